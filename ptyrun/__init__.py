@@ -1,0 +1,3 @@
+"""ptyrun: ptychography model comparisons that can be interrupted and resumed."""
+
+__version__ = "0.1.0"

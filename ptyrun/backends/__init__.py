@@ -1,0 +1,1 @@
+"""Frameworks behind the predictor protocol, reached through entry points alone."""

@@ -1,0 +1,94 @@
+"""Which errors does ptyrun raise, and which exit code does each end in?"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What a ptyrun process tells its caller."""
+
+    COMPLETE = 0
+    FAILED = 1
+    USAGE = 2
+    BLOCKED = 3
+    INCOMPLETE = 75  # EX_TEMPFAIL: run the same command again
+
+
+class PtyrunError(Exception):
+    """Base class: what happened, why, and what to do.
+
+    Parameters
+    ----------
+    what, why, do : str
+        Kept as positional ``args``, so that the error survives pickling.
+    """
+
+    exit_code: ExitCode = ExitCode.FAILED
+
+    def __init__(self, what: str, why: str, do: str) -> None:
+        super().__init__(what, why, do)
+
+    def __str__(self) -> str:
+        what, why, do = self.args
+        return f"{what}\n  why: {why}\n  do:  {do}"
+
+
+class UsageError(PtyrunError):
+    """Wrong usage or configuration, found before any work."""
+
+    exit_code = ExitCode.USAGE
+
+
+class InputError(UsageError):
+    """A file given to ptyrun is missing, unreadable or not what it should be."""
+
+
+class GeometryError(UsageError):
+    """Shapes, sizes or positions do not fit together."""
+
+
+class IdentityError(UsageError):
+    """A run's inputs or configuration changed since it was planned."""
+
+
+class SchemaError(UsageError):
+    """A document on disk is newer than this ptyrun, or not such a document."""
+
+
+class ModelError(UsageError):
+    """A model file cannot be used: absent, untrusted, or made for other shapes."""
+
+
+class UnknownPredictorError(UsageError):
+    """No installed package offers a predictor of that name."""
+
+
+class PredictorUnavailableError(UsageError):
+    """The predictor exists but its framework cannot be imported."""
+
+
+class PredictionError(PtyrunError):
+    """A predictor's output breaks its contract (number, shape, dtype, finiteness)."""
+
+
+class StorageError(PtyrunError):
+    """The disk refused: full, read-only, or failing."""
+
+
+class DamageError(PtyrunError):
+    """Something committed is missing or not what the ledger says."""
+
+
+class BusyError(PtyrunError):
+    """Another process holds what this one needs."""
+
+
+class NoProgressError(PtyrunError):
+    """Repeated windows closed without a single new chunk."""
+
+
+class BlockedError(PtyrunError):
+    """A content check failed; the reason is written to ``blocked/``."""
+
+    exit_code = ExitCode.BLOCKED

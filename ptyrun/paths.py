@@ -1,0 +1,94 @@
+"""Where does each file of a run lie? Every file name is spelt here and nowhere else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class RunPaths:
+    """The files of one run's folder."""
+
+    root: Path
+
+    @property
+    def manifest(self) -> Path:
+        return self.root / "manifest.json"
+
+    @property
+    def superseded(self) -> Path:
+        """Manifests that an explicit invalidation replaced, by digest."""
+        return self.root / "superseded"
+
+    @property
+    def ledger(self) -> Path:
+        return self.root / "ledger"
+
+    @property
+    def state(self) -> Path:
+        return self.root / "state.zarr"
+
+    @property
+    def claims(self) -> Path:
+        return self.root / "claims"
+
+    @property
+    def arrays(self) -> Path:
+        return self.root / "arrays.zarr"
+
+    @property
+    def cache(self) -> Path:
+        """Decompressed scan members and file digests; safe to delete."""
+        return self.root / "cache"
+
+    @property
+    def objects(self) -> Path:
+        return self.root / "objects.zarr"
+
+    @property
+    def results(self) -> Path:
+        return self.root / "results.json"
+
+    @property
+    def metrics_csv(self) -> Path:
+        return self.root / "comparison_metrics.csv"
+
+    @property
+    def plot(self) -> Path:
+        return self.root / "comparison_plot.png"
+
+    @property
+    def reconstructions(self) -> Path:
+        return self.root / "reconstructions.npz"
+
+    @property
+    def reconstructions_aligned(self) -> Path:
+        return self.root / "reconstructions_aligned.npz"
+
+    def frc_curves(self, arm: str) -> Path:
+        return self.root / f"{arm}_frc_curves.csv"
+
+    @property
+    def report(self) -> Path:
+        return self.root / "report"
+
+    @property
+    def preview(self) -> Path:
+        return self.root / "preview"
+
+    @property
+    def logs(self) -> Path:
+        return self.root / "logs"
+
+    @property
+    def process(self) -> Path:
+        return self.root / "process.json"
+
+    @property
+    def completion(self) -> Path:
+        return self.root / "completion.json"
+
+    @property
+    def blocked(self) -> Path:
+        return self.root / "blocked"

@@ -1,0 +1,1 @@
+"""Pure functions of arrays: scans, groups, stitching, registration, metrics, pictures."""

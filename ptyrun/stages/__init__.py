@@ -1,0 +1,1 @@
+"""The stages of a run; they meet on disk, never in memory."""

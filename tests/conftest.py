@@ -1,0 +1,22 @@
+"""Fixtures that every part of the tests may use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of reference values and measured scans beside the project."""
+    if not (SHARED / "golden").is_dir():
+        pytest.skip(f"no reference data: {SHARED.name}/golden is not beside the project")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def golden(shared: Path) -> Path:
+    return shared / "golden"

@@ -1,0 +1,157 @@
+"""What can be chosen, and what is chosen when nobody says? Every default lives here, once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Self
+
+Fact = str | int | float | bool | None
+
+
+class ArmKind(StrEnum):
+    """What an arm is."""
+
+    PREDICTOR = "predictor"
+    RECONSTRUCTION = "reconstruction"
+
+
+class Registration(StrEnum):
+    """Which arms are shifted onto the ground truth before they are measured."""
+
+    ALL = "all"
+    RECONSTRUCTION_ONLY = "reconstruction-only"
+    NONE = "none"
+
+
+class Alignment(StrEnum):
+    """On which canvas patches are laid."""
+
+    EXACT = "exact"
+    UPSTREAM = "upstream"
+
+
+class PhaseAlign(StrEnum):
+    """What is removed from phases before they are compared."""
+
+    PLANE = "plane"
+    MEAN = "mean"
+
+
+@dataclass(frozen=True)
+class ArmConfig:
+    """One thing to compare.
+
+    ``chunk_groups`` of 0 means one chunk for all groups. ``gridsize`` None means as the model
+    says, else as its role says. ``limit_groups`` restricts the arm to the first groups of the
+    selection. ``options`` go to the backend (``factory``, ``trust_bundle``).
+    """
+
+    name: str
+    path: Path
+    label: str
+    kind: ArmKind = ArmKind.PREDICTOR
+    backend: str | None = None
+    gridsize: int | None = None
+    chunk_groups: int = 256
+    batch_groups: int = 32
+    limit_groups: int | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """Settings that are written into a manifest and read back from it."""
+
+    def facts(self) -> dict[str, Fact]:
+        """As plain JSON values, by field name."""
+        return {entry.name: _plain(getattr(self, entry.name)) for entry in fields(self)}
+
+    @classmethod
+    def from_facts(cls, facts: Mapping[str, Any]) -> Self:
+        """Read back what :meth:`facts` wrote; facts of other settings are passed over."""
+        given = {entry.name: facts[entry.name] for entry in fields(cls) if entry.name in facts}
+        return cls(**cls._typed(given))
+
+    @classmethod
+    def _typed(cls, given: dict[str, Any]) -> dict[str, Any]:
+        return given
+
+
+def _plain(value: Any) -> Fact:
+    if isinstance(value, StrEnum):
+        return value.value
+    return str(value) if isinstance(value, Path) else value
+
+
+@dataclass(frozen=True)
+class Selection(_Facts):
+    """Which groups of the scan are compared."""
+
+    n_groups: int | None = None
+    n_subsample: int | None = None
+    subsample_seed: int = 456
+    grouping_seed: int = 123
+    neighbor_count: int = 7
+    diffraction_kind: str | None = None
+
+
+@dataclass(frozen=True)
+class EvaluationOptions(_Facts):
+    """How objects are assembled, brought together and measured."""
+
+    stitch_crop_px: int = 20
+    alignment: Alignment = Alignment.EXACT
+    registration: Registration = Registration.ALL
+    phase_align: PhaseAlign = PhaseAlign.PLANE
+    frc_sigma: float = 0.0
+    ms_ssim_sigma: float = 1.0
+    fixed_canvas: bool = False
+
+    @classmethod
+    def _typed(cls, given: dict[str, Any]) -> dict[str, Any]:
+        kinds = {"alignment": Alignment, "registration": Registration, "phase_align": PhaseAlign}
+        return {name: kinds.get(name, lambda v: v)(value) for name, value in given.items()}
+
+
+@dataclass(frozen=True)
+class Presentation(_Facts):
+    """What is written beside the numbers; changes no number."""
+
+    save_npz: bool = True
+    save_npz_aligned: bool = True
+    save_debug_images: bool = False
+    percentile_min: float = 10.0
+    percentile_max: float = 90.0
+    pinn_phase_vmin: float | None = None
+    pinn_phase_vmax: float | None = None
+    baseline_phase_vmin: float | None = None
+    baseline_phase_vmax: float | None = None
+    baseline_debug_dir: str | None = None
+    pixel_size_m: float | None = None
+
+
+@dataclass(frozen=True)
+class CompareConfig:
+    """One comparison, as asked for."""
+
+    scan: Path
+    output_dir: Path
+    arms: tuple[ArmConfig, ...]
+    selection: Selection = field(default_factory=Selection)
+    evaluation: EvaluationOptions = field(default_factory=EvaluationOptions)
+    presentation: Presentation = field(default_factory=Presentation)
+    groups_from: Path | None = None
+
+
+@dataclass(frozen=True)
+class SessionOptions:
+    """How long and with what help one session works; changes no result."""
+
+    window_s: float | None = None
+    max_chunks: int | None = None
+    arms: tuple[str, ...] | None = None
+    workers: int = 1
+    shared_folder: bool = False

@@ -1,0 +1,128 @@
+"""What did the comparison find? The content of ``results.json``."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+from ptyrun.errors import SchemaError
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One figure, for amplitude and phase or for the whole; None where it does not exist."""
+
+    amplitude: float | None = None
+    phase: float | None = None
+    value: float | None = None
+
+
+@dataclass(frozen=True)
+class ArmResult:
+    """The figures of one arm.
+
+    ``metrics`` has upstream's names and definitions, ``standard`` the field's; ``mismatch`` says
+    why the arm does not belong to the scan, when it does not.
+    """
+
+    label: str
+    kind: str
+    n_groups: int
+    metrics: Mapping[str, Metric] = field(default_factory=dict)
+    standard: Mapping[str, Metric] = field(default_factory=dict)
+    diagnostics: Mapping[str, float] = field(default_factory=dict)
+    mismatch: str | None = None
+    notes: tuple[str, ...] = ()
+    computation_time_s: float | None = None
+
+
+@dataclass(frozen=True)
+class PairResult:
+    """Two arms against each other, where no ground truth is needed."""
+
+    first: str
+    second: str
+    standard: Mapping[str, Metric] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Results:
+    """Everything that ``finalize`` found, bound to the run by the manifest's digest."""
+
+    SCHEMA: ClassVar[int] = 1
+
+    manifest_digest: str
+    has_ground_truth: bool
+    evaluated_region_px: tuple[int, int, int, int]
+    arms: Mapping[str, ArmResult]
+    pairs: tuple[PairResult, ...] = ()
+    sources: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def to_json(self) -> str:
+        """Canonical text; what is not finite becomes null, since JSON has no NaN."""
+        document = {"schema": self.SCHEMA, **asdict(self)}
+        return json.dumps(_finite(document), indent=1, sort_keys=True, allow_nan=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read ``results.json``.
+
+        Raises
+        ------
+        SchemaError
+            If the text is no such document, or newer than this ptyrun.
+        """
+        try:
+            document = json.loads(text)
+            schema = document.pop("schema")
+            if schema > cls.SCHEMA:
+                raise SchemaError(
+                    f"the results have schema {schema}",
+                    why=f"this ptyrun reads schemas up to {cls.SCHEMA}",
+                    do="upgrade ptyrun, or run `ptyrun finalize` again with this one",
+                )
+            arms = {name: _arm(arm) for name, arm in document.pop("arms").items()}
+            pairs = tuple(
+                PairResult(**{**pair, "standard": _metrics(pair["standard"])})
+                for pair in document.pop("pairs")
+            )
+            region = tuple(document.pop("evaluated_region_px"))
+            notes = tuple(document.pop("notes"))
+            return cls(arms=arms, pairs=pairs, evaluated_region_px=region, notes=notes, **document)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise SchemaError(
+                "this is no results.json", why=repr(error), do="run `ptyrun finalize` again"
+            ) from error
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read a file that :meth:`to_json` wrote."""
+        return cls.from_json(path.read_text(encoding="utf-8"))
+
+
+def _metrics(document: Mapping[str, Any]) -> dict[str, Metric]:
+    return {name: Metric(**metric) for name, metric in document.items()}
+
+
+def _arm(document: Mapping[str, Any]) -> ArmResult:
+    return ArmResult(
+        **{
+            **document,
+            "metrics": _metrics(document["metrics"]),
+            "standard": _metrics(document["standard"]),
+            "notes": tuple(document["notes"]),
+        }
+    )
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _finite(entry) for key, entry in value.items()}
+    return [_finite(entry) for entry in value] if isinstance(value, list | tuple) else value

@@ -1,0 +1,255 @@
+"""Which file of a model folder is the model, and which backend reads it?"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from ptyrun.errors import ModelError
+
+CARD_NAME = "model.json"
+CARD_SCHEMA = 1
+
+
+class ModelKind(StrEnum):
+    """What a model file is."""
+
+    BUNDLE = "upstream bundle"
+    KERAS = "Keras 3 file"
+    KERAS_H5 = "legacy Keras HDF5 file"
+    SAVED_MODEL = "TensorFlow SavedModel"
+    EXPORTED = "torch.export program"
+    TORCHSCRIPT = "TorchScript file"
+    STATE_DICT = "PyTorch state dict"
+    OTHER = "model of another package"
+
+
+BACKENDS = {
+    ModelKind.BUNDLE: "tf",
+    ModelKind.KERAS: "tf",
+    ModelKind.KERAS_H5: "tf",
+    ModelKind.SAVED_MODEL: "tf",
+    ModelKind.EXPORTED: "pytorch",
+    ModelKind.TORCHSCRIPT: "pytorch",
+    ModelKind.STATE_DICT: "pytorch",
+}
+
+SUFFIXES = {
+    ".zip": ModelKind.BUNDLE,
+    ".keras": ModelKind.KERAS,
+    ".h5": ModelKind.KERAS_H5,
+    ".hdf5": ModelKind.KERAS_H5,
+    ".pt2": ModelKind.EXPORTED,
+    ".pt": ModelKind.TORCHSCRIPT,
+    ".ts": ModelKind.TORCHSCRIPT,
+    ".torchscript": ModelKind.TORCHSCRIPT,
+    ".pth": ModelKind.STATE_DICT,
+}
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What a model says of itself; None where it does not say."""
+
+    patch_px: int | None
+    gridsize: int | None
+    takes_offsets: bool | None
+    description: str
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """A model found on disk: a file, or the folder of a SavedModel.
+
+    ``patch_px`` and ``gridsize`` are what ``model.json`` beside it declares. ``notes`` say what
+    was chosen when there was a choice.
+    """
+
+    path: Path
+    backend: str
+    kind: ModelKind
+    patch_px: int | None = None
+    gridsize: int | None = None
+    notes: tuple[str, ...] = ()
+
+
+def locate(folder_or_file: Path) -> ModelFile:
+    """Find the model that a path means.
+
+    A file is taken by its suffix. In a folder the first of these decides: ``model.json``,
+    ``wts.h5.zip``, the newest ``baseline_model.h5`` below, ``*.keras``, ``*.h5``,
+    ``saved_model.pb``, ``*.pt2``, TorchScript (``*.pt``, ``*.ts``, ``*.torchscript``), a state
+    dict (``*.pth``).
+
+    Raises
+    ------
+    ModelError
+        If there is no model, or more than one of the deciding sort.
+    """
+    if folder_or_file.is_file():
+        return _from_file(folder_or_file)
+    if not folder_or_file.is_dir():
+        raise ModelError(
+            f"{folder_or_file} does not exist",
+            why="there is neither a file nor a folder of that name",
+            do="correct the path of the model",
+        )
+    for search in SEARCHES:
+        found = search(folder_or_file)
+        if found is not None:
+            return found
+    raise ModelError(
+        f"no model in {folder_or_file}",
+        why=f"looked for {LOOKED_FOR}; the folder holds {_listing(folder_or_file)}",
+        do="name the folder or file of a trained model",
+    )
+
+
+def _from_file(path: Path) -> ModelFile:
+    if path.name == "saved_model.pb":
+        path, kind = path.parent, ModelKind.SAVED_MODEL
+    elif path.name == CARD_NAME:
+        return _from_card(path)
+    elif path.suffix.lower() in SUFFIXES:
+        kind = SUFFIXES[path.suffix.lower()]
+    else:
+        raise ModelError(
+            f"{path.name} is no model that ptyrun knows",
+            why=f"known are the suffixes {', '.join(SUFFIXES)} and SavedModel folders",
+            do=f"name a model file, or describe the model in a {CARD_NAME} beside it",
+        )
+    return ModelFile(path, BACKENDS[kind], kind)
+
+
+def _carded(folder: Path) -> ModelFile | None:
+    card = folder / CARD_NAME
+    return _from_card(card) if card.is_file() else None
+
+
+def _from_card(card: Path) -> ModelFile:
+    try:
+        document: dict[str, Any] = json.loads(card.read_text(encoding="utf-8"))
+        schema = int(document.pop("schema"))
+        backend, name = str(document.pop("backend")), str(document.pop("file"))
+        patch_px = _positive(document.pop("patch_px", None))
+        gridsize = _positive(document.pop("gridsize", None))
+        if document:
+            raise ValueError(f"unknown fields: {', '.join(sorted(document))}")
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ModelError(
+            f"{card} is not a model card",
+            why=f"{type(error).__name__}: {error}",
+            do='write {"schema": 1, "backend": "...", "file": "...", "patch_px": 64, '
+            '"gridsize": 2}; the last two may be left out',
+        ) from error
+    if schema > CARD_SCHEMA:
+        raise ModelError(
+            f"{card} has schema {schema}",
+            why=f"this ptyrun reads cards up to schema {CARD_SCHEMA}",
+            do="upgrade ptyrun",
+        )
+    path = card.parent / name
+    if not path.resolve().is_relative_to(card.parent.resolve()) or not path.exists():
+        raise ModelError(
+            f"{card} names {name!r}",
+            why="that is not a file or folder beside the card",
+            do="correct the field `file`",
+        )
+    return ModelFile(path, backend, _kind_of(path), patch_px, gridsize)
+
+
+def _positive(value: Any) -> int | None:
+    if value is None:
+        return None
+    if not isinstance(value, int) or value < 1:
+        raise ValueError(f"{value!r} is not a positive number")
+    return value
+
+
+def _kind_of(path: Path) -> ModelKind:
+    if (path / "saved_model.pb").is_file():
+        return ModelKind.SAVED_MODEL
+    return SUFFIXES.get(path.suffix.lower(), ModelKind.OTHER)
+
+
+def _bundle(folder: Path) -> ModelFile | None:
+    path = folder / "wts.h5.zip"
+    return _from_file(path) if path.is_file() else None
+
+
+def _baseline(folder: Path) -> ModelFile | None:
+    found = sorted(folder.rglob("baseline_model.h5"), key=_age)
+    if not found:
+        return None
+    newest = found[-1]
+    note = f"{newest.relative_to(folder)} is the newest of {len(found)} baseline_model.h5"
+    return ModelFile(newest, "tf", ModelKind.KERAS_H5, notes=(note,) if len(found) > 1 else ())
+
+
+def _age(path: Path) -> tuple[datetime, str]:
+    """When a training run began: upstream writes it into the folder's name."""
+    stamp = path.parent.name[:19]
+    try:
+        return datetime.strptime(stamp, "%m-%d-%Y-%H.%M.%S"), str(path)
+    except ValueError:
+        return datetime.fromtimestamp(path.stat().st_mtime), str(path)
+
+
+def _saved_model(folder: Path) -> ModelFile | None:
+    path = folder / "saved_model.pb"
+    return _from_file(path) if path.is_file() else None
+
+
+def _only(*suffixes: str) -> Callable[[Path], ModelFile | None]:
+    def search(folder: Path) -> ModelFile | None:
+        found = sorted(_with_suffix(folder, suffixes))
+        if len(found) > 1:
+            names = ", ".join(path.name for path in found)
+            raise ModelError(
+                f"{folder} holds more than one model",
+                why=f"found {names}",
+                do="name the file itself",
+            )
+        return _from_file(found[0]) if found else None
+
+    return search
+
+
+def _with_suffix(folder: Path, suffixes: tuple[str, ...]) -> Iterator[Path]:
+    for path in folder.iterdir():
+        if path.is_file() and path.suffix.lower() in suffixes and not path.name.startswith("."):
+            yield path
+
+
+def _listing(folder: Path) -> str:
+    names = sorted(path.name + "/" * path.is_dir() for path in folder.iterdir())
+    more = f" and {len(names) - 8} more" if len(names) > 8 else ""
+    return (", ".join(names[:8]) + more) or "nothing"
+
+
+SEARCHES: tuple[Callable[[Path], ModelFile | None], ...] = (
+    _carded,
+    _bundle,
+    _baseline,
+    _only(".keras"),
+    _only(".h5", ".hdf5"),
+    _saved_model,
+    _only(".pt2"),
+    _only(".pt", ".ts", ".torchscript"),
+    _only(".pth"),
+)
+LOOKED_FOR = (
+    "model.json, wts.h5.zip, baseline_model.h5 (also in folders below), *.keras, *.h5, "
+    "saved_model.pb, *.pt2, *.pt, *.ts, *.torchscript, *.pth"
+)
+
+
+def inspect(model: ModelFile) -> ModelCard:
+    """Read what the model says of itself, without any framework."""
+    return ModelCard(model.patch_px, model.gridsize, None, str(model.kind), model.notes)

@@ -1,0 +1,194 @@
+"""How is a network asked for patches, whichever framework it was made with?
+
+Nothing here imports a framework: a backend is found through the entry points
+``ptyrun.predictors`` and imported when it is opened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Protocol, Self, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ptyrun.errors import (
+    ModelError,
+    PredictionError,
+    PredictorUnavailableError,
+    UnknownPredictorError,
+)
+from ptyrun.modelfiles import ModelCard, ModelFile, ModelKind, inspect, locate
+
+__all__ = [
+    "ModelCard",
+    "ModelFile",
+    "ModelKind",
+    "ModelRequest",
+    "Predictor",
+    "PredictorOutOfMemoryError",
+    "check_output",
+    "check_request",
+    "inspect",
+    "locate",
+    "open_predictor",
+]
+
+ENTRY_POINTS = "ptyrun.predictors"
+
+
+class PredictorOutOfMemoryError(PredictionError):
+    """The framework ran out of memory; a smaller batch may fit."""
+
+
+@dataclass(frozen=True)
+class ModelRequest:
+    """What a run asks of a model.
+
+    Attributes
+    ----------
+    path : Path
+        Model file or folder, as :func:`locate` understands it.
+    patch_px, gridsize : int
+        Side N of a pattern and of its patch; a group has C = gridsize^2 patterns.
+    batch_items : int
+        Groups given to the predictor at once.
+    options : mapping of str to str
+        For the backend: ``factory`` (``module:callable`` that makes the network of a state
+        dict), ``trust_bundle`` (``yes`` lets a bundle run code).
+    """
+
+    path: Path
+    patch_px: int
+    gridsize: int
+    batch_items: int
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+class Predictor(Protocol):
+    """Diffraction in, patches out. What a backend offers under its entry point.
+
+    ``batch_items`` may be smaller than asked for, when only a smaller batch is safe; then
+    ``card.notes`` says so.
+    """
+
+    card: ModelCard
+    batch_items: int
+
+    @classmethod
+    def open(cls, request: ModelRequest) -> Self:
+        """Load the model and make it ready; ModelError when it does not suit the request."""
+        ...
+
+    def predict(
+        self, diffraction: NDArray[np.float32], local_offsets_px: NDArray[np.float32]
+    ) -> NDArray[np.complex64]:
+        """One patch per group.
+
+        Parameters
+        ----------
+        diffraction : ndarray of float32, shape (B, N, N, C)
+            Normalised amplitudes, DC centred; B is always ``batch_items``.
+        local_offsets_px : ndarray of float32, shape (B, 1, 2, C)
+            Axis 2 = [x, y]: minus the position of each member from the group's mean.
+
+        Returns
+        -------
+        ndarray of complex64, shape (B, N, N)
+            Transmission (dimensionless) around each group's mean position.
+
+        Raises
+        ------
+        PredictorOutOfMemoryError
+            If the batch does not fit into memory.
+        PredictionError
+            If the network gives anything but one patch per group.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of the model and its memory."""
+        ...
+
+
+def open_predictor(backend: str, request: ModelRequest) -> Predictor:
+    """Import the backend called *backend* and open the model of *request* with it.
+
+    Raises
+    ------
+    UnknownPredictorError, PredictorUnavailableError
+        If no such backend is installed, or its framework cannot be imported.
+    ModelError
+        If the model cannot be used as requested.
+    """
+    points = {point.name: point for point in entry_points(group=ENTRY_POINTS)}
+    if backend not in points:
+        raise UnknownPredictorError(
+            f"no predictor is called {backend!r}",
+            why=f"installed: {', '.join(sorted(points)) or 'none'}",
+            do="correct the name, or install the package that offers it",
+        )
+    try:
+        predictor_class = cast("type[Predictor]", points[backend].load())
+    except ImportError as error:
+        raise PredictorUnavailableError(
+            f"predictor {backend!r} cannot be imported",
+            why=str(error),
+            do=f"pip install 'ptyrun[{backend}]'",
+        ) from error
+    return predictor_class.open(request)
+
+
+def check_request(model: ModelFile, request: ModelRequest) -> ModelCard:
+    """Refuse a model that cannot serve *request*, before any framework is imported.
+
+    Raises
+    ------
+    ModelError
+        If the file says another patch size or number of channels than asked for.
+    """
+    card = inspect(model)
+    for noun, has, wants in (
+        ("patches of {} px", card.patch_px, request.patch_px),
+        ("gridsize {}", card.gridsize, request.gridsize),
+    ):
+        if has is not None and has != wants:
+            raise ModelError(
+                f"{model.path.name} is made for {noun.format(has)}, not {wants}",
+                why=f"its {card.description} says so; the comparison asks for {wants}",
+                do="give a model that was trained for this scan, or a scan that suits the model",
+            )
+    return card
+
+
+def check_output(patches: NDArray[np.complex64], n_groups: int, patch_px: int) -> None:
+    """Refuse anything but one finite complex64 patch per group.
+
+    Raises
+    ------
+    PredictionError
+        If number, shape or dtype differ, or a value is not finite.
+    """
+    wanted = (n_groups, patch_px, patch_px)
+    if patches.shape != wanted:
+        raise PredictionError(
+            f"the predictor gave an array of shape {patches.shape} for {n_groups} groups",
+            why=f"one patch per group has shape {wanted}",
+            do="use a model that gives one patch per group at this batch size",
+        )
+    if patches.dtype != np.complex64:
+        raise PredictionError(
+            f"the predictor gave {patches.dtype} patches",
+            why="patches are stored as complex64",
+            do="correct the predictor",
+        )
+    bad = int(np.count_nonzero(~np.isfinite(patches)))
+    if bad:
+        raise PredictionError(
+            f"{bad} of {patches.size} predicted values are not finite",
+            why="the network overflowed, or its weights or inputs hold NaN",
+            do="look at the weights and at the scan's normalisation",
+        )

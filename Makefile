@@ -1,0 +1,149 @@
+# Everything that one types here. `make` alone prints the list.
+#
+# A new clone needs a Python of version 3.11 or later with its venv module, and nothing else:
+# every target below sets up .venv first, when it is not there or older than its pins.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+MAKEFLAGS += --no-print-directory --no-builtin-rules
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+# Set-up. PYTHON: which Python makes .venv (found when empty). PIP_FLAGS: passed to pip, for example
+# PIP_FLAGS='--extra-index-url https://download.pytorch.org/whl/cpu' for a PyTorch without CUDA.
+PYTHON ?=
+PIP_FLAGS ?=
+VENV := .venv
+READY := $(VENV)/.ready
+EXTRAS := tf,pytorch,dask,dev
+
+# One comparison. HUB: the study's folder; DOSE, VIEW: which of its comparisons; WINDOW: how long one
+# call may take; RECON: the reconstruction to compare with (default: that of the same split).
+HUB ?= demo/hub
+WINDOW ?= 170s
+DOSE ?= 1000
+VIEW ?= dense
+DEBUG_NAME ?= debug_v4
+RECON ?=
+RUN ?=
+# The recipes read these from the environment, so that blanks and quotes in a path do no harm.
+export PYTHON HUB WINDOW DOSE VIEW DEBUG_NAME RECON RUN
+
+##@ Start here
+
+.PHONY: help
+help:  ## print this list
+	@awk 'BEGIN { FS = ":.*## " } \
+	  /^##@ / { printf "\n%s\n", substr($$0, 5) } \
+	  /^[a-z][a-z-]*:.*## / { printf "  %-18s %s\n", $$1, $$2 }' Makefile
+	@printf '\nVariables: HUB=%s WINDOW=%s DOSE=%s VIEW=%s\n' "$$HUB" "$$WINDOW" "$$DOSE" "$$VIEW"
+
+.PHONY: demo
+demo: $(READY)  ## simulate, train, reconstruct, compare in windows with a kill -9 in the middle
+	@$(VENV)/bin/python examples/demo/make_demo.py
+
+.PHONY: test
+test: $(READY)  ## run all tests
+	@$(VENV)/bin/python -m pytest
+
+# `window.sh` exits with 75 when its window closed and work remains. That is no failure, and make has
+# only one exit code for failures (2), so a target says it in words and succeeds. A script that needs
+# to know calls window.sh itself. (docs/decisions/make-exit-codes.md)
+define one_window
+@code=0; \
+examples/loop/window.sh $(1) $(2) || code=$$?; \
+if [ "$$code" -eq 75 ]; then \
+  echo "Work remains: run 'make $@' again, or 'make loop-$@' until it is complete."; \
+  code=0; \
+fi; \
+exit "$$code"
+endef
+
+##@ One window of a comparison (again until it says complete)
+
+.PHONY: debug-train debug-test full-train full-test
+debug-train: $(READY)  ## 320 groups of the train split
+	$(call one_window,train,debug)
+debug-test: $(READY)  ## 320 groups of the test split
+	$(call one_window,test,debug)
+full-train: $(READY)  ## every group of the train split
+	$(call one_window,train,full)
+full-test: $(READY)  ## every group of the test split
+	$(call one_window,test,full)
+
+##@ Windows until it is complete
+
+loop = @examples/loop/until_complete.sh examples/loop/window.sh $(1) $(2)
+
+.PHONY: loop-debug-train loop-debug-test loop-full-train loop-full-test
+loop-debug-train: $(READY)  ## repeat debug-train
+	$(call loop,train,debug)
+loop-debug-test: $(READY)  ## repeat debug-test
+	$(call loop,test,debug)
+loop-full-train: $(READY)  ## repeat full-train
+	$(call loop,train,full)
+loop-full-test: $(READY)  ## repeat full-test
+	$(call loop,test,full)
+
+.PHONY: status
+status: $(READY)  ## say how far RUN is, or every run of HUB
+	@found=0; \
+	for manifest in "$${RUN:-$$HUB/analysis}"/{,*/,*/*/,*/*/*/}manifest.json; do \
+	  [ -e "$$manifest" ] || continue; \
+	  found=1; \
+	  $(VENV)/bin/ptyrun status "$${manifest%/*}"; \
+	done; \
+	[ "$$found" = 1 ] || echo "no run under $${RUN:-$$HUB/analysis}"
+
+##@ Development
+
+.PHONY: check
+check: $(READY)  ## lint, format, types, and all tests with warnings as errors
+	$(VENV)/bin/python -m ruff check .
+	$(VENV)/bin/python -m ruff format --check .
+	$(VENV)/bin/python -m mypy
+	$(VENV)/bin/python -m pytest -W error
+
+.PHONY: format
+format: $(READY)  ## put the code into its format
+	$(VENV)/bin/python -m ruff check --fix-only .
+	$(VENV)/bin/python -m ruff format .
+
+.PHONY: bench
+bench: $(READY)  ## measure overheads side by side and print them as ratios
+	@$(VENV)/bin/python -m ptyrun.bench $(BENCH)
+
+.PHONY: setup
+setup: $(READY)  ## set up .venv (every other target does, when needed)
+
+# The stamp is written last: an interrupted set-up is taken up again by the next call.
+# PyTorch comes first, so that a build chosen by PIP_FLAGS or pip's configuration stays.
+$(READY): setup.cfg pyproject.toml constraints.txt
+	@echo "setting up $(VENV), which takes a few minutes once" >&2
+	@if ! $(VENV)/bin/python -m pip --version >/dev/null 2>&1; then \
+	  candidates=(python3.11 python3.12 python3.13 python3); \
+	  if [ -n "$$PYTHON" ]; then candidates=("$$PYTHON"); fi; \
+	  for python in "$${candidates[@]}"; do \
+	    if "$$python" -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	      && "$$python" -m venv --clear $(VENV); then break; fi; \
+	  done; \
+	  $(VENV)/bin/python -m pip --version >/dev/null 2>&1 || { \
+	    echo "error: no virtual environment could be made with: $${candidates[*]}" >&2; \
+	    echo "  why: it needs Python 3.11 or later with its venv module" >&2; \
+	    echo "  do:  install it (Debian: apt-get install python3-venv), or say make PYTHON=..." >&2; \
+	    exit 1; \
+	  }; \
+	fi
+	@$(VENV)/bin/python -m pip install --quiet --constraint constraints.txt $(PIP_FLAGS) torch
+	@$(VENV)/bin/python -m pip install --quiet --constraint constraints.txt $(PIP_FLAGS) \
+	  --editable '.[$(EXTRAS)]'
+	@touch $@
+
+.PHONY: clean
+clean:  ## delete caches and the demo's results
+	rm -rf demo build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find ptyrun tests examples -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: distclean
+distclean: clean  ## also delete .venv
+	rm -rf $(VENV)

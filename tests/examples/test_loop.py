@@ -1,0 +1,216 @@
+"""Do the loop scripts and the make targets drive windows as they say?
+
+ptyrun itself is stood in for by a script that notes how it was called and ends with the exit codes
+it was given, because these tests are about the callers: real runs are in ``tests/cli``.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+LOOP = ROOT / "examples" / "loop"
+
+PTYRUN = """#!/usr/bin/env bash
+# Notes its arguments, then ends with the first exit code of the list, or as a signal says.
+cd "$(dirname "$0")"
+printf '%s\\n' "$@" "" >>calls
+[ ! -e sleeps ] || { trap 'exit 75' USR1; touch sleeping; while :; do sleep 0.05; done; }
+code=$(head -n 1 codes)
+sed -i 1d codes
+exit "$code"
+"""
+
+
+class Stage:
+    """A study in a folder with blanks, and a ptyrun that ends as told."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.hub = folder / "a study's hub"
+        self.hub.mkdir()
+        self.ptyrun = folder / "ptyrun"
+        self.ptyrun.write_text(PTYRUN, encoding="utf-8")
+        self.ptyrun.chmod(0o755)
+        unset = {"MAKEFLAGS", "MFLAGS", "MAKELEVEL", "WINDOW", "DOSE", "VIEW", "RECON", "RUN"}
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if name not in unset},
+            "HUB": str(self.hub),
+            "PTYRUN": str(self.ptyrun),
+        }
+
+    def ends_with(self, *codes: int) -> None:
+        (self.folder / "codes").write_text("".join(f"{code}\n" for code in codes))
+
+    def calls(self) -> list[list[str]]:
+        noted = (self.folder / "calls").read_text(encoding="utf-8")
+        return [call.splitlines() for call in noted.split("\n\n") if call]
+
+    def do(self, *words: str | Path, **variables: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [str(word) for word in words],
+            cwd=ROOT,
+            env={**self.environment, **variables},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def make(self, target: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        return self.do("make", "--old-file=.venv/.ready", target, **variables)
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Stage:
+    return Stage(tmp_path)
+
+
+def pairs(call: list[str]) -> dict[str, str]:
+    return {
+        word: "" if following.startswith("--") else following
+        for word, following in zip(call, [*call[1:], "--"], strict=True)
+        if word.startswith("--")
+    }
+
+
+def test_a_debug_target_gives_the_debug_command_line(stage: Stage) -> None:
+    stage.ends_with(0)
+    assert stage.make("debug-test").returncode == 0
+    (call,) = stage.calls()
+    assert call[0] == "compare"
+    assert pairs(call) == {
+        "--pinn_dir": f"{stage.hub}/data/phase_e/dose_1000/dense/gs2",
+        "--baseline_dir": f"{stage.hub}/data/phase_e/dose_1000/baseline/gs1",
+        "--test_data": f"{stage.hub}/data/phase_c/dose_1000/patched_test.npz",
+        "--output_dir": f"{stage.hub}/analysis/dose_1000/dense/test_debug_v4",
+        "--n-test-groups": "320",
+        "--pinn-chunk-size": "160",
+        "--pinn-predict-batch-size": "16",
+        "--baseline-debug-limit": "320",
+        "--baseline-chunk-size": "160",
+        "--baseline-predict-batch-size": "16",
+        "--phase-align-method": "plane",
+        "--frc-sigma": "0.5",
+        "--tike_recon_path": (
+            f"{stage.hub}/data/phase_f/dose_1000/dense/test/ptychi_reconstruction.npz"
+        ),
+        "--register-ptychi-only": "",
+        "--window": "170s",
+    }
+
+
+def test_a_full_target_takes_all_groups_and_its_own_split(stage: Stage) -> None:
+    stage.ends_with(0)
+    assert stage.make("full-train", DOSE="100000", VIEW="sparse", WINDOW="1h").returncode == 0
+    words = pairs(stage.calls()[0])
+    assert not {"--n-test-groups", "--baseline-debug-limit"} & set(words)
+    assert words["--pinn-chunk-size"] == words["--baseline-chunk-size"] == "256"
+    assert words["--window"] == "1h"
+    assert words["--test_data"].endswith("/phase_c/dose_100000/patched_train.npz")
+    assert words["--output_dir"].endswith("/analysis/dose_100000/sparse/train")
+    assert "/dose_100000/sparse/train/" in words["--tike_recon_path"]
+
+
+def test_an_incomplete_window_is_no_failure_to_make_and_says_how_to_go_on(stage: Stage) -> None:
+    stage.ends_with(75)
+    done = stage.make("full-test")
+    assert done.returncode == 0
+    assert "make full-test" in done.stdout
+    assert "make loop-full-test" in done.stdout
+    assert "***" not in done.stderr
+
+
+@pytest.mark.parametrize("code", [1, 2, 3])
+def test_a_real_error_fails_the_target(stage: Stage, code: int) -> None:
+    stage.ends_with(code)
+    assert stage.make("full-test").returncode == 2
+
+
+def test_a_loop_target_repeats_windows_until_complete(stage: Stage) -> None:
+    stage.ends_with(75, 75, 0)
+    assert stage.make("loop-debug-train").returncode == 0
+    assert len(stage.calls()) == 3
+
+
+def test_a_loop_target_stops_at_a_real_error(stage: Stage) -> None:
+    stage.ends_with(75, 3, 0)
+    assert stage.make("loop-full-test").returncode == 2
+    assert len(stage.calls()) == 2
+
+
+def test_until_complete_hands_the_exit_code_on(stage: Stage) -> None:
+    stage.ends_with(75, 3)
+    assert stage.do(LOOP / "until_complete.sh", stage.ptyrun, "run", "x").returncode == 3
+
+
+@pytest.mark.parametrize("words", [(), ("test",), ("both", "full"), ("test", "half")])
+def test_a_window_without_split_or_form_starts_nothing(
+    stage: Stage, words: tuple[str, ...]
+) -> None:
+    assert stage.do(LOOP / "window.sh", *words).returncode in {1, 2}
+    assert not (stage.folder / "calls").exists()
+
+
+def test_cron_is_silent_unless_something_is_wrong(stage: Stage) -> None:
+    stage.ends_with(75, 0, 1)
+    for _ in range(2):
+        done = stage.do(LOOP / "cron.sh", "test", "full")
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    done = stage.do(LOOP / "cron.sh", "test", "full")
+    assert done.returncode == 1
+    assert "exit code 1" in done.stdout
+
+
+def test_cron_never_runs_two_windows_at_once(stage: Stage) -> None:
+    (stage.folder / "sleeps").touch()
+    first = subprocess.Popen([LOOP / "cron.sh", "test", "full"], env=stage.environment)
+    try:
+        wait_for(stage.folder / "sleeping")
+        assert stage.do(LOOP / "cron.sh", "test", "full").returncode == 0
+        assert len(stage.calls()) == 1
+    finally:
+        end(first)
+
+
+def test_a_slurm_job_hands_usr1_on_and_requeues_itself(stage: Stage) -> None:
+    (stage.folder / "sleeps").touch()
+    scontrol = stage.folder / "scontrol"
+    scontrol.write_text('#!/bin/sh\necho "$@" >"${0%/*}/requeued"\n', encoding="utf-8")
+    scontrol.chmod(0o755)
+    environment = {
+        **stage.environment,
+        "SLURM_SUBMIT_DIR": str(ROOT),
+        "SLURM_JOB_ID": "4711",
+        "PATH": f"{stage.folder}:{os.environ['PATH']}",
+    }
+    job = subprocess.Popen(["bash", LOOP / "slurm.sbatch", "test", "full"], env=environment)
+    try:
+        wait_for(stage.folder / "sleeping")
+        job.send_signal(signal.SIGUSR1)
+        assert job.wait(timeout=20) == 75
+    finally:
+        end(job)
+    assert (stage.folder / "requeued").read_text(encoding="utf-8") == "requeue 4711\n"
+
+
+def wait_for(path: Path, patience_s: float = 20) -> None:
+    deadline = time.monotonic() + patience_s
+    while not path.exists():
+        assert time.monotonic() < deadline, f"{path.name} never came"
+        time.sleep(0.02)
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """Leave no child of a test behind."""
+    if process.poll() is None:
+        for child in psutil.Process(process.pid).children(recursive=True):
+            child.kill()
+        process.kill()
+        process.wait()

@@ -40,6 +40,15 @@ class PhaseAlign(StrEnum):
     MEAN = "mean"
 
 
+# What an arm is taken for when neither its model nor its user says.
+_ROLE_GRIDSIZE = {"pinn": 2}
+
+
+def role_gridsize(arm: str) -> int:
+    """Gridsize of an arm whose model does not tell."""
+    return _ROLE_GRIDSIZE.get(arm, 1)
+
+
 @dataclass(frozen=True)
 class ArmConfig:
     """One thing to compare.

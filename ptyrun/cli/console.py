@@ -1,0 +1,155 @@
+"""What does a person see while ptyrun works? Bars on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import click
+
+from ptyrun.durations import format_duration
+from ptyrun.errors import ExitCode
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+    from ptyrun.engine.runner import Outcome
+    from ptyrun.results import Results
+
+log = logging.getLogger("ptyrun")
+
+_PLAIN_EVERY_S = 5.0
+
+
+class Console:
+    """A watcher that writes progress to stderr and results to stdout."""
+
+    def __init__(
+        self, *, quiet: bool = False, verbose: bool = False, level: str | None = None
+    ) -> None:
+        self._quiet = quiet
+        self._bars: Progress | None = None
+        self._tasks: dict[str, TaskID] = {}
+        self._plain: dict[str, _PlainTask] = {}
+        self._terminal = sys.stderr.isatty() and not quiet
+        named = "DEBUG" if verbose else "ERROR" if quiet else level or "WARNING"
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setLevel(named.upper())
+        handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
+        log.setLevel(logging.DEBUG)
+        log.addHandler(handler)
+
+    @classmethod
+    def from_words(cls, given: dict[str, Any]) -> Self:
+        """Take the console's words out of a command's parameters."""
+        return cls(
+            quiet=given.pop("quiet"), verbose=given.pop("verbose"), level=given.pop("console_level")
+        )
+
+    def begin(self, task: str, total: int, done: int = 0, unit: str = "groups") -> None:
+        """Show a bar, or the first plain line."""
+        if self._quiet:
+            return
+        if self._terminal:
+            bars = self._opened_bars()
+            self._tasks[task] = bars.add_task(task, total=total, completed=done, unit=unit)
+        else:
+            self._plain[task] = _PlainTask(task, total, done, unit)
+
+    def advance(self, task: str, count: int) -> None:
+        """Move the bar, or say a plain line now and then."""
+        if self._bars is not None and task in self._tasks:
+            self._bars.advance(self._tasks[task], count)
+        elif task in self._plain:
+            self._plain[task].advance(count)
+
+    def end(self, task: str) -> None:
+        """Let the bar stand and close the display after the last one."""
+        if task in self._plain:
+            self._plain.pop(task).end()
+        self._tasks.pop(task, None)
+        if self._bars is not None and not self._tasks:
+            self._bars.stop()
+            self._bars = None
+
+    def note(self, text: str) -> None:
+        """Write a line that a person should read."""
+        log.info(text)
+        if self._quiet:
+            return
+        if self._bars is not None:
+            self._bars.console.print(text, markup=False, highlight=False)
+        else:
+            click.echo(text, err=True)
+
+    def detail(self, text: str) -> None:
+        """Write to the log."""
+        log.info(text)
+
+    def results(self, results: Results, run_dir: Path) -> None:
+        """Say on stdout what a finished comparison found."""
+        from ptyrun.stages.outputs import metrics_table
+
+        click.echo(metrics_table(results))
+        click.echo(f"results in {run_dir}")
+
+    def session(self, outcome: Outcome) -> None:
+        """Say on stdout what one session did and what is left."""
+        if outcome.stop is ExitCode.COMPLETE:
+            if outcome.chunks_done:
+                click.echo(f"complete: {outcome.chunks_done} chunks done in this window")
+            else:
+                click.echo("complete: nothing was left to compute")
+            return
+        left = f"{outcome.chunks_left} chunks ({outcome.items_left} groups) remain"
+        if outcome.eta_s is not None:
+            left += f", about {format_duration(outcome.eta_s)} of work"
+        if outcome.windows_left is not None:
+            left += f" or {outcome.windows_left} more windows like this"
+        click.echo(f"{outcome.chunks_done} chunks done, {left}: {outcome.reason}")
+
+    def _opened_bars(self) -> Progress:
+        if self._bars is None:
+            from rich import progress
+            from rich.console import Console as RichConsole
+
+            self._bars = progress.Progress(
+                progress.TextColumn("{task.description}"),
+                progress.BarColumn(),
+                progress.TextColumn("{task.completed:.0f}/{task.total:.0f} {task.fields[unit]}"),
+                progress.TimeElapsedColumn(),
+                progress.TextColumn("left"),
+                progress.TimeRemainingColumn(),
+                console=RichConsole(stderr=True),
+            )
+            self._bars.start()
+        return self._bars
+
+
+class _PlainTask:
+    """Progress as lines, for logs and pipes."""
+
+    def __init__(self, task: str, total: int, done: int, unit: str) -> None:
+        self._task, self._total, self._done, self._unit = task, total, done, unit
+        self._begun = self._said = time.monotonic()
+        self._first = done
+
+    def advance(self, count: int) -> None:
+        self._done += count
+        if time.monotonic() - self._said >= _PLAIN_EVERY_S:
+            self._say()
+
+    def end(self) -> None:
+        if self._done > self._first:
+            self._say()
+
+    def _say(self) -> None:
+        self._said = time.monotonic()
+        rate = (self._done - self._first) / max(self._said - self._begun, 1e-9)
+        line = f"{self._task}: {self._done}/{self._total} {self._unit}, {rate:.1f}/s"
+        if rate and self._done < self._total:
+            line += f", {format_duration((self._total - self._done) / rate)} left"
+        click.echo(line, err=True)

@@ -1,0 +1,20 @@
+"""``ptyrun finalize``: objects, metrics and pictures from what is committed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ptyrun.cli import options
+
+
+@click.command("finalize")
+@options.run_folder
+def command(run_dir: Path) -> None:
+    """Assemble RUN's objects, metrics and pictures once every chunk is committed."""
+    from ptyrun.cli import console
+    from ptyrun.stages import finalize
+
+    screen = console.Console()
+    screen.results(finalize.finalize(run_dir, watcher=screen), run_dir)

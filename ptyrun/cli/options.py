@@ -1,0 +1,99 @@
+"""Which words do several commands share, and how are they read?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from ptyrun.config import SessionOptions
+from ptyrun.durations import parse_duration
+from ptyrun.errors import UsageError
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+class Duration(click.ParamType[float]):
+    """Seconds, written like 170s, 2.5m or 1h30m."""
+
+    name = "duration"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Read the text; what is already a number passes."""
+        if isinstance(value, float):
+            return value
+        try:
+            return parse_duration(str(value))
+        except UsageError as error:
+            self.fail(str(error), param, ctx)
+
+
+def spelt(*names: str) -> tuple[str, ...]:
+    """Every option name with dashes and with underscores, as upstream mixes them.
+
+    Examples
+    --------
+    >>> spelt("--pinn_dir")
+    ('--pinn-dir', '--pinn_dir')
+    """
+    spellings: list[str] = []
+    for name in names:
+        stem = name[2:]
+        for variant in (f"--{stem.replace('_', '-')}", f"--{stem.replace('-', '_')}"):
+            if variant not in spellings:
+                spellings.append(variant)
+    return tuple(spellings)
+
+
+def run_folder(command: _Command) -> _Command:
+    """Add the argument RUN: the folder of a planned run."""
+    return click.argument(
+        "run_dir", metavar="RUN", type=click.Path(path_type=Path, file_okay=False)
+    )(command)
+
+
+def session(arm_option: str) -> Callable[[_Command], _Command]:
+    """Add what bounds one session of work; *arm_option* is the word that picks arms."""
+    options = (
+        click.option(
+            "--window",
+            "window_s",
+            type=Duration(),
+            help="Wall time this session may use, counted from process start, e.g. 170s.",
+        ),
+        click.option("--max-chunks", type=click.IntRange(min=1), help="Stop after so many chunks."),
+        click.option(
+            arm_option, "only_arms", multiple=True, help="Work on this arm only (repeatable)."
+        ),
+        click.option(
+            "--workers", type=click.IntRange(min=1), help="Processes to work with (default 1)."
+        ),
+        click.option(
+            "--shared-folder",
+            is_flag=True,
+            default=None,
+            help="Claim by leases: several hosts work on this run through a network folder.",
+        ),
+    )
+
+    def decorate(command: _Command) -> _Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+def session_options(given: dict[str, Any]) -> SessionOptions:
+    """Take the session's words out of a command's parameters; None means as configured."""
+    names = ("window_s", "max_chunks", "workers", "shared_folder")
+    chosen = {name: given.pop(name) for name in names}
+    arms = given.pop("only_arms")
+    return SessionOptions(
+        arms=tuple(arms) or None,
+        **{name: value for name, value in chosen.items() if value is not None},
+    )

@@ -1,0 +1,32 @@
+"""``ptyrun plan``: write down what a comparison will compute."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from ptyrun.cli import comparing
+
+
+@click.command("plan")
+@comparing.options
+@click.option("--dry-run", is_flag=True, help="Say what would be computed; write nothing.")
+def command(dry_run: bool, new: bool, invalidate: tuple[str, ...], **given: Any) -> None:
+    """Check every input and write what will be computed; compute nothing."""
+    from ptyrun.cli import console
+    from ptyrun.stages import plan
+
+    screen = console.Console.from_words(given)
+    config = comparing.configuration(given)
+    if dry_run:
+        manifest = plan.check(config)
+    else:
+        manifest = plan.plan(config, new=new, invalidate=invalidate, watcher=screen).manifest
+    for arm in manifest.arms:
+        click.echo(
+            f"{arm.label}: {arm.n_items} groups in {arm.n_chunks} chunks of {arm.chunk_items}"
+            if arm.n_items
+            else f"{arm.label}: finished reconstruction"
+        )
+    click.echo(f"manifest {manifest.digest}")

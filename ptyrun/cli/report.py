@@ -1,0 +1,18 @@
+"""``ptyrun report``: a page that a person can read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ptyrun.cli import options
+
+
+@click.command("report")
+@options.run_folder
+def command(run_dir: Path) -> None:
+    """Write RUN's report: one HTML page, Markdown and CSV."""
+    from ptyrun.stages import report
+
+    click.echo(report.report(run_dir).html)

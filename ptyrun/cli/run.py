@@ -1,0 +1,25 @@
+"""``ptyrun run``: one session of work on a planned run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ptyrun.cli import options
+
+
+@click.command("run")
+@options.run_folder
+@options.session("--arm")
+@click.pass_context
+def command(ctx: click.Context, run_dir: Path, **given: Any) -> None:
+    """Compute what RUN still lacks. Safe to kill, safe to repeat."""
+    from ptyrun.cli import console
+    from ptyrun.stages import run
+
+    screen = console.Console()
+    outcome = run.run(run_dir, options.session_options(given), watcher=screen)
+    screen.session(outcome)
+    ctx.exit(int(outcome.stop))

@@ -1,0 +1,74 @@
+"""Which bytes went into a run? SHA-256 of its input files, remembered while they stay untouched."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from ptyrun.engine import durable
+from ptyrun.errors import InputError
+
+
+@dataclass
+class Fingerprints:
+    """SHA-256 of files, kept in a cache that trusts size, inode, mtime and ctime together.
+
+    A change of content changes ctime, which no user program can set back.
+    """
+
+    cache: Path | None
+
+    def of(self, path: Path) -> str:
+        """Digest one file, or a folder's files with their relative names.
+
+        Returns
+        -------
+        str
+            64 hex digits.
+
+        Raises
+        ------
+        InputError
+            If a file cannot be read.
+        """
+        if path.is_dir():
+            digest = hashlib.sha256()
+            for entry in sorted(child for child in path.rglob("*") if child.is_file()):
+                digest.update(f"{entry.relative_to(path).as_posix()}\0".encode())
+                digest.update(bytes.fromhex(self._of_file(entry)))
+            return digest.hexdigest()
+        return self._of_file(path)
+
+    def _of_file(self, path: Path) -> str:
+        try:
+            stat = path.stat()
+            identity = [stat.st_size, stat.st_ino, stat.st_mtime_ns, stat.st_ctime_ns]
+            known = self._load()
+            key = str(path.resolve())
+            entry = known.get(key)
+            if isinstance(entry, dict) and entry.get("stat") == identity:
+                return str(entry["sha256"])
+            with path.open("rb") as stream:
+                digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        except OSError as error:
+            raise InputError(
+                f"{path} cannot be read", why=str(error), do="check the path and its permissions"
+            ) from error
+        self._save({**known, key: {"stat": identity, "sha256": digest}})
+        return digest
+
+    def _load(self) -> dict[str, object]:
+        if self.cache is None or not self.cache.is_file():
+            return {}
+        try:
+            known = json.loads(self.cache.read_text(encoding="utf-8"))
+        except ValueError:
+            return {}
+        return known if isinstance(known, dict) else {}
+
+    def _save(self, known: dict[str, object]) -> None:
+        if self.cache is not None:
+            self.cache.parent.mkdir(parents=True, exist_ok=True)
+            durable.write_atomic(self.cache, json.dumps(known, indent=1).encode())

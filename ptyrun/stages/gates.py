@@ -1,0 +1,126 @@
+"""Can this be a prediction at all? Content checks, and the blocker that a failed one leaves."""
+
+from __future__ import annotations
+
+import datetime
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ptyrun.config import Fact
+from ptyrun.engine import durable
+from ptyrun.errors import BlockedError
+
+_COLLAPSED_SPREAD = 1e-6
+
+
+@dataclass(frozen=True)
+class Figures:
+    """The DIAGNOSTIC figures of an array, of its absolute values."""
+
+    mean: float
+    max: float
+    nonzero_count: int
+    size: int
+
+    def __str__(self) -> str:
+        return (
+            f"mean={self.mean:.6g}, max={self.max:.6g}, "
+            f"nonzero_count={self.nonzero_count}/{self.size}"
+        )
+
+    def facts(self) -> dict[str, Fact]:
+        """As plain JSON values."""
+        return {
+            "mean": self.mean,
+            "max": self.max,
+            "nonzero_count": self.nonzero_count,
+            "size": self.size,
+        }
+
+
+def figures(array: NDArray[np.generic]) -> Figures:
+    """Mean and maximum of the absolute values, and how many are not zero."""
+    magnitude = np.abs(array)
+    return Figures(
+        mean=float(magnitude.mean(dtype=np.float64)),
+        max=float(magnitude.max(initial=0.0)),
+        nonzero_count=int(np.count_nonzero(magnitude)),
+        size=magnitude.size,
+    )
+
+
+def combined(parts: Sequence[Figures]) -> Figures:
+    """The figures of the whole from those of its parts, summed in the given order."""
+    size = sum(part.size for part in parts)
+    return Figures(
+        mean=sum(part.mean * part.size for part in parts) / max(size, 1),
+        max=max((part.max for part in parts), default=0.0),
+        nonzero_count=sum(part.nonzero_count for part in parts),
+        size=size,
+    )
+
+
+def output_name(arm: str) -> str:
+    """What upstream's log calls an arm's output."""
+    return "PINN patches" if arm == "pinn" else f"{arm}_output"
+
+
+def require_content(arm: str, items: range, patches: NDArray[np.complex64], found: Figures) -> None:
+    """Refuse patches that carry nothing.
+
+    Raises
+    ------
+    BlockedError
+        If they are not finite, all zero, all one value, or all the same patch.
+    """
+    where = f"groups {items.start}..{items.stop - 1} of arm {arm!r}"
+    if not np.isfinite(patches).all():
+        bad = int(np.count_nonzero(~np.isfinite(patches)))
+        raise _blocked(arm, "non-finite", where, f"{bad} of {found.size} values are NaN or inf")
+    if found.nonzero_count == 0:
+        raise _blocked(arm, "all-zero", where, f"every value is zero ({found})")
+    spread = float(np.abs(patches - patches.flat[0]).max())
+    if spread <= _COLLAPSED_SPREAD * found.max:
+        raise _blocked(arm, "constant", where, f"every value is {patches.flat[0]:.6g} ({found})")
+    if len(patches) > 1 and (patches == patches[:1]).all():
+        raise _blocked(
+            arm, "collapsed", where, f"all {len(patches)} patches are the same ({found})"
+        )
+
+
+def _blocked(arm: str, reason: str, where: str, evidence: str) -> BlockedError:
+    return BlockedError(
+        f"{reason}: the predictions for {where} carry nothing",
+        why=evidence,
+        do=f"check the model of {arm!r} and its inputs; after a change: --invalidate {arm}",
+    )
+
+
+def write_blocker(folder: Path, error: BlockedError, command: Sequence[str], resume: str) -> Path:
+    """Leave a blocker for a person: command, reason, evidence, what to do, how to resume.
+
+    Returns
+    -------
+    Path
+        ``blocked/<UTC>-<reason>.md``.
+    """
+    what, why, do = error.args
+    reason = what.partition(":")[0].replace(" ", "-")
+    now = datetime.datetime.now(datetime.UTC)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{now:%Y%m%dT%H%M%SZ}-{reason}.md"
+    sections: Mapping[str, str] = {
+        "Command": f"```\n{shlex.join(command)}\n```",
+        "Reason": what,
+        "Evidence": f"DIAGNOSTIC {why}",
+        "What to do": do,
+        "Resume": f"```\n{resume}\n```",
+    }
+    body = "\n\n".join(f"## {title}\n\n{text}" for title, text in sections.items())
+    durable.write_atomic(path, f"# Blocked: {reason}\n\n{body}\n".encode())
+    return path

@@ -1,0 +1,202 @@
+"""Which frames make which group of which arm, and where does each patch lie?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ptyrun.config import Selection
+from ptyrun.engine.manifest import ArmPlan
+from ptyrun.engine.store import IndexArray, read_index
+from ptyrun.errors import GeometryError, InputError
+from ptyrun.paths import RunPaths
+from ptyrun.ptycho import grouping
+from ptyrun.ptycho.normalisation import normalisation_factor
+from ptyrun.ptycho.npz import NpzFile
+from ptyrun.ptycho.scan import Scan
+
+Frames = NDArray[np.int64]
+Positions = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class ArmIndex:
+    """One arm's group table.
+
+    Attributes
+    ----------
+    frames : ndarray of int64, shape (G, C)
+        Indices into the scan.
+    positions_px : ndarray of float64, shape (G, C, 2)
+        (y, x) of every member in object pixels.
+    multiplicity : ndarray of int64, shape (G,)
+        How often the selection holds this group: the weight of its patch.
+    normalisation : ndarray of float64, shape (1,)
+        Factor from amplitudes to the networks' input, one for the whole selection.
+    """
+
+    frames: Frames
+    positions_px: Positions
+    multiplicity: NDArray[np.int64]
+    normalisation: NDArray[np.float64]
+
+    @property
+    def centres_px(self) -> Positions:
+        """Where each group's patch is laid, (G, 2), (y, x)."""
+        return self.positions_px.mean(axis=1)
+
+    def tables(self, arm: str) -> list[IndexArray]:
+        """As the store keeps them, for the arm of that name."""
+        index = f"index/{arm}"
+        return [
+            IndexArray(f"{index}/frames", self.frames, ("group", "member")),
+            IndexArray(
+                f"{index}/positions_px", self.positions_px, ("group", "member", "axis"), "px"
+            ),
+            IndexArray(f"{index}/multiplicity", self.multiplicity, ("group",)),
+            IndexArray(f"{index}/normalisation", self.normalisation, ("selection",)),
+            IndexArray(f"{arm}/positions_px", self.centres_px, ("group", "axis"), "px"),
+        ]
+
+    @classmethod
+    def read(cls, paths: RunPaths, arm: ArmPlan) -> ArmIndex:
+        """Read an arm's table and hold it against the manifest's digests.
+
+        Raises
+        ------
+        DamageError
+            If a table is missing or not the one that was planned.
+        """
+
+        def table(name: str) -> NDArray[Any]:
+            path = f"index/{arm.name}/{name}"
+            return read_index(paths, path, arm.index_sha256[path])
+
+        return cls(
+            frames=table("frames"),
+            positions_px=table("positions_px"),
+            multiplicity=table("multiplicity"),
+            normalisation=table("normalisation"),
+        )
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The groups of the selection, from which every arm's table is derived."""
+
+    frames: Frames
+    normalisation: float
+
+    @property
+    def gridsize(self) -> int:
+        """Channels of a group are gridsize squared."""
+        return int(round(self.frames.shape[1] ** 0.5))
+
+
+def reference(
+    scan: Scan, selection: Selection, gridsize: int, groups_from: Path | None = None
+) -> Reference:
+    """Draw or read the selection's groups and find their common normalisation.
+
+    Raises
+    ------
+    GeometryError
+        If there are fewer positions than a group needs.
+    """
+    candidates = None
+    if selection.n_subsample is not None:
+        if selection.n_subsample > scan.n_frames:
+            raise GeometryError(
+                f"{selection.n_subsample} images cannot be drawn from {scan.n_frames}",
+                why="--n-test-subsample is larger than the scan",
+                do=f"ask for at most {scan.n_frames}",
+            )
+        generator = np.random.default_rng(selection.subsample_seed)
+        candidates = np.sort(generator.choice(scan.n_frames, selection.n_subsample, replace=False))
+    if groups_from is None:
+        frames = grouping.draw_groups(
+            scan.positions_px,
+            gridsize,
+            n_groups=selection.n_groups,
+            neighbor_count=selection.neighbor_count,
+            seed=selection.grouping_seed,
+            candidates=candidates,
+        )
+    else:
+        frames = read_groups(groups_from, scan.n_frames, gridsize)[: selection.n_groups]
+    factor = normalisation_factor(scan.energies(), frames, scan.patch_px)
+    return Reference(frames=frames, normalisation=factor)
+
+
+def arm_index(
+    scan: Scan, selected: Reference, gridsize: int, limit_groups: int | None = None
+) -> ArmIndex:
+    """Derive one arm's table: the selection's groups, or each of their frames once.
+
+    Raises
+    ------
+    GeometryError
+        If the arm's gridsize is neither 1 nor the selection's.
+    """
+    frames = selected.frames[:limit_groups]
+    multiplicity = np.ones(len(frames), dtype=np.int64)
+    if gridsize == 1:
+        frames, multiplicity = grouping.single_frames(frames)
+    elif gridsize != selected.gridsize:
+        raise GeometryError(
+            f"an arm of gridsize {gridsize} cannot use groups of gridsize {selected.gridsize}",
+            why="one selection has one gridsize, beside which each frame can be used alone",
+            do="compare arms of different gridsize above 1 in runs of their own",
+        )
+    return ArmIndex(
+        frames=np.ascontiguousarray(frames, dtype=np.int64),
+        positions_px=scan.positions_px[frames],
+        multiplicity=np.ascontiguousarray(multiplicity, dtype=np.int64),
+        normalisation=np.array([selected.normalisation]),
+    )
+
+
+def read_groups(path: Path, n_frames: int, gridsize: int) -> Frames:
+    """Read ``nn_indices`` (G, C) from an NPZ, as upstream's runs leave them.
+
+    ``sample_indices`` beside it, where present, maps them to the scan's frames.
+
+    Raises
+    ------
+    InputError
+        If the file holds no such table, or it points outside the scan.
+    """
+    archive = NpzFile(path)
+    if "nn_indices" not in archive.names:
+        raise InputError(
+            f"{path} holds no groups",
+            why=f"the key nn_indices is missing; there are: {', '.join(archive.names)}",
+            do="give an NPZ with nn_indices of shape (groups, gridsize squared)",
+        )
+    frames = archive.array("nn_indices")
+    if frames.ndim != 2 or frames.dtype.kind not in "iu" or frames.shape[1] != gridsize**2:
+        raise InputError(
+            f"nn_indices in {path} has shape {frames.shape} and dtype {frames.dtype}",
+            why=f"gridsize {gridsize} needs integers of shape (groups, {gridsize**2})",
+            do="give the groups of a run with this gridsize",
+        )
+    if "sample_indices" in archive.names:
+        samples = archive.array("sample_indices")
+        if frames.size and (frames.min() < 0 or frames.max() >= len(samples)):
+            raise _outside(path, "sample_indices", len(samples))
+        frames = samples[frames]
+    if not frames.size or frames.min() < 0 or frames.max() >= n_frames:
+        raise _outside(path, "the scan", n_frames)
+    return frames.astype(np.int64)
+
+
+def _outside(path: Path, what: str, length: int) -> InputError:
+    return InputError(
+        f"the groups in {path} do not fit {what}",
+        why=f"indices must lie in 0..{length - 1}, and there must be some",
+        do="give the groups that were made for this scan",
+    )

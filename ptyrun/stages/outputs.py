@@ -1,0 +1,116 @@
+"""Which files does a finished comparison leave for people and for older tools?"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ptyrun.engine import durable
+from ptyrun.results import ArmResult, Metric, Results
+
+_UPSTREAM_NAMES = {"pinn": "ptychopinn"}
+_FLOAT = "%.6f"
+
+
+def metrics_frame(results: Results) -> pd.DataFrame:
+    """The metrics as a long table: model, metric, amplitude, phase, value."""
+    rows = [
+        _row(arm.label, name, metric)
+        for arm in results.arms.values()
+        for name, metric in _csv_metrics(arm).items()
+    ]
+    return pd.DataFrame(rows, columns=["model", "metric", "amplitude", "phase", "value"])
+
+
+def _csv_metrics(arm: ArmResult) -> dict[str, Metric]:
+    return {**arm.metrics, **{f"standard_{name}": m for name, m in arm.standard.items()}}
+
+
+def _row(label: str, name: str, metric: Metric) -> dict[str, Any]:
+    return {
+        "model": label,
+        "metric": name,
+        "amplitude": metric.amplitude,
+        "phase": metric.phase,
+        "value": metric.value,
+    }
+
+
+def metrics_table(results: Results) -> str:
+    """The metrics as aligned text, for a terminal."""
+    frame = metrics_frame(results)
+    if frame.empty:
+        return "no metrics: there is no ground truth to measure against"
+    numbers = ["amplitude", "phase", "value"]
+    shown = frame.assign(**{name: frame[name].map(_shown) for name in numbers})
+    return str(shown.to_string(index=False))
+
+
+def _shown(value: float | None) -> str:
+    return "" if value is None or not np.isfinite(value) else f"{value:.4f}"
+
+
+def write_metrics_csv(path: Path, results: Results) -> None:
+    """Write ``comparison_metrics.csv``."""
+    write_csv(path, metrics_frame(results))
+
+
+def write_frc_csv(
+    path: Path, label: str, amplitude: NDArray[np.float64], phase: NDArray[np.float64]
+) -> None:
+    """Write an arm's FRC curves: model, frequency_bin, amplitude_frc, phase_frc."""
+    length = max(len(amplitude), len(phase))
+    frame = pd.DataFrame(
+        {
+            "model": label,
+            "frequency_bin": np.arange(length),
+            "amplitude_frc": pd.Series(amplitude).reindex(range(length)),
+            "phase_frc": pd.Series(phase).reindex(range(length)),
+        }
+    )
+    write_csv(path, frame)
+
+
+def write_csv(path: Path, frame: pd.DataFrame) -> None:
+    """Write a table, all or nothing."""
+    text = frame.to_csv(index=False, float_format=_FLOAT, lineterminator="\n")
+    durable.write_atomic(path, text.encode())
+
+
+def write_npz(path: Path, arrays: Mapping[str, NDArray[np.generic]], about: str) -> None:
+    """Write arrays and a text that says what they are; nothing in it is pickled."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)  # type: ignore[arg-type]
+    durable.write_atomic(path, buffer.getvalue())
+    listing = "\n".join(f"{name}: {a.shape} {a.dtype}" for name, a in sorted(arrays.items()))
+    about_path = path.with_name(f"{path.stem}_metadata.txt")
+    durable.write_atomic(about_path, f"{about}\n\n{listing}\n".encode())
+
+
+def reconstruction_arrays(
+    objects: Mapping[str, NDArray[np.complex64] | None],
+    shifts_px: Mapping[str, tuple[float, float] | None],
+) -> dict[str, NDArray[np.generic]]:
+    """Upstream's keys: amplitude, phase and complex of each object, and the offsets found.
+
+    What does not exist is a NaN, where upstream pickles a None.
+    """
+    arrays: dict[str, NDArray[np.generic]] = {}
+    for arm, image in objects.items():
+        name = _UPSTREAM_NAMES.get(arm, arm)
+        shown = np.array(np.nan + 0j, np.complex64) if image is None else image
+        arrays[f"{name}_amplitude"] = np.abs(shown)
+        arrays[f"{name}_phase"] = np.angle(shown)
+        arrays[f"{name}_complex"] = shown
+    for arm, shift in shifts_px.items():
+        name = _UPSTREAM_NAMES.get(arm, arm)
+        dy_px, dx_px = shift or (np.nan, np.nan)
+        arrays[f"{name}_offset_dy"] = np.array(dy_px)
+        arrays[f"{name}_offset_dx"] = np.array(dx_px)
+    return arrays

@@ -1,0 +1,255 @@
+"""What will a run compute? Written down once; a run whose inputs changed is refused by name."""
+
+from __future__ import annotations
+
+import datetime
+import os
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ptyrun.config import ArmKind, CompareConfig, EvaluationOptions, Fact
+from ptyrun.engine import durable, store
+from ptyrun.engine.manifest import ArmPlan, Change, Manifest, changes
+from ptyrun.errors import DamageError, IdentityError
+from ptyrun.paths import RunPaths
+from ptyrun.progress import SILENT, Watcher
+from ptyrun.ptycho.scan import Scan, open_scan
+from ptyrun.stages import index, survey
+from ptyrun.stages.fingerprints import Fingerprints
+
+RESULTS = "results"
+PATCHES = "patches"
+_EVALUATION = frozenset(EvaluationOptions().facts())
+# What grouping finds, as opposed to what was chosen: known only once the groups are drawn.
+_UNDRAWN = -1
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A planned run, and whether this call wrote it."""
+
+    manifest: Manifest
+    is_new: bool
+    set_aside: Path | None = None
+
+
+def plan(
+    config: CompareConfig,
+    *,
+    new: bool = False,
+    invalidate: Collection[str] = (),
+    watcher: Watcher = SILENT,
+) -> Plan:
+    """Write what *config* will compute, or see that the run on disk computes just that.
+
+    Parameters
+    ----------
+    config : CompareConfig
+    new : bool
+        Set an existing run aside (its folder is renamed) and plan afresh.
+    invalidate : collection of str
+        Arms that may have changed: their chunks are computed again, the others stay. ``results``
+        stands for the options of assembly and evaluation, which no chunk depends on.
+
+    Raises
+    ------
+    UsageError
+        If an input cannot be used; found before anything is written into an existing run.
+    IdentityError
+        If the run on disk was planned from other inputs, seeds or sizes.
+    """
+    paths = RunPaths(config.output_dir)
+    survey.check_output_folder(paths.root)
+    fingerprints = Fingerprints(paths.cache / "digests.json")
+    with open_scan(config.scan, config.selection.diffraction_kind, paths.cache) as scan:
+        found = survey.survey(config, scan, fingerprints)
+        for note in (*scan.notes, *(note for arm in found.arms for note in arm.notes)):
+            watcher.note(note)
+        aside = _set_aside(paths) if new and _holds_a_run(paths) else None
+        wanted = _undrawn(config, found, scan)
+        if not paths.manifest.exists():
+            _refuse_orphans(paths)
+            return Plan(_draw(wanted, config, found, scan, paths, watcher), True, aside)
+        current = Manifest.load(paths.manifest)
+        changed = changes(_without_draw(current), _like(wanted, current))
+        if changed:
+            _refuse_changes(changed, invalidate)
+            _supersede(current, paths)
+            return Plan(_draw(wanted, config, found, scan, paths, watcher), True)
+        kept = replace(current, sources=wanted.sources)
+        if kept.sources != current.sources:
+            kept.save(paths.manifest)
+        if not index_is_whole(kept, paths):
+            watcher.note("the group tables are damaged or incomplete: they are made again")
+            _draw(wanted, config, found, scan, paths, watcher, expected=kept)
+        return Plan(kept, False)
+
+
+def check(config: CompareConfig) -> Manifest:
+    """What :func:`plan` would write, without writing anything (``--dry-run``)."""
+    with open_scan(config.scan, config.selection.diffraction_kind, None) as scan:
+        found = survey.survey(config, scan, Fingerprints(None))
+        return _drawn(_undrawn(config, found, scan), _tables(config, found, scan))
+
+
+def index_is_whole(manifest: Manifest, paths: RunPaths) -> bool:
+    """Whether every group table on disk is the one that the manifest names."""
+    try:
+        for arm in manifest.arms:
+            store.check_indices(paths, arm.index_sha256)
+    except DamageError:
+        return False
+    return True
+
+
+def _undrawn(config: CompareConfig, found: survey.Survey, scan: Scan) -> Manifest:
+    arms = tuple(
+        ArmPlan(
+            name=arm.config.name,
+            label=arm.label,
+            kind=arm.config.kind.value,
+            n_items=0,
+            chunk_items=arm.config.chunk_groups or _UNDRAWN,
+            item_shape=(scan.patch_px, scan.patch_px),
+            dtype="complex64",
+            facts=arm.facts,
+        )
+        for arm in found.arms
+    )
+    return Manifest(shared=found.shared, arms=arms, sources=_sources(config, found))
+
+
+def _sources(config: CompareConfig, found: survey.Survey) -> dict[str, Fact]:
+    return {
+        "scan": str(config.scan.resolve()),
+        "groups_from": str(config.groups_from.resolve()) if config.groups_from else None,
+        **{f"arm.{arm.config.name}": str(arm.path.resolve()) for arm in found.arms},
+        **config.presentation.facts(),
+    }
+
+
+def _without_draw(manifest: Manifest) -> Manifest:
+    arms = tuple(
+        replace(
+            arm,
+            n_items=0,
+            chunk_items=_UNDRAWN if arm.chunk_items == arm.n_items else arm.chunk_items,
+            index_sha256={},
+        )
+        for arm in manifest.arms
+    )
+    return replace(manifest, arms=arms)
+
+
+def _like(wanted: Manifest, current: Manifest) -> Manifest:
+    """One chunk for all groups may be written as ``all`` or as any size that holds them."""
+    n_items = {arm.name: arm.n_items for arm in current.arms}
+    arms = tuple(
+        replace(arm, chunk_items=_UNDRAWN)
+        if arm.chunk_items >= n_items.get(arm.name, arm.chunk_items + 1)
+        else arm
+        for arm in wanted.arms
+    )
+    return replace(wanted, arms=arms)
+
+
+def _tables(
+    config: CompareConfig, found: survey.Survey, scan: Scan
+) -> Mapping[str, index.ArmIndex]:
+    selected = index.reference(scan, config.selection, found.gridsize, config.groups_from)
+    return {
+        arm.config.name: index.arm_index(scan, selected, arm.gridsize, arm.config.limit_groups)
+        for arm in found.arms
+        if arm.config.kind is ArmKind.PREDICTOR
+    }
+
+
+def _drawn(wanted: Manifest, tables: Mapping[str, index.ArmIndex]) -> Manifest:
+    arms = []
+    for arm in wanted.arms:
+        if arm.name not in tables:
+            arms.append(replace(arm, chunk_items=0))
+            continue
+        table = tables[arm.name]
+        n_items = len(table.frames)
+        chunk_items = n_items if arm.chunk_items == _UNDRAWN else min(arm.chunk_items, n_items)
+        digests = {entry.path: entry.sha256 for entry in table.tables(arm.name)}
+        arms.append(replace(arm, n_items=n_items, chunk_items=chunk_items, index_sha256=digests))
+    return replace(wanted, arms=tuple(arms))
+
+
+def _draw(
+    wanted: Manifest,
+    config: CompareConfig,
+    found: survey.Survey,
+    scan: Scan,
+    paths: RunPaths,
+    watcher: Watcher,
+    expected: Manifest | None = None,
+) -> Manifest:
+    watcher.note(f"planning: {scan.n_frames} positions, patches of {scan.patch_px} px")
+    tables = _tables(config, found, scan)
+    manifest = _drawn(wanted, tables)
+    if expected is not None and manifest.digest != expected.digest:
+        raise DamageError(
+            "the group tables cannot be made again as they were",
+            why="this version of ptyrun or its libraries draws other groups from the same seed",
+            do="restore arrays.zarr/index from a copy, or start afresh with --new",
+        )
+    for name, table in tables.items():
+        for entry in table.tables(name):
+            store.write_index(paths, entry)
+    store.create_arrays(paths, manifest, replace=True)
+    # The manifest comes last: a run exists from the moment it names tables that are on disk.
+    manifest.save(paths.manifest)
+    return manifest
+
+
+def _holds_a_run(paths: RunPaths) -> bool:
+    return any(path.exists() for path in (paths.manifest, paths.ledger, paths.arrays))
+
+
+def _set_aside(paths: RunPaths) -> Path:
+    now = datetime.datetime.now(datetime.UTC)
+    aside = paths.root.with_name(f"{paths.root.name}.until-{now:%Y%m%dT%H%M%S%fZ}")
+    paths.root.rename(aside)
+    paths.root.mkdir()
+    durable.fsync_folder(paths.root.parent)
+    return aside
+
+
+def _refuse_orphans(paths: RunPaths) -> None:
+    if paths.ledger.is_dir() and any(os.scandir(paths.ledger)):
+        raise DamageError(
+            f"{paths.root} has a ledger but no manifest",
+            why="manifest.json was deleted or lost; without it nobody knows what was computed",
+            do="restore manifest.json, or start afresh with --new (the folder is kept aside)",
+        )
+
+
+def _refuse_changes(changed: list[Change], invalidate: Collection[str]) -> None:
+    refused = [change for change in changed if _owner(change) not in invalidate]
+    if not refused:
+        return
+    owners = {_owner(change) for change in refused}
+    remedy = "start afresh with --new or another --output_dir"
+    if None not in owners:
+        accept = " ".join(f"--invalidate {owner}" for owner in sorted(filter(None, owners)))
+        remedy = f"accept the change with {accept}, or {remedy}"
+    raise IdentityError(
+        "the run was planned from something else: " + "; ".join(map(str, refused)),
+        why="chunks of different inputs or settings must never be mixed",
+        do=f"restore the old input, or {remedy}; nothing was touched",
+    )
+
+
+def _owner(change: Change) -> str | None:
+    if change.arm is None and change.fact in _EVALUATION:
+        return RESULTS
+    return change.arm
+
+
+def _supersede(current: Manifest, paths: RunPaths) -> None:
+    durable.make_folder(paths.superseded)
+    current.save(paths.superseded / f"{current.digest}.json")

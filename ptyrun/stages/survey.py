@@ -1,0 +1,194 @@
+"""What is asked for, as facts? Inputs are checked here, before any work and without a framework."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, entry_points, version
+from pathlib import Path
+
+from ptyrun.config import ArmConfig, ArmKind, CompareConfig, Fact, role_gridsize
+from ptyrun.errors import GeometryError, InputError, ModelError, StorageError, UsageError
+from ptyrun.predictors import inspect, locate
+from ptyrun.ptycho.reconstruction import open_reconstruction
+from ptyrun.ptycho.scan import Scan
+from ptyrun.stages.fingerprints import Fingerprints
+
+_FRAMEWORK = {"tf": "tensorflow", "pytorch": "torch"}
+_RESERVED = {"index", "ground_truth"}
+
+
+@dataclass(frozen=True)
+class ArmSurvey:
+    """One arm as its files and options describe it."""
+
+    config: ArmConfig
+    label: str
+    path: Path
+    gridsize: int
+    facts: Mapping[str, Fact]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Survey:
+    """The whole comparison as its files and options describe it."""
+
+    arms: tuple[ArmSurvey, ...]
+    shared: Mapping[str, Fact]
+    gridsize: int
+
+
+def survey(config: CompareConfig, scan: Scan, fingerprints: Fingerprints) -> Survey:
+    """Look at every input; raise by name what cannot work.
+
+    Raises
+    ------
+    UsageError
+        For anything wrong that can be known before any work.
+    """
+    _check_arms(config.arms)
+    _check_crop(config.evaluation.stitch_crop_px, scan.patch_px)
+    arms = tuple(_survey_arm(arm, scan, fingerprints) for arm in config.arms)
+    gridsize = max((arm.gridsize for arm in arms), default=1)
+    _check_counts(config, scan, gridsize)
+    shared: dict[str, Fact] = {
+        "scan_sha256": fingerprints.of(config.scan),
+        "groups_sha256": fingerprints.of(config.groups_from) if config.groups_from else None,
+        "selection_gridsize": gridsize,
+        **config.selection.facts(),
+        **config.evaluation.facts(),
+    }
+    return Survey(arms=arms, shared=shared, gridsize=gridsize)
+
+
+def check_output_folder(folder: Path) -> None:
+    """Make the run's folder and see that it can be written.
+
+    Raises
+    ------
+    StorageError
+        If it cannot; the error says why.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".writable-{os.getpid()}"
+        try:
+            probe.write_bytes(b"\0" * 4096)
+        finally:
+            probe.unlink(missing_ok=True)
+    except OSError as error:
+        raise OutputFolderError(
+            f"the run's folder {folder} cannot be written",
+            why=str(error),
+            do="choose another --output_dir, or free space and permissions there",
+        ) from error
+
+
+class OutputFolderError(StorageError):
+    """The run's folder cannot be written; found before any work."""
+
+    exit_code = UsageError.exit_code
+
+
+def _check_arms(arms: tuple[ArmConfig, ...]) -> None:
+    names = [arm.name for arm in arms]
+    for name in names:
+        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", name) or name in _RESERVED:
+            raise UsageError(
+                f"an arm cannot be called {name!r}",
+                why="names of arms are names of folders: letters, digits, - and _",
+                do=f"choose another name than {', '.join(sorted(_RESERVED))}",
+            )
+        if names.count(name) > 1:
+            raise UsageError(
+                f"two arms are called {name!r}",
+                why="an arm's name is its folder",
+                do="give each arm a name of its own",
+            )
+
+
+def _check_crop(crop_px: int, patch_px: int) -> None:
+    if crop_px % 2 or not 0 < crop_px <= patch_px:
+        raise GeometryError(
+            f"--stitch-crop-size {crop_px} cannot be used",
+            why=f"the crop must be even and within 2..{patch_px}, the size of a patch",
+            do="choose an even crop no larger than the patch, e.g. 20",
+        )
+
+
+def _check_counts(config: CompareConfig, scan: Scan, gridsize: int) -> None:
+    available = config.selection.n_subsample or scan.n_frames
+    members = gridsize**2
+    needed = members + 1 if gridsize > 1 else 1
+    if available < needed:
+        raise GeometryError(
+            f"{available} positions are too few",
+            why=f"a gridsize-{gridsize} group takes {members} neighbours of a position",
+            do=f"give a scan (or subsample) of at least {needed} positions",
+        )
+    if gridsize > 1 and config.selection.neighbor_count < members:
+        raise GeometryError(
+            f"--neighbor-count {config.selection.neighbor_count} is too small",
+            why=f"a gridsize-{gridsize} group draws {members} members from the nearest neighbours",
+            do=f"use at least {members}",
+        )
+
+
+def _survey_arm(arm: ArmConfig, scan: Scan, fingerprints: Fingerprints) -> ArmSurvey:
+    if arm.kind is ArmKind.RECONSTRUCTION:
+        found = open_reconstruction(arm.path)
+        return ArmSurvey(
+            config=arm,
+            label=arm.label or found.label,
+            path=arm.path,
+            gridsize=1,
+            facts={"reconstruction_sha256": fingerprints.of(arm.path)},
+            notes=found.notes,
+        )
+    return _survey_model(arm, scan, fingerprints)
+
+
+def _survey_model(arm: ArmConfig, scan: Scan, fingerprints: Fingerprints) -> ArmSurvey:
+    model = locate(arm.path, backend=arm.backend, options=arm.options)
+    card = inspect(model)
+    gridsize = arm.gridsize or card.gridsize or role_gridsize(arm.name)
+    if card.patch_px is not None and card.patch_px != scan.patch_px:
+        raise ModelError(
+            f"the model of arm {arm.name!r} is for patches of {card.patch_px} px",
+            why=f"the scan's diffraction is {scan.patch_px} x {scan.patch_px}",
+            do="give the model that was trained for this scan's size",
+        )
+    if card.gridsize is not None and card.gridsize != gridsize:
+        raise ModelError(
+            f"the model of arm {arm.name!r} takes {card.gridsize**2} channels",
+            why=f"gridsize {gridsize} was asked for, that is {gridsize**2} channels",
+            do=f"leave gridsize away, or say gridsize={card.gridsize}",
+        )
+    facts: dict[str, Fact] = {
+        "weights_sha256": fingerprints.of(model.path),
+        "backend": model.backend,
+        "framework": _framework(model.backend),
+        "gridsize": gridsize,
+        "batch_groups": arm.batch_groups,
+        "limit_groups": arm.limit_groups,
+        **{f"option.{name}": value for name, value in sorted(arm.options.items())},
+    }
+    return ArmSurvey(arm, arm.label, model.path, gridsize, facts, card.notes)
+
+
+def _framework(backend: str) -> str:
+    name = _FRAMEWORK.get(backend)
+    if name is None:
+        points = entry_points(group="ptyrun.predictors", name=backend)
+        return next((f"{p.dist.name} {p.dist.version}" for p in points if p.dist), backend)
+    try:
+        return f"{name} {version(name)}"
+    except PackageNotFoundError as error:
+        raise InputError(
+            f"backend {backend!r} needs {name}, which is not installed",
+            why=str(error),
+            do=f"pip install 'ptyrun[{backend}]'",
+        ) from error

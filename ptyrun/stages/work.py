@@ -1,0 +1,104 @@
+"""How are an arm's groups read, predicted and checked?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ptyrun.config import Fact
+from ptyrun.predictors import Predictor, check_output
+from ptyrun.progress import Watcher
+from ptyrun.ptycho import grouping
+from ptyrun.ptycho.scan import Scan
+from ptyrun.stages import gates
+from ptyrun.stages.index import ArmIndex
+
+
+@dataclass(frozen=True)
+class GroupInputs:
+    """What a predictor is given for some groups.
+
+    Attributes
+    ----------
+    diffraction : ndarray of float32, shape (k, N, N, C)
+        Normalised amplitude.
+    local_offsets_px : ndarray of float32, shape (k, 1, 2, C)
+        Upstream's layout: axis 2 = [x, y], sign -1.
+    """
+
+    diffraction: NDArray[np.float32]
+    local_offsets_px: NDArray[np.float32]
+
+
+class PatchWork:
+    """The engine's ``Work`` for one arm: diffraction in, one patch per group out."""
+
+    def __init__(
+        self, name: str, scan: Scan, index: ArmIndex, predictor: Predictor, watcher: Watcher
+    ) -> None:
+        self.batch_items = predictor.batch_items
+        self._name = name
+        self._scan = scan
+        self._index = index
+        self._predictor = predictor
+        self._watcher = watcher
+
+    def read(self, items: range) -> GroupInputs:
+        """Read the frames of some groups and normalise them."""
+        return read_groups(self._scan, self._index, items)
+
+    def compute(self, inputs: GroupInputs, n_items: int) -> NDArray[np.complex64]:
+        """Predict; every call of the predictor has one shape, whatever the cut."""
+        batch = self._predictor.batch_items
+        parts = []
+        for start in range(0, n_items, batch):
+            stop = min(start + batch, n_items)
+            patches = self._predictor.predict(
+                _padded(inputs.diffraction[start:stop], batch),
+                _padded(inputs.local_offsets_px[start:stop], batch),
+            )
+            check_output(patches, batch, self._scan.patch_px)
+            parts.append(patches[: stop - start])
+        return np.concatenate(parts)
+
+    def check(self, items: range, outputs: NDArray[np.complex64]) -> Mapping[str, Fact]:
+        """Refuse content that cannot be a prediction; give the DIAGNOSTIC figures."""
+        figures = gates.figures(outputs)
+        first = items.start // max(len(items), 1)
+        self._watcher.detail(
+            f"DIAGNOSTIC chunk {first} {gates.output_name(self._name)} stats: {figures}"
+        )
+        gates.require_content(self._name, items, outputs, figures)
+        return figures.facts()
+
+    def close(self) -> None:
+        """Give the predictor's memory back."""
+        self._predictor.close()
+
+
+def read_groups(scan: Scan, index: ArmIndex, items: range) -> GroupInputs:
+    """Read the frames of some groups and normalise them.
+
+    Parameters
+    ----------
+    items : range
+        Groups of the arm's table.
+    """
+    rows = slice(items.start, items.stop)
+    frames = index.frames[rows]
+    amplitudes = scan.amplitudes(frames.ravel()) * np.float32(index.normalisation[0])
+    grouped = amplitudes.reshape(*frames.shape, scan.patch_px, scan.patch_px)
+    return GroupInputs(
+        diffraction=np.ascontiguousarray(grouped.transpose(0, 2, 3, 1)),
+        local_offsets_px=grouping.local_offsets_px(index.positions_px[rows]).astype(np.float32),
+    )
+
+
+def _padded(array: NDArray[np.float32], length: int) -> NDArray[np.float32]:
+    missing = length - len(array)
+    if not missing:
+        return array
+    return np.concatenate([array, np.repeat(array[-1:], missing, axis=0)])

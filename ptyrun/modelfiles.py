@@ -54,13 +54,17 @@ SUFFIXES = {
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What a model says of itself; None where it does not say."""
+    """What a model says of itself; None where it does not say.
+
+    ``batch_items`` is a number only when the model takes no other batch.
+    """
 
     patch_px: int | None
     gridsize: int | None
     takes_offsets: bool | None
     description: str
     notes: tuple[str, ...] = ()
+    batch_items: int | None = None
 
 
 @dataclass(frozen=True)
@@ -248,8 +252,3 @@ LOOKED_FOR = (
     "model.json, wts.h5.zip, baseline_model.h5 (also in folders below), *.keras, *.h5, "
     "saved_model.pb, *.pt2, *.pt, *.ts, *.torchscript, *.pth"
 )
-
-
-def inspect(model: ModelFile) -> ModelCard:
-    """Read what the model says of itself, without any framework."""
-    return ModelCard(model.patch_px, model.gridsize, None, str(model.kind), model.notes)

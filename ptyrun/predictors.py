@@ -21,7 +21,8 @@ from ptyrun.errors import (
     PredictorUnavailableError,
     UnknownPredictorError,
 )
-from ptyrun.modelfiles import ModelCard, ModelFile, ModelKind, inspect, locate
+from ptyrun.modelcards import inspect
+from ptyrun.modelfiles import ModelCard, ModelFile, ModelKind, locate
 
 __all__ = [
     "ModelCard",

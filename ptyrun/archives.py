@@ -1,0 +1,123 @@
+"""How is a zip archive from someone else read without harm?
+
+Members are read into memory, never extracted. Whatever could leave a folder, swell beyond
+measure or be read in two ways is refused by name before a byte of it is decompressed.
+"""
+
+from __future__ import annotations
+
+import stat
+import zipfile
+import zlib
+from io import BytesIO
+from pathlib import Path, PurePosixPath
+from types import TracebackType
+from typing import Self
+
+from ptyrun.errors import ModelError
+
+MAX_TOTAL_BYTES = 8 << 30
+MAX_RATIO = 200
+RATIO_SLACK_BYTES = 16 << 20
+DEFAULT_MEMBER_BYTES = 64 << 20
+
+
+class SafeArchive:
+    """The members of one zip archive.
+
+    Parameters
+    ----------
+    source : Path or bytes
+        The archive, or its content when it lay inside another one.
+    name : str
+        What errors call it.
+
+    Raises
+    ------
+    ModelError
+        If it is no zip archive, truncated, or holds a member that is not to be trusted.
+    """
+
+    def __init__(self, source: Path | bytes, name: str) -> None:
+        self.name = name
+        try:
+            self._zip = zipfile.ZipFile(BytesIO(source) if isinstance(source, bytes) else source)
+        except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+            raise self._refusal("it is not a whole zip archive", str(error)) from error
+        try:
+            self._members = self._checked()
+        except ModelError:
+            self._zip.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._zip.close()
+
+    def names(self) -> tuple[str, ...]:
+        """Names of the members, in the archive's order."""
+        return tuple(self._members)
+
+    def read(self, member: str, max_bytes: int = DEFAULT_MEMBER_BYTES) -> bytes:
+        """Decompress one member.
+
+        Raises
+        ------
+        ModelError
+            If it is missing, larger than *max_bytes*, or damaged.
+        """
+        info = self._members.get(member)
+        if info is None:
+            raise self._refusal(f"it lacks {member}", f"it holds {', '.join(self.names())}")
+        if info.file_size > max_bytes:
+            raise self._refusal(
+                f"{member} would take {info.file_size} bytes", f"at most {max_bytes} are read"
+            )
+        try:
+            return self._zip.read(info)
+        except (OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError) as error:
+            raise self._refusal(f"{member} is damaged", str(error)) from error
+
+    def _checked(self) -> dict[str, zipfile.ZipInfo]:
+        members: dict[str, zipfile.ZipInfo] = {}
+        total = 0
+        for info in self._zip.infolist():
+            fault = _fault(info)
+            if info.filename in members:
+                fault = "the name occurs twice"
+            if fault:
+                raise self._refusal(f"entry {info.filename!r} is not to be trusted", fault)
+            total += info.file_size
+            members[info.filename] = info
+        if total > MAX_TOTAL_BYTES:
+            raise self._refusal(
+                f"it would unpack to {total} bytes", f"at most {MAX_TOTAL_BYTES} are accepted"
+            )
+        return members
+
+    def _refusal(self, what: str, why: str) -> ModelError:
+        return ModelError(
+            f"{self.name} is refused: {what}", why=why, do="get an intact copy of the model"
+        )
+
+
+def _fault(info: zipfile.ZipInfo) -> str | None:
+    path = PurePosixPath(info.filename)
+    if "\\" in info.orig_filename or ":" in info.filename or "\0" in info.orig_filename:
+        return "its name holds a backslash, a colon or a NUL"
+    if path.is_absolute() or ".." in path.parts:
+        return "its name leaves the folder"
+    if stat.S_ISLNK(info.external_attr >> 16):
+        return "it is a symbolic link"
+    if info.flag_bits & 0x1:
+        return "it is encrypted"
+    if info.file_size > MAX_RATIO * info.compress_size + RATIO_SLACK_BYTES:
+        return f"{info.compress_size} bytes would unpack to {info.file_size}: a zip bomb"
+    return None

@@ -1,0 +1,194 @@
+"""What does one of upstream's model bundles (``wts.h5.zip``) say, read without running its code?
+
+Layout: ``manifest.dill`` {models, version}; per model ``model.keras`` (a zip of ``config.json``
+and ``model.weights.h5``), ``params.dill`` and ``model.h5`` (attribute ``intensity_scale``).
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from ptyrun.archives import SafeArchive
+from ptyrun.errors import ModelError
+
+NETWORK = "diffraction_to_obj"
+KERAS_VERSIONS = ("1.0",)
+PYTORCH_VERSION = "2.0-pytorch"
+MAX_WEIGHTS_BYTES = 4 << 30
+
+
+@dataclass(frozen=True)
+class BundleParameters:
+    """The parameters that inference needs."""
+
+    patch_px: int
+    gridsize: int
+    intensity_scale: float | None
+
+    @property
+    def channels(self) -> int:
+        """Patterns per group."""
+        return self.gridsize**2
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """One network of a bundle: architecture, weights and parameters."""
+
+    name: str
+    parameters: BundleParameters
+    config: Mapping[str, Any]
+    weights_h5: bytes
+
+
+class Opaque:
+    """Stands for an object whose class is not to be imported; holds nothing."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        pass
+
+    def __setstate__(self, state: Any) -> None:
+        pass
+
+
+class PlainUnpickler(pickle.Unpickler):
+    """Reads plain builtins and numeric scalars; everything else becomes :class:`Opaque`.
+
+    Nothing is imported, and nothing named by the pickle is called.
+    """
+
+    def find_class(self, module: str, name: str) -> Any:
+        """Give a harmless class for every name."""
+        return PLAIN_CLASSES.get((module, name), Opaque)
+
+
+class _Dtype:
+    """The numeric type of a scalar, by its code alone."""
+
+    def __init__(self, code: object, *rest: object) -> None:
+        self.code = code if code in ("f2", "f4", "f8", "i4", "i8", "u4", "u8", "b1") else None
+
+    def __setstate__(self, state: Any) -> None:
+        pass
+
+
+class _Scalar:
+    """Becomes the Python number that a NumPy scalar held."""
+
+    def __new__(cls, dtype: object, raw: object) -> Any:
+        if not isinstance(dtype, _Dtype) or dtype.code is None or not isinstance(raw, bytes):
+            return Opaque()
+        values = np.frombuffer(raw, np.dtype(dtype.code).newbyteorder("<"))
+        return values[0].item() if len(values) == 1 else Opaque()
+
+
+PLAIN_CLASSES: Mapping[tuple[str, str], Any] = {
+    ("builtins", "complex"): complex,
+    ("builtins", "set"): set,
+    ("builtins", "frozenset"): frozenset,
+    ("collections", "OrderedDict"): OrderedDict,
+    ("numpy", "dtype"): _Dtype,
+    ("numpy.core.multiarray", "scalar"): _Scalar,
+    ("numpy._core.multiarray", "scalar"): _Scalar,
+}
+
+
+def plain_dict(data: bytes, name: str) -> dict[str, Any]:
+    """Unpickle a dictionary of plain values.
+
+    Raises
+    ------
+    ModelError
+        If the bytes are no pickle of a dictionary with text keys.
+    """
+    try:
+        document = PlainUnpickler(BytesIO(data)).load()
+    except Exception as error:  # a hostile pickle may raise anything
+        raise _damaged(name, f"{type(error).__name__}: {error}") from error
+    if not isinstance(document, dict) or not all(isinstance(key, str) for key in document):
+        raise _damaged(name, "it does not hold a dictionary")
+    return document
+
+
+class BundleReader:
+    """A bundle's archive, open for reading."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._archive = SafeArchive(path, path.name)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._archive.__exit__(None, None, None)
+
+    def version(self) -> str:
+        """Name the flavour of the bundle, as its manifest has it."""
+        manifest = plain_dict(self._archive.read("manifest.dill"), "manifest.dill")
+        return str(manifest.get("version"))
+
+    def parameters(self) -> BundleParameters:
+        """Read ``params.dill`` of the inference network."""
+        name = f"{NETWORK}/params.dill"
+        values = plain_dict(self._archive.read(name), name)
+        scale = values.get("intensity_scale")
+        return BundleParameters(
+            patch_px=_positive(values, "N", name),
+            gridsize=_positive(values, "gridsize", name),
+            intensity_scale=float(scale) if isinstance(scale, int | float) else None,
+        )
+
+    def load(self) -> Bundle:
+        """Read the inference network.
+
+        Raises
+        ------
+        ModelError
+            If the bundle is damaged, or of a flavour that cannot be read so.
+        """
+        version = self.version()
+        if version not in KERAS_VERSIONS:
+            raise ModelError(
+                f"{self.path.name} is a bundle of version {version!r}",
+                why=f"without running its code, versions {', '.join(KERAS_VERSIONS)} can be read",
+                do="use --trust-bundle with upstream's package installed, or export the network",
+            )
+        inner = f"{NETWORK}/model.keras"
+        data = self._archive.read(inner, MAX_WEIGHTS_BYTES)
+        with SafeArchive(data, f"{self.path.name}/{inner}") as keras_file:
+            config = _json_object(keras_file.read("config.json"), f"{inner}/config.json")
+            weights = keras_file.read("model.weights.h5", MAX_WEIGHTS_BYTES)
+        return Bundle(NETWORK, self.parameters(), config, weights)
+
+
+def _positive(values: Mapping[str, Any], key: str, name: str) -> int:
+    value = values.get(key)
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise _damaged(name, f"{key} is {value!r}, not a positive number")
+    return value
+
+
+def _json_object(data: bytes, name: str) -> dict[str, Any]:
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise _damaged(name, str(error)) from error
+    if not isinstance(document, dict):
+        raise _damaged(name, "it does not hold an object")
+    return document
+
+
+def _damaged(name: str, why: str) -> ModelError:
+    return ModelError(
+        f"{name} of the bundle cannot be read", why=why, do="get an intact copy of the bundle"
+    )

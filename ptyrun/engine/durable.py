@@ -1,0 +1,192 @@
+"""How do bytes reach the disk for good?
+
+The only module that syncs and renames, and the border at which what a disk refuses (full,
+read-only, forbidden, failing) becomes a `StorageError`.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Self
+
+from ptyrun.errors import StorageError
+
+PARTIAL = ".partial"
+
+_sync_data = getattr(os, "fdatasync", os.fsync)
+
+_REFUSALS = {
+    errno.ENOSPC: ("the disk is full", "free space or choose another folder, then run again"),
+    errno.EDQUOT: ("the disk quota is used up", "free space or raise the quota, then run again"),
+    errno.EROFS: ("the file system is read-only", "make it writable, then run again"),
+    errno.EACCES: ("permission denied", "make the folder writable for this user, then run again"),
+    errno.EPERM: (
+        "operation not permitted",
+        "make the folder writable for this user, then run again",
+    ),
+    errno.EIO: ("the disk reports an input/output error", "check the disk, then run again"),
+    errno.ENOTDIR: ("a file stands where a folder must be", "move it away, then run again"),
+}
+
+
+@contextmanager
+def storage_errors(path: Path) -> Iterator[None]:
+    """Turn what the disk refuses about *path* into a `StorageError` that says so."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _REFUSALS:
+            raise
+        why, do = _REFUSALS[error.errno]
+        raise StorageError(f"cannot write {path}", why=why, do=do) from error
+
+
+def fsync_folder(folder: Path) -> None:
+    """Make the names in *folder* survive a power loss."""
+    with storage_errors(folder):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def make_folder(folder: Path) -> None:
+    """Create *folder* and its parents, each entry on disk for good."""
+    if folder.is_dir():
+        return
+    make_folder(folder.parent)
+    with storage_errors(folder):
+        folder.mkdir(exist_ok=True)
+    fsync_folder(folder.parent)
+
+
+def write_partial(path: Path, data: bytes | memoryview) -> Path:
+    """Write *data* beside *path*, on disk for good, under a name that nobody reads."""
+    partial = path.with_name(f"{path.name}.{secrets.token_hex(4)}{PARTIAL}")
+    with storage_errors(path):
+        handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        try:
+            _write_all(handle, data)
+            os.fsync(handle)
+        except OSError:
+            with suppress(OSError):
+                partial.unlink()
+            raise
+        finally:
+            os.close(handle)
+    return partial
+
+
+def publish(partial: Path, final: Path) -> None:
+    """Give *partial* its name; the caller owes `fsync_folder`."""
+    with storage_errors(final):
+        partial.replace(final)
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Put *data* at *path*, all or nothing, on disk for good when this returns.
+
+    Raises
+    ------
+    StorageError
+        If the disk is full, read-only, forbidden or failing. What was at *path* is untouched.
+    """
+    publish(write_partial(path, data), path)
+    fsync_folder(path.parent)
+
+
+def replace_hint(path: Path, data: bytes) -> None:
+    """Put *data* at *path*, all or nothing, but not for good: for what may be lost."""
+    partial = path.with_name(f"{path.name}.{secrets.token_hex(4)}{PARTIAL}")
+    with storage_errors(path):
+        partial.write_bytes(data)
+        partial.replace(path)
+
+
+def _write_all(handle: int, data: bytes | memoryview) -> None:
+    view = memoryview(data).cast("B")
+    while view:
+        view = view[os.write(handle, view) :]
+
+
+class AppendFile:
+    """A file that one process alone appends to.
+
+    Parameters
+    ----------
+    path : Path
+        Must not exist yet: nobody ever appends to what another process began.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.size = 0
+        with storage_errors(path):
+            self._handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o666)
+        fsync_folder(path.parent)
+
+    def append(self, data: bytes, *, sync: bool) -> None:
+        """Add *data* at the end; with *sync* it is on disk for good when this returns.
+
+        Raises
+        ------
+        StorageError
+            If the disk refuses. Nothing of *data* is left behind, so that the file stays readable.
+        """
+        with storage_errors(self.path):
+            try:
+                _write_all(self._handle, data)
+            except OSError:
+                with suppress(OSError):
+                    os.ftruncate(self._handle, self.size)
+                raise
+            self.size += len(data)
+            if sync:
+                _sync_data(self._handle)
+
+    def close(self) -> None:
+        """Close the file; a second call does nothing."""
+        if self._handle >= 0:
+            os.close(self._handle)
+            self._handle = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+
+def sweep_partials(folder: Path, older_than_s: float, now_s: float) -> int:
+    """Remove what killed writers left half written in *folder*.
+
+    Parameters
+    ----------
+    folder : Path
+        Not searched recursively.
+    older_than_s : float
+        Age by the file's modification time; younger ones may belong to a living writer.
+    now_s : float
+        Seconds since the epoch.
+
+    Returns
+    -------
+    int
+        How many files were removed.
+    """
+    removed = 0
+    with storage_errors(folder), os.scandir(folder) as entries:
+        for entry in entries:
+            if not entry.name.endswith(PARTIAL):
+                continue
+            with suppress(FileNotFoundError):  # another session sweeps as well
+                if now_s - entry.stat().st_mtime >= older_than_s:
+                    Path(entry.path).unlink()
+                    removed += 1
+    return removed

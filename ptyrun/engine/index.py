@@ -1,0 +1,120 @@
+"""What did plan compute once for the whole run, and is it still what it was?"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from zarr.storage import LocalStore
+
+from ptyrun.engine import durable
+from ptyrun.engine.manifest import canonical_json
+from ptyrun.engine.store import ArraySpec, DurableStore, open_array
+from ptyrun.errors import DamageError
+from ptyrun.paths import RunPaths
+
+
+@dataclass(frozen=True)
+class IndexArray:
+    """A small array that plan computes once for the whole run.
+
+    Parameters
+    ----------
+    path : str
+        Below ``arrays.zarr``: ``index/<arm>/frames``, ``<arm>/positions_px``.
+    values : ndarray
+    dimension_names : sequence of str
+    units : str
+    """
+
+    path: str
+    values: NDArray[Any]
+    dimension_names: Sequence[str]
+    units: str = "1"
+
+    @property
+    def spec(self) -> ArraySpec:
+        """Its description: one chunk, not compressed."""
+        shape = self.values.shape
+        return ArraySpec(
+            path=self.path,
+            shape=shape,
+            chunks=tuple(max(1, size) for size in shape),
+            dtype=str(self.values.dtype),
+            dimension_names=tuple(self.dimension_names),
+            units=self.units,
+            compression="none",
+        )
+
+    @property
+    def sha256(self) -> str:
+        """Digest over type, shape, dimension names, units and values."""
+        values = np.ascontiguousarray(self.values)
+        if sys.byteorder == "big":
+            values = values.byteswap()
+        header = [str(values.dtype), values.shape, list(self.dimension_names), self.units]
+        digest = hashlib.sha256(canonical_json(header).encode())
+        digest.update(values.data)
+        return digest.hexdigest()
+
+
+def write_index(paths: RunPaths, index: IndexArray) -> str:
+    """Write *index*, on disk for good, over what was there; return its digest."""
+    durable.make_folder(paths.arrays)
+    folder = paths.arrays / index.path
+    if folder.exists():
+        with durable.storage_errors(folder):
+            shutil.rmtree(folder)
+    store = DurableStore(paths.arrays)
+    index.spec.create(store)
+    open_array(store, index.path, "r+")[...] = index.values
+    store.sync()
+    return index.sha256
+
+
+def read_index(paths: RunPaths, path: str, sha256: str | None = None) -> NDArray[Any]:
+    """Read an index array whole.
+
+    Parameters
+    ----------
+    paths : RunPaths
+    path : str
+        Below ``arrays.zarr``.
+    sha256 : str, optional
+        What its digest must be.
+
+    Raises
+    ------
+    DamageError
+        If it is missing, unreadable, or its digest is another.
+    """
+    array = open_array(LocalStore(paths.arrays, read_only=True), path, "r")
+    try:
+        values = np.asarray(array[...])
+    except (ValueError, RuntimeError, OSError) as error:
+        raise _damaged_index(path, str(error)) from error
+    names = [str(name) for name in array.metadata.dimension_names or ()]  # type: ignore[union-attr]
+    index = IndexArray(path, values, names, str(array.attrs.get("units")))
+    if sha256 is not None and index.sha256 != sha256:
+        raise _damaged_index(path, "its digest is not the one in the manifest")
+    return values
+
+
+def _damaged_index(path: str, why: str) -> DamageError:
+    return DamageError(
+        f"the index array {path} is damaged",
+        why=why,
+        do="run `ptyrun plan` again with this run's configuration: it restores the index",
+    )
+
+
+def check_indices(paths: RunPaths, sha256: Mapping[str, str]) -> None:
+    """Read all index arrays named in *sha256*; raises as `read_index`."""
+    for path, digest in sha256.items():
+        read_index(paths, path, digest)

@@ -1,0 +1,360 @@
+"""What happened to this run?
+
+``ledger/<session>.jsonl``, one file per session, only ever appended to: the one truth about
+progress. Writers never share a file. A torn last line is what a crash leaves and means nothing; any
+other line that does not prove itself is damage. `Ledger` reads all files and keeps their sum;
+`SessionLedger` writes this session's.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from secrets import token_hex
+
+import google_crc32c
+
+from ptyrun.engine import durable
+from ptyrun.engine.manifest import Manifest
+from ptyrun.engine.processes import Process
+from ptyrun.engine.progress import ArmProgress, Progress
+from ptyrun.engine.records import (
+    SCHEMA,
+    BadLineError,
+    Closed,
+    Committed,
+    Disregarded,
+    Opened,
+    Record,
+    decode,
+    encode,
+)
+from ptyrun.errors import DamageError, ExitCode, IdentityError, SchemaError
+from ptyrun.paths import RunPaths
+
+SUFFIX = ".jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class BadLine:
+    """A line that does not prove itself."""
+
+    session: str
+    offset: int
+    length: int
+    crc32c: str
+    why: str
+
+    @property
+    def known_by(self) -> tuple[str, int, int, str]:
+        """What a `Disregarded` line says of it."""
+        return (self.session, self.offset, self.length, self.crc32c)
+
+
+@dataclass
+class SessionFile:
+    """How far one session's file was read, and what it says of the session itself."""
+
+    name: str
+    offset: int = 0
+    crc: int = 0
+    opened: Opened | None = None
+    closed: Closed | None = None
+    commits: int = 0
+    headless: bool = False  # its first line is damaged: nothing in it counts
+
+    @property
+    def dead_or_alive(self) -> bool:
+        """No closing line: killed, or still at work."""
+        return self.opened is not None and self.closed is None
+
+
+class Ledger:
+    """The sum of all sessions' files, kept up to date by `refresh`.
+
+    Safe to use from several threads.
+
+    Parameters
+    ----------
+    paths : RunPaths
+    manifest : Manifest
+    """
+
+    def __init__(self, paths: RunPaths, manifest: Manifest) -> None:
+        self.paths = paths
+        self.manifest = manifest
+        self.progress = Progress(manifest)
+        self.sessions: dict[str, SessionFile] = {}
+        self.foreign: dict[str, str] = {}  # session -> the unknown digest it quotes
+        self.lock = threading.RLock()
+        self._own: str | None = None
+        self._bad_lines: list[BadLine] = []
+        self._disregarded: set[tuple[str, int, int, str]] = set()
+        self._digests: set[str] | None = None
+
+    @classmethod
+    def open(cls, paths: RunPaths, manifest: Manifest) -> Ledger:
+        """Read what happened so far and insist that it can be trusted.
+
+        Raises
+        ------
+        IdentityError
+            If a session worked on another manifest.
+        DamageError
+            If a line other than a torn last one does not prove itself.
+        SchemaError
+            If a newer ptyrun wrote a session.
+        """
+        ledger = cls(paths, manifest)
+        ledger.refresh()
+        ledger.insist()
+        return ledger
+
+    def insist(self) -> None:
+        """Raise as `open` does if what was read cannot be trusted."""
+        for session, digest in self.foreign.items():
+            raise IdentityError(
+                f"session {session} of this run worked on another manifest",
+                why=f"it quotes {digest[:12]}…, the manifest is {self.manifest.digest[:12]}…",
+                do="restore the manifest it belongs to, or plan into another output folder",
+            )
+        if bad := self.bad_lines():
+            raise DamageError(
+                f"the ledger is damaged: {bad[0].session}{SUFFIX}, byte {bad[0].offset}",
+                why=f"{bad[0].why}; {len(bad)} such line(s) in all",
+                do="run `ptyrun verify RUN --repair`: what these lines said is computed again",
+            )
+
+    def bad_lines(self) -> list[BadLine]:
+        """List the lines that do not prove themselves and are not yet known."""
+        with self.lock:
+            return [line for line in self._bad_lines if line.known_by not in self._disregarded]
+
+    def refresh(self) -> bool:
+        """Read what other sessions added; tell whether there was anything."""
+        with self.lock:
+            news = False
+            for path in self._files():
+                news |= self._read_tail(path)
+            return news
+
+    def _files(self) -> list[Path]:
+        if not self.paths.ledger.is_dir():
+            return []
+        own = f"{self._own}{SUFFIX}"
+        files = [p for p in self.paths.ledger.iterdir() if p.suffix == SUFFIX and p.name != own]
+        return sorted(files)
+
+    def _read_tail(self, path: Path) -> bool:
+        file = self.sessions.setdefault(path.stem, SessionFile(path.stem))
+        if path.stat().st_size <= file.offset:
+            return False
+        with path.open("rb") as stream:
+            stream.seek(file.offset)
+            data = stream.read()
+        *lines, tail = data.split(b"\n")
+        for line in lines:
+            self._read_line(file, line)
+        covered = len(data) - len(tail)
+        file.crc = google_crc32c.extend(file.crc, data[:covered])
+        if tail and _proves_itself(tail[:-1]):  # a whole line whose newline was changed
+            self._bad_lines.append(_bad_line(file, tail, "its end is damaged"))
+        return covered > 0
+
+    def _read_line(self, file: SessionFile, line: bytes) -> None:
+        try:
+            record = decode(line)
+            if not file.headless and isinstance(record, Opened) != (file.opened is None):
+                raise BadLineError("a session's first line, and only this, must open it")
+        except BadLineError as error:
+            self._bad_lines.append(_bad_line(file, line, str(error)))
+            file.headless |= file.opened is None
+        else:
+            if not file.headless:
+                self.apply(file, record)
+        file.offset += len(line) + 1
+
+    def apply(self, file: SessionFile, record: Record) -> None:
+        """Add one line of *file* to the sum."""
+        match record:
+            case Opened():
+                file.opened = record
+                self._judge(file.name, record)
+            case Closed():
+                file.closed = record
+                self.progress.close_starts(file.name)
+            case Disregarded():
+                known = (record.session, record.offset, record.length, record.crc32c)
+                self._disregarded.add(known)
+            case _:
+                if isinstance(record, Committed):
+                    file.commits += 1
+                if file.name not in self.foreign:
+                    self.progress.apply(file.name, record)
+
+    def _judge(self, session: str, opened: Opened) -> None:
+        if opened.schema > SCHEMA:
+            raise SchemaError(
+                f"session {session} was written in ledger schema {opened.schema}",
+                why=f"this ptyrun reads schemas up to {SCHEMA}",
+                do="upgrade ptyrun; the run was not touched",
+            )
+        if opened.manifest not in self._known_digests():
+            self.foreign[session] = opened.manifest
+
+    def _known_digests(self) -> set[str]:
+        if self._digests is None:
+            self._digests = {self.manifest.digest}
+            if self.paths.superseded.is_dir():
+                self._digests |= {path.stem for path in self.paths.superseded.glob("*.json")}
+        return self._digests
+
+    def next_sequence(self) -> int:
+        """Return a number above that of every session read so far."""
+        numbers = [file.opened.sequence for file in self.sessions.values() if file.opened]
+        return max(numbers, default=0) + 1
+
+    def windows_without_progress(self) -> int:
+        """Count the latest windows in a row that closed with work left and nothing committed.
+
+        Sessions that were killed, interrupted by hand or failed neither count nor break the row.
+        """
+        in_order = sorted(
+            (file for file in self.sessions.values() if file.opened),
+            key=lambda file: file.opened.sequence if file.opened else 0,
+            reverse=True,
+        )
+        count = 0
+        for file in in_order:
+            if file.commits or (file.closed and file.closed.progress):
+                break
+            if file.closed and file.closed.exit_code == ExitCode.INCOMPLETE:
+                count += file.closed.reason not in BY_HAND
+        return count
+
+    def attempts(self, arm: ArmProgress, chunk: int, alive: Callable[[str], bool]) -> int:
+        """Count how often *chunk* was tried in vain: it failed, or its session died in it."""
+        deaths = sum(self._died(s, alive) for s in arm.open_starts.get(chunk, ()))
+        return len(arm.failures.get(chunk, ())) + deaths
+
+    def _died(self, session: str, alive: Callable[[str], bool]) -> bool:
+        file = self.sessions[session]
+        if not file.dead_or_alive or session == self._own or file.opened is None:
+            return False
+        return not alive(session) and not Process.of(file.opened).went_down_with_its_host()
+
+    def begin(self, budget_s: float | None, started: Process, version: str) -> SessionLedger:
+        """Open this process's own file, named after its place in the order of sessions."""
+        durable.make_folder(self.paths.ledger)
+        opened = Opened(
+            manifest=self.manifest.digest,
+            sequence=self.next_sequence(),
+            host=started.host,
+            pid=started.pid,
+            process_started_s=started.started_s,
+            boot_id=started.boot_id,
+            budget_s=budget_s,
+            startup_s=round(started.age_s(), 3),
+            opened_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            version=version,
+        )
+        name = f"{opened.sequence:06d}-{started.host_slug}-{started.pid}-{token_hex(4)}"
+        return SessionLedger(self, name, opened)
+
+    def adopt(self, name: str) -> SessionFile:
+        """Take *name* as this process's own file: never re-read."""
+        self._own = name
+        return self.sessions.setdefault(name, SessionFile(name))
+
+
+# A human's Ctrl-C says nothing about whether the windows are long enough.
+BY_HAND = ("interrupted",)
+
+
+def _bad_line(file: SessionFile, line: bytes, why: str) -> BadLine:
+    return BadLine(file.name, file.offset, len(line), f"{google_crc32c.value(line):08x}", why)
+
+
+def _proves_itself(line: bytes) -> bool:
+    try:
+        decode(line)
+    except BadLineError:
+        return False
+    return True
+
+
+class SessionLedger:
+    """The file of the session that asks. What is appended counts in *ledger* at once.
+
+    Safe to use from several threads.
+    """
+
+    def __init__(self, ledger: Ledger, name: str, opened: Opened) -> None:
+        self.name = name
+        self.opened = opened
+        self._ledger = ledger
+        self._file = durable.AppendFile(ledger.paths.ledger / f"{name}{SUFFIX}")
+        self._sum = ledger.adopt(name)
+        self.append([opened])
+
+    def append(self, records: Sequence[Record], *, sync: bool = True) -> None:
+        """Add lines in one write; with *sync* they are on disk for good when this returns.
+
+        Raises
+        ------
+        StorageError
+            If the disk refuses: then nothing was added, and nothing counts.
+        """
+        with self._ledger.lock:
+            self._file.append(b"".join(map(encode, records)), sync=sync)
+            for record in records:
+                self._ledger.apply(self._sum, record)
+
+    def close(self, closed: Closed) -> None:
+        """Say why the session ends; a second call does nothing."""
+        if self._sum.closed is None:
+            self.append([replace(closed, at_s=round(closed.at_s, 3))])
+            self._file.close()
+
+    def abandon(self) -> None:
+        """Let go of the file without a word: the disk refuses."""
+        self._file.close()
+
+
+def read_records(paths: RunPaths) -> Iterator[tuple[str, Record]]:
+    """Every line that proves itself with the session it belongs to, in the order of sessions.
+
+    For figures that the sum does not keep: statistics of chunks, tracebacks, a timeline.
+    """
+    if not paths.ledger.is_dir():
+        return
+    for path in sorted(paths.ledger.glob(f"*{SUFFIX}")):
+        with path.open("rb") as stream:
+            for line in stream:
+                try:
+                    yield path.stem, decode(line.rstrip(b"\n"))
+                except BadLineError:
+                    continue
+
+
+def supersede(paths: RunPaths, manifest: Manifest) -> None:
+    """Keep *manifest*, which an explicit invalidation is about to replace.
+
+    Its sessions then still count, for the arms whose fingerprint stays.
+    """
+    durable.make_folder(paths.superseded)
+    manifest.save(paths.superseded / f"{manifest.digest}.json")
+
+
+def is_ledger_of(paths: RunPaths) -> bool:
+    """Tell whether any session ever opened here."""
+    return paths.ledger.is_dir() and any(paths.ledger.glob(f"*{SUFFIX}"))
+
+
+def load_superseded(paths: RunPaths) -> dict[str, Manifest]:
+    """Read the manifests that were replaced, by digest."""
+    found = sorted(paths.superseded.glob("*.json")) if paths.superseded.is_dir() else []
+    return {path.stem: Manifest.from_json(path.read_text()) for path in found}

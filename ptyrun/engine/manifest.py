@@ -1,0 +1,299 @@
+"""What will be computed?
+
+The manifest is written once by ``plan`` and never edited. Its digest is the run's identity: every
+ledger file quotes it. Where the inputs lie (`Manifest.sources`) is not part of the identity, so
+that a run can move.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+from ptyrun.engine import durable
+from ptyrun.errors import DamageError, InputError, SchemaError, UsageError
+
+Fact = str | int | float | bool | None
+
+PREDICTOR = "predictor"
+RECONSTRUCTION = "reconstruction"
+
+
+def canonical_json(value: object) -> str:
+    """Equal values give equal text: sorted keys, shortest numbers, no spaces, no NaN."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def _sha256(value: object) -> str:
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class ArmPlan:
+    """One thing compared, cut into chunks.
+
+    Parameters
+    ----------
+    name, label : str
+        In paths and in tables.
+    kind : str
+        ``predictor``, or ``reconstruction``: finished, without items and chunks.
+    n_items, chunk_items : int
+        How many items there are, and how many make one chunk; the last chunk may be shorter.
+    item_shape : tuple of int
+        Shape of one item's output.
+    dtype : str
+        NumPy's name of the output's type.
+    facts : mapping
+        Whatever the outputs depend on, by name.
+    index_sha256 : mapping
+        Digests of this arm's index arrays, by their path below ``arrays.zarr``.
+    """
+
+    name: str
+    label: str
+    kind: str
+    n_items: int
+    chunk_items: int
+    item_shape: tuple[int, ...]
+    dtype: str
+    facts: Mapping[str, Fact] = field(default_factory=dict)
+    index_sha256: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse a cut that makes no sense."""
+        if self.kind not in (PREDICTOR, RECONSTRUCTION):
+            raise _no_plan(self.name, f"its kind is {self.kind!r}, not predictor or reconstruction")
+        if self.n_items < 0 or (self.n_items and self.chunk_items < 1):
+            raise _no_plan(self.name, f"{self.n_items} items in chunks of {self.chunk_items}")
+
+    @property
+    def n_chunks(self) -> int:
+        """Number of chunks, the last one possibly shorter."""
+        return -(-self.n_items // self.chunk_items) if self.n_items else 0
+
+    def chunk_range(self, chunk: int) -> range:
+        """Items of *chunk*.
+
+        Raises
+        ------
+        IndexError
+            If there is no such chunk.
+        """
+        if not 0 <= chunk < self.n_chunks:
+            raise IndexError(f"arm {self.name!r} has {self.n_chunks} chunks, no chunk {chunk}")
+        start = chunk * self.chunk_items
+        return range(start, min(start + self.chunk_items, self.n_items))
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """16 hex digits over everything that this arm's chunks on disk depend on."""
+        return _sha256(asdict(self))[:16]
+
+
+def _no_plan(arm: str, why: str) -> UsageError:
+    return UsageError(f"arm {arm!r} cannot be planned", why=why, do="correct the plan")
+
+
+@dataclass(frozen=True)
+class Change:
+    """One fact in which two manifests differ; ``arm`` is None for what all arms share."""
+
+    arm: str | None
+    fact: str
+    old: Fact
+    new: Fact
+
+    def __str__(self) -> str:
+        where = f"{self.arm}: " if self.arm else ""
+        return f"{where}{self.fact} was {_shown(self.old)}, is {_shown(self.new)}"
+
+
+def _shown(fact: Fact) -> str:
+    if isinstance(fact, str) and len(fact) == 64 and set(fact) <= set("0123456789abcdef"):
+        return f"{fact[:12]}…"
+    return "absent" if fact is None else str(fact)
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What will be computed.
+
+    Parameters
+    ----------
+    shared : mapping
+        Facts that every arm depends on (scan digest, seeds, compression, versions).
+    arms : tuple of ArmPlan
+    sources : mapping
+        Where the inputs lay when the run was planned; not part of the identity.
+    """
+
+    SCHEMA: ClassVar[int] = 1
+
+    shared: Mapping[str, Fact]
+    arms: tuple[ArmPlan, ...]
+    sources: Mapping[str, Fact] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse two arms of one name: they would share a folder."""
+        names = [arm.name for arm in self.arms]
+        if len(set(names)) < len(names):
+            raise UsageError(
+                f"two arms have the same name: {', '.join(names)}",
+                why="an arm's name is its folder",
+                do="give each arm a name of its own",
+            )
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the identity: everything but the sources."""
+        document = self._document()
+        del document["sources"]
+        return _sha256(document)
+
+    def arm(self, name: str) -> ArmPlan:
+        """Return the arm called *name*, or raise `UsageError` with the names there are."""
+        for arm in self.arms:
+            if arm.name == name:
+                return arm
+        raise UsageError(
+            f"the run has no arm {name!r}",
+            why=f"its arms are {', '.join(arm.name for arm in self.arms)}",
+            do="name one of these",
+        )
+
+    def _document(self) -> dict[str, Any]:
+        return {
+            "schema": self.SCHEMA,
+            "shared": dict(self.shared),
+            "arms": [asdict(arm) for arm in self.arms],
+            "sources": dict(self.sources),
+        }
+
+    def to_json(self) -> str:
+        """Canonical text: equal manifests are equal bytes. ``sha256`` covers all other fields."""
+        document = {**self._document(), "digest": self.digest}
+        document["sha256"] = _sha256(document)
+        return json.dumps(document, sort_keys=True, indent=1, allow_nan=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read what `to_json` wrote.
+
+        Raises
+        ------
+        SchemaError
+            If it is no manifest, or one of a newer ptyrun.
+        DamageError
+            If a single character of it was changed since it was written.
+        """
+        try:
+            document = json.loads(text)
+            schema = document.pop("schema")
+        except (ValueError, KeyError, AttributeError, TypeError) as error:
+            raise _not_a_manifest(error) from error
+        if not isinstance(schema, int) or schema > cls.SCHEMA:
+            raise SchemaError(
+                f"the manifest has schema {schema}",
+                why=f"this ptyrun reads schemas up to {cls.SCHEMA}",
+                do="upgrade ptyrun; the run was not touched",
+            )
+        try:
+            arms = tuple(
+                ArmPlan(**{**arm, "item_shape": tuple(arm["item_shape"])})
+                for arm in document["arms"]
+            )
+            manifest = cls(document["shared"], arms, document["sources"])
+        except (KeyError, TypeError, AttributeError) as error:
+            raise _not_a_manifest(error) from error
+        if manifest.to_json() != text:
+            raise DamageError(
+                "the manifest is not what was written",
+                why="its checksum does not match: it was edited, or the disk lost a bit",
+                do="run `ptyrun plan` again with this run's configuration, or restore it",
+            )
+        return manifest
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read the manifest at *path*; raises as `from_json`, and `InputError` if there is none."""
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError as error:
+            raise InputError(
+                f"{path.parent} is not a planned run",
+                why=f"it holds no {path.name}",
+                do="plan it first with `ptyrun plan` or `ptyrun compare`, or correct the path",
+            ) from error
+        except OSError as error:
+            raise InputError(
+                f"{path} cannot be read", why=str(error), do="check the path and its permissions"
+            ) from error
+        try:
+            text = data.decode()
+        except UnicodeDecodeError as error:
+            raise _not_a_manifest(error) from error
+        return cls.from_json(text)
+
+    def save(self, path: Path) -> None:
+        """Write the manifest, all or nothing, on disk for good."""
+        durable.make_folder(path.parent)
+        durable.write_atomic(path, self.to_json().encode())
+
+
+def _not_a_manifest(error: Exception) -> SchemaError:
+    return SchemaError(
+        "this is not a manifest",
+        why=f"{type(error).__name__}: {error}",
+        do="run `ptyrun plan` again with the configuration of this run, or restore the file",
+    )
+
+
+def changes(old: Manifest, new: Manifest) -> list[Change]:
+    """In which facts do two manifests differ? Sources do not count.
+
+    Returns
+    -------
+    list of Change
+        Shared facts first, then arm by arm; empty exactly if the digests are equal.
+    """
+    found = [Change(None, *difference) for difference in _differences(old.shared, new.shared)]
+    before = {arm.name: arm for arm in old.arms}
+    after = {arm.name: arm for arm in new.arms}
+    for name in [*before, *(name for name in after if name not in before)]:
+        if name in before and name in after:
+            differences = _differences(_facts(before[name]), _facts(after[name]))
+            found += [Change(name, *difference) for difference in differences]
+        else:
+            presence = ("absent", "present") if name in after else ("present", "absent")
+            found.append(Change(name, "arm", *presence))
+    if not found and old.digest != new.digest:
+        orders = [",".join(arm.name for arm in manifest.arms) for manifest in (old, new)]
+        found.append(Change(None, "order of the arms", *orders))
+    return found
+
+
+def _facts(arm: ArmPlan) -> dict[str, Fact]:
+    own: dict[str, Fact] = {
+        "label": arm.label,
+        "kind": arm.kind,
+        "n_items": arm.n_items,
+        "chunk_items": arm.chunk_items,
+        "item_shape": "x".join(map(str, arm.item_shape)),
+        "dtype": arm.dtype,
+    }
+    return {**own, **arm.facts, **{f"{path} (sha256)": d for path, d in arm.index_sha256.items()}}
+
+
+def _differences(
+    old: Mapping[str, Fact], new: Mapping[str, Fact]
+) -> Iterator[tuple[str, Fact, Fact]]:
+    for fact in sorted({*old, *new}):
+        was, now = old.get(fact), new.get(fact)
+        if (was, type(was)) != (now, type(now)) or (fact in old) != (fact in new):
+            yield fact, was, now

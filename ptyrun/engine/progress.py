@@ -1,0 +1,195 @@
+"""What do a ledger's lines add up to?
+
+Folding is independent of the order of sessions: a chunk is committed if one of its commits has a
+generation above every one that was forgotten. Built without NumPy, so that ``status`` is quick.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from statistics import median
+
+from ptyrun.engine.manifest import ArmPlan, Manifest
+from ptyrun.engine.records import ArmOpened, Committed, Failed, Forgotten, Record, Started
+
+RECENT = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one chunk cost: seconds per item of the session's time, seconds of its writing."""
+
+    item_s: float
+    write_s: float
+    warm: bool
+
+
+class ArmProgress:
+    """What happened to one arm's chunks.
+
+    Attributes
+    ----------
+    committed : bytearray, one byte per chunk
+        1 if the chunk counts as done.
+    lengths, crcs : array, one number per chunk
+        Of the stored bytes; meaningful where ``committed``.
+    costs : deque of Cost
+        Of recent chunks, the latest last.
+    load_s : deque of float
+        Of recent model loads.
+    """
+
+    def __init__(self, plan: ArmPlan) -> None:
+        self.plan = plan
+        self.committed = bytearray(plan.n_chunks)
+        self.lengths = array("Q", bytes(8 * plan.n_chunks))
+        self.crcs = array("I", bytes(4 * plan.n_chunks))
+        self.costs: deque[Cost] = deque(maxlen=RECENT)
+        self.load_s: deque[float] = deque(maxlen=RECENT)
+        self.generations: dict[int, int] = {}  # of commits, where not 0
+        self.forgotten: dict[int, int] = {}
+        self.rivals: dict[int, set[tuple[int, int]]] = {}  # other bytes of equal standing
+        self.failures: dict[int, list[Failed]] = {}
+        self.open_starts: dict[int, dict[str, int]] = {}  # chunk -> session -> generation
+        self.commits = 0  # lines, duplicates included
+
+    def apply(self, session: str, record: Record) -> None:
+        """Add one line of *session* to the sum."""
+        match record:
+            case Committed():
+                self._commit(session, record)
+            case Started():
+                if self._counts(record.chunk, record.generation):
+                    self.open_starts.setdefault(record.chunk, {})[session] = record.generation
+            case Failed():
+                self._end_start(session, record.chunk)
+                if self._counts(record.chunk, record.generation):
+                    self.failures.setdefault(record.chunk, []).append(record)
+            case Forgotten():
+                self._forget(record)
+            case ArmOpened():
+                self.load_s.append(record.seconds)
+
+    def _counts(self, chunk: int, generation: int) -> bool:
+        return generation > self.forgotten.get(chunk, -1) and 0 <= chunk < self.plan.n_chunks
+
+    def _commit(self, session: str, record: Committed) -> None:
+        if record.fingerprint != self.plan.fingerprint:
+            return
+        chunk = record.chunk
+        self._end_start(session, chunk)
+        if not self._counts(chunk, record.generation):
+            return
+        self.commits += 1
+        bytes_ = (record.length, int(record.crc32c, 16))
+        known = self.generations.get(chunk, 0)
+        if self.committed[chunk] and record.generation <= known:
+            if record.generation == known and bytes_ != (self.lengths[chunk], self.crcs[chunk]):
+                self.rivals.setdefault(chunk, set()).add(bytes_)
+            return
+        self.committed[chunk] = 1
+        self.lengths[chunk], self.crcs[chunk] = bytes_
+        self.rivals.pop(chunk, None)
+        if record.generation:
+            self.generations[chunk] = record.generation
+        n_items = len(self.plan.chunk_range(chunk))
+        self.costs.append(Cost(record.seconds / n_items, record.write_s, record.warm))
+
+    def _end_start(self, session: str, chunk: int) -> None:
+        if sessions := self.open_starts.get(chunk):
+            sessions.pop(session, None)
+            if not sessions:
+                del self.open_starts[chunk]
+
+    def _forget(self, record: Forgotten) -> None:
+        chunk = record.chunk
+        if not self._counts(chunk, record.generation):
+            return
+        self.forgotten[chunk] = record.generation
+        if self.generations.get(chunk, 0) <= record.generation:
+            self.committed[chunk] = 0
+        kept = [f for f in self.failures.pop(chunk, []) if f.generation > record.generation]
+        if kept:
+            self.failures[chunk] = kept
+        for session, generation in list(self.open_starts.get(chunk, {}).items()):
+            if generation <= record.generation:
+                self._end_start(session, chunk)
+
+    def close_starts(self, session: str) -> None:
+        """Drop the open starts of a session that ended in good order."""
+        for chunk in [c for c, sessions in self.open_starts.items() if session in sessions]:
+            self._end_start(session, chunk)
+
+    def next_generation(self, chunk: int) -> int:
+        """Return the generation that a commit of *chunk* must have now to count."""
+        return self.forgotten.get(chunk, -1) + 1
+
+    def accepts(self, chunk: int, length: int, crc: int) -> bool:
+        """Are these the bytes that a commit named?"""
+        known = (self.lengths[chunk], self.crcs[chunk])
+        return (length, crc) == known or (length, crc) in self.rivals.get(chunk, ())
+
+    @property
+    def chunks_committed(self) -> int:
+        """How many chunks count as done."""
+        return self.committed.count(1)
+
+    @property
+    def items_committed(self) -> int:
+        """How many items count as done."""
+        plan = self.plan
+        done = self.chunks_committed * plan.chunk_items
+        if plan.n_chunks and self.committed[-1]:
+            done -= plan.n_chunks * plan.chunk_items - plan.n_items
+        return done
+
+    def missing(self) -> Iterator[int]:
+        """Chunks that do not count as done, in order."""
+        chunk = self.committed.find(0)
+        while chunk >= 0:
+            yield chunk
+            chunk = self.committed.find(0, chunk + 1)
+
+    @property
+    def item_s(self) -> float | None:
+        """Seconds per item as a rule: median of recent chunks, first ones left out if possible."""
+        warm = [cost.item_s for cost in self.costs if cost.warm]
+        every = warm or [cost.item_s for cost in self.costs]
+        return median(every) if every else None
+
+
+class Progress:
+    """What happened to a run: its arms by name."""
+
+    def __init__(self, manifest: Manifest) -> None:
+        self.arms: Mapping[str, ArmProgress] = {arm.name: ArmProgress(arm) for arm in manifest.arms}
+
+    def apply(self, session: str, record: Record) -> None:
+        """Add one line of *session* to the sum; lines about arms that are gone do not count."""
+        arm = self.arms.get(getattr(record, "arm", ""))
+        if arm is not None:
+            arm.apply(session, record)
+
+    def close_starts(self, session: str) -> None:
+        """Drop the open starts of a session that ended in good order."""
+        for arm in self.arms.values():
+            arm.close_starts(session)
+
+    @property
+    def chunks_committed(self) -> int:
+        """How many chunks count as done, over all arms."""
+        return sum(arm.chunks_committed for arm in self.arms.values())
+
+    def eta_s(self, arms: Iterable[str] | None = None) -> float | None:
+        """Seconds that the missing items will take; None if an arm has no figures yet."""
+        total = 0.0
+        for name in self.arms if arms is None else arms:
+            arm = self.arms[name]
+            left = arm.plan.n_items - arm.items_committed
+            if left and arm.item_s is None:
+                return None
+            total += left * (arm.item_s or 0.0)
+        return total

@@ -1,0 +1,187 @@
+"""What does one line of a ledger say?
+
+Each line is one JSON object whose last field, ``crc``, is the CRC-32C of the line's bytes before
+it, so that a line proves itself and ``jq`` still reads it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Final
+
+import google_crc32c
+
+from ptyrun.engine.manifest import Fact
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """First line of a session: for which manifest, by which process, within which budget.
+
+    ``process_started_s`` counts from the boot called ``boot_id``; with ``pid`` and ``host`` it
+    names a process for ever. ``startup_s`` is what passed since then. ``sequence`` orders
+    sessions without a clock.
+    """
+
+    manifest: str
+    sequence: int
+    host: str
+    pid: int
+    process_started_s: float
+    boot_id: str
+    budget_s: float | None
+    startup_s: float
+    opened_at: str
+    version: str
+    schema: int = SCHEMA
+
+
+@dataclass(frozen=True, slots=True)
+class ArmOpened:
+    """An arm's model was loaded; it took *seconds*."""
+
+    arm: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A chunk was begun; if no outcome follows, its session died in it."""
+
+    arm: str
+    chunk: int
+    generation: int
+    at_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """A chunk is on disk for good, whole.
+
+    ``length`` and ``crc32c`` are those of the stored bytes, the latter without the trailing CRC.
+    ``seconds`` is what the chunk cost the session, ``write_s`` how long its writing took; ``warm``
+    is false for a session's first chunk of an arm. ``at_s`` counts from process start. A chunk
+    counts while its ``generation`` is above every one that was forgotten.
+    """
+
+    arm: str
+    chunk: int
+    key: str
+    length: int
+    crc32c: str
+    fingerprint: str
+    attempt: int
+    seconds: float
+    write_s: float
+    warm: bool
+    at_s: float
+    generation: int = 0
+    stats: Mapping[str, Fact] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A chunk's attempt ended in an error."""
+
+    arm: str
+    chunk: int
+    attempt: int
+    error: str
+    traceback: str
+    at_s: float
+    generation: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """Commits and failures of a chunk up to *generation* no longer count."""
+
+    arm: str
+    chunk: int
+    generation: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Disregarded:
+    """A damaged line of a session's file is known and no longer counts as damage."""
+
+    session: str
+    offset: int
+    length: int
+    crc32c: str
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """A session ended in good order; *progress* chunks were committed to the run meanwhile."""
+
+    exit_code: int
+    reason: str
+    progress: int
+    at_s: float
+
+
+Record = Opened | ArmOpened | Started | Committed | Failed | Forgotten | Disregarded | Closed
+
+_EVENTS: Final[dict[str, type[Any]]] = {
+    "session_open": Opened,
+    "arm_open": ArmOpened,
+    "start": Started,
+    "commit": Committed,
+    "fail": Failed,
+    "forget": Forgotten,
+    "disregard": Disregarded,
+    "close": Closed,
+}
+_NAMES = {kind: name for name, kind in _EVENTS.items()}
+_FIELDS = {kind: tuple(each.name for each in fields(kind)) for kind in _NAMES}
+
+_CRC_FIELD = b',"crc":"'
+_TAIL = len(_CRC_FIELD) + 8 + len(b'"}')
+
+
+class BadLineError(ValueError):
+    """A line that is not what was written."""
+
+
+def encode(record: Record) -> bytes:
+    """One line, newline included. Figures that JSON cannot say (NaN, infinity) become null."""
+    kind = type(record)
+    document = {"event": _NAMES[kind]}
+    document.update((name, _plain(getattr(record, name))) for name in _FIELDS[kind])
+    body = json.dumps(document, separators=(",", ":"), allow_nan=False)[:-1].encode()
+    return b'%b%b%08x"}\n' % (body, _CRC_FIELD, google_crc32c.value(body))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    return value
+
+
+def decode(line: bytes) -> Record:
+    """Read what `encode` wrote, given without its newline.
+
+    Raises
+    ------
+    BadLineError
+        If a single bit of it is different, or it is nothing that `encode` writes.
+    """
+    body, tail = line[:-_TAIL], line[-_TAIL:]
+    if tail != b'%b%08x"}' % (_CRC_FIELD, google_crc32c.value(body)):
+        raise BadLineError("its CRC does not match")
+    try:
+        document = json.loads(line)
+        del document["crc"]
+        record: Record = _EVENTS[document.pop("event")](**document)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BadLineError(f"it is no ledger line: {type(error).__name__}: {error}") from error
+    return record

@@ -1,0 +1,312 @@
+"""Where do the arrays lie, and how are they written so that they survive?
+
+Plain Zarr v3 below ``arrays.zarr``: one array of outputs per arm (``<arm>/patches``), one Zarr
+chunk per chunk. The last codec is crc32c, and it is also what the ledger keeps of a chunk: the
+checksum of the stored bytes before it. (Over all stored bytes the CRC would be one and the same
+constant for every chunk: such is the CRC of any data followed by its own CRC.)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+from zarr.abc.store import Store
+from zarr.codecs import BloscCodec, BytesCodec, Crc32cCodec
+from zarr.core.buffer import Buffer
+from zarr.storage import LocalStore, MemoryStore
+
+from ptyrun.engine import durable
+from ptyrun.engine.manifest import ArmPlan, Manifest
+from ptyrun.errors import DamageError, UsageError
+from ptyrun.paths import RunPaths
+
+ITEM_DIMENSION = "group"
+COMPRESSIONS = ("none", "lz4")
+CRC_BYTES = 4
+MAX_CHUNK_BYTES = 2**31 - 1  # what blosc can take; and a chunk must fit in memory several times
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What was written under *key*: its length and the CRC-32C of all but the trailing CRC."""
+
+    key: str
+    length: int
+    crc32c: str
+
+
+class DurableStore(LocalStore):
+    """A `LocalStore` whose bytes are on disk for good before they get their name.
+
+    The names are, too, once `sync` has returned. What was written since the last `take` is kept.
+    """
+
+    def __init__(self, root: Path | str, *, read_only: bool = False) -> None:
+        super().__init__(root, read_only=read_only)
+        self._written: dict[str, Stored] = {}
+        self._unsynced: set[Path] = set()
+
+    async def _set(self, key: str, value: Buffer, exclusive: bool = False) -> None:
+        if not self._is_open:
+            await self._open()
+        self._check_writable()
+        await asyncio.to_thread(self._put, key, memoryview(value.as_buffer_like()), exclusive)
+
+    def _put(self, key: str, data: memoryview, exclusive: bool) -> None:
+        path = self.root / key
+        if exclusive and path.exists():
+            raise FileExistsError(path)
+        durable.make_folder(path.parent)
+        durable.publish(durable.write_partial(path, data), path)
+        crc32c = int.from_bytes(data[-CRC_BYTES:], "little")
+        self._written[key] = Stored(key, data.nbytes, f"{crc32c:08x}")
+        self._unsynced.add(path.parent)
+
+    def take(self) -> dict[str, Stored]:
+        """Hand over what was written since the last call."""
+        written, self._written = self._written, {}
+        return written
+
+    def sync(self) -> None:
+        """Make the names of all that was written survive a power loss."""
+        while self._unsynced:
+            durable.fsync_folder(self._unsynced.pop())
+
+
+def open_array(store: LocalStore, path: str, mode: Literal["r", "r+"]) -> zarr.Array[Any]:
+    """Open an existing array; the one way in.
+
+    Without ``write_empty_chunks`` a chunk equal to the fill value would not be written, and an
+    existing one deleted.
+
+    Raises
+    ------
+    DamageError
+        If it is missing or its metadata cannot be read.
+    """
+    try:
+        array = zarr.open_array(store, path=path, mode=mode)
+    except (FileNotFoundError, ValueError, KeyError, TypeError) as error:
+        raise DamageError(
+            f"the array {path} cannot be opened",
+            why=f"{type(error).__name__}: {error}",
+            do="run `ptyrun verify RUN --repair`",
+        ) from error
+    return array.with_config({"write_empty_chunks": True})
+
+
+@dataclass(frozen=True)
+class ArraySpec:
+    """All that decides an array's metadata, so that it can be made, compared and restored."""
+
+    path: str
+    shape: tuple[int, ...]
+    chunks: tuple[int, ...]
+    dtype: str
+    dimension_names: tuple[str, ...]
+    units: str
+    compression: str
+
+    def create(self, store: Store) -> None:
+        """Create the array, without data."""
+        dtype = np.dtype(self.dtype)
+        compressors: list[Any] = [Crc32cCodec()]
+        if self.compression == "lz4":
+            typesize = dtype.itemsize
+            lz4 = BloscCodec(cname="lz4", clevel=5, shuffle="bitshuffle", typesize=typesize)
+            compressors.insert(0, lz4)
+        zarr.create_array(
+            store,
+            name=self.path,
+            shape=self.shape,
+            chunks=self.chunks,
+            dtype=dtype,
+            serializer=BytesCodec(endian="little") if dtype.itemsize > 1 else BytesCodec(),
+            compressors=compressors,
+            filters=None,
+            fill_value=_fill_value(dtype),
+            chunk_key_encoding={"name": "default", "separator": "."},
+            dimension_names=self.dimension_names,
+            attributes={"units": self.units},
+        )
+
+    def metadata(self) -> dict[str, Any]:
+        """Content of the ``zarr.json`` that `create` writes, as JSON reads it."""
+        kept: dict[str, Buffer] = {}
+        self.create(MemoryStore(kept))
+        return dict(json.loads(kept[f"{self.path}/zarr.json"].to_bytes()))
+
+
+def _fill_value(dtype: np.dtype[Any]) -> Any:
+    if dtype.kind == "c":
+        return dtype.type(complex(math.nan, math.nan))
+    return dtype.type(math.nan) if dtype.kind == "f" else dtype.type(0)
+
+
+def patches_path(arm: str) -> str:
+    """Path of an arm's outputs below ``arrays.zarr``."""
+    return f"{arm}/patches"
+
+
+def chunk_key(arm: ArmPlan, chunk: int) -> str:
+    """Path of one chunk's file below ``arrays.zarr``."""
+    return f"{patches_path(arm.name)}/c.{chunk}{'.0' * len(arm.item_shape)}"
+
+
+def patches_spec(arm: ArmPlan, compression: str) -> ArraySpec:
+    """Describe the array of an arm's outputs.
+
+    Raises
+    ------
+    UsageError
+        If a chunk is too large to be one Zarr chunk, or the compression is unknown.
+    """
+    chunk_bytes = arm.chunk_items * math.prod(arm.item_shape) * np.dtype(arm.dtype).itemsize
+    if chunk_bytes > MAX_CHUNK_BYTES:
+        fitting = arm.chunk_items * MAX_CHUNK_BYTES // chunk_bytes
+        raise UsageError(
+            f"a chunk of arm {arm.name!r} would take {chunk_bytes / 2**30:.1f} GiB",
+            why=f"{arm.chunk_items} items are one chunk, held in memory and written as one file",
+            do=f"take a chunk size of at most {fitting}",
+        )
+    if compression not in COMPRESSIONS:
+        raise UsageError(
+            f"unknown compression {compression!r}",
+            why=f"known are {', '.join(COMPRESSIONS)}",
+            do="choose one of these",
+        )
+    inner = ("y", "x") if len(arm.item_shape) == 2 else _numbered(len(arm.item_shape))
+    return ArraySpec(
+        path=patches_path(arm.name),
+        shape=(arm.n_items, *arm.item_shape),
+        chunks=(arm.chunk_items, *arm.item_shape),
+        dtype=arm.dtype,
+        dimension_names=(ITEM_DIMENSION, *inner),
+        units="1",
+        compression=compression,
+    )
+
+
+def _numbered(count: int) -> tuple[str, ...]:
+    return tuple(f"axis_{number}" for number in range(1, count + 1))
+
+
+def compression_of(manifest: Manifest) -> str:
+    """Read the shared fact ``compression``; without one, chunks are not compressed."""
+    return str(manifest.shared.get("compression", "none"))
+
+
+def array_specs(manifest: Manifest) -> list[ArraySpec]:
+    """Describe the arrays of outputs that a run has."""
+    compression = compression_of(manifest)
+    return [patches_spec(arm, compression) for arm in manifest.arms if arm.n_chunks]
+
+
+def create_arrays(paths: RunPaths, manifest: Manifest, *, replace: bool = False) -> None:
+    """Create the arrays of outputs, empty, on disk for good; those that are as planned stay.
+
+    Parameters
+    ----------
+    paths : RunPaths
+    manifest : Manifest
+    replace : bool
+        Remove an array, its chunks included, that is not as planned.
+
+    Raises
+    ------
+    UsageError
+        If an array is not as planned and *replace* is off.
+    StorageError
+        If the disk refuses.
+    """
+    durable.make_folder(paths.arrays)
+    for spec in array_specs(manifest):
+        found = read_metadata(paths, spec.path)
+        if found == spec.metadata():
+            continue
+        if found is not None or (paths.arrays / spec.path).exists():
+            if not replace:
+                raise UsageError(
+                    f"{paths.arrays / spec.path} exists and is not as planned",
+                    why="it was made for another configuration",
+                    do="choose another output folder",
+                )
+            shutil.rmtree(paths.arrays / spec.path)
+        _create(paths, spec)
+
+
+def _create(paths: RunPaths, spec: ArraySpec) -> None:
+    with durable.storage_errors(paths.arrays):
+        store = DurableStore(paths.arrays)
+        spec.create(store)
+        store.sync()
+
+
+def remove_arm(paths: RunPaths, arm: str) -> None:
+    """Delete all arrays of *arm*, for an explicit invalidation."""
+    for folder in (paths.arrays / arm, paths.arrays / "index" / arm):
+        if folder.exists():
+            with durable.storage_errors(folder):
+                shutil.rmtree(folder)
+
+
+def read_metadata(paths: RunPaths, path: str) -> dict[str, Any] | None:
+    """Content of an array's or a zarr group's ``zarr.json``; None if missing or not JSON."""
+    try:
+        return dict(json.loads((paths.arrays / path / "zarr.json").read_bytes()))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+class ChunkWriter:
+    """Writes whole chunks of one arm.
+
+    Parameters
+    ----------
+    paths : RunPaths
+    arm : ArmPlan
+    """
+
+    def __init__(self, paths: RunPaths, arm: ArmPlan) -> None:
+        self._arm = arm
+        self._store = DurableStore(paths.arrays)
+        self._array = open_array(self._store, patches_path(arm.name), "r+")
+        planned = ((arm.n_items, *arm.item_shape), (arm.chunk_items, *arm.item_shape), arm.dtype)
+        if (self._array.shape, self._array.chunks, str(self._array.dtype)) != planned:
+            raise DamageError(
+                f"the array {patches_path(arm.name)} is not as planned",
+                why=f"it has shape {self._array.shape} in chunks of {self._array.chunks}",
+                do="run `ptyrun verify RUN --repair`",
+            )
+
+    def write(self, chunks: range, outputs: NDArray[Any]) -> list[Stored]:
+        """Write neighbouring chunks; their bytes are on disk for good, their names after `sync`.
+
+        Parameters
+        ----------
+        chunks : range
+        outputs : ndarray, shape (items of all these chunks, *item_shape)
+
+        Raises
+        ------
+        StorageError
+            If the disk refuses.
+        """
+        start = self._arm.chunk_range(chunks[0]).start
+        stop = self._arm.chunk_range(chunks[-1]).stop
+        self._array[start:stop] = outputs
+        written = self._store.take()
+        return [written[chunk_key(self._arm, chunk)] for chunk in chunks]
+
+    def sync(self) -> None:
+        """Make the names of what was written survive a power loss."""
+        self._store.sync()

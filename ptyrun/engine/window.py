@@ -1,0 +1,120 @@
+"""Does one more chunk still fit?
+
+The window counts from process start, imports included, on the boot clock: setting the wall clock
+neither shortens nor lengthens it, and what a machine sleeps counts.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from ptyrun.durations import format_duration
+from ptyrun.engine.processes import Process
+from ptyrun.engine.progress import ArmProgress, Cost
+from ptyrun.errors import UsageError
+
+MARGIN = 1.1  # chunks vary; a window may end early rather than late
+RECENT_CHUNKS = 8
+
+
+class Window:
+    """The wall time that a session may use.
+
+    Parameters
+    ----------
+    budget_s : float, optional
+        Without one, everything fits.
+    process : Process, optional
+        The one whose start begins the window; this one by default.
+
+    Raises
+    ------
+    UsageError
+        If the budget is not greater than zero.
+    """
+
+    def __init__(self, budget_s: float | None = None, process: Process | None = None) -> None:
+        if budget_s is not None and not budget_s > 0:
+            raise UsageError(
+                f"a window of {budget_s:g} s",
+                why="nothing can be done in no time",
+                do="give a window greater than zero, like 170s",
+            )
+        self.budget_s = budget_s
+        self.process = process or Process.current()
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds since process start."""
+        return self.process.age_s()
+
+    @property
+    def remaining_s(self) -> float:
+        """Seconds left; infinite without a budget, negative once it is used up."""
+        return math.inf if self.budget_s is None else self.budget_s - self.elapsed_s
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What the next chunk of an arm will cost.
+
+    Parameters
+    ----------
+    load_s : float
+        Loading the model, where it is not loaded yet.
+    chunk_s : float
+        Reading, computing and waiting.
+    write_s : float
+        Writing it, and each chunk that still waits to be written.
+    """
+
+    load_s: float
+    chunk_s: float
+    write_s: float
+
+    def total_s(self, unwritten: int = 0) -> float:
+        """Seconds until the next chunk is committed, with *unwritten* others before it."""
+        return MARGIN * (self.load_s + self.chunk_s + (1 + unwritten) * self.write_s)
+
+
+def estimate(arm: ArmProgress, n_items: int, *, loaded: bool, first: bool) -> Estimate | None:
+    """Estimate the next *n_items* from what chunks cost so far; None where nothing is known.
+
+    Parameters
+    ----------
+    arm : ArmProgress
+    n_items : int
+    loaded : bool
+        Whether the model is loaded in this session.
+    first : bool
+        Whether nothing was committed in this session yet. Such a session has nothing to lose, so
+        that it goes by the cheapest chunk: one outlier cannot make every later window give up.
+    """
+    costs = _alike(list(arm.costs), warm=not first)[-RECENT_CHUNKS:]
+    if not costs:
+        return None
+    worst = min if first else max
+    load_s = 0.0 if loaded or not arm.load_s else min(arm.load_s)
+    return Estimate(
+        load_s=load_s,
+        chunk_s=worst(cost.item_s for cost in costs) * n_items,
+        write_s=worst(cost.write_s for cost in costs),
+    )
+
+
+def _alike(costs: list[Cost], *, warm: bool) -> list[Cost]:
+    return [cost for cost in costs if cost.warm == warm] or costs
+
+
+def nothing_fits(window: Window, startup_s: float, needed: Estimate) -> str:
+    """Say why not even one chunk fits this window, and what to change."""
+    assert window.budget_s is not None
+    chunk_s = needed.total_s() - MARGIN * needed.load_s
+    enough_s = math.ceil(1.2 * (startup_s + needed.total_s()))
+    return (
+        f"not even one chunk fits the window of {format_duration(window.budget_s)}: "
+        f"start-up takes {format_duration(startup_s + needed.load_s)}, "
+        f"one chunk {format_duration(chunk_s)}; "
+        f"use --window {enough_s}s or more, or plan with a smaller chunk size"
+    )

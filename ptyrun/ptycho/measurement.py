@@ -1,0 +1,197 @@
+"""What was measured? Diffraction amplitudes, positions, probe and, where known, the object."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ptyrun.errors import InputError
+
+BLOCK_BYTES = 32 << 20
+
+
+class FrameSource(Protocol):
+    """Where frames come from; read in slices, so that memory stays flat."""
+
+    def read(self, frames: NDArray[np.int64]) -> NDArray[Any]:
+        """Frames as stored, shape (k, N, N)."""
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What one pass over all frames found.
+
+    ``energies`` (n,) float64 is the sum of the squared amplitude per frame; ``maximum`` and
+    ``mean`` are of the amplitude.
+    """
+
+    energies: NDArray[np.float64]
+    maximum: float
+    mean: float
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Say where the amplitudes fail the field's sanity check for normalised data."""
+        found = []
+        if self.maximum >= 10:
+            found.append(f"its maximum is {self.maximum:.4g}, not below 10")
+        if self.maximum >= 100 * self.mean:
+            found.append(f"its maximum is {self.maximum / self.mean:.4g} times its mean")
+        return tuple(f"the diffraction is not normalised: {reason}" for reason in found)
+
+
+@dataclass(frozen=True)
+class Scan:
+    """A measured scan, opened but not read.
+
+    Parameters
+    ----------
+    path : Path
+        Where it came from.
+    positions_px : ndarray of float64, shape (n, 2)
+        Patch centres as (y, x) in object pixels.
+    patch_px : int
+        Side N of a diffraction frame and of a patch.
+    source : FrameSource
+        The frames as stored.
+    intensity : bool
+        Whether the stored frames are intensities, whose root is the amplitude.
+    probe : ndarray of complex64, shape (N, N), optional
+    object_guess : ndarray of complex64, shape (H, W), optional
+        Ground truth or what stands in for it.
+    near_field : bool
+        Whether the frames were taken in the near field, where far-field networks do not apply.
+    notes : tuple of str
+        What was assumed.
+    """
+
+    path: Path
+    positions_px: NDArray[np.float64]
+    patch_px: int
+    source: FrameSource
+    intensity: bool
+    probe: NDArray[np.complex64] | None = None
+    object_guess: NDArray[np.complex64] | None = None
+    near_field: bool = False
+    notes: tuple[str, ...] = ()
+
+    @property
+    def n_frames(self) -> int:
+        """Number of frames and of positions."""
+        return len(self.positions_px)
+
+    def amplitudes(self, frames: NDArray[np.integer[Any]]) -> NDArray[np.float32]:
+        """Read amplitudes, shape (k, N, N), DC centred, in the order of *frames* (k,)."""
+        stored = self.source.read(np.asarray(frames, np.int64))
+        amplitude = stored.astype(np.float32, copy=False)
+        return np.sqrt(amplitude) if self.intensity else amplitude
+
+    def energies(self) -> NDArray[np.float64]:
+        """Sum of the squared amplitude per frame, shape (n,); see :attr:`survey`."""
+        return self.survey.energies
+
+    @cached_property
+    def survey(self) -> Survey:
+        """One pass over all frames.
+
+        Raises
+        ------
+        InputError
+            If a frame is negative, not finite, or dark (all zero) throughout the scan.
+        """
+        energies = np.empty(self.n_frames)
+        maximum, total = 0.0, 0.0
+        for frames, stored in self._blocks():
+            self._check(frames, stored)
+            values = stored.astype(np.float64)
+            amplitude = np.sqrt(values) if self.intensity else values
+            energies[frames] = np.einsum("nij,nij->n", amplitude, amplitude)
+            maximum = max(maximum, float(amplitude.max()))
+            total += float(amplitude.sum())
+        if maximum == 0:
+            raise InputError(
+                f"the diffraction of {self.path} is zero everywhere",
+                why="no frame holds a single count",
+                do="check that the file was written completely",
+            )
+        return Survey(energies, maximum, total / (self.n_frames * self.patch_px**2))
+
+    def _blocks(self) -> Iterator[tuple[NDArray[np.int64], NDArray[Any]]]:
+        step = max(1, BLOCK_BYTES // (8 * self.patch_px**2))
+        for first in range(0, self.n_frames, step):
+            frames = np.arange(first, min(first + step, self.n_frames))
+            yield frames, self.source.read(frames)
+
+    def _check(self, frames: NDArray[np.int64], stored: NDArray[Any]) -> None:
+        low = stored.min(axis=(1, 2))
+        high = stored.max(axis=(1, 2))
+        bad = ~(np.isfinite(low) & np.isfinite(high)) | (low < 0)
+        if bad.any():
+            first = int(np.argmax(bad))
+            raise InputError(
+                f"the diffraction of {self.path} is not usable",
+                why=f"frame {frames[first]} has values from {low[first]} to {high[first]}",
+                do="mask or replace values that are NaN, infinite or negative",
+            )
+
+
+def checked_positions(
+    path: Path, x: NDArray[Any], y: NDArray[Any], n_frames: int
+) -> NDArray[np.float64]:
+    """Positions as (y, x), shape (n, 2), or an error that says what is wrong with them.
+
+    Raises
+    ------
+    InputError
+        If lengths differ, or values are not finite real numbers.
+    """
+    for name, values in (("xcoords", x), ("ycoords", y)):
+        if values.ndim != 1 or values.dtype.kind not in "fiu":
+            raise InputError(
+                f"{name} of {path} are not positions",
+                why=f"they are {values.dtype} of shape {values.shape}, not real of shape (n,)",
+                do="store one real number per frame",
+            )
+        if not np.isfinite(values).all():
+            raise InputError(
+                f"{name} of {path} are not all finite",
+                why=f"value {int(np.argmin(np.isfinite(values)))} is NaN or infinite",
+                do="drop the frames without a position",
+            )
+    if not len(x) == len(y) == n_frames:
+        raise InputError(
+            f"the lengths in {path} differ",
+            why=f"{n_frames} frames, {len(x)} xcoords, {len(y)} ycoords",
+            do="store one x and one y per frame",
+        )
+    return np.stack([y, x], axis=1).astype(np.float64)
+
+
+def checked_complex(path: Path, name: str, values: NDArray[Any]) -> NDArray[np.complex64]:
+    """Return a 2-D complex image in single precision.
+
+    Raises
+    ------
+    InputError
+        If the array is not two-dimensional, not numeric, or not finite.
+    """
+    flat = values[0] if values.ndim == 3 and values.shape[0] == 1 else values
+    if flat.ndim != 2 or flat.dtype.kind not in "cfiu":
+        raise InputError(
+            f"{name} of {path} is no complex image",
+            why=f"it is {values.dtype} of shape {values.shape}",
+            do="store one complex array of two dimensions",
+        )
+    if not np.isfinite(flat).all():
+        raise InputError(
+            f"{name} of {path} is not finite",
+            why="it holds NaN or infinite values",
+            do="replace them, or leave the array out",
+        )
+    return flat.astype(np.complex64)

@@ -1,0 +1,131 @@
+"""How are rows of an array on disk read, and where do unpacked arrays lie meanwhile?"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import uuid
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import google_crc32c
+import numpy as np
+from numpy.typing import NDArray
+
+from ptyrun.errors import InputError, StorageError
+
+PIECE_BYTES = 4 << 20
+BLOCK_BYTES = 64 << 20
+
+
+class NpyCache:
+    """A folder of unpacked arrays; each may be deleted at any time.
+
+    A file's name holds the CRC of its bytes and is checked on every opening, because nothing here
+    is forced to the disk: after a power cut a file may have its length and not its content.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def publish(self, identity: str, size: int, pieces: Iterable[bytes]) -> Path:
+        """Write *pieces* to a file, or find the one that an earlier session wrote."""
+        key = hashlib.sha256(identity.encode()).hexdigest()[:24]
+        found = self._found(key, size)
+        if found is not None:
+            return found
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            partial = self.folder / f".{key}.{uuid.uuid4().hex}.partial"
+            try:
+                crc = 0
+                with partial.open("wb") as file:
+                    for piece in pieces:
+                        file.write(piece)
+                        crc = google_crc32c.extend(crc, piece)
+                return partial.rename(self.folder / f"{key}-{crc:08x}.npy")
+            finally:
+                partial.unlink(missing_ok=True)
+        except OSError as error:
+            raise StorageError(
+                f"an array cannot be unpacked into {self.folder}",
+                why=str(error),
+                do=f"free {size >> 20} MiB there, or store the scan uncompressed (numpy.savez)",
+            ) from error
+
+    def _found(self, key: str, size: int) -> Path | None:
+        for path in sorted(self.folder.glob(f"{key}-*.npy")):
+            if path.stat().st_size == size and path.stem.endswith(f"-{_crc(path):08x}"):
+                return path
+            path.unlink(missing_ok=True)
+        return None
+
+
+class RowReader:
+    """Records of equal length that lie one after the other in a file, read with ``pread``.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    offset : int
+        Where the first record begins, in bytes.
+    n_rows, row_items : int
+        Number of records, and values in each.
+    dtype : numpy.dtype
+        Of the values.
+    """
+
+    def __init__(
+        self, path: Path, offset: int, n_rows: int, row_items: int, dtype: np.dtype[Any]
+    ) -> None:
+        self.path, self.offset = path, offset
+        self.n_rows, self.row_items, self.dtype = n_rows, row_items, dtype
+        self._file = path.open("rb", buffering=0)
+
+    def rows(self, indices: NDArray[np.integer[Any]]) -> NDArray[Any]:
+        """Read the records at *indices*, shape (k, row_items); neighbours in one go."""
+        unique, inverse = np.unique(indices, return_inverse=True)
+        if unique.size and not 0 <= unique[0] <= unique[-1] < self.n_rows:
+            raise IndexError(f"rows {unique[0]}..{unique[-1]} of {self.n_rows}")
+        found = np.empty((unique.size, self.row_items), self.dtype)
+        starts = np.flatnonzero(np.diff(unique, prepend=-2) != 1)
+        for start, stop in zip(starts, [*starts[1:], unique.size], strict=True):
+            self._fill(found[start:stop], int(unique[start]))
+        return found if np.array_equal(unique, indices) else found[inverse]
+
+    def transposed_pieces(self) -> Iterator[bytes]:
+        """Yield the values column by column, so that each column becomes a record."""
+        columns = max(1, BLOCK_BYTES // max(1, self.n_rows * self.dtype.itemsize))
+        for first in range(0, self.row_items, columns):
+            width = min(columns, self.row_items - first)
+            block = np.empty((self.n_rows, width), self.dtype)
+            for row in range(self.n_rows):
+                self._fill(block[row], row, first)
+            yield np.ascontiguousarray(block.T).tobytes()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def _fill(self, target: NDArray[Any], row: int, item: int = 0) -> None:
+        buffer = memoryview(target.reshape(-1).view(np.uint8).data)
+        position = self.offset + (row * self.row_items + item) * self.dtype.itemsize
+        while len(buffer):
+            count = os.preadv(self._file.fileno(), [buffer], position)
+            if count == 0:
+                raise InputError(
+                    f"{self.path} ends too early",
+                    why=f"it has fewer than the {position + len(buffer)} bytes that it announces",
+                    do="copy the file again from its source",
+                )
+            buffer, position = buffer[count:], position + count
+
+
+def _crc(path: Path) -> int:
+    crc = 0
+    with path.open("rb") as file:
+        while piece := file.read(PIECE_BYTES):
+            crc = google_crc32c.extend(crc, piece)
+    return crc

@@ -16,18 +16,20 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "ptyrun"
 
 GROUND = {"config", "durations", "errors", "paths", "results", "progress"}
+MODELS = {"archives", "bundles", "modelcards", "modelfiles", "predictors", "savedmodels"}
 # Each part of the package, and the parts that it may import beside itself and the ground floor.
 MAY_IMPORT = {
     **{part: set[str]() for part in GROUND},
     "engine": set[str](),
     "ptycho": set[str](),
-    "predictors": set[str](),
-    "backends": {"predictors"},
+    **dict.fromkeys(MODELS, MODELS),
+    "backends": MODELS,
     "report": {"ptycho"},
-    "stages": {"engine", "ptycho", "predictors", "report"},
-    "study": {"engine", "ptycho", "stages"},
-    "cli": {"engine", "ptycho", "predictors", "stages", "study"},
-    "bench": {"engine", "ptycho", "predictors", "stages", "cli"},
+    "stages": {"engine", "ptycho", "report", *MODELS},
+    "comparison": {"engine", "stages"},
+    "study": {"engine", "ptycho", "stages", "comparison"},
+    "cli": {"engine", "ptycho", "stages", "comparison", "study", *MODELS},
+    "bench": {"engine", "ptycho", "stages", "comparison", *MODELS},
     "__main__": {"cli"},
 }
 FRAMEWORKS = {"tensorflow", "keras", "torch"}

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from ptyrun.config import CompareConfig, SessionOptions
-from ptyrun.engine.runner import Outcome
+from ptyrun.engine.work import Outcome
 from ptyrun.errors import ExitCode
 from ptyrun.progress import SILENT, Watcher
 from ptyrun.results import Results

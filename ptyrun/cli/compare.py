@@ -14,7 +14,7 @@ from ptyrun.cli import options as shared
 @comparing.options
 @shared.session("--only-arm")
 @click.pass_context
-def command(ctx: click.Context, new: bool, invalidate: tuple[str, ...], **given: Any) -> None:
+def command(ctx: click.Context, /, new: bool, invalidate: tuple[str, ...], **given: Any) -> None:
     """Compare the arms on one scan. Safe to kill, safe to repeat: called again, it continues."""
     from ptyrun import comparison
     from ptyrun.cli import console

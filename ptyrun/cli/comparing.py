@@ -110,7 +110,7 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
         *spelt("--trust-bundle"),
         "trust_bundle",
         is_flag=True,
-        help="Let the installed upstream package unpickle bundles. Runs code of the bundle's maker.",
+        help="Let upstream's installed package unpickle bundles: runs code of the bundle's maker.",
     ),
     click.option(*spelt("--skip-registration"), "skip_registration", is_flag=True),
     click.option(*spelt("--register-ptychi-only"), "register_reconstruction", is_flag=True),

@@ -16,7 +16,7 @@ from ptyrun.errors import ExitCode
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from ptyrun.engine.runner import Outcome
+    from ptyrun.engine.work import Outcome
     from ptyrun.results import Results
 
 log = logging.getLogger("ptyrun")

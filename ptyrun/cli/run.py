@@ -14,7 +14,7 @@ from ptyrun.cli import options
 @options.run_folder
 @options.session("--arm")
 @click.pass_context
-def command(ctx: click.Context, run_dir: Path, **given: Any) -> None:
+def command(ctx: click.Context, /, run_dir: Path, **given: Any) -> None:
     """Compute what RUN still lacks. Safe to kill, safe to repeat."""
     from ptyrun.cli import console
     from ptyrun.stages import run

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptyrun.config import Selection
+from ptyrun.engine.index import IndexArray, read_index
 from ptyrun.engine.manifest import ArmPlan
-from ptyrun.engine.store import IndexArray, read_index
-from ptyrun.errors import GeometryError, InputError
+from ptyrun.errors import GeometryError
 from ptyrun.paths import RunPaths
 from ptyrun.ptycho import grouping
 from ptyrun.ptycho.normalisation import normalisation_factor
-from ptyrun.ptycho.npz import NpzFile
 from ptyrun.ptycho.scan import Scan
 
 Frames = NDArray[np.int64]
@@ -47,7 +47,7 @@ class ArmIndex:
     @property
     def centres_px(self) -> Positions:
         """Where each group's patch is laid, (G, 2), (y, x)."""
-        return self.positions_px.mean(axis=1)
+        return np.asarray(self.positions_px.mean(axis=1))
 
     def tables(self, arm: str) -> list[IndexArray]:
         """As the store keeps them, for the arm of that name."""
@@ -94,7 +94,7 @@ class Reference:
     @property
     def gridsize(self) -> int:
         """Channels of a group are gridsize squared."""
-        return int(round(self.frames.shape[1] ** 0.5))
+        return math.isqrt(self.frames.shape[1])
 
 
 def reference(
@@ -109,14 +109,9 @@ def reference(
     """
     candidates = None
     if selection.n_subsample is not None:
-        if selection.n_subsample > scan.n_frames:
-            raise GeometryError(
-                f"{selection.n_subsample} images cannot be drawn from {scan.n_frames}",
-                why="--n-test-subsample is larger than the scan",
-                do=f"ask for at most {scan.n_frames}",
-            )
-        generator = np.random.default_rng(selection.subsample_seed)
-        candidates = np.sort(generator.choice(scan.n_frames, selection.n_subsample, replace=False))
+        candidates = grouping.draw_subsample(
+            scan.n_frames, selection.n_subsample, selection.subsample_seed
+        )
     if groups_from is None:
         frames = grouping.draw_groups(
             scan.positions_px,
@@ -127,7 +122,7 @@ def reference(
             candidates=candidates,
         )
     else:
-        frames = read_groups(groups_from, scan.n_frames, gridsize)[: selection.n_groups]
+        frames = _given_groups(groups_from, scan, gridsize)[: selection.n_groups]
     factor = normalisation_factor(scan.energies(), frames, scan.patch_px)
     return Reference(frames=frames, normalisation=factor)
 
@@ -160,43 +155,12 @@ def arm_index(
     )
 
 
-def read_groups(path: Path, n_frames: int, gridsize: int) -> Frames:
-    """Read ``nn_indices`` (G, C) from an NPZ, as upstream's runs leave them.
-
-    ``sample_indices`` beside it, where present, maps them to the scan's frames.
-
-    Raises
-    ------
-    InputError
-        If the file holds no such table, or it points outside the scan.
-    """
-    archive = NpzFile(path)
-    if "nn_indices" not in archive.names:
-        raise InputError(
-            f"{path} holds no groups",
-            why=f"the key nn_indices is missing; there are: {', '.join(archive.names)}",
-            do="give an NPZ with nn_indices of shape (groups, gridsize squared)",
-        )
-    frames = archive.array("nn_indices")
-    if frames.ndim != 2 or frames.dtype.kind not in "iu" or frames.shape[1] != gridsize**2:
-        raise InputError(
-            f"nn_indices in {path} has shape {frames.shape} and dtype {frames.dtype}",
-            why=f"gridsize {gridsize} needs integers of shape (groups, {gridsize**2})",
+def _given_groups(path: Path, scan: Scan, gridsize: int) -> Frames:
+    frames = grouping.read_groups(path, scan.n_frames)
+    if frames.shape[1] != gridsize**2:
+        raise GeometryError(
+            f"the groups in {path} have {frames.shape[1]} members",
+            why=f"gridsize {gridsize} needs {gridsize**2}",
             do="give the groups of a run with this gridsize",
         )
-    if "sample_indices" in archive.names:
-        samples = archive.array("sample_indices")
-        if frames.size and (frames.min() < 0 or frames.max() >= len(samples)):
-            raise _outside(path, "sample_indices", len(samples))
-        frames = samples[frames]
-    if not frames.size or frames.min() < 0 or frames.max() >= n_frames:
-        raise _outside(path, "the scan", n_frames)
-    return frames.astype(np.int64)
-
-
-def _outside(path: Path, what: str, length: int) -> InputError:
-    return InputError(
-        f"the groups in {path} do not fit {what}",
-        why=f"indices must lie in 0..{length - 1}, and there must be some",
-        do="give the groups that were made for this scan",
-    )
+    return frames

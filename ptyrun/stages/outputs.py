@@ -86,7 +86,7 @@ def write_csv(path: Path, frame: pd.DataFrame) -> None:
 def write_npz(path: Path, arrays: Mapping[str, NDArray[np.generic]], about: str) -> None:
     """Write arrays and a text that says what they are; nothing in it is pickled."""
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, allow_pickle=False, **arrays)  # type: ignore[arg-type]
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)
     durable.write_atomic(path, buffer.getvalue())
     listing = "\n".join(f"{name}: {a.shape} {a.dtype}" for name, a in sorted(arrays.items()))
     about_path = path.with_name(f"{path.stem}_metadata.txt")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import datetime
-import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ptyrun.config import ArmKind, CompareConfig, EvaluationOptions, Fact
-from ptyrun.engine import durable, store
+from ptyrun.engine import durable, ledger, store
+from ptyrun.engine import index as index_arrays
 from ptyrun.engine.manifest import ArmPlan, Change, Manifest, changes
 from ptyrun.errors import DamageError, IdentityError
 from ptyrun.paths import RunPaths
@@ -62,42 +62,42 @@ def plan(
     paths = RunPaths(config.output_dir)
     survey.check_output_folder(paths.root)
     fingerprints = Fingerprints(paths.cache / "digests.json")
-    with open_scan(config.scan, config.selection.diffraction_kind, paths.cache) as scan:
-        found = survey.survey(config, scan, fingerprints)
-        for note in (*scan.notes, *(note for arm in found.arms for note in arm.notes)):
-            watcher.note(note)
-        aside = _set_aside(paths) if new and _holds_a_run(paths) else None
-        wanted = _undrawn(config, found, scan)
-        if not paths.manifest.exists():
-            _refuse_orphans(paths)
-            return Plan(_draw(wanted, config, found, scan, paths, watcher), True, aside)
-        current = Manifest.load(paths.manifest)
-        changed = changes(_without_draw(current), _like(wanted, current))
-        if changed:
-            _refuse_changes(changed, invalidate)
-            _supersede(current, paths)
-            return Plan(_draw(wanted, config, found, scan, paths, watcher), True)
-        kept = replace(current, sources=wanted.sources)
-        if kept.sources != current.sources:
-            kept.save(paths.manifest)
-        if not index_is_whole(kept, paths):
-            watcher.note("the group tables are damaged or incomplete: they are made again")
-            _draw(wanted, config, found, scan, paths, watcher, expected=kept)
-        return Plan(kept, False)
+    scan = open_scan(config.scan, config.selection.diffraction_kind, paths.cache)
+    found = survey.survey(config, scan, fingerprints)
+    for note in (*scan.notes, *(note for arm in found.arms for note in arm.notes)):
+        watcher.note(note)
+    aside = _set_aside(paths) if new and _holds_a_run(paths) else None
+    wanted = _undrawn(config, found, scan)
+    if not paths.manifest.exists():
+        _refuse_orphans(paths)
+        return Plan(_draw(wanted, config, found, scan, paths, watcher), True, aside)
+    current = Manifest.load(paths.manifest)
+    changed = changes(_without_draw(current), _like(wanted, current))
+    if changed:
+        _refuse_changes(changed, invalidate)
+        ledger.supersede(paths, current)
+        return Plan(_draw(wanted, config, found, scan, paths, watcher), True)
+    kept = replace(current, sources=wanted.sources)
+    if kept.sources != current.sources:
+        kept.save(paths.manifest)
+    if not index_is_whole(kept, paths):
+        watcher.note("the group tables are damaged or incomplete: they are made again")
+        _draw(wanted, config, found, scan, paths, watcher, expected=kept)
+    return Plan(kept, False)
 
 
 def check(config: CompareConfig) -> Manifest:
     """What :func:`plan` would write, without writing anything (``--dry-run``)."""
-    with open_scan(config.scan, config.selection.diffraction_kind, None) as scan:
-        found = survey.survey(config, scan, Fingerprints(None))
-        return _drawn(_undrawn(config, found, scan), _tables(config, found, scan))
+    scan = open_scan(config.scan, config.selection.diffraction_kind)
+    found = survey.survey(config, scan, Fingerprints(None))
+    return _drawn(_undrawn(config, found, scan), _tables(config, found, scan))
 
 
 def index_is_whole(manifest: Manifest, paths: RunPaths) -> bool:
     """Whether every group table on disk is the one that the manifest names."""
     try:
         for arm in manifest.arms:
-            store.check_indices(paths, arm.index_sha256)
+            index_arrays.check_indices(paths, arm.index_sha256)
     except DamageError:
         return False
     return True
@@ -199,7 +199,7 @@ def _draw(
         )
     for name, table in tables.items():
         for entry in table.tables(name):
-            store.write_index(paths, entry)
+            index_arrays.write_index(paths, entry)
     store.create_arrays(paths, manifest, replace=True)
     # The manifest comes last: a run exists from the moment it names tables that are on disk.
     manifest.save(paths.manifest)
@@ -220,7 +220,7 @@ def _set_aside(paths: RunPaths) -> Path:
 
 
 def _refuse_orphans(paths: RunPaths) -> None:
-    if paths.ledger.is_dir() and any(os.scandir(paths.ledger)):
+    if ledger.is_ledger_of(paths):
         raise DamageError(
             f"{paths.root} has a ledger but no manifest",
             why="manifest.json was deleted or lost; without it nobody knows what was computed",
@@ -248,8 +248,3 @@ def _owner(change: Change) -> str | None:
     if change.arm is None and change.fact in _EVALUATION:
         return RESULTS
     return change.arm
-
-
-def _supersede(current: Manifest, paths: RunPaths) -> None:
-    durable.make_folder(paths.superseded)
-    current.save(paths.superseded / f"{current.digest}.json")

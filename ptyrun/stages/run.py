@@ -2,23 +2,147 @@
 
 from __future__ import annotations
 
-import logging
+import shlex
 import sys
-from collections.abc import Callable
-from contextlib import ExitStack
 from pathlib import Path
 
 from ptyrun.config import SessionOptions
 from ptyrun.engine import runner
 from ptyrun.engine.manifest import ArmPlan, Manifest
 from ptyrun.engine.window import Window
-from ptyrun.errors import BlockedError, InputError
+from ptyrun.engine.work import Event, Outcome
+from ptyrun.errors import BlockedError, IdentityError
 from ptyrun.paths import RunPaths
 from ptyrun.predictors import ModelRequest, open_predictor
 from ptyrun.progress import SILENT, Watcher
-from ptyrun.ptycho.scan import Scan, open_scan
-from ptyrun.stages import gates, index
+from ptyrun.stages import gates
+from ptyrun.stages.assembly import open_planned_scan
 from ptyrun.stages.fingerprints import Fingerprints
+from ptyrun.stages.index import ArmIndex
 from ptyrun.stages.work import PatchWork
 
-log = logging.getLogger("ptyrun")
+
+def run(
+    run_dir: Path, session: SessionOptions | None = None, *, watcher: Watcher = SILENT
+) -> Outcome:
+    """Work on a planned run until it is complete or the window closes.
+
+    Parameters
+    ----------
+    run_dir : Path
+        The run's folder, as planned.
+    session : SessionOptions, optional
+        What bounds this session.
+
+    Returns
+    -------
+    Outcome
+        ``stop`` is the exit code that says the same.
+
+    Raises
+    ------
+    IdentityError
+        If an input changed since the run was planned.
+    BlockedError
+        If predictions carry nothing; a blocker is left in ``blocked/``.
+    """
+    session = session or SessionOptions()
+    paths = RunPaths(run_dir)
+    manifest = Manifest.load(paths.manifest)
+    refuse_changed_inputs(manifest, paths)
+
+    def open_work(arm: ArmPlan) -> PatchWork:
+        return _open_work(arm, manifest, paths, watcher)
+
+    shown = _Progress(manifest, watcher)
+    try:
+        return runner.run(
+            run_dir,
+            manifest,
+            open_work,
+            window=Window(session.window_s),
+            arms=session.arms,
+            max_chunks=session.max_chunks,
+            shared=session.shared_folder,
+            progress=shown,
+        )
+    except BlockedError as error:
+        resume = f"ptyrun run {shlex.quote(str(run_dir))}"
+        blocker = gates.write_blocker(paths.blocked, error, sys.argv, resume)
+        watcher.note(f"blocked: see {blocker}")
+        raise
+    finally:
+        shown.close()
+
+
+def refuse_changed_inputs(manifest: Manifest, paths: RunPaths) -> None:
+    """See that every input file still is the one that was planned with.
+
+    Raises
+    ------
+    IdentityError
+        If one is not; the error names it.
+    """
+    fingerprints = Fingerprints(paths.cache / "digests.json")
+    planned = {"scan": manifest.shared["scan_sha256"]}
+    for arm in manifest.arms:
+        facts = arm.facts
+        planned[f"arm.{arm.name}"] = facts.get("weights_sha256", facts.get("reconstruction_sha256"))
+    for source, expected in planned.items():
+        path = Path(str(manifest.sources[source]))
+        found = fingerprints.of(path)
+        if found != expected:
+            raise IdentityError(
+                f"{source} changed: {path}",
+                why=f"SHA-256 was {str(expected)[:12]}…, is {found[:12]}…",
+                do="restore the file; or accept the change with `ptyrun compare ... --invalidate "
+                "ARM` (an arm) or --new (the scan)",
+            )
+
+
+def _open_work(arm: ArmPlan, manifest: Manifest, paths: RunPaths, watcher: Watcher) -> PatchWork:
+    scan = open_planned_scan(manifest, paths)
+    request = ModelRequest(
+        path=Path(str(manifest.sources[f"arm.{arm.name}"])),
+        patch_px=scan.patch_px,
+        gridsize=int(arm.facts["gridsize"] or 1),
+        batch_items=int(arm.facts["batch_groups"] or 1),
+        options={
+            name.removeprefix("option."): str(value)
+            for name, value in arm.facts.items()
+            if name.startswith("option.")
+        },
+    )
+    predictor = open_predictor(str(arm.facts["backend"]), request)
+    for note in predictor.card.notes:
+        watcher.note(f"{arm.label}: {note}")
+    return PatchWork(arm.name, scan, ArmIndex.read(paths, arm), predictor, watcher)
+
+
+class _Progress:
+    """Tells a watcher what the engine reports: one bar per arm, a line for what went wrong."""
+
+    def __init__(self, manifest: Manifest, watcher: Watcher) -> None:
+        self._labels = {arm.name: arm.label for arm in manifest.arms}
+        self._watcher = watcher
+        self._committed: dict[str, int] = {}
+
+    def __call__(self, event: Event) -> None:
+        if event.arm is not None:
+            self._count(event, f"predict {self._labels[event.arm]}", event.arm)
+        if event.kind in ("demoted", "failed", "set_aside", "waiting"):
+            self._watcher.note(event.message)
+        elif event.message:
+            self._watcher.detail(event.message)
+
+    def _count(self, event: Event, task: str, arm: str) -> None:
+        if arm not in self._committed:
+            self._watcher.begin(task, event.items_total, event.items_committed)
+        else:
+            self._watcher.advance(task, event.items_committed - self._committed[arm])
+        self._committed[arm] = event.items_committed
+
+    def close(self) -> None:
+        """End the bars."""
+        for arm in self._committed:
+            self._watcher.end(f"predict {self._labels[arm]}")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ptyrun.config import ArmConfig, ArmKind, CompareConfig, Fact, role_gridsize
 from ptyrun.errors import GeometryError, InputError, ModelError, StorageError, UsageError
-from ptyrun.predictors import inspect, locate
+from ptyrun.modelfiles import ModelFile, ModelKind, inspect, locate
 from ptyrun.ptycho.reconstruction import open_reconstruction
 from ptyrun.ptycho.scan import Scan
 from ptyrun.stages.fingerprints import Fingerprints
@@ -152,7 +152,9 @@ def _survey_arm(arm: ArmConfig, scan: Scan, fingerprints: Fingerprints) -> ArmSu
 
 
 def _survey_model(arm: ArmConfig, scan: Scan, fingerprints: Fingerprints) -> ArmSurvey:
-    model = locate(arm.path, backend=arm.backend, options=arm.options)
+    model = locate(arm.path)
+    if arm.backend is not None and arm.backend != model.backend:
+        model = ModelFile(arm.path, arm.backend, ModelKind.OTHER)
     card = inspect(model)
     gridsize = arm.gridsize or card.gridsize or role_gridsize(arm.name)
     if card.patch_px is not None and card.patch_px != scan.patch_px:

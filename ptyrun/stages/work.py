@@ -12,6 +12,7 @@ from ptyrun.config import Fact
 from ptyrun.predictors import Predictor, check_output
 from ptyrun.progress import Watcher
 from ptyrun.ptycho import grouping
+from ptyrun.ptycho.normalisation import normalised_groups
 from ptyrun.ptycho.scan import Scan
 from ptyrun.stages import gates
 from ptyrun.stages.index import ArmIndex
@@ -87,13 +88,10 @@ def read_groups(scan: Scan, index: ArmIndex, items: range) -> GroupInputs:
     items : range
         Groups of the arm's table.
     """
-    rows = slice(items.start, items.stop)
-    frames = index.frames[rows]
-    amplitudes = scan.amplitudes(frames.ravel()) * np.float32(index.normalisation[0])
-    grouped = amplitudes.reshape(*frames.shape, scan.patch_px, scan.patch_px)
+    frames = index.frames[items.start : items.stop]
     return GroupInputs(
-        diffraction=np.ascontiguousarray(grouped.transpose(0, 2, 3, 1)),
-        local_offsets_px=grouping.local_offsets_px(index.positions_px[rows]).astype(np.float32),
+        diffraction=normalised_groups(scan, frames, float(index.normalisation[0])),
+        local_offsets_px=grouping.local_offsets_px(scan.positions_px, frames).astype(np.float32),
     )
 
 

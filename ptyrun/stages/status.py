@@ -1,0 +1,187 @@
+"""How far is a run? Read from manifest and ledger alone, so that the answer comes at once."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import ClassVar
+
+from ptyrun.engine.ledger import Ledger, SessionFile
+from ptyrun.engine.manifest import Manifest
+from ptyrun.engine.processes import Process
+from ptyrun.engine.progress import ArmProgress
+from ptyrun.engine.records import Failed
+from ptyrun.engine.runner import MAX_ATTEMPTS
+from ptyrun.errors import ExitCode
+from ptyrun.paths import RunPaths
+
+
+class RunState(StrEnum):
+    """What a run is in."""
+
+    COMPLETE = "complete"
+    INCOMPLETE = "incomplete"
+    RUNNING = "running"
+    BLOCKED = "blocked"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class ArmStatus:
+    """How far one arm is; ``failed`` counts the chunks that were set aside."""
+
+    groups_total: int
+    groups_committed: int
+    chunks_total: int
+    chunks_committed: int
+    failed: int
+    groups_per_s: float | None
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """A chunk that failed, and how."""
+
+    arm: str
+    chunk: int
+    attempts: int
+    set_aside: bool
+    error: str
+    traceback: str
+
+
+@dataclass(frozen=True)
+class Status:
+    """How far a run is; :meth:`to_json` is the documented form."""
+
+    SCHEMA: ClassVar[int] = 1
+
+    state: RunState
+    groups_total: int
+    groups_committed: int
+    chunks_total: int
+    chunks_committed: int
+    windows: int
+    windows_left: int | None
+    eta_s: float | None
+    finalized: bool
+    arms: Mapping[str, ArmStatus]
+    troubles: tuple[Trouble, ...]
+    blockers: tuple[str, ...]
+
+    def to_json(self) -> str:
+        """One JSON document; fields are only ever added within a schema."""
+        return json.dumps({"schema": self.SCHEMA, **asdict(self)}, indent=1, sort_keys=True)
+
+
+def status(run_dir: Path) -> Status:
+    """Say how far *run_dir* is, without touching it and without any framework.
+
+    Raises
+    ------
+    InputError
+        If there is no planned run.
+    DamageError
+        If the ledger cannot be trusted.
+    """
+    paths = RunPaths(run_dir)
+    manifest = Manifest.load(paths.manifest)
+    ledger = Ledger.open(paths, manifest)
+    arms = {name: _arm(arm, ledger) for name, arm in ledger.progress.arms.items()}
+    eta_s = ledger.progress.eta_s()
+    troubles = tuple(
+        trouble
+        for name, arm in ledger.progress.arms.items()
+        for trouble in _troubles(name, arm, ledger)
+    )
+    return Status(
+        state=_state(ledger, arms),
+        groups_total=sum(arm.groups_total for arm in arms.values()),
+        groups_committed=sum(arm.groups_committed for arm in arms.values()),
+        chunks_total=sum(arm.chunks_total for arm in arms.values()),
+        chunks_committed=sum(arm.chunks_committed for arm in arms.values()),
+        windows=len(ledger.sessions),
+        windows_left=_windows_left(ledger, eta_s),
+        eta_s=eta_s,
+        finalized=_is_finalized(paths, manifest),
+        arms=arms,
+        troubles=troubles,
+        blockers=tuple(sorted(path.name for path in paths.blocked.glob("*.md"))),
+    )
+
+
+def _arm(arm: ArmProgress, ledger: Ledger) -> ArmStatus:
+    return ArmStatus(
+        groups_total=arm.plan.n_items,
+        groups_committed=arm.items_committed,
+        chunks_total=arm.plan.n_chunks,
+        chunks_committed=arm.chunks_committed,
+        failed=sum(trouble.set_aside for trouble in _troubles(arm.plan.name, arm, ledger)),
+        groups_per_s=1 / arm.item_s if arm.item_s else None,
+    )
+
+
+def _troubles(name: str, arm: ArmProgress, ledger: Ledger) -> list[Trouble]:
+    found = []
+    for chunk in sorted({*arm.failures, *arm.open_starts}):
+        attempts = ledger.attempts(arm, chunk, lambda s: _is_alive(ledger.sessions[s]))
+        if arm.committed[chunk] or not attempts:
+            continue
+        last: Failed | None = (arm.failures.get(chunk) or [None])[-1]
+        found.append(
+            Trouble(
+                arm=name,
+                chunk=chunk,
+                attempts=attempts,
+                set_aside=attempts >= MAX_ATTEMPTS,
+                error=last.error if last else "the session that worked on it died",
+                traceback=last.traceback if last else "",
+            )
+        )
+    return found
+
+
+def _state(ledger: Ledger, arms: Mapping[str, ArmStatus]) -> RunState:
+    if all(arm.chunks_committed == arm.chunks_total for arm in arms.values()):
+        return RunState.COMPLETE
+    if any(_is_alive(session) for session in ledger.sessions.values()):
+        return RunState.RUNNING
+    last = _last_session(ledger)
+    if last is not None and last.closed is not None:
+        if last.closed.exit_code == ExitCode.BLOCKED:
+            return RunState.BLOCKED
+        if last.closed.exit_code == ExitCode.FAILED:
+            return RunState.FAILED
+    return RunState.INCOMPLETE
+
+
+def _last_session(ledger: Ledger) -> SessionFile | None:
+    opened = [session for session in ledger.sessions.values() if session.opened]
+    return max(opened, key=lambda s: s.opened.sequence if s.opened else 0, default=None)
+
+
+def _is_alive(session: SessionFile) -> bool:
+    if session.opened is None or session.closed is not None:
+        return False
+    return Process.of(session.opened).is_alive()
+
+
+def _windows_left(ledger: Ledger, eta_s: float | None) -> int | None:
+    last = _last_session(ledger)
+    if last is None or last.opened is None or last.opened.budget_s is None or eta_s is None:
+        return None
+    loads = [arm.load_s[-1] for arm in ledger.progress.arms.values() if arm.load_s]
+    useful_s = last.opened.budget_s - last.opened.startup_s - max(loads, default=0.0)
+    return math.ceil(eta_s / useful_s) if useful_s > 0 else None
+
+
+def _is_finalized(paths: RunPaths, manifest: Manifest) -> bool:
+    try:
+        document = json.loads(paths.results.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(document, dict) and document.get("manifest_digest") == manifest.digest

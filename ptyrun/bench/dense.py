@@ -1,0 +1,73 @@
+"""Which network does the bench predict with, when there is no trained model and no framework?
+
+Dense layers in NumPy, of a cost per group that can be chosen. BLAS keeps all cores busy with them,
+as a framework's convolutions do, so that the engine's threads have to share.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ptyrun.predictors import ModelCard, ModelRequest
+
+SIDE = 32  # the pattern is averaged to SIDE x SIDE numbers first
+BACKEND = "bench-dense"
+
+
+class DensePredictor:
+    """As many layers as the model's file says; each costs 2 SIDE^4 operations per group."""
+
+    def __init__(self, batch_items: int, patch_px: int, n_layers: int) -> None:
+        self.card = ModelCard(patch_px, None, None, f"{n_layers} dense layers in NumPy")
+        self.batch_items = batch_items
+        self._patch_px = patch_px
+        self._n_layers = n_layers
+        random = np.random.default_rng(1)
+        scale = np.float32(1 / SIDE)
+        self._weights = random.standard_normal((SIDE**2, SIDE**2), np.float32) * scale
+
+    @classmethod
+    def open(cls, request: ModelRequest) -> Self:
+        """Read the number of layers from the model's file."""
+        document = json.loads(request.path.read_text(encoding="utf-8"))
+        return cls(request.batch_items, request.patch_px, int(document["layers"]))
+
+    def predict(
+        self, diffraction: NDArray[np.float32], local_offsets_px: NDArray[np.float32]
+    ) -> NDArray[np.complex64]:
+        """One patch per group, of no meaning but never twice the same."""
+        block = self._patch_px // SIDE
+        cut = diffraction.reshape(len(diffraction), SIDE, block, SIDE, block, -1)
+        hidden = cut.mean(axis=(2, 4, 5)).reshape(-1, SIDE**2)
+        for _ in range(self._n_layers):
+            hidden = np.tanh(hidden @ self._weights)
+        coarse = (1 + 0.1 * hidden) * np.exp(1j * hidden)
+        fine = coarse.reshape(-1, SIDE, SIDE).repeat(block, axis=1).repeat(block, axis=2)
+        return np.ascontiguousarray(fine, dtype=np.complex64)
+
+    def close(self) -> None:
+        """Hold nothing."""
+
+
+def write_model(folder: Path, n_layers: int) -> Path:
+    """Write a model folder that ptyrun can open where `install` was done."""
+    folder.mkdir(parents=True)
+    (folder / "dense.json").write_text(json.dumps({"layers": n_layers}), encoding="utf-8")
+    card = {"schema": 1, "backend": BACKEND, "file": "dense.json", "gridsize": 2}
+    (folder / "model.json").write_text(json.dumps(card), encoding="utf-8")
+    return folder
+
+
+def install(site: Path) -> Path:
+    """Offer the predictor in *site*, as an installed package does; put it on PYTHONPATH."""
+    info = site / "ptyrun_bench_dense-1.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: ptyrun-bench-dense\nVersion: 1\n")
+    entry = f"[ptyrun.predictors]\n{BACKEND} = {__name__}:{DensePredictor.__name__}\n"
+    (info / "entry_points.txt").write_text(entry)
+    return site

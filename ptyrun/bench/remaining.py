@@ -1,0 +1,44 @@
+"""How long does it take to find what is left, among many committed chunks?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ptyrun.bench import ledgers
+from ptyrun.bench.figures import Figure, Scale, summed_up
+from ptyrun.bench.processes import in_new_process
+from ptyrun.engine.ledger import Ledger
+from ptyrun.engine.manifest import Manifest
+from ptyrun.paths import RunPaths
+
+
+def find_missing(root: Path) -> None:
+    """Read a run's ledger and list every chunk that it lacks."""
+    paths = RunPaths(root)
+    manifest = Manifest.load(paths.manifest)
+    ledger = Ledger.open(paths, manifest)
+    arm = ledger.progress.arms[ledgers.ARM]
+    missing = list(arm.missing())
+    assert missing == list(range(0, arm.plan.n_chunks, ledgers.EVERY_NTH_MISSING))
+
+
+def measure(scale: Scale) -> list[Figure]:
+    """Open the ledgers of runs with 10 000 and 1 000 000 chunks, each in a fresh process."""
+    figures = []
+    for n_chunks, rounds in ((10_000, scale.rounds), (1_000_000, min(scale.rounds, 3))):
+        if scale.quick and n_chunks > 10_000:
+            continue
+        root = scale.scratch / f"ledger-{n_chunks}"
+        paths, _ = ledgers.run_with_commits(root, n_chunks, with_files=False)
+        size_mib = sum(path.stat().st_size for path in paths.ledger.iterdir()) / 2**20
+        taken = [in_new_process(find_missing, root) for _ in range(rounds)]
+        memory_mib = max(memory for _, memory in taken)
+        figures.append(
+            summed_up(
+                f"find what is left of {n_chunks:,} chunks",
+                [seconds for seconds, _ in taken],
+                "s",
+                note=f"ledger of {size_mib:.0f} MiB, process peak {memory_mib:.0f} MiB",
+            )
+        )
+    return figures

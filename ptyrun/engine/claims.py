@@ -30,7 +30,7 @@ BOARD_TIMEOUT_S = 60.0
 
 
 class Claims:
-    """This session's claims, and what the others claim.
+    """What a session claims, and what the others do.
 
     Parameters
     ----------
@@ -54,6 +54,7 @@ class Claims:
         self._life = self._lock(session)
         self._life.acquire(timeout=0)
         self._mine: dict[str, list[tuple[int, int]]] = {}
+        self._dead: set[str] = set()
 
     def _lock(self, name: str) -> Any:
         if self._shared:
@@ -115,13 +116,14 @@ class Claims:
         if session == self._session:
             return True
         lock = self._lock(session)
-        if not Path(lock.lock_file).exists():
+        if session in self._dead or not Path(lock.lock_file).exists():
             return False
         try:
             lock.acquire(timeout=0)
         except (Timeout, OSError):
             return True
         lock.release()
+        self._dead.add(session)
         return False
 
     def _forget(self, session: str) -> None:

@@ -244,7 +244,8 @@ class Ledger:
         file = self.sessions[session]
         if not file.dead_or_alive or session == self._own or file.opened is None:
             return False
-        return not alive(session) and not Process.of(file.opened).went_down_with_its_host()
+        process = Process.of(file.opened)
+        return not (process.is_alive() or process.went_down_with_its_host() or alive(session))
 
     def begin(self, budget_s: float | None, started: Process, version: str) -> SessionLedger:
         """Open this process's own file, named after its place in the order of sessions."""

@@ -132,6 +132,11 @@ class ArmProgress:
         known = (self.lengths[chunk], self.crcs[chunk])
         return (length, crc) == known or (length, crc) in self.rivals.get(chunk, ())
 
+    def accepts_length(self, chunk: int, length: int) -> bool:
+        """Is this a length that a commit named?"""
+        rivals = self.rivals.get(chunk, ())
+        return length == self.lengths[chunk] or any(length == each for each, _ in rivals)
+
     @property
     def chunks_committed(self) -> int:
         """How many chunks count as done."""

@@ -12,6 +12,7 @@ import asyncio
 import json
 import math
 import shutil
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -310,3 +311,9 @@ class ChunkWriter:
     def sync(self) -> None:
         """Make the names of what was written survive a power loss."""
         self._store.sync()
+
+
+def sweep(paths: RunPaths, arm: str, older_than_s: float) -> int:
+    """Remove what killed writers left half written among an arm's chunks; return how many."""
+    folder = paths.arrays / patches_path(arm)
+    return durable.sweep_partials(folder, older_than_s, time.time()) if folder.is_dir() else 0

@@ -1,0 +1,214 @@
+"""How is one arm worked on, as far as window and signals let it?"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ptyrun.engine.index import check_indices
+from ptyrun.engine.ledger import Ledger, SessionLedger
+from ptyrun.engine.loader import Batch, Loader
+from ptyrun.engine.manifest import ArmPlan
+from ptyrun.engine.records import ArmOpened, Started
+from ptyrun.engine.schedule import Schedule, Stretch
+from ptyrun.engine.signals import Interrupts
+from ptyrun.engine.store import ChunkWriter
+from ptyrun.engine.window import Window, estimate, nothing_fits
+from ptyrun.engine.work import FATAL, OpenWork, Work
+from ptyrun.engine.writer import Finished, Writer
+from ptyrun.errors import PredictionError
+from ptyrun.paths import RunPaths
+
+MAX_FAILURES_IN_A_ROW = 8
+GRACE_S = 5.0  # after a signal, a chunk that ends within it is finished, another one dropped
+
+Tell = Callable[[str, "ArmPlan | None", int | None, str], None]
+
+
+@dataclass
+class Bench:
+    """What the arms of one session have in common."""
+
+    paths: RunPaths
+    ledger: Ledger
+    session: SessionLedger
+    window: Window
+    interrupts: Interrupts
+    tell: Tell
+    began_work: bool = False
+    startup_s: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.startup_s = self.window.elapsed_s
+
+    def closing(self) -> str | None:
+        """Say why nothing may be begun any more, if so."""
+        if self.interrupts.reason is not None:
+            return self.interrupts.reason
+        return "the window is used up" if self.window.remaining_s <= 0 else None
+
+    def no_room(self, plan: ArmPlan, chunks: range, *, loaded: bool, unwritten: int) -> str | None:
+        """Say why *chunks* may not be begun any more, if so."""
+        if reason := self.closing():
+            return reason
+        arm = self.ledger.progress.arms[plan.name]
+        n_items = plan.chunk_range(chunks[-1]).stop - plan.chunk_range(chunks[0]).start
+        first = not self.began_work
+        needed = estimate(arm, n_items, loaded=loaded, first=first)
+        if needed is None or needed.total_s(unwritten) <= self.window.remaining_s:
+            return None
+        if first:
+            return nothing_fits(self.window, self.startup_s, needed)
+        return "no further chunk fits the window"
+
+
+class ArmRun:
+    """One arm in one session: its model, loader, writer, and the loop between them."""
+
+    def __init__(self, bench: Bench, plan: ArmPlan, schedule: Schedule, work: Work) -> None:
+        self._bench = bench
+        self._plan = plan
+        self._schedule = schedule
+        self._work = work
+        self._arm = bench.ledger.progress.arms[plan.name]
+        chunks = ChunkWriter(bench.paths, plan)
+        self._writer = Writer(
+            plan, work, chunks, schedule, bench.ledger, bench.session, bench.window, self._tell
+        )
+        self._loader = Loader(work, schedule)
+        self._in_hand: Stretch | None = None
+        self._outputs: NDArray[Any] = np.empty(0)
+        self._skipped: range | None = None
+        self._began_s = time.monotonic()
+        self._warm = False
+
+    def _tell(self, kind: str, chunk: int, message: str) -> None:
+        self._bench.tell(kind, self._plan, chunk, message)
+
+    def loop(self) -> str | None:
+        """Compute until nothing is left to take, or return why it ends before."""
+        while not self._loader.ended:
+            batch = self._loader.get()
+            self._writer.insist()
+            if self._writer.failed_in_a_row >= MAX_FAILURES_IN_A_ROW:
+                return f"{self._writer.failed_in_a_row} attempts in a row failed"
+            if batch is None:
+                if reason := self._bench.closing():
+                    return reason
+            elif batch.stretch.chunks != self._skipped and (reason := self._take(batch)):
+                return reason
+        return None
+
+    def _take(self, batch: Batch) -> str | None:
+        if batch.items.start == batch.stretch.items.start:
+            reason = self._begin(batch.stretch)
+        else:
+            reason = self._leave(batch.items.start)
+        if reason is None:
+            try:
+                if batch.error is not None:
+                    raise batch.error
+                self._compute(batch)
+            except FATAL:
+                raise
+            except Exception as error:
+                self._fail(batch.stretch, error)
+        return reason
+
+    def _begin(self, stretch: Stretch) -> str | None:
+        bench = self._bench
+        self._in_hand = stretch
+        unwritten = self._writer.unwritten
+        if reason := bench.no_room(self._plan, stretch.chunks, loaded=True, unwritten=unwritten):
+            return reason
+        bench.began_work = True
+        self._began_s = max(self._began_s, stretch.taken_s)
+        at_s = round(bench.window.elapsed_s, 3)
+        starts = [
+            Started(self._plan.name, chunk, self._arm.next_generation(chunk), at_s)
+            for chunk in stretch.chunks
+        ]
+        bench.session.append(starts, sync=False)
+        self._tell("started", stretch.chunks[0], "")
+        shape = (len(stretch.items), *self._plan.item_shape)
+        self._outputs = np.empty(shape, np.dtype(self._plan.dtype))
+        return None
+
+    def _leave(self, item: int) -> str | None:
+        """Say why the stretch in hand is dropped, if a signal came and its end is far."""
+        reason = self._bench.interrupts.reason
+        if reason is None or self._in_hand is None:
+            return None
+        left_s = (self._in_hand.items.stop - item) * (self._arm.item_s or np.inf)
+        return reason if left_s > GRACE_S else None
+
+    def _compute(self, batch: Batch) -> None:
+        items, stretch = batch.items, batch.stretch
+        outputs = np.asarray(self._work.compute(batch.inputs, len(items)))
+        expected = ((len(items), *self._plan.item_shape), self._plan.dtype)
+        if (outputs.shape, str(outputs.dtype)) != expected:
+            raise PredictionError(
+                f"{len(items)} items gave outputs of shape {outputs.shape}, {outputs.dtype}",
+                why=f"expected were shape {expected[0]}, {expected[1]}: one output per item",
+                do="use a predictor that keeps its contract",
+            )
+        self._outputs[items.start - stretch.items.start : items.stop - stretch.items.start] = (
+            outputs
+        )
+        if items.stop == stretch.items.stop:
+            self._hand_over(stretch)
+
+    def _hand_over(self, stretch: Stretch) -> None:
+        seconds = time.monotonic() - self._began_s
+        finished = Finished(stretch, self._outputs, seconds / len(stretch.chunks), self._warm)
+        while not self._writer.offer(finished):
+            pass
+        self._began_s = time.monotonic()
+        self._warm = True
+        self._in_hand = None
+
+    def _fail(self, stretch: Stretch, error: Exception) -> None:
+        self._skipped = stretch.chunks  # what the loader already read of it
+        self._in_hand = None
+        if len(stretch.chunks) > 1:
+            self._schedule.failed_together(stretch.chunks)
+        else:
+            attempt = self._writer.fail(stretch.chunks[0], error)
+            self._schedule.finished(stretch.chunks, {stretch.chunks[0]: attempt})
+
+    def close(self) -> None:
+        """End both threads; what was handed over is committed, the rest given back."""
+        self._loader.close()
+        self._writer.close()
+        if self._in_hand is not None:
+            self._schedule.dropped(self._in_hand.chunks)
+
+    def insist(self) -> None:
+        """Raise what ended the writer, if anything did."""
+        self._writer.insist()
+
+    @property
+    def committed(self) -> tuple[int, int]:
+        """Chunks and items that were committed."""
+        return self._writer.committed, self._writer.items_committed
+
+
+@contextmanager
+def opened_work(bench: Bench, plan: ArmPlan, open_work: OpenWork) -> Iterator[Work]:
+    """Load the arm's model, write down how long it took, and let go of it at the end."""
+    check_indices(bench.paths, plan.index_sha256)
+    bench.tell("arm", plan, None, "loading")
+    began_s = time.monotonic()
+    work = open_work(plan)
+    try:
+        seconds = round(time.monotonic() - began_s, 3)
+        bench.session.append([ArmOpened(plan.name, seconds)], sync=False)
+        yield work
+    finally:
+        work.close()

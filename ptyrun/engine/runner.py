@@ -1,0 +1,262 @@
+"""One session on a run: from opening it to the reason why it ends.
+
+A session may be killed at any point, and any number of them may work on one run at a time.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import ptyrun
+from ptyrun.engine.arm_run import ArmRun, Bench, Tell, opened_work
+from ptyrun.engine.check import forget, size_damages
+from ptyrun.engine.claims import LEASE_S, Claims
+from ptyrun.engine.ledger import Ledger
+from ptyrun.engine.manifest import ArmPlan, Manifest
+from ptyrun.engine.records import Closed
+from ptyrun.engine.schedule import Quota, Schedule
+from ptyrun.engine.signals import Interrupts
+from ptyrun.engine.store import sweep
+from ptyrun.engine.window import Window
+from ptyrun.engine.work import Event, Listener, OpenWork, Outcome
+from ptyrun.errors import ExitCode, NoProgressError, StorageError
+from ptyrun.paths import RunPaths
+
+MAX_ATTEMPTS = 3
+WINDOWS_WITHOUT_PROGRESS = 3
+WAIT_S = 0.2
+STALE_PARTIAL_S = 3600.0  # younger ones may belong to a living writer
+
+
+def run(
+    run_dir: Path,
+    manifest: Manifest,
+    open_work: OpenWork,
+    *,
+    window: Window,
+    arms: Sequence[str] | None = None,
+    max_chunks: int | None = None,
+    progress: Listener | None = None,
+    shared: bool = False,
+    lease_s: float = LEASE_S,
+    max_attempts: int = MAX_ATTEMPTS,
+) -> Outcome:
+    """Compute what a run still lacks, as far as the window reaches.
+
+    Parameters
+    ----------
+    run_dir : Path
+        The planned run's folder.
+    manifest : Manifest
+        What it is to compute; must be the one that its ledger quotes.
+    open_work : callable
+        Loads an arm's model; called only for arms that lack chunks, one after the other.
+    window : Window
+    arms : sequence of str, optional
+        Work on these only.
+    max_chunks : int, optional
+        Begin no more than as many chunks.
+    progress : callable, optional
+        Told each `Event`, one at a time, from this and from the writer thread.
+    shared : bool
+        Whether workers on several hosts share the folder.
+    lease_s : float
+        With *shared*: how long a silent worker is believed alive.
+    max_attempts : int
+        After as many attempts in vain a chunk is set aside.
+
+    Returns
+    -------
+    Outcome
+
+    Raises
+    ------
+    IdentityError
+        If the ledger quotes another manifest.
+    DamageError
+        If the ledger, an index array or an array's metadata is damaged.
+    StorageError
+        If the disk is full, read-only or failing; what was committed stays.
+    NoProgressError
+        If this is the third window in a row that closes with nothing committed.
+    UsageError, BlockedError
+        As raised by the work.
+    """
+    paths = RunPaths(run_dir)
+    plans = [manifest.arm(name) for name in arms] if arms is not None else list(manifest.arms)
+    ledger = Ledger.open(paths, manifest)
+    with Interrupts() as interrupts:
+        session = ledger.begin(window.budget_s, window.process, ptyrun.__version__)
+        claims = Claims(paths.claims, session.name, shared=shared, lease_s=lease_s)
+        bench = Bench(paths, ledger, session, window, interrupts, _teller(ledger, progress))
+        life = _Session(bench, plans, claims, Quota(max_chunks), max_attempts)
+        try:
+            return life.end(life.work(open_work))
+        except BaseException as error:
+            life.end_by(error)
+            raise
+        finally:
+            claims.close()
+
+
+def _teller(ledger: Ledger, listener: Listener | None) -> Tell:
+    lock = threading.Lock()
+
+    def tell(kind: str, plan: ArmPlan | None, chunk: int | None, message: str) -> None:
+        if listener is None:
+            return
+        names = [plan.name] if plan else list(ledger.progress.arms)
+        arms = [ledger.progress.arms[name] for name in names]
+        event = Event(
+            kind=kind,
+            arm=plan.name if plan else None,
+            chunk=chunk,
+            chunks_committed=sum(arm.chunks_committed for arm in arms),
+            chunks_total=sum(arm.plan.n_chunks for arm in arms),
+            items_committed=sum(arm.items_committed for arm in arms),
+            items_total=sum(arm.plan.n_items for arm in arms),
+            eta_s=ledger.progress.eta_s(names),
+            message=message,
+        )
+        with lock:
+            listener(event)
+
+    return tell
+
+
+class _Session:
+    """The life of one process on a run."""
+
+    def __init__(
+        self, bench: Bench, plans: list[ArmPlan], claims: Claims, quota: Quota, max_attempts: int
+    ) -> None:
+        self._bench = bench
+        self._quota = quota
+        self._ledger = bench.ledger
+        self._committed_before = bench.ledger.progress.chunks_committed
+        self._schedules = {
+            plan.name: Schedule(plan, bench.ledger, claims, quota, max_attempts=max_attempts)
+            for plan in plans
+        }
+        self._plans = [plan for plan in plans if plan.n_chunks]
+        self._chunks_done = 0
+        self._items_done = 0
+
+    def work(self, open_work: OpenWork) -> str | None:
+        """Work on one arm after the other; return why it ends before all is done."""
+        self._bench.tell("session", None, None, self._bench.session.name)
+        self._demote()
+        while any(self._schedules[plan.name].has_left() for plan in self._plans):
+            if self._quota.allows(1) < 1:
+                return "as many chunks as asked for are done"
+            plan = next((p for p in self._plans if self._schedules[p.name].has_ready()), None)
+            reason = self._wait() if plan is None else self._work_on(plan, open_work)
+            if reason is not None:
+                return reason
+        return None
+
+    def _demote(self) -> None:
+        """Take back what the ledger names and the disk no longer has at full length."""
+        for plan in self._plans:
+            sweep(self._bench.paths, plan.name, STALE_PARTIAL_S)
+            arm = self._ledger.progress.arms[plan.name]
+            damages = list(size_damages(self._bench.paths, arm))
+            forget(self._bench.session, self._ledger, damages)
+            for damage in damages:
+                self._bench.tell("demoted", plan, damage.chunk, str(damage))
+
+    def _wait(self) -> str | None:
+        self._bench.tell("waiting", None, None, "other workers hold what is left")
+        time.sleep(WAIT_S)
+        return self._bench.closing()
+
+    def _work_on(self, plan: ArmPlan, open_work: OpenWork) -> str | None:
+        bench = self._bench
+        if reason := bench.no_room(plan, range(1), loaded=False, unwritten=0):
+            return reason
+        with opened_work(bench, plan, open_work) as work:
+            schedule = self._schedules[plan.name]
+            schedule.stretch_chunks = max(1, work.batch_items // plan.chunk_items)
+            arm_run = ArmRun(bench, plan, schedule, work)
+            try:
+                reason = arm_run.loop()
+            finally:
+                arm_run.close()
+                chunks, items = arm_run.committed
+                self._chunks_done += chunks
+                self._items_done += items
+            arm_run.insist()
+        return reason
+
+    def end(self, reason: str | None) -> Outcome:
+        """Write down how the session ends, and tell."""
+        self._ledger.refresh()
+        outcome = self._outcome(reason)
+        self._close(outcome.stop, outcome.reason)
+        row = self._ledger.windows_without_progress()
+        if outcome.stop is ExitCode.INCOMPLETE and row >= WINDOWS_WITHOUT_PROGRESS:
+            raise NoProgressError(
+                f"{row} windows in a row closed without a single new chunk",
+                why=outcome.reason,
+                do="give a longer window, or plan into another folder with smaller chunks",
+            )
+        return outcome
+
+    def end_by(self, error: BaseException) -> None:
+        """Write down that the session ends in *error*, if the disk still takes it."""
+        try:
+            self._close(ExitCode.FAILED, f"{type(error).__name__}: {error}")
+        except StorageError:
+            self._bench.session.abandon()
+
+    def _close(self, stop: ExitCode, reason: str) -> None:
+        done = self._ledger.progress.chunks_committed - self._committed_before
+        self._bench.session.close(
+            Closed(int(stop), reason, max(0, done), self._bench.window.elapsed_s)
+        )
+        self._bench.tell("closing", None, None, reason)
+
+    def _outcome(self, reason: str | None) -> Outcome:
+        arms = [self._ledger.progress.arms[plan.name] for plan in self._plans]
+        chunks_left = sum(arm.plan.n_chunks - arm.chunks_committed for arm in arms)
+        set_aside = {p.name: self._schedules[p.name].set_aside() for p in self._plans}
+        n_aside = sum(map(len, set_aside.values()))
+        eta_s = self._ledger.progress.eta_s([plan.name for plan in self._plans])
+        if chunks_left == 0:
+            stop, reason = ExitCode.COMPLETE, "all chunks are committed"
+        elif reason is None or chunks_left == n_aside:
+            stop, reason = ExitCode.FAILED, self._complaint(set_aside)
+        elif "in a row failed" in reason:
+            stop = ExitCode.FAILED
+        else:
+            stop = ExitCode.INCOMPLETE
+        return Outcome(
+            stop=stop,
+            reason=reason,
+            chunks_done=self._chunks_done,
+            chunks_left=chunks_left,
+            items_done=self._items_done,
+            items_left=sum(arm.plan.n_items - arm.items_committed for arm in arms),
+            windows_left=self._windows_left(eta_s),
+            eta_s=eta_s,
+        )
+
+    def _complaint(self, set_aside: dict[str, list[int]]) -> str:
+        parts = []
+        for name, chunks in set_aside.items():
+            for chunk in chunks:
+                failures = self._ledger.progress.arms[name].failures.get(chunk)
+                why = failures[-1].error if failures else "it killed its worker"
+                parts.append(f"chunk {chunk} of arm {name} was set aside: {why}")
+        return "; ".join(parts)
+
+    def _windows_left(self, eta_s: float | None) -> int | None:
+        budget_s = self._bench.window.budget_s
+        if eta_s is None or budget_s is None:
+            return None
+        useful_s = budget_s - self._bench.startup_s
+        return math.ceil(eta_s / useful_s) if useful_s > 0 else None

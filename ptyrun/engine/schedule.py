@@ -1,0 +1,229 @@
+"""Which chunks next?
+
+Fresh chunks in order first; those that were tried in vain go last, one by one and with a pause, so
+that a chunk that kills its worker, or a killer from outside, stops nothing else.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from ptyrun.engine.claims import Claims
+from ptyrun.engine.ledger import Ledger
+from ptyrun.engine.manifest import ArmPlan
+
+BACKOFF_S = 0.25
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Neighbouring chunks that are read and computed together."""
+
+    chunks: range
+    items: range
+    taken_s: float
+
+    def batches(self, batch_items: int) -> Iterator[range]:
+        """Cut the items into pieces of at most *batch_items*."""
+        for start in range(self.items.start, self.items.stop, batch_items):
+            yield range(start, min(start + batch_items, self.items.stop))
+
+
+class Quota:
+    """How many chunks a session may still begin."""
+
+    def __init__(self, chunks: int | None) -> None:
+        self.left = chunks
+
+    def allows(self, wanted: int) -> int:
+        """Cut *wanted* down to what is left."""
+        return wanted if self.left is None else min(wanted, self.left)
+
+    def use(self, chunks: int) -> None:
+        """Count *chunks* as begun; a negative number gives them back."""
+        if self.left is not None:
+            self.left -= chunks
+
+
+class Schedule:
+    """Takes chunks of one arm for this session. Safe to use from several threads.
+
+    Parameters
+    ----------
+    arm : ArmPlan
+    ledger : Ledger
+    claims : Claims
+    quota : Quota
+    max_attempts : int
+        After as many a chunk is set aside.
+
+    Attributes
+    ----------
+    stretch_chunks : int
+        How many neighbours may be computed together.
+    """
+
+    def __init__(
+        self,
+        arm: ArmPlan,
+        ledger: Ledger,
+        claims: Claims,
+        quota: Quota,
+        *,
+        max_attempts: int,
+    ) -> None:
+        self._plan = arm
+        self._arm = ledger.progress.arms[arm.name]
+        self._ledger = ledger
+        self._claims = claims
+        self._quota = quota
+        self.stretch_chunks = 1
+        self._max_attempts = max_attempts
+        self._not_before_s: dict[int, float] = {}
+        self._single: set[int] = set()
+        self._in_hand: set[int] = set()
+        self._changed = threading.Condition()
+
+    def has_left(self) -> bool:
+        """Tell whether any chunk is neither committed nor set aside."""
+        with self._ledger.lock:
+            n_missing = self._arm.plan.n_chunks - self._arm.chunks_committed
+            return n_missing > len(self.set_aside())
+
+    def has_ready(self) -> bool:
+        """Tell whether a chunk could be taken now."""
+        self._ledger.refresh()
+        others = self._claims.others(self._plan.name)
+        with self._changed, self._ledger.lock:
+            return bool(self._pick(others))
+
+    def take(self) -> Stretch | None:
+        """Claim the next chunks; None if there is nothing to take now."""
+        with self._claims.board():
+            self._ledger.refresh()
+            others = self._claims.others(self._plan.name)
+            with self._changed, self._ledger.lock:
+                chunks = self._pick(others)
+                if not chunks:
+                    return None
+                self._in_hand.update(chunks)
+                self._quota.use(len(chunks))
+            self._claims.take(self._plan.name, chunks)
+        first, last = self._plan.chunk_range(chunks[0]), self._plan.chunk_range(chunks[-1])
+        return Stretch(chunks, range(first.start, last.stop), time.monotonic())
+
+    def _pick(self, others: set[int]) -> range:
+        limit = self._quota.allows(self.stretch_chunks)
+        start: int | None = None
+        stop = 0
+        if limit < 1:
+            return range(0)
+        for chunk in self._arm.missing():
+            if chunk in others or chunk in self._in_hand or self._is_marked(chunk):
+                if start is not None:
+                    break
+            elif start is None:
+                start, stop = chunk, chunk + 1
+            elif chunk == stop:
+                stop += 1
+            else:
+                break
+            if start is not None and stop - start >= limit:
+                break
+        return self._pick_marked(others) if start is None else range(start, stop)
+
+    def _pick_marked(self, others: set[int]) -> range:
+        now_s = time.monotonic()
+        marked = [
+            (self._attempts(chunk), chunk)
+            for chunk in self._arm.missing()
+            if chunk not in others
+            and chunk not in self._in_hand
+            and self._not_before_s.get(chunk, 0.0) <= now_s
+        ]
+        attempts, first = min(marked, default=(self._max_attempts, 0))
+        if attempts >= self._max_attempts:
+            return range(0)
+        stop = first + 1
+        alike = {chunk for count, chunk in marked if count == 1 and self._may_be_innocent(chunk)}
+        if first in alike:
+            while stop in alike and stop - first < self._quota.allows(self.stretch_chunks):
+                stop += 1
+        return range(first, stop)
+
+    def _may_be_innocent(self, chunk: int) -> bool:
+        """Tell whether nothing but one session's death speaks against *chunk*."""
+        return chunk not in self._single and chunk not in self._arm.failures
+
+    def _is_marked(self, chunk: int) -> bool:
+        """Tell whether *chunk* was tried in vain, or in vain together with its neighbours."""
+        tried = chunk in self._arm.failures or chunk in self._arm.open_starts
+        return chunk in self._single or (tried and self._attempts(chunk) > 0)
+
+    def _attempts(self, chunk: int) -> int:
+        return self._ledger.attempts(self._arm, chunk, self._claims.is_alive)
+
+    def attempt(self, chunk: int) -> int:
+        """Number of the attempt that *chunk* is in now, from 1."""
+        with self._ledger.lock:
+            return self._attempts(chunk) + 1
+
+    def set_aside(self) -> list[int]:
+        """Chunks that were tried too often."""
+        with self._ledger.lock:
+            tried = {*self._arm.failures, *self._arm.open_starts}
+            return sorted(
+                chunk
+                for chunk in tried
+                if not self._arm.committed[chunk] and self._attempts(chunk) >= self._max_attempts
+            )
+
+    def finished(self, chunks: range, failed: Mapping[int, int] | None = None) -> None:
+        """Let go of *chunks*.
+
+        Parameters
+        ----------
+        chunks : range
+            As they were taken.
+        failed : mapping, optional
+            Those among them that failed, with the number of the attempt: to be tried again, each
+            after a pause.
+        """
+        with self._changed:
+            for chunk, attempt in (failed or {}).items():
+                self._not_before_s[chunk] = time.monotonic() + BACKOFF_S * 2**attempt
+            self._in_hand.difference_update(chunks)
+            self._claims.drop(self._plan.name, chunks)
+            self._changed.notify_all()
+
+    def dropped(self, chunks: range) -> None:
+        """Let go of *chunks* as if they had never been taken."""
+        self._quota.use(-len(chunks))
+        self.finished(chunks)
+
+    def failed_together(self, chunks: range) -> None:
+        """Give *chunks* back, each to be tried alone: one of them failed."""
+        with self._changed:
+            self._single.update(chunks)
+        self.dropped(chunks)
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait for a change; False if this session has nothing in hand and nothing to retry."""
+        with self._changed:
+            if not self._in_hand and not self._retries():
+                return False
+            self._changed.wait(timeout_s)
+            return True
+
+    def _retries(self) -> bool:
+        with self._ledger.lock:
+            return (
+                any(
+                    not self._arm.committed[chunk] and self._attempts(chunk) < self._max_attempts
+                    for chunk in self._not_before_s
+                )
+                and self._quota.allows(1) > 0
+            )

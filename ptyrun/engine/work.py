@@ -1,0 +1,93 @@
+"""What does a stage give the engine, and what does the engine tell back?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+
+from ptyrun.engine.manifest import ArmPlan, Fact
+from ptyrun.errors import BlockedError, ExitCode, StorageError, UsageError
+
+FATAL = (UsageError, BlockedError, StorageError)
+
+
+class Work(Protocol):
+    """One arm's work, with its model loaded.
+
+    Errors of type `UsageError` and `BlockedError` end the session; any other one is a failure of
+    the chunk in hand, which is tried again.
+    """
+
+    @property
+    def batch_items(self) -> int:
+        """How many items one `read` and one `compute` get at most."""
+
+    def read(self, items: range) -> Any:
+        """Read the inputs of *items*; called in the loader thread."""
+
+    def compute(self, inputs: Any, n_items: int) -> NDArray[Any]:
+        """Compute outputs, shape (n_items, *item_shape); called in the thread that called `run`."""
+
+    def check(self, items: range, outputs: NDArray[Any]) -> Mapping[str, Fact]:
+        """Judge one chunk's outputs, called in the writer thread; what it returns is kept."""
+
+    def close(self) -> None:
+        """Let go of the model."""
+
+
+OpenWork = Callable[[ArmPlan], Work]
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something to show.
+
+    ``kind`` is one of ``session``, ``demoted``, ``arm``, ``started``, ``committed``, ``failed``,
+    ``set_aside``, ``waiting``, ``closing``. Counts are those of the arm named, or of the run.
+    """
+
+    kind: str
+    arm: str | None
+    chunk: int | None
+    chunks_committed: int
+    chunks_total: int
+    items_committed: int
+    items_total: int
+    eta_s: float | None
+    message: str = ""
+
+
+Listener = Callable[[Event], None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a session ended.
+
+    Parameters
+    ----------
+    stop : ExitCode
+        COMPLETE, INCOMPLETE (work remains: run again) or FAILED (chunks were set aside).
+    reason : str
+        For people.
+    chunks_done, items_done : int
+        Committed by this session.
+    chunks_left, items_left : int
+        Still missing in the arms that were asked for.
+    windows_left : int or None
+        How many more windows like this one it takes, where that can be told.
+    eta_s : float or None
+        Seconds of work left, where that can be told.
+    """
+
+    stop: ExitCode
+    reason: str
+    chunks_done: int
+    chunks_left: int
+    items_done: int
+    items_left: int
+    windows_left: int | None
+    eta_s: float | None

@@ -1,0 +1,226 @@
+"""How do outputs become committed chunks while the next ones are computed?
+
+A thread checks what was computed, makes it durable, and then names it in the ledger. Chunks that
+wait together are committed together: many small ones cost one sync of folder and ledger. What waits
+is bounded, so that memory does not grow with the run.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+from ptyrun.engine.ledger import Ledger, SessionLedger
+from ptyrun.engine.manifest import ArmPlan, Fact
+from ptyrun.engine.records import Committed, Failed
+from ptyrun.engine.schedule import Schedule, Stretch
+from ptyrun.engine.store import ChunkWriter, Stored
+from ptyrun.engine.window import Window
+from ptyrun.engine.work import FATAL, Work
+
+WAITING_BYTES = 32 * 2**20
+GROUP_CHUNKS = 64
+POLL_S = 0.1
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A stretch's outputs, not yet checked and written."""
+
+    stretch: Stretch
+    outputs: NDArray[Any]
+    chunk_s: float
+    warm: bool
+
+
+class Writer:
+    """Checks outputs, writes them for good, and commits them to the ledger."""
+
+    def __init__(
+        self,
+        plan: ArmPlan,
+        work: Work,
+        chunks: ChunkWriter,
+        schedule: Schedule,
+        ledger: Ledger,
+        session: SessionLedger,
+        window: Window,
+        tell: Callable[[str, int, str], None],
+    ) -> None:
+        self._plan = plan
+        self._arm = ledger.progress.arms[plan.name]
+        self._work = work
+        self._chunks = chunks
+        self._schedule = schedule
+        self._ledger = ledger
+        self._session = session
+        self._window = window
+        self._tell = tell
+        self._waiting: deque[Finished] = deque()
+        self._waiting_bytes = 0
+        self._unwritten = 0
+        self._closing = False
+        self._changed = threading.Condition()
+        self.error: BaseException | None = None
+        self.committed = 0
+        self.items_committed = 0
+        self.failed_in_a_row = 0
+        self._thread = threading.Thread(target=self._run, name="ptyrun-writer")
+        self._thread.start()
+
+    @property
+    def unwritten(self) -> int:
+        """How many stretches are computed and not yet committed."""
+        return self._unwritten
+
+    def offer(self, finished: Finished) -> bool:
+        """Hand over outputs; False if there is no room within a moment."""
+        self.insist()
+        size = finished.outputs.nbytes
+        with self._changed:
+            if self._waiting and self._waiting_bytes + size > WAITING_BYTES:
+                self._changed.wait(POLL_S)
+                return False
+            self._waiting.append(finished)
+            self._waiting_bytes += size
+            self._unwritten += 1
+            self._changed.notify_all()
+        return True
+
+    def insist(self) -> None:
+        """Raise what ended the thread, if anything did."""
+        if self.error is not None:
+            raise self.error
+
+    def close(self) -> None:
+        """Commit what waits and end the thread."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            while group := self._next_group():
+                self._commit(group)
+                with self._changed:
+                    self._unwritten -= len(group)
+                    self._changed.notify_all()
+        except BaseException as error:
+            self.error = error
+
+    def _next_group(self) -> list[Finished]:
+        with self._changed:
+            while not self._waiting and not self._closing:
+                self._changed.wait()
+            group: list[Finished] = []
+            chunks = 0
+            while self._waiting and chunks < GROUP_CHUNKS:
+                group.append(self._waiting.popleft())
+                chunks += len(group[-1].stretch.chunks)
+            self._waiting_bytes = sum(each.outputs.nbytes for each in self._waiting)
+            self._changed.notify_all()
+            return group
+
+    def _commit(self, group: list[Finished]) -> None:
+        self._ledger.refresh()
+        began_s = time.monotonic()
+        stored: list[tuple[Finished, int, Stored, Mapping[str, Fact]]] = []
+        failed: dict[int, int] = {}
+        for finished in group:
+            good = self._checked(finished, failed)
+            for chunks in _neighbours(list(good)):
+                for written in zip(chunks, self._write(finished, chunks), strict=True):
+                    stored.append((finished, *written, good[written[0]]))
+        self._chunks.sync()
+        write_s = round((time.monotonic() - began_s) / max(1, len(group)), 6)
+        if stored:
+            records = [self._record(*each, write_s=write_s) for each in stored]
+            self._session.append(records)
+            self.failed_in_a_row = 0
+        for _, chunk, _, _ in stored:
+            self.committed += 1
+            self.items_committed += len(self._plan.chunk_range(chunk))
+            self._tell("committed", chunk, "")
+        for finished in group:
+            chunks = finished.stretch.chunks
+            self._schedule.finished(chunks, {c: failed[c] for c in chunks if c in failed})
+
+    def _checked(self, finished: Finished, failed: dict[int, int]) -> dict[int, Mapping[str, Fact]]:
+        good: dict[int, Mapping[str, Fact]] = {}
+        for chunk in finished.stretch.chunks:
+            if self._arm.committed[chunk]:
+                continue  # another worker was faster; what is committed never changes
+            items = self._plan.chunk_range(chunk)
+            start = finished.stretch.items.start
+            outputs = finished.outputs[items.start - start : items.stop - start]
+            try:
+                good[chunk] = dict(self._work.check(items, outputs))
+            except FATAL:
+                raise
+            except Exception as error:
+                failed[chunk] = self.fail(chunk, error)
+        return good
+
+    def _write(self, finished: Finished, chunks: range) -> list[Stored]:
+        start = finished.stretch.items.start
+        first, last = self._plan.chunk_range(chunks[0]), self._plan.chunk_range(chunks[-1])
+        return self._chunks.write(chunks, finished.outputs[first.start - start : last.stop - start])
+
+    def _record(
+        self,
+        finished: Finished,
+        chunk: int,
+        stored: Stored,
+        stats: Mapping[str, Fact],
+        write_s: float,
+    ) -> Committed:
+        return Committed(
+            arm=self._plan.name,
+            chunk=chunk,
+            key=stored.key,
+            length=stored.length,
+            crc32c=stored.crc32c,
+            fingerprint=self._plan.fingerprint,
+            attempt=self._schedule.attempt(chunk),
+            seconds=round(finished.chunk_s, 6),
+            write_s=write_s,
+            warm=finished.warm,
+            at_s=round(self._window.elapsed_s, 3),
+            generation=self._arm.next_generation(chunk),
+            stats=stats,
+        )
+
+    def fail(self, chunk: int, error: BaseException) -> int:
+        """Write down that an attempt at *chunk* ended in *error*; return its number."""
+        attempt = self._schedule.attempt(chunk)
+        failed = Failed(
+            arm=self._plan.name,
+            chunk=chunk,
+            attempt=attempt,
+            error=f"{type(error).__name__}: {error}",
+            traceback="".join(traceback.format_exception(error)),
+            at_s=round(self._window.elapsed_s, 3),
+            generation=self._arm.next_generation(chunk),
+        )
+        self._session.append([failed])
+        self.failed_in_a_row += 1
+        self._tell("failed", chunk, failed.error)
+        return attempt
+
+
+def _neighbours(chunks: list[int]) -> list[range]:
+    runs: list[range] = []
+    for chunk in chunks:
+        if runs and runs[-1].stop == chunk:
+            runs[-1] = range(runs[-1].start, chunk + 1)
+        else:
+            runs.append(range(chunk, chunk + 1))
+    return runs

@@ -20,9 +20,6 @@ class Watcher(Protocol):
     def note(self, text: str) -> None:
         """Say something that a person should read."""
 
-    def detail(self, text: str) -> None:
-        """Say something that belongs into the log."""
-
 
 class Silent:
     """The watcher that nobody listens to."""
@@ -37,9 +34,6 @@ class Silent:
         """Nothing is said."""
 
     def note(self, text: str) -> None:
-        """Nothing is said."""
-
-    def detail(self, text: str) -> None:
         """Nothing is said."""
 
 

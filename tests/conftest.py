@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.studies import Study
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -20,3 +24,11 @@ def shared() -> Path:
 @pytest.fixture(scope="session")
 def golden(shared: Path) -> Path:
     return shared / "golden"
+
+
+@pytest.fixture(scope="session")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    """A scan, two untrained networks and a reconstruction."""
+    from tests.studies import Study  # imports torch, which most tests do not need
+
+    return Study.write(tmp_path_factory.mktemp("study"))

@@ -85,10 +85,6 @@ class Console:
         else:
             click.echo(text, err=True)
 
-    def detail(self, text: str) -> None:
-        """Write to the log."""
-        log.info(text)
-
     def results(self, results: Results, run_dir: Path) -> None:
         """Say on stdout what a finished comparison found."""
         from ptyrun.stages.outputs import metrics_table

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import logging
 import math
 import shlex
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,8 @@ from numpy.typing import NDArray
 from ptyrun.config import Fact
 from ptyrun.engine import durable
 from ptyrun.errors import BlockedError
+
+log = logging.getLogger(__name__)
 
 _COLLAPSED_SPREAD = 1e-6
 
@@ -86,6 +89,19 @@ class Tally:
 def output_name(arm: str) -> str:
     """What upstream's log calls an arm's output."""
     return "PINN patches" if arm == "pinn" else f"{arm}_output"
+
+
+def log_first_patch(patch: NDArray[np.complex64]) -> None:
+    """Log shape, range and mean of the first patch's amplitude and phase."""
+    for name, values in (("amplitude", np.abs(patch)), ("phase", np.angle(patch))):
+        log.info(
+            "DIAGNOSTIC first patch %s: shape=%s, mean=%.6g, min=%.6g, max=%.6g",
+            name,
+            values.shape,
+            values.mean(),
+            values.min(),
+            values.max(),
+        )
 
 
 def require_content(arm: str, items: range, patches: NDArray[np.complex64], found: Figures) -> None:

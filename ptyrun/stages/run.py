@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shlex
 import sys
 from pathlib import Path
@@ -20,6 +21,8 @@ from ptyrun.stages.assembly import open_planned_scan
 from ptyrun.stages.fingerprints import Fingerprints
 from ptyrun.stages.index import ArmIndex
 from ptyrun.stages.work import PatchWork
+
+log = logging.getLogger(__name__)
 
 
 def run(
@@ -116,7 +119,7 @@ def _open_work(arm: ArmPlan, manifest: Manifest, paths: RunPaths, watcher: Watch
     predictor = open_predictor(str(arm.facts["backend"]), request)
     for note in predictor.card.notes:
         watcher.note(f"{arm.label}: {note}")
-    return PatchWork(arm.name, scan, ArmIndex.read(paths, arm), predictor, watcher)
+    return PatchWork(arm, scan, ArmIndex.read(paths, arm), predictor)
 
 
 class _Progress:
@@ -133,7 +136,7 @@ class _Progress:
         if event.kind in ("demoted", "failed", "set_aside", "waiting"):
             self._watcher.note(event.message)
         elif event.message:
-            self._watcher.detail(event.message)
+            log.info(event.message)
 
     def _count(self, event: Event, task: str, arm: str) -> None:
         if arm not in self._committed:

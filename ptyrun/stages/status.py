@@ -131,7 +131,8 @@ def _troubles(name: str, arm: ArmProgress, ledger: Ledger) -> list[Trouble]:
         attempts = ledger.attempts(arm, chunk, lambda s: _is_alive(ledger.sessions[s]))
         if arm.committed[chunk] or not attempts:
             continue
-        last: Failed | None = (arm.failures.get(chunk) or [None])[-1]
+        failures: list[Failed] = arm.failures.get(chunk, [])
+        last = failures[-1] if failures else None
         found.append(
             Trouble(
                 arm=name,

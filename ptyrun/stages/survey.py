@@ -11,7 +11,8 @@ from pathlib import Path
 
 from ptyrun.config import ArmConfig, ArmKind, CompareConfig, Fact, role_gridsize
 from ptyrun.errors import GeometryError, InputError, ModelError, StorageError, UsageError
-from ptyrun.modelfiles import ModelFile, ModelKind, inspect, locate
+from ptyrun.modelfiles import ModelFile, ModelKind, locate
+from ptyrun.predictors import inspect
 from ptyrun.ptycho.reconstruction import open_reconstruction
 from ptyrun.ptycho.scan import Scan
 from ptyrun.stages.fingerprints import Fingerprints

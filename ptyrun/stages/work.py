@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -9,13 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptyrun.config import Fact
+from ptyrun.engine.manifest import ArmPlan
 from ptyrun.predictors import Predictor, check_output
-from ptyrun.progress import Watcher
 from ptyrun.ptycho import grouping
 from ptyrun.ptycho.normalisation import normalised_groups
 from ptyrun.ptycho.scan import Scan
 from ptyrun.stages import gates
 from ptyrun.stages.index import ArmIndex
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -37,15 +40,13 @@ class GroupInputs:
 class PatchWork:
     """The engine's ``Work`` for one arm: diffraction in, one patch per group out."""
 
-    def __init__(
-        self, name: str, scan: Scan, index: ArmIndex, predictor: Predictor, watcher: Watcher
-    ) -> None:
+    def __init__(self, arm: ArmPlan, scan: Scan, index: ArmIndex, predictor: Predictor) -> None:
         self.batch_items = predictor.batch_items
-        self._name = name
+        self._arm = arm
         self._scan = scan
         self._index = index
         self._predictor = predictor
-        self._watcher = watcher
+        self._said_input = False
 
     def read(self, items: range) -> GroupInputs:
         """Read the frames of some groups and normalise them."""
@@ -53,6 +54,10 @@ class PatchWork:
 
     def compute(self, inputs: GroupInputs, n_items: int) -> NDArray[np.complex64]:
         """Predict; every call of the predictor has one shape, whatever the cut."""
+        if not self._said_input:
+            self._said_input = True
+            stats = gates.figures(inputs.diffraction)
+            log.info("DIAGNOSTIC %s_input stats: %s", self._arm.name, stats)
         batch = self._predictor.batch_items
         parts = []
         for start in range(0, n_items, batch):
@@ -68,11 +73,12 @@ class PatchWork:
     def check(self, items: range, outputs: NDArray[np.complex64]) -> Mapping[str, Fact]:
         """Refuse content that cannot be a prediction; give the DIAGNOSTIC figures."""
         figures = gates.figures(outputs)
-        first = items.start // max(len(items), 1)
-        self._watcher.detail(
-            f"DIAGNOSTIC chunk {first} {gates.output_name(self._name)} stats: {figures}"
-        )
-        gates.require_content(self._name, items, outputs, figures)
+        name = gates.output_name(self._arm.name)
+        chunk = items.start // self._arm.chunk_items
+        log.info("DIAGNOSTIC chunk %d %s stats: %s", chunk, name, figures)
+        if chunk == 0:
+            gates.log_first_patch(outputs[0])
+        gates.require_content(self._arm.name, items, outputs, figures)
         return figures.facts()
 
     def close(self) -> None:

@@ -1,0 +1,59 @@
+"""Where does a session's log go? Structured lines beside the run, bounded in size and number."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+
+MAX_BYTES = 8 << 20
+PARTS = 3
+SESSIONS_KEPT = 40
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object per line: at, level, logger, message, and the traceback if there is one."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write one record."""
+        at = datetime.datetime.fromtimestamp(record.created, datetime.UTC)
+        line = {
+            "at": at.isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False)
+
+
+@contextmanager
+def session_log(folder: Path) -> Iterator[Path]:
+    """Write what ptyrun logs into a file of this process's own in *folder*.
+
+    A file rotates at 8 MiB; of older sessions the latest 40 stay.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in sorted(folder.glob("session-*.jsonl*"))[:-SESSIONS_KEPT]:
+        old.unlink(missing_ok=True)
+    now = datetime.datetime.now(datetime.UTC)
+    path = folder / f"session-{now:%Y%m%dT%H%M%SZ}-{os.getpid()}.jsonl"
+    handler = RotatingFileHandler(path, maxBytes=MAX_BYTES, backupCount=PARTS, encoding="utf-8")
+    handler.setLevel(logging.INFO)
+    handler.setFormatter(JsonLines())
+    logger = logging.getLogger("ptyrun")
+    level = logger.level
+    logger.setLevel(min(level or logging.INFO, logging.INFO))
+    logger.addHandler(handler)
+    try:
+        yield path
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+        handler.close()

@@ -1,0 +1,87 @@
+"""Small scans and networks for tests: real physics, seconds to run, nothing trained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+PATCH_PX = 32
+
+
+def small_object(height: int = 96, width: int = 90) -> NDArray[np.complex64]:
+    """An object with structure in amplitude and phase, (H, W)."""
+    y, x = np.mgrid[:height, :width]
+    star = np.sin(12 * np.arctan2(y - height / 2, x - width / 2)) > 0
+    amplitude = 0.6 + 0.3 * star + 0.1 * np.cos(x / 5)
+    phase = 0.8 * np.sin(y / 7) * np.cos(x / 9) + 0.4 * star
+    return (amplitude * np.exp(1j * phase)).astype(np.complex64)
+
+
+def small_probe() -> NDArray[np.complex64]:
+    """A disc with a curved phase, (N, N)."""
+    axis = np.arange(PATCH_PX) - PATCH_PX / 2
+    radius = np.hypot(*np.meshgrid(axis, axis))
+    envelope = 1 / (1 + np.exp(radius - PATCH_PX / 4))
+    return (envelope * np.exp(0.02j * radius**2)).astype(np.complex64)
+
+
+def scan_arrays(n_positions: int = 60, seed: int = 7) -> dict[str, NDArray[np.generic]]:
+    """The arrays of a scan: diffraction amplitude of object times probe, at random positions."""
+    image, probe = small_object(), small_probe()
+    generator = np.random.default_rng(seed)
+    half = PATCH_PX // 2
+    low, high = half, np.array(image.shape) - half
+    centres = generator.uniform(low, high, (n_positions, 2)).round()
+    frames = []
+    for row, column in centres.astype(int):
+        patch = image[row - half : row + half, column - half : column + half]
+        field = np.fft.fftshift(np.fft.fft2(patch * probe, norm="ortho"))
+        frames.append(np.sqrt(generator.poisson(1e4 * np.abs(field) ** 2 + 0.01) / 1e4))
+    return {
+        "diffraction": np.array(frames, np.float32),
+        "probeGuess": probe,
+        "objectGuess": image,
+        "xcoords": centres[:, 1],
+        "ycoords": centres[:, 0],
+    }
+
+
+def write_scan(path: Path, **changed: NDArray[np.generic] | None) -> Path:
+    """Write a scan; *changed* replaces arrays, or leaves those away that are None."""
+    arrays = {**scan_arrays(), **changed}
+    kept = {name: array for name, array in arrays.items() if array is not None}
+    np.savez(path, allow_pickle=False, **kept)
+    return path
+
+
+class SmallNetwork(torch.nn.Module):
+    """Channels in, one complex patch out; untrained, but neither zero nor constant."""
+
+    def __init__(self, gridsize: int, seed: int = 0) -> None:
+        super().__init__()
+        torch.manual_seed(seed)
+        self.convolve = torch.nn.Conv2d(gridsize**2, 2, 5, padding=2)
+
+    def forward(self, diffraction: torch.Tensor) -> torch.Tensor:
+        features = self.convolve(torch.fft.ifftshift(diffraction, dim=(-2, -1)))
+        amplitude = 0.5 + torch.sigmoid(features[:, 0])
+        return torch.polar(amplitude, torch.tanh(features[:, 1]))
+
+
+def write_network(folder: Path, gridsize: int, seed: int = 0) -> Path:
+    """Write an untrained TorchScript network into *folder*."""
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.jit.script(SmallNetwork(gridsize, seed).eval()).save(folder / "model.ts")
+    return folder
+
+
+def write_reconstruction(path: Path, seed: int = 3) -> Path:
+    """Write a reconstruction close to the object."""
+    image = small_object()
+    noise = np.random.default_rng(seed).normal(0, 0.02, (2, *image.shape))
+    recon = (image + noise[0] + 1j * noise[1]).astype(np.complex64)
+    np.savez(path, allow_pickle=False, reconstructed_object=recon, algorithm="LSQML")
+    return path

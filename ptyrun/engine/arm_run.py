@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptyrun.engine.index import check_indices
-from ptyrun.engine.ledger import Ledger, SessionLedger
+from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.loader import Batch, Loader
 from ptyrun.engine.manifest import ArmPlan
 from ptyrun.engine.records import ArmOpened, Started
 from ptyrun.engine.schedule import Schedule, Stretch
+from ptyrun.engine.session import SessionLedger
 from ptyrun.engine.signals import Interrupts
 from ptyrun.engine.store import ChunkWriter
 from ptyrun.engine.window import Window, estimate, nothing_fits
@@ -41,6 +42,7 @@ class Bench:
     window: Window
     interrupts: Interrupts
     tell: Tell
+    compression: str = "none"
     began_work: bool = False
     startup_s: float = field(init=False)
 
@@ -77,7 +79,7 @@ class ArmRun:
         self._schedule = schedule
         self._work = work
         self._arm = bench.ledger.progress.arms[plan.name]
-        chunks = ChunkWriter(bench.paths, plan)
+        chunks = ChunkWriter(bench.paths, plan, bench.compression)
         self._writer = Writer(
             plan, work, chunks, schedule, bench.ledger, bench.session, bench.window, self._tell
         )

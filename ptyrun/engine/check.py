@@ -7,15 +7,40 @@ it.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import random
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 
-from ptyrun.engine.ledger import Ledger, SessionLedger
+import google_crc32c
+
+from ptyrun.engine import state
+from ptyrun.engine.index import metadata_is_whole, read_index
+from ptyrun.engine.ledger import Ledger
+from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.progress import ArmProgress
-from ptyrun.engine.records import Forgotten
-from ptyrun.engine.store import chunk_key, patches_path
+from ptyrun.engine.session import SUFFIX
+from ptyrun.engine.store import (
+    CRC_BYTES,
+    ZARR_GROUP,
+    array_specs,
+    chunk_key,
+    patches_path,
+    read_metadata,
+)
+from ptyrun.errors import DamageError, PtyrunError
 from ptyrun.paths import RunPaths
+
+SAMPLE_CHUNKS = 64
+
+
+class Level(StrEnum):
+    """How closely to look at the chunks."""
+
+    SIZE = "size"
+    SAMPLE = "sample"
+    FULL = "full"
 
 
 class Kind(StrEnum):
@@ -34,7 +59,10 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Damage:
-    """One thing that is not as it should be; ``arm`` and ``chunk`` where it is a chunk."""
+    """One thing that is not as it should be; ``arm`` and ``chunk`` where it is a chunk.
+
+    ``path`` is relative to the run's folder.
+    """
 
     kind: Kind
     path: str
@@ -46,8 +74,95 @@ class Damage:
         return f"{self.kind}: {self.path}: {self.detail}"
 
 
-def _sizes(paths: RunPaths, arm: str) -> dict[str, int]:
-    folder = paths.arrays / patches_path(arm)
+Step = Callable[[int, int], None]
+
+
+def verify(
+    paths: RunPaths, level: Level = Level.FULL, *, seed: int = 0, progress: Step | None = None
+) -> list[Damage]:
+    """Look at everything that a run's identity, progress and outputs rest on.
+
+    Parameters
+    ----------
+    paths : RunPaths
+    level : Level
+        Of chunks: their sizes; and every byte of some; and every byte of all. Everything else is
+        always read whole.
+    seed : int
+        Chooses the sample.
+    progress : callable, optional
+        Told how many of how many chunks were looked at.
+
+    Returns
+    -------
+    list of Damage
+        Empty if nothing is wrong.
+
+    Raises
+    ------
+    InputError
+        If there is no run.
+    """
+    try:
+        manifest = Manifest.load(paths.manifest)
+    except DamageError as error:
+        return [Damage(Kind.MANIFEST, paths.manifest.name, str(error.args[1]))]
+    except PtyrunError as error:
+        if not paths.manifest.exists():
+            raise
+        return [Damage(Kind.MANIFEST, paths.manifest.name, str(error.args[1]))]
+    ledger = Ledger(paths, manifest)
+    ledger.refresh()
+    damages = [
+        *_superseded_damages(paths),
+        *_ledger_damages(ledger),
+        *_metadata_damages(paths, manifest),
+        *_index_damages(paths, manifest),
+        *_foreign_chunks(paths, ledger),
+    ]
+    total = ledger.progress.chunks_committed
+    looked_at = 0
+    for arm in ledger.progress.arms.values():
+        found = list(size_damages(paths, arm))
+        gone = {damage.chunk for damage in found}
+        whole = [c for c, done in enumerate(arm.committed) if done and c not in gone]
+        if level is not Level.FULL:
+            few = SAMPLE_CHUNKS if level is Level.SAMPLE else 0
+            whole = sorted(random.Random(seed).sample(whole, min(few, len(whole))))
+        for chunk in whole:
+            found += _byte_damages(paths, arm, chunk)
+            looked_at += 1
+            if progress is not None:
+                progress(looked_at, total)
+        damages += sorted(found, key=lambda damage: damage.chunk or 0)
+    if (why := state.difference(ledger)) is not None:
+        damages.append(Damage(Kind.STATE, paths.state.name, why))
+    return damages
+
+
+def size_damages(paths: RunPaths, arm: ArmProgress) -> Iterator[Damage]:
+    """Compare the size of every committed chunk with the ledger's."""
+    if not any(arm.committed):
+        return
+    sizes = _sizes(paths.arrays / patches_path(arm.plan.name))
+    before, after = chunk_key(arm.plan, 0).rsplit("/", 1)[1].split("0", 1)
+    for chunk, committed in enumerate(arm.committed):
+        if not committed:
+            continue
+        size = sizes.get(f"{before}{chunk}{after}")
+        if size is None:
+            yield _damage(Kind.MISSING, arm, chunk, f"{arm.lengths[chunk]} bytes were committed")
+        elif size != arm.lengths[chunk] and not arm.accepts_length(chunk, size):
+            detail = f"{arm.lengths[chunk]} bytes were committed, {size} are there"
+            yield _damage(Kind.TRUNCATED, arm, chunk, detail)
+
+
+def _damage(kind: Kind, arm: ArmProgress, chunk: int, detail: str) -> Damage:
+    path = f"arrays.zarr/{chunk_key(arm.plan, chunk)}"
+    return Damage(kind, path, detail, arm.plan.name, chunk)
+
+
+def _sizes(folder: Path) -> dict[str, int]:
     try:
         with os.scandir(folder) as entries:
             return {entry.name: entry.stat().st_size for entry in entries}
@@ -55,39 +170,88 @@ def _sizes(paths: RunPaths, arm: str) -> dict[str, int]:
         return {}
 
 
-def size_damages(paths: RunPaths, arm: ArmProgress) -> Iterator[Damage]:
-    """Compare the size of every committed chunk with the ledger's."""
-    if not any(arm.committed):
+def _byte_damages(paths: RunPaths, arm: ArmProgress, chunk: int) -> Iterator[Damage]:
+    try:
+        data = memoryview((paths.arrays / chunk_key(arm.plan, chunk)).read_bytes())
+    except OSError as error:
+        yield _damage(Kind.DAMAGED, arm, chunk, f"it cannot be read: {error.strerror}")
         return
-    sizes = _sizes(paths, arm.plan.name)
-    key = chunk_key(arm.plan, 0)
-    before, after = key.rsplit("/", 1)[1].split("0", 1)
-    for chunk, committed in enumerate(arm.committed):
-        if not committed:
+    crc = google_crc32c.value(data[:-CRC_BYTES])
+    if crc != int.from_bytes(data[-CRC_BYTES:], "little"):
+        yield _damage(Kind.DAMAGED, arm, chunk, "its CRC does not match its bytes")
+    elif not arm.accepts(chunk, len(data), crc):
+        yield _damage(Kind.DAMAGED, arm, chunk, "it is whole, but not the one that was committed")
+
+
+def _superseded_damages(paths: RunPaths) -> Iterator[Damage]:
+    for path in sorted(paths.superseded.glob("*.json")) if paths.superseded.is_dir() else []:
+        where = f"{paths.superseded.name}/{path.name}"
+        try:
+            manifest = Manifest.load(path)
+        except PtyrunError as error:
+            yield Damage(Kind.MANIFEST, where, str(error.args[1]))
+        else:
+            if manifest.digest != path.stem:
+                yield Damage(Kind.MANIFEST, where, "it is not the manifest that its name says")
+
+
+def _ledger_damages(ledger: Ledger) -> Iterator[Damage]:
+    folder = ledger.paths.ledger.name
+    for session, digest in ledger.foreign.items():
+        detail = f"it quotes another manifest, {digest[:12]}…"
+        yield Damage(Kind.LEDGER, f"{folder}/{session}{SUFFIX}", detail)
+    for line in ledger.bad_lines():
+        detail = f"line at byte {line.offset}: {line.why}"
+        yield Damage(Kind.LEDGER, f"{folder}/{line.session}{SUFFIX}", detail)
+
+
+def _metadata_damages(paths: RunPaths, manifest: Manifest) -> Iterator[Damage]:
+    for path in zarr_groups(manifest):
+        if read_metadata(paths, path) != ZARR_GROUP:
+            yield _not_as_planned(path)
+    for spec in array_specs(manifest):
+        if read_metadata(paths, spec.path) != spec.metadata():
+            yield _not_as_planned(spec.path)
+
+
+def _not_as_planned(path: str) -> Damage:
+    where = "/".join(filter(None, ("arrays.zarr", path, "zarr.json")))
+    return Damage(Kind.METADATA, where, "it is missing or not as planned")
+
+
+def zarr_groups(manifest: Manifest) -> list[str]:
+    """Zarr groups that a run has, the root first."""
+    arrays = [spec.path for spec in array_specs(manifest)]
+    arrays += [path for arm in manifest.arms for path in arm.index_sha256]
+    parents = {str(parent) for path in arrays for parent in Path(path).parents}
+    return sorted(parents - {"."} | {""})
+
+
+def _index_damages(paths: RunPaths, manifest: Manifest) -> Iterator[Damage]:
+    for arm in manifest.arms:
+        for path, sha256 in arm.index_sha256.items():
+            try:
+                read_index(paths, path, sha256)
+                whole = metadata_is_whole(paths, path)
+            except DamageError as error:
+                yield Damage(Kind.INDEX, f"arrays.zarr/{path}", str(error.args[1]), arm.name)
+            else:
+                if not whole:
+                    why = "its zarr.json is not as planned"
+                    yield Damage(Kind.INDEX, f"arrays.zarr/{path}", why, arm.name)
+
+
+def _foreign_chunks(paths: RunPaths, ledger: Ledger) -> Iterator[Damage]:
+    """Name files among the chunks that belong to no chunk of the plan."""
+    for arm in ledger.progress.arms.values():
+        if not arm.plan.n_chunks:
             continue
-        size = sizes.get(f"{before}{chunk}{after}")
-        if size != arm.lengths[chunk] and (size is None or not arm.accepts_length(chunk, size)):
-            yield _size_damage(arm, chunk, size)
-
-
-def _size_damage(arm: ArmProgress, chunk: int, size: int | None) -> Damage:
-    key = chunk_key(arm.plan, chunk)
-    named = f"the ledger names {arm.lengths[chunk]} bytes"
-    if size is None:
-        return Damage(Kind.MISSING, key, named, arm.plan.name, chunk)
-    return Damage(Kind.TRUNCATED, key, f"{named}, it has {size}", arm.plan.name, chunk)
-
-
-def forget(session: SessionLedger, ledger: Ledger, damages: list[Damage]) -> int:
-    """Take the chunks among *damages* back in the ledger, so that they are computed again."""
-    records = []
-    for damage in damages:
-        if damage.arm is not None and damage.chunk is not None:
-            arm = ledger.progress.arms[damage.arm]
-            generation = arm.next_generation(damage.chunk)
-            records.append(
-                Forgotten(damage.arm, damage.chunk, generation, f"{damage.kind}: {damage.detail}")
-            )
-    if records:
-        session.append(records)
-    return len(records)
+        folder = patches_path(arm.plan.name)
+        before, after = chunk_key(arm.plan, 0).rsplit("/", 1)[1].split("0", 1)
+        for name in sorted(_sizes(paths.arrays / folder)):
+            if name == "zarr.json" or name.endswith(".partial"):
+                continue
+            number = name.removeprefix(before).removesuffix(after)
+            known = number.isdecimal() and int(number) < arm.plan.n_chunks
+            if not known or name != f"{before}{int(number)}{after}":
+                yield Damage(Kind.FOREIGN, f"arrays.zarr/{folder}/{name}", "it is no planned chunk")

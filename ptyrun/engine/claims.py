@@ -95,7 +95,7 @@ class Claims:
         # A hint that cannot be written is no reason to stop: the chunk itself will say why.
         with suppress(StorageError, OSError):
             text = json.dumps(self._mine)
-            durable.replace_hint(self._folder / f"{self._session}{CLAIM}", text.encode())
+            durable.write_hint(self._folder / f"{self._session}{CLAIM}", text.encode())
 
     def others(self, arm: str) -> set[int]:
         """Chunks of *arm* that living sessions other than this one work on."""

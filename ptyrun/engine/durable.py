@@ -101,7 +101,7 @@ def write_atomic(path: Path, data: bytes) -> None:
     fsync_folder(path.parent)
 
 
-def replace_hint(path: Path, data: bytes) -> None:
+def write_hint(path: Path, data: bytes) -> None:
     """Put *data* at *path*, all or nothing, but not for good: for what may be lost."""
     partial = path.with_name(f"{path.name}.{secrets.token_hex(4)}{PARTIAL}")
     with storage_errors(path):
@@ -131,8 +131,8 @@ class AppendFile:
             self._handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o666)
         fsync_folder(path.parent)
 
-    def append(self, data: bytes, *, sync: bool) -> None:
-        """Add *data* at the end; with *sync* it is on disk for good when this returns.
+    def append(self, data: bytes) -> None:
+        """Add *data* at the end; the caller owes `sync`.
 
         Raises
         ------
@@ -147,8 +147,11 @@ class AppendFile:
                     os.ftruncate(self._handle, self.size)
                 raise
             self.size += len(data)
-            if sync:
-                _sync_data(self._handle)
+
+    def sync(self) -> None:
+        """Make all that was appended survive a power loss."""
+        with storage_errors(self.path):
+            _sync_data(self._handle)
 
     def close(self) -> None:
         """Close the file; a second call does nothing."""

@@ -15,7 +15,7 @@ from zarr.storage import LocalStore
 
 from ptyrun.engine import durable
 from ptyrun.engine.manifest import canonical_json
-from ptyrun.engine.store import ArraySpec, DurableStore, open_array
+from ptyrun.engine.store import ArraySpec, DurableStore, open_array, read_metadata
 from ptyrun.errors import DamageError
 from ptyrun.paths import RunPaths
 
@@ -104,6 +104,15 @@ def read_index(paths: RunPaths, path: str, sha256: str | None = None) -> NDArray
     if sha256 is not None and index.sha256 != sha256:
         raise _damaged_index(path, "its digest is not the one in the manifest")
     return values
+
+
+def metadata_is_whole(paths: RunPaths, path: str) -> bool:
+    """Tell whether an index array's ``zarr.json`` is, field by field, what plan wrote."""
+    array = open_array(LocalStore(paths.arrays, read_only=True), path, "r")
+    names = [str(name) for name in array.metadata.dimension_names or ()]  # type: ignore[union-attr]
+    values = np.empty(array.shape, array.dtype)
+    planned = IndexArray(path, values, names, str(array.attrs.get("units"))).spec
+    return read_metadata(paths, path) == planned.metadata()
 
 
 def _damaged_index(path: str, why: str) -> DamageError:

@@ -2,15 +2,15 @@
 
 ``ledger/<session>.jsonl``, one file per session, only ever appended to: the one truth about
 progress. Writers never share a file. A torn last line is what a crash leaves and means nothing; any
-other line that does not prove itself is damage. `Ledger` reads all files and keeps their sum;
-`SessionLedger` writes this session's.
+other line that does not prove itself is damage. `Ledger` reads all files and keeps their sum.
 """
 
 from __future__ import annotations
 
+import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from secrets import token_hex
@@ -30,12 +30,12 @@ from ptyrun.engine.records import (
     Opened,
     Record,
     decode,
-    encode,
 )
+from ptyrun.engine.session import SUFFIX, SessionLedger
 from ptyrun.errors import DamageError, ExitCode, IdentityError, SchemaError
 from ptyrun.paths import RunPaths
 
-SUFFIX = ".jsonl"
+CACHE_WORTH_BYTES = 8 * 2**20  # what is read and added up within a moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class Ledger:
         self.foreign: dict[str, str] = {}  # session -> the unknown digest it quotes
         self.lock = threading.RLock()
         self._own: str | None = None
-        self._bad_lines: list[BadLine] = []
+        self._bad_lines: dict[tuple[str, int], BadLine] = {}
         self._disregarded: set[tuple[str, int, int, str]] = set()
         self._digests: set[str] | None = None
 
@@ -109,9 +109,27 @@ class Ledger:
             If a newer ptyrun wrote a session.
         """
         ledger = cls(paths, manifest)
+        if ledger.size() >= CACHE_WORTH_BYTES:
+            from ptyrun.engine import state  # NumPy and Zarr, for long ledgers only
+
+            state.restore(ledger)
         ledger.refresh()
         ledger.insist()
         return ledger
+
+    def restore(
+        self,
+        arms: Mapping[str, ArmProgress],
+        sessions: Mapping[str, SessionFile],
+        bad_lines: Iterable[BadLine],
+    ) -> None:
+        """Take over a sum that was made earlier; what came since is up to `refresh`."""
+        self.progress.arms = dict(arms)
+        self.sessions = dict(sessions)
+        self._bad_lines = {(line.session, line.offset): line for line in bad_lines}
+        for file in self.sessions.values():
+            if file.opened is not None:
+                self._judge(file.name, file.opened)
 
     def insist(self) -> None:
         """Raise as `open` does if what was read cannot be trusted."""
@@ -131,7 +149,12 @@ class Ledger:
     def bad_lines(self) -> list[BadLine]:
         """List the lines that do not prove themselves and are not yet known."""
         with self.lock:
-            return [line for line in self._bad_lines if line.known_by not in self._disregarded]
+            lines = self._bad_lines.values()
+            return [line for line in lines if line.known_by not in self._disregarded]
+
+    def size(self) -> int:
+        """Return how many bytes all sessions wrote."""
+        return sum(path.stat().st_size for path in self._files())
 
     def refresh(self) -> bool:
         """Read what other sessions added; tell whether there was anything."""
@@ -142,11 +165,18 @@ class Ledger:
             return news
 
     def _files(self) -> list[Path]:
-        if not self.paths.ledger.is_dir():
+        """List the files that may have grown: neither this session's nor a closed one's."""
+        try:
+            with os.scandir(self.paths.ledger) as entries:
+                names = sorted(entry.name for entry in entries)
+        except FileNotFoundError:
             return []
-        own = f"{self._own}{SUFFIX}"
-        files = [p for p in self.paths.ledger.iterdir() if p.suffix == SUFFIX and p.name != own]
-        return sorted(files)
+        stems = [name.removesuffix(SUFFIX) for name in names if name.endswith(SUFFIX)]
+        return [
+            self.paths.ledger / f"{stem}{SUFFIX}"
+            for stem in stems
+            if stem != self._own and not (stem in self.sessions and self.sessions[stem].closed)
+        ]
 
     def _read_tail(self, path: Path) -> bool:
         file = self.sessions.setdefault(path.stem, SessionFile(path.stem))
@@ -161,7 +191,7 @@ class Ledger:
         covered = len(data) - len(tail)
         file.crc = google_crc32c.extend(file.crc, data[:covered])
         if tail and _proves_itself(tail[:-1]):  # a whole line whose newline was changed
-            self._bad_lines.append(_bad_line(file, tail, "its end is damaged"))
+            self._note_bad(file, tail, "its end is damaged")
         return covered > 0
 
     def _read_line(self, file: SessionFile, line: bytes) -> None:
@@ -170,12 +200,17 @@ class Ledger:
             if not file.headless and isinstance(record, Opened) != (file.opened is None):
                 raise BadLineError("a session's first line, and only this, must open it")
         except BadLineError as error:
-            self._bad_lines.append(_bad_line(file, line, str(error)))
+            self._note_bad(file, line, str(error))
             file.headless |= file.opened is None
         else:
             if not file.headless:
                 self.apply(file, record)
         file.offset += len(line) + 1
+
+    def _note_bad(self, file: SessionFile, line: bytes, why: str) -> None:
+        crc32c = f"{google_crc32c.value(line):08x}"
+        bad = BadLine(file.name, file.offset, len(line), crc32c, why)
+        self._bad_lines[file.name, file.offset] = bad
 
     def apply(self, file: SessionFile, record: Record) -> None:
         """Add one line of *file* to the sum."""
@@ -275,54 +310,12 @@ class Ledger:
 BY_HAND = ("interrupted",)
 
 
-def _bad_line(file: SessionFile, line: bytes, why: str) -> BadLine:
-    return BadLine(file.name, file.offset, len(line), f"{google_crc32c.value(line):08x}", why)
-
-
 def _proves_itself(line: bytes) -> bool:
     try:
         decode(line)
     except BadLineError:
         return False
     return True
-
-
-class SessionLedger:
-    """The file of the session that asks. What is appended counts in *ledger* at once.
-
-    Safe to use from several threads.
-    """
-
-    def __init__(self, ledger: Ledger, name: str, opened: Opened) -> None:
-        self.name = name
-        self.opened = opened
-        self._ledger = ledger
-        self._file = durable.AppendFile(ledger.paths.ledger / f"{name}{SUFFIX}")
-        self._sum = ledger.adopt(name)
-        self.append([opened])
-
-    def append(self, records: Sequence[Record], *, sync: bool = True) -> None:
-        """Add lines in one write; with *sync* they are on disk for good when this returns.
-
-        Raises
-        ------
-        StorageError
-            If the disk refuses: then nothing was added, and nothing counts.
-        """
-        with self._ledger.lock:
-            self._file.append(b"".join(map(encode, records)), sync=sync)
-            for record in records:
-                self._ledger.apply(self._sum, record)
-
-    def close(self, closed: Closed) -> None:
-        """Say why the session ends; a second call does nothing."""
-        if self._sum.closed is None:
-            self.append([replace(closed, at_s=round(closed.at_s, 3))])
-            self._file.close()
-
-    def abandon(self) -> None:
-        """Let go of the file without a word: the disk refuses."""
-        self._file.close()
 
 
 def read_records(paths: RunPaths) -> Iterator[tuple[str, Record]]:

@@ -33,8 +33,9 @@ class Loader:
     def __init__(self, work: Work, schedule: Schedule) -> None:
         self._work = work
         self._schedule = schedule
-        self._queue: queue.Queue[Batch] = queue.Queue(READ_AHEAD_BATCHES)
+        self._queue: queue.Queue[Batch | None] = queue.Queue(READ_AHEAD_BATCHES)
         self._stop = threading.Event()
+        self.ended = False  # no batch will come any more
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="ptyrun-loader")
         self._thread.start()
@@ -49,6 +50,7 @@ class Loader:
                     break
         except BaseException as error:
             self._error = error
+        self._put(None)
 
     def _load(self, stretch: Stretch) -> None:
         for items in stretch.batches(self._work.batch_items):
@@ -62,7 +64,7 @@ class Loader:
             if batch.error is not None:
                 return
 
-    def _put(self, batch: Batch) -> bool:
+    def _put(self, batch: Batch | None) -> bool:
         while not self._stop.is_set():
             try:
                 self._queue.put(batch, timeout=POLL_S)
@@ -72,20 +74,19 @@ class Loader:
         return False
 
     def get(self) -> Batch | None:
-        """Return the next batch; None if none came within a moment."""
+        """Return the next batch; None if none came within a moment.
+
+        Raises what ended the thread, if anything did.
+        """
         try:
-            return self._queue.get(timeout=POLL_S)
+            batch = self._queue.get(timeout=POLL_S)
         except queue.Empty:
             return None
-
-    @property
-    def ended(self) -> bool:
-        """Whether no batch will come any more; raises what ended the thread, if anything did."""
-        if self._thread.is_alive() or not self._queue.empty():
-            return False
-        if self._error is not None:
-            raise self._error
-        return True
+        if batch is None:
+            self.ended = True
+            if self._error is not None:
+                raise self._error
+        return batch
 
     def close(self) -> None:
         """End the thread; what it read and nobody took is given back."""
@@ -93,7 +94,7 @@ class Loader:
         self._thread.join()
         given_back = set()
         while not self._queue.empty():
-            chunks = self._queue.get().stretch.chunks
-            if chunks not in given_back:
-                given_back.add(chunks)
-                self._schedule.dropped(chunks)
+            batch = self._queue.get()
+            if batch is not None and batch.stretch.chunks not in given_back:
+                given_back.add(batch.stretch.chunks)
+                self._schedule.dropped(batch.stretch.chunks)

@@ -16,6 +16,7 @@ from ptyrun.engine.manifest import ArmPlan, Manifest
 from ptyrun.engine.records import ArmOpened, Committed, Failed, Forgotten, Record, Started
 
 RECENT = 32
+MAX_ATTEMPTS = 3  # after as many a chunk is set aside
 
 
 @dataclass(frozen=True, slots=True)

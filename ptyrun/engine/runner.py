@@ -12,21 +12,23 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import ptyrun
+from ptyrun.engine import state
 from ptyrun.engine.arm_run import ArmRun, Bench, Tell, opened_work
-from ptyrun.engine.check import forget, size_damages
+from ptyrun.engine.check import size_damages
 from ptyrun.engine.claims import LEASE_S, Claims
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import ArmPlan, Manifest
+from ptyrun.engine.progress import MAX_ATTEMPTS
 from ptyrun.engine.records import Closed
+from ptyrun.engine.repair import forgotten
 from ptyrun.engine.schedule import Quota, Schedule
 from ptyrun.engine.signals import Interrupts
-from ptyrun.engine.store import sweep
+from ptyrun.engine.store import compression_of, sweep
 from ptyrun.engine.window import Window
 from ptyrun.engine.work import Event, Listener, OpenWork, Outcome
 from ptyrun.errors import ExitCode, NoProgressError, StorageError
 from ptyrun.paths import RunPaths
 
-MAX_ATTEMPTS = 3
 WINDOWS_WITHOUT_PROGRESS = 3
 WAIT_S = 0.2
 STALE_PARTIAL_S = 3600.0  # younger ones may belong to a living writer
@@ -93,6 +95,7 @@ def run(
         session = ledger.begin(window.budget_s, window.process, ptyrun.__version__)
         claims = Claims(paths.claims, session.name, shared=shared, lease_s=lease_s)
         bench = Bench(paths, ledger, session, window, interrupts, _teller(ledger, progress))
+        bench.compression = compression_of(manifest)
         life = _Session(bench, plans, claims, Quota(max_chunks), max_attempts)
         try:
             return life.end(life.work(open_work))
@@ -165,7 +168,8 @@ class _Session:
             sweep(self._bench.paths, plan.name, STALE_PARTIAL_S)
             arm = self._ledger.progress.arms[plan.name]
             damages = list(size_damages(self._bench.paths, arm))
-            forget(self._bench.session, self._ledger, damages)
+            if records := forgotten(self._ledger, damages):
+                self._bench.session.append(records)
             for damage in damages:
                 self._bench.tell("demoted", plan, damage.chunk, str(damage))
 
@@ -218,6 +222,8 @@ class _Session:
         self._bench.session.close(
             Closed(int(stop), reason, max(0, done), self._bench.window.elapsed_s)
         )
+        if done > 0:
+            state.save(self._ledger)
         self._bench.tell("closing", None, None, reason)
 
     def _outcome(self, reason: str | None) -> Outcome:

@@ -33,6 +33,7 @@ from ptyrun.paths import RunPaths
 ITEM_DIMENSION = "group"
 COMPRESSIONS = ("none", "lz4")
 CRC_BYTES = 4
+ZARR_GROUP = {"attributes": {}, "zarr_format": 3, "node_type": "group"}
 MAX_CHUNK_BYTES = 2**31 - 1  # what blosc can take; and a chunk must fit in memory several times
 
 
@@ -275,19 +276,27 @@ class ChunkWriter:
     ----------
     paths : RunPaths
     arm : ArmPlan
+    compression : str
+
+    Raises
+    ------
+    DamageError
+        If the array is missing or not as planned.
     """
 
-    def __init__(self, paths: RunPaths, arm: ArmPlan) -> None:
+    def __init__(self, paths: RunPaths, arm: ArmPlan, compression: str) -> None:
         self._arm = arm
-        self._store = DurableStore(paths.arrays)
-        self._array = open_array(self._store, patches_path(arm.name), "r+")
-        planned = ((arm.n_items, *arm.item_shape), (arm.chunk_items, *arm.item_shape), arm.dtype)
-        if (self._array.shape, self._array.chunks, str(self._array.dtype)) != planned:
+        if (
+            read_metadata(paths, patches_path(arm.name))
+            != patches_spec(arm, compression).metadata()
+        ):
             raise DamageError(
                 f"the array {patches_path(arm.name)} is not as planned",
-                why=f"it has shape {self._array.shape} in chunks of {self._array.chunks}",
+                why="its zarr.json is missing, damaged, or was changed",
                 do="run `ptyrun verify RUN --repair`",
             )
+        self._store = DurableStore(paths.arrays)
+        self._array = open_array(self._store, patches_path(arm.name), "r+")
 
     def write(self, chunks: range, outputs: NDArray[Any]) -> list[Stored]:
         """Write neighbouring chunks; their bytes are on disk for good, their names after `sync`.

@@ -17,10 +17,11 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from ptyrun.engine.ledger import Ledger, SessionLedger
+from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import ArmPlan, Fact
 from ptyrun.engine.records import Committed, Failed
 from ptyrun.engine.schedule import Schedule, Stretch
+from ptyrun.engine.session import SessionLedger
 from ptyrun.engine.store import ChunkWriter, Stored
 from ptyrun.engine.window import Window
 from ptyrun.engine.work import FATAL, Work
@@ -28,6 +29,7 @@ from ptyrun.engine.work import FATAL, Work
 WAITING_BYTES = 32 * 2**20
 GROUP_CHUNKS = 64
 POLL_S = 0.1
+TRACEBACK_CHARS = 20_000
 
 
 @dataclass(frozen=True)
@@ -206,7 +208,7 @@ class Writer:
             chunk=chunk,
             attempt=attempt,
             error=f"{type(error).__name__}: {error}",
-            traceback="".join(traceback.format_exception(error)),
+            traceback="".join(traceback.format_exception(error))[-TRACEBACK_CHARS:],
             at_s=round(self._window.elapsed_s, 3),
             generation=self._arm.next_generation(chunk),
         )

@@ -1,0 +1,222 @@
+"""How does a long ledger load in a moment?
+
+``state.zarr`` is the ledger added up: arrays with one number per chunk, and per session how many
+bytes of its file they cover, with the CRC of those bytes. A cache: it is believed only if every
+covered byte still is what it was, and may be deleted at any time.
+"""
+
+from __future__ import annotations
+
+import shutil
+from array import array
+from collections import deque
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import astuple
+from itertools import chain
+from pathlib import Path
+from secrets import token_hex
+from typing import Any
+
+import google_crc32c
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+from zarr.codecs import BytesCodec, Crc32cCodec
+from zarr.storage import LocalStore
+
+from ptyrun.engine import durable
+from ptyrun.engine.ledger import BadLine, Ledger, SessionFile
+from ptyrun.engine.progress import RECENT, ArmProgress, Cost
+from ptyrun.engine.records import Closed, Failed, Opened, decode, encode
+from ptyrun.engine.session import SUFFIX
+from ptyrun.errors import StorageError
+
+SCHEMA = 1
+MISSING, COMMITTED, FAILED = range(3)
+_READ_BYTES = 2**22
+
+
+def save(ledger: Ledger) -> None:
+    """Write the sum of *ledger* over an older one; a disk that refuses is no error."""
+    final = ledger.paths.state
+    partial = final.with_name(f"{final.name}.{token_hex(4)}{durable.PARTIAL}")
+    with suppress(OSError, StorageError), ledger.lock:
+        _write(ledger, partial)
+        shutil.rmtree(final, ignore_errors=True)
+        durable.publish(partial, final)
+    for left_over in final.parent.glob(f"{final.name}.*{durable.PARTIAL}"):
+        shutil.rmtree(left_over, ignore_errors=True)
+
+
+def _write(ledger: Ledger, folder: Path) -> None:
+    root = zarr.create_group(LocalStore(folder))
+    for name, arm in ledger.progress.arms.items():
+        for column, values in _columns(arm).items():
+            stored = root.create_array(
+                f"{name}/{column}",
+                shape=values.shape,
+                chunks=(max(1, len(values)),),
+                dtype=values.dtype,
+                serializer=BytesCodec(endian="little"),
+                compressors=[Crc32cCodec()],
+                chunk_key_encoding={"name": "default", "separator": "."},
+                dimension_names=("chunk",),
+            )
+            stored[...] = values
+    # Last, because a state without attributes is none.
+    root.attrs.put({"ptyrun": _document(ledger)})
+
+
+def _columns(arm: ArmProgress) -> dict[str, NDArray[Any]]:
+    status = np.frombuffer(arm.committed, np.uint8).copy()
+    attempts = np.zeros(len(status), np.uint16)
+    for chunk, failures in arm.failures.items():
+        attempts[chunk] = len(failures)
+        status[chunk] = status[chunk] or FAILED
+    return {
+        "status": status,
+        "attempts": attempts,
+        "length": np.frombuffer(arm.lengths, np.uint64),
+        "crc32c": np.frombuffer(arm.crcs, np.uint32),
+    }
+
+
+def _document(ledger: Ledger) -> dict[str, Any]:
+    return {
+        "schema": SCHEMA,
+        "manifest": ledger.manifest.digest,
+        "sessions": [_session_document(file) for file in ledger.sessions.values()],
+        "bad_lines": [astuple(line) for line in ledger.bad_lines()],
+        "arms": {name: _arm_document(arm) for name, arm in ledger.progress.arms.items()},
+    }
+
+
+def _session_document(file: SessionFile) -> dict[str, Any]:
+    lines = [encode(line).decode() for line in (file.opened, file.closed) if line is not None]
+    return {
+        "name": file.name,
+        "offset": file.offset,
+        "crc": file.crc,
+        "commits": file.commits,
+        "headless": file.headless,
+        "lines": lines,
+    }
+
+
+def _arm_document(arm: ArmProgress) -> dict[str, Any]:
+    return {
+        "fingerprint": arm.plan.fingerprint,
+        "commits": arm.commits,
+        "generations": list(arm.generations.items()),
+        "forgotten": list(arm.forgotten.items()),
+        "rivals": [(chunk, sorted(rivals)) for chunk, rivals in arm.rivals.items()],
+        "failures": [encode(each).decode() for each in chain(*arm.failures.values())],
+        "open_starts": [(chunk, list(s.items())) for chunk, s in arm.open_starts.items()],
+        "costs": [astuple(cost) for cost in arm.costs],
+        "load_s": list(arm.load_s),
+    }
+
+
+def restore(ledger: Ledger) -> bool:
+    """Take the sum over into *ledger*, which has read nothing yet, if it can be believed.
+
+    Returns
+    -------
+    bool
+        False if there is none, it is damaged, of another manifest or schema, or a byte of the
+        ledger that it covers is no longer what it was. Then *ledger* is as it was.
+    """
+    try:
+        root = zarr.open_group(LocalStore(ledger.paths.state, read_only=True), mode="r")
+        document: Any = root.attrs["ptyrun"]
+        if document["schema"] != SCHEMA or document["manifest"] != ledger.manifest.digest:
+            return False
+        if not all(_is_covered(ledger.paths.ledger, each) for each in document["sessions"]):
+            return False
+        arms = {
+            name: _restored_arm(ledger.progress.arms[name], root, document["arms"][name])
+            for name in ledger.progress.arms
+        }
+        sessions = {each["name"]: _restored_session(each) for each in document["sessions"]}
+        bad_lines = [BadLine(*line) for line in document["bad_lines"]]
+    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError):
+        return False
+    ledger.restore(arms, sessions, bad_lines)
+    return True
+
+
+def _is_covered(folder: Path, session: Mapping[str, Any]) -> bool:
+    left, crc = int(session["offset"]), 0
+    with (folder / f"{session['name']}{SUFFIX}").open("rb") as stream:
+        while left and (data := stream.read(min(left, _READ_BYTES))):
+            crc = google_crc32c.extend(crc, data)
+            left -= len(data)
+    return left == 0 and crc == session["crc"]
+
+
+def _restored_session(document: Mapping[str, Any]) -> SessionFile:
+    file = SessionFile(
+        name=document["name"],
+        offset=document["offset"],
+        crc=document["crc"],
+        commits=document["commits"],
+        headless=document["headless"],
+    )
+    for line in document["lines"]:
+        match decode(line.rstrip("\n").encode()):
+            case Opened() as opened:
+                file.opened = opened
+            case Closed() as closed:
+                file.closed = closed
+    return file
+
+
+def _restored_arm(arm: ArmProgress, root: zarr.Group, document: Mapping[str, Any]) -> ArmProgress:
+    restored = ArmProgress(arm.plan)
+    if document["fingerprint"] != arm.plan.fingerprint:
+        raise ValueError("another arm")
+    columns = {name: _column(root, f"{arm.plan.name}/{name}") for name in _columns(arm)}
+    if any(len(values) != arm.plan.n_chunks for values in columns.values()):
+        raise ValueError("another cut")
+    restored.committed = bytearray((columns["status"] == COMMITTED).astype(np.uint8).tobytes())
+    restored.lengths = array("Q", columns["length"].tobytes())
+    restored.crcs = array("I", columns["crc32c"].tobytes())
+    restored.commits = document["commits"]
+    restored.generations = dict(document["generations"])
+    restored.forgotten = dict(document["forgotten"])
+    restored.rivals = {chunk: set(map(tuple, rivals)) for chunk, rivals in document["rivals"]}
+    restored.open_starts = {chunk: dict(starts) for chunk, starts in document["open_starts"]}
+    restored.costs = deque((Cost(*cost) for cost in document["costs"]), maxlen=RECENT)
+    restored.load_s = deque(document["load_s"], maxlen=RECENT)
+    for line in document["failures"]:
+        failed = decode(line.rstrip("\n").encode())
+        assert isinstance(failed, Failed)
+        restored.failures.setdefault(failed.chunk, []).append(failed)
+    return restored
+
+
+def _column(root: zarr.Group, path: str) -> NDArray[Any]:
+    stored = root[path]
+    if not isinstance(stored, zarr.Array):
+        raise ValueError(f"{path} is no array")
+    return np.asarray(stored[...])
+
+
+def difference(ledger: Ledger) -> str | None:
+    """Say in what ``state.zarr`` disagrees with *ledger*, read without it; None if in nothing."""
+    if not ledger.paths.state.exists():
+        return None
+    other = Ledger(ledger.paths, ledger.manifest)
+    if not restore(other):
+        return "it cannot be read, or covers bytes that are no longer what they were"
+    other.refresh()
+    for name, arm in ledger.progress.arms.items():
+        restored = other.progress.arms[name]
+        if (arm.committed, arm.lengths, arm.crcs) != (
+            restored.committed,
+            restored.lengths,
+            restored.crcs,
+        ):
+            return f"it says other things of arm {name} than the ledger"
+    return None

@@ -1,0 +1,102 @@
+"""What is on the page, and in which words?"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import jinja2
+from markupsafe import Markup
+
+from ptyrun.report.curves import Plot
+from ptyrun.report.pictures import Row
+from ptyrun.report.tables import Table
+from ptyrun.report.timeline import Timeline
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A named thing that a reader may want to know."""
+
+    name: str
+    text: str
+    is_code: bool = False
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Named things that belong together."""
+
+    heading: str
+    facts: tuple[Fact, ...]
+
+
+@dataclass(frozen=True)
+class Statement:
+    """Something said about an arm, or about the whole when the label is empty."""
+
+    label: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Page:
+    """Everything that a report shows, in the order in which it shows it."""
+
+    title: str
+    summary: tuple[Fact, ...]
+    warnings: tuple[Statement, ...]
+    notes: tuple[Statement, ...]
+    objects: tuple[Row, ...]
+    errors: tuple[Row, ...]
+    tables: tuple[Table, ...]
+    plots: tuple[Plot, ...]
+    plots_text: str
+    timeline: Timeline
+    provenance: tuple[Facts, ...]
+    command: str
+
+
+def html(page: Page) -> str:
+    """One self-contained HTML document: no script, and nothing is fetched."""
+    return _environment(autoescape=True).get_template("page.html.j2").render(page=page)
+
+
+def markdown(page: Page) -> str:
+    """The same figures as GitHub-flavoured Markdown, without the pictures."""
+    text = _environment(autoescape=False).get_template("page.md.j2").render(page=page)
+    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+
+
+def _environment(*, autoescape: bool) -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("ptyrun", "report"),
+        autoescape=autoescape,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["md"] = _as_cell
+    environment.filters["linked"] = _linked
+    environment.filters["fenced"] = _fenced
+    return environment
+
+
+def _as_cell(text: object) -> str:
+    """Keep a text inside its Markdown table cell, and its angle brackets from becoming HTML."""
+    plain = " ".join(str(text).split())
+    return plain.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
+
+
+def _fenced(code: str) -> str:
+    """Put code into a Markdown block that no backtick inside it ends."""
+    longest = max(map(len, re.findall("`+", code)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}bash\n{code}\n{fence}"
+
+
+def _linked(text: str) -> Markup:
+    """Make every DOI in a text a link."""
+    escaped = str(Markup.escape(text))
+    link = r'<a href="https://doi.org/\1">doi:\1</a>'
+    return Markup(re.sub(r"doi:(10\.\d{4,9}/[^\s,;)]*[^\s,;).])", link, escaped))

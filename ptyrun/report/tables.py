@@ -1,0 +1,190 @@
+"""Which figures stand where, and which of them is the best of its row?"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from ptyrun.results import Metric, Results
+
+COMPONENTS = ("amplitude", "phase", "value")
+MISSING = "–"
+_LOWER_IS_BETTER = ("mae", "mse", "rmse", "nrmse", "error", "residual")
+_HIGHER_IS_BETTER = ("psnr", "ssim", "frc")
+_HEADINGS = {
+    "mae": "MAE",
+    "mse": "MSE",
+    "psnr": "PSNR",
+    "ssim": "SSIM",
+    "ms_ssim": "MS-SSIM",
+    "frc50": "FRC50",
+    "frc1over7": "FRC 1/7",
+}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One figure as text."""
+
+    text: str
+    is_best: bool = False
+
+
+@dataclass(frozen=True)
+class TableRow:
+    """One metric's component, for every column."""
+
+    heading: str
+    component: str
+    better: str
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Figures, one column for each arm or pair."""
+
+    name: str
+    caption: str
+    columns: tuple[str, ...]
+    rows: tuple[TableRow, ...]
+    sources: tuple[tuple[str, str], ...] = ()
+
+
+def upstream_table(results: Results) -> Table:
+    """The metrics under upstream's names and by its definitions."""
+    return _table(
+        "upstream",
+        "PtychoPINN’s definitions, under its names",
+        {arm.label: arm.metrics for arm in results.arms.values()},
+        results.sources,
+    )
+
+
+def standard_table(results: Results) -> Table:
+    """The metrics as the field defines them, with their sources."""
+    return _table(
+        "standard",
+        "Standard definitions",
+        {arm.label: arm.standard for arm in results.arms.values()},
+        results.sources,
+    )
+
+
+def pair_table(results: Results) -> Table:
+    """Arms against each other."""
+    labels = {name: arm.label for name, arm in results.arms.items()}
+    columns = {
+        f"{labels.get(pair.first, pair.first)} – {labels.get(pair.second, pair.second)}": (
+            pair.standard
+        )
+        for pair in results.pairs
+    }
+    return _table("pairs", "Arms against each other", columns, results.sources)
+
+
+def diagnostics_table(results: Results) -> Table:
+    """The DIAGNOSTIC figures of every arm's predictions."""
+    columns = {
+        arm.label: {name: Metric(value=value) for name, value in arm.diagnostics.items()}
+        for arm in results.arms.values()
+        if arm.diagnostics
+    }
+    return _table("diagnostics", "DIAGNOSTIC figures of the predictions", columns, {})
+
+
+def metrics_csv(results: Results) -> str:
+    """Every figure as a long table: arm, label, definition, metric, component, value, source."""
+    memory = io.StringIO()
+    writer = csv.writer(memory, lineterminator="\n")
+    writer.writerow(["arm", "label", "definition", "metric", "component", "value", "source"])
+    for name, arm in results.arms.items():
+        for definition, metrics in (("upstream", arm.metrics), ("standard", arm.standard)):
+            for row in _long(metrics, results.sources):
+                writer.writerow([name, arm.label, definition, *row])
+        for figure, value in arm.diagnostics.items():
+            writer.writerow([name, arm.label, "diagnostic", figure, "value", repr(value), ""])
+    for pair in results.pairs:
+        for row in _long(pair.standard, results.sources):
+            writer.writerow([f"{pair.first}/{pair.second}", "", "standard", *row])
+    return memory.getvalue()
+
+
+def better(metric: str) -> str:
+    """``lower``, ``higher``, or nothing where neither is better.
+
+    Examples
+    --------
+    >>> better("ms_ssim"), better("frc50"), better("nrmse"), better("registration_offset_dy")
+    ('higher', 'higher', 'lower', '')
+    """
+    words = metric.lower().replace("-", "_").split("_")
+    if any(word in _LOWER_IS_BETTER for word in words):
+        return "lower"
+    return "higher" if any(word.startswith(_HIGHER_IS_BETTER) for word in words) else ""
+
+
+def figure(value: float | None) -> str:
+    """Write a figure with four digits.
+
+    Examples
+    --------
+    >>> figure(-0.012344), figure(83.2099), figure(4980.4), figure(None)
+    ('−0.01234', '83.21', '4980', '–')
+    """
+    if value is None:
+        return MISSING
+    text = f"{value:.0f}" if 1000 <= abs(value) < 1e6 else f"{value:.4g}"
+    return text.replace("-", "−")
+
+
+def _table(
+    name: str,
+    caption: str,
+    columns: Mapping[str, Mapping[str, Metric]],
+    sources: Mapping[str, str],
+) -> Table:
+    metrics = sorted({metric for column in columns.values() for metric in column}, key=_place)
+    rows = [row for metric in metrics for row in _rows(metric, list(columns.values()))]
+    known = tuple((_heading(m), sources[m]) for m in metrics if m in sources)
+    return Table(name, caption, tuple(columns), tuple(rows), known)
+
+
+def _place(metric: str) -> tuple[int, str]:
+    """Upstream's order, then by name."""
+    known = list(_HEADINGS)
+    return (known.index(metric) if metric in known else len(known), metric)
+
+
+def _heading(metric: str) -> str:
+    return _HEADINGS.get(metric, metric.replace("_", " "))
+
+
+def _rows(metric: str, columns: Sequence[Mapping[str, Metric]]) -> Iterator[TableRow]:
+    direction = better(metric)
+    for component in COMPONENTS:
+        values = [getattr(column.get(metric, Metric()), component) for column in columns]
+        if any(value is not None for value in values):
+            best = _best(values, direction)
+            cells = tuple(Cell(figure(v), v is not None and v == best) for v in values)
+            shown = "" if component == "value" else component
+            yield TableRow(_heading(metric), shown, direction, cells)
+
+
+def _best(values: Sequence[float | None], direction: str) -> float | None:
+    known = [value for value in values if value is not None]
+    if len(set(known)) < 2 or not direction:
+        return None
+    return min(known) if direction == "lower" else max(known)
+
+
+def _long(
+    metrics: Mapping[str, Metric], sources: Mapping[str, str]
+) -> Iterator[tuple[str, str, str, str]]:
+    for name, metric in metrics.items():
+        for component in COMPONENTS:
+            value = getattr(metric, component)
+            if value is not None:
+                yield name, component, repr(value), sources.get(name, "")

@@ -1,0 +1,198 @@
+"""A small finished run, written through the documents, ledger and store that real runs use.
+
+For what a real run does not show at will: failures, killed sessions, a mismatch, hostile labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+
+from ptyrun.config import EvaluationOptions, Presentation, Selection
+from ptyrun.engine.ledger import Ledger
+from ptyrun.engine.manifest import ArmPlan, Manifest
+from ptyrun.engine.processes import Process
+from ptyrun.engine.records import ArmOpened, Closed, Committed, Failed, Record, Started
+from ptyrun.paths import RunPaths
+from ptyrun.results import ArmResult, Metric, PairResult, Results
+
+SHAPE = (120, 104)
+LABELS = {"pinn": "PtychoPINN", "baseline": "Baseline", "reconstruction": "PtyChi"}
+
+
+def truth() -> NDArray[np.complex64]:
+    """Discs and bars of different absorption and phase."""
+    y, x = np.mgrid[: SHAPE[0], : SHAPE[1]].astype(float)
+    amplitude, phase = np.ones(SHAPE), 0.3 * np.sin(x / 13) * np.cos(y / 17)
+    for cy, cx, radius, absorbed, turn in ((35, 30, 16, 0.4, 0.9), (80, 70, 24, 0.2, -0.7)):
+        inside = (y - cy) ** 2 + (x - cx) ** 2 < radius**2
+        amplitude[inside] -= absorbed
+        phase[inside] += turn
+    amplitude[(x // 6 % 2 == 0) & (y > 90)] *= 0.7
+    return (amplitude * np.exp(1j * phase)).astype(np.complex64)
+
+
+def manifest(labels: Mapping[str, str], pixel_size_m: float | None) -> Manifest:
+    """Two predictors of 40 groups in chunks of 8, and a reconstruction."""
+    facts = {"backend": "tf", "gridsize": 2, "batch_groups": 8, "weights_sha256": "ab" * 32}
+    arms = [
+        ArmPlan(name, label, "predictor", 40, 8, (32, 32), "complex64", facts)
+        for name, label in labels.items()
+        if name != "reconstruction"
+    ]
+    if "reconstruction" in labels:
+        known = {"reconstruction_sha256": "cd" * 32}
+        label = labels["reconstruction"]
+        arms.append(
+            ArmPlan("reconstruction", label, "reconstruction", 0, 0, (32, 32), "complex64", known)
+        )
+    sources = {
+        "scan": "scans/patched_test.npz",
+        **{f"arm.{name}": f"models/{name}" for name in labels},
+        **Presentation(pixel_size_m=pixel_size_m).facts(),
+    }
+    shared = {
+        "scan_sha256": "ef" * 32,
+        **Selection(n_groups=40).facts(),
+        **EvaluationOptions().facts(),
+    }
+    return Manifest(shared, tuple(arms), sources)
+
+
+def write(
+    folder: Path,
+    labels: Mapping[str, str] = LABELS,
+    *,
+    has_truth: bool = True,
+    mismatch: str | None = None,
+    notes: Sequence[str] = (),
+    pixel_size_m: float | None = None,
+    n_sessions: int = 3,
+) -> RunPaths:
+    """Write a finished run into *folder*."""
+    paths = RunPaths(folder)
+    folder.mkdir(parents=True)
+    planned = manifest(labels, pixel_size_m)
+    planned.save(paths.manifest)
+    write_ledger(paths, planned, n_sessions)
+    write_objects(paths, planned, has_truth)
+    results = Results(
+        manifest_digest=planned.digest,
+        has_ground_truth=has_truth,
+        evaluated_region_px=(10, 110, 8, 96),
+        arms={
+            arm.name: arm_result(arm, n, has_truth, mismatch if arm.n_items == 0 else None)
+            for n, arm in enumerate(planned.arms)
+        },
+        pairs=() if has_truth else (PairResult("pinn", "baseline", {"frc50": Metric(0.4, 0.3)}),),
+        sources={
+            "mae": "mean |a - b|",
+            "frc50": "van Heel & Schatz, doi:10.1016/j.jsb.2005.05.009",
+        },
+        notes=tuple(notes),
+    )
+    paths.results.write_text(results.to_json())
+    return paths
+
+
+def arm_result(arm: ArmPlan, n: int, has_truth: bool, mismatch: str | None) -> ArmResult:
+    metrics = {
+        "mae": Metric(0.02 + 0.1 * n, 0.05 + 0.1 * n),
+        "psnr": Metric(74.8 - 8 * n, 66.4 - 5 * n),
+        "frc50": Metric(83.2 - 30 * n, None),
+        "registration_offset_dy": Metric(value=-4.98),
+    }
+    standard = {"mae": Metric(0.02 + 0.1 * n, 0.05), "complex_error": Metric(value=0.1 + 0.1 * n)}
+    return ArmResult(
+        label=arm.label,
+        kind=arm.kind,
+        n_groups=arm.n_items,
+        metrics=metrics if has_truth else {},
+        standard=standard if has_truth else {},
+        diagnostics={"mean": 0.81, "max": 1.2} if arm.n_items else {},
+        mismatch=mismatch,
+        notes=("the probe was not used",) if n == 1 else (),
+        computation_time_s=4.2,
+    )
+
+
+def write_objects(paths: RunPaths, planned: Manifest, has_truth: bool) -> None:
+    """Every arm is the truth, worse from arm to arm, and does not cover the border."""
+    rng = np.random.default_rng(0)
+    known = truth()
+    group = zarr.create_group(paths.objects)
+    inner = (slice(10, 110), slice(8, 96))
+    for n, arm in enumerate(planned.arms):
+        noise = rng.normal(size=(2, *SHAPE)) * 0.03 * (1 + 3 * n)
+        field = (known + noise[0] + 1j * noise[1]).astype(np.complex64)
+        coverage = np.zeros(SHAPE)
+        coverage[6:114, 4:100] = 3.0
+        coverage[6:20, 80:100] = 0.0
+        group.create_array(f"{arm.name}/object", data=np.where(coverage > 0, field, 0))
+        group.create_array(f"{arm.name}/coverage", data=coverage)
+        group.create_array(f"{arm.name}/aligned", data=field[inner])
+        if has_truth:
+            group.create_array(f"{arm.name}/aligned_truth", data=known[inner])
+            rings = np.arange(62)
+            curve = 1 / (1 + (rings / (40 - 12 * n)) ** 4)
+            rows = [
+                f"{arm.label},{r},{c:.6f},{c**2:.6f}" for r, c in zip(rings, curve, strict=True)
+            ]
+            text = "\n".join(["model,frequency_bin,amplitude_frc,phase_frc", *rows])
+            paths.frc_curves(arm.name).write_text(text + "\n")
+    if has_truth:
+        group.create_array("ground_truth/object", data=known)
+
+
+def write_ledger(paths: RunPaths, planned: Manifest, n_sessions: int) -> None:
+    """Sessions that share the chunks; the first fails once, the second is killed in a chunk."""
+    predictors = [arm for arm in planned.arms if arm.n_items]
+    todo = [(arm, chunk) for arm in predictors for chunk in range(arm.n_chunks)]
+    per_session = -(-len(todo) // n_sessions)
+    for number in range(n_sessions):
+        session = Ledger.open(paths, planned).begin(20.0, Process.current(), "0.1.0")
+        records: list[Record] = []
+        clock_s, seen = 2.0, set()
+        for arm, chunk in todo[number * per_session : (number + 1) * per_session]:
+            if arm.name not in seen:
+                seen.add(arm.name)
+                records.append(ArmOpened(arm.name, 1.1))
+                clock_s += 1.1
+            records.append(Started(arm.name, chunk, 0, clock_s))
+            if number == 0 and chunk == 1:
+                clock_s += 0.7
+                records.append(
+                    Failed(arm.name, chunk, 1, "ValueError: <bad>", "Traceback", clock_s)
+                )
+                records.append(Started(arm.name, chunk, 0, clock_s))
+            clock_s += 1.5 + 0.1 * chunk
+            records.append(committed(arm, chunk, clock_s))
+        if number == 1:
+            records.append(Started(predictors[-1].name, 4, 0, clock_s))
+        session.append(records)
+        if number == 1:
+            session.abandon()
+        else:
+            done = number == n_sessions - 1
+            reason = "complete" if done else "the window closed"
+            session.close(Closed(0 if done else 75, reason, per_session, clock_s + 0.4))
+
+
+def committed(arm: ArmPlan, chunk: int, at_s: float) -> Committed:
+    return Committed(
+        arm=arm.name,
+        chunk=chunk,
+        key=f"{arm.name}/patches/c.{chunk}.0.0",
+        length=8 * 32 * 32 * 8,
+        crc32c="00000000",
+        fingerprint=arm.fingerprint,
+        attempt=1,
+        seconds=1.5 + 0.1 * chunk,
+        write_s=0.01,
+        warm=chunk > 0,
+        at_s=at_s,
+    )

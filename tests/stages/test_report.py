@@ -1,0 +1,206 @@
+from __future__ import annotations
+
+import base64
+import csv
+import io
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from ptyrun.errors import IdentityError, InputError, SchemaError
+from ptyrun.paths import RunPaths
+from ptyrun.results import Results
+from ptyrun.stages.report import ReportFiles, report
+from tests.stages import finished_run
+
+MISMATCH = "no shift brings it onto the scan: it belongs to another split"
+HOSTILE = '<script>alert("x")</script>'
+
+
+class Markup(HTMLParser):
+    """Tags of a page with their attributes, and its text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str]]] = []
+        self.text = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, {name: value or "" for name, value in attrs}))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    def all(self, tag: str, **wanted: str) -> list[dict[str, str]]:
+        return [a for name, a in self.tags if name == tag and wanted.items() <= a.items()]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> RunPaths:
+    folder = tmp_path_factory.mktemp("report") / "dense_test"
+    return finished_run.write(
+        folder, mismatch=MISMATCH, notes=["diff3d was read as amplitude"], pixel_size_m=5e-9
+    )
+
+
+@pytest.fixture(scope="module")
+def files(run: RunPaths) -> ReportFiles:
+    return report(run.root)
+
+
+@pytest.fixture(scope="module")
+def page(files: ReportFiles) -> Markup:
+    return Markup(files.html.read_text(encoding="utf-8"))
+
+
+def test_amplitude_phase_and_field_of_every_arm_and_the_truth_are_pictured(page: Markup) -> None:
+    figures = {figure["id"] for figure in page.all("figure", **{"class": "picture"})}
+    for row in ("amplitude", "phase", "field"):
+        for name in ("pinn", "baseline", "reconstruction", "ground-truth"):
+            assert f"{row}-{name}" in figures
+    for row in ("amplitude-error", "phase-error"):
+        assert {f"{row}-{arm}" for arm in ("pinn", "baseline", "reconstruction")} <= figures
+
+
+def test_every_picture_is_inside_the_page_and_says_what_it_shows(page: Markup) -> None:
+    images = page.all("img")
+    assert len(images) > 20
+    for image in images:
+        assert image["alt"]
+        data = base64.b64decode(image["src"].removeprefix("data:image/png;base64,"))
+        width, height = Image.open(io.BytesIO(data)).size
+        if "width" in image:
+            assert (width, height) == (int(image["width"]), int(image["height"]))
+
+
+def test_pictures_show_what_the_arms_cover(page: Markup) -> None:
+    (picture,) = (i for i in page.all("img") if i["alt"].startswith("Amplitude of PtychoPINN"))
+    assert (picture["width"], picture["height"]) == ("96", "108")
+    data = base64.b64decode(picture["src"].split(",")[1])
+    alpha = Image.open(io.BytesIO(data)).convert("RGBA").getchannel("A")
+    assert (alpha.getpixel((90, 3)), alpha.getpixel((3, 3))) == (0, 255)
+
+
+def test_scale_bars_are_in_metres_when_the_pixel_size_is_known(
+    page: Markup, tmp_path: Path
+) -> None:
+    labels = {a["aria-label"] for a in page.all("span", **{"class": "length"})}
+    assert labels == {"Scale bar: 100 nm"}
+    plain = Markup(report(finished_run.write(tmp_path / "r").root).html.read_text())
+    labels = {a["aria-label"] for a in plain.all("span", **{"class": "length"})}
+    assert labels == {"Scale bar: 20 px"}
+
+
+def test_the_page_has_no_script_and_refers_to_nothing_but_dois_and_its_neighbours(
+    page: Markup,
+) -> None:
+    assert not page.all("script")
+    for _, attributes in page.tags:
+        for name in ("src", "href"):
+            target = attributes.get(name, "#")
+            assert target.startswith(("#", "data:", "https://doi.org/")) or target in {
+                "report.md",
+                "metrics.csv",
+            }
+    (policy,) = page.all("meta", **{"http-equiv": "Content-Security-Policy"})
+    assert policy["content"].startswith("default-src 'none'")
+
+
+def test_a_mismatch_stands_in_an_alert_before_the_first_picture(files: ReportFiles) -> None:
+    text = files.html.read_text()
+    assert 0 < text.index('role="alert"') < text.index(MISMATCH) < text.index('class="picture"')
+    assert text.index("diff3d was read as amplitude") < text.index('class="picture"')
+    assert f"**PtyChi**: {MISMATCH}" in files.markdown.read_text()
+
+
+def test_labels_and_notes_from_files_are_shown_as_text(tmp_path: Path) -> None:
+    labels = {"pinn": HOSTILE + "\n```\n", "baseline": "a|b"}
+    files = report(finished_run.write(tmp_path / "run", labels, notes=[HOSTILE]).root)
+    text = files.html.read_text()
+    assert "<script" not in text
+    assert HOSTILE in Markup(text).text
+    before, _, after = files.markdown.read_text().split("````")
+    assert "<script" not in before + after
+    assert "a\\|b" in before
+
+
+def test_thresholds_and_every_arm_are_drawn_in_both_correlation_plots(page: Markup) -> None:
+    plots = page.all("figure", **{"class": "plot"})
+    assert [plot["id"] for plot in plots] == ["plot-frc-amplitude", "plot-frc-phase"]
+    lines = [line["class"] for line in page.all("polyline")]
+    assert lines == 2 * [
+        "threshold t0", "threshold t1", "threshold t2", "threshold t3", "c0", "c1", "c2",
+    ]  # fmt: skip
+
+
+def test_the_timeline_names_windows_failures_and_a_death(page: Markup) -> None:
+    labels = [s["aria-label"] for s in page.all("svg") if s.get("aria-label", "")[:6] == "Window"]
+    assert labels == [
+        "Window 1: 4 chunks in 11 s, 1 failed",
+        "Window 2: 4 chunks in 11 s, 1 failed",
+        "Window 3: 2 chunks in 7.2 s",
+    ]
+    assert "ValueError: <bad>" in page.text
+    assert "killed, or still at work" in page.text
+
+
+def test_fingerprints_versions_and_the_command_are_given(run: RunPaths, page: Markup) -> None:
+    document = json.loads(run.manifest.read_text())
+    assert document["digest"] in page.text
+    assert "--pinn_dir models/pinn" in page.text
+    assert "ab" * 32 in page.text
+
+
+def test_markdown_and_csv_give_the_figures_of_the_results(
+    run: RunPaths, files: ReportFiles
+) -> None:
+    results = Results.load(run.results)
+    rows = list(csv.DictReader(io.StringIO(files.metrics_csv.read_text())))
+    found = {
+        (row["arm"], row["definition"], row["metric"], row["component"]): float(row["value"])
+        for row in rows
+    }
+    for name, arm in results.arms.items():
+        assert found[name, "upstream", "mae", "phase"] == arm.metrics["mae"].phase
+        assert found[name, "standard", "complex_error", "value"] == (
+            arm.standard["complex_error"].value
+        )
+        assert (name, "upstream", "frc50", "phase") not in found
+    markdown = files.markdown.read_text()
+    assert re.search(r"\| PSNR amplitude \| \*\*74\.8\*\* \| 66\.8 \| 58\.8 \|", markdown)
+
+
+def test_the_report_of_an_unchanged_run_has_the_same_bytes(
+    run: RunPaths, files: ReportFiles
+) -> None:
+    before = [path.read_bytes() for path in vars(files).values()]
+    assert [path.read_bytes() for path in vars(report(run.root)).values()] == before
+
+
+def test_without_ground_truth_arms_are_compared_with_each_other(tmp_path: Path) -> None:
+    text = report(finished_run.write(tmp_path / "run", has_truth=False).root).html.read_text()
+    page = Markup(text)
+    assert not [f for f in page.all("figure") if "error" in f.get("id", "")]
+    assert "There is no ground truth" in page.text
+    assert "PtychoPINN – Baseline" in page.text
+    assert page.all("table", id="table-pairs")
+
+
+def test_a_run_that_is_not_finalized_or_damaged_or_foreign_is_refused(tmp_path: Path) -> None:
+    run = finished_run.write(tmp_path / "run")
+    text = run.results.read_text()
+    run.results.write_text(re.sub('"manifest_digest": "..', '"manifest_digest": "zz', text))
+    with pytest.raises(IdentityError, match="not of this run"):
+        report(run.root)
+    run.results.write_text("[]")
+    with pytest.raises(SchemaError):
+        report(run.root)
+    run.results.unlink()
+    with pytest.raises(InputError, match="no results yet"):
+        report(run.root)
+    assert not run.report.exists()

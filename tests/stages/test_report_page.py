@@ -1,0 +1,77 @@
+"""What only a browser can tell of the report's page."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from ptyrun.stages.report import report
+from tests.stages import browser, finished_run
+
+# Relative luminance and contrast of WCAG 2.1, of a colour of the page on its paper.
+CONTRAST = """(() => {
+  const style = getComputedStyle(document.documentElement);
+  const luminance = name => {
+    const hex = style.getPropertyValue(name).trim().slice(1);
+    const parts = [0, 2, 4].map(i => parseInt(hex.slice(i, i + 2), 16) / 255)
+      .map(c => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2];
+  };
+  const [a, b] = [luminance('INK'), luminance('--paper')];
+  return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+})()"""
+
+
+@pytest.fixture(scope="module")
+def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[browser.Tab]:
+    if browser.EXECUTABLE is None:
+        pytest.skip("no Chromium: install it (Debian: apt-get install chromium)")
+    folder = tmp_path_factory.mktemp("page")
+    run = finished_run.write(folder / "run", mismatch="of another scan", notes=["a note"])
+    with browser.open_browser(folder / "profile") as tab:
+        tab.open(report(run.root).html)
+        yield tab
+
+
+def test_nothing_is_complained_about_and_nothing_fetched(tab: browser.Tab) -> None:
+    complaints = tab.named("Log.entryAdded", "Runtime.consoleAPICalled", "Runtime.exceptionThrown")
+    assert complaints == []
+    urls = [event["request"]["url"] for event in tab.named("Network.requestWillBeSent")]
+    assert [url[:5] for url in urls] == ["file:", *(["data:"] * (len(urls) - 1))]
+
+
+def test_every_picture_is_loaded(tab: browser.Tab) -> None:
+    loaded = tab.evaluate("[...document.images].map(i => i.complete && i.naturalWidth > 0)")
+    assert len(loaded) > 20
+    assert all(loaded)
+
+
+@pytest.mark.parametrize("width", [320, 390, 768, 1280])
+def test_no_screen_needs_scrolling_sideways(tab: browser.Tab, width: int) -> None:
+    tab.resize(width, 844, mobile=width < 500)
+    assert tab.evaluate("document.documentElement.scrollWidth") == width
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_stands_out_from_its_paper(tab: browser.Tab, scheme: str) -> None:
+    tab.colour_scheme(scheme)
+    for ink in ("--ink", "--faint", "--link", "--alarm", "--best"):
+        assert tab.evaluate(CONTRAST.replace("INK", ink)) >= 4.5, ink
+
+
+def test_a_picture_is_enlarged_by_a_link_and_closed_by_another(tab: browser.Tab) -> None:
+    tab.resize(1280, 800)
+    width = "document.querySelector('#amplitude-pinn .frame').clientWidth"
+    small = tab.evaluate(width)
+    tab.evaluate("document.querySelector('#amplitude-pinn .zoom').click()")
+    assert tab.evaluate(width) > 2 * small
+    tab.evaluate("document.querySelector('#amplitude-pinn .close').click()")
+    assert tab.evaluate(width) == small
+
+
+def test_it_prints(tab: browser.Tab) -> None:
+    printed = tab.pdf()
+    assert printed.startswith(b"%PDF")
+    assert 3 <= len(re.findall(rb"/Type\s*/Page\b", printed)) <= 12

@@ -12,10 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from ptyrun.bench.ledgers import run_with_commits
+
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "ptyrun"
 
-GROUND = {"config", "durations", "errors", "paths", "results", "progress"}
+GROUND = {"config", "durations", "errors", "logs", "paths", "results", "progress"}
 MODELS = {"archives", "bundles", "modelcards", "modelfiles", "predictors", "savedmodels"}
 # Each part of the package, and the parts that it may import beside itself and the ground floor.
 MAY_IMPORT = {
@@ -25,10 +27,12 @@ MAY_IMPORT = {
     **dict.fromkeys(MODELS, MODELS),
     "backends": MODELS,
     "report": {"ptycho"},
-    "stages": {"engine", "ptycho", "report", *MODELS},
+    "stages": {"engine", "ptycho", "report", "devices", *MODELS},
+    "devices": {"engine"},
+    "background": {"engine", "devices"},
     "comparison": {"engine", "stages"},
     "study": {"engine", "ptycho", "stages", "comparison"},
-    "cli": {"engine", "ptycho", "stages", "comparison", "study", *MODELS},
+    "cli": {"engine", "ptycho", "stages", "background", "comparison", "devices", "study", *MODELS},
     "bench": {"engine", "ptycho", "stages", "comparison", *MODELS},
     "__main__": {"cli"},
 }
@@ -244,3 +248,8 @@ def imported_by(*words: str) -> set[str]:
 @pytest.mark.parametrize("words", [("--help",), ("--version",), ("compare", "--help")])
 def test_asking_for_help_imports_nothing_heavy(words: tuple[str, ...]) -> None:
     assert not imported_by(*words) & HEAVY
+
+
+def test_asking_how_far_a_run_is_imports_nothing_heavy(tmp_path: Path) -> None:
+    run_with_commits(tmp_path / "run", 20, with_files=True)
+    assert not imported_by("status", str(tmp_path / "run")) & HEAVY

@@ -1,0 +1,77 @@
+"""What does it cost to commit a chunk, over a raw write and fsync of the same bytes?"""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+
+import ptyrun
+from ptyrun.bench import ledgers
+from ptyrun.bench.figures import Figure, Scale, in_turns, ratios, summed_up
+from ptyrun.engine import durable, store
+from ptyrun.engine.ledger import Ledger
+from ptyrun.engine.manifest import PREDICTOR, ArmPlan, Manifest
+from ptyrun.engine.processes import Process
+from ptyrun.paths import RunPaths
+
+COMMIT_AIM = 1.3
+# Items per chunk, side of a patch, chunks committed together.
+CUTS = ((256, 128, 1), (160, 128, 1), (160, 64, 1), (1, 16, 64))
+
+
+def measure(scale: Scale) -> list[Figure]:
+    """Commit whole chunks as a run does: checksum, write, sync, name in the ledger, sync."""
+    return [
+        figure(scale, *cut, aim=COMMIT_AIM if cut is CUTS[0] else None)
+        for cut in (CUTS[1:] if scale.quick else CUTS)
+    ]
+
+
+def figure(
+    scale: Scale, chunk_items: int, patch_px: int, together: int, aim: float | None
+) -> Figure:
+    """Measure one cut; the chunks of a group commit lie beside one raw file of all their bytes."""
+    n_rounds = 4 * scale.rounds
+    shape = (patch_px, patch_px)
+    n_items = chunk_items * together * n_rounds
+    plan = ArmPlan("pinn", "PINN", PREDICTOR, n_items, chunk_items, shape, "complex64")
+    root = scale.scratch / f"run-{chunk_items}-{patch_px}-{together}"
+    root.mkdir()
+    paths, manifest = RunPaths(root), Manifest(shared={}, arms=(plan,))
+    store.create_arrays(paths, manifest)
+    session = Ledger(paths, manifest).begin(None, Process.current(), ptyrun.__version__)
+    writer = store.ChunkWriter(paths, plan, "none")
+    random = np.random.default_rng(0)
+    outputs = random.standard_normal((chunk_items * together, *shape), np.float32) + 0j
+    raw = outputs.astype(np.complex64).tobytes()
+    numbers = itertools.count()
+
+    def commit() -> None:
+        first = together * next(numbers)
+        chunks = range(first, first + together)
+        stored = writer.write(chunks, outputs)
+        writer.sync()
+        records = [
+            ledgers.commit(plan, chunk, each.length)
+            for chunk, each in zip(chunks, stored, strict=True)
+        ]
+        session.append(records)
+
+    raw_folder = scale.scratch / f"raw-{chunk_items}-{patch_px}-{together}"
+    raw_folder.mkdir()
+
+    def raw_write() -> None:
+        durable.write_partial(raw_folder / "chunk", memoryview(raw))
+
+    seconds = in_turns({"raw": raw_write, "commit": commit}, n_rounds)
+    session.abandon()
+    raw_ms = 1e3 * summed_up("raw", seconds["raw"], "s").value
+    chunks = f"{together} chunks" if together > 1 else "a chunk"
+    return summed_up(
+        f"commit of {chunks} of {len(raw) / together / 2**20:.3g} MiB / raw write + fsync",
+        ratios(seconds["commit"], seconds["raw"]),
+        "x",
+        aim,
+        f"raw {raw_ms:.1f} ms" + (" in one file" if together > 1 else ""),
+    )

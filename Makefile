@@ -9,8 +9,8 @@ MAKEFLAGS += --no-print-directory --no-builtin-rules
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
-# Set-up. PYTHON: which Python makes .venv (found when empty). PIP_FLAGS: passed to pip, for example
-# PIP_FLAGS='--extra-index-url https://download.pytorch.org/whl/cpu' for a PyTorch without CUDA.
+# Set-up. PYTHON: which Python makes .venv (found when empty). PIP_FLAGS: passed to pip, for example an
+# index that offers a PyTorch without CUDA.
 PYTHON ?=
 PIP_FLAGS ?=
 VENV := .venv

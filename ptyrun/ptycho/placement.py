@@ -1,64 +1,117 @@
-"""Where on the object's grid does a finished reconstruction lie?"""
+"""Where on the object's grid is what is compared?"""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ptyrun.errors import GeometryError
+
 
 @dataclass(frozen=True)
-class Placed:
-    """A reconstruction on the object's own grid.
+class Region:
+    """A rectangle of the object's pixels: rows top.. and columns left.. of it."""
 
-    Attributes
-    ----------
-    image : ndarray of complex64, shape (H, W)
-        Zero outside the reconstruction.
+    top: int
+    left: int
+    height: int
+    width: int
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """As indices into an array (H, W)."""
+        return (
+            slice(self.top, self.top + self.height),
+            slice(self.left, self.left + self.width),
+        )
+
+    def within(self, rows: int, columns: int) -> Region:
+        """Take rows off the top and bottom and columns off the sides."""
+        return Region(
+            self.top + rows, self.left + columns, self.height - 2 * rows, self.width - 2 * columns
+        )
+
+    def centre(self, height: int, width: int) -> Region:
+        """Take the middle, the spare pixel below and to the right."""
+        top, left = (self.height - height) // 2, (self.width - width) // 2
+        return Region(self.top + top, self.left + left, height, width)
+
+    def as_tuple(self) -> tuple[int, int, int, int]:
+        """(top, left, height, width)."""
+        return self.top, self.left, self.height, self.width
+
+
+def scanned_region(
+    positions_px: NDArray[np.float64], crop_px: int, shape: tuple[int, int]
+) -> Region:
+    """Find the bounding box of the positions, wider by half a crop, inside the object.
+
+    Raises
+    ------
+    GeometryError
+        If the positions lie outside the object.
+    """
+    low = positions_px.min(axis=0) - crop_px // 2
+    high = positions_px.max(axis=0) + crop_px // 2
+    top, left = (max(0, math.floor(value)) for value in low)
+    bottom, right = (min(side, math.floor(value)) for side, value in zip(shape, high, strict=True))
+    if bottom <= top or right <= left:
+        raise GeometryError(
+            "the positions lie outside the object",
+            why=f"the object is {shape[0]} x {shape[1]} px, positions reach from "
+            f"({low[0]:.1f}, {low[1]:.1f}) to ({high[0]:.1f}, {high[1]:.1f})",
+            do="check that positions are in pixels of this object, and not x and y swapped",
+        )
+    return Region(top, left, bottom - top, right - left)
+
+
+def placed(
+    image: NDArray[np.complexfloating[Any, Any]],
+    shape: tuple[int, int],
+    positions_px: NDArray[np.float64],
+) -> tuple[NDArray[np.complex64], NDArray[np.float64]]:
+    """Lay a reconstruction (h, w) on the object's grid (H, W); whole pixels, no interpolation.
+
+    An image of the grid's own size lies on it as it is. Another one was computed on a canvas of
+    its own, of which programs put the middle at the middle of the positions' bounding box; what
+    is left of a shift is for registration to find.
+
+    Returns
+    -------
+    object : ndarray of complex64, shape (H, W)
+        Zero where the image does not reach.
     coverage : ndarray of float64, shape (H, W)
-        1 where the reconstruction has a pixel, else 0.
-    note : str
-        What was assumed.
+        One where it does.
     """
-
-    image: NDArray[np.complex64]
-    coverage: NDArray[np.float64]
-    note: str
-
-
-def place_reconstruction(
-    image: NDArray[np.complex64], positions_px: NDArray[np.float64], shape: tuple[int, int]
-) -> Placed:
-    """Lay a reconstruction on the object's grid.
-
-    One of the grid's own shape is taken as lying on it. Any other one is centred on the middle
-    of the positions' bounding box, as pty-chi lays its object; registration finds the rest.
-
-    Parameters
-    ----------
-    image : ndarray of complex, shape (h, w)
-    positions_px : ndarray of float64, shape (n, 2)
-        (y, x) of all positions of the scan.
-    shape : (int, int)
-        Of the object's grid.
-    """
-    if image.shape == shape:
-        note = "the reconstruction has the object's shape and is taken as lying on its grid"
-        return Placed(image.astype(np.complex64), np.ones(shape), note)
-    middle = (positions_px.min(axis=0) + positions_px.max(axis=0)) / 2
-    corner = np.rint(middle - np.array(image.shape) / 2).astype(int)
-    canvas = np.zeros(shape, np.complex64)
+    grid = np.zeros(shape, np.complex64)
     coverage = np.zeros(shape)
-    target, source = [], []
-    for start, length, limit in zip(corner.tolist(), image.shape, shape, strict=True):
-        low, high = max(0, start), min(limit, start + length)
-        target.append(slice(low, max(low, high)))
-        source.append(slice(low - start, max(low, high) - start))
-    canvas[tuple(target)] = image[tuple(source)]
-    coverage[tuple(target)] = 1.0
-    note = (
-        f"the reconstruction of {image.shape[0]} x {image.shape[1]} px is centred on the middle "
-        f"of the positions, ({middle[0]:.1f}, {middle[1]:.1f})"
-    )
-    return Placed(canvas, coverage, note)
+    origin = (0, 0)
+    if image.shape != shape:
+        middle = (positions_px.min(axis=0) + positions_px.max(axis=0)) / 2
+        origin = tuple(
+            round(float(centre) - side / 2)
+            for centre, side in zip(middle, image.shape, strict=True)
+        )
+    first = [max(0, start) for start in origin]
+    last = [
+        min(side, start + length)
+        for side, start, length in zip(shape, origin, image.shape, strict=True)
+    ]
+    if last[0] > first[0] and last[1] > first[1]:
+        target = (slice(first[0], last[0]), slice(first[1], last[1]))
+        source = tuple(
+            slice(a - start, b - start) for a, b, start in zip(first, last, origin, strict=True)
+        )
+        grid[target] = image[source]
+        coverage[target] = 1.0
+    return grid, coverage
+
+
+def centre_crop(image: NDArray[Any], height: int, width: int) -> NDArray[Any]:
+    """Take the middle *height* x *width* pixels, the spare one below and to the right."""
+    top, left = (image.shape[0] - height) // 2, (image.shape[1] - width) // 2
+    return image[top : top + height, left : left + width]

@@ -1,0 +1,205 @@
+"""How good is a reconstruction? Cropped, registered, trimmed, aligned and measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ptyrun.config import EvaluationOptions
+from ptyrun.ptycho.alignment import ONE_OBJECT, Aligned, align
+from ptyrun.ptycho.placement import Region, centre_crop
+from ptyrun.ptycho.registration import Shift, apply_shift, cropped, register
+from ptyrun.ptycho.standard import Curves, Standard, standard_metrics
+from ptyrun.ptycho.upstream_metrics import upstream_metrics
+from ptyrun.results import Metric
+
+TRIM_PX = 2
+UPSTREAM_BORDER_PX = 2
+
+Complex2D = NDArray[np.complexfloating[Any, Any]]
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Everything measured of one reconstruction against one truth.
+
+    ``metrics`` has upstream's names and definitions, ``standard`` those of the literature.
+    ``shift`` is None where no registration was asked for. ``recon`` and ``truth`` (h, w) are the
+    images that were measured, ``covered`` (h, w) says where, ``region`` which pixels of the object
+    these are.
+    """
+
+    metrics: Mapping[str, Metric]
+    standard: Mapping[str, Metric]
+    shift: Shift | None
+    amplitude_frc: NDArray[np.float64]
+    phase_frc: NDArray[np.float64]
+    curves: Curves
+    recon: NDArray[np.complex64]
+    truth: NDArray[np.complex64]
+    covered: Mask
+    region: Region
+    notes: tuple[str, ...]
+
+    @property
+    def coherence(self) -> float:
+        """How much the fields have in common: 1 for one object, 0 for two."""
+        return self.standard["coherence"].value or 0.0
+
+
+def evaluate(
+    recon: Complex2D,
+    truth: Complex2D,
+    coverage: NDArray[np.float64],
+    options: EvaluationOptions,
+    *,
+    region: Region | None = None,
+    registered: bool = True,
+) -> Evaluation:
+    """Measure a reconstruction that lies on the object's grid.
+
+    Parameters
+    ----------
+    recon, truth : ndarray of complex, shape (H, W)
+        On one pixel grid, up to what registration finds.
+    coverage : ndarray of float, shape (H, W)
+        Positive where *recon* is known. Nothing else is measured.
+    options : EvaluationOptions
+        Phase alignment and smoothing.
+    region : Region, optional
+        What to look at; everything when None.
+    registered : bool
+        Whether this arm is registered.
+
+    Raises
+    ------
+    GeometryError
+        If shapes differ, or nothing is covered.
+    """
+    whole = Region(0, 0, *truth.shape) if region is None else region
+    inside = whole.slices
+    aligned = align(
+        recon[inside],
+        truth[inside],
+        coverage[inside] > 0,
+        shift=registered,
+        phase=options.phase_align,
+    )
+    rows, columns = aligned.border_px
+    return _evaluation(
+        (aligned.recon, aligned.truth, aligned.covered),
+        aligned,
+        aligned.shift if registered else None,
+        whole.within(rows, columns),
+        options,
+    )
+
+
+def evaluate_upstream(
+    canvas: Complex2D,
+    truth: Complex2D,
+    region: Region,
+    options: EvaluationOptions,
+    *,
+    registered: bool = True,
+) -> Evaluation:
+    """Measure a canvas as upstream does: blind centre crops, registration by magnitudes.
+
+    Parameters
+    ----------
+    canvas : ndarray of complex, shape (h, w)
+        From :func:`ptyrun.ptycho.stitching.reassemble_upstream`, or a finished reconstruction.
+    truth : ndarray of complex, shape (H, W)
+        The whole ground truth.
+    region : Region
+        From :func:`ptyrun.ptycho.placement.scanned_region`.
+    options : EvaluationOptions
+        Phase alignment and smoothing.
+    registered : bool
+        Whether this arm is registered.
+    """
+    left = region.centre(min(canvas.shape[0], region.height), min(canvas.shape[1], region.width))
+    image: Complex2D = centre_crop(canvas, left.height, left.width)
+    target: Complex2D = truth[left.slices]
+    shift = None
+    if registered:
+        shift = register(np.abs(image), np.abs(target))
+        image = cropped(apply_shift(image, shift), UPSTREAM_BORDER_PX)
+        left = left.within(UPSTREAM_BORDER_PX, UPSTREAM_BORDER_PX)
+        target = truth[left.slices]
+    aligned = align(image, target, shift=False, phase=options.phase_align)
+    covered = np.ones(image.shape, bool)
+    return _evaluation((image, target, covered), aligned, shift, left, options)
+
+
+def disagreement(evaluation: Evaluation, against: str) -> str | None:
+    """Say why a reconstruction does not belong to the scan; None when it may.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+        Of the reconstruction, registered.
+    against : str
+        What it was measured against, in words.
+    """
+    if evaluation.coherence >= ONE_OBJECT:
+        return None
+    return (
+        f"it has nothing in common with {against}: coherence {evaluation.coherence:.2f} after "
+        f"registration, where one object gives more than {ONE_OBJECT}"
+    )
+
+
+def mutual(
+    first: Complex2D, second: Complex2D, covered: Mask, *, registered: bool = True
+) -> Standard:
+    """Compare two reconstructions where no truth is known, or two halves of the data.
+
+    Parameters
+    ----------
+    first, second : ndarray of complex, shape (H, W)
+    covered : ndarray of bool, shape (H, W)
+        Where both are known.
+    registered : bool
+        Whether to shift the first onto the second before.
+    """
+    aligned = align(first, second, covered, shift=registered)
+    return standard_metrics(aligned.recon, aligned.truth, aligned.covered)
+
+
+def _evaluation(
+    images: tuple[Complex2D, Complex2D, Mask],
+    aligned: Aligned,
+    shift: Shift | None,
+    region: Region,
+    options: EvaluationOptions,
+) -> Evaluation:
+    recon, truth, covered = (cropped(image, TRIM_PX) for image in images)
+    standard = standard_metrics(aligned.recon, aligned.truth, aligned.covered)
+    upstream = upstream_metrics(
+        recon,
+        truth,
+        phase_align=options.phase_align,
+        frc_sigma=options.frc_sigma,
+        ms_ssim_sigma=options.ms_ssim_sigma,
+        covered=covered,
+    )
+    lost = () if aligned.registered else ("no believable shift was found: not registered",)
+    return Evaluation(
+        metrics={name: Metric(*pair) for name, pair in upstream.values.items()},
+        standard=standard.metrics,
+        shift=shift,
+        amplitude_frc=upstream.amplitude_frc,
+        phase_frc=upstream.phase_frc,
+        curves=standard.curves,
+        recon=recon.astype(np.complex64),
+        truth=truth.astype(np.complex64),
+        covered=covered,
+        region=region.within(TRIM_PX, TRIM_PX),
+        notes=(*lost, *standard.notes),
+    )

@@ -1,0 +1,163 @@
+"""Up to which spatial frequency do two images agree?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.signal.windows import tukey
+
+from ptyrun.errors import GeometryError
+
+TAPER_PX = 20
+
+
+@dataclass(frozen=True)
+class RingCorrelation:
+    """Correlation (R,) of each ring of the spectrum, and how many Fourier pixels it has."""
+
+    correlation: NDArray[np.float64]
+    n_pixels: NDArray[np.int64]
+    side_px: int
+
+    @property
+    def frequencies(self) -> NDArray[np.float64]:
+        """Ring radii as fractions of the Nyquist frequency."""
+        return np.arange(len(self.correlation)) / (self.side_px / 2)
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """Where a curve falls below a threshold.
+
+    ``nyquist_fraction`` is None where it never does: the images agree up to Nyquist.
+    """
+
+    nyquist_fraction: float | None
+
+    @property
+    def crossed(self) -> bool:
+        """Whether the curve falls below the threshold at all."""
+        return self.nyquist_fraction is not None
+
+
+Threshold = Callable[[RingCorrelation], NDArray[np.float64]]
+
+
+def ring_correlation(first: NDArray[Any], second: NDArray[Any]) -> RingCorrelation:
+    r"""Correlate the spectra of two square images ring by ring, out to the corner.
+
+    Parameters
+    ----------
+    first, second : ndarray, shape (N, N)
+        Real or complex.
+
+    Raises
+    ------
+    GeometryError
+        If the images are not square and of one size.
+
+    Notes
+    -----
+    :math:`|\sum F_1 F_2^*| / \sqrt{\sum |F_1|^2 \sum |F_2|^2}` over the Fourier pixels whose
+    radius rounds to the ring's number. Source: Saxton and Baumeister, J. Microsc. 127, 127 (1982),
+    doi:10.1111/j.1365-2818.1982.tb00405.x.
+    """
+    side = first.shape[0]
+    if first.shape != (side, side) or second.shape != (side, side):
+        raise GeometryError(
+            "ring correlation takes two square images of one size",
+            why=f"these are {first.shape} and {second.shape}",
+            do="crop both to one square",
+        )
+    spectra = [np.fft.fftshift(np.fft.fft2(image)) for image in (first, second)]
+    offsets = np.arange(side) - side // 2
+    ring = np.rint(np.hypot(offsets[:, None], offsets[None, :])).astype(np.int64).ravel()
+    cross = (spectra[0] * spectra[1].conj()).ravel()
+    total = np.bincount(ring, cross.real) + 1j * np.bincount(ring, cross.imag)
+    powers = [np.bincount(ring, np.abs(spectrum.ravel()) ** 2) for spectrum in spectra]
+    norm = np.sqrt(powers[0] * powers[1])
+    correlation = np.divide(np.abs(total), norm, out=np.zeros_like(norm), where=norm > 0)
+    return RingCorrelation(correlation, np.bincount(ring), side)
+
+
+def tapered_correlation(
+    first: NDArray[Any],
+    second: NDArray[Any],
+    covered: NDArray[np.bool_] | None = None,
+    taper_px: int = TAPER_PX,
+) -> RingCorrelation:
+    """Correlate up to Nyquist, with edges tapered so that they do not correlate by themselves.
+
+    Parameters
+    ----------
+    first, second : ndarray, shape (H, W)
+        Their centre square is used; its mean is taken off before tapering.
+    covered : ndarray of bool, shape (H, W), optional
+        Pixels that count; the others are set to the mean in both.
+    taper_px : int
+        Width of the raised cosine at each edge; at most a quarter of the side.
+    """
+    side = min(first.shape)
+    top, left = ((length - side) // 2 for length in first.shape)
+    square = (slice(top, top + side), slice(left, left + side))
+    mask = np.ones((side, side), bool) if covered is None else covered[square]
+    window = _window(side, min(taper_px, side // 4)) * mask
+    images = [image[square] - _mean(image[square][mask]) for image in (first, second)]
+    full = ring_correlation(images[0] * window, images[1] * window)
+    rings = side // 2 + 1
+    return RingCorrelation(full.correlation[:rings], full.n_pixels[:rings], side)
+
+
+def fixed(level: float) -> Threshold:
+    """Build a threshold of one level at every ring: 0.5, or 1/7."""
+    return lambda rings: np.full(len(rings.correlation), level)
+
+
+def bits(information: float) -> Threshold:
+    r"""Build the threshold at which a ring carries so many bits per pixel: 1/2, or 1.
+
+    Notes
+    -----
+    With :math:`s = 2^b - 1` the signal-to-noise ratio wanted of the whole data, each half having
+    half of it, and n pixels in the ring:
+    :math:`(s/2 + 2\sqrt{s/2}/\sqrt n + 1/\sqrt n) / (s/2 + 1 + 2\sqrt{s/2}/\sqrt n)`; for half a
+    bit (0.2071 + 1.9102/sqrt n)/(1.2071 + 0.9102/sqrt n).
+    Source: van Heel and Schatz, J. Struct. Biol. 151, 250 (2005), doi:10.1016/j.jsb.2005.05.009.
+    """
+    snr = (2**information - 1) / 2
+
+    def threshold(rings: RingCorrelation) -> NDArray[np.float64]:
+        root = np.sqrt(np.maximum(rings.n_pixels, 1))
+        spread = 2 * np.sqrt(snr) / root
+        return np.asarray((snr + spread + 1 / root) / (snr + 1 + spread))
+
+    return threshold
+
+
+def crossing(rings: RingCorrelation, threshold: Threshold) -> Crossing:
+    """Find where the curve first falls below the threshold, linearly interpolated.
+
+    Ring 0, the mean, is no frequency and passed over.
+    """
+    gap = rings.correlation - threshold(rings)
+    low = np.flatnonzero(gap[1:] < 0) + 1
+    if len(low) == 0:
+        return Crossing(None)
+    ring = int(low[0])
+    if ring == 1:
+        return Crossing(float(rings.frequencies[ring]))
+    part = gap[ring - 1] / (gap[ring - 1] - gap[ring])
+    return Crossing(float((ring - 1 + part) / (rings.side_px / 2)))
+
+
+def _window(side: int, taper_px: int) -> NDArray[np.float64]:
+    profile = tukey(side, 2 * taper_px / side)
+    return np.asarray(profile[:, None] * profile[None, :], np.float64)
+
+
+def _mean(values: NDArray[Any]) -> Any:
+    return values.mean() if values.size else 0.0

@@ -1,0 +1,148 @@
+"""How near is a reconstruction to the truth, by the measures of the literature?"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from skimage.metrics import structural_similarity
+
+from ptyrun.ptycho.alignment import global_factor
+
+WANG_SIGMA_PX = 1.5
+WANG_WINDOW_PX = 11
+WANG_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
+
+# With so large a constant the luminance term of SSIM is 1, and contrast times structure remains.
+NO_LUMINANCE = 1e6
+
+Image = NDArray[np.floating[Any]]
+Complex2D = NDArray[np.complexfloating[Any, Any]]
+Mask = NDArray[np.bool_]
+
+
+def mae(recon: Image, truth: Image, covered: Mask) -> float:
+    """Mean absolute difference over the covered pixels."""
+    return float(np.mean(np.abs(recon - truth)[covered]))
+
+
+def phase_difference(recon: Complex2D, truth: Complex2D) -> NDArray[np.float64]:
+    """Phase of R O*, in (-pi, pi]: a difference that knows no wraps."""
+    return np.asarray(np.angle(recon * truth.conj()), np.float64)
+
+
+def psnr(mse: float, data_range: float) -> float:
+    r"""Peak signal-to-noise ratio in dB, by the range of the truth; infinite without error.
+
+    :math:`10 \log_{10}(L^2 / \mathrm{MSE})`. Source: Huynh-Thu and Ghanbari, Electron. Lett. 44,
+    800 (2008), doi:10.1049/el:20080522.
+    """
+    if mse <= 0:
+        return math.inf
+    return float(10 * np.log10(data_range**2 / mse)) if data_range > 0 else math.nan
+
+
+def ssim(recon: Image, truth: Image, covered: Mask) -> float:
+    """Structural similarity by the range of the truth, averaged over the covered pixels.
+
+    Gaussian window of 11 px, sigma 1.5. Source: Wang, Bovik, Sheikh and Simoncelli, IEEE Trans.
+    Image Process. 13, 600 (2004), doi:10.1109/TIP.2003.819861. NaN below 11 px or without range.
+    """
+    data_range = float(np.ptp(truth[covered]))
+    if min(truth.shape) < WANG_WINDOW_PX or data_range == 0:
+        return math.nan
+    return _mean_similarity(recon, truth, covered, data_range, luminance=True)
+
+
+def wang_scales(shape: tuple[int, ...]) -> int:
+    """Number of scales, at most 5, at which an image is still as large as the window."""
+    scales, side = 0, min(shape)
+    while side >= WANG_WINDOW_PX and scales < len(WANG_WEIGHTS):
+        scales, side = scales + 1, side // 2
+    return scales
+
+
+def ms_ssim(recon: Image, truth: Image, covered: Mask) -> float:
+    """Multi-scale structural similarity by the range of the truth.
+
+    Contrast and structure at every scale, luminance at the coarsest, to the power of Wang's five
+    weights; scales follow by averaging 2 x 2 pixels. Images below 176 px have fewer scales
+    (:func:`wang_scales`); the weights of those that fit are then normalised to 1. Source: Wang,
+    Simoncelli and Bovik, Asilomar 2003, doi:10.1109/ACSSC.2003.1292216, made of scikit-image's
+    ``structural_similarity``. NaN below 11 px or without range.
+    """
+    data_range = float(np.ptp(truth[covered]))
+    scales = wang_scales(truth.shape)
+    if scales == 0 or data_range == 0:
+        return math.nan
+    weights = np.array(WANG_WEIGHTS[:scales]) / sum(WANG_WEIGHTS[:scales])
+    product = 1.0
+    for scale, weight in enumerate(weights):
+        last = scale == scales - 1
+        found = _mean_similarity(recon, truth, covered, data_range, luminance=last)
+        product *= max(found, 0.0) ** float(weight)
+        if not last:
+            recon, truth = _halved(recon), _halved(truth)
+            covered = _halved(covered.astype(np.float64)) == 1 if not covered.all() else _all(truth)
+            if not covered.any():
+                return math.nan
+    return product
+
+
+def complex_error(recon: Complex2D, truth: Complex2D) -> float:
+    r"""Relative error of the complex field after the best global factor.
+
+    :math:`\sqrt{\sum |cR - O|^2 / \sum |O|^2}` with :math:`c = \sum R^* O / \sum |R|^2`; the root
+    of :func:`invariant_error`, in [0, 1].
+    """
+    return math.sqrt(invariant_error(recon, truth))
+
+
+def invariant_error(recon: Complex2D, truth: Complex2D) -> float:
+    r"""Normalised squared error, blind to one global complex factor, in [0, 1].
+
+    :math:`E^2 = 1 - |\sum R^* O|^2 / (\sum |R|^2 \sum |O|^2)`.
+    Source: Fienup, Appl. Opt. 36, 8352 (1997), doi:10.1364/AO.36.008352.
+
+    Examples
+    --------
+    >>> invariant_error(1j * np.eye(2), np.eye(2))
+    0.0
+    """
+    power = float(np.sum(np.abs(truth) ** 2))
+    if power == 0:
+        return math.nan
+    residual = truth - global_factor(recon, truth) * recon
+    return min(1.0, float(np.sum(np.abs(residual) ** 2)) / power)
+
+
+def _mean_similarity(
+    recon: Image, truth: Image, covered: Mask, data_range: float, *, luminance: bool
+) -> float:
+    """Average over covered pixels whose whole window lies inside the image, as Wang does."""
+    _, local = structural_similarity(  # type: ignore[no-untyped-call]
+        truth.astype(np.float64),
+        recon.astype(np.float64),
+        data_range=data_range,
+        gaussian_weights=True,
+        sigma=WANG_SIGMA_PX,
+        use_sample_covariance=False,
+        K1=0.01 if luminance else NO_LUMINANCE,
+        full=True,
+    )
+    margin = WANG_WINDOW_PX // 2
+    inner = (slice(margin, truth.shape[0] - margin), slice(margin, truth.shape[1] - margin))
+    chosen = local[inner][covered[inner]]
+    return float(chosen.mean()) if chosen.size else math.nan
+
+
+def _halved(image: Image) -> Image:
+    height, width = (side // 2 * 2 for side in image.shape)
+    even = image[:height, :width]
+    return np.asarray(even.reshape(height // 2, 2, width // 2, 2).mean(axis=(1, 3)))
+
+
+def _all(image: Image) -> Mask:
+    return np.ones(image.shape, bool)

@@ -1,0 +1,143 @@
+"""What do the literature's measures say of one aligned pair of images?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ptyrun.ptycho import frc, metrics
+from ptyrun.ptycho.alignment import coherence
+from ptyrun.results import Metric
+
+SOURCES: Mapping[str, str] = {
+    "mae": "mean absolute difference; of phases, that of R O*, which has no wraps",
+    "psnr": "by the range of the truth; doi:10.1049/el:20080522",
+    "ssim": "Wang et al. 2004, by the range of the truth; doi:10.1109/TIP.2003.819861",
+    "ms_ssim": "Wang et al. 2003, of scikit-image's SSIM; doi:10.1109/ACSSC.2003.1292216",
+    "complex_error": "relative, after the best global factor; doi:10.1364/AO.36.008352",
+    "invariant_error": "squared, Fienup 1997; doi:10.1364/AO.36.008352",
+    "coherence": "correlation of the complex fields without their means",
+    "frc50": "FRC 0.5 in fractions of Nyquist; doi:10.1111/j.1365-2818.1982.tb00405.x",
+    "frc1over7": "FRC 1/7 in fractions of Nyquist; doi:10.1016/j.jmb.2003.07.013",
+    "frc_half_bit": "van Heel and Schatz 2005; doi:10.1016/j.jsb.2005.05.009",
+    "frc_one_bit": "van Heel and Schatz 2005; doi:10.1016/j.jsb.2005.05.009",
+}
+
+THRESHOLDS: Mapping[str, frc.Threshold] = {
+    "frc50": frc.fixed(0.5),
+    "frc1over7": frc.fixed(1 / 7),
+    "frc_half_bit": frc.bits(0.5),
+    "frc_one_bit": frc.bits(1.0),
+}
+
+Complex2D = NDArray[np.complexfloating[Any, Any]]
+Image = NDArray[np.floating[Any]]
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Tapered ring correlations (R,) up to Nyquist: of amplitude, of phase and of the field."""
+
+    amplitude: frc.RingCorrelation
+    phase: frc.RingCorrelation
+    field: frc.RingCorrelation
+
+
+@dataclass(frozen=True)
+class Standard:
+    """The measures by name, the curves behind the resolutions, and what must be said of them.
+
+    A resolution is None where the curve never falls below its threshold; ``notes`` names it.
+    """
+
+    metrics: Mapping[str, Metric]
+    curves: Curves
+    notes: tuple[str, ...]
+
+
+def standard_metrics(recon: Complex2D, truth: Complex2D, covered: Mask) -> Standard:
+    """Measure an aligned pair over its covered pixels.
+
+    Parameters
+    ----------
+    recon, truth : ndarray of complex, shape (H, W)
+        From :func:`ptyrun.ptycho.alignment.align`.
+    covered : ndarray of bool, shape (H, W)
+        Where *recon* is known. Elsewhere *truth* stands in for it in windows and spectra, and
+        nothing is averaged.
+    """
+    known = np.where(covered, recon, truth)
+    amplitude = (np.abs(known), np.abs(truth))
+    # Around the phase of the truth's mean, an object's phases seldom wrap.
+    middle = np.exp(-1j * np.angle(truth[covered].mean()))
+    phase = (np.angle(known * middle), np.angle(truth * middle))
+    difference = metrics.phase_difference(known, truth)
+    values = {
+        "mae": Metric(metrics.mae(*amplitude, covered), float(np.abs(difference)[covered].mean())),
+        "psnr": Metric(
+            _psnr(amplitude[1] - amplitude[0], amplitude[1], covered),
+            _psnr(difference, phase[1], covered),
+        ),
+        "ssim": Metric(metrics.ssim(*amplitude, covered), metrics.ssim(*phase, covered)),
+        "ms_ssim": Metric(metrics.ms_ssim(*amplitude, covered), metrics.ms_ssim(*phase, covered)),
+        **field_metrics(recon[covered], truth[covered]),
+    }
+    curves = correlations(recon, truth, covered)
+    return Standard({**values, **resolutions(curves)}, curves, _notes(curves, covered))
+
+
+def field_metrics(recon: Complex2D, truth: Complex2D) -> dict[str, Metric]:
+    """Measure the complex fields as such; pixels (k,)."""
+    return {
+        "complex_error": Metric(value=metrics.complex_error(recon, truth)),
+        "invariant_error": Metric(value=metrics.invariant_error(recon, truth)),
+        "coherence": Metric(value=coherence(recon, truth)),
+    }
+
+
+def correlations(first: Complex2D, second: Complex2D, covered: Mask) -> Curves:
+    """Correlate amplitude, phase and field of an aligned pair, tapered, up to Nyquist."""
+    middle = np.exp(-1j * np.angle(second[covered].mean()))
+    return Curves(
+        frc.tapered_correlation(np.abs(first), np.abs(second), covered),
+        frc.tapered_correlation(np.angle(first * middle), np.angle(second * middle), covered),
+        frc.tapered_correlation(first, second, covered),
+    )
+
+
+def resolutions(curves: Curves) -> dict[str, Metric]:
+    """Find where each curve crosses each threshold, in fractions of Nyquist."""
+    return {
+        name: Metric(
+            amplitude=frc.crossing(curves.amplitude, threshold).nyquist_fraction,
+            phase=frc.crossing(curves.phase, threshold).nyquist_fraction,
+            value=frc.crossing(curves.field, threshold).nyquist_fraction,
+        )
+        for name, threshold in THRESHOLDS.items()
+    }
+
+
+def _psnr(difference: Image, truth: Image, covered: Mask) -> float:
+    mse = float(np.mean(difference[covered] ** 2))
+    return metrics.psnr(mse, float(np.ptp(truth[covered])))
+
+
+def _notes(curves: Curves, covered: Mask) -> tuple[str, ...]:
+    notes = []
+    for name, found in resolutions(curves).items():
+        parts = {"amplitude": found.amplitude, "phase": found.phase, "field": found.value}
+        beyond = [part for part, crossing in parts.items() if crossing is None]
+        if beyond:
+            notes.append(f"{name} of {', '.join(beyond)}: no crossing, agreement up to Nyquist")
+    scales = metrics.wang_scales(covered.shape)
+    if scales < len(metrics.WANG_WEIGHTS):
+        notes.append(f"ms_ssim has {scales} of {len(metrics.WANG_WEIGHTS)} scales: a small image")
+    holes = 1 - float(covered.mean())
+    if holes > 0:
+        notes.append(f"{holes:.1%} of the region is not covered and not measured")
+    return tuple(notes)

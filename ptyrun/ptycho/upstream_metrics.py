@@ -1,0 +1,172 @@
+"""What do upstream's metrics say, by upstream's own definitions?
+
+They are kept so that numbers can be laid beside older ones, oddities included: PSNR against 255
+for images of about 1, FRC rings out to the corner, and a multi-scale SSIM that decimates without a
+filter. :mod:`ptyrun.ptycho.metrics` has what the literature defines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter, gaussian_filter1d
+from skimage.metrics import structural_similarity
+
+from ptyrun.config import PhaseAlign
+from ptyrun.ptycho.frc import ring_correlation
+from ptyrun.ptycho.phases import without_mean, without_plane
+
+NAMES = ("mae", "mse", "psnr", "ssim", "ms_ssim", "frc50", "frc1over7")
+
+PEAK = 255.0
+SSIM_WINDOW_PX = 7
+SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
+LOWEST_SSIM = 1e-4
+
+Image = NDArray[np.floating[Any]]
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class UpstreamMetrics:
+    """Every metric as (amplitude, phase), and the two FRC curves by ring."""
+
+    values: Mapping[str, tuple[float, float]]
+    amplitude_frc: NDArray[np.float64]
+    phase_frc: NDArray[np.float64]
+
+
+def upstream_metrics(
+    recon: NDArray[Any],
+    truth: NDArray[Any],
+    *,
+    phase_align: PhaseAlign = PhaseAlign.PLANE,
+    frc_sigma: float = 0.0,
+    ms_ssim_sigma: float = 1.0,
+    covered: Mask | None = None,
+) -> UpstreamMetrics:
+    """Measure one pair of images.
+
+    Parameters
+    ----------
+    recon, truth : ndarray of complex, shape (H, W)
+        Registered, cropped and trimmed.
+    phase_align : PhaseAlign
+        What is taken off both phases.
+    frc_sigma, ms_ssim_sigma : float
+        Gaussian smoothing of the FRC curves, and of the amplitudes before MS-SSIM.
+    covered : ndarray of bool, shape (H, W), optional
+        Where *recon* is known; everything when None, as upstream has it. Elsewhere *truth* stands
+        in for it, and averages are over the covered pixels.
+    """
+    everywhere = covered is None or bool(covered.all())
+    mask = None if everywhere else covered
+    if mask is not None:
+        recon = np.where(mask, recon, truth)
+    amplitude = _scaled(np.abs(recon), np.abs(truth))
+    phase = tuple(_aligned_phase(np.angle(image), phase_align) for image in (recon, truth))
+    units = tuple((image + np.pi) / (2 * np.pi) for image in phase)
+    curves = tuple(frc_curve(pair[0], pair[1], frc_sigma) for pair in (amplitude, phase))
+    values = {
+        **_pixelwise(amplitude, phase, mask),
+        "ssim": (
+            ssim(amplitude[0], amplitude[1], float(np.ptp(amplitude[1])), mask),
+            ssim(units[0], units[1], 1.0, mask),
+        ),
+        "ms_ssim": (
+            ms_ssim(amplitude[0], amplitude[1], ms_ssim_sigma, mask),
+            ms_ssim(units[0], units[1], 0.0, mask),
+        ),
+        "frc50": (first_ring_below(curves[0], 0.5), first_ring_below(curves[1], 0.5)),
+        "frc1over7": (first_ring_below(curves[0], 1 / 7), first_ring_below(curves[1], 1 / 7)),
+    }
+    return UpstreamMetrics(values, curves[0], curves[1])
+
+
+def _pixelwise(
+    amplitude: tuple[Image, ...], phase: tuple[Image, ...], mask: Mask | None
+) -> dict[str, tuple[float, float]]:
+    differences = tuple(pair[1] - pair[0] for pair in (amplitude, phase))
+    mse = tuple(_mean(difference**2, mask) for difference in differences)
+    return {
+        "mae": (_mean(np.abs(differences[0]), mask), _mean(np.abs(differences[1]), mask)),
+        "mse": (mse[0], mse[1]),
+        "psnr": (_psnr(mse[0]), _psnr(mse[1])),
+    }
+
+
+def _psnr(mse: float) -> float:
+    return float(10 * np.log10(PEAK**2 / mse)) if mse > 0 else float("inf")
+
+
+def ssim(recon: Image, truth: Image, data_range: Any, covered: Mask | None = None) -> float:
+    """Structural similarity with a 7 px window; NaN for images smaller than that."""
+    if min(truth.shape) < SSIM_WINDOW_PX or data_range <= 0:
+        return float("nan")
+    value, local = structural_similarity(  # type: ignore[no-untyped-call]
+        truth, recon, win_size=SSIM_WINDOW_PX, data_range=data_range, full=True
+    )
+    return float(value) if covered is None else _mean(local, covered)
+
+
+def ms_ssim(recon: Image, truth: Image, sigma: float, covered: Mask | None = None) -> float:
+    """Product of full SSIM to the power of Wang's weights, over scales decimated by [::2, ::2].
+
+    It stops where a side falls below 7 px.
+    """
+    if sigma > 0:
+        recon, truth = (gaussian_filter(image, sigma) for image in (recon, truth))
+    # In the images' own precision: the constants of SSIM are the last digits of small values.
+    data_range = max(np.ptp(recon), np.ptp(truth))
+    product = 1.0
+    for weight in SCALE_WEIGHTS:
+        if min(truth.shape) < SSIM_WINDOW_PX:
+            break
+        product *= max(ssim(recon, truth, data_range, covered), LOWEST_SSIM) ** weight
+        recon, truth = recon[::2, ::2], truth[::2, ::2]
+        covered = None if covered is None else covered[::2, ::2]
+    return product
+
+
+def frc_curve(recon: Image, truth: Image, sigma: float) -> NDArray[np.float64]:
+    """Ring correlation of the centre square, every ring out to the corner, optionally smoothed."""
+    side = min(truth.shape)
+    curve = ring_correlation(_centre(truth, side), _centre(recon, side)).correlation
+    return np.asarray(gaussian_filter1d(curve, sigma)) if sigma > 0 else curve
+
+
+def first_ring_below(curve: NDArray[np.float64], threshold: float) -> float:
+    """Where the curve first falls below the threshold, in rings, linearly interpolated.
+
+    0 if the first ring is below, the length of the curve if none is.
+    """
+    below = np.flatnonzero(curve < threshold)
+    if len(below) == 0:
+        return float(len(curve))
+    ring = int(below[0])
+    if ring == 0:
+        return 0.0
+    before, after = curve[ring - 1], curve[ring]
+    return float(ring - 1 + (before - threshold) / (before - after))
+
+
+def _scaled(recon: Image, truth: Image) -> tuple[Image, Image]:
+    mean = recon.mean()
+    return (recon * (truth.mean() / mean) if mean > 0 else recon), truth
+
+
+def _aligned_phase(phase: Image, method: PhaseAlign) -> Image:
+    return without_plane(phase) if method is PhaseAlign.PLANE else without_mean(phase)
+
+
+def _centre(image: Image, side: int) -> Image:
+    top, left = ((length - side) // 2 for length in image.shape)
+    return image[top : top + side, left : left + side]
+
+
+def _mean(values: Image, covered: Mask | None) -> float:
+    return float(np.mean(values) if covered is None else np.mean(values[covered]))

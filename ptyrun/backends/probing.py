@@ -1,0 +1,144 @@
+"""Does a network give each group its own patch, whatever else is in the batch?
+
+Some networks sum the groups of a batch into one canvas, or let them influence each other.
+They are asked once, with made-up diffraction, before anything is computed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ptyrun.errors import ModelError
+
+Patches = NDArray[np.complex64]
+Predict = Callable[[NDArray[np.float32], NDArray[np.float32]], Patches]
+
+SEED = 20231
+# Batches of different sizes run through different kernels: 1e-5 of the maximum is common.
+TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True)
+class Safe:
+    """The largest batch that keeps groups apart, and the network made for it."""
+
+    batch_items: int
+    predict: Predict
+    notes: tuple[str, ...]
+
+
+def safe_batch(
+    compiled: Callable[[int], Predict], batch_items: int, patch_px: int, gridsize: int
+) -> Safe:
+    """Halve the batch until every group of it gets the patch that it gets alone.
+
+    Parameters
+    ----------
+    compiled : callable
+        Gives the network for one batch size.
+    batch_items, patch_px, gridsize : int
+        As in :class:`ptyrun.predictors.ModelRequest`.
+
+    Raises
+    ------
+    ModelError
+        If not even a single group gets one patch.
+    """
+    diffraction, offsets = specimen(batch_items, patch_px, gridsize)
+    alone = compiled(1)
+    first_fault = ""
+    for batch in _halves(batch_items):
+        predict = alone if batch == 1 else compiled(batch)
+        fault = _fault(predict, alone, diffraction[:batch], offsets[:batch])
+        if fault is None:
+            return Safe(batch, predict, _notes(batch_items, batch, first_fault))
+        first_fault = first_fault or fault
+    raise ModelError(
+        "the network does not give one patch per group",
+        why=first_fault,
+        do="give a network whose output is one patch for every group of the batch",
+    )
+
+
+def mixes_groups(predict: Predict, batch_items: int, patch_px: int, gridsize: int) -> str | None:
+    """Say how a network that takes only one batch size mixes its groups, or None."""
+    diffraction, offsets = specimen(2 * batch_items, patch_px, gridsize)
+    here, there = slice(0, batch_items), slice(batch_items - 1, 2 * batch_items - 1)
+    first = predict(diffraction[here], offsets[here])
+    fault = _count_fault(first, batch_items, patch_px)
+    if fault or batch_items == 1:
+        return fault
+    second = predict(diffraction[there], offsets[there])
+    return None if _equal(first[-1], second[0]) else "a group's patch depends on its batch"
+
+
+def specimen(
+    n_groups: int, patch_px: int, gridsize: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Made-up groups, each different, normalised as real ones are.
+
+    Returns
+    -------
+    diffraction : ndarray of float32, shape (n_groups, N, N, C)
+    local_offsets_px : ndarray of float32, shape (n_groups, 1, 2, C)
+    """
+    generator = np.random.default_rng(SEED)
+    channels = gridsize**2
+    axis = np.arange(patch_px) - patch_px // 2
+    width = generator.uniform(0.05, 0.15, (n_groups, 1, 1, channels)) * patch_px
+    radius = np.hypot(axis[:, None], axis[None, :])[None, :, :, None]
+    amplitude = np.exp(-radius / width) * generator.uniform(
+        0.5, 1.5, (n_groups, patch_px, patch_px, channels)
+    )
+    energy = np.sum(amplitude**2, axis=(1, 2), keepdims=True)
+    amplitude *= np.sqrt((patch_px / 2) ** 2 / energy)
+    offsets = generator.uniform(-3, 3, (n_groups, 1, 2, channels))
+    offsets -= offsets.mean(axis=-1, keepdims=True)
+    return amplitude.astype(np.float32), offsets.astype(np.float32)
+
+
+def _fault(
+    predict: Predict,
+    alone: Predict,
+    diffraction: NDArray[np.float32],
+    offsets: NDArray[np.float32],
+) -> str | None:
+    batch, patch_px = diffraction.shape[:2]
+    patches = predict(diffraction, offsets)
+    fault = _count_fault(patches, batch, patch_px)
+    if fault or batch == 1:
+        return fault
+    for item in sorted({0, batch // 2, batch - 1}):
+        single = alone(diffraction[item : item + 1], offsets[item : item + 1])
+        fault = _count_fault(single, 1, patch_px)
+        if fault:
+            return fault
+        if not _equal(patches[item], single[0]):
+            return f"in a batch of {batch}, group {item} gets another patch than alone"
+    return None
+
+
+def _count_fault(patches: Patches, batch: int, patch_px: int) -> str | None:
+    if patches.shape == (batch, patch_px, patch_px):
+        return None
+    return f"{batch} groups gave an array of shape {patches.shape}"
+
+
+def _equal(one: Patches, other: Patches) -> bool:
+    scale = float(np.nanmax(np.abs(other))) if np.isfinite(other).any() else 0.0
+    return np.allclose(one, other, rtol=0.0, atol=TOLERANCE * scale, equal_nan=True)
+
+
+def _halves(batch_items: int) -> Iterator[int]:
+    while batch_items > 1:
+        yield batch_items
+        batch_items //= 2
+    yield 1
+
+
+def _notes(asked: int, safe: int, fault: str) -> tuple[str, ...]:
+    return () if safe == asked else (f"predicts {safe} groups at once, not {asked}: {fault}",)

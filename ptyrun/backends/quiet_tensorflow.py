@@ -1,0 +1,47 @@
+"""How is TensorFlow imported without its greetings on stderr?
+
+``TF_CPP_MIN_LOG_LEVEL`` does not reach what is said before its logging is initialised, so
+the import runs with stderr set aside; whatever is not a greeting is said afterwards.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+GREETING = re.compile(
+    rb"^(WARNING: All log messages before absl|[IW]0000 |To enable the following instructions"
+    rb"|E0000 .*failed call to cuInit)"
+)
+
+
+@contextmanager
+def _without_greetings() -> Iterator[None]:
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as aside:
+        stderr_fd = os.dup(2)
+        os.dup2(aside.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(stderr_fd, 2)
+            os.close(stderr_fd)
+            aside.seek(0)
+            said = [line for line in aside if line.strip() and not GREETING.match(line)]
+            os.write(2, b"".join(said))
+
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+with _without_greetings():
+    import keras
+    import tensorflow as tf
+
+    GPUS = tf.config.list_physical_devices("GPU")
+
+tf.get_logger().setLevel("ERROR")
+
+__all__ = ["GPUS", "keras", "tf"]

@@ -1,0 +1,200 @@
+"""How does TensorFlow predict patches?
+
+Takes Keras 3 files, legacy Keras HDF5, SavedModel folders and upstream's bundles. A network
+gets diffraction (B, N, N, C) float32 and, if it has a second input, local offsets
+(B, 1, 2, C) in pixels. It gives complex patches (B, N, N[, 1]), or amplitude and phase: two
+outputs of that shape, in this order, or one real output with two channels.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import cache
+from typing import Any, Self, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ptyrun.backends.probing import Predict, mixes_groups, safe_batch, specimen
+from ptyrun.backends.quiet_tensorflow import GPUS, tf
+from ptyrun.backends.tf_networks import Network, load_network
+from ptyrun.backends.upstream import normalised_input
+from ptyrun.errors import ModelError, PredictionError
+from ptyrun.predictors import (
+    ModelCard,
+    ModelRequest,
+    PredictorOutOfMemoryError,
+    check_request,
+    locate,
+)
+
+
+class TensorFlowPredictor:
+    """A network run by TensorFlow at one fixed batch shape."""
+
+    def __init__(self, card: ModelCard, batch_items: int, patch_px: int, predict: Predict) -> None:
+        self.card = card
+        self.batch_items = batch_items
+        self._patch_px = patch_px
+        self._predict: Predict | None = predict
+
+    @classmethod
+    def open(cls, request: ModelRequest) -> Self:
+        """Load the model and run it once; ModelError when it does not suit the request."""
+        _configure_runtime()
+        model = locate(request.path)
+        card = check_request(model, request)
+        network = load_network(model)
+        batch_items, predict, notes = _prepared(network, card, request)
+        return cls(replace(card, notes=card.notes + notes), batch_items, request.patch_px, predict)
+
+    def predict(
+        self, diffraction: NDArray[np.float32], local_offsets_px: NDArray[np.float32]
+    ) -> NDArray[np.complex64]:
+        """One patch per group; see :class:`ptyrun.predictors.Predictor`."""
+        if self._predict is None:
+            raise PredictionError("the predictor is closed", why="close() was called", do="open it")
+        patches = self._predict(diffraction, local_offsets_px)
+        wanted = (self.batch_items, self._patch_px, self._patch_px)
+        if patches.shape != wanted:
+            raise PredictionError(
+                f"the network gave an array of shape {patches.shape}",
+                why=f"one patch per group has shape {wanted}",
+                do="use a smaller batch, or another model",
+            )
+        return patches
+
+    def close(self) -> None:
+        """Let go of the model and its memory."""
+        self._predict = None
+        gc.collect()
+
+
+@cache
+def _configure_runtime() -> None:
+    """Threads for the cores this process may use; bits that do not depend on scheduling."""
+    try:
+        # With one network at a time, threads between operations only compete.
+        tf.config.threading.set_inter_op_parallelism_threads(1)
+        tf.config.threading.set_intra_op_parallelism_threads(len(os.sched_getaffinity(0)))
+        for device in GPUS:
+            tf.config.experimental.set_memory_growth(device, True)
+            tf.config.experimental.enable_op_determinism()
+    except RuntimeError:
+        pass  # someone used TensorFlow before in this process: its settings stand
+
+
+def _prepared(
+    network: Network, card: ModelCard, request: ModelRequest
+) -> tuple[int, Predict, tuple[str, ...]]:
+    """Compile for the batch that will be used, and run it once."""
+
+    def compiled(batch: int) -> Predict:
+        return _compiled(network, batch, request)
+
+    patch_px, gridsize = request.patch_px, request.gridsize
+    if card.batch_items is not None:
+        predict = compiled(card.batch_items)
+        fault = mixes_groups(predict, card.batch_items, patch_px, gridsize)
+        if fault is not None:
+            raise ModelError(
+                "the network does not give one patch per group",
+                why=f"{fault}, and it takes no other batch than {card.batch_items}",
+                do="export it with a free batch axis",
+            )
+        return card.batch_items, predict, (f"takes batches of {card.batch_items} only",)
+    if network.foreign:
+        safe = safe_batch(compiled, request.batch_items, patch_px, gridsize)
+        return safe.batch_items, safe.predict, safe.notes
+    predict = compiled(request.batch_items)
+    predict(*specimen(request.batch_items, patch_px, gridsize))
+    return request.batch_items, predict, ()
+
+
+def _compiled(network: Network, batch: int, request: ModelRequest) -> Predict:
+    n, channels = request.patch_px, request.gridsize**2
+
+    def patches(diffraction: tf.Tensor, offsets: tf.Tensor) -> tf.Tensor:
+        if channels == 1:
+            offsets = tf.zeros_like(offsets)
+        return as_patches(network.call(diffraction, offsets))
+
+    function = tf.function(
+        patches,
+        input_signature=[
+            tf.TensorSpec((batch, n, n, channels), tf.float32),
+            tf.TensorSpec((batch, 1, 2, channels), tf.float32),
+        ],
+        autograph=False,
+    )
+
+    def predict(
+        diffraction: NDArray[np.float32], local_offsets_px: NDArray[np.float32]
+    ) -> NDArray[np.complex64]:
+        with _plain_errors(batch):
+            given = normalised_input(diffraction, network.intensity_scale)
+            return cast("NDArray[np.complex64]", function(given, local_offsets_px).numpy())
+
+    return predict
+
+
+def as_patches(outputs: Any) -> tf.Tensor:
+    """Complex patches (B, N, N) from what a network gave.
+
+    Raises
+    ------
+    ModelError
+        If it is neither complex patches nor amplitude and phase, one per group.
+    """
+    tensors = tf.nest.flatten(outputs)
+    kinds = [(tuple(tensor.shape), tensor.dtype.is_complex) for tensor in tensors]
+    if len(tensors) == 1 and kinds[0][1]:
+        patches = _single_channel(tensors[0])
+        if patches is not None:
+            return tf.cast(patches, tf.complex64)
+    if len(tensors) == 1 and not kinds[0][1] and kinds[0][0][-1:] == (2,):
+        return _polar(tensors[0][..., 0], tensors[0][..., 1])
+    if len(tensors) == 2 and not any(is_complex for _, is_complex in kinds):
+        amplitude, phase = (_single_channel(tensor) for tensor in tensors)
+        if amplitude is not None and phase is not None:
+            return _polar(amplitude, phase)
+    described = ", ".join(f"{shape} {'complex' if c else 'real'}" for shape, c in kinds)
+    raise ModelError(
+        f"the network gives {described}",
+        why="one patch per group is complex (B, N, N[, 1]), or amplitude and phase of that shape",
+        do="export the network with such an output",
+    )
+
+
+def _single_channel(tensor: tf.Tensor) -> tf.Tensor | None:
+    if tensor.shape.rank == 4 and tensor.shape[-1] == 1:
+        return tensor[..., 0]
+    return tensor if tensor.shape.rank == 3 else None
+
+
+def _polar(amplitude: tf.Tensor, phase: tf.Tensor) -> tf.Tensor:
+    amplitude, phase = tf.cast(amplitude, tf.float32), tf.cast(phase, tf.float32)
+    return tf.complex(amplitude * tf.cos(phase), amplitude * tf.sin(phase))
+
+
+@contextmanager
+def _plain_errors(batch: int) -> Iterator[None]:
+    """Turn TensorFlow's errors into ptyrun's."""
+    try:
+        yield
+    except (tf.errors.ResourceExhaustedError, MemoryError) as error:
+        raise PredictorOutOfMemoryError(
+            f"TensorFlow ran out of memory at {batch} groups",
+            why=str(error).splitlines()[0],
+            do="use a smaller predict batch",
+        ) from error
+    except (tf.errors.OpError, ValueError, TypeError) as error:
+        raise PredictionError(
+            f"the network failed at {batch} groups",
+            why=f"{type(error).__name__}: {str(error).strip()[:400]}",
+            do="look whether the model suits this patch size, gridsize and batch",
+        ) from error

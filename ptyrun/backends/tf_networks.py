@@ -1,0 +1,136 @@
+"""How does a TensorFlow or Keras model on disk become a function of diffraction and offsets?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ptyrun.archives import SafeArchive
+from ptyrun.backends.quiet_tensorflow import keras, tf
+from ptyrun.backends.upstream import build
+from ptyrun.bundles import BundleReader
+from ptyrun.errors import ModelError
+from ptyrun.modelfiles import ModelFile, ModelKind
+
+SIGNATURE = "serving_default"
+
+
+@dataclass(frozen=True)
+class Network:
+    """A loaded network.
+
+    ``call`` takes diffraction (B, N, N, C) and local offsets (B, 1, 2, C) and gives whatever the
+    network gives. ``foreign`` networks are not trusted to keep the groups of a batch apart.
+    """
+
+    call: Callable[[tf.Tensor, tf.Tensor], Any]
+    foreign: bool
+    intensity_scale: float | None = None
+
+
+def load_network(model: ModelFile) -> Network:
+    """Load a model.
+
+    Raises
+    ------
+    ModelError
+        If it is damaged, holds code, or takes inputs that ptyrun does not know.
+    """
+    return LOADERS[model.kind](model.path)
+
+
+def _from_bundle(path: Path) -> Network:
+    with BundleReader(path) as reader:
+        bundle = reader.load()
+    network = build(bundle)
+    return Network(
+        lambda diffraction, offsets: network([diffraction, offsets], training=False),
+        foreign=False,
+        intensity_scale=bundle.parameters.intensity_scale,
+    )
+
+
+def _from_keras(path: Path) -> Network:
+    with SafeArchive(path, path.name):
+        pass  # Keras unpacks it by itself; refuse what could leave the folder before it does
+    return _from_keras_file(path)
+
+
+def _from_keras_file(path: Path) -> Network:
+    try:
+        model = keras.models.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # Keras raises whatever the malformed part provokes
+        raise ModelError(
+            f"Keras cannot load {path.name}",
+            why=_first_lines(error),
+            do="save the model without Lambda layers and custom classes, or as a SavedModel",
+        ) from error
+    order = _input_order([tensor.shape for tensor in model.inputs], path)
+
+    def call(diffraction: tf.Tensor, offsets: tf.Tensor) -> Any:
+        given = [(diffraction, offsets)[index] for index in order]
+        given = [tf.cast(x, spec.dtype) for x, spec in zip(given, model.inputs, strict=True)]
+        return model(given if len(given) > 1 else given[0], training=False)
+
+    return Network(call, foreign=True)
+
+
+def _from_saved_model(path: Path) -> Network:
+    try:
+        loaded = tf.saved_model.load(str(path))
+    except Exception as error:  # TensorFlow raises whatever the malformed part provokes
+        raise ModelError(
+            f"TensorFlow cannot load the SavedModel {path.name}",
+            why=_first_lines(error),
+            do="save the model again",
+        ) from error
+    function = loaded.signatures.get(SIGNATURE)
+    if function is None:
+        raise ModelError(
+            f"the SavedModel {path.name} has no signature {SIGNATURE}",
+            why=f"its signatures: {', '.join(loaded.signatures) or 'none'}",
+            do="export it with Keras' model.export()",
+        )
+    specs: Mapping[str, tf.TensorSpec] = function.structured_input_signature[1]
+    names = sorted(specs)
+    order = _input_order([specs[name].shape for name in names], path)
+
+    def call(diffraction: tf.Tensor, offsets: tf.Tensor) -> Any:
+        # `loaded` owns the variables; without this reference they would be freed.
+        assert loaded is not None
+        given = [(diffraction, offsets)[index] for index in order]
+        return function(
+            **{name: tf.cast(x, specs[name].dtype) for name, x in zip(names, given, strict=True)}
+        )
+
+    return Network(call, foreign=True)
+
+
+def _input_order(shapes: Sequence[Any], path: Path) -> tuple[int, ...]:
+    """For each input of the network 0 (diffraction) or 1 (offsets)."""
+    known = [tuple(shape) if shape is not None else () for shape in shapes]
+    order = tuple(int(shape[1:3] == (1, 2)) for shape in known)
+    if len(order) == 2 and order[0] == order[1]:
+        order = (0, 1)
+    if sorted(order) not in ([0], [0, 1]):
+        raise ModelError(
+            f"{path.name} takes inputs of shapes {known}",
+            why="a predictor takes diffraction (B, N, N, C), or that and offsets (B, 1, 2, C)",
+            do="export the network with these inputs",
+        )
+    return order
+
+
+def _first_lines(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {' '.join(lines[:2])[:400]}"
+
+
+LOADERS: Mapping[ModelKind, Callable[[Path], Network]] = {
+    ModelKind.BUNDLE: _from_bundle,
+    ModelKind.KERAS: _from_keras,
+    ModelKind.KERAS_H5: _from_keras_file,
+    ModelKind.SAVED_MODEL: _from_saved_model,
+}

@@ -1,0 +1,180 @@
+"""What do the layers that upstream adds to Keras compute?
+
+Written from their formulas, one group at a time: no layer here ever mixes groups, whatever
+the batch. Upstream: PtychoPINN, Hoidn et al., Sci. Rep. 13, 22789 (2023),
+doi:10.1038/s41598-023-48351-7.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ptyrun.backends.quiet_tensorflow import keras, tf
+
+# Keeps the division finite where no mask reaches; upstream's value.
+MASK_FLOOR = 0.001
+
+ACTIVATIONS: Mapping[str, Callable[[tf.Tensor, float], tf.Tensor]] = {
+    "sigmoid": lambda x, scale: tf.sigmoid(x),
+    "tanh": lambda x, scale: scale * tf.tanh(x),
+    "swish": lambda x, scale: tf.nn.swish(x),
+    "softplus": lambda x, scale: tf.nn.softplus(x),
+    "relu": lambda x, scale: tf.nn.relu(x),
+}
+
+
+class _Layer(keras.layers.Layer):  # type: ignore[misc]
+    """Takes inputs as they are: upstream's policies would turn offsets into complex numbers."""
+
+    def __init__(self, **kwargs: Any):
+        super().__init__(autocast=False, **kwargs)
+
+
+class IntensityScaler(_Layer):
+    """Divides by the scale that upstream multiplies its inputs with.
+
+    That is done before the network is called, so nothing is left to do here.
+    """
+
+    def call(self, inputs: Any) -> tf.Tensor:
+        """Amplitudes (B, N, N, C), possibly in a list of one."""
+        return inputs[0] if isinstance(inputs, list | tuple) else inputs
+
+
+class ActivationLayer(_Layer):
+    """An activation by name; only tanh is scaled."""
+
+    def __init__(self, activation_name: str = "sigmoid", scale: float = 1.0, **kwargs: Any):
+        super().__init__(**kwargs)
+        self._function = ACTIVATIONS[activation_name]
+        self._scale = scale
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        """Values of any shape."""
+        return self._function(inputs, self._scale)
+
+
+class CenterMaskLayer(_Layer):
+    """A mask of *c* channels: 1 in the central N/2 x N/2 (``center``) or around it (``border``)."""
+
+    def __init__(self, N: int, c: int, kind: str = "center", **kwargs: Any):
+        super().__init__(**kwargs)
+        if kind not in ("center", "border"):
+            raise ValueError(f"kind of mask {kind!r}")
+        self._N, self._c, self._kind = N, c, kind
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        """(B, N, N, any) to (B, N, N, c)."""
+        line = central_half(self._N)
+        mask = line[:, None] * line[None, :]
+        if self._kind == "border":
+            mask = 1.0 - mask
+        shape = [tf.shape(inputs)[0], self._N, self._N, self._c]
+        return tf.broadcast_to(mask[None, :, :, None], shape)
+
+
+class CombineComplexLayer(_Layer):
+    """Two real images into a complex one: amplitude and phase, or real and imaginary part."""
+
+    def __init__(self, use_polar: bool = False, **kwargs: Any):
+        super().__init__(**kwargs)
+        self._use_polar = use_polar
+
+    def call(self, inputs: list[tf.Tensor]) -> tf.Tensor:
+        """Twice (B, N, N, C) float32 to (B, N, N, C) complex64."""
+        first, second = (tf.cast(part, tf.float32) for part in inputs)
+        if self._use_polar:
+            return tf.complex(first * tf.cos(second), first * tf.sin(second))
+        return tf.complex(first, second)
+
+
+class ReassemblePatchesLayer(_Layer):
+    r"""The patches of each group, laid at their offsets and averaged, one canvas per group.
+
+    Notes
+    -----
+    With patches :math:`o_i`, shifts :math:`T_i` by minus the local offset (bilinear, zero
+    outside) and the mask *m* of the central half,
+    :math:`\\sum_i T_i o_i / (\\sum_i T_i m + 0.001)`. Upstream sums over the whole batch as
+    soon as it holds 64 patches; here every group keeps its own canvas.
+    """
+
+    def __init__(self, padded_size: int, N: int, gridsize: int, **kwargs: Any):
+        super().__init__(**kwargs)
+        self._padded_px, self._N, self._gridsize = padded_size, N, gridsize
+
+    def call(self, inputs: list[tf.Tensor]) -> tf.Tensor:
+        """(B, N, N, C) complex64 and (B, 1, 2, C) [x, y] px to (B, padded, padded, 1)."""
+        patches, offsets_px = inputs
+        along_x = shift_matrices(-offsets_px[:, 0, 0, :], self._N, self._padded_px)
+        along_y = shift_matrices(-offsets_px[:, 0, 1, :], self._N, self._padded_px)
+        patches = tf.transpose(patches, [0, 3, 1, 2])
+        line = central_half(self._N)[:, None]
+        weight = tf.matmul(along_y @ line, along_x @ line, transpose_b=True)
+        weight = tf.reduce_sum(weight, axis=1) + MASK_FLOOR
+        mean = tf.complex(
+            _laid(tf.math.real(patches), along_y, along_x) / weight,
+            _laid(tf.math.imag(patches), along_y, along_x) / weight,
+        )
+        return tf.expand_dims(mean, -1)
+
+
+class TrimReconstructionLayer(_Layer):
+    """The central *output_size* pixels of a canvas, both ways."""
+
+    def __init__(self, output_size: int, **kwargs: Any):
+        super().__init__(**kwargs)
+        self._size_px = output_size
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        """(B, M, M, any) to (B, output_size, output_size, any)."""
+        start = (inputs.shape[1] - self._size_px) // 2
+        stop = start + self._size_px
+        return inputs[:, start:stop, start:stop, :]
+
+
+def central_half(n: int) -> tf.Tensor:
+    """1 in the central half of *n* pixels, else 0; shape (n,)."""
+    border = n // 4
+    return tf.constant([float(border <= i < n - border) for i in range(n)])
+
+
+def shift_matrices(shifts_px: tf.Tensor, n: int, padded_px: int) -> tf.Tensor:
+    """Matrices that lay a line of *n* pixels on a longer one, shifted by linear interpolation.
+
+    Parameters
+    ----------
+    shifts_px : tensor of float32, shape (B, C)
+        Towards larger indices.
+    n, padded_px : int
+        Lengths of the line and of the line it is laid on, which share their centre.
+
+    Returns
+    -------
+    tensor of float32, shape (B, C, padded_px, n)
+        Two values per row at most, which sum to 1 where both neighbours exist.
+    """
+    border = (padded_px - n) // 2
+    # Rounded as upstream rounds it: the canvas coordinate first, then the distance.
+    source_px = tf.range(padded_px, dtype=tf.float32) - shifts_px[:, :, None]
+    distance_px = source_px[..., None] - tf.range(border, border + n, dtype=tf.float32)
+    return tf.maximum(0.0, 1.0 - tf.abs(distance_px))
+
+
+def _laid(patches: tf.Tensor, along_y: tf.Tensor, along_x: tf.Tensor) -> tf.Tensor:
+    """Sum over a group's shifted patches: (B, C, N, N) to (B, padded, padded)."""
+    return tf.reduce_sum(along_y @ tf.matmul(patches, along_x, transpose_b=True), axis=1)
+
+
+LAYERS: Mapping[str, type[keras.layers.Layer]] = {
+    layer.__name__: layer
+    for layer in (
+        IntensityScaler,
+        ActivationLayer,
+        CenterMaskLayer,
+        CombineComplexLayer,
+        ReassemblePatchesLayer,
+        TrimReconstructionLayer,
+    )
+}

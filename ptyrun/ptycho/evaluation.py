@@ -51,6 +51,11 @@ class Evaluation:
         """How much the fields have in common: 1 for one object, 0 for two."""
         return self.standard["coherence"].value or 0.0
 
+    @property
+    def belongs(self) -> bool:
+        """Whether both images can be of one object."""
+        return self.coherence >= ONE_OBJECT
+
 
 def evaluate(
     recon: Complex2D,
@@ -147,7 +152,7 @@ def disagreement(evaluation: Evaluation, against: str) -> str | None:
     against : str
         What it was measured against, in words.
     """
-    if evaluation.coherence >= ONE_OBJECT:
+    if evaluation.belongs:
         return None
     return (
         f"it has nothing in common with {against}: coherence {evaluation.coherence:.2f} after "

@@ -72,7 +72,8 @@ def register(recon: NDArray[Any], truth: NDArray[Any]) -> Shift:
 
 def apply_shift(image: NDArray[Any], shift: Shift) -> NDArray[np.complex128]:
     """Move an image (H, W) by a fraction of pixels; what leaves at one side enters at the other."""
-    spectrum = fourier_shift(np.fft.fft2(image.astype(np.complex128)), (shift.dy_px, shift.dx_px))
+    # Transformed in the image's precision and shifted in double, as upstream does: bit for bit.
+    spectrum = fourier_shift(np.fft.fft2(image).astype(np.complex128), (shift.dy_px, shift.dx_px))
     return np.asarray(np.fft.ifft2(spectrum), np.complex128)
 
 

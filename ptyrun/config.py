@@ -164,3 +164,5 @@ class SessionOptions:
     arms: tuple[str, ...] | None = None
     workers: int = 1
     shared_folder: bool = False
+    device_wait_s: float = 0.0
+    lock_cpu: bool = False

@@ -86,6 +86,11 @@ class RunPaths:
         return self.root / "process.json"
 
     @property
+    def process_lock(self) -> Path:
+        """Held by the tracked session for its life; safe to delete."""
+        return self.root / "process.lock"
+
+    @property
     def completion(self) -> Path:
         return self.root / "completion.json"
 

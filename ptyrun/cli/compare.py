@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import click
@@ -13,11 +14,28 @@ from ptyrun.cli import options as shared
 @click.command("compare")
 @comparing.options
 @shared.session("--only-arm")
+@shared.until_complete
 @click.pass_context
-def command(ctx: click.Context, /, new: bool, invalidate: tuple[str, ...], **given: Any) -> None:
+def command(
+    ctx: click.Context,
+    /,
+    new: bool,
+    invalidate: tuple[str, ...],
+    until_complete: bool,
+    **given: Any,
+) -> None:
     """Compare the arms on one scan. Safe to kill, safe to repeat: called again, it continues."""
-    from ptyrun import comparison
     from ptyrun.cli import console
+
+    if until_complete:
+        from ptyrun.background import windows
+
+        first = [word for word in sys.argv[1:] if word != "--until-complete"]
+        # Only the first window may begin afresh; the others go on with what it began.
+        later = [word for word in first if word != "--new"]
+        ctx.exit(windows.drive(given["output_dir"], first, later, console.Console()))
+
+    from ptyrun import comparison
 
     session = shared.session_options(given)
     screen = console.Console.from_words(given)

@@ -18,8 +18,14 @@ COMMANDS = {
     "plan": "Write down what a comparison will compute, and check every input.",
     "run": "Compute what a planned run still lacks, within a window.",
     "status": "Say how far a run is.",
+    "preview": "Show what the committed chunks amount to so far.",
+    "verify": "Find damaged, missing and foreign files; repair what can be repaired.",
     "finalize": "Assemble objects, metrics and pictures from the committed chunks.",
     "report": "Write a page that a person can read.",
+    "start": "Work on a run in the background, tracked, until it is complete.",
+    "wait": "Wait for the background session to end, with its exit code.",
+    "stop": "End the background session; leave nothing of it running.",
+    "logs": "Show what the background session says.",
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,6 +13,8 @@ from ptyrun.durations import parse_duration
 from ptyrun.errors import UsageError
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
+
+_SESSION_NAMES = ("window_s", "max_chunks", "workers", "shared_folder", "device_wait_s", "lock_cpu")
 
 
 class Duration(click.ParamType[float]):
@@ -56,9 +58,9 @@ def run_folder(command: _Command) -> _Command:
     )(command)
 
 
-def session(arm_option: str) -> Callable[[_Command], _Command]:
-    """Add what bounds one session of work; *arm_option* is the word that picks arms."""
-    options = (
+def session(arm_option: str | None = None) -> Callable[[_Command], _Command]:
+    """Add what bounds one session of work; *arm_option* is the word that picks arms, if any."""
+    options = [
         click.option(
             "--window",
             "window_s",
@@ -66,9 +68,6 @@ def session(arm_option: str) -> Callable[[_Command], _Command]:
             help="Wall time this session may use, counted from process start, e.g. 170s.",
         ),
         click.option("--max-chunks", type=click.IntRange(min=1), help="Stop after so many chunks."),
-        click.option(
-            arm_option, "only_arms", multiple=True, help="Work on this arm only (repeatable)."
-        ),
         click.option(
             "--workers", type=click.IntRange(min=1), help="Processes to work with (default 1)."
         ),
@@ -78,7 +77,22 @@ def session(arm_option: str) -> Callable[[_Command], _Command]:
             default=None,
             help="Claim by leases: several hosts work on this run through a network folder.",
         ),
-    )
+        click.option(
+            "--device-wait",
+            "device_wait_s",
+            type=Duration(),
+            help="How long to wait for a GPU that another run holds (default: not at all).",
+        ),
+        click.option(
+            "--lock-cpu",
+            is_flag=True,
+            default=None,
+            help="Share the CPU with no other run that asks for this.",
+        ),
+    ]
+    if arm_option is not None:
+        only = "Work on this arm only (repeatable)."
+        options.append(click.option(arm_option, "only_arms", multiple=True, help=only))
 
     def decorate(command: _Command) -> _Command:
         for option in reversed(options):
@@ -88,10 +102,37 @@ def session(arm_option: str) -> Callable[[_Command], _Command]:
     return decorate
 
 
+def until_complete(command: _Command) -> _Command:
+    """Add the option that repeats windows."""
+    return click.option(
+        "--until-complete",
+        is_flag=True,
+        help="Repeat this in fresh processes, one per window, until nothing is left.",
+    )(command)
+
+
+def session_words(given: Mapping[str, Any]) -> list[str]:
+    """Write the session's words of a command's parameters as a line of ``ptyrun run`` again.
+
+    Examples
+    --------
+    >>> session_words({"window_s": 170.0, "lock_cpu": True, "max_chunks": None})
+    ['--window', '170.0', '--lock-cpu']
+    """
+    words = []
+    for name in _SESSION_NAMES:
+        value = given.get(name)
+        option = f"--{name.removesuffix('_s').replace('_', '-')}"
+        if value is not None:
+            words += [option] if value is True else [option, str(value)]
+    for arm in given.get("only_arms", ()):
+        words += ["--arm", arm]
+    return words
+
+
 def session_options(given: dict[str, Any]) -> SessionOptions:
     """Take the session's words out of a command's parameters; None means as configured."""
-    names = ("window_s", "max_chunks", "workers", "shared_folder")
-    chosen = {name: given.pop(name) for name in names}
+    chosen = {name: given.pop(name) for name in _SESSION_NAMES}
     arms = given.pop("only_arms")
     return SessionOptions(
         arms=tuple(arms) or None,

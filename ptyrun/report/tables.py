@@ -12,7 +12,7 @@ from ptyrun.results import Metric, Results
 COMPONENTS = ("amplitude", "phase", "value")
 MISSING = "–"
 _LOWER_IS_BETTER = ("mae", "mse", "rmse", "nrmse", "error", "residual")
-_HIGHER_IS_BETTER = ("psnr", "ssim", "frc")
+_HIGHER_IS_BETTER = ("psnr", "ssim", "frc", "coherence")
 _HEADINGS = {
     "mae": "MAE",
     "mse": "MSE",
@@ -21,6 +21,8 @@ _HEADINGS = {
     "ms_ssim": "MS-SSIM",
     "frc50": "FRC50",
     "frc1over7": "FRC 1/7",
+    "frc_half_bit": "FRC ½ bit",
+    "frc_one_bit": "FRC 1 bit",
 }
 
 
@@ -175,7 +177,8 @@ def _rows(metric: str, columns: Sequence[Mapping[str, Metric]]) -> Iterator[Tabl
 
 def _best(values: Sequence[float | None], direction: str) -> float | None:
     known = [value for value in values if value is not None]
-    if len(set(known)) < 2 or not direction:
+    # A resolution that is missing lies beyond Nyquist: it may well be the best.
+    if len(known) < len(values) or len(set(known)) < 2 or not direction:
         return None
     return min(known) if direction == "lower" else max(known)
 

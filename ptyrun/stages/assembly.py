@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,19 +11,24 @@ import numpy as np
 from numpy.typing import NDArray
 from zarr.storage import LocalStore
 
+from ptyrun.config import Alignment, ArmKind, EvaluationOptions
 from ptyrun.engine import store
+from ptyrun.engine.ledger import read_records
 from ptyrun.engine.manifest import ArmPlan, Manifest
-from ptyrun.engine.progress import ArmProgress
+from ptyrun.engine.progress import ArmProgress, Progress
+from ptyrun.engine.records import Committed
 from ptyrun.paths import RunPaths
 from ptyrun.progress import Watcher
+from ptyrun.ptycho.placement import Region, placed, scanned_region
+from ptyrun.ptycho.reconstruction import open_reconstruction
 from ptyrun.ptycho.scan import Scan, open_scan
-from ptyrun.ptycho.stitching import Stitcher, object_shape
+from ptyrun.ptycho.stitching import Stitcher, central, object_shape, reassemble_upstream
 from ptyrun.stages import gates
 from ptyrun.stages.index import ArmIndex
 
 
 @dataclass(frozen=True)
-class Assembled:
+class ArmObject:
     """One arm's object on the object's own grid.
 
     Attributes
@@ -29,17 +36,26 @@ class Assembled:
     image : ndarray of complex64, shape (H, W)
         Zero where nothing lies.
     coverage : ndarray of float64, shape (H, W)
-        Sum of the weights.
-    figures : Figures
-        DIAGNOSTIC figures of all patches.
+        Sum of the weights; 1 where a finished reconstruction lies.
     n_groups : int
         How many patches were laid.
+    figures : Figures
+        DIAGNOSTIC figures of all patches, or of the reconstruction.
+    canvas : ndarray of complex64, shape (h, w)
+        The object as upstream would stitch it; the image itself unless that was asked for.
+    computation_time_s : float, optional
+        What predicting, or reconstructing, took.
+    notes : tuple of str
+        What was assumed.
     """
 
     image: NDArray[np.complex64]
     coverage: NDArray[np.float64]
-    figures: gates.Figures
     n_groups: int
+    figures: gates.Figures
+    canvas: NDArray[np.complex64]
+    computation_time_s: float | None
+    notes: tuple[str, ...] = ()
 
 
 def open_planned_scan(manifest: Manifest, paths: RunPaths) -> Scan:
@@ -56,48 +72,106 @@ def grid_shape(scan: Scan) -> tuple[int, int]:
     return object_shape(scan.positions_px, scan.patch_px)
 
 
-def assemble(
+def compared_region(paths: RunPaths, manifest: Manifest, scan: Scan, crop_px: int) -> Region:
+    """What is measured: the bounding box of the selection's positions and half a crop around."""
+    tables = [ArmIndex.read(paths, arm) for arm in manifest.arms if arm.n_items]
+    members = [table.positions_px.reshape(-1, 2) for table in tables] or [scan.positions_px]
+    return scanned_region(np.concatenate(members), crop_px, grid_shape(scan))
+
+
+def assemble_all(
     paths: RunPaths,
-    arm: ArmPlan,
+    manifest: Manifest,
+    progress: Progress,
+    scan: Scan,
+    options: EvaluationOptions,
+    watcher: Watcher,
+) -> dict[str, ArmObject]:
+    """Every arm's object: stitched from what is committed, or placed if it came finished."""
+    shape = grid_shape(scan)
+    arms = {}
+    for plan in manifest.arms:
+        if plan.kind == ArmKind.RECONSTRUCTION:
+            arms[plan.name] = _place(plan, manifest, scan, shape)
+        else:
+            arms[plan.name] = _stitch(
+                paths, plan, progress.arms[plan.name], shape, options, watcher
+            )
+    return arms
+
+
+def _place(plan: ArmPlan, manifest: Manifest, scan: Scan, shape: tuple[int, int]) -> ArmObject:
+    found = open_reconstruction(Path(str(manifest.sources[f"arm.{plan.name}"])))
+    image, coverage = placed(found.object, shape, scan.positions_px)
+    return ArmObject(
+        image=image,
+        coverage=coverage,
+        n_groups=0,
+        figures=gates.figures(found.object),
+        canvas=found.object,
+        computation_time_s=found.computation_time_s,
+        notes=found.notes,
+    )
+
+
+def _stitch(
+    paths: RunPaths,
+    plan: ArmPlan,
     done: ArmProgress,
     shape: tuple[int, int],
-    crop_px: int,
+    options: EvaluationOptions,
     watcher: Watcher,
-) -> Assembled:
-    """Stitch an arm's committed chunks; memory is bounded by one chunk.
-
-    Parameters
-    ----------
-    done : ArmProgress
-        Which chunks count.
-    shape : (int, int)
-        Of the object's grid, in pixels.
-    crop_px : int
-        Side of the central part of each patch that is laid.
-
-    Returns
-    -------
-    Assembled
-        The same bits for every chunk size.
-    """
-    index = ArmIndex.read(paths, arm)
+) -> ArmObject:
+    index = ArmIndex.read(paths, plan)
     centres_px = index.centres_px
-    patches = store.open_array(
-        LocalStore(paths.arrays, read_only=True), store.patches_path(arm.name), "r"
-    )
-    stitcher = Stitcher(shape, crop_px)
+    stitcher = Stitcher(shape, options.stitch_crop_px)
     tally = gates.Tally()
-    task = f"stitch {arm.label}"
-    watcher.begin(task, total=arm.n_items)
-    for chunk in range(arm.n_chunks):
-        if not done.committed[chunk]:
-            continue
-        rows = arm.chunk_range(chunk)
+    crops = []
+    task = f"stitch {plan.label}"
+    watcher.begin(task, total=plan.n_items)
+    for rows, patches in committed_patches(paths, plan, done):
         part = slice(rows.start, rows.stop)
-        values = np.asarray(patches[part])
-        stitcher.add(values, centres_px[part], index.multiplicity[part])
-        tally.add(values)
+        stitcher.add(patches, centres_px[part], index.multiplicity[part])
+        tally.add(patches)
+        if options.alignment is Alignment.UPSTREAM:
+            crops.append(
+                np.repeat(central(patches, options.stitch_crop_px), index.multiplicity[part], 0)
+            )
         watcher.advance(task, len(rows))
     watcher.end(task)
     image, coverage = stitcher.result()
-    return Assembled(image, coverage, tally.figures(), tally.n_items)
+    canvas = image
+    if crops:
+        offsets_px = np.repeat(centres_px, index.multiplicity, axis=0)
+        canvas, _ = reassemble_upstream(np.concatenate(crops), offsets_px, options.stitch_crop_px)
+    return ArmObject(
+        image=image,
+        coverage=coverage,
+        n_groups=tally.n_items,
+        figures=tally.figures(),
+        canvas=canvas,
+        computation_time_s=_seconds(paths, plan),
+    )
+
+
+def committed_patches(
+    paths: RunPaths, plan: ArmPlan, done: ArmProgress
+) -> Iterator[tuple[range, NDArray[np.complex64]]]:
+    """Read an arm's committed chunks in order; memory is bounded by one chunk."""
+    if not plan.n_chunks:
+        return
+    folder = LocalStore(paths.arrays, read_only=True)
+    array = store.open_array(folder, store.patches_path(plan.name), "r")
+    for chunk, is_committed in enumerate(done.committed):
+        if is_committed:
+            rows = plan.chunk_range(chunk)
+            yield rows, np.asarray(array[rows.start : rows.stop])
+
+
+def _seconds(paths: RunPaths, plan: ArmPlan) -> float:
+    """What predicting took in all, over every session."""
+    return math.fsum(
+        record.seconds
+        for _, record in read_records(paths)
+        if isinstance(record, Committed) and record.fingerprint == plan.fingerprint
+    )

@@ -7,13 +7,12 @@ import logging
 import math
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ptyrun.config import Fact
 from ptyrun.engine import durable
 from ptyrun.errors import BlockedError
 
@@ -37,14 +36,9 @@ class Figures:
             f"nonzero_count={self.nonzero_count}/{self.size}"
         )
 
-    def facts(self) -> dict[str, Fact]:
-        """As plain JSON values."""
-        return {
-            "mean": self.mean,
-            "max": self.max,
-            "nonzero_count": self.nonzero_count,
-            "size": self.size,
-        }
+    def numbers(self) -> dict[str, float]:
+        """By name."""
+        return asdict(self)
 
 
 def figures(array: NDArray[np.generic]) -> Figures:

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ptyrun.config import Selection
-from ptyrun.engine.index import IndexArray, read_index
-from ptyrun.engine.manifest import ArmPlan
-from ptyrun.errors import GeometryError
+from ptyrun.config import ArmKind, Selection
+from ptyrun.engine.index import IndexArray, read_index, write_index
+from ptyrun.engine.manifest import ArmPlan, Manifest
+from ptyrun.errors import DamageError, GeometryError
 from ptyrun.paths import RunPaths
 from ptyrun.ptycho import grouping
 from ptyrun.ptycho.normalisation import normalisation_factor
@@ -153,6 +153,43 @@ def arm_index(
         multiplicity=np.ascontiguousarray(multiplicity, dtype=np.int64),
         normalisation=np.array([selected.normalisation]),
     )
+
+
+def planned_tables(scan: Scan, manifest: Manifest, groups_from: Path | None) -> dict[str, ArmIndex]:
+    """Every predictor arm's table, as the facts of a manifest decide it."""
+    selection = Selection.from_facts(manifest.shared)
+    gridsize = int(manifest.shared["selection_gridsize"] or 1)
+    selected = reference(scan, selection, gridsize, groups_from)
+    tables = {}
+    for arm in manifest.arms:
+        if arm.kind == ArmKind.PREDICTOR:
+            limit = arm.facts["limit_groups"]
+            tables[arm.name] = arm_index(
+                scan, selected, int(arm.facts["gridsize"] or 1), int(limit) if limit else None
+            )
+    return tables
+
+
+def restore(paths: RunPaths, scan: Scan, manifest: Manifest) -> None:
+    """Write the tables again, as the manifest names them.
+
+    Raises
+    ------
+    DamageError
+        If these facts no longer give the same tables.
+    """
+    source = manifest.sources.get("groups_from")
+    tables = planned_tables(scan, manifest, Path(str(source)) if source else None)
+    for arm in manifest.arms:
+        entries = tables[arm.name].tables(arm.name) if arm.name in tables else []
+        if {entry.path: entry.sha256 for entry in entries} != dict(arm.index_sha256):
+            raise DamageError(
+                f"the group tables of arm {arm.name!r} cannot be made again as they were",
+                why="the scan, ptyrun or one of its libraries gives other groups for the same seed",
+                do="restore arrays.zarr/index from a copy, or start afresh with --new",
+            )
+        for entry in entries:
+            write_index(paths, entry)
 
 
 def _given_groups(path: Path, scan: Scan, gridsize: int) -> Frames:

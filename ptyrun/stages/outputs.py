@@ -11,8 +11,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ptyrun.config import Presentation
 from ptyrun.engine import durable
+from ptyrun.paths import RunPaths
+from ptyrun.ptycho.evaluation import Evaluation
+from ptyrun.ptycho.registration import Shift
 from ptyrun.results import ArmResult, Metric, Results
+from ptyrun.stages.assembly import ArmObject
 
 _UPSTREAM_NAMES = {"pinn": "ptychopinn"}
 _FLOAT = "%.6f"
@@ -93,24 +98,48 @@ def write_npz(path: Path, arrays: Mapping[str, NDArray[np.generic]], about: str)
     durable.write_atomic(about_path, f"{about}\n\n{listing}\n".encode())
 
 
-def reconstruction_arrays(
-    objects: Mapping[str, NDArray[np.complex64] | None],
-    shifts_px: Mapping[str, tuple[float, float] | None],
-) -> dict[str, NDArray[np.generic]]:
-    """Upstream's keys: amplitude, phase and complex of each object, and the offsets found.
+def write_reconstructions(
+    paths: RunPaths,
+    arms: Mapping[str, ArmObject],
+    evaluations: Mapping[str, Evaluation],
+    truth: NDArray[np.complex64] | None,
+    presentation: Presentation,
+) -> None:
+    """Write ``reconstructions.npz`` (whole objects) and ``reconstructions_aligned.npz``."""
+    shifts_px = {name: found.shift for name, found in evaluations.items()}
+    if presentation.save_npz:
+        images = {name: arm.image for name, arm in arms.items()}
+        write_npz(
+            paths.reconstructions,
+            _reconstruction_arrays(images, truth, shifts_px),
+            "Complex objects on the object's own pixel grid; offsets (dy, dx) in pixels.",
+        )
+    if presentation.save_npz_aligned and evaluations:
+        aligned = {name: found.recon for name, found in evaluations.items()}
+        first = next(iter(evaluations.values()))
+        write_npz(
+            paths.reconstructions_aligned,
+            _reconstruction_arrays(aligned, first.truth, shifts_px),
+            "The images that were measured: cropped, registered, trimmed, phase ramp removed.",
+        )
 
-    What does not exist is a NaN, where upstream pickles a None.
-    """
+
+def _reconstruction_arrays(
+    images: Mapping[str, NDArray[np.complex64]],
+    truth: NDArray[np.complex64] | None,
+    shifts_px: Mapping[str, Shift | None],
+) -> dict[str, NDArray[np.generic]]:
+    """Upstream's keys; what does not exist is a NaN, where upstream pickles a None."""
+    missing = np.array(np.nan, np.complex64)
     arrays: dict[str, NDArray[np.generic]] = {}
-    for arm, image in objects.items():
+    for arm, image in {**images, "ground_truth": missing if truth is None else truth}.items():
         name = _UPSTREAM_NAMES.get(arm, arm)
-        shown = np.array(np.nan + 0j, np.complex64) if image is None else image
-        arrays[f"{name}_amplitude"] = np.abs(shown)
-        arrays[f"{name}_phase"] = np.angle(shown)
-        arrays[f"{name}_complex"] = shown
-    for arm, shift in shifts_px.items():
+        arrays[f"{name}_amplitude"] = np.abs(image)
+        arrays[f"{name}_phase"] = np.angle(image)
+        arrays[f"{name}_complex"] = image
+    for arm in images:
+        shift = shifts_px.get(arm)
         name = _UPSTREAM_NAMES.get(arm, arm)
-        dy_px, dx_px = shift or (np.nan, np.nan)
-        arrays[f"{name}_offset_dy"] = np.array(dy_px)
-        arrays[f"{name}_offset_dx"] = np.array(dx_px)
+        arrays[f"{name}_offset_dy"] = np.array(shift.dy_px if shift else np.nan)
+        arrays[f"{name}_offset_dx"] = np.array(shift.dx_px if shift else np.nan)
     return arrays

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ptyrun.config import ArmKind, CompareConfig, EvaluationOptions, Fact
+from ptyrun.config import CompareConfig, EvaluationOptions, Fact
 from ptyrun.engine import durable, ledger, store
 from ptyrun.engine import index as index_arrays
 from ptyrun.engine.manifest import ArmPlan, Change, Manifest, changes
@@ -68,21 +68,25 @@ def plan(
         watcher.note(note)
     aside = _set_aside(paths) if new and _holds_a_run(paths) else None
     wanted = _undrawn(config, found, scan)
-    if not paths.manifest.exists():
-        _refuse_orphans(paths)
-        return Plan(_draw(wanted, config, found, scan, paths, watcher), True, aside)
-    current = Manifest.load(paths.manifest)
+    current = _current(paths)
+    if current is None:
+        manifest = _draw(wanted, config, scan, watcher)
+        _refuse_foreign_ledger(paths, manifest)
+        _write(paths, manifest, scan)
+        return Plan(manifest, True, aside)
     changed = changes(_without_draw(current), _like(wanted, current))
     if changed:
         _refuse_changes(changed, invalidate)
+        manifest = _draw(wanted, config, scan, watcher)
         ledger.supersede(paths, current)
-        return Plan(_draw(wanted, config, found, scan, paths, watcher), True)
+        _write(paths, manifest, scan)
+        return Plan(manifest, True)
     kept = replace(current, sources=wanted.sources)
     if kept.sources != current.sources:
         kept.save(paths.manifest)
     if not index_is_whole(kept, paths):
         watcher.note("the group tables are damaged or incomplete: they are made again")
-        _draw(wanted, config, found, scan, paths, watcher, expected=kept)
+        index.restore(paths, scan, kept)
     return Plan(kept, False)
 
 
@@ -90,7 +94,7 @@ def check(config: CompareConfig) -> Manifest:
     """What :func:`plan` would write, without writing anything (``--dry-run``)."""
     scan = open_scan(config.scan, config.selection.diffraction_kind)
     found = survey.survey(config, scan, Fingerprints(None))
-    return _drawn(_undrawn(config, found, scan), _tables(config, found, scan))
+    return _draw(_undrawn(config, found, scan), config, scan, SILENT)
 
 
 def index_is_whole(manifest: Manifest, paths: RunPaths) -> bool:
@@ -154,56 +158,34 @@ def _like(wanted: Manifest, current: Manifest) -> Manifest:
     return replace(wanted, arms=arms)
 
 
-def _tables(
-    config: CompareConfig, found: survey.Survey, scan: Scan
-) -> Mapping[str, index.ArmIndex]:
-    selected = index.reference(scan, config.selection, found.gridsize, config.groups_from)
-    return {
-        arm.config.name: index.arm_index(scan, selected, arm.gridsize, arm.config.limit_groups)
-        for arm in found.arms
-        if arm.config.kind is ArmKind.PREDICTOR
-    }
-
-
-def _drawn(wanted: Manifest, tables: Mapping[str, index.ArmIndex]) -> Manifest:
+def _draw(wanted: Manifest, config: CompareConfig, scan: Scan, watcher: Watcher) -> Manifest:
+    watcher.note(f"planning: {scan.n_frames} positions, patches of {scan.patch_px} px")
+    tables = index.planned_tables(scan, wanted, config.groups_from)
     arms = []
     for arm in wanted.arms:
         if arm.name not in tables:
             arms.append(replace(arm, chunk_items=0))
             continue
-        table = tables[arm.name]
-        n_items = len(table.frames)
+        n_items = len(tables[arm.name].frames)
         chunk_items = n_items if arm.chunk_items == _UNDRAWN else min(arm.chunk_items, n_items)
-        digests = {entry.path: entry.sha256 for entry in table.tables(arm.name)}
+        digests = {entry.path: entry.sha256 for entry in tables[arm.name].tables(arm.name)}
         arms.append(replace(arm, n_items=n_items, chunk_items=chunk_items, index_sha256=digests))
     return replace(wanted, arms=tuple(arms))
 
 
-def _draw(
-    wanted: Manifest,
-    config: CompareConfig,
-    found: survey.Survey,
-    scan: Scan,
-    paths: RunPaths,
-    watcher: Watcher,
-    expected: Manifest | None = None,
-) -> Manifest:
-    watcher.note(f"planning: {scan.n_frames} positions, patches of {scan.patch_px} px")
-    tables = _tables(config, found, scan)
-    manifest = _drawn(wanted, tables)
-    if expected is not None and manifest.digest != expected.digest:
-        raise DamageError(
-            "the group tables cannot be made again as they were",
-            why="this version of ptyrun or its libraries draws other groups from the same seed",
-            do="restore arrays.zarr/index from a copy, or start afresh with --new",
-        )
-    for name, table in tables.items():
-        for entry in table.tables(name):
-            index_arrays.write_index(paths, entry)
+def _write(paths: RunPaths, manifest: Manifest, scan: Scan) -> None:
+    index.restore(paths, scan, manifest)
     store.create_arrays(paths, manifest, replace=True)
     # The manifest comes last: a run exists from the moment it names tables that are on disk.
     manifest.save(paths.manifest)
-    return manifest
+
+
+def _current(paths: RunPaths) -> Manifest | None:
+    """The manifest on disk; None if there is none, or none that can be trusted."""
+    try:
+        return Manifest.load(paths.manifest) if paths.manifest.exists() else None
+    except DamageError:
+        return None
 
 
 def _holds_a_run(paths: RunPaths) -> bool:
@@ -213,18 +195,22 @@ def _holds_a_run(paths: RunPaths) -> bool:
 def _set_aside(paths: RunPaths) -> Path:
     now = datetime.datetime.now(datetime.UTC)
     aside = paths.root.with_name(f"{paths.root.name}.until-{now:%Y%m%dT%H%M%S%fZ}")
-    paths.root.rename(aside)
+    durable.publish(paths.root, aside)
     paths.root.mkdir()
     durable.fsync_folder(paths.root.parent)
     return aside
 
 
-def _refuse_orphans(paths: RunPaths) -> None:
-    if ledger.is_ledger_of(paths):
+def _refuse_foreign_ledger(paths: RunPaths, manifest: Manifest) -> None:
+    """A manifest that was lost may be planned again, if it is the one that the ledger quotes."""
+    happened = ledger.Ledger(paths, manifest)
+    happened.refresh()
+    if happened.foreign:
         raise DamageError(
-            f"{paths.root} has a ledger but no manifest",
-            why="manifest.json was deleted or lost; without it nobody knows what was computed",
-            do="restore manifest.json, or start afresh with --new (the folder is kept aside)",
+            f"{paths.root} has a ledger but not the manifest that it belongs to",
+            why="manifest.json was lost or damaged, and this command plans something else",
+            do="give the command that this run was planned with, or start afresh with --new "
+            "(the folder is kept aside)",
         )
 
 

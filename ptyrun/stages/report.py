@@ -185,8 +185,10 @@ def _comparisons(run: _FinishedRun) -> list[pictures.Comparison]:
     found = []
     for name, label in run.labels.items():
         field, truth = run.array(f"{name}/aligned"), run.array(f"{name}/aligned_truth")
+        covered = run.array(f"{name}/aligned_covered")
         if field is not None and truth is not None:
-            found.append(pictures.Comparison(name, label, field, truth))
+            known = field if covered is None else np.where(covered, field, np.nan)
+            found.append(pictures.Comparison(name, label, known, truth))
     return found
 
 
@@ -261,8 +263,8 @@ def _summary(run: _FinishedRun) -> Iterator[page.Fact]:
         yield page.Fact("Windows", str(len(sessions)))
         total_s = sum(session.lasted_s for session in sessions)
         yield page.Fact("Time in all windows", format_duration(total_s))
-    top, bottom, left, right = run.results.evaluated_region_px
-    yield page.Fact("Evaluated region", f"{bottom - top} × {right - left} px")
+    _, _, height, width = run.results.evaluated_region_px
+    yield page.Fact("Evaluated region", f"{height} × {width} px")
 
 
 def _provenance(run: _FinishedRun) -> Iterator[page.Facts]:

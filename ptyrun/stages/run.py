@@ -5,9 +5,12 @@ from __future__ import annotations
 import logging
 import shlex
 import sys
+from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 
 from ptyrun.config import SessionOptions
+from ptyrun.devices import hold_devices
 from ptyrun.engine import runner
 from ptyrun.engine.manifest import ArmPlan, Manifest
 from ptyrun.engine.window import Window
@@ -46,6 +49,8 @@ def run(
     ------
     IdentityError
         If an input changed since the run was planned.
+    BusyError
+        If another run holds a device that this one needs.
     BlockedError
         If predictions carry nothing; a blocker is left in ``blocked/``.
     """
@@ -54,21 +59,30 @@ def run(
     manifest = Manifest.load(paths.manifest)
     refuse_changed_inputs(manifest, paths)
 
-    def open_work(arm: ArmPlan) -> PatchWork:
-        return _open_work(arm, manifest, paths, watcher)
-
     shown = _Progress(manifest, watcher)
     try:
-        return runner.run(
-            run_dir,
-            manifest,
-            open_work,
-            window=Window(session.window_s),
-            arms=session.arms,
-            max_chunks=session.max_chunks,
-            shared=session.shared_folder,
-            progress=shown,
-        )
+        with ExitStack() as held:
+
+            @cache
+            def hold() -> None:
+                held.enter_context(
+                    hold_devices(run_dir, session.device_wait_s, session.lock_cpu, watcher)
+                )
+
+            def open_work(arm: ArmPlan) -> PatchWork:
+                hold()  # before a framework takes hold of the device, and only if one will
+                return _open_work(arm, manifest, paths, watcher)
+
+            return runner.run(
+                run_dir,
+                manifest,
+                open_work,
+                window=Window(session.window_s),
+                arms=session.arms,
+                max_chunks=session.max_chunks,
+                shared=session.shared_folder,
+                progress=shown,
+            )
     except BlockedError as error:
         resume = f"ptyrun run {shlex.quote(str(run_dir))}"
         blocker = gates.write_blocker(paths.blocked, error, sys.argv, resume)

@@ -79,7 +79,7 @@ class PatchWork:
         if chunk == 0:
             gates.log_first_patch(outputs[0])
         gates.require_content(self._arm.name, items, outputs, figures)
-        return figures.facts()
+        return figures.numbers()
 
     def close(self) -> None:
         """Give the predictor's memory back."""

@@ -83,7 +83,7 @@ def write(
     results = Results(
         manifest_digest=planned.digest,
         has_ground_truth=has_truth,
-        evaluated_region_px=(10, 110, 8, 96),
+        evaluated_region_px=(10, 8, 100, 88),
         arms={
             arm.name: arm_result(arm, n, has_truth, mismatch if arm.n_items == 0 else None)
             for n, arm in enumerate(planned.arms)

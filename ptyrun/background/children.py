@@ -1,0 +1,120 @@
+"""How does a process run another one in its place, and outlive it never?
+
+Signals are handed on, and whatever a child leaves behind ends with it. A child ends when its parent
+dies, however that dies (on Linux; elsewhere it ends with its window).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from types import FrameType
+from typing import Any, Self
+
+HANDED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP)
+_PR_SET_PDEATHSIG = 1
+
+
+def ptyrun_words(*words: str) -> tuple[str, ...]:
+    """Give the command that runs ptyrun with *words* in a fresh process of this very Python."""
+    return (sys.executable, "-m", "ptyrun", *words)
+
+
+class Parent:
+    """Runs one child at a time; only the main thread of a process can.
+
+    While entered, SIGTERM, SIGUSR1, SIGHUP (as SIGTERM) and the first Ctrl-C go to the child, once;
+    the second Ctrl-C kills it. Ctrl-Z stops both and ``fg`` lets both go on.
+
+    Attributes
+    ----------
+    caught : signal or None
+        The last signal that came: a caller that goes on after it would not end when asked to.
+    """
+
+    def __init__(self) -> None:
+        self.caught: signal.Signals | None = None
+        self._child: subprocess.Popen[bytes] | None = None
+        self._before: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> Self:
+        for number in HANDED_ON:
+            self._listen(number, self._hand_on)
+        self._listen(signal.SIGTSTP, self._pause)
+        return self
+
+    def _listen(
+        self, number: signal.Signals, handler: Callable[[int, FrameType | None], None]
+    ) -> None:
+        # What nohup or a shell without job control had ignored stays ignored.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            self._before[number] = signal.signal(number, handler)
+
+    def __exit__(self, *exc: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def call(self, words: Sequence[str]) -> int:
+        """Run a command to its end.
+
+        Returns
+        -------
+        int
+            Its exit code, or minus the signal that killed it, before it began if need be.
+        """
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, HANDED_ON)
+        try:
+            if self.caught:
+                return -self.caught
+            self._child = subprocess.Popen(
+                words,
+                stdin=subprocess.DEVNULL,
+                # A group of its own: Ctrl-C at a terminal must reach it once, through here.
+                process_group=0,
+                preexec_fn=_born_of(os.getpid(), before),
+            )
+        finally:
+            # A signal that came meanwhile is handled here, now that the child can be told.
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        child = self._child
+        # Until it is collected, neither its PID nor its group can become somebody else's.
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+        self._to_group(signal.SIGKILL)
+        self._child = None
+        return child.wait()
+
+    def _hand_on(self, number: int, _frame: FrameType | None) -> None:
+        again = self.caught is signal.SIGINT and number == signal.SIGINT
+        self.caught = signal.Signals(number)
+        if again:
+            self._to_group(signal.SIGKILL)
+        elif self._child is not None:
+            os.kill(self._child.pid, signal.SIGTERM if number == signal.SIGHUP else number)
+
+    def _pause(self, _number: int, _frame: FrameType | None) -> None:
+        self._to_group(signal.SIGSTOP)
+        os.kill(os.getpid(), signal.SIGSTOP)
+        self._to_group(signal.SIGCONT)
+
+    def _to_group(self, number: signal.Signals) -> None:
+        if self._child is not None:
+            with suppress(ProcessLookupError):
+                os.killpg(self._child.pid, number)
+
+
+def _born_of(parent_pid: int, mask: set[signal.Signals | int]) -> Callable[[], None]:
+    libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+
+    def prepare() -> None:
+        if libc is not None:
+            libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent_pid:
+            os._exit(1)  # the parent died before it could be noticed
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+    return prepare

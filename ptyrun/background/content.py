@@ -1,0 +1,187 @@
+"""Is a run complete, by its content? And what are the digests of what it left?
+
+Nothing is taken from an exit code or from the presence of a file: every committed chunk is compared
+with the ledger, and every file that people use is opened and read to its end.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from ptyrun.background.completion import Counts
+from ptyrun.engine.check import Kind, Level, verify
+from ptyrun.engine.ledger import Ledger
+from ptyrun.engine.manifest import Manifest
+from ptyrun.errors import DamageError
+from ptyrun.paths import RunPaths
+from ptyrun.results import Results
+
+_AGAIN = "run `ptyrun finalize` and `ptyrun report` again, or start the session once more"
+# Files that nobody reads, and a cache that is made again.
+_HARMLESS = frozenset({Kind.FOREIGN, Kind.STATE})
+
+
+def count(paths: RunPaths, manifest: Manifest) -> Counts:
+    """Say how much of a run is committed.
+
+    Raises
+    ------
+    DamageError
+        If the ledger cannot be trusted.
+    """
+    arms = Ledger.open(paths, manifest).progress.arms.values()
+    return Counts(
+        groups_total=sum(arm.plan.n_items for arm in arms),
+        groups_committed=sum(arm.items_committed for arm in arms),
+        chunks_total=sum(arm.plan.n_chunks for arm in arms),
+        chunks_committed=sum(arm.chunks_committed for arm in arms),
+    )
+
+
+def check_content(paths: RunPaths) -> dict[str, str]:
+    """Judge a run that was computed, finalized and reported.
+
+    Returns
+    -------
+    dict
+        SHA-256 of every artifact by its path below the run's folder, as `Completion.artifacts`.
+
+    Raises
+    ------
+    DamageError
+        If a chunk is missing or not as the ledger says, or if a file that ``finalize`` and
+        ``report`` make is missing, damaged, empty or of another run; the error names it.
+    """
+    manifest = Manifest.load(paths.manifest)
+    _check_chunks(paths, manifest)
+    _check_results(paths, manifest)
+    _check_objects(paths, manifest)
+    artifacts = {_name(paths, path): _digest(path) for path in _artifacts(paths, manifest)}
+    return dict(sorted(artifacts.items()))
+
+
+def _check_chunks(paths: RunPaths, manifest: Manifest) -> None:
+    for name, arm in Ledger.open(paths, manifest).progress.arms.items():
+        missing = next(arm.missing(), None)
+        if missing is not None:
+            left = arm.plan.n_chunks - arm.chunks_committed
+            raise DamageError(
+                f"the run is not complete: {left} chunks of {name} are missing",
+                why=f"the first is chunk {missing}",
+                do="run `ptyrun run` on it again",
+            )
+    for damage in verify(paths, Level.FULL):
+        if damage.kind not in _HARMLESS:
+            raise DamageError(
+                f"not as the ledger says: {damage.path}",
+                why=f"{damage.kind}: {damage.detail}",
+                do=f"run `ptyrun verify --repair {paths.root}`, then start the session once more",
+            )
+
+
+def _check_results(paths: RunPaths, manifest: Manifest) -> None:
+    try:
+        results = Results.load(paths.results)
+    except FileNotFoundError:
+        raise _bad(paths.results, "it is missing") from None
+    if results.manifest_digest != manifest.digest:
+        raise _bad(paths.results, f"it quotes manifest {results.manifest_digest[:12]}…")
+    for arm in manifest.arms:
+        if arm.name not in results.arms:
+            raise _bad(paths.results, f"it says nothing of arm {arm.name!r}")
+        if results.has_ground_truth and not results.arms[arm.name].metrics:
+            raise _bad(paths.results, f"arm {arm.name!r} has no metrics")
+
+
+def _check_objects(paths: RunPaths, manifest: Manifest) -> None:
+    import zarr  # takes half a second, and only the end of a session needs it
+
+    try:
+        objects = zarr.open_group(paths.objects, mode="r")
+        for arm in manifest.arms:
+            for name in ("object", "coverage"):
+                objects[f"{arm.name}/{name}"][...]  # type: ignore[index]
+    except (OSError, KeyError, ValueError, RuntimeError) as error:
+        raise _bad(paths.objects, repr(error)) from error
+
+
+def _artifacts(paths: RunPaths, manifest: Manifest) -> Iterator[Path]:
+    required = [paths.results, paths.metrics_csv, paths.plot, paths.objects, paths.report]
+    where_asked = [paths.reconstructions, paths.reconstructions_aligned]
+    where_asked += [paths.frc_curves(arm.name) for arm in manifest.arms]
+    for path in [*required, *(path for path in where_asked if path.exists())]:
+        for file in _files(path):
+            check = _READERS.get(file.suffix)
+            if not file.stat().st_size or (check is not None and not check(file)):
+                raise _bad(file, "it is empty or damaged")
+        yield path
+
+
+def _files(path: Path) -> list[Path]:
+    files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+    if not files or not files[0].exists():
+        raise _bad(path, "it is missing")
+    return files
+
+
+def _is_table(path: Path) -> bool:
+    with path.open(encoding="utf-8", newline="") as stream:
+        lengths = {len(row) for row in csv.reader(stream)}
+    return len(lengths) == 1
+
+
+def _is_picture(path: Path) -> bool:
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(path) as image:
+            image.verify()
+    except (UnidentifiedImageError, SyntaxError, OSError):
+        return False
+    return True
+
+
+def _is_archive(path: Path) -> bool:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.testzip() is None
+    except zipfile.BadZipFile:
+        return False
+
+
+def _is_page(path: Path) -> bool:
+    return path.read_bytes().rstrip().endswith(b"</html>")
+
+
+_READERS: dict[str, Callable[[Path], bool]] = {
+    ".csv": _is_table,
+    ".png": _is_picture,
+    ".npz": _is_archive,
+    ".html": _is_page,
+}
+
+
+def _name(paths: RunPaths, path: Path) -> str:
+    return path.relative_to(paths.root).as_posix() + ("/" if path.is_dir() else "")
+
+
+def _digest(path: Path) -> str:
+    if not path.is_dir():
+        return _file_digest(path)
+    lines = (
+        f"{_file_digest(file)}  {file.relative_to(path).as_posix()}\n" for file in _files(path)
+    )
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def _file_digest(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _bad(path: Path, why: str) -> DamageError:
+    return DamageError(f"not complete by its content: {path}", why=why, do=_AGAIN)

@@ -1,0 +1,272 @@
+"""How is a tracked session started, waited for and ended by others?"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psutil
+
+from ptyrun.background.children import ptyrun_words
+from ptyrun.background.completion import Completion
+from ptyrun.background.session import ended_as, refuse_rival
+from ptyrun.background.tail import last_lines
+from ptyrun.background.tracked import Judgement, Standing, TrackedProcess
+from ptyrun.durations import format_duration
+from ptyrun.engine import durable
+from ptyrun.engine.manifest import Manifest
+from ptyrun.errors import BusyError, InputError, PtyrunError
+from ptyrun.paths import RunPaths
+
+POLL_S = 0.1
+START_PATIENCE_S = 60.0
+KILL_PATIENCE_S = 10.0
+
+
+@dataclass(frozen=True)
+class Observed:
+    """A tracked session as others see it.
+
+    ``completion`` is None while it works, and for ever if it died.
+    """
+
+    tracked: TrackedProcess
+    judgement: Judgement
+    completion: Completion | None
+
+    @property
+    def died(self) -> bool:
+        """Whether its process is gone without a word."""
+        return self.completion is None and self.judgement.standing.is_over
+
+
+def observe(run_dir: Path) -> Observed | None:
+    """Look at a run's latest tracked session; None if there never was one."""
+    paths = RunPaths(run_dir)
+    tracked = TrackedProcess.load(paths.process)
+    if tracked is None:
+        return None
+    # In this order: a process that is gone by now has already written what it will ever write.
+    judgement = tracked.judge()
+    return Observed(tracked, judgement, ended_as(paths, tracked))
+
+
+def observed(run_dir: Path) -> Observed:
+    """Look at a run's latest tracked session.
+
+    Raises
+    ------
+    InputError
+        If there never was one.
+    """
+    seen = observe(run_dir)
+    if seen is None:
+        raise InputError(
+            f"no session was ever started on {run_dir}",
+            why=f"there is no {RunPaths(run_dir).process.name}",
+            do=f"start one with `ptyrun start {run_dir}`",
+        )
+    return seen
+
+
+def start(
+    run_dir: Path, window_words: Sequence[str] = (), *, take_over: bool = False
+) -> TrackedProcess:
+    """Detach a session: no terminal, a process session of its own, its output in a log.
+
+    Parameters
+    ----------
+    run_dir : Path
+        A planned run.
+    window_words : sequence of str
+        What each window is given, such as ``("--window", "170s")``.
+    take_over : bool
+        Believe a session dead that cannot be seen from this host.
+
+    Returns
+    -------
+    TrackedProcess
+        As soon as the session has said who it is, which is before it has loaded anything.
+
+    Raises
+    ------
+    BusyError
+        If a session works on the run; the error names it.
+    InputError
+        If the run is not planned.
+    PtyrunError
+        If the session did not come up; the error quotes it.
+    """
+    root = run_dir.resolve()
+    paths = RunPaths(root)
+    Manifest.load(paths.manifest)
+    refuse_rival(paths, take_over=take_over)
+    durable.make_folder(paths.logs)
+    log = paths.logs / f"background-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}.log"
+    words = ("start", str(root), "--foreground", "--log", log.relative_to(root).as_posix())
+    taking = ("--take-over",) if take_over else ()
+    with durable.storage_errors(log), log.open("xb") as output:
+        child = subprocess.Popen(
+            ptyrun_words(*words, *taking, *window_words),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    return _introduced(paths, child, log)
+
+
+def _introduced(paths: RunPaths, child: subprocess.Popen[bytes], log: Path) -> TrackedProcess:
+    deadline_s = time.monotonic() + START_PATIENCE_S
+    while time.monotonic() < deadline_s:
+        # In this order: a session may introduce itself and be done in between.
+        ended = child.poll() is not None
+        tracked = TrackedProcess.load(paths.process)
+        if tracked is not None and paths.root / tracked.log == log:
+            return tracked
+        if ended:
+            break
+        time.sleep(POLL_S / 5)
+    said = last_lines(log, 20)
+    child.kill()
+    refuse_rival(paths, take_over=True)  # the usual reason: somebody was faster
+    raise PtyrunError(
+        f"no session came up on {paths.root}",
+        why=said or f"it said nothing within {format_duration(START_PATIENCE_S)}",
+        do=f"see {log}",
+    )
+
+
+def wait(run_dir: Path, timeout_s: float | None = None) -> Observed:
+    """Wait until the latest tracked session is over.
+
+    Returns
+    -------
+    Observed
+        With a completion; without one if the session died, or if the time is up.
+
+    Raises
+    ------
+    InputError
+        If no session was ever started.
+    """
+    deadline_s = None if timeout_s is None else time.monotonic() + timeout_s
+    while True:
+        seen = observed(run_dir)
+        if seen.completion is not None or seen.died:
+            return seen
+        if deadline_s is not None and time.monotonic() >= deadline_s:
+            return seen
+        time.sleep(POLL_S)
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """What :func:`stop` did.
+
+    ``killed`` holds the command lines of what had to be killed, ``waited_s`` how long it took.
+    """
+
+    observed: Observed
+    was_over: bool
+    killed: tuple[str, ...]
+    waited_s: float
+
+
+def stop(run_dir: Path, grace_s: float) -> Stopped:
+    """Ask the latest tracked session to end, then insist; nothing of it is left.
+
+    Parameters
+    ----------
+    run_dir : Path
+    grace_s : float
+        From SIGTERM, on which it closes its window, to SIGKILL for all its processes.
+
+    Raises
+    ------
+    InputError
+        If no session was ever started.
+    BusyError
+        If it works out of sight, on another host.
+    PtyrunError
+        If something of it cannot be killed.
+    """
+    seen = observed(run_dir)
+    if seen.judgement.standing is Standing.ELSEWHERE and seen.completion is None:
+        raise BusyError(
+            f"the session on {run_dir} cannot be stopped from here",
+            why=seen.judgement.words,
+            do=f"run `ptyrun stop` on {seen.tracked.host}",
+        )
+    began_s = time.monotonic()
+    was_over = seen.judgement.standing is not Standing.ALIVE
+    if not was_over:
+        _ask(seen.tracked)
+        _until(lambda: not seen.tracked.process.is_alive(), grace_s)
+    killed = _kill_members(seen.tracked)
+    return Stopped(observed(run_dir), was_over, killed, time.monotonic() - began_s)
+
+
+def _ask(tracked: TrackedProcess) -> None:
+    # The handle is taken first: should the PID change hands now, the signal reaches nobody else.
+    with suppress(ProcessLookupError):
+        handle = os.pidfd_open(tracked.pid)
+        try:
+            if tracked.process.is_alive():
+                signal.pidfd_send_signal(handle, signal.SIGTERM)
+        finally:
+            os.close(handle)
+
+
+def _until(is_so: Callable[[], bool], patience_s: float) -> bool:
+    deadline_s = time.monotonic() + patience_s
+    while not is_so():
+        if time.monotonic() >= deadline_s:
+            return False
+        time.sleep(POLL_S / 5)
+    return True
+
+
+def _members(tracked: TrackedProcess) -> list[psutil.Process]:
+    """Every living process of the tracked one's process session.
+
+    The kernel gives a PID away again only when no process session is called by it any more, so
+    that these are its own even after it died itself.
+    """
+    if tracked.judge().standing not in {Standing.ALIVE, Standing.GONE}:
+        return []
+    found = []
+    for process in psutil.process_iter():
+        with suppress(ProcessLookupError, PermissionError, psutil.NoSuchProcess):
+            is_ours = os.getsid(process.pid) == tracked.pid
+            if is_ours and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
+
+
+def _kill_members(tracked: TrackedProcess) -> tuple[str, ...]:
+    killed: dict[int, str] = {}
+
+    def none_is_left() -> bool:
+        members = _members(tracked)
+        for process in members:
+            with suppress(psutil.NoSuchProcess):
+                killed.setdefault(process.pid, shlex.join(process.cmdline()))
+                process.kill()
+        return not members
+
+    if not _until(none_is_left, KILL_PATIENCE_S):
+        raise PtyrunError(
+            f"processes of the session cannot be killed: {sorted(killed)}",
+            why="they do not end on SIGKILL: a device or a network folder does not answer",
+            do="see what they wait for (`ps -o pid,stat,wchan,args`)",
+        )
+    return tuple(killed.values())

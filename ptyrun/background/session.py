@@ -1,0 +1,243 @@
+"""What does a tracked session do from its first to its last moment?
+
+Windows until the run is complete, then ``finalize`` and ``report``, each a process of its own; then
+the content is checked, and ``completion.json`` says how it ended. A session that is killed says
+nothing: that its process is gone without a word is how others know.
+"""
+
+from __future__ import annotations
+
+import secrets
+import traceback
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from itertools import repeat
+from pathlib import Path
+from signal import Signals
+
+from filelock import FileLock, Timeout
+
+from ptyrun.background import content
+from ptyrun.background.children import Parent, ptyrun_words
+from ptyrun.background.completion import Completion, Counts
+from ptyrun.background.tracked import Standing, TrackedProcess, pid_namespace
+from ptyrun.background.windows import until_complete, work_settled
+from ptyrun.engine.manifest import Manifest
+from ptyrun.engine.processes import Process
+from ptyrun.errors import BusyError, ExitCode, PtyrunError
+from ptyrun.paths import RunPaths
+from ptyrun.progress import Watcher
+
+# A session that has just written its completion holds the lock for a last moment.
+LOCK_PATIENCE_S = 2.0
+
+
+def track(
+    run_dir: Path,
+    argv: Sequence[str],
+    window_words: Sequence[str],
+    log: str,
+    watcher: Watcher,
+    *,
+    take_over: bool = False,
+) -> int:
+    """Work on a run in this very process until it is complete, tracked from start to end.
+
+    Parameters
+    ----------
+    run_dir : Path
+        A planned run.
+    argv : sequence of str
+        The command to note as this process's.
+    window_words : sequence of str
+        What each window's ``ptyrun run RUN`` is given besides.
+    log : str
+        Where this process writes, below *run_dir*; empty if to a terminal.
+    watcher : Watcher
+    take_over : bool
+        Believe a session dead that cannot be seen from this host.
+
+    Returns
+    -------
+    int
+        The session's exit code, the one in ``completion.json``.
+
+    Raises
+    ------
+    BusyError
+        If another session works on the run; the error names it.
+    InputError
+        If the run is not planned.
+    """
+    paths = RunPaths(run_dir)
+    manifest = Manifest.load(paths.manifest)
+    try:
+        held = FileLock(paths.process_lock).acquire(timeout=LOCK_PATIENCE_S)
+    except Timeout:
+        raise _busy(paths, TrackedProcess.load(paths.process)) from None
+    with held, Parent() as parent:
+        refuse_rival(paths, take_over=take_over)
+        tracked = _introduce(paths, manifest, argv, log)
+        session = _Session(paths, manifest, tracked, parent, watcher)
+        return session.conclude(*session.work(window_words))
+
+
+def refuse_rival(paths: RunPaths, *, take_over: bool) -> None:
+    """See that no tracked session works on the run.
+
+    Raises
+    ------
+    BusyError
+        If one is alive, or out of sight and without completion; the error names it.
+    """
+    tracked = TrackedProcess.load(paths.process)
+    if tracked is None or ended_as(paths, tracked) is not None:
+        return
+    judgement = tracked.judge()
+    if judgement.standing is Standing.ALIVE:
+        raise _busy(paths, tracked)
+    if judgement.standing is Standing.ELSEWHERE and not take_over:
+        raise BusyError(
+            f"a session may still work on {paths.root}: {tracked}",
+            why=f"{judgement.words}, and it has not said that it ended",
+            do="look there; if it is dead, start again with --take-over",
+        )
+
+
+def ended_as(paths: RunPaths, tracked: TrackedProcess) -> Completion | None:
+    """Give the completion of this very session, if it left one."""
+    completion = Completion.load(paths.completion)
+    return completion if completion and completion.session == tracked.session else None
+
+
+def _busy(paths: RunPaths, tracked: TrackedProcess | None) -> BusyError:
+    who = "a session that is just starting"
+    if tracked is not None:
+        who = f"{tracked}, log {paths.root / tracked.log if tracked.log else 'on its terminal'}"
+    return BusyError(
+        f"a session works on {paths.root} already",
+        why=f"it is {who}",
+        do=f"`ptyrun logs -f {paths.root}` follows it, `ptyrun stop {paths.root}` ends it",
+    )
+
+
+def _introduce(
+    paths: RunPaths, manifest: Manifest, argv: Sequence[str], log: str
+) -> TrackedProcess:
+    # First, so that whoever waits for the file to appear waits for this session's.
+    paths.completion.unlink(missing_ok=True)
+    process = Process.current()
+    tracked = TrackedProcess(
+        session=secrets.token_hex(8),
+        host=process.host,
+        boot_id=process.boot_id,
+        pid=process.pid,
+        process_started_s=process.started_s,
+        pid_namespace=pid_namespace(),
+        argv=tuple(argv),
+        log=log,
+        manifest_digest=manifest.digest,
+        started_at=_now(),
+    )
+    tracked.save(paths.process)
+    return tracked
+
+
+class _EndedEarly(Exception):  # noqa: N818 - an ending is no error
+    """A child said that the session is over."""
+
+
+class _Session:
+    """The work of one tracked session."""
+
+    def __init__(
+        self,
+        paths: RunPaths,
+        manifest: Manifest,
+        tracked: TrackedProcess,
+        parent: Parent,
+        watcher: Watcher,
+    ) -> None:
+        self._paths = paths
+        self._manifest = manifest
+        self._tracked = tracked
+        self._parent = parent
+        self._watcher = watcher
+        self._windows = 0
+        self._artifacts: dict[str, str] = {}
+
+    def work(self, window_words: Sequence[str]) -> tuple[int, str]:
+        """Do everything; give exit code and reason, whatever happens."""
+        try:
+            self._compute(window_words)
+            self._make("finalize")
+            self._make("report")
+            self._artifacts = content.check_content(self._paths)
+        except _EndedEarly as ending:
+            code, reason = ending.args
+            return code, reason
+        except PtyrunError as error:
+            self._watcher.note(f"error: {error}")
+            return int(error.exit_code), str(error)
+        except Exception as error:
+            self._watcher.note("".join(traceback.format_exception(error)))
+            return int(ExitCode.FAILED), f"{type(error).__name__}: {error}"
+        return int(ExitCode.COMPLETE), "complete, by its content"
+
+    def _compute(self, window_words: Sequence[str]) -> None:
+        ended = until_complete(
+            self._parent,
+            repeat(ptyrun_words("run", str(self._paths.root), *window_words)),
+            lambda: work_settled(self._paths),
+            self._watcher,
+        )
+        self._windows = ended.windows
+        self._insist("run", ended.exit_code)
+
+    def _make(self, stage: str) -> None:
+        self._insist(stage, self._parent.call(ptyrun_words(stage, str(self._paths.root))))
+
+    def _insist(self, stage: str, code: int) -> None:
+        if code == ExitCode.COMPLETE:
+            return
+        if self._parent.caught:
+            reason = f"stopped by {self._parent.caught.name} during `ptyrun {stage}`"
+            raise _EndedEarly(int(ExitCode.INCOMPLETE), f"{reason}; work remains")
+        if code < 0:
+            reason = f"`ptyrun {stage}` was killed by {Signals(-code).name}"
+            raise _EndedEarly(int(ExitCode.FAILED), reason)
+        raise _EndedEarly(code, f"`ptyrun {stage}` ended with exit code {code}")
+
+    def conclude(self, code: int, reason: str) -> int:
+        """Leave the completion."""
+        Completion(
+            session=self._tracked.session,
+            exit_code=code,
+            reason=reason,
+            evidence="" if code == ExitCode.COMPLETE else self._evidence(code),
+            manifest_digest=self._manifest.digest,
+            counts=self._counts(),
+            artifacts=self._artifacts,
+            windows=self._windows,
+            started_at=self._tracked.started_at,
+            finished_at=_now(),
+        ).save(self._paths.completion)
+        self._watcher.note(reason)
+        return code
+
+    def _counts(self) -> Counts | None:
+        try:
+            return content.count(self._paths, self._manifest)
+        except PtyrunError as error:
+            self._watcher.note(f"error: {error}")
+            return None
+
+    def _evidence(self, code: int) -> str:
+        blockers = sorted(self._paths.blocked.glob("*.md"))
+        if code == ExitCode.BLOCKED and blockers:
+            return blockers[-1].relative_to(self._paths.root).as_posix()
+        return self._tracked.log
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

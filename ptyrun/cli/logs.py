@@ -1,0 +1,39 @@
+"""``ptyrun logs``: what the background session says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ptyrun.cli import options
+from ptyrun.errors import InputError
+
+
+@click.command("logs")
+@options.run_folder
+@click.option("-n", "--lines", "n_lines", type=click.IntRange(min=0), default=50, show_default=True)
+@click.option("-f", "--follow", is_flag=True, help="Go on until the session is over.")
+def command(run_dir: Path, n_lines: int, follow: bool) -> None:
+    """Show the last lines of RUN's background session."""
+    from ptyrun.background import control, tail
+
+    tracked = control.observed(run_dir).tracked
+    log = run_dir / tracked.log
+    if not tracked.log or not log.exists():
+        raise InputError(
+            f"the session has no log: {tracked}",
+            why="it runs in the foreground, or its log was deleted",
+            do="look at the terminal or service that runs it",
+        )
+    if not follow:
+        click.echo(tail.last_lines(log, n_lines), nl=False)
+        return
+
+    def is_over() -> bool:
+        seen = control.observed(run_dir)
+        ended = seen.completion is not None or seen.died
+        return ended or seen.tracked.session != tracked.session
+
+    for text in tail.follow(log, n_lines, is_over):
+        click.echo(text, nl=False)

@@ -1,0 +1,70 @@
+"""``ptyrun start``: work on a run in the background, tracked."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ptyrun.cli import options
+from ptyrun.errors import UsageError
+
+
+@click.command("start")
+@options.run_folder
+@options.session()
+@click.option(
+    "--take-over",
+    is_flag=True,
+    help="Believe dead a session that was started on another host or in another container.",
+)
+@click.option(
+    "--foreground",
+    is_flag=True,
+    help="Track this very process instead of detaching one (for systemd and containers).",
+)
+@click.option("--log", default="", hidden=True, help="With --foreground: where the output goes.")
+@click.pass_context
+def command(
+    ctx: click.Context,
+    /,
+    run_dir: Path,
+    take_over: bool,
+    foreground: bool,
+    log: str,
+    **given: Any,
+) -> None:
+    """Complete RUN in the background: windows, finalize, report, a check of the content.
+
+    Returns at once. completion.json appears when all of it is done, or says why it is not.
+    """
+    words = options.session_words(given)
+    if foreground:
+        _require_own_session()
+        from ptyrun.background.session import track
+        from ptyrun.cli.console import Console
+
+        argv = [sys.executable, "-m", "ptyrun", *sys.argv[1:]]
+        ctx.exit(track(run_dir, argv, words, log, Console(), take_over=take_over))
+
+    from ptyrun.background.control import start
+
+    tracked = start(run_dir, words, take_over=take_over)
+    click.echo(f"started PID {tracked.pid} on {tracked.host} at {tracked.started_at}")
+    click.echo(f"process began {tracked.process_started_s:.2f} s after boot {tracked.boot_id}")
+    click.echo(f"log      {run_dir / tracked.log}")
+    click.echo(f"command  {shlex.join(tracked.argv)}")
+    click.echo(f"next     ptyrun wait {shlex.quote(str(run_dir))}")
+
+
+def _require_own_session() -> None:
+    if os.getsid(0) != os.getpid():
+        raise UsageError(
+            "this process does not lead a process session of its own",
+            why="`ptyrun stop` ends all processes of the session, and these would be others' too",
+            do="put `setsid -w` before it; systemd and containers give each service its own",
+        )

@@ -1,0 +1,37 @@
+"""``ptyrun stop``: end the background session."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ptyrun.cli import options
+from ptyrun.durations import format_duration
+
+
+@click.command("stop")
+@options.run_folder
+@click.option(
+    "--grace",
+    "grace_s",
+    type=options.Duration(),
+    default="30s",
+    show_default=True,
+    help="How long it may take to close its window before it is killed.",
+)
+def command(run_dir: Path, grace_s: float) -> None:
+    """Ask RUN's background session to end, then insist. Nothing committed is lost."""
+    from ptyrun.background.control import stop
+
+    stopped = stop(run_dir, grace_s)
+    observed = stopped.observed
+    if stopped.was_over:
+        click.echo(f"it was over already: {observed.judgement.words}")
+    elif observed.completion is not None:
+        took = format_duration(stopped.waited_s)
+        click.echo(f"asked (SIGTERM), and it ended after {took}: {observed.completion.reason}")
+    else:
+        click.echo(f"asked (SIGTERM), but it did not end within {format_duration(grace_s)}")
+    for line in stopped.killed:
+        click.echo(f"killed (SIGKILL): {line}")

@@ -1,0 +1,36 @@
+"""``ptyrun verify``: is a run as it was written?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ptyrun.cli import options
+from ptyrun.errors import ExitCode
+
+
+@click.command("verify")
+@options.run_folder
+@click.option(
+    "--level",
+    type=click.Choice(["size", "sample", "full"]),
+    default="full",
+    show_default=True,
+    help="Chunks by size, some of them by every byte, or all of them.",
+)
+@click.option("--repair", is_flag=True, help="Let the next window compute damaged chunks again.")
+@click.pass_context
+def command(ctx: click.Context, /, run_dir: Path, level: str, repair: bool) -> None:
+    """Name what is damaged, missing or foreign in RUN, one line each."""
+    from ptyrun.cli import console
+    from ptyrun.engine.check import Level
+    from ptyrun.stages import verify
+
+    verdict = verify.verify(run_dir, Level(level), repair=repair, watcher=console.Console())
+    for damage in verdict.damages:
+        stays = repair and damage in verdict.beyond_repair
+        click.echo(f"{damage}{' (cannot be repaired)' if stays else ''}")
+    if repair and verdict.damages and not verdict.beyond_repair:
+        click.echo("repaired: the next `ptyrun run` computes what is missing")
+    ctx.exit(int(ExitCode.FAILED if verdict.beyond_repair else ExitCode.COMPLETE))

@@ -1,0 +1,74 @@
+"""``ptyrun wait``: wait for the background session to end."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ptyrun.cli import options
+from ptyrun.durations import format_duration
+from ptyrun.errors import ExitCode, PtyrunError
+
+if TYPE_CHECKING:
+    from ptyrun.background.completion import Completion
+    from ptyrun.background.control import Observed
+
+_TAIL_LINES = 10
+
+
+@click.command("wait")
+@options.run_folder
+@click.option(
+    "--timeout",
+    "timeout_s",
+    type=options.Duration(),
+    help="Give up after this long, e.g. 10m, with exit code 75; the session goes on.",
+)
+@click.pass_context
+def command(ctx: click.Context, /, run_dir: Path, timeout_s: float | None) -> None:
+    """Wait until RUN's background session is over, and exit with its exit code."""
+    from ptyrun.background.control import wait
+
+    observed = wait(run_dir, timeout_s)
+    if observed.completion is not None:
+        _say(observed.completion, run_dir)
+        ctx.exit(observed.completion.exit_code)
+    if observed.died:
+        raise died(observed, run_dir)
+    waited = format_duration(timeout_s or 0.0)
+    click.echo(
+        f"timeout: no end after {waited} of waiting; {observed.tracked}: "
+        f"{observed.judgement.words}; wait again, or `ptyrun logs {run_dir}`",
+        err=True,
+    )
+    ctx.exit(int(ExitCode.INCOMPLETE))
+
+
+def died(observed: Observed, run_dir: Path) -> PtyrunError:
+    """Say that a session is gone without a word, and how that is known."""
+    return PtyrunError(
+        f"the session died without completion: {observed.tracked}",
+        why=f"{observed.judgement.words}; it was killed, or its machine went down",
+        do=f"nothing committed is lost: `ptyrun start {shlex.quote(str(run_dir))}` goes on; "
+        f"its last words are in {run_dir / observed.tracked.log}",
+    )
+
+
+def _say(completion: Completion, run_dir: Path) -> None:
+    if counts := completion.counts:
+        click.echo(
+            f"{counts.chunks_committed}/{counts.chunks_total} chunks, "
+            f"{counts.groups_committed}/{counts.groups_total} groups, {completion.windows} windows"
+        )
+    click.echo(completion.reason)
+    if completion.exit_code != ExitCode.COMPLETE:
+        from ptyrun.background.tail import last_lines
+
+        evidence = run_dir / completion.evidence
+        click.echo(f"see {evidence}, which ends with:", err=True)
+        click.echo(last_lines(evidence, _TAIL_LINES), err=True, nl=False)
+        return
+    click.echo(f"{len(completion.artifacts)} artifacts, digests in {run_dir / 'completion.json'}")

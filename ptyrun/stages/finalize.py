@@ -1,0 +1,229 @@
+"""What do the committed patches amount to? Objects, metrics, tables and a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock
+from numpy.typing import NDArray
+
+from ptyrun.config import Alignment, ArmKind, EvaluationOptions, Presentation, Registration
+from ptyrun.engine import check, durable
+from ptyrun.engine.ledger import Ledger
+from ptyrun.engine.manifest import ArmPlan, Manifest
+from ptyrun.errors import DamageError, ExitCode, PtyrunError
+from ptyrun.paths import RunPaths
+from ptyrun.progress import SILENT, Watcher
+from ptyrun.ptycho import evaluation, figures
+from ptyrun.ptycho.placement import Region
+from ptyrun.ptycho.scan import Scan
+from ptyrun.results import ArmResult, Metric, PairResult, Results
+from ptyrun.stages import assembly, objects, outputs
+from ptyrun.stages.assembly import ArmObject
+
+
+class UnfinishedError(PtyrunError):
+    """Chunks are still missing."""
+
+    exit_code = ExitCode.INCOMPLETE
+
+
+@dataclass(frozen=True)
+class _Comparison:
+    """Everything that is known once all objects are assembled."""
+
+    manifest: Manifest
+    scan: Scan
+    region: Region
+    options: EvaluationOptions
+    arms: Mapping[str, ArmObject]
+    evaluations: Mapping[str, evaluation.Evaluation]
+
+
+def finalize(run_dir: Path, *, watcher: Watcher = SILENT) -> Results:
+    """Assemble every arm's object, measure it and write the result files.
+
+    Parameters
+    ----------
+    run_dir : Path
+        A run whose chunks are all committed.
+
+    Returns
+    -------
+    Results
+        As written to ``results.json``, which comes last: it vouches for the other files.
+
+    Raises
+    ------
+    UnfinishedError
+        If chunks are missing.
+    DamageError
+        If a committed chunk is not what the ledger says.
+    """
+    paths = RunPaths(run_dir)
+    manifest = Manifest.load(paths.manifest)
+    ledger = Ledger.open(paths, manifest)
+    _require_complete(ledger)
+    durable.make_folder(paths.claims)
+    with FileLock(paths.claims / "finalize.lock"):
+        _require_whole(paths, watcher)
+        compared = _compare(paths, manifest, ledger, watcher)
+        results = _results(compared)
+        watcher.note("writing objects, tables and pictures")
+        _write(paths, compared, results)
+    return results
+
+
+def _require_complete(ledger: Ledger) -> None:
+    left = sum(arm.plan.n_chunks - arm.chunks_committed for arm in ledger.progress.arms.values())
+    if left:
+        raise UnfinishedError(
+            f"{left} chunks are still missing",
+            why="results are assembled once every group is present",
+            do="go on with `ptyrun run RUN`; look at what is there with `ptyrun preview RUN`",
+        )
+
+
+def _require_whole(paths: RunPaths, watcher: Watcher) -> None:
+    damages = check.verify(paths, check.Level.FULL)
+    for damage in damages:
+        watcher.note(str(damage))
+    if damages:
+        raise DamageError(
+            f"{len(damages)} parts of the run are damaged: {damages[0]}",
+            why="their bytes are not those that the ledger vouches for",
+            do="`ptyrun verify RUN --repair`, then `ptyrun run RUN`",
+        )
+
+
+def _compare(paths: RunPaths, manifest: Manifest, ledger: Ledger, watcher: Watcher) -> _Comparison:
+    scan = assembly.open_planned_scan(manifest, paths)
+    options = EvaluationOptions.from_facts(manifest.shared)
+    arms = assembly.assemble_all(paths, manifest, ledger.progress, scan, options, watcher)
+    region = assembly.compared_region(paths, manifest, scan, options.stitch_crop_px)
+    evaluations = {}
+    if scan.object_guess is not None:
+        watcher.begin("measure", total=len(arms), unit="arms")
+        for plan in manifest.arms:
+            evaluations[plan.name] = _evaluate(plan, arms[plan.name], scan, region, options)
+            watcher.advance("measure", 1)
+        watcher.end("measure")
+    return _Comparison(manifest, scan, region, options, arms, evaluations)
+
+
+def _evaluate(
+    plan: ArmPlan, arm: ArmObject, scan: Scan, region: Region, options: EvaluationOptions
+) -> evaluation.Evaluation:
+    registered = options.registration is Registration.ALL or (
+        options.registration is Registration.RECONSTRUCTION_ONLY
+        and plan.kind == ArmKind.RECONSTRUCTION
+    )
+    truth = scan.object_guess
+    assert truth is not None
+    if options.alignment is Alignment.UPSTREAM:
+        return evaluation.evaluate_upstream(
+            arm.canvas, truth, region, options, registered=registered
+        )
+    return evaluation.evaluate(
+        arm.image, truth, arm.coverage, options, region=region, registered=registered
+    )
+
+
+def _results(compared: _Comparison) -> Results:
+    return Results(
+        manifest_digest=compared.manifest.digest,
+        has_ground_truth=compared.scan.object_guess is not None,
+        evaluated_region_px=compared.region.as_tuple(),
+        arms={plan.name: _arm_result(compared, plan) for plan in compared.manifest.arms},
+        pairs=_pairs(compared),
+        sources=evaluation.SOURCES,
+        notes=compared.scan.notes,
+    )
+
+
+def _arm_result(compared: _Comparison, plan: ArmPlan) -> ArmResult:
+    arm = compared.arms[plan.name]
+    found = compared.evaluations.get(plan.name)
+    metrics: dict[str, Metric] = {}
+    mismatch = None
+    if found is not None:
+        metrics = dict(found.metrics)
+        if found.shift is not None:
+            metrics["registration_offset_dy"] = Metric(value=found.shift.dy_px)
+            metrics["registration_offset_dx"] = Metric(value=found.shift.dx_px)
+        mismatch = _mismatch(plan, found)
+    if arm.computation_time_s is not None:
+        metrics["computation_time_s"] = Metric(value=arm.computation_time_s)
+    return ArmResult(
+        label=plan.label,
+        kind=plan.kind,
+        n_groups=arm.n_groups,
+        metrics=metrics,
+        standard=found.standard if found else {},
+        diagnostics=arm.figures.numbers(),
+        mismatch=mismatch,
+        notes=(*arm.notes, *(found.notes if found else ())),
+        computation_time_s=arm.computation_time_s,
+    )
+
+
+def _mismatch(plan: ArmPlan, found: evaluation.Evaluation) -> str | None:
+    if plan.kind != ArmKind.RECONSTRUCTION or found.belongs:
+        return None
+    return (
+        f"this reconstruction does not belong to this scan: after registration its correlation "
+        f"with the ground truth is {found.coherence:.2f}; was it made from another split or scan?"
+    )
+
+
+def _pairs(compared: _Comparison) -> tuple[PairResult, ...]:
+    """Arms against each other, where no ground truth tells which is right."""
+    if compared.scan.object_guess is not None:
+        return ()
+    names = list(compared.arms)
+    pairs = []
+    for position, first in enumerate(names):
+        for second in names[position + 1 :]:
+            one, other = compared.arms[first], compared.arms[second]
+            found = evaluation.evaluate(
+                one.image,
+                other.image,
+                np.minimum(one.coverage, other.coverage),
+                compared.options,
+                region=compared.region,
+            )
+            pairs.append(PairResult(first, second, found.standard))
+    return tuple(pairs)
+
+
+def _write(paths: RunPaths, compared: _Comparison, results: Results) -> None:
+    presentation = Presentation.from_facts(compared.manifest.sources)
+    labels = {plan.name: plan.label for plan in compared.manifest.arms}
+    objects.write(paths, _arrays(compared))
+    for name, found in compared.evaluations.items():
+        outputs.write_frc_csv(
+            paths.frc_curves(name), labels[name], found.amplitude_frc, found.phase_frc
+        )
+    outputs.write_metrics_csv(paths.metrics_csv, results)
+    outputs.write_reconstructions(
+        paths, compared.arms, compared.evaluations, compared.scan.object_guess, presentation
+    )
+    figures_bytes = figures.comparison_plot(_panels(compared, labels), _ranges(presentation))
+    durable.write_atomic(paths.plot, figures_bytes)
+    durable.write_atomic(paths.results, results.to_json().encode())
+
+
+def _arrays(compared: _Comparison) -> dict[str, NDArray[np.generic]]:
+    arrays: dict[str, NDArray[np.generic]] = {}
+    for name, arm in compared.arms.items():
+        arrays[f"{name}/object"] = arm.image
+        arrays[f"{name}/coverage"] = arm.coverage
+    for name, found in compared.evaluations.items():
+        arrays[f"{name}/aligned"] = found.recon
+        arrays[f"{name}/aligned_truth"] = found.truth
+    if compared.scan.object_guess is not None:
+        arrays["ground_truth/object"] = compared.scan.object_guess
+    return arrays

@@ -1,0 +1,286 @@
+"""What do the chunks that are committed so far look like? Reads only; never disturbs a writer."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ptyrun.config import ArmKind, EvaluationOptions, Registration
+from ptyrun.engine import durable
+from ptyrun.engine.check import size_damages
+from ptyrun.engine.ledger import Ledger
+from ptyrun.engine.manifest import ArmPlan, Manifest
+from ptyrun.engine.progress import ArmProgress
+from ptyrun.errors import GeometryError, PtyrunError
+from ptyrun.paths import RunPaths
+from ptyrun.progress import SILENT, Watcher
+from ptyrun.ptycho.evaluation import Evaluation, evaluate
+from ptyrun.ptycho.placement import Region, placed
+from ptyrun.ptycho.reconstruction import open_reconstruction
+from ptyrun.ptycho.scan import Scan, open_scan
+from ptyrun.ptycho.standard import SOURCES
+from ptyrun.ptycho.stitching import Stitcher
+from ptyrun.report import partial
+from ptyrun.results import ArmResult, Results
+from ptyrun.stages.assembly import committed_patches, grid_shape
+from ptyrun.stages.index import ArmIndex
+
+Image = NDArray[np.complex64]
+Coverage = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class ArmPreview:
+    """One arm as far as it is."""
+
+    label: str
+    groups_committed: int
+    groups_total: int
+    chunks_committed: int
+    chunks_total: int
+    covered_px: int = 0
+    picture: Path | None = None
+    result: ArmResult | None = None
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether chunks are missing."""
+        return self.chunks_committed < self.chunks_total
+
+    @property
+    def progress(self) -> str:
+        """How far, in words."""
+        if not self.chunks_total:
+            return "finished reconstruction"
+        if not self.chunks_committed:
+            return f"nothing committed yet of {self.groups_total} groups"
+        percent = 100 * self.groups_committed / self.groups_total
+        return f"{self.groups_committed} of {self.groups_total} groups ({percent:.0f} %)"
+
+
+@dataclass(frozen=True)
+class PreviewFiles:
+    """What was written; pictures only of arms of which something is committed."""
+
+    SCHEMA: ClassVar[int] = 1
+
+    json: Path
+    arms: Mapping[str, ArmPreview] = field(default_factory=dict)
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether chunks of any arm are missing."""
+        return any(arm.is_partial for arm in self.arms.values())
+
+    @property
+    def pictures(self) -> tuple[Path, ...]:
+        """Every picture that was drawn."""
+        return tuple(arm.picture for arm in self.arms.values() if arm.picture is not None)
+
+    @property
+    def message(self) -> str:
+        """What there is to see, one line for each arm."""
+        head = "PARTIAL: chunks are missing" if self.is_partial else "every chunk is committed"
+        notes = [
+            f"  note: {note}"
+            for arm in self.arms.values()
+            if arm.result
+            for note in arm.result.notes
+        ]
+        lines = [f"  {arm.label}: {arm.progress}" for arm in self.arms.values()]
+        return "\n".join([head, *lines, *notes])
+
+
+def preview(run_dir: Path, *, watcher: Watcher = SILENT) -> PreviewFiles:
+    """Stitch what is committed, draw it and measure it where it covers the object.
+
+    Parameters
+    ----------
+    run_dir : Path
+        A planned run, at work or not. Nothing in it is written but ``preview/``.
+
+    Returns
+    -------
+    PreviewFiles
+        ``preview/preview.json`` and ``preview/<arm>.png``.
+
+    Raises
+    ------
+    InputError
+        If there is no planned run, or its scan is gone.
+    DamageError
+        If the ledger cannot be trusted.
+    """
+    desk = _Desk.open(run_dir, watcher)
+    durable.make_folder(desk.paths.preview)
+    arms = {arm.name: desk.look_at(arm) for arm in desk.manifest.arms}
+    files = PreviewFiles(desk.paths.preview / "preview.json", arms)
+    durable.write_atomic(files.json, _document(desk, files).encode())
+    return files
+
+
+@dataclass(frozen=True)
+class _Desk:
+    """What is needed to look at an arm."""
+
+    paths: RunPaths
+    manifest: Manifest
+    progress: Mapping[str, ArmProgress]
+    scan: Scan
+    options: EvaluationOptions
+    watcher: Watcher
+
+    @classmethod
+    def open(cls, run_dir: Path, watcher: Watcher) -> _Desk:
+        paths = RunPaths(run_dir)
+        manifest = Manifest.load(paths.manifest)
+        progress = Ledger.open(paths, manifest).progress.arms
+        kind = manifest.shared.get("diffraction_kind")
+        # Without a cache folder, because only preview/ may be written; no frame is read here.
+        scan = open_scan(Path(str(manifest.sources["scan"])), str(kind) if kind else None)
+        options = EvaluationOptions.from_facts(manifest.shared)
+        return cls(paths, manifest, progress, scan, options, watcher)
+
+    def look_at(self, arm: ArmPlan) -> ArmPreview:
+        done, lost = _readable(self.paths, self.progress[arm.name])
+        seen = ArmPreview(
+            arm.label, done.items_committed, arm.n_items, done.chunks_committed, arm.n_chunks
+        )
+        picture = self.paths.preview / f"{arm.name}.png"
+        notes = _lost_notes(lost)
+        if seen.chunks_total and not seen.chunks_committed:
+            picture.unlink(missing_ok=True)
+            return replace(seen, result=_result(arm, seen, notes))
+        try:
+            image, coverage = self._image(arm, done)
+        except (PtyrunError, ValueError, OSError) as error:
+            picture.unlink(missing_ok=True)
+            return replace(seen, result=_result(arm, seen, (*notes, f"cannot be shown: {error}")))
+        look = partial.Look(
+            f"{arm.label}: {seen.progress}", seen.is_partial, image, coverage, self.pixel_size_m
+        )
+        durable.write_atomic(picture, partial.draw(look))
+        return replace(
+            seen,
+            covered_px=int(np.count_nonzero(coverage)),
+            picture=picture,
+            result=self._measured(arm, seen, image, coverage, notes),
+        )
+
+    @property
+    def pixel_size_m(self) -> float | None:
+        size = self.manifest.sources.get("pixel_size_m")
+        return float(size) if isinstance(size, int | float) else None
+
+    def _image(self, arm: ArmPlan, done: ArmProgress) -> tuple[Image, Coverage]:
+        shape = grid_shape(self.scan)
+        if arm.kind == ArmKind.RECONSTRUCTION:
+            found = open_reconstruction(Path(str(self.manifest.sources[f"arm.{arm.name}"])))
+            return placed(found.object, shape, self.scan.positions_px)
+        index = ArmIndex.read(self.paths, arm)
+        stitcher = Stitcher(shape, self.options.stitch_crop_px)
+        task = f"stitch {arm.label}"
+        self.watcher.begin(task, total=done.items_committed)
+        for groups, patches in committed_patches(self.paths, arm, done):
+            part = slice(groups.start, groups.stop)
+            stitcher.add(patches, index.centres_px[part], index.multiplicity[part])
+            self.watcher.advance(task, len(groups))
+        self.watcher.end(task)
+        return stitcher.result()
+
+    def _measured(
+        self,
+        arm: ArmPlan,
+        seen: ArmPreview,
+        image: Image,
+        coverage: Coverage,
+        notes: tuple[str, ...],
+    ) -> ArmResult:
+        if self.scan.object_guess is None:
+            return _result(arm, seen, (*notes, "no ground truth to measure against"))
+        chosen = self.options.registration
+        is_finished = arm.kind == ArmKind.RECONSTRUCTION
+        registered = chosen is Registration.ALL or (
+            is_finished and chosen is Registration.RECONSTRUCTION_ONLY
+        )
+        try:
+            found = evaluate(
+                image,
+                self.scan.object_guess,
+                coverage,
+                self.options,
+                region=_bounds(coverage),
+                registered=registered,
+            )
+        except GeometryError as error:
+            return _result(arm, seen, (*notes, f"too little to measure: {error.args[1]}"))
+        return _result(arm, seen, notes, found)
+
+
+def _readable(paths: RunPaths, progress: ArmProgress) -> tuple[ArmProgress, list[int]]:
+    """Progress without the committed chunks whose files are gone or have another size."""
+    lost = [damage.chunk for damage in size_damages(paths, progress) if damage.chunk is not None]
+    done = copy.copy(progress)
+    done.committed = bytearray(progress.committed)
+    for chunk in lost:
+        done.committed[chunk] = 0
+    return done, lost
+
+
+def _lost_notes(lost: list[int]) -> tuple[str, ...]:
+    if not lost:
+        return ()
+    named = ", ".join(map(str, lost[:8])) + (", …" if len(lost) > 8 else "")
+    return (f"committed but missing or truncated: chunks {named}; run `ptyrun verify`",)
+
+
+def _bounds(coverage: Coverage) -> Region:
+    rows, columns = np.nonzero(coverage)
+    top, left = int(rows.min()), int(columns.min())
+    return Region(top, left, int(rows.max()) + 1 - top, int(columns.max()) + 1 - left)
+
+
+def _result(
+    arm: ArmPlan, seen: ArmPreview, notes: tuple[str, ...], found: Evaluation | None = None
+) -> ArmResult:
+    return ArmResult(
+        label=arm.label,
+        kind=arm.kind,
+        n_groups=seen.groups_committed,
+        metrics=found.metrics if found else {},
+        standard=found.standard if found else {},
+        notes=(*notes, *(found.notes if found else ())),
+    )
+
+
+def _document(desk: _Desk, files: PreviewFiles) -> str:
+    """``preview.json``: the fields of ``results.json``, and beside them how far each arm is."""
+    results = Results(
+        manifest_digest=desk.manifest.digest,
+        has_ground_truth=desk.scan.object_guess is not None,
+        evaluated_region_px=(0, 0, *grid_shape(desk.scan)),
+        arms={name: arm.result for name, arm in files.arms.items() if arm.result is not None},
+        sources=SOURCES,
+        notes=("a preview: measured over what is covered so far, no result of the run",),
+    )
+    document: dict[str, Any] = json.loads(results.to_json())
+    document["schema"] = PreviewFiles.SCHEMA
+    document["partial"] = files.is_partial
+    for name, arm in files.arms.items():
+        document["arms"][name] |= {
+            "partial": arm.is_partial,
+            "groups_committed": arm.groups_committed,
+            "groups_total": arm.groups_total,
+            "chunks_committed": arm.chunks_committed,
+            "chunks_total": arm.chunks_total,
+            "covered_px": arm.covered_px,
+            "picture": arm.picture.name if arm.picture else None,
+        }
+    return json.dumps(document, indent=1, sort_keys=True, allow_nan=False) + "\n"

@@ -1,0 +1,71 @@
+"""Is everything that a run rests on as it was written, and can the rest be put right?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ptyrun.engine import check
+from ptyrun.engine import repair as engine_repair
+from ptyrun.engine.check import Damage, Kind, Level
+from ptyrun.engine.manifest import Manifest
+from ptyrun.errors import PtyrunError
+from ptyrun.paths import RunPaths
+from ptyrun.progress import SILENT, Watcher
+from ptyrun.stages import assembly, index
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is damaged, and what of it stays damaged."""
+
+    damages: tuple[Damage, ...]
+    beyond_repair: tuple[Damage, ...]
+
+
+def verify(
+    run_dir: Path, level: Level = Level.FULL, *, repair: bool = False, watcher: Watcher = SILENT
+) -> Verdict:
+    """Look at every file that a run rests on.
+
+    Parameters
+    ----------
+    run_dir : Path
+    level : Level
+        How closely to look at chunks: sizes, some of them, or every byte.
+    repair : bool
+        Forget damaged chunks, so that the next window computes just these, and write what can be
+        written again.
+
+    Returns
+    -------
+    Verdict
+        ``beyond_repair`` equals ``damages`` where no repair was asked for.
+    """
+    paths = RunPaths(run_dir)
+    said = 0
+
+    def step(done: int, total: int) -> None:
+        nonlocal said
+        if not said:
+            watcher.begin("verify", total, unit="chunks")
+        watcher.advance("verify", done - said)
+        said = done
+
+    damages = tuple(check.verify(paths, level, progress=step))
+    watcher.end("verify")
+    if not repair or not damages:
+        return Verdict(damages, damages)
+    beyond = engine_repair.repair(paths, list(damages))
+    if any(damage.kind is Kind.INDEX for damage in beyond):
+        beyond = _restore_index(paths, beyond)
+    return Verdict(damages, tuple(beyond))
+
+
+def _restore_index(paths: RunPaths, beyond: list[Damage]) -> list[Damage]:
+    try:
+        manifest = Manifest.load(paths.manifest)
+        index.restore(paths, assembly.open_planned_scan(manifest, paths), manifest)
+    except PtyrunError:
+        return beyond
+    return [damage for damage in beyond if damage.kind is not Kind.INDEX]

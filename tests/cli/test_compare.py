@@ -1,0 +1,210 @@
+"""A comparison on the command line: windows, kills, changed inputs."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.scans import scan_arrays, write_network, write_scan
+from tests.studies import Study, content, ptyrun
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    run_dir = tmp_path_factory.mktemp("golden") / "run"
+    process = ptyrun(*study.words(run_dir))
+    assert process.returncode == 0, process.stderr
+    return run_dir
+
+
+def test_a_comparison_leaves_the_files_that_it_promises(uninterrupted: Path) -> None:
+    for name in (
+        "manifest.json",
+        "results.json",
+        "comparison_metrics.csv",
+        "comparison_plot.png",
+        "reconstructions.npz",
+        "reconstructions_metadata.txt",
+        "reconstructions_aligned.npz",
+        "pinn_frc_curves.csv",
+        "baseline_frc_curves.csv",
+        "reconstruction_frc_curves.csv",
+        "report/index.html",
+    ):
+        assert (uninterrupted / name).stat().st_size > 0, name
+
+
+def test_a_second_call_does_nothing_and_succeeds(study: Study, uninterrupted: Path) -> None:
+    before = content(uninterrupted)
+    process = ptyrun(*study.words(uninterrupted))
+    assert process.returncode == 0
+    assert "nothing was left to compute" in process.stdout
+    assert content(uninterrupted) == before
+
+
+def test_twenty_windows_end_as_one(study: Study, uninterrupted: Path, tmp_path: Path) -> None:
+    run_dir = tmp_path / "run"
+    codes = []
+    while not codes or codes[-1] == 75:
+        codes.append(ptyrun(*study.words(run_dir, "--max-chunks=1")).returncode)
+    assert len(codes) > 10
+    assert codes[-1] == 0
+    assert content(run_dir) == content(uninterrupted)
+
+
+@pytest.mark.parametrize("chunk", ["1", "16", "160", "all"])
+def test_the_chunk_size_leaves_no_trace(
+    chunk: str, study: Study, uninterrupted: Path, tmp_path: Path
+) -> None:
+    assert ptyrun(*study.words(tmp_path / "run", chunk=chunk)).returncode == 0
+    found, expected = content(tmp_path / "run"), content(uninterrupted)
+    for document in (found, expected):
+        document["results.json"].pop("manifest_digest")
+    assert found == expected
+
+
+def test_a_run_killed_at_random_and_continued_ends_as_one(
+    study: Study, uninterrupted: Path, tmp_path: Path
+) -> None:
+    run_dir = tmp_path / "run"
+    generator = np.random.default_rng(5)
+    kills = 0
+    for _ in range(60):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "ptyrun", *study.words(run_dir, "--max-chunks=4", "--quiet")],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            code = process.wait(timeout=generator.uniform(1.0, 6.0))
+        except subprocess.TimeoutExpired:
+            os.kill(process.pid, signal.SIGKILL)
+            code = process.wait()
+            kills += 1
+        if code == 0:
+            break
+    assert code == 0
+    assert kills > 0
+    assert content(run_dir) == content(uninterrupted)
+
+
+@pytest.fixture
+def changeable(study: Study, uninterrupted: Path, tmp_path: Path) -> tuple[Study, Path]:
+    """A copy of the finished run and of its inputs."""
+    inputs = tmp_path / "inputs"
+    shutil.copytree(study.scan.parent, inputs)
+    shutil.copytree(uninterrupted, tmp_path / "run")
+    copied = Study(*(inputs / getattr(study, f).name for f in Study.__dataclass_fields__))
+    return copied, tmp_path / "run"
+
+
+def test_a_changed_scan_is_refused_by_name(changeable: tuple[Study, Path]) -> None:
+    inputs, run_dir = changeable
+    write_scan(inputs.scan, diffraction=scan_arrays(seed=8)["diffraction"])
+    process = ptyrun(*inputs.words(run_dir))
+    assert process.returncode == 2
+    assert "scan_sha256 was" in process.stderr
+    assert "--new" in process.stderr
+
+
+@pytest.mark.parametrize(
+    ("word", "named"),
+    [
+        ("--grouping-seed=9", "grouping_seed was 123, is 9"),
+        ("--pinn-predict-batch-size=8", "pinn: batch_groups was 4, is 8"),
+        ("--stitch-crop-size=16", "stitch_crop_px was 20, is 16"),
+        ("--pinn-chunk-size=9", "pinn: chunk_items was 7, is 9"),
+        ("--n-test-groups=30", "n_groups was 40, is 30"),
+    ],
+)
+def test_a_changed_option_is_refused_by_name(
+    word: str, named: str, changeable: tuple[Study, Path]
+) -> None:
+    inputs, run_dir = changeable
+    before = content(run_dir)
+    process = ptyrun(*inputs.words(run_dir, word))
+    assert process.returncode == 2
+    assert named in process.stderr
+    assert content(run_dir) == before
+
+
+def test_a_changed_baseline_is_computed_again_alone(changeable: tuple[Study, Path]) -> None:
+    inputs, run_dir = changeable
+    write_network(inputs.baseline, gridsize=1, seed=5)
+    before = content(run_dir)
+    refused = ptyrun(*inputs.words(run_dir))
+    assert refused.returncode == 2
+    assert "baseline: weights_sha256 was" in refused.stderr
+    assert "--invalidate baseline" in refused.stderr
+
+    accepted = ptyrun(*inputs.words(run_dir, "--invalidate=baseline"))
+    assert accepted.returncode == 0, accepted.stderr
+    after = content(run_dir)
+    assert after["arrays.zarr/pinn/patches"] == before["arrays.zarr/pinn/patches"]
+    assert after["arrays.zarr/baseline/patches"] != before["arrays.zarr/baseline/patches"]
+    assert arms_started(run_dir) == {"baseline"}
+
+
+def test_new_evaluation_options_cost_no_prediction(changeable: tuple[Study, Path]) -> None:
+    inputs, run_dir = changeable
+    words = inputs.words(run_dir, "--frc-sigma=0.5")
+    refused = ptyrun(*words)
+    assert refused.returncode == 2
+    assert "--invalidate results" in refused.stderr
+    accepted = ptyrun(*words, "--invalidate=results")
+    assert accepted.returncode == 0, accepted.stderr
+    assert arms_started(run_dir) == set()
+
+
+def test_new_starts_afresh_and_keeps_the_old_run(changeable: tuple[Study, Path]) -> None:
+    inputs, run_dir = changeable
+    before = content(run_dir)
+    process = ptyrun(*inputs.words(run_dir, "--new", "--grouping-seed=9"))
+    assert process.returncode == 0, process.stderr
+    (aside,) = run_dir.parent.glob("run.until-*")
+    assert content(aside) == before
+    assert content(run_dir) != before
+
+
+def arms_started(run_dir: Path) -> set[str]:
+    """Arms with chunks begun in the latest session."""
+    latest = max((run_dir / "ledger").glob("*.jsonl"))
+    records = [json.loads(line) for line in latest.read_text().splitlines()]
+    return {record["arm"] for record in records if record["ev"] == "started"}
+
+
+def test_sigterm_closes_the_window_early(study: Study, tmp_path: Path) -> None:
+    run_dir = tmp_path / "run"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ptyrun", *study.words(run_dir, chunk="1")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    wait_for(lambda: committed(run_dir) > 2)
+    process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate(timeout=30)
+    assert process.returncode in (0, 75)
+    assert "remain" in out or "complete" in out
+
+
+def committed(run_dir: Path) -> int:
+    files = list((run_dir / "ledger").glob("*.jsonl"))
+    return sum(file.read_text().count('"ev":"commit') for file in files)
+
+
+def wait_for(condition: Any, timeout_s: float = 60) -> None:
+    until = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < until, "it did not happen in time"
+        time.sleep(0.02)

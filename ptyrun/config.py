@@ -141,6 +141,13 @@ class Presentation(_Facts):
     baseline_debug_dir: str | None = None
     pixel_size_m: float | None = None
 
+    def phase_limits(self, arm: str) -> tuple[float | None, float | None]:
+        """Fixed ends of an arm's phase colours in radians, where they were chosen."""
+        return (
+            getattr(self, f"{arm}_phase_vmin", None),
+            getattr(self, f"{arm}_phase_vmax", None),
+        )
+
 
 @dataclass(frozen=True)
 class CompareConfig:

@@ -172,7 +172,7 @@ def _sizes(folder: Path) -> dict[str, int]:
 
 def _byte_damages(paths: RunPaths, arm: ArmProgress, chunk: int) -> Iterator[Damage]:
     try:
-        data = memoryview((paths.arrays / chunk_key(arm.plan, chunk)).read_bytes())
+        data = (paths.arrays / chunk_key(arm.plan, chunk)).read_bytes()
     except OSError as error:
         yield _damage(Kind.DAMAGED, arm, chunk, f"it cannot be read: {error.strerror}")
         return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from ptyrun.progress import SILENT, Watcher
 from ptyrun.ptycho import evaluation, figures
 from ptyrun.ptycho.placement import Region
 from ptyrun.ptycho.scan import Scan
+from ptyrun.ptycho.standard import SOURCES
 from ptyrun.results import ArmResult, Metric, PairResult, Results
 from ptyrun.stages import assembly, objects, outputs
 from ptyrun.stages.assembly import ArmObject
@@ -139,7 +141,7 @@ def _results(compared: _Comparison) -> Results:
         evaluated_region_px=compared.region.as_tuple(),
         arms={plan.name: _arm_result(compared, plan) for plan in compared.manifest.arms},
         pairs=_pairs(compared),
-        sources=evaluation.SOURCES,
+        sources=SOURCES,
         notes=compared.scan.notes,
     )
 
@@ -171,31 +173,23 @@ def _arm_result(compared: _Comparison, plan: ArmPlan) -> ArmResult:
 
 
 def _mismatch(plan: ArmPlan, found: evaluation.Evaluation) -> str | None:
-    if plan.kind != ArmKind.RECONSTRUCTION or found.belongs:
+    if plan.kind != ArmKind.RECONSTRUCTION:
         return None
-    return (
-        f"this reconstruction does not belong to this scan: after registration its correlation "
-        f"with the ground truth is {found.coherence:.2f}; was it made from another split or scan?"
-    )
+    why = evaluation.disagreement(found, "the ground truth of this scan")
+    return f"{why}; was it made from another split or scan?" if why else None
 
 
 def _pairs(compared: _Comparison) -> tuple[PairResult, ...]:
     """Arms against each other, where no ground truth tells which is right."""
     if compared.scan.object_guess is not None:
         return ()
-    names = list(compared.arms)
+    inside = compared.region.slices
     pairs = []
-    for position, first in enumerate(names):
-        for second in names[position + 1 :]:
-            one, other = compared.arms[first], compared.arms[second]
-            found = evaluation.evaluate(
-                one.image,
-                other.image,
-                np.minimum(one.coverage, other.coverage),
-                compared.options,
-                region=compared.region,
-            )
-            pairs.append(PairResult(first, second, found.standard))
+    for first, second in combinations(compared.arms, 2):
+        one, other = compared.arms[first], compared.arms[second]
+        covered = (one.coverage[inside] > 0) & (other.coverage[inside] > 0)
+        found = evaluation.mutual(one.image[inside], other.image[inside], covered)
+        pairs.append(PairResult(first, second, found.metrics))
     return tuple(pairs)
 
 
@@ -211,9 +205,37 @@ def _write(paths: RunPaths, compared: _Comparison, results: Results) -> None:
     outputs.write_reconstructions(
         paths, compared.arms, compared.evaluations, compared.scan.object_guess, presentation
     )
-    figures_bytes = figures.comparison_plot(_panels(compared, labels), _ranges(presentation))
-    durable.write_atomic(paths.plot, figures_bytes)
+    picture = figures.comparison_plot(
+        _panels(compared, results, presentation),
+        (presentation.percentile_min, presentation.percentile_max),
+        presentation.pixel_size_m,
+    )
+    durable.write_atomic(paths.plot, picture)
     durable.write_atomic(paths.results, results.to_json().encode())
+
+
+def _panels(
+    compared: _Comparison, results: Results, presentation: Presentation
+) -> list[figures.Panel]:
+    inside = compared.region.slices
+    panels = []
+    for name, arm in compared.arms.items():
+        found = compared.evaluations.get(name)
+        shift = found.shift if found else None
+        panels.append(
+            figures.Panel(
+                label=results.arms[name].label,
+                image=arm.image[inside],
+                covered=arm.coverage[inside] > 0,
+                offset_px=(shift.dy_px, shift.dx_px) if shift else None,
+                phase_limits=presentation.phase_limits(name),
+                warning="does not belong to this scan" if results.arms[name].mismatch else None,
+            )
+        )
+    truth = compared.scan.object_guess
+    if truth is not None:
+        panels.append(figures.Panel("ground truth", truth[inside]))
+    return panels
 
 
 def _arrays(compared: _Comparison) -> dict[str, NDArray[np.generic]]:

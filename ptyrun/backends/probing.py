@@ -50,6 +50,7 @@ def safe_batch(
     """
     diffraction, offsets = specimen(batch_items, patch_px, gridsize)
     alone = compiled(1)
+    alone(diffraction[:1], offsets[:1])
     first_fault = ""
     for batch in _halves(batch_items):
         predict = alone if batch == 1 else compiled(batch)
@@ -64,16 +65,28 @@ def safe_batch(
     )
 
 
-def mixes_groups(predict: Predict, batch_items: int, patch_px: int, gridsize: int) -> str | None:
-    """Say how a network that takes only one batch size mixes its groups, or None."""
+def require_apart(predict: Predict, batch_items: int, patch_px: int, gridsize: int) -> None:
+    """Refuse a network that takes only one batch size and mixes the groups of a batch.
+
+    Raises
+    ------
+    ModelError
+        If groups and patches differ in number, or a patch changes with its batch.
+    """
     diffraction, offsets = specimen(2 * batch_items, patch_px, gridsize)
     here, there = slice(0, batch_items), slice(batch_items - 1, 2 * batch_items - 1)
     first = predict(diffraction[here], offsets[here])
     fault = _count_fault(first, batch_items, patch_px)
-    if fault or batch_items == 1:
-        return fault
-    second = predict(diffraction[there], offsets[there])
-    return None if _equal(first[-1], second[0]) else "a group's patch depends on its batch"
+    if fault is None and batch_items > 1:
+        second = predict(diffraction[there], offsets[there])
+        if not _equal(first[-1], second[0]):
+            fault = "a group's patch depends on the others of its batch"
+    if fault is not None:
+        raise ModelError(
+            "the network does not give one patch per group",
+            why=f"{fault}, and it takes no other batch than {batch_items}",
+            do="export it with a free batch axis",
+        )
 
 
 def specimen(

@@ -8,7 +8,6 @@ outputs of that shape, in this order, or one real output with two channels.
 
 from __future__ import annotations
 
-import gc
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,13 +18,13 @@ from typing import Any, Self, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from ptyrun.backends.probing import Predict, mixes_groups, safe_batch, specimen
+from ptyrun.backends.fixed_batch import FixedBatch, prepare
+from ptyrun.backends.probing import Predict
 from ptyrun.backends.quiet_tensorflow import GPUS, tf
 from ptyrun.backends.tf_networks import Network, load_network
 from ptyrun.backends.upstream import normalised_input
 from ptyrun.errors import ModelError, PredictionError
 from ptyrun.predictors import (
-    ModelCard,
     ModelRequest,
     PredictorOutOfMemoryError,
     check_request,
@@ -33,14 +32,8 @@ from ptyrun.predictors import (
 )
 
 
-class TensorFlowPredictor:
+class TensorFlowPredictor(FixedBatch):
     """A network run by TensorFlow at one fixed batch shape."""
-
-    def __init__(self, card: ModelCard, batch_items: int, patch_px: int, predict: Predict) -> None:
-        self.card = card
-        self.batch_items = batch_items
-        self._patch_px = patch_px
-        self._predict: Predict | None = predict
 
     @classmethod
     def open(cls, request: ModelRequest) -> Self:
@@ -49,29 +42,12 @@ class TensorFlowPredictor:
         model = locate(request.path)
         card = check_request(model, request)
         network = load_network(model)
-        batch_items, predict, notes = _prepared(network, card, request)
+
+        def compiled(batch: int) -> Predict:
+            return _compiled(network, batch, request)
+
+        batch_items, predict, notes = prepare(compiled, card, request, foreign=network.foreign)
         return cls(replace(card, notes=card.notes + notes), batch_items, request.patch_px, predict)
-
-    def predict(
-        self, diffraction: NDArray[np.float32], local_offsets_px: NDArray[np.float32]
-    ) -> NDArray[np.complex64]:
-        """One patch per group; see :class:`ptyrun.predictors.Predictor`."""
-        if self._predict is None:
-            raise PredictionError("the predictor is closed", why="close() was called", do="open it")
-        patches = self._predict(diffraction, local_offsets_px)
-        wanted = (self.batch_items, self._patch_px, self._patch_px)
-        if patches.shape != wanted:
-            raise PredictionError(
-                f"the network gave an array of shape {patches.shape}",
-                why=f"one patch per group has shape {wanted}",
-                do="use a smaller batch, or another model",
-            )
-        return patches
-
-    def close(self) -> None:
-        """Let go of the model and its memory."""
-        self._predict = None
-        gc.collect()
 
 
 @cache
@@ -86,33 +62,6 @@ def _configure_runtime() -> None:
             tf.config.experimental.enable_op_determinism()
     except RuntimeError:
         pass  # someone used TensorFlow before in this process: its settings stand
-
-
-def _prepared(
-    network: Network, card: ModelCard, request: ModelRequest
-) -> tuple[int, Predict, tuple[str, ...]]:
-    """Compile for the batch that will be used, and run it once."""
-
-    def compiled(batch: int) -> Predict:
-        return _compiled(network, batch, request)
-
-    patch_px, gridsize = request.patch_px, request.gridsize
-    if card.batch_items is not None:
-        predict = compiled(card.batch_items)
-        fault = mixes_groups(predict, card.batch_items, patch_px, gridsize)
-        if fault is not None:
-            raise ModelError(
-                "the network does not give one patch per group",
-                why=f"{fault}, and it takes no other batch than {card.batch_items}",
-                do="export it with a free batch axis",
-            )
-        return card.batch_items, predict, (f"takes batches of {card.batch_items} only",)
-    if network.foreign:
-        safe = safe_batch(compiled, request.batch_items, patch_px, gridsize)
-        return safe.batch_items, safe.predict, safe.notes
-    predict = compiled(request.batch_items)
-    predict(*specimen(request.batch_items, patch_px, gridsize))
-    return request.batch_items, predict, ()
 
 
 def _compiled(network: Network, batch: int, request: ModelRequest) -> Predict:
@@ -151,18 +100,17 @@ def as_patches(outputs: Any) -> tf.Tensor:
         If it is neither complex patches nor amplitude and phase, one per group.
     """
     tensors = tf.nest.flatten(outputs)
-    kinds = [(tuple(tensor.shape), tensor.dtype.is_complex) for tensor in tensors]
-    if len(tensors) == 1 and kinds[0][1]:
-        patches = _single_channel(tensors[0])
-        if patches is not None:
-            return tf.cast(patches, tf.complex64)
-    if len(tensors) == 1 and not kinds[0][1] and kinds[0][0][-1:] == (2,):
-        return _polar(tensors[0][..., 0], tensors[0][..., 1])
-    if len(tensors) == 2 and not any(is_complex for _, is_complex in kinds):
-        amplitude, phase = (_single_channel(tensor) for tensor in tensors)
+    n_complex = sum(tensor.dtype.is_complex for tensor in tensors)
+    images = [_single_channel(tensor) for tensor in tensors]
+    if len(tensors) == n_complex == 1 and images[0] is not None:
+        return tf.cast(images[0], tf.complex64)
+    if len(tensors) == 1 and n_complex == 0 and tensors[0].shape[-1] == 2:
+        images = [tensors[0][..., 0], tensors[0][..., 1]]
+    if len(images) == 2 and n_complex == 0:
+        amplitude, phase = images
         if amplitude is not None and phase is not None:
             return _polar(amplitude, phase)
-    described = ", ".join(f"{shape} {'complex' if c else 'real'}" for shape, c in kinds)
+    described = ", ".join(f"{tuple(t.shape)} {t.dtype.name}" for t in tensors)
     raise ModelError(
         f"the network gives {described}",
         why="one patch per group is complex (B, N, N[, 1]), or amplitude and phase of that shape",

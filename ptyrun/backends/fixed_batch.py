@@ -1,0 +1,100 @@
+"""How does a network that is called with one fixed batch become a predictor?
+
+Kernels, and with them the last bits of a patch, may change with the batch's shape. So each
+predictor uses one shape only, chosen and run once when it is opened.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ptyrun.backends.probing import Predict, require_apart, safe_batch, specimen
+from ptyrun.errors import ModelError, PredictionError
+from ptyrun.predictors import ModelCard, ModelRequest, PredictorOutOfMemoryError
+
+
+class FixedBatch:
+    """The part of a predictor that is the same for every framework."""
+
+    def __init__(self, card: ModelCard, batch_items: int, patch_px: int, predict: Predict) -> None:
+        self.card = card
+        self.batch_items = batch_items
+        self._patch_px = patch_px
+        self._predict: Predict | None = predict
+
+    def predict(
+        self, diffraction: NDArray[np.float32], local_offsets_px: NDArray[np.float32]
+    ) -> NDArray[np.complex64]:
+        """One patch per group; see :class:`ptyrun.predictors.Predictor`."""
+        if self._predict is None:
+            raise PredictionError(
+                "the predictor is closed", why="close() was called", do="open it again"
+            )
+        if len(diffraction) != self.batch_items:
+            raise PredictionError(
+                f"the predictor was given {len(diffraction)} groups",
+                why=f"it was prepared for batches of {self.batch_items}",
+                do="pad the batch, and drop the padding's output",
+            )
+        patches = self._predict(diffraction, local_offsets_px)
+        wanted = (self.batch_items, self._patch_px, self._patch_px)
+        if patches.shape != wanted:
+            raise PredictionError(
+                f"the network gave an array of shape {patches.shape}",
+                why=f"one patch per group has shape {wanted}",
+                do="use a smaller batch, or another model",
+            )
+        return patches
+
+    def close(self) -> None:
+        """Let go of the model and its memory."""
+        self._predict = None
+        gc.collect()
+
+
+def prepare(
+    compiled: Callable[[int], Predict], card: ModelCard, request: ModelRequest, *, foreign: bool
+) -> tuple[int, Predict, tuple[str, ...]]:
+    """Choose the batch, make the network for it and run it once.
+
+    Parameters
+    ----------
+    compiled : callable
+        Gives the network for one batch size.
+    foreign : bool
+        Whether the network must first show that it keeps the groups of a batch apart.
+
+    Returns
+    -------
+    batch_items : int
+    predict : callable
+    notes : tuple of str
+        What the user should know about the choice.
+
+    Raises
+    ------
+    ModelError
+        If no batch gives one patch per group.
+    """
+    only_batch = card.batch_items
+    try:
+        if not foreign:
+            predict = compiled(request.batch_items)
+            predict(*specimen(request.batch_items, request.patch_px, request.gridsize))
+            return request.batch_items, predict, ()
+        if only_batch is None:
+            safe = safe_batch(compiled, request.batch_items, request.patch_px, request.gridsize)
+            return safe.batch_items, safe.predict, safe.notes
+        predict = compiled(only_batch)
+        require_apart(predict, only_batch, request.patch_px, request.gridsize)
+        return only_batch, predict, (f"takes batches of {only_batch} only",)
+    except PredictorOutOfMemoryError:
+        raise
+    except PredictionError as error:
+        raise ModelError(
+            "the network cannot be used", why=f"{error.args[0]}: {error.args[1]}", do=error.args[2]
+        ) from error

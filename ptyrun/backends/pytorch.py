@@ -1,0 +1,160 @@
+"""How does PyTorch predict patches?
+
+Takes ``torch.export`` programs (``.pt2``), TorchScript, and state dicts with a factory. A
+network gets, channel first,
+
+- diffraction (B, C, N, N) float32, normalised amplitudes, and, if it has a second input,
+- local offsets (B, C, 2) float32 in pixels: last axis [x, y], minus the position of each
+  member from its group's mean (upstream's sign).
+
+It gives complex patches (B, N, N) or (B, 1, N, N); or amplitude and phase: two real outputs
+of that shape, in this order, or one real output (B, 2, N, N).
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import cache
+from typing import Any, Self, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ptyrun.backends.fixed_batch import FixedBatch, prepare
+from ptyrun.backends.probing import Predict
+from ptyrun.backends.pytorch_networks import Network, load_network
+from ptyrun.errors import ModelError, PredictionError
+from ptyrun.predictors import ModelRequest, PredictorOutOfMemoryError, check_request, locate
+
+
+class PyTorchPredictor(FixedBatch):
+    """A network run by PyTorch at one fixed batch shape."""
+
+    @classmethod
+    def open(cls, request: ModelRequest) -> Self:
+        """Load the model and run it once; ModelError when it does not suit the request."""
+        _configure_runtime()
+        model = locate(request.path)
+        card = check_request(model, request)
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        network = load_network(model, request, device)
+
+        def compiled(batch: int) -> Predict:
+            return _predict(network, batch, device)
+
+        batch_items, predict, notes = prepare(compiled, card, request, foreign=True)
+        card = replace(card, takes_offsets=network.n_inputs == 2, notes=card.notes + notes)
+        return cls(card, batch_items, request.patch_px, predict)
+
+    def close(self) -> None:
+        """Let go of the model and its memory."""
+        super().close()
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+
+@cache
+def _configure_runtime() -> None:
+    """Threads for the cores this process may use; on a GPU kernels that repeat their bits."""
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.deterministic = True
+
+
+def _predict(network: Network, batch: int, device: torch.device) -> Predict:
+    def predict(
+        diffraction: NDArray[np.float32], local_offsets_px: NDArray[np.float32]
+    ) -> NDArray[np.complex64]:
+        with torch.inference_mode(), _plain_errors(batch):
+            # A view with channels innermost is PyTorch's channels_last: no copy.
+            given = [torch.from_numpy(diffraction).to(device).permute(0, 3, 1, 2)]
+            if network.n_inputs == 2:
+                given.append(torch.from_numpy(_offsets(local_offsets_px)).to(device))
+            patches = as_patches(network.call(*given))
+            return cast("NDArray[np.complex64]", patches.to(torch.complex64).cpu().numpy())
+
+    return predict
+
+
+def _offsets(local_offsets_px: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(B, 1, 2, C) to (B, C, 2); zeros where a group is one pattern."""
+    offsets = np.ascontiguousarray(local_offsets_px[:, 0].transpose(0, 2, 1))
+    return offsets if offsets.shape[1] > 1 else np.zeros_like(offsets)
+
+
+def as_patches(outputs: Any) -> torch.Tensor:
+    """Complex patches (B, N, N) from what a network gave.
+
+    Raises
+    ------
+    ModelError
+        If it is neither complex patches nor amplitude and phase, one per group.
+    """
+    tensors = _tensors(outputs)
+    n_complex = sum(tensor.is_complex() for tensor in tensors)
+    images = [_single_channel(tensor) for tensor in tensors]
+    if len(tensors) == n_complex == 1 and images[0] is not None:
+        return images[0]
+    if len(tensors) == 1 and n_complex == 0 and tensors[0].shape[1:2] == (2,):
+        images = [tensors[0][:, 0], tensors[0][:, 1]]
+    if len(images) == 2 and n_complex == 0:
+        amplitude, phase = images
+        if amplitude is not None and phase is not None:
+            return torch.polar(amplitude.float(), phase.float())
+    described = ", ".join(
+        f"{tuple(tensor.shape)} {'complex' if tensor.is_complex() else 'real'}"
+        for tensor in tensors
+    )
+    raise ModelError(
+        f"the network gives {described or type(outputs).__name__}",
+        why="one patch per group is complex (B, N, N) or (B, 1, N, N), or amplitude and phase",
+        do="export the network with such an output",
+    )
+
+
+def _tensors(outputs: Any) -> Sequence[torch.Tensor]:
+    if isinstance(outputs, torch.Tensor):
+        return [outputs]
+    values = list(outputs.values()) if isinstance(outputs, dict) else outputs
+    if isinstance(values, list | tuple) and all(isinstance(v, torch.Tensor) for v in values):
+        return list(values)
+    return []
+
+
+def _single_channel(tensor: torch.Tensor) -> torch.Tensor | None:
+    if tensor.ndim == 4 and tensor.shape[1] == 1:
+        return tensor[:, 0]
+    return tensor if tensor.ndim == 3 else None
+
+
+@contextmanager
+def _plain_errors(batch: int) -> Iterator[None]:
+    """Turn PyTorch's errors into ptyrun's."""
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise _out_of_memory(batch, error) from error
+    except (RuntimeError, TypeError, ValueError, IndexError, AssertionError) as error:
+        # The CPU's allocator has no class of its own.
+        if "can't allocate memory" in str(error) or "not enough memory" in str(error):
+            raise _out_of_memory(batch, error) from error
+        raise PredictionError(
+            f"the network failed at {batch} groups",
+            why=f"{type(error).__name__}: {str(error).strip()[:400]}",
+            do="look whether the model suits this patch size, gridsize and batch",
+        ) from error
+
+
+def _out_of_memory(batch: int, error: BaseException) -> PredictorOutOfMemoryError:
+    lines = str(error).splitlines() or [type(error).__name__]
+    return PredictorOutOfMemoryError(
+        f"PyTorch ran out of memory at {batch} groups",
+        why=lines[0],
+        do="use a smaller predict batch",
+    )

@@ -14,6 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 
 import google_crc32c
+import numpy as np
 
 from ptyrun.engine import state
 from ptyrun.engine.index import metadata_is_whole, read_index
@@ -172,12 +173,12 @@ def _sizes(folder: Path) -> dict[str, int]:
 
 def _byte_damages(paths: RunPaths, arm: ArmProgress, chunk: int) -> Iterator[Damage]:
     try:
-        data = (paths.arrays / chunk_key(arm.plan, chunk)).read_bytes()
+        data = np.fromfile(paths.arrays / chunk_key(arm.plan, chunk), np.uint8)
     except OSError as error:
         yield _damage(Kind.DAMAGED, arm, chunk, f"it cannot be read: {error.strerror}")
         return
     crc = google_crc32c.value(data[:-CRC_BYTES])
-    if crc != int.from_bytes(data[-CRC_BYTES:], "little"):
+    if crc != int.from_bytes(data[-CRC_BYTES:].tobytes(), "little"):
         yield _damage(Kind.DAMAGED, arm, chunk, "its CRC does not match its bytes")
     elif not arm.accepts(chunk, len(data), crc):
         yield _damage(Kind.DAMAGED, arm, chunk, "it is whole, but not the one that was committed")

@@ -52,7 +52,10 @@ class Claims:
         self._lease_s = lease_s
         durable.make_folder(folder)
         self._life = self._lock(session)
-        self._life.acquire(timeout=0)
+        with suppress(Timeout), durable.storage_errors(folder):
+            self._life.acquire()
+        # A lease is judged by how long this process saw it unchanged, so the locks are kept.
+        self._peers: dict[str, Any] = {}
         self._mine: dict[str, list[tuple[int, int]]] = {}
         self._dead: set[str] = set()
 
@@ -115,8 +118,10 @@ class Claims:
         """Tell whether *session* still holds the lock of its life."""
         if session == self._session:
             return True
-        lock = self._lock(session)
-        if session in self._dead or not Path(lock.lock_file).exists():
+        if session in self._dead:
+            return False
+        lock = self._peers.setdefault(session, self._lock(session))
+        if not Path(lock.lock_file).exists():
             return False
         try:
             lock.acquire(timeout=0)

@@ -66,13 +66,14 @@ def make_folder(folder: Path) -> None:
     fsync_folder(folder.parent)
 
 
-def write_partial(path: Path, data: bytes | memoryview) -> Path:
-    """Write *data* beside *path*, on disk for good, under a name that nobody reads."""
+def write_partial(path: Path, *parts: bytes | memoryview) -> Path:
+    """Write *parts* in a row beside *path*, on disk for good, under a name that nobody reads."""
     partial = path.with_name(f"{path.name}.{secrets.token_hex(4)}{PARTIAL}")
     with storage_errors(path):
         handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
         try:
-            _write_all(handle, data)
+            for part in parts:
+                _write_all(handle, part)
             os.fsync(handle)
         except OSError:
             with suppress(OSError):

@@ -13,12 +13,16 @@ import json
 import math
 import shutil
 import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import google_crc32c
 import numpy as np
 import zarr
+from numcodecs.blosc import Blosc
 from numpy.typing import NDArray
 from zarr.abc.store import Store
 from zarr.codecs import BloscCodec, BytesCodec, Crc32cCodec
@@ -32,6 +36,8 @@ from ptyrun.paths import RunPaths
 
 ITEM_DIMENSION = "group"
 COMPRESSIONS = ("none", "lz4")
+LZ4 = {"cname": "lz4", "clevel": 5, "shuffle": Blosc.BITSHUFFLE, "blocksize": 0}
+WRITE_THREADS = 8
 CRC_BYTES = 4
 ZARR_GROUP = {"attributes": {}, "zarr_format": 3, "node_type": "group"}
 MAX_CHUNK_BYTES = 2**31 - 1  # what blosc can take; and a chunk must fit in memory several times
@@ -49,12 +55,11 @@ class Stored:
 class DurableStore(LocalStore):
     """A `LocalStore` whose bytes are on disk for good before they get their name.
 
-    The names are, too, once `sync` has returned. What was written since the last `take` is kept.
+    The names are, too, once `sync` has returned. For metadata and small arrays.
     """
 
     def __init__(self, root: Path | str, *, read_only: bool = False) -> None:
         super().__init__(root, read_only=read_only)
-        self._written: dict[str, Stored] = {}
         self._unsynced: set[Path] = set()
 
     async def _set(self, key: str, value: Buffer, exclusive: bool = False) -> None:
@@ -69,14 +74,7 @@ class DurableStore(LocalStore):
             raise FileExistsError(path)
         durable.make_folder(path.parent)
         durable.publish(durable.write_partial(path, data), path)
-        crc32c = int.from_bytes(data[-CRC_BYTES:], "little")
-        self._written[key] = Stored(key, data.nbytes, f"{crc32c:08x}")
         self._unsynced.add(path.parent)
-
-    def take(self) -> dict[str, Stored]:
-        """Hand over what was written since the last call."""
-        written, self._written = self._written, {}
-        return written
 
     def sync(self) -> None:
         """Make the names of all that was written survive a power loss."""
@@ -123,8 +121,7 @@ class ArraySpec:
         dtype = np.dtype(self.dtype)
         compressors: list[Any] = [Crc32cCodec()]
         if self.compression == "lz4":
-            typesize = dtype.itemsize
-            lz4 = BloscCodec(cname="lz4", clevel=5, shuffle="bitshuffle", typesize=typesize)
+            lz4 = BloscCodec(cname="lz4", clevel=5, shuffle="bitshuffle", typesize=dtype.itemsize)
             compressors.insert(0, lz4)
         zarr.create_array(
             store,
@@ -270,7 +267,11 @@ def read_metadata(paths: RunPaths, path: str) -> dict[str, Any] | None:
 
 
 class ChunkWriter:
-    """Writes whole chunks of one arm.
+    """Writes whole chunks of one arm, byte for byte as Zarr would.
+
+    Zarr's own way copies a chunk twice and takes half a millisecond on its event loop; here the
+    outputs go to the disk from where they lie, neighbours at the same time, so that the file system
+    syncs them as one.
 
     Parameters
     ----------
@@ -285,41 +286,59 @@ class ChunkWriter:
     """
 
     def __init__(self, paths: RunPaths, arm: ArmPlan, compression: str) -> None:
-        self._arm = arm
-        if (
-            read_metadata(paths, patches_path(arm.name))
-            != patches_spec(arm, compression).metadata()
-        ):
+        spec = patches_spec(arm, compression)
+        if read_metadata(paths, spec.path) != spec.metadata():
             raise DamageError(
-                f"the array {patches_path(arm.name)} is not as planned",
+                f"the array {spec.path} is not as planned",
                 why="its zarr.json is missing, damaged, or was changed",
                 do="run `ptyrun verify RUN --repair`",
             )
-        self._store = DurableStore(paths.arrays)
-        self._array = open_array(self._store, patches_path(arm.name), "r+")
+        self._arm = arm
+        self._root = paths.arrays
+        self._folder = paths.arrays / spec.path
+        self._shape = spec.chunks
+        self._dtype = np.dtype(arm.dtype).newbyteorder("<")
+        self._blosc = Blosc(**LZ4, typesize=self._dtype.itemsize) if compression == "lz4" else None
+        self._pool = ThreadPoolExecutor(WRITE_THREADS, "ptyrun-disk")
 
-    def write(self, chunks: range, outputs: NDArray[Any]) -> list[Stored]:
-        """Write neighbouring chunks; their bytes are on disk for good, their names after `sync`.
+    def write(self, outputs: Mapping[int, NDArray[Any]]) -> dict[int, Stored]:
+        """Write chunks; they are on disk for good, names included, when this returns.
 
         Parameters
         ----------
-        chunks : range
-        outputs : ndarray, shape (items of all these chunks, *item_shape)
+        outputs : mapping of int to ndarray, shape (items of the chunk, *item_shape)
+            By chunk; the last chunk of the arm may be shorter than the others.
 
         Raises
         ------
         StorageError
             If the disk refuses.
         """
-        start = self._arm.chunk_range(chunks[0]).start
-        stop = self._arm.chunk_range(chunks[-1]).stop
-        self._array[start:stop] = outputs
-        written = self._store.take()
-        return [written[chunk_key(self._arm, chunk)] for chunk in chunks]
+        put = self._pool.map if len(outputs) > 1 else map
+        stored = list(put(self._put, outputs.keys(), outputs.values()))
+        durable.fsync_folder(self._folder)
+        return dict(zip(outputs, stored, strict=True))
 
-    def sync(self) -> None:
-        """Make the names of what was written survive a power loss."""
-        self._store.sync()
+    def _put(self, chunk: int, values: NDArray[Any]) -> Stored:
+        key = chunk_key(self._arm, chunk)
+        body = self._encoded(values)
+        crc = google_crc32c.value(body)
+        trailer = crc.to_bytes(CRC_BYTES, "little")
+        path = self._root / key
+        durable.publish(durable.write_partial(path, body.data, trailer), path)
+        return Stored(key, body.nbytes + CRC_BYTES, f"{crc:08x}")
+
+    def _encoded(self, values: NDArray[Any]) -> NDArray[np.uint8]:
+        whole = np.ascontiguousarray(values, self._dtype)
+        if whole.shape != self._shape:
+            whole = np.full(self._shape, _fill_value(self._dtype), self._dtype)
+            whole[: len(values)] = values
+        flat = whole.reshape(-1).view(np.uint8)
+        return flat if self._blosc is None else np.frombuffer(self._blosc.encode(flat), np.uint8)
+
+    def close(self) -> None:
+        """End the threads."""
+        self._pool.shutdown()
 
 
 def sweep(paths: RunPaths, arm: str, older_than_s: float) -> int:

@@ -42,6 +42,16 @@ class Finished:
     warm: bool
 
 
+@dataclass(frozen=True)
+class _Checked:
+    """One chunk's outputs, judged good."""
+
+    outputs: NDArray[Any]
+    stats: Mapping[str, Fact]
+    chunk_s: float
+    warm: bool
+
+
 class Writer:
     """Checks outputs, writes them for good, and commits them to the ledger."""
 
@@ -107,6 +117,7 @@ class Writer:
             self._closing = True
             self._changed.notify_all()
         self._thread.join()
+        self._chunks.close()
 
     def _run(self) -> None:
         try:
@@ -134,20 +145,16 @@ class Writer:
     def _commit(self, group: list[Finished]) -> None:
         self._ledger.refresh()
         began_s = time.monotonic()
-        stored: list[tuple[Finished, int, Stored, Mapping[str, Fact]]] = []
         failed: dict[int, int] = {}
+        good: dict[int, _Checked] = {}
         for finished in group:
-            good = self._checked(finished, failed)
-            for chunks in _neighbours(list(good)):
-                for written in zip(chunks, self._write(finished, chunks), strict=True):
-                    stored.append((finished, *written, good[written[0]]))
-        self._chunks.sync()
-        write_s = round((time.monotonic() - began_s) / max(1, len(group)), 6)
-        if stored:
-            records = [self._record(*each, write_s=write_s) for each in stored]
-            self._session.append(records)
+            good.update(self._checked(finished, failed))
+        if good:
+            stored = self._chunks.write({chunk: each.outputs for chunk, each in good.items()})
+            write_s = round((time.monotonic() - began_s) / len(group), 6)
+            self._session.append([self._record(stored[c], c, good[c], write_s) for c in good])
             self.failed_in_a_row = 0
-        for _, chunk, _, _ in stored:
+        for chunk in good:
             self.committed += 1
             self.items_committed += len(self._plan.chunk_range(chunk))
             self._tell("committed", chunk, "")
@@ -155,8 +162,8 @@ class Writer:
             chunks = finished.stretch.chunks
             self._schedule.finished(chunks, {c: failed[c] for c in chunks if c in failed})
 
-    def _checked(self, finished: Finished, failed: dict[int, int]) -> dict[int, Mapping[str, Fact]]:
-        good: dict[int, Mapping[str, Fact]] = {}
+    def _checked(self, finished: Finished, failed: dict[int, int]) -> dict[int, _Checked]:
+        good: dict[int, _Checked] = {}
         for chunk in finished.stretch.chunks:
             if self._arm.committed[chunk]:
                 continue  # another worker was faster; what is committed never changes
@@ -164,26 +171,16 @@ class Writer:
             start = finished.stretch.items.start
             outputs = finished.outputs[items.start - start : items.stop - start]
             try:
-                good[chunk] = dict(self._work.check(items, outputs))
+                stats = dict(self._work.check(items, outputs))
             except FATAL:
                 raise
             except Exception as error:
                 failed[chunk] = self.fail(chunk, error)
+            else:
+                good[chunk] = _Checked(outputs, stats, finished.chunk_s, finished.warm)
         return good
 
-    def _write(self, finished: Finished, chunks: range) -> list[Stored]:
-        start = finished.stretch.items.start
-        first, last = self._plan.chunk_range(chunks[0]), self._plan.chunk_range(chunks[-1])
-        return self._chunks.write(chunks, finished.outputs[first.start - start : last.stop - start])
-
-    def _record(
-        self,
-        finished: Finished,
-        chunk: int,
-        stored: Stored,
-        stats: Mapping[str, Fact],
-        write_s: float,
-    ) -> Committed:
+    def _record(self, stored: Stored, chunk: int, checked: _Checked, write_s: float) -> Committed:
         return Committed(
             arm=self._plan.name,
             chunk=chunk,
@@ -192,12 +189,12 @@ class Writer:
             crc32c=stored.crc32c,
             fingerprint=self._plan.fingerprint,
             attempt=self._schedule.attempt(chunk),
-            seconds=round(finished.chunk_s, 6),
+            seconds=round(checked.chunk_s, 6),
             write_s=write_s,
-            warm=finished.warm,
+            warm=checked.warm,
             at_s=round(self._window.elapsed_s, 3),
             generation=self._arm.next_generation(chunk),
-            stats=stats,
+            stats=checked.stats,
         )
 
     def fail(self, chunk: int, error: BaseException) -> int:
@@ -216,13 +213,3 @@ class Writer:
         self.failed_in_a_row += 1
         self._tell("failed", chunk, failed.error)
         return attempt
-
-
-def _neighbours(chunks: list[int]) -> list[range]:
-    runs: list[range] = []
-    for chunk in chunks:
-        if runs and runs[-1].stop == chunk:
-            runs[-1] = range(runs[-1].start, chunk + 1)
-        else:
-            runs.append(range(chunk, chunk + 1))
-    return runs

@@ -72,7 +72,9 @@ def part_of(module: str) -> str:
 
 def imports(path: Path) -> Iterator[Import]:
     """Every import of a module, those inside functions and type checks too."""
-    top = {id(node) for node in tree(path).body}
+    body = tree(path).body
+    withs = [inner for node in body if isinstance(node, ast.With) for inner in node.body]
+    top = {id(node) for node in [*body, *withs]}
     for node in ast.walk(tree(path)):
         at_top = id(node) in top
         if isinstance(node, ast.Import):

@@ -49,14 +49,9 @@ def figure(
 
     def commit() -> None:
         first = together * next(numbers)
-        chunks = range(first, first + together)
-        stored = writer.write(chunks, outputs)
-        writer.sync()
-        records = [
-            ledgers.commit(plan, chunk, each.length)
-            for chunk, each in zip(chunks, stored, strict=True)
-        ]
-        session.append(records)
+        parts = np.split(outputs, together)
+        stored = writer.write({first + number: part for number, part in enumerate(parts)})
+        session.append([ledgers.commit(plan, chunk, each.length) for chunk, each in stored.items()])
 
     raw_folder = scale.scratch / f"raw-{chunk_items}-{patch_px}-{together}"
     raw_folder.mkdir()
@@ -65,6 +60,7 @@ def figure(
         durable.write_partial(raw_folder / "chunk", memoryview(raw))
 
     seconds = in_turns({"raw": raw_write, "commit": commit}, n_rounds)
+    writer.close()
     session.abandon()
     raw_ms = 1e3 * summed_up("raw", seconds["raw"], "s").value
     chunks = f"{together} chunks" if together > 1 else "a chunk"

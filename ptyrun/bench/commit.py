@@ -8,7 +8,7 @@ import numpy as np
 
 import ptyrun
 from ptyrun.bench import ledgers
-from ptyrun.bench.figures import Figure, Scale, in_turns, ratios, summed_up
+from ptyrun.bench.figures import Figure, Scale, compared, in_turns, summed_up
 from ptyrun.engine import durable, store
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import PREDICTOR, ArmPlan, Manifest
@@ -64,10 +64,10 @@ def figure(
     session.abandon()
     raw_ms = 1e3 * summed_up("raw", seconds["raw"], "s").value
     chunks = f"{together} chunks" if together > 1 else "a chunk"
-    return summed_up(
+    return compared(
         f"commit of {chunks} of {len(raw) / together / 2**20:.3g} MiB / raw write + fsync",
-        ratios(seconds["commit"], seconds["raw"]),
-        "x",
+        seconds["commit"],
+        seconds["raw"],
         aim,
         f"raw {raw_ms:.1f} ms" + (" in one file" if together > 1 else ""),
     )

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptyrun.bench import dense, studies
-from ptyrun.bench.figures import Figure, Scale, in_turns, ratios, summed_up
+from ptyrun.bench.figures import Figure, Scale, compared, in_turns, summed_up
 from ptyrun.engine.manifest import Manifest
 from ptyrun.errors import ExitCode
 from ptyrun.paths import RunPaths
@@ -58,10 +58,10 @@ def measure(scale: Scale) -> list[Figure]:
     seconds = in_turns({"bare": bare, "durable": durable}, scale.rounds)
     bare_s = summed_up("bare", seconds["bare"], "s").value
     return [
-        summed_up(
+        compared(
             "durable run / bare predictor",
-            ratios(seconds["durable"], seconds["bare"]),
-            "x",
+            seconds["durable"],
+            seconds["bare"],
             OVERHEAD_AIM,
             f"{n_groups} groups of {PATCH_PX} px, chunks of {CHUNK_GROUPS}; "
             f"bare {bare_s:.1f} s, {1e3 * bare_s / n_groups:.1f} ms per group",

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from ptyrun.bench.figures import Figure, in_turns, ratios, summed_up
+from ptyrun.bench.figures import Figure, compared, in_turns, summed_up
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -20,7 +20,9 @@ def test_candidates_take_turns_in_an_order_that_turns_around() -> None:
 
 
 def test_ratios_are_taken_round_by_round() -> None:
-    assert ratios((2.0, 9.0), (1.0, 3.0)) == (2.0, 3.0)
+    figure = compared("x", (2.0, 9.0, 8.0), (1.0, 3.0, 1.0), aim=2.9, note="sizes")
+    assert (figure.value, figure.met) == (3.0, False)
+    assert figure.note == "fastest rounds 2 x; sizes"
 
 
 def test_a_figure_is_the_median_with_its_quartiles() -> None:

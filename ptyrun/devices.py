@@ -228,7 +228,7 @@ class _Device:
             run=str(run_dir.resolve()),
             since=datetime.now(UTC).isoformat(timespec="seconds"),
         )
-        durable.replace_hint(self._holder, json.dumps(asdict(holder)).encode())
+        durable.write_atomic(self._holder, json.dumps(asdict(holder)).encode())
 
     def holder(self) -> str:
         try:

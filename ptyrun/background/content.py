@@ -122,10 +122,10 @@ def _artifacts(paths: RunPaths, manifest: Manifest) -> Iterator[Path]:
 
 
 def _files(path: Path) -> list[Path]:
-    files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+    files = [file for file in path.rglob("*") if file.is_file()] if path.is_dir() else [path]
     if not files or not files[0].exists():
         raise _bad(path, "it is missing")
-    return files
+    return sorted(files, key=Path.as_posix)
 
 
 def _is_table(path: Path) -> bool:

@@ -1,0 +1,163 @@
+"""A planned run that computes in seconds: a real scan, and a predictor whose pace is chosen."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.scans import write_scan
+
+# A package as a third party would install it: a module and the metadata that names its entry point.
+MODULE = '''
+import json, os, signal, time
+import numpy as np
+from ptyrun.predictors import ModelCard
+
+class PacedPredictor:
+    """Smooths the diffraction into a patch, so many seconds a batch."""
+
+    def __init__(self, request):
+        self.card = ModelCard(request.patch_px, None, False, "paced")
+        self.batch_items = request.batch_items
+        self._how = json.loads(os.environ["PACE"])
+
+    @classmethod
+    def open(cls, request):
+        return cls(request)
+
+    def predict(self, diffraction, local_offsets_px):
+        time.sleep(self._how["batch_s"])
+        if self._how.get("dies"):
+            os.kill(os.getpid(), getattr(signal, self._how["dies"]))
+        if self._how.get("hangs"):
+            open(self._how["hangs"], "w").close()
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
+            time.sleep(3600)
+        field = np.fft.fftshift(np.fft.ifft2(diffraction.mean(axis=3)), axes=(1, 2))
+        return (1 + field / np.abs(field).max()).astype(np.complex64)
+
+    def close(self):
+        pass
+'''
+ENTRY_POINTS = "[ptyrun.predictors]\npaced = paced_predictor:PacedPredictor\n"
+
+
+@dataclass
+class Bench:
+    """A planned run, and ptyrun's command line in processes of its own."""
+
+    inputs: Path
+    run: Path
+    pace: dict[str, str | float] = field(default_factory=lambda: {"batch_s": 0.0})
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
+            **os.environ,
+            "PYTHONPATH": f"{self.inputs / 'site'}:{os.environ.get('PYTHONPATH', '')}",
+            "CUDA_VISIBLE_DEVICES": "",
+            "PACE": json.dumps(self.pace),
+        }
+
+    def words(self, command: str, *more: str) -> list[str]:
+        """``ptyrun COMMAND RUN ...``."""
+        run = [] if command == "plan" else [str(self.run)]
+        return [sys.executable, "-m", "ptyrun", command, *run, *more]
+
+    def do(self, *words: str, before: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
+        """Run a command on the run to its end; *before* stands before it."""
+        return subprocess.run(
+            [*before, *self.words(*words)],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    def begin(self, *words: str) -> subprocess.Popen[str]:
+        """Begin a command on the run."""
+        pipe = subprocess.PIPE
+        return subprocess.Popen(
+            self.words(*words), env=self.environment, stdout=pipe, stderr=pipe, text=True
+        )
+
+    def start(self, *words: str) -> int:
+        """Detach a session; return its PID."""
+        done = self.do("start", *words)
+        assert done.returncode == 0, done.stderr
+        return int(self.document("process.json")["pid"])
+
+    def document(self, name: str) -> dict[str, Any]:
+        document: dict[str, Any] = json.loads((self.run / name).read_text(encoding="utf-8"))
+        return document
+
+    def commits(self) -> int:
+        """How many chunks the ledger names."""
+        ledger = (self.run / "ledger").glob("*.jsonl")
+        return sum(path.read_text().count('"event":"commit"') for path in ledger)
+
+    def processes(self) -> list[psutil.Process]:
+        """Every living process that works on this run."""
+        found = []
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                zombie = process.status() == psutil.STATUS_ZOMBIE
+                if not zombie and any(str(self.run) in word for word in process.cmdline()):
+                    found.append(process)
+        return found
+
+
+def until(is_so: Callable[[], object], patience_s: float = 20) -> None:
+    """Wait for something to become so."""
+    deadline_s = time.monotonic() + patience_s
+    while not is_so():
+        assert time.monotonic() < deadline_s, "it never became so"
+        time.sleep(0.02)
+
+
+@pytest.fixture(scope="session")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A scan, a model of the third party's package, and a plan of six chunks."""
+    folder = tmp_path_factory.mktemp("inputs")
+    site, model = folder / "site", folder / "model"
+    metadata = site / "paced_predictor-1.0.dist-info"
+    metadata.mkdir(parents=True)
+    model.mkdir()
+    (site / "paced_predictor.py").write_text(MODULE, encoding="utf-8")
+    (metadata / "entry_points.txt").write_text(ENTRY_POINTS, encoding="utf-8")
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: paced\nVersion: 1.0\n")
+    (model / "weights.txt").write_text("none")
+    card = {"schema": 1, "backend": "paced", "file": "weights.txt", "gridsize": 2}
+    (model / "model.json").write_text(json.dumps(card))
+    write_scan(folder / "scan.npz")
+    done = Bench(folder, folder / "planned").do(
+        *["plan", f"--pinn_dir={model}", f"--test_data={folder / 'scan.npz'}"],
+        *[f"--output_dir={folder / 'planned'}", "--n-test-groups=24"],
+        *["--pinn-chunk-size=4", "--pinn-predict-batch-size=4"],
+    )
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture
+def bench(inputs: Path, tmp_path: Path) -> Iterator[Bench]:
+    """A run of six chunks of its own, planned, that takes no time to compute."""
+    bench = Bench(inputs, tmp_path / "run")
+    shutil.copytree(inputs / "planned", bench.run)
+    yield bench
+    for process in bench.processes():
+        with suppress(psutil.Error):
+            process.kill()

@@ -1,0 +1,198 @@
+"""Is a process told apart from every other: a reused PID, another host, a reboot, the dead?"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ptyrun.background.completion import Completion, Counts
+from ptyrun.background.tracked import Standing, TrackedProcess, pid_namespace
+from ptyrun.engine.processes import Process
+from ptyrun.errors import SchemaError
+
+# Prints what became of the process that the file names.
+JUDGE = """
+import sys
+from pathlib import Path
+from ptyrun.background.tracked import TrackedProcess
+judgement = TrackedProcess.load(Path(sys.argv[1])).judge()
+print(judgement.standing.name, judgement.words)
+"""
+# In a PID namespace of its own: a process dies, and the kernel gives its PID to another one.
+REUSE = """
+import os, subprocess, sys, time
+from pathlib import Path
+from tests.background.test_tracked import tracked
+path = Path(sys.argv[1])
+first = subprocess.Popen(["sleep", "600"])
+tracked(first.pid).save(path)
+assert tracked(first.pid).judge().standing.name == "ALIVE"
+first.kill()
+first.wait()
+time.sleep(0.2)
+Path("/proc/sys/kernel/ns_last_pid").write_text(str(first.pid - 1))
+second = subprocess.Popen(["sleep", "601"])
+assert second.pid == first.pid, (first.pid, second.pid)
+sys.argv = ["judge", str(path)]
+try:
+    exec(sys.stdin.read())
+finally:
+    second.kill()
+"""
+
+
+def tracked(pid: int) -> TrackedProcess:
+    """What a session with that PID would say of itself."""
+    stat = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    here = Process.current()
+    return TrackedProcess(
+        session="5e55",
+        host=here.host,
+        boot_id=here.boot_id,
+        pid=pid,
+        process_started_s=float(stat[19]) / os.sysconf("SC_CLK_TCK"),
+        pid_namespace=pid_namespace(),
+        argv=("ptyrun", "start"),
+        log="logs/background.log",
+        manifest_digest="d" * 64,
+        started_at="2025-01-01T00:00:00+00:00",
+    )
+
+
+@pytest.fixture
+def sleeper() -> subprocess.Popen[bytes]:
+    process = subprocess.Popen(["sleep", "600"])
+    yield process
+    process.kill()
+    process.wait()
+
+
+def unshared(flags: Sequence[str], words: Sequence[str | Path], code: str = "") -> str:
+    """Run Python in new namespaces, as a container does; what it prints."""
+    unshare = shutil.which("unshare")
+    if unshare is None or subprocess.run([unshare, *flags, "true"], capture_output=True).returncode:
+        pytest.skip(f"new namespaces ({' '.join(flags)}) are not allowed here")
+    done = subprocess.run(
+        [unshare, *flags, sys.executable, "-c", *map(str, words)],
+        input=code,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_living_process_is_alive(sleeper: subprocess.Popen[bytes]) -> None:
+    assert tracked(sleeper.pid).judge().standing is Standing.ALIVE
+
+
+def test_a_stopped_process_is_alive(sleeper: subprocess.Popen[bytes]) -> None:
+    os.kill(sleeper.pid, 19)
+    assert tracked(sleeper.pid).judge().standing is Standing.ALIVE
+
+
+def test_a_killed_process_is_gone_collected_or_not(sleeper: subprocess.Popen[bytes]) -> None:
+    who = tracked(sleeper.pid)
+    sleeper.kill()
+    os.waitid(os.P_PID, sleeper.pid, os.WEXITED | os.WNOWAIT)
+    assert who.judge().standing is Standing.GONE
+    sleeper.wait()
+    assert who.judge().standing is Standing.GONE
+    assert f"no process has PID {sleeper.pid}" in who.judge().words
+
+
+def test_a_process_of_another_age_has_the_pid_by_reuse(sleeper: subprocess.Popen[bytes]) -> None:
+    who = tracked(sleeper.pid)
+    earlier = dataclasses.replace(who, process_started_s=who.process_started_s - 3600)
+    judgement = earlier.judge()
+    assert judgement.standing is Standing.REUSED
+    assert "sleep 600" in judgement.words
+
+
+def test_a_pid_that_the_kernel_gave_to_another_process_is_told_apart(tmp_path: Path) -> None:
+    flags = ["--pid", "--fork", "--mount-proc"]
+    said = unshared(flags, [REUSE, tmp_path / "process.json"], JUDGE)
+    assert said.startswith("REUSED")
+    assert "sleep 601" in said
+
+
+def test_another_host_is_named(tmp_path: Path, sleeper: subprocess.Popen[bytes]) -> None:
+    tracked(sleeper.pid).save(tmp_path / "process.json")
+    elsewhere = (
+        "import socket, sys; socket.sethostname('far-away');"
+        "assert socket.gethostname() == 'far-away'; exec(sys.stdin.read())"
+    )
+    said = unshared(["--uts"], [elsewhere, tmp_path / "process.json"], JUDGE)
+    assert said.startswith("ELSEWHERE")
+    assert tracked(sleeper.pid).host in said
+
+
+def test_another_container_on_this_host_is_named(
+    tmp_path: Path, sleeper: subprocess.Popen[bytes]
+) -> None:
+    tracked(sleeper.pid).save(tmp_path / "process.json")
+    flags = ["--pid", "--fork", "--mount-proc"]
+    said = unshared(flags, [JUDGE, tmp_path / "process.json"])
+    assert said.startswith("ELSEWHERE")
+    assert "container" in said
+
+
+def test_a_reboot_is_named(sleeper: subprocess.Popen[bytes]) -> None:
+    who = dataclasses.replace(tracked(sleeper.pid), boot_id="another boot")
+    judgement = who.judge()
+    assert judgement.standing is Standing.REBOOTED
+    assert "started again" in judgement.words
+
+
+texts = st.text(max_size=8)
+counts = st.builds(Counts, *[st.integers(0, 10**9)] * 4)
+
+
+@given(st.builds(TrackedProcess, argv=st.lists(texts, max_size=3).map(tuple)))
+def test_a_process_document_reads_back_as_it_was_written(who: TrackedProcess) -> None:
+    assert TrackedProcess.from_json(who.to_json()) == who
+
+
+@given(
+    st.builds(
+        Completion,
+        counts=st.none() | counts,
+        artifacts=st.dictionaries(texts, texts, max_size=3),
+    )
+)
+def test_a_completion_reads_back_as_it_was_written(completion: Completion) -> None:
+    assert Completion.from_json(completion.to_json()) == completion
+
+
+@pytest.mark.parametrize("kind", [TrackedProcess, Completion])
+@pytest.mark.parametrize("text", ["", "{", "[]", "3", '{"schema": 1}', '{"schema": "x"}'])
+def test_what_is_no_such_document_is_refused_by_name(
+    kind: type[TrackedProcess | Completion], text: str
+) -> None:
+    with pytest.raises(SchemaError, match=r"this is no (process|completion)\.json"):
+        kind.from_json(text)
+
+
+def test_a_newer_document_is_refused_by_name(sleeper: subprocess.Popen[bytes]) -> None:
+    document = json.loads(tracked(sleeper.pid).to_json()) | {"schema": 2, "new": 1}
+    with pytest.raises(SchemaError, match=r"process\.json has schema 2"):
+        TrackedProcess.from_json(json.dumps(document))
+
+
+@pytest.mark.parametrize("kind", [TrackedProcess, Completion, Counts])
+def test_the_format_document_names_every_field(kind: type) -> None:
+    docs = Path(__file__).resolve().parents[2] / "docs" / "format.md"
+    text = docs.read_text(encoding="utf-8")
+    assert not [each.name for each in dataclasses.fields(kind) if f"`{each.name}`" not in text]

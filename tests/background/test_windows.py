@@ -1,0 +1,138 @@
+"""Do windows repeat until there is an end, and stop when there will be none?"""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from itertools import repeat
+from pathlib import Path
+
+import psutil
+import pytest
+
+from ptyrun.background.children import Parent
+from ptyrun.background.windows import MAX_DEATHS, until_complete
+from ptyrun.errors import ExitCode, NoProgressError
+from tests.background.conftest import Bench, until
+
+
+def exits(*codes: int) -> Iterator[Sequence[str]]:
+    """A command per window that ends as told: an exit code, or minus a signal."""
+    for code in codes:
+        end = f"os.kill(os.getpid(), {-code})" if code < 0 else f"os._exit({code})"
+        yield (sys.executable, "-S", "-c", f"import os; {end}")
+
+
+class Notes:
+    """A watcher that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def begin(self, task: str, total: int, done: int = 0, unit: str = "groups") -> None: ...
+    def advance(self, task: str, count: int) -> None: ...
+    def end(self, task: str) -> None: ...
+    def note(self, text: str) -> None:
+        self.said.append(text)
+
+
+@pytest.mark.parametrize("last", [0, 1, 2, 3])
+def test_windows_repeat_while_work_remains_and_hand_on_the_last_exit_code(last: int) -> None:
+    with Parent() as parent:
+        ended = until_complete(parent, exits(75, 75, last), lambda: 0, Notes())
+    assert (ended.exit_code, ended.windows) == (last, 3)
+
+
+def test_a_killed_window_is_followed_by_another() -> None:
+    notes = Notes()
+    with Parent() as parent:
+        ended = until_complete(parent, exits(-9, -11, 75, 0), lambda: 0, notes)
+    assert (ended.exit_code, ended.windows) == (0, 4)
+    assert ["SIGKILL" in notes.said[0], "SIGSEGV" in notes.said[1]] == [True, True]
+
+
+def test_windows_that_die_without_progress_come_to_an_end() -> None:
+    with Parent() as parent, pytest.raises(NoProgressError, match=f"^{MAX_DEATHS} windows"):
+        until_complete(parent, exits(*repeat(-9, 100)), lambda: 0, Notes())
+
+
+def test_windows_that_die_with_progress_go_on() -> None:
+    done = iter(range(100))
+    with Parent() as parent:
+        ended = until_complete(
+            parent, exits(*repeat(-9, MAX_DEATHS + 2), 0), lambda: next(done), Notes()
+        )
+    assert ended.exit_code == 0
+
+
+def test_a_run_drives_itself_through_windows_until_it_is_complete(bench: Bench) -> None:
+    done = bench.do("run", "--until-complete", "--max-chunks", "3")
+    assert done.returncode == 0, done.stderr
+    assert bench.commits() == 6
+    sessions = [path.name.split("-") for path in (bench.run / "ledger").glob("*.jsonl")]
+    assert len(sessions) == 2
+    assert len({pid for *_, pid, _ in sessions}) == 2, "each window is a process of its own"
+
+
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_closes_the_window_and_starts_no_other(bench: Bench, sent: int) -> None:
+    bench.pace = {"batch_s": 1.0}
+    driver = bench.begin("run", "--until-complete", "--window", "60s")
+    until(bench.commits)
+    driver.send_signal(sent)
+    said, complaints = driver.communicate(timeout=30)
+    assert driver.returncode == ExitCode.INCOMPLETE, complaints
+    assert "remain" in said
+    assert not bench.processes()
+    assert 0 < bench.commits() < 6
+
+
+def test_the_second_ctrl_c_leaves_at_once_and_leaves_nothing_running(bench: Bench) -> None:
+    bench.pace = {"batch_s": 0.0, "hangs": str(bench.run / "hangs")}
+    driver = bench.begin("run", "--until-complete")
+    until((bench.run / "hangs").exists)
+    driver.send_signal(signal.SIGINT)
+    with pytest.raises(subprocess.TimeoutExpired):
+        driver.wait(0.5)
+    driver.send_signal(signal.SIGINT)
+    driver.communicate(timeout=10)
+    assert driver.returncode == ExitCode.INCOMPLETE
+    assert not bench.processes()
+
+
+def test_no_window_survives_its_killed_driver(bench: Bench) -> None:
+    bench.pace = {"batch_s": 0.5}
+    driver = bench.begin("run", "--until-complete")
+    until(bench.commits)
+    assert len(bench.processes()) == 2
+    driver.kill()
+    driver.communicate()
+    until(lambda: not bench.processes())
+
+
+def test_a_comparison_drives_itself_and_begins_afresh_only_once(bench: Bench) -> None:
+    words = [
+        *[sys.executable, "-m", "ptyrun", "compare", "--new", "--until-complete"],
+        *[f"--pinn_dir={bench.inputs / 'model'}", f"--test_data={bench.inputs / 'scan.npz'}"],
+        *[f"--output_dir={bench.run}", "--n-test-groups=24", "--pinn-chunk-size=4"],
+        *["--pinn-predict-batch-size=4", "--max-chunks=4"],
+    ]
+    done = subprocess.run(
+        words, env=bench.environment, capture_output=True, text=True, timeout=90, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(list(bench.run.parent.glob("run.until-*"))) == 1
+    assert len(list((bench.run / "ledger").glob("*.jsonl"))) == 2
+
+
+def test_a_window_has_no_terminal_to_read_from(bench: Bench) -> None:
+    bench.pace = {"batch_s": 1.0}
+    driver = bench.begin("run", "--until-complete")
+    until(bench.commits)
+    window = next(p for p in bench.processes() if p.pid != driver.pid)
+    assert Path(f"/proc/{window.pid}/fd/0").resolve() == Path("/dev/null")
+    assert psutil.Process(window.pid).ppid() == driver.pid
+    driver.terminate()
+    driver.communicate(timeout=20)

@@ -171,7 +171,7 @@ def _from_card(card: Path) -> ModelFile:
 def _positive(value: Any) -> int | None:
     if value is None:
         return None
-    if not isinstance(value, int) or value < 1:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise ValueError(f"{value!r} is not a positive number")
     return value
 

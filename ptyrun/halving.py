@@ -1,0 +1,166 @@
+"""What happens when a batch does not fit into memory? It is halved, and the work goes on."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ptyrun.predictors import (
+    ModelCard,
+    ModelRequest,
+    Predictor,
+    PredictorOutOfMemoryError,
+    open_predictor,
+)
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Halving:
+    """One time that memory ran out."""
+
+    before_items: int
+    after_items: int
+    why: str
+
+
+def open_halving(
+    backend: str,
+    request: ModelRequest,
+    on_halving: Callable[[Halving], None] = lambda halving: None,
+) -> HalvingPredictor:
+    """Open a predictor that survives running out of memory.
+
+    Parameters
+    ----------
+    on_halving : callable
+        Told every time, so that it can be recorded.
+
+    Raises
+    ------
+    PredictorOutOfMemoryError
+        If not even one group fits.
+    """
+
+    def open_at(batch_items: int) -> Predictor:
+        return open_predictor(backend, replace(request, batch_items=batch_items))
+
+    return HalvingPredictor.opened(open_at, request.batch_items, on_halving)
+
+
+class HalvingPredictor:
+    """A predictor of one outer batch, which it cuts as small as memory demands.
+
+    To its caller the batch never changes. The patches do, by rounding: kernels for another
+    batch shape may sum in another order. Measured with Keras and PyTorch networks on a CPU,
+    patches of two batch shapes differ by less than 1e-5 of the largest value; a network that
+    amplifies its input's rounding may reach 1e-4.
+    """
+
+    def __init__(
+        self,
+        predictor: Predictor,
+        batch_items: int,
+        open_at: Callable[[int], Predictor],
+        on_halving: Callable[[Halving], None],
+    ) -> None:
+        self.batch_items = batch_items
+        self._predictor = predictor
+        self._open_at = open_at
+        self._on_halving = on_halving
+
+    @classmethod
+    def opened(
+        cls,
+        open_at: Callable[[int], Predictor],
+        batch_items: int,
+        on_halving: Callable[[Halving], None],
+    ) -> Self:
+        """Open the predictor, at a smaller batch if it must be."""
+        predictor = _open(open_at, batch_items, on_halving)
+        return cls(predictor, predictor.batch_items, open_at, on_halving)
+
+    @property
+    def card(self) -> ModelCard:
+        """What the model says of itself."""
+        return self._predictor.card
+
+    @property
+    def batch_in_memory(self) -> int:
+        """How many groups the network is given at once by now."""
+        return self._predictor.batch_items
+
+    def predict(
+        self, diffraction: NDArray[np.float32], local_offsets_px: NDArray[np.float32]
+    ) -> NDArray[np.complex64]:
+        """One patch per group; see :class:`ptyrun.predictors.Predictor`.
+
+        Raises
+        ------
+        PredictorOutOfMemoryError
+            If not even one group fits.
+        """
+        while True:
+            try:
+                return self._in_pieces(diffraction, local_offsets_px)
+            except PredictorOutOfMemoryError as error:
+                too_many = self._predictor.batch_items
+                # Its memory must be free before the smaller one is made.
+                self._predictor.close()
+                smaller = _halved(too_many, error, self._on_halving)
+                self._predictor = _open(self._open_at, smaller, self._on_halving)
+
+    def close(self) -> None:
+        """Let go of the model and its memory."""
+        self._predictor.close()
+
+    def _in_pieces(
+        self, diffraction: NDArray[np.float32], local_offsets_px: NDArray[np.float32]
+    ) -> NDArray[np.complex64]:
+        step = self._predictor.batch_items
+        parts = []
+        for start in range(0, len(diffraction), step):
+            piece = slice(start, start + step)
+            given = diffraction[piece], local_offsets_px[piece]
+            parts.append(self._predictor.predict(*(_padded(array, step) for array in given)))
+        return np.concatenate(parts)[: len(diffraction)]
+
+
+def _open(
+    open_at: Callable[[int], Predictor],
+    batch_items: int,
+    on_halving: Callable[[Halving], None],
+) -> Predictor:
+    while True:
+        try:
+            return open_at(batch_items)
+        except PredictorOutOfMemoryError as error:
+            batch_items = _halved(batch_items, error, on_halving)
+
+
+def _halved(
+    batch_items: int, error: PredictorOutOfMemoryError, on_halving: Callable[[Halving], None]
+) -> int:
+    if batch_items <= 1:
+        raise PredictorOutOfMemoryError(
+            "not even one group fits into memory",
+            why=error.args[1],
+            do="use a machine or device with more memory, or a smaller model",
+        ) from error
+    halving = Halving(batch_items, batch_items // 2, error.args[1])
+    log.warning(
+        "out of memory at %d groups, going on with %d", halving.before_items, halving.after_items
+    )
+    on_halving(halving)
+    return halving.after_items
+
+
+def _padded(array: NDArray[np.float32], length: int) -> NDArray[np.float32]:
+    missing = length - len(array)
+    return np.concatenate([array, np.repeat(array[-1:], missing, axis=0)]) if missing else array

@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ptyrun.errors import ModelError
+from ptyrun.modelfiles import LOOKED_FOR, SUFFIXES, ModelKind, locate
+
+ORDER = [
+    ("wts.h5.zip", ModelKind.BUNDLE),
+    ("baseline_model.h5", ModelKind.KERAS_H5),
+    ("a.keras", ModelKind.KERAS),
+    ("a.h5", ModelKind.KERAS_H5),
+    ("saved_model.pb", ModelKind.SAVED_MODEL),
+    ("a.pt2", ModelKind.EXPORTED),
+    ("a.ts", ModelKind.TORCHSCRIPT),
+    ("a.pth", ModelKind.STATE_DICT),
+]
+
+
+def made(folder: Path, *names: str) -> Path:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"")
+    return folder
+
+
+@pytest.mark.parametrize("first", range(len(ORDER)))
+def test_the_first_kind_in_the_documented_order_decides(tmp_path: Path, first: int) -> None:
+    found = locate(made(tmp_path, *(name for name, _ in ORDER[first:])))
+    assert found.kind is ORDER[first][1]
+
+
+@pytest.mark.parametrize(("suffix", "kind"), SUFFIXES.items())
+def test_a_file_is_taken_by_its_suffix_whatever_lies_beside_it(
+    tmp_path: Path, suffix: str, kind: ModelKind
+) -> None:
+    made(tmp_path, "wts.h5.zip", f"mine{suffix}")
+    assert locate(tmp_path / f"mine{suffix}").kind is kind
+
+
+def test_a_saved_model_is_its_folder(tmp_path: Path) -> None:
+    folder = made(tmp_path / "net", "saved_model.pb")
+    assert locate(folder).path == locate(folder / "saved_model.pb").path == folder
+
+
+def test_the_newest_baseline_is_taken_and_said_to_be(tmp_path: Path) -> None:
+    older = "12-31-2025-23.59.59_baseline_gs1/baseline_model.h5"
+    newer = "01-02-2026-00.00.00_baseline_gs1/baseline_model.h5"
+    made(tmp_path, newer, older)
+    os.utime(tmp_path / newer, (0, 0))  # the stamp in the name counts, not the file's time
+    found = locate(tmp_path)
+    assert found.path == tmp_path / newer
+    assert found.notes == (f"{newer} is the newest of 2 baseline_model.h5",)
+
+
+def test_a_single_baseline_needs_no_remark(tmp_path: Path) -> None:
+    assert locate(made(tmp_path, "run/baseline_model.h5")).notes == ()
+
+
+def test_two_models_of_one_kind_are_not_chosen_between(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"a\.keras, b\.keras"):
+        locate(made(tmp_path, "a.keras", "b.keras"))
+
+
+def test_a_folder_without_a_model_names_what_was_looked_for_and_what_is_there(
+    tmp_path: Path,
+) -> None:
+    made(tmp_path, "notes.txt", ".hidden.keras")
+    with pytest.raises(ModelError) as caught:
+        locate(tmp_path)
+    assert LOOKED_FOR in str(caught.value)
+    assert "notes.txt" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["nowhere", "nowhere.keras"])
+def test_a_path_that_does_not_exist_is_named(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ModelError, match=name):
+        locate(tmp_path / name)
+
+
+def test_a_file_of_unknown_kind_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"weights\.onnx"):
+        locate(made(tmp_path, "weights.onnx") / "weights.onnx")
+
+
+def card(folder: Path, **fields: object) -> Path:
+    made(folder, "net.bin", "net.keras")
+    text = json.dumps({"schema": 1, "backend": "mine", "file": "net.bin", **fields})
+    (folder / "model.json").write_text(text)
+    return folder
+
+
+def test_a_card_names_backend_file_and_shapes(tmp_path: Path) -> None:
+    found = locate(card(tmp_path, patch_px=64, gridsize=2))
+    assert (found.backend, found.path, found.kind) == (
+        "mine",
+        tmp_path / "net.bin",
+        "model of another package",
+    )
+    assert (found.patch_px, found.gridsize) == (64, 2)
+
+
+def test_a_card_may_be_named_itself(tmp_path: Path) -> None:
+    assert locate(card(tmp_path) / "model.json") == locate(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"schema": 2},
+        {"schema": "one"},
+        {"file": "../net.bin"},
+        {"file": "/etc/passwd"},
+        {"file": "absent.bin"},
+        {"patch_px": 0},
+        {"patch_px": True},
+        {"patch_px": 64.0},
+        {"gridsize": "2"},
+        {"factory": "os:system"},
+    ],
+)
+def test_a_faulty_card_is_refused(tmp_path: Path, fields: dict[str, object]) -> None:
+    with pytest.raises(ModelError, match=r"model\.json"):
+        locate(card(tmp_path / "net", **fields))
+
+
+@given(
+    text=st.text() | st.recursive(st.none() | st.integers() | st.text(), st.lists).map(json.dumps)
+)
+def test_any_other_text_is_not_a_card(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+    path = tmp_path_factory.getbasetemp() / "model.json"
+    path.write_text(text, encoding="utf-8", errors="surrogateescape")
+    with pytest.raises(ModelError, match=r"model\.json"):
+        locate(path)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -72,9 +74,17 @@ class SmallNetwork(torch.nn.Module):
 
 
 def write_network(folder: Path, gridsize: int, seed: int = 0) -> Path:
-    """Write an untrained TorchScript network into *folder*."""
+    """Write an untrained TorchScript network into *folder*, with its card."""
     folder.mkdir(parents=True, exist_ok=True)
-    torch.jit.script(SmallNetwork(gridsize, seed).eval()).save(folder / "model.ts")
+    with warnings.catch_warnings():
+        # TorchScript is deprecated, and many people still have such files.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        torch.jit.script(SmallNetwork(gridsize, seed).eval()).save(folder / "model.ts")
+    card = {
+        "schema": 1, "backend": "pytorch", "file": "model.ts",
+        "patch_px": PATCH_PX, "gridsize": gridsize,
+    }  # fmt: skip
+    (folder / "model.json").write_text(json.dumps(card))
     return folder
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("ptyrun")
 
+_CONSOLE = "ptyrun console"
 _PLAIN_EVERY_S = 5.0
 
 
@@ -37,9 +38,12 @@ class Console:
         self._terminal = sys.stderr.isatty() and not quiet
         named = "DEBUG" if verbose else "ERROR" if quiet else level or "WARNING"
         handler = logging.StreamHandler(sys.stderr)
+        handler.name = _CONSOLE
         handler.setLevel(named.upper())
         handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
         log.setLevel(logging.DEBUG)
+        for old in [h for h in log.handlers if h.name == _CONSOLE]:
+            log.removeHandler(old)
         log.addHandler(handler)
 
     @classmethod

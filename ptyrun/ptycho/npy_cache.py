@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import uuid
+import weakref
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -82,7 +83,9 @@ class RowReader:
     ) -> None:
         self.path, self.offset = path, offset
         self.n_rows, self.row_items, self.dtype = n_rows, row_items, dtype
-        self._file = path.open("rb", buffering=0)
+        self._handle = os.open(path, os.O_RDONLY)
+        # A reader lives as long as its scan, which nobody closes when an error ends the work.
+        self._close = weakref.finalize(self, os.close, self._handle)
 
     def rows(self, indices: NDArray[np.integer[Any]]) -> NDArray[Any]:
         """Read the records at *indices*, shape (k, row_items); neighbours in one go."""
@@ -107,13 +110,13 @@ class RowReader:
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
+        self._close()
 
     def _fill(self, target: NDArray[Any], row: int, item: int = 0) -> None:
         buffer = memoryview(target.reshape(-1).view(np.uint8).data)
         position = self.offset + (row * self.row_items + item) * self.dtype.itemsize
         while len(buffer):
-            count = os.preadv(self._file.fileno(), [buffer], position)
+            count = os.preadv(self._handle, [buffer], position)
             if count == 0:
                 raise InputError(
                     f"{self.path} ends too early",

@@ -62,7 +62,11 @@ def make_folder(folder: Path) -> None:
         return
     make_folder(folder.parent)
     with storage_errors(folder):
-        folder.mkdir(exist_ok=True)
+        try:
+            folder.mkdir()
+        except FileExistsError as error:  # another process made it, or it is no folder
+            if not folder.is_dir():
+                raise NotADirectoryError(errno.ENOTDIR, "not a folder", folder) from error
     fsync_folder(folder.parent)
 
 

@@ -194,7 +194,7 @@ class Manifest:
         """
         try:
             document = json.loads(text)
-            schema = document.pop("schema")
+            schema, sha256 = document["schema"], document.pop("sha256")
         except (ValueError, KeyError, AttributeError, TypeError) as error:
             raise _not_a_manifest(error) from error
         if not isinstance(schema, int) or schema > cls.SCHEMA:
@@ -203,6 +203,8 @@ class Manifest:
                 why=f"this ptyrun reads schemas up to {cls.SCHEMA}",
                 do="upgrade ptyrun; the run was not touched",
             )
+        if sha256 != _sha256(document):
+            raise _damaged("its checksum does not match: it was edited, or the disk lost a bit")
         try:
             arms = tuple(
                 ArmPlan(**{**arm, "item_shape": tuple(arm["item_shape"])})
@@ -212,11 +214,7 @@ class Manifest:
         except (KeyError, TypeError, AttributeError) as error:
             raise _not_a_manifest(error) from error
         if manifest.to_json() != text:
-            raise DamageError(
-                "the manifest is not what was written",
-                why="its checksum does not match: it was edited, or the disk lost a bit",
-                do="run `ptyrun plan` again with this run's configuration, or restore it",
-            )
+            raise _damaged("its text is not what ptyrun writes: it was edited")
         return manifest
 
     @classmethod
@@ -244,6 +242,14 @@ class Manifest:
         """Write the manifest, all or nothing, on disk for good."""
         durable.make_folder(path.parent)
         durable.write_atomic(path, self.to_json().encode())
+
+
+def _damaged(why: str) -> DamageError:
+    return DamageError(
+        "the manifest is not what was written",
+        why=why,
+        do="run `ptyrun plan` again with this run's configuration, or restore it",
+    )
 
 
 def _not_a_manifest(error: Exception) -> SchemaError:

@@ -179,7 +179,7 @@ def decode(line: bytes) -> Record:
     if tail != b'%b%08x"}' % (_CRC_FIELD, google_crc32c.value(body)):
         raise BadLineError("its CRC does not match")
     try:
-        document = json.loads(line)
+        document = json.loads(line.decode())
         del document["crc"]
         record: Record = _EVENTS[document.pop("event")](**document)
     except (ValueError, KeyError, TypeError, AttributeError) as error:

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from ptyrun.engine import durable
+from ptyrun.errors import StorageError
+
+
+def refuse(number: int) -> None:
+    raise OSError(number, os.strerror(number))
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_an_atomic_write_leaves_the_new_bytes_and_nothing_beside_them(tmp_path: Path) -> None:
+    path = tmp_path / "document.json"
+    durable.write_atomic(path, b"old")
+    durable.write_atomic(path, b"new")
+    assert path.read_bytes() == b"new"
+    assert names(tmp_path) == ["document.json"]
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [(errno.ENOSPC, "disk is full"), (errno.EROFS, "read-only"), (errno.EACCES, "permission")],
+)
+def test_what_the_disk_refuses_is_named(tmp_path: Path, number: int, words: str) -> None:
+    with pytest.raises(StorageError, match=words), durable.storage_errors(tmp_path):
+        refuse(number)
+
+
+def test_other_errors_pass_the_border_unchanged(tmp_path: Path) -> None:
+    with pytest.raises(BlockingIOError), durable.storage_errors(tmp_path):
+        refuse(errno.EAGAIN)
+
+
+def test_a_refused_write_leaves_what_was_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "document.json"
+    durable.write_atomic(path, b"old")
+    monkeypatch.setattr(os, "write", lambda handle, data: refuse(errno.ENOSPC))
+    with pytest.raises(StorageError, match="disk is full"):
+        durable.write_atomic(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert names(tmp_path) == ["document.json"]
+
+
+def test_a_refused_append_leaves_no_half_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = os.write
+
+    def half(handle: int, data: memoryview) -> int:
+        if len(data) > 2:
+            return write(handle, data[:2])
+        raise OSError(errno.ENOSPC, "full")
+
+    with durable.AppendFile(tmp_path / "lines") as file:
+        file.append(b"whole\n")
+        monkeypatch.setattr(os, "write", half)
+        with pytest.raises(StorageError):
+            file.append(b"torn")
+    assert (tmp_path / "lines").read_bytes() == b"whole\n"
+
+
+def test_nobody_appends_to_what_another_began(tmp_path: Path) -> None:
+    durable.AppendFile(tmp_path / "lines").close()
+    with pytest.raises(FileExistsError):
+        durable.AppendFile(tmp_path / "lines")
+
+
+def test_only_old_left_overs_are_swept(tmp_path: Path) -> None:
+    for name, age_s in (("old.partial", 1000), ("young.partial", 1), ("old", 1000)):
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (5000 - age_s, 5000 - age_s))
+    assert durable.sweep_partials(tmp_path, older_than_s=60, now_s=5000) == 1
+    assert names(tmp_path) == ["old", "young.partial"]
+
+
+def test_a_file_where_a_folder_must_be_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageError, match="a file stands where a folder must be"):
+        durable.make_folder(tmp_path / "file" / "folder")

@@ -112,12 +112,6 @@ def _layout(file: NpzFile, name: str, n_positions: int) -> tuple[bool, int]:
 def _kind(frames: NpzFrames, n_frames: int, asked: str | None) -> tuple[str, str]:
     """Decide what the frames are, and say why."""
     if asked is not None:
-        if asked not in KINDS:
-            raise InputError(
-                f"no diffraction is of kind {asked!r}",
-                why=f"known: {', '.join(KINDS)}",
-                do="correct --diffraction-kind",
-            )
         return asked, "as --diffraction-kind says"
     if frames.file.header(frames.name).dtype.kind in "iu":
         return "intensity", "whole numbers are counts"

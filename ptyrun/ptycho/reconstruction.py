@@ -9,11 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptyrun.errors import InputError
+from ptyrun.ptycho.cxi import read_cxi_object
+from ptyrun.ptycho.formats import Format, format_of
+from ptyrun.ptycho.hdf5 import Hdf5File
 from ptyrun.ptycho.measurement import checked_complex
 from ptyrun.ptycho.npz import NpzFile
+from ptyrun.ptycho.ptychodus import read_product_object, read_product_probe
 
 TIKE, PTYCHI = "Tike", "PtyChi"
-ZIP_MAGIC = b"PK"
 
 
 @dataclass(frozen=True)
@@ -40,22 +43,9 @@ def open_reconstruction(path: Path) -> Reconstruction:
     InputError
         If the file is missing, unreadable or holds no reconstruction.
     """
-    try:
-        with path.open("rb") as file:
-            magic = file.read(8)
-    except OSError as error:
-        raise InputError(
-            f"the reconstruction {path} cannot be opened",
-            why=error.strerror or str(error),
-            do="check the path",
-        ) from error
-    if magic.startswith(ZIP_MAGIC):
+    if format_of(path, "reconstruction") is Format.NPZ:
         return _read_npz(path)
-    raise InputError(
-        f"{path} is no reconstruction",
-        why=f"it begins with {magic!r}, which is no NPZ file",
-        do="give an NPZ file with reconstructed_object",
-    )
+    return _read_hdf5(Hdf5File(path))
 
 
 def label_of(algorithm: str | None) -> str:
@@ -84,6 +74,25 @@ def _read_npz(path: Path) -> Reconstruction:
         probe=probe,
         computation_time_s=_time_s(file),
         notes=tuple(notes),
+    )
+
+
+def _read_hdf5(file: Hdf5File) -> Reconstruction:
+    found = read_cxi_object(file)
+    if found is not None:
+        return Reconstruction(file.path, found, PTYCHI, notes=("the object of a CXI file",))
+    if file.dataset("object") is not None:
+        return Reconstruction(
+            path=file.path,
+            object=read_product_object(file),
+            label=PTYCHI,
+            probe=read_product_probe(file, None),
+            notes=("the object of a ptychodus product",),
+        )
+    raise InputError(
+        f"{file.path} holds no reconstruction",
+        why="it has neither the object of a ptychodus product nor a complex image of CXI",
+        do="give an NPZ with reconstructed_object, a product, or a CXI file with image_1",
     )
 
 

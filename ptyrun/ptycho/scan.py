@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from ptyrun.errors import InputError
-from ptyrun.ptycho.contract import read_contract
+from ptyrun.ptycho.contract import KINDS, read_contract
+from ptyrun.ptycho.cxi import is_cxi, read_cxi_scan
+from ptyrun.ptycho.formats import Format, format_of
+from ptyrun.ptycho.hdf5 import Hdf5File
 from ptyrun.ptycho.measurement import Scan, Survey
+from ptyrun.ptycho.ptychodus import is_product, read_product_scan
 
 __all__ = ["Scan", "Survey", "open_scan"]
-
-ZIP_MAGIC = b"PK"
 
 
 def open_scan(
@@ -21,9 +23,9 @@ def open_scan(
     Parameters
     ----------
     path : Path
-        An NPZ file.
+        An NPZ file, a CXI file, or a ptychodus product with its frames.
     diffraction_kind : {"amplitude", "intensity"}, optional
-        What the frames are, where the file does not tell.
+        What the frames are, where the file does not tell. HDF5 files hold intensity unless said.
     cache_dir : Path, optional
         Where compressed frames are unpacked once; without it they are held in memory.
 
@@ -32,19 +34,22 @@ def open_scan(
     InputError
         If the file is missing, unreadable or no scan.
     """
-    try:
-        with path.open("rb") as file:
-            magic = file.read(8)
-    except OSError as error:
+    if diffraction_kind not in (None, *KINDS):
         raise InputError(
-            f"the scan {path} cannot be opened",
-            why=error.strerror or str(error),
-            do="check the path",
-        ) from error
-    if magic.startswith(ZIP_MAGIC):
+            f"no diffraction is of kind {diffraction_kind!r}",
+            why=f"known: {', '.join(KINDS)}",
+            do="correct --diffraction-kind",
+        )
+    if format_of(path, "scan") is Format.NPZ:
         return read_contract(path, diffraction_kind, cache_dir)
+    file = Hdf5File(path)
+    intensity = diffraction_kind != "amplitude"
+    if is_cxi(file):
+        return read_cxi_scan(file, intensity)
+    if is_product(file):
+        return read_product_scan(file, intensity)
     raise InputError(
         f"{path} is no scan",
-        why=f"it begins with {magic!r}, which is no NPZ file",
-        do="give an NPZ file",
+        why="it has neither the layout of CXI (entry_1) nor that of a ptychodus product",
+        do="give an NPZ file, a CXI file, or a ptychodus product with its diffraction",
     )

@@ -169,7 +169,6 @@ class SessionOptions:
     window_s: float | None = None
     max_chunks: int | None = None
     arms: tuple[str, ...] | None = None
-    workers: int = 1
     shared_folder: bool = False
     device_wait_s: float = 0.0
     lock_cpu: bool = False

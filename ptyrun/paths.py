@@ -78,6 +78,11 @@ class RunPaths:
         return self.root / "preview"
 
     @property
+    def debug(self) -> Path:
+        """Pictures for people who look for a fault; written on request."""
+        return self.root / "debug"
+
+    @property
     def logs(self) -> Path:
         return self.root / "logs"
 

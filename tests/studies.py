@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import json
-import subprocess
-import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import zarr
+from click.testing import CliRunner
 
+from ptyrun.cli.main import cli
 from ptyrun.config import ArmConfig, ArmKind, CompareConfig, Selection
 from tests.scans import write_network, write_reconstruction, write_scan
 
 WHEN = ("_s", "_at")
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What a command said."""
+
+    returncode: int
+    stdout: str
+    stderr: str
 
 
 @dataclass(frozen=True)
@@ -76,15 +85,12 @@ class Study:
         ]
 
 
-def ptyrun(*words: str, timeout_s: float = 120) -> subprocess.CompletedProcess[str]:
-    """Run the command line in a process of its own."""
-    return subprocess.run(
-        [sys.executable, "-m", "ptyrun", *words],
-        capture_output=True,
-        text=True,
-        timeout=timeout_s,
-        check=False,
-    )
+def ptyrun(*words: str) -> Finished:
+    """Run the command line in this process: frameworks are imported once for many calls."""
+    result = CliRunner().invoke(cli, words)
+    if not isinstance(result.exception, SystemExit | None):
+        raise result.exception
+    return Finished(result.exit_code, result.stdout, result.stderr)
 
 
 def content(run_dir: Path) -> dict[str, Any]:

@@ -72,7 +72,7 @@ def _from_keras_file(path: Path) -> Network:
     def call(diffraction: tf.Tensor, offsets: tf.Tensor) -> Any:
         given = [(diffraction, offsets)[index] for index in order]
         given = [tf.cast(x, spec.dtype) for x, spec in zip(given, model.inputs, strict=True)]
-        return model(given if len(given) > 1 else given[0], training=False)
+        return model(keras.tree.pack_sequence_as(model.input, given), training=False)
 
     return Network(call, foreign=True)
 

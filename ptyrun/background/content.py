@@ -104,7 +104,11 @@ def _check_objects(paths: RunPaths, manifest: Manifest) -> None:
         objects = zarr.open_group(paths.objects, mode="r")
         for arm in manifest.arms:
             for name in ("object", "coverage"):
-                objects[f"{arm.name}/{name}"][...]  # type: ignore[index]
+                image = objects[f"{arm.name}/{name}"]
+                assert isinstance(image, zarr.Array)
+                if image.nchunks_initialized < image.nchunks:  # they would read as fill
+                    raise _bad(paths.objects, f"chunks of {image.path} are missing")
+                image[...]  # its checksums are checked in reading
     except (OSError, KeyError, ValueError, RuntimeError) as error:
         raise _bad(paths.objects, repr(error)) from error
 
@@ -130,8 +134,9 @@ def _files(path: Path) -> list[Path]:
 
 def _is_table(path: Path) -> bool:
     with path.open(encoding="utf-8", newline="") as stream:
-        lengths = {len(row) for row in csv.reader(stream)}
-    return len(lengths) == 1
+        text = stream.read()
+    lengths = {len(row) for row in csv.reader(text.splitlines())}
+    return len(lengths) == 1 and text.endswith("\n")
 
 
 def _is_picture(path: Path) -> bool:

@@ -22,7 +22,7 @@ import ptyrun
 from ptyrun.bench.figures import Figure, Scale
 
 # In the order in which they are asked; each is a module with ``measure(scale)``.
-QUESTIONS = ("overhead", "commit", "remaining", "stitching", "memory", "commands")
+QUESTIONS = ("overhead", "commit", "remaining", "stitching", "memory", "commands", "comparison")
 
 
 @click.command()

@@ -14,7 +14,7 @@ from ptyrun.errors import UsageError
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
-_SESSION_NAMES = ("window_s", "max_chunks", "workers", "shared_folder", "device_wait_s", "lock_cpu")
+_SESSION_NAMES = ("window_s", "max_chunks", "shared_folder", "device_wait_s", "lock_cpu")
 
 
 class Duration(click.ParamType[float]):
@@ -68,9 +68,6 @@ def session(arm_option: str | None = None) -> Callable[[_Command], _Command]:
             help="Wall time this session may use, counted from process start, e.g. 170s.",
         ),
         click.option("--max-chunks", type=click.IntRange(min=1), help="Stop after so many chunks."),
-        click.option(
-            "--workers", type=click.IntRange(min=1), help="Processes to work with (default 1)."
-        ),
         click.option(
             "--shared-folder",
             is_flag=True,

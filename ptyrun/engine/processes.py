@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Self
 if TYPE_CHECKING:
     from ptyrun.engine.records import Opened
 
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_PROC = Path("/proc")
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", None)
 
 
@@ -42,12 +42,12 @@ class Process:
     def current(cls) -> Self:
         """Name the process that asks."""
         pid = os.getpid()
-        started_s = _started_s(pid)
+        started = started_s(pid)
         return cls(
             socket.gethostname(),
             _boot_id(),
             pid,
-            boot_clock_s() if started_s is None else started_s,
+            boot_clock_s() if started is None else started,
         )
 
     @classmethod
@@ -72,8 +72,8 @@ class Process:
         """Tell whether it still runs, on this host; a reused PID is another process."""
         if not self.is_here():
             return False
-        started_s = _started_s(self.pid)
-        return started_s is not None and abs(started_s - self.started_s) < 0.05
+        began_s = started_s(self.pid)
+        return began_s is not None and abs(began_s - self.started_s) < 0.05
 
     def went_down_with_its_host(self) -> bool:
         """Tell whether this host was booted since: then no chunk is to blame for the end."""
@@ -82,18 +82,19 @@ class Process:
 
 def _boot_id() -> str:
     try:
-        return _BOOT_ID.read_text().strip()
+        return (_PROC / "sys/kernel/random/boot_id").read_text().strip()
     except OSError:
         import psutil  # only where there is no /proc
 
         return f"{psutil.boot_time():.0f}"
 
 
-def _started_s(pid: int) -> float | None:
+def started_s(pid: int) -> float | None:
+    """Return when *pid* began, on the clock of `boot_clock_s`; None if no such process works."""
     try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
+        stat = (_PROC / f"{pid}/stat").read_text()
     except FileNotFoundError:
-        if Path("/proc/self/stat").exists():
+        if (_PROC / "self/stat").exists():
             return None
         return _started_s_portably(pid)
     fields = stat[stat.rindex(")") + 2 :].split()

@@ -6,8 +6,10 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import zarr
 from numpy.typing import NDArray
 from zarr.storage import LocalStore
 
@@ -154,14 +156,19 @@ def _stitch(
     )
 
 
+def open_patches(paths: RunPaths, plan: ArmPlan) -> zarr.Array[Any]:
+    """Open an arm's patches (G, N, N) to read."""
+    folder = LocalStore(paths.arrays, read_only=True)
+    return store.open_array(folder, store.patches_path(plan.name), "r")
+
+
 def committed_patches(
     paths: RunPaths, plan: ArmPlan, done: ArmProgress
 ) -> Iterator[tuple[range, NDArray[np.complex64]]]:
     """Read an arm's committed chunks in order; memory is bounded by one chunk."""
     if not plan.n_chunks:
         return
-    folder = LocalStore(paths.arrays, read_only=True)
-    array = store.open_array(folder, store.patches_path(plan.name), "r")
+    array = open_patches(paths, plan)
     for chunk, is_committed in enumerate(done.committed):
         if is_committed:
             rows = plan.chunk_range(chunk)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
+from math import isfinite
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +18,8 @@ from ptyrun.config import Alignment, ArmKind, EvaluationOptions, Presentation, R
 from ptyrun.engine import check, durable
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import ArmPlan, Manifest
-from ptyrun.errors import DamageError, ExitCode, PtyrunError
+from ptyrun.errors import BlockedError, DamageError, ExitCode, PtyrunError
+from ptyrun.logs import session_log
 from ptyrun.paths import RunPaths
 from ptyrun.progress import SILENT, Watcher
 from ptyrun.ptycho import evaluation, figures
@@ -23,8 +27,10 @@ from ptyrun.ptycho.placement import Region
 from ptyrun.ptycho.scan import Scan
 from ptyrun.ptycho.standard import SOURCES
 from ptyrun.results import ArmResult, Metric, PairResult, Results
-from ptyrun.stages import assembly, objects, outputs
+from ptyrun.stages import assembly, debugging, gates, objects, outputs
 from ptyrun.stages.assembly import ArmObject
+
+log = logging.getLogger(__name__)
 
 
 class UnfinishedError(PtyrunError):
@@ -70,10 +76,11 @@ def finalize(run_dir: Path, *, watcher: Watcher = SILENT) -> Results:
     ledger = Ledger.open(paths, manifest)
     _require_complete(ledger)
     durable.make_folder(paths.claims)
-    with FileLock(paths.claims / "finalize.lock"):
+    with session_log(paths.logs), FileLock(paths.claims / "finalize.lock"):
         _require_whole(paths, watcher)
         compared = _compare(paths, manifest, ledger, watcher)
         results = _results(compared)
+        _require_metrics(paths, results)
         watcher.note("writing objects, tables and pictures")
         _write(paths, compared, results)
     return results
@@ -90,7 +97,9 @@ def _require_complete(ledger: Ledger) -> None:
 
 
 def _require_whole(paths: RunPaths, watcher: Watcher) -> None:
-    damages = check.verify(paths, check.Level.FULL)
+    # state.zarr is a cache, and objects rest on nothing in it.
+    found = check.verify(paths, check.Level.FULL)
+    damages = [damage for damage in found if damage.kind is not check.Kind.STATE]
     for damage in damages:
         watcher.note(str(damage))
     if damages:
@@ -101,11 +110,31 @@ def _require_whole(paths: RunPaths, watcher: Watcher) -> None:
         )
 
 
+def _require_metrics(paths: RunPaths, results: Results) -> None:
+    """An arm whose every metric is empty is no result."""
+    for name, arm in results.arms.items():
+        found = [metric.amplitude for metric in arm.metrics.values() if metric.value is None]
+        is_empty = not any(value is not None and isfinite(value) for value in found)
+        if results.has_ground_truth and is_empty:
+            raise gates.block(
+                paths,
+                BlockedError(
+                    f"empty-metrics: no metric of arm {name!r} could be computed",
+                    why=f"of {len(found)} metrics none is finite; {arm.diagnostics}",
+                    do=f"look at objects.zarr/{name}/object and at the model of this arm",
+                ),
+                f"ptyrun finalize {shlex.quote(str(paths.root))}",
+            )
+
+
 def _compare(paths: RunPaths, manifest: Manifest, ledger: Ledger, watcher: Watcher) -> _Comparison:
     scan = assembly.open_planned_scan(manifest, paths)
     options = EvaluationOptions.from_facts(manifest.shared)
     arms = assembly.assemble_all(paths, manifest, ledger.progress, scan, options, watcher)
     region = assembly.compared_region(paths, manifest, scan, options.stitch_crop_px)
+    for plan in manifest.arms:
+        stats = arms[plan.name].figures
+        log.info("DIAGNOSTIC %s stats: %s", gates.output_name(plan.name), stats)
     evaluations = {}
     if scan.object_guess is not None:
         watcher.begin("measure", total=len(arms), unit="arms")
@@ -211,6 +240,12 @@ def _write(paths: RunPaths, compared: _Comparison, results: Results) -> None:
         presentation.pixel_size_m,
     )
     durable.write_atomic(paths.plot, picture)
+    if presentation.save_debug_images:
+        debugging.write_images(paths, compared.arms)
+    if presentation.baseline_debug_dir is not None:
+        debugging.write_baseline(
+            paths, compared.manifest, compared.scan, Path(presentation.baseline_debug_dir)
+        )
     durable.write_atomic(paths.results, results.to_json().encode())
 
 

@@ -6,6 +6,7 @@ import datetime
 import logging
 import math
 import shlex
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from ptyrun.engine import durable
 from ptyrun.errors import BlockedError
+from ptyrun.paths import RunPaths
 
 log = logging.getLogger(__name__)
 
@@ -127,6 +129,13 @@ def _blocked(arm: str, reason: str, where: str, evidence: str) -> BlockedError:
         why=evidence,
         do=f"check the model of {arm!r} and its inputs; after a change: --invalidate {arm}",
     )
+
+
+def block(paths: RunPaths, error: BlockedError, resume: str) -> BlockedError:
+    """Leave a blocker that names this process's command; give the error back to be raised."""
+    blocker = write_blocker(paths.blocked, error, sys.argv, resume)
+    log.error("blocked: see %s", blocker)
+    return error
 
 
 def write_blocker(folder: Path, error: BlockedError, command: Sequence[str], resume: str) -> Path:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import shlex
-import sys
 from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
@@ -16,6 +15,7 @@ from ptyrun.engine.manifest import ArmPlan, Manifest
 from ptyrun.engine.window import Window
 from ptyrun.engine.work import Event, Outcome
 from ptyrun.errors import BlockedError, IdentityError
+from ptyrun.logs import session_log
 from ptyrun.paths import RunPaths
 from ptyrun.predictors import ModelRequest, open_predictor
 from ptyrun.progress import SILENT, Watcher
@@ -62,6 +62,7 @@ def run(
     shown = _Progress(manifest, watcher)
     try:
         with ExitStack() as held:
+            held.enter_context(session_log(paths.logs))
 
             @cache
             def hold() -> None:
@@ -85,9 +86,7 @@ def run(
             )
     except BlockedError as error:
         resume = f"ptyrun run {shlex.quote(str(run_dir))}"
-        blocker = gates.write_blocker(paths.blocked, error, sys.argv, resume)
-        watcher.note(f"blocked: see {blocker}")
-        raise
+        raise gates.block(paths, error, resume) from error
     finally:
         shown.close()
 

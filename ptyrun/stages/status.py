@@ -13,8 +13,8 @@ from typing import ClassVar
 from ptyrun.engine.ledger import Ledger, SessionFile
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.processes import Process
-from ptyrun.engine.records import Failed
 from ptyrun.engine.progress import MAX_ATTEMPTS, ArmProgress
+from ptyrun.engine.records import Failed
 from ptyrun.errors import ExitCode
 from ptyrun.paths import RunPaths
 

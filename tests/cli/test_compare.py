@@ -180,7 +180,7 @@ def arms_started(run_dir: Path) -> set[str]:
     """Arms with chunks begun in the latest session."""
     latest = max((run_dir / "ledger").glob("*.jsonl"))
     records = [json.loads(line) for line in latest.read_text().splitlines()]
-    return {record["arm"] for record in records if record["ev"] == "started"}
+    return {record["arm"] for record in records if record["event"] == "start"}
 
 
 def test_sigterm_closes_the_window_early(study: Study, tmp_path: Path) -> None:
@@ -200,7 +200,7 @@ def test_sigterm_closes_the_window_early(study: Study, tmp_path: Path) -> None:
 
 def committed(run_dir: Path) -> int:
     files = list((run_dir / "ledger").glob("*.jsonl"))
-    return sum(file.read_text().count('"ev":"commit') for file in files)
+    return sum(file.read_text().count('"event":"commit"') for file in files)
 
 
 def wait_for(condition: Any, timeout_s: float = 60) -> None:

@@ -1,0 +1,168 @@
+"""How long does a whole comparison with real models take, and where does the time go?"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+
+from ptyrun.bench.figures import Figure, Scale, summed_up
+from ptyrun.config import (
+    ArmConfig,
+    ArmKind,
+    CompareConfig,
+    EvaluationOptions,
+    Registration,
+)
+from ptyrun.engine.ledger import read_records
+from ptyrun.engine.processes import Process
+from ptyrun.engine.records import ArmOpened, Committed
+from ptyrun.errors import ExitCode
+from ptyrun.paths import RunPaths
+
+NOT_PREDICTION_AIM_PERCENT = 25.0
+CHUNK_GROUPS = 256
+BATCH_GROUPS = 16
+MAX_ROUNDS = 3
+
+
+class Stopwatch:
+    """A watcher that adds up how long each task took."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = defaultdict(float)
+        self._begun: dict[str, float] = {}
+
+    def begin(self, task: str, total: int, done: int = 0, unit: str = "groups") -> None:
+        """Start the watch of *task*."""
+        self._begun[task] = time.perf_counter()
+
+    def advance(self, task: str, count: int) -> None:
+        """Pass over."""
+
+    def end(self, task: str) -> None:
+        """Stop the watch of *task*."""
+        self.seconds[task] += time.perf_counter() - self._begun.pop(task)
+
+    def note(self, text: str) -> None:
+        """Pass over."""
+
+
+def configuration(hub: Path, output_dir: Path) -> CompareConfig:
+    """The full comparison of the train split, as PtychoPINN's study asks for it."""
+    data = hub / "data"
+
+    def predictor(name: str, label: str, folder: str) -> ArmConfig:
+        return ArmConfig(
+            name=name,
+            label=label,
+            path=data / "phase_e" / "dose_1000" / folder,
+            chunk_groups=CHUNK_GROUPS,
+            batch_groups=BATCH_GROUPS,
+        )
+
+    reconstruction = ArmConfig(
+        name="reconstruction",
+        label="",
+        path=data / "phase_f/dose_1000/dense/train/ptychi_reconstruction.npz",
+        kind=ArmKind.RECONSTRUCTION,
+    )
+    return CompareConfig(
+        scan=data / "phase_c/dose_1000/patched_train.npz",
+        output_dir=output_dir,
+        arms=(
+            predictor("pinn", "PtychoPINN", "dense/gs2"),
+            predictor("baseline", "Baseline", "baseline/gs1"),
+            reconstruction,
+        ),
+        evaluation=EvaluationOptions(frc_sigma=0.5, registration=Registration.RECONSTRUCTION_ONLY),
+    )
+
+
+def compare(hub: Path, output_dir: Path) -> dict[str, float]:
+    """Plan, run, finalize and report in this process; give the seconds of each part."""
+    from ptyrun.stages import finalize, plan, report, run  # to be timed: they import a lot
+
+    parts = {"start-up": Process.current().age_s()}
+    config, watch = configuration(hub, output_dir), Stopwatch()
+    seconds = {}
+    for stage, call in {
+        "plan": lambda: plan.plan(config, watcher=watch),
+        "run": lambda: run.run(output_dir, watcher=watch),
+        "finalize": lambda: finalize.finalize(output_dir, watcher=watch),
+        "report": lambda: report.report(output_dir),
+    }.items():
+        begun = time.perf_counter()
+        outcome = call()
+        seconds[stage] = time.perf_counter() - begun
+        assert stage != "run" or outcome.stop is ExitCode.COMPLETE
+    stitch = sum(taken for task, taken in watch.seconds.items() if task.startswith("stitch"))
+    predicting = chunk_seconds(RunPaths(output_dir))
+    return {
+        **parts,
+        "plan": seconds["plan"],
+        **predicting,
+        "rest of run": seconds["run"] - sum(predicting.values()),
+        "stitch": stitch,
+        "metrics": watch.seconds["measure"],
+        "tables and picture": seconds["finalize"] - stitch - watch.seconds["measure"],
+        "report": seconds["report"],
+    }
+
+
+def chunk_seconds(paths: RunPaths) -> dict[str, float]:
+    """Loading and predicting, arm by arm, as the ledger has it."""
+    found: dict[str, float] = defaultdict(float)
+    for _, record in read_records(paths):
+        if isinstance(record, ArmOpened):
+            found[f"load {record.arm}"] += record.seconds
+        elif isinstance(record, Committed):
+            found[f"predict {record.arm}"] += record.seconds
+    return dict(found)
+
+
+def measure(scale: Scale) -> list[Figure]:
+    """Compare the 891 groups of the reference study, each time in a fresh process."""
+    hub = scale.shared / "golden" / "hub"
+    if not hub.is_dir():
+        print(f"comparison: left out, there are no reference models in {hub}", file=sys.stderr)
+        return []
+    rounds = [timed(hub, scale.scratch / f"run-{n}") for n in range(min(scale.rounds, MAX_ROUNDS))]
+    wall_s = [wall for wall, _ in rounds]
+    shares = [
+        100 * (1 - sum(s for part, s in parts.items() if part.startswith("predict")) / wall)
+        for wall, parts in rounds
+    ]
+    return [
+        summed_up("whole comparison, 891 groups", wall_s, "s"),
+        *(Figure(f"  {part}", taken, "s") for part, taken in medians([p for _, p in rounds])),
+        summed_up("all that is not prediction", shares, "%", NOT_PREDICTION_AIM_PERCENT),
+    ]
+
+
+def timed(hub: Path, output_dir: Path) -> tuple[float, Mapping[str, float]]:
+    """Seconds of the whole process, and of its parts by name."""
+    begun = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-m", __name__, str(hub), str(output_dir)],
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    wall_s = time.perf_counter() - begun
+    parts: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return wall_s, {**parts, "exit": wall_s - sum(parts.values())}
+
+
+def medians(rounds: list[Mapping[str, float]]) -> list[tuple[str, float]]:
+    """The median of each part."""
+    return [(part, statistics.median(each[part] for each in rounds)) for part in rounds[0]]
+
+
+if __name__ == "__main__":
+    print(json.dumps(compare(Path(sys.argv[1]), Path(sys.argv[2]))))

@@ -88,30 +88,29 @@ def compare(hub: Path, output_dir: Path) -> dict[str, float]:
     """Plan, run, finalize and report in this process; give the seconds of each part."""
     from ptyrun.stages import finalize, plan, report, run  # to be timed: they import a lot
 
-    parts = {"start-up": Process.current().age_s()}
+    start_up = Process.current().age_s()
     config, watch = configuration(hub, output_dir), Stopwatch()
-    seconds = {}
-    for stage, call in {
-        "plan": lambda: plan.plan(config, watcher=watch),
-        "run": lambda: run.run(output_dir, watcher=watch),
-        "finalize": lambda: finalize.finalize(output_dir, watcher=watch),
-        "report": lambda: report.report(output_dir),
-    }.items():
-        begun = time.perf_counter()
-        outcome = call()
-        seconds[stage] = time.perf_counter() - begun
-        assert stage != "run" or outcome.stop is ExitCode.COMPLETE
+    begun = time.perf_counter()
+    plan.plan(config, watcher=watch)
+    planned = time.perf_counter()
+    assert run.run(output_dir, watcher=watch).stop is ExitCode.COMPLETE
+    ran = time.perf_counter()
+    finalize.finalize(output_dir, watcher=watch)
+    finalized = time.perf_counter()
+    report.report(output_dir)
+    reported = time.perf_counter()
     stitch = sum(taken for task, taken in watch.seconds.items() if task.startswith("stitch"))
-    predicting = chunk_seconds(RunPaths(output_dir))
+    metrics = watch.seconds["measure"]
+    chunks = chunk_seconds(RunPaths(output_dir))
     return {
-        **parts,
-        "plan": seconds["plan"],
-        **predicting,
-        "rest of run": seconds["run"] - sum(predicting.values()),
+        "start-up": start_up,
+        "plan": planned - begun,
+        **chunks,
+        "rest of run": ran - planned - sum(chunks.values()),
         "stitch": stitch,
-        "metrics": watch.seconds["measure"],
-        "tables and picture": seconds["finalize"] - stitch - watch.seconds["measure"],
-        "report": seconds["report"],
+        "metrics": metrics,
+        "tables and picture": finalized - ran - stitch - metrics,
+        "report": reported - finalized,
     }
 
 

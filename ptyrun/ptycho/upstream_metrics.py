@@ -66,7 +66,10 @@ def upstream_metrics(
     everywhere = covered is None or bool(covered.all())
     mask = None if everywhere else covered
     if mask is not None:
-        recon = np.where(mask, recon, truth)
+        known, _ = _scaled(np.abs(recon[mask]), np.abs(truth[mask]))
+        unit = np.exp(1j * np.angle(recon[mask]))
+        recon = truth.astype(np.complex128)
+        recon[mask] = known * unit
     amplitude = _scaled(np.abs(recon), np.abs(truth))
     phase = tuple(_aligned_phase(np.angle(image), phase_align) for image in (recon, truth))
     units = tuple((image + np.pi) / (2 * np.pi) for image in phase)

@@ -48,17 +48,34 @@ def _row(label: str, name: str, metric: Metric) -> dict[str, Any]:
 
 
 def metrics_table(results: Results) -> str:
-    """The metrics as aligned text, for a terminal."""
-    frame = metrics_frame(results)
-    if frame.empty:
-        return "no metrics: there is no ground truth to measure against"
-    numbers = ["amplitude", "phase", "value"]
-    shown = frame.assign(**{name: frame[name].map(_shown) for name in numbers})
-    return str(shown.to_string(index=False))
+    """The metrics as text for a terminal: amplitude / phase, one column per arm."""
+    columns = {arm.label: _csv_metrics(arm) for arm in results.arms.values()}
+    names = list(dict.fromkeys(name for metrics in columns.values() for name in metrics))
+    shown = pd.DataFrame(
+        {
+            label: [_shown(metrics.get(name)) for name in names]
+            for label, metrics in columns.items()
+        },
+        index=pd.Index(names, name="amplitude / phase"),
+    )
+    lines = [str(shown.to_string())] if names else []
+    for pair in results.pairs:
+        lines.append(f"{pair.first} against {pair.second}:")
+        lines += [f"  {name:<18} {_shown(metric)}" for name, metric in pair.standard.items()]
+    for arm in results.arms.values():
+        if arm.mismatch:
+            lines.append(f"WARNING: {arm.label}: {arm.mismatch}")
+    return "\n".join(lines)
 
 
-def _shown(value: float | None) -> str:
-    return "" if value is None or not np.isfinite(value) else f"{value:.4f}"
+def _shown(metric: Metric | None) -> str:
+    if metric is None:
+        return ""
+    if metric.value is not None:
+        return f"{metric.value:.4f}"
+    if metric.amplitude is None and metric.phase is None:
+        return "-"
+    return " / ".join("-" if v is None else f"{v:.4f}" for v in (metric.amplitude, metric.phase))
 
 
 def write_metrics_csv(path: Path, results: Results) -> None:

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ptyrun.errors import ModelError
@@ -130,6 +130,7 @@ def test_a_faulty_card_is_refused(tmp_path: Path, fields: dict[str, object]) -> 
         locate(card(tmp_path / "net", **fields))
 
 
+@settings(deadline=None)
 @given(
     text=st.text() | st.recursive(st.none() | st.integers() | st.text(), st.lists).map(json.dumps)
 )

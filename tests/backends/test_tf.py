@@ -1,0 +1,214 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from ptyrun.backends.probing import specimen
+from ptyrun.backends.quiet_tensorflow import keras
+from ptyrun.backends.tf import TensorFlowPredictor
+from ptyrun.errors import ModelError, PredictionError
+from ptyrun.predictors import (
+    ModelRequest,
+    PredictorOutOfMemoryError,
+    check_output,
+    inspect,
+    locate,
+    open_predictor,
+)
+from tests.backends import keras_nets
+from tests.backends.keras_nets import N, network, saved
+
+# The same network in another batch or another file: rounding only.
+CLOSE = {"rtol": 0, "atol": 1e-5}
+FORMATS = ["net.keras", "net.h5", "saved"]
+
+
+def request(path: Path, gridsize: int = 2, batch_items: int = 4) -> ModelRequest:
+    return ModelRequest(path, patch_px=N, gridsize=gridsize, batch_items=batch_items)
+
+
+def reference(model: keras.Model, gridsize: int, n_groups: int) -> NDArray[np.complex64]:
+    diffraction, offsets = specimen(n_groups, N, gridsize)
+    if gridsize == 1:
+        offsets = np.zeros_like(offsets)
+    given = [diffraction, offsets][: len(model.inputs)]
+    amplitude, phase = (output.numpy()[..., 0] for output in model(given))
+    return (amplitude * np.exp(1j * phase)).astype(np.complex64)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("gridsize", [1, 2])
+@pytest.mark.parametrize("takes_offsets", [False, True])
+def test_every_format_gives_the_networks_own_patches(
+    tmp_path: Path, name: str, gridsize: int, takes_offsets: bool
+) -> None:
+    model = network(gridsize=gridsize, takes_offsets=takes_offsets)
+    path = saved(model, tmp_path / name)
+    card = inspect(locate(tmp_path if path.suffix else path))
+    assert (card.patch_px, card.gridsize, card.takes_offsets) == (N, gridsize, takes_offsets)
+    predictor = TensorFlowPredictor.open(request(path, gridsize))
+    patches = predictor.predict(*specimen(4, N, gridsize))
+    check_output(patches, 4, N)
+    np.testing.assert_allclose(patches, reference(model, gridsize, 4), **CLOSE)
+    assert predictor.batch_items == 4
+    assert predictor.card.notes == ()
+
+
+@pytest.fixture(scope="module")
+def predictor(tmp_path_factory: pytest.TempPathFactory) -> TensorFlowPredictor:
+    path = saved(network(), tmp_path_factory.mktemp("net") / "net.keras")
+    return TensorFlowPredictor.open(request(path, batch_items=8))
+
+
+def test_a_patch_has_the_same_bits_in_any_cut_and_order(predictor: TensorFlowPredictor) -> None:
+    diffraction, offsets = specimen(24, N, 2)
+    straight = np.concatenate(
+        [predictor.predict(diffraction[i : i + 8], offsets[i : i + 8]) for i in (0, 8, 16)]
+    )
+    order = np.random.default_rng(5).permutation(24)
+    mixed = np.concatenate(
+        [
+            predictor.predict(diffraction[order[i : i + 8]], offsets[order[i : i + 8]])
+            for i in (0, 8, 16)
+        ]
+    )
+    assert np.array_equal(mixed, straight[order])
+
+
+def test_a_batch_of_another_size_is_refused(predictor: TensorFlowPredictor) -> None:
+    with pytest.raises(PredictionError, match="7 groups"):
+        predictor.predict(*specimen(7, N, 2))
+
+
+def test_a_closed_predictor_says_so(tmp_path: Path) -> None:
+    closed = TensorFlowPredictor.open(request(saved(network(), tmp_path / "net.keras")))
+    closed.close()
+    with pytest.raises(PredictionError, match="closed"):
+        closed.predict(*specimen(4, N, 2))
+
+
+def test_a_real_output_with_two_channels_is_amplitude_and_phase(tmp_path: Path) -> None:
+    model = network(keras_nets.two_channels)
+    given = specimen(4, N, 2)
+    features = model(list(given)).numpy()
+    patches = TensorFlowPredictor.open(request(saved(model, tmp_path / "net.keras"))).predict(
+        *given
+    )
+    wanted = features[..., 0] * np.exp(1j * features[..., 1])
+    np.testing.assert_allclose(patches, wanted, **CLOSE)
+
+
+def test_a_network_with_one_patch_per_member_is_refused_by_its_shapes(tmp_path: Path) -> None:
+    path = saved(network(keras_nets.four_patches_per_group), tmp_path / "net.keras")
+    with pytest.raises(ModelError, match=r"16, 16, 4\) float32"):
+        TensorFlowPredictor.open(request(path))
+
+
+@pytest.mark.parametrize("name", ["net.keras", "saved"])
+@pytest.mark.parametrize(
+    ("trap", "said"),
+    [
+        (keras_nets.one_canvas_per_batch, r"\(1, 16, 16\)"),
+        (keras_nets.shared_normalisation, "another patch than alone"),
+    ],
+)
+def test_a_network_that_mixes_groups_gets_a_safe_batch_and_a_note(
+    tmp_path: Path, name: str, trap: keras_nets.Outputs, said: str
+) -> None:
+    model = network(trap)
+    predictor = TensorFlowPredictor.open(request(saved(model, tmp_path / name), batch_items=8))
+    assert predictor.batch_items == 1
+    (note,) = predictor.card.notes
+    assert note.startswith("predicts 1 groups at once, not 8")
+    diffraction, offsets = specimen(3, N, 2)
+    for group in range(3):
+        one = slice(group, group + 1)
+        amplitude, phase = (x.numpy()[..., 0] for x in model([diffraction[one], offsets[one]]))
+        patch = predictor.predict(diffraction[one], offsets[one])
+        np.testing.assert_allclose(patch, amplitude * np.exp(1j * phase), **CLOSE)
+
+
+def test_a_network_of_one_batch_size_is_used_with_that(tmp_path: Path) -> None:
+    path = saved(network(batch=3), tmp_path / "net.keras")
+    assert inspect(locate(path)).batch_items == 3
+    predictor = TensorFlowPredictor.open(request(path, batch_items=8))
+    assert predictor.batch_items == 3
+    assert predictor.card.notes == ("takes batches of 3 only",)
+    check_output(predictor.predict(*specimen(3, N, 2)), 3, N)
+
+
+def test_a_network_of_one_batch_size_that_mixes_groups_is_refused(tmp_path: Path) -> None:
+    path = saved(network(keras_nets.shared_normalisation, batch=3), tmp_path / "net.keras")
+    with pytest.raises(ModelError, match="depends on the others"):
+        TensorFlowPredictor.open(request(path))
+
+
+@pytest.mark.parametrize("name", ["net.keras", "net.h5"])
+def test_a_lambda_layer_is_refused_and_not_run(tmp_path: Path, name: str) -> None:
+    ran = str(tmp_path / "ran")
+    given = keras.Input((N, N, 4))
+    code = keras.layers.Lambda(lambda x: (open(ran, "w").close(), x[..., :2])[1])  # noqa: PTH123
+    path = saved(keras.Model(given, code(given)), tmp_path / name)
+    Path(ran).unlink(missing_ok=True)
+    with pytest.raises(ModelError, match=r"(?i)lambda"):
+        TensorFlowPredictor.open(request(path))
+    assert not Path(ran).exists()
+
+
+@pytest.mark.parametrize("name", ["net.keras", "net.h5", "saved/saved_model.pb"])
+@pytest.mark.parametrize("content", [b"", b"nothing", os.urandom(4096)])
+def test_a_file_that_is_no_model_is_refused(tmp_path: Path, name: str, content: bytes) -> None:
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(content)
+    with pytest.raises(ModelError):
+        TensorFlowPredictor.open(request(path))
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("asked", [(N * 2, 2), (N, 1), (N, 3)])
+def test_a_model_for_other_shapes_is_refused_before_tensorflow_is_imported(
+    tmp_path: Path, name: str, asked: tuple[int, int]
+) -> None:
+    path = saved(network(), tmp_path / name)
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from ptyrun.predictors import ModelRequest, check_request, locate\n"
+        "from ptyrun.errors import ModelError\n"
+        f"path = Path({str(path)!r})\n"
+        "try:\n"
+        f"    check_request(locate(path), ModelRequest(path, *{asked}, 4))\n"
+        "except ModelError as error:\n"
+        "    print(error.args[0], 'tensorflow' in sys.modules)"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "is made for" in said.stdout
+    assert said.stdout.strip().endswith("False")
+
+
+def test_running_out_of_memory_is_told_as_such(tmp_path: Path) -> None:
+    hungry = network(lambda x: keras_nets.amplitude_and_phase(keras_nets.needs_a_petabyte(x)))
+    with pytest.raises(PredictorOutOfMemoryError, match="TensorFlow ran out of memory at 1 groups"):
+        TensorFlowPredictor.open(request(saved(hungry, tmp_path / "net.keras")))
+
+
+def test_tensorflow_is_opened_by_name_without_a_word_on_stderr(tmp_path: Path) -> None:
+    path = saved(network(), tmp_path / "net.keras")
+    code = (
+        "from pathlib import Path\n"
+        "from ptyrun.predictors import ModelRequest, open_predictor\n"
+        f"print(open_predictor('tf', ModelRequest(Path({str(path)!r}), {N}, 2, 2)).batch_items)"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (said.stdout, said.stderr) == ("2\n", "")
+
+
+def test_the_entry_point_gives_this_predictor(tmp_path: Path) -> None:
+    path = saved(network(), tmp_path / "net.keras")
+    assert isinstance(open_predictor("tf", request(path)), TensorFlowPredictor)

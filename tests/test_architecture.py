@@ -18,7 +18,15 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "ptyrun"
 
 GROUND = {"config", "durations", "errors", "logs", "paths", "results", "progress"}
-MODELS = {"archives", "bundles", "modelcards", "modelfiles", "predictors", "savedmodels"}
+MODELS = {
+    "archives",
+    "bundles",
+    "halving",
+    "modelcards",
+    "modelfiles",
+    "predictors",
+    "savedmodels",
+}
 # Each part of the package, and the parts that it may import beside itself and the ground floor.
 MAY_IMPORT = {
     **{part: set[str]() for part in GROUND},

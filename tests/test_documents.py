@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import re
 from pathlib import Path
 
@@ -61,3 +62,33 @@ def test_the_format_document_names_every_file_of_a_run() -> None:
 def _matches(pattern: str, name: str) -> bool:
     first = Path(pattern).parts[0] if Path(pattern).parts else pattern
     return re.fullmatch(re.escape(first).replace(r"\*", ".*"), name) is not None
+
+
+def test_the_compatibility_document_names_every_option_of_compare() -> None:
+    text = (DOCS / "compatibility.md").read_text(encoding="utf-8")
+    named = {word.replace("_", "-") for word in re.findall(r"--[a-z][\w-]+", text)}
+    command = importlib.import_module("ptyrun.cli.compare").command
+    options = {
+        parameter.opts[0].replace("_", "-")
+        for parameter in command.params
+        if parameter.opts[0].startswith("--")
+    }
+    assert not options - named
+    assert not {word for word in named if word not in options | {"--no-save-npz"}}
+
+
+def test_every_test_that_a_document_cites_exists() -> None:
+    root = DOCS.parent
+    cited = {
+        citation
+        for path in [root / "README.md", *DOCS.rglob("*.md")]
+        for citation in re.findall(r"`(tests/[\w/]+\.py::\w+)`", path.read_text(encoding="utf-8"))
+    }
+    missing = set()
+    for citation in cited:
+        file, _, name = citation.partition("::")
+        path = root / file
+        if not path.is_file() or f"def {name}(" not in path.read_text(encoding="utf-8"):
+            missing.add(citation)
+    assert cited
+    assert not missing

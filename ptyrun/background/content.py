@@ -12,6 +12,9 @@ import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import zarr
+from PIL import Image, UnidentifiedImageError
+
 from ptyrun.background.completion import Counts
 from ptyrun.engine.check import Kind, Level, verify
 from ptyrun.engine.ledger import Ledger
@@ -98,8 +101,6 @@ def _check_results(paths: RunPaths, manifest: Manifest) -> None:
 
 
 def _check_objects(paths: RunPaths, manifest: Manifest) -> None:
-    import zarr  # takes half a second, and only the end of a session needs it
-
     try:
         objects = zarr.open_group(paths.objects, mode="r")
         for arm in manifest.arms:
@@ -140,8 +141,6 @@ def _is_table(path: Path) -> bool:
 
 
 def _is_picture(path: Path) -> bool:
-    from PIL import Image, UnidentifiedImageError
-
     try:
         with Image.open(path) as image:
             image.verify()

@@ -257,9 +257,11 @@ def _kill_members(tracked: TrackedProcess) -> tuple[str, ...]:
 
     def none_is_left() -> bool:
         members = _members(tracked)
-        for process in members:
+        for process in members:  # named first: with a parent its children go at once
             with suppress(psutil.NoSuchProcess):
                 killed.setdefault(process.pid, shlex.join(process.cmdline()))
+        for process in members:
+            with suppress(psutil.NoSuchProcess):
                 process.kill()
         return not members
 

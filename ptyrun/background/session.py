@@ -17,7 +17,6 @@ from signal import Signals
 
 from filelock import FileLock, Timeout
 
-from ptyrun.background import content
 from ptyrun.background.children import Parent, ptyrun_words
 from ptyrun.background.completion import Completion, Counts
 from ptyrun.background.tracked import Standing, TrackedProcess, pid_namespace
@@ -172,7 +171,7 @@ class _Session:
             self._compute(window_words)
             self._make("finalize")
             self._make("report")
-            self._artifacts = content.check_content(self._paths)
+            self._judge()
         except _EndedEarly as ending:
             code, reason = ending.args
             return code, reason
@@ -196,6 +195,11 @@ class _Session:
 
     def _make(self, stage: str) -> None:
         self._insist(stage, self._parent.call(ptyrun_words(stage, str(self._paths.root))))
+
+    def _judge(self) -> None:
+        from ptyrun.background.content import check_content  # Zarr, which only the end needs
+
+        self._artifacts = check_content(self._paths)
 
     def _insist(self, stage: str, code: int) -> None:
         if code == ExitCode.COMPLETE:
@@ -226,8 +230,10 @@ class _Session:
         return code
 
     def _counts(self) -> Counts | None:
+        from ptyrun.background.content import count  # Zarr, which only the end needs
+
         try:
-            return content.count(self._paths, self._manifest)
+            return count(self._paths, self._manifest)
         except PtyrunError as error:
             self._watcher.note(f"error: {error}")
             return None

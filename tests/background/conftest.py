@@ -39,8 +39,8 @@ class PacedPredictor:
 
     def predict(self, diffraction, local_offsets_px):
         time.sleep(self._how["batch_s"])
-        if self._how.get("dies"):
-            os.kill(os.getpid(), getattr(signal, self._how["dies"]))
+        if self._how.get("fails"):
+            raise RuntimeError("this model always fails")
         if self._how.get("hangs"):
             open(self._how["hangs"], "w").close()
             signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})

@@ -146,7 +146,8 @@ def _plain_errors(batch: int) -> Iterator[None]:
             raise _out_of_memory(batch, error) from error
         raise PredictionError(
             f"the network failed at {batch} groups",
-            why=f"{type(error).__name__}: {str(error).strip()[:400]}",
+            # TorchScript says where first, and what went wrong last.
+            why=(str(error).strip().splitlines() or [type(error).__name__])[-1][:400],
             do="look whether the model suits this patch size, gridsize and batch",
         ) from error
 

@@ -1,0 +1,106 @@
+"""Small PyTorch networks for tests: untrained, quick, with every kind of output and fault."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import torch
+
+N = 16
+
+
+class Network(torch.nn.Module):
+    """Diffraction and offsets through one convolution; complex patches out."""
+
+    def __init__(self, gridsize: int = 2) -> None:
+        super().__init__()
+        torch.manual_seed(3)
+        self.first = torch.nn.Conv2d(gridsize**2, 2, 3, padding=1)
+
+    def forward(self, diffraction: torch.Tensor, offsets: torch.Tensor) -> torch.Tensor:
+        features = self.first(diffraction) + offsets.sum(1)[:, :, None, None] / 10
+        return torch.polar(torch.sigmoid(features[:, 0]), torch.tanh(features[:, 1]))
+
+
+class WithoutOffsets(torch.nn.Module):
+    """Diffraction alone."""
+
+    def __init__(self, gridsize: int = 2) -> None:
+        super().__init__()
+        torch.manual_seed(3)
+        self.first = torch.nn.Conv2d(gridsize**2, 2, 3, padding=1)
+
+    def forward(self, diffraction: torch.Tensor) -> torch.Tensor:
+        features = self.first(diffraction)
+        return torch.polar(torch.sigmoid(features[:, 0]), torch.tanh(features[:, 1]))
+
+
+class TwoChannels(WithoutOffsets):
+    """Amplitude and phase as channels of one real output."""
+
+    def forward(self, diffraction: torch.Tensor) -> torch.Tensor:
+        return self.first(diffraction).abs()
+
+
+class TwoOutputs(WithoutOffsets):
+    """Amplitude and phase as two outputs."""
+
+    def forward(self, diffraction: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        features = self.first(diffraction).abs()
+        return features[:, :1], features[:, 1:]
+
+
+class OneCanvas(Network):
+    """The trap: one patch for the whole batch."""
+
+    def forward(self, diffraction: torch.Tensor, offsets: torch.Tensor) -> torch.Tensor:
+        features = self.first(diffraction).sum(0, keepdim=True) + offsets.sum() / 10
+        return torch.polar(torch.sigmoid(features[:, 0]), torch.tanh(features[:, 1]))
+
+
+class SharedNormalisation(WithoutOffsets):
+    """As many patches as groups, but each depends on all of them."""
+
+    def forward(self, diffraction: torch.Tensor) -> torch.Tensor:
+        features = self.first(diffraction)
+        features = features / features.abs().mean()
+        return torch.polar(torch.sigmoid(features[:, 0]), torch.tanh(features[:, 1]))
+
+
+class FourPatches(WithoutOffsets):
+    """One patch per member instead of one per group."""
+
+    def forward(self, diffraction: torch.Tensor) -> torch.Tensor:
+        return torch.complex(diffraction, diffraction)
+
+
+class Hungry(WithoutOffsets):
+    """Wants a petabyte."""
+
+    def forward(self, diffraction: torch.Tensor) -> torch.Tensor:
+        return torch.zeros(diffraction.shape[0], 1 << 24, 1 << 24)
+
+
+def example(network: torch.nn.Module, gridsize: int, batch: int) -> tuple[torch.Tensor, ...]:
+    given = torch.rand(batch, gridsize**2, N, N), torch.rand(batch, gridsize**2, 2)
+    return given if isinstance(network, Network) else given[:1]
+
+
+def saved(
+    network: torch.nn.Module, path: Path, gridsize: int = 2, batch: int | None = None
+) -> Path:
+    """Save as what *path*'s suffix asks for; *batch* fixes the batch of an exported program."""
+    network = network.eval()
+    if path.suffix == ".pth":
+        torch.save(network.state_dict(), path)
+    elif path.suffix == ".pt2":
+        given = example(network, gridsize, batch or 5)
+        free = None if batch else [{0: torch.export.Dim("batch")} for _ in given]
+        torch.export.save(torch.export.export(network, given, dynamic_shapes=free), path)
+    else:
+        with warnings.catch_warnings():
+            # TorchScript is deprecated, and many people still have such files.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            torch.jit.script(network).save(path)
+    return path

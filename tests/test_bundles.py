@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+import io
+import json
+import pickle
+import zipfile
+from collections import OrderedDict
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ptyrun.bundles import BundleReader, Opaque, plain_dict
+from ptyrun.errors import ModelError
+
+plain = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.binary()
+    | st.complex_numbers(allow_nan=False),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3)
+    | st.lists(inner, max_size=3).map(tuple),
+    max_leaves=8,
+)  # fmt: skip
+
+
+@given(st.dictionaries(st.text(), plain, max_size=4), st.integers(3, pickle.HIGHEST_PROTOCOL))
+@settings(deadline=None)
+def test_plain_values_are_read_in_every_protocol_that_dill_writes(
+    document: dict[str, Any], protocol: int
+) -> None:
+    assert plain_dict(pickle.dumps(document, protocol), "params.dill") == document
+
+
+def test_sets_ordered_dictionaries_and_numbers_of_numpy_are_plain() -> None:
+    document = {
+        "set": {1, 2},
+        "ordered": OrderedDict(a=1),
+        "N": np.int64(64),
+        "scale": np.float32(0.5),
+        "flag": np.bool_(True),
+    }
+    read = plain_dict(pickle.dumps(document), "params.dill")
+    assert read == {"set": {1, 2}, "ordered": {"a": 1}, "N": 64, "scale": 0.5, "flag": True}
+    assert type(read["N"]) is int
+
+
+@pytest.mark.parametrize("value", [Fraction(1, 3), Path("/"), np.zeros(3), np.dtype("f4"), print])
+def test_everything_else_is_a_placeholder_that_holds_nothing(value: object) -> None:
+    read = plain_dict(pickle.dumps({"probe": value, "N": 64}), "params.dill")
+    assert read["N"] == 64
+    assert not vars(read["probe"]) or isinstance(read["probe"], Opaque) is False
+    assert type(read["probe"]).__module__ == "ptyrun.bundles" or read["probe"] is Opaque
+
+
+class Hostile:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Path.touch, (self.path,)
+
+
+def test_a_pickle_that_would_run_code_runs_none(tmp_path: Path) -> None:
+    data = pickle.dumps({"N": 64, "probe": Hostile(tmp_path / "ran")})
+    assert plain_dict(data, "params.dill")["N"] == 64
+    assert not (tmp_path / "ran").exists()
+
+
+@given(st.binary(max_size=200))
+@settings(deadline=None)
+def test_any_other_bytes_are_refused_by_name(data: bytes) -> None:
+    try:
+        document = plain_dict(data, "params.dill")
+    except ModelError as error:
+        assert "params.dill" in str(error)
+    else:
+        assert isinstance(document, dict)
+
+
+def keras_file(**members: bytes) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("config.json", json.dumps({"config": {}}))
+        archive.writestr("model.weights.h5", b"weights")
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return buffer.getvalue()
+
+
+def bundle(path: Path, version: object = "1.0", **changed: bytes | None) -> Path:
+    """Write a bundle; *changed* replaces members, or leaves away those that are None."""
+    params = {"N": 64, "gridsize": 2, "nphotons": 1e9, "intensity_scale": 988.25}
+    members: dict[str, bytes | None] = {
+        "manifest.dill": pickle.dumps({"models": ["diffraction_to_obj"], "version": version}),
+        "diffraction_to_obj/params.dill": pickle.dumps(params),
+        "diffraction_to_obj/model.keras": keras_file(),
+        **changed,
+    }
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in members.items():
+            if data is not None:
+                archive.writestr(name, data)
+    return path
+
+
+def test_a_bundle_gives_parameters_architecture_and_weights(tmp_path: Path) -> None:
+    with BundleReader(bundle(tmp_path / "wts.h5.zip")) as reader:
+        read = reader.load()
+    assert (read.parameters.patch_px, read.parameters.gridsize) == (64, 2)
+    assert read.parameters.intensity_scale == 988.25
+    assert (read.config, read.weights_h5) == ({"config": {}}, b"weights")
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"manifest.dill": None}, "lacks manifest.dill"),
+        ({"diffraction_to_obj/params.dill": None}, "lacks diffraction_to_obj/params.dill"),
+        ({"diffraction_to_obj/model.keras": None}, "lacks diffraction_to_obj/model.keras"),
+        ({"diffraction_to_obj/model.keras": b"no zip"}, "not a whole zip archive"),
+        ({"diffraction_to_obj/params.dill": pickle.dumps({"N": 64})}, "gridsize is None"),
+        (
+            {"diffraction_to_obj/params.dill": pickle.dumps({"N": -1, "gridsize": 2})},
+            "N is -1",
+        ),
+        ({"diffraction_to_obj/params.dill": pickle.dumps([1])}, "dictionary"),
+        (
+            {"diffraction_to_obj/model.keras": keras_file(**{"../outside": b""})},
+            "leaves the folder",
+        ),
+    ],
+)
+def test_a_bundle_that_is_not_whole_is_refused_by_the_name_of_its_part(
+    tmp_path: Path, changed: dict[str, bytes | None], said: str
+) -> None:
+    path = bundle(tmp_path / "wts.h5.zip", **changed)
+    with BundleReader(path) as reader, pytest.raises(ModelError, match=said):
+        reader.load()
+
+
+@pytest.mark.parametrize("version", ["2.0-pytorch", "9", None])
+def test_a_bundle_of_another_flavour_is_named(tmp_path: Path, version: object) -> None:
+    with (
+        BundleReader(bundle(tmp_path / "wts.h5.zip", version)) as reader,
+        pytest.raises(ModelError, match=f"version '{version}'(.|\n)*--trust-bundle"),
+    ):
+        reader.load()

@@ -1,0 +1,90 @@
+"""Sessions in processes of their own, which may be killed."""
+
+from __future__ import annotations
+
+import itertools
+import multiprocessing
+import os
+import sys
+from collections.abc import Callable, Iterator
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+from typing import Any
+
+from tests.engine.toys import toy_run
+
+KILLED = 137
+CHANGES = {
+    "os.link",
+    "os.mkdir",
+    "os.remove",
+    "os.rename",
+    "os.rmdir",
+    "os.truncate",
+    "shutil.rmtree",
+}
+WRITING = os.O_WRONLY | os.O_RDWR
+
+# Forked from a process that has imported everything and done nothing: a session in a moment.
+_context = multiprocessing.get_context("forkserver")
+_context.set_forkserver_preload(["tests.engine.children"])
+
+
+def spawn(target: Callable[..., None], *args: Any, **options: Any) -> ForkServerProcess:
+    """Start *target* in a process of its own."""
+    child = _context.Process(target=target, args=args, kwargs=options)
+    child.start()
+    return child
+
+
+def work(folder: Path, **options: Any) -> None:
+    """One session; its exit code is the process's."""
+    sys.exit(int(toy_run(folder, **options).stop))
+
+
+def die_before_change(folder: Path, survives: int, torn: bool = False, **options: Any) -> None:
+    """One session that dies before its change of the disk number *survives*, as SIGKILL kills.
+
+    With *torn*, a write that it dies in leaves half of its bytes.
+    """
+    left = itertools.count(survives, -1)
+    die_at_changes(folder, left, torn)
+    work(folder, **options)
+
+
+def die_at_changes(folder: Path, left: Iterator[int], torn: bool) -> None:
+    def hook(event: str, args: tuple[Any, ...]) -> None:
+        if is_disk_change(event, args, folder) and next(left) == 0:
+            os._exit(KILLED)
+
+    def deadly(name: str) -> None:
+        do = getattr(os, name)
+
+        def wrapped(handle: int, *args: Any) -> Any:
+            if _path_of(handle).startswith(str(folder)) and next(left) == 0:
+                if torn and name == "write":
+                    do(handle, args[0][: len(args[0]) // 2])
+                os._exit(KILLED)
+            return do(handle, *args)
+
+        setattr(os, name, wrapped)
+
+    for name in ("write", "fsync", "fdatasync"):  # no audit event tells of these
+        deadly(name)
+    sys.addaudithook(hook)
+
+
+def is_disk_change(event: str, args: tuple[Any, ...], folder: Path) -> bool:
+    if event == "open":
+        path, mode, flags = args
+        writes = bool((flags or 0) & WRITING) or bool(set(mode or "") & set("wax+"))
+    else:
+        path, writes = args[0] if args else "", event in CHANGES
+    return writes and str(path).startswith(str(folder))
+
+
+def _path_of(handle: int) -> str:
+    try:
+        return str(Path(f"/proc/self/fd/{handle}").readlink())
+    except OSError:
+        return ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -78,23 +77,18 @@ def test_a_run_killed_at_random_and_continued_ends_as_one(
 ) -> None:
     run_dir = tmp_path / "run"
     generator = np.random.default_rng(5)
-    kills = 0
-    for _ in range(60):
+    for commits in (1, 4, 7, 10):
         process = subprocess.Popen(
-            [sys.executable, "-m", "ptyrun", *study.words(run_dir, "--max-chunks=4", "--quiet")],
+            [sys.executable, "-m", "ptyrun", *study.words(run_dir, "--quiet")],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        try:
-            code = process.wait(timeout=generator.uniform(1.0, 6.0))
-        except subprocess.TimeoutExpired:
-            os.kill(process.pid, signal.SIGKILL)
-            code = process.wait()
-            kills += 1
-        if code == 0:
-            break
-    assert code == 0
-    assert kills > 0
+        wait_for(lambda: process.poll() is not None or committed(run_dir) >= commits)  # noqa: B023
+        time.sleep(generator.uniform(0, 0.05))
+        process.kill()
+        process.wait()
+        assert process.returncode == -signal.SIGKILL
+    assert ptyrun(*study.words(run_dir)).returncode == 0
     assert content(run_dir) == content(uninterrupted)
 
 

@@ -86,10 +86,10 @@ def test_a_debug_target_gives_the_debug_command_line(stage: Stage) -> None:
     (call,) = stage.calls()
     assert call[0] == "compare"
     assert pairs(call) == {
-        "--pinn_dir": f"{stage.hub}/data/phase_e/dose_1000/dense/gs2",
-        "--baseline_dir": f"{stage.hub}/data/phase_e/dose_1000/baseline/gs1",
-        "--test_data": f"{stage.hub}/data/phase_c/dose_1000/patched_test.npz",
-        "--output_dir": f"{stage.hub}/analysis/dose_1000/dense/test_debug_v4",
+        "--pinn_dir": f"{stage.hub}/data/phase_e/dose_100000/dense/gs2",
+        "--baseline_dir": f"{stage.hub}/data/phase_e/dose_100000/baseline/gs1",
+        "--test_data": f"{stage.hub}/data/phase_c/dose_100000/patched_test.npz",
+        "--output_dir": f"{stage.hub}/analysis/dose_100000/dense/test_debug_v4",
         "--n-test-groups": "320",
         "--pinn-chunk-size": "160",
         "--pinn-predict-batch-size": "16",
@@ -99,7 +99,7 @@ def test_a_debug_target_gives_the_debug_command_line(stage: Stage) -> None:
         "--phase-align-method": "plane",
         "--frc-sigma": "0.5",
         "--tike_recon_path": (
-            f"{stage.hub}/data/phase_f/dose_1000/dense/test/ptychi_reconstruction.npz"
+            f"{stage.hub}/data/phase_f/dose_100000/dense/test/ptychi_reconstruction.npz"
         ),
         "--register-ptychi-only": "",
         "--window": "170s",

@@ -11,10 +11,12 @@ from scipy.ndimage import binary_dilation
 
 from ptyrun.config import PhaseAlign
 from ptyrun.errors import GeometryError
-from ptyrun.ptycho.registration import NO_SHIFT, Shift, apply_shift, cropped, register
+from ptyrun.ptycho.placement import Region
+from ptyrun.ptycho.registration import NO_SHIFT, Shift, apply_shift, register
 
 ROUNDS = 3
 BORDER_PX = 2
+SMALLEST_PX = 8
 
 # Reconstructions of one object, even poor ones, agree better than this; of two objects, worse.
 ONE_OBJECT = 0.3
@@ -71,6 +73,7 @@ def align(
     truth: Complex2D,
     covered: Mask | None = None,
     *,
+    region: Region | None = None,
     shift: bool = True,
     phase: PhaseAlign = PhaseAlign.PLANE,
 ) -> Aligned:
@@ -81,6 +84,9 @@ def align(
     recon, truth : ndarray of complex, shape (H, W)
     covered : ndarray of bool, shape (H, W), optional
         Where *recon* is known; everywhere when None.
+    region : Region, optional
+        What is compared; everything when None. The images are moved as wholes, so that what lies
+        around the region keeps its edges from ringing.
     shift : bool
         Whether to register. The shift is looked for in magnitudes and in the ramp-free fields, and
         the one kept after which the fields agree best: an object of phase alone has magnitudes
@@ -99,44 +105,54 @@ def align(
         If the shapes differ, or nothing is left to compare.
     """
     mask = np.ones(recon.shape, bool) if covered is None else covered
-    if recon.shape != truth.shape or min(recon.shape) <= 2 * BORDER_PX + 1 or not mask.any():
+    where = Region(0, 0, *truth.shape) if region is None else region
+    known = int(mask[where.slices].sum())
+    if recon.shape != truth.shape or min(where.height, where.width) < SMALLEST_PX or not known:
         raise GeometryError(
             "these images cannot be aligned",
-            why=f"one is {recon.shape} with {int(mask.sum())} px covered, the other {truth.shape}",
-            do="crop both to one region that the reconstruction covers",
+            why=f"one is {recon.shape}, the other {truth.shape}, with {known} px covered in "
+            f"{where.height} x {where.width}",
+            do="compare a region of one grid that the reconstruction covers",
         )
-    pair = _Pair.of(recon, truth, mask, ramps=phase is PhaseAlign.PLANE)
+    pair = _Pair.of(recon, truth, mask, where, ramps=phase is PhaseAlign.PLANE)
     state = pair.without_ramp(pair.moved(Ramp(), NO_SHIFT))
     for _ in range(ROUNDS if shift else 0):
-        state = pair.registered(state)
-    known = state.covered
-    factor = global_factor(state.recon[known], state.truth[known])
+        before, state = state.shift, pair.registered(state)
+        if state.shift == before:
+            break
+    inside = state.covered
+    factor = global_factor(state.recon[inside], state.truth[inside])
     return replace(state, recon=state.recon * factor, factor=factor)
 
 
 @dataclass(frozen=True)
 class _Pair:
-    """The images as they came, and the moves that may be made with the first."""
+    """The images (H, W) as they came, and the moves that may be made with the first."""
 
     recon: NDArray[np.complex128]
     truth: Complex2D
     mask: Mask
+    region: Region
     ramps: bool
 
     @classmethod
-    def of(cls, recon: Complex2D, truth: Complex2D, mask: Mask, *, ramps: bool) -> _Pair:
+    def of(
+        cls, recon: Complex2D, truth: Complex2D, mask: Mask, region: Region, *, ramps: bool
+    ) -> _Pair:
+        inside = region.slices
         # Holes would be seen as structure by registration and by the Fourier shift.
-        filled = np.where(mask, recon, recon[mask].mean()).astype(np.complex128)
-        return cls(filled, truth, mask, ramps)
+        middling = recon[inside][mask[inside]].mean()
+        filled = np.where(mask, recon, middling).astype(np.complex128)
+        return cls(filled, truth, mask, region, ramps)
 
     def moved(self, ramp: Ramp, shift: Shift) -> Aligned:
         flat = ramp.removed_from(self.recon)
         shifted = flat if shift == NO_SHIFT else apply_shift(flat, shift)
-        rows, columns = _border(shift)
+        inside = self.region.within(*_border(shift)).slices
         return Aligned(
-            recon=cropped(shifted, rows, columns),
-            truth=cropped(self.truth, rows, columns),
-            covered=cropped(_moved_mask(self.mask, shift), rows, columns),
+            recon=shifted[inside],
+            truth=self.truth[inside],
+            covered=_moved_mask(self.mask, shift)[inside],
             shift=shift,
             ramp=ramp,
         )
@@ -154,7 +170,7 @@ class _Pair:
             register(state.recon, state.truth),
         )
         shifts = {state.shift + proposal for proposal in proposals} - {state.shift}
-        possible = sorted(shift for shift in shifts if _leaves_enough(shift, self.recon.shape))
+        possible = sorted(shift for shift in shifts if _leaves_enough(shift, self.region))
         moved = [self.without_ramp(self.moved(state.ramp, shift)) for shift in possible]
         believable = [other for other in moved if _believable(other)]
         best = max([state, *believable], key=_agreement)
@@ -236,10 +252,11 @@ def _border(shift: Shift) -> tuple[int, int]:
     return rows + BORDER_PX, columns + BORDER_PX
 
 
-def _leaves_enough(shift: Shift, shape: tuple[int, ...]) -> bool:
+def _leaves_enough(shift: Shift, region: Region) -> bool:
+    moves = ((shift.dy_px, region.height), (shift.dx_px, region.width))
     return all(
-        abs(move) <= LARGEST_SHIFT * side and side > 2 * (BORDER_PX + abs(move)) + 8
-        for move, side in zip((shift.dy_px, shift.dx_px), shape, strict=True)
+        abs(move) <= LARGEST_SHIFT * side and side - 2 * (BORDER_PX + abs(move)) > SMALLEST_PX
+        for move, side in moves
     )
 
 

@@ -87,11 +87,11 @@ def evaluate(
         If shapes differ, or nothing is covered.
     """
     whole = Region(0, 0, *truth.shape) if region is None else region
-    inside = whole.slices
     aligned = align(
-        recon[inside],
-        truth[inside],
-        coverage[inside] > 0,
+        recon,
+        truth,
+        coverage > 0,
+        region=whole,
         shift=registered,
         phase=options.phase_align,
     )

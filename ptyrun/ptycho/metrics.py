@@ -60,7 +60,7 @@ def wang_scales(shape: tuple[int, ...]) -> int:
     """Number of scales, at most 5, at which an image is still as large as the window."""
     scales, side = 0, min(shape)
     while side >= WANG_WINDOW_PX and scales < len(WANG_WEIGHTS):
-        scales, side = scales + 1, side // 2
+        scales, side = scales + 1, (side + 1) // 2
     return scales
 
 
@@ -68,7 +68,7 @@ def ms_ssim(recon: Image, truth: Image, covered: Mask) -> float:
     """Multi-scale structural similarity by the range of the truth.
 
     Contrast and structure at every scale, luminance at the coarsest, to the power of Wang's five
-    weights; scales follow by averaging 2 x 2 pixels. Images below 176 px have fewer scales
+    weights; scales follow by averaging 2 x 2 pixels. Images below 161 px have fewer scales
     (:func:`wang_scales`); the weights of those that fit are then normalised to 1. Source: Wang,
     Simoncelli and Bovik, Asilomar 2003, doi:10.1109/ACSSC.2003.1292216, made of scikit-image's
     ``structural_similarity``. NaN below 11 px or without range.
@@ -139,9 +139,10 @@ def _mean_similarity(
 
 
 def _halved(image: Image) -> Image:
-    height, width = (side // 2 * 2 for side in image.shape)
-    even = image[:height, :width]
-    return np.asarray(even.reshape(height // 2, 2, width // 2, 2).mean(axis=(1, 3)))
+    """Average 2 x 2 pixels; an odd side is first continued by its last row or column."""
+    height, width = image.shape
+    even = np.pad(image, ((0, height % 2), (0, width % 2)), mode="edge")
+    return np.asarray(even.reshape((height + 1) // 2, 2, (width + 1) // 2, 2).mean(axis=(1, 3)))
 
 
 def _all(image: Image) -> Mask:

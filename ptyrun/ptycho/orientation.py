@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ptyrun.ptycho.measurement import Scan
 
-SAMPLED_FRAMES = 96
+SAMPLED_FRAMES = 48
 SEED = 7
 
 # The right positions leave less than this part of what shuffled ones leave.
@@ -49,7 +49,7 @@ class FrameFit:
 
 
 def frame_fit(scan: Scan, image: Complex2D, probe: Complex2D | None = None) -> FrameFit | None:
-    """Compare an object with up to 96 frames spread over the scan.
+    """Compare an object with up to 48 frames spread over the scan.
 
     Parameters
     ----------

@@ -1,0 +1,196 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ptyrun.config import EvaluationOptions, PhaseAlign
+from ptyrun.errors import GeometryError
+from ptyrun.ptycho.evaluation import disagreement, evaluate, evaluate_upstream, mutual
+from ptyrun.ptycho.grouping import read_groups
+from ptyrun.ptycho.npz import NpzFile
+from ptyrun.ptycho.placement import Region, centre_crop, placed, scanned_region
+from ptyrun.ptycho.reconstruction import open_reconstruction
+from ptyrun.ptycho.registration import Shift, apply_shift
+from ptyrun.ptycho.scan import Scan, open_scan
+from ptyrun.ptycho.stitching import Stitcher, reassemble_upstream
+
+OPTIONS = EvaluationOptions()
+
+
+@pytest.fixture(scope="module")
+def scan(golden_scan_path: Path) -> Scan:
+    return open_scan(golden_scan_path)
+
+
+@pytest.fixture(scope="module")
+def third_arm(golden: Path):
+    return open_reconstruction(
+        golden / "hub/data/phase_f/dose_1000/dense/train/ptychi_reconstruction.npz"
+    )
+
+
+@pytest.fixture(scope="module")
+def region(scan: Scan) -> Region:
+    return scanned_region(scan.positions_px, 20, scan.object_guess.shape)
+
+
+NUISANCES = {
+    "nothing": lambda image, _: image,
+    "global phase": lambda image, _: image * np.exp(0.5j),
+    "one ramp cycle": lambda image, ramp: image * ramp,
+    "part of a pixel": lambda image, _: apply_shift(image, Shift(0.3, -0.4)),
+    "whole pixels": lambda image, _: apply_shift(image, Shift(3, -2)),
+    "amplitude": lambda image, _: 1.1 * image,
+    "all": lambda image, ramp: 1.1j * apply_shift(image, Shift(3, -2)) * ramp,
+}
+
+
+@pytest.mark.parametrize("nuisance", NUISANCES)
+def test_no_nuisance_enters_a_metric(nuisance: str, scan: Scan, region: Region) -> None:
+    truth = scan.object_guess
+    ramp = np.exp(2j * np.pi * np.arange(truth.shape[0]) / region.height)[:, None]
+    found = evaluate(
+        NUISANCES[nuisance](truth, ramp), truth, np.ones(truth.shape), OPTIONS, region=region
+    )
+    for metrics in (found.metrics, found.standard):
+        assert metrics["mae"].phase < 1e-5
+        assert metrics["mae"].amplitude < 1e-5
+    assert found.metrics["ssim"].phase == pytest.approx(1, abs=1e-3)
+    assert found.coherence == pytest.approx(1, abs=1e-4)
+
+
+def test_a_reconstruction_on_its_own_canvas_finds_its_place(scan, third_arm, region) -> None:
+    image, coverage = placed(third_arm.object, scan.object_guess.shape, scan.positions_px)
+    found = evaluate(image, scan.object_guess, coverage, OPTIONS, region=region)
+    assert (found.shift.dy_px, found.shift.dx_px) == pytest.approx((0, 0), abs=0.05)
+    assert found.belongs
+    assert disagreement(found, "the ground truth") is None
+    assert found.metrics["ms_ssim"].phase > 0.9
+    assert found.recon.shape == found.truth.shape == found.covered.shape
+    inside = found.region.slices
+    assert np.array_equal(found.truth, scan.object_guess[inside])
+
+
+@pytest.mark.parametrize("move", [(120, 0), (-60, 40)])
+def test_a_reconstruction_of_another_part_is_named(move, scan, third_arm, region) -> None:
+    image, coverage = placed(third_arm.object, scan.object_guess.shape, scan.positions_px)
+    elsewhere = np.roll(scan.object_guess, move, axis=(0, 1))
+    found = evaluate(image, elsewhere, coverage, OPTIONS, region=region)
+    assert not found.belongs
+    assert "nothing in common with the ground truth" in disagreement(found, "the ground truth")
+
+
+def test_an_unregistered_arm_is_not_moved(scan: Scan, region: Region) -> None:
+    truth = scan.object_guess
+    moved = apply_shift(truth, Shift(3, -2))
+    coverage = np.ones(truth.shape)
+    found = evaluate(moved, truth, coverage, OPTIONS, region=region, registered=False)
+    assert found.shift is None
+    assert found.metrics["mae"].phase > 0.05
+
+
+def test_holes_are_left_out_of_every_average(scan: Scan, region: Region) -> None:
+    truth = scan.object_guess
+    coverage = np.ones(truth.shape)
+    coverage[120:150, 100:140] = 0
+    spoilt = np.where(coverage > 0, truth, 50)
+    found = evaluate(spoilt, truth, coverage, OPTIONS, region=region)
+    for metrics in (found.metrics, found.standard):
+        assert metrics["mae"].amplitude < 1e-5
+        assert metrics["mae"].phase < 1e-5
+        assert metrics["ssim"].amplitude > 0.99
+    assert any("not covered" in note for note in found.notes)
+    with pytest.raises(GeometryError):
+        evaluate(spoilt, truth, 0 * coverage, OPTIONS, region=region)
+
+
+def test_the_mean_method_is_honoured(scan: Scan, region: Region) -> None:
+    truth = scan.object_guess
+    ramp = np.exp(0.5j * np.pi * np.arange(truth.shape[0]) / truth.shape[0])[:, None]
+    options = EvaluationOptions(phase_align=PhaseAlign.MEAN)
+    found = evaluate(truth * ramp, truth, np.ones(truth.shape), options, region=region)
+    assert found.metrics["mae"].phase > 0.05
+
+
+def perfect_patches(scan: Scan, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Cut patches of the truth at the pixel nearest to each position."""
+    positions = scan.positions_px[frames].reshape(-1, 2)
+    corners = np.rint(positions).astype(int) - 12
+    truth = scan.object_guess
+    return np.stack([truth[y : y + 24, x : x + 24] for y, x in corners]), positions
+
+
+def test_patches_belong_at_their_true_positions_not_at_mirrored_ones(
+    scan: Scan, upstream_run: NpzFile
+) -> None:
+    """Perfect patches leave ten times the error where upstream's mirrored offsets put them."""
+    frames = read_groups(upstream_run.path, scan.n_frames)
+    patches, positions = perfect_patches(scan, frames)
+    centres = np.repeat(scan.positions_px[frames].mean(axis=1), 4, axis=0)
+    errors = []
+    for places in (positions, 2 * centres - positions):
+        stitcher = Stitcher(scan.object_guess.shape, 20)
+        stitcher.add(patches, places)
+        stitched, coverage = stitcher.result()
+        known = coverage > 0
+        errors.append(np.abs(np.abs(stitched) - np.abs(scan.object_guess))[known].mean())
+    # The rest is the half pixel between a position and the pixel that the patch was cut at.
+    assert errors[0] < 0.02
+    assert errors[1] > 0.1
+
+
+def test_the_exact_grid_needs_no_registration_where_upstreams_canvas_does(
+    scan: Scan, upstream_run: NpzFile
+) -> None:
+    """Perfect patches: upstream's blind crops leave a shift of pixels, the exact grid none."""
+    frames = read_groups(upstream_run.path, scan.n_frames)
+    patches, positions = perfect_patches(scan, frames)
+    truth = scan.object_guess
+    region = scanned_region(positions, 20, truth.shape)
+    stitcher = Stitcher(truth.shape, 20)
+    stitcher.add(patches, positions)
+    stitched, coverage = stitcher.result()
+    exact = evaluate(stitched, truth, coverage, OPTIONS, region=region)
+    canvas, _ = reassemble_upstream(patches, positions, 20)
+    blind = evaluate_upstream(canvas, truth, region, OPTIONS)
+    assert max(abs(exact.shift.dy_px), abs(exact.shift.dx_px)) < 0.2
+    assert max(abs(blind.shift.dy_px), abs(blind.shift.dx_px)) > 2
+
+
+def test_two_reconstructions_are_compared_without_a_truth(scan: Scan) -> None:
+    truth = scan.object_guess[40:240, 20:220]
+    covered = np.ones(truth.shape, bool)
+    generator = np.random.default_rng(0)
+    noise = 0.1 * generator.normal(size=(2, *truth.shape))
+    first, second = truth + noise[0], (truth + noise[1]) * 1j
+    assert mutual(first, second, covered).metrics["coherence"].value > 0.9
+    other = generator.normal(size=truth.shape) + 0j
+    assert mutual(first, other, covered).metrics["coherence"].value < 0.2
+
+
+def test_the_region_is_the_bounding_box_and_half_a_crop() -> None:
+    positions = np.array([[20.6, 30.2], [40.9, 70.0]])
+    assert scanned_region(positions, 20, (100, 100)).as_tuple() == (10, 20, 40, 60)
+    assert scanned_region(positions, 20, (45, 75)).as_tuple() == (10, 20, 35, 55)
+    with pytest.raises(GeometryError, match="outside the object"):
+        scanned_region(positions + 200, 20, (100, 100))
+
+
+def test_a_small_canvas_lies_around_the_middle_of_the_positions() -> None:
+    positions = np.array([[10.0, 10.0], [30.0, 20.0]])
+    image = np.arange(6 * 4).reshape(6, 4) + 1j
+    grid, coverage = placed(image, (40, 32), positions)
+    assert np.array_equal(grid[17:23, 13:17], image)
+    assert coverage.sum() == image.size
+    own, everywhere = placed(np.ones((40, 32), "c8"), (40, 32), positions)
+    assert own.all()
+    assert everywhere.all()
+    large, _ = placed(np.ones((80, 80), "c8"), (40, 32), positions)
+    assert large.all()
+
+
+def test_a_centre_crop_leaves_the_spare_pixel_below_and_right() -> None:
+    assert centre_crop(np.arange(25).reshape(5, 5), 2, 3).tolist() == [[6, 7, 8], [11, 12, 13]]
+    assert Region(2, 3, 5, 5).centre(2, 3) == Region(3, 4, 2, 3)

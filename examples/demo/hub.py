@@ -1,0 +1,128 @@
+"""Where does each file of the demo's study lie, and is it complete?
+
+A step's manifest is written last, and names what the step was told, what it read and what it
+wrote, by SHA-256. The step is complete as long as all of that still holds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+VIEW = "dense"
+SPLITS = ("train", "test")
+DEFAULT_ROOT = Path("demo/hub")
+DEFAULT_DOSE = 100_000
+
+Settings = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Hub:
+    """The folder of one study, at one dose (photons per exposure)."""
+
+    root: Path
+    dose: int
+
+    @property
+    def scans(self) -> Path:
+        """Folder of the simulated scans (phase C)."""
+        return self.root / f"data/phase_c/dose_{self.dose}"
+
+    def scan(self, split: str) -> Path:
+        """One half of the scan."""
+        return self.scans / f"patched_{split}.npz"
+
+    @property
+    def pinn(self) -> Path:
+        """Folder of the gridsize-2 PINN (phase E)."""
+        return self.root / f"data/phase_e/dose_{self.dose}/{VIEW}/gs2"
+
+    @property
+    def baseline(self) -> Path:
+        """Folder of the gridsize-1 Baseline (phase E)."""
+        return self.root / f"data/phase_e/dose_{self.dose}/baseline/gs1"
+
+    def reconstruction(self, split: str) -> Path:
+        """File of the iterative reconstruction of one half (phase F)."""
+        folder = self.root / f"data/phase_f/dose_{self.dose}/{VIEW}/{split}"
+        return folder / "ptychi_reconstruction.npz"
+
+    def run(self, split: str) -> Path:
+        """Folder of the comparison on one half."""
+        return self.root / f"analysis/dose_{self.dose}/{VIEW}/{split}"
+
+
+def read_arguments(description: str | None, *more: str) -> tuple[Hub, argparse.Namespace]:
+    """Take the study's folder and dose from the command line; *more* are further positionals."""
+    parser = argparse.ArgumentParser(description=(description or "").partition("\n")[0])
+    parser.add_argument("--hub", type=Path, default=DEFAULT_ROOT, help="folder of the study")
+    parser.add_argument(
+        "--dose", type=int, default=DEFAULT_DOSE, help="photons on the object per exposure"
+    )
+    for name in more:
+        parser.add_argument(name)
+    given = parser.parse_args()
+    return Hub(given.hub, given.dose), given
+
+
+def write_npz(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Write an uncompressed NPZ, all or nothing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    with partial.open("wb") as file:
+        np.savez(file, allow_pickle=False, **arrays)
+    partial.replace(path)
+
+
+def write_manifest(
+    path: Path,
+    settings: Settings,
+    *,
+    inputs: Sequence[Path],
+    outputs: Sequence[Path],
+    figures: Settings,
+) -> None:
+    """Declare a step complete; *figures* are what it measured."""
+    document = {
+        "settings": settings,
+        "inputs": _digests(path.parent, inputs),
+        "outputs": _digests(path.parent, outputs),
+        "figures": figures,
+    }
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    partial.replace(path)
+
+
+def is_complete(manifest: Path, settings: Settings) -> bool:
+    """Whether a step was done with these settings, and nothing it read or wrote has changed."""
+    try:
+        document = json.loads(manifest.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return False
+    files = {**document["inputs"], **document["outputs"]}
+    found = [manifest.parent / name for name in files]
+    return (
+        document["settings"] == json.loads(json.dumps(settings))
+        and all(path.is_file() for path in found)
+        and list(files.values()) == [_sha256(path) for path in found]
+    )
+
+
+def _digests(folder: Path, paths: Sequence[Path]) -> dict[str, str]:
+    return {Path(os.path.relpath(path, folder)).as_posix(): _sha256(path) for path in paths}
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,136 @@
+"""Reconstruct one half of the scan iteratively, by least squares as implemented in pty-chi.
+
+LSQML: Odstrcil, Menzel & Guizar-Sicairos, Opt. Express 26, 3108 (2018),
+doi:10.1364/OE.26.003108. The probe and the positions are known and stay as they are.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+import numpy as np
+import torch
+from gaussian_blur import stand_in_for_torchvision
+from hub import SPLITS, Hub, read_arguments, write_manifest, write_npz
+from numpy.typing import NDArray
+
+from ptyrun.ptycho.measurement import Scan
+from ptyrun.ptycho.scan import open_scan
+
+stand_in_for_torchvision()
+os.environ["TQDM_DISABLE"] = "1"
+try:
+    import ptychi
+    import ptychi.api as api
+    from ptychi.api.task import PtychographyTask
+except ModuleNotFoundError as error:
+    sys.exit(
+        f"pty-chi cannot be imported: {error}\n"
+        "  do:  pip install --no-deps ptychi==2.2.0 && pip install pydantic scikit-learn tqdm"
+    )
+
+ALGORITHM = "pty-chi LSQML"
+EPOCHS = 16
+EPOCHS_PER_LINE = 4
+BATCH_FRAMES = 32
+SEED = 23
+
+
+def settings(hub: Hub) -> dict[str, object]:
+    """What decides the file of this step."""
+    return {
+        "algorithm": ALGORITHM,
+        "epochs": EPOCHS,
+        "batch_frames": BATCH_FRAMES,
+        "seed": SEED,
+    }
+
+
+def reconstruct(hub: Hub, split: str) -> None:
+    """Reconstruct one split onto the whole object's pixel grid."""
+    torch.set_num_threads(1)
+    started = time.perf_counter()
+    found, residuals = iterate(open_scan(hub.scan(split)), EPOCHS)
+    computation_time_s = time.perf_counter() - started
+    path = hub.reconstruction(split)
+    write_npz(
+        path,
+        {
+            "reconstructed_object": found,
+            "algorithm": np.array(ALGORITHM),
+            "computation_time": np.array(computation_time_s),
+        },
+    )
+    write_manifest(
+        path.with_name("reconstruction_manifest.json"),
+        settings(hub),
+        inputs=[hub.scan(split)],
+        outputs=[path],
+        figures={
+            "ptychi_version": ptychi.__version__,
+            "residuals": residuals,
+            "computation_time_s": computation_time_s,
+        },
+    )
+
+
+def iterate(scan: Scan, epochs: int) -> tuple[NDArray[np.complex64], list[float]]:
+    """Run pty-chi from empty space.
+
+    Returns
+    -------
+    object : ndarray of complex64, shape (H, W)
+        Pixel (r, c) is position (y, x) = (r, c); 1 where no light fell.
+    residuals : list of float
+        Mean squared difference of the amplitudes, after each report.
+    """
+    if scan.probe is None or scan.object_guess is None:
+        raise SystemExit(f"{scan.path} holds no probe, or no object to take the size from")
+    amplitudes = scan.amplitudes(np.arange(scan.n_frames))
+    y, x = scan.positions_px.T
+    residuals = []
+    with PtychographyTask(
+        options(epochs),
+        diffraction_data=amplitudes**2,
+        object_data=np.ones((1, *scan.object_guess.shape), np.complex64),
+        # pty-chi's far field is the sum of N x N terms, not divided by N.
+        probe_data=scan.probe[None, None] / scan.patch_px,
+        probe_position_x_px=x,
+        probe_position_y_px=y,
+    ) as task:
+        for done in range(0, epochs, EPOCHS_PER_LINE):
+            task.run(min(EPOCHS_PER_LINE, epochs - done))
+            table = task.reconstructor.loss_tracker.table
+            residuals.append(float(table["loss"].iloc[-1]))
+            print(f"epoch {len(table)} of {epochs}: mean residual {residuals[-1]:.5f}", flush=True)
+        found = task.get_data_to_cpu("object", as_numpy=True)[0]
+    return found.astype(np.complex64), residuals
+
+
+def options(epochs: int) -> api.LSQMLOptions:
+    """Settings of pty-chi: known probe, known positions, one thread, repeatable."""
+    chosen = api.LSQMLOptions()
+    method = chosen.reconstructor_options
+    method.num_epochs = epochs
+    method.batch_size = BATCH_FRAMES
+    method.default_device = api.Devices.CPU
+    method.random_seed = SEED
+    method.allow_nondeterministic_algorithms = False
+    method.rescale_probe_intensity_in_first_epoch = False
+    chosen.object_options.remove_object_probe_ambiguity.enabled = False
+    # pty-chi centres a patch between its two middle pixels, the study on the upper one.
+    origin = api.ObjectPosOriginCoordsMethods.SPECIFIED
+    chosen.object_options.determine_position_origin_coords_by = origin
+    chosen.object_options.position_origin_coords = [-0.5, -0.5]
+    chosen.probe_options.optimizable = False
+    chosen.probe_position_options.optimizable = False
+    return chosen
+
+
+if __name__ == "__main__":
+    study, given = read_arguments(__doc__, "split")
+    if given.split not in SPLITS:
+        sys.exit(f"there is no split {given.split!r}: choose from {', '.join(SPLITS)}")
+    reconstruct(study, given.split)

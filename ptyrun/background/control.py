@@ -20,7 +20,6 @@ from ptyrun.background.completion import Completion
 from ptyrun.background.session import ended_as, refuse_rival
 from ptyrun.background.tail import last_lines
 from ptyrun.background.tracked import Judgement, Standing, TrackedProcess
-from ptyrun.durations import format_duration
 from ptyrun.engine import durable
 from ptyrun.engine.manifest import Manifest
 from ptyrun.errors import BusyError, InputError, PtyrunError
@@ -29,6 +28,8 @@ from ptyrun.paths import RunPaths
 POLL_S = 0.1
 START_PATIENCE_S = 60.0
 KILL_PATIENCE_S = 10.0
+LOGS_KEPT = 40
+_LOG = "background-"
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,9 @@ def start(
     Manifest.load(paths.manifest)
     refuse_rival(paths, take_over=take_over)
     durable.make_folder(paths.logs)
-    log = paths.logs / f"background-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}.log"
+    for old in sorted(paths.logs.glob(f"{_LOG}*"))[:-LOGS_KEPT]:
+        old.unlink(missing_ok=True)
+    log = paths.logs / f"{_LOG}{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}.log"
     words = ("start", str(root), "--foreground", "--log", log.relative_to(root).as_posix())
     taking = ("--take-over",) if take_over else ()
     with durable.storage_errors(log), log.open("xb") as output:
@@ -135,13 +138,13 @@ def _introduced(paths: RunPaths, child: subprocess.Popen[bytes], log: Path) -> T
         if ended:
             break
         time.sleep(POLL_S / 5)
-    said = last_lines(log, 20)
     child.kill()
+    said = last_lines(log, 20) or f"it ended with exit code {child.wait()} and could not say why"
     refuse_rival(paths, take_over=True)  # the usual reason: somebody was faster
     raise PtyrunError(
         f"no session came up on {paths.root}",
-        why=said or f"it said nothing within {format_duration(START_PATIENCE_S)}",
-        do=f"see {log}",
+        why=said.strip(),
+        do=f"see whether there is room in {paths.root}, then try again",
     )
 
 

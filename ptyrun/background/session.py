@@ -21,6 +21,7 @@ from ptyrun.background.children import Parent, ptyrun_words
 from ptyrun.background.completion import Completion, Counts
 from ptyrun.background.tracked import Standing, TrackedProcess, pid_namespace
 from ptyrun.background.windows import until_complete, work_settled
+from ptyrun.engine import durable
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.processes import Process
 from ptyrun.errors import BusyError, ExitCode, PtyrunError
@@ -71,7 +72,8 @@ def track(
     paths = RunPaths(run_dir)
     manifest = Manifest.load(paths.manifest)
     try:
-        held = FileLock(paths.process_lock).acquire(timeout=LOCK_PATIENCE_S)
+        with durable.storage_errors(paths.process_lock):
+            held = FileLock(paths.process_lock).acquire(timeout=LOCK_PATIENCE_S)
     except Timeout:
         raise _busy(paths, TrackedProcess.load(paths.process)) from None
     with held, Parent() as parent:
@@ -124,7 +126,8 @@ def _introduce(
     paths: RunPaths, manifest: Manifest, argv: Sequence[str], log: str
 ) -> TrackedProcess:
     # First, so that whoever waits for the file to appear waits for this session's.
-    paths.completion.unlink(missing_ok=True)
+    with durable.storage_errors(paths.completion):
+        paths.completion.unlink(missing_ok=True)
     process = Process.current()
     tracked = TrackedProcess(
         session=secrets.token_hex(8),

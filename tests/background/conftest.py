@@ -68,6 +68,7 @@ class Bench:
             **os.environ,
             "PYTHONPATH": f"{self.inputs / 'site'}:{os.environ.get('PYTHONPATH', '')}",
             "CUDA_VISIBLE_DEVICES": "",
+            "XDG_RUNTIME_DIR": str(self.inputs),
             "PACE": json.dumps(self.pace),
         }
 

@@ -237,6 +237,33 @@ def test_a_run_that_is_not_planned_is_not_started(bench: Bench) -> None:
     assert not (bench.run / "process.json").exists()
 
 
+# In a mount namespace of its own: the run on a small file system of its own, then as told.
+ON_TMPFS = """
+set -e
+mv "$1" "$1.real" && mkdir "$1" && mount -t tmpfs -o size=2m none "$1" && cp -r "$1.real/." "$1"
+mkdir -p "$1/logs"
+case $2 in
+  full) cat /dev/zero >"$1/filler" 2>/dev/null || true ;;
+  read-only) mount -o remount,ro "$1" ;;
+esac
+shift 2
+exec "$@"
+"""
+
+
+@pytest.mark.parametrize(
+    ("how", "why"), [("full", "could not say why"), ("read-only", "the file system is read-only")]
+)
+def test_a_disk_that_takes_nothing_starts_nothing(bench: Bench, how: str, why: str) -> None:
+    before = ["unshare", "--mount", "sh", "-c", ON_TMPFS, "sh", str(bench.run), how]
+    done = bench.do("start", before=before)
+    if "not permitted" in done.stderr:
+        pytest.skip("mounting is not allowed here")
+    assert done.returncode == 1
+    assert why in done.stderr
+    assert not bench.processes()
+
+
 @pytest.mark.parametrize("command", ["wait", "stop", "logs"])
 def test_without_a_session_there_is_nothing_to_speak_of(bench: Bench, command: str) -> None:
     done = bench.do(command)

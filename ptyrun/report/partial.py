@@ -20,7 +20,7 @@ from ptyrun.report.scale_bar import scale_bar
 STAMP = "PARTIAL"
 _ALARM, _CALM = "#a3160f", "#16202b"
 _PAPER = "#e3e7ec"
-_PANEL_IN = 4.2
+_PANEL_IN = 3.6
 _DPI = 110
 
 
@@ -53,15 +53,18 @@ def draw(look: Look) -> bytes:
     field = np.where(known, look.image, np.nan)
     coverage = np.where(known, look.coverage, np.nan)
     amplitude = colours.spread(np.abs(field), colours.AMPLITUDE, "amplitude")
+    phase = colours.spread(np.angle(field), colours.STRETCHED, "phase (rad)")
+    if phase.high - phase.low > math.pi:
+        phase = colours.full_circle()
     highest = float(look.coverage.max())
     panels = (
         (np.abs(field), amplitude),
-        (np.angle(field), colours.full_circle()),
+        (np.angle(field), phase),
         (coverage, colours.Scale(colours.COUNT, 0.0, highest, "coverage (sum of weights)")),
     )
     height, width = look.image.shape
     panel_height_in = min(max(_PANEL_IN * height / width, 1.5), 3 * _PANEL_IN)
-    figure = Figure(figsize=(3 * _PANEL_IN + 1.2, panel_height_in + 1.1), layout="constrained")
+    figure = Figure(figsize=(3 * (_PANEL_IN + 1.0), panel_height_in + 0.7), layout="constrained")
     stamp = f"{STAMP} – " if look.is_partial else ""
     figure.suptitle(
         stamp + look.title, color=_ALARM if look.is_partial else _CALM, weight="bold", size=15
@@ -82,7 +85,7 @@ def _panel(
     axes.set_facecolor(_PAPER)
     axes.set_xticks([])
     axes.set_yticks([])
-    bar = figure.colorbar(shown, ax=axes, shrink=0.9, label=scale.quantity)
+    bar = figure.colorbar(shown, ax=axes, fraction=0.046, pad=0.03, label=scale.quantity)
     if scale.cyclic:
         bar.set_ticks([-math.pi, 0, math.pi], labels=["−π", "0", "π"])
     _add_scale_bar(axes, values.shape[1], look.pixel_size_m)
@@ -102,7 +105,7 @@ def _add_scale_bar(axes: Axes, width_px: int, pixel_size_m: float | None) -> Non
 
 
 def _add_stamp(axes: Axes) -> None:
-    outline = [patheffects.withStroke(linewidth=3, foreground="white", alpha=0.6)]
+    outline = [patheffects.withStroke(linewidth=3, foreground="white", alpha=0.35)]
     axes.text(
         0.5,
         0.5,
@@ -111,9 +114,9 @@ def _add_stamp(axes: Axes) -> None:
         rotation=30,
         ha="center",
         va="center",
-        size=38,
+        size=30,
         weight="bold",
         color=_ALARM,
-        alpha=0.45,
+        alpha=0.35,
         path_effects=outline,
     )

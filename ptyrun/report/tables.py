@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from ptyrun.results import Metric, Results
 
 COMPONENTS = ("amplitude", "phase", "value")
 MISSING = "–"
+BEYOND = "> 1"  # fractions of Nyquist
 _LOWER_IS_BETTER = ("mae", "mse", "rmse", "nrmse", "error", "residual")
 _HIGHER_IS_BETTER = ("psnr", "ssim", "frc", "coherence")
 _HEADINGS = {
@@ -61,7 +63,7 @@ def upstream_table(results: Results) -> Table:
         "upstream",
         "PtychoPINN’s definitions, under its names",
         {arm.label: arm.metrics for arm in results.arms.values()},
-        results.sources,
+        {},
     )
 
 
@@ -70,7 +72,7 @@ def standard_table(results: Results) -> Table:
     return _table(
         "standard",
         "Standard definitions",
-        {arm.label: arm.standard for arm in results.arms.values()},
+        {arm.label: _with_full_resolution(arm.standard) for arm in results.arms.values()},
         results.sources,
     )
 
@@ -80,7 +82,7 @@ def pair_table(results: Results) -> Table:
     labels = {name: arm.label for name, arm in results.arms.items()}
     columns = {
         f"{labels.get(pair.first, pair.first)} – {labels.get(pair.second, pair.second)}": (
-            pair.standard
+            _with_full_resolution(pair.standard)
         )
         for pair in results.pairs
     }
@@ -103,9 +105,10 @@ def metrics_csv(results: Results) -> str:
     writer = csv.writer(memory, lineterminator="\n")
     writer.writerow(["arm", "label", "definition", "metric", "component", "value", "source"])
     for name, arm in results.arms.items():
-        for definition, metrics in (("upstream", arm.metrics), ("standard", arm.standard)):
-            for row in _long(metrics, results.sources):
-                writer.writerow([name, arm.label, definition, *row])
+        for row in _long(arm.metrics, {}):
+            writer.writerow([name, arm.label, "upstream", *row])
+        for row in _long(arm.standard, results.sources):
+            writer.writerow([name, arm.label, "standard", *row])
         for figure, value in arm.diagnostics.items():
             writer.writerow([name, arm.label, "diagnostic", figure, "value", repr(value), ""])
     for pair in results.pairs:
@@ -138,6 +141,8 @@ def figure(value: float | None) -> str:
     """
     if value is None:
         return MISSING
+    if math.isinf(value):
+        return BEYOND
     text = f"{value:.0f}" if 1000 <= abs(value) < 1e6 else f"{value:.4g}"
     return text.replace("-", "−")
 
@@ -152,6 +157,20 @@ def _table(
     rows = [row for metric in metrics for row in _rows(metric, list(columns.values()))]
     known = tuple((_heading(m), sources[m]) for m in metrics if m in sources)
     return Table(name, caption, tuple(columns), tuple(rows), known)
+
+
+def _with_full_resolution(metrics: Mapping[str, Metric]) -> dict[str, Metric]:
+    """Standard metrics in which a correlation that never falls below a threshold is infinite."""
+    return {
+        name: Metric(*(_or_infinite(getattr(metric, component)) for component in COMPONENTS))
+        if name.startswith("frc")
+        else metric
+        for name, metric in metrics.items()
+    }
+
+
+def _or_infinite(value: float | None) -> float:
+    return math.inf if value is None else value
 
 
 def _place(metric: str) -> tuple[int, str]:
@@ -177,8 +196,7 @@ def _rows(metric: str, columns: Sequence[Mapping[str, Metric]]) -> Iterator[Tabl
 
 def _best(values: Sequence[float | None], direction: str) -> float | None:
     known = [value for value in values if value is not None]
-    # A resolution that is missing lies beyond Nyquist: it may well be the best.
-    if len(known) < len(values) or len(set(known)) < 2 or not direction:
+    if len(set(known)) < 2 or not direction:
         return None
     return min(known) if direction == "lower" else max(known)
 

@@ -21,7 +21,7 @@ from ptyrun.engine.progress import ArmProgress
 from ptyrun.errors import GeometryError, PtyrunError
 from ptyrun.paths import RunPaths
 from ptyrun.progress import SILENT, Watcher
-from ptyrun.ptycho.evaluation import Evaluation, evaluate
+from ptyrun.ptycho.evaluation import Evaluation, disagreement, evaluate
 from ptyrun.ptycho.placement import Region, placed
 from ptyrun.ptycho.reconstruction import open_reconstruction
 from ptyrun.ptycho.scan import Scan, open_scan
@@ -88,14 +88,15 @@ class PreviewFiles:
     def message(self) -> str:
         """What there is to see, one line for each arm."""
         head = "PARTIAL: chunks are missing" if self.is_partial else "every chunk is committed"
-        notes = [
-            f"  note: {note}"
-            for arm in self.arms.values()
-            if arm.result
-            for note in arm.result.notes
-        ]
         lines = [f"  {arm.label}: {arm.progress}" for arm in self.arms.values()]
-        return "\n".join([head, *lines, *notes])
+        said = [
+            f"  {arm.label}: {text}"
+            for arm in self.arms.values()
+            if arm.result is not None
+            for text in (arm.result.mismatch, *arm.result.notes)
+            if text
+        ]
+        return "\n".join([head, *lines, *said])
 
 
 def preview(run_dir: Path, *, watcher: Watcher = SILENT) -> PreviewFiles:
@@ -221,7 +222,8 @@ class _Desk:
             )
         except GeometryError as error:
             return _result(arm, seen, (*notes, f"too little to measure: {error.args[1]}"))
-        return _result(arm, seen, notes, found)
+        mismatch = disagreement(found, "the ground truth of this scan") if is_finished else None
+        return replace(_result(arm, seen, notes, found), mismatch=mismatch)
 
 
 def _readable(paths: RunPaths, progress: ArmProgress) -> tuple[ArmProgress, list[int]]:

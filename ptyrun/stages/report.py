@@ -244,8 +244,8 @@ def _notes(results: Results) -> Iterator[page.Statement]:
     for note in results.notes:
         yield page.Statement("", note)
     for arm in results.arms.values():
-        for note in arm.notes:
-            yield page.Statement(arm.label, note)
+        if arm.notes:
+            yield page.Statement(arm.label, "; ".join(arm.notes))
 
 
 def _computed(run: _FinishedRun) -> dict[str, str]:

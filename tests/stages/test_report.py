@@ -172,7 +172,13 @@ def test_markdown_and_csv_give_the_figures_of_the_results(
         )
         assert (name, "upstream", "frc50", "phase") not in found
     markdown = files.markdown.read_text()
-    assert re.search(r"\| PSNR amplitude \| \*\*74\.8\*\* \| 66\.8 \| 58\.8 \|", markdown)
+    assert "| PSNR amplitude | **74.8** | 66.8 | 58.8 |" in markdown
+
+
+def test_an_arm_that_agrees_up_to_nyquist_is_the_best_of_its_row(files: ReportFiles) -> None:
+    markdown = files.markdown.read_text()
+    assert "| FRC50 amplitude | **0.8** | 0.7 | 0.7 |" in markdown
+    assert "| FRC50 phase | **> 1** | 0.6 | 0.6 |" in markdown
 
 
 def test_the_report_of_an_unchanged_run_has_the_same_bytes(

@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 import psutil
@@ -21,6 +22,7 @@ from rich.table import Table
 import ptyrun
 from ptyrun.bench.figures import Figure, Scale
 
+PIPE_WIDTH = 140  # a log wraps lines itself
 # In the order in which they are asked; each is a module with ``measure(scale)``.
 QUESTIONS = ("overhead", "commit", "remaining", "stitching", "memory", "commands", "comparison")
 
@@ -53,7 +55,7 @@ def main(
     shared: Path,
 ) -> None:
     """Measure what ptyrun costs on top of the work itself (all QUESTIONS, or those named)."""
-    console = Console()
+    console = Console() if sys.stdout.isatty() else Console(width=PIPE_WIDTH)
     machine = describe_machine()
     console.print(", ".join(f"{key} {value}" for key, value in machine.items()), soft_wrap=True)
     figures: dict[str, list[Figure]] = {}
@@ -62,6 +64,8 @@ def main(
         figures[question] = found
         console.print(as_table(question, found))
     console.print(f"load average now {os.getloadavg()[0]:.1f}")
+    if machine["load_average"] > (psutil.cpu_count() or 1) / 2:
+        console.print("[red]the machine was busy from the start: these figures are unreliable[/]")
     if json_path:
         document = {
             "schema": 1,
@@ -89,7 +93,7 @@ def answers(
         yield question, found
 
 
-def describe_machine() -> dict[str, str | int | float]:
+def describe_machine() -> dict[str, Any]:
     """What the figures were measured on, and how busy it was."""
     return {
         "ptyrun": ptyrun.__version__,

@@ -26,6 +26,10 @@ PYTORCH_VERSION = "2.0-pytorch"
 MAX_WEIGHTS_BYTES = 4 << 30
 
 
+class ForeignBundleError(ModelError):
+    """A whole bundle that only upstream's package could read, by running its code."""
+
+
 @dataclass(frozen=True)
 class BundleParameters:
     """The parameters that inference needs."""
@@ -154,11 +158,13 @@ class BundleReader:
         Raises
         ------
         ModelError
-            If the bundle is damaged, or of a flavour that cannot be read so.
+            If the bundle is damaged.
+        ForeignBundleError
+            If it is of a version that cannot be read so.
         """
         version = self.version()
         if version not in KERAS_VERSIONS:
-            raise ModelError(
+            raise ForeignBundleError(
                 f"{self.path.name} is a bundle of version {version!r}",
                 why=f"without running its code, versions {', '.join(KERAS_VERSIONS)} can be read",
                 do="use --trust-bundle with upstream's package installed, or export the network",

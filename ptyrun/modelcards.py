@@ -75,13 +75,19 @@ def _agreed(model: ModelFile, field: str, found: int | None, declared: int | Non
 
 def _bundle_card(path: Path) -> ModelCard:
     with BundleReader(path) as reader:
-        parameters, version = reader.parameters(), reader.version()
-    framework = "PyTorch" if version == PYTORCH_VERSION else "Keras"
+        version = reader.version()
+        if version == PYTORCH_VERSION:
+            raise ModelError(
+                f"{path.name} is a bundle of PyTorch networks (version {version!r})",
+                why="it holds weights whose network exists only as code of upstream's package",
+                do="export the network with torch.export.save and name the .pt2 file",
+            )
+        parameters = reader.parameters()
     return ModelCard(
         patch_px=parameters.patch_px,
         gridsize=parameters.gridsize,
         takes_offsets=True,
-        description=f"upstream bundle, {framework}, version {version}",
+        description=f"upstream bundle, version {version}",
     )
 
 

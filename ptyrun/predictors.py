@@ -149,8 +149,15 @@ def check_request(model: ModelFile, request: ModelRequest) -> ModelCard:
     Raises
     ------
     ModelError
-        If the file says another patch size or number of channels than asked for.
+        If the file says another patch size or number of channels than asked for, or cannot be
+        loaded with the options given.
     """
+    if model.kind is ModelKind.STATE_DICT and ":" not in request.options.get("factory", ""):
+        raise ModelError(
+            f"{model.path.name} is a state dict: weights without a network",
+            why="only your own code can make the network that they belong to",
+            do="give factory=module:callable, a function that returns it",
+        )
     card = inspect(model)
     for noun, has, wants in (
         ("patches of {} px", card.patch_px, request.patch_px),

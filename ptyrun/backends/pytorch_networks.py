@@ -65,7 +65,7 @@ def _torchscript(path: Path, request: ModelRequest, device: torch.device) -> Net
 
 
 def _state_dict(path: Path, request: ModelRequest, device: torch.device) -> Network:
-    module = _made_by(request.options.get("factory"), path)
+    module = _made_by(request.options["factory"])
     with _model_errors(path):
         state = torch.load(path, map_location="cpu", weights_only=True)
         module.load_state_dict(_unwrapped(state))
@@ -84,14 +84,8 @@ def _unwrapped(state: Any) -> Any:
     return inner if isinstance(inner, dict) else state
 
 
-def _made_by(factory: str | None, path: Path) -> torch.nn.Module:
+def _made_by(factory: str) -> torch.nn.Module:
     """Call the user's ``module:callable``; a file beside the model is never asked."""
-    if not factory or ":" not in factory:
-        raise ModelError(
-            f"{path.name} is a state dict: weights without a network",
-            why="only your own code can make the network that they belong to",
-            do="give factory=module:callable, a function that returns it",
-        )
     module_name, name = factory.split(":", 1)
     try:
         network = getattr(importlib.import_module(module_name), name)()

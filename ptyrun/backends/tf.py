@@ -22,7 +22,6 @@ from ptyrun.backends.fixed_batch import FixedBatch, prepare
 from ptyrun.backends.probing import Predict
 from ptyrun.backends.quiet_tensorflow import GPUS, tf
 from ptyrun.backends.tf_networks import Network, load_network
-from ptyrun.backends.upstream import normalised_input
 from ptyrun.errors import ModelError, PredictionError
 from ptyrun.predictors import (
     ModelRequest,
@@ -41,13 +40,14 @@ class TensorFlowPredictor(FixedBatch):
         _configure_runtime()
         model = locate(request.path)
         card = check_request(model, request)
-        network = load_network(model)
+        network = load_network(model, request)
 
         def compiled(batch: int) -> Predict:
             return _compiled(network, batch, request)
 
         batch_items, predict, notes = prepare(compiled, card, request, foreign=network.foreign)
-        return cls(replace(card, notes=card.notes + notes), batch_items, request.patch_px, predict)
+        card = replace(card, notes=card.notes + network.notes + notes)
+        return cls(card, batch_items, request.patch_px, predict)
 
 
 @cache
@@ -85,8 +85,8 @@ def _compiled(network: Network, batch: int, request: ModelRequest) -> Predict:
         diffraction: NDArray[np.float32], local_offsets_px: NDArray[np.float32]
     ) -> NDArray[np.complex64]:
         with _plain_errors(batch):
-            given = normalised_input(diffraction, network.intensity_scale)
-            return cast("NDArray[np.complex64]", function(given, local_offsets_px).numpy())
+            patches = function(network.scaled(diffraction), local_offsets_px)
+            return cast("NDArray[np.complex64]", patches.numpy())
 
     return predict
 

@@ -7,12 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ptyrun.archives import SafeArchive
 from ptyrun.backends.quiet_tensorflow import keras, tf
-from ptyrun.backends.upstream import build
-from ptyrun.bundles import BundleReader
+from ptyrun.backends.upstream import build, normalised_input
+from ptyrun.backends.upstream_package import load_trusted
+from ptyrun.bundles import BundleReader, ForeignBundleError
 from ptyrun.errors import ModelError
 from ptyrun.modelfiles import ModelFile, ModelKind
+from ptyrun.predictors import ModelRequest
+
+Amplitudes = NDArray[np.float32]
 
 SIGNATURE = "serving_default"
 
@@ -23,14 +30,16 @@ class Network:
 
     ``call`` takes diffraction (B, N, N, C) and local offsets (B, 1, 2, C) and gives whatever the
     network gives. ``foreign`` networks are not trusted to keep the groups of a batch apart.
+    ``scaled`` brings normalised amplitudes to the scale that ``call`` expects.
     """
 
     call: Callable[[tf.Tensor, tf.Tensor], Any]
     foreign: bool
-    intensity_scale: float | None = None
+    scaled: Callable[[Amplitudes], Amplitudes] = lambda amplitudes: amplitudes
+    notes: tuple[str, ...] = ()
 
 
-def load_network(model: ModelFile) -> Network:
+def load_network(model: ModelFile, request: ModelRequest) -> Network:
     """Load a model.
 
     Raises
@@ -38,27 +47,44 @@ def load_network(model: ModelFile) -> Network:
     ModelError
         If it is damaged, holds code, or takes inputs that ptyrun does not know.
     """
-    return LOADERS[model.kind](model.path)
+    return LOADERS[model.kind](model.path, request)
 
 
-def _from_bundle(path: Path) -> Network:
+def _from_bundle(path: Path, request: ModelRequest) -> Network:
+    trusted = request.options.get("trust_bundle", "no").lower() in ("yes", "true", "1")
     with BundleReader(path) as reader:
-        bundle = reader.load()
-    network = build(bundle)
+        try:
+            bundle = reader.load()
+            network, scale = build(bundle), bundle.parameters.intensity_scale
+        except ForeignBundleError:
+            if not trusted:
+                raise
+            return _from_upstream(path, reader.parameters().intensity_scale)
     return Network(
         lambda diffraction, offsets: network([diffraction, offsets], training=False),
         foreign=False,
-        intensity_scale=bundle.parameters.intensity_scale,
+        scaled=lambda amplitudes: normalised_input(amplitudes, scale),
     )
 
 
-def _from_keras(path: Path) -> Network:
+def _from_upstream(path: Path, scale: float | None) -> Network:
+    network = load_trusted(path)
+    factor = np.float32(1.0 if scale is None else scale)
+    return Network(
+        lambda diffraction, offsets: network([diffraction, offsets], training=False),
+        foreign=True,
+        scaled=lambda amplitudes: amplitudes * factor,
+        notes=("loaded by upstream's package, which ran code of the bundle",),
+    )
+
+
+def _from_keras(path: Path, request: ModelRequest) -> Network:
     with SafeArchive(path, path.name):
         pass  # Keras unpacks it by itself; refuse what could leave the folder before it does
-    return _from_keras_file(path)
+    return _from_keras_file(path, request)
 
 
-def _from_keras_file(path: Path) -> Network:
+def _from_keras_file(path: Path, request: ModelRequest) -> Network:
     try:
         model = keras.models.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # Keras raises whatever the malformed part provokes
@@ -77,7 +103,7 @@ def _from_keras_file(path: Path) -> Network:
     return Network(call, foreign=True)
 
 
-def _from_saved_model(path: Path) -> Network:
+def _from_saved_model(path: Path, request: ModelRequest) -> Network:
     try:
         loaded = tf.saved_model.load(str(path))
     except Exception as error:  # TensorFlow raises whatever the malformed part provokes
@@ -128,7 +154,7 @@ def _first_lines(error: Exception) -> str:
     return f"{type(error).__name__}: {' '.join(lines[:2])[:400]}"
 
 
-LOADERS: Mapping[ModelKind, Callable[[Path], Network]] = {
+LOADERS: Mapping[ModelKind, Callable[[Path, ModelRequest], Network]] = {
     ModelKind.BUNDLE: _from_bundle,
     ModelKind.KERAS: _from_keras,
     ModelKind.KERAS_H5: _from_keras_file,

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ptyrun.backends.quiet_tensorflow import keras
 from ptyrun.backends.upstream_layers import LAYERS
-from ptyrun.bundles import Bundle
+from ptyrun.bundles import Bundle, ForeignBundleError
 from ptyrun.errors import ModelError
 
 KERAS_MODULES = ("keras", "builtins")
@@ -26,13 +26,15 @@ def build(bundle: Bundle) -> keras.Model:
 
     Raises
     ------
+    ForeignBundleError
+        If a layer is unknown.
     ModelError
-        If a layer is unknown, or weights are missing, left over, or of another shape.
+        If weights are missing, left over, or of another shape.
     """
     config = copy.deepcopy(dict(bundle.config))
     unknown = sorted(set(_adopt(config)))
     if unknown:
-        raise ModelError(
+        raise ForeignBundleError(
             f"the network {bundle.name} has layers that ptyrun does not know",
             why=f"unknown: {', '.join(unknown)}",
             do="use --trust-bundle with upstream's package installed",
@@ -42,7 +44,7 @@ def build(bundle: Bundle) -> keras.Model:
     except Exception as error:  # Keras raises whatever the malformed part provokes
         raise ModelError(
             f"the network {bundle.name} cannot be built from its config.json",
-            why=f"{type(error).__name__}: {str(error).strip().splitlines()[0]}",
+            why=_cause(error),
             do="get an intact copy of the bundle",
         ) from error
     _load_weights(network, bundle.weights_h5)
@@ -57,6 +59,12 @@ def normalised_input(amplitudes: NDArray[np.float32], scale: float | None) -> ND
     single unit in the last place grows to 3e-5 in the patches.
     """
     return amplitudes if scale is None else (amplitudes * np.float32(scale)) / np.float32(scale)
+
+
+def _cause(error: Exception) -> str:
+    """Cut what Keras wraps around the error of a layer."""
+    text = str(error).rpartition("Exception encountered: ")[2].strip()
+    return f"{type(error).__name__}: {text.splitlines()[0] if text else 'no reason given'}"
 
 
 def _adopt(config: Any) -> Iterator[str]:

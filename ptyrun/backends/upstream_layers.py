@@ -47,6 +47,8 @@ class ActivationLayer(_Layer):
 
     def __init__(self, activation_name: str = "sigmoid", scale: float = 1.0, **kwargs: Any):
         super().__init__(**kwargs)
+        if activation_name not in ACTIVATIONS:
+            raise ValueError(f"there is no activation {activation_name!r}")
         self._function = ACTIVATIONS[activation_name]
         self._scale = scale
 
@@ -61,7 +63,7 @@ class CenterMaskLayer(_Layer):
     def __init__(self, N: int, c: int, kind: str = "center", **kwargs: Any):
         super().__init__(**kwargs)
         if kind not in ("center", "border"):
-            raise ValueError(f"kind of mask {kind!r}")
+            raise ValueError(f"there is no mask of kind {kind!r}")
         self._N, self._c, self._kind = N, c, kind
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:

@@ -15,6 +15,8 @@ from ptyrun.ptycho.npz import NpzFile
 # How many more neighbours than needed are looked at, so that ties are broken by index.
 SPARE_NEIGHBOURS = 9
 
+SEEDS_AT_ONCE = 1 << 16
+
 # Distances that differ by less are equal: a raster's spacings differ in their last bits.
 TIE_PX = 1e-6
 
@@ -92,8 +94,17 @@ def nearest_others(
     Ties go to the smaller index.
     """
     count = min(neighbor_count, len(positions_px) - 1)
-    reach = min(len(positions_px), count + 1 + SPARE_NEIGHBOURS)
-    distances, indices = KDTree(positions_px).query(positions_px[seeds], k=reach)
+    tree = KDTree(positions_px)
+    found = np.empty((len(seeds), count), np.int64)
+    for first in range(0, len(seeds), SEEDS_AT_ONCE):
+        part = slice(first, first + SEEDS_AT_ONCE)
+        found[part] = _nearest(tree, seeds[part], count)
+    return found
+
+
+def _nearest(tree: KDTree, seeds: NDArray[np.integer[Any]], count: int) -> Frames:
+    reach = min(tree.n, count + 1 + SPARE_NEIGHBOURS)
+    distances, indices = tree.query(tree.data[seeds], k=reach)
     rank = np.where(indices == seeds[:, None], np.inf, np.rint(distances / TIE_PX))
     order = np.lexsort((indices, rank), axis=1)
     return np.take_along_axis(indices, order, axis=1)[:, :count].astype(np.int64)

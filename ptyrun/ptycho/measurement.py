@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ptyrun.errors import InputError
 
-BLOCK_BYTES = 32 << 20
+BLOCK_BYTES = 4 << 20
 
 
 class FrameSource(Protocol):

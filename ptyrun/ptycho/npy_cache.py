@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ptyrun.errors import InputError, StorageError
 
 PIECE_BYTES = 4 << 20
-BLOCK_BYTES = 64 << 20
+BLOCK_BYTES = 16 << 20
 
 
 class NpyCache:

@@ -43,7 +43,9 @@ class SmallMemory:
         assert len(diffraction) == self.batch_items == len(local_offsets_px)
         self.calls.append(self.batch_items)
         self._need_memory()
-        return (diffraction.sum(-1) + 1j * local_offsets_px[:, 0, 0, 0, None, None]).astype(np.complex64)
+        return (diffraction.sum(-1) + 1j * local_offsets_px[:, 0, 0, 0, None, None]).astype(
+            np.complex64
+        )
 
     def close(self) -> None:
         self.closed = True

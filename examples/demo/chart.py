@@ -76,4 +76,3 @@ def _rings(pen: ImageDraw.ImageDraw, y: float, x: float, radii: tuple[float, ...
 def _text(pen: ImageDraw.ImageDraw, y: float, x: float, text: str, size_px: float) -> None:
     font = ImageFont.load_default(size_px * FINER)
     pen.text((x * FINER, y * FINER), text, font=font, fill=255, anchor="mm")
-

@@ -56,7 +56,7 @@ class UnrolledPinn(nn.Module):
         return patch
 
     def probes(self, local_offsets_px: Tensor) -> Tensor:
-        """Beam of each member in the frame of its group: (B, C, N, N), moved by minus the offset."""
+        """Beam of each member in its group's frame: (B, C, N, N), moved by minus the offset."""
         cycles = (
             self.frequency[:, None] * local_offsets_px[..., 1, None, None]
             + self.frequency * local_offsets_px[..., 0, None, None]

@@ -103,7 +103,7 @@ def training_examples(path: Path) -> Examples:
 
 
 def mirrored(examples: Examples) -> Examples:
-    """Four times as many: the probe is symmetrical, so a mirrored object gives mirrored patterns."""
+    """Four times as many: with this probe a mirrored object gives mirrored patterns."""
 
     def four(images: Float32) -> Float32:
         for axis in (1, 2):
@@ -112,9 +112,7 @@ def mirrored(examples: Examples) -> Examples:
             images = np.concatenate([images, flipped])
         return images
 
-    return Examples(
-        four(examples.diffraction), four(examples.amplitude), four(examples.phase_rad)
-    )
+    return Examples(four(examples.diffraction), four(examples.amplitude), four(examples.phase_rad))
 
 
 def make_network(patch_px: int) -> keras.Model:

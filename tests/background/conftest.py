@@ -61,6 +61,7 @@ class Bench:
     inputs: Path
     run: Path
     pace: dict[str, str | float] = field(default_factory=lambda: {"batch_s": 0.0})
+    begun: list[subprocess.Popen[str]] = field(default_factory=list)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -91,9 +92,11 @@ class Bench:
     def begin(self, *words: str) -> subprocess.Popen[str]:
         """Begin a command on the run."""
         pipe = subprocess.PIPE
-        return subprocess.Popen(
+        process = subprocess.Popen(
             self.words(*words), env=self.environment, stdout=pipe, stderr=pipe, text=True
         )
+        self.begun.append(process)
+        return process
 
     def start(self, *words: str) -> int:
         """Detach a session; return its PID."""
@@ -110,6 +113,16 @@ class Bench:
         ledger = (self.run / "ledger").glob("*.jsonl")
         return sum(path.read_text().count('"event":"commit"') for path in ledger)
 
+    def end(self) -> None:
+        """Kill whatever a failed test left behind."""
+        for process in self.processes():
+            with suppress(psutil.Error):
+                process.kill()
+        for begun in self.begun:
+            begun.kill()
+            if begun.stdout is not None and not begun.stdout.closed:
+                begun.communicate()
+
     def processes(self) -> list[psutil.Process]:
         """Every living process that works on this run."""
         found = []
@@ -121,7 +134,7 @@ class Bench:
         return found
 
 
-def until(is_so: Callable[[], object], patience_s: float = 20) -> None:
+def until(is_so: Callable[[], object], patience_s: float = 60) -> None:
     """Wait for something to become so."""
     deadline_s = time.monotonic() + patience_s
     while not is_so():
@@ -159,6 +172,4 @@ def bench(inputs: Path, tmp_path: Path) -> Iterator[Bench]:
     bench = Bench(inputs, tmp_path / "run")
     shutil.copytree(inputs / "planned", bench.run)
     yield bench
-    for process in bench.processes():
-        with suppress(psutil.Error):
-            process.kill()
+    bench.end()

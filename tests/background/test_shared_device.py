@@ -17,7 +17,7 @@ def test_a_run_keeps_its_device_to_itself_while_it_computes(
 ) -> None:
     rival = Bench(bench.inputs, tmp_path / "rival")
     shutil.copytree(bench.run, rival.run)
-    bench.pace = {"batch_s": 1.0}
+    bench.pace = {"batch_s": 4.0}
     session = bench.begin("run", "--lock-cpu")
     until(bench.commits)
     refused = rival.do("run", "--lock-cpu")
@@ -34,6 +34,7 @@ def test_a_run_keeps_its_device_to_itself_while_it_computes(
     session.communicate(timeout=30)
     _, said = patient.communicate(timeout=50)
     assert patient.returncode == 0, said
+    rival.end()
     assert rival.commits() == 6
 
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(bench.inputs))

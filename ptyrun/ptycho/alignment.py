@@ -121,6 +121,12 @@ def align(
         if state.shift == before:
             break
     inside = state.covered
+    if not inside.any():
+        raise GeometryError(
+            "nothing is left to compare",
+            why=f"of {known} covered px none lies {BORDER_PX} px or more inside the region",
+            do="compare more groups",
+        )
     factor = global_factor(state.recon[inside], state.truth[inside])
     return replace(state, recon=state.recon * factor, factor=factor)
 

@@ -194,3 +194,23 @@ def test_a_small_canvas_lies_around_the_middle_of_the_positions() -> None:
 def test_a_centre_crop_leaves_the_spare_pixel_below_and_right() -> None:
     assert centre_crop(np.arange(25).reshape(5, 5), 2, 3).tolist() == [[6, 7, 8], [11, 12, 13]]
     assert Region(2, 3, 5, 5).centre(2, 3) == Region(3, 4, 2, 3)
+
+
+@pytest.mark.parametrize("value", [0, 1, 2j])
+def test_an_arm_without_any_structure_is_measured_too(value, scan: Scan, region: Region) -> None:
+    truth = scan.object_guess
+    flat = np.full(truth.shape, value, np.complex64)
+    found = evaluate(flat, truth, np.ones(truth.shape), OPTIONS, region=region)
+    assert found.coherence < 0.2
+    assert not found.belongs
+    assert found.standard["frc50"].value < 0.1
+    assert np.isfinite(found.metrics["mae"].amplitude)
+
+
+@pytest.mark.parametrize("side", [9, 12, 16, 21])
+def test_small_regions_are_measured_as_far_as_they_go(side: int, scan: Scan) -> None:
+    region = Region(60, 60, side, side + 3)
+    truth = scan.object_guess
+    found = evaluate(truth * 2j, truth, np.ones(truth.shape), OPTIONS, region=region)
+    assert found.standard["mae"].phase < 1e-6
+    assert found.metrics["mae"].phase < 1e-5

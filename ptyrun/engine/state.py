@@ -8,6 +8,7 @@ covered byte still is what it was, and may be deleted at any time.
 from __future__ import annotations
 
 import shutil
+import time
 from array import array
 from collections import deque
 from collections.abc import Mapping
@@ -33,6 +34,7 @@ from ptyrun.engine.session import SUFFIX
 from ptyrun.errors import StorageError
 
 SCHEMA = 1
+LEFT_OVER_S = 3600.0
 MISSING, COMMITTED, FAILED = range(3)
 _READ_BYTES = 2**22
 
@@ -43,10 +45,21 @@ def save(ledger: Ledger) -> None:
     partial = final.with_name(f"{final.name}.{token_hex(4)}{durable.PARTIAL}")
     with suppress(OSError, StorageError), ledger.lock:
         _write(ledger, partial)
-        shutil.rmtree(final, ignore_errors=True)
+        # Out of the way in one step: killed half way through deleting it, it would be damaged.
+        aside = final.with_name(f"{final.name}.{token_hex(4)}{durable.PARTIAL}")
+        with suppress(OSError):
+            durable.publish(final, aside)
         durable.publish(partial, final)
+        shutil.rmtree(aside, ignore_errors=True)
+    _sweep(final)
+
+
+def _sweep(final: Path) -> None:
+    """Delete what killed sessions left; what is young another session may be writing."""
     for left_over in final.parent.glob(f"{final.name}.*{durable.PARTIAL}"):
-        shutil.rmtree(left_over, ignore_errors=True)
+        with suppress(OSError):
+            if time.time() - left_over.stat().st_mtime > LEFT_OVER_S:
+                shutil.rmtree(left_over, ignore_errors=True)
 
 
 def _write(ledger: Ledger, folder: Path) -> None:

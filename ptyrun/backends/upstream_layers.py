@@ -112,9 +112,9 @@ class ReassemblePatchesLayer(_Layer):
         along_x = shift_matrices(-offsets_px[:, 0, 0, :], self._N, self._padded_px)
         along_y = shift_matrices(-offsets_px[:, 0, 1, :], self._N, self._padded_px)
         patches = tf.transpose(patches, [0, 3, 1, 2])
-        line = central_half(self._N)[:, None]
-        weight = tf.matmul(along_y @ line, along_x @ line, transpose_b=True)
-        weight = tf.reduce_sum(weight, axis=1) + MASK_FLOOR
+        weight_y, weight_x = _mask_along(along_y), _mask_along(along_x)
+        weight = tf.reduce_sum(weight_y[..., :, None] * weight_x[..., None, :], axis=1)
+        weight += MASK_FLOOR
         mean = tf.complex(
             _laid(tf.math.real(patches), along_y, along_x) / weight,
             _laid(tf.math.imag(patches), along_y, along_x) / weight,
@@ -162,6 +162,16 @@ def shift_matrices(shifts_px: tf.Tensor, n: int, padded_px: int) -> tf.Tensor:
     source_px = tf.range(padded_px, dtype=tf.float32) - shifts_px[:, :, None]
     distance_px = source_px[..., None] - tf.range(border, border + n, dtype=tf.float32)
     return tf.maximum(0.0, 1.0 - tf.abs(distance_px))
+
+
+def _mask_along(matrices: tf.Tensor) -> tf.Tensor:
+    """Lay the mask's line, 1 in the central half: (B, C, padded, N) to (B, C, padded).
+
+    A sum of columns, not a product with one vector for all: with oneDNN on AVX-512,
+    TensorFlow 2.21 multiplies a batch of matrices by a single one wrongly, or crashes.
+    """
+    n = matrices.shape[-1]
+    return tf.reduce_sum(matrices[..., n // 4 : n - n // 4], axis=-1)
 
 
 def _laid(patches: tf.Tensor, along_y: tf.Tensor, along_x: tf.Tensor) -> tf.Tensor:

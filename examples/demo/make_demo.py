@@ -15,7 +15,7 @@ from pathlib import Path
 from hub import SPLITS, Hub, read_arguments
 
 HERE = Path(__file__).resolve().parent
-WINDOW = "25s"
+WINDOW = "40s"
 MOST_WINDOWS = 40
 WORK_REMAINS = 75
 CHUNK_GROUPS = "64"

@@ -53,7 +53,7 @@ def chart() -> NDArray[np.float64]:
     _text(pen, 212, 112, "ptyrun", 46)
     _rings(pen, 262, 66, (6, 15, 24))
     _star(pen, 286, 148, radius=44, spokes=18)
-    _text(pen, 320, 72, "5 nm", 32)
+    _text(pen, 320, 72, "O(r)", 32)
     fine = np.asarray(image, dtype=float).reshape(rows, FINER, columns, FINER)
     return np.asarray(fine.mean(axis=(1, 3)) / 255)
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from chart import draw_object
 from numpy.typing import NDArray
+from recipes import Scan
 
 Float = NDArray[np.float64]
 Complex = NDArray[np.complex128]
@@ -28,41 +29,6 @@ FRAMES_AT_ONCE = 128
 
 
 @dataclass(frozen=True)
-class Setup:
-    """One experiment: what is scanned, with what, how long.
-
-    Attributes
-    ----------
-    photons : float
-        Photons that fall onto the object in one exposure: the dose.
-    patch_px : int
-        Side N of a diffraction pattern and of the field that one exposure sees.
-    n_rows, n_columns, step_px, jitter_px : int, int, float, float
-        The scan: a grid of positions, each moved by up to ``jitter_px`` along either axis.
-    """
-
-    photons: float
-    patch_px: int = 64
-    n_rows: int = 56
-    n_columns: int = 28
-    step_px: float = 5.5
-    jitter_px: float = 1.6
-    seed: int = 42
-
-    @property
-    def margin_px(self) -> float:
-        """From the edge of the object to the first row and column of the scan."""
-        return self.patch_px / 2 + self.jitter_px + 4
-
-    @property
-    def object_shape(self) -> tuple[int, int]:
-        """Room for every patch (H, W)."""
-        rows = (self.n_rows - 1) * self.step_px + 2 * self.margin_px
-        columns = (self.n_columns - 1) * self.step_px + 2 * self.margin_px
-        return int(np.ceil(rows)), int(np.ceil(columns))
-
-
-@dataclass(frozen=True)
 class Exposures:
     """What was recorded, and the truth behind it.
 
@@ -76,25 +42,25 @@ class Exposures:
     object: Complex
 
 
-def expose(setup: Setup) -> Exposures:
-    """Scan the object of the demo as *setup* says. Equal setups give equal photons."""
-    rng = np.random.default_rng(setup.seed)
-    positions_px = jittered_grid(setup, rng)
-    probe = make_probe(setup.patch_px, setup.photons)
-    obj = draw_object(setup.object_shape)
-    counts = np.empty((len(positions_px), setup.patch_px, setup.patch_px), np.uint16)
+def expose(scan: Scan) -> Exposures:
+    """Scan the object of the demo as *scan* says. Equal scans give equal photons."""
+    rng = np.random.default_rng(scan.seed)
+    positions_px = jittered_grid(scan, rng)
+    probe = make_probe(scan.patch_px, scan.photons)
+    obj = draw_object(scan.object_shape)
+    counts = np.empty((len(positions_px), scan.patch_px, scan.patch_px), np.uint16)
     for start in range(0, len(positions_px), FRAMES_AT_ONCE):
         some = slice(start, start + FRAMES_AT_ONCE)
-        expected = far_field_photons(probe * cut_patches(obj, positions_px[some], setup.patch_px))
+        expected = far_field_photons(probe * cut_patches(obj, positions_px[some], scan.patch_px))
         counts[some] = rng.poisson(expected)
     return Exposures(counts, positions_px, probe, obj)
 
 
-def jittered_grid(setup: Setup, rng: np.random.Generator) -> Float:
+def jittered_grid(scan: Scan, rng: np.random.Generator) -> Float:
     """Positions (n, 2) as (y, x) in object pixels: no raster, so no raster artefact."""
-    rows, columns = np.divmod(np.arange(setup.n_rows * setup.n_columns), setup.n_columns)
-    grid = np.stack([rows, columns], axis=1) * setup.step_px + setup.margin_px
-    return grid + rng.uniform(-setup.jitter_px, setup.jitter_px, grid.shape)
+    rows, columns = np.divmod(np.arange(scan.n_rows * scan.n_columns), scan.n_columns)
+    grid = np.stack([rows, columns], axis=1) * scan.step_px + scan.margin_px
+    return grid + rng.uniform(-scan.jitter_px, scan.jitter_px, grid.shape)
 
 
 def make_probe(patch_px: int, photons: float) -> Complex:

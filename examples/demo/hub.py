@@ -43,19 +43,42 @@ class Hub:
         return self.scans / f"patched_{split}.npz"
 
     @property
+    def scan_manifest(self) -> Path:
+        """What made the scans."""
+        return self.scans / "run_manifest.json"
+
+    @property
     def pinn(self) -> Path:
         """Folder of the gridsize-2 PINN (phase E)."""
         return self.root / f"data/phase_e/dose_{self.dose}/{VIEW}/gs2"
+
+    @property
+    def pinn_manifest(self) -> Path:
+        """What made the PINN."""
+        return self.pinn / "training_manifest.json"
 
     @property
     def baseline(self) -> Path:
         """Folder of the gridsize-1 Baseline (phase E)."""
         return self.root / f"data/phase_e/dose_{self.dose}/baseline/gs1"
 
+    @property
+    def baseline_manifest(self) -> Path:
+        """What made the Baseline."""
+        return self.baseline / "training_manifest.json"
+
     def reconstruction(self, split: str) -> Path:
         """File of the iterative reconstruction of one half (phase F)."""
         folder = self.root / f"data/phase_f/dose_{self.dose}/{VIEW}/{split}"
         return folder / "ptychi_reconstruction.npz"
+
+    def reconstruction_manifest(self, split: str) -> Path:
+        """What made the reconstruction."""
+        return self.reconstruction(split).with_name("reconstruction_manifest.json")
+
+    def log(self, step: str) -> Path:
+        """What a step said."""
+        return self.root / f"cli/{step}.log"
 
     def run(self, split: str) -> Path:
         """Folder of the comparison on one half."""

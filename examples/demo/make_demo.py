@@ -1,6 +1,6 @@
-"""The demo: simulate, train, reconstruct, then compare in windows, with a kill -9 in the middle.
+"""Make the whole demo: simulate a scan, train, reconstruct, and compare in windows.
 
-Every step is skipped where its files are there and unchanged, so a second call ends in seconds.
+Every step is skipped when it is complete, so that an interrupted demo goes on where it was.
 """
 
 from __future__ import annotations
@@ -10,93 +10,141 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
-from hub import SPLITS, Hub, read_arguments
+from hub import SPLITS, Hub, is_complete, read_arguments
+from recipes import Baseline, Pinn, Recipe, Reconstruction, Scan
+from windows import compare_in_windows
+
+from ptyrun.paths import RunPaths
 
 HERE = Path(__file__).resolve().parent
-WINDOW = "40s"
-MOST_WINDOWS = 40
-WORK_REMAINS = 75
-CHUNK_GROUPS = "64"
-ENVIRONMENT = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+COMPARED_SPLIT = "test"
+LAST_LINES = 15
 
 
-def make(hub: Hub) -> None:
-    """Fill the hub and compare the test split."""
-    begun = time.monotonic()
-    step("simulate", hub, "simulate.py", hub.scans / "run_manifest.json")
-    step("train the PINN", hub, "train_pinn.py", hub.pinn / "training_manifest.json")
-    step("train the Baseline", hub, "train_baseline.py", hub.baseline / "training_manifest.json")
-    for split in SPLITS:
-        manifest = hub.reconstruction(split).with_name("reconstruction_manifest.json")
-        step(f"reconstruct the {split} split", hub, "reconstruct.py", manifest, split)
-    compare(hub, "test")
-    print(f"done in {time.monotonic() - begun:.0f} s; see {hub.run('test')}/comparison_plot.png")
+@dataclass(frozen=True)
+class Step:
+    """One script of the demo and the manifest that it writes when it is complete."""
+
+    name: str
+    does: str
+    script: str
+    manifest: Path
+    recipe: Recipe
+    words: tuple[str, ...] = ()
 
 
-def step(title: str, hub: Hub, script: str, manifest: Path, *words: str) -> None:
-    """Run one script in a process of its own, unless what it makes is there."""
-    if manifest.is_file():
-        print(f"{title}: done before ({manifest})")
-        return
-    print(f"{title} ...", flush=True)
-    begun = time.monotonic()
-    options = ["--hub", str(hub.root), "--dose", str(hub.dose)]
-    subprocess.run(
-        [sys.executable, "-W", "ignore", str(HERE / script), *options, *words],
-        check=True,
-        env=ENVIRONMENT,
+def scan_step(hub: Hub) -> Step:
+    """The step on which all others depend."""
+    return Step(
+        "simulate",
+        f"simulate a scan with {hub.dose} photons per exposure",
+        "simulate.py",
+        hub.scan_manifest,
+        Scan(photons=hub.dose),
     )
-    print(f"{title}: {time.monotonic() - begun:.0f} s")
 
 
-def compare(hub: Hub, split: str) -> None:
-    """Repeat windows until the comparison is complete; kill the first one in the middle."""
-    run = hub.run(split)
-    words = [
-        "compare",
-        "--pinn_dir", str(hub.pinn),
-        "--baseline_dir", str(hub.baseline),
-        "--test_data", str(hub.scan(split)),
-        "--tike_recon_path", str(hub.reconstruction(split)),
-        "--output_dir", str(run),
-        "--pinn-chunk-size", CHUNK_GROUPS,
-        "--baseline-chunk-size", CHUNK_GROUPS,
-        "--window", WINDOW,
-    ]  # fmt: skip
-    if not (run / "manifest.json").exists():
-        kill_in_the_middle(words, run)
-    for number in range(1, MOST_WINDOWS + 1):
-        print(f"window {number} of {WINDOW}: ptyrun compare ...", flush=True)
-        code = ptyrun(words).wait()
-        if code != WORK_REMAINS:
-            break
+def later_steps(hub: Hub) -> list[Step]:
+    """What can be done at the same time, the longest first."""
+    train_baseline = Step(
+        "baseline",
+        "train the Baseline on the truth of the train split",
+        "train_baseline.py",
+        hub.baseline_manifest,
+        Baseline(),
+    )
+    train_pinn = Step(
+        "pinn",
+        "train the PINN on the diffraction of the train split",
+        "train_pinn.py",
+        hub.pinn_manifest,
+        Pinn(),
+    )
+    reconstruct = [
+        Step(
+            f"reconstruct-{split}",
+            f"reconstruct the {split} split with pty-chi",
+            "reconstruct.py",
+            hub.reconstruction_manifest(split),
+            Reconstruction(),
+            (split,),
+        )
+        for split in SPLITS
+    ]
+    return [train_baseline, train_pinn, *reconstruct]
+
+
+def make_demo(hub: Hub) -> None:
+    """Do what is missing and say where the results are."""
+    started = time.perf_counter()
+    run_step(hub, scan_step(hub))
+    run_together(hub, later_steps(hub))
+    compare_in_windows(hub, COMPARED_SPLIT)
+    run = RunPaths(hub.run(COMPARED_SPLIT))
+    print(f"picture: {run.plot}")
+    print(f"figures: {run.results}")
+    print(f"demo complete in {time.perf_counter() - started:.0f} s")
+
+
+def run_together(hub: Hub, steps: Sequence[Step]) -> None:
+    """Run as many steps at once as there are cores: each uses one, which is faster than in turn."""
+    with ThreadPoolExecutor(max_workers=len(os.sched_getaffinity(0))) as pool:
+        running = [pool.submit(run_step, hub, step) for step in steps]
+    for step in running:
+        step.result()
+
+
+def run_step(hub: Hub, step: Step) -> None:
+    """Run one script unless it is complete.
+
+    Raises
+    ------
+    SystemExit
+        If the script fails, with the end of its log.
+    """
+    if is_complete(step.manifest, step.recipe.settings()):
+        say(step, f"complete: {step.does}")
+        return
+    say(step, step.does)
+    started = time.perf_counter()
+    log = hub.log(step.name)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("w", encoding="utf-8") as errors:
+        code = run_script(hub, step, errors)
     if code:
-        sys.exit(code)
+        end = "\n".join(log.read_text(encoding="utf-8").splitlines()[-LAST_LINES:])
+        raise SystemExit(f"{step.name} failed with exit code {code}; the end of {log}:\n{end}")
+    say(step, f"done in {time.perf_counter() - started:.0f} s")
 
 
-def kill_in_the_middle(words: Sequence[str], run: Path) -> None:
-    """Kill a window with SIGKILL as soon as its ledger names a chunk."""
-    print(f"window 0 of {WINDOW}, to be killed: ptyrun compare ...", flush=True)
-    process = ptyrun(words)
-    while process.poll() is None and not committed(run):
-        time.sleep(0.05)
-    process.kill()
-    process.wait()
-    print(f"killed with SIGKILL after {committed(run)} committed chunks; nothing of them is lost")
+def run_script(hub: Hub, step: Step, errors: TextIO) -> int:
+    """Run a script, show its output line by line, give its exit code."""
+    script = str(HERE / step.script)
+    words = [*step.words, "--hub", str(hub.root), "--dose", str(hub.dose)]
+    environment = {"TF_CPP_MIN_LOG_LEVEL": "3", "OMP_NUM_THREADS": "1", **os.environ}
+    with subprocess.Popen(
+        [sys.executable, script, *words],
+        stdout=subprocess.PIPE,
+        stderr=errors,
+        env=environment,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            say(step, line.rstrip())
+    return process.returncode
 
 
-def ptyrun(words: Sequence[str]) -> subprocess.Popen[bytes]:
-    """Start ptyrun in a process of its own."""
-    return subprocess.Popen([sys.executable, "-m", "ptyrun", *words], env=ENVIRONMENT)
-
-
-def committed(run: Path) -> int:
-    """How many chunks the ledger names."""
-    ledgers = (run / "ledger").glob("*.jsonl")
-    return sum(ledger.read_bytes().count(b'"event":"commit"') for ledger in ledgers)
+def say(step: Step, text: str) -> None:
+    """Print a line under the step's name, whole, whoever else is printing."""
+    sys.stdout.write(f"{step.name:<17} {text}\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":
-    make(read_arguments(__doc__)[0])
+    make_demo(read_arguments(__doc__)[0])

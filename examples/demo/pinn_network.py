@@ -14,8 +14,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-STAGES = 3
-WIDTH = 12
 # In parts of the strongest illumination: where light is weaker, a step trusts it less.
 REGULARISATION = 0.02
 SMALLEST_AMPLITUDE = 1e-3
@@ -33,7 +31,7 @@ class UnrolledPinn(nn.Module):
     probe_spectrum: Tensor
     frequency: Tensor
 
-    def __init__(self, probe: Tensor, stages: int = STAGES, width: int = WIDTH) -> None:
+    def __init__(self, probe: Tensor, stages: int, width: int) -> None:
         super().__init__()
         self.register_buffer("probe_spectrum", torch.fft.fft2(probe))
         self.register_buffer("frequency", torch.fft.fftfreq(probe.shape[-1]))

@@ -15,6 +15,7 @@ import torch
 from gaussian_blur import stand_in_for_torchvision
 from hub import SPLITS, Hub, read_arguments, write_manifest, write_npz
 from numpy.typing import NDArray
+from recipes import Reconstruction
 
 from ptyrun.ptycho.measurement import Scan
 from ptyrun.ptycho.scan import open_scan
@@ -32,27 +33,14 @@ except ModuleNotFoundError as error:
     )
 
 ALGORITHM = "pty-chi LSQML"
-EPOCHS = 16
 EPOCHS_PER_LINE = 4
-BATCH_FRAMES = 32
-SEED = 23
 
 
-def settings(hub: Hub) -> dict[str, object]:
-    """What decides the file of this step."""
-    return {
-        "algorithm": ALGORITHM,
-        "epochs": EPOCHS,
-        "batch_frames": BATCH_FRAMES,
-        "seed": SEED,
-    }
-
-
-def reconstruct(hub: Hub, split: str) -> None:
+def reconstruct(hub: Hub, split: str, recipe: Reconstruction) -> None:
     """Reconstruct one split onto the whole object's pixel grid."""
     torch.set_num_threads(1)
     started = time.perf_counter()
-    found, residuals = iterate(open_scan(hub.scan(split)), EPOCHS)
+    found, residuals = iterate(open_scan(hub.scan(split)), recipe)
     computation_time_s = time.perf_counter() - started
     path = hub.reconstruction(split)
     write_npz(
@@ -64,8 +52,8 @@ def reconstruct(hub: Hub, split: str) -> None:
         },
     )
     write_manifest(
-        path.with_name("reconstruction_manifest.json"),
-        settings(hub),
+        hub.reconstruction_manifest(split),
+        recipe.settings(),
         inputs=[hub.scan(split)],
         outputs=[path],
         figures={
@@ -76,7 +64,7 @@ def reconstruct(hub: Hub, split: str) -> None:
     )
 
 
-def iterate(scan: Scan, epochs: int) -> tuple[NDArray[np.complex64], list[float]]:
+def iterate(scan: Scan, recipe: Reconstruction) -> tuple[NDArray[np.complex64], list[float]]:
     """Run pty-chi from empty space.
 
     Returns
@@ -92,7 +80,7 @@ def iterate(scan: Scan, epochs: int) -> tuple[NDArray[np.complex64], list[float]
     y, x = scan.positions_px.T
     residuals = []
     with PtychographyTask(
-        options(epochs),
+        options(recipe),
         diffraction_data=amplitudes**2,
         object_data=np.ones((1, *scan.object_guess.shape), np.complex64),
         # pty-chi's far field is the sum of N x N terms, not divided by N.
@@ -100,23 +88,26 @@ def iterate(scan: Scan, epochs: int) -> tuple[NDArray[np.complex64], list[float]
         probe_position_x_px=x,
         probe_position_y_px=y,
     ) as task:
-        for done in range(0, epochs, EPOCHS_PER_LINE):
-            task.run(min(EPOCHS_PER_LINE, epochs - done))
+        for done in range(0, recipe.epochs, EPOCHS_PER_LINE):
+            task.run(min(EPOCHS_PER_LINE, recipe.epochs - done))
             table = task.reconstructor.loss_tracker.table
             residuals.append(float(table["loss"].iloc[-1]))
-            print(f"epoch {len(table)} of {epochs}: mean residual {residuals[-1]:.5f}", flush=True)
+            print(
+                f"epoch {len(table)} of {recipe.epochs}: mean residual {residuals[-1]:.5f}",
+                flush=True,
+            )
         found = task.get_data_to_cpu("object", as_numpy=True)[0]
     return found.astype(np.complex64), residuals
 
 
-def options(epochs: int) -> api.LSQMLOptions:
+def options(recipe: Reconstruction) -> api.LSQMLOptions:
     """Settings of pty-chi: known probe, known positions, one thread, repeatable."""
     chosen = api.LSQMLOptions()
     method = chosen.reconstructor_options
-    method.num_epochs = epochs
-    method.batch_size = BATCH_FRAMES
+    method.num_epochs = recipe.epochs
+    method.batch_size = recipe.batch_frames
     method.default_device = api.Devices.CPU
-    method.random_seed = SEED
+    method.random_seed = recipe.seed
     method.allow_nondeterministic_algorithms = False
     method.rescale_probe_intensity_in_first_epoch = False
     chosen.object_options.remove_object_probe_ambiguity.enabled = False
@@ -133,4 +124,4 @@ if __name__ == "__main__":
     study, given = read_arguments(__doc__, "split")
     if given.split not in SPLITS:
         sys.exit(f"there is no split {given.split!r}: choose from {', '.join(SPLITS)}")
-    reconstruct(study, given.split)
+    reconstruct(study, given.split, Reconstruction())

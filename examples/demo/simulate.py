@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 
 import numpy as np
-from experiment import Exposures, Setup, cut_patches, expose
+from experiment import Exposures, cut_patches, expose
 from hub import SPLITS, Hub, read_arguments, write_manifest, write_npz
 from numpy.typing import NDArray
+from recipes import Scan
 
 Arrays = dict[str, NDArray[np.generic]]
 STAGES = ("simulated_raw", "canonical", "patched", "patched_train", "patched_test")
 PER_FRAME = ("diffraction", "xcoords", "ycoords", "Y")
 
 
-def settings(hub: Hub) -> dict[str, object]:
-    """What decides the files of this step."""
-    return asdict(Setup(photons=hub.dose))
-
-
-def simulate(hub: Hub, setup: Setup) -> None:
+def simulate(hub: Hub, scan: Scan) -> None:
     """Write the five files of phase C and their manifest."""
-    exposures = expose(setup)
+    exposures = expose(scan)
     raw = raw_arrays(exposures)
     canonical = canonical_arrays(exposures)
     patched = {**canonical, "Y": truth_patches(exposures)}
@@ -32,8 +27,8 @@ def simulate(hub: Hub, setup: Setup) -> None:
         write_npz(hub.scans / f"{name}.npz", arrays)
     detected = exposures.counts.sum(axis=(1, 2), dtype=np.int64)
     write_manifest(
-        hub.scans / "run_manifest.json",
-        asdict(setup),
+        hub.scan_manifest,
+        scan.settings(),
         inputs=[],
         outputs=[hub.scans / f"{name}.npz" for name in STAGES],
         figures={
@@ -106,4 +101,4 @@ def _geometry(exposures: Exposures) -> Arrays:
 
 if __name__ == "__main__":
     study, _ = read_arguments(__doc__)
-    simulate(study, Setup(photons=study.dose))
+    simulate(study, Scan(photons=study.dose))

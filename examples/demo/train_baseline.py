@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from hub import Hub, read_arguments, write_manifest
 from numpy.typing import NDArray
+from recipes import Baseline
 
 from ptyrun.ptycho.normalisation import normalisation_factor, normalised_groups
 from ptyrun.ptycho.npz import NpzFile
@@ -21,14 +22,8 @@ import tensorflow as tf
 
 Float32 = NDArray[np.float32]
 
-EPOCHS = 4
-BATCH_FRAMES = 8
-LEARNING_RATE = 2e-3
-FINE_WIDTH = 16
-COARSE_WIDTH = 48
 # The border of a patch is dark, and stitching takes its centre alone.
 UNTRAINED_BORDER_PX = 18
-SEED = 17
 
 
 @dataclass(frozen=True)
@@ -45,44 +40,32 @@ class Report(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Say how far the patches still are from the truth."""
-        losses = logs or {}
+        errors = {name: loss**0.5 for name, loss in (logs or {}).items()}
         print(
-            f"epoch {epoch + 1} of {EPOCHS}: error {losses['amplitude_centre_loss'] ** 0.5:.3f} in"
-            f" amplitude, {losses['phase_centre_loss'] ** 0.5:.3f} rad in phase (root mean square)",
+            f"epoch {epoch + 1} of {self.params['epochs']}: root mean square error"
+            f" {errors['amplitude_centre_loss']:.3f} in amplitude,"
+            f" {errors['phase_centre_loss']:.3f} rad in phase",
             flush=True,
         )
 
 
-def settings(hub: Hub) -> dict[str, object]:
-    """What decides the file of this step."""
-    return {
-        "gridsize": 1,
-        "epochs": EPOCHS,
-        "batch_frames": BATCH_FRAMES,
-        "learning_rate": LEARNING_RATE,
-        "fine_width": FINE_WIDTH,
-        "coarse_width": COARSE_WIDTH,
-        "seed": SEED,
-    }
-
-
-def train_baseline(hub: Hub) -> None:
+def train_baseline(hub: Hub, recipe: Baseline) -> None:
     """Train on the truth of the train split and save the network as a Keras 3 file."""
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
-    keras.utils.set_random_seed(SEED)
+    keras.utils.set_random_seed(recipe.seed)
     started = time.perf_counter()
     examples = mirrored(training_examples(hub.scan("train")))
-    network = make_network(examples.diffraction.shape[1])
-    losses = fit(network, examples)
+    network = make_network(examples.diffraction.shape[1], recipe)
+    losses = fit(network, examples, recipe)
     hub.baseline.mkdir(parents=True, exist_ok=True)
     model = hub.baseline / "baseline.keras"
     partial = model.with_name("partial.keras")
     network.save(partial)
     partial.replace(model)
     write_manifest(
-        hub.baseline / "training_manifest.json",
-        settings(hub),
+        hub.baseline_manifest,
+        recipe.settings(),
         inputs=[hub.scan("train")],
         outputs=[model],
         figures={"losses": losses, "training_time_s": time.perf_counter() - started},
@@ -115,41 +98,45 @@ def mirrored(examples: Examples) -> Examples:
     return Examples(four(examples.diffraction), four(examples.amplitude), four(examples.phase_rad))
 
 
-def make_network(patch_px: int) -> keras.Model:
+def make_network(patch_px: int, recipe: Baseline) -> keras.Model:
     """U-Net from (B, N, N, 1) to amplitude and phase, (B, N, N, 1) each."""
     layers = keras.layers
+    fine_width, coarse_width = recipe.fine_width, recipe.coarse_width
 
     def convolution(x: tf.Tensor, width: int, size: int = 3, stride: int = 1) -> tf.Tensor:
         return layers.Conv2D(width, size, stride, padding="same", activation="relu")(x)
 
     def residual(x: tf.Tensor) -> tf.Tensor:
-        inner = layers.Conv2D(COARSE_WIDTH, 3, padding="same")(convolution(x, COARSE_WIDTH))
+        inner = layers.Conv2D(coarse_width, 3, padding="same")(convolution(x, coarse_width))
         return layers.ReLU()(layers.Add()([x, inner]))
 
     def image(x: tf.Tensor, name: str) -> tf.Tensor:
-        fine = convolution(x, FINE_WIDTH)
+        fine = convolution(x, fine_width)
         return layers.Conv2DTranspose(1, 4, 2, padding="same", name=name)(fine)
 
     diffraction = keras.Input((patch_px, patch_px, 1), name="diffraction")
-    fine = convolution(diffraction, FINE_WIDTH, size=6, stride=2)
-    coarse = residual(residual(convolution(fine, COARSE_WIDTH, stride=2)))
-    coarsest = residual(convolution(coarse, COARSE_WIDTH, stride=2))
+    fine = convolution(diffraction, fine_width, size=6, stride=2)
+    coarse = residual(residual(convolution(fine, coarse_width, stride=2)))
+    coarsest = residual(convolution(coarse, coarse_width, stride=2))
     coarse = residual(layers.Add()([coarse, layers.UpSampling2D()(coarsest)]))
-    risen = layers.Conv2DTranspose(FINE_WIDTH, 4, 2, padding="same", activation="relu")(coarse)
-    merged = convolution(layers.Concatenate()([fine, risen]), FINE_WIDTH)
+    risen = layers.Conv2DTranspose(fine_width, 4, 2, padding="same", activation="relu")(coarse)
+    merged = convolution(layers.Concatenate()([fine, risen]), fine_width)
     return keras.Model(diffraction, [image(merged, "amplitude"), image(merged, "phase")])
 
 
-def fit(network: keras.Model, examples: Examples) -> dict[str, list[float]]:
+def fit(network: keras.Model, examples: Examples, recipe: Baseline) -> dict[str, list[float]]:
     """Minimise the mean squared error at the centres of the patches."""
     border = UNTRAINED_BORDER_PX
     centres = [
         keras.layers.Cropping2D(border, name=f"{name}_centre")(output)
         for name, output in zip(("amplitude", "phase"), network.outputs, strict=True)
     ]
-    n_steps = EPOCHS * (len(examples.diffraction) // BATCH_FRAMES)
+    n_steps = recipe.epochs * (len(examples.diffraction) // recipe.batch_frames)
     rate = keras.optimizers.schedules.CosineDecay(
-        LEARNING_RATE / 20, n_steps, warmup_target=LEARNING_RATE, warmup_steps=n_steps // 10
+        recipe.learning_rate / 20,
+        n_steps,
+        warmup_target=recipe.learning_rate,
+        warmup_steps=n_steps // 10,
     )
     trained = keras.Model(network.inputs, centres)
     trained.compile(keras.optimizers.Adam(rate), loss=["mse", "mse"])
@@ -157,8 +144,8 @@ def fit(network: keras.Model, examples: Examples) -> dict[str, list[float]]:
     history = trained.fit(
         examples.diffraction,
         [examples.amplitude[inner], examples.phase_rad[inner]],
-        batch_size=BATCH_FRAMES,
-        epochs=EPOCHS,
+        batch_size=recipe.batch_frames,
+        epochs=recipe.epochs,
         verbose=0,
         callbacks=[Report()],
     )
@@ -166,4 +153,4 @@ def fit(network: keras.Model, examples: Examples) -> dict[str, list[float]]:
 
 
 if __name__ == "__main__":
-    train_baseline(read_arguments(__doc__)[0])
+    train_baseline(read_arguments(__doc__)[0], Baseline())

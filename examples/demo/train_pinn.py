@@ -8,48 +8,31 @@ from pathlib import Path
 import numpy as np
 import torch
 from hub import Hub, read_arguments, write_manifest
-from pinn_network import STAGES, WIDTH, UnrolledPinn
+from pinn_network import UnrolledPinn
+from recipes import Pinn
 from torch import Tensor
 
 from ptyrun.ptycho.grouping import draw_groups, local_offsets_px
 from ptyrun.ptycho.normalisation import normalisation_factor, normalised_groups
 from ptyrun.ptycho.scan import open_scan
 
-GRIDSIZE = 2
-EPOCHS = 4
-BATCH_GROUPS = 16
-LEARNING_RATE = 2e-3
 WARM_UP = 0.15
-SEED = 11
 
 
-def settings(hub: Hub) -> dict[str, object]:
-    """What decides the file of this step."""
-    return {
-        "gridsize": GRIDSIZE,
-        "stages": STAGES,
-        "width": WIDTH,
-        "epochs": EPOCHS,
-        "batch_groups": BATCH_GROUPS,
-        "learning_rate": LEARNING_RATE,
-        "seed": SEED,
-    }
-
-
-def train_pinn(hub: Hub) -> None:
+def train_pinn(hub: Hub, recipe: Pinn) -> None:
     """Train on the train split and export the network as a ``torch.export`` program."""
     torch.set_num_threads(1)
-    torch.manual_seed(SEED)
+    torch.manual_seed(recipe.seed)
     started = time.perf_counter()
     diffraction, offsets, probe = training_groups(hub.scan("train"))
-    network = UnrolledPinn(probe)
-    residuals = fit(network, diffraction, offsets, EPOCHS)
+    network = UnrolledPinn(probe, recipe.stages, recipe.width)
+    residuals = fit(network, diffraction, offsets, recipe)
     hub.pinn.mkdir(parents=True, exist_ok=True)
     model = hub.pinn / "pinn.pt2"
     export(network, diffraction[:2].clone(), offsets[:2].clone(), model)
     write_manifest(
-        hub.pinn / "training_manifest.json",
-        settings(hub),
+        hub.pinn_manifest,
+        recipe.settings(),
         inputs=[hub.scan("train")],
         outputs=[model],
         figures={"residuals": residuals, "training_time_s": time.perf_counter() - started},
@@ -61,7 +44,7 @@ def training_groups(path: Path) -> tuple[Tensor, Tensor, Tensor]:
     scan = open_scan(path)
     if scan.probe is None:
         raise SystemExit(f"{path} holds no probe, and the PINN needs one")
-    frames = draw_groups(scan.positions_px, GRIDSIZE)
+    frames = draw_groups(scan.positions_px, Pinn.GRIDSIZE)
     factor = normalisation_factor(scan.energies(), frames, scan.patch_px)
     diffraction = torch.from_numpy(normalised_groups(scan, frames, factor)).permute(0, 3, 1, 2)
     offsets = local_offsets_px(scan.positions_px, frames)[:, 0].transpose(0, 2, 1)
@@ -72,18 +55,18 @@ def training_groups(path: Path) -> tuple[Tensor, Tensor, Tensor]:
     )
 
 
-def fit(network: UnrolledPinn, diffraction: Tensor, offsets: Tensor, epochs: int) -> list[float]:
+def fit(network: UnrolledPinn, diffraction: Tensor, offsets: Tensor, recipe: Pinn) -> list[float]:
     """Minimise the residual; the mean of each epoch is printed and returned."""
-    n_batches = len(diffraction) // BATCH_GROUPS
-    optimiser = torch.optim.Adam(network.parameters(), LEARNING_RATE)
+    n_batches = len(diffraction) // recipe.batch_groups
+    optimiser = torch.optim.Adam(network.parameters(), recipe.learning_rate)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, LEARNING_RATE, total_steps=epochs * n_batches, pct_start=WARM_UP
+        optimiser, recipe.learning_rate, total_steps=recipe.epochs * n_batches, pct_start=WARM_UP
     )
     means = []
-    for epoch in range(epochs):
-        order = torch.randperm(len(diffraction))[: n_batches * BATCH_GROUPS]
+    for epoch in range(recipe.epochs):
+        order = torch.randperm(len(diffraction))[: n_batches * recipe.batch_groups]
         residuals = []
-        for batch in order.view(n_batches, BATCH_GROUPS):
+        for batch in order.view(n_batches, recipe.batch_groups):
             given = diffraction[batch], offsets[batch]
             loss = network.residual(network(*given), *given)
             optimiser.zero_grad()
@@ -92,7 +75,10 @@ def fit(network: UnrolledPinn, diffraction: Tensor, offsets: Tensor, epochs: int
             schedule.step()
             residuals.append(loss.item())
         means.append(float(np.mean(residuals)))
-        print(f"epoch {epoch + 1} of {epochs}: {means[-1]:.3%} of the energy unexplained")
+        print(
+            f"epoch {epoch + 1} of {recipe.epochs}: {means[-1]:.3%} of the energy unexplained",
+            flush=True,
+        )
     return means
 
 
@@ -108,4 +94,4 @@ def export(network: UnrolledPinn, diffraction: Tensor, offsets: Tensor, path: Pa
 
 
 if __name__ == "__main__":
-    train_pinn(read_arguments(__doc__)[0])
+    train_pinn(read_arguments(__doc__)[0], Pinn())

@@ -23,13 +23,21 @@ from ptyrun.engine.store import ChunkWriter
 from ptyrun.engine.window import Window, estimate, nothing_fits
 from ptyrun.engine.work import FATAL, OpenWork, Work
 from ptyrun.engine.writer import Finished, Writer
-from ptyrun.errors import PredictionError
+from ptyrun.errors import ExitCode, PredictionError
 from ptyrun.paths import RunPaths
 
 MAX_FAILURES_IN_A_ROW = 8
 GRACE_S = 5.0  # after a signal, a chunk that ends within it is finished, another one dropped
 
 Tell = Callable[[str, "ArmPlan | None", int | None, str], None]
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Why a session ends before all is done."""
+
+    reason: str
+    code: ExitCode = ExitCode.INCOMPLETE
 
 
 @dataclass
@@ -49,16 +57,16 @@ class Bench:
     def __post_init__(self) -> None:
         self.startup_s = self.window.elapsed_s
 
-    def closing(self) -> str | None:
+    def closing(self) -> Stop | None:
         """Say why nothing may be begun any more, if so."""
         if self.interrupts.reason is not None:
-            return self.interrupts.reason
-        return "the window is used up" if self.window.remaining_s <= 0 else None
+            return Stop(self.interrupts.reason)
+        return Stop("the window is used up") if self.window.remaining_s <= 0 else None
 
-    def no_room(self, plan: ArmPlan, chunks: range, *, loaded: bool, unwritten: int) -> str | None:
+    def no_room(self, plan: ArmPlan, chunks: range, *, loaded: bool, unwritten: int) -> Stop | None:
         """Say why *chunks* may not be begun any more, if so."""
-        if reason := self.closing():
-            return reason
+        if stop := self.closing():
+            return stop
         arm = self.ledger.progress.arms[plan.name]
         n_items = plan.chunk_range(chunks[-1]).stop - plan.chunk_range(chunks[0]).start
         first = not self.began_work
@@ -66,8 +74,8 @@ class Bench:
         if needed is None or needed.total_s(unwritten) <= self.window.remaining_s:
             return None
         if first:
-            return nothing_fits(self.window, self.startup_s, needed)
-        return "no further chunk fits the window"
+            return Stop(nothing_fits(self.window, self.startup_s, needed))
+        return Stop("no further chunk fits the window")
 
 
 class ArmRun:
@@ -86,33 +94,41 @@ class ArmRun:
         self._loader = Loader(work, schedule)
         self._in_hand: Stretch | None = None
         self._outputs: NDArray[Any] = np.empty(0)
-        self._skipped: range | None = None
+        self._skipped: Stretch | None = None
         self._began_s = time.monotonic()
         self._warm = False
 
     def _tell(self, kind: str, chunk: int, message: str) -> None:
         self._bench.tell(kind, self._plan, chunk, message)
 
-    def loop(self) -> str | None:
+    def loop(self) -> Stop | None:
         """Compute until nothing is left to take, or return why it ends before."""
         while not self._loader.ended:
             batch = self._loader.get()
             self._writer.insist()
-            if self._writer.failed_in_a_row >= MAX_FAILURES_IN_A_ROW:
-                return f"{self._writer.failed_in_a_row} attempts in a row failed"
+            if stop := self._hopeless():
+                return stop
             if batch is None:
-                if reason := self._bench.closing():
-                    return reason
-            elif batch.stretch.chunks != self._skipped and (reason := self._take(batch)):
-                return reason
+                stop = self._bench.closing()
+            elif batch.stretch is not self._skipped:
+                stop = self._take(batch)
+            if stop is not None:
+                return stop
         return None
 
-    def _take(self, batch: Batch) -> str | None:
+    def _hopeless(self) -> Stop | None:
+        in_a_row = self._writer.failed_in_a_row
+        if in_a_row < MAX_FAILURES_IN_A_ROW:
+            return None
+        reason = f"{in_a_row} attempts in a row failed, the last with {self._writer.last_failure}"
+        return Stop(reason, ExitCode.FAILED)
+
+    def _take(self, batch: Batch) -> Stop | None:
         if batch.items.start == batch.stretch.items.start:
-            reason = self._begin(batch.stretch)
+            stop = self._begin(batch.stretch)
         else:
-            reason = self._leave(batch.items.start)
-        if reason is None:
+            stop = self._leave(batch.items.start)
+        if stop is None:
             try:
                 if batch.error is not None:
                     raise batch.error
@@ -121,14 +137,14 @@ class ArmRun:
                 raise
             except Exception as error:
                 self._fail(batch.stretch, error)
-        return reason
+        return stop
 
-    def _begin(self, stretch: Stretch) -> str | None:
+    def _begin(self, stretch: Stretch) -> Stop | None:
         bench = self._bench
         self._in_hand = stretch
         unwritten = self._writer.unwritten
-        if reason := bench.no_room(self._plan, stretch.chunks, loaded=True, unwritten=unwritten):
-            return reason
+        if stop := bench.no_room(self._plan, stretch.chunks, loaded=True, unwritten=unwritten):
+            return stop
         bench.began_work = True
         self._began_s = max(self._began_s, stretch.taken_s)
         at_s = round(bench.window.elapsed_s, 3)
@@ -142,13 +158,13 @@ class ArmRun:
         self._outputs = np.empty(shape, np.dtype(self._plan.dtype))
         return None
 
-    def _leave(self, item: int) -> str | None:
+    def _leave(self, item: int) -> Stop | None:
         """Say why the stretch in hand is dropped, if a signal came and its end is far."""
         reason = self._bench.interrupts.reason
         if reason is None or self._in_hand is None:
             return None
         left_s = (self._in_hand.items.stop - item) * (self._arm.item_s or np.inf)
-        return reason if left_s > GRACE_S else None
+        return Stop(reason) if left_s > GRACE_S else None
 
     def _compute(self, batch: Batch) -> None:
         items, stretch = batch.items, batch.stretch
@@ -176,7 +192,7 @@ class ArmRun:
         self._in_hand = None
 
     def _fail(self, stretch: Stretch, error: Exception) -> None:
-        self._skipped = stretch.chunks  # what the loader already read of it
+        self._skipped = stretch  # what the loader already read of it
         self._in_hand = None
         if len(stretch.chunks) > 1:
             self._schedule.failed_together(stretch.chunks)

@@ -32,6 +32,7 @@ from ptyrun.engine.records import (
     decode,
 )
 from ptyrun.engine.session import SUFFIX, SessionLedger
+from ptyrun.engine.signals import INTERRUPTED
 from ptyrun.errors import DamageError, ExitCode, IdentityError, SchemaError
 from ptyrun.paths import RunPaths
 
@@ -267,7 +268,8 @@ class Ledger:
             if file.commits or (file.closed and file.closed.progress):
                 break
             if file.closed and file.closed.exit_code == ExitCode.INCOMPLETE:
-                count += file.closed.reason not in BY_HAND
+                # A human's Ctrl-C says nothing about whether the windows are long enough.
+                count += file.closed.reason != INTERRUPTED
         return count
 
     def attempts(self, arm: ArmProgress, chunk: int, alive: Callable[[str], bool]) -> int:
@@ -304,10 +306,6 @@ class Ledger:
         """Take *name* as this process's own file: never re-read."""
         self._own = name
         return self.sessions.setdefault(name, SessionFile(name))
-
-
-# A human's Ctrl-C says nothing about whether the windows are long enough.
-BY_HAND = ("interrupted",)
 
 
 def _proves_itself(line: bytes) -> bool:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import ptyrun
 from ptyrun.engine import state
-from ptyrun.engine.arm_run import ArmRun, Bench, Tell, opened_work
+from ptyrun.engine.arm_run import ArmRun, Bench, Stop, Tell, opened_work
 from ptyrun.engine.check import size_damages
 from ptyrun.engine.claims import LEASE_S, Claims
 from ptyrun.engine.ledger import Ledger
@@ -22,11 +22,11 @@ from ptyrun.engine.progress import MAX_ATTEMPTS
 from ptyrun.engine.records import Closed
 from ptyrun.engine.repair import forgotten
 from ptyrun.engine.schedule import Quota, Schedule
-from ptyrun.engine.signals import Interrupts
+from ptyrun.engine.signals import INTERRUPTED, Interrupts
 from ptyrun.engine.store import compression_of, sweep
 from ptyrun.engine.window import Window
 from ptyrun.engine.work import Event, Listener, OpenWork, Outcome
-from ptyrun.errors import ExitCode, NoProgressError, StorageError
+from ptyrun.errors import ExitCode, NoProgressError, PtyrunError, StorageError
 from ptyrun.paths import RunPaths
 
 WINDOWS_WITHOUT_PROGRESS = 3
@@ -146,20 +146,21 @@ class _Session:
             for plan in plans
         }
         self._plans = [plan for plan in plans if plan.n_chunks]
+        self._waiting = False
         self._chunks_done = 0
         self._items_done = 0
 
-    def work(self, open_work: OpenWork) -> str | None:
+    def work(self, open_work: OpenWork) -> Stop | None:
         """Work on one arm after the other; return why it ends before all is done."""
         self._bench.tell("session", None, None, self._bench.session.name)
         self._demote()
         while any(self._schedules[plan.name].has_left() for plan in self._plans):
             if self._quota.allows(1) < 1:
-                return "as many chunks as asked for are done"
+                return Stop("as many chunks as asked for are done")
             plan = next((p for p in self._plans if self._schedules[p.name].has_ready()), None)
-            reason = self._wait() if plan is None else self._work_on(plan, open_work)
-            if reason is not None:
-                return reason
+            stop = self._wait() if plan is None else self._work_on(plan, open_work)
+            if stop is not None:
+                return stop
         return None
 
     def _demote(self) -> None:
@@ -173,75 +174,87 @@ class _Session:
             for damage in damages:
                 self._bench.tell("demoted", plan, damage.chunk, str(damage))
 
-    def _wait(self) -> str | None:
-        self._bench.tell("waiting", None, None, "other workers hold what is left")
+    def _wait(self) -> Stop | None:
+        if not self._waiting:
+            self._bench.tell("waiting", None, None, "what is left is with others, or has to pause")
+        self._waiting = True
         time.sleep(WAIT_S)
         return self._bench.closing()
 
-    def _work_on(self, plan: ArmPlan, open_work: OpenWork) -> str | None:
+    def _work_on(self, plan: ArmPlan, open_work: OpenWork) -> Stop | None:
         bench = self._bench
-        if reason := bench.no_room(plan, range(1), loaded=False, unwritten=0):
-            return reason
+        self._waiting = False
+        if stop := bench.no_room(plan, range(1), loaded=False, unwritten=0):
+            return stop
         with opened_work(bench, plan, open_work) as work:
             schedule = self._schedules[plan.name]
             schedule.stretch_chunks = max(1, work.batch_items // plan.chunk_items)
             arm_run = ArmRun(bench, plan, schedule, work)
             try:
-                reason = arm_run.loop()
+                stop = arm_run.loop()
             finally:
                 arm_run.close()
                 chunks, items = arm_run.committed
                 self._chunks_done += chunks
                 self._items_done += items
             arm_run.insist()
-        return reason
+        return stop
 
-    def end(self, reason: str | None) -> Outcome:
-        """Write down how the session ends, and tell."""
+    def end(self, stop: Stop | None) -> Outcome:
+        """Write down how the session ends, and tell.
+
+        Raises
+        ------
+        NoProgressError
+            If too many windows in a row, this one included, closed with nothing committed.
+        """
         self._ledger.refresh()
-        outcome = self._outcome(reason)
+        outcome = self._outcome(stop)
+        if outcome.stop is ExitCode.INCOMPLETE and not self._progress():
+            row = 1 + self._ledger.windows_without_progress()
+            if row >= WINDOWS_WITHOUT_PROGRESS and outcome.reason != INTERRUPTED:
+                raise NoProgressError(
+                    f"{row} windows in a row closed without a single new chunk",
+                    why=outcome.reason,
+                    do="give a longer window, or plan into another folder with smaller chunks",
+                )
         self._close(outcome.stop, outcome.reason)
-        row = self._ledger.windows_without_progress()
-        if outcome.stop is ExitCode.INCOMPLETE and row >= WINDOWS_WITHOUT_PROGRESS:
-            raise NoProgressError(
-                f"{row} windows in a row closed without a single new chunk",
-                why=outcome.reason,
-                do="give a longer window, or plan into another folder with smaller chunks",
-            )
         return outcome
 
     def end_by(self, error: BaseException) -> None:
         """Write down that the session ends in *error*, if the disk still takes it."""
+        code = error.exit_code if isinstance(error, PtyrunError) else ExitCode.FAILED
+        what = error.args[0] if isinstance(error, PtyrunError) else str(error)
         try:
-            self._close(ExitCode.FAILED, f"{type(error).__name__}: {error}")
+            self._close(code, f"{type(error).__name__}: {what}")
         except StorageError:
             self._bench.session.abandon()
 
-    def _close(self, stop: ExitCode, reason: str) -> None:
-        done = self._ledger.progress.chunks_committed - self._committed_before
-        self._bench.session.close(
-            Closed(int(stop), reason, max(0, done), self._bench.window.elapsed_s)
-        )
-        if done > 0:
+    def _progress(self) -> int:
+        """Count the chunks that anybody committed since this session began."""
+        return max(0, self._ledger.progress.chunks_committed - self._committed_before)
+
+    def _close(self, code: ExitCode, reason: str) -> None:
+        progress = self._progress()
+        closed = Closed(int(code), reason, progress, self._bench.window.elapsed_s)
+        self._bench.session.close(closed)
+        if progress:
             state.save(self._ledger)
         self._bench.tell("closing", None, None, reason)
 
-    def _outcome(self, reason: str | None) -> Outcome:
+    def _outcome(self, stop: Stop | None) -> Outcome:
         arms = [self._ledger.progress.arms[plan.name] for plan in self._plans]
         chunks_left = sum(arm.plan.n_chunks - arm.chunks_committed for arm in arms)
         set_aside = {p.name: self._schedules[p.name].set_aside() for p in self._plans}
-        n_aside = sum(map(len, set_aside.values()))
         eta_s = self._ledger.progress.eta_s([plan.name for plan in self._plans])
         if chunks_left == 0:
-            stop, reason = ExitCode.COMPLETE, "all chunks are committed"
-        elif reason is None or chunks_left == n_aside:
-            stop, reason = ExitCode.FAILED, self._complaint(set_aside)
-        elif "in a row failed" in reason:
-            stop = ExitCode.FAILED
+            code, reason = ExitCode.COMPLETE, "all chunks are committed"
+        elif stop is None or chunks_left == sum(map(len, set_aside.values())):
+            code, reason = ExitCode.FAILED, self._complaint(set_aside)
         else:
-            stop = ExitCode.INCOMPLETE
+            code, reason = stop.code, stop.reason
         return Outcome(
-            stop=stop,
+            stop=code,
             reason=reason,
             chunks_done=self._chunks_done,
             chunks_left=chunks_left,
@@ -264,5 +277,6 @@ class _Session:
         budget_s = self._bench.window.budget_s
         if eta_s is None or budget_s is None:
             return None
-        useful_s = budget_s - self._bench.startup_s
+        loads_s = [arm.load_s[-1] for arm in self._ledger.progress.arms.values() if arm.load_s]
+        useful_s = budget_s - self._bench.startup_s - max(loads_s, default=0.0)
         return math.ceil(eta_s / useful_s) if useful_s > 0 else None

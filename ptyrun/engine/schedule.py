@@ -171,6 +171,10 @@ class Schedule:
         with self._ledger.lock:
             return self._attempts(chunk) + 1
 
+    def is_last(self, attempt: int) -> bool:
+        """Tell whether a chunk is set aside if this *attempt* fails."""
+        return attempt >= self._max_attempts
+
     def set_aside(self) -> list[int]:
         """Chunks that were tried too often."""
         with self._ledger.lock:

@@ -84,6 +84,7 @@ class Writer:
         self.committed = 0
         self.items_committed = 0
         self.failed_in_a_row = 0
+        self.last_failure = ""
         self._thread = threading.Thread(target=self._run, name="ptyrun-writer")
         self._thread.start()
 
@@ -147,8 +148,13 @@ class Writer:
         began_s = time.monotonic()
         failed: dict[int, int] = {}
         good: dict[int, _Checked] = {}
+        fatal: Exception | None = None
         for finished in group:
-            good.update(self._checked(finished, failed))
+            try:
+                self._check(finished, good, failed)
+            except FATAL as error:
+                fatal = error
+                break
         if good:
             stored = self._chunks.write({chunk: each.outputs for chunk, each in good.items()})
             write_s = round((time.monotonic() - began_s) / len(group), 6)
@@ -158,12 +164,13 @@ class Writer:
             self.committed += 1
             self.items_committed += len(self._plan.chunk_range(chunk))
             self._tell("committed", chunk, "")
+        if fatal is not None:
+            raise fatal
         for finished in group:
             chunks = finished.stretch.chunks
             self._schedule.finished(chunks, {c: failed[c] for c in chunks if c in failed})
 
-    def _checked(self, finished: Finished, failed: dict[int, int]) -> dict[int, _Checked]:
-        good: dict[int, _Checked] = {}
+    def _check(self, finished: Finished, good: dict[int, _Checked], failed: dict[int, int]) -> None:
         for chunk in finished.stretch.chunks:
             if self._arm.committed[chunk]:
                 continue  # another worker was faster; what is committed never changes
@@ -178,7 +185,6 @@ class Writer:
                 failed[chunk] = self.fail(chunk, error)
             else:
                 good[chunk] = _Checked(outputs, stats, finished.chunk_s, finished.warm)
-        return good
 
     def _record(self, stored: Stored, chunk: int, checked: _Checked, write_s: float) -> Committed:
         return Committed(
@@ -211,5 +217,7 @@ class Writer:
         )
         self._session.append([failed])
         self.failed_in_a_row += 1
-        self._tell("failed", chunk, failed.error)
+        self.last_failure = failed.error
+        last = self._schedule.is_last(attempt)
+        self._tell("set_aside" if last else "failed", chunk, failed.error)
         return attempt

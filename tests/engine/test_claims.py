@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import time
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+
+import pytest
+
+from ptyrun.engine.claims import Claims
+from tests.engine.children import spawn
+
+
+def hold(folder: Path, session: str, chunks: range, shared: bool) -> None:
+    claims = Claims(folder, session, shared=shared, lease_s=1.0)
+    with claims.board():
+        claims.take("one", chunks)
+    (folder / "held").touch()
+    time.sleep(60)
+
+
+@pytest.fixture(params=[False, True], ids=["one host", "shared"])
+def shared(request: pytest.FixtureRequest) -> bool:
+    return bool(request.param)
+
+
+@pytest.fixture
+def mine(tmp_path: Path, shared: bool) -> Claims:
+    return Claims(tmp_path, "mine", shared=shared, lease_s=1.0)
+
+
+def held(folder: Path, shared: bool) -> ForkServerProcess:
+    child = spawn(hold, folder, "theirs", range(3, 6), shared)
+    deadline_s = time.monotonic() + 20
+    while not (folder / "held").exists():
+        assert time.monotonic() < deadline_s
+        time.sleep(0.01)
+    return child
+
+
+def test_what_a_living_worker_claims_is_seen_and_what_a_dead_one_did_is_not(
+    tmp_path: Path, mine: Claims, shared: bool
+) -> None:
+    child = held(tmp_path, shared)
+    assert mine.others("one") == {3, 4, 5}
+    assert mine.others("two") == set()
+    assert mine.is_alive("theirs")
+    child.kill()
+    child.join()
+    assert mine.others("one") == set()
+    assert not mine.is_alive("theirs")
+
+
+def test_a_silent_worker_loses_its_claims_on_a_shared_folder_only(
+    tmp_path: Path, mine: Claims, shared: bool
+) -> None:
+    child = held(tmp_path, shared)
+    assert child.pid
+    os.kill(child.pid, signal.SIGSTOP)
+    assert mine.others("one") == {3, 4, 5}
+    time.sleep(1.5)
+    assert mine.others("one") == (set() if shared else {3, 4, 5})
+    child.kill()
+    child.join()
+
+
+def test_own_claims_are_not_others(mine: Claims) -> None:
+    with mine.board():
+        mine.take("one", range(2))
+    assert mine.others("one") == set()
+    assert mine.is_alive("mine")
+
+
+def test_everything_may_be_deleted_at_any_time(tmp_path: Path, mine: Claims, shared: bool) -> None:
+    child = held(tmp_path, shared)
+    shutil.rmtree(tmp_path)
+    with mine.board():
+        mine.take("one", range(2))
+        assert mine.others("one") == set()
+    mine.drop("one", range(2))
+    mine.close()
+    child.kill()
+    child.join()
+
+
+def test_claims_leave_one_small_file_per_session_and_none_at_its_end(
+    tmp_path: Path, mine: Claims
+) -> None:
+    for chunk in range(50):
+        with mine.board():
+            mine.take("one", range(chunk, chunk + 1))
+        mine.drop("one", range(chunk, chunk + 1))
+    assert len(list(tmp_path.iterdir())) <= 4
+    mine.close()
+    assert [path.stem for path in tmp_path.iterdir()] in ([], ["board"])
+
+
+def test_a_claim_that_makes_no_sense_is_passed_by(
+    tmp_path: Path, mine: Claims, shared: bool
+) -> None:
+    child = held(tmp_path, shared)
+    (tmp_path / "theirs.claim").write_text('{"one": [[3]]}')
+    assert mine.others("one") == set()
+    (tmp_path / "theirs.claim").write_text("[")
+    assert mine.others("one") == set()
+    child.kill()
+    child.join()
+
+
+def test_claiming_is_cheap(mine: Claims) -> None:
+    began_s = time.process_time()
+    for chunk in range(200):
+        with mine.board():
+            mine.others("one")
+            mine.take("one", range(chunk, chunk + 1))
+        mine.drop("one", range(chunk, chunk + 1))
+    assert (time.process_time() - began_s) / 200 < 0.02, "0.5 to 2 ms on a quiet machine"

@@ -1,0 +1,69 @@
+"""Disks that refuse: full (a small file system in memory) and read-only."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ptyrun.engine.check import verify
+from ptyrun.engine.ledger import Ledger
+from ptyrun.engine.manifest import Manifest
+from ptyrun.errors import ExitCode, StorageError
+from ptyrun.paths import RunPaths
+from tests.engine.toys import decoded, expected, planned, toy_manifest, toy_run
+
+
+def mount(*words: str) -> None:
+    done = subprocess.run(["mount", *words], capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"a small file system cannot be mounted here: {done.stderr.strip()}")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    if os.geteuid() or shutil.which("mount") is None:
+        pytest.skip("mounting a small file system takes root and mount(8)")
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount("-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder))
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+@pytest.mark.parametrize("shape", [(32, 32), (4, 4)], ids=["large chunks", "small chunks"])
+def test_a_full_disk_is_named_claims_nothing_false_and_the_run_goes_on_later(
+    small_disk: Path, shape: tuple[int, int]
+) -> None:
+    manifest = planned(small_disk / "run", toy_manifest(160, 8, shape=shape))
+    paths = RunPaths(small_disk / "run")
+    ballast = small_disk / "ballast"
+    free = os.statvfs(small_disk)
+    room = 8 * 8 * shape[0] * shape[1] * 5 // 2 + 20_000
+    ballast.write_bytes(bytes(max(0, free.f_bavail * free.f_frsize - room)))
+    with pytest.raises(StorageError, match="disk is full"):
+        toy_run(paths.root, batch_items=8)
+    done = Ledger.open(paths, manifest).progress.chunks_committed
+    assert 0 < done < 20
+    assert verify(paths) == []
+    ballast.unlink()
+    assert toy_run(paths.root).stop is ExitCode.COMPLETE
+    assert decoded(paths.root) == expected(manifest)
+
+
+def test_a_read_only_folder_is_named_and_still_can_be_read(small_disk: Path) -> None:
+    manifest = planned(small_disk / "run", toy_manifest())
+    paths = RunPaths(small_disk / "run")
+    toy_run(paths.root, max_chunks=2)
+    mount("-o", "remount,ro", str(small_disk))
+    with pytest.raises(StorageError, match="read-only"):
+        toy_run(paths.root)
+    assert Ledger.open(paths, Manifest.load(paths.manifest)).progress.chunks_committed == 2
+    assert verify(paths) == []
+    mount("-o", "remount,rw", str(small_disk))
+    assert toy_run(paths.root).stop is ExitCode.COMPLETE
+    assert decoded(paths.root) == expected(manifest)

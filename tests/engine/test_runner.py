@@ -1,0 +1,299 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from ptyrun.engine.ledger import Ledger, read_records
+from ptyrun.engine.manifest import ArmPlan, Fact
+from ptyrun.engine.processes import Process
+from ptyrun.engine.records import Closed, Committed, Failed, Forgotten, Started
+from ptyrun.engine.repair import repair
+from ptyrun.engine.runner import run
+from ptyrun.engine.window import Window
+from ptyrun.engine.work import Event
+from ptyrun.errors import (
+    BlockedError,
+    DamageError,
+    ExitCode,
+    IdentityError,
+    ModelError,
+    NoProgressError,
+    PredictionError,
+)
+from ptyrun.paths import RunPaths
+from tests.engine.toys import ToyWork, decoded, expected, planned, toy_manifest, toy_run
+
+
+def commits(folder: Path) -> list[Committed]:
+    return [r for _, r in read_records(RunPaths(folder)) if isinstance(r, Committed)]
+
+
+def failing(chunk: int, times: int) -> Callable[[range], None]:
+    """Fails in one chunk of 8 items, as often as told."""
+    left = [times]
+
+    def trouble(items: range) -> None:
+        if chunk * 8 in items and left[0]:
+            left[0] -= 1
+            raise RuntimeError(f"no luck with {items}")
+
+    return trouble
+
+
+def test_one_session_completes_all_arms(tmp_path: Path) -> None:
+    manifest = planned(tmp_path, toy_manifest(arms={"one": 1.0, "two": 2.0}))
+    outcome = toy_run(tmp_path)
+    assert (outcome.stop, outcome.chunks_done, outcome.chunks_left) == (ExitCode.COMPLETE, 16, 0)
+    assert (outcome.items_done, outcome.items_left) == (128, 0)
+    assert decoded(tmp_path) == expected(manifest)
+
+
+def test_a_complete_run_loads_no_model(tmp_path: Path) -> None:
+    manifest = planned(tmp_path, toy_manifest())
+    toy_run(tmp_path)
+
+    def open_work(arm: ArmPlan) -> ToyWork:
+        raise AssertionError("a model was loaded for nothing")
+
+    outcome = run(tmp_path, manifest, open_work, window=Window())
+    assert outcome.stop is ExitCode.COMPLETE
+
+
+def test_chunks_are_begun_no_more_than_asked_for(tmp_path: Path) -> None:
+    manifest = planned(tmp_path, toy_manifest())
+    for left in (5, 2):
+        outcome = toy_run(tmp_path, max_chunks=3)
+        assert (outcome.stop, outcome.chunks_left) == (ExitCode.INCOMPLETE, left)
+    assert toy_run(tmp_path, max_chunks=3).stop is ExitCode.COMPLETE
+    assert decoded(tmp_path) == expected(manifest)
+
+
+def test_only_the_arms_asked_for_are_worked_on(tmp_path: Path) -> None:
+    planned(tmp_path, toy_manifest(arms={"one": 1.0, "two": 2.0}))
+    assert toy_run(tmp_path, arms=["two"]).stop is ExitCode.COMPLETE
+    assert {record.arm for record in commits(tmp_path)} == {"two"}
+
+
+def test_calls_never_exceed_a_batch_and_small_chunks_share_one(tmp_path: Path) -> None:
+    manifest = planned(tmp_path, toy_manifest(50, 4))
+    works = []
+
+    def open_work(arm: ArmPlan) -> ToyWork:
+        works.append(ToyWork(arm, batch_items=16))
+        return works[-1]
+
+    run(tmp_path, manifest, open_work, window=Window())
+    (work,) = works
+    assert [len(items) for items in work.computed] == [16, 16, 16, 2]
+    assert decoded(tmp_path) == expected(manifest)
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_chunk_that_fails_is_tried_again(tmp_path: Path, times: int) -> None:
+    manifest = planned(tmp_path, toy_manifest())
+    outcome = toy_run(tmp_path, batch_items=8, trouble=failing(3, times))
+    assert outcome.stop is ExitCode.COMPLETE
+    assert decoded(tmp_path) == expected(manifest)
+    attempts = {record.chunk: record.attempt for record in commits(tmp_path)}
+    assert attempts[3] == times + 1
+    assert all(attempt == 1 for chunk, attempt in attempts.items() if chunk != 3)
+
+
+def test_a_chunk_that_always_fails_is_set_aside_and_the_others_go_on(tmp_path: Path) -> None:
+    planned(tmp_path, toy_manifest())
+    outcome = toy_run(tmp_path, batch_items=8, trouble=failing(3, 99))
+    assert (outcome.stop, outcome.chunks_left) == (ExitCode.FAILED, 1)
+    assert "chunk 3 of arm one was set aside: RuntimeError: no luck" in outcome.reason
+    failures = [r for _, r in read_records(RunPaths(tmp_path)) if isinstance(r, Failed)]
+    assert [failure.attempt for failure in failures] == [1, 2, 3]
+    assert "raise RuntimeError" in failures[0].traceback
+    again = toy_run(tmp_path)
+    assert (again.stop, again.chunks_done) == (ExitCode.FAILED, 0)
+
+
+def test_attempts_count_across_sessions_and_repair_gives_new_ones(tmp_path: Path) -> None:
+    manifest = planned(tmp_path, toy_manifest())
+    paths = RunPaths(tmp_path)
+    died = replace(Process.current(), pid=2**22 + 1)
+    for _ in range(3):
+        session = Ledger.open(paths, manifest).begin(None, died, "0")
+        session.append([Started("one", 3, 0, 1.0)], sync=False)
+    outcome = toy_run(tmp_path)
+    assert outcome.stop is ExitCode.FAILED
+    assert "chunk 3 of arm one was set aside: it killed its worker" in outcome.reason
+    assert repair(paths, []) == []
+    assert toy_run(tmp_path).stop is ExitCode.COMPLETE
+    assert decoded(tmp_path) == expected(manifest)
+
+
+def test_one_bad_chunk_among_neighbours_is_found_by_trying_each_alone(tmp_path: Path) -> None:
+    planned(tmp_path, toy_manifest())
+    outcome = toy_run(tmp_path, batch_items=32, trouble=failing(2, 99))
+    assert (outcome.stop, outcome.chunks_left) == (ExitCode.FAILED, 1)
+    failed = {r.chunk for _, r in read_records(RunPaths(tmp_path)) if isinstance(r, Failed)}
+    assert failed == {2}
+
+
+def test_when_everything_fails_the_session_gives_up_early(tmp_path: Path) -> None:
+    planned(tmp_path, toy_manifest(800, 8))
+
+    def trouble(items: range) -> None:
+        raise RuntimeError("nothing works")
+
+    outcome = toy_run(tmp_path, batch_items=8, trouble=trouble)
+    assert outcome.stop is ExitCode.FAILED
+    assert "in a row failed" in outcome.reason and "nothing works" in outcome.reason
+    failures = [r for _, r in read_records(RunPaths(tmp_path)) if isinstance(r, Failed)]
+    assert len(failures) < 20
+
+
+@pytest.mark.parametrize("error", [BlockedError("zeros", "all", "look"), ModelError("m", "w", "d")])
+def test_an_error_that_no_retry_heals_ends_the_session_at_once(
+    tmp_path: Path, error: Exception
+) -> None:
+    planned(tmp_path, toy_manifest())
+
+    def trouble(items: range) -> None:
+        if items.start >= 16:
+            raise error
+
+    with pytest.raises(type(error)):
+        toy_run(tmp_path, batch_items=8, trouble=trouble)
+    assert [record.chunk for record in commits(tmp_path)] == [0, 1]
+    closed = [r for _, r in read_records(RunPaths(tmp_path)) if isinstance(r, Closed)]
+    assert closed[-1].exit_code == type(error).exit_code
+    assert toy_run(tmp_path).stop is ExitCode.COMPLETE
+
+
+@pytest.mark.parametrize("broken", ["short", "dtype"])
+def test_outputs_that_break_the_contract_are_never_written(tmp_path: Path, broken: str) -> None:
+    manifest = planned(tmp_path, toy_manifest())
+
+    class Broken(ToyWork):
+        def compute(self, inputs: range, n_items: int) -> NDArray[Any]:
+            good = super().compute(inputs, n_items)
+            return good[:-1] if broken == "short" else good.astype(np.complex128)
+
+    outcome = run(tmp_path, manifest, Broken, window=Window())
+    assert outcome.stop is ExitCode.FAILED
+    assert "the last with PredictionError" in outcome.reason
+    assert not commits(tmp_path)
+
+
+def test_a_check_that_refuses_is_a_failure_of_its_chunk_alone(tmp_path: Path) -> None:
+    manifest = planned(tmp_path, toy_manifest())
+
+    class Checked(ToyWork):
+        def check(self, items: range, outputs: NDArray[Any]) -> Mapping[str, Fact]:
+            if items.start == 16:
+                raise PredictionError("constant", "all the same", "look at the model")
+            return super().check(items, outputs)
+
+    outcome = run(tmp_path, manifest, Checked, window=Window())
+    assert (outcome.stop, outcome.chunks_left) == (ExitCode.FAILED, 1)
+    assert "chunk 2 of arm one was set aside: PredictionError" in outcome.reason
+
+
+def test_a_chunk_that_lost_its_file_or_a_byte_is_computed_again(tmp_path: Path) -> None:
+    manifest = planned(tmp_path, toy_manifest())
+    toy_run(tmp_path)
+    folder = RunPaths(tmp_path).arrays / "one/patches"
+    (folder / "c.2.0.0").unlink()
+    (folder / "c.5.0.0").write_bytes((folder / "c.5.0.0").read_bytes()[:-1])
+    outcome = toy_run(tmp_path)
+    assert (outcome.stop, outcome.chunks_done) == (ExitCode.COMPLETE, 2)
+    assert decoded(tmp_path) == expected(manifest)
+    forgotten = [r for _, r in read_records(RunPaths(tmp_path)) if isinstance(r, Forgotten)]
+    assert [each.chunk for each in forgotten] == [2, 5]
+
+
+def test_another_manifest_is_refused_before_any_work(tmp_path: Path) -> None:
+    planned(tmp_path, toy_manifest())
+    toy_run(tmp_path, max_chunks=2)
+    other = toy_manifest(seed=9)
+    with pytest.raises(IdentityError):
+        run(tmp_path, other, ToyWork, window=Window())
+
+
+def test_a_changed_index_array_is_refused_before_any_work(tmp_path: Path) -> None:
+    manifest = planned(tmp_path, toy_manifest())
+    arm = replace(manifest.arms[0], index_sha256={"index/one/frames": "0" * 64})
+    with pytest.raises(DamageError, match="index/one/frames"):
+        run(tmp_path, replace(manifest, arms=(arm,)), ToyWork, window=Window())
+    assert not commits(tmp_path)
+
+
+def test_a_window_too_short_for_one_chunk_says_so_and_the_third_is_an_error(
+    tmp_path: Path,
+) -> None:
+    planned(tmp_path, toy_manifest())
+    toy_run(tmp_path, max_chunks=1, compute_s=0.4)
+    begun = Process.current()
+    for last in (False, False, True):
+        window = Window(begun.age_s() + 0.1, begun)
+        if last:
+            with pytest.raises(NoProgressError, match="3 windows in a row"):
+                toy_run(tmp_path, window=window)
+        else:
+            outcome = toy_run(tmp_path, window=window)
+            assert outcome.stop is ExitCode.INCOMPLETE
+            assert "not even one chunk fits" in outcome.reason
+    assert toy_run(tmp_path).stop is ExitCode.COMPLETE
+
+
+def test_a_window_is_overrun_by_no_more_than_one_chunk(tmp_path: Path) -> None:
+    manifest = planned(tmp_path, toy_manifest(800, 8))
+    begun = Process.current()
+    window = Window(begun.age_s() + 1.0, begun)
+    outcome = toy_run(tmp_path, window=window, batch_items=8, compute_s=0.1)
+    assert outcome.stop is ExitCode.INCOMPLETE
+    assert window.elapsed_s - (window.budget_s or 0) < 0.4
+    assert 2 <= outcome.chunks_done <= 10
+    assert outcome.chunks_left == manifest.arms[0].n_chunks - outcome.chunks_done
+    assert outcome.eta_s == pytest.approx(0.1 * outcome.chunks_left, rel=0.8)
+    assert outcome.windows_left is not None and outcome.windows_left >= 1
+
+
+def test_events_tell_the_whole_story(tmp_path: Path) -> None:
+    planned(tmp_path, toy_manifest())
+    events: list[Event] = []
+    toy_run(tmp_path, batch_items=8, trouble=failing(3, 1), progress=events.append)
+    kinds = [event.kind for event in events]
+    assert kinds[0] == "session" and kinds[-1] == "closing"
+    assert kinds.count("committed") == 8 and kinds.count("failed") == 1
+    last = [event for event in events if event.kind == "committed"][-1]
+    assert (last.arm, last.chunks_committed, last.items_committed) == ("one", 8, 64)
+
+
+def test_no_thread_survives_a_session(tmp_path: Path) -> None:
+    planned(tmp_path, toy_manifest())
+
+    def trouble(items: range) -> None:
+        if items.start >= 16:
+            raise BlockedError("b", "b", "b")
+
+    with pytest.raises(BlockedError):
+        toy_run(tmp_path, batch_items=8, trouble=trouble)
+    toy_run(tmp_path)
+    ours = [t.name for t in threading.enumerate() if t.name.startswith("ptyrun")]
+    assert ours == []
+
+
+def test_a_listener_that_fails_ends_the_session_and_loses_nothing(tmp_path: Path) -> None:
+    manifest = planned(tmp_path, toy_manifest())
+
+    def listener(event: Event) -> None:
+        if event.kind == "committed" and event.chunks_committed >= 3:
+            raise OSError("the terminal is gone")
+
+    with pytest.raises(OSError, match="terminal"):
+        toy_run(tmp_path, batch_items=8, progress=listener)
+    assert toy_run(tmp_path).stop is ExitCode.COMPLETE
+    assert decoded(tmp_path) == expected(manifest)

@@ -1,0 +1,135 @@
+"""Signals to real processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from ptyrun.engine.ledger import Ledger, read_records
+from ptyrun.engine.manifest import Manifest
+from ptyrun.engine.records import Closed
+from ptyrun.engine.signals import Interrupts
+from ptyrun.errors import ExitCode
+from ptyrun.paths import RunPaths
+from tests.engine.children import spawn, work
+from tests.engine.toys import decoded, expected, planned, toy_manifest, toy_run
+
+
+def committed(folder: Path) -> int:
+    paths = RunPaths(folder)
+    ledger = Ledger.open(paths, Manifest.load(paths.manifest))
+    return ledger.progress.chunks_committed
+
+
+def wait_for_commits(folder: Path, count: int) -> None:
+    deadline_s = time.monotonic() + 30
+    while committed(folder) < count:
+        assert time.monotonic() < deadline_s
+        time.sleep(0.02)
+
+
+def last_words(folder: Path) -> list[Closed]:
+    return [record for _, record in read_records(RunPaths(folder)) if isinstance(record, Closed)]
+
+
+@pytest.mark.parametrize(
+    ("number", "reason"),
+    [
+        (signal.SIGTERM, "received SIGTERM"),
+        (signal.SIGUSR1, "received SIGUSR1"),
+        (signal.SIGINT, "interrupted"),
+    ],
+)
+def test_a_signal_closes_the_window_early_and_nothing_is_lost(
+    tmp_path: Path, number: signal.Signals, reason: str
+) -> None:
+    manifest = planned(tmp_path, toy_manifest(800, 8))
+    child = spawn(work, tmp_path, batch_items=8, compute_s=0.05)
+    wait_for_commits(tmp_path, 3)
+    assert child.pid
+    os.kill(child.pid, number)
+    child.join(10)
+    assert child.exitcode == ExitCode.INCOMPLETE
+    (closed,) = last_words(tmp_path)
+    assert (closed.reason, closed.exit_code) == (reason, ExitCode.INCOMPLETE)
+    assert toy_run(tmp_path).stop is ExitCode.COMPLETE
+    assert decoded(tmp_path) == expected(manifest)
+
+
+def test_a_long_chunk_is_dropped_when_a_signal_comes(tmp_path: Path) -> None:
+    planned(tmp_path, toy_manifest(1600, 800))
+    child = spawn(work, tmp_path, batch_items=4, compute_s=0.2)  # 40 s for a chunk
+    deadline_s = time.monotonic() + 30
+    while '"event":"start"' not in _ledger_text(tmp_path):
+        assert time.monotonic() < deadline_s
+        time.sleep(0.02)
+    assert child.pid
+    os.kill(child.pid, signal.SIGTERM)
+    child.join(10)
+    assert child.exitcode == ExitCode.INCOMPLETE
+    assert committed(tmp_path) == 0
+
+
+def _ledger_text(folder: Path) -> str:
+    ledger = RunPaths(folder).ledger
+    return "".join(p.read_text() for p in ledger.iterdir()) if ledger.is_dir() else ""
+
+
+def test_the_second_interrupt_leaves_at_once(tmp_path: Path) -> None:
+    manifest = planned(tmp_path, toy_manifest(800, 400))
+    child = spawn(work, tmp_path, batch_items=400, compute_s=30)
+    deadline_s = time.monotonic() + 30
+    while '"event":"start"' not in _ledger_text(tmp_path):
+        assert time.monotonic() < deadline_s
+        time.sleep(0.02)
+    assert child.pid
+    began_s = time.monotonic()
+    os.kill(child.pid, signal.SIGINT)
+    time.sleep(0.3)
+    os.kill(child.pid, signal.SIGINT)
+    child.join(10)
+    assert child.exitcode == -signal.SIGINT
+    assert time.monotonic() - began_s < 5
+    assert toy_run(tmp_path, batch_items=400).stop is ExitCode.COMPLETE
+    assert decoded(tmp_path) == expected(manifest)
+
+
+def test_handlers_are_put_back_after_a_session() -> None:
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    with Interrupts() as interrupts:
+        os.kill(os.getpid(), signal.SIGTERM)
+        deadline_s = time.monotonic() + 5
+        while interrupts.reason is None and time.monotonic() < deadline_s:
+            time.sleep(0.01)
+        assert interrupts.reason == "received SIGTERM"
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+
+
+def test_a_session_outside_the_main_thread_works_without_signals(tmp_path: Path) -> None:
+    planned(tmp_path, toy_manifest())
+    outcomes = []
+    thread = threading.Thread(target=lambda: outcomes.append(toy_run(tmp_path)))
+    thread.start()
+    thread.join()
+    assert outcomes[0].stop is ExitCode.COMPLETE
+
+
+def test_a_stopped_worker_that_wakes_up_past_its_lease_does_no_harm(tmp_path: Path) -> None:
+    manifest = planned(tmp_path, toy_manifest(64, 8))
+    options = {"batch_items": 8, "shared": True, "lease_s": 1.0}
+    sleeper = spawn(work, tmp_path, compute_s=0.2, **options)
+    wait_for_commits(tmp_path, 1)
+    assert sleeper.pid
+    os.kill(sleeper.pid, signal.SIGSTOP)
+    other = spawn(work, tmp_path, **options)
+    other.join(30)
+    assert other.exitcode == ExitCode.COMPLETE
+    os.kill(sleeper.pid, signal.SIGCONT)
+    sleeper.join(30)
+    assert sleeper.exitcode == ExitCode.COMPLETE
+    assert decoded(tmp_path) == expected(manifest)

@@ -10,9 +10,7 @@ from itertools import combinations
 from math import isfinite
 from pathlib import Path
 
-import numpy as np
 from filelock import FileLock
-from numpy.typing import NDArray
 
 from ptyrun.config import Alignment, ArmKind, EvaluationOptions, Presentation, Registration
 from ptyrun.engine import check, durable
@@ -29,6 +27,7 @@ from ptyrun.ptycho.standard import SOURCES
 from ptyrun.results import ArmResult, Metric, PairResult, Results
 from ptyrun.stages import assembly, debugging, gates, objects, outputs
 from ptyrun.stages.assembly import ArmObject
+from ptyrun.stages.objects import Raster
 
 log = logging.getLogger(__name__)
 
@@ -225,7 +224,7 @@ def _pairs(compared: _Comparison) -> tuple[PairResult, ...]:
 def _write(paths: RunPaths, compared: _Comparison, results: Results) -> None:
     presentation = Presentation.from_facts(compared.manifest.sources)
     labels = {plan.name: plan.label for plan in compared.manifest.arms}
-    objects.write(paths, _arrays(compared))
+    objects.write(paths, _rasters(compared))
     for name, found in compared.evaluations.items():
         outputs.write_frc_csv(
             paths.frc_curves(name), labels[name], found.amplitude_frc, found.phase_frc
@@ -273,14 +272,21 @@ def _panels(
     return panels
 
 
-def _arrays(compared: _Comparison) -> dict[str, NDArray[np.generic]]:
-    arrays: dict[str, NDArray[np.generic]] = {}
+def _rasters(compared: _Comparison) -> dict[str, Raster]:
+    rasters: dict[str, Raster] = {}
     for name, arm in compared.arms.items():
-        arrays[f"{name}/object"] = arm.image
-        arrays[f"{name}/coverage"] = arm.coverage
+        rasters[f"{name}/object"] = Raster(arm.image)
+        rasters[f"{name}/coverage"] = Raster(arm.coverage)
     for name, found in compared.evaluations.items():
-        arrays[f"{name}/aligned"] = found.recon
-        arrays[f"{name}/aligned_truth"] = found.truth
+        measured = {
+            "aligned": found.recon,
+            "aligned_truth": found.truth,
+            "aligned_covered": found.covered,
+        }
+        for image, values in measured.items():
+            top, left = found.region.top, found.region.left
+            axes = ("aligned_y", "aligned_x")
+            rasters[f"{name}/{image}"] = Raster(values, top, left, axes)
     if compared.scan.object_guess is not None:
-        arrays["ground_truth/object"] = compared.scan.object_guess
-    return arrays
+        rasters["ground_truth/object"] = Raster(compared.scan.object_guess)
+    return rasters

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,25 +14,63 @@ from ptyrun.engine.store import ArraySpec, DurableStore, open_array
 from ptyrun.paths import RunPaths
 
 
-def write(paths: RunPaths, images: Mapping[str, NDArray[np.generic]]) -> None:
-    """Write images (H, W) by their path, such as ``pinn/object``, in place of what was there."""
+@dataclass(frozen=True)
+class Raster:
+    """An image (h, w), and which rows and columns of the object's grid it begins at.
+
+    Images of one zarr group that differ in shape need axes of different names.
+    """
+
+    values: NDArray[np.generic]
+    top: int = 0
+    left: int = 0
+    axes: tuple[str, str] = ("y", "x")
+
+    @property
+    def coordinates(self) -> dict[str, NDArray[np.float64]]:
+        """Rows and columns in object pixels, by the names of the axes."""
+        starts = zip(self.axes, (self.top, self.left), self.values.shape, strict=True)
+        return {axis: np.arange(start, start + n, dtype=np.float64) for axis, start, n in starts}
+
+
+def write(paths: RunPaths, rasters: Mapping[str, Raster]) -> None:
+    """Write images by their path, such as ``pinn/object``, in place of what was there.
+
+    Beside them, in the same zarr group, lie their coordinates (``pinn/y``, ``pinn/x``).
+    """
     fresh = paths.objects.with_name(f"{paths.objects.name}{durable.PARTIAL}")
     with durable.storage_errors(fresh):
         shutil.rmtree(fresh, ignore_errors=True)
         folder = DurableStore(fresh)
-        for path, image in images.items():
-            spec = ArraySpec(
-                path=path,
-                shape=image.shape,
-                chunks=image.shape,
-                dtype=str(image.dtype),
-                dimension_names=("y", "x"),
-                units="1",
-                compression="none",
-            )
-            spec.create(folder)
-            open_array(folder, path, "r+")[...] = image
+        coordinates: dict[str, tuple[str, NDArray[np.float64]]] = {}
+        for path, raster in rasters.items():
+            _put(folder, path, raster.values, raster.axes, "1")
+            group = path.rpartition("/")[0]
+            for axis, places in raster.coordinates.items():
+                coordinates[f"{group}/{axis}"] = (axis, places)
+        for path, (axis, places) in coordinates.items():
+            _put(folder, path, places, (axis,), "px")
         folder.sync()
         shutil.rmtree(paths.objects, ignore_errors=True)
     durable.publish(fresh, paths.objects)
     durable.fsync_folder(paths.root)
+
+
+def _put(
+    folder: DurableStore,
+    path: str,
+    values: NDArray[np.generic],
+    dimension_names: tuple[str, ...],
+    units: str,
+) -> None:
+    spec = ArraySpec(
+        path=path,
+        shape=values.shape,
+        chunks=values.shape,
+        dtype=str(values.dtype),
+        dimension_names=dimension_names,
+        units=units,
+        compression="none",
+    )
+    spec.create(folder)
+    open_array(folder, path, "r+")[...] = values

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
-import zarr
 from numpy.typing import NDArray
 
 from ptyrun.durations import format_duration
 from ptyrun.engine import durable
 from ptyrun.engine.manifest import ArmPlan, Manifest
-from ptyrun.errors import IdentityError, InputError
-from ptyrun.paths import RunPaths
 from ptyrun.ptycho import frc
 from ptyrun.report import curves, page, pictures, tables, timeline
 from ptyrun.results import Results
 from ptyrun.stages.command_line import compare_command
+from ptyrun.stages.finished import FinishedRun
 from ptyrun.stages.history import History, read_history
 
 LIBRARIES = ("ptyrun", "numpy", "scipy", "scikit-image", "zarr", "pandas", "matplotlib")
@@ -63,7 +60,7 @@ def report(run_dir: Path) -> ReportFiles:
     IdentityError
         If its results belong to another manifest.
     """
-    run = _FinishedRun.open(run_dir)
+    run = FinishedRun.open(run_dir)
     shown = _page(run)
     folder = run.paths.report
     files = ReportFiles(folder / "index.html", folder / "report.md", folder / "metrics.csv")
@@ -74,62 +71,9 @@ def report(run_dir: Path) -> ReportFiles:
     return files
 
 
-@dataclass(frozen=True)
-class _FinishedRun:
-    """What the page is drawn from."""
-
-    paths: RunPaths
-    manifest: Manifest
-    results: Results
-    history: History
-    objects: Any
-
-    @classmethod
-    def open(cls, run_dir: Path) -> _FinishedRun:
-        paths = RunPaths(run_dir)
-        manifest = Manifest.load(paths.manifest)
-        if not paths.results.exists() or not paths.objects.exists():
-            raise InputError(
-                f"{run_dir} has no results yet",
-                why=f"there is no {paths.results.name}",
-                do="complete the run, then `ptyrun finalize`; `ptyrun preview` shows what is there",
-            )
-        results = _in_order(Results.load(paths.results), manifest)
-        if results.manifest_digest != manifest.digest:
-            raise IdentityError(
-                f"the results in {run_dir} are not of this run",
-                why=f"they quote manifest {results.manifest_digest[:12]}…, it is "
-                f"{manifest.digest[:12]}…",
-                do="run `ptyrun finalize` again",
-            )
-        objects = zarr.open_group(paths.objects, mode="r")
-        return cls(paths, manifest, results, read_history(paths, manifest), objects)
-
-    @property
-    def pixel_size_m(self) -> float | None:
-        size = self.manifest.sources.get("pixel_size_m")
-        return float(size) if isinstance(size, int | float) else None
-
-    def array(self, path: str) -> NDArray[Any] | None:
-        return np.asarray(self.objects[path][...]) if path in self.objects else None
-
-    @property
-    def labels(self) -> dict[str, str]:
-        return {name: arm.label for name, arm in self.results.arms.items()}
-
-    @property
-    def styles(self) -> dict[str, str]:
-        return {name: f"c{n % _STYLES}" for n, name in enumerate(self.results.arms)}
-
-
-def _in_order(results: Results, manifest: Manifest) -> Results:
-    """Arms as they were planned; ``results.json`` has them by name."""
-    order = [arm.name for arm in manifest.arms if arm.name in results.arms]
-    return replace(results, arms={name: results.arms[name] for name in order})
-
-
-def _page(run: _FinishedRun) -> page.Page:
+def _page(run: FinishedRun) -> page.Page:
     results = run.results
+    history = read_history(run.paths, run.manifest)
     found = [
         tables.standard_table(results),
         tables.upstream_table(results),
@@ -139,7 +83,7 @@ def _page(run: _FinishedRun) -> page.Page:
     plots = _frc_plots(run)
     return page.Page(
         title=run.paths.root.resolve().name,
-        summary=tuple(_summary(run)),
+        summary=tuple(_summary(run, history)),
         warnings=tuple(_warnings(results)),
         notes=tuple(_notes(results)),
         objects=pictures.object_rows(_subjects(run), run.pixel_size_m),
@@ -147,13 +91,13 @@ def _page(run: _FinishedRun) -> page.Page:
         tables=tuple(table for table in found if table.rows),
         plots=plots,
         plots_text=_FRC_TEXT,
-        timeline=timeline.draw(run.history.sessions, _computed(run), run.styles),
-        provenance=tuple(_provenance(run)),
+        timeline=timeline.draw(history.sessions, _computed(run), _styles(run)),
+        provenance=tuple(_provenance(run, history)),
         command=compare_command(run.manifest, run.paths.root),
     )
 
 
-def _subjects(run: _FinishedRun) -> list[pictures.Subject]:
+def _subjects(run: FinishedRun) -> list[pictures.Subject]:
     """Every arm, then the truth, cut to where any arm lies; NaN where an arm does not."""
     fields: dict[str, NDArray[Any]] = {}
     covered: list[NDArray[np.bool_]] = []
@@ -181,7 +125,7 @@ def _extent(covered: Sequence[NDArray[np.bool_]], shape: tuple[int, ...]) -> tup
     return tuple(slice(int(places.min()), int(places.max()) + 1) for places in found)
 
 
-def _comparisons(run: _FinishedRun) -> list[pictures.Comparison]:
+def _comparisons(run: FinishedRun) -> list[pictures.Comparison]:
     found = []
     for name, label in run.labels.items():
         field, truth = run.array(f"{name}/aligned"), run.array(f"{name}/aligned_truth")
@@ -192,7 +136,7 @@ def _comparisons(run: _FinishedRun) -> list[pictures.Comparison]:
     return found
 
 
-def _frc_plots(run: _FinishedRun) -> tuple[curves.Plot, ...]:
+def _frc_plots(run: FinishedRun) -> tuple[curves.Plot, ...]:
     return tuple(
         curves.unit_square(
             name=f"frc-{quantity}",
@@ -208,18 +152,17 @@ def _frc_plots(run: _FinishedRun) -> tuple[curves.Plot, ...]:
     )
 
 
-def _frc_curves(run: _FinishedRun, quantity: str) -> list[curves.Curve]:
+def _frc_curves(run: FinishedRun, quantity: str) -> list[curves.Curve]:
     found: list[curves.Curve] = []
+    styles = _styles(run)
     side_px = 0
     for name, label in run.labels.items():
-        path = run.paths.frc_curves(name)
-        aligned = run.array(f"{name}/aligned")
-        if not path.exists() or aligned is None:
+        table, aligned = run.frc_curves(name), run.array(f"{name}/aligned")
+        if table is None or aligned is None:
             continue
-        table = pd.read_csv(path)
         side_px = min(aligned.shape)
         x = table["frequency_bin"].to_numpy() / (side_px / 2)
-        found.append(curves.Curve(label, run.styles[name], x, table[f"{quantity}_frc"].to_numpy()))
+        found.append(curves.Curve(label, styles[name], x, table[f"{quantity}_frc"].to_numpy()))
     return [*_thresholds(side_px), *found] if found else []
 
 
@@ -248,13 +191,17 @@ def _notes(results: Results) -> Iterator[page.Statement]:
             yield page.Statement(arm.label, "; ".join(arm.notes))
 
 
-def _computed(run: _FinishedRun) -> dict[str, str]:
+def _styles(run: FinishedRun) -> dict[str, str]:
+    return {name: f"c{n % _STYLES}" for n, name in enumerate(run.results.arms)}
+
+
+def _computed(run: FinishedRun) -> dict[str, str]:
     return {arm.name: run.labels[arm.name] for arm in run.manifest.arms if arm.n_chunks}
 
 
-def _summary(run: _FinishedRun) -> Iterator[page.Fact]:
+def _summary(run: FinishedRun, history: History) -> Iterator[page.Fact]:
     scan = Path(str(run.manifest.sources.get("scan", "")))
-    sessions = run.history.sessions
+    sessions = history.sessions
     yield page.Fact("Scan", scan.name)
     for arm in run.manifest.arms:
         groups = f"{arm.n_items} groups" if arm.n_items else "finished reconstruction"
@@ -267,14 +214,14 @@ def _summary(run: _FinishedRun) -> Iterator[page.Fact]:
     yield page.Fact("Evaluated region", f"{height} × {width} px")
 
 
-def _provenance(run: _FinishedRun) -> Iterator[page.Facts]:
+def _provenance(run: FinishedRun, history: History) -> Iterator[page.Facts]:
     manifest = run.manifest
     yield page.Facts(
         "Run",
         (
             page.Fact("manifest digest", manifest.digest, is_code=True),
-            page.Fact("computed by ptyrun", ", ".join(run.history.versions) or "–"),
-            page.Fact("on", ", ".join(run.history.hosts) or "–"),
+            page.Fact("computed by ptyrun", ", ".join(history.versions) or "–"),
+            page.Fact("on", ", ".join(history.hosts) or "–"),
         ),
     )
     for arm in manifest.arms:

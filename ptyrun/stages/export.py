@@ -1,0 +1,170 @@
+"""How do results and objects reach tools that do not know Zarr?"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ptyrun import __version__
+from ptyrun.engine import durable
+from ptyrun.errors import UsageError
+from ptyrun.report import tables
+from ptyrun.stages.finished import FinishedRun
+
+IMAGES = ("object", "coverage", "aligned", "aligned_truth", "aligned_covered")
+CURVES = ("amplitude_frc", "phase_frc")
+_TRUTH = "ground_truth"
+
+
+class ExportFormat(StrEnum):
+    """What can be written."""
+
+    CSV = "csv"
+    NPZ = "npz"
+    HDF5 = "hdf5"
+
+
+def export(
+    run_dir: Path, format: ExportFormat | str, out: Path, *, overwrite: bool = False
+) -> Path:
+    """Write a finalized run's results into one file.
+
+    Parameters
+    ----------
+    run_dir : Path
+        The folder of a finalized run.
+    format : {"csv", "npz", "hdf5"}
+        csv: every figure as a long table. npz: objects, curves and figures by name, nothing
+        pickled. hdf5: the same in groups, with units and axes as attributes.
+    out : Path
+        The file to write.
+    overwrite : bool
+        Whether a file that is there may be replaced.
+
+    Returns
+    -------
+    Path
+        ``out``.
+
+    Raises
+    ------
+    UsageError
+        If the format is unknown, or the file exists.
+    InputError
+        If the run is not finalized.
+    """
+    chosen = _known(format)
+    if out.exists() and not overwrite:
+        raise UsageError(
+            f"{out} exists", why="nothing is overwritten unasked", do="choose another name"
+        )
+    run = FinishedRun.open(run_dir)
+    writers = {ExportFormat.CSV: _csv, ExportFormat.NPZ: _npz, ExportFormat.HDF5: _hdf5}
+    durable.make_folder(out.parent)
+    durable.write_atomic(out, writers[chosen](run))
+    return out
+
+
+def _known(format: ExportFormat | str) -> ExportFormat:
+    try:
+        return ExportFormat(format)
+    except ValueError as error:
+        raise UsageError(
+            f"nothing is exported as {str(format)!r}",
+            why=f"known are {', '.join(ExportFormat)}",
+            do="choose one of these",
+        ) from error
+
+
+def _csv(run: FinishedRun) -> bytes:
+    return tables.metrics_csv(run.results).encode()
+
+
+def _figures(run: FinishedRun) -> pd.DataFrame:
+    return pd.read_csv(io.StringIO(tables.metrics_csv(run.results)), keep_default_na=False)
+
+
+def _images(run: FinishedRun) -> Iterator[tuple[str, str, NDArray[Any]]]:
+    for owner in (*run.results.arms, _TRUTH):
+        for image in IMAGES:
+            values = run.array(f"{owner}/{image}")
+            if values is not None:
+                yield owner, image, values
+
+
+def _curves(run: FinishedRun) -> Iterator[tuple[str, str, NDArray[np.float64]]]:
+    for arm in run.results.arms:
+        table = run.frc_curves(arm)
+        if table is not None:
+            for curve in CURVES:
+                yield arm, curve, table[curve].to_numpy(np.float64)
+
+
+def _npz(run: FinishedRun) -> bytes:
+    arrays: dict[str, NDArray[Any]] = {
+        f"{owner}_{name}": values for owner, name, values in (*_images(run), *_curves(run))
+    }
+    for column, values in _figures(run).items():
+        dtype = np.float64 if column == "value" else np.str_
+        arrays[f"metrics_{column}"] = values.to_numpy(dtype)
+    arrays["manifest_digest"] = np.array(run.manifest.digest)
+    arrays["pixel_size_m"] = np.array(run.pixel_size_m or np.nan)
+    memory = io.BytesIO()
+    np.savez_compressed(memory, allow_pickle=False, **arrays)
+    return memory.getvalue()
+
+
+def _hdf5(run: FinishedRun) -> bytes:
+    memory = io.BytesIO()
+    with h5py.File(memory, "w") as file:
+        file.attrs["manifest_digest"] = run.manifest.digest
+        file.attrs["ptyrun_version"] = __version__
+        if run.pixel_size_m is not None:
+            file.attrs["pixel_size"] = run.pixel_size_m
+            file.attrs["pixel_size_units"] = "m"
+        for arm, result in run.results.arms.items():
+            group = file.create_group(arm)
+            group.attrs["label"], group.attrs["kind"] = result.label, result.kind
+            if result.mismatch:
+                group.attrs["mismatch"] = result.mismatch
+        for owner, image, values in _images(run):
+            _put_image(file.require_group(owner), image, values, run)
+        for arm, curve, values in _curves(run):
+            data = file[arm].create_dataset(curve, data=values)
+            data.attrs["units"] = "1"
+            data.dims[0].label = "frequency_bin"
+        _put_figures(file.create_group("metrics"), _figures(run))
+    return memory.getvalue()
+
+
+def _put_image(group: h5py.Group, name: str, values: NDArray[Any], run: FinishedRun) -> None:
+    data = group.create_dataset(name, data=values, compression="gzip", shuffle=True)
+    data.attrs["units"] = "1"
+    prefix = "aligned_" if name.startswith("aligned") else ""
+    for axis, letter in enumerate("yx"):
+        scale = f"{prefix}{letter}"
+        data.dims[axis].label = scale
+        places = run.array(f"{group.name.strip('/')}/{scale}")
+        if places is None:
+            continue
+        if scale not in group:
+            group.create_dataset(scale, data=places).make_scale(scale)
+            group[scale].attrs["units"] = "px"
+        data.dims[axis].attach_scale(group[scale])
+
+
+def _put_figures(group: h5py.Group, figures: pd.DataFrame) -> None:
+    for column, values in figures.items():
+        if column == "value":
+            group.create_dataset(column, data=values.to_numpy(np.float64))
+        else:
+            text = values.astype(str).to_list()
+            group.create_dataset(column, data=text, dtype=h5py.string_dtype("utf-8"))

@@ -1,0 +1,79 @@
+"""What did ``finalize`` leave, for stages that show it or hand it on?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import zarr
+from numpy.typing import NDArray
+
+from ptyrun.engine.manifest import Manifest
+from ptyrun.errors import IdentityError, InputError
+from ptyrun.paths import RunPaths
+from ptyrun.results import Results
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """A finalized run, opened for reading; arms in the order of the plan."""
+
+    paths: RunPaths
+    manifest: Manifest
+    results: Results
+    objects: Any
+
+    @classmethod
+    def open(cls, run_dir: Path) -> FinishedRun:
+        """Open a run and see that its results are its own.
+
+        Raises
+        ------
+        InputError
+            If the run is not planned or not finalized.
+        IdentityError
+            If its results belong to another manifest.
+        """
+        paths = RunPaths(run_dir)
+        manifest = Manifest.load(paths.manifest)
+        if not paths.results.exists() or not paths.objects.exists():
+            raise InputError(
+                f"{run_dir} has no results yet",
+                why=f"there is no {paths.results.name}",
+                do="complete the run, then `ptyrun finalize`; `ptyrun preview` shows what is there",
+            )
+        results = Results.load(paths.results)
+        if results.manifest_digest != manifest.digest:
+            raise IdentityError(
+                f"the results in {run_dir} are not of this run",
+                why=f"they quote manifest {results.manifest_digest[:12]}…, it is "
+                f"{manifest.digest[:12]}…",
+                do="run `ptyrun finalize` again",
+            )
+        # results.json has its arms by name.
+        planned = [arm.name for arm in manifest.arms if arm.name in results.arms]
+        ordered = replace(results, arms={name: results.arms[name] for name in planned})
+        return cls(paths, manifest, ordered, zarr.open_group(paths.objects, mode="r"))
+
+    @property
+    def pixel_size_m(self) -> float | None:
+        """Object pixel in metres, where somebody said it."""
+        size = self.manifest.sources.get("pixel_size_m")
+        return float(size) if isinstance(size, int | float) else None
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """What each arm is called in tables."""
+        return {name: arm.label for name, arm in self.results.arms.items()}
+
+    def array(self, path: str) -> NDArray[Any] | None:
+        """Array of ``objects.zarr``; None if there is none of that path."""
+        return np.asarray(self.objects[path][...]) if path in self.objects else None
+
+    def frc_curves(self, arm: str) -> pd.DataFrame | None:
+        """Columns model, frequency_bin, amplitude_frc, phase_frc; None without ground truth."""
+        path = self.paths.frc_curves(arm)
+        return pd.read_csv(path) if path.exists() else None

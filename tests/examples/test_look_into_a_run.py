@@ -1,0 +1,63 @@
+"""The notebook runs from top to bottom on a real run."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+from ptyrun.stages import finalize, plan, run
+from tests.studies import Study
+
+NOTEBOOK = Path(__file__).resolve().parents[2] / "examples" / "look_into_a_run.ipynb"
+
+
+@pytest.fixture(scope="module")
+def executed(study: Study, tmp_path_factory: pytest.TempPathFactory) -> nbformat.NotebookNode:
+    folder = tmp_path_factory.mktemp("notebook") / "run"
+    plan.plan(study.config(folder))
+    run.run(folder)
+    finalize.finalize(folder)
+    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    client = NotebookClient(notebook, timeout=120, kernel_name="python3")
+    client.execute(env={**os.environ, "RUN": str(folder), "MPLBACKEND": "agg"})
+    return notebook
+
+
+def outputs(notebook: nbformat.NotebookNode) -> str:
+    return "\n".join(
+        output.get("text", "") + str(output.get("data", {}).get("text/plain", ""))
+        for cell in notebook.cells
+        if cell.cell_type == "code"
+        for output in cell.outputs
+    )
+
+
+def test_every_cell_runs_and_shows_arms_dimensions_and_figures(
+    executed: nbformat.NotebookNode,
+) -> None:
+    said = outputs(executed)
+    for word in ("PtychoPINN", "'group', 'y', 'x'", "aligned_y", "pinn phase", "ssim"):
+        assert word in said
+
+
+def test_nothing_is_warned_of(executed: nbformat.NotebookNode) -> None:
+    errors = [
+        output
+        for cell in executed.cells
+        if cell.cell_type == "code"
+        for output in cell.outputs
+        if output.get("name") == "stderr"
+    ]
+    assert errors == []
+
+
+def test_the_notebook_is_kept_without_outputs_and_without_ptyrun() -> None:
+    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            assert (cell.outputs, cell.execution_count) == ([], None)
+            assert "import ptyrun" not in cell.source

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import shlex
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ptyrun.cli import comparing
+from ptyrun.cli.compare import command
+from ptyrun.config import (
+    ArmConfig,
+    CompareConfig,
+    EvaluationOptions,
+    PhaseAlign,
+    Presentation,
+    Registration,
+)
+from ptyrun.stages import plan
+from ptyrun.stages.command_line import compare_command
+from tests.studies import Study
+
+
+def read(text: str) -> CompareConfig:
+    """What the command line makes of a command."""
+    program, name, *words = shlex.split(text.replace("\\\n", " "))  # as a shell joins lines
+    assert (program, name) == ("ptyrun", "compare")
+    given = dict(command.make_context("compare", words).params)
+    return comparing.configuration(given)
+
+
+def evaluated(config: CompareConfig) -> CompareConfig:
+    chosen = EvaluationOptions(
+        stitch_crop_px=16,
+        registration=Registration.RECONSTRUCTION_ONLY,
+        phase_align=PhaseAlign.MEAN,
+        frc_sigma=0.5,
+    )
+    return replace(config, evaluation=chosen)
+
+
+def limited(config: CompareConfig) -> CompareConfig:
+    pinn, baseline, reconstruction = config.arms
+    return replace(config, arms=(pinn, replace(baseline, limit_groups=20), reconstruction))
+
+
+def with_a_further_arm(config: CompareConfig) -> CompareConfig:
+    further = ArmConfig("unet", config.arms[1].path, "Our U-Net", gridsize=1, chunk_groups=9)
+    return replace(config, arms=(*config.arms, further))
+
+
+def presented(config: CompareConfig) -> CompareConfig:
+    shown = Presentation(save_npz=False, percentile_min=5.0, pixel_size_m=5e-9)
+    return replace(config, presentation=shown)
+
+
+@pytest.mark.parametrize("change", [replace, evaluated, limited, with_a_further_arm, presented])
+def test_the_command_of_a_run_plans_the_same_run(
+    study: Study, tmp_path: Path, change: object
+) -> None:
+    assert callable(change)
+    config = change(study.config(tmp_path / "a run"))
+    manifest = plan.check(config)
+    again = read(compare_command(manifest, config.output_dir))
+    assert plan.check(again).digest == manifest.digest
+    assert again.output_dir == config.output_dir
+    assert again.presentation == config.presentation

@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import zarr
+from PIL import Image
+
+from ptyrun.engine.ledger import Ledger
+from ptyrun.engine.manifest import Manifest
+from ptyrun.errors import InputError
+from ptyrun.paths import RunPaths
+from ptyrun.stages import plan, run
+from ptyrun.stages.preview import PreviewFiles, preview
+from tests.studies import Study
+
+
+def document(files: PreviewFiles) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(files.json.read_text())
+    return found
+
+
+def outside_preview(folder: Path) -> dict[str, tuple[bytes, int]]:
+    return {
+        path.relative_to(folder).as_posix(): (path.read_bytes(), path.stat().st_mtime_ns)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and "preview" not in path.relative_to(folder).parts
+    }
+
+
+def stamp_pixels(picture: Path) -> int:
+    """How many pixels are as red as the word that marks a partial picture."""
+    red, green, blue = np.asarray(Image.open(picture).convert("RGB"), int).transpose(2, 0, 1)
+    return int(((red > green + 70) & (red > blue + 70)).sum())
+
+
+def chunk_file(folder: Path, arm: str, chunk: int) -> Path:
+    return RunPaths(folder).arrays / arm / "patches" / f"c.{chunk}.0.0"
+
+
+def test_before_the_first_chunk_it_says_that_nothing_is_committed(
+    study: Study, tmp_path: Path
+) -> None:
+    plan.plan(study.config(tmp_path / "run"))
+    files = preview(tmp_path / "run")
+    assert "PtychoPINN: nothing committed yet of 40 groups" in files.message
+    assert [path.name for path in files.pictures] == ["reconstruction.png"]
+    found = document(files)
+    assert found["partial"] is True
+    assert (found["arms"]["pinn"]["picture"], found["arms"]["pinn"]["metrics"]) == (None, {})
+    assert found["arms"]["reconstruction"]["metrics"]["mae"]["amplitude"] < 0.05
+
+
+def test_a_partial_arm_is_drawn_measured_and_marked_as_partial(half_run: Path) -> None:
+    files = preview(half_run)
+    found = document(files)["arms"]["pinn"]
+    assert (found["chunks_committed"], found["chunks_total"]) == (4, 6)
+    assert (found["groups_committed"], found["groups_total"]) == (28, 40)
+    assert found["metrics"]["mae"]["phase"] > 0
+    assert files.message.startswith("PARTIAL")
+    pinn, reconstruction = files.pictures
+    assert stamp_pixels(pinn) > 10 * max(stamp_pixels(reconstruction), 100)
+
+
+def test_a_complete_run_covers_what_finalize_covers_and_is_not_stamped(
+    complete_run: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(complete_run, folder)
+    files = preview(folder)
+    found = document(files)
+    assert (files.is_partial, found["partial"]) == (False, False)
+    assert all(stamp_pixels(picture) < 1000 for picture in files.pictures)
+    objects = zarr.open_group(folder / "objects.zarr", mode="r")
+    for arm in ("pinn", "baseline"):
+        coverage = np.asarray(objects[f"{arm}/coverage"][...])
+        assert found["arms"][arm]["covered_px"] == np.count_nonzero(coverage)
+
+
+def test_nothing_outside_its_folder_is_written(half_run: Path) -> None:
+    shutil.rmtree(RunPaths(half_run).cache)
+    before = outside_preview(half_run)
+    preview(half_run)
+    assert outside_preview(half_run) == before
+
+
+def test_a_chunk_on_disk_that_the_ledger_does_not_name_is_not_shown(half_run: Path) -> None:
+    files = preview(half_run)
+    before = [path.read_bytes() for path in (files.json, *files.pictures)]
+    shutil.copy(chunk_file(half_run, "pinn", 0), chunk_file(half_run, "pinn", 4))
+    files = preview(half_run)
+    assert [path.read_bytes() for path in (files.json, *files.pictures)] == before
+
+
+def test_a_committed_chunk_that_is_gone_is_named_and_left_out(half_run: Path) -> None:
+    covered = document(preview(half_run))["arms"]["pinn"]["covered_px"]
+    chunk_file(half_run, "pinn", 1).unlink()
+    files = preview(half_run)
+    found = document(files)["arms"]["pinn"]
+    assert found["chunks_committed"] == 3
+    assert found["covered_px"] < covered
+    assert "chunks 1; run `ptyrun verify`" in files.message
+
+
+def test_a_committed_chunk_with_a_flipped_bit_is_named_and_not_drawn(half_run: Path) -> None:
+    preview(half_run)
+    damaged = chunk_file(half_run, "pinn", 2)
+    data = bytearray(damaged.read_bytes())
+    data[100] ^= 1
+    damaged.write_bytes(data)
+    files = preview(half_run)
+    assert "PtychoPINN: cannot be shown" in files.message
+    assert [path.name for path in files.pictures] == ["reconstruction.png"]
+    assert not (files.json.parent / "pinn.png").exists()
+
+
+def test_a_reconstruction_that_is_gone_does_not_keep_the_other_arms_from_being_shown(
+    study: Study, tmp_path: Path
+) -> None:
+    copied = Study.write(tmp_path / "study")
+    plan.plan(copied.config(tmp_path / "run"))
+    run.run(tmp_path / "run")
+    copied.reconstruction.unlink()
+    files = preview(tmp_path / "run")
+    assert [path.stem for path in files.pictures] == ["pinn", "baseline"]
+    assert "PtyChi: cannot be shown" in files.message
+
+
+def test_a_folder_without_a_run_is_refused_and_stays_empty(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="not a planned run"):
+        preview(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_looking_while_a_writer_works_leaves_the_same_patches(
+    study: Study, complete_run: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "run"
+    planned = plan.plan(study.config(folder)).manifest
+    writer = subprocess.Popen(
+        [sys.executable, "-m", "ptyrun", "run", str(folder)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    looks = 0
+    while writer.poll() is None:
+        preview(folder)
+        looks += 1
+        time.sleep(0.5)
+    assert (writer.returncode, looks > 0) == (0, True)
+    assert Manifest.load(RunPaths(folder).manifest).digest == planned.digest
+    progress = Ledger.open(RunPaths(folder), planned).progress
+    for arm in planned.arms:
+        for chunk in range(arm.n_chunks):
+            assert progress.arms[arm.name].committed[chunk]
+            mine = chunk_file(folder, arm.name, chunk).read_bytes()
+            assert mine == chunk_file(complete_run, arm.name, chunk).read_bytes()

@@ -98,7 +98,7 @@ def test_a_truncated_archive_is_refused(length: int) -> None:
 
 @given(at=st.integers(0, len(WHOLE) - 1), bit=st.integers(0, 7))
 @settings(deadline=None, max_examples=200)
-def test_a_flipped_bit_is_refused_or_harmless(at: int, bit: int) -> None:
+def test_a_flipped_bit_never_gives_a_member_other_content(at: int, bit: int) -> None:
     damaged = bytearray(WHOLE)
     damaged[at] ^= 1 << bit
     try:
@@ -106,4 +106,5 @@ def test_a_flipped_bit_is_refused_or_harmless(at: int, bit: int) -> None:
             content = {name: opened.read(name) for name in opened.names()}
     except ModelError:
         return
-    assert sorted(content.values()) == [bytes(range(256)) * 4, b"1" * 500]
+    # A damaged directory may lose or rename a member: its reader misses it by name.
+    assert set(content.values()) <= {bytes(range(256)) * 4, b"1" * 500}

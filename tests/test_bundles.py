@@ -51,7 +51,6 @@ def test_sets_ordered_dictionaries_and_numbers_of_numpy_are_plain() -> None:
 def test_everything_else_is_a_placeholder_that_holds_nothing(value: object) -> None:
     read = plain_dict(pickle.dumps({"probe": value, "N": 64}), "params.dill")
     assert read["N"] == 64
-    assert not vars(read["probe"]) or isinstance(read["probe"], Opaque) is False
     assert type(read["probe"]).__module__ == "ptyrun.bundles" or read["probe"] is Opaque
 
 

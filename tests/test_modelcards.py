@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ptyrun.errors import ModelError
+from ptyrun.modelcards import exported_inputs, inspect, keras_inputs
+from ptyrun.modelfiles import ModelFile, ModelKind, locate
+
+
+def keras_config(*shapes: list[int | None]) -> dict[str, Any]:
+    layers = [
+        {"class_name": "InputLayer", "config": {"batch_shape": shape, "name": f"in{number}"}}
+        for number, shape in enumerate(shapes)
+    ]
+    order = [[f"in{number}", 0, 0] for number in range(len(shapes))]
+    return {"class_name": "Functional", "config": {"layers": layers, "input_layers": order}}
+
+
+def keras_file(path: Path, *shapes: list[int | None]) -> ModelFile:
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("config.json", json.dumps(keras_config(*shapes)))
+    return locate(path)
+
+
+def test_diffraction_and_offsets_are_told_apart_in_either_order(tmp_path: Path) -> None:
+    image, offsets = [None, 64, 64, 4], [None, 1, 2, 4]
+    for order in ((image, offsets), (offsets, image)):
+        card = inspect(keras_file(tmp_path / "net.keras", *order))
+        assert (card.patch_px, card.gridsize, card.takes_offsets) == (64, 2, True)
+
+
+def test_a_fixed_batch_is_said(tmp_path: Path) -> None:
+    assert inspect(keras_file(tmp_path / "net.keras", [8, 64, 64, 1])).batch_items == 8
+    assert inspect(keras_file(tmp_path / "net.keras", [None, 64, 64, 1])).batch_items is None
+
+
+def test_free_axes_say_nothing(tmp_path: Path) -> None:
+    card = inspect(keras_file(tmp_path / "net.keras", [None, None, None, None]))
+    assert (card.patch_px, card.gridsize, card.takes_offsets) == (None, None, False)
+
+
+def test_a_number_of_channels_that_is_no_square_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="3 patterns"):
+        inspect(keras_file(tmp_path / "net.keras", [None, 64, 64, 3]))
+
+
+def test_inputs_come_in_the_order_of_the_models_call() -> None:
+    config = keras_config([None, 8, 8, 1], [None, 1, 2, 1])
+    config["config"]["input_layers"].reverse()
+    assert keras_inputs(config) == ((None, 1, 2, 1), (None, 8, 8, 1))
+
+
+def test_a_single_input_may_be_named_without_a_list() -> None:
+    config = keras_config([None, 8, 8, 1])
+    config["config"]["input_layers"] = ["in0", 0, 0]
+    assert keras_inputs(config) == ((None, 8, 8, 1),)
+
+
+def test_a_card_beside_the_model_fills_what_the_file_does_not_say() -> None:
+    model = ModelFile(Path("net.pt"), "pytorch", ModelKind.TORCHSCRIPT, patch_px=32, gridsize=2)
+    card = inspect(model)
+    assert (card.patch_px, card.gridsize, card.takes_offsets) == (32, 2, None)
+
+
+def test_a_card_that_contradicts_the_file_is_refused(tmp_path: Path) -> None:
+    keras_file(tmp_path / "net.keras", [None, 64, 64, 4])
+    card = {"schema": 1, "backend": "tf", "file": "net.keras", "patch_px": 32}
+    (tmp_path / "model.json").write_text(json.dumps(card))
+    with pytest.raises(ModelError, match=r"patch_px 32(.|\n)*says 64"):
+        inspect(locate(tmp_path))
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
+        st.sampled_from(["config", "layers", "class_name", "name", "batch_shape", "graph_module",
+                         "signature", "input_specs", "user_input", "graph", "tensor_values"]),
+        inner, max_size=4,
+    ),
+    max_leaves=15,
+)  # fmt: skip
+
+
+@given(st.dictionaries(st.sampled_from(["config", "graph_module"]), json_values))
+@settings(deadline=None)
+def test_a_description_of_any_other_shape_says_nothing(document: dict[str, Any]) -> None:
+    for shapes in (keras_inputs(document), exported_inputs(document)):
+        assert all(size is None or size > 0 for shape in shapes for size in shape)

@@ -19,9 +19,10 @@ EXTRAS := tf,pytorch,dask,demo,dev
 
 # One comparison. HUB: the study's folder; DOSE, VIEW: which of its comparisons; WINDOW: how long one
 # call may take; RECON: the reconstruction to compare with (default: that of the same split).
-HUB ?= demo/hub
+DEMO_HUB := demo/hub
+HUB ?= $(DEMO_HUB)
 WINDOW ?= 170s
-DOSE ?= 100000
+DOSE ?= $(if $(filter-out $(DEMO_HUB),$(HUB)),1000,100000)
 VIEW ?= dense
 DEBUG_NAME ?= debug_v4
 RECON ?=

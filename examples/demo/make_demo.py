@@ -143,8 +143,9 @@ def run_script(hub: Hub, step: Step, errors: TextIO) -> int:
 def say(step: Step, text: str) -> None:
     """Print a line under the step's name, whole, whoever else is printing."""
     sys.stdout.write(f"{step.name:<17} {text}\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":
+    # Its own lines and those of its children come in the order in which they were written.
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     make_demo(read_arguments(__doc__)[0])

@@ -17,7 +17,7 @@ from ptyrun.errors import ExitCode, InputError
 from ptyrun.stages.status import Status, status
 
 FIRST_WINDOW_S = 12
-LONGER = 1.5
+LONGER = 2
 MAX_WINDOWS = 12
 CHUNK_GROUPS = 64
 BATCH_GROUPS = 16
@@ -47,7 +47,7 @@ def compare_in_windows(hub: Hub, split: str) -> None:
         print(f"\nwindow {number}, {window_s:.0f} s", flush=True)
         window = _one_window(hub, split, window_s, may_kill=may_kill)
         if window.code == ExitCode.COMPLETE:
-            print(f"\ncomplete after {number} windows")
+            print(f"\ncomplete after {number} window{'s' * (number > 1)}")
             return
         if window.code < 0:
             may_kill = False
@@ -55,7 +55,7 @@ def compare_in_windows(hub: Hub, split: str) -> None:
             raise SystemExit(window.code)
         elif window.chunks == 0:
             window_s *= LONGER
-            print(f"no chunk was finished, so the next window has {window_s:.0f} s")
+            print(f"no chunk was finished: the next window has {window_s:.0f} s")
     raise SystemExit(f"the comparison is not complete after {MAX_WINDOWS} windows")
 
 
@@ -87,7 +87,7 @@ def _one_window(hub: Hub, split: str, window_s: float, *, may_kill: bool) -> Win
             if _is_in_the_middle(run):
                 process.kill()
                 process.wait()
-                print(f"killed process {process.pid} with SIGKILL, in the middle of its work")
+                print(f"killed with SIGKILL after {_progress(run)}", flush=True)
                 break
             time.sleep(LOOK_EVERY_S)
         code = process.wait()
@@ -123,6 +123,11 @@ def _chunks_committed(run: Path) -> int:
 
 def _is_begun(run: Path) -> bool:
     return _chunks_committed(run) > 0
+
+
+def _progress(run: Path) -> str:
+    found = _status(run)
+    return f"{found.chunks_committed} of {found.chunks_total} chunks" if found else "nothing"
 
 
 def _is_in_the_middle(run: Path) -> bool:

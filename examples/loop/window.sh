@@ -9,7 +9,7 @@ set -eu
 
 split=${1:?which split: train or test}
 form=${2:?which form: debug (320 groups) or full}
-: "${HUB:?the folder of the study}" "${DOSE:=100000}" "${VIEW:=dense}" "${WINDOW:=170s}"
+: "${HUB:?the folder of the study}" "${DOSE:=1000}" "${VIEW:=dense}" "${WINDOW:=170s}"
 ptyrun=${PTYRUN:-$(dirname "$0")/../../.venv/bin/ptyrun}
 
 case $split in

@@ -14,7 +14,7 @@ from ptyrun.stages import finalize, plan, run
 
 FLAT_AIM = 1.1
 FEW, MANY, MANY_QUICKLY = 500, 50_000, 5_000
-PATCH_PX = 32
+PATCH_PX = 64  # 500 patches fill the queue between predictor and disk, as 50 000 do
 CHUNK_GROUPS = 160
 BATCH_GROUPS = 16
 N_LAYERS = 1

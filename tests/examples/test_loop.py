@@ -86,10 +86,10 @@ def test_a_debug_target_gives_the_debug_command_line(stage: Stage) -> None:
     (call,) = stage.calls()
     assert call[0] == "compare"
     assert pairs(call) == {
-        "--pinn_dir": f"{stage.hub}/data/phase_e/dose_100000/dense/gs2",
-        "--baseline_dir": f"{stage.hub}/data/phase_e/dose_100000/baseline/gs1",
-        "--test_data": f"{stage.hub}/data/phase_c/dose_100000/patched_test.npz",
-        "--output_dir": f"{stage.hub}/analysis/dose_100000/dense/test_debug_v4",
+        "--pinn_dir": f"{stage.hub}/data/phase_e/dose_1000/dense/gs2",
+        "--baseline_dir": f"{stage.hub}/data/phase_e/dose_1000/baseline/gs1",
+        "--test_data": f"{stage.hub}/data/phase_c/dose_1000/patched_test.npz",
+        "--output_dir": f"{stage.hub}/analysis/dose_1000/dense/test_debug_v4",
         "--n-test-groups": "320",
         "--pinn-chunk-size": "160",
         "--pinn-predict-batch-size": "16",
@@ -99,7 +99,7 @@ def test_a_debug_target_gives_the_debug_command_line(stage: Stage) -> None:
         "--phase-align-method": "plane",
         "--frc-sigma": "0.5",
         "--tike_recon_path": (
-            f"{stage.hub}/data/phase_f/dose_100000/dense/test/ptychi_reconstruction.npz"
+            f"{stage.hub}/data/phase_f/dose_1000/dense/test/ptychi_reconstruction.npz"
         ),
         "--register-ptychi-only": "",
         "--window": "170s",
@@ -108,14 +108,22 @@ def test_a_debug_target_gives_the_debug_command_line(stage: Stage) -> None:
 
 def test_a_full_target_takes_all_groups_and_its_own_split(stage: Stage) -> None:
     stage.ends_with(0)
-    assert stage.make("full-train", DOSE="100000", VIEW="sparse", WINDOW="1h").returncode == 0
+    assert stage.make("full-train", DOSE="10000", VIEW="sparse", WINDOW="1h").returncode == 0
     words = pairs(stage.calls()[0])
     assert not {"--n-test-groups", "--baseline-debug-limit"} & set(words)
     assert words["--pinn-chunk-size"] == words["--baseline-chunk-size"] == "256"
     assert words["--window"] == "1h"
-    assert words["--test_data"].endswith("/phase_c/dose_100000/patched_train.npz")
-    assert words["--output_dir"].endswith("/analysis/dose_100000/sparse/train")
-    assert "/dose_100000/sparse/train/" in words["--tike_recon_path"]
+    assert words["--test_data"].endswith("/phase_c/dose_10000/patched_train.npz")
+    assert words["--output_dir"].endswith("/analysis/dose_10000/sparse/train")
+    assert "/dose_10000/sparse/train/" in words["--tike_recon_path"]
+
+
+def test_without_a_hub_the_targets_are_about_the_demo(stage: Stage) -> None:
+    stage.ends_with(0)
+    del stage.environment["HUB"]
+    assert stage.make("full-test").returncode == 0
+    words = pairs(stage.calls()[0])
+    assert words["--test_data"] == "demo/hub/data/phase_c/dose_100000/patched_test.npz"
 
 
 def test_an_incomplete_window_is_no_failure_to_make_and_says_how_to_go_on(stage: Stage) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -30,8 +30,9 @@ class Evaluation:
 
     ``metrics`` has upstream's names and definitions, ``standard`` those of the literature.
     ``shift`` is None where no registration was asked for. ``recon`` and ``truth`` (h, w) are the
-    images that were measured, ``covered`` (h, w) says where, ``region`` which pixels of the object
-    these are.
+    images without shift, ramp and factor, ``covered`` (h, w) says where the first is known,
+    ``region`` which pixels of the object these are. ``upstream_pair`` has both as upstream keeps
+    them, registered but neither trimmed nor flattened, where its alignment was asked for.
     """
 
     metrics: Mapping[str, Metric]
@@ -45,6 +46,12 @@ class Evaluation:
     covered: Mask
     region: Region
     notes: tuple[str, ...]
+    upstream_pair: tuple[NDArray[np.complex64], NDArray[np.complex64]] | None = None
+
+    @property
+    def pair(self) -> tuple[NDArray[np.complex64], NDArray[np.complex64]]:
+        """Reconstruction and truth as they are kept for older tools."""
+        return self.upstream_pair or (self.recon, self.truth)
 
     @property
     def coherence(self) -> float:
@@ -96,11 +103,13 @@ def evaluate(
         phase=options.phase_align,
     )
     rows, columns = aligned.border_px
+    images = _trimmed(aligned.recon, aligned.truth, aligned.covered)
     return _evaluation(
-        (aligned.recon, aligned.truth, aligned.covered),
+        images,
+        images,
         aligned,
         aligned.shift if registered else None,
-        whole.within(rows, columns),
+        whole.within(rows + TRIM_PX, columns + TRIM_PX),
         options,
     )
 
@@ -137,9 +146,17 @@ def evaluate_upstream(
         image = cropped(apply_shift(image, shift), UPSTREAM_BORDER_PX)
         left = left.within(UPSTREAM_BORDER_PX, UPSTREAM_BORDER_PX)
         target = truth[left.slices]
+    # What align crops is what upstream trims: both pairs are of the same pixels.
     aligned = align(image, target, shift=False, phase=options.phase_align)
-    covered = np.ones(image.shape, bool)
-    return _evaluation((image, target, covered), aligned, shift, left, options)
+    found = _evaluation(
+        _trimmed(image, target, np.ones(image.shape, bool)),
+        (aligned.recon, aligned.truth, aligned.covered),
+        aligned,
+        shift,
+        left.within(*aligned.border_px),
+        options,
+    )
+    return replace(found, upstream_pair=(image.astype(np.complex64), target.astype(np.complex64)))
 
 
 def disagreement(evaluation: Evaluation, against: str) -> str | None:
@@ -177,14 +194,22 @@ def mutual(
     return standard_metrics(aligned.recon, aligned.truth, aligned.covered)
 
 
+Images = tuple[Complex2D, Complex2D, Mask]
+
+
+def _trimmed(recon: Complex2D, truth: Complex2D, covered: Mask) -> Images:
+    return cropped(recon, TRIM_PX), cropped(truth, TRIM_PX), cropped(covered, TRIM_PX)
+
+
 def _evaluation(
-    images: tuple[Complex2D, Complex2D, Mask],
+    measured: Images,
+    shown: Images,
     aligned: Aligned,
     shift: Shift | None,
     region: Region,
     options: EvaluationOptions,
 ) -> Evaluation:
-    recon, truth, covered = (cropped(image, TRIM_PX) for image in images)
+    recon, truth, covered = measured
     standard = standard_metrics(aligned.recon, aligned.truth, aligned.covered)
     upstream = upstream_metrics(
         recon,
@@ -202,9 +227,9 @@ def _evaluation(
         amplitude_frc=upstream.amplitude_frc,
         phase_frc=upstream.phase_frc,
         curves=standard.curves,
-        recon=recon.astype(np.complex64),
-        truth=truth.astype(np.complex64),
-        covered=covered,
-        region=region.within(TRIM_PX, TRIM_PX),
+        recon=shown[0].astype(np.complex64),
+        truth=shown[1].astype(np.complex64),
+        covered=shown[2],
+        region=region,
         notes=(*lost, *standard.notes),
     )

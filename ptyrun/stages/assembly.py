@@ -74,11 +74,20 @@ def grid_shape(scan: Scan) -> tuple[int, int]:
     return object_shape(scan.positions_px, scan.patch_px)
 
 
-def compared_region(paths: RunPaths, manifest: Manifest, scan: Scan, crop_px: int) -> Region:
-    """What is measured: the bounding box of the selection's positions and half a crop around."""
+def compared_region(
+    paths: RunPaths, manifest: Manifest, scan: Scan, options: EvaluationOptions
+) -> Region:
+    """What is measured: the bounding box of the selection's positions and half a crop around.
+
+    Upstream bounds the centres of the groups instead, and so it is done on request.
+    """
     tables = [ArmIndex.read(paths, arm) for arm in manifest.arms if arm.n_items]
-    members = [table.positions_px.reshape(-1, 2) for table in tables] or [scan.positions_px]
-    return scanned_region(np.concatenate(members), crop_px, grid_shape(scan))
+    if options.alignment is Alignment.UPSTREAM and tables:
+        largest = max(table.frames.shape[1] for table in tables)
+        places = [table.centres_px for table in tables if table.frames.shape[1] == largest]
+    else:
+        places = [table.positions_px.reshape(-1, 2) for table in tables] or [scan.positions_px]
+    return scanned_region(np.concatenate(places), options.stitch_crop_px, grid_shape(scan))
 
 
 def assemble_all(

@@ -130,7 +130,7 @@ def _compare(paths: RunPaths, manifest: Manifest, ledger: Ledger, watcher: Watch
     scan = assembly.open_planned_scan(manifest, paths)
     options = EvaluationOptions.from_facts(manifest.shared)
     arms = assembly.assemble_all(paths, manifest, ledger.progress, scan, options, watcher)
-    region = assembly.compared_region(paths, manifest, scan, options.stitch_crop_px)
+    region = assembly.compared_region(paths, manifest, scan, options)
     for plan in manifest.arms:
         stats = arms[plan.name].figures
         log.info("DIAGNOSTIC %s stats: %s", gates.output_name(plan.name), stats)
@@ -231,7 +231,12 @@ def _write(paths: RunPaths, compared: _Comparison, results: Results) -> None:
         )
     outputs.write_metrics_csv(paths.metrics_csv, results)
     outputs.write_reconstructions(
-        paths, compared.arms, compared.evaluations, compared.scan.object_guess, presentation
+        paths,
+        compared.arms,
+        compared.evaluations,
+        compared.scan.object_guess,
+        presentation,
+        compared.options.alignment,
     )
     picture = figures.comparison_plot(
         _panels(compared, results, presentation),

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ptyrun.config import Presentation
+from ptyrun.config import Alignment, Presentation
 from ptyrun.engine import durable
 from ptyrun.paths import RunPaths
 from ptyrun.ptycho.evaluation import Evaluation
@@ -21,6 +21,16 @@ from ptyrun.stages.assembly import ArmObject
 
 _UPSTREAM_NAMES = {"pinn": "ptychopinn"}
 _FLOAT = "%.6f"
+_ABOUT = {
+    Alignment.EXACT: (
+        "Complex objects on the object's own pixel grid; offsets (dy, dx) in pixels.",
+        "The images that were measured: cropped, registered, trimmed, phase ramp removed.",
+    ),
+    Alignment.UPSTREAM: (
+        "Complex objects, each on a square canvas around its patches; offsets (dy, dx) in pixels.",
+        "The images that were measured: cropped and registered, neither trimmed nor flattened.",
+    ),
+}
 
 
 def metrics_frame(results: Results) -> pd.DataFrame:
@@ -121,23 +131,23 @@ def write_reconstructions(
     evaluations: Mapping[str, Evaluation],
     truth: NDArray[np.complex64] | None,
     presentation: Presentation,
+    alignment: Alignment,
 ) -> None:
     """Write ``reconstructions.npz`` (whole objects) and ``reconstructions_aligned.npz``."""
     shifts_px = {name: found.shift for name, found in evaluations.items()}
+    about, about_aligned = _ABOUT[alignment]
     if presentation.save_npz:
-        images = {name: arm.image for name, arm in arms.items()}
-        write_npz(
-            paths.reconstructions,
-            _reconstruction_arrays(images, truth, shifts_px),
-            "Complex objects on the object's own pixel grid; offsets (dy, dx) in pixels.",
-        )
+        square = alignment is Alignment.UPSTREAM
+        images = {name: arm.canvas if square else arm.image for name, arm in arms.items()}
+        write_npz(paths.reconstructions, _reconstruction_arrays(images, truth, shifts_px), about)
     if presentation.save_npz_aligned and evaluations:
-        aligned = {name: found.recon for name, found in evaluations.items()}
-        first = next(iter(evaluations.values()))
+        aligned = {name: found.pair[0] for name, found in evaluations.items()}
+        owner, first = next(iter(evaluations.items()))
         write_npz(
             paths.reconstructions_aligned,
-            _reconstruction_arrays(aligned, first.truth, shifts_px),
-            "The images that were measured: cropped, registered, trimmed, phase ramp removed.",
+            _reconstruction_arrays(aligned, first.pair[1], shifts_px),
+            f"{about_aligned} The ground truth is cropped as {owner} is; objects.zarr has it as "
+            "cropped for each arm.",
         )
 
 

@@ -159,6 +159,20 @@ def test_the_exact_grid_needs_no_registration_where_upstreams_canvas_does(
     assert max(abs(blind.shift.dy_px), abs(blind.shift.dx_px)) > 2
 
 
+def test_upstreams_pair_keeps_its_ramp_and_what_is_shown_has_none(
+    scan: Scan, region: Region
+) -> None:
+    truth = scan.object_guess
+    ramp = np.exp(0.5j + 1.5j * np.pi * np.arange(truth.shape[0]) / region.height)[:, None]
+    centred = (truth * ramp)[region.slices]
+    found = evaluate_upstream(centred, truth, region, OPTIONS, registered=False)
+    assert np.abs(np.angle(found.recon * found.truth.conj())).mean() < 1e-4
+    assert np.array_equal(found.truth, truth[found.region.slices])
+    kept, target = found.upstream_pair
+    assert np.array_equal(kept, centred.astype(np.complex64))
+    assert np.array_equal(target, truth[region.slices])
+
+
 def test_two_reconstructions_are_compared_without_a_truth(scan: Scan) -> None:
     truth = scan.object_guess[40:240, 20:220]
     covered = np.ones(truth.shape, bool)

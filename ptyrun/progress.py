@@ -20,6 +20,9 @@ class Watcher(Protocol):
     def note(self, text: str) -> None:
         """Say something that a person should read."""
 
+    def warn(self, text: str) -> None:
+        """Say something that a person must not miss."""
+
 
 class Silent:
     """The watcher that nobody listens to."""
@@ -34,6 +37,9 @@ class Silent:
         """Nothing is said."""
 
     def note(self, text: str) -> None:
+        """Nothing is said."""
+
+    def warn(self, text: str) -> None:
         """Nothing is said."""
 
 

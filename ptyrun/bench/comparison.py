@@ -52,6 +52,9 @@ class Stopwatch:
     def note(self, text: str) -> None:
         """Pass over."""
 
+    def warn(self, text: str) -> None:
+        """Pass over."""
+
 
 def configuration(hub: Path, output_dir: Path) -> CompareConfig:
     """The full comparison of the train split, as PtychoPINN's study asks for it."""

@@ -23,6 +23,8 @@ log = logging.getLogger("ptyrun")
 
 _CONSOLE = "ptyrun console"
 _PLAIN_EVERY_S = 5.0
+# Marks records for the session's log whose text this console shows by itself.
+_SHOWN = {"is_shown": True}
 
 
 class Console:
@@ -49,6 +51,7 @@ class Console:
     @classmethod
     def from_words(cls, given: dict[str, Any]) -> Self:
         """Take the console's words out of a command's parameters."""
+        handler.addFilter(lambda record: not hasattr(record, "is_shown"))
         return cls(
             quiet=given.pop("quiet"), verbose=given.pop("verbose"), level=given.pop("console_level")
         )
@@ -98,6 +101,14 @@ class Console:
 
     def session(self, outcome: Outcome) -> None:
         """Say on stdout what one session did and what is left."""
+    def warn(self, text: str) -> None:
+        """Write a line that nobody must miss, not even who asked for quiet."""
+        log.warning(text, extra=_SHOWN)
+        if self._bars is not None:
+            self._bars.console.print(f"WARNING: {text}", style="bold red", markup=False)
+        else:
+            click.secho(f"WARNING: {text}", fg="red", bold=True, err=True)
+
         if outcome.stop is ExitCode.COMPLETE:
             if outcome.chunks_done:
                 click.echo(f"complete: {outcome.chunks_done} chunks done in this window")

@@ -20,7 +20,7 @@ def command(dry_run: bool, new: bool, invalidate: tuple[str, ...], **given: Any)
     screen = console.Console.from_words(given)
     config = comparing.configuration(given)
     if dry_run:
-        manifest = plan.check(config)
+        manifest = plan.check(config, screen)
     else:
         manifest = plan.plan(config, new=new, invalidate=invalidate, watcher=screen).manifest
     for arm in manifest.arms:

@@ -221,11 +221,11 @@ def _not_as_planned(path: str) -> Damage:
 
 
 def zarr_groups(manifest: Manifest) -> list[str]:
-    """Zarr groups that a run has, the root first."""
+    """Zarr groups that a run has, the root first; none if every arm came finished."""
     arrays = [spec.path for spec in array_specs(manifest)]
     arrays += [path for arm in manifest.arms for path in arm.index_sha256]
-    parents = {str(parent) for path in arrays for parent in Path(path).parents}
-    return sorted(parents - {"."} | {""})
+    parents = {parent for path in arrays for parent in Path(path).parents}
+    return sorted("" if parent == Path() else str(parent) for parent in parents)
 
 
 def _index_damages(paths: RunPaths, manifest: Manifest) -> Iterator[Damage]:

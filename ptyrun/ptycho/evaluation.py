@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptyrun.config import EvaluationOptions
-from ptyrun.ptycho.alignment import ONE_OBJECT, Aligned, align
+from ptyrun.ptycho.alignment import Aligned, align
 from ptyrun.ptycho.placement import Region, centre_crop
 from ptyrun.ptycho.registration import Shift, apply_shift, cropped, register
 from ptyrun.ptycho.standard import Curves, Standard, standard_metrics
@@ -57,11 +57,6 @@ class Evaluation:
     def coherence(self) -> float:
         """How much the fields have in common: 1 for one object, 0 for two."""
         return self.standard["coherence"].value or 0.0
-
-    @property
-    def belongs(self) -> bool:
-        """Whether both images can be of one object."""
-        return self.coherence >= ONE_OBJECT
 
 
 def evaluate(
@@ -157,24 +152,6 @@ def evaluate_upstream(
         options,
     )
     return replace(found, upstream_pair=(image.astype(np.complex64), target.astype(np.complex64)))
-
-
-def disagreement(evaluation: Evaluation, against: str) -> str | None:
-    """Say why a reconstruction does not belong to the scan; None when it may.
-
-    Parameters
-    ----------
-    evaluation : Evaluation
-        Of the reconstruction, registered.
-    against : str
-        What it was measured against, in words.
-    """
-    if evaluation.belongs:
-        return None
-    return (
-        f"it has nothing in common with {against}: coherence {evaluation.coherence:.2f} after "
-        f"registration, where one object gives more than {ONE_OBJECT}"
-    )
 
 
 def mutual(

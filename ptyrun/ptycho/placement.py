@@ -69,16 +69,44 @@ def scanned_region(
     return Region(top, left, bottom - top, right - left)
 
 
-def placed(
-    image: NDArray[np.complexfloating[Any, Any]],
+def origins_px(
+    size_px: tuple[int, ...],
     shape: tuple[int, int],
     positions_px: NDArray[np.float64],
-) -> tuple[NDArray[np.complex64], NDArray[np.float64]]:
-    """Lay a reconstruction (h, w) on the object's grid (H, W); whole pixels, no interpolation.
+    patch_px: int,
+) -> list[tuple[int, int]]:
+    """List where on the grid (H, W) the pixel (0, 0) of a reconstruction may lie, likeliest first.
 
     An image of the grid's own size lies on it as it is. Another one was computed on a canvas of
     its own, of which programs put the middle at the middle of the positions' bounding box; what
-    is left of a shift is for registration to find.
+    is left of a shift is for registration to find. Where no truth gives the grid its size, an
+    image that holds every patch may also begin where positions count from.
+    """
+    if size_px == shape:
+        return [(0, 0)]
+    middle = (positions_px.min(axis=0) + positions_px.max(axis=0)) / 2
+    top, left = (
+        round(float(centre) - side / 2) for centre, side in zip(middle, size_px, strict=True)
+    )
+    needed = np.ceil(positions_px.max(axis=0)) + patch_px // 2
+    holds_all = bool((needed <= np.array(size_px)).all())
+    return [(top, left), (0, 0)] if holds_all and (top, left) != (0, 0) else [(top, left)]
+
+
+def placed(
+    image: NDArray[np.complexfloating[Any, Any]],
+    shape: tuple[int, int],
+    origin_px: tuple[int, int],
+) -> tuple[NDArray[np.complex64], NDArray[np.float64]]:
+    """Lay a reconstruction (h, w) on the object's grid (H, W); whole pixels, no interpolation.
+
+    Parameters
+    ----------
+    image : ndarray of complex, shape (h, w)
+    shape : (int, int)
+        The grid's.
+    origin_px : (int, int)
+        Row and column of the grid where the image's pixel (0, 0) lies; may be negative.
 
     Returns
     -------
@@ -89,22 +117,15 @@ def placed(
     """
     grid = np.zeros(shape, np.complex64)
     coverage = np.zeros(shape)
-    origin = (0, 0)
-    if image.shape != shape:
-        middle = (positions_px.min(axis=0) + positions_px.max(axis=0)) / 2
-        origin = tuple(
-            round(float(centre) - side / 2)
-            for centre, side in zip(middle, image.shape, strict=True)
-        )
-    first = [max(0, start) for start in origin]
+    first = [max(0, start) for start in origin_px]
     last = [
         min(side, start + length)
-        for side, start, length in zip(shape, origin, image.shape, strict=True)
+        for side, start, length in zip(shape, origin_px, image.shape, strict=True)
     ]
     if last[0] > first[0] and last[1] > first[1]:
         target = (slice(first[0], last[0]), slice(first[1], last[1]))
         source = tuple(
-            slice(a - start, b - start) for a, b, start in zip(first, last, origin, strict=True)
+            slice(a - start, b - start) for a, b, start in zip(first, last, origin_px, strict=True)
         )
         grid[target] = image[source]
         coverage[target] = 1.0

@@ -21,7 +21,8 @@ from ptyrun.engine.progress import ArmProgress, Progress
 from ptyrun.engine.records import Committed
 from ptyrun.paths import RunPaths
 from ptyrun.progress import Watcher
-from ptyrun.ptycho.placement import Region, placed, scanned_region
+from ptyrun.ptycho.belonging import Placement, place
+from ptyrun.ptycho.placement import Region, scanned_region
 from ptyrun.ptycho.reconstruction import open_reconstruction
 from ptyrun.ptycho.scan import Scan, open_scan
 from ptyrun.ptycho.stitching import Stitcher, central, object_shape, reassemble_upstream
@@ -49,6 +50,8 @@ class ArmObject:
         What predicting, or reconstructing, took.
     notes : tuple of str
         What was assumed.
+    placement : Placement, optional
+        Of a finished reconstruction: how it was laid on the grid, and whether frames agree.
     """
 
     image: NDArray[np.complex64]
@@ -58,6 +61,7 @@ class ArmObject:
     canvas: NDArray[np.complex64]
     computation_time_s: float | None
     notes: tuple[str, ...] = ()
+    placement: Placement | None = None
 
 
 def open_planned_scan(manifest: Manifest, paths: RunPaths) -> Scan:
@@ -113,15 +117,16 @@ def assemble_all(
 
 def _place(plan: ArmPlan, manifest: Manifest, scan: Scan, shape: tuple[int, int]) -> ArmObject:
     found = open_reconstruction(Path(str(manifest.sources[f"arm.{plan.name}"])))
-    image, coverage = placed(found.object, shape, scan.positions_px)
+    placement = place(scan, shape, found)
     return ArmObject(
-        image=image,
-        coverage=coverage,
+        image=placement.image,
+        coverage=placement.coverage,
         n_groups=0,
         figures=gates.figures(found.object),
         canvas=found.object,
         computation_time_s=found.computation_time_s,
         notes=found.notes,
+        placement=placement,
     )
 
 

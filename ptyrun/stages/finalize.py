@@ -20,7 +20,7 @@ from ptyrun.errors import BlockedError, DamageError, ExitCode, PtyrunError
 from ptyrun.logs import session_log
 from ptyrun.paths import RunPaths
 from ptyrun.progress import SILENT, Watcher
-from ptyrun.ptycho import evaluation, figures
+from ptyrun.ptycho import belonging, evaluation, figures
 from ptyrun.ptycho.placement import Region
 from ptyrun.ptycho.scan import Scan
 from ptyrun.ptycho.standard import SOURCES
@@ -79,6 +79,9 @@ def finalize(run_dir: Path, *, watcher: Watcher = SILENT) -> Results:
         _require_whole(paths, watcher)
         compared = _compare(paths, manifest, ledger, watcher)
         results = _results(compared)
+        for arm in results.arms.values():
+            if arm.mismatch:
+                watcher.warn(f"{arm.label} does not belong to this scan: {arm.mismatch}")
         _require_metrics(paths, results)
         watcher.note("writing objects, tables and pictures")
         _write(paths, compared, results)
@@ -178,13 +181,11 @@ def _arm_result(compared: _Comparison, plan: ArmPlan) -> ArmResult:
     arm = compared.arms[plan.name]
     found = compared.evaluations.get(plan.name)
     metrics: dict[str, Metric] = {}
-    mismatch = None
     if found is not None:
         metrics = dict(found.metrics)
         if found.shift is not None:
             metrics["registration_offset_dy"] = Metric(value=found.shift.dy_px)
             metrics["registration_offset_dx"] = Metric(value=found.shift.dx_px)
-        mismatch = _mismatch(plan, found)
     if arm.computation_time_s is not None:
         metrics["computation_time_s"] = Metric(value=arm.computation_time_s)
     return ArmResult(
@@ -194,17 +195,18 @@ def _arm_result(compared: _Comparison, plan: ArmPlan) -> ArmResult:
         metrics=metrics,
         standard=found.standard if found else {},
         diagnostics=arm.figures.numbers(),
-        mismatch=mismatch,
+        mismatch=_mismatch(compared, plan),
         notes=(*arm.notes, *(found.notes if found else ())),
         computation_time_s=arm.computation_time_s,
     )
 
 
-def _mismatch(plan: ArmPlan, found: evaluation.Evaluation) -> str | None:
-    if plan.kind != ArmKind.RECONSTRUCTION:
+def _mismatch(compared: _Comparison, plan: ArmPlan) -> str | None:
+    placement, truth = compared.arms[plan.name].placement, compared.scan.object_guess
+    if placement is None:
         return None
-    why = evaluation.disagreement(found, "the ground truth of this scan")
-    return f"{why}; was it made from another split or scan?" if why else None
+    coherence = belonging.agreement(placement, truth, compared.region)
+    return belonging.mismatch(placement, compared.region, coherence)
 
 
 def _pairs(compared: _Comparison) -> tuple[PairResult, ...]:

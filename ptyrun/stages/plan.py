@@ -72,12 +72,14 @@ def plan(
     if current is None:
         manifest = _draw(wanted, config, scan, watcher)
         _refuse_foreign_ledger(paths, manifest)
+        _tell(config, scan, watcher)
         _write(paths, manifest, scan)
         return Plan(manifest, True, aside)
     changed = changes(_without_draw(current), _like(wanted, current))
     if changed:
         _refuse_changes(changed, invalidate)
         manifest = _draw(wanted, config, scan, watcher)
+        _tell(config, scan, watcher)
         ledger.supersede(paths, current)
         _write(paths, manifest, scan)
         return Plan(manifest, True)
@@ -90,11 +92,21 @@ def plan(
     return Plan(kept, False)
 
 
-def check(config: CompareConfig) -> Manifest:
+def check(config: CompareConfig, watcher: Watcher = SILENT) -> Manifest:
     """What :func:`plan` would write, without writing anything (``--dry-run``)."""
     scan = open_scan(config.scan, config.selection.diffraction_kind)
     found = survey.survey(config, scan, Fingerprints(None))
-    return _draw(_undrawn(config, found, scan), config, scan, SILENT)
+    manifest = _draw(_undrawn(config, found, scan), config, scan, SILENT)
+    _tell(config, scan, watcher)
+    return manifest
+
+
+def _tell(config: CompareConfig, scan: Scan, watcher: Watcher) -> None:
+    """Say before any work what will make a person doubt the result after it."""
+    for note in scan.survey.notes:
+        watcher.note(note)
+    for doubt in survey.doubts(config, scan):
+        watcher.warn(doubt)
 
 
 def index_is_whole(manifest: Manifest, paths: RunPaths) -> bool:

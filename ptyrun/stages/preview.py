@@ -21,8 +21,9 @@ from ptyrun.engine.progress import ArmProgress
 from ptyrun.errors import GeometryError, PtyrunError
 from ptyrun.paths import RunPaths
 from ptyrun.progress import SILENT, Watcher
-from ptyrun.ptycho.evaluation import Evaluation, disagreement, evaluate
-from ptyrun.ptycho.placement import Region, placed
+from ptyrun.ptycho import belonging
+from ptyrun.ptycho.evaluation import Evaluation, evaluate
+from ptyrun.ptycho.placement import Region
 from ptyrun.ptycho.reconstruction import open_reconstruction
 from ptyrun.ptycho.scan import Scan, open_scan
 from ptyrun.ptycho.standard import SOURCES
@@ -160,7 +161,12 @@ class _Desk:
             picture.unlink(missing_ok=True)
             return replace(seen, result=_result(arm, seen, notes))
         try:
-            image, coverage = self._image(arm, done)
+            placement = self._placement(arm)
+            image, coverage = (
+                self._stitched(arm, done)
+                if placement is None
+                else (placement.image, placement.coverage)
+            )
         except (PtyrunError, ValueError, OSError) as error:
             picture.unlink(missing_ok=True)
             return replace(seen, result=_result(arm, seen, (*notes, f"cannot be shown: {error}")))
@@ -172,7 +178,10 @@ class _Desk:
             seen,
             covered_px=int(np.count_nonzero(coverage)),
             picture=picture,
-            result=self._measured(arm, seen, image, coverage, notes),
+            result=replace(
+                self._measured(arm, seen, image, coverage, notes),
+                mismatch=self._mismatch(placement) if placement else None,
+            ),
         )
 
     @property
@@ -180,11 +189,19 @@ class _Desk:
         size = self.manifest.sources.get("pixel_size_m")
         return float(size) if isinstance(size, int | float) else None
 
-    def _image(self, arm: ArmPlan, done: ArmProgress) -> tuple[Image, Coverage]:
+    def _placement(self, arm: ArmPlan) -> belonging.Placement | None:
+        if arm.kind != ArmKind.RECONSTRUCTION:
+            return None
+        found = open_reconstruction(Path(str(self.manifest.sources[f"arm.{arm.name}"])))
+        return belonging.place(self.scan, grid_shape(self.scan), found)
+
+    def _mismatch(self, placement: belonging.Placement) -> str | None:
+        region = _bounds(placement.coverage)
+        coherence = belonging.agreement(placement, self.scan.object_guess, region)
+        return belonging.mismatch(placement, region, coherence)
+
+    def _stitched(self, arm: ArmPlan, done: ArmProgress) -> tuple[Image, Coverage]:
         shape = grid_shape(self.scan)
-        if arm.kind == ArmKind.RECONSTRUCTION:
-            found = open_reconstruction(Path(str(self.manifest.sources[f"arm.{arm.name}"])))
-            return placed(found.object, shape, self.scan.positions_px)
         index = ArmIndex.read(self.paths, arm)
         stitcher = Stitcher(shape, self.options.stitch_crop_px)
         task = f"stitch {arm.label}"
@@ -222,8 +239,7 @@ class _Desk:
             )
         except GeometryError as error:
             return _result(arm, seen, (*notes, f"too little to measure: {error.args[1]}"))
-        mismatch = disagreement(found, "the ground truth of this scan") if is_finished else None
-        return replace(_result(arm, seen, notes, found), mismatch=mismatch)
+        return _result(arm, seen, notes, found)
 
 
 def _readable(paths: RunPaths, progress: ArmProgress) -> tuple[ArmProgress, list[int]]:

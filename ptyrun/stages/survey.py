@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, entry_points, version
 from pathlib import Path
 
@@ -13,8 +13,11 @@ from ptyrun.config import ArmConfig, ArmKind, CompareConfig, Fact, role_gridsize
 from ptyrun.errors import GeometryError, InputError, ModelError, StorageError, UsageError
 from ptyrun.modelfiles import ModelFile, ModelKind, locate
 from ptyrun.predictors import inspect
+from ptyrun.ptycho import belonging
+from ptyrun.ptycho.placement import scanned_region
 from ptyrun.ptycho.reconstruction import open_reconstruction
 from ptyrun.ptycho.scan import Scan
+from ptyrun.stages.assembly import grid_shape
 from ptyrun.stages.fingerprints import Fingerprints
 
 _FRAMEWORK = {"tf": "tensorflow", "pytorch": "torch"}
@@ -52,7 +55,7 @@ def survey(config: CompareConfig, scan: Scan, fingerprints: Fingerprints) -> Sur
     """
     _check_arms(config.arms)
     _check_crop(config.evaluation.stitch_crop_px, scan.patch_px)
-    arms = tuple(_survey_arm(arm, scan, fingerprints) for arm in config.arms)
+    arms = _distinct([_survey_arm(arm, scan, fingerprints) for arm in config.arms])
     gridsize = max((arm.gridsize for arm in arms), default=1)
     _check_counts(config, scan, gridsize)
     shared: dict[str, Fact] = {
@@ -63,6 +66,31 @@ def survey(config: CompareConfig, scan: Scan, fingerprints: Fingerprints) -> Sur
         **config.evaluation.facts(),
     }
     return Survey(arms=arms, shared=shared, gridsize=gridsize)
+
+
+def doubts(config: CompareConfig, scan: Scan) -> Iterator[str]:
+    """Say what fits together by its shape but hardly by its content.
+
+    Raises
+    ------
+    GeometryError
+        If the positions lie outside the object.
+    """
+    networks = [arm.name for arm in config.arms if arm.kind is ArmKind.PREDICTOR]
+    if scan.near_field and networks:
+        yield (
+            f"{scan.path} was measured in the near field: what {' and '.join(networks)} predict "
+            "means nothing unless they were trained for it"
+        )
+    shape = grid_shape(scan)
+    region = scanned_region(scan.positions_px, config.evaluation.stitch_crop_px, shape)
+    for arm in config.arms:
+        if arm.kind is ArmKind.RECONSTRUCTION:
+            placement = belonging.place(scan, shape, open_reconstruction(arm.path))
+            coherence = belonging.agreement(placement, scan.object_guess, region)
+            reason = belonging.mismatch(placement, region, coherence)
+            if reason is not None:
+                yield f"{arm.path} does not belong to this scan: {reason}"
 
 
 def check_output_folder(folder: Path) -> None:
@@ -136,6 +164,15 @@ def _check_counts(config: CompareConfig, scan: Scan, gridsize: int) -> None:
             why=f"a gridsize-{gridsize} group draws {members} members from the nearest neighbours",
             do=f"use at least {members}",
         )
+
+
+def _distinct(arms: Sequence[ArmSurvey]) -> tuple[ArmSurvey, ...]:
+    """Two arms of one label could not be told apart in any table: the later one adds its name."""
+    found: dict[str, ArmSurvey] = {}
+    for arm in arms:
+        label = f"{arm.label} ({arm.config.name})" if arm.label in found else arm.label
+        found[label] = replace(arm, label=label)
+    return tuple(found.values())
 
 
 def _survey_arm(arm: ArmConfig, scan: Scan, fingerprints: Fingerprints) -> ArmSurvey:

@@ -36,6 +36,8 @@ class Notes:
     def note(self, text: str) -> None:
         self.said.append(text)
 
+    warn = note
+
 
 @pytest.mark.parametrize("last", [0, 1, 2, 3])
 def test_windows_repeat_while_work_remains_and_hand_on_the_last_exit_code(last: int) -> None:

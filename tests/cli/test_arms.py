@@ -41,16 +41,21 @@ def test_without_ground_truth_the_arms_are_compared_with_each_other(
     assert "against" in process.stdout
 
 
+def foreign(path: Path) -> Path:
+    """Write a reconstruction of something else."""
+    noise = np.random.default_rng(1).normal(size=small_object().shape)
+    image = np.exp(1j * gaussian_filter(noise, 3) * 8).astype(np.complex64)
+    np.savez(path, reconstructed_object=image, algorithm="tike")
+    return path
+
+
 @pytest.mark.parametrize("belongs", [True, False])
 def test_a_reconstruction_of_something_else_is_named_loudly(
     belongs: bool, study: Study, tmp_path: Path
 ) -> None:
     other = study.reconstruction
     if not belongs:
-        other = tmp_path / "other.npz"
-        noise = np.random.default_rng(1).normal(size=small_object().shape)
-        image = np.exp(1j * gaussian_filter(noise, 3) * 8).astype(np.complex64)
-        np.savez(other, reconstructed_object=image, algorithm="tike")
+        other = foreign(tmp_path / "other.npz")
     words = [w for w in study.words(tmp_path / "run") if "tike_recon" not in w]
     process = ptyrun(*words, f"--tike_recon_path={other}")
     assert process.returncode == 0, process.stderr
@@ -58,3 +63,46 @@ def test_a_reconstruction_of_something_else_is_named_loudly(
     assert (arm["mismatch"] is None) == belongs
     assert ("WARNING" in process.stdout) != belongs
     assert arm["label"] == ("PtyChi" if belongs else "Tike")
+
+
+@pytest.mark.parametrize("has_truth", [True, False])
+@pytest.mark.parametrize("word", ["--verbose", "--quiet"])
+def test_what_does_not_belong_is_named_before_the_work_and_after_it(
+    word: str, has_truth: bool, study: Study, tmp_path: Path
+) -> None:
+    scan = study.scan if has_truth else write_scan(tmp_path / "scan.npz", objectGuess=None)
+    other = foreign(tmp_path / "other.npz")
+    words = [
+        f"--test_data={scan}",
+        f"--tike_recon_path={other}",
+        f"--output_dir={tmp_path / 'run'}",
+    ]
+    planned = ptyrun("plan", *words, word)
+    assert f"WARNING: {other} does not belong to this scan" in planned.stderr
+    done = ptyrun("compare", *words, word)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("WARNING: Tike does not belong to this scan") == 1
+    assert "explain" in results(tmp_path / "run")["arms"]["reconstruction"]["mismatch"]
+    assert "does not belong" in log_text(tmp_path / "run")
+    assert "explain" in (tmp_path / "run/report/report.md").read_text()
+
+
+def log_text(run_dir: Path) -> str:
+    return "".join(path.read_text() for path in (run_dir / "logs").glob("session-*.jsonl"))
+
+
+def test_skipping_registration_makes_no_arm_foreign(study: Study, tmp_path: Path) -> None:
+    moved = tmp_path / "moved.npz"
+    image = np.roll(small_object(), (2, -3), axis=(0, 1))
+    np.savez(moved, reconstructed_object=image, algorithm="LSQML")
+    words = [f"--test_data={study.scan}", f"--tike_recon_path={moved}", "--skip-registration"]
+    done = ptyrun("compare", *words, f"--output_dir={tmp_path / 'run'}")
+    assert done.returncode == 0, done.stderr
+    assert results(tmp_path / "run")["arms"]["reconstruction"]["mismatch"] is None
+
+
+def test_two_arms_of_one_algorithm_can_be_told_apart(study: Study, tmp_path: Path) -> None:
+    words = study.words(tmp_path / "run", f"--arm=name=again,reconstruction={study.reconstruction}")
+    assert ptyrun(*words).returncode == 0
+    labels = [arm["label"] for arm in results(tmp_path / "run")["arms"].values()]
+    assert labels == ["PtyChi (again)", "Baseline", "PtychoPINN", "PtyChi"]

@@ -1,0 +1,154 @@
+"""Where on a scan's grid does a finished reconstruction lie, and does it belong to the scan?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ptyrun.errors import GeometryError
+from ptyrun.ptycho.alignment import ONE_OBJECT, align, coherence
+from ptyrun.ptycho.orientation import FrameFit, frame_fit
+from ptyrun.ptycho.placement import Region, origins_px, placed
+from ptyrun.ptycho.reconstruction import Reconstruction
+from ptyrun.ptycho.scan import Scan
+
+# Of the compared region, what a reconstruction of the same scan reaches at least.
+LEAST_COVERED = 0.5
+# Where the truth is not against it, another orientation must leave less of the residual than this.
+HALF = 0.5
+
+
+@dataclass(frozen=True)
+class Placement:
+    """A reconstruction on the object's grid.
+
+    Attributes
+    ----------
+    image : ndarray of complex64, shape (H, W)
+        Zero where it does not reach.
+    coverage : ndarray of float64, shape (H, W)
+        One where it does.
+    size_px : (int, int)
+        Height and width of the reconstruction as it came.
+    fit : FrameFit or None
+        How it explains the measured frames there; None where that cannot be told.
+    probe_px : (int, int), optional
+        Of the probe that came with it, where that is not of the scan's size.
+    """
+
+    image: NDArray[np.complex64]
+    coverage: NDArray[np.float64]
+    size_px: tuple[int, ...]
+    fit: FrameFit | None
+    probe_px: tuple[int, ...] | None = None
+
+    @property
+    def is_resized(self) -> bool:
+        """Whether it came on a canvas of its own."""
+        return self.size_px != self.image.shape
+
+
+def place(scan: Scan, shape: tuple[int, int], found: Reconstruction) -> Placement:
+    """Lay a reconstruction where it explains the frames best, of the places that programs use.
+
+    Parameters
+    ----------
+    scan : Scan
+    shape : (int, int)
+        The object's grid (H, W).
+    found : Reconstruction
+    """
+    candidates = origins_px(found.object.shape, shape, scan.positions_px, scan.patch_px)
+    fits = {origin: _fit(scan, found, origin) for origin in candidates}
+    origin = min(candidates, key=lambda each: _residual(fits[each]))
+    image, coverage = placed(found.object, shape, origin)
+    side = (scan.patch_px, scan.patch_px)
+    probe_px = None if found.probe is None or found.probe.shape == side else found.probe.shape
+    return Placement(image, coverage, found.object.shape, fits[origin], probe_px)
+
+
+def agreement(
+    placement: Placement, truth: NDArray[np.complexfloating[Any, Any]] | None, region: Region
+) -> float | None:
+    """Coherence with the truth after registration; None without one, or with too little of it."""
+    if truth is None:
+        return None
+    try:
+        aligned = align(placement.image, truth, placement.coverage > 0, region=region)
+    except GeometryError:
+        return None
+    known = aligned.covered
+    return coherence(aligned.recon[known], aligned.truth[known])
+
+
+def mismatch(placement: Placement, region: Region, coherence: float | None) -> str | None:
+    """Say why a reconstruction does not belong to the scan; None when it may.
+
+    Parameters
+    ----------
+    placement : Placement
+    region : Region
+        What is compared.
+    coherence : float or None
+        With the ground truth, registered; None where there is no truth.
+    """
+    share = float((placement.coverage[region.slices] > 0).mean())
+    reasons = [
+        f"it covers {share:.0%} of the compared region" if share < LEAST_COVERED else None,
+        _disagrees(coherence, placement.fit),
+        _resized_probe(placement.probe_px) if coherence is None else None,
+    ]
+    if not any(reasons):
+        return None
+    if placement.is_resized:
+        (height, width), (rows, columns) = placement.size_px, placement.image.shape
+        reasons.append(f"it has {height} x {width} px, the object {rows} x {columns}")
+    return "; ".join(filter(None, reasons)) + "; was it made from another split or scan?"
+
+
+def _disagrees(coherence: float | None, fit: FrameFit | None) -> str | None:
+    if coherence is None:
+        return _fails(fit)
+    if coherence >= ONE_OBJECT:
+        # A conjugated object still has the amplitudes of the right one.
+        turned = fit is not None and fit.better and fit.turned[fit.better] < HALF * fit.as_given
+        return _fails(fit) if turned else None
+    said = (
+        f"it has nothing in common with the ground truth: coherence {coherence:.2f} after "
+        f"registration, where one object gives more than {ONE_OBJECT}"
+    )
+    if fit is not None and fit.explains and fit.better is None:
+        return f"{said}; it explains the frames, so the ground truth may be what is wrong"
+    return "; ".join(filter(None, (said, _fails(fit))))
+
+
+def _resized_probe(probe_px: tuple[int, ...] | None) -> str | None:
+    if probe_px is None:
+        return None
+    return f"its probe of {probe_px[0]} x {probe_px[1]} px is not of the size of the scan's frames"
+
+
+def _fails(fit: FrameFit | None) -> str | None:
+    """What the frames have against it."""
+    if fit is None:
+        return None
+    if fit.better is not None:
+        return f"it explains the frames better with {fit.better}"
+    if fit.explains:
+        return None
+    return (
+        f"it does not explain the measured frames: residual {fit.as_given:.2f}, and "
+        f"{fit.shuffled:.2f} with positions exchanged among them"
+    )
+
+
+def _fit(scan: Scan, found: Reconstruction, origin: tuple[int, int]) -> FrameFit | None:
+    there = replace(scan, positions_px=scan.positions_px - np.array(origin))
+    return frame_fit(there, found.object, found.probe)
+
+
+def _residual(fit: FrameFit | None) -> float:
+    return np.inf if fit is None else fit.as_given

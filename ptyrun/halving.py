@@ -15,10 +15,15 @@ from ptyrun.predictors import (
     ModelRequest,
     Predictor,
     PredictorOutOfMemoryError,
+    check_form,
     open_predictor,
 )
 
 log = logging.getLogger(__name__)
+
+# The second is what NumPy raises, and with it predictors that know nothing of ptyrun's errors.
+_OUT_OF_MEMORY = (PredictorOutOfMemoryError, MemoryError)
+_MORE_MEMORY = "use a machine or device with more memory, or a smaller model"
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,12 @@ class Halving:
     before_items: int
     after_items: int
     why: str
+
+    def __str__(self) -> str:
+        return (
+            f"out of memory at {self.before_items} groups, going on with {self.after_items}: "
+            f"{self.why}"
+        )
 
 
 def open_halving(
@@ -109,12 +120,14 @@ class HalvingPredictor:
         while True:
             try:
                 return self._in_pieces(diffraction, local_offsets_px)
-            except PredictorOutOfMemoryError as error:
+            except _OUT_OF_MEMORY as error:
                 too_many = self._predictor.batch_items
+                smaller = _halved(too_many, error, self._on_halving)
                 # Its memory must be free before the smaller one is made.
                 self._predictor.close()
-                smaller = _halved(too_many, error, self._on_halving)
                 self._predictor = _open(self._open_at, smaller, self._on_halving)
+                if self._predictor.batch_items >= too_many:
+                    raise _no_smaller(self._predictor.batch_items, error) from error
 
     def close(self) -> None:
         """Let go of the model and its memory."""
@@ -128,7 +141,9 @@ class HalvingPredictor:
         for start in range(0, len(diffraction), step):
             piece = slice(start, start + step)
             given = diffraction[piece], local_offsets_px[piece]
-            parts.append(self._predictor.predict(*(_padded(array, step) for array in given)))
+            patches = self._predictor.predict(*(_padded(array, step) for array in given))
+            check_form(patches, step, diffraction.shape[1])
+            parts.append(patches)
         return np.concatenate(parts)[: len(diffraction)]
 
 
@@ -140,25 +155,39 @@ def _open(
     while True:
         try:
             return open_at(batch_items)
-        except PredictorOutOfMemoryError as error:
+        except _OUT_OF_MEMORY as error:
             batch_items = _halved(batch_items, error, on_halving)
 
 
 def _halved(
-    batch_items: int, error: PredictorOutOfMemoryError, on_halving: Callable[[Halving], None]
+    batch_items: int,
+    error: PredictorOutOfMemoryError | MemoryError,
+    on_halving: Callable[[Halving], None],
 ) -> int:
     if batch_items <= 1:
         raise PredictorOutOfMemoryError(
-            "not even one group fits into memory",
-            why=error.args[1],
-            do="use a machine or device with more memory, or a smaller model",
+            "not even one group fits into memory", why=_why(error), do=_MORE_MEMORY
         ) from error
-    halving = Halving(batch_items, batch_items // 2, error.args[1])
-    log.warning(
-        "out of memory at %d groups, going on with %d", halving.before_items, halving.after_items
-    )
+    halving = Halving(batch_items, batch_items // 2, _why(error))
+    log.info("%s", halving)
     on_halving(halving)
     return halving.after_items
+
+
+def _no_smaller(
+    batch_items: int, error: PredictorOutOfMemoryError | MemoryError
+) -> PredictorOutOfMemoryError:
+    return PredictorOutOfMemoryError(
+        f"{batch_items} groups at once do not fit into memory",
+        why=f"{_why(error)}; the model takes no smaller batch",
+        do=_MORE_MEMORY,
+    )
+
+
+def _why(error: PredictorOutOfMemoryError | MemoryError) -> str:
+    if isinstance(error, PredictorOutOfMemoryError):
+        return str(error.args[1])
+    return str(error) or type(error).__name__
 
 
 def _padded(array: NDArray[np.float32], length: int) -> NDArray[np.float32]:

@@ -31,6 +31,8 @@ __all__ = [
     "ModelRequest",
     "Predictor",
     "PredictorOutOfMemoryError",
+    "WrongFormError",
+    "check_form",
     "check_output",
     "check_request",
     "inspect",
@@ -39,6 +41,10 @@ __all__ = [
 ]
 
 ENTRY_POINTS = "ptyrun.predictors"
+
+
+class WrongFormError(PredictionError):
+    """What a predictor gives is not one complex64 patch per group; no retry heals that."""
 
 
 class PredictorOutOfMemoryError(PredictionError):
@@ -180,23 +186,34 @@ def check_output(patches: NDArray[np.complex64], n_groups: int, patch_px: int) -
     PredictionError
         If number, shape or dtype differ, or a value is not finite.
     """
-    wanted = (n_groups, patch_px, patch_px)
-    if patches.shape != wanted:
-        raise PredictionError(
-            f"the predictor gave an array of shape {patches.shape} for {n_groups} groups",
-            why=f"one patch per group has shape {wanted}",
-            do="use a model that gives one patch per group at this batch size",
-        )
-    if patches.dtype != np.complex64:
-        raise PredictionError(
-            f"the predictor gave {patches.dtype} patches",
-            why="patches are stored as complex64",
-            do="correct the predictor",
-        )
+    check_form(patches, n_groups, patch_px)
     bad = int(np.count_nonzero(~np.isfinite(patches)))
     if bad:
         raise PredictionError(
             f"{bad} of {patches.size} predicted values are not finite",
             why="the network overflowed, or its weights or inputs hold NaN",
             do="look at the weights and at the scan's normalisation",
+        )
+
+
+def check_form(patches: NDArray[np.complex64], n_groups: int, patch_px: int) -> None:
+    """Refuse anything but one complex64 patch per group, whatever its values.
+
+    Raises
+    ------
+    WrongFormError
+        If number, shape or dtype differ.
+    """
+    wanted = (n_groups, patch_px, patch_px)
+    if patches.shape != wanted:
+        raise WrongFormError(
+            f"the predictor gave an array of shape {patches.shape} for {n_groups} groups",
+            why=f"one patch per group has shape {wanted}",
+            do="use a model that gives one patch per group at this batch size",
+        )
+    if patches.dtype != np.complex64:
+        raise WrongFormError(
+            f"the predictor gave {patches.dtype} patches",
+            why="patches are stored as complex64",
+            do="correct the predictor",
         )

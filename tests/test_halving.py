@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ptyrun.halving import Halving, HalvingPredictor
-from ptyrun.predictors import PredictorOutOfMemoryError
+from ptyrun.predictors import PredictorOutOfMemoryError, WrongFormError
 from tests.models import SmallMemory, groups
 
 
@@ -75,3 +75,62 @@ def test_memory_is_not_tried_again_once_a_smaller_batch_is_found() -> None:
 def test_no_memory_for_one_group_is_an_error(fails_when_opened: bool) -> None:
     with pytest.raises(PredictorOutOfMemoryError, match="not even one group"):
         Opened(0, fails_when_opened).halving(4).predict(*groups(4))
+
+
+class FixedMemory(SmallMemory):
+    """A model that was made for one batch, whatever is asked for."""
+
+    def __init__(self) -> None:
+        super().__init__(batch_items=4, fits=3)
+
+
+def test_a_model_that_takes_one_batch_only_is_an_error_and_no_endless_loop() -> None:
+    predictor = HalvingPredictor.opened(lambda batch: FixedMemory(), 4, lambda halving: None)
+    for _ in range(2):
+        with pytest.raises(PredictorOutOfMemoryError, match="4 groups at once do not fit"):
+            predictor.predict(*groups(4))
+
+
+def test_no_memory_for_one_group_stays_an_error_however_often_it_is_tried() -> None:
+    predictor = Opened(fits=0).halving(2)
+    for _ in range(2):
+        with pytest.raises(PredictorOutOfMemoryError, match="not even one group"):
+            predictor.predict(*groups(2))
+
+
+class PlainMemory(SmallMemory):
+    """Knows nothing of ptyrun's errors."""
+
+    def _need_memory(self) -> None:
+        if self.batch_items > self._fits:
+            raise MemoryError("Unable to allocate 1. GiB")
+
+
+@pytest.mark.parametrize("fails_when_opened", [False, True])
+def test_what_numpy_raises_without_memory_is_understood(fails_when_opened: bool) -> None:
+    halvings: list[Halving] = []
+
+    def open_at(batch_items: int) -> PlainMemory:
+        return PlainMemory(batch_items, 2, fails_when_opened)
+
+    predictor = HalvingPredictor.opened(open_at, 4, halvings.append)
+    assert len(predictor.predict(*groups(2))) == 2
+    predictor.predict(*groups(predictor.batch_items))
+    assert halvings == [Halving(4, 2, "Unable to allocate 1. GiB")]
+
+
+class OneTooMany(SmallMemory):
+    """Gives a patch that nobody asked for."""
+
+    def predict(self, *given: np.ndarray) -> np.ndarray:
+        patches = super().predict(*given)
+        return np.concatenate([patches, patches[:1]])
+
+
+def test_pieces_are_judged_one_by_one_and_not_by_their_sum() -> None:
+    def open_at(batch_items: int) -> OneTooMany:
+        return OneTooMany(batch_items, fits=3)
+
+    predictor = HalvingPredictor.opened(open_at, 6, lambda halving: None)
+    with pytest.raises(WrongFormError, match=r"\(4, 8, 8\) for 3 groups"):
+        predictor.predict(*groups(6))

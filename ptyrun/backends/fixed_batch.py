@@ -14,7 +14,12 @@ from numpy.typing import NDArray
 
 from ptyrun.backends.probing import Predict, require_apart, safe_batch, specimen
 from ptyrun.errors import ModelError, PredictionError
-from ptyrun.predictors import ModelCard, ModelRequest, PredictorOutOfMemoryError
+from ptyrun.predictors import (
+    ModelCard,
+    ModelRequest,
+    PredictorOutOfMemoryError,
+    WrongFormError,
+)
 
 
 class FixedBatch:
@@ -43,7 +48,7 @@ class FixedBatch:
         patches = self._predict(diffraction, local_offsets_px)
         wanted = (self.batch_items, self._patch_px, self._patch_px)
         if patches.shape != wanted:
-            raise PredictionError(
+            raise WrongFormError(
                 f"the network gave an array of shape {patches.shape}",
                 why=f"one patch per group has shape {wanted}",
                 do="use a smaller batch, or another model",

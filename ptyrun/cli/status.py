@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -52,6 +53,7 @@ def as_text(found: Status, run_dir: Path) -> str:
             f"{arm.groups_committed}/{arm.groups_total} groups, "
             f"{arm.chunks_committed}/{arm.chunks_total} chunks{rate}{failed}"
         )
+        lines += [f"    {note}" for note in arm.notes]
     for trouble in found.troubles:
         verdict = "set aside" if trouble.set_aside else "will be tried again"
         lines.append(
@@ -59,6 +61,11 @@ def as_text(found: Status, run_dir: Path) -> str:
             f"{verdict}: {trouble.error}"
         )
         lines += [f"    {line}" for line in trouble.traceback.rstrip().splitlines()]
+    if any(trouble.set_aside for trouble in found.troubles):
+        again = f"ptyrun verify {shlex.quote(str(run_dir))} --repair"
+        lines.append(
+            f"  once the cause is removed: `{again}` lets what was set aside be tried again"
+        )
     lines += [f"  blocked: {run_dir / 'blocked' / name}" for name in found.blockers]
     return "\n".join(lines)
 

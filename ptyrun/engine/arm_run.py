@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ptyrun.engine.batches import FittingBatch
 from ptyrun.engine.index import check_indices
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.loader import Batch, Loader
@@ -223,7 +224,8 @@ def opened_work(bench: Bench, plan: ArmPlan, open_work: OpenWork) -> Iterator[Wo
     check_indices(bench.paths, plan.index_sha256)
     bench.tell("arm", plan, None, "loading")
     began_s = time.monotonic()
-    work = open_work(plan)
+    arm = bench.ledger.progress.arms[plan.name]
+    work = open_work(plan, FittingBatch(arm, bench.session, bench.window))
     try:
         seconds = round(time.monotonic() - began_s, 3)
         bench.session.append([ArmOpened(plan.name, seconds)], sync=False)

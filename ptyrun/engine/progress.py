@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from ptyrun.engine.manifest import ArmPlan, Manifest
-from ptyrun.engine.records import ArmOpened, Committed, Failed, Forgotten, Record, Started
+from ptyrun.engine.records import ArmOpened, Committed, Failed, Forgotten, Halved, Record, Started
 
 RECENT = 32
 MAX_ATTEMPTS = 3  # after as many a chunk is set aside
@@ -41,6 +41,8 @@ class ArmProgress:
         Of recent chunks, the latest last.
     load_s : deque of float
         Of recent model loads.
+    halvings : list of Halved
+        Each time that a batch did not fit into memory.
     """
 
     def __init__(self, plan: ArmPlan) -> None:
@@ -50,6 +52,7 @@ class ArmProgress:
         self.crcs = array("I", bytes(4 * plan.n_chunks))
         self.costs: deque[Cost] = deque(maxlen=RECENT)
         self.load_s: deque[float] = deque(maxlen=RECENT)
+        self.halvings: list[Halved] = []
         self.generations: dict[int, int] = {}  # of commits, where not 0
         self.forgotten: dict[int, int] = {}
         self.rivals: dict[int, set[tuple[int, int]]] = {}  # other bytes of equal standing
@@ -73,6 +76,9 @@ class ArmProgress:
                 self._forget(record)
             case ArmOpened():
                 self.load_s.append(record.seconds)
+            case Halved():
+                if record.fingerprint == self.plan.fingerprint:
+                    self.halvings.append(record)
 
     def _counts(self, chunk: int, generation: int) -> bool:
         return generation > self.forgotten.get(chunk, -1) and 0 <= chunk < self.plan.n_chunks
@@ -158,6 +164,11 @@ class ArmProgress:
         while chunk >= 0:
             yield chunk
             chunk = self.committed.find(0, chunk + 1)
+
+    @property
+    def fitting_items(self) -> int | None:
+        """The largest batch that is not known to be too large; None if none ever was."""
+        return min((halving.after_items for halving in self.halvings), default=None)
 
     @property
     def item_s(self) -> float | None:

@@ -50,6 +50,18 @@ class ArmOpened:
 
 
 @dataclass(frozen=True, slots=True)
+class Halved:
+    """A batch of *before_items* did not fit into memory; from now on *after_items* are tried."""
+
+    arm: str
+    fingerprint: str
+    before_items: int
+    after_items: int
+    why: str
+    at_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Started:
     """A chunk was begun; if no outcome follows, its session died in it."""
 
@@ -127,11 +139,14 @@ class Closed:
     at_s: float
 
 
-Record = Opened | ArmOpened | Started | Committed | Failed | Forgotten | Disregarded | Closed
+Record = (
+    Opened | ArmOpened | Halved | Started | Committed | Failed | Forgotten | Disregarded | Closed
+)
 
 _EVENTS: Final[dict[str, type[Any]]] = {
     "session_open": Opened,
     "arm_open": ArmOpened,
+    "halve": Halved,
     "start": Started,
     "commit": Committed,
     "fail": Failed,

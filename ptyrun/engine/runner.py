@@ -56,7 +56,8 @@ def run(
     manifest : Manifest
         What it is to compute; must be the one that its ledger quotes.
     open_work : callable
-        Loads an arm's model; called only for arms that lack chunks, one after the other.
+        Loads an arm's model; called only for arms that lack chunks, one after the other, with the
+        arm's plan and what is known of the batch that fits into memory.
     window : Window
     arms : sequence of str, optional
         Work on these only.

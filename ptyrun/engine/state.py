@@ -29,7 +29,7 @@ from zarr.storage import LocalStore
 from ptyrun.engine import durable
 from ptyrun.engine.ledger import BadLine, Ledger, SessionFile
 from ptyrun.engine.progress import RECENT, ArmProgress, Cost
-from ptyrun.engine.records import Closed, Failed, Opened, decode, encode
+from ptyrun.engine.records import Closed, Failed, Halved, Opened, decode, encode
 from ptyrun.engine.session import SUFFIX
 from ptyrun.errors import StorageError
 
@@ -128,6 +128,7 @@ def _arm_document(arm: ArmProgress) -> dict[str, Any]:
         "open_starts": [(chunk, list(s.items())) for chunk, s in arm.open_starts.items()],
         "costs": [astuple(cost) for cost in arm.costs],
         "load_s": list(arm.load_s),
+        "halvings": [encode(each).decode() for each in arm.halvings],
     }
 
 
@@ -202,10 +203,12 @@ def _restored_arm(arm: ArmProgress, root: zarr.Group, document: Mapping[str, Any
     restored.open_starts = {chunk: dict(starts) for chunk, starts in document["open_starts"]}
     restored.costs = deque((Cost(*cost) for cost in document["costs"]), maxlen=RECENT)
     restored.load_s = deque(document["load_s"], maxlen=RECENT)
-    for line in document["failures"]:
-        failed = decode(line.rstrip("\n").encode())
-        assert isinstance(failed, Failed)
-        restored.failures.setdefault(failed.chunk, []).append(failed)
+    for line in chain(document["failures"], document["halvings"]):
+        match decode(line.rstrip("\n").encode()):
+            case Failed() as failed:
+                restored.failures.setdefault(failed.chunk, []).append(failed)
+            case Halved() as halved:
+                restored.halvings.append(halved)
     return restored
 
 

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
+from ptyrun.engine.batches import FittingBatch
 from ptyrun.engine.manifest import ArmPlan, Fact
 from ptyrun.errors import BlockedError, ExitCode, StorageError, UsageError
 
@@ -38,7 +39,7 @@ class Work(Protocol):
         """Let go of the model."""
 
 
-OpenWork = Callable[[ArmPlan], Work]
+OpenWork = Callable[[ArmPlan, FittingBatch], Work]
 
 
 @dataclass(frozen=True)

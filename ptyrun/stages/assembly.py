@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from zarr.storage import LocalStore
 
 from ptyrun.config import Alignment, ArmKind, EvaluationOptions
-from ptyrun.engine import store
+from ptyrun.engine import batches, store
 from ptyrun.engine.ledger import read_records
 from ptyrun.engine.manifest import ArmPlan, Manifest
 from ptyrun.engine.progress import ArmProgress, Progress
@@ -167,6 +167,7 @@ def _stitch(
         figures=tally.figures(),
         canvas=canvas,
         computation_time_s=_seconds(paths, plan),
+        notes=tuple(filter(None, [batches.describe(done)])),
     )
 
 

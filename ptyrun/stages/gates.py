@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptyrun.engine import durable
-from ptyrun.errors import BlockedError
+from ptyrun.errors import BlockedError, PredictionError
 from ptyrun.paths import RunPaths
 
 log = logging.getLogger(__name__)
@@ -125,9 +125,21 @@ def require_content(arm: str, items: range, patches: NDArray[np.complex64], foun
 
 def _blocked(arm: str, reason: str, where: str, evidence: str) -> BlockedError:
     return BlockedError(
-        f"{reason}: the predictions for {where} carry nothing",
-        why=evidence,
-        do=f"check the model of {arm!r} and its inputs; after a change: --invalidate {arm}",
+        f"{reason}: the predictions for {where} carry nothing", why=evidence, do=_remedy(arm)
+    )
+
+
+def _remedy(arm: str) -> str:
+    return f"check the model of {arm!r} and its inputs; after a change: --invalidate {arm}"
+
+
+def wrong_form(arm: str, error: PredictionError) -> BlockedError:
+    """Say that the predictor of *arm* does not give one patch per group."""
+    what, why, _ = error.args
+    return BlockedError(
+        f"wrong-form: the predictions of arm {arm!r} are not one patch per group",
+        why=f"{what}; {why}",
+        do=_remedy(arm),
     )
 
 

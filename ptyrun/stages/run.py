@@ -11,13 +11,15 @@ from pathlib import Path
 from ptyrun.config import SessionOptions
 from ptyrun.devices import hold_devices
 from ptyrun.engine import runner
+from ptyrun.engine.batches import FittingBatch
 from ptyrun.engine.manifest import ArmPlan, Manifest
 from ptyrun.engine.window import Window
 from ptyrun.engine.work import Event, Outcome
 from ptyrun.errors import BlockedError, IdentityError
+from ptyrun.halving import Halving, open_halving
 from ptyrun.logs import session_log
 from ptyrun.paths import RunPaths
-from ptyrun.predictors import ModelRequest, open_predictor
+from ptyrun.predictors import ModelRequest
 from ptyrun.progress import SILENT, Watcher
 from ptyrun.stages import gates
 from ptyrun.stages.assembly import open_planned_scan
@@ -70,9 +72,9 @@ def run(
                     hold_devices(run_dir, session.device_wait_s, session.lock_cpu, watcher)
                 )
 
-            def open_work(arm: ArmPlan) -> PatchWork:
+            def open_work(arm: ArmPlan, fitting: FittingBatch) -> PatchWork:
                 hold()  # before a framework takes hold of the device, and only if one will
-                return _open_work(arm, manifest, paths, watcher)
+                return _open_work(arm, fitting, manifest, paths, watcher)
 
             return runner.run(
                 run_dir,
@@ -116,20 +118,26 @@ def refuse_changed_inputs(manifest: Manifest, paths: RunPaths) -> None:
             )
 
 
-def _open_work(arm: ArmPlan, manifest: Manifest, paths: RunPaths, watcher: Watcher) -> PatchWork:
+def _open_work(
+    arm: ArmPlan, fitting: FittingBatch, manifest: Manifest, paths: RunPaths, watcher: Watcher
+) -> PatchWork:
+    def on_halving(halving: Halving) -> None:
+        fitting.halved(halving.before_items, halving.after_items, halving.why)
+        watcher.note(f"{arm.label}: {halving}")
+
     scan = open_planned_scan(manifest, paths)
     request = ModelRequest(
         path=Path(str(manifest.sources[f"arm.{arm.name}"])),
         patch_px=scan.patch_px,
         gridsize=int(arm.facts["gridsize"] or 1),
-        batch_items=int(arm.facts["batch_groups"] or 1),
+        batch_items=fitting.at_most(int(arm.facts["batch_groups"] or 1)),
         options={
             name.removeprefix("option."): str(value)
             for name, value in arm.facts.items()
             if name.startswith("option.")
         },
     )
-    predictor = open_predictor(str(arm.facts["backend"]), request)
+    predictor = open_halving(str(arm.facts["backend"]), request, on_halving)
     for note in predictor.card.notes:
         watcher.note(f"{arm.label}: {note}")
     return PatchWork(arm, scan, ArmIndex.read(paths, arm), predictor)
@@ -146,7 +154,11 @@ class _Progress:
     def __call__(self, event: Event) -> None:
         if event.arm is not None:
             self._count(event, f"predict {self._labels[event.arm]}", event.arm)
-        if event.kind in ("demoted", "failed", "set_aside", "waiting"):
+        if event.kind in ("failed", "set_aside") and event.arm is not None:
+            verdict = "is set aside" if event.kind == "set_aside" else "will be tried again"
+            chunk = f"chunk {event.chunk} of {self._labels[event.arm]}"
+            self._watcher.note(f"{chunk} failed and {verdict}: {event.message}")
+        elif event.kind in ("demoted", "waiting"):
             self._watcher.note(event.message)
         elif event.message:
             log.info(event.message)

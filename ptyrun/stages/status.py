@@ -10,6 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import ClassVar
 
+from ptyrun.engine import batches
 from ptyrun.engine.ledger import Ledger, SessionFile
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.processes import Process
@@ -31,7 +32,10 @@ class RunState(StrEnum):
 
 @dataclass(frozen=True)
 class ArmStatus:
-    """How far one arm is; ``failed`` counts the chunks that were set aside."""
+    """How far one arm is; ``failed`` counts the chunks that were set aside.
+
+    ``notes`` say what is not as planned, like a batch that had to be halved.
+    """
 
     groups_total: int
     groups_committed: int
@@ -39,6 +43,7 @@ class ArmStatus:
     chunks_committed: int
     failed: int
     groups_per_s: float | None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -121,6 +126,7 @@ def _arm(arm: ArmProgress, ledger: Ledger) -> ArmStatus:
         chunks_committed=arm.chunks_committed,
         failed=sum(trouble.set_aside for trouble in _troubles(arm.plan.name, arm, ledger)),
         groups_per_s=1 / arm.item_s if arm.item_s else None,
+        notes=tuple(filter(None, [batches.describe(arm)])),
     )
 
 

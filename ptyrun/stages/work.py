@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from ptyrun.config import Fact
 from ptyrun.engine.manifest import ArmPlan
-from ptyrun.predictors import Predictor, check_output
+from ptyrun.halving import HalvingPredictor
+from ptyrun.predictors import WrongFormError
 from ptyrun.ptycho import grouping
 from ptyrun.ptycho.normalisation import normalised_groups
 from ptyrun.ptycho.scan import Scan
@@ -40,7 +41,9 @@ class GroupInputs:
 class PatchWork:
     """The engine's ``Work`` for one arm: diffraction in, one patch per group out."""
 
-    def __init__(self, arm: ArmPlan, scan: Scan, index: ArmIndex, predictor: Predictor) -> None:
+    def __init__(
+        self, arm: ArmPlan, scan: Scan, index: ArmIndex, predictor: HalvingPredictor
+    ) -> None:
         self.batch_items = predictor.batch_items
         self._arm = arm
         self._scan = scan
@@ -53,22 +56,15 @@ class PatchWork:
         return read_groups(self._scan, self._index, items)
 
     def compute(self, inputs: GroupInputs, n_items: int) -> NDArray[np.complex64]:
-        """Predict; every call of the predictor has one shape, whatever the cut."""
+        """Predict; what is not one patch per group ends the run, since no retry heals it."""
         if not self._said_input:
             self._said_input = True
             stats = gates.figures(inputs.diffraction)
             log.info("DIAGNOSTIC %s_input stats: %s", self._arm.name, stats)
-        batch = self._predictor.batch_items
-        parts = []
-        for start in range(0, n_items, batch):
-            stop = min(start + batch, n_items)
-            patches = self._predictor.predict(
-                _padded(inputs.diffraction[start:stop], batch),
-                _padded(inputs.local_offsets_px[start:stop], batch),
-            )
-            check_output(patches, batch, self._scan.patch_px)
-            parts.append(patches[: stop - start])
-        return np.concatenate(parts)
+        try:
+            return self._predictor.predict(inputs.diffraction, inputs.local_offsets_px)
+        except WrongFormError as error:
+            raise gates.wrong_form(self._arm.name, error) from error
 
     def check(self, items: range, outputs: NDArray[np.complex64]) -> Mapping[str, Fact]:
         """Refuse content that cannot be a prediction; give the DIAGNOSTIC figures."""
@@ -99,10 +95,3 @@ def read_groups(scan: Scan, index: ArmIndex, items: range) -> GroupInputs:
         diffraction=normalised_groups(scan, frames, float(index.normalisation[0])),
         local_offsets_px=grouping.local_offsets_px(scan.positions_px, frames).astype(np.float32),
     )
-
-
-def _padded(array: NDArray[np.float32], length: int) -> NDArray[np.float32]:
-    missing = length - len(array)
-    if not missing:
-        return array
-    return np.concatenate([array, np.repeat(array[-1:], missing, axis=0)])

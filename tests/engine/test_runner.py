@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from ptyrun.engine.batches import FittingBatch
 from ptyrun.engine.ledger import Ledger, read_records
 from ptyrun.engine.manifest import ArmPlan, Fact
 from ptyrun.engine.processes import Process
@@ -59,7 +60,7 @@ def test_a_complete_run_loads_no_model(tmp_path: Path) -> None:
     manifest = planned(tmp_path, toy_manifest())
     toy_run(tmp_path)
 
-    def open_work(arm: ArmPlan) -> ToyWork:
+    def open_work(arm: ArmPlan, fitting: FittingBatch) -> ToyWork:
         raise AssertionError("a model was loaded for nothing")
 
     outcome = run(tmp_path, manifest, open_work, window=Window())
@@ -85,8 +86,8 @@ def test_calls_never_exceed_a_batch_and_small_chunks_share_one(tmp_path: Path) -
     manifest = planned(tmp_path, toy_manifest(50, 4))
     works = []
 
-    def open_work(arm: ArmPlan) -> ToyWork:
-        works.append(ToyWork(arm, batch_items=16))
+    def open_work(arm: ArmPlan, fitting: FittingBatch) -> ToyWork:
+        works.append(ToyWork(arm, fitting, batch_items=16))
         return works[-1]
 
     run(tmp_path, manifest, open_work, window=Window())

@@ -10,7 +10,7 @@ from ptyrun.engine import state
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.processes import Process
-from ptyrun.engine.records import ArmOpened, Closed, Failed, Forgotten, Started
+from ptyrun.engine.records import ArmOpened, Closed, Failed, Forgotten, Halved, Started
 from ptyrun.errors import DamageError
 from ptyrun.paths import RunPaths
 from tests.engine.test_ledger import MANIFEST, commit, session
@@ -28,6 +28,8 @@ def paths(tmp_path: Path) -> RunPaths:
             Forgotten("one", 1, 0, "missing"),
             commit(1, 1),
             commit(2, crc32c="00000009"),
+            Halved("one", MANIFEST.arms[0].fingerprint, 32, 16, "no room", 1.0),
+            Halved("one", "another", 32, 8, "no room", 1.0),
             Failed("one", 5, 1, "ValueError: no", "Traceback", 1.0),
             Started("one", 6, 0, 1.0),
         ],
@@ -54,6 +56,8 @@ def facts(ledger: Ledger) -> object:
         arm.open_starts,
         arm.costs,
         arm.load_s,
+        arm.halvings,
+        arm.fitting_items,
         arm.commits,
     )
 

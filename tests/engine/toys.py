@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
+from ptyrun.engine.batches import FittingBatch
 from ptyrun.engine.index import IndexArray, write_index
 from ptyrun.engine.manifest import ArmPlan, Fact, Manifest
 from ptyrun.engine.runner import run
@@ -38,6 +40,7 @@ class ToyWork:
     """Computes `outputs_of`; may be slow, and may fail where told."""
 
     plan: ArmPlan
+    fitting: FittingBatch
     batch_items: int = 16
     compute_s: float = 0.0
     trouble: Callable[[range], None] | None = None
@@ -114,7 +117,7 @@ def toy_run(folder: Path, budget_s: float | None = None, **options: Any) -> Outc
     }
     manifest = Manifest.load(RunPaths(folder).manifest)
     options.setdefault("window", Window(budget_s))
-    return run(folder, manifest, lambda plan: ToyWork(plan, **work), **options)
+    return run(folder, manifest, partial(ToyWork, **work), **options)
 
 
 def decoded(folder: Path) -> dict[str, bytes]:

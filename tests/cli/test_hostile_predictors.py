@@ -1,0 +1,150 @@
+"""Predictors that break in every way, through the command line: how does each end?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.hostile import N_CHUNKS, Victim, install
+
+COMPLETE, FAILED, BLOCKED, INCOMPLETE = 0, 1, 3, 75
+KILLER = 3
+# What docs/compatibility.md states for another batch shape, of the largest value.
+TOLERANCE = 1e-5
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return install(tmp_path_factory.mktemp("site"))
+
+
+@pytest.fixture(scope="module")
+def good(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Victim:
+    """The comparison with a predictor that does nothing wrong."""
+    victim = Victim.in_folder(site, tmp_path_factory.mktemp("good"))
+    done = victim.ptyrun(*victim.words())
+    assert done.returncode == COMPLETE, done.stderr
+    return victim
+
+
+def victim_of(site: Path, folder: Path, **does: object) -> Victim:
+    return Victim.in_folder(site, folder, **does)
+
+
+@pytest.mark.parametrize(
+    ("returns", "reason"),
+    [
+        ("0", "all-zero"),
+        ("0.5+0.5j", "constant"),
+        ("nan", "non-finite"),
+        ("inf", "non-finite"),
+        ("the first", "collapsed"),
+        ("one too few", "wrong-form"),
+    ],
+)
+def test_predictions_that_carry_nothing_stop_the_run_until_the_model_is_replaced(
+    returns: str, reason: str, site: Path, good: Victim, tmp_path: Path
+) -> None:
+    victim = victim_of(site, tmp_path, returns=returns)
+    done = victim.ptyrun(*victim.words())
+    assert done.returncode == BLOCKED
+    assert reason in done.stderr
+    (blocker,) = (victim.run / "blocked").glob(f"*-{reason}.md")
+    text = blocker.read_text()
+    for part in ("## Command", "## Reason", "DIAGNOSTIC", "## What to do", "--invalidate pinn"):
+        assert part in text
+    assert f"ptyrun run {victim.run}" in text.partition("## Resume")[2]
+    assert (victim.status["state"], victim.status["chunks_committed"]) == ("blocked", 0)
+    assert np.isnan(victim.patches).all()
+
+    victim.does()
+    refused = victim.ptyrun(*victim.words())
+    assert refused.returncode == 2, refused.stderr
+    assert "weights_sha256" in refused.stderr
+    healed = victim.ptyrun(*victim.words("compare", "--invalidate=pinn"))
+    assert healed.returncode == COMPLETE, healed.stderr
+    assert victim.status["state"] == "complete"
+    assert np.array_equal(victim.patches, good.patches)
+
+
+def test_a_blocker_names_the_command_and_the_figures(site: Path, tmp_path: Path) -> None:
+    victim = victim_of(site, tmp_path, returns="0")
+    done = victim.process(*victim.words())
+    assert done.returncode == BLOCKED, done.stderr
+    (blocker,) = (victim.run / "blocked").glob("*.md")
+    text = blocker.read_text()
+    assert f"--output_dir={victim.run}" in text.partition("## Command")[2].partition("##")[0]
+    assert "DIAGNOSTIC" in text and "nonzero_count=0/" in text
+
+
+@pytest.mark.parametrize("when", ["opens_out_of_memory_above", "out_of_memory_above"])
+def test_a_batch_that_does_not_fit_is_halved_and_later_sessions_begin_with_the_one_that_did(
+    when: str, site: Path, good: Victim, tmp_path: Path
+) -> None:
+    victim = victim_of(site, tmp_path, **{when: 1})
+    words = victim.words(batch=4)
+    first = victim.ptyrun(*words, "--max-chunks=4")
+    assert first.returncode == INCOMPLETE, first.stderr
+    assert "out of memory at 4 groups, going on with 2" in first.stderr
+    assert victim.diary == ["opened at 4", "opened at 2", "opened at 1"]
+    (note,) = victim.status["arms"]["pinn"]["notes"]
+    assert "at 4 groups at once (no room for" in note and "since then 1 at once" in note
+    assert note in victim.ptyrun("status", str(victim.run)).stdout
+
+    second = victim.ptyrun(*words)
+    assert second.returncode == COMPLETE, second.stderr
+    assert victim.diary[3:] == ["opened at 1"]
+    assert note in victim.results["notes"]
+    assert not any("memory" in each for each in good.results["notes"])
+    largest = np.abs(good.patches).max()
+    assert np.abs(victim.patches - good.patches).max() <= TOLERANCE * largest
+
+
+def test_a_model_that_fits_not_even_once_is_an_error_that_says_so(
+    site: Path, tmp_path: Path
+) -> None:
+    victim = victim_of(site, tmp_path, out_of_memory_above=0)
+    done = victim.ptyrun(*victim.words())
+    assert done.returncode == FAILED
+    assert "not even one group fits into memory" in done.stdout + done.stderr
+    assert victim.status["chunks_committed"] == 0
+
+
+def test_a_chunk_that_fails_once_is_tried_again(site: Path, good: Victim, tmp_path: Path) -> None:
+    victim = victim_of(site, tmp_path, fails_once=str(tmp_path / "failed"))
+    victim.does_it_at(KILLER)
+    done = victim.ptyrun(*victim.words())
+    assert done.returncode == COMPLETE, done.stderr
+    assert (tmp_path / "failed").exists()
+    assert victim.status["troubles"] == []
+    assert np.array_equal(victim.patches, good.patches)
+
+
+def test_a_chunk_that_always_fails_is_set_aside_and_the_others_are_there(
+    site: Path, good: Victim, tmp_path: Path
+) -> None:
+    victim = victim_of(site, tmp_path, fails=True)
+    victim.does_it_at(KILLER)
+    done = victim.ptyrun(*victim.words())
+    assert done.returncode == FAILED
+    assert f"chunk {KILLER} of arm pinn was set aside" in done.stdout
+    expect_all_but_the_killer(victim, good)
+    (trouble,) = victim.status["troubles"]
+    assert (trouble["chunk"], trouble["set_aside"]) == (KILLER, True)
+    shown = victim.ptyrun("status", str(victim.run)).stdout
+    assert "RuntimeError: this group is too much" in shown
+    assert "Traceback (most recent call last)" in shown
+    assert f"ptyrun verify {victim.run} --repair" in shown
+    again = victim.ptyrun(*victim.words())
+    assert again.returncode == FAILED
+
+
+def expect_all_but_the_killer(victim: Victim, good: Victim) -> None:
+    assert victim.status["chunks_committed"] == N_CHUNKS - 1
+    assert victim.status["state"] == "failed"
+    missing = np.isnan(victim.patches).any(axis=(1, 2)).reshape(N_CHUNKS, -1)
+    assert missing.all(axis=1).nonzero()[0].tolist() == [KILLER]
+    there = ~missing.ravel()
+    assert np.array_equal(victim.patches[there], good.patches[there])

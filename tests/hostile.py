@@ -1,0 +1,200 @@
+"""A third party's package of predictors that misbehave, and a comparison that uses one."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import zarr
+
+from ptyrun.engine.manifest import Manifest
+from ptyrun.paths import RunPaths
+from ptyrun.stages.assembly import open_planned_scan
+from ptyrun.stages.index import ArmIndex
+from ptyrun.stages.work import read_groups
+from tests.scans import write_scan
+from tests.studies import Finished, ptyrun
+
+# As pip installs a package: a module, and the metadata that names its entry point.
+MODULE = '''
+import json, os, signal, time
+import numpy as np
+from ptyrun.predictors import ModelCard
+
+class HostilePredictor:
+    """Smooths the diffraction into a patch; does what its file says, where the test says."""
+
+    def __init__(self, request):
+        self.card = ModelCard(request.patch_px, None, False, "hostile")
+        self.batch_items = request.batch_items
+        self._does = json.loads(request.path.read_text())
+        self._where = os.environ.get("HOSTILE_GROUP")
+        with open(os.environ["HOSTILE_DIARY"], "a") as diary:
+            diary.write(f"opened at {request.batch_items}\\n")
+        if self._does.get("opens_out_of_memory_above", 99) < self.batch_items:
+            raise MemoryError("no room for the network")
+
+    @classmethod
+    def open(cls, request):
+        return cls(request)
+
+    def predict(self, diffraction, local_offsets_px):
+        if self._does.get("out_of_memory_above", 99) < self.batch_items:
+            raise MemoryError("no room for the batch")
+        if self._where and (diffraction == np.load(self._where)).all(axis=(1, 2, 3)).any():
+            self._at_that_group()
+        time.sleep(self._does.get("batch_s", 0))
+        field = np.fft.fftshift(np.fft.ifft2(diffraction.mean(axis=3)), axes=(1, 2))
+        patches = (1 + field / np.abs(field).max(axis=(1, 2), keepdims=True)).astype(np.complex64)
+        returns = self._does.get("returns")
+        if returns == "one too few":
+            return patches[:-1]
+        if returns == "the first":
+            return np.repeat(patches[:1], len(patches), axis=0)
+        if returns is not None:
+            patches[...] = complex(returns)
+        return patches
+
+    def _at_that_group(self):
+        if self._does.get("dies"):
+            os.kill(os.getpid(), signal.SIGKILL)
+        once = self._does.get("fails_once")
+        if self._does.get("fails") or (once and not os.path.exists(once)):
+            if once:
+                open(once, "w").close()
+            raise RuntimeError("this group is too much")
+
+    def close(self):
+        pass
+'''
+ENTRY_POINTS = "[ptyrun.predictors]\nhostile = hostile_predictor:HostilePredictor\n"
+N_GROUPS, CHUNK_GROUPS, BATCH_GROUPS = 40, 4, 4
+N_CHUNKS = N_GROUPS // CHUNK_GROUPS
+
+
+def install(folder: Path) -> Path:
+    """Lay the package out in *folder* as pip does."""
+    metadata = folder / "hostile_predictor-1.0.dist-info"
+    metadata.mkdir(parents=True)
+    (folder / "hostile_predictor.py").write_text(MODULE, encoding="utf-8")
+    (metadata / "entry_points.txt").write_text(ENTRY_POINTS, encoding="utf-8")
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: hostile\nVersion: 1.0\n")
+    return folder
+
+
+@dataclass(frozen=True)
+class Victim:
+    """One comparison with one arm, whose predictor does what `does` said last."""
+
+    site: Path
+    folder: Path
+
+    @classmethod
+    def in_folder(cls, site: Path, folder: Path, **does: object) -> Victim:
+        """Write scan and model."""
+        victim = cls(site, folder)
+        victim.model.mkdir(parents=True)
+        card = {"schema": 1, "backend": "hostile", "file": "does.json", "gridsize": 2}
+        (victim.model / "model.json").write_text(json.dumps(card))
+        write_scan(folder / "scan.npz")
+        victim.does(**does)
+        return victim
+
+    @property
+    def run(self) -> Path:
+        return self.folder / "run"
+
+    @property
+    def model(self) -> Path:
+        return self.folder / "model"
+
+    def does(self, **what: object) -> None:
+        """Replace the model by one that does something else."""
+        (self.model / "does.json").write_text(json.dumps(what))
+
+    def words(self, command: str = "compare", *more: str, batch: int = BATCH_GROUPS) -> list[str]:
+        """The comparison as a command line."""
+        return [
+            *[command, f"--pinn_dir={self.model}", f"--test_data={self.folder / 'scan.npz'}"],
+            *[f"--output_dir={self.run}", f"--n-test-groups={N_GROUPS}"],
+            *[f"--pinn-chunk-size={CHUNK_GROUPS}", f"--pinn-predict-batch-size={batch}", *more],
+        ]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the package needs to be found and told."""
+        chosen = {"HOSTILE_DIARY": str(self.folder / "diary.txt")}
+        if (self.folder / "group.npy").exists():
+            chosen["HOSTILE_GROUP"] = str(self.folder / "group.npy")
+        return chosen
+
+    @contextmanager
+    def installed(self) -> Iterator[None]:
+        """With the package on this process's path."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.syspath_prepend(str(self.site))
+            for name, value in self.environment.items():
+                patch.setenv(name, value)
+            yield
+
+    def does_it_at(self, chunk: int) -> None:
+        """Let it misbehave when it meets the first group of *chunk*; plans the run."""
+        with self.installed():
+            planned = ptyrun(*self.words("plan"))
+            assert planned.returncode == 0, planned.stderr
+        paths = RunPaths(self.run)
+        manifest = Manifest.load(paths.manifest)
+        table = ArmIndex.read(paths, manifest.arm("pinn"))
+        first = chunk * CHUNK_GROUPS
+        given = read_groups(open_planned_scan(manifest, paths), table, range(first, first + 1))
+        np.save(self.folder / "group.npy", given.diffraction[0])
+
+    def ptyrun(self, *words: str) -> Finished:
+        """Run the command line in this process."""
+        with self.installed():
+            return ptyrun(*words)
+
+    def process(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run the command line in a process of its own."""
+        path = os.pathsep.join([str(self.site), os.environ.get("PYTHONPATH", "")])
+        return subprocess.run(
+            [sys.executable, "-m", "ptyrun", *words],
+            env={**os.environ, **self.environment, "PYTHONPATH": path, "CUDA_VISIBLE_DEVICES": ""},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    @property
+    def diary(self) -> list[str]:
+        """What the predictor wrote down."""
+        return (self.folder / "diary.txt").read_text().splitlines()
+
+    @property
+    def status(self) -> dict[str, Any]:
+        """``ptyrun status --json``."""
+        document: dict[str, Any] = json.loads(ptyrun("status", str(self.run), "--json").stdout)
+        return document
+
+    @property
+    def results(self) -> dict[str, Any]:
+        """The arm's part of ``results.json``."""
+        document = json.loads((self.run / "results.json").read_text())
+        found: dict[str, Any] = document["arms"]["pinn"]
+        return found
+
+    @property
+    def patches(self) -> np.ndarray:
+        """What is committed; NaN where nothing is."""
+        array = zarr.open_array(self.run / "arrays.zarr/pinn/patches", mode="r")
+        return np.asarray(array[...])

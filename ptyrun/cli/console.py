@@ -42,6 +42,7 @@ class Console:
         handler = logging.StreamHandler(sys.stderr)
         handler.name = _CONSOLE
         handler.setLevel(named.upper())
+        handler.addFilter(lambda record: not hasattr(record, "is_shown"))
         handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
         log.setLevel(logging.DEBUG)
         for old in [h for h in log.handlers if h.name == _CONSOLE]:
@@ -51,7 +52,6 @@ class Console:
     @classmethod
     def from_words(cls, given: dict[str, Any]) -> Self:
         """Take the console's words out of a command's parameters."""
-        handler.addFilter(lambda record: not hasattr(record, "is_shown"))
         return cls(
             quiet=given.pop("quiet"), verbose=given.pop("verbose"), level=given.pop("console_level")
         )
@@ -92,6 +92,14 @@ class Console:
         else:
             click.echo(text, err=True)
 
+    def warn(self, text: str) -> None:
+        """Write a line that nobody must miss, not even who asked for quiet."""
+        log.warning(text, extra=_SHOWN)
+        if self._bars is not None:
+            self._bars.console.print(f"WARNING: {text}", style="bold red", markup=False)
+        else:
+            click.secho(f"WARNING: {text}", fg="red", bold=True, err=True)
+
     def results(self, results: Results, run_dir: Path) -> None:
         """Say on stdout what a finished comparison found."""
         from ptyrun.stages.outputs import metrics_table
@@ -101,14 +109,6 @@ class Console:
 
     def session(self, outcome: Outcome) -> None:
         """Say on stdout what one session did and what is left."""
-    def warn(self, text: str) -> None:
-        """Write a line that nobody must miss, not even who asked for quiet."""
-        log.warning(text, extra=_SHOWN)
-        if self._bars is not None:
-            self._bars.console.print(f"WARNING: {text}", style="bold red", markup=False)
-        else:
-            click.secho(f"WARNING: {text}", fg="red", bold=True, err=True)
-
         if outcome.stop is ExitCode.COMPLETE:
             if outcome.chunks_done:
                 click.echo(f"complete: {outcome.chunks_done} chunks done in this window")

@@ -43,6 +43,10 @@ class RunPaths:
         return self.root / "cache"
 
     @property
+    def digests(self) -> Path:
+        return self.cache / "digests.json"
+
+    @property
     def objects(self) -> Path:
         return self.root / "objects.zarr"
 

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from json import dumps
 from pathlib import Path
 from typing import ClassVar, Self
 
-from ptyrun.background.tracked import no_document, read_document
 from ptyrun.engine import durable
+from ptyrun.engine.documents import no_document, read_document, sealed
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,7 @@ class Completion:
 
     def to_json(self) -> str:
         """One JSON document."""
-        return dumps({"schema": self.SCHEMA, **asdict(self)}, indent=1, sort_keys=True) + "\n"
+        return sealed({"schema": self.SCHEMA, **asdict(self)})
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -93,6 +92,6 @@ class Completion:
     def load(cls, path: Path) -> Self | None:
         """Read ``completion.json``; None if no session came to an end."""
         try:
-            return cls.from_json(path.read_text(encoding="utf-8"))
+            return cls.from_json(path.read_text(encoding="utf-8", errors="replace"))
         except FileNotFoundError:
             return None

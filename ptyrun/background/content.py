@@ -16,7 +16,9 @@ import zarr
 from PIL import Image, UnidentifiedImageError
 
 from ptyrun.background.completion import Counts
+from ptyrun.engine import checksums
 from ptyrun.engine.check import Kind, Level, verify
+from ptyrun.engine.checksums import file_sha256
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import Manifest
 from ptyrun.errors import DamageError
@@ -87,6 +89,9 @@ def _check_chunks(paths: RunPaths, manifest: Manifest) -> None:
 
 
 def _check_results(paths: RunPaths, manifest: Manifest) -> None:
+    for folder in (paths.root, paths.report):
+        for name, why in checksums.problems(folder):
+            raise _bad(folder / name, why)
     try:
         results = Results.load(paths.results)
     except FileNotFoundError:
@@ -175,16 +180,9 @@ def _name(paths: RunPaths, path: Path) -> str:
 
 def _digest(path: Path) -> str:
     if not path.is_dir():
-        return _file_digest(path)
-    lines = (
-        f"{_file_digest(file)}  {file.relative_to(path).as_posix()}\n" for file in _files(path)
-    )
+        return file_sha256(path)
+    lines = (f"{file_sha256(file)}  {file.relative_to(path).as_posix()}\n" for file in _files(path))
     return hashlib.sha256("".join(lines).encode()).hexdigest()
-
-
-def _file_digest(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _bad(path: Path, why: str) -> DamageError:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import shlex
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import psutil
 
 from ptyrun.engine import durable
+from ptyrun.engine.documents import no_document, read_document, sealed
 from ptyrun.engine.processes import Process
-from ptyrun.errors import SchemaError
 
 _PID_NAMESPACE = Path("/proc/self/ns/pid")
 
@@ -87,8 +85,7 @@ class TrackedProcess:
 
     def to_json(self) -> str:
         """One JSON document."""
-        document = {"schema": self.SCHEMA, **asdict(self)}
-        return json.dumps(document, indent=1, sort_keys=True) + "\n"
+        return sealed({"schema": self.SCHEMA, **asdict(self)})
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -113,7 +110,7 @@ class TrackedProcess:
     def load(cls, path: Path) -> Self | None:
         """Read ``process.json``; None if no session was ever started."""
         try:
-            return cls.from_json(path.read_text(encoding="utf-8"))
+            return cls.from_json(path.read_text(encoding="utf-8", errors="replace"))
         except FileNotFoundError:
             return None
 
@@ -156,34 +153,3 @@ def _command_of(pid: int) -> str | None:
         return None
     except psutil.AccessDenied:
         return "of another user"
-
-
-def read_document(text: str, name: str, newest: int) -> Mapping[str, Any]:
-    """Read a JSON object of a known schema; give it without its schema.
-
-    Raises
-    ------
-    SchemaError
-        If it is none, or newer than *newest*.
-    """
-    try:
-        document = dict(json.loads(text))
-        schema = int(document.pop("schema"))
-    except (KeyError, TypeError, ValueError) as error:
-        raise no_document(name, error) from error
-    if schema > newest:
-        raise SchemaError(
-            f"{name} has schema {schema}",
-            why=f"this ptyrun reads schemas up to {newest}",
-            do="upgrade ptyrun; the run was not touched",
-        )
-    return document
-
-
-def no_document(name: str, error: Exception) -> SchemaError:
-    """Say that a file is not what its name says."""
-    return SchemaError(
-        f"this is no {name}",
-        why=repr(error),
-        do="delete it: it only says which process works in the background, and how it ended",
-    )

@@ -19,12 +19,12 @@ from ptyrun.errors import ExitCode
     show_default=True,
     help="Chunks by size, some of them by every byte, or all of them.",
 )
-@click.option("--repair", is_flag=True, help="Let the next window compute damaged chunks again.")
+@click.option("--repair", is_flag=True, help="Let what is damaged be computed or made again.")
 @click.pass_context
 def command(ctx: click.Context, /, run_dir: Path, level: str, repair: bool) -> None:
     """Name what is damaged, missing or foreign in RUN, one line each."""
     from ptyrun.cli import console
-    from ptyrun.engine.check import Level
+    from ptyrun.engine.check import Kind, Level
     from ptyrun.stages import verify
 
     verdict = verify.verify(run_dir, Level(level), repair=repair, watcher=console.Console())
@@ -33,4 +33,6 @@ def command(ctx: click.Context, /, run_dir: Path, level: str, repair: bool) -> N
         click.echo(f"{damage}{' (cannot be repaired)' if stays else ''}")
     if repair and verdict.damages and not verdict.beyond_repair:
         click.echo("repaired: the next `ptyrun run` computes what is missing")
+        if any(damage.kind is Kind.RESULT for damage in verdict.damages):
+            click.echo("damaged results were taken back: `ptyrun finalize` and `report` make them")
     ctx.exit(int(ExitCode.FAILED if verdict.beyond_repair else ExitCode.COMPLETE))

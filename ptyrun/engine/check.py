@@ -56,6 +56,9 @@ class Kind(StrEnum):
     INDEX = "index"
     METADATA = "metadata"
     STATE = "state"
+    RESULT = "result"
+    SESSION = "session"
+    CACHE = "cache"
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from zarr.codecs import BytesCodec, Crc32cCodec
 from zarr.storage import LocalStore
 
-from ptyrun.engine import durable
+from ptyrun.engine import checksums, durable
 from ptyrun.engine.ledger import BadLine, Ledger, SessionFile
 from ptyrun.engine.progress import RECENT, ArmProgress, Cost
 from ptyrun.engine.records import Closed, Failed, Halved, Opened, decode, encode
@@ -79,6 +79,7 @@ def _write(ledger: Ledger, folder: Path) -> None:
             stored[...] = values
     # Last, because a state without attributes is none.
     root.attrs.put({"ptyrun": _document(ledger)})
+    checksums.write(folder, (folder,))
 
 
 def _columns(arm: ArmProgress) -> dict[str, NDArray[Any]]:
@@ -142,9 +143,9 @@ def restore(ledger: Ledger) -> bool:
         ledger that it covers is no longer what it was. Then *ledger* is as it was.
     """
     try:
-        root = zarr.open_group(LocalStore(ledger.paths.state, read_only=True), mode="r")
-        document: Any = root.attrs["ptyrun"]
-        if document["schema"] != SCHEMA or document["manifest"] != ledger.manifest.digest:
+        root = _opened(ledger)
+        document = _attributes(root)
+        if not _is_of(ledger, document) or any(checksums.problems(ledger.paths.state)):
             return False
         if not all(_is_covered(ledger.paths.ledger, each) for each in document["sessions"]):
             return False
@@ -158,6 +159,18 @@ def restore(ledger: Ledger) -> bool:
         return False
     ledger.restore(arms, sessions, bad_lines)
     return True
+
+
+def _opened(ledger: Ledger) -> zarr.Group:
+    return zarr.open_group(LocalStore(ledger.paths.state, read_only=True), mode="r")
+
+
+def _attributes(root: zarr.Group) -> Any:
+    return root.attrs["ptyrun"]
+
+
+def _is_of(ledger: Ledger, document: Any) -> bool:
+    return bool(document["schema"] == SCHEMA and document["manifest"] == ledger.manifest.digest)
 
 
 def _is_covered(folder: Path, session: Mapping[str, Any]) -> bool:
@@ -223,6 +236,11 @@ def difference(ledger: Ledger) -> str | None:
     """Say in what ``state.zarr`` disagrees with *ledger*, read without it; None if in nothing."""
     if not ledger.paths.state.exists():
         return None
+    damage = next(checksums.problems(ledger.paths.state), None)
+    if damage is not None:
+        return f"{damage[0]}: {damage[1]}"
+    if not _is_of(ledger, _attributes(_opened(ledger))):
+        return None  # an older manifest's: nobody believes it, and the next session replaces it
     other = Ledger(ledger.paths, ledger.manifest)
     if not restore(other):
         return "it cannot be read, or covers bytes that are no longer what they were"

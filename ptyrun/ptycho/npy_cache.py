@@ -55,6 +55,14 @@ class NpyCache:
                 do=f"free {size >> 20} MiB there, or store the scan uncompressed (numpy.savez)",
             ) from error
 
+    def damaged(self) -> list[Path]:
+        """Name the files whose bytes do not match the CRC in their names."""
+        return [
+            path
+            for path in sorted(self.folder.glob("*-*.npy"))
+            if not path.stem.endswith(f"-{_crc(path):08x}")
+        ]
+
     def _found(self, key: str, size: int) -> Path | None:
         for path in sorted(self.folder.glob(f"{key}-*.npy")):
             if path.stat().st_size == size and path.stem.endswith(f"-{_crc(path):08x}"):

@@ -13,7 +13,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from ptyrun.config import Alignment, ArmKind, EvaluationOptions, Presentation, Registration
-from ptyrun.engine import check, durable
+from ptyrun.engine import check, checksums, durable
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import ArmPlan, Manifest
 from ptyrun.errors import BlockedError, DamageError, ExitCode, PtyrunError
@@ -25,7 +25,7 @@ from ptyrun.ptycho.placement import Region
 from ptyrun.ptycho.scan import Scan
 from ptyrun.ptycho.standard import SOURCES
 from ptyrun.results import ArmResult, Metric, PairResult, Results
-from ptyrun.stages import assembly, debugging, gates, objects, outputs
+from ptyrun.stages import artifacts, assembly, debugging, gates, objects, outputs
 from ptyrun.stages.assembly import ArmObject
 from ptyrun.stages.objects import Raster
 
@@ -61,7 +61,7 @@ def finalize(run_dir: Path, *, watcher: Watcher = SILENT) -> Results:
     Returns
     -------
     Results
-        As written to ``results.json``, which comes last: it vouches for the other files.
+        As written to ``results.json``; ``SHA256SUMS`` comes last and vouches for all files.
 
     Raises
     ------
@@ -226,6 +226,8 @@ def _pairs(compared: _Comparison) -> tuple[PairResult, ...]:
 def _write(paths: RunPaths, compared: _Comparison, results: Results) -> None:
     presentation = Presentation.from_facts(compared.manifest.sources)
     labels = {plan.name: plan.label for plan in compared.manifest.arms}
+    left = artifacts.result_files(paths, results, presentation)
+    checksums.withdraw(paths.root)
     objects.write(paths, _rasters(compared))
     for name, found in compared.evaluations.items():
         outputs.write_frc_csv(
@@ -252,7 +254,9 @@ def _write(paths: RunPaths, compared: _Comparison, results: Results) -> None:
         debugging.write_baseline(
             paths, compared.manifest, compared.scan, Path(presentation.baseline_debug_dir)
         )
+    artifacts.remove_stale(paths, left)
     durable.write_atomic(paths.results, results.to_json().encode())
+    checksums.write(paths.root, left)
 
 
 def _panels(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from ptyrun.engine import durable
+from ptyrun.engine.documents import sealed, unsealed
 from ptyrun.errors import InputError
 
 
@@ -59,16 +59,26 @@ class Fingerprints:
         self._save({**known, key: {"stat": identity, "sha256": digest}})
         return digest
 
-    def _load(self) -> dict[str, object]:
+    def damage(self) -> str | None:
+        """Say what is wrong with the cache, which is then not believed; None if nothing is."""
+        try:
+            self._read()
+        except ValueError as error:
+            return str(error)
+        return None
+
+    def _read(self) -> dict[str, object]:
         if self.cache is None or not self.cache.is_file():
             return {}
+        return unsealed(self.cache.read_text(encoding="utf-8", errors="replace"))
+
+    def _load(self) -> dict[str, object]:
         try:
-            known = json.loads(self.cache.read_text(encoding="utf-8"))
+            return self._read()
         except ValueError:
             return {}
-        return known if isinstance(known, dict) else {}
 
     def _save(self, known: dict[str, object]) -> None:
         if self.cache is not None:
             self.cache.parent.mkdir(parents=True, exist_ok=True)
-            durable.write_atomic(self.cache, json.dumps(known, indent=1).encode())
+            durable.write_atomic(self.cache, sealed(known).encode())

@@ -11,8 +11,9 @@ import pandas as pd
 import zarr
 from numpy.typing import NDArray
 
+from ptyrun.engine import checksums
 from ptyrun.engine.manifest import Manifest
-from ptyrun.errors import IdentityError, InputError
+from ptyrun.errors import DamageError, IdentityError, InputError
 from ptyrun.paths import RunPaths
 from ptyrun.results import Results
 
@@ -34,6 +35,8 @@ class FinishedRun:
         ------
         InputError
             If the run is not planned or not finalized.
+        DamageError
+            If a file of its results is not what ``finalize`` wrote.
         IdentityError
             If its results belong to another manifest.
         """
@@ -44,6 +47,12 @@ class FinishedRun:
                 f"{run_dir} has no results yet",
                 why=f"there is no {paths.results.name}",
                 do="complete the run, then `ptyrun finalize`; `ptyrun preview` shows what is there",
+            )
+        if (damage := next(checksums.problems(paths.root), None)) is not None:
+            raise DamageError(
+                f"the results in {run_dir} are damaged: {damage[0]}",
+                why=damage[1],
+                do="run `ptyrun finalize` again",
             )
         results = Results.load(paths.results)
         if results.manifest_digest != manifest.digest:

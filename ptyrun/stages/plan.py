@@ -61,7 +61,7 @@ def plan(
     """
     paths = RunPaths(config.output_dir)
     survey.check_output_folder(paths.root)
-    fingerprints = Fingerprints(paths.cache / "digests.json")
+    fingerprints = Fingerprints(paths.digests)
     scan = open_scan(config.scan, config.selection.diffraction_kind, paths.cache)
     found = survey.survey(config, scan, fingerprints)
     for note in (*scan.notes, *(note for arm in found.arms for note in arm.notes)):

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptyrun.config import ArmKind, EvaluationOptions, Registration
-from ptyrun.engine import durable
+from ptyrun.engine import checksums, durable
 from ptyrun.engine.check import size_damages
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import ArmPlan, Manifest
@@ -122,9 +122,11 @@ def preview(run_dir: Path, *, watcher: Watcher = SILENT) -> PreviewFiles:
     """
     desk = _Desk.open(run_dir, watcher)
     durable.make_folder(desk.paths.preview)
+    checksums.withdraw(desk.paths.preview)
     arms = {arm.name: desk.look_at(arm) for arm in desk.manifest.arms}
     files = PreviewFiles(desk.paths.preview / "preview.json", arms)
     durable.write_atomic(files.json, _document(desk, files).encode())
+    checksums.write(desk.paths.preview, (files.json, *files.pictures))
     return files
 
 

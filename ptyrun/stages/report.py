@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptyrun.durations import format_duration
-from ptyrun.engine import durable
+from ptyrun.engine import checksums, durable
 from ptyrun.engine.manifest import ArmPlan, Manifest
 from ptyrun.ptycho import frc
 from ptyrun.report import curves, page, pictures, tables, timeline
@@ -65,9 +65,11 @@ def report(run_dir: Path) -> ReportFiles:
     folder = run.paths.report
     files = ReportFiles(folder / "index.html", folder / "report.md", folder / "metrics.csv")
     durable.make_folder(folder)
+    checksums.withdraw(folder)
     durable.write_atomic(files.html, page.html(shown).encode())
     durable.write_atomic(files.markdown, page.markdown(shown).encode())
     durable.write_atomic(files.metrics_csv, tables.metrics_csv(run.results).encode())
+    checksums.write(folder, (files.html, files.markdown, files.metrics_csv))
     return files
 
 

@@ -101,7 +101,7 @@ def refuse_changed_inputs(manifest: Manifest, paths: RunPaths) -> None:
     IdentityError
         If one is not; the error names it.
     """
-    fingerprints = Fingerprints(paths.cache / "digests.json")
+    fingerprints = Fingerprints(paths.digests)
     planned = {"scan": manifest.shared["scan_sha256"]}
     for arm in manifest.arms:
         facts = arm.facts

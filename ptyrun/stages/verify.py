@@ -12,7 +12,7 @@ from ptyrun.engine.manifest import Manifest
 from ptyrun.errors import PtyrunError
 from ptyrun.paths import RunPaths
 from ptyrun.progress import SILENT, Watcher
-from ptyrun.stages import assembly, index
+from ptyrun.stages import assembly, index, leftovers
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ def verify(
     level : Level
         How closely to look at chunks: sizes, some of them, or every byte.
     repair : bool
-        Forget damaged chunks, so that the next window computes just these, and write what can be
-        written again.
+        Forget damaged chunks, so that the next window computes just these, write what can be
+        written again, and take damaged results back, so that ``finalize`` makes them anew.
 
     Returns
     -------
@@ -52,14 +52,17 @@ def verify(
         watcher.advance("verify", done - said)
         said = done
 
-    damages = tuple(check.verify(paths, level, progress=step))
+    damages = list(check.verify(paths, level, progress=step))
     watcher.end("verify")
+    damages += leftovers.damages(paths, unpacked=level is Level.FULL)
     if not repair or not damages:
-        return Verdict(damages, damages)
-    beyond = engine_repair.repair(paths, list(damages))
+        return Verdict(tuple(damages), tuple(damages))
+    beyond = engine_repair.repair(paths, damages)
+    if beyond != damages:
+        beyond += leftovers.repair(paths, damages)
     if any(damage.kind is Kind.INDEX for damage in beyond):
         beyond = _restore_index(paths, beyond)
-    return Verdict(damages, tuple(beyond))
+    return Verdict(tuple(damages), tuple(beyond))
 
 
 def _restore_index(paths: RunPaths, beyond: list[Damage]) -> list[Damage]:

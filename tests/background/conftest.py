@@ -166,6 +166,17 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def finished(inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    """A run that a background session completed. Not to be changed."""
+    bench = Bench(inputs, tmp_path_factory.mktemp("finished") / "run")
+    shutil.copytree(inputs / "planned", bench.run)
+    bench.start("--max-chunks", "3")
+    done = bench.do("wait", "--timeout", "60s")
+    assert done.returncode == 0, done.stderr + bench.do("logs").stdout
+    return bench
+
+
 @pytest.fixture
 def bench(inputs: Path, tmp_path: Path) -> Iterator[Bench]:
     """A run of six chunks of its own, planned, that takes no time to compute."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 import shutil
 import subprocess
@@ -17,6 +16,7 @@ from hypothesis import strategies as st
 
 from ptyrun.background.completion import Completion, Counts
 from ptyrun.background.tracked import Standing, TrackedProcess, pid_namespace
+from ptyrun.engine.documents import sealed, unsealed
 from ptyrun.engine.processes import Process
 from ptyrun.errors import SchemaError
 
@@ -186,9 +186,19 @@ def test_what_is_no_such_document_is_refused_by_name(
 
 
 def test_a_newer_document_is_refused_by_name(sleeper: subprocess.Popen[bytes]) -> None:
-    document = json.loads(tracked(sleeper.pid).to_json()) | {"schema": 2, "new": 1}
+    document = unsealed(tracked(sleeper.pid).to_json()) | {"schema": 2, "new": 1}
     with pytest.raises(SchemaError, match=r"process\.json has schema 2"):
-        TrackedProcess.from_json(json.dumps(document))
+        TrackedProcess.from_json(sealed(document))
+
+
+@pytest.mark.parametrize("kind", [TrackedProcess, Completion])
+def test_an_edited_document_is_refused(
+    kind: type[TrackedProcess | Completion], sleeper: subprocess.Popen[bytes]
+) -> None:
+    text = tracked(sleeper.pid).to_json()
+    for edited in (text.replace('"pid": ', '"pid": 1'), text.replace("\n}", "\n }")):
+        with pytest.raises(SchemaError, match="does not match"):
+            kind.from_json(edited)
 
 
 @pytest.mark.parametrize("kind", [TrackedProcess, Completion, Counts])

@@ -14,6 +14,7 @@ import zarr
 from numpy.typing import NDArray
 
 from ptyrun.config import EvaluationOptions, Presentation, Selection
+from ptyrun.engine import checksums
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import ArmPlan, Manifest
 from ptyrun.engine.processes import Process, boot_clock_s
@@ -97,6 +98,7 @@ def write(
         notes=tuple(notes),
     )
     paths.results.write_text(results.to_json())
+    checksums.write(folder, [paths.results, paths.objects, *folder.glob("*.csv")])
     return paths
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from ptyrun.errors import IdentityError, InputError, SchemaError
+from ptyrun.engine import checksums
+from ptyrun.errors import DamageError, IdentityError, InputError, SchemaError
 from ptyrun.paths import RunPaths
 from ptyrun.results import Results
 from ptyrun.stages.report import ReportFiles, report
@@ -201,9 +202,13 @@ def test_a_run_that_is_not_finalized_or_damaged_or_foreign_is_refused(tmp_path: 
     run = finished_run.write(tmp_path / "run")
     text = run.results.read_text()
     run.results.write_text(re.sub('"manifest_digest": "..', '"manifest_digest": "zz', text))
+    with pytest.raises(DamageError, match=r"damaged: results\.json"):
+        report(run.root)
+    checksums.write(run.root, [run.results])
     with pytest.raises(IdentityError, match="not of this run"):
         report(run.root)
     run.results.write_text("[]")
+    checksums.write(run.root, [run.results])
     with pytest.raises(SchemaError):
         report(run.root)
     run.results.unlink()

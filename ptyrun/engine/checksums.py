@@ -1,0 +1,79 @@
+"""Are the files that a stage left still those that it left?
+
+``SHA256SUMS``, written last, in the form that ``sha256sum -c`` reads. Its first line, to which that
+is a comment, vouches for the lines below.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from ptyrun.engine import durable
+
+NAME = "SHA256SUMS"
+_HEAD = "# SHA-256 of the lines below: "
+
+
+def file_sha256(path: Path) -> str:
+    """Digest one file, 64 hex digits."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def files_below(path: Path) -> list[Path]:
+    """Give a folder's files, sorted; a file is its own list; what a writer left half is none."""
+    found = path.rglob("*") if path.is_dir() else [path]
+    whole = (file for file in found if file.is_file() and file.suffix != durable.PARTIAL)
+    return sorted(whole, key=Path.as_posix)
+
+
+def write(folder: Path, left: Iterable[Path]) -> None:
+    """Vouch for the files and folders in *left*, all of them below *folder*."""
+    files = sorted({file for path in left for file in files_below(path)}, key=Path.as_posix)
+    lines = "".join(f"{file_sha256(f)}  {f.relative_to(folder).as_posix()}\n" for f in files)
+    head = f"{_HEAD}{hashlib.sha256(lines.encode()).hexdigest()}\n"
+    durable.write_atomic(folder / NAME, f"{head}{lines}".encode())
+
+
+def withdraw(folder: Path) -> None:
+    """Vouch for nothing in *folder* any more, before its files are written anew."""
+    with durable.storage_errors(folder / NAME):
+        (folder / NAME).unlink(missing_ok=True)
+
+
+def vouched(folder: Path) -> dict[str, str]:
+    """Read the digests by path below *folder*.
+
+    Raises
+    ------
+    ValueError
+        If the list is missing or no longer what was written; the message says which.
+    """
+    try:
+        head, lines = (folder / NAME).read_text(encoding="utf-8").split("\n", 1)
+    except FileNotFoundError:
+        raise ValueError("it is missing, so nothing vouches for the files beside it") from None
+    except ValueError as error:
+        raise ValueError(f"it cannot be read: {error}") from error
+    if head != f"{_HEAD}{hashlib.sha256(lines.encode()).hexdigest()}":
+        raise ValueError("its first line does not match the others")
+    return {name: digest for digest, name in (line.split("  ", 1) for line in lines.splitlines())}
+
+
+def problems(folder: Path) -> Iterator[tuple[str, str]]:
+    """Read every file that is vouched for; give path below *folder* and what is wrong with it."""
+    try:
+        digests = vouched(folder)
+    except ValueError as error:
+        yield NAME, str(error)
+        return
+    for name, digest in digests.items():
+        try:
+            if file_sha256(folder / name) != digest:
+                yield name, "its bytes are not those that were written"
+        except FileNotFoundError:
+            yield name, "it is missing"
+        except OSError as error:
+            yield name, f"it cannot be read: {error.strerror}"

@@ -1,0 +1,41 @@
+"""Which files make the result of a run, and which of an earlier result must go?"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from ptyrun.config import Presentation
+from ptyrun.engine import durable
+from ptyrun.paths import RunPaths
+from ptyrun.results import Results
+
+_OPTIONAL = ("reconstructions*.npz", "reconstructions*_metadata.txt", "*_frc_curves.csv")
+
+
+def result_files(paths: RunPaths, results: Results, presentation: Presentation) -> tuple[Path, ...]:
+    """Name the files and folders that ``finalize`` leaves in a run's folder."""
+    return tuple(_result_files(paths, results, presentation))
+
+
+def _result_files(paths: RunPaths, results: Results, presentation: Presentation) -> Iterator[Path]:
+    yield from (paths.results, paths.objects, paths.metrics_csv, paths.plot)
+    archives = [paths.reconstructions] if presentation.save_npz else []
+    if results.has_ground_truth:
+        yield from map(paths.frc_curves, results.arms)
+        archives += [paths.reconstructions_aligned] if presentation.save_npz_aligned else []
+    for archive in archives:
+        yield archive
+        yield archive.with_name(f"{archive.stem}_metadata.txt")
+    if presentation.save_debug_images:
+        yield paths.debug
+
+
+def remove_stale(paths: RunPaths, left: tuple[Path, ...]) -> None:
+    """Delete what an earlier result left and this one, *left*, has not."""
+    for stale in {path for name in _OPTIONAL for path in paths.root.glob(name)} - {*left}:
+        with durable.storage_errors(stale):
+            stale.unlink()
+    if paths.debug not in left:
+        shutil.rmtree(paths.debug, ignore_errors=True)

@@ -1,0 +1,100 @@
+"""Are results, caches and notes of sessions, which rest on the committed chunks, still whole?
+
+What nobody takes a figure from is not looked at: ``claims/``, ``logs/``, ``blocked/``, locks.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from ptyrun.engine import checksums, documents
+from ptyrun.engine.check import Damage, Kind
+from ptyrun.paths import RunPaths
+from ptyrun.ptycho.npy_cache import NpyCache
+from ptyrun.stages.fingerprints import Fingerprints
+
+
+def damages(paths: RunPaths, *, unpacked: bool) -> Iterator[Damage]:
+    """Name what is not as it was written; with *unpacked*, read unpacked scans as well."""
+    for folder, holds in _vouched_for(paths).items():
+        if not holds.exists() and not (folder / checksums.NAME).exists():
+            continue
+        for name, why in checksums.problems(folder):
+            yield Damage(Kind.RESULT, (folder / name).relative_to(paths.root).as_posix(), why)
+    yield from _foreign_objects(paths)
+    for document in (paths.process, paths.completion):
+        try:
+            documents.unsealed(document.read_text(encoding="utf-8", errors="replace"))
+        except FileNotFoundError:
+            continue
+        except ValueError as error:
+            yield Damage(Kind.SESSION, document.name, str(error))
+    if (lost := Fingerprints(paths.digests).damage()) is not None:
+        yield Damage(Kind.CACHE, paths.digests.relative_to(paths.root).as_posix(), lost)
+    for path in NpyCache(paths.cache).damaged() if unpacked else ():
+        lost = "its bytes do not match the CRC in its name"
+        yield Damage(Kind.CACHE, path.relative_to(paths.root).as_posix(), lost)
+
+
+def _vouched_for(paths: RunPaths) -> dict[Path, Path]:
+    """Folders with a list of checksums, and what is never there without one."""
+    return {
+        paths.root: paths.results,
+        paths.report: paths.report / "index.html",
+        paths.preview: paths.preview / "preview.json",
+    }
+
+
+def _foreign_objects(paths: RunPaths) -> Iterator[Damage]:
+    """Name files in ``objects.zarr`` that are none of the results; readers would take them in."""
+    try:
+        known = checksums.vouched(paths.root)
+    except ValueError:
+        return
+    for path in checksums.files_below(paths.objects) if paths.objects.is_dir() else ():
+        name = path.relative_to(paths.root).as_posix()
+        if name not in known:
+            yield Damage(Kind.FOREIGN, name, "it is none of the results")
+
+
+def repair(paths: RunPaths, found: Sequence[Damage]) -> list[Damage]:
+    """Delete what is damaged, with what vouches for it, so that it is made anew.
+
+    Returns
+    -------
+    list of Damage
+        What cannot be put right now: notes of a session that is at work.
+    """
+    beyond = []
+    for damage in found:
+        path = paths.root / damage.path
+        if damage.kind is Kind.SESSION and _is_at_work(paths):
+            beyond.append(damage)
+        elif damage.kind in (Kind.SESSION, Kind.CACHE):
+            path.unlink(missing_ok=True)
+        elif damage.kind is Kind.RESULT:
+            _give_up(paths, path)
+    return beyond
+
+
+def _give_up(paths: RunPaths, damaged: Path) -> None:
+    damaged.unlink(missing_ok=True)
+    for folder in (paths.report, paths.preview):
+        if damaged.is_relative_to(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+            return
+    # Results are written as a whole, and taken back as one.
+    paths.results.unlink(missing_ok=True)
+    checksums.withdraw(paths.root)
+
+
+def _is_at_work(paths: RunPaths) -> bool:
+    try:
+        with FileLock(paths.process_lock, timeout=0):
+            return False
+    except Timeout:
+        return True

@@ -73,7 +73,7 @@ class SmallNetwork(torch.nn.Module):
         return torch.polar(amplitude, torch.tanh(features[:, 1]))
 
 
-def write_network(folder: Path, gridsize: int, seed: int = 0) -> Path:
+def write_network(folder: Path, gridsize: int, seed: int = 0, patch_px: int = PATCH_PX) -> Path:
     """Write an untrained TorchScript network into *folder*, with its card."""
     folder.mkdir(parents=True, exist_ok=True)
     with warnings.catch_warnings():
@@ -82,7 +82,7 @@ def write_network(folder: Path, gridsize: int, seed: int = 0) -> Path:
         torch.jit.script(SmallNetwork(gridsize, seed).eval()).save(folder / "model.ts")
     card = {
         "schema": 1, "backend": "pytorch", "file": "model.ts",
-        "patch_px": PATCH_PX, "gridsize": gridsize,
+        "patch_px": patch_px, "gridsize": gridsize,
     }  # fmt: skip
     (folder / "model.json").write_text(json.dumps(card))
     return folder

@@ -48,6 +48,11 @@ class GroupCount(click.ParamType[int]):
         return count
 
 
+def _switch(name: str) -> list[str]:
+    """Spell an option that can also be turned off, as click wants it."""
+    return ["/".join(pair) for pair in zip(spelt(f"--{name}"), spelt(f"--no-{name}"), strict=True)]
+
+
 COUNT = click.IntRange(min=1)
 _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option(*spelt("--pinn_dir"), "pinn_dir", type=ANY_PATH, help="Folder of the PINN."),
@@ -126,8 +131,10 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
         help="Canvas: the object's own grid, or upstream's square with its centring and crops.",
     ),
     click.option(*spelt("--fixed-canvas"), "fixed_canvas", is_flag=True, default=None),
-    click.option("--save-npz/--no-save-npz", "save_npz", default=None),
-    click.option("--save-npz-aligned/--no-save-npz-aligned", "save_npz_aligned", default=None),
+    *(
+        click.option(*_switch(name), name, default=None)
+        for name in ("save_npz", "save_npz_aligned")
+    ),
     click.option(*spelt("--save-debug-images"), "save_debug_images", is_flag=True, default=None),
     click.option(*spelt("--p_min"), "percentile_min", type=click.FloatRange(0, 100)),
     click.option(*spelt("--p_max"), "percentile_max", type=click.FloatRange(0, 100)),

@@ -32,6 +32,13 @@ class ExportFormat(StrEnum):
     HDF5 = "hdf5"
 
 
+_ENDINGS = {
+    ExportFormat.CSV: (".csv",),
+    ExportFormat.NPZ: (".npz",),
+    ExportFormat.HDF5: (".h5", ".hdf5", ".hdf"),
+}
+
+
 def export(
     run_dir: Path, format: ExportFormat | str, out: Path, *, overwrite: bool = False
 ) -> Path:
@@ -64,13 +71,33 @@ def export(
     chosen = _known(format)
     if out.exists() and not overwrite:
         raise UsageError(
-            f"{out} exists", why="nothing is overwritten unasked", do="choose another name"
+            f"{out} exists",
+            why="nothing is overwritten unasked",
+            do="choose another name, or allow it with --overwrite",
         )
     run = FinishedRun.open(run_dir)
     writers = {ExportFormat.CSV: _csv, ExportFormat.NPZ: _npz, ExportFormat.HDF5: _hdf5}
     durable.make_folder(out.parent)
     durable.write_atomic(out, writers[chosen](run))
     return out
+
+
+def format_of(out: Path) -> ExportFormat:
+    """Tell the format from the name of the file to be written.
+
+    Raises
+    ------
+    UsageError
+        If the name does not say.
+    """
+    for chosen, endings in _ENDINGS.items():
+        if out.suffix.lower() in endings:
+            return chosen
+    raise UsageError(
+        f"{out} does not say what to write",
+        why=f"names end in {', '.join(ending for found in _ENDINGS.values() for ending in found)}",
+        do="say --format csv, npz or hdf5",
+    )
 
 
 def _known(format: ExportFormat | str) -> ExportFormat:

@@ -35,6 +35,11 @@ def normalised_groups(
     scan: Scan, frames: NDArray[np.integer[Any]], factor: float
 ) -> NDArray[np.float32]:
     """Read groups as networks take them: (B, N, N, C) float32, channel c = member c."""
-    shape = (*frames.shape, scan.patch_px, scan.patch_px)
-    amplitudes = scan.amplitudes(frames.ravel()).reshape(shape)
-    return np.ascontiguousarray(np.moveaxis(amplitudes, 1, -1)) * np.float32(factor)
+    n_groups, n_channels = frames.shape
+    amplitudes = scan.amplitudes(frames.ravel())
+    groups = np.empty((n_groups, scan.patch_px, scan.patch_px, n_channels), np.float32)
+    # Frame by frame: half the time of transposing whole batches, which leave the CPU's caches.
+    for member, amplitude in enumerate(amplitudes):
+        group, channel = divmod(member, n_channels)
+        np.multiply(amplitude, np.float32(factor), out=groups[group, ..., channel])
+    return groups

@@ -60,9 +60,11 @@ def format_duration(seconds: float) -> str:
     --------
     >>> format_duration(5400)
     '1 h 30 min'
-    >>> format_duration(0.25)
-    '0.2 s'
+    >>> format_duration(0.25), format_duration(0.0123)
+    ('0.2 s', '12 ms')
     """
+    if 0 < seconds < 0.095:
+        return f"{1000 * seconds:.0f} ms"
     if seconds < 9.95:
         return f"{seconds:.1f} s"
     whole = round(seconds)

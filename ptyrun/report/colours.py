@@ -61,14 +61,14 @@ def number(value: float, span: float) -> str:
     --------
     >>> number(0.20061, 0.001)
     '0.20061'
-    >>> number(-1.5, 3)
-    '−1.50'
+    >>> number(-1.5, 3), number(-0.001, 3)
+    ('−1.50', '0.00')
     """
     if not math.isfinite(value):
         return "–"
     decimals = 2 - math.floor(math.log10(span)) if span > 0 else 3
     text = f"{value:.{decimals}f}" if 0 <= decimals <= 6 else f"{value:.4g}"
-    return text.replace("-", "−")
+    return text.replace("-", "−") if float(text) else text.removeprefix("-")
 
 
 def spread(values: NDArray[np.floating], colours: str, quantity: str) -> Scale:

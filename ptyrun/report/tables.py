@@ -136,14 +136,14 @@ def figure(value: float | None) -> str:
 
     Examples
     --------
-    >>> figure(-0.012344), figure(83.2099), figure(4980.4), figure(None)
-    ('−0.01234', '83.21', '4980', '–')
+    >>> figure(-0.012344), figure(0.77), figure(4980.4), figure(3211264.0), figure(None)
+    ('−0.01234', '0.7700', '4980', '3211264', '–')
     """
     if value is None:
         return MISSING
     if math.isinf(value):
         return BEYOND
-    text = f"{value:.0f}" if 1000 <= abs(value) < 1e6 else f"{value:.4g}"
+    text = f"{value:.0f}" if 1000 <= abs(value) < 1e9 else f"{value:#.4g}"
     return text.replace("-", "−")
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from ptyrun.durations import format_duration
 
 LONGEST = 40
+_GROUPS_PER_S = " groups/s"
 _MERGED_GAP = 0.002  # of the longest window: closer chunks are drawn as one
 
 
@@ -115,7 +116,7 @@ def _window(
     began = datetime.datetime.fromtimestamp(session.began_at, datetime.UTC)
     return Window(
         number=number,
-        began=f"{began:%Y-%m-%d %H:%M:%S} UTC",
+        began=f"{began:%Y-%m-%d %H:%M:%S}",
         lasted=format_duration(session.lasted_s),
         stop=session.stop,
         rate=_rate(sum(event.n_items for event in done), session.lasted_s),
@@ -177,9 +178,12 @@ def _pace(arm: str, sessions: Sequence[Session], label: str, css: str) -> Pace:
         n_items=n_items,
         n_failures=len(events) - len(done),
         median=format_duration(statistics.median(seconds)) if seconds else "–",
-        rate=_rate(n_items, sum(seconds)),
+        rate=_rate(n_items, sum(seconds)).removesuffix(_GROUPS_PER_S),
     )
 
 
 def _rate(n_items: int, seconds: float) -> str:
-    return f"{n_items / seconds:.3g} /s" if n_items and seconds > 0 else "–"
+    if not n_items or seconds <= 0:
+        return "–"
+    rate = n_items / seconds
+    return (f"{rate:.0f}" if rate >= 100 else f"{rate:.3g}") + _GROUPS_PER_S

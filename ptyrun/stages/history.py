@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 
 from ptyrun.engine.ledger import read_records
 from ptyrun.engine.manifest import Manifest
+from ptyrun.engine.processes import Process
 from ptyrun.engine.records import Closed, Committed, Failed, Opened, Record, Started
 from ptyrun.paths import RunPaths
 from ptyrun.report.timeline import Event, Session
 
 UNFINISHED = "no outcome: its process died or is still at work"
 NO_LAST_WORD = "killed, or still at work"
+KILLED = "killed"
 
 
 @dataclass
@@ -55,12 +57,20 @@ class _SessionLines:
         known = plan is not None and chunk < plan.n_chunks
         return len(plan.chunk_range(chunk)) if plan is not None and known else 0
 
+    def _is_over(self) -> bool:
+        """Tell whether its process is certainly gone, which only its own host knows."""
+        if self.opened is None:
+            return False
+        process = Process.of(self.opened)
+        return process.went_down_with_its_host() or (process.is_here() and not process.is_alive())
+
     def session(self) -> Session:
         unfinished = [
             Event(arm, chunk, 0, start_s, self.last_s, UNFINISHED)
             for (arm, chunk), start_s in self.starts.items()
             if self.stop == NO_LAST_WORD
         ]
+        stop = KILLED if self.stop == NO_LAST_WORD and self._is_over() else self.stop
         opened_at = self.opened.opened_at if self.opened else "1970-01-01T00:00:00+00:00"
         startup_s = self.opened.startup_s if self.opened else 0.0
         opened_s = datetime.datetime.fromisoformat(opened_at).timestamp()
@@ -68,7 +78,7 @@ class _SessionLines:
             self.name,
             opened_s - startup_s,
             self.last_s,
-            self.stop,
+            stop,
             (*self.events, *unfinished),
         )
 

@@ -95,25 +95,31 @@ def _page(run: FinishedRun) -> page.Page:
         plots_text=_FRC_TEXT,
         timeline=timeline.draw(history.sessions, _computed(run), _styles(run)),
         provenance=tuple(_provenance(run, history)),
-        command=compare_command(run.manifest, run.paths.root),
+        command=compare_command(run.manifest, run.paths.root.resolve()),
     )
 
 
 def _subjects(run: FinishedRun) -> list[pictures.Subject]:
-    """Every arm, then the truth, cut to where any arm lies; NaN where an arm does not."""
+    """Every arm, then the truth, cut to where patches lie; NaN where an arm does not.
+
+    A finished reconstruction may fill a grid of which the scan saw a part: it says where to cut
+    only if there is nothing else.
+    """
     fields: dict[str, NDArray[Any]] = {}
-    covered: list[NDArray[np.bool_]] = []
+    covered: dict[str, NDArray[np.bool_]] = {}
     for name in run.results.arms:
         field, coverage = run.array(f"{name}/object"), run.array(f"{name}/coverage")
         if field is not None and coverage is not None:
-            covered.append(coverage > 0)
-            fields[name] = np.where(covered[-1], field, np.nan)
+            covered[name] = coverage > 0
+            fields[name] = np.where(covered[name], field, np.nan)
+    computed = [covered[arm.name] for arm in run.manifest.arms if arm.n_items]
+    deciding = computed or list(covered.values())
     truth = run.array("ground_truth/object")
     labels = run.labels
     if truth is not None:
         fields["ground-truth"], labels = truth, {**labels, "ground-truth": "Ground truth"}
     return [
-        pictures.Subject(name, labels[name], field[_extent(covered, field.shape)])
+        pictures.Subject(name, labels[name], field[_extent(deciding, field.shape)])
         for name, field in fields.items()
     ]
 

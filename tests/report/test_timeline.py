@@ -43,8 +43,13 @@ def test_rates_count_committed_groups_only() -> None:
     drawn = draw([session(1, (*chunks(2, 10.0), failed)), session(2, chunks(2, 10.0))], LABELS, CSS)
     (pace,) = drawn.paces
     assert (pace.n_chunks, pace.n_items, pace.n_failures) == (4, 32, 1)
-    assert (pace.rate, pace.median) == ("0.8 /s", "10 s")
-    assert drawn.windows[0].rate == "0.16 /s"
+    assert (pace.rate, pace.median) == ("0.8", "10 s")
+    assert drawn.windows[0].rate == "0.16 groups/s"
+
+
+def test_a_thousand_groups_a_second_in_milliseconds_each_are_written_in_full() -> None:
+    (pace,) = draw([session(1, chunks(50, 0.00625))], LABELS, CSS).paces
+    assert (pace.rate, pace.median) == ("1280", "6 ms")
 
 
 def test_only_the_last_windows_are_drawn_and_the_others_are_counted() -> None:

@@ -9,9 +9,13 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+import zarr
 from PIL import Image
 
 from ptyrun.engine import checksums
+from ptyrun.engine.ledger import Ledger
+from ptyrun.engine.manifest import Manifest
+from ptyrun.engine.processes import Process
 from ptyrun.errors import DamageError, IdentityError, InputError, SchemaError
 from ptyrun.paths import RunPaths
 from ptyrun.results import Results
@@ -147,7 +151,26 @@ def test_the_timeline_names_windows_failures_and_a_death(page: Markup) -> None:
         "Window 3: 2 chunks in 7.2 s",
     ]
     assert "ValueError: <bad>" in page.text
+    assert re.search(r"\d s, killed\s", page.text)
+
+
+def test_a_session_of_another_host_without_an_end_may_still_be_at_work(tmp_path: Path) -> None:
+    run = finished_run.write(tmp_path / "run")
+    Ledger.open(run, Manifest.load(run.manifest)).begin(
+        20.0, Process("far-away", "boot", 1, 1.0), "0.1.0"
+    ).abandon()
+    page = Markup(report(run.root).html.read_text())
     assert "killed, or still at work" in page.text
+
+
+def test_a_reconstruction_that_fills_the_grid_does_not_widen_the_pictures(tmp_path: Path) -> None:
+    run = finished_run.write(tmp_path / "run")
+    coverage = zarr.open_array(run.objects / "reconstruction/coverage", mode="r+")
+    coverage[...] = 1.0
+    checksums.write(run.root, [run.results, run.objects])
+    images = Markup(report(run.root).html.read_text()).all("img")
+    (picture,) = (i for i in images if i["alt"].startswith("Amplitude of PtyChi"))
+    assert (picture["width"], picture["height"]) == ("96", "108")
 
 
 def test_fingerprints_versions_and_the_command_are_given(run: RunPaths, page: Markup) -> None:
@@ -173,13 +196,13 @@ def test_markdown_and_csv_give_the_figures_of_the_results(
         )
         assert (name, "upstream", "frc50", "phase") not in found
     markdown = files.markdown.read_text()
-    assert "| PSNR amplitude | **74.8** | 66.8 | 58.8 |" in markdown
+    assert "| PSNR amplitude | **74.80** | 66.80 | 58.80 |" in markdown
 
 
 def test_an_arm_that_agrees_up_to_nyquist_is_the_best_of_its_row(files: ReportFiles) -> None:
     markdown = files.markdown.read_text()
-    assert "| FRC50 amplitude | **0.8** | 0.7 | 0.7 |" in markdown
-    assert "| FRC50 phase | **> 1** | 0.6 | 0.6 |" in markdown
+    assert "| FRC50 amplitude | **0.8000** | 0.7000 | 0.7000 |" in markdown
+    assert "| FRC50 phase | **> 1** | 0.6000 | 0.6000 |" in markdown
 
 
 def test_the_report_of_an_unchanged_run_has_the_same_bytes(

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from pathlib import Path
 
 from ptyrun.config import CompareConfig, SessionOptions
 from ptyrun.engine.work import Outcome
 from ptyrun.errors import ExitCode
 from ptyrun.progress import SILENT, Watcher
 from ptyrun.results import Results
+
+Work = Callable[[Path, SessionOptions, Watcher], Outcome]
 
 
 @dataclass(frozen=True)
@@ -27,9 +30,22 @@ def compare(
     *,
     new: bool = False,
     invalidate: Collection[str] = (),
+    work: Work | None = None,
     watcher: Watcher = SILENT,
 ) -> ComparisonOutcome:
     """Plan, run, finalize and report; called again, go on where the last call stopped.
+
+    Parameters
+    ----------
+    config : CompareConfig
+    session : SessionOptions
+    new : bool
+        Set the run aside that is there.
+    invalidate : collection of str
+        Accept changes of these arms, or of ``results``.
+    work : callable, optional
+        Computes what a planned run lacks; by default this process does.
+    watcher : Watcher
 
     Returns
     -------
@@ -46,7 +62,7 @@ def compare(
     planned = plan.plan(config, new=new, invalidate=invalidate, watcher=watcher)
     if planned.set_aside is not None:
         watcher.note(f"the run that was there is now {planned.set_aside}")
-    outcome = run.run(config.output_dir, session, watcher=watcher)
+    outcome = (work or run.run)(config.output_dir, session, watcher)
     if outcome.stop is not ExitCode.COMPLETE:
         return ComparisonOutcome(outcome.stop, outcome)
     results = finalize.finalize(config.output_dir, watcher=watcher)

@@ -164,7 +164,11 @@ class CompareConfig:
 
 @dataclass(frozen=True)
 class SessionOptions:
-    """How long and with what help one session works; changes no result."""
+    """How long and with what help one session works; changes no result.
+
+    ``workers`` processes work side by side, or all those of the cluster whose scheduler listens
+    at ``dask``. Each of them is told by ``crew`` with whom it shares a window.
+    """
 
     window_s: float | None = None
     max_chunks: int | None = None
@@ -172,3 +176,28 @@ class SessionOptions:
     shared_folder: bool = False
     device_wait_s: float = 0.0
     lock_cpu: bool = False
+    workers: int = 1
+    dask: str | None = None
+    crew: str = ""
+
+    def words(self) -> list[str]:
+        """What ``ptyrun run`` is told, so that it works like this.
+
+        Examples
+        --------
+        >>> SessionOptions(window_s=170.0, lock_cpu=True, arms=("pinn",)).words()
+        ['--window', '170.0', '--arm', 'pinn', '--lock-cpu']
+        """
+        words: list[str] = []
+        for entry in fields(self):
+            value = getattr(self, entry.name)
+            if value == entry.default:
+                continue
+            name = entry.name.removesuffix("s" if entry.name == "arms" else "_s")
+            option = f"--{name.replace('_', '-')}"
+            if value is True:
+                words.append(option)
+            else:
+                each = value if isinstance(value, tuple) else (value,)
+                words += [word for one in each for word in (option, str(one))]
+        return words

@@ -2,8 +2,8 @@
 
 Two runs that share a GPU without knowing it run each other out of memory. Each device therefore has
 one lock per user of the machine, named by the device's UUID and freed by the kernel when its
-holder dies. No framework is asked: what CUDA will show is told from ``nvidia-smi`` and
-``CUDA_VISIBLE_DEVICES``.
+holder dies. A crew, workers side by side on one run, shares what one of it holds. No framework is
+asked: what CUDA will show is told from ``nvidia-smi`` and ``CUDA_VISIBLE_DEVICES``.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ log = logging.getLogger(__name__)
 
 CPU = "cpu"
 _NVIDIA_SMI_PATIENCE_S = 30.0
+_CREW_PATIENCE_S = 2.0  # until the one that was faster has said who it is
+_POLL_S = 0.2
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ class Holder:
     host: str
     run: str
     since: str
+    crew: str = ""
 
     def __str__(self) -> str:
         return f"PID {self.pid} on {self.host}, for {self.run}, since {self.since}"
@@ -60,7 +63,7 @@ class Holder:
 
 @contextmanager
 def hold_devices(
-    run_dir: Path, wait_s: float, lock_cpu: bool, watcher: Watcher = SILENT
+    run_dir: Path, wait_s: float, lock_cpu: bool, watcher: Watcher = SILENT, crew: str = ""
 ) -> Iterator[tuple[str, ...]]:
     """Keep every device that this process computes on to this process.
 
@@ -74,11 +77,13 @@ def hold_devices(
         Hold the CPU as well: then no two runs that ask for this compute at once.
     watcher : Watcher
         Told when there is something to wait for.
+    crew : str
+        Devices that a member of the same crew holds are shared.
 
     Yields
     ------
     tuple of str
-        The devices held: UUIDs of GPUs, and ``cpu``.
+        The devices to compute on: UUIDs of GPUs, and ``cpu``.
 
     Raises
     ------
@@ -95,9 +100,9 @@ def hold_devices(
         # In one order for everybody, so that two who need the same two devices never deadlock.
         for name in sorted(devices):
             device = _Device(folder, name)
-            _acquire(device, deadline_s, watcher)
-            held.callback(device.release)
-            device.sign(run_dir)
+            if _acquire(device, deadline_s, watcher, crew):
+                held.callback(device.release)
+                device.sign(run_dir, crew)
         yield devices
 
 
@@ -215,43 +220,55 @@ class _Device:
 
     def acquire(self, patience_s: float) -> bool:
         try:
-            self._lock.acquire(timeout=patience_s, poll_interval=0.2)
+            self._lock.acquire(timeout=patience_s, poll_interval=_POLL_S / 2)
         except Timeout:
             return False
         return True
 
-    def sign(self, run_dir: Path) -> None:
+    def sign(self, run_dir: Path, crew: str) -> None:
         process = Process.current()
         holder = Holder(
             pid=process.pid,
             host=process.host,
             run=str(run_dir.resolve()),
             since=datetime.now(UTC).isoformat(timespec="seconds"),
+            crew=crew,
         )
         durable.write_atomic(self._holder, json.dumps(asdict(holder)).encode())
 
-    def holder(self) -> str:
+    def holder(self) -> Holder | None:
         try:
-            return str(Holder(**json.loads(self._holder.read_text(encoding="utf-8"))))
+            return Holder(**json.loads(self._holder.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
-            return "a process that has not yet said who it is"
+            return None
+
+    def held_by(self) -> str:
+        return str(self.holder() or "a process that has not yet said who it is")
 
     def release(self) -> None:
         self._holder.unlink(missing_ok=True)
         self._lock.release()
 
 
-def _acquire(device: _Device, deadline_s: float, watcher: Watcher) -> None:
+def _acquire(device: _Device, deadline_s: float, watcher: Watcher, crew: str) -> bool:
+    """Get hold of *device*; False if the crew has it already."""
     if device.acquire(0):
-        return
+        return True
     patience_s = deadline_s - time.monotonic()
     if patience_s > 0:
         wait = format_duration(patience_s)
-        watcher.note(f"waiting up to {wait} for {device.name}, held by {device.holder()}")
-        if device.acquire(patience_s):
-            return
+        watcher.note(f"waiting up to {wait} for {device.name}, held by {device.held_by()}")
+    if crew:
+        deadline_s = max(deadline_s, time.monotonic() + _CREW_PATIENCE_S)
+    while (patience_s := deadline_s - time.monotonic()) > 0:
+        # Looked at again and again: of a waiting crew, only one gets the lock.
+        holder = device.holder()
+        if crew and holder is not None and holder.crew == crew:
+            return False
+        if device.acquire(min(patience_s, _POLL_S)):
+            return True
     raise BusyError(
         f"{device.name} is in use",
-        why=f"it is held by {device.holder()}",
+        why=f"it is held by {device.held_by()}",
         do="wait for it with --device-wait 5m, or choose another device with CUDA_VISIBLE_DEVICES",
     )

@@ -84,6 +84,10 @@ class BusyError(PtyrunError):
     """Another process holds what this one needs."""
 
 
+class ClusterError(PtyrunError):
+    """A cluster cannot be reached, or has nobody who works."""
+
+
 class NoProgressError(PtyrunError):
     """Repeated windows closed without a single new chunk."""
 

@@ -27,7 +27,7 @@ HOLD = """
 import sys, time
 from pathlib import Path
 from ptyrun.devices import hold_devices
-with hold_devices(Path(sys.argv[1]), float(sys.argv[2]), True) as held:
+with hold_devices(Path(sys.argv[1]), float(sys.argv[2]), True, crew=sys.argv[3]) as held:
     print(*held, flush=True)
     sys.stdin.read()
 """
@@ -42,10 +42,10 @@ def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @contextmanager
-def holder(run: Path, wait_s: float = 0.0) -> Iterator[subprocess.Popen[str]]:
+def holder(run: Path, wait_s: float = 0.0, crew: str = "") -> Iterator[subprocess.Popen[str]]:
     """Another process that holds what it is given, until its input ends."""
     pipe = subprocess.PIPE
-    words = [sys.executable, "-c", HOLD, str(run), str(wait_s)]
+    words = [sys.executable, "-c", HOLD, str(run), str(wait_s), crew]
     with subprocess.Popen(words, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:
         try:
             yield process
@@ -76,6 +76,20 @@ def test_waiting_gets_the_device_once_its_holder_leaves(tmp_path: Path) -> None:
             assert second.poll() is None
             first.communicate("")
             assert first_line(second) == "cpu"
+
+
+def test_a_crew_shares_what_one_of_it_holds_even_if_all_had_to_wait(tmp_path: Path) -> None:
+    with holder(tmp_path / "theirs") as other:
+        assert first_line(other) == "cpu"
+        with (
+            holder(tmp_path, wait_s=30, crew="ours") as first,
+            holder(tmp_path, wait_s=30, crew="ours") as second,
+        ):
+            time.sleep(0.3)
+            other.communicate("")
+            assert first_line(first) == first_line(second) == "cpu"
+            with pytest.raises(BusyError), hold_devices(tmp_path, 0, True, crew="others"):
+                pass
 
 
 def test_a_killed_holder_leaves_nothing_locked(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ predictor uses one shape only, chosen and run once when it is opened.
 from __future__ import annotations
 
 import gc
+import os
 from collections.abc import Callable
 
 import numpy as np
@@ -20,6 +21,13 @@ from ptyrun.predictors import (
     PredictorOutOfMemoryError,
     WrongFormError,
 )
+
+
+def n_threads() -> int:
+    """Give the number of cores that this process may use, or fewer if OMP_NUM_THREADS says so."""
+    cores = len(os.sched_getaffinity(0))
+    wanted = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
+    return max(1, min(cores, int(wanted))) if wanted.isdecimal() else cores
 
 
 class FixedBatch:

@@ -14,7 +14,6 @@ of that shape, in this order, or one real output (B, 2, N, N).
 from __future__ import annotations
 
 import gc
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -25,7 +24,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ptyrun.backends.fixed_batch import FixedBatch, prepare
+from ptyrun.backends.fixed_batch import FixedBatch, n_threads, prepare
 from ptyrun.backends.probing import Predict
 from ptyrun.backends.pytorch_networks import Network, load_network
 from ptyrun.errors import ModelError, PredictionError
@@ -61,8 +60,8 @@ class PyTorchPredictor(FixedBatch):
 
 @cache
 def _configure_runtime() -> None:
-    """Threads for the cores this process may use; on a GPU kernels that repeat their bits."""
-    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    """As many threads as there are cores to use; on a GPU kernels that repeat their bits."""
+    torch.set_num_threads(n_threads())
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.deterministic = True
 

@@ -8,7 +8,6 @@ outputs of that shape, in this order, or one real output with two channels.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -18,7 +17,7 @@ from typing import Any, Self, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from ptyrun.backends.fixed_batch import FixedBatch, prepare
+from ptyrun.backends.fixed_batch import FixedBatch, n_threads, prepare
 from ptyrun.backends.probing import Predict
 from ptyrun.backends.quiet_tensorflow import GPUS, tf
 from ptyrun.backends.tf_networks import Network, load_network
@@ -52,11 +51,11 @@ class TensorFlowPredictor(FixedBatch):
 
 @cache
 def _configure_runtime() -> None:
-    """Threads for the cores this process may use; bits that do not depend on scheduling."""
+    """As many threads as there are cores to use; bits that do not depend on scheduling."""
     try:
         # With one network at a time, threads between operations only compete.
         tf.config.threading.set_inter_op_parallelism_threads(1)
-        tf.config.threading.set_intra_op_parallelism_threads(len(os.sched_getaffinity(0)))
+        tf.config.threading.set_intra_op_parallelism_threads(n_threads())
         for device in GPUS:
             tf.config.experimental.set_memory_growth(device, True)
             tf.config.experimental.enable_op_determinism()

@@ -1,4 +1,4 @@
-"""How does a process run another one in its place, and outlive it never?
+"""How does a process run others in its place, and leave none of them behind?
 
 Signals are handed on, and whatever a child leaves behind ends with it. A child ends when its parent
 dies, however that dies (on Linux; elsewhere it ends with its window).
@@ -11,7 +11,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from types import FrameType
 from typing import Any, Self
@@ -26,10 +26,10 @@ def ptyrun_words(*words: str) -> tuple[str, ...]:
 
 
 class Parent:
-    """Runs one child at a time; only the main thread of a process can.
+    """Runs children; only the main thread of a process can.
 
-    While entered, SIGTERM, SIGUSR1, SIGHUP (as SIGTERM) and the first Ctrl-C go to the child, once;
-    the second Ctrl-C kills it. Ctrl-Z stops both and ``fg`` lets both go on.
+    While entered, SIGTERM, SIGUSR1, SIGHUP (as SIGTERM) and the first Ctrl-C go to each child,
+    once; the second Ctrl-C kills them. Ctrl-Z stops all and ``fg`` lets all go on.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class Parent:
 
     def __init__(self) -> None:
         self.caught: signal.Signals | None = None
-        self._child: subprocess.Popen[bytes] | None = None
+        self._children: list[subprocess.Popen[bytes]] = []
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Self:
@@ -56,6 +56,9 @@ class Parent:
             self._before[number] = signal.signal(number, handler)
 
     def __exit__(self, *exc: object) -> None:
+        for child in [*self._children]:
+            _to_group(child, signal.SIGKILL)
+            self._collected(child)
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
@@ -67,47 +70,77 @@ class Parent:
         int
             Its exit code, or minus the signal that killed it, before it began if need be.
         """
+        child = self.begin(words)
+        if child is None:
+            return -(self.caught or 0)
+        return self._collected(child)
+
+    def begin(
+        self,
+        words: Sequence[str],
+        *,
+        environment: Mapping[str, str] | None = None,
+        stdout: int | None = None,
+        stderr: int | None = None,
+    ) -> subprocess.Popen[bytes] | None:
+        """Begin a command, in *environment* and with its output there; None after a signal."""
         before = signal.pthread_sigmask(signal.SIG_BLOCK, HANDED_ON)
         try:
             if self.caught:
-                return -self.caught
-            self._child = subprocess.Popen(
+                return None
+            child = subprocess.Popen(
                 words,
+                env=environment,
                 stdin=subprocess.DEVNULL,
+                stdout=stdout,
+                stderr=stderr,
                 # A group of its own: Ctrl-C at a terminal must reach it once, through here.
                 process_group=0,
-                preexec_fn=_born_of(os.getpid(), before),
+                preexec_fn=born_of(os.getpid(), before),
             )
+            self._children.append(child)
         finally:
             # A signal that came meanwhile is handled here, now that the child can be told.
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        child = self._child
+        return child
+
+    def ended(self) -> list[tuple[subprocess.Popen[bytes], int]]:
+        """Collect the children that ended, each with its exit code or minus its signal."""
+        look = os.WEXITED | os.WNOWAIT | os.WNOHANG
+        over = [child for child in self._children if os.waitid(os.P_PID, child.pid, look)]
+        return [(child, self._collected(child)) for child in over]
+
+    def _collected(self, child: subprocess.Popen[bytes]) -> int:
         # Until it is collected, neither its PID nor its group can become somebody else's.
         os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
-        self._to_group(signal.SIGKILL)
-        self._child = None
+        _to_group(child, signal.SIGKILL)
+        self._children.remove(child)
         return child.wait()
 
     def _hand_on(self, number: int, _frame: FrameType | None) -> None:
         again = self.caught is signal.SIGINT and number == signal.SIGINT
         self.caught = signal.Signals(number)
-        if again:
-            self._to_group(signal.SIGKILL)
-        elif self._child is not None:
-            os.kill(self._child.pid, signal.SIGTERM if number == signal.SIGHUP else number)
+        for child in self._children:
+            if again:
+                _to_group(child, signal.SIGKILL)
+            else:
+                os.kill(child.pid, signal.SIGTERM if number == signal.SIGHUP else number)
 
     def _pause(self, _number: int, _frame: FrameType | None) -> None:
-        self._to_group(signal.SIGSTOP)
+        for child in self._children:
+            _to_group(child, signal.SIGSTOP)
         os.kill(os.getpid(), signal.SIGSTOP)
-        self._to_group(signal.SIGCONT)
-
-    def _to_group(self, number: signal.Signals) -> None:
-        if self._child is not None:
-            with suppress(ProcessLookupError):
-                os.killpg(self._child.pid, number)
+        for child in self._children:
+            _to_group(child, signal.SIGCONT)
 
 
-def _born_of(parent_pid: int, mask: set[signal.Signals | int]) -> Callable[[], None]:
+def _to_group(child: subprocess.Popen[bytes], number: int) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(child.pid, number)
+
+
+def born_of(parent_pid: int, mask: set[signal.Signals | int]) -> Callable[[], None]:
+    """Make what a child does first: see that it dies with its parent, and hear *mask*'s signals."""
     libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
     def prepare() -> None:

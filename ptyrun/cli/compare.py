@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from ptyrun.cli import comparing
+from ptyrun.cli import comparing, working
 from ptyrun.cli import options as shared
 
 
@@ -40,7 +40,14 @@ def command(
     session = shared.session_options(given)
     screen = console.Console.from_words(given)
     config = comparing.configuration(given)
-    outcome = comparison.compare(config, session, new=new, invalidate=invalidate, watcher=screen)
+    outcome = comparison.compare(
+        config,
+        session,
+        new=new,
+        invalidate=invalidate,
+        work=working.chosen(session),
+        watcher=screen,
+    )
     screen.session(outcome.run)
     if outcome.results is not None:
         screen.results(outcome.results, config.output_dir)

@@ -28,12 +28,21 @@ _SHOWN = {"is_shown": True}
 
 
 class Console:
-    """A watcher that writes progress to stderr and results to stdout."""
+    """A watcher that writes progress to stderr and results to stdout.
+
+    Without *bars* only notes are written: somebody else shows how far everything is.
+    """
 
     def __init__(
-        self, *, quiet: bool = False, verbose: bool = False, level: str | None = None
+        self,
+        *,
+        quiet: bool = False,
+        verbose: bool = False,
+        level: str | None = None,
+        bars: bool = True,
     ) -> None:
         self._quiet = quiet
+        self._shows_progress = bars and not quiet
         self._bars: Progress | None = None
         self._tasks: dict[str, TaskID] = {}
         self._plain: dict[str, _PlainTask] = {}
@@ -58,7 +67,7 @@ class Console:
 
     def begin(self, task: str, total: int, done: int = 0, unit: str = "groups") -> None:
         """Show a bar, or the first plain line."""
-        if self._quiet:
+        if not self._shows_progress:
             return
         if self._terminal:
             bars = self._opened_bars()

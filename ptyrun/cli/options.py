@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,7 +14,15 @@ from ptyrun.errors import UsageError
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
-_SESSION_NAMES = ("window_s", "max_chunks", "shared_folder", "device_wait_s", "lock_cpu")
+_SESSION_NAMES = (
+    "window_s",
+    "max_chunks",
+    "shared_folder",
+    "device_wait_s",
+    "lock_cpu",
+    "workers",
+    "dask",
+)
 
 
 class Duration(click.ParamType[float]):
@@ -86,6 +94,17 @@ def session(arm_option: str | None = None) -> Callable[[_Command], _Command]:
             default=None,
             help="Share the CPU with no other run that asks for this.",
         ),
+        click.option(
+            "--workers",
+            type=click.IntRange(min=1),
+            help="Compute with so many processes side by side.",
+        ),
+        click.option(
+            "--dask",
+            metavar="ADDRESS",
+            help="Compute on the workers of the Dask cluster whose scheduler listens there; they "
+            "share the run's folder.",
+        ),
     ]
     if arm_option is not None:
         only = "Work on this arm only (repeatable)."
@@ -108,29 +127,16 @@ def until_complete(command: _Command) -> _Command:
     )(command)
 
 
-def session_words(given: Mapping[str, Any]) -> list[str]:
-    """Write the session's words of a command's parameters as a line of ``ptyrun run`` again.
-
-    Examples
-    --------
-    >>> session_words({"window_s": 170.0, "lock_cpu": True, "max_chunks": None})
-    ['--window', '170.0', '--lock-cpu']
-    """
-    words = []
-    for name in _SESSION_NAMES:
-        value = given.get(name)
-        option = f"--{name.removesuffix('_s').replace('_', '-')}"
-        if value is not None:
-            words += [option] if value is True else [option, str(value)]
-    for arm in given.get("only_arms", ()):
-        words += ["--arm", arm]
-    return words
-
-
 def session_options(given: dict[str, Any]) -> SessionOptions:
     """Take the session's words out of a command's parameters; None means as configured."""
     chosen = {name: given.pop(name) for name in _SESSION_NAMES}
-    arms = given.pop("only_arms")
+    arms = given.pop("only_arms", ())
+    if chosen["workers"] and chosen["dask"]:
+        raise UsageError(
+            "--workers and --dask contradict each other",
+            why="workers are either processes here, or those of the cluster",
+            do="give one of them; `dask worker --nworkers` says how many a cluster has",
+        )
     return SessionOptions(
         arms=tuple(arms) or None,
         **{name: value for name, value in chosen.items() if value is not None},

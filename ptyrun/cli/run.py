@@ -2,32 +2,35 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
-from ptyrun.cli import options
+from ptyrun.cli import options, working
 
 
 @click.command("run")
 @options.run_folder
 @options.session("--arm")
 @options.until_complete
+@click.option("--crew", default="", hidden=True, help="With whom a worker shares a window.")
 @click.pass_context
-def command(ctx: click.Context, /, run_dir: Path, until_complete: bool, **given: Any) -> None:
+def command(
+    ctx: click.Context, /, run_dir: Path, until_complete: bool, crew: str, **given: Any
+) -> None:
     """Compute what RUN still lacks. Safe to kill, safe to repeat."""
     from ptyrun.cli import console
 
-    screen = console.Console()
+    screen = console.Console(bars=not crew)
     if until_complete:
         from ptyrun.background import windows
 
-        words = ["run", str(run_dir), *options.session_words(given)]
+        words = ["run", str(run_dir), *options.session_options(given).words()]
         ctx.exit(windows.drive(run_dir, words, words, screen))
 
-    from ptyrun.stages import run
-
-    outcome = run.run(run_dir, options.session_options(given), watcher=screen)
+    session = replace(options.session_options(given), crew=crew)
+    outcome = working.chosen(session)(run_dir, session, screen)
     screen.session(outcome)
     ctx.exit(int(outcome.stop))

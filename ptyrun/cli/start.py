@@ -42,7 +42,7 @@ def command(
 
     Returns at once. completion.json appears when all of it is done, or says why it is not.
     """
-    words = options.session_words(given)
+    words = options.session_options(given).words()
     if foreground:
         _require_own_session()
         from ptyrun.background.session import track

@@ -71,14 +71,18 @@ def as_text(found: Status, run_dir: Path) -> str:
 
 
 def _headline(found: Status) -> str:
-    text = f"{found.state.value}, {found.windows} windows so far"
+    text = f"{found.state.value}, {_counted(found.windows, 'window')} so far"
     if found.chunks_committed == found.chunks_total:
         return text if found.finalized else f"{text}; not finalized"
     if found.eta_s is not None:
         text += f", about {format_duration(found.eta_s)} of work left"
     if found.windows_left is not None:
-        text += f" ({found.windows_left} windows)"
+        text += f" ({_counted(found.windows_left, 'window')})"
     return text
+
+
+def _counted(count: int, thing: str) -> str:
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
 
 
 def _bar(fraction: float) -> str:

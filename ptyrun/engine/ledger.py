@@ -68,6 +68,11 @@ class SessionFile:
     headless: bool = False  # its first line is damaged: nothing in it counts
 
     @property
+    def window(self) -> str:
+        """Name of the window it belongs to: its own, or that of its crew."""
+        return (self.opened and self.opened.crew) or self.name
+
+    @property
     def dead_or_alive(self) -> bool:
         """No closing line: killed, or still at work."""
         return self.opened is not None and self.closed is None
@@ -257,20 +262,23 @@ class Ledger:
         """Count the latest windows in a row that closed with work left and nothing committed.
 
         Sessions that were killed, interrupted by hand or failed neither count nor break the row.
+        The window at hand does not count, however many of its workers closed.
         """
         in_order = sorted(
             (file for file in self.sessions.values() if file.opened),
             key=lambda file: file.opened.sequence if file.opened else 0,
             reverse=True,
         )
-        count = 0
+        windows: set[str] = set()
         for file in in_order:
             if file.commits or (file.closed and file.closed.progress):
                 break
-            if file.closed and file.closed.exit_code == ExitCode.INCOMPLETE:
-                # A human's Ctrl-C says nothing about whether the windows are long enough.
-                count += file.closed.reason != INTERRUPTED
-        return count
+            closed = file.closed
+            # A human's Ctrl-C says nothing about whether the windows are long enough.
+            if closed and closed.exit_code == ExitCode.INCOMPLETE and closed.reason != INTERRUPTED:
+                windows.add(file.window)
+        own = self.sessions.get(self._own or "")
+        return len(windows - ({own.window} if own else set()))
 
     def attempts(self, arm: ArmProgress, chunk: int, alive: Callable[[str], bool]) -> int:
         """Count how often *chunk* was tried in vain: it failed, or its session died in it."""
@@ -284,7 +292,9 @@ class Ledger:
         process = Process.of(file.opened)
         return not (process.is_alive() or process.went_down_with_its_host() or alive(session))
 
-    def begin(self, budget_s: float | None, started: Process, version: str) -> SessionLedger:
+    def begin(
+        self, budget_s: float | None, started: Process, version: str, crew: str = ""
+    ) -> SessionLedger:
         """Open this process's own file, named after its place in the order of sessions."""
         durable.make_folder(self.paths.ledger)
         opened = Opened(
@@ -298,6 +308,7 @@ class Ledger:
             startup_s=round(started.age_s(), 3),
             opened_at=datetime.now(UTC).isoformat(timespec="seconds"),
             version=version,
+            crew=crew,
         )
         name = f"{opened.sequence:06d}-{started.host_slug}-{started.pid}-{token_hex(4)}"
         return SessionLedger(self, name, opened)

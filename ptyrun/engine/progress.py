@@ -6,6 +6,7 @@ generation above every one that was forgotten. Built without NumPy, so that ``st
 
 from __future__ import annotations
 
+import math
 from array import array
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
@@ -210,3 +211,13 @@ class Progress:
                 return None
             total += left * (arm.item_s or 0.0)
         return total
+
+    def windows_left(
+        self, eta_s: float | None, budget_s: float | None, startup_s: float
+    ) -> int | None:
+        """Count the windows of *budget_s* that *eta_s* will take, where that can be told."""
+        if eta_s is None or budget_s is None:
+            return None
+        loads_s = [arm.load_s[-1] for arm in self.arms.values() if arm.load_s]
+        useful_s = budget_s - startup_s - max(loads_s, default=0.0)
+        return math.ceil(eta_s / useful_s) if useful_s > 0 else None

@@ -25,7 +25,7 @@ class Opened:
 
     ``process_started_s`` counts from the boot called ``boot_id``; with ``pid`` and ``host`` it
     names a process for ever. ``startup_s`` is what passed since then. ``sequence`` orders
-    sessions without a clock.
+    sessions without a clock. Sessions that share a ``crew`` worked side by side in one window.
     """
 
     manifest: str
@@ -38,6 +38,7 @@ class Opened:
     startup_s: float
     opened_at: str
     version: str
+    crew: str = ""
     schema: int = SCHEMA
 
 

@@ -5,7 +5,6 @@ A session may be killed at any point, and any number of them may work on one run
 
 from __future__ import annotations
 
-import math
 import threading
 import time
 from collections.abc import Sequence
@@ -46,6 +45,7 @@ def run(
     shared: bool = False,
     lease_s: float = LEASE_S,
     max_attempts: int = MAX_ATTEMPTS,
+    crew: str = "",
 ) -> Outcome:
     """Compute what a run still lacks, as far as the window reaches.
 
@@ -70,7 +70,9 @@ def run(
     lease_s : float
         With *shared*: how long a silent worker is believed alive.
     max_attempts : int
-        After as many attempts in vain a chunk is set aside.
+        After as many failures, or at least as many deaths, a chunk is set aside.
+    crew : str
+        Shared by the sessions that work side by side in one window.
 
     Returns
     -------
@@ -93,7 +95,7 @@ def run(
     plans = [manifest.arm(name) for name in arms] if arms is not None else list(manifest.arms)
     ledger = Ledger.open(paths, manifest)
     with Interrupts() as interrupts:
-        session = ledger.begin(window.budget_s, window.process, ptyrun.__version__)
+        session = ledger.begin(window.budget_s, window.process, ptyrun.__version__, crew)
         claims = Claims(paths.claims, session.name, shared=shared, lease_s=lease_s)
         bench = Bench(paths, ledger, session, window, interrupts, _teller(ledger, progress))
         bench.compression = compression_of(manifest)
@@ -261,7 +263,9 @@ class _Session:
             chunks_left=chunks_left,
             items_done=self._items_done,
             items_left=sum(arm.plan.n_items - arm.items_committed for arm in arms),
-            windows_left=self._windows_left(eta_s),
+            windows_left=self._ledger.progress.windows_left(
+                eta_s, self._bench.window.budget_s, self._bench.startup_s
+            ),
             eta_s=eta_s,
         )
 
@@ -273,11 +277,3 @@ class _Session:
                 why = failures[-1].error if failures else "it killed its worker"
                 parts.append(f"chunk {chunk} of arm {name} was set aside: {why}")
         return "; ".join(parts)
-
-    def _windows_left(self, eta_s: float | None) -> int | None:
-        budget_s = self._bench.window.budget_s
-        if eta_s is None or budget_s is None:
-            return None
-        loads_s = [arm.load_s[-1] for arm in self._ledger.progress.arms.values() if arm.load_s]
-        useful_s = budget_s - self._bench.startup_s - max(loads_s, default=0.0)
-        return math.ceil(eta_s / useful_s) if useful_s > 0 else None

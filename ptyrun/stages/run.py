@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shlex
+from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
@@ -30,9 +31,7 @@ from ptyrun.stages.work import PatchWork
 log = logging.getLogger(__name__)
 
 
-def run(
-    run_dir: Path, session: SessionOptions | None = None, *, watcher: Watcher = SILENT
-) -> Outcome:
+def run(run_dir: Path, session: SessionOptions | None = None, watcher: Watcher = SILENT) -> Outcome:
     """Work on a planned run until it is complete or the window closes.
 
     Parameters
@@ -61,7 +60,9 @@ def run(
     manifest = Manifest.load(paths.manifest)
     refuse_changed_inputs(manifest, paths)
 
-    shown = _Progress(manifest, watcher)
+    # In a crew each worker waits for the last ones, which is nothing to tell.
+    notes = ("demoted",) if session.crew else ("demoted", "waiting")
+    shown = _Progress(manifest, watcher, notes)
     try:
         with ExitStack() as held:
             held.enter_context(session_log(paths.logs))
@@ -69,7 +70,9 @@ def run(
             @cache
             def hold() -> None:
                 held.enter_context(
-                    hold_devices(run_dir, session.device_wait_s, session.lock_cpu, watcher)
+                    hold_devices(
+                        run_dir, session.device_wait_s, session.lock_cpu, watcher, session.crew
+                    )
                 )
 
             def open_work(arm: ArmPlan, fitting: FittingBatch) -> PatchWork:
@@ -84,6 +87,7 @@ def run(
                 arms=session.arms,
                 max_chunks=session.max_chunks,
                 shared=session.shared_folder,
+                crew=session.crew,
                 progress=shown,
             )
     except BlockedError as error:
@@ -146,9 +150,10 @@ def _open_work(
 class _Progress:
     """Tells a watcher what the engine reports: one bar per arm, a line for what went wrong."""
 
-    def __init__(self, manifest: Manifest, watcher: Watcher) -> None:
+    def __init__(self, manifest: Manifest, watcher: Watcher, notes: Sequence[str]) -> None:
         self._labels = {arm.name: arm.label for arm in manifest.arms}
         self._watcher = watcher
+        self._notes = notes
         self._committed: dict[str, int] = {}
 
     def __call__(self, event: Event) -> None:
@@ -158,7 +163,7 @@ class _Progress:
             verdict = "is set aside" if event.kind == "set_aside" else "will be tried again"
             chunk = f"chunk {event.chunk} of {self._labels[event.arm]}"
             self._watcher.note(f"{chunk} failed and {verdict}: {event.message}")
-        elif event.kind in ("demoted", "waiting"):
+        elif event.kind in self._notes:
             self._watcher.note(event.message)
         elif event.message:
             log.info(event.message)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -96,7 +95,10 @@ def status(run_dir: Path) -> Status:
     manifest = Manifest.load(paths.manifest)
     ledger = Ledger.open(paths, manifest)
     arms = {name: _arm(arm, ledger) for name, arm in ledger.progress.arms.items()}
+    latest = _latest_window(ledger)
     eta_s = ledger.progress.eta_s()
+    if eta_s is not None and latest:
+        eta_s /= len(latest)
     troubles = tuple(
         trouble
         for name, arm in ledger.progress.arms.items()
@@ -108,8 +110,8 @@ def status(run_dir: Path) -> Status:
         groups_committed=sum(arm.groups_committed for arm in arms.values()),
         chunks_total=sum(arm.chunks_total for arm in arms.values()),
         chunks_committed=sum(arm.chunks_committed for arm in arms.values()),
-        windows=len(ledger.sessions),
-        windows_left=_windows_left(ledger, eta_s),
+        windows=len({session.window for session in ledger.sessions.values()}),
+        windows_left=_windows_left(ledger, latest, eta_s),
         eta_s=eta_s,
         finalized=_is_finalized(paths, manifest),
         arms=arms,
@@ -156,18 +158,19 @@ def _state(ledger: Ledger, arms: Mapping[str, ArmStatus]) -> RunState:
         return RunState.COMPLETE
     if any(_is_alive(session) for session in ledger.sessions.values()):
         return RunState.RUNNING
-    last = _last_session(ledger)
-    if last is not None and last.closed is not None:
-        if last.closed.exit_code == ExitCode.BLOCKED:
-            return RunState.BLOCKED
-        if last.closed.exit_code == ExitCode.FAILED:
-            return RunState.FAILED
+    codes = {each.closed.exit_code for each in _latest_window(ledger) if each.closed}
+    if ExitCode.BLOCKED in codes:
+        return RunState.BLOCKED
+    if codes == {ExitCode.FAILED}:
+        return RunState.FAILED
     return RunState.INCOMPLETE
 
 
-def _last_session(ledger: Ledger) -> SessionFile | None:
+def _latest_window(ledger: Ledger) -> list[SessionFile]:
+    """The sessions of the latest window: one, or as many as worked side by side."""
     opened = [session for session in ledger.sessions.values() if session.opened]
-    return max(opened, key=lambda s: s.opened.sequence if s.opened else 0, default=None)
+    latest = max(opened, key=lambda s: s.opened.sequence if s.opened else 0, default=None)
+    return [session for session in opened if latest and session.window == latest.window]
 
 
 def _is_alive(session: SessionFile) -> bool:
@@ -176,13 +179,11 @@ def _is_alive(session: SessionFile) -> bool:
     return Process.of(session.opened).is_alive()
 
 
-def _windows_left(ledger: Ledger, eta_s: float | None) -> int | None:
-    last = _last_session(ledger)
-    if last is None or last.opened is None or last.opened.budget_s is None or eta_s is None:
-        return None
-    loads = [arm.load_s[-1] for arm in ledger.progress.arms.values() if arm.load_s]
-    useful_s = last.opened.budget_s - last.opened.startup_s - max(loads, default=0.0)
-    return math.ceil(eta_s / useful_s) if useful_s > 0 else None
+def _windows_left(ledger: Ledger, latest: list[SessionFile], eta_s: float | None) -> int | None:
+    for session in latest:
+        if opened := session.opened:
+            return ledger.progress.windows_left(eta_s, opened.budget_s, opened.startup_s)
+    return None
 
 
 def _is_finalized(paths: RunPaths, manifest: Manifest) -> bool:

@@ -58,9 +58,10 @@ def session(
     closed: Closed | None = None,
     manifest: Manifest = MANIFEST,
     process: Process | None = None,
+    crew: str = "",
 ) -> SessionLedger:
     """Write down what one session did."""
-    written = Ledger.open(paths, manifest).begin(None, process or Process.current(), "0")
+    written = Ledger.open(paths, manifest).begin(None, process or Process.current(), "0", crew)
     if records:
         written.append(records)
     if closed is not None:
@@ -221,6 +222,20 @@ def test_windows_without_progress_are_counted_in_a_row(paths: RunPaths) -> None:
     assert row() == 2
     session(paths, closed=window_closed(progress=3))  # another worker committed meanwhile
     assert row() == 0
+
+
+def test_a_crew_without_progress_counts_as_one_window_once_it_is_over(paths: RunPaths) -> None:
+    for crew in ("first", "first", "second", "second"):
+        session(paths, closed=window_closed(), crew=crew)
+    ledger = Ledger.open(paths, MANIFEST)
+    assert ledger.windows_without_progress() == 2
+    ledger.begin(None, Process.current(), "0", "second")
+    assert ledger.windows_without_progress() == 1, "its own window is not over"
+    session(paths, [commit(0)], window_closed(), crew="third")
+    session(paths, closed=window_closed(), crew="third")
+    assert Ledger.open(paths, MANIFEST).windows_without_progress() == 1
+    session(paths, [commit(1)], crew="third")
+    assert Ledger.open(paths, MANIFEST).windows_without_progress() == 0
 
 
 def test_sessions_are_ordered_without_a_clock(paths: RunPaths) -> None:

@@ -1,0 +1,204 @@
+"""What do workers have in common that work on one run side by side, in one window?
+
+Each is a ``ptyrun run`` of its own that claims chunks; the crew shares out cores and quota, shows
+everybody's progress as one, and says how the window ended.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import replace
+from pathlib import Path
+from signal import Signals
+from typing import Self
+
+from ptyrun.config import SessionOptions
+from ptyrun.engine.ledger import Ledger, SessionFile
+from ptyrun.engine.manifest import ArmPlan, Manifest
+from ptyrun.engine.processes import Process
+from ptyrun.engine.work import Outcome
+from ptyrun.errors import ExitCode, NoProgressError
+from ptyrun.paths import RunPaths
+from ptyrun.progress import Watcher
+
+_LOOK_S = 0.1
+_A_MOMENT_S = 0.01  # a window that is used up: its workers say so, and it counts as one
+
+
+class Crew:
+    """Workers on one run, as the process sees them that sent for them.
+
+    Attributes
+    ----------
+    name : str
+        Every worker's session quotes it.
+    """
+
+    def __init__(self, run_dir: Path, session: SessionOptions, watcher: Watcher) -> None:
+        paths = RunPaths(run_dir.resolve())
+        manifest = Manifest.load(paths.manifest)
+        names = session.arms or [arm.name for arm in manifest.arms]
+        self.name = secrets.token_hex(4)
+        self._root = paths.root
+        self._session = session
+        self._watcher = watcher
+        self._process = Process.current()
+        self._ledger = Ledger.open(paths, manifest)
+        self._plans = [arm for arm in map(manifest.arm, names) if arm.n_chunks]
+        self._shown: dict[str, int] = {}
+        self._heard: dict[str, str] = {}
+        self._ends: list[int] = []
+        self._lost = 0
+        self._items_left = self._count_items_left()
+
+    def __enter__(self) -> Self:
+        for plan in self._plans:
+            done = self._ledger.progress.arms[plan.name].items_committed
+            self._shown[plan.name] = done
+            self._watcher.begin(_task(plan), plan.n_items, done)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.show()
+        for plan in self._plans:
+            self._watcher.end(_task(plan))
+
+    def show(self) -> None:
+        """Read what the workers wrote down, and show it."""
+        self._ledger.refresh()
+        for plan in self._plans:
+            done = self._ledger.progress.arms[plan.name].items_committed
+            if done != self._shown[plan.name]:
+                self._watcher.advance(_task(plan), done - self._shown[plan.name])
+                self._shown[plan.name] = done
+
+    def hear(self, worker: str, said: str) -> None:
+        """Hand on what a worker says, once when several say the same."""
+        if self._heard.setdefault(said, worker) == worker:
+            self._watcher.note(said)
+
+    @property
+    def chunks_left(self) -> int:
+        """Chunks that the ledger does not name."""
+        arms = [self._ledger.progress.arms[plan.name] for plan in self._plans]
+        return sum(arm.plan.n_chunks - arm.chunks_committed for arm in arms)
+
+    def _count_items_left(self) -> int:
+        arms = [self._ledger.progress.arms[plan.name] for plan in self._plans]
+        return sum(arm.plan.n_items - arm.items_committed for arm in arms)
+
+    def places(self, n_workers: int) -> int:
+        """How many of *n_workers* find something to do; one looks at the run in any case."""
+        quota = self._session.max_chunks or n_workers
+        return max(1, min(n_workers, self.chunks_left, quota))
+
+    def words(self, place: int, n_workers: int) -> list[str]:
+        """``run RUN ...``: what the worker in *place* of *n_workers* is told."""
+        budget_s, quota = self._session.window_s, self._session.max_chunks
+        # Each begins with another arm, so that they need not all load every model.
+        first = place % max(1, len(self._plans))
+        arms = [plan.name for plan in self._plans[first:] + self._plans[:first]]
+        told = replace(
+            self._session,
+            window_s=budget_s and max(_A_MOMENT_S, round(budget_s - self._process.age_s(), 3)),
+            max_chunks=quota and _share(quota, place, n_workers),
+            arms=tuple(arms) or None,
+            workers=1,
+            dask=None,
+            crew=self.name,
+        )
+        return ["run", str(self._root), *told.words()]
+
+    def lost(self, worker: str, how: str) -> None:
+        """Say that a worker is gone without a word of its own."""
+        self._lost += 1
+        self._watcher.note(f"{worker} {how}; what it committed is kept, the others go on")
+
+    def ended(self, worker: str, code: int) -> None:
+        """Note a worker's exit code, or minus the signal that ended it."""
+        self._ends.append(code)
+        if code < 0:
+            self.lost(worker, f"was killed by {Signals(-code).name}")
+
+    def await_closing(self, patience_s: float) -> None:
+        """Wait until the sessions of those who are not lost closed, and note how they did."""
+        deadline_s = time.monotonic() + patience_s
+        while time.monotonic() < deadline_s:
+            self.show()
+            if sum(f.closed is None for f in self._sessions()) <= self._lost:
+                break
+            time.sleep(_LOOK_S)
+        self._ends = [f.closed.exit_code for f in self._sessions() if f.closed]
+
+    def _sessions(self) -> list[SessionFile]:
+        return [file for file in self._ledger.sessions.values() if file.window == self.name]
+
+    def outcome(self, *, interrupted: bool) -> Outcome:
+        """Say how the window ended.
+
+        Raises
+        ------
+        NoProgressError
+            If every worker died and nothing was committed.
+        """
+        self.show()
+        sessions = self._sessions()
+        chunks_done = sum(session.commits for session in sessions)
+        stop = self._stop(chunks_done, interrupted=interrupted)
+        eta_s = self._ledger.progress.eta_s([plan.name for plan in self._plans])
+        if eta_s is not None:
+            eta_s /= max(1, len(sessions))
+        opened = next((session.opened for session in sessions if session.opened), None)
+        items_left = self._count_items_left()
+        return Outcome(
+            stop=stop,
+            reason=_reason(stop, sessions),
+            chunks_done=chunks_done,
+            chunks_left=self.chunks_left,
+            items_done=max(0, self._items_left - items_left),
+            items_left=items_left,
+            windows_left=self._ledger.progress.windows_left(
+                eta_s, self._session.window_s, opened.startup_s if opened else 0.0
+            ),
+            eta_s=eta_s,
+        )
+
+    def _stop(self, chunks_done: int, *, interrupted: bool) -> ExitCode:
+        codes: Collection[int] = self._ends
+        if ExitCode.BLOCKED in codes:
+            return ExitCode.BLOCKED
+        if not self.chunks_left and (ExitCode.COMPLETE in codes or any(c < 0 for c in codes)):
+            return ExitCode.COMPLETE
+        if interrupted or (ExitCode.INCOMPLETE in codes and chunks_done):
+            return ExitCode.INCOMPLETE
+        for code in (ExitCode.USAGE, ExitCode.FAILED):
+            if code in codes:
+                return code
+        if codes and all(code < 0 for code in codes) and not chunks_done:
+            killers = Counter(Signals(-code).name for code in codes)
+            raise NoProgressError(
+                f"all {len(codes)} workers died, and nothing was committed",
+                why=", ".join(f"{count} by {name}" for name, count in killers.items())
+                + "; a SIGKILL that nobody sent mostly means that memory ran out",
+                do="free memory, give fewer workers, or plan with smaller batches and chunks",
+            )
+        return ExitCode.INCOMPLETE
+
+
+def _task(plan: ArmPlan) -> str:
+    return f"predict {plan.label}"
+
+
+def _share(whole: int, place: int, n_places: int) -> int:
+    return whole // n_places + (place < whole % n_places)
+
+
+def _reason(stop: ExitCode, sessions: Collection[SessionFile]) -> str:
+    if stop is ExitCode.COMPLETE:
+        return "all chunks are committed"
+    closed = [session.closed for session in sessions if session.closed]
+    said = [each.reason for each in closed if each.exit_code == stop]
+    return Counter(said).most_common(1)[0][0] if said else "its workers said why"

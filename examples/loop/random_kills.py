@@ -5,9 +5,7 @@
         --output_dir RUN ...
 
 takes the words of ``ptyrun compare`` and repeats it with a window of 20 s. Each window is killed
-with SIGKILL after a random time, all its processes with it, unless it closes first. A chunk that
-dies with its window three times is set aside, since nothing tells who killed it; this loop knows,
-and lets it be tried again (``ptyrun verify --repair``).
+with SIGKILL after a random time, all its processes with it, unless it closes first.
 
 When the comparison is complete, the same is computed once more in one piece, into
 RUN.uninterrupted, and both are laid side by side: equal manifests, arrays, objects, results and
@@ -33,7 +31,6 @@ import numpy as np
 import zarr
 
 INCOMPLETE = 75
-SET_ASIDE = 1  # or another error: then the next window ends in it again
 
 
 def main() -> int:
@@ -63,17 +60,12 @@ def main() -> int:
 def until_complete(
     words: Sequence[str], run: Path, own: argparse.Namespace, dice: random.Random
 ) -> int:
-    killed = False
     for number in range(1, 1000):
         code, lasted_s = window(words, run, dice.uniform(*own.kill_after))
         ending = {0: "complete", INCOMPLETE: "window closed", -signal.SIGKILL: "KILLED"}
         print(f"window {number:3d}  {lasted_s:5.1f} s  {commits(run):4d} chunks  "
               f"{ending.get(code, f'exit code {code}')}", flush=True)  # fmt: skip
-        killed |= code == -signal.SIGKILL
-        if code == SET_ASIDE and killed:
-            killed = False
-            ptyrun("verify", run, "--repair", "--level=size").wait()
-        elif code not in (INCOMPLETE, -signal.SIGKILL):
+        if code not in (INCOMPLETE, -signal.SIGKILL):
             return code
     return 1
 

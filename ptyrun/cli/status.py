@@ -56,9 +56,10 @@ def as_text(found: Status, run_dir: Path) -> str:
         lines += [f"    {note}" for note in arm.notes]
     for trouble in found.troubles:
         verdict = "set aside" if trouble.set_aside else "will be tried again"
+        what = "failed" if trouble.error else "killed its process, or died with it,"
         lines.append(
-            f"  chunk {trouble.chunk} of {trouble.arm} failed {trouble.attempts} times, "
-            f"{verdict}: {trouble.error}"
+            f"  chunk {trouble.chunk} of {trouble.arm} {what} {trouble.attempts} times, {verdict}"
+            + (f": {trouble.error}" if trouble.error else "")
         )
         lines += [f"    {line}" for line in trouble.traceback.rstrip().splitlines()]
     if any(trouble.set_aside for trouble in found.troubles):

@@ -150,7 +150,14 @@ class ArmRun:
         self._began_s = max(self._began_s, stretch.taken_s)
         at_s = round(bench.window.elapsed_s, 3)
         starts = [
-            Started(self._plan.name, chunk, self._arm.next_generation(chunk), at_s)
+            Started(
+                arm=self._plan.name,
+                chunk=chunk,
+                generation=self._arm.next_generation(chunk),
+                at_s=at_s,
+                stretch=bench.session.stretches + 1,
+                together=len(stretch.chunks),
+            )
             for chunk in stretch.chunks
         ]
         bench.session.append(starts, sync=False)

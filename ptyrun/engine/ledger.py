@@ -29,6 +29,7 @@ from ptyrun.engine.records import (
     Disregarded,
     Opened,
     Record,
+    Started,
     decode,
 )
 from ptyrun.engine.session import SUFFIX, SessionLedger
@@ -65,6 +66,7 @@ class SessionFile:
     opened: Opened | None = None
     closed: Closed | None = None
     commits: int = 0
+    stretches: int = 0
     headless: bool = False  # its first line is damaged: nothing in it counts
 
     @property
@@ -97,6 +99,7 @@ class Ledger:
         self.foreign: dict[str, str] = {}  # session -> the unknown digest it quotes
         self.lock = threading.RLock()
         self._own: str | None = None
+        self._dead: set[str] = set()
         self._bad_lines: dict[tuple[str, int], BadLine] = {}
         self._disregarded: set[tuple[str, int, int, str]] = set()
         self._digests: set[str] | None = None
@@ -233,6 +236,8 @@ class Ledger:
             case _:
                 if isinstance(record, Committed):
                     file.commits += 1
+                if isinstance(record, Started):
+                    file.stretches = max(file.stretches, record.stretch)
                 if file.name not in self.foreign:
                     self.progress.apply(file.name, record)
 
@@ -282,15 +287,29 @@ class Ledger:
 
     def attempts(self, arm: ArmProgress, chunk: int, alive: Callable[[str], bool]) -> int:
         """Count how often *chunk* was tried in vain: it failed, or its session died in it."""
-        deaths = sum(self._died(s, alive) for s in arm.open_starts.get(chunk, ()))
+        deaths = sum(1 for _ in self.deaths(arm, chunk, alive))
         return len(arm.failures.get(chunk, ())) + deaths
+
+    def deaths(
+        self, arm: ArmProgress, chunk: int, alive: Callable[[str], bool]
+    ) -> Iterator[tuple[str, Started]]:
+        """Sessions that died while they computed *chunk*, each with how it was begun."""
+        for session, started in arm.open_starts.get(chunk, {}).items():
+            # What it had begun before was computed, and waited to be written.
+            is_last = started.stretch == self.sessions[session].stretches
+            if is_last and self._died(session, alive):
+                yield session, started
 
     def _died(self, session: str, alive: Callable[[str], bool]) -> bool:
         file = self.sessions[session]
         if not file.dead_or_alive or session == self._own or file.opened is None:
             return False
-        process = Process.of(file.opened)
-        return not (process.is_alive() or process.went_down_with_its_host() or alive(session))
+        if session not in self._dead:
+            process = Process.of(file.opened)
+            if process.is_alive() or process.went_down_with_its_host() or alive(session):
+                return False
+            self._dead.add(session)
+        return True
 
     def begin(
         self, budget_s: float | None, started: Process, version: str, crew: str = ""

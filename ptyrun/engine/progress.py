@@ -17,7 +17,7 @@ from ptyrun.engine.manifest import ArmPlan, Manifest
 from ptyrun.engine.records import ArmOpened, Committed, Failed, Forgotten, Halved, Record, Started
 
 RECENT = 32
-MAX_ATTEMPTS = 3  # after as many a chunk is set aside
+MAX_ATTEMPTS = 3  # after as many a chunk is set aside; deaths need more: see poison.py
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class ArmProgress:
         self.forgotten: dict[int, int] = {}
         self.rivals: dict[int, set[tuple[int, int]]] = {}  # other bytes of equal standing
         self.failures: dict[int, list[Failed]] = {}
-        self.open_starts: dict[int, dict[str, int]] = {}  # chunk -> session -> generation
+        self.open_starts: dict[int, dict[str, Started]] = {}  # chunk -> session -> its start
         self.commits = 0  # lines, duplicates included
 
     def apply(self, session: str, record: Record) -> None:
@@ -68,7 +68,7 @@ class ArmProgress:
                 self._commit(session, record)
             case Started():
                 if self._counts(record.chunk, record.generation):
-                    self.open_starts.setdefault(record.chunk, {})[session] = record.generation
+                    self.open_starts.setdefault(record.chunk, {})[session] = record
             case Failed():
                 self._end_start(session, record.chunk)
                 if self._counts(record.chunk, record.generation):
@@ -122,8 +122,8 @@ class ArmProgress:
         kept = [f for f in self.failures.pop(chunk, []) if f.generation > record.generation]
         if kept:
             self.failures[chunk] = kept
-        for session, generation in list(self.open_starts.get(chunk, {}).items()):
-            if generation <= record.generation:
+        for session, started in list(self.open_starts.get(chunk, {}).items()):
+            if started.generation <= record.generation:
                 self._end_start(session, chunk)
 
     def close_starts(self, session: str) -> None:

@@ -64,12 +64,18 @@ class Halved:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A chunk was begun; if no outcome follows, its session died in it."""
+    """A chunk was begun; if neither an outcome nor another start follows, its session died in it.
+
+    ``stretch`` counts what the session computed one after the other, from 1; ``together`` is how
+    many chunks this one was computed with, itself included.
+    """
 
     arm: str
     chunk: int
     generation: int
     at_s: float
+    stretch: int = 0
+    together: int = 1
 
 
 @dataclass(frozen=True, slots=True)

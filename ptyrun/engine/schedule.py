@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from ptyrun.engine.claims import Claims
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import ArmPlan
+from ptyrun.engine.poison import is_set_aside
+from ptyrun.engine.progress import MAX_ATTEMPTS
 
 BACKOFF_S = 0.25
 
@@ -58,7 +60,7 @@ class Schedule:
     claims : Claims
     quota : Quota
     max_attempts : int
-        After as many a chunk is set aside.
+        After as many failures, or at least as many deaths, a chunk is set aside.
 
     Attributes
     ----------
@@ -143,9 +145,10 @@ class Schedule:
             if chunk not in others
             and chunk not in self._in_hand
             and self._not_before_s.get(chunk, 0.0) <= now_s
+            and not self.is_set_aside(chunk)
         ]
-        attempts, first = min(marked, default=(self._max_attempts, 0))
-        if attempts >= self._max_attempts:
+        _, first = min(marked, default=(0, -1))
+        if first < 0:
             return range(0)
         stop = first + 1
         alike = {chunk for count, chunk in marked if count == 1 and self._may_be_innocent(chunk)}
@@ -171,19 +174,17 @@ class Schedule:
         with self._ledger.lock:
             return self._attempts(chunk) + 1
 
-    def is_last(self, attempt: int) -> bool:
-        """Tell whether a chunk is set aside if this *attempt* fails."""
-        return attempt >= self._max_attempts
+    def is_set_aside(self, chunk: int) -> bool:
+        """Tell whether *chunk* was tried too often."""
+        with self._ledger.lock:
+            alive = self._claims.is_alive
+            return is_set_aside(self._ledger, self._arm, chunk, alive, self._max_attempts)
 
     def set_aside(self) -> list[int]:
         """Chunks that were tried too often."""
         with self._ledger.lock:
             tried = {*self._arm.failures, *self._arm.open_starts}
-            return sorted(
-                chunk
-                for chunk in tried
-                if not self._arm.committed[chunk] and self._attempts(chunk) >= self._max_attempts
-            )
+            return sorted(filter(self.is_set_aside, tried))
 
     def finished(self, chunks: range, failed: Mapping[int, int] | None = None) -> None:
         """Let go of *chunks*.
@@ -198,7 +199,9 @@ class Schedule:
         """
         with self._changed:
             for chunk, attempt in (failed or {}).items():
-                self._not_before_s[chunk] = time.monotonic() + BACKOFF_S * 2**attempt
+                self._not_before_s[chunk] = time.monotonic() + BACKOFF_S * 2 ** min(
+                    attempt, MAX_ATTEMPTS
+                )
             self._in_hand.difference_update(chunks)
             self._claims.drop(self._plan.name, chunks)
             self._changed.notify_all()
@@ -226,7 +229,7 @@ class Schedule:
         with self._ledger.lock:
             return (
                 any(
-                    not self._arm.committed[chunk] and self._attempts(chunk) < self._max_attempts
+                    not self._arm.committed[chunk] and not self.is_set_aside(chunk)
                     for chunk in self._not_before_s
                 )
                 and self._quota.allows(1) > 0

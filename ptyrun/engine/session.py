@@ -50,6 +50,11 @@ class SessionLedger:
             for record in records:
                 self._ledger.apply(self._sum, record)
 
+    @property
+    def stretches(self) -> int:
+        """How often it began to compute."""
+        return self._sum.stretches
+
     def close(self, closed: Closed) -> None:
         """Say why the session ends; a second call does nothing."""
         if self._sum.closed is None:

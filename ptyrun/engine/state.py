@@ -29,7 +29,7 @@ from zarr.storage import LocalStore
 from ptyrun.engine import checksums, durable
 from ptyrun.engine.ledger import BadLine, Ledger, SessionFile
 from ptyrun.engine.progress import RECENT, ArmProgress, Cost
-from ptyrun.engine.records import Closed, Failed, Halved, Opened, decode, encode
+from ptyrun.engine.records import Closed, Failed, Halved, Opened, Started, decode, encode
 from ptyrun.engine.session import SUFFIX
 from ptyrun.errors import StorageError
 
@@ -113,6 +113,7 @@ def _session_document(file: SessionFile) -> dict[str, Any]:
         "offset": file.offset,
         "crc": file.crc,
         "commits": file.commits,
+        "stretches": file.stretches,
         "headless": file.headless,
         "lines": lines,
     }
@@ -126,7 +127,11 @@ def _arm_document(arm: ArmProgress) -> dict[str, Any]:
         "forgotten": list(arm.forgotten.items()),
         "rivals": [(chunk, sorted(rivals)) for chunk, rivals in arm.rivals.items()],
         "failures": [encode(each).decode() for each in chain(*arm.failures.values())],
-        "open_starts": [(chunk, list(s.items())) for chunk, s in arm.open_starts.items()],
+        "open_starts": [
+            (session, encode(started).decode())
+            for starts in arm.open_starts.values()
+            for session, started in starts.items()
+        ],
         "costs": [astuple(cost) for cost in arm.costs],
         "load_s": list(arm.load_s),
         "halvings": [encode(each).decode() for each in arm.halvings],
@@ -188,6 +193,7 @@ def _restored_session(document: Mapping[str, Any]) -> SessionFile:
         offset=document["offset"],
         crc=document["crc"],
         commits=document["commits"],
+        stretches=document["stretches"],
         headless=document["headless"],
     )
     for line in document["lines"]:
@@ -213,7 +219,10 @@ def _restored_arm(arm: ArmProgress, root: zarr.Group, document: Mapping[str, Any
     restored.generations = dict(document["generations"])
     restored.forgotten = dict(document["forgotten"])
     restored.rivals = {chunk: set(map(tuple, rivals)) for chunk, rivals in document["rivals"]}
-    restored.open_starts = {chunk: dict(starts) for chunk, starts in document["open_starts"]}
+    for session, line in document["open_starts"]:
+        match decode(line.rstrip("\n").encode()):
+            case Started() as started:
+                restored.open_starts.setdefault(started.chunk, {})[session] = started
     restored.costs = deque((Cost(*cost) for cost in document["costs"]), maxlen=RECENT)
     restored.load_s = deque(document["load_s"], maxlen=RECENT)
     for line in chain(document["failures"], document["halvings"]):

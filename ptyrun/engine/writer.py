@@ -218,6 +218,6 @@ class Writer:
         self._session.append([failed])
         self.failed_in_a_row += 1
         self.last_failure = failed.error
-        last = self._schedule.is_last(attempt)
+        last = self._schedule.is_set_aside(chunk)
         self._tell("set_aside" if last else "failed", chunk, failed.error)
         return attempt

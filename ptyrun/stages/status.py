@@ -9,11 +9,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import ClassVar
 
-from ptyrun.engine import batches
+from ptyrun.engine import batches, poison
 from ptyrun.engine.ledger import Ledger, SessionFile
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.processes import Process
-from ptyrun.engine.progress import MAX_ATTEMPTS, ArmProgress
+from ptyrun.engine.progress import ArmProgress
 from ptyrun.engine.records import Failed
 from ptyrun.errors import ExitCode
 from ptyrun.paths import RunPaths
@@ -47,7 +47,7 @@ class ArmStatus:
 
 @dataclass(frozen=True)
 class Trouble:
-    """A chunk that failed, and how."""
+    """A chunk that was tried in vain; ``error`` is empty if it only killed its process."""
 
     arm: str
     chunk: int
@@ -133,9 +133,12 @@ def _arm(arm: ArmProgress, ledger: Ledger) -> ArmStatus:
 
 
 def _troubles(name: str, arm: ArmProgress, ledger: Ledger) -> list[Trouble]:
+    def alive(session: str) -> bool:
+        return _is_alive(ledger.sessions[session])
+
     found = []
     for chunk in sorted({*arm.failures, *arm.open_starts}):
-        attempts = ledger.attempts(arm, chunk, lambda s: _is_alive(ledger.sessions[s]))
+        attempts = ledger.attempts(arm, chunk, alive)
         if arm.committed[chunk] or not attempts:
             continue
         failures: list[Failed] = arm.failures.get(chunk, [])
@@ -145,8 +148,8 @@ def _troubles(name: str, arm: ArmProgress, ledger: Ledger) -> list[Trouble]:
                 arm=name,
                 chunk=chunk,
                 attempts=attempts,
-                set_aside=attempts >= MAX_ATTEMPTS,
-                error=last.error if last else "the session that worked on it died",
+                set_aside=poison.is_set_aside(ledger, arm, chunk, alive),
+                error=last.error if last else "",
                 traceback=last.traceback if last else "",
             )
         )

@@ -55,7 +55,7 @@ def verify(
     damages = list(check.verify(paths, level, progress=step))
     watcher.end("verify")
     damages += leftovers.damages(paths, unpacked=level is Level.FULL)
-    if not repair or not damages:
+    if not repair:  # with no damage at all, chunks that were set aside get new attempts
         return Verdict(tuple(damages), tuple(damages))
     beyond = engine_repair.repair(paths, damages)
     if beyond != damages:

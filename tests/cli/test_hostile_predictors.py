@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -139,6 +140,31 @@ def test_a_chunk_that_always_fails_is_set_aside_and_the_others_are_there(
     assert f"ptyrun verify {victim.run} --repair" in shown
     again = victim.ptyrun(*victim.words())
     assert again.returncode == FAILED
+
+
+def test_a_chunk_that_kills_its_process_is_set_aside_until_it_is_given_new_attempts(
+    site: Path, good: Victim, tmp_path: Path
+) -> None:
+    victim = victim_of(site, tmp_path, dies=True)
+    victim.does_it_at(KILLER)
+    codes = [victim.process(*victim.words()).returncode]
+    while codes[-1] == -signal.SIGKILL and len(codes) < 8:
+        codes.append(victim.process("run", str(victim.run)).returncode)
+    assert codes[-1] == FAILED, codes
+    assert len(codes) > 3
+    expect_all_but_the_killer(victim, good)
+    (trouble,) = victim.status["troubles"]
+    assert (trouble["chunk"], trouble["set_aside"]) == (KILLER, True)
+    shown = victim.ptyrun("status", str(victim.run)).stdout
+    assert f"chunk {KILLER} of pinn killed its process, or died with it, " in shown
+    assert f"{len(codes) - 1} times, set aside" in shown
+
+    (victim.folder / "group.npy").unlink()  # the cause is gone, the model the same
+    assert victim.ptyrun(*victim.words()).returncode == FAILED
+    assert victim.ptyrun("verify", str(victim.run), "--repair").returncode == COMPLETE
+    assert victim.status["state"] == "incomplete"
+    assert victim.ptyrun(*victim.words()).returncode == COMPLETE
+    assert np.array_equal(victim.patches, good.patches)
 
 
 def expect_all_but_the_killer(victim: Victim, good: Victim) -> None:

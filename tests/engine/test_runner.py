@@ -11,11 +11,10 @@ import pytest
 from numpy.typing import NDArray
 
 from ptyrun.engine.batches import FittingBatch
-from ptyrun.engine.ledger import Ledger, read_records
+from ptyrun.engine.ledger import read_records
 from ptyrun.engine.manifest import ArmPlan, Fact
 from ptyrun.engine.processes import Process
-from ptyrun.engine.records import Closed, Committed, Failed, Forgotten, Started
-from ptyrun.engine.repair import repair
+from ptyrun.engine.records import Closed, Committed, Failed, Forgotten
 from ptyrun.engine.runner import run
 from ptyrun.engine.window import Window
 from ptyrun.engine.work import Event
@@ -117,21 +116,6 @@ def test_a_chunk_that_always_fails_is_set_aside_and_the_others_go_on(tmp_path: P
     assert "raise RuntimeError" in failures[0].traceback
     again = toy_run(tmp_path)
     assert (again.stop, again.chunks_done) == (ExitCode.FAILED, 0)
-
-
-def test_attempts_count_across_sessions_and_repair_gives_new_ones(tmp_path: Path) -> None:
-    manifest = planned(tmp_path, toy_manifest())
-    paths = RunPaths(tmp_path)
-    died = replace(Process.current(), pid=2**22 + 1)
-    for _ in range(3):
-        session = Ledger.open(paths, manifest).begin(None, died, "0")
-        session.append([Started("one", 3, 0, 1.0)], sync=False)
-    outcome = toy_run(tmp_path)
-    assert outcome.stop is ExitCode.FAILED
-    assert "chunk 3 of arm one was set aside: it killed its worker" in outcome.reason
-    assert repair(paths, []) == []
-    assert toy_run(tmp_path).stop is ExitCode.COMPLETE
-    assert decoded(tmp_path) == expected(manifest)
 
 
 def test_one_bad_chunk_among_neighbours_is_found_by_trying_each_alone(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,14 +14,17 @@ from ptyrun.cli import options
 from ptyrun.durations import format_duration
 
 if TYPE_CHECKING:
-    from ptyrun.stages.status import Status
+    from ptyrun.stages.status import ArmStatus, Status
 
-_BAR = 28
+_BARS = range(8, 29)  # how wide a bar may be, in characters
+_PERCENT = len(" 100 %")
 
 
 @click.command("status")
 @options.run_folder
-@click.option("--json", "as_json", is_flag=True, help="One JSON document, schema 1.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="One JSON document, schema 1; with --watch one a line."
+)
 @click.option("--watch", is_flag=True, help="Follow until the run is complete or Ctrl-C.")
 @click.option("--every", "every_s", type=options.Duration(), default="2s", show_default=True)
 def command(run_dir: Path, as_json: bool, watch: bool, every_s: float) -> None:
@@ -29,7 +33,10 @@ def command(run_dir: Path, as_json: bool, watch: bool, every_s: float) -> None:
 
     while True:
         found = status(run_dir)
-        text = found.to_json() if as_json else as_text(found, run_dir)
+        columns = shutil.get_terminal_size((100, 24)).columns
+        text = found.to_json() if as_json else as_text(found, run_dir, columns)
+        if watch and as_json:
+            text = "".join(line.strip() for line in text.splitlines())
         if watch and not as_json:
             click.clear()
         click.echo(text)
@@ -38,27 +45,26 @@ def command(run_dir: Path, as_json: bool, watch: bool, every_s: float) -> None:
         time.sleep(every_s)
 
 
-def as_text(found: Status, run_dir: Path) -> str:
-    """Write a status as a table with bars."""
+def as_text(found: Status, run_dir: Path, columns: int) -> str:
+    """Write a status as a table with bars that leave room for the figures."""
     lines = [f"{run_dir}: {_headline(found)}"]
     width = max(map(len, found.arms), default=0)
+    figures = {name: _figures(arm) for name, arm in found.arms.items()}
+    beside = len("    ") + width + _PERCENT + 1 + max(map(len, figures.values()), default=0)
+    cells = min(max(columns - beside, _BARS[0]), _BARS[-1])
     for name, arm in found.arms.items():
         if not arm.groups_total:
             lines.append(f"  {name:<{width}}  finished reconstruction")
             continue
-        rate = f", {arm.groups_per_s:.1f} groups/s" if arm.groups_per_s else ""
-        failed = f", {arm.failed} set aside" if arm.failed else ""
-        lines.append(
-            f"  {name:<{width}}  {_bar(arm.groups_committed / arm.groups_total)} "
-            f"{arm.groups_committed}/{arm.groups_total} groups, "
-            f"{arm.chunks_committed}/{arm.chunks_total} chunks{rate}{failed}"
-        )
+        bar = _bar(arm.groups_committed / arm.groups_total, cells)
+        lines.append(f"  {name:<{width}}  {bar} {figures[name]}")
         lines += [f"    {note}" for note in arm.notes]
     for trouble in found.troubles:
         verdict = "set aside" if trouble.set_aside else "will be tried again"
         what = "failed" if trouble.error else "killed its process, or died with it,"
         lines.append(
-            f"  chunk {trouble.chunk} of {trouble.arm} {what} {trouble.attempts} times, {verdict}"
+            f"  chunk {trouble.chunk} of {trouble.arm} {what} "
+            f"{_counted(trouble.attempts, 'time')}, {verdict}"
             + (f": {trouble.error}" if trouble.error else "")
         )
         lines += [f"    {line}" for line in trouble.traceback.rstrip().splitlines()]
@@ -86,6 +92,17 @@ def _counted(count: int, thing: str) -> str:
     return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
 
 
-def _bar(fraction: float) -> str:
-    full = int(fraction * _BAR)
-    return "█" * full + "░" * (_BAR - full) + f" {100 * fraction:3.0f} %"
+def _figures(arm: ArmStatus) -> str:
+    rate = f", {_rate(arm.groups_per_s)} groups/s" if arm.groups_per_s else ""
+    failed = f", {arm.failed} set aside" if arm.failed else ""
+    groups = f"{arm.groups_committed}/{arm.groups_total} groups"
+    return f"{groups}, {arm.chunks_committed}/{arm.chunks_total} chunks{rate}{failed}"
+
+
+def _rate(groups_per_s: float) -> str:
+    return f"{groups_per_s:.0f}" if groups_per_s >= 100 else f"{groups_per_s:.3g}"
+
+
+def _bar(fraction: float, cells: int) -> str:
+    full = int(fraction * cells)
+    return "█" * full + "░" * (cells - full) + f" {100 * fraction:3.0f} %"

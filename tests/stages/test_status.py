@@ -1,0 +1,146 @@
+"""How far a run is, for people and for machines."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ptyrun.cli.status import as_text
+from ptyrun.engine.ledger import Ledger
+from ptyrun.engine.manifest import Manifest
+from ptyrun.engine.processes import Process
+from ptyrun.engine.records import Closed, Failed, Started
+from ptyrun.paths import RunPaths
+from ptyrun.stages.status import RunState, status
+from tests.studies import ptyrun
+
+DOCS = Path(__file__).resolve().parents[2] / "docs" / "format.md"
+KINDS: dict[str, type | tuple[type, ...]] = {
+    "integer": int,
+    "string": str,
+    "boolean": bool,
+    "number": (int, float),
+    "null": type(None),
+    "object": dict,
+    "array": list,
+    "array of strings": list,
+}
+
+
+def documented(after: str) -> dict[str, list[str]]:
+    """Fields and their types as the first table below a line of the format's document has them."""
+    section = DOCS.read_text(encoding="utf-8").split(f"\n{after}", 1)[1]
+    table = section[section.index("\n|") :].split("\n\n", 1)[0]
+    fields: dict[str, list[str]] = {}
+    for names, types in re.findall(r"^\| (`.*?) \| (.*?) \|", table, re.M):
+        found = re.findall(r"`(\w+)`", names)
+        kinds = types.split(", ") if "," in types else [types] * len(found)
+        fields |= {name: kind.split(" or ") for name, kind in zip(found, kinds, strict=True)}
+    return fields
+
+
+def assert_as_documented(document: dict[str, Any], after: str) -> None:
+    fields = documented(after)
+    for name, value in document.items():
+        assert name in fields, f"{name} is not documented"
+        kinds = [KINDS[kind] for kind in fields[name]]
+        assert any(isinstance(value, kind) for kind in kinds), (name, value)
+        assert not isinstance(value, bool) or fields[name] == ["boolean"], name
+
+
+def fail(run_dir: Path, chunk: int, times: int) -> None:
+    """Let a chunk of the Baseline fail in a window of its own."""
+    paths = RunPaths(run_dir)
+    ledger = Ledger.open(paths, Manifest.load(paths.manifest))
+    session = ledger.begin(20.0, Process("far-away", "boot", 1, 1.0), "0.1.0")
+    for attempt in range(1, times + 1):
+        session.append([Started("baseline", chunk, 0, 1.0)])
+        session.append([Failed("baseline", chunk, attempt, "ValueError: no", "Traceback …", 2.0)])
+    session.close(Closed(1, "chunks were set aside", 0, 3.0))
+
+
+@pytest.fixture
+def troubled(half_run: Path) -> Path:
+    fail(half_run, chunk=1, times=3)
+    return half_run
+
+
+def test_every_field_is_documented_with_its_type(troubled: Path, complete_run: Path) -> None:
+    for run_dir in (troubled, complete_run):
+        document = json.loads(ptyrun("status", str(run_dir), "--json").stdout)
+        assert_as_documented(document, "## `status --json`")
+        for arm in document["arms"].values():
+            assert_as_documented(arm, "One of `arms`")
+        for trouble in document["troubles"]:
+            assert_as_documented(trouble, "One of `troubles`")
+    assert {"schema", "arms", "troubles", "eta_s"} <= set(documented("## `status --json`"))
+
+
+def test_every_documented_field_is_there(troubled: Path) -> None:
+    document = json.loads(ptyrun("status", str(troubled), "--json").stdout)
+    assert list(documented("## `status --json`").keys() - document.keys()) == []
+    assert list(documented("One of `arms`").keys() - document["arms"]["pinn"].keys()) == []
+    assert list(documented("One of `troubles`").keys() - document["troubles"][0].keys()) == []
+
+
+def test_the_figures_are_those_of_the_run(troubled: Path) -> None:
+    document = json.loads(status(troubled).to_json())
+    assert document["schema"] == 1
+    assert document["state"] == "failed"
+    assert (document["chunks_committed"], document["windows"]) == (4, 2)
+    assert document["groups_committed"] == 28
+    assert document["arms"]["pinn"]["groups_committed"] == 28
+    assert document["arms"]["pinn"]["groups_per_s"] > 0
+    assert document["arms"]["baseline"]["groups_per_s"] is None
+    assert document["arms"]["baseline"]["failed"] == 1
+    assert document["arms"]["reconstruction"]["groups_total"] == 0
+    (trouble,) = document["troubles"]
+    assert (trouble["arm"], trouble["chunk"], trouble["set_aside"]) == ("baseline", 1, True)
+    assert (trouble["error"], trouble["traceback"]) == ("ValueError: no", "Traceback …")
+    assert (document["eta_s"], document["windows_left"], document["finalized"]) == (
+        None,
+        None,
+        False,
+    )
+
+
+def test_a_complete_run_is_finalized_and_has_nothing_left(complete_run: Path) -> None:
+    found = status(complete_run)
+    assert (found.state, found.finalized, found.eta_s) == (RunState.COMPLETE, True, 0.0)
+    assert found.troubles == found.blockers == ()
+
+
+@pytest.mark.parametrize("columns", [80, 100, 200])
+def test_a_line_for_each_arm_fits_the_terminal(half_run: Path, columns: int) -> None:
+    lines = as_text(status(half_run), Path("run"), columns).splitlines()
+    assert lines[0].startswith("run: incomplete, 1 window so far")
+    assert [line.split()[0] for line in lines[1:]] == ["pinn", "baseline", "reconstruction"]
+    assert max(map(len, lines)) <= columns
+    assert "█" in lines[1] and "28/" in lines[1]
+
+
+def test_a_chunk_that_failed_is_named_with_its_traceback(troubled: Path) -> None:
+    said = ptyrun("status", str(troubled)).stdout
+    assert "chunk 1 of baseline failed 3 times, set aside: ValueError: no" in said
+    assert "    Traceback …" in said
+
+
+def test_watching_follows_a_run_until_it_is_complete(half_run: Path) -> None:
+    words = [sys.executable, "-m", "ptyrun", "status", str(half_run), "--watch", "--json"]
+    watcher = subprocess.Popen([*words, "--every", "50ms"], stdout=subprocess.PIPE, text=True)
+    assert watcher.stdout is not None
+    first = json.loads(watcher.stdout.readline())
+    assert (first["state"], first["chunks_committed"]) == ("incomplete", 4)
+    assert ptyrun("run", str(half_run)).returncode == 0
+    rest = [json.loads(line) for line in watcher.communicate(timeout=30)[0].splitlines()]
+    assert watcher.returncode == 0
+    counts = [document["chunks_committed"] for document in rest]
+    assert counts == sorted(counts)
+    assert rest[-1]["state"] == "complete"
+    assert {document["state"] for document in rest[:-1]} <= {"incomplete", "running"}

@@ -96,18 +96,23 @@ def prepare(
     only_batch = card.batch_items
     try:
         if not foreign:
-            predict = compiled(request.batch_items)
-            predict(*specimen(request.batch_items, request.patch_px, request.gridsize))
-            return request.batch_items, predict, ()
+            batch_items = only_batch or request.batch_items
+            predict = compiled(batch_items)
+            predict(*specimen(batch_items, request.patch_px, request.gridsize))
+            return batch_items, predict, _only(only_batch)
         if only_batch is None:
             safe = safe_batch(compiled, request.batch_items, request.patch_px, request.gridsize)
             return safe.batch_items, safe.predict, safe.notes
         predict = compiled(only_batch)
         require_apart(predict, only_batch, request.patch_px, request.gridsize)
-        return only_batch, predict, (f"takes batches of {only_batch} only",)
+        return only_batch, predict, _only(only_batch)
     except PredictorOutOfMemoryError:
         raise
     except PredictionError as error:
         raise ModelError(
             "the network cannot be used", why=f"{error.args[0]}: {error.args[1]}", do=error.args[2]
         ) from error
+
+
+def _only(batch_items: int | None) -> tuple[str, ...]:
+    return (f"takes batches of {batch_items} only",) if batch_items else ()

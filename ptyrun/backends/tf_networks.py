@@ -22,6 +22,14 @@ from ptyrun.predictors import ModelRequest
 Amplitudes = NDArray[np.float32]
 
 SIGNATURE = "serving_default"
+# Keras layers that treat every element of the batch alone, at any axis that they are given.
+PER_ELEMENT = (
+    *("InputLayer", "Conv2D", "Conv2DTranspose", "DepthwiseConv2D", "SeparableConv2D"),
+    *("MaxPooling2D", "AveragePooling2D", "UpSampling2D", "ZeroPadding2D", "Cropping2D"),
+    *("GlobalAveragePooling2D", "GlobalMaxPooling2D", "BatchNormalization", "Dropout"),
+    *("Activation", "ReLU", "LeakyReLU", "ELU", "Add", "Subtract", "Multiply", "Average"),
+    *("Maximum", "Dense", "Flatten", "Reshape"),
+)
 
 
 @dataclass(frozen=True)
@@ -100,7 +108,16 @@ def _from_keras_file(path: Path, request: ModelRequest) -> Network:
         given = [tf.cast(x, spec.dtype) for x, spec in zip(given, model.inputs, strict=True)]
         return model(keras.tree.pack_sequence_as(model.input, given), training=False)
 
-    return Network(call, foreign=True)
+    # A model's layers are not all that it does: operations between them count as well.
+    operations = getattr(model, "operations", [None])
+    return Network(call, foreign=not all(map(_keeps_apart, operations)))
+
+
+def _keeps_apart(operation: Any) -> bool:
+    """Tell whether a layer or operation of Keras surely does not mix the elements of a batch."""
+    if isinstance(operation, keras.layers.Concatenate):
+        return int(operation.axis) != 0
+    return any(type(operation) is getattr(keras.layers, name) for name in PER_ELEMENT)
 
 
 def _from_saved_model(path: Path, request: ModelRequest) -> Network:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import sys
@@ -78,3 +79,7 @@ def main() -> None:
         # The reader of a pipe left; writing again at interpreter exit would raise once more.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(int(ExitCode.FAILED))
+    finally:
+        # The process ends: collecting what frameworks leave, object by object, takes most of a
+        # second. Exit handlers run all the same.
+        gc.freeze()

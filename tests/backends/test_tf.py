@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ptyrun.backends.probing import specimen
 from ptyrun.backends.quiet_tensorflow import keras
 from ptyrun.backends.tf import TensorFlowPredictor
+from ptyrun.backends.tf_networks import load_network
 from ptyrun.errors import ModelError, PredictionError
 from ptyrun.predictors import (
     ModelRequest,
@@ -134,6 +135,15 @@ def test_a_network_that_mixes_groups_gets_a_safe_batch_and_a_note(
         np.testing.assert_allclose(patch, amplitude * np.exp(1j * phase), **CLOSE)
 
 
+def test_only_a_network_of_layers_that_could_mix_groups_has_to_be_probed(tmp_path: Path) -> None:
+    plain = request(saved(network(), tmp_path / "plain.keras"))
+    own_operations = request(
+        saved(network(keras_nets.shared_normalisation), tmp_path / "own.keras")
+    )
+    assert not load_network(locate(plain.path), plain).foreign
+    assert load_network(locate(own_operations.path), own_operations).foreign
+
+
 def test_a_network_of_one_batch_size_is_used_with_that(tmp_path: Path) -> None:
     path = saved(network(batch=3), tmp_path / "net.keras")
     assert inspect(locate(path)).batch_items == 3
@@ -207,6 +217,15 @@ def test_tensorflow_is_opened_by_name_without_a_word_on_stderr(tmp_path: Path) -
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert (said.stdout, said.stderr) == ("2\n", "")
+
+
+def test_what_is_hidden_from_keras_can_be_imported_afterwards() -> None:
+    program = (
+        "import ptyrun.backends.quiet_tensorflow, sys;"
+        "assert 'sklearn' not in sys.modules;"
+        "import matplotlib.pyplot, ptyrun.backends.tf"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 def test_the_entry_point_gives_this_predictor(tmp_path: Path) -> None:

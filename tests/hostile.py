@@ -58,6 +58,11 @@ class HostilePredictor:
         returns = self._does.get("returns")
         if returns == "one too few":
             return patches[:-1]
+        if returns == "every other":
+            patches[::2] = 0
+            return patches
+        if returns == "huge":
+            return (patches * 1e37).astype(np.complex64)
         if returns == "the first":
             return np.repeat(patches[:1], len(patches), axis=0)
         if returns is not None:

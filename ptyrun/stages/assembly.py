@@ -27,6 +27,7 @@ from ptyrun.ptycho.reconstruction import open_reconstruction
 from ptyrun.ptycho.scan import Scan, open_scan
 from ptyrun.ptycho.stitching import Stitcher, central, object_shape, reassemble_upstream
 from ptyrun.stages import gates
+from ptyrun.stages.gates import Hole
 from ptyrun.stages.index import ArmIndex
 
 
@@ -42,6 +43,8 @@ class ArmObject:
         Sum of the weights; 1 where a finished reconstruction lies.
     n_groups : int
         How many patches were laid.
+    hole : Hole, optional
+        Where patches that carry nothing leave a hole; None in a finished reconstruction.
     figures : Figures
         DIAGNOSTIC figures of all patches, or of the reconstruction.
     canvas : ndarray of complex64, shape (h, w)
@@ -61,6 +64,7 @@ class ArmObject:
     canvas: NDArray[np.complex64]
     computation_time_s: float | None
     notes: tuple[str, ...] = ()
+    hole: Hole | None = None
     placement: Placement | None = None
 
 
@@ -143,19 +147,21 @@ def _stitch(
     stitcher = Stitcher(shape, options.stitch_crop_px)
     tally = gates.Tally()
     crops = []
+    carries = np.zeros(plan.n_items, bool)
     task = f"stitch {plan.label}"
     watcher.begin(task, total=plan.n_items)
     for rows, patches in committed_patches(paths, plan, done):
         part = slice(rows.start, rows.stop)
         stitcher.add(patches, centres_px[part], index.multiplicity[part])
         tally.add(patches)
+        middle = central(patches, options.stitch_crop_px)
+        carries[part] = middle.any(axis=(1, 2))
         if options.alignment is Alignment.UPSTREAM:
-            crops.append(
-                np.repeat(central(patches, options.stitch_crop_px), index.multiplicity[part], 0)
-            )
+            crops.append(np.repeat(middle, index.multiplicity[part], 0))
         watcher.advance(task, len(rows))
     watcher.end(task)
     image, coverage = stitcher.result()
+    hole = Hole.left_by(carries, centres_px, shape, options.stitch_crop_px)
     canvas = image
     if crops:
         offsets_px = np.repeat(centres_px, index.multiplicity, axis=0)
@@ -167,7 +173,8 @@ def _stitch(
         figures=tally.figures(),
         canvas=canvas,
         computation_time_s=_seconds(paths, plan),
-        notes=tuple(filter(None, [batches.describe(done)])),
+        notes=tuple(filter(None, [batches.describe(done), hole.note])),
+        hole=hole,
     )
 
 

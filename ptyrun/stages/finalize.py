@@ -7,7 +7,6 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
-from math import isfinite
 from pathlib import Path
 
 from filelock import FileLock
@@ -69,6 +68,8 @@ def finalize(run_dir: Path, *, watcher: Watcher = SILENT) -> Results:
         If chunks are missing.
     DamageError
         If a committed chunk is not what the ledger says.
+    BlockedError
+        If an object has holes or an arm's metrics are empty; a blocker is left in ``blocked/``.
     """
     paths = RunPaths(run_dir)
     manifest = Manifest.load(paths.manifest)
@@ -82,7 +83,7 @@ def finalize(run_dir: Path, *, watcher: Watcher = SILENT) -> Results:
         for arm in results.arms.values():
             if arm.mismatch:
                 watcher.warn(f"{arm.label} does not belong to this scan: {arm.mismatch}")
-        _require_metrics(paths, results)
+        _require_content(paths, compared, results)
         watcher.note("writing objects, tables and pictures")
         _write(paths, compared, results)
     return results
@@ -112,21 +113,17 @@ def _require_whole(paths: RunPaths, watcher: Watcher) -> None:
         )
 
 
-def _require_metrics(paths: RunPaths, results: Results) -> None:
-    """An arm whose every metric is empty is no result."""
-    for name, arm in results.arms.items():
-        found = [metric.amplitude for metric in arm.metrics.values() if metric.value is None]
-        is_empty = not any(value is not None and isfinite(value) for value in found)
-        if results.has_ground_truth and is_empty:
-            raise gates.block(
-                paths,
-                BlockedError(
-                    f"empty-metrics: no metric of arm {name!r} could be computed",
-                    why=f"of {len(found)} metrics none is finite; {arm.diagnostics}",
-                    do=f"look at objects.zarr/{name}/object and at the model of this arm",
-                ),
-                f"ptyrun finalize {shlex.quote(str(paths.root))}",
-            )
+def _require_content(paths: RunPaths, compared: _Comparison, results: Results) -> None:
+    """Refuse objects with holes and arms that nothing measures; a blocker is left."""
+    try:
+        for name, arm in compared.arms.items():
+            gates.require_coverage(name, arm.hole)
+        if results.has_ground_truth:
+            for name, result in results.arms.items():
+                gates.require_metrics(name, result)
+    except BlockedError as error:
+        resume = f"ptyrun finalize {shlex.quote(str(paths.root))}"
+        raise gates.block(paths, error, resume) from error
 
 
 def _compare(paths: RunPaths, manifest: Manifest, ledger: Ledger, watcher: Watcher) -> _Comparison:

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +18,15 @@ from numpy.typing import NDArray
 from ptyrun.engine import durable
 from ptyrun.errors import BlockedError, PredictionError
 from ptyrun.paths import RunPaths
+from ptyrun.ptycho import coverage
+from ptyrun.results import ArmResult, Metric
 
 log = logging.getLogger(__name__)
 
 _COLLAPSED_SPREAD = 1e-6
+_HOLE_FRACTION = 0.01
+_LARGEST = float(np.sqrt(np.finfo(np.float32).max)) / 2
+_ERRORS = ("mae", "mse")
 
 
 @dataclass(frozen=True)
@@ -106,7 +112,8 @@ def require_content(arm: str, items: range, patches: NDArray[np.complex64], foun
     Raises
     ------
     BlockedError
-        If they are not finite, all zero, all one value, or all the same patch.
+        If they are not finite, all zero, all one value, all the same patch, or so large that
+        nothing can be computed from them.
     """
     where = f"groups {items.start}..{items.stop - 1} of arm {arm!r}"
     # A sound chunk is told by a look at its figures and its first patches; only what looks
@@ -116,6 +123,8 @@ def require_content(arm: str, items: range, patches: NDArray[np.complex64], foun
         raise _blocked(arm, "non-finite", where, f"{bad} of {found.size} values are NaN or inf")
     if found.nonzero_count == 0:
         raise _blocked(arm, "all-zero", where, f"every value is zero ({found})")
+    if found.max > _LARGEST:
+        raise _blocked(arm, "too-large", where, f"their squares are infinite ({found})")
     limit = _COLLAPSED_SPREAD * found.max
     if _spread(patches[:1]) <= limit and _spread(patches) <= limit:
         raise _blocked(arm, "constant", where, f"every value is {patches.flat[0]:.6g} ({found})")
@@ -137,6 +146,100 @@ def _blocked(arm: str, reason: str, where: str, evidence: str) -> BlockedError:
 
 def _remedy(arm: str) -> str:
     return f"check the model of {arm!r} and its inputs; after a change: --invalidate {arm}"
+
+
+@dataclass(frozen=True)
+class Hole:
+    """Where positions promise an object and every patch there is zero.
+
+    Attributes
+    ----------
+    missing_px, promised_px : int
+        Pixels without a patch that carries anything, of those that positions promise.
+    silent, n_items : int
+        Patches that carry nothing, of how many.
+    where : str
+        The rectangle around the hole.
+    """
+
+    missing_px: int
+    promised_px: int
+    silent: int
+    n_items: int
+    where: str
+
+    @classmethod
+    def left_by(
+        cls,
+        carries: NDArray[np.bool_],
+        centres_px: NDArray[np.float64],
+        shape: tuple[int, int],
+        crop_px: int,
+    ) -> Self:
+        """Judge patches by whether each one carries anything, (G,), and by their centres (G, 2).
+
+        Gaps between positions are no hole: nothing was promised there.
+        """
+        wanted = coverage.promised(shape, crop_px, centres_px)
+        missing = wanted & ~coverage.promised(shape, crop_px, centres_px[carries])
+        rows, columns = (np.flatnonzero(missing.any(axis)) for axis in (1, 0))
+        where = ""
+        if len(rows):
+            where = f"rows {rows[0]}..{rows[-1]}, columns {columns[0]}..{columns[-1]}"
+        silent = int(np.count_nonzero(~carries))
+        return cls(int(missing.sum()), int(wanted.sum()), silent, len(carries), where)
+
+    @property
+    def note(self) -> str | None:
+        """What a reader must know; None if every patch carries something."""
+        if not self.silent:
+            return None
+        return (
+            f"{self.silent} of {self.n_items} patches are all zero and leave "
+            f"{self.missing_px} of {self.promised_px} promised pixels empty"
+        )
+
+
+def require_coverage(arm: str, hole: Hole | None) -> None:
+    """Refuse an object that lacks what its positions promise.
+
+    Raises
+    ------
+    BlockedError
+        If more than a hundredth of it does.
+    """
+    if hole is not None and hole.missing_px > _HOLE_FRACTION * hole.promised_px:
+        raise BlockedError(
+            f"coverage-hole: the object of arm {arm!r} lacks what its positions promise",
+            why=f"{hole.note} ({hole.where})",
+            do=_remedy(arm),
+        )
+
+
+def require_metrics(arm: str, result: ArmResult) -> None:
+    """Refuse a row of metrics that measures nothing.
+
+    Raises
+    ------
+    BlockedError
+        If the errors of amplitude or phase are not finite.
+    """
+    empty = [
+        f"{name} of the {quantity} is {value}"
+        for name in _ERRORS
+        for quantity in ("amplitude", "phase")
+        if not _is_finite(value := getattr(result.metrics.get(name, Metric()), quantity))
+    ]
+    if empty:
+        raise BlockedError(
+            f"empty-metrics: the metrics of arm {arm!r} measure nothing",
+            why=f"{', '.join(empty)}; {dict(result.diagnostics)}",
+            do=f"look at the reconstruction of this arm; {_remedy(arm)}",
+        )
+
+
+def _is_finite(value: float | None) -> bool:
+    return value is not None and math.isfinite(value)
 
 
 def wrong_form(arm: str, error: PredictionError) -> BlockedError:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import zarr
 
 from tests.hostile import N_CHUNKS, Victim, install
 
@@ -41,6 +42,7 @@ def victim_of(site: Path, folder: Path, **does: object) -> Victim:
         ("0.5+0.5j", "constant"),
         ("nan", "non-finite"),
         ("inf", "non-finite"),
+        ("huge", "too-large"),
         ("the first", "collapsed"),
         ("one too few", "wrong-form"),
     ],
@@ -68,6 +70,32 @@ def test_predictions_that_carry_nothing_stop_the_run_until_the_model_is_replaced
     assert healed.returncode == COMPLETE, healed.stderr
     assert victim.status["state"] == "complete"
     assert np.array_equal(victim.patches, good.patches)
+
+
+def test_an_object_with_holes_where_positions_promise_patches_is_no_result(
+    site: Path, good: Victim, tmp_path: Path
+) -> None:
+    victim = victim_of(site, tmp_path, returns="every other")
+    done = victim.ptyrun(*victim.words())
+    assert done.returncode == BLOCKED
+    (blocker,) = (victim.run / "blocked").glob("*-coverage-hole.md")
+    text = blocker.read_text()
+    assert "DIAGNOSTIC 20 of 40 patches are all zero" in text
+    assert f"ptyrun finalize {victim.run}" in text.partition("## Resume")[2]
+    assert not (victim.run / "results.json").exists()
+    assert victim.status["chunks_committed"] == N_CHUNKS
+    victim.does()
+    assert victim.ptyrun(*victim.words("compare", "--invalidate=pinn")).returncode == COMPLETE
+    assert np.array_equal(victim.patches, good.patches)
+
+
+def test_gaps_between_sparse_positions_are_no_holes(site: Path, tmp_path: Path) -> None:
+    victim = victim_of(site, tmp_path)
+    words = [word for word in victim.words() if "n-test-groups" not in word]
+    done = victim.ptyrun(*words, "--n-test-groups=3")
+    assert done.returncode == COMPLETE, done.stderr
+    coverage = zarr.open_array(victim.run / "objects.zarr/pinn/coverage", mode="r")
+    assert (np.asarray(coverage[...]) == 0).mean() > 0.5
 
 
 def test_a_blocker_names_the_command_and_the_figures(site: Path, tmp_path: Path) -> None:

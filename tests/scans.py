@@ -73,13 +73,25 @@ class SmallNetwork(torch.nn.Module):
         return torch.polar(amplitude, torch.tanh(features[:, 1]))
 
 
-def write_network(folder: Path, gridsize: int, seed: int = 0, patch_px: int = PATCH_PX) -> Path:
+class MergingNetwork(SmallNetwork):
+    """Sums the groups of a batch into one canvas, as upstream's own layer does."""
+
+    def forward(self, diffraction: torch.Tensor) -> torch.Tensor:
+        features = self.convolve(torch.fft.ifftshift(diffraction, dim=(-2, -1)))
+        amplitude = 0.5 + torch.sigmoid(features[:, 0])
+        return torch.polar(amplitude, torch.tanh(features[:, 1])).sum(dim=0, keepdim=True)
+
+
+def write_network(
+    folder: Path, gridsize: int, seed: int = 0, patch_px: int = PATCH_PX, merges: bool = False
+) -> Path:
     """Write an untrained TorchScript network into *folder*, with its card."""
     folder.mkdir(parents=True, exist_ok=True)
     with warnings.catch_warnings():
         # TorchScript is deprecated, and many people still have such files.
         warnings.simplefilter("ignore", DeprecationWarning)
-        torch.jit.script(SmallNetwork(gridsize, seed).eval()).save(folder / "model.ts")
+        kind = MergingNetwork if merges else SmallNetwork
+        torch.jit.script(kind(gridsize, seed).eval()).save(folder / "model.ts")
     card = {
         "schema": 1, "backend": "pytorch", "file": "model.ts",
         "patch_px": patch_px, "gridsize": gridsize,

@@ -24,7 +24,16 @@ from ptyrun.bench.figures import Figure, Scale
 
 PIPE_WIDTH = 140  # a log wraps lines itself
 # In the order in which they are asked; each is a module with ``measure(scale)``.
-QUESTIONS = ("overhead", "commit", "remaining", "stitching", "memory", "commands", "comparison")
+QUESTIONS = (
+    "overhead",
+    "commit",
+    "remaining",
+    "stitching",
+    "memory",
+    "commands",
+    "batches",
+    "comparison",
+)
 
 
 @click.command()

@@ -1,4 +1,4 @@
-"""How large a batch fits into memory? Learnt by trying, and kept for later sessions."""
+"""How large a batch does an arm bear? Learnt by trying, and kept for later sessions."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class FittingBatch:
         return min(batch_items, self._arm.fitting_items or batch_items)
 
     def halved(self, before_items: int, after_items: int, why: str) -> None:
-        """Write down that *before_items* did not fit and *after_items* are tried instead."""
+        """Write down that *before_items* did not do and *after_items* are tried instead."""
         plan = self._arm.plan
         at_s = round(self._window.elapsed_s, 3)
         record = Halved(plan.name, plan.fingerprint, before_items, after_items, why, at_s)
@@ -29,11 +29,11 @@ class FittingBatch:
 
 
 def describe(arm: ArmProgress) -> str | None:
-    """Say for people that the batch in memory is not the planned one; None if it is."""
+    """Say for people that the batch at work is not the planned one; None if it is."""
     if not arm.halvings:
         return None
     largest = max(arm.halvings, key=lambda halving: halving.before_items)
     return (
-        f"memory ran out at {largest.before_items} groups at once ({largest.why}); "
+        f"{largest.before_items} groups at once did not do ({largest.why}); "
         f"since then {arm.fitting_items} at once, which changes patches by rounding alone"
     )

@@ -52,7 +52,7 @@ class ArmOpened:
 
 @dataclass(frozen=True, slots=True)
 class Halved:
-    """A batch of *before_items* did not fit into memory; from now on *after_items* are tried."""
+    """A batch of *before_items* did not do; from now on *after_items* are tried."""
 
     arm: str
     fingerprint: str

@@ -142,8 +142,12 @@ def _open_work(
         },
     )
     predictor = open_halving(str(arm.facts["backend"]), request, on_halving)
-    for note in predictor.card.notes:
+    notes = predictor.card.notes
+    for note in notes:
         watcher.note(f"{arm.label}: {note}")
+    if notes and predictor.batch_in_memory < fitting.at_most(request.batch_items):
+        # A network that merges groups is asked once: later sessions begin where it does not.
+        fitting.halved(request.batch_items, predictor.batch_in_memory, "; ".join(notes))
     return PatchWork(arm, scan, ArmIndex.read(paths, arm), predictor)
 
 

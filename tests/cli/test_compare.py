@@ -177,6 +177,23 @@ def arms_started(run_dir: Path) -> set[str]:
     return {record["arm"] for record in records if record["event"] == "start"}
 
 
+def test_a_model_that_merges_the_groups_of_a_batch_is_found_out_and_recorded(
+    study: Study, tmp_path: Path
+) -> None:
+    model = tmp_path / "merging"
+    write_network(model, gridsize=2, merges=True)
+    words = [w for w in study.words(tmp_path / "run") if not w.startswith("--pinn_dir")]
+    first = ptyrun(*words, f"--pinn_dir={model}", "--max-chunks=2")
+    assert first.returncode == 75
+    assert "predicts 1 groups at once, not 4" in first.stderr
+    second = ptyrun(*words, f"--pinn_dir={model}")
+    assert second.returncode == 0, second.stderr
+    assert "predicts 1 groups" not in second.stderr  # it was not asked again
+    arm = json.loads((tmp_path / "run/results.json").read_text())["arms"]["pinn"]
+    assert arm["n_groups"] == 40
+    assert "4 groups at once did not do" in arm["notes"][0]
+
+
 def test_sigterm_closes_the_window_early(study: Study, tmp_path: Path) -> None:
     run_dir = tmp_path / "run"
     process = subprocess.Popen(

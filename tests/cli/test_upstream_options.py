@@ -6,7 +6,9 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import zarr
 
 from ptyrun.cli.compare import command
 from ptyrun.cli.comparing import configuration
@@ -136,13 +138,18 @@ def test_the_words_for_the_console_are_taken(words: list[str]) -> None:
     assert configured(*words) == configured()
 
 
-def test_baseline_debug_files_have_upstreams_names(study: Study, tmp_path: Path) -> None:
+def test_the_baselines_debug_words_limit_it_to_the_frames_of_the_first_groups(
+    study: Study, tmp_path: Path
+) -> None:
     folder = tmp_path / "debug"
     words = study.words(tmp_path / "run", f"--baseline-debug-dir={folder}")
     done = ptyrun(*words, "--baseline-debug-limit=3", "--save-debug-images", "--no-save-npz")
     assert done.returncode == 0, done.stderr
     names = {path.name for path in folder.iterdir()}
     assert {"baseline_debug.npz", "baseline_debug_stats.json"} <= names
+    arrays = zarr.open_group(tmp_path / "run/arrays.zarr", mode="r")
+    limited = np.unique(np.asarray(arrays["index/pinn/frames"][:3]))
+    assert np.array_equal(np.asarray(arrays["index/baseline/frames"])[:, 0], limited)
     assert not (tmp_path / "run/reconstructions.npz").exists()
     assert (tmp_path / "run/reconstructions_aligned.npz").exists()
     assert {path.stem for path in (tmp_path / "run/debug").iterdir()} == {

@@ -16,8 +16,8 @@ from hub import Hub
 from ptyrun.errors import ExitCode, InputError
 from ptyrun.stages.status import Status, status
 
-FIRST_WINDOW_S = 12
-LONGER = 2
+FIRST_WINDOW_S = 8
+LONGER = 1.5
 MAX_WINDOWS = 12
 CHUNK_GROUPS = 64
 BATCH_GROUPS = 16

@@ -90,6 +90,17 @@ def test_without_truth_a_whole_object_lies_where_positions_count_from(
     assert np.array_equal(placement.image, scan.object_guess[:height, :width])
 
 
+def test_a_part_in_common_is_not_enough_where_the_frames_disagree(
+    scan: Scan, found: Reconstruction
+) -> None:
+    region = scanned_region(scan.positions_px, 20, scan.object_guess.shape)
+    right, _ = judged(scan, found)
+    wrong, _ = judged(scan, replace(found, object=np.roll(found.object, (90, -70), axis=(0, 1))))
+    assert mismatch(right, region, 0.4) is None
+    assert "coherence 0.40" in mismatch(wrong, region, 0.4)
+    assert mismatch(wrong, region, 0.9) is None
+
+
 def test_a_probe_of_another_size_is_named(scan: Scan, found: Reconstruction) -> None:
     other = replace(found, probe=found.probe[:32, :32])
     assert "probe of 32 x 32 px" in judged(replace(scan, object_guess=None), other)[1]

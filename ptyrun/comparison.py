@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ptyrun.config import CompareConfig, SessionOptions
 from ptyrun.engine.work import Outcome
-from ptyrun.errors import ExitCode
+from ptyrun.errors import ExitCode, UsageError
 from ptyrun.progress import SILENT, Watcher
 from ptyrun.results import Results
 
@@ -57,14 +57,34 @@ def compare(
     PtyrunError
         As the stages do.
     """
-    from ptyrun.stages import finalize, plan, report, run
+    # Each stage is imported when its turn comes: bad input is found within a second, and a window
+    # that closes early pays for nothing that it does not reach.
+    from ptyrun.stages import plan
 
+    _check_arms(config, session)
     planned = plan.plan(config, new=new, invalidate=invalidate, watcher=watcher)
     if planned.set_aside is not None:
         watcher.note(f"the run that was there is now {planned.set_aside}")
-    outcome = (work or run.run)(config.output_dir, session, watcher)
+    if work is None:
+        from ptyrun.stages import run
+
+        work = run.run
+    outcome = work(config.output_dir, session, watcher)
     if outcome.stop is not ExitCode.COMPLETE:
         return ComparisonOutcome(outcome.stop, outcome)
+    from ptyrun.stages import finalize, report
+
     results = finalize.finalize(config.output_dir, watcher=watcher)
     report.report(config.output_dir)
     return ComparisonOutcome(ExitCode.COMPLETE, outcome, results)
+
+
+def _check_arms(config: CompareConfig, session: SessionOptions) -> None:
+    names = [arm.name for arm in config.arms]
+    for name in session.arms or ():
+        if name not in names:
+            raise UsageError(
+                f"there is no arm {name!r} to work on",
+                why=f"the comparison's arms are {', '.join(names)}",
+                do="name one of these",
+            )

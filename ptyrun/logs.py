@@ -6,8 +6,9 @@ import datetime
 import json
 import logging
 import os
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
@@ -33,18 +34,31 @@ class JsonLines(logging.Formatter):
         return json.dumps(line, ensure_ascii=False)
 
 
+class _PatientHandler(RotatingFileHandler):
+    """Loses lines that the disk refuses: the work then says itself that it is full or read-only."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        """Pass over what the disk refuses; anything else is a mistake in the program."""
+        if not isinstance(sys.exception(), OSError):
+            super().handleError(record)
+
+
 @contextmanager
 def session_log(folder: Path) -> Iterator[Path]:
     """Write what ptyrun logs into a file of this process's own in *folder*.
 
-    A file rotates at 8 MiB; of older sessions the latest 40 stay.
+    A file rotates at 8 MiB; of older sessions the latest 40 stay. A disk that takes no log stops
+    nothing.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    for old in sorted(folder.glob("session-*.jsonl*"))[:-SESSIONS_KEPT]:
-        old.unlink(missing_ok=True)
+    with suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+        for old in sorted(folder.glob("session-*.jsonl*"))[:-SESSIONS_KEPT]:
+            old.unlink(missing_ok=True)
     now = datetime.datetime.now(datetime.UTC)
     path = folder / f"session-{now:%Y%m%dT%H%M%SZ}-{os.getpid()}.jsonl"
-    handler = RotatingFileHandler(path, maxBytes=MAX_BYTES, backupCount=PARTS, encoding="utf-8")
+    handler = _PatientHandler(
+        path, maxBytes=MAX_BYTES, backupCount=PARTS, encoding="utf-8", delay=True
+    )
     handler.setLevel(logging.INFO)
     handler.setFormatter(JsonLines())
     logger = logging.getLogger("ptyrun")
@@ -56,4 +70,5 @@ def session_log(folder: Path) -> Iterator[Path]:
     finally:
         logger.removeHandler(handler)
         logger.setLevel(level)
-        handler.close()
+        with suppress(OSError):
+            handler.close()

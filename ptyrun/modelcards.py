@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import zipfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -163,6 +164,12 @@ def exported_inputs(program: Mapping[str, Any]) -> tuple[tuple[int | None, ...],
         return ()
 
 
+def _torchscript_card(path: Path) -> ModelCard:
+    if not zipfile.is_zipfile(path):
+        raise _unreadable(path, "a TorchScript file is a zip archive, and this is none")
+    return ModelCard(None, None, None, description=str(ModelKind.TORCHSCRIPT))
+
+
 def _saved_model_card(path: Path) -> ModelCard:
     shapes = input_shapes(path / "saved_model.pb")
     return InputShapes(shapes, channel_axis=3).card(str(ModelKind.SAVED_MODEL))
@@ -211,4 +218,5 @@ READERS: Mapping[ModelKind, Callable[[Path], ModelCard]] = {
     ModelKind.KERAS_H5: _keras_h5_card,
     ModelKind.EXPORTED: _exported_card,
     ModelKind.SAVED_MODEL: _saved_model_card,
+    ModelKind.TORCHSCRIPT: _torchscript_card,
 }

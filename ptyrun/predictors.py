@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Protocol, Self, cast
 
@@ -121,6 +121,24 @@ class Predictor(Protocol):
         ...
 
 
+def find(backend: str) -> EntryPoint:
+    """Find the backend called *backend* among the installed ones, without importing it.
+
+    Raises
+    ------
+    UnknownPredictorError
+        If there is none.
+    """
+    points = {point.name: point for point in entry_points(group=ENTRY_POINTS)}
+    if backend not in points:
+        raise UnknownPredictorError(
+            f"no predictor is called {backend!r}",
+            why=f"installed: {', '.join(sorted(points)) or 'none'}",
+            do="correct the name, or install the package that offers it",
+        )
+    return points[backend]
+
+
 def open_predictor(backend: str, request: ModelRequest) -> Predictor:
     """Import the backend called *backend* and open the model of *request* with it.
 
@@ -131,15 +149,8 @@ def open_predictor(backend: str, request: ModelRequest) -> Predictor:
     ModelError
         If the model cannot be used as requested.
     """
-    points = {point.name: point for point in entry_points(group=ENTRY_POINTS)}
-    if backend not in points:
-        raise UnknownPredictorError(
-            f"no predictor is called {backend!r}",
-            why=f"installed: {', '.join(sorted(points)) or 'none'}",
-            do="correct the name, or install the package that offers it",
-        )
     try:
-        predictor_class = cast("type[Predictor]", points[backend].load())
+        predictor_class = cast("type[Predictor]", find(backend).load())
     except ImportError as error:
         raise PredictorUnavailableError(
             f"predictor {backend!r} cannot be imported",
@@ -158,12 +169,7 @@ def check_request(model: ModelFile, request: ModelRequest) -> ModelCard:
         If the file says another patch size or number of channels than asked for, or cannot be
         loaded with the options given.
     """
-    if model.kind is ModelKind.STATE_DICT and ":" not in request.options.get("factory", ""):
-        raise ModelError(
-            f"{model.path.name} is a state dict: weights without a network",
-            why="only your own code can make the network that they belong to",
-            do="give factory=module:callable, a function that returns it",
-        )
+    check_options(model, request.options)
     card = inspect(model)
     for noun, has, wants in (
         ("patches of {} px", card.patch_px, request.patch_px),
@@ -176,6 +182,22 @@ def check_request(model: ModelFile, request: ModelRequest) -> ModelCard:
                 do="give a model that was trained for this scan, or a scan that suits the model",
             )
     return card
+
+
+def check_options(model: ModelFile, options: Mapping[str, str]) -> None:
+    """Refuse a model that cannot be loaded with these options.
+
+    Raises
+    ------
+    ModelError
+        If it is a state dict and nothing makes its network.
+    """
+    if model.kind is ModelKind.STATE_DICT and ":" not in options.get("factory", ""):
+        raise ModelError(
+            f"{model.path.name} is a state dict: weights without a network",
+            why="only your own code can make the network that they belong to",
+            do="give factory=module:callable, a function that returns it",
+        )
 
 
 def check_output(patches: NDArray[np.complex64], n_groups: int, patch_px: int) -> None:

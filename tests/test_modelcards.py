@@ -64,7 +64,7 @@ def test_a_single_input_may_be_named_without_a_list() -> None:
 
 
 def test_a_card_beside_the_model_fills_what_the_file_does_not_say() -> None:
-    model = ModelFile(Path("net.pt"), "pytorch", ModelKind.TORCHSCRIPT, patch_px=32, gridsize=2)
+    model = ModelFile(Path("net.pth"), "pytorch", ModelKind.OTHER, patch_px=32, gridsize=2)
     card = inspect(model)
     assert (card.patch_px, card.gridsize, card.takes_offsets) == (32, 2, None)
 

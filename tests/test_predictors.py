@@ -49,13 +49,13 @@ def test_an_unknown_backend_is_named_with_those_installed() -> None:
     [({"patch_px": 16}, "64 px, not 16"), ({"patch_px": 64, "gridsize": 1}, "gridsize")],
 )
 def test_a_model_for_other_shapes_is_refused(asked: dict[str, int], said: str) -> None:
-    model = ModelFile(Path("model.pt"), "pytorch", ModelKind.TORCHSCRIPT, patch_px=64, gridsize=2)
+    model = ModelFile(Path("model.bin"), "pytorch", ModelKind.OTHER, patch_px=64, gridsize=2)
     with pytest.raises(ModelError, match=said):
         check_request(model, request(**asked))
 
 
 def test_a_model_that_says_nothing_is_tried() -> None:
-    model = ModelFile(Path("model.pt"), "pytorch", ModelKind.TORCHSCRIPT)
+    model = ModelFile(Path("model.bin"), "pytorch", ModelKind.OTHER)
     assert check_request(model, request()).patch_px is None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import shlex
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -76,7 +77,9 @@ def finalize(run_dir: Path, *, watcher: Watcher = SILENT) -> Results:
     ledger = Ledger.open(paths, manifest)
     _require_complete(ledger)
     durable.make_folder(paths.claims)
-    with session_log(paths.logs), FileLock(paths.claims / "finalize.lock"):
+    with session_log(paths.logs), ExitStack() as held:
+        with durable.storage_errors(paths.claims):
+            held.enter_context(FileLock(paths.claims / "finalize.lock"))
         _require_whole(paths, watcher)
         compared = _compare(paths, manifest, ledger, watcher)
         results = _results(compared)

@@ -11,7 +11,7 @@ from ptyrun.config import CompareConfig, EvaluationOptions, Fact
 from ptyrun.engine import durable, ledger, store
 from ptyrun.engine import index as index_arrays
 from ptyrun.engine.manifest import ArmPlan, Change, Manifest, changes
-from ptyrun.errors import DamageError, IdentityError
+from ptyrun.errors import DamageError, IdentityError, UsageError
 from ptyrun.paths import RunPaths
 from ptyrun.progress import SILENT, Watcher
 from ptyrun.ptycho.scan import Scan, open_scan
@@ -66,8 +66,9 @@ def plan(
     found = survey.survey(config, scan, fingerprints)
     for note in (*scan.notes, *(note for arm in found.arms for note in arm.notes)):
         watcher.note(note)
-    aside = _set_aside(paths) if new and _holds_a_run(paths) else None
     wanted = _undrawn(config, found, scan)
+    _check_names(invalidate, wanted, _current(paths))
+    aside = _set_aside(paths) if new and _holds_a_run(paths) else None
     current = _current(paths)
     if current is None:
         manifest = _draw(wanted, config, scan, watcher)
@@ -99,6 +100,17 @@ def check(config: CompareConfig, watcher: Watcher = SILENT) -> Manifest:
     manifest = _draw(_undrawn(config, found, scan), config, scan, SILENT)
     _tell(config, scan, watcher)
     return manifest
+
+
+def _check_names(invalidate: Collection[str], wanted: Manifest, current: Manifest | None) -> None:
+    arms = {arm.name for manifest in (wanted, current) if manifest for arm in manifest.arms}
+    for name in invalidate:
+        if name not in {RESULTS, *arms}:
+            raise UsageError(
+                f"--invalidate {name}: there is no such arm",
+                why=f"there are {', '.join(sorted(arms))}, and `{RESULTS}` for the evaluation",
+                do="name one of these",
+            )
 
 
 def _tell(config: CompareConfig, scan: Scan, watcher: Watcher) -> None:

@@ -6,13 +6,13 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from importlib.metadata import PackageNotFoundError, entry_points, version
+from importlib.metadata import EntryPoint, PackageNotFoundError, version
 from pathlib import Path
 
 from ptyrun.config import ArmConfig, ArmKind, CompareConfig, Fact, role_gridsize
 from ptyrun.errors import GeometryError, InputError, ModelError, StorageError, UsageError
 from ptyrun.modelfiles import ModelFile, ModelKind, locate
-from ptyrun.predictors import inspect
+from ptyrun.predictors import check_options, find, inspect
 from ptyrun.ptycho import belonging
 from ptyrun.ptycho.placement import scanned_region
 from ptyrun.ptycho.reconstruction import open_reconstruction
@@ -193,6 +193,8 @@ def _survey_model(arm: ArmConfig, scan: Scan, fingerprints: Fingerprints) -> Arm
     model = locate(arm.path)
     if arm.backend is not None and arm.backend != model.backend:
         model = ModelFile(arm.path, arm.backend, ModelKind.OTHER)
+    point = find(model.backend)
+    check_options(model, arm.options)
     card = inspect(model)
     gridsize = arm.gridsize or card.gridsize or role_gridsize(arm.name)
     if card.patch_px is not None and card.patch_px != scan.patch_px:
@@ -210,7 +212,7 @@ def _survey_model(arm: ArmConfig, scan: Scan, fingerprints: Fingerprints) -> Arm
     facts: dict[str, Fact] = {
         "weights_sha256": fingerprints.of(model.path),
         "backend": model.backend,
-        "framework": _framework(model.backend),
+        "framework": _framework(point),
         "gridsize": gridsize,
         "batch_groups": arm.batch_groups,
         "limit_groups": arm.limit_groups,
@@ -219,16 +221,15 @@ def _survey_model(arm: ArmConfig, scan: Scan, fingerprints: Fingerprints) -> Arm
     return ArmSurvey(arm, arm.label, model.path, gridsize, facts, card.notes)
 
 
-def _framework(backend: str) -> str:
-    name = _FRAMEWORK.get(backend)
+def _framework(point: EntryPoint) -> str:
+    name = _FRAMEWORK.get(point.name)
     if name is None:
-        points = entry_points(group="ptyrun.predictors", name=backend)
-        return next((f"{p.dist.name} {p.dist.version}" for p in points if p.dist), backend)
+        return f"{point.dist.name} {point.dist.version}" if point.dist else point.name
     try:
         return f"{name} {version(name)}"
     except PackageNotFoundError as error:
         raise InputError(
-            f"backend {backend!r} needs {name}, which is not installed",
+            f"backend {point.name!r} needs {name}, which is not installed",
             why=str(error),
-            do=f"pip install 'ptyrun[{backend}]'",
+            do=f"pip install 'ptyrun[{point.name}]'",
         ) from error

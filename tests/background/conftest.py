@@ -89,6 +89,19 @@ class Bench:
             check=False,
         )
 
+    def do_script(
+        self, script: str, *words: str, before: Sequence[str]
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a shell script on the run ($RUN), all of it behind *before*."""
+        return subprocess.run(
+            [*before, "sh", "-c", script, "sh", *words],
+            env={**self.environment, "RUN": str(self.run), "PYTHON": sys.executable},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
     def begin(self, *words: str) -> subprocess.Popen[str]:
         """Begin a command on the run."""
         pipe = subprocess.PIPE
@@ -132,6 +145,25 @@ class Bench:
                 if not zombie and any(str(self.run) in word for word in process.cmdline()):
                     found.append(process)
         return found
+
+
+# In a mount namespace of its own: the run on a small file system of its own, then as told.
+ON_TMPFS = """
+set -e
+mv "$1" "$1.real" && mkdir "$1" && mount -t tmpfs -o size=2m none "$1" && cp -r "$1.real/." "$1"
+mkdir -p "$1/logs"
+case $2 in
+  full) cat /dev/zero >"$1/filler" 2>/dev/null || true ;;
+  read-only) mount -o remount,ro "$1" ;;
+esac
+shift 2
+exec "$@"
+"""
+
+
+def on_tmpfs(run: Path, how: str) -> list[str]:
+    """Words that put a command where *run* lies on a disk that is ``full`` or ``read-only``."""
+    return ["unshare", "--mount", "sh", "-c", ON_TMPFS, "sh", str(run), how]
 
 
 def until(is_so: Callable[[], object], patience_s: float = 60) -> None:

@@ -18,7 +18,7 @@ from ptyrun.background.content import check_content
 from ptyrun.engine import checksums
 from ptyrun.errors import DamageError
 from ptyrun.paths import RunPaths
-from tests.background.conftest import Bench, until
+from tests.background.conftest import Bench, on_tmpfs, until
 
 SLOW = {"batch_s": 0.7}
 
@@ -228,26 +228,11 @@ def test_a_run_that_is_not_planned_is_not_started(bench: Bench) -> None:
     assert not (bench.run / "process.json").exists()
 
 
-# In a mount namespace of its own: the run on a small file system of its own, then as told.
-ON_TMPFS = """
-set -e
-mv "$1" "$1.real" && mkdir "$1" && mount -t tmpfs -o size=2m none "$1" && cp -r "$1.real/." "$1"
-mkdir -p "$1/logs"
-case $2 in
-  full) cat /dev/zero >"$1/filler" 2>/dev/null || true ;;
-  read-only) mount -o remount,ro "$1" ;;
-esac
-shift 2
-exec "$@"
-"""
-
-
 @pytest.mark.parametrize(
     ("how", "why"), [("full", "could not say why"), ("read-only", "the file system is read-only")]
 )
 def test_a_disk_that_takes_nothing_starts_nothing(bench: Bench, how: str, why: str) -> None:
-    before = ["unshare", "--mount", "sh", "-c", ON_TMPFS, "sh", str(bench.run), how]
-    done = bench.do("start", before=before)
+    done = bench.do("start", before=on_tmpfs(bench.run, how))
     if "not permitted" in done.stderr:
         pytest.skip("mounting is not allowed here")
     assert done.returncode == 1

@@ -123,15 +123,15 @@ def test_workers_that_all_die_in_vain_end_in_an_error(bench: Bench) -> None:
 
 
 def test_the_window_counts_from_the_parents_start_and_closes_all(bench: Bench) -> None:
-    bench.pace = {"batch_s": 1.0}
-    done = bench.do("run", "--workers", "3", "--window", "3.2s")
+    bench.pace = {"batch_s": 3.0}
+    done = bench.do("run", "--workers", "3", "--window", "4.5s")
     assert done.returncode == ExitCode.INCOMPLETE, done.stderr
     assert "remain" in done.stdout
     assert not bench.processes()
     crew = sessions(bench.run)
     assert {lines[-1]["exit_code"] for lines in crew} == {ExitCode.INCOMPLETE}
-    assert all(lines[0]["budget_s"] < 3.2 for lines in crew)
-    assert all(lines[-1]["at_s"] < 3.2 + 1.5 for lines in crew), "at most one chunk longer"
+    assert all(lines[0]["budget_s"] < 4.5 for lines in crew)
+    assert all(lines[-1]["at_s"] < 4.5 + 3 + 1.5 for lines in crew), "at most one chunk longer"
 
 
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +30,13 @@ SCANS: dict[str, tuple[Callable[[], dict[str, np.ndarray | None]], str]] = {
     "key missing": (lambda: {"xcoords": None}, "xcoords"),
     "no diffraction": (lambda: {"diffraction": None}, "diffraction"),
     "wrong shape": (lambda: {"diffraction": np.ones((60, 32), np.float32)}, "diffraction"),
+    "no square": (lambda: {"diffraction": np.ones((60, 32, 30), np.float32)}, "(60, 32, 30)"),
     "wrong dtype": (lambda: {"diffraction": np.full((60, 32, 32), "x")}, "diffraction"),
+    "complex": (lambda: {"diffraction": np.ones((60, 32, 32), np.complex64)}, "complex64"),
+    "positions of wrong dtype": (lambda: {"ycoords": np.full(60, "x")}, "ycoords"),
+    "NaN position": (lambda: {"xcoords": np.r_[np.ones(59), np.nan]}, "value 59"),
+    "nothing measured": (lambda: {"diffraction": np.zeros((60, 32, 32))}, "zero everywhere"),
+    "no frames": (lambda: {k: v[:0] for k, v in scan_arrays().items() if k[0] in "dxy"}, "0"),
     "NaN": (lambda: {"diffraction": nan_diffraction()}, "frame 5"),
     "negative": (lambda: {"diffraction": -scan_arrays()["diffraction"]}, "frame 0"),
     "unequal lengths": (lambda: {"xcoords": np.ones(59)}, "lengths"),
@@ -41,6 +53,32 @@ def test_a_scan_that_cannot_be_used_is_named(case: str, study: Study, tmp_path: 
     bad = write_scan(tmp_path / "bad.npz", **make())
     words = [w for w in study.words(tmp_path / "run") if "test_data" not in w]
     assert_refused([*words, f"--test_data={bad}"], named, tmp_path / "run")
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", b"PK\x03\x04 torn"])
+def test_a_file_that_is_no_scan_is_named(content: bytes, study: Study, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.npz"
+    bad.write_bytes(content)
+    words = [w for w in study.words(tmp_path / "run") if "test_data" not in w]
+    assert_refused([*words, f"--test_data={bad}"], "bad.npz", tmp_path / "run")
+
+
+RECONSTRUCTIONS: dict[str, tuple[dict[str, np.ndarray], str]] = {
+    "key missing": ({"other": np.ones(3)}, "reconstructed_object"),
+    "no image": ({"reconstructed_object": np.ones(5, np.complex64)}, "shape (5,)"),
+    "NaN": ({"reconstructed_object": np.full((90, 90), np.nan + 0j)}, "not finite"),
+}
+
+
+@pytest.mark.parametrize("case", RECONSTRUCTIONS)
+def test_a_reconstruction_that_cannot_be_used_is_named(
+    case: str, study: Study, tmp_path: Path
+) -> None:
+    arrays, named = RECONSTRUCTIONS[case]
+    bad = tmp_path / "bad.npz"
+    np.savez(bad, allow_pickle=False, **arrays)
+    words = [w for w in study.words(tmp_path / "run") if "tike_recon" not in w]
+    assert_refused([*words, f"--tike_recon_path={bad}"], named, tmp_path / "run")
 
 
 def test_a_missing_file_is_named(study: Study, tmp_path: Path) -> None:
@@ -61,6 +99,32 @@ def test_a_model_for_another_channel_count_is_named(study: Study, tmp_path: Path
     assert_refused([*study.words(tmp_path / "run"), more], "channel", tmp_path / "run")
 
 
+def test_a_model_for_another_patch_size_is_named(study: Study, tmp_path: Path) -> None:
+    other = write_network(tmp_path / "other", gridsize=2)
+    card = json.loads((other / "model.json").read_text())
+    (other / "model.json").write_text(json.dumps({**card, "patch_px": 64}))
+    more = f"--arm=name=other,path={other}"
+    assert_refused([*study.words(tmp_path / "run"), more], "patches of 64 px", tmp_path / "run")
+
+
+@pytest.mark.parametrize("name", ["net.ts", "net.pt2", "net.keras", "net.h5", "wts.h5.zip"])
+def test_a_file_that_is_no_model_is_named(name: str, study: Study, tmp_path: Path) -> None:
+    (tmp_path / name).write_text("no model")
+    more = f"--arm=name=other,path={tmp_path / name}"
+    assert_refused([*study.words(tmp_path / "run"), more], name, tmp_path / "run")
+
+
+def test_weights_without_a_network_are_named(study: Study, tmp_path: Path) -> None:
+    (tmp_path / "net.pth").write_text("weights")
+    more = f"--arm=name=other,path={tmp_path / 'net.pth'}"
+    assert_refused([*study.words(tmp_path / "run"), more], "factory=", tmp_path / "run")
+
+
+def test_a_missing_model_is_named(study: Study, tmp_path: Path) -> None:
+    more = "--arm=name=other,path=nowhere"
+    assert_refused([*study.words(tmp_path / "run"), more], "nowhere", tmp_path / "run")
+
+
 @pytest.mark.parametrize(
     ("words", "named"),
     [
@@ -72,6 +136,13 @@ def test_a_model_for_another_channel_count_is_named(study: Study, tmp_path: Path
         (["--arm=name=x"], "path"),
         (["--neighbor-count=3"], "neighbor"),
         (["--skip-registration", "--register-ptychi-only"], "contradict"),
+        (["--workers=2", "--dask=tcp://127.0.0.1:9"], "contradict"),
+        (["--window=-5s"], "duration"),
+        (["--only-arm=unet"], "no arm 'unet'"),
+        (["--invalidate=unet"], "--invalidate unet"),
+        (["--pinn-backend=jax"], "installed: pytorch, tf"),
+        (["--n-test-subsample=3"], "too few"),
+        (["--groups-from=nowhere.npz"], "nowhere.npz"),
     ],
 )
 def test_an_option_that_makes_no_sense_is_named(
@@ -84,6 +155,54 @@ def test_an_output_folder_that_cannot_be_made_is_named(study: Study, tmp_path: P
     blocker = tmp_path / "file"
     blocker.write_text("in the way")
     assert_refused(study.words(blocker / "run"), "cannot be written", blocker / "run")
+
+
+@pytest.fixture(params=["full", "read-only"])
+def refusing_disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
+    """A file system in memory that takes nothing any more."""
+    if os.geteuid() or shutil.which("mount") is None:
+        pytest.skip("mounting a small file system takes root and mount(8)")
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = mount("-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder))
+    if mounted.returncode:
+        pytest.skip(f"a small file system cannot be mounted here: {mounted.stderr.strip()}")
+    if request.param == "full":
+        with suppress(OSError), (folder / "filler").open("wb") as filler:
+            filler.write(b"\0" * 65536)
+    else:
+        mount("-o", "remount,ro", str(folder))
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def mount(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["mount", *words], capture_output=True, text=True, check=False)
+
+
+def test_an_output_folder_on_a_disk_that_refuses_is_named(
+    refusing_disk: Path, study: Study
+) -> None:
+    run_dir = refusing_disk / "run"
+    assert_refused(study.words(run_dir), f"{run_dir} cannot be written", run_dir)
+
+
+def test_bad_input_is_found_before_anything_slow_is_imported(tmp_path: Path) -> None:
+    words = ["compare", "--pinn_dir=nowhere", "--test_data=nowhere.npz", "--output_dir=out"]
+    code = (
+        "import sys\n"
+        "from ptyrun.cli.main import main\n"
+        f"sys.argv = ['ptyrun', *{words!r}]\n"
+        "try:\n    main()\n"
+        "except SystemExit as end:\n    assert end.code == 2, end.code\n"
+        "print(*{name.partition('.')[0] for name in sys.modules})\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    late = {"torch", "tensorflow", "matplotlib", "pandas"}
+    assert not set(done.stdout.split()) & late
+    assert "nowhere.npz" in done.stderr
 
 
 def assert_refused(words: list[str], named: str, run_dir: Path) -> None:

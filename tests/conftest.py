@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from tests.studies import Study
+
+# The same examples in every run, so that a change is to blame for a failure; and no deadline, as a
+# busy machine is. HYPOTHESIS_PROFILE=default looks for new examples.
+settings.register_profile("same every time", derandomize=True, deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same every time"))
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

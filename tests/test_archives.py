@@ -90,14 +90,13 @@ WHOLE = archive(("one", b"1" * 500), ("two", bytes(range(256)) * 4), compressed=
 
 
 @given(length=st.integers(0, len(WHOLE) - 1))
-@settings(deadline=None)
 def test_a_truncated_archive_is_refused(length: int) -> None:
     with pytest.raises(ModelError, match=r"a\.zip is refused"):
         SafeArchive(WHOLE[:length], "a.zip")
 
 
 @given(at=st.integers(0, len(WHOLE) - 1), bit=st.integers(0, 7))
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 def test_a_flipped_bit_never_gives_a_member_other_content(at: int, bit: int) -> None:
     damaged = bytearray(WHOLE)
     damaged[at] ^= 1 << bit

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ptyrun.errors import ModelError
@@ -89,7 +89,6 @@ json_values = st.recursive(
 
 
 @given(st.dictionaries(st.sampled_from(["config", "graph_module"]), json_values))
-@settings(deadline=None)
 def test_a_description_of_any_other_shape_says_nothing(document: dict[str, Any]) -> None:
     for shapes in (keras_inputs(document), exported_inputs(document)):
         assert all(size is None or size > 0 for shape in shapes for size in shape)

@@ -160,7 +160,13 @@ texts = st.text(max_size=8)
 counts = st.builds(Counts, *[st.integers(0, 10**9)] * 4)
 
 
-@given(st.builds(TrackedProcess, argv=st.lists(texts, max_size=3).map(tuple)))
+@given(
+    st.builds(
+        TrackedProcess,
+        process_started_s=st.floats(0, 1e9),
+        argv=st.lists(texts, max_size=3).map(tuple),
+    )
+)
 def test_a_process_document_reads_back_as_it_was_written(who: TrackedProcess) -> None:
     assert TrackedProcess.from_json(who.to_json()) == who
 

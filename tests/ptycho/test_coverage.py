@@ -12,7 +12,7 @@ CROP_PX = 6
 quarters = st.integers(-60, 200).map(lambda quarter: quarter / 4)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(quarters, quarters), max_size=8))
 def test_what_positions_promise_is_what_the_stitcher_covers(centres: list[tuple[float, float]]):
     positions = np.array(centres, float).reshape(-1, 2)

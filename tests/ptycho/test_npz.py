@@ -52,7 +52,7 @@ def test_rows_are_those_of_the_array(save, cached, order, last_axis, tmp_path: P
     file.close()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     array=hnp.arrays(
         st.sampled_from([np.float32, np.uint16, np.complex128, np.bool_]),
@@ -109,7 +109,7 @@ def test_no_pickle_is_ever_run(wrap, tmp_path: Path) -> None:
     assert not mark.exists()
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_damaged_bytes_give_an_error_or_the_right_array(data, tmp_path_factory) -> None:
     folder = tmp_path_factory.getbasetemp()

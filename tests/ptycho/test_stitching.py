@@ -27,7 +27,7 @@ def stitched(cuts: list[int]) -> tuple[bytes, bytes]:
 WHOLE = stitched([])
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.integers(0, 300), max_size=12))
 def test_no_bit_depends_on_how_patches_are_handed_over(cuts: list[int]) -> None:
     assert stitched(cuts) == WHOLE

@@ -14,6 +14,7 @@ from ptyrun.config import (
     ArmConfig,
     ArmKind,
     CompareConfig,
+    Compression,
     EvaluationOptions,
     Presentation,
     Registration,
@@ -144,6 +145,11 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
         for end in ("vmin", "vmax")
     ),
     click.option(*spelt("--pixel-size-m"), "pixel_size_m", type=float, help="For scale bars."),
+    click.option(
+        "--compression",
+        type=click.Choice([each.value for each in Compression]),
+        help="How chunks are stored; lz4 saves about a fifth of the space.",
+    ),
     click.option("--new", is_flag=True, help="Set an existing run aside and start afresh."),
     click.option(
         "--invalidate",
@@ -181,6 +187,7 @@ def configuration(given: dict[str, Any]) -> CompareConfig:
         evaluation=_evaluation(words),
         presentation=_picked(Presentation, _as_text(words, "baseline_debug_dir")),
         groups_from=words.get("groups_from"),
+        compression=Compression(words.get("compression", CompareConfig.compression)),
     )
 
 

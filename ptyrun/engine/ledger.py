@@ -369,14 +369,3 @@ def supersede(paths: RunPaths, manifest: Manifest) -> None:
     """
     durable.make_folder(paths.superseded)
     manifest.save(paths.superseded / f"{manifest.digest}.json")
-
-
-def is_ledger_of(paths: RunPaths) -> bool:
-    """Tell whether any session ever opened here."""
-    return paths.ledger.is_dir() and any(paths.ledger.glob(f"*{SUFFIX}"))
-
-
-def load_superseded(paths: RunPaths) -> dict[str, Manifest]:
-    """Read the manifests that were replaced, by digest."""
-    found = sorted(paths.superseded.glob("*.json")) if paths.superseded.is_dir() else []
-    return {path.stem: Manifest.from_json(path.read_text()) for path in found}

@@ -29,13 +29,13 @@ from zarr.codecs import BloscCodec, BytesCodec, Crc32cCodec
 from zarr.core.buffer import Buffer
 from zarr.storage import LocalStore, MemoryStore
 
+from ptyrun.config import Compression
 from ptyrun.engine import durable
 from ptyrun.engine.manifest import ArmPlan, Manifest
 from ptyrun.errors import DamageError, UsageError
 from ptyrun.paths import RunPaths
 
 ITEM_DIMENSION = "group"
-COMPRESSIONS = ("none", "lz4")
 LZ4 = {"cname": "lz4", "clevel": 5, "shuffle": Blosc.BITSHUFFLE, "blocksize": 0}
 WRITE_THREADS = 8
 CRC_BYTES = 4
@@ -120,7 +120,7 @@ class ArraySpec:
         """Create the array, without data."""
         dtype = np.dtype(self.dtype)
         compressors: list[Any] = [Crc32cCodec()]
-        if self.compression == "lz4":
+        if self.compression == Compression.LZ4:
             lz4 = BloscCodec(cname="lz4", clevel=5, shuffle="bitshuffle", typesize=dtype.itemsize)
             compressors.insert(0, lz4)
         zarr.create_array(
@@ -177,10 +177,10 @@ def patches_spec(arm: ArmPlan, compression: str) -> ArraySpec:
             why=f"{arm.chunk_items} items are one chunk, held in memory and written as one file",
             do=f"take a chunk size of at most {fitting}",
         )
-    if compression not in COMPRESSIONS:
+    if compression not in tuple(Compression):
         raise UsageError(
             f"unknown compression {compression!r}",
-            why=f"known are {', '.join(COMPRESSIONS)}",
+            why=f"known are {', '.join(Compression)}",
             do="choose one of these",
         )
     inner = ("y", "x") if len(arm.item_shape) == 2 else _numbered(len(arm.item_shape))
@@ -201,7 +201,7 @@ def _numbered(count: int) -> tuple[str, ...]:
 
 def compression_of(manifest: Manifest) -> str:
     """Read the shared fact ``compression``; without one, chunks are not compressed."""
-    return str(manifest.shared.get("compression", "none"))
+    return str(manifest.shared.get("compression", Compression.NONE))
 
 
 def array_specs(manifest: Manifest) -> list[ArraySpec]:
@@ -250,14 +250,6 @@ def _create(paths: RunPaths, spec: ArraySpec) -> None:
         store.sync()
 
 
-def remove_arm(paths: RunPaths, arm: str) -> None:
-    """Delete all arrays of *arm*, for an explicit invalidation."""
-    for folder in (paths.arrays / arm, paths.arrays / "index" / arm):
-        if folder.exists():
-            with durable.storage_errors(folder):
-                shutil.rmtree(folder)
-
-
 def read_metadata(paths: RunPaths, path: str) -> dict[str, Any] | None:
     """Content of an array's or a zarr group's ``zarr.json``; None if missing or not JSON."""
     try:
@@ -298,7 +290,9 @@ class ChunkWriter:
         self._folder = paths.arrays / spec.path
         self._shape = spec.chunks
         self._dtype = np.dtype(arm.dtype).newbyteorder("<")
-        self._blosc = Blosc(**LZ4, typesize=self._dtype.itemsize) if compression == "lz4" else None
+        self._blosc = (
+            Blosc(**LZ4, typesize=self._dtype.itemsize) if compression == Compression.LZ4 else None
+        )
         self._pool = ThreadPoolExecutor(WRITE_THREADS, "ptyrun-disk")
 
     def write(self, outputs: Mapping[int, NDArray[Any]]) -> dict[int, Stored]:

@@ -38,11 +38,6 @@ class Crossing:
 
     nyquist_fraction: float | None
 
-    @property
-    def crossed(self) -> bool:
-        """Whether the curve falls below the threshold at all."""
-        return self.nyquist_fraction is not None
-
 
 Threshold = Callable[[RingCorrelation], NDArray[np.float64]]
 

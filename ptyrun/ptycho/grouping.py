@@ -145,9 +145,9 @@ def single_frames(frames: Frames) -> tuple[Frames, NDArray[np.int64]]:
     return unique[:, None], multiplicity.astype(np.int64)
 
 
-def group_centres_px(positions_px: NDArray[np.float64], frames: Frames) -> NDArray[np.float64]:
-    """Mean position of each group as (y, x), shape (G, 2)."""
-    return np.asarray(positions_px[frames].mean(axis=1))
+def group_centres_px(members_px: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean (G, 2) of the positions of each group's members (G, C, 2)."""
+    return np.asarray(members_px.mean(axis=1))
 
 
 def local_offsets_px(positions_px: NDArray[np.float64], frames: Frames) -> NDArray[np.float64]:

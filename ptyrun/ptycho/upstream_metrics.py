@@ -20,8 +20,6 @@ from ptyrun.config import PhaseAlign
 from ptyrun.ptycho.frc import ring_correlation
 from ptyrun.ptycho.phases import without_mean, without_plane
 
-NAMES = ("mae", "mse", "psnr", "ssim", "ms_ssim", "frc50", "frc1over7")
-
 PEAK = 255.0
 SSIM_WINDOW_PX = 7
 SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)

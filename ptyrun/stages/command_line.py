@@ -109,6 +109,8 @@ def _extra(arm: ArmPlan, path: str) -> dict[str, Fact]:
 def _chosen(manifest: Manifest) -> Iterator[tuple[str, ...]]:
     defaults = {**Selection().facts(), **EvaluationOptions().facts(), **Presentation().facts()}
     found = {**manifest.shared, **manifest.sources}
+    if "compression" in found:
+        yield "--compression", str(found["compression"])
     if found.get("groups_from") is not None:
         yield "--groups-from", str(found["groups_from"])
     for name, default in defaults.items():

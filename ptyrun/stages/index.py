@@ -47,7 +47,7 @@ class ArmIndex:
     @property
     def centres_px(self) -> Positions:
         """Where each group's patch is laid, (G, 2), (y, x)."""
-        return np.asarray(self.positions_px.mean(axis=1))
+        return grouping.group_centres_px(self.positions_px)
 
     def tables(self, arm: str) -> list[IndexArray]:
         """As the store keeps them, for the arm of that name."""

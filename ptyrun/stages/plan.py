@@ -19,7 +19,6 @@ from ptyrun.stages import index, survey
 from ptyrun.stages.fingerprints import Fingerprints
 
 RESULTS = "results"
-PATCHES = "patches"
 _EVALUATION = frozenset(EvaluationOptions().facts())
 # What grouping finds, as opposed to what was chosen: known only once the groups are drawn.
 _UNDRAWN = -1
@@ -27,10 +26,9 @@ _UNDRAWN = -1
 
 @dataclass(frozen=True)
 class Plan:
-    """A planned run, and whether this call wrote it."""
+    """A planned run, and where the one lies that was there before."""
 
     manifest: Manifest
-    is_new: bool
     set_aside: Path | None = None
 
 
@@ -75,7 +73,7 @@ def plan(
         _refuse_foreign_ledger(paths, manifest)
         _tell(config, scan, watcher)
         _write(paths, manifest, scan)
-        return Plan(manifest, True, aside)
+        return Plan(manifest, aside)
     changed = changes(_without_draw(current), _like(wanted, current))
     if changed:
         _refuse_changes(changed, invalidate)
@@ -83,14 +81,14 @@ def plan(
         _tell(config, scan, watcher)
         ledger.supersede(paths, current)
         _write(paths, manifest, scan)
-        return Plan(manifest, True)
+        return Plan(manifest)
     kept = replace(current, sources=wanted.sources)
     if kept.sources != current.sources:
         kept.save(paths.manifest)
     if not index_is_whole(kept, paths):
         watcher.note("the group tables are damaged or incomplete: they are made again")
         index.restore(paths, scan, kept)
-    return Plan(kept, False)
+    return Plan(kept)
 
 
 def check(config: CompareConfig, watcher: Watcher = SILENT) -> Manifest:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint, PackageNotFoundError, version
 from pathlib import Path
 
-from ptyrun.config import ArmConfig, ArmKind, CompareConfig, Fact, role_gridsize
+from ptyrun.config import ArmConfig, ArmKind, CompareConfig, Compression, Fact, role_gridsize
 from ptyrun.errors import GeometryError, InputError, ModelError, StorageError, UsageError
 from ptyrun.modelfiles import ModelFile, ModelKind, locate
 from ptyrun.predictors import check_options, find, inspect
@@ -65,6 +65,8 @@ def survey(config: CompareConfig, scan: Scan, fingerprints: Fingerprints) -> Sur
         **config.selection.facts(),
         **config.evaluation.facts(),
     }
+    if config.compression is not Compression.NONE:
+        shared["compression"] = config.compression.value
     return Survey(arms=arms, shared=shared, gridsize=gridsize)
 
 

@@ -72,6 +72,22 @@ def test_the_chunk_size_leaves_no_trace(
     assert found == expected
 
 
+def test_compressed_chunks_are_smaller_and_hold_the_same(
+    study: Study, uninterrupted: Path, tmp_path: Path
+) -> None:
+    run_dir = tmp_path / "run"
+    assert ptyrun(*study.words(run_dir, "--compression=lz4")).returncode == 0
+    found, expected = content(run_dir), content(uninterrupted)
+    for document in (found, expected):
+        document["results.json"].pop("manifest_digest")
+    assert found == expected
+    sizes = [
+        (run / "arrays.zarr/pinn/patches/c.0.0.0").stat().st_size
+        for run in (run_dir, uninterrupted)
+    ]
+    assert sizes[0] < sizes[1]
+
+
 def test_a_run_killed_at_random_and_continued_ends_as_one(
     study: Study, uninterrupted: Path, tmp_path: Path
 ) -> None:

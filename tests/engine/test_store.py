@@ -17,12 +17,11 @@ from ptyrun.engine.store import (
     create_arrays,
     open_array,
     patches_path,
-    remove_arm,
     sweep,
 )
 from ptyrun.errors import DamageError, UsageError
 from ptyrun.paths import RunPaths
-from tests.engine.toys import SHAPE, frames, outputs_of, planned, toy_manifest
+from tests.engine.toys import SHAPE, frames, outputs_of, toy_manifest
 
 
 @pytest.fixture
@@ -160,13 +159,6 @@ def test_an_empty_index_array_can_be_written(paths: RunPaths) -> None:
     index = IndexArray("index/one/none", np.zeros((0, 2)), ("group", "axis"))
     write_index(paths, index)
     assert read_index(paths, index.path, index.sha256).shape == (0, 2)
-
-
-def test_removing_an_arm_leaves_the_others(paths: RunPaths) -> None:
-    manifest = planned(paths.root, toy_manifest(arms={"one": 1.0, "two": 2.0}))
-    remove_arm(paths, "one")
-    assert not (paths.arrays / "one").exists()
-    check_indices(paths, manifest.arms[1].index_sha256)
 
 
 def test_left_overs_of_killed_writers_are_swept(paths: RunPaths) -> None:

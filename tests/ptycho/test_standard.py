@@ -148,7 +148,7 @@ def rings(correlation: list[float], n_pixels: int = 1000) -> frc.RingCorrelation
 def test_a_crossing_is_interpolated_and_the_mean_is_passed_over() -> None:
     curve = rings([0.0, 1.0, 0.9, 0.3, 0.2])
     assert frc.crossing(curve, frc.fixed(0.5)).nyquist_fraction == pytest.approx((2 + 2 / 3) / 4)
-    assert not frc.crossing(curve, frc.fixed(0.1)).crossed
+    assert frc.crossing(curve, frc.fixed(0.1)).nyquist_fraction is None
     assert frc.crossing(rings([1.0, 0.2, 0.9]), frc.fixed(0.5)).nyquist_fraction == 0.5
 
 

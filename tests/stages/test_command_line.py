@@ -11,6 +11,7 @@ from ptyrun.cli.compare import command
 from ptyrun.config import (
     ArmConfig,
     CompareConfig,
+    Compression,
     EvaluationOptions,
     PhaseAlign,
     Presentation,
@@ -54,7 +55,13 @@ def presented(config: CompareConfig) -> CompareConfig:
     return replace(config, presentation=shown)
 
 
-@pytest.mark.parametrize("change", [replace, evaluated, limited, with_a_further_arm, presented])
+def stored_small(config: CompareConfig) -> CompareConfig:
+    return replace(config, compression=Compression.LZ4)
+
+
+@pytest.mark.parametrize(
+    "change", [replace, evaluated, limited, with_a_further_arm, presented, stored_small]
+)
 def test_the_command_of_a_run_plans_the_same_run(
     study: Study, tmp_path: Path, change: object
 ) -> None:

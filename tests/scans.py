@@ -22,19 +22,24 @@ def small_object(height: int = 96, width: int = 90) -> NDArray[np.complex64]:
     return (amplitude * np.exp(1j * phase)).astype(np.complex64)
 
 
-def small_probe() -> NDArray[np.complex64]:
+def small_probe(patch_px: int = PATCH_PX) -> NDArray[np.complex64]:
     """A disc with a curved phase, (N, N)."""
-    axis = np.arange(PATCH_PX) - PATCH_PX / 2
+    axis = np.arange(patch_px) - patch_px / 2
     radius = np.hypot(*np.meshgrid(axis, axis))
-    envelope = 1 / (1 + np.exp(radius - PATCH_PX / 4))
+    envelope = 1 / (1 + np.exp(radius - patch_px / 4))
     return (envelope * np.exp(0.02j * radius**2)).astype(np.complex64)
 
 
-def scan_arrays(n_positions: int = 60, seed: int = 7) -> dict[str, NDArray[np.generic]]:
+def scan_arrays(
+    n_positions: int = 60,
+    seed: int = 7,
+    patch_px: int = PATCH_PX,
+    shape: tuple[int, int] = (96, 90),
+) -> dict[str, NDArray[np.generic]]:
     """The arrays of a scan: diffraction amplitude of object times probe, at random positions."""
-    image, probe = small_object(), small_probe()
+    image, probe = small_object(*shape), small_probe(patch_px)
     generator = np.random.default_rng(seed)
-    half = PATCH_PX // 2
+    half = patch_px // 2
     low, high = half, np.array(image.shape) - half
     centres = generator.uniform(low, high, (n_positions, 2)).round()
     frames = []

@@ -15,12 +15,20 @@ WANG_SIGMA_PX = 1.5
 WANG_WINDOW_PX = 11
 WANG_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 
+ROUNDING = 1e-6  # of single precision, and some
+
 # With so large a constant the luminance term of SSIM is 1, and contrast times structure remains.
 NO_LUMINANCE = 1e6
 
 Image = NDArray[np.floating[Any]]
 Complex2D = NDArray[np.complexfloating[Any, Any]]
 Mask = NDArray[np.bool_]
+
+
+def value_range(truth: Image, covered: Mask, unit: float) -> float:
+    """Range of the truth over the covered pixels; 0 if it is no more than rounding of *unit*."""
+    found = float(np.ptp(truth[covered]))
+    return found if found > ROUNDING * unit else 0.0
 
 
 def mae(recon: Image, truth: Image, covered: Mask) -> float:
@@ -44,13 +52,13 @@ def psnr(mse: float, data_range: float) -> float:
     return float(10 * np.log10(data_range**2 / mse)) if data_range > 0 else math.nan
 
 
-def ssim(recon: Image, truth: Image, covered: Mask) -> float:
+def ssim(recon: Image, truth: Image, covered: Mask, data_range: float) -> float:
     """Structural similarity by the range of the truth, averaged over the covered pixels.
 
-    Gaussian window of 11 px, sigma 1.5. Source: Wang, Bovik, Sheikh and Simoncelli, IEEE Trans.
-    Image Process. 13, 600 (2004), doi:10.1109/TIP.2003.819861. NaN below 11 px or without range.
+    Images count from zero: their means are compared by their ratio. Gaussian window of 11 px, sigma
+    1.5. Source: Wang, Bovik, Sheikh and Simoncelli, IEEE Trans. Image Process. 13, 600 (2004),
+    doi:10.1109/TIP.2003.819861. NaN below 11 px or without range.
     """
-    data_range = float(np.ptp(truth[covered]))
     if min(truth.shape) < WANG_WINDOW_PX or data_range == 0:
         return math.nan
     return _mean_similarity(recon, truth, covered, data_range, luminance=True)
@@ -64,7 +72,7 @@ def wang_scales(shape: tuple[int, ...]) -> int:
     return scales
 
 
-def ms_ssim(recon: Image, truth: Image, covered: Mask) -> float:
+def ms_ssim(recon: Image, truth: Image, covered: Mask, data_range: float) -> float:
     """Multi-scale structural similarity by the range of the truth.
 
     Contrast and structure at every scale, luminance at the coarsest, to the power of Wang's five
@@ -73,7 +81,6 @@ def ms_ssim(recon: Image, truth: Image, covered: Mask) -> float:
     Simoncelli and Bovik, Asilomar 2003, doi:10.1109/ACSSC.2003.1292216, made of scikit-image's
     ``structural_similarity``. NaN below 11 px or without range.
     """
-    data_range = float(np.ptp(truth[covered]))
     scales = wang_scales(truth.shape)
     if scales == 0 or data_range == 0:
         return math.nan

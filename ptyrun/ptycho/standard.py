@@ -16,7 +16,8 @@ from ptyrun.results import Metric
 SOURCES: Mapping[str, str] = {
     "mae": "mean absolute difference; of phases, that of R O*, which has no wraps",
     "psnr": "by the range of the truth; doi:10.1049/el:20080522",
-    "ssim": "Wang et al. 2004, by the range of the truth; doi:10.1109/TIP.2003.819861",
+    "ssim": "Wang et al. 2004, by the range of the truth, from its lowest phase; "
+    "doi:10.1109/TIP.2003.819861",
     "ms_ssim": "Wang et al. 2003, of scikit-image's SSIM; doi:10.1109/ACSSC.2003.1292216",
     "complex_error": "relative, after the best global factor; doi:10.1364/AO.36.008352",
     "invariant_error": "squared, Fienup 1997; doi:10.1364/AO.36.008352",
@@ -72,23 +73,58 @@ def standard_metrics(recon: Complex2D, truth: Complex2D, covered: Mask) -> Stand
         nothing is averaged.
     """
     known = np.where(covered, recon, truth)
-    amplitude = (np.abs(known), np.abs(truth))
-    # Around the phase of the truth's mean, an object's phases seldom wrap.
-    middle = np.exp(-1j * np.angle(truth[covered].mean()))
-    phase = (np.angle(known * middle), np.angle(truth * middle))
-    difference = metrics.phase_difference(known, truth)
+    amplitude = _Image.amplitude(known, truth, covered).measured()
+    phase = _Image.phase(known, truth, covered).measured()
     values = {
-        "mae": Metric(metrics.mae(*amplitude, covered), float(np.abs(difference)[covered].mean())),
-        "psnr": Metric(
-            _psnr(amplitude[1] - amplitude[0], amplitude[1], covered),
-            _psnr(difference, phase[1], covered),
-        ),
-        "ssim": Metric(metrics.ssim(*amplitude, covered), metrics.ssim(*phase, covered)),
-        "ms_ssim": Metric(metrics.ms_ssim(*amplitude, covered), metrics.ms_ssim(*phase, covered)),
+        **{name: Metric(amplitude[name], phase[name]) for name in amplitude},
         **field_metrics(recon[covered], truth[covered]),
     }
     curves = correlations(recon, truth, covered)
     return Standard({**values, **resolutions(curves)}, curves, _notes(curves, covered))
+
+
+@dataclass(frozen=True)
+class _Image:
+    """A quantity (H, W) of both fields, where it counts, and the range of the true one."""
+
+    recon: Image
+    truth: Image
+    covered: Mask
+    data_range: float
+
+    @classmethod
+    def amplitude(cls, recon: Complex2D, truth: Complex2D, covered: Mask) -> _Image:
+        amplitude = np.abs(truth)
+        unit = float(amplitude[covered].max())
+        data_range = metrics.value_range(amplitude, covered, unit)
+        return cls(np.abs(recon), amplitude, covered, data_range)
+
+    @classmethod
+    def phase(cls, recon: Complex2D, truth: Complex2D, covered: Mask) -> _Image:
+        """Counted from the lowest true phase, so that similarity depends on no origin.
+
+        The reconstruction's follows from its difference to the truth, which knows no wraps.
+        """
+        phase = np.angle(truth * _turned_to_middle(truth, covered))
+        phase = phase - phase[covered].min()
+        difference = metrics.phase_difference(recon, truth)
+        data_range = metrics.value_range(phase, covered, 1.0)
+        return cls(phase + difference, phase, covered, data_range)
+
+    def measured(self) -> dict[str, float]:
+        images = (self.recon, self.truth, self.covered)
+        squared_error = float(np.mean((self.recon - self.truth)[self.covered] ** 2))
+        return {
+            "mae": metrics.mae(*images),
+            "psnr": metrics.psnr(squared_error, self.data_range),
+            "ssim": metrics.ssim(*images, self.data_range),
+            "ms_ssim": metrics.ms_ssim(*images, self.data_range),
+        }
+
+
+def _turned_to_middle(truth: Complex2D, covered: Mask) -> complex:
+    """Factor that turns the truth's mean to phase zero: around it, phases seldom wrap."""
+    return complex(np.exp(-1j * np.angle(truth[covered].mean())))
 
 
 def field_metrics(recon: Complex2D, truth: Complex2D) -> dict[str, Metric]:
@@ -102,7 +138,7 @@ def field_metrics(recon: Complex2D, truth: Complex2D) -> dict[str, Metric]:
 
 def correlations(first: Complex2D, second: Complex2D, covered: Mask) -> Curves:
     """Correlate amplitude, phase and field of an aligned pair, tapered, up to Nyquist."""
-    middle = np.exp(-1j * np.angle(second[covered].mean()))
+    middle = _turned_to_middle(second, covered)
     return Curves(
         frc.tapered_correlation(np.abs(first), np.abs(second), covered),
         frc.tapered_correlation(np.angle(first * middle), np.angle(second * middle), covered),
@@ -120,11 +156,6 @@ def resolutions(curves: Curves) -> dict[str, Metric]:
         )
         for name, threshold in THRESHOLDS.items()
     }
-
-
-def _psnr(difference: Image, truth: Image, covered: Mask) -> float:
-    mse = float(np.mean(difference[covered] ** 2))
-    return metrics.psnr(mse, float(np.ptp(truth[covered])))
 
 
 def _notes(curves: Curves, covered: Mask) -> tuple[str, ...]:

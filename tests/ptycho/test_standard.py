@@ -100,6 +100,27 @@ def waves(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
     return truth + 0.1 * np.sin(x * y / 50) + 0.05, truth
 
 
+@pytest.mark.parametrize("turn_rad", [0.0, 1.0, 3.0])
+def test_the_similarity_of_phases_depends_on_no_origin(turn_rad: float) -> None:
+    recon, truth = waves(200, 191)
+    covered = np.ones(truth.shape, bool)
+    measured = standard_metrics(
+        np.exp(1j * (recon + turn_rad)), np.exp(1j * (truth + turn_rad)), covered
+    )
+    low = truth.min()
+    for name, similarity in (("ssim", metrics.ssim), ("ms_ssim", metrics.ms_ssim)):
+        expected = similarity(recon - low, truth - low, covered, np.ptp(truth))
+        assert measured.metrics[name].phase == pytest.approx(expected, abs=1e-9)
+
+
+def test_a_wrap_that_only_one_phase_takes_is_no_difference() -> None:
+    _, truth = waves(200, 191)
+    truth *= 0.99 * np.pi / np.abs(truth).max()
+    covered = np.ones(truth.shape, bool)
+    wrapped = standard_metrics(np.exp(1j * (truth + 0.1)), np.exp(1j * truth), covered)
+    assert wrapped.metrics["ssim"].phase > 0.98
+
+
 # TensorFlow 2.21's ssim and ssim_multiscale of the same images, in single precision.
 @pytest.mark.parametrize(
     ("shape", "ssim", "ms_ssim"),
@@ -111,8 +132,8 @@ def waves(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
 def test_ssim_and_ms_ssim_agree_with_tensorflow(shape, ssim: float, ms_ssim: float) -> None:
     recon, truth = waves(*shape)
     covered = np.ones(shape, bool)
-    assert metrics.ssim(recon, truth, covered) == pytest.approx(ssim, abs=1e-5)
-    assert metrics.ms_ssim(recon, truth, covered) == pytest.approx(ms_ssim, abs=1e-5)
+    assert metrics.ssim(recon, truth, covered, np.ptp(truth)) == pytest.approx(ssim, abs=1e-5)
+    assert metrics.ms_ssim(recon, truth, covered, np.ptp(truth)) == pytest.approx(ms_ssim, abs=1e-5)
 
 
 def test_small_images_have_fewer_scales_and_the_smallest_none() -> None:
@@ -120,9 +141,21 @@ def test_small_images_have_fewer_scales_and_the_smallest_none() -> None:
     recon, truth = waves(160, 191)
     covered = np.ones(truth.shape, bool)
     # The same function of TensorFlow with the four weights normalised.
-    assert metrics.ms_ssim(recon, truth, covered) == pytest.approx(0.9327253699302673, abs=1e-5)
-    assert math.isnan(metrics.ms_ssim(recon[:9], truth[:9], covered[:9]))
-    assert math.isnan(metrics.ssim(recon[:9], truth[:9], covered[:9]))
+    assert metrics.ms_ssim(recon, truth, covered, np.ptp(truth)) == pytest.approx(
+        0.9327253699302673, abs=1e-5
+    )
+    assert math.isnan(metrics.ms_ssim(recon[:9], truth[:9], covered[:9], 1.0))
+    assert math.isnan(metrics.ssim(recon[:9], truth[:9], covered[:9], 1.0))
+
+
+def test_what_is_flat_but_for_rounding_has_no_range_to_measure_by() -> None:
+    _, phase = waves(64, 64)
+    covered = np.ones(phase.shape, bool)
+    truth = np.exp(1j * phase).astype(np.complex64)
+    measured = standard_metrics(truth * np.complex64(1 + 1e-7j), truth, covered)
+    for name in ("psnr", "ssim", "ms_ssim"):
+        assert math.isnan(measured.metrics[name].amplitude)
+        assert measured.metrics[name].phase > 0.99
 
 
 def test_psnr_is_by_the_range_of_the_truth() -> None:

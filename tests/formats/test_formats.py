@@ -1,0 +1,93 @@
+"""Does this ptyrun open what earlier ones left?
+
+``v1`` and so on hold a small finished run of each released format, as it was written then.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import zarr
+
+from ptyrun.engine.manifest import Manifest
+from ptyrun.paths import RunPaths
+from ptyrun.results import ArmResult, Results
+from tests.studies import ptyrun
+
+FORMATS = sorted(Path(__file__).parent.glob("v*"))
+
+
+@pytest.fixture(params=FORMATS, ids=lambda folder: folder.name)
+def kept(request: pytest.FixtureRequest) -> Path:
+    """The folder of one format. Not to be changed."""
+    folder = request.param
+    assert isinstance(folder, Path)
+    return folder
+
+
+@pytest.fixture
+def run(kept: Path, tmp_path: Path) -> RunPaths:
+    """Its run, unpacked; its inputs lie elsewhere now, which is no part of what it is."""
+    paths = RunPaths(tmp_path / "run")
+    shutil.unpack_archive(kept / "run.zip", paths.root)
+    manifest = Manifest.load(paths.manifest)
+    moved = {"scan": str(kept / "scan.npz"), "arm.reconstruction": str(kept / "recon.npz")}
+    replace(manifest, sources={**manifest.sources, **moved}).save(paths.manifest)
+    return paths
+
+
+def test_every_format_has_a_run() -> None:
+    assert [folder.name for folder in FORMATS] == [f"v{n + 1}" for n in range(Manifest.SCHEMA)]
+
+
+def test_a_run_of_any_format_says_that_it_is_complete(run: RunPaths) -> None:
+    done = ptyrun("status", str(run.root), "--json")
+    status = json.loads(done.stdout)
+    assert (status["state"], status["finalized"]) == ("complete", True)
+    assert status["chunks_committed"] == status["chunks_total"] > 4
+    assert status["windows"] > 2
+
+
+def test_a_run_of_any_format_is_whole(run: RunPaths) -> None:
+    done = ptyrun("verify", str(run.root))
+    assert done.returncode == 0, done.stdout
+
+
+def test_a_run_of_any_format_is_finalized_again_to_the_same_figures(run: RunPaths) -> None:
+    then = Results.load(run.results)
+    objects = {name: measured(run, name) for name in then.arms}
+    done = ptyrun("finalize", str(run.root))
+    assert done.returncode == 0, done.stderr
+    now = Results.load(run.results)
+    assert now.manifest_digest == then.manifest_digest
+    for name, arm in then.arms.items():
+        assert np.array_equal(measured(run, name), objects[name])
+        assert figures(now.arms[name]) == pytest.approx(figures(arm), rel=1e-5, abs=1e-7)
+
+
+def measured(run: RunPaths, arm: str) -> object:
+    array = zarr.open_array(run.objects, path=f"{arm}/object", mode="r")
+    return np.asarray(array[...])
+
+
+def figures(arm: ArmResult) -> dict[str, float]:
+    return {
+        f"{kind}.{name}.{part}": value
+        for kind, metrics in (("upstream", arm.metrics), ("standard", arm.standard))
+        for name, metric in metrics.items()
+        for part, value in vars(metric).items()
+        if value is not None
+    }
+
+
+def test_a_run_of_any_format_can_be_reported_and_exported(run: RunPaths, tmp_path: Path) -> None:
+    assert ptyrun("report", str(run.root)).returncode == 0
+    done = ptyrun("export", str(run.root), f"--output={tmp_path / 'results.npz'}")
+    assert done.returncode == 0, done.stderr
+    with np.load(tmp_path / "results.npz", allow_pickle=False) as exported:
+        assert "pinn_object" in exported

@@ -61,6 +61,8 @@ def plan(
     """
     paths = RunPaths(config.output_dir)
     survey.check_output_folder(paths.root)
+    if config.presentation.baseline_debug_dir is not None:
+        survey.check_output_folder(Path(config.presentation.baseline_debug_dir), "the folder")
     fingerprints = Fingerprints(paths.digests)
     scan = open_scan(config.scan, config.selection.diffraction_kind, paths.cache)
     found = survey.survey(config, scan, fingerprints)

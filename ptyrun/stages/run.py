@@ -134,7 +134,8 @@ def _open_work(
         path=Path(str(manifest.sources[f"arm.{arm.name}"])),
         patch_px=scan.patch_px,
         gridsize=int(arm.facts["gridsize"] or 1),
-        batch_items=fitting.at_most(int(arm.facts["batch_groups"] or 1)),
+        # More than there are would be padding, computed in vain.
+        batch_items=fitting.at_most(min(int(arm.facts["batch_groups"] or 1), arm.n_items)),
         options={
             name.removeprefix("option."): str(value)
             for name, value in arm.facts.items()

@@ -127,6 +127,14 @@ def test_a_file_that_is_no_model_is_named(name: str, study: Study, tmp_path: Pat
     assert_refused([*study.words(tmp_path / "run"), more], name, tmp_path / "run")
 
 
+def test_a_model_that_does_not_tell_is_tried_before_the_work_on_the_others(
+    study: Study, tmp_path: Path
+) -> None:
+    nine_channels = write_network(tmp_path / "nine", gridsize=3) / "model.ts"
+    more = f"--arm=name=other,path={nine_channels},gridsize=2"
+    assert_refused([*study.words(tmp_path / "run"), more], "9 channels", tmp_path / "run")
+
+
 def test_weights_without_a_network_are_named(study: Study, tmp_path: Path) -> None:
     (tmp_path / "net.pth").write_text("weights")
     more = f"--arm=name=other,path={tmp_path / 'net.pth'}"

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Self
+
+from ptyrun.errors import UsageError
 
 Fact = str | int | float | bool | None
 
@@ -49,6 +52,22 @@ def role_gridsize(arm: str) -> int:
     return _ROLE_GRIDSIZE.get(arm, 1)
 
 
+def _require(holds: bool, setting: str, value: object, must_be: str) -> None:
+    """Refuse a value that nothing could be computed with."""
+    if not holds:
+        raise UsageError(
+            f"{setting} {value} makes no sense",
+            why=f"it must be {must_be}",
+            do=f"correct {setting}, or leave it out",
+        )
+
+
+def _at_least(least: int, **settings: int | None) -> None:
+    for name, value in settings.items():
+        holds = value is None or value >= least
+        _require(holds, name.replace("_", " "), value, f"at least {least}")
+
+
 @dataclass(frozen=True)
 class ArmConfig:
     """One thing to compare.
@@ -68,6 +87,11 @@ class ArmConfig:
     batch_groups: int = 32
     limit_groups: int | None = None
     options: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse sizes that cut nothing."""
+        _at_least(0, chunk=self.chunk_groups)
+        _at_least(1, gridsize=self.gridsize, batch=self.batch_groups, limit=self.limit_groups)
 
 
 @dataclass(frozen=True)
@@ -106,6 +130,11 @@ class Selection(_Facts):
     neighbor_count: int = 7
     diffraction_kind: str | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse seeds that no generator takes, and selections of nothing."""
+        _at_least(0, test_subsample_seed=self.subsample_seed, grouping_seed=self.grouping_seed)
+        _at_least(1, n_test_groups=self.n_groups, n_test_subsample=self.n_subsample)
+
 
 class Compression(StrEnum):
     """How chunks are stored: lz4 saves about a fifth of the space and costs time."""
@@ -125,6 +154,11 @@ class EvaluationOptions(_Facts):
     frc_sigma: float = 0.0
     ms_ssim_sigma: float = 1.0
     fixed_canvas: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse widths that are no widths."""
+        for name, width in (("frc sigma", self.frc_sigma), ("ms-ssim sigma", self.ms_ssim_sigma)):
+            _require(0 <= width < math.inf, name, width, "finite and not negative")
 
     @classmethod
     def _typed(cls, given: dict[str, Any]) -> dict[str, Any]:
@@ -147,6 +181,25 @@ class Presentation(_Facts):
     baseline_phase_vmax: float | None = None
     baseline_debug_dir: str | None = None
     pixel_size_m: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse ranges of colours without extent, and pixels without size."""
+        low, high = self.percentile_min, self.percentile_max
+        within = "0 <= p_min < p_max <= 100"
+        _require(0 <= low < high <= 100, "p_min, p_max", f"{low:g}, {high:g}", within)
+        for arm in ("pinn", "baseline"):
+            self._check_phases(arm)
+        size_m = self.pixel_size_m
+        holds = size_m is None or 0 < size_m < math.inf
+        _require(holds, "pixel size", size_m, "finite and greater than zero, in metres")
+
+    def _check_phases(self, arm: str) -> None:
+        low, high = self.phase_limits(arm)
+        for end, phase in (("vmin", low), ("vmax", high)):
+            finite = phase is None or math.isfinite(phase)
+            _require(finite, f"{arm} phase {end}", phase, "finite, in radians")
+        if low is not None and high is not None:
+            _require(low < high, f"{arm} phase vmin, vmax", f"{low:g}, {high:g}", "in this order")
 
     def phase_limits(self, arm: str) -> tuple[float | None, float | None]:
         """Fixed ends of an arm's phase colours in radians, where they were chosen."""

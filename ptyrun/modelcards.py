@@ -50,6 +50,8 @@ def inspect(model: ModelFile) -> ModelCard:
     ModelError
         If the file is damaged, or contradicts the ``model.json`` beside it.
     """
+    if model.path.is_file():
+        _require_readable(model.path)
     reader = READERS.get(model.kind)
     card = (
         reader(model.path) if reader else ModelCard(None, None, None, description=str(model.kind))
@@ -62,6 +64,13 @@ def inspect(model: ModelFile) -> ModelCard:
         notes=model.notes + card.notes,
         batch_items=card.batch_items,
     )
+
+
+def _require_readable(path: Path) -> None:
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        raise _unreadable(path, str(error)) from error
 
 
 def _agreed(model: ModelFile, field: str, found: int | None, declared: int | None) -> int | None:

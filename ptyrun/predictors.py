@@ -41,6 +41,8 @@ __all__ = [
 ]
 
 ENTRY_POINTS = "ptyrun.predictors"
+# Of ptyrun's own backends; other packages may take what they like.
+KNOWN_OPTIONS = frozenset({"factory", "trust_bundle"})
 
 
 class WrongFormError(PredictionError):
@@ -190,8 +192,16 @@ def check_options(model: ModelFile, options: Mapping[str, str]) -> None:
     Raises
     ------
     ModelError
-        If it is a state dict and nothing makes its network.
+        If it is a state dict and nothing makes its network, or if ptyrun's own backend, which
+        reads it, knows no such option.
     """
+    unknown = sorted({*options} - KNOWN_OPTIONS)
+    if unknown and model.kind is not ModelKind.OTHER:
+        raise ModelError(
+            f"no option of a model is called {unknown[0]!r}",
+            why=f"a {model.kind} takes {', '.join(sorted(KNOWN_OPTIONS))}",
+            do="correct the name, or leave it out",
+        )
     if model.kind is ModelKind.STATE_DICT and ":" not in options.get("factory", ""):
         raise ModelError(
             f"{model.path.name} is a state dict: weights without a network",

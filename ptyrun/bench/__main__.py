@@ -38,7 +38,13 @@ QUESTIONS = (
 
 @click.command()
 @click.argument("questions", nargs=-1, type=click.Choice(QUESTIONS))
-@click.option("--rounds", type=click.IntRange(min=1), default=7, show_default=True)
+@click.option(
+    "--rounds",
+    type=click.IntRange(min=1),
+    default=7,
+    show_default=True,
+    help="How often each thing is measured, in turns; the median counts.",
+)
 @click.option("--quick", is_flag=True, help="Small sizes: a look, not a measurement.")
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Also write this file.")
 @click.option(

@@ -7,12 +7,12 @@ from typing import Any
 
 import click
 
-from ptyrun.cli import comparing, working
+from ptyrun.cli import comparing, vocabulary, working
 from ptyrun.cli import options as shared
 
 
 @click.command("compare")
-@comparing.options
+@vocabulary.options
 @shared.session("--only-arm")
 @shared.until_complete
 @click.pass_context

@@ -12,7 +12,15 @@ from ptyrun.errors import InputError
 
 @click.command("logs")
 @options.run_folder
-@click.option("-n", "--lines", "n_lines", type=click.IntRange(min=0), default=50, show_default=True)
+@click.option(
+    "-n",
+    "--lines",
+    "n_lines",
+    type=click.IntRange(min=0),
+    default=50,
+    show_default=True,
+    help="How many lines.",
+)
 @click.option("-f", "--follow", is_flag=True, help="Go on until the session is over.")
 def command(run_dir: Path, n_lines: int, follow: bool) -> None:
     """Show the last lines of RUN's background session."""

@@ -6,11 +6,11 @@ from typing import Any
 
 import click
 
-from ptyrun.cli import comparing
+from ptyrun.cli import comparing, vocabulary
 
 
 @click.command("plan")
-@comparing.options
+@vocabulary.options
 @click.option("--dry-run", is_flag=True, help="Say what would be computed; write nothing.")
 def command(dry_run: bool, new: bool, invalidate: tuple[str, ...], **given: Any) -> None:
     """Check every input and write what will be computed; compute nothing."""

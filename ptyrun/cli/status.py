@@ -26,7 +26,14 @@ _PERCENT = len(" 100 %")
     "--json", "as_json", is_flag=True, help="One JSON document, schema 1; with --watch one a line."
 )
 @click.option("--watch", is_flag=True, help="Follow until the run is complete or Ctrl-C.")
-@click.option("--every", "every_s", type=options.Duration(), default="2s", show_default=True)
+@click.option(
+    "--every",
+    "every_s",
+    type=options.Duration(),
+    default="2s",
+    show_default=True,
+    help="How often --watch looks.",
+)
 def command(run_dir: Path, as_json: bool, watch: bool, every_s: float) -> None:
     """Say how far RUN is."""
     from ptyrun.stages.status import RunState, status

@@ -369,3 +369,8 @@ def supersede(paths: RunPaths, manifest: Manifest) -> None:
     """
     durable.make_folder(paths.superseded)
     manifest.save(paths.superseded / f"{manifest.digest}.json")
+
+
+def is_ledger_of(paths: RunPaths) -> bool:
+    """Tell whether any session ever opened here."""
+    return paths.ledger.is_dir() and any(paths.ledger.glob(f"*{SUFFIX}"))

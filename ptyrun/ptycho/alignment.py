@@ -11,12 +11,11 @@ from scipy.ndimage import binary_dilation
 
 from ptyrun.config import PhaseAlign
 from ptyrun.errors import GeometryError
-from ptyrun.ptycho.placement import Region
+from ptyrun.ptycho.placement import SMALLEST_PX, Region
 from ptyrun.ptycho.registration import NO_SHIFT, Shift, apply_shift, register
 
 ROUNDS = 3
 BORDER_PX = 2
-SMALLEST_PX = 8
 
 # Reconstructions of one object, even poor ones, agree better than this; of two objects, worse.
 ONE_OBJECT = 0.3

@@ -34,6 +34,10 @@ class NpzFrames:
         """Frames as stored, shape (k, N, N)."""
         return self.file.rows(self.name, frames, last_axis=self.last_axis)
 
+    def check(self) -> None:
+        """Compare the CRC that the archive keeps of the frames."""
+        self.file.check(self.name)
+
 
 def read_contract(path: Path, kind: str | None = None, cache_dir: Path | None = None) -> Scan:
     """Open a scan NPZ: ``diffraction`` or ``diff3d``, positions, probe, optional object.

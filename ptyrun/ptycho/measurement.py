@@ -22,6 +22,9 @@ class FrameSource(Protocol):
     def read(self, frames: NDArray[np.int64]) -> NDArray[Any]:
         """Frames as stored, shape (k, N, N)."""
 
+    def check(self) -> None:
+        """Raise InputError if the file knows a checksum of its frames and it does not match."""
+
 
 @dataclass(frozen=True)
 class Survey:
@@ -103,8 +106,9 @@ class Scan:
         Raises
         ------
         InputError
-            If a frame is negative, not finite, or dark (all zero) throughout the scan.
+            If a frame is negative or not finite, all are zero, or the file is damaged.
         """
+        self.source.check()
         energies = np.empty(self.n_frames)
         maximum, total = 0.0, 0.0
         for frames, stored in self._blocks():

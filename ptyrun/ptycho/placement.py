@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from ptyrun.errors import GeometryError
 
+SMALLEST_PX = 8  # side of what can be compared
+
 
 @dataclass(frozen=True)
 class Region:

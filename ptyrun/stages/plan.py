@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ptyrun.config import CompareConfig, EvaluationOptions, Fact
-from ptyrun.engine import durable, ledger, store
+from ptyrun.engine import durable, ledger, presence, store
 from ptyrun.engine import index as index_arrays
 from ptyrun.engine.manifest import ArmPlan, Change, Manifest, changes
 from ptyrun.errors import DamageError, IdentityError, UsageError
@@ -56,9 +56,13 @@ def plan(
         If an input cannot be used; found before anything is written into an existing run.
     IdentityError
         If the run on disk was planned from other inputs, seeds or sizes.
+    BusyError
+        If a session is at work on the run that *new* or *invalidate* would replace.
     """
     paths = RunPaths(config.output_dir)
     survey.check_output_folder(paths.root)
+    if config.presentation.baseline_debug_dir is not None:
+        survey.check_output_folder(Path(config.presentation.baseline_debug_dir), "the folder")
     fingerprints = Fingerprints(paths.digests)
     scan = open_scan(config.scan, config.selection.diffraction_kind, paths.cache)
     found = survey.survey(config, scan, fingerprints)
@@ -66,12 +70,13 @@ def plan(
         watcher.note(note)
     wanted = _undrawn(config, found, scan)
     _check_names(invalidate, wanted, _current(paths))
-    aside = _set_aside(paths) if new and _holds_a_run(paths) else None
-    current = _current(paths)
+    current = None if new else _current(paths)
     if current is None:
         manifest = _draw(wanted, config, scan, watcher)
-        _refuse_foreign_ledger(paths, manifest)
         _tell(config, scan, watcher)
+        # Not before the new plan stands: an input that cannot be used leaves the old run in place.
+        aside = _set_aside(paths) if new and _holds_a_run(paths) else None
+        _refuse_foreign_ledger(paths, manifest)
         _write(paths, manifest, scan)
         return Plan(manifest, aside)
     changed = changes(_without_draw(current), _like(wanted, current))
@@ -79,6 +84,7 @@ def plan(
         _refuse_changes(changed, invalidate)
         manifest = _draw(wanted, config, scan, watcher)
         _tell(config, scan, watcher)
+        presence.insist_on_nobody(paths)
         ledger.supersede(paths, current)
         _write(paths, manifest, scan)
         return Plan(manifest)
@@ -215,6 +221,7 @@ def _holds_a_run(paths: RunPaths) -> bool:
 
 
 def _set_aside(paths: RunPaths) -> Path:
+    presence.insist_on_nobody(paths)
     now = datetime.datetime.now(datetime.UTC)
     aside = paths.root.with_name(f"{paths.root.name}.until-{now:%Y%m%dT%H%M%S%fZ}")
     durable.publish(paths.root, aside)

@@ -13,6 +13,7 @@ from ptyrun.config import SessionOptions
 from ptyrun.devices import hold_devices
 from ptyrun.engine import runner
 from ptyrun.engine.batches import FittingBatch
+from ptyrun.engine.ledger import is_ledger_of
 from ptyrun.engine.manifest import ArmPlan, Manifest
 from ptyrun.engine.window import Window
 from ptyrun.engine.work import Event, Outcome
@@ -20,7 +21,7 @@ from ptyrun.errors import BlockedError, IdentityError
 from ptyrun.halving import Halving, open_halving
 from ptyrun.logs import session_log
 from ptyrun.paths import RunPaths
-from ptyrun.predictors import ModelRequest
+from ptyrun.predictors import ModelRequest, inspect, locate
 from ptyrun.progress import SILENT, Watcher
 from ptyrun.stages import gates
 from ptyrun.stages.assembly import open_planned_scan
@@ -79,6 +80,9 @@ def run(run_dir: Path, session: SessionOptions | None = None, watcher: Watcher =
                 hold()  # before a framework takes hold of the device, and only if one will
                 return _open_work(arm, fitting, manifest, paths, watcher)
 
+            for arm in untold_arms(manifest, paths, session.arms):
+                hold()
+                _try(arm, manifest, paths)
             return runner.run(
                 run_dir,
                 manifest,
@@ -95,6 +99,51 @@ def run(run_dir: Path, session: SessionOptions | None = None, watcher: Watcher =
         raise gates.block(paths, error, resume) from error
     finally:
         shown.close()
+
+
+def untold_arms(
+    manifest: Manifest, paths: RunPaths, only: Sequence[str] | None = None
+) -> list[ArmPlan]:
+    """Arms whose model does not tell by its file whether it suits the scan, and comes later.
+
+    Such a model is tried before the first chunk of the first session: otherwise a mistake would
+    be found after all the work on the arms before it.
+    """
+    if is_ledger_of(paths):
+        return []
+    arms = [arm for arm in manifest.arms if arm.n_chunks and (only is None or arm.name in only)]
+    return [arm for arm in arms[1:] if not _tells(arm, manifest)]
+
+
+def _tells(arm: ArmPlan, manifest: Manifest) -> bool:
+    model = locate(_path(arm, manifest))
+    card = inspect(model)
+    known = model.backend == arm.facts["backend"]
+    return known and card.patch_px is not None and card.gridsize is not None
+
+
+def _try(arm: ArmPlan, manifest: Manifest, paths: RunPaths) -> None:
+    patch_px = open_planned_scan(manifest, paths).patch_px
+    request = _request(arm, manifest, patch_px, batch_items=1)
+    open_halving(str(arm.facts["backend"]), request).close()
+
+
+def _request(arm: ArmPlan, manifest: Manifest, patch_px: int, batch_items: int) -> ModelRequest:
+    return ModelRequest(
+        path=_path(arm, manifest),
+        patch_px=patch_px,
+        gridsize=int(arm.facts["gridsize"] or 1),
+        batch_items=batch_items,
+        options={
+            name.removeprefix("option."): str(value)
+            for name, value in arm.facts.items()
+            if name.startswith("option.")
+        },
+    )
+
+
+def _path(arm: ArmPlan, manifest: Manifest) -> Path:
+    return Path(str(manifest.sources[f"arm.{arm.name}"]))
 
 
 def refuse_changed_inputs(manifest: Manifest, paths: RunPaths) -> None:
@@ -130,17 +179,9 @@ def _open_work(
         watcher.note(f"{arm.label}: {halving}")
 
     scan = open_planned_scan(manifest, paths)
-    request = ModelRequest(
-        path=Path(str(manifest.sources[f"arm.{arm.name}"])),
-        patch_px=scan.patch_px,
-        gridsize=int(arm.facts["gridsize"] or 1),
-        batch_items=fitting.at_most(int(arm.facts["batch_groups"] or 1)),
-        options={
-            name.removeprefix("option."): str(value)
-            for name, value in arm.facts.items()
-            if name.startswith("option.")
-        },
-    )
+    # More than there are would be padding, computed in vain.
+    batch_items = fitting.at_most(min(int(arm.facts["batch_groups"] or 1), arm.n_items))
+    request = _request(arm, manifest, scan.patch_px, batch_items)
     predictor = open_halving(str(arm.facts["backend"]), request, on_halving)
     notes = predictor.card.notes
     for note in notes:

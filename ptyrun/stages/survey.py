@@ -14,7 +14,7 @@ from ptyrun.errors import GeometryError, InputError, ModelError, StorageError, U
 from ptyrun.modelfiles import ModelFile, ModelKind, locate
 from ptyrun.predictors import check_options, find, inspect
 from ptyrun.ptycho import belonging
-from ptyrun.ptycho.placement import scanned_region
+from ptyrun.ptycho.placement import SMALLEST_PX, scanned_region
 from ptyrun.ptycho.reconstruction import open_reconstruction
 from ptyrun.ptycho.scan import Scan
 from ptyrun.stages.assembly import grid_shape
@@ -76,7 +76,7 @@ def doubts(config: CompareConfig, scan: Scan) -> Iterator[str]:
     Raises
     ------
     GeometryError
-        If the positions lie outside the object.
+        If the positions lie outside the object, or hardly reach into the ground truth.
     """
     networks = [arm.name for arm in config.arms if arm.kind is ArmKind.PREDICTOR]
     if scan.near_field and networks:
@@ -86,6 +86,13 @@ def doubts(config: CompareConfig, scan: Scan) -> Iterator[str]:
         )
     shape = grid_shape(scan)
     region = scanned_region(scan.positions_px, config.evaluation.stitch_crop_px, shape)
+    if scan.object_guess is not None and min(region.height, region.width) < SMALLEST_PX:
+        raise GeometryError(
+            f"only {region.height} x {region.width} px of the ground truth were scanned",
+            why=f"it is {shape[0]} x {shape[1]} px; less than {SMALLEST_PX} px a side measure "
+            "nothing",
+            do="check that positions are in pixels of objectGuess, or leave it out of the scan",
+        )
     for arm in config.arms:
         if arm.kind is ArmKind.RECONSTRUCTION:
             placement = belonging.place(scan, shape, open_reconstruction(arm.path))
@@ -95,8 +102,8 @@ def doubts(config: CompareConfig, scan: Scan) -> Iterator[str]:
                 yield f"{arm.path} does not belong to this scan: {reason}"
 
 
-def check_output_folder(folder: Path) -> None:
-    """Make the run's folder and see that it can be written.
+def check_output_folder(folder: Path, what: str = "the run's folder") -> None:
+    """Make a folder and see that it can be written.
 
     Raises
     ------
@@ -112,14 +119,14 @@ def check_output_folder(folder: Path) -> None:
             probe.unlink(missing_ok=True)
     except OSError as error:
         raise OutputFolderError(
-            f"the run's folder {folder} cannot be written",
+            f"{what} {folder} cannot be written",
             why=str(error),
-            do="choose another --output_dir, or free space and permissions there",
+            do="choose another folder, or free space and permissions there",
         ) from error
 
 
 class OutputFolderError(StorageError):
-    """The run's folder cannot be written; found before any work."""
+    """A folder for results cannot be written; found before any work."""
 
     exit_code = UsageError.exit_code
 

@@ -39,6 +39,10 @@ SCANS: dict[str, tuple[Callable[[], dict[str, np.ndarray | None]], str]] = {
     "no frames": (lambda: {k: v[:0] for k, v in scan_arrays().items() if k[0] in "dxy"}, "0"),
     "NaN": (lambda: {"diffraction": nan_diffraction()}, "frame 5"),
     "negative": (lambda: {"diffraction": -scan_arrays()["diffraction"]}, "frame 0"),
+    "next to no object": (
+        lambda: {"objectGuess": scan_arrays()["objectGuess"][:10, :7]},
+        "px of the ground truth were scanned",
+    ),
     "unequal lengths": (lambda: {"xcoords": np.ones(59)}, "lengths"),
     "too few positions": (
         lambda: {k: v[:4] for k, v in scan_arrays().items() if k[0] in "dxy"},
@@ -53,6 +57,15 @@ def test_a_scan_that_cannot_be_used_is_named(case: str, study: Study, tmp_path: 
     bad = write_scan(tmp_path / "bad.npz", **make())
     words = [w for w in study.words(tmp_path / "run") if "test_data" not in w]
     assert_refused([*words, f"--test_data={bad}"], named, tmp_path / "run")
+
+
+def test_a_changed_byte_of_a_scan_is_found_before_any_work(study: Study, tmp_path: Path) -> None:
+    whole = bytearray(study.scan.read_bytes())
+    whole[len(whole) // 3] ^= 1  # in the frames, which lie there as they are
+    bad = tmp_path / "bad.npz"
+    bad.write_bytes(whole)
+    words = [w for w in study.words(tmp_path / "run") if "test_data" not in w]
+    assert_refused([*words, f"--test_data={bad}"], "'diffraction'", tmp_path / "run")
 
 
 @pytest.mark.parametrize("content", [b"", b"hello", b"PK\x03\x04 torn"])
@@ -114,10 +127,36 @@ def test_a_file_that_is_no_model_is_named(name: str, study: Study, tmp_path: Pat
     assert_refused([*study.words(tmp_path / "run"), more], name, tmp_path / "run")
 
 
+def test_a_model_that_does_not_tell_is_tried_before_the_work_on_the_others(
+    study: Study, tmp_path: Path
+) -> None:
+    nine_channels = write_network(tmp_path / "nine", gridsize=3) / "model.ts"
+    more = f"--arm=name=other,path={nine_channels},gridsize=2"
+    assert_refused([*study.words(tmp_path / "run"), more], "9 channels", tmp_path / "run")
+
+
 def test_weights_without_a_network_are_named(study: Study, tmp_path: Path) -> None:
     (tmp_path / "net.pth").write_text("weights")
     more = f"--arm=name=other,path={tmp_path / 'net.pth'}"
     assert_refused([*study.words(tmp_path / "run"), more], "factory=", tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("word", "named"),
+    [
+        ("gridsize=0", "gridsize 0"),
+        ("batch=0", "batch 0"),
+        ("chunk=-1", "chunk -1"),
+        ("limit=0", "limit 0"),
+        ("bacth=4", "'bacth'"),
+        ("batch=many", "many"),
+    ],
+)
+def test_a_word_about_an_arm_that_makes_no_sense_is_named(
+    word: str, named: str, study: Study, tmp_path: Path
+) -> None:
+    more = f"--arm=name=other,path={study.pinn},{word}"
+    assert_refused([*study.words(tmp_path / "run"), more], named, tmp_path / "run")
 
 
 def test_a_missing_model_is_named(study: Study, tmp_path: Path) -> None:
@@ -143,6 +182,15 @@ def test_a_missing_model_is_named(study: Study, tmp_path: Path) -> None:
         (["--pinn-backend=jax"], "installed: pytorch, tf"),
         (["--n-test-subsample=3"], "too few"),
         (["--groups-from=nowhere.npz"], "nowhere.npz"),
+        (["--frc-sigma=nan"], "frc sigma nan"),
+        (["--ms-ssim-sigma=inf"], "ms-ssim sigma inf"),
+        (["--p_min=90"], "p_min < p_max"),
+        (["--p_max=nan"], "p_min < p_max"),
+        (["--pixel-size-m=0"], "pixel size 0"),
+        (["--pinn_phase_vmin=nan"], "pinn phase vmin nan"),
+        (["--pinn_phase_vmin=1", "--pinn_phase_vmax=-1"], "in this order"),
+        (["--grouping-seed=-1"], "grouping-seed"),
+        (["--baseline-debug-dir=/proc/nowhere"], "/proc/nowhere cannot be written"),
     ],
 )
 def test_an_option_that_makes_no_sense_is_named(

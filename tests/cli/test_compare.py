@@ -186,6 +186,41 @@ def test_new_starts_afresh_and_keeps_the_old_run(changeable: tuple[Study, Path])
     assert content(run_dir) != before
 
 
+def test_new_with_an_input_that_cannot_be_used_leaves_the_run_in_place(
+    changeable: tuple[Study, Path],
+) -> None:
+    inputs, run_dir = changeable
+    before = content(run_dir)
+    write_scan(inputs.scan, diffraction=-scan_arrays()["diffraction"])
+    process = ptyrun(*inputs.words(run_dir, "--new"))
+    assert process.returncode == 2
+    assert content(run_dir) == before
+
+
+@pytest.mark.parametrize("words", [["--new"], ["--invalidate=pinn", "--pinn-chunk-size=3"]])
+def test_a_run_is_not_planned_anew_while_a_session_works_on_it(
+    words: list[str], study: Study, tmp_path: Path
+) -> None:
+    run_dir = tmp_path / "run"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ptyrun", *study.words(run_dir, "--quiet", chunk="1")],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        wait_for(lambda: any(f.stat().st_size for f in (run_dir / "ledger").glob("*")))
+        process.send_signal(signal.SIGSTOP)
+        assert process.poll() is None
+        refused = ptyrun(*study.words(run_dir, *words, chunk="1"))
+    finally:
+        process.kill()
+        process.wait()
+    assert refused.returncode == 1
+    assert f"process {process.pid}" in refused.stderr
+    accepted = ptyrun(*study.words(run_dir, *words, "--max-chunks=1", chunk="1"))
+    assert accepted.returncode == 75, accepted.stderr
+
+
 def arms_started(run_dir: Path) -> set[str]:
     """Arms with chunks begun in the latest session."""
     latest = max((run_dir / "ledger").glob("*.jsonl"))

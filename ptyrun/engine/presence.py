@@ -1,0 +1,73 @@
+"""Does anybody work on this run now?
+
+Asked before a run's plan is replaced: a session that still works on the old one would write its
+chunks over those of the new one.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from ptyrun.engine.claims import LEASE, LEASE_S
+from ptyrun.engine.processes import Process
+from ptyrun.engine.records import BadLineError, Closed, Opened, Record, decode
+from ptyrun.engine.session import SUFFIX
+from ptyrun.errors import BusyError
+from ptyrun.paths import RunPaths
+
+_LONGEST_CLOSING_BYTES = 2**16
+
+
+def insist_on_nobody(paths: RunPaths) -> None:
+    """See that no session works on a run.
+
+    Raises
+    ------
+    BusyError
+        If one does; the error names its process.
+    """
+    for session, opened in _unclosed(paths):
+        process = Process.of(opened)
+        if process.is_alive() or _holds_a_fresh_lease(paths, session):
+            raise BusyError(
+                f"a session is at work on {paths.root}",
+                why=f"process {opened.pid} on {opened.host}, since {opened.opened_at}; what it "
+                "still writes belongs to the old plan",
+                do="wait for its end, or end it with a signal or `ptyrun stop`; then call this "
+                "again",
+            )
+
+
+def _unclosed(paths: RunPaths) -> Iterator[tuple[str, Opened]]:
+    for path in sorted(paths.ledger.glob(f"*{SUFFIX}")) if paths.ledger.is_dir() else []:
+        first, last = _ends(path)
+        if isinstance(first, Opened) and not isinstance(last, Closed):
+            yield path.stem, first
+
+
+def _ends(path: Path) -> tuple[Record | None, Record | None]:
+    """First and last whole line of a session's file."""
+    with path.open("rb") as stream:
+        first = stream.readline()
+        stream.seek(max(0, stream.seek(0, os.SEEK_END) - _LONGEST_CLOSING_BYTES))
+        lines = stream.read().split(b"\n")[:-1]
+    return _decoded(first.rstrip(b"\n")), _decoded(lines[-1] if lines else b"")
+
+
+def _decoded(line: bytes) -> Record | None:
+    try:
+        return decode(line)
+    except BadLineError:
+        return None
+
+
+def _holds_a_fresh_lease(paths: RunPaths, session: str) -> bool:
+    """Tell whether a session on another host gave a sign of life of late."""
+    try:
+        touched_s = (paths.claims / f"{session}{LEASE}").stat().st_mtime
+    except OSError:
+        return False
+    return abs(time.time() - touched_s) < LEASE_S

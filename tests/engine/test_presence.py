@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from ptyrun.engine.claims import LEASE
+from ptyrun.engine.ledger import Ledger
+from ptyrun.engine.manifest import Manifest
+from ptyrun.engine.presence import insist_on_nobody
+from ptyrun.engine.processes import Process
+from ptyrun.errors import BusyError
+from ptyrun.paths import RunPaths
+from tests.engine.children import spawn, work
+from tests.engine.toys import planned, toy_manifest, toy_run
+
+
+def test_a_living_session_is_named_and_a_dead_one_is_not(tmp_path: Path) -> None:
+    planned(tmp_path, toy_manifest(320, 4))
+    paths = RunPaths(tmp_path)
+    insist_on_nobody(paths)
+    child = spawn(work, tmp_path, batch_items=4, compute_s=0.1)
+    deadline_s = time.monotonic() + 20
+    while not any(path.stat().st_size for path in paths.ledger.glob("*")):
+        assert time.monotonic() < deadline_s
+        time.sleep(0.01)
+    with pytest.raises(BusyError, match=f"process {child.pid} on"):
+        insist_on_nobody(paths)
+    child.kill()
+    child.join()
+    insist_on_nobody(paths)
+
+
+def test_sessions_that_ended_in_good_order_are_nobody(tmp_path: Path) -> None:
+    planned(tmp_path, toy_manifest())
+    toy_run(tmp_path, max_chunks=2)
+    toy_run(tmp_path)
+    insist_on_nobody(RunPaths(tmp_path))
+
+
+def test_a_session_of_another_host_is_believed_while_its_lease_is_fresh(tmp_path: Path) -> None:
+    manifest: Manifest = planned(tmp_path, toy_manifest())
+    paths = RunPaths(tmp_path)
+    elsewhere = Process("elsewhere", "another boot", 7, 1.0)
+    session = Ledger.open(paths, manifest).begin(None, elsewhere, "0")
+    insist_on_nobody(paths)
+    paths.claims.mkdir()
+    lease = paths.claims / f"{session.name}{LEASE}"
+    lease.touch()
+    with pytest.raises(BusyError, match="process 7 on elsewhere"):
+        insist_on_nobody(paths)
+    os.utime(lease, (0, 0))
+    insist_on_nobody(paths)

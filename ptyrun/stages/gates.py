@@ -20,6 +20,7 @@ from ptyrun.errors import BlockedError, PredictionError
 from ptyrun.paths import RunPaths
 from ptyrun.ptycho import coverage
 from ptyrun.results import ArmResult, Metric
+from ptyrun.stages import blockers
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +28,8 @@ _COLLAPSED_SPREAD = 1e-6
 _HOLE_FRACTION = 0.01
 _LARGEST = float(np.sqrt(np.finfo(np.float32).max)) / 2
 _ERRORS = ("mae", "mse")
+_DIAGNOSTIC = "DIAGNOSTIC "
+_EVIDENCE = "## Evidence\n\n"
 
 
 @dataclass(frozen=True)
@@ -259,6 +262,12 @@ def block(paths: RunPaths, error: BlockedError, resume: str) -> BlockedError:
     return error
 
 
+def evidence(blocker: Path) -> str:
+    """Read what a blocker gives as evidence; empty if a person wrote something else."""
+    text = blocker.read_text(encoding="utf-8", errors="replace")
+    return text.partition(_EVIDENCE)[2].partition("\n\n## ")[0].removeprefix(_DIAGNOSTIC).strip()
+
+
 def write_blocker(folder: Path, error: BlockedError, command: Sequence[str], resume: str) -> Path:
     """Leave a blocker for a person: command, reason, evidence, what to do, how to resume.
 
@@ -271,11 +280,11 @@ def write_blocker(folder: Path, error: BlockedError, command: Sequence[str], res
     reason = what.partition(":")[0].replace(" ", "-")
     now = datetime.datetime.now(datetime.UTC)
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{now:%Y%m%dT%H%M%SZ}-{reason}.md"
+    path = folder / f"{now:{blockers.STAMP}}-{reason}.md"
     sections: Mapping[str, str] = {
         "Command": f"```\n{shlex.join(command)}\n```",
         "Reason": what,
-        "Evidence": f"DIAGNOSTIC {why}",
+        "Evidence": f"{_DIAGNOSTIC}{why}",
         "What to do": do,
         "Resume": f"```\n{resume}\n```",
     }

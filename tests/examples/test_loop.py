@@ -39,7 +39,8 @@ class Stage:
         self.ptyrun = folder / "ptyrun"
         self.ptyrun.write_text(PTYRUN, encoding="utf-8")
         self.ptyrun.chmod(0o755)
-        unset = {"MAKEFLAGS", "MFLAGS", "MAKELEVEL", "WINDOW", "DOSE", "VIEW", "RECON", "RUN"}
+        unset = {"MAKEFLAGS", "MFLAGS", "MAKELEVEL"}
+        unset |= {"WINDOW", "DOSE", "VIEW", "RECON", "REQUIRE_DEBUG", "RUN"}
         self.environment = {
             **{name: value for name, value in os.environ.items() if name not in unset},
             "HUB": str(self.hub),
@@ -116,6 +117,18 @@ def test_a_full_target_takes_all_groups_and_its_own_split(stage: Stage) -> None:
     assert words["--test_data"].endswith("/phase_c/dose_10000/patched_train.npz")
     assert words["--output_dir"].endswith("/analysis/dose_10000/sparse/train")
     assert "/dose_10000/sparse/train/" in words["--tike_recon_path"]
+
+
+def test_a_full_target_asks_for_the_debug_run_of_its_split_when_told_to(stage: Stage) -> None:
+    stage.ends_with(0, 0, 0)
+    for target in ("full-train", "debug-train"):
+        assert stage.make(target, REQUIRE_DEBUG="1").returncode == 0
+    assert stage.make("full-train").returncode == 0
+    asked, debug, plain = map(pairs, stage.calls())
+    assert asked["--require-debug"] == debug["--output_dir"]
+    assert "--require-debug" not in {**debug, **plain}
+    assert stage.make("full-train", REQUIRE_DEBUG="yes").returncode == 2
+    assert len(stage.calls()) == 3
 
 
 def test_without_a_hub_the_targets_are_about_the_demo(stage: Stage) -> None:

@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 
 _COLLAPSED_SPREAD = 1e-6
 _HOLE_FRACTION = 0.01
+_PART_BYTES = 2**22
 _LARGEST = float(np.sqrt(np.finfo(np.float32).max)) / 2
 _ERRORS = ("mae", "mse")
 _DIAGNOSTIC = "DIAGNOSTIC "
@@ -54,13 +55,15 @@ class Figures:
 
 def figures(array: NDArray[np.generic]) -> Figures:
     """Mean and maximum of the absolute values, and how many are not zero."""
-    magnitude = np.abs(array)
-    return Figures(
-        mean=float(magnitude.mean(dtype=np.float64)),
-        max=float(magnitude.max(initial=0.0)),
-        nonzero_count=int(np.count_nonzero(magnitude)),
-        size=magnitude.size,
-    )
+    total, largest, nonzero_count = 0.0, 0.0, 0
+    # Part by part: the absolute values of a large chunk would take half its size once more.
+    step = max(1, _PART_BYTES * len(array) // max(1, array.nbytes))
+    for start in range(0, len(array), step):
+        magnitude = np.abs(array[start : start + step])
+        total += float(magnitude.sum(dtype=np.float64))
+        largest = float(np.maximum(largest, magnitude.max(initial=0.0)))  # NaN stays
+        nonzero_count += int(np.count_nonzero(magnitude))
+    return Figures(total / max(1, array.size), largest, nonzero_count, array.size)
 
 
 class Tally:
@@ -75,8 +78,13 @@ class Tally:
 
     def add(self, patches: NDArray[np.complex64]) -> None:
         """Count patches (k, N, N) in."""
+        step = max(1, _PART_BYTES * len(patches) // max(1, patches.nbytes))
+        for start in range(0, len(patches), step):
+            self._add_part(patches[start : start + step])
+
+    def _add_part(self, patches: NDArray[np.complex64]) -> None:
         # Elementary operations and one sum per patch: vectors and their rests round alike, so
-        # that the cut into chunks leaves no trace in the total.
+        # that the cut into parts and chunks leaves no trace in the total.
         magnitude = np.sqrt(patches.real**2 + patches.imag**2)
         rows = magnitude.astype(np.float64).reshape(len(patches), -1)
         self._parts += rows.sum(axis=1).tolist()

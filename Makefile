@@ -19,6 +19,7 @@ EXTRAS := tf,pytorch,dask,demo,dev
 
 # One comparison. HUB: the study's folder; DOSE, VIEW: which of its comparisons; WINDOW: how long one
 # call may take; RECON: the reconstruction to compare with (default: that of the same split).
+# REQUIRE_DEBUG=1: full-* begins only if debug-* of the same split is complete, by its content.
 DEMO_HUB := demo/hub
 HUB ?= $(DEMO_HUB)
 WINDOW ?= 170s
@@ -26,9 +27,10 @@ DOSE ?= $(if $(filter-out $(DEMO_HUB),$(HUB)),1000,100000)
 VIEW ?= dense
 DEBUG_NAME ?= debug_v4
 RECON ?=
+REQUIRE_DEBUG ?=
 RUN ?=
 # The recipes read these from the environment, so that blanks and quotes in a path do no harm.
-export PYTHON HUB WINDOW DOSE VIEW DEBUG_NAME RECON RUN
+export PYTHON HUB WINDOW DOSE VIEW DEBUG_NAME RECON REQUIRE_DEBUG RUN
 
 ##@ Start here
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ptyrun.config import CompareConfig, SessionOptions
+from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.work import Outcome
 from ptyrun.errors import ExitCode, UsageError
 from ptyrun.progress import SILENT, Watcher
@@ -62,14 +63,15 @@ def compare(
     from ptyrun.stages import plan
 
     _check_arms(config, session)
-    planned = plan.plan(config, new=new, invalidate=invalidate, watcher=watcher)
+    admit = _debug_gate(config, session, watcher)
+    planned = plan.plan(config, new=new, invalidate=invalidate, watcher=watcher, admit=admit)
     if planned.set_aside is not None:
         watcher.note(f"the run that was there is now {planned.set_aside}")
     if work is None:
         from ptyrun.stages import run
 
         work = run.run
-    outcome = work(config.output_dir, session, watcher)
+    outcome = work(config.output_dir, replace(session, require_debug=None), watcher)
     if outcome.stop is not ExitCode.COMPLETE:
         return ComparisonOutcome(outcome.stop, outcome)
     from ptyrun.stages import finalize, report
@@ -77,6 +79,20 @@ def compare(
     results = finalize.finalize(config.output_dir, watcher=watcher)
     report.report(config.output_dir)
     return ComparisonOutcome(ExitCode.COMPLETE, outcome, results)
+
+
+def _debug_gate(
+    config: CompareConfig, session: SessionOptions, watcher: Watcher
+) -> Callable[[Manifest], None] | None:
+    debug_dir = session.require_debug
+    if debug_dir is None:
+        return None
+    from ptyrun.stages import debug_run
+
+    def admit(wanted: Manifest) -> None:
+        debug_run.require(debug_dir, config.output_dir, wanted, watcher)
+
+    return admit
 
 
 def _check_arms(config: CompareConfig, session: SessionOptions) -> None:

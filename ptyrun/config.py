@@ -228,7 +228,8 @@ class SessionOptions:
     """How long and with what help one session works; changes no result.
 
     ``workers`` processes work side by side, or all those of the cluster whose scheduler listens
-    at ``dask``. Each of them is told by ``crew`` with whom it shares a window.
+    at ``dask``. Each of them is told by ``crew`` with whom it shares a window. ``require_debug`` is
+    the folder of a smaller run that must be complete by its content before anything is computed.
     """
 
     window_s: float | None = None
@@ -239,6 +240,7 @@ class SessionOptions:
     lock_cpu: bool = False
     workers: int = 1
     dask: str | None = None
+    require_debug: Path | None = None
     crew: str = ""
 
     def words(self) -> list[str]:

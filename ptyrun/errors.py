@@ -76,6 +76,10 @@ class StorageError(PtyrunError):
     """The disk refused: full, read-only, or failing."""
 
 
+class OutOfMemoryError(PtyrunError):
+    """The host has no room for one chunk's outputs."""
+
+
 class DamageError(PtyrunError):
     """Something committed is missing or not what the ledger says."""
 

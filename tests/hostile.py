@@ -151,12 +151,12 @@ class Victim:
                 patch.setenv(name, value)
             yield
 
-    def does_it_at(self, chunk: int) -> None:
+    def does_it_at(self, chunk: int, *more: str, run: Path | None = None) -> None:
         """Let it misbehave when it meets the first group of *chunk*; plans the run."""
         with self.installed():
-            planned = ptyrun(*self.words("plan"))
+            planned = ptyrun(*self.words("plan", *more))
             assert planned.returncode == 0, planned.stderr
-        paths = RunPaths(self.run)
+        paths = RunPaths(run or self.run)
         manifest = Manifest.load(paths.manifest)
         table = ArmIndex.read(paths, manifest.arm("pinn"))
         first = chunk * CHUNK_GROUPS

@@ -4,6 +4,9 @@
 #   HUB=study WINDOW=170s examples/loop/window.sh test full
 #   examples/loop/window.sh train debug
 #
+# With REQUIRE_DEBUG=1 a full comparison begins only if the debug one of its split is complete, every
+# byte checked.
+#
 # Exit codes are those of `ptyrun compare`: 0 complete, 75 call again, anything else is an error.
 set -eu
 
@@ -16,12 +19,21 @@ case $split in
   train | test) ;;
   *) echo "split must be train or test, not $split" >&2; exit 2 ;;
 esac
+runs=$HUB/analysis/dose_$DOSE/$VIEW
 name=$split
+debug=${split}_${DEBUG_NAME:-debug_v4}
+gate=()
 case $form in
   debug)
-    name=${split}_${DEBUG_NAME:-debug_v4}
+    name=$debug
     size=(--n-test-groups 320 --pinn-chunk-size 160 --baseline-debug-limit 320 --baseline-chunk-size 160) ;;
-  full) size=(--pinn-chunk-size 256 --baseline-chunk-size 256) ;;
+  full)
+    size=(--pinn-chunk-size 256 --baseline-chunk-size 256)
+    case ${REQUIRE_DEBUG:-0} in
+      0) ;;
+      1) gate=(--require-debug "$runs/$debug") ;;
+      *) echo "REQUIRE_DEBUG must be 1 or 0, not $REQUIRE_DEBUG" >&2; exit 2 ;;
+    esac ;;
   *) echo "form must be debug or full, not $form" >&2; exit 2 ;;
 esac
 
@@ -30,8 +42,8 @@ exec "$ptyrun" compare \
   --pinn_dir "$data/phase_e/dose_$DOSE/$VIEW/gs2" \
   --baseline_dir "$data/phase_e/dose_$DOSE/baseline/gs1" \
   --test_data "$data/phase_c/dose_$DOSE/patched_$split.npz" \
-  --output_dir "$HUB/analysis/dose_$DOSE/$VIEW/$name" \
-  "${size[@]}" \
+  --output_dir "$runs/$name" \
+  "${size[@]}" ${gate[@]+"${gate[@]}"} \
   --pinn-predict-batch-size 16 --baseline-predict-batch-size 16 \
   --phase-align-method plane --frc-sigma 0.5 \
   --tike_recon_path "${RECON:-$data/phase_f/dose_$DOSE/$VIEW/$split/ptychi_reconstruction.npz}" \

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from ptyrun import __version__
+from ptyrun.engine.signals import leave_on_signals
 from ptyrun.errors import ExitCode, PtyrunError
 
 # Help texts stand here, so that listing the commands imports none of them.
@@ -29,6 +30,8 @@ COMMANDS = {
     "stop": "End the background session; leave nothing of it running.",
     "logs": "Show what the background session says.",
 }
+# Which of them go on where they stopped, when they are given again.
+RESUMABLE = frozenset({"compare", "plan", "run", "finalize", "report"})
 
 
 class LazyGroup(click.Group):
@@ -73,6 +76,8 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line."""
+    if RESUMABLE.intersection(sys.argv[1:2]):
+        leave_on_signals()
     try:
         cli()
     except BrokenPipeError:

@@ -22,6 +22,7 @@ _SESSION_NAMES = (
     "lock_cpu",
     "workers",
     "dask",
+    "require_debug",
 )
 
 
@@ -104,6 +105,13 @@ def session(arm_option: str | None = None) -> Callable[[_Command], _Command]:
             metavar="ADDRESS",
             help="Compute on the workers of the Dask cluster whose scheduler listens there; they "
             "share the run's folder.",
+        ),
+        click.option(
+            "--require-debug",
+            type=click.Path(path_type=Path, file_okay=False, resolve_path=True),
+            metavar="RUN",
+            help="Begin only if this smaller run of the same models and scan is complete, with "
+            "every byte checked.",
         ),
     ]
     if arm_option is not None:

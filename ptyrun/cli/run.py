@@ -31,6 +31,7 @@ def command(
         ctx.exit(windows.drive(run_dir, words, words, screen))
 
     session = replace(options.session_options(given), crew=crew)
+    session = working.admitted(run_dir, session, screen)
     outcome = working.chosen(session)(run_dir, session, screen)
     screen.session(outcome)
     ctx.exit(int(outcome.stop))

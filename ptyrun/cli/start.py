@@ -42,7 +42,8 @@ def command(
 
     Returns at once. completion.json appears when all of it is done, or says why it is not.
     """
-    words = options.session_options(given).words()
+    session = options.session_options(given)
+    words = session.words()
     if foreground:
         _require_own_session()
         from ptyrun.background.session import track
@@ -52,7 +53,10 @@ def command(
         ctx.exit(track(run_dir, argv, words, log, Console(), take_over=take_over))
 
     from ptyrun.background.control import start
+    from ptyrun.cli import console, working
 
+    # Each window asks again; but who starts it hears of a refusal at once.
+    working.admitted(run_dir, session, console.Console())
     tracked = start(run_dir, words, take_over=take_over)
     click.echo(f"started PID {tracked.pid} on {tracked.host} at {tracked.started_at}")
     click.echo(f"process began {tracked.process_started_s:.2f} s after boot {tracked.boot_id}")

@@ -1,13 +1,35 @@
-"""Who does the work of one session: this process, several here, or those of a cluster?"""
+"""May a session work, and who does: this process, several here, or those of a cluster?"""
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ptyrun.config import SessionOptions
 
 if TYPE_CHECKING:
     from ptyrun.comparison import Work
+    from ptyrun.progress import Watcher
+
+
+def admitted(run_dir: Path, session: SessionOptions, watcher: Watcher) -> SessionOptions:
+    """See that the debug run that *session* asks for is there; give what is asked besides.
+
+    Raises
+    ------
+    PtyrunError
+        As `ptyrun.stages.debug_run.require`.
+    """
+    if session.require_debug is None:
+        return session
+    from ptyrun.engine.manifest import Manifest
+    from ptyrun.paths import RunPaths
+    from ptyrun.stages import debug_run
+
+    manifest = Manifest.load(RunPaths(run_dir).manifest)
+    debug_run.require(session.require_debug, run_dir, manifest, watcher)
+    return replace(session, require_debug=None)
 
 
 def chosen(session: SessionOptions) -> Work:

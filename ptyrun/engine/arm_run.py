@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,7 +25,7 @@ from ptyrun.engine.store import ChunkWriter
 from ptyrun.engine.window import Window, estimate, nothing_fits
 from ptyrun.engine.work import FATAL, OpenWork, Work
 from ptyrun.engine.writer import Finished, Writer
-from ptyrun.errors import ExitCode, PredictionError
+from ptyrun.errors import ExitCode, OutOfMemoryError, PredictionError
 from ptyrun.paths import RunPaths
 
 MAX_FAILURES_IN_A_ROW = 8
@@ -146,6 +147,8 @@ class ArmRun:
         unwritten = self._writer.unwritten
         if stop := bench.no_room(self._plan, stretch.chunks, loaded=True, unwritten=unwritten):
             return stop
+        if (outputs := self._room_for(stretch)) is None:
+            return bench.closing()
         bench.began_work = True
         self._began_s = max(self._began_s, stretch.taken_s)
         at_s = round(bench.window.elapsed_s, 3)
@@ -162,9 +165,25 @@ class ArmRun:
         ]
         bench.session.append(starts, sync=False)
         self._tell("started", stretch.chunks[0], "")
-        shape = (len(stretch.items), *self._plan.item_shape)
-        self._outputs = np.empty(shape, np.dtype(self._plan.dtype))
+        self._outputs = outputs
         return None
+
+    def _room_for(self, stretch: Stretch) -> NDArray[Any] | None:
+        """Make room for outputs as soon as memory allows; None if the session closes before."""
+        shape = (len(stretch.items), *self._plan.item_shape)
+        dtype = np.dtype(self._plan.dtype)
+        size_bytes = math.prod(shape) * dtype.itemsize
+        while not self._writer.has_room(size_bytes):
+            if self._bench.closing():
+                return None
+        try:
+            return np.empty(shape, dtype)
+        except MemoryError as error:
+            raise OutOfMemoryError(
+                f"{len(stretch.items)} items of arm {self._plan.name!r} do not fit into memory",
+                why=f"{error}; what was computed before is committed",
+                do="free memory, or plan into another folder with smaller chunks",
+            ) from error
 
     def _leave(self, item: int) -> Stop | None:
         """Say why the stretch in hand is dropped, if a signal came and its end is far."""
@@ -198,6 +217,7 @@ class ArmRun:
         self._began_s = time.monotonic()
         self._warm = True
         self._in_hand = None
+        self._outputs = np.empty(0)  # the writer's alone now, which lets go of them
 
     def _fail(self, stretch: Stretch, error: Exception) -> None:
         self._skipped = stretch  # what the loader already read of it

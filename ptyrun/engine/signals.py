@@ -6,12 +6,17 @@ once, by the system's own default action, which the crash-safe order on disk mak
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 import threading
 from types import FrameType
 from typing import Any, Self
 
+from ptyrun.errors import ExitCode
+
 INTERRUPTED = "interrupted"
+_CLOSING = ("SIGINT", "SIGTERM", "SIGUSR1")
 
 
 class Interrupts:
@@ -23,7 +28,7 @@ class Interrupts:
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
-            for name in ("SIGINT", "SIGTERM", "SIGUSR1"):
+            for name in _CLOSING:
                 if number := getattr(signal, name, None):
                     self._before[number] = signal.signal(number, self._note)
         return self
@@ -38,3 +43,24 @@ class Interrupts:
         for number, handler in self._before.items():
             signal.signal(number, handler)
         self._before.clear()
+
+
+def leave_on_signals() -> None:
+    """End this process with exit code 75 on the same signals wherever no session listens.
+
+    Planning and assembling leave nothing half done that counts, so they may end at any point. A
+    signal that comes again has its default action.
+    """
+    for name in _CLOSING:
+        number = getattr(signal, name, None)
+        # What a shell without job control had ignored stays ignored.
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _leave)
+
+
+def _leave(number: int, _frame: FrameType | None) -> None:
+    signal.signal(number, signal.SIG_DFL)
+    # Written past Python's buffers, which this may have interrupted.
+    words = f"received {signal.Signals(number).name}: run the same command again to go on\n"
+    os.write(2, words.encode())
+    sys.exit(int(ExitCode.INCOMPLETE))

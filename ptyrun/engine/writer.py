@@ -2,7 +2,8 @@
 
 A thread checks what was computed, makes it durable, and then names it in the ledger. Chunks that
 wait together are committed together: many small ones cost one sync of folder and ledger. What waits
-is bounded, so that memory does not grow with the run.
+is bounded, so that memory does not grow with the run; large chunks wait for each other where memory
+is short (docs/decisions/host-memory.md).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from ptyrun.engine import memory
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import ArmPlan, Fact
 from ptyrun.engine.records import Committed, Failed
@@ -27,6 +29,8 @@ from ptyrun.engine.window import Window
 from ptyrun.engine.work import FATAL, Work
 
 WAITING_BYTES = 32 * 2**20
+# A large chunk and what it takes to judge it, in sizes of the chunk.
+ROOM_PER_CHUNK = 2
 GROUP_CHUNKS = 64
 POLL_S = 0.1
 TRACEBACK_CHARS = 20_000
@@ -93,6 +97,20 @@ class Writer:
         """How many stretches are computed and not yet committed."""
         return self._unwritten
 
+    def has_room(self, size_bytes: int) -> bool:
+        """Tell whether outputs of that size may be begun; False comes after a moment's wait.
+
+        One chunk may always be begun: whoever planned it meant it to fit.
+        """
+        self.insist()
+        with self._changed:
+            if not self._unwritten or size_bytes <= WAITING_BYTES:
+                return True
+            if ROOM_PER_CHUNK * size_bytes <= memory.available_bytes():
+                return True
+            self._changed.wait(POLL_S)
+            return False
+
     def offer(self, finished: Finished) -> bool:
         """Hand over outputs; False if there is no room within a moment."""
         self.insist()
@@ -123,9 +141,11 @@ class Writer:
     def _run(self) -> None:
         try:
             while group := self._next_group():
+                n_written = len(group)
                 self._commit(group)
+                group.clear()  # their memory is free before the next ones come
                 with self._changed:
-                    self._unwritten -= len(group)
+                    self._unwritten -= n_written
                     self._changed.notify_all()
         except BaseException as error:
             self.error = error

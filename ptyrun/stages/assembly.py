@@ -159,6 +159,7 @@ def _stitch(
         if options.alignment is Alignment.UPSTREAM:
             crops.append(np.repeat(middle, index.multiplicity[part], 0))
         watcher.advance(task, len(rows))
+        del patches, middle  # a large chunk must be gone before the next one is read
     watcher.end(task)
     image, coverage = stitcher.result()
     hole = Hole.left_by(carries, centres_px, shape, options.stitch_crop_px)

@@ -20,13 +20,17 @@ from ptyrun.errors import BlockedError, PredictionError
 from ptyrun.paths import RunPaths
 from ptyrun.ptycho import coverage
 from ptyrun.results import ArmResult, Metric
+from ptyrun.stages import blockers
 
 log = logging.getLogger(__name__)
 
 _COLLAPSED_SPREAD = 1e-6
 _HOLE_FRACTION = 0.01
+_PART_BYTES = 2**22
 _LARGEST = float(np.sqrt(np.finfo(np.float32).max)) / 2
 _ERRORS = ("mae", "mse")
+_DIAGNOSTIC = "DIAGNOSTIC "
+_EVIDENCE = "## Evidence\n\n"
 
 
 @dataclass(frozen=True)
@@ -51,13 +55,15 @@ class Figures:
 
 def figures(array: NDArray[np.generic]) -> Figures:
     """Mean and maximum of the absolute values, and how many are not zero."""
-    magnitude = np.abs(array)
-    return Figures(
-        mean=float(magnitude.mean(dtype=np.float64)),
-        max=float(magnitude.max(initial=0.0)),
-        nonzero_count=int(np.count_nonzero(magnitude)),
-        size=magnitude.size,
-    )
+    total, largest, nonzero_count = 0.0, 0.0, 0
+    # Part by part: the absolute values of a large chunk would take half its size once more.
+    step = max(1, _PART_BYTES * len(array) // max(1, array.nbytes))
+    for start in range(0, len(array), step):
+        magnitude = np.abs(array[start : start + step])
+        total += float(magnitude.sum(dtype=np.float64))
+        largest = float(np.maximum(largest, magnitude.max(initial=0.0)))  # NaN stays
+        nonzero_count += int(np.count_nonzero(magnitude))
+    return Figures(total / max(1, array.size), largest, nonzero_count, array.size)
 
 
 class Tally:
@@ -72,8 +78,13 @@ class Tally:
 
     def add(self, patches: NDArray[np.complex64]) -> None:
         """Count patches (k, N, N) in."""
+        step = max(1, _PART_BYTES * len(patches) // max(1, patches.nbytes))
+        for start in range(0, len(patches), step):
+            self._add_part(patches[start : start + step])
+
+    def _add_part(self, patches: NDArray[np.complex64]) -> None:
         # Elementary operations and one sum per patch: vectors and their rests round alike, so
-        # that the cut into chunks leaves no trace in the total.
+        # that the cut into parts and chunks leaves no trace in the total.
         magnitude = np.sqrt(patches.real**2 + patches.imag**2)
         rows = magnitude.astype(np.float64).reshape(len(patches), -1)
         self._parts += rows.sum(axis=1).tolist()
@@ -259,6 +270,12 @@ def block(paths: RunPaths, error: BlockedError, resume: str) -> BlockedError:
     return error
 
 
+def evidence(blocker: Path) -> str:
+    """Read what a blocker gives as evidence; empty if a person wrote something else."""
+    text = blocker.read_text(encoding="utf-8", errors="replace")
+    return text.partition(_EVIDENCE)[2].partition("\n\n## ")[0].removeprefix(_DIAGNOSTIC).strip()
+
+
 def write_blocker(folder: Path, error: BlockedError, command: Sequence[str], resume: str) -> Path:
     """Leave a blocker for a person: command, reason, evidence, what to do, how to resume.
 
@@ -271,11 +288,11 @@ def write_blocker(folder: Path, error: BlockedError, command: Sequence[str], res
     reason = what.partition(":")[0].replace(" ", "-")
     now = datetime.datetime.now(datetime.UTC)
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{now:%Y%m%dT%H%M%SZ}-{reason}.md"
+    path = folder / f"{now:{blockers.STAMP}}-{reason}.md"
     sections: Mapping[str, str] = {
         "Command": f"```\n{shlex.join(command)}\n```",
         "Reason": what,
-        "Evidence": f"DIAGNOSTIC {why}",
+        "Evidence": f"{_DIAGNOSTIC}{why}",
         "What to do": do,
         "Resume": f"```\n{resume}\n```",
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -38,6 +38,7 @@ def plan(
     new: bool = False,
     invalidate: Collection[str] = (),
     watcher: Watcher = SILENT,
+    admit: Callable[[Manifest], None] | None = None,
 ) -> Plan:
     """Write what *config* will compute, or see that the run on disk computes just that.
 
@@ -49,6 +50,8 @@ def plan(
     invalidate : collection of str
         Arms that may have changed: their chunks are computed again, the others stay. ``results``
         stands for the options of assembly and evaluation, which no chunk depends on.
+    admit : callable, optional
+        Given what is wanted, its groups not drawn yet; raises if that must not be planned.
 
     Raises
     ------
@@ -70,6 +73,8 @@ def plan(
         watcher.note(note)
     wanted = _undrawn(config, found, scan)
     _check_names(invalidate, wanted, _current(paths))
+    if admit is not None:
+        admit(wanted)
     current = None if new else _current(paths)
     if current is None:
         manifest = _draw(wanted, config, scan, watcher)

@@ -17,6 +17,7 @@ from ptyrun.engine.progress import ArmProgress
 from ptyrun.engine.records import Failed
 from ptyrun.errors import ExitCode
 from ptyrun.paths import RunPaths
+from ptyrun.stages import blockers
 
 
 class RunState(StrEnum):
@@ -95,6 +96,7 @@ def status(run_dir: Path) -> Status:
     manifest = Manifest.load(paths.manifest)
     ledger = Ledger.open(paths, manifest)
     arms = {name: _arm(arm, ledger) for name, arm in ledger.progress.arms.items()}
+    finalized = _is_finalized(paths, manifest)
     latest = _latest_window(ledger)
     eta_s = ledger.progress.eta_s()
     if eta_s is not None and latest:
@@ -105,7 +107,7 @@ def status(run_dir: Path) -> Status:
         for trouble in _troubles(name, arm, ledger)
     )
     return Status(
-        state=_state(ledger, arms),
+        state=_state(paths, ledger, arms, finalized),
         groups_total=sum(arm.groups_total for arm in arms.values()),
         groups_committed=sum(arm.groups_committed for arm in arms.values()),
         chunks_total=sum(arm.chunks_total for arm in arms.values()),
@@ -113,7 +115,7 @@ def status(run_dir: Path) -> Status:
         windows=len({session.window for session in ledger.sessions.values()}),
         windows_left=_windows_left(ledger, latest, eta_s),
         eta_s=eta_s,
-        finalized=_is_finalized(paths, manifest),
+        finalized=finalized,
         arms=arms,
         troubles=troubles,
         blockers=tuple(sorted(path.name for path in paths.blocked.glob("*.md"))),
@@ -156,11 +158,18 @@ def _troubles(name: str, arm: ArmProgress, ledger: Ledger) -> list[Trouble]:
     return found
 
 
-def _state(ledger: Ledger, arms: Mapping[str, ArmStatus]) -> RunState:
-    if all(arm.chunks_committed == arm.chunks_total for arm in arms.values()):
+def _state(
+    paths: RunPaths, ledger: Ledger, arms: Mapping[str, ArmStatus], finalized: bool
+) -> RunState:
+    complete = all(arm.chunks_committed == arm.chunks_total for arm in arms.values())
+    if complete and finalized:
         return RunState.COMPLETE
     if any(_is_alive(session) for session in ledger.sessions.values()):
-        return RunState.RUNNING
+        return RunState.COMPLETE if complete else RunState.RUNNING
+    if blockers.standing(paths, ledger) is not None:
+        return RunState.BLOCKED
+    if complete:
+        return RunState.COMPLETE
     codes = {each.closed.exit_code for each in _latest_window(ledger) if each.closed}
     if ExitCode.BLOCKED in codes:
         return RunState.BLOCKED

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import multiprocessing
 import os
+import resource
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -41,6 +42,14 @@ def spawn(target: Callable[..., None], *args: Any, **options: Any) -> ForkServer
 def work(folder: Path, **options: Any) -> None:
     """One session; its exit code is the process's."""
     sys.exit(int(toy_run(folder, **options).stop))
+
+
+def work_within(folder: Path, data_bytes: int, **options: Any) -> None:
+    """One session that may take no more than so much memory besides what it has."""
+    pages = int(Path("/proc/self/statm").read_text().split()[5])
+    limit = pages * resource.getpagesize() + data_bytes
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+    work(folder, **options)
 
 
 def die_before_change(folder: Path, survives: int, torn: bool = False, **options: Any) -> None:

@@ -22,7 +22,7 @@ PTYRUN = """#!/usr/bin/env bash
 # Notes its arguments, then ends with the first exit code of the list, or as a signal says.
 cd "$(dirname "$0")"
 printf '%s\\n' "$@" "" >>calls
-[ ! -e sleeps ] || { trap 'exit 75' USR1; touch sleeping; while :; do sleep 0.05; done; }
+[ ! -e sleeps ] || { trap 'exit 75' USR1 TERM; touch sleeping; while :; do sleep 0.05; done; }
 code=$(head -n 1 codes)
 sed -i 1d codes
 exit "$code"
@@ -39,7 +39,8 @@ class Stage:
         self.ptyrun = folder / "ptyrun"
         self.ptyrun.write_text(PTYRUN, encoding="utf-8")
         self.ptyrun.chmod(0o755)
-        unset = {"MAKEFLAGS", "MFLAGS", "MAKELEVEL", "WINDOW", "DOSE", "VIEW", "RECON", "RUN"}
+        unset = {"MAKEFLAGS", "MFLAGS", "MAKELEVEL"}
+        unset |= {"WINDOW", "DOSE", "VIEW", "RECON", "REQUIRE_DEBUG", "RUN"}
         self.environment = {
             **{name: value for name, value in os.environ.items() if name not in unset},
             "HUB": str(self.hub),
@@ -118,6 +119,18 @@ def test_a_full_target_takes_all_groups_and_its_own_split(stage: Stage) -> None:
     assert "/dose_10000/sparse/train/" in words["--tike_recon_path"]
 
 
+def test_a_full_target_asks_for_the_debug_run_of_its_split_when_told_to(stage: Stage) -> None:
+    stage.ends_with(0, 0, 0)
+    for target in ("full-train", "debug-train"):
+        assert stage.make(target, REQUIRE_DEBUG="1").returncode == 0
+    assert stage.make("full-train").returncode == 0
+    asked, debug, plain = map(pairs, stage.calls())
+    assert asked["--require-debug"] == debug["--output_dir"]
+    assert "--require-debug" not in {**debug, **plain}
+    assert stage.make("full-train", REQUIRE_DEBUG="yes").returncode == 2
+    assert len(stage.calls()) == 3
+
+
 def test_without_a_hub_the_targets_are_about_the_demo(stage: Stage) -> None:
     stage.ends_with(0)
     del stage.environment["HUB"]
@@ -187,7 +200,26 @@ def test_cron_never_runs_two_windows_at_once(stage: Stage) -> None:
         end(first)
 
 
-def test_a_slurm_job_hands_usr1_on_and_requeues_itself(stage: Stage) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_loop_that_is_ended_closes_its_window_and_begins_no_other(
+    stage: Stage, number: signal.Signals
+) -> None:
+    (stage.folder / "sleeps").touch()
+    command = [LOOP / "until_complete.sh", stage.ptyrun, "run", "x"]
+    loop = subprocess.Popen(command, env=stage.environment, start_new_session=True)
+    try:
+        wait_for(stage.folder / "sleeping")
+        os.killpg(loop.pid, number) if number == signal.SIGINT else loop.send_signal(number)
+        assert loop.wait(timeout=20) == 75
+        assert len(stage.calls()) == 1
+        with pytest.raises(ProcessLookupError):  # not even a child of it is left
+            os.killpg(loop.pid, 0)
+    finally:
+        end(loop)
+
+
+def slurm_job(stage: Stage, number: signal.Signals) -> int:
+    """Exit code of a Slurm job that is sent a signal; what it asked Slurm for is noted."""
     (stage.folder / "sleeps").touch()
     scontrol = stage.folder / "scontrol"
     scontrol.write_text('#!/bin/sh\necho "$@" >"${0%/*}/requeued"\n', encoding="utf-8")
@@ -201,11 +233,20 @@ def test_a_slurm_job_hands_usr1_on_and_requeues_itself(stage: Stage) -> None:
     job = subprocess.Popen(["bash", LOOP / "slurm.sbatch", "test", "full"], env=environment)
     try:
         wait_for(stage.folder / "sleeping")
-        job.send_signal(signal.SIGUSR1)
-        assert job.wait(timeout=20) == 75
+        job.send_signal(number)
+        return job.wait(timeout=20)
     finally:
         end(job)
+
+
+def test_a_slurm_job_hands_usr1_on_and_requeues_itself(stage: Stage) -> None:
+    assert slurm_job(stage, signal.SIGUSR1) == 75
     assert (stage.folder / "requeued").read_text(encoding="utf-8") == "requeue 4711\n"
+
+
+def test_a_slurm_job_that_was_cancelled_stays_so(stage: Stage) -> None:
+    assert slurm_job(stage, signal.SIGTERM) == 75
+    assert not (stage.folder / "requeued").exists()
 
 
 def wait_for(path: Path, patience_s: float = 20) -> None:

@@ -17,7 +17,7 @@ from ptyrun.engine.ledger import is_ledger_of
 from ptyrun.engine.manifest import ArmPlan, Manifest
 from ptyrun.engine.window import Window
 from ptyrun.engine.work import Event, Outcome
-from ptyrun.errors import BlockedError, IdentityError
+from ptyrun.errors import BlockedError, IdentityError, ModelError
 from ptyrun.halving import Halving, open_halving
 from ptyrun.logs import session_log
 from ptyrun.paths import RunPaths
@@ -116,7 +116,10 @@ def untold_arms(
 
 
 def _tells(arm: ArmPlan, manifest: Manifest) -> bool:
-    model = locate(_path(arm, manifest))
+    try:
+        model = locate(_path(arm, manifest))
+    except ModelError:  # a file that only another package's predictor knows
+        return False
     card = inspect(model)
     known = model.backend == arm.facts["backend"]
     return known and card.patch_px is not None and card.gridsize is not None

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ptyrun.config import CompareConfig, SessionOptions
+from ptyrun.engine.window import Window
 from ptyrun.engine.work import Outcome
 from ptyrun.errors import ExitCode, UsageError
 from ptyrun.progress import SILENT, Watcher
@@ -50,7 +51,8 @@ def compare(
     Returns
     -------
     ComparisonOutcome
-        ``results`` is None while chunks are missing.
+        ``results`` is None while chunks are missing, and where the window closed with the last
+        one: then the next call assembles them.
 
     Raises
     ------
@@ -72,6 +74,9 @@ def compare(
     outcome = work(config.output_dir, session, watcher)
     if outcome.stop is not ExitCode.COMPLETE:
         return ComparisonOutcome(outcome.stop, outcome)
+    # A window that computed up to its end leaves the results to the next one, which has it whole.
+    if outcome.chunks_done and Window(session.window_s).remaining_s <= 0:
+        return ComparisonOutcome(ExitCode.INCOMPLETE, outcome)
     from ptyrun.stages import finalize, report
 
     results = finalize.finalize(config.output_dir, watcher=watcher)

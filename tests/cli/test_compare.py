@@ -14,6 +14,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ptyrun.comparison import compare
+from ptyrun.config import SessionOptions
+from ptyrun.engine.work import Outcome
+from ptyrun.errors import ExitCode
+from ptyrun.progress import Watcher
+from ptyrun.stages import run
 from tests.scans import scan_arrays, write_network, write_scan
 from tests.studies import Study, content, ptyrun
 
@@ -203,6 +209,20 @@ def test_a_run_is_not_planned_anew_while_a_session_works_on_it(
     assert f"process {process.pid}" in refused.stderr
     accepted = ptyrun(*study.words(run_dir, *words, "--max-chunks=1", chunk="1"))
     assert accepted.returncode == 75, accepted.stderr
+
+
+def test_a_window_that_ends_with_the_last_chunk_leaves_the_results_to_the_next(
+    study: Study, uninterrupted: Path, tmp_path: Path
+) -> None:
+    def whole(run_dir: Path, session: SessionOptions, watcher: Watcher) -> Outcome:
+        return run.run(run_dir, SessionOptions(), watcher)
+
+    config, closed = study.config(tmp_path / "run"), SessionOptions(window_s=1e-3)
+    first = compare(config, closed, work=whole)
+    assert (first.stop, first.run.stop) == (ExitCode.INCOMPLETE, ExitCode.COMPLETE)
+    assert not (tmp_path / "run/results.json").exists()
+    assert compare(config, closed, work=whole).stop is ExitCode.COMPLETE
+    assert content(tmp_path / "run") == content(uninterrupted)
 
 
 def arms_started(run_dir: Path) -> set[str]:

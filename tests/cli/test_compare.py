@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,19 @@ def changeable(study: Study, uninterrupted: Path, tmp_path: Path) -> tuple[Study
     shutil.copytree(uninterrupted, tmp_path / "run")
     copied = Study(*(inputs / getattr(study, f).name for f in Study.__dataclass_fields__))
     return copied, tmp_path / "run"
+
+
+def test_a_run_and_its_inputs_may_move(changeable: tuple[Study, Path], tmp_path: Path) -> None:
+    inputs, run_dir = changeable
+    run_dir = run_dir.rename(tmp_path / "a run elsewhere")
+    scan = inputs.scan.rename(tmp_path / "renamed scan.npz")
+    process = ptyrun(*replace(inputs, scan=scan).words(run_dir))
+    assert process.returncode == 0, process.stderr
+    assert "nothing was left to compute" in process.stdout
+    scan.unlink()
+    missing = ptyrun("run", str(run_dir))
+    assert missing.returncode == 2
+    assert "give its new place" in missing.stderr
 
 
 def test_a_changed_scan_is_refused_by_name(changeable: tuple[Study, Path]) -> None:

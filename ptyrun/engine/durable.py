@@ -60,7 +60,13 @@ def fsync_folder(folder: Path) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Create *folder* and its parents, each entry on disk for good."""
+    """Create *folder* and its parents, each entry on disk for good.
+
+    Raises
+    ------
+    StorageError
+        If the disk refuses, or a file stands where a folder must be.
+    """
     if folder.is_dir():
         return
     make_folder(folder.parent)

@@ -64,8 +64,9 @@ class Bench:
             return Stop(self.interrupts.reason)
         if self.window.remaining_s > 0:
             return None
-        begun = self.began_work or waiting
-        return Stop("the window is used up" if begun else nothing_begun(self.window))
+        if waiting:
+            return Stop("the window is used up; what is left is with others, or has to pause")
+        return Stop("the window is used up" if self.began_work else nothing_begun(self.window))
 
     def no_room(
         self,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ptyrun.config import CompareConfig, SessionOptions
 from ptyrun.engine.manifest import Manifest
+from ptyrun.engine.window import Window
 from ptyrun.engine.work import Outcome
 from ptyrun.errors import ExitCode, UsageError
 from ptyrun.progress import SILENT, Watcher
@@ -51,7 +52,8 @@ def compare(
     Returns
     -------
     ComparisonOutcome
-        ``results`` is None while chunks are missing.
+        ``results`` is None while chunks are missing, and where the window closed with the last
+        one: then the next call assembles them.
 
     Raises
     ------
@@ -74,6 +76,9 @@ def compare(
     outcome = work(config.output_dir, replace(session, require_debug=None), watcher)
     if outcome.stop is not ExitCode.COMPLETE:
         return ComparisonOutcome(outcome.stop, outcome)
+    # A window that computed up to its end leaves the results to the next one, which has it whole.
+    if outcome.chunks_done and Window(session.window_s).remaining_s <= 0:
+        return ComparisonOutcome(ExitCode.INCOMPLETE, outcome)
     from ptyrun.stages import finalize, report
 
     results = finalize.finalize(config.output_dir, watcher=watcher)

@@ -9,6 +9,7 @@ import click
 
 from ptyrun.cli import comparing, vocabulary, working
 from ptyrun.cli import options as shared
+from ptyrun.errors import ExitCode
 
 
 @click.command("compare")
@@ -51,4 +52,6 @@ def command(
     screen.session(outcome.run)
     if outcome.results is not None:
         screen.results(outcome.results, config.output_dir)
+    elif outcome.run.stop is ExitCode.COMPLETE:
+        screen.results_are_left()
     ctx.exit(int(outcome.stop))

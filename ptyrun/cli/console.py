@@ -116,6 +116,10 @@ class Console:
         click.echo(metrics_table(results))
         click.echo(f"results in {run_dir}")
 
+    def results_are_left(self) -> None:
+        """Say on stdout that every chunk is there, and nothing else yet."""
+        click.echo("the window is used up: run the same command again for the results")
+
     def session(self, outcome: Outcome) -> None:
         """Say on stdout what one session did and what is left."""
         if outcome.stop is ExitCode.COMPLETE:

@@ -22,7 +22,7 @@ from ptyrun.engine.schedule import Schedule, Stretch
 from ptyrun.engine.session import SessionLedger
 from ptyrun.engine.signals import Interrupts
 from ptyrun.engine.store import ChunkWriter
-from ptyrun.engine.window import Window, estimate, nothing_fits
+from ptyrun.engine.window import Window, estimate, nothing_begun, nothing_fits
 from ptyrun.engine.work import FATAL, OpenWork, Work
 from ptyrun.engine.writer import Finished, Writer
 from ptyrun.errors import ExitCode, OutOfMemoryError, PredictionError
@@ -59,20 +59,34 @@ class Bench:
     def __post_init__(self) -> None:
         self.startup_s = self.window.elapsed_s
 
-    def closing(self) -> Stop | None:
-        """Say why nothing may be begun any more, if so."""
+    def closing(self, *, waiting: bool = False) -> Stop | None:
+        """Say why nothing may be begun any more, if so; *waiting* for others, nothing has to be."""
         if self.interrupts.reason is not None:
             return Stop(self.interrupts.reason)
-        return Stop("the window is used up") if self.window.remaining_s <= 0 else None
+        if self.window.remaining_s > 0:
+            return None
+        if waiting:
+            return Stop("the window is used up; what is left is with others, or has to pause")
+        return Stop("the window is used up" if self.began_work else nothing_begun(self.window))
 
-    def no_room(self, plan: ArmPlan, chunks: range, *, loaded: bool, unwritten: int) -> Stop | None:
-        """Say why *chunks* may not be begun any more, if so."""
+    def no_room(
+        self,
+        plan: ArmPlan,
+        chunks: range,
+        *,
+        loaded: bool,
+        unwritten: int,
+        unwritten_item_s: float = 0.0,
+    ) -> Stop | None:
+        """Say why *chunks* may not be begun any more, if so; see `estimate`."""
         if stop := self.closing():
             return stop
         arm = self.ledger.progress.arms[plan.name]
         n_items = plan.chunk_range(chunks[-1]).stop - plan.chunk_range(chunks[0]).start
         first = not self.began_work
-        needed = estimate(arm, n_items, loaded=loaded, first=first)
+        needed = estimate(
+            arm, n_items, loaded=loaded, first=first, unwritten_item_s=unwritten_item_s
+        )
         if needed is None or needed.total_s(unwritten) <= self.window.remaining_s:
             return None
         if first:
@@ -99,6 +113,7 @@ class ArmRun:
         self._skipped: Stretch | None = None
         self._began_s = time.monotonic()
         self._warm = False
+        self._item_s = 0.0
 
     def _tell(self, kind: str, chunk: int, message: str) -> None:
         self._bench.tell(kind, self._plan, chunk, message)
@@ -144,8 +159,14 @@ class ArmRun:
     def _begin(self, stretch: Stretch) -> Stop | None:
         bench = self._bench
         self._in_hand = stretch
-        unwritten = self._writer.unwritten
-        if stop := bench.no_room(self._plan, stretch.chunks, loaded=True, unwritten=unwritten):
+        stop = bench.no_room(
+            self._plan,
+            stretch.chunks,
+            loaded=True,
+            unwritten=self._writer.unwritten,
+            unwritten_item_s=self._item_s,
+        )
+        if stop is not None:
             return stop
         if (outputs := self._room_for(stretch)) is None:
             return bench.closing()
@@ -211,6 +232,7 @@ class ArmRun:
 
     def _hand_over(self, stretch: Stretch) -> None:
         seconds = time.monotonic() - self._began_s
+        self._item_s = seconds / len(stretch.items)
         finished = Finished(stretch, self._outputs, seconds / len(stretch.chunks), self._warm)
         while not self._writer.offer(finished):
             pass

@@ -30,6 +30,9 @@ _REFUSALS = {
         "make the folder writable for this user, then run again",
     ),
     errno.EIO: ("the disk reports an input/output error", "check the disk, then run again"),
+    errno.EFBIG: ("the file would be larger than is allowed", "raise `ulimit -f`, then run again"),
+    errno.EMFILE: ("too many files are open", "raise `ulimit -n`, then run again"),
+    errno.ESTALE: ("the network folder was lost", "mount it again, then run again"),
     errno.ENOTDIR: ("a file stands where a folder must be", "move it away, then run again"),
 }
 
@@ -57,7 +60,13 @@ def fsync_folder(folder: Path) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Create *folder* and its parents, each entry on disk for good."""
+    """Create *folder* and its parents, each entry on disk for good.
+
+    Raises
+    ------
+    StorageError
+        If the disk refuses, or a file stands where a folder must be.
+    """
     if folder.is_dir():
         return
     make_folder(folder.parent)

@@ -11,7 +11,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from ptyrun.engine.claims import LEASE, LEASE_S
+from filelock import FileLock, Timeout
+
+from ptyrun.engine.claims import LEASE, LEASE_S, LOCK
 from ptyrun.engine.processes import Process
 from ptyrun.engine.records import BadLineError, Closed, Opened, Record, decode
 from ptyrun.engine.session import SUFFIX
@@ -30,8 +32,7 @@ def insist_on_nobody(paths: RunPaths) -> None:
         If one does; the error names its process.
     """
     for session, opened in _unclosed(paths):
-        process = Process.of(opened)
-        if process.is_alive() or _holds_a_fresh_lease(paths, session):
+        if _is_at_work(paths, session, opened):
             raise BusyError(
                 f"a session is at work on {paths.root}",
                 why=f"process {opened.pid} on {opened.host}, since {opened.opened_at}; what it "
@@ -39,6 +40,14 @@ def insist_on_nobody(paths: RunPaths) -> None:
                 do="wait for its end, or end it with a signal or `ptyrun stop`; then call this "
                 "again",
             )
+
+
+def _is_at_work(paths: RunPaths, session: str, opened: Opened) -> bool:
+    return (
+        Process.of(opened).is_alive()
+        or _holds_its_lock(paths.claims / f"{session}{LOCK}")
+        or _holds_a_fresh_lease(paths.claims / f"{session}{LEASE}")
+    )
 
 
 def _unclosed(paths: RunPaths) -> Iterator[tuple[str, Opened]]:
@@ -64,10 +73,21 @@ def _decoded(line: bytes) -> Record | None:
         return None
 
 
-def _holds_a_fresh_lease(paths: RunPaths, session: str) -> bool:
+def _holds_its_lock(path: Path) -> bool:
+    """Tell whether the kernel knows a holder, be it one in another container of this host."""
+    if not path.exists():
+        return False
+    try:
+        with FileLock(path, timeout=0):
+            return False
+    except Timeout:
+        return True
+
+
+def _holds_a_fresh_lease(path: Path) -> bool:
     """Tell whether a session on another host gave a sign of life of late."""
     try:
-        touched_s = (paths.claims / f"{session}{LEASE}").stat().st_mtime
+        touched_s = path.stat().st_mtime
     except OSError:
         return False
     return abs(time.time() - touched_s) < LEASE_S

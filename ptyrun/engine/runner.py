@@ -182,7 +182,7 @@ class _Session:
             self._bench.tell("waiting", None, None, "what is left is with others, or has to pause")
         self._waiting = True
         time.sleep(WAIT_S)
-        return self._bench.closing()
+        return self._bench.closing(waiting=True)
 
     def _work_on(self, plan: ArmPlan, open_work: OpenWork) -> Stop | None:
         bench = self._bench

@@ -78,7 +78,9 @@ class Estimate:
         return MARGIN * (self.load_s + self.chunk_s + (1 + unwritten) * self.write_s)
 
 
-def estimate(arm: ArmProgress, n_items: int, *, loaded: bool, first: bool) -> Estimate | None:
+def estimate(
+    arm: ArmProgress, n_items: int, *, loaded: bool, first: bool, unwritten_item_s: float = 0.0
+) -> Estimate | None:
     """Estimate the next *n_items* from what chunks cost so far; None where nothing is known.
 
     Parameters
@@ -90,8 +92,12 @@ def estimate(arm: ArmProgress, n_items: int, *, loaded: bool, first: bool) -> Es
     first : bool
         Whether nothing was committed in this session yet. Such a session has nothing to lose, so
         that it goes by the cheapest chunk: one outlier cannot make every later window give up.
+    unwritten_item_s : float
+        Seconds per item of what this session computed last, if anything: the ledger learns of a
+        chunk only when it is written, and the first one of an arm may still be waiting.
     """
-    costs = _alike(list(arm.costs), warm=not first)[-RECENT_CHUNKS:]
+    known = list(arm.costs) or [Cost(unwritten_item_s, 0.0, False)] * (unwritten_item_s > 0)
+    costs = _alike(known, warm=not first)[-RECENT_CHUNKS:]
     if not costs:
         return None
     worst = min if first else max
@@ -117,4 +123,15 @@ def nothing_fits(window: Window, startup_s: float, needed: Estimate) -> str:
         f"start-up takes {format_duration(startup_s + needed.load_s)}, "
         f"one chunk {format_duration(chunk_s)}; "
         f"use --window {enough_s}s or more, or plan with a smaller chunk size"
+    )
+
+
+def nothing_begun(window: Window) -> str:
+    """Say that a window closed before its first chunk, of which nothing is known yet."""
+    assert window.budget_s is not None
+    elapsed_s = window.elapsed_s
+    return (
+        f"the window of {format_duration(window.budget_s)} was used up before the first chunk: "
+        f"starting and loading took {format_duration(elapsed_s)}; "
+        f"use --window {math.ceil(2 * elapsed_s)}s or more"
     )

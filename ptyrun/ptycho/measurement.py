@@ -150,6 +150,15 @@ def checked_positions(
 ) -> NDArray[np.float64]:
     """Positions as (y, x), shape (n, 2), or an error that says what is wrong with them.
 
+    Parameters
+    ----------
+    path : Path
+        Named in errors.
+    x, y : ndarray, shape (n,)
+        Patch centres in object pixels, as stored.
+    n_frames : int
+        How many there must be.
+
     Raises
     ------
     InputError

@@ -31,7 +31,21 @@ class NpyCache:
         self.folder = folder
 
     def publish(self, identity: str, size: int, pieces: Iterable[bytes]) -> Path:
-        """Write *pieces* to a file, or find the one that an earlier session wrote."""
+        """Write *pieces* to a file, or find the one that an earlier session wrote.
+
+        Parameters
+        ----------
+        identity : str
+            Names the content; what is found under it is believed if size and CRC agree.
+        size : int
+            Of all pieces together, in bytes.
+        pieces : iterable of bytes
+
+        Raises
+        ------
+        StorageError
+            If the disk refuses.
+        """
         key = hashlib.sha256(identity.encode()).hexdigest()[:24]
         found = self._found(key, size)
         if found is not None:
@@ -96,7 +110,15 @@ class RowReader:
         self._close = weakref.finalize(self, os.close, self._handle)
 
     def rows(self, indices: NDArray[np.integer[Any]]) -> NDArray[Any]:
-        """Read the records at *indices*, shape (k, row_items); neighbours in one go."""
+        """Read the records at *indices*, shape (k, row_items); neighbours in one go.
+
+        Raises
+        ------
+        IndexError
+            If there is no such record.
+        InputError
+            If the file ends before one of them does.
+        """
         unique, inverse = np.unique(indices, return_inverse=True)
         if unique.size and not 0 <= unique[0] <= unique[-1] < self.n_rows:
             raise IndexError(f"rows {unique[0]}..{unique[-1]} of {self.n_rows}")

@@ -83,6 +83,17 @@ def origins_px(
     its own, of which programs put the middle at the middle of the positions' bounding box; what
     is left of a shift is for registration to find. Where no truth gives the grid its size, an
     image that holds every patch may also begin where positions count from.
+
+    Parameters
+    ----------
+    size_px : (int, int)
+        Of the reconstruction.
+    shape : (int, int)
+        Of the grid.
+    positions_px : ndarray of float64, shape (n, 2)
+        As (y, x) on the grid.
+    patch_px : int
+        Side N of a patch.
     """
     if size_px == shape:
         return [(0, 0)]

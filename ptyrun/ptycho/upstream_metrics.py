@@ -105,7 +105,20 @@ def _psnr(mse: float) -> float:
 
 
 def ssim(recon: Image, truth: Image, data_range: Any, covered: Mask | None = None) -> float:
-    """Structural similarity with a 7 px window; NaN for images smaller than that."""
+    """Structural similarity with a 7 px window; NaN for images smaller than that.
+
+    Parameters
+    ----------
+    recon, truth : ndarray of float, shape (H, W)
+    data_range : float
+        Largest possible difference of two values, in the images' unit.
+    covered : ndarray of bool, shape (H, W), optional
+        Average the local similarity over these pixels only.
+
+    Notes
+    -----
+    Source: Wang et al., IEEE Trans. Image Process. 13, 600 (2004), doi:10.1109/TIP.2003.819861.
+    """
     if min(truth.shape) < SSIM_WINDOW_PX or data_range <= 0:
         return float("nan")
     value, local = structural_similarity(  # type: ignore[no-untyped-call]
@@ -118,6 +131,19 @@ def ms_ssim(recon: Image, truth: Image, sigma: float, covered: Mask | None = Non
     """Product of full SSIM to the power of Wang's weights, over scales decimated by [::2, ::2].
 
     It stops where a side falls below 7 px.
+
+    Parameters
+    ----------
+    recon, truth : ndarray of float, shape (H, W)
+    sigma : float
+        Width in pixels of the Gaussian that both images go through first; 0 for none.
+    covered : ndarray of bool, shape (H, W), optional
+        Average the local similarity over these pixels only.
+
+    Notes
+    -----
+    The weights are those of Wang, Simoncelli, Bovik, Asilomar 37, 1398 (2003),
+    doi:10.1109/ACSSC.2003.1292216; the scales are upstream's own.
     """
     if sigma > 0:
         recon, truth = (gaussian_filter(image, sigma) for image in (recon, truth))

@@ -54,7 +54,10 @@ class Fingerprints:
                 digest = hashlib.file_digest(stream, "sha256").hexdigest()
         except OSError as error:
             raise InputError(
-                f"{path} cannot be read", why=str(error), do="check the path and its permissions"
+                f"{path} cannot be read",
+                why=str(error),
+                do="check the path and its permissions; if the file was moved, give its new place "
+                "to the command that planned the run: nothing is computed again",
             ) from error
         self._save({**known, key: {"stat": identity, "sha256": digest}})
         return digest

@@ -102,6 +102,16 @@ def reference(
 ) -> Reference:
     """Draw or read the selection's groups and find their common normalisation.
 
+    Parameters
+    ----------
+    scan : Scan
+        All its frames are read once.
+    selection : Selection
+    gridsize : int
+        Of the groups that are drawn: the largest among the arms.
+    groups_from : Path, optional
+        NPZ whose ``nn_indices`` (G, C) are taken in place of drawing.
+
     Raises
     ------
     GeometryError
@@ -131,6 +141,15 @@ def arm_index(
     scan: Scan, selected: Reference, gridsize: int, limit_groups: int | None = None
 ) -> ArmIndex:
     """Derive one arm's table: the selection's groups, or each of their frames once.
+
+    Parameters
+    ----------
+    scan : Scan
+    selected : Reference
+    gridsize : int
+        The arm's: 1, or the selection's.
+    limit_groups : int, optional
+        Only the first groups of the selection.
 
     Raises
     ------

@@ -8,12 +8,19 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from ptyrun.comparison import compare
+from ptyrun.config import SessionOptions
+from ptyrun.engine.work import Outcome
+from ptyrun.errors import ExitCode
+from ptyrun.progress import Watcher
+from ptyrun.stages import run
 from tests.scans import scan_arrays, write_network, write_scan
 from tests.studies import Study, content, ptyrun
 
@@ -118,6 +125,19 @@ def changeable(study: Study, uninterrupted: Path, tmp_path: Path) -> tuple[Study
     return copied, tmp_path / "run"
 
 
+def test_a_run_and_its_inputs_may_move(changeable: tuple[Study, Path], tmp_path: Path) -> None:
+    inputs, run_dir = changeable
+    run_dir = run_dir.rename(tmp_path / "a run elsewhere")
+    scan = inputs.scan.rename(tmp_path / "renamed scan.npz")
+    process = ptyrun(*replace(inputs, scan=scan).words(run_dir))
+    assert process.returncode == 0, process.stderr
+    assert "nothing was left to compute" in process.stdout
+    scan.unlink()
+    missing = ptyrun("run", str(run_dir))
+    assert missing.returncode == 2
+    assert "give its new place" in missing.stderr
+
+
 def test_a_changed_scan_is_refused_by_name(changeable: tuple[Study, Path]) -> None:
     inputs, run_dir = changeable
     write_scan(inputs.scan, diffraction=scan_arrays(seed=8)["diffraction"])
@@ -219,6 +239,20 @@ def test_a_run_is_not_planned_anew_while_a_session_works_on_it(
     assert f"process {process.pid}" in refused.stderr
     accepted = ptyrun(*study.words(run_dir, *words, "--max-chunks=1", chunk="1"))
     assert accepted.returncode == 75, accepted.stderr
+
+
+def test_a_window_that_ends_with_the_last_chunk_leaves_the_results_to_the_next(
+    study: Study, uninterrupted: Path, tmp_path: Path
+) -> None:
+    def whole(run_dir: Path, session: SessionOptions, watcher: Watcher) -> Outcome:
+        return run.run(run_dir, SessionOptions(), watcher)
+
+    config, closed = study.config(tmp_path / "run"), SessionOptions(window_s=1e-3)
+    first = compare(config, closed, work=whole)
+    assert (first.stop, first.run.stop) == (ExitCode.INCOMPLETE, ExitCode.COMPLETE)
+    assert not (tmp_path / "run/results.json").exists()
+    assert compare(config, closed, work=whole).stop is ExitCode.COMPLETE
+    assert content(tmp_path / "run") == content(uninterrupted)
 
 
 def arms_started(run_dir: Path) -> set[str]:

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from ptyrun.engine.claims import LEASE
+from ptyrun.engine.claims import LEASE, Claims
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.presence import insist_on_nobody
@@ -38,6 +39,18 @@ def test_sessions_that_ended_in_good_order_are_nobody(tmp_path: Path) -> None:
     toy_run(tmp_path, max_chunks=2)
     toy_run(tmp_path)
     insist_on_nobody(RunPaths(tmp_path))
+
+
+def test_a_session_in_another_container_of_this_host_is_seen_by_its_lock(tmp_path: Path) -> None:
+    manifest: Manifest = planned(tmp_path, toy_manifest())
+    paths = RunPaths(tmp_path)
+    unknown = replace(Process.current(), pid=2**22 + 1)  # its number means nothing here
+    session = Ledger.open(paths, manifest).begin(None, unknown, "0")
+    claims = Claims(paths.claims, session.name)
+    with pytest.raises(BusyError, match="is at work"):
+        insist_on_nobody(paths)
+    claims.close()
+    insist_on_nobody(paths)
 
 
 def test_a_session_of_another_host_is_believed_while_its_lease_is_fresh(tmp_path: Path) -> None:

@@ -233,6 +233,25 @@ def test_a_window_too_short_for_one_chunk_says_so_and_the_third_is_an_error(
     assert toy_run(tmp_path).stop is ExitCode.COMPLETE
 
 
+def test_a_window_that_closes_before_the_first_chunk_ever_says_what_to_change(
+    tmp_path: Path,
+) -> None:
+    planned(tmp_path, toy_manifest())
+    outcome = toy_run(tmp_path, 1e-3)
+    assert (outcome.stop, outcome.chunks_done) == (ExitCode.INCOMPLETE, 0)
+    assert "used up before the first chunk" in outcome.reason
+    assert "use --window" in outcome.reason
+
+
+def test_the_second_chunk_is_not_begun_where_the_first_one_shows_that_it_cannot_fit(
+    tmp_path: Path,
+) -> None:
+    planned(tmp_path, toy_manifest())
+    begun = Process.current()
+    window = Window(begun.age_s() + 1.5, begun)
+    assert toy_run(tmp_path, window=window, batch_items=8, compute_s=0.9).chunks_done == 1
+
+
 def test_a_window_is_overrun_by_no_more_than_one_chunk(tmp_path: Path) -> None:
     manifest = planned(tmp_path, toy_manifest(800, 8))
     begun = Process.current()

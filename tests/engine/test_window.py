@@ -102,6 +102,15 @@ def test_within_a_session_the_slowest_recent_warm_chunk_counts() -> None:
     assert found.total_s(unwritten=2) == pytest.approx(MARGIN * (2.0 + 3 * 0.5))
 
 
+def test_a_chunk_that_waits_to_be_written_counts_where_no_other_does() -> None:
+    found = estimate(arm(), 8, loaded=True, first=False, unwritten_item_s=0.5)
+    assert found is not None
+    assert found.total_s() == pytest.approx(MARGIN * 4.0)
+    known = estimate(arm((0.1, 0.0, True)), 8, loaded=True, first=False, unwritten_item_s=0.5)
+    assert known is not None
+    assert known.total_s() == pytest.approx(MARGIN * 0.8)
+
+
 def test_one_outlier_cannot_make_every_later_window_give_up() -> None:
     progress = arm((0.3, 0.1, False), (500.0, 0.1, False), load_s=2.0)
     found = estimate(progress, 10, loaded=False, first=True)

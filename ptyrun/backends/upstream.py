@@ -18,7 +18,22 @@ from ptyrun.backends.upstream_layers import LAYERS
 from ptyrun.bundles import Bundle, ForeignBundleError
 from ptyrun.errors import ModelError
 
-KERAS_MODULES = ("keras", "builtins")
+# What a network may be made of. A list of what is known, not of what is dangerous: Keras has layers
+# that hold code or open files (Lambda, TorchModuleWrapper, TFSMLayer, lookups), and gets new ones.
+PLAIN_LAYERS = frozenset({
+    "Activation", "Add", "AlphaDropout", "Average", "AveragePooling2D", "BatchNormalization",
+    "Concatenate", "Conv2D", "Conv2DTranspose", "Cropping2D", "Dense", "DepthwiseConv2D", "Dropout",
+    "ELU", "Flatten", "GaussianDropout", "GaussianNoise", "GlobalAveragePooling2D",
+    "GlobalMaxPooling2D", "GroupNormalization", "InputLayer", "LayerNormalization", "LeakyReLU",
+    "MaxPooling2D", "Maximum", "Minimum", "Multiply", "PReLU", "Permute", "ReLU", "Rescaling",
+    "Reshape", "SeparableConv2D", "Softmax", "SpatialDropout2D", "Subtract", "UnitNormalization",
+    "UpSampling2D", "ZeroPadding2D",
+})  # fmt: skip
+PLAIN_MODELS = frozenset({"Functional", "Model", "Sequential"})
+PLAIN_POLICIES = frozenset({"DTypePolicy", "FloatDTypePolicy"})
+PLAIN_FUNCTIONS = frozenset({"builtins", "keras.activations", "keras.src.activations.activations"})
+# Parts of arguments and shapes, written as if they were classes.
+PLAIN_VALUES = frozenset({"__keras_tensor__", "__tuple__", "__slice__", "__ellipsis__"})
 
 
 def build(bundle: Bundle) -> keras.Model:
@@ -68,22 +83,35 @@ def _cause(error: Exception) -> str:
 
 
 def _adopt(config: Any) -> Iterator[str]:
-    """Make upstream's layers ours; names of classes that are neither ours nor Keras'."""
+    """Make upstream's layers ours; names of classes that are neither ours nor known and plain."""
     if isinstance(config, list):
         for entry in config:
             yield from _adopt(entry)
     if not isinstance(config, dict):
         return
-    name, module = config.get("class_name"), config.get("module")
-    if isinstance(name, str) and isinstance(module, str):
-        if module.split(".")[0] == "ptycho" and name in LAYERS:
+    if "class_name" in config:
+        name, module = config["class_name"], config.get("module")
+        if str(module).split(".")[0] == "ptycho" and name in LAYERS:
             config["module"], config["registered_name"] = None, name
-        elif module.split(".")[0] not in KERAS_MODULES:
-            yield f"{module}.{name}"
-        elif name == "Lambda":
-            yield "Lambda (it holds code)"
+        elif not _is_plain(str(module or ""), str(name)):
+            holds = " (it holds code)" if "lambda" in str(name).lower() else ""
+            yield f"{module}.{name}{holds}" if module else f"{name}{holds}"
     for entry in config.values():
         yield from _adopt(entry)
+
+
+def _is_plain(module: str, name: str) -> bool:
+    """Whether a class of a configuration can neither run code nor open files."""
+    match module.split("."):
+        case ["keras", "layers"] | ["keras", "src", "layers", *_]:
+            return name in PLAIN_LAYERS
+        case ["keras", "src", "ops", *_] | ["keras", "ops", *_]:
+            return True
+        case ["keras", "initializers" | "regularizers" | "constraints"]:
+            return True
+        case ["keras"] | ["keras", "models"] | ["keras", "src", "models", *_]:
+            return name in PLAIN_MODELS | PLAIN_POLICIES
+    return name in PLAIN_VALUES or (name == "function" and module in PLAIN_FUNCTIONS)
 
 
 def _load_weights(network: keras.Model, weights_h5: bytes) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import zipfile
 from collections.abc import Callable
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -160,6 +161,35 @@ def as_class(layer: dict[str, Any], module: str, name: str) -> None:
     layer.update(module=module, class_name=name, registered_name=f"{module}>{name}")
 
 
+def as_class_of_amp(module: str, name: str, layers: dict[str, dict[str, Any]]) -> None:
+    as_class(layers["amp"], module, name)
+
+
+# Layers and functions of Keras itself that unpickle, open a file or unlock what is locked.
+READS_FILES_OR_CODE = (
+    ("keras.layers", "TorchModuleWrapper"),
+    ("keras.layers", "TFSMLayer"),
+    ("keras.layers", "StringLookup"),
+    ("keras.utils", "get_file"),
+    ("keras.config", "enable_unsafe_deserialization"),
+    ("builtins", "exec"),
+)
+
+
+def old_lambda(layers: dict[str, dict[str, Any]]) -> None:
+    """Spell a Lambda as older Keras did: without the module that it is of."""
+    layer = layers["amp"]
+    layer.update(class_name="Lambda", config={"name": "amp", "function": ["4wA=", None, None]})
+    del layer["module"], layer["registered_name"]
+
+
+def activated_by(layers: dict[str, dict[str, Any]], class_name: str) -> None:
+    layers["conv2d"]["config"]["activation"] = {
+        "class_name": class_name,
+        "config": {"code": "4wA="},
+    }
+
+
 def reshape_kernel(file: h5py.File) -> None:
     del file["layers/conv2d_3/vars/0"]
     file["layers/conv2d_3/vars/0"] = np.zeros((3, 3, 128, 127), np.float32)
@@ -169,14 +199,23 @@ def reshape_kernel(file: h5py.File) -> None:
     ("change", "said"),
     [
         (
-            in_config(lambda layers: as_class(layers["amp"], "ptycho.other", "NewLayer")),
+            in_config(partial(as_class_of_amp, "ptycho.other", "NewLayer")),
             r"unknown: ptycho\.other\.NewLayer(.|\n)*--trust-bundle",
         ),
         (
-            in_config(lambda layers: as_class(layers["amp"], "os", "system")),
+            in_config(partial(as_class_of_amp, "os", "system")),
             r"unknown: os\.system",
         ),
-        (in_config(lambda layers: as_class(layers["amp"], "keras.layers", "Lambda")), "Lambda"),
+        (in_config(partial(as_class_of_amp, "keras.layers", "Lambda")), "Lambda"),
+        (in_config(old_lambda), r"unknown: Lambda \(it holds code\)(.|\n)*--trust-bundle"),
+        (in_config(lambda layers: activated_by(layers, "__lambda__")), "unknown: __lambda__"),
+        *(
+            (
+                in_config(partial(as_class_of_amp, module, name)),
+                rf"unknown: {module}\.{name}",
+            )
+            for module, name in READS_FILES_OR_CODE
+        ),
         (in_config(lambda layers: layers["amp"].pop("config")), "config.json"),
         (
             in_config(lambda layers: layers["amp"]["config"].update(activation_name="?")),
@@ -205,7 +244,7 @@ def test_a_bundle_that_does_not_fit_together_is_refused_by_name(
 @pytest.fixture
 def foreign(bundle: Path, tmp_path: Path) -> Path:
     """A bundle with a layer that only upstream's package could know."""
-    change = in_config(lambda layers: as_class(layers["amp"], "ptycho.other", "NewLayer"))
+    change = in_config(partial(as_class_of_amp, "ptycho.other", "NewLayer"))
     return rewritten(bundle, tmp_path / "wts.h5.zip", change)
 
 

@@ -221,8 +221,9 @@ def test_tensorflow_is_opened_by_name_without_a_word_on_stderr(tmp_path: Path) -
 
 def test_what_is_hidden_from_keras_can_be_imported_afterwards() -> None:
     program = (
-        "import ptyrun.backends.quiet_tensorflow, sys;"
+        "import ptyrun.backends.quiet_tensorflow, gc, sys;"
         "assert 'sklearn' not in sys.modules;"
+        "assert gc.isenabled();"
         "import matplotlib.pyplot, ptyrun.backends.tf"
     )
     subprocess.run([sys.executable, "-c", program], check=True)

@@ -62,7 +62,10 @@ def build(bundle: Bundle) -> keras.Model:
             why=_cause(error),
             do="get an intact copy of the bundle",
         ) from error
-    _load_weights(network, bundle.weights_h5)
+    try:
+        _load_weights(network, bundle.weights_h5)
+    except (OSError, KeyError, RuntimeError, ValueError) as error:  # h5py's words for damage
+        raise _bad_weights("model.weights.h5 cannot be read", str(error)) from error
     return network
 
 
@@ -116,15 +119,10 @@ def _is_plain(module: str, name: str) -> bool:
 
 def _load_weights(network: keras.Model, weights_h5: bytes) -> None:
     """Fill the layers in order; Keras 3 names their groups by class and count."""
-    try:
-        file = h5py.File(BytesIO(weights_h5))
-    except OSError as error:
-        raise _bad_weights("model.weights.h5 cannot be read", str(error)) from error
-    with file:
+    with h5py.File(BytesIO(weights_h5)) as file:
         expected = set()
         for layer, group in _groups(network):
-            stored = file.get(f"layers/{group}/vars")
-            values = dict(stored) if isinstance(stored, h5py.Group) else {}
+            values = _values(file, f"layers/{group}/vars")
             _check_shapes(layer, values)
             if values:
                 layer.load_own_variables(values)
@@ -132,6 +130,30 @@ def _load_weights(network: keras.Model, weights_h5: bytes) -> None:
         left_over = sorted(set(_datasets(file)) - expected)
     if left_over:
         raise _bad_weights("there are weights that no layer takes", ", ".join(left_over[:8]))
+
+
+def _values(file: h5py.File, name: str) -> dict[str, h5py.Dataset]:
+    """Arrays of one group, by their keys; none where there is no such group."""
+    group: Any = file
+    for part in name.split("/"):
+        if not isinstance(group, h5py.Group) or part not in group.keys():  # noqa: SIM118
+            return {}
+        group = _stored(group, part)
+    return {key: _stored(group, key) for key in group.keys()}  # noqa: SIM118
+
+
+def _stored(group: h5py.Group, key: str) -> Any:
+    """What a group itself holds: links, also to other files, are not followed."""
+    inside = isinstance(group.get(key, getlink=True), h5py.HardLink)
+    found = group[key] if inside else None
+    if isinstance(found, h5py.Dataset) and (found.is_virtual or found.external):
+        inside = False
+    if not inside:
+        raise _bad_weights(
+            f"{group.name}/{key} is no array of this file",
+            "it is a link, or a view, that leads somewhere else",
+        )
+    return found
 
 
 def _groups(network: keras.Model) -> Iterator[tuple[keras.layers.Layer, str]]:
@@ -151,7 +173,7 @@ def _snake_case(name: str) -> str:
 
 def _check_shapes(layer: keras.layers.Layer, values: dict[str, Any]) -> None:
     wanted = [tuple(weight.shape) for weight in layer.weights]
-    stored = [tuple(values[key].shape) for key in sorted(values, key=_as_number)]
+    stored = [getattr(values[key], "shape", None) for key in sorted(values, key=_as_number)]
     if wanted != stored:
         raise _bad_weights(
             f"layer {layer.name} needs weights of shapes {wanted}", f"stored are {stored}"

@@ -190,6 +190,16 @@ def activated_by(layers: dict[str, dict[str, Any]], class_name: str) -> None:
     }
 
 
+KERNEL = "layers/conv2d_3/vars/0"
+
+
+def store_outside(file: h5py.File) -> None:
+    shape = file[KERNEL].shape
+    del file[KERNEL]
+    outside = [("/dev/zero", 0, h5py.h5f.UNLIMITED)]
+    file.create_dataset(KERNEL, shape, np.float32, external=outside)
+
+
 def reshape_kernel(file: h5py.File) -> None:
     del file["layers/conv2d_3/vars/0"]
     file["layers/conv2d_3/vars/0"] = np.zeros((3, 3, 128, 127), np.float32)
@@ -221,6 +231,7 @@ def reshape_kernel(file: h5py.File) -> None:
             in_config(lambda layers: layers["amp"]["config"].update(activation_name="?")),
             "activation '\\?'",
         ),
+        (in_weights(store_outside), "vars/0 is no array of this file"),
         (in_weights(reshape_kernel), r"conv2d_3 needs(.|\n)*127"),
         (in_weights(lambda file: file.pop("layers/conv2d_3")), r"stored are \[\]"),
         (in_weights(lambda file: file.pop("layers/conv2d_3/vars/1")), r"stored are \[\(3, 3"),
@@ -238,6 +249,18 @@ def test_a_bundle_that_does_not_fit_together_is_refused_by_name(
 ) -> None:
     path = rewritten(bundle, tmp_path / "wts.h5.zip", change)
     with pytest.raises(ModelError, match=said):
+        TensorFlowPredictor.open(ModelRequest(path, 64, 2, 8))
+
+
+def test_weights_of_another_file_are_refused(bundle: Path, tmp_path: Path) -> None:
+    def link(file: h5py.File) -> None:
+        with h5py.File(tmp_path / "other.h5", "w") as other:
+            other["kernel"] = file[KERNEL][()]
+        del file[KERNEL]
+        file[KERNEL] = h5py.ExternalLink(str(tmp_path / "other.h5"), "kernel")
+
+    path = rewritten(bundle, tmp_path / "wts.h5.zip", in_weights(link))
+    with pytest.raises(ModelError, match="vars/0 is no array of this file"):
         TensorFlowPredictor.open(ModelRequest(path, 64, 2, 8))
 
 

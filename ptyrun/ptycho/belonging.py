@@ -1,4 +1,7 @@
-"""Where on a scan's grid does a finished reconstruction lie, and does it belong to the scan?"""
+"""Where on a scan's grid does a finished reconstruction lie, and does it belong to the scan?
+
+The same is asked of the scan's own object.
+"""
 
 from __future__ import annotations
 
@@ -85,6 +88,18 @@ def agreement(
         return None
     known = aligned.covered
     return coherence(aligned.recon[known], aligned.truth[known])
+
+
+def truth_doubt(scan: Scan) -> str | None:
+    """Say in which other orientation the scan's own object would explain its frames; else None."""
+    fit = None if scan.object_guess is None else frame_fit(scan, scan.object_guess)
+    if fit is None or fit.better is None:
+        return None
+    return (
+        f"its objectGuess explains the frames better with {fit.better}: residual "
+        f"{fit.turned[fit.better]:.2f} instead of {fit.as_given:.2f}; patches laid at these "
+        "positions and figures against this object mean little"
+    )
 
 
 def mismatch(placement: Placement, region: Region, coherence: float | None) -> str | None:

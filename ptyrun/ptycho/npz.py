@@ -80,13 +80,16 @@ class NpzFile:
         try:
             self._stat = path.stat()
             with zipfile.ZipFile(path) as archive:
-                self._entries = {
-                    entry.filename.removesuffix(".npy"): entry
-                    for entry in archive.infolist()
-                    if entry.filename.endswith(".npy")
-                }
+                members = [each for each in archive.infolist() if each.filename.endswith(".npy")]
         except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError) as error:
             raise self._unreadable(error) from error
+        self._entries = {each.filename.removesuffix(".npy"): each for each in members}
+        if len(self._entries) < len(members):
+            raise InputError(
+                f"{path} holds two arrays of one name",
+                why="of two, nobody knows which is meant",
+                do="write the file again, each array once",
+            )
         if not self._entries:
             raise InputError(
                 f"{path} holds no arrays",

@@ -84,6 +84,9 @@ def doubts(config: CompareConfig, scan: Scan) -> Iterator[str]:
             f"{scan.path} was measured in the near field: what {' and '.join(networks)} predict "
             "means nothing unless they were trained for it"
         )
+    doubt = belonging.truth_doubt(scan)
+    if doubt is not None:
+        yield f"{scan.path}: {doubt}"
     shape = grid_shape(scan)
     region = scanned_region(scan.positions_px, config.evaluation.stitch_crop_px, shape)
     if scan.object_guess is not None and min(region.height, region.width) < SMALLEST_PX:

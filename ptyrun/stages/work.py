@@ -60,7 +60,8 @@ class PatchWork:
         if not self._said_input:
             self._said_input = True
             stats = gates.figures(inputs.diffraction)
-            log.info("DIAGNOSTIC %s_input stats: %s", self._arm.name, stats)
+            of = f"of the first {n_items} groups of this session"
+            log.info("DIAGNOSTIC %s_input stats: %s, %s", self._arm.name, stats, of)
         try:
             return self._predictor.predict(inputs.diffraction, inputs.local_offsets_px)
         except WrongFormError as error:

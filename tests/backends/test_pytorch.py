@@ -213,6 +213,26 @@ def test_a_program_for_other_shapes_is_refused_before_pytorch_is_imported(
     assert said.stdout.strip().endswith("False")
 
 
+class WritesFiles(torch.nn.Module):
+    """Saves what it is given."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path = str(path)
+
+    def forward(self, diffraction: torch.Tensor) -> torch.Tensor:
+        torch.save(diffraction, self.path)
+        return torch.complex(diffraction[:, 0], diffraction[:, 1])
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_torchscript_that_writes_files_is_refused_and_not_run(tmp_path: Path) -> None:
+    torch.jit.script(WritesFiles(tmp_path / "it-ran")).save(str(tmp_path / "net.ts"))
+    with pytest.raises(ModelError, match=r"calls torch\.save"):
+        PyTorchPredictor.open(request(tmp_path / "net.ts"))
+    assert not (tmp_path / "it-ran").exists()
+
+
 def test_torchscript_for_other_channels_is_refused_when_opened(tmp_path: Path) -> None:
     path = saved(Network(gridsize=3), tmp_path / "net.ts", gridsize=3)
     with pytest.raises(ModelError, match="have 9 channels, but got 4"):

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from ptyrun.backends.probing import specimen
-from ptyrun.backends.quiet_tensorflow import keras
+from ptyrun.backends.quiet_tensorflow import keras, tf
 from ptyrun.backends.tf import TensorFlowPredictor
 from ptyrun.backends.tf_networks import load_network
 from ptyrun.errors import ModelError, PredictionError
@@ -181,6 +181,22 @@ def test_a_file_that_is_no_model_is_refused(tmp_path: Path, name: str, content: 
         TensorFlowPredictor.open(request(path))
 
 
+def test_a_saved_model_that_writes_files_is_refused_and_not_run(tmp_path: Path) -> None:
+    trace = tmp_path / "it-ran"
+
+    @tf.function(input_signature=[tf.TensorSpec((None, N, N, 4), tf.float32)])
+    def serve(amplitudes: tf.Tensor) -> tf.Tensor:
+        tf.io.write_file(str(trace), "written")
+        return tf.complex(amplitudes[..., 0], amplitudes[..., 1])
+
+    module = tf.Module()
+    module.serve = serve
+    tf.saved_model.save(module, str(tmp_path / "net"), signatures=serve)
+    with pytest.raises(ModelError, match="WriteFile"):
+        TensorFlowPredictor.open(request(tmp_path / "net"))
+    assert not trace.exists()
+
+
 @pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.parametrize("asked", [(N * 2, 2), (N, 1), (N, 3)])
 def test_a_model_for_other_shapes_is_refused_before_tensorflow_is_imported(
@@ -221,8 +237,9 @@ def test_tensorflow_is_opened_by_name_without_a_word_on_stderr(tmp_path: Path) -
 
 def test_what_is_hidden_from_keras_can_be_imported_afterwards() -> None:
     program = (
-        "import ptyrun.backends.quiet_tensorflow, sys;"
+        "import ptyrun.backends.quiet_tensorflow, gc, sys;"
         "assert 'sklearn' not in sys.modules;"
+        "assert gc.isenabled();"
         "import matplotlib.pyplot, ptyrun.backends.tf"
     )
     subprocess.run([sys.executable, "-c", program], check=True)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import zipfile
 from collections.abc import Callable
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -160,6 +161,45 @@ def as_class(layer: dict[str, Any], module: str, name: str) -> None:
     layer.update(module=module, class_name=name, registered_name=f"{module}>{name}")
 
 
+def as_class_of_amp(module: str, name: str, layers: dict[str, dict[str, Any]]) -> None:
+    as_class(layers["amp"], module, name)
+
+
+# Layers and functions of Keras itself that unpickle, open a file or unlock what is locked.
+READS_FILES_OR_CODE = (
+    ("keras.layers", "TorchModuleWrapper"),
+    ("keras.layers", "TFSMLayer"),
+    ("keras.layers", "StringLookup"),
+    ("keras.utils", "get_file"),
+    ("keras.config", "enable_unsafe_deserialization"),
+    ("builtins", "exec"),
+)
+
+
+def old_lambda(layers: dict[str, dict[str, Any]]) -> None:
+    """Spell a Lambda as older Keras did: without the module that it is of."""
+    layer = layers["amp"]
+    layer.update(class_name="Lambda", config={"name": "amp", "function": ["4wA=", None, None]})
+    del layer["module"], layer["registered_name"]
+
+
+def activated_by(layers: dict[str, dict[str, Any]], class_name: str) -> None:
+    layers["conv2d"]["config"]["activation"] = {
+        "class_name": class_name,
+        "config": {"code": "4wA="},
+    }
+
+
+KERNEL = "layers/conv2d_3/vars/0"
+
+
+def store_outside(file: h5py.File) -> None:
+    shape = file[KERNEL].shape
+    del file[KERNEL]
+    outside = [("/dev/zero", 0, h5py.h5f.UNLIMITED)]
+    file.create_dataset(KERNEL, shape, np.float32, external=outside)
+
+
 def reshape_kernel(file: h5py.File) -> None:
     del file["layers/conv2d_3/vars/0"]
     file["layers/conv2d_3/vars/0"] = np.zeros((3, 3, 128, 127), np.float32)
@@ -169,19 +209,29 @@ def reshape_kernel(file: h5py.File) -> None:
     ("change", "said"),
     [
         (
-            in_config(lambda layers: as_class(layers["amp"], "ptycho.other", "NewLayer")),
+            in_config(partial(as_class_of_amp, "ptycho.other", "NewLayer")),
             r"unknown: ptycho\.other\.NewLayer(.|\n)*--trust-bundle",
         ),
         (
-            in_config(lambda layers: as_class(layers["amp"], "os", "system")),
+            in_config(partial(as_class_of_amp, "os", "system")),
             r"unknown: os\.system",
         ),
-        (in_config(lambda layers: as_class(layers["amp"], "keras.layers", "Lambda")), "Lambda"),
+        (in_config(partial(as_class_of_amp, "keras.layers", "Lambda")), "Lambda"),
+        (in_config(old_lambda), r"unknown: Lambda \(it holds code\)(.|\n)*--trust-bundle"),
+        (in_config(lambda layers: activated_by(layers, "__lambda__")), "unknown: __lambda__"),
+        *(
+            (
+                in_config(partial(as_class_of_amp, module, name)),
+                rf"unknown: {module}\.{name}",
+            )
+            for module, name in READS_FILES_OR_CODE
+        ),
         (in_config(lambda layers: layers["amp"].pop("config")), "config.json"),
         (
             in_config(lambda layers: layers["amp"]["config"].update(activation_name="?")),
             "activation '\\?'",
         ),
+        (in_weights(store_outside), "vars/0 is no array of this file"),
         (in_weights(reshape_kernel), r"conv2d_3 needs(.|\n)*127"),
         (in_weights(lambda file: file.pop("layers/conv2d_3")), r"stored are \[\]"),
         (in_weights(lambda file: file.pop("layers/conv2d_3/vars/1")), r"stored are \[\(3, 3"),
@@ -202,10 +252,22 @@ def test_a_bundle_that_does_not_fit_together_is_refused_by_name(
         TensorFlowPredictor.open(ModelRequest(path, 64, 2, 8))
 
 
+def test_weights_of_another_file_are_refused(bundle: Path, tmp_path: Path) -> None:
+    def link(file: h5py.File) -> None:
+        with h5py.File(tmp_path / "other.h5", "w") as other:
+            other["kernel"] = file[KERNEL][()]
+        del file[KERNEL]
+        file[KERNEL] = h5py.ExternalLink(str(tmp_path / "other.h5"), "kernel")
+
+    path = rewritten(bundle, tmp_path / "wts.h5.zip", in_weights(link))
+    with pytest.raises(ModelError, match="vars/0 is no array of this file"):
+        TensorFlowPredictor.open(ModelRequest(path, 64, 2, 8))
+
+
 @pytest.fixture
 def foreign(bundle: Path, tmp_path: Path) -> Path:
     """A bundle with a layer that only upstream's package could know."""
-    change = in_config(lambda layers: as_class(layers["amp"], "ptycho.other", "NewLayer"))
+    change = in_config(partial(as_class_of_amp, "ptycho.other", "NewLayer"))
     return rewritten(bundle, tmp_path / "wts.h5.zip", change)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from tests.scans import small_object, write_scan
+from tests.scans import scan_arrays, small_object, write_reconstruction, write_scan
 from tests.studies import Study, ptyrun
 
 
@@ -85,6 +85,24 @@ def test_what_does_not_belong_is_named_before_the_work_and_after_it(
     assert "explain" in results(tmp_path / "run")["arms"]["reconstruction"]["mismatch"]
     assert "does not belong" in log_text(tmp_path / "run")
     assert "explain" in (tmp_path / "run/report/report.md").read_text()
+
+
+def test_a_scan_whose_coordinates_are_exchanged_is_doubted_before_and_after(tmp_path: Path) -> None:
+    arrays = scan_arrays()
+    y, x = arrays["xcoords"], arrays["ycoords"]
+    scan = write_scan(tmp_path / "scan.npz", xcoords=x, ycoords=y)
+    other = write_reconstruction(tmp_path / "recon.npz")
+    words = [
+        f"--test_data={scan}",
+        f"--tike_recon_path={other}",
+        f"--output_dir={tmp_path / 'run'}",
+    ]
+    done = ptyrun("compare", *words, "--quiet")
+    assert done.returncode == 0, done.stderr
+    said = "objectGuess explains the frames better with x and y of the positions exchanged"
+    assert said in done.stderr
+    assert any(said in note for note in results(tmp_path / "run")["notes"])
+    assert said in (tmp_path / "run/report/report.md").read_text()
 
 
 def log_text(run_dir: Path) -> str:

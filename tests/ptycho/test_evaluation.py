@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import importlib
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,7 +13,7 @@ from ptyrun.config import EvaluationOptions, PhaseAlign
 from ptyrun.errors import GeometryError
 from ptyrun.ptycho.belonging import place
 from ptyrun.ptycho.evaluation import evaluate, evaluate_upstream, mutual
-from ptyrun.ptycho.grouping import read_groups
+from ptyrun.ptycho.grouping import draw_groups, read_groups
 from ptyrun.ptycho.npz import NpzFile
 from ptyrun.ptycho.placement import Region, centre_crop, origins_px, placed, scanned_region
 from ptyrun.ptycho.reconstruction import open_reconstruction
@@ -105,31 +109,70 @@ def test_the_mean_method_is_honoured(scan: Scan, region: Region) -> None:
     assert found.metrics["mae"].phase > 0.05
 
 
-def perfect_patches(scan: Scan, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Cut patches of the truth at the pixel nearest to each position."""
-    positions = scan.positions_px[frames].reshape(-1, 2)
-    corners = np.rint(positions).astype(int) - 12
-    truth = scan.object_guess
-    return np.stack([truth[y : y + 24, x : x + 24] for y, x in corners]), positions
+Complex2D = np.ndarray[Any, np.dtype[np.complexfloating[Any, Any]]]
+Positions = np.ndarray[Any, np.dtype[np.float64]]
+
+
+def perfect_patches(truth: Complex2D, positions_px: Positions) -> Complex2D:
+    """Cut patches (k, 24, 24) of the truth at the pixel nearest to each position (k, 2)."""
+    corners = np.rint(positions_px).astype(int) - 12
+    return np.stack([truth[y : y + 24, x : x + 24] for y, x in corners])
+
+
+def amplitude_error(truth: Complex2D, patches: Complex2D, places_px: Positions) -> float:
+    """Mean over the pixels that patches cover, laid at these places."""
+    stitcher = Stitcher(truth.shape, 20)
+    stitcher.add(patches, places_px)
+    stitched, coverage = stitcher.result()
+    return float(np.abs(np.abs(stitched) - np.abs(truth))[coverage > 0].mean())
+
+
+def errors(truth: Complex2D, groups_px: Positions) -> tuple[float, float]:
+    """Of perfect patches of groups (G, C, 2): at their positions, and where upstream has them."""
+    members = groups_px.reshape(-1, 2)
+    mirrored = (2 * groups_px.mean(axis=1, keepdims=True) - groups_px).reshape(-1, 2)
+    patches = perfect_patches(truth, members)
+    return amplitude_error(truth, patches, members), amplitude_error(truth, patches, mirrored)
 
 
 def test_patches_belong_at_their_true_positions_not_at_mirrored_ones(
     scan: Scan, upstream_run: NpzFile
 ) -> None:
     """Perfect patches leave ten times the error where upstream's mirrored offsets put them."""
-    frames = read_groups(upstream_run.path, scan.n_frames)
-    patches, positions = perfect_patches(scan, frames)
-    centres = np.repeat(scan.positions_px[frames].mean(axis=1), 4, axis=0)
-    errors = []
-    for places in (positions, 2 * centres - positions):
-        stitcher = Stitcher(scan.object_guess.shape, 20)
-        stitcher.add(patches, places)
-        stitched, coverage = stitcher.result()
-        known = coverage > 0
-        errors.append(np.abs(np.abs(stitched) - np.abs(scan.object_guess))[known].mean())
-    # The rest is the half pixel between a position and the pixel that the patch was cut at.
-    assert errors[0] < 0.02
-    assert errors[1] > 0.1
+    groups = scan.positions_px[read_groups(upstream_run.path, scan.n_frames)]
+    true, mirrored = errors(scan.object_guess, groups)
+    assert true == pytest.approx(0.016, abs=0.001)
+    assert mirrored == pytest.approx(0.171, abs=0.001)
+
+
+@pytest.fixture(scope="module")
+def demo_object() -> Iterator[tuple[Complex2D, Positions]]:
+    """The demo's object, and the positions (n, 2) of its scan."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(Path(__file__).parents[2] / "examples/demo")
+        experiment, recipes = map(importlib.import_module, ("experiment", "recipes"))
+        scan = recipes.Scan(photons=1e5)
+        positions_px = experiment.jittered_grid(scan, np.random.default_rng(scan.seed))
+        yield experiment.draw_object(scan.object_shape), positions_px
+        for name in ("experiment", "recipes", "chart"):
+            del sys.modules[name]
+
+
+def test_an_object_of_soft_edges_shows_the_mirror_as_clearly(demo_object) -> None:
+    truth, positions = demo_object
+    true, mirrored = errors(truth, positions[draw_groups(positions, 2)])
+    assert true == pytest.approx(0.007, abs=0.0005)
+    assert mirrored == pytest.approx(0.116, abs=0.001)
+
+
+def test_what_is_left_at_true_positions_is_the_half_pixel_that_patches_were_cut_at(
+    demo_object,
+) -> None:
+    truth, positions = demo_object
+    whole = np.rint(positions)
+    true, mirrored = errors(truth, whole[draw_groups(whole, 2)])
+    assert true < 1e-6
+    assert mirrored > 0.1
 
 
 def test_the_exact_grid_needs_no_registration_where_upstreams_canvas_does(
@@ -137,8 +180,8 @@ def test_the_exact_grid_needs_no_registration_where_upstreams_canvas_does(
 ) -> None:
     """Perfect patches: upstream's blind crops leave a shift of pixels, the exact grid none."""
     frames = read_groups(upstream_run.path, scan.n_frames)
-    patches, positions = perfect_patches(scan, frames)
-    truth = scan.object_guess
+    truth, positions = scan.object_guess, scan.positions_px[frames].reshape(-1, 2)
+    patches = perfect_patches(truth, positions)
     region = scanned_region(positions, 20, truth.shape)
     stitcher = Stitcher(truth.shape, 20)
     stitcher.add(patches, positions)

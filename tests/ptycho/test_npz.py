@@ -169,6 +169,15 @@ def test_missing_things_are_named(tmp_path: Path) -> None:
         NpzFile(empty)
 
 
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_two_arrays_of_one_name_are_refused(tmp_path: Path) -> None:
+    path = archive(tmp_path / "a.npz", {"a": npy(VALUES)})
+    with zipfile.ZipFile(path, "a") as again:
+        again.writestr("a.npy", npy(VALUES[::-1]))
+    with pytest.raises(InputError, match="two arrays of one name"):
+        NpzFile(path)
+
+
 def test_a_header_that_lies_about_its_size_is_refused(tmp_path: Path) -> None:
     content = npy(VALUES).replace(b"(7, 5, 3)", b"(9, 5, 3)")
     with pytest.raises(InputError, match="does not fill"):

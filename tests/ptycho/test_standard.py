@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.signal.windows import tukey
 
 from ptyrun.ptycho import frc, metrics
 from ptyrun.ptycho.alignment import align
@@ -192,6 +193,13 @@ def test_bit_thresholds_are_those_of_van_heel_and_schatz(n: int) -> None:
     curve = rings([1.0, 1.0], n)
     assert frc.bits(0.5)(curve) == pytest.approx(half, abs=1e-4)
     assert frc.bits(1.0)(curve) == pytest.approx(one, abs=1e-4)
+
+
+@pytest.mark.parametrize("side", [3, 4, 9, 30, 97, 254])
+def test_the_taper_is_the_tukey_window(side: int) -> None:
+    taper_px = min(frc.TAPER_PX, side // 4)
+    profile = tukey(side, 2 * taper_px / side)
+    np.testing.assert_allclose(frc._window(side, taper_px), np.outer(profile, profile), atol=1e-14)
 
 
 def test_unrelated_images_do_not_correlate_and_equal_ones_do() -> None:

@@ -147,10 +147,10 @@ class Bench:
         return found
 
 
-# In a mount namespace of its own: the run on a small file system of its own, then as told.
+# In a mount namespace of its own: a copy of the run on a small file system over it, then as told.
 ON_TMPFS = """
 set -e
-mv "$1" "$1.real" && mkdir "$1" && mount -t tmpfs -o size=2m none "$1" && cp -r "$1.real/." "$1"
+mount --bind "$1" /mnt && mount -t tmpfs -o size=2m none "$1" && cp -r /mnt/. "$1" && umount /mnt
 mkdir -p "$1/logs"
 case $2 in
   full) cat /dev/zero >"$1/filler" 2>/dev/null || true ;;

@@ -16,6 +16,7 @@ from typing import Any, Self
 from ptyrun.errors import ExitCode
 
 INTERRUPTED = "interrupted"
+PATIENCE_S = 1.0  # for an end in good order
 _CLOSING = ("SIGINT", "SIGTERM", "SIGUSR1")
 
 
@@ -63,4 +64,12 @@ def _leave(number: int, _frame: FrameType | None) -> None:
     # Written past Python's buffers, which this may have interrupted.
     words = f"received {signal.Signals(number).name}: run the same command again to go on\n"
     os.write(2, words.encode())
+    # What is raised here can get lost where nobody lets it through: in a finaliser, or in a
+    # compiled module that is being imported.
+    signal.signal(signal.SIGALRM, _leave_at_once)
+    signal.setitimer(signal.ITIMER_REAL, PATIENCE_S)
     sys.exit(int(ExitCode.INCOMPLETE))
+
+
+def _leave_at_once(_number: int, _frame: FrameType | None) -> None:
+    os._exit(int(ExitCode.INCOMPLETE))

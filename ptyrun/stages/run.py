@@ -17,9 +17,10 @@ from ptyrun.engine.ledger import is_ledger_of
 from ptyrun.engine.manifest import ArmPlan, Manifest
 from ptyrun.engine.window import Window
 from ptyrun.engine.work import Event, Outcome
-from ptyrun.errors import BlockedError, IdentityError, ModelError
+from ptyrun.errors import BlockedError, IdentityError
 from ptyrun.halving import Halving, open_halving
 from ptyrun.logs import session_log
+from ptyrun.modelfiles import BACKENDS
 from ptyrun.paths import RunPaths
 from ptyrun.predictors import ModelRequest, inspect, locate
 from ptyrun.progress import SILENT, Watcher
@@ -80,7 +81,8 @@ def run(run_dir: Path, session: SessionOptions | None = None, watcher: Watcher =
                 hold()  # before a framework takes hold of the device, and only if one will
                 return _open_work(arm, fitting, manifest, paths, watcher)
 
-            for arm in untold_arms(manifest, paths, session.arms):
+            # Of a crew, somebody begins with each arm, and finds out as early.
+            for arm in [] if session.crew else untold_arms(manifest, paths, session.arms):
                 hold()
                 _try(arm, manifest, paths)
             return runner.run(
@@ -116,13 +118,10 @@ def untold_arms(
 
 
 def _tells(arm: ArmPlan, manifest: Manifest) -> bool:
-    try:
-        model = locate(_path(arm, manifest))
-    except ModelError:  # a file that only another package's predictor knows
-        return False
-    card = inspect(model)
-    known = model.backend == arm.facts["backend"]
-    return known and card.patch_px is not None and card.gridsize is not None
+    if arm.facts["backend"] not in BACKENDS.values():
+        return False  # another package's: only that can read its files
+    card = inspect(locate(_path(arm, manifest)))
+    return card.patch_px is not None and card.gridsize is not None
 
 
 def _try(arm: ArmPlan, manifest: Manifest, paths: RunPaths) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -97,6 +99,37 @@ def test_the_second_interrupt_leaves_at_once(tmp_path: Path) -> None:
     assert time.monotonic() - began_s < 5
     assert toy_run(tmp_path, batch_items=400).stop is ExitCode.COMPLETE
     assert decoded(tmp_path) == expected(manifest)
+
+
+# What is raised in a finaliser goes no further.
+DEAF = """
+import time
+from ptyrun.engine.signals import leave_on_signals
+
+class Deaf:
+    def __del__(self):
+        print("listening", flush=True)
+        time.sleep(60)
+
+leave_on_signals()
+Deaf()
+time.sleep(60)
+"""
+
+
+def test_a_process_leaves_even_where_its_exit_gets_lost() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", DEAF],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
+        child.send_signal(signal.SIGUSR1)
+        _, said = child.communicate(timeout=30)
+    assert child.returncode == ExitCode.INCOMPLETE
+    assert "received SIGUSR1: run the same command again" in said
 
 
 def test_handlers_are_put_back_after_a_session() -> None:

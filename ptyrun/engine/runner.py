@@ -168,8 +168,8 @@ class _Session:
 
     def _demote(self) -> None:
         """Take back what the ledger names and the disk no longer has at full length."""
+        sweep(self._bench.paths, (plan.name for plan in self._plans), STALE_PARTIAL_S)
         for plan in self._plans:
-            sweep(self._bench.paths, plan.name, STALE_PARTIAL_S)
             arm = self._ledger.progress.arms[plan.name]
             damages = list(size_damages(self._bench.paths, arm))
             if records := forgotten(self._ledger, damages):

@@ -13,7 +13,7 @@ import json
 import math
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -335,7 +335,12 @@ class ChunkWriter:
         self._pool.shutdown()
 
 
-def sweep(paths: RunPaths, arm: str, older_than_s: float) -> int:
-    """Remove what killed writers left half written among an arm's chunks; return how many."""
-    folder = paths.arrays / patches_path(arm)
-    return durable.sweep_partials(folder, older_than_s, time.time()) if folder.is_dir() else 0
+def sweep(paths: RunPaths, arms: Iterable[str], older_than_s: float) -> int:
+    """Remove what killed writers left half written anywhere in a run; return how many files."""
+    among_chunks = [paths.arrays / patches_path(arm) for arm in arms]
+    folders = [paths.root, paths.claims, paths.cache, *among_chunks]
+    return sum(
+        durable.sweep_partials(folder, older_than_s, time.time())
+        for folder in folders
+        if folder.is_dir()
+    )

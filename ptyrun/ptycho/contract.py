@@ -176,4 +176,4 @@ def _metadata_notes(file: NpzFile) -> tuple[str, ...]:
         return (f"_metadata is no JSON: {error}",)
     if not isinstance(metadata, dict):
         return ("_metadata is no JSON object",)
-    return (f"_metadata: {', '.join(sorted(metadata))}",)
+    return (f"the scan's _metadata says {', '.join(sorted(metadata))}",)

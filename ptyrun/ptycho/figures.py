@@ -19,6 +19,7 @@ DPI = 140
 PANEL_INCHES = 3.2
 BAR_INCHES = 0.1
 GAP_INCHES = 0.07
+ROW_GAP_INCHES = 0.2  # the numbers at the ends of two colour bars need as much
 TICKS_INCHES = 0.5  # room for the colour bar's numbers
 LEFT_INCHES = 0.35
 TITLE_INCHES = 0.5
@@ -111,13 +112,13 @@ def _frame(panels: Sequence[Panel]) -> tuple[Figure, list[tuple[Axes, Axes]]]:
     tall = PANEL_INCHES * min(max(aspect, FLATTEST), TALLEST)
     pitch = PANEL_INCHES + 2 * GAP_INCHES + BAR_INCHES + TICKS_INCHES
     width = LEFT_INCHES + pitch * len(panels)
-    height = TITLE_INCHES + 2 * tall + 3 * GAP_INCHES
+    height = TITLE_INCHES + 2 * tall + ROW_GAP_INCHES + 2 * GAP_INCHES
     figure = Figure(figsize=(width, height), dpi=DPI)
     FigureCanvasAgg(figure)
     axes = []
     for column in range(len(panels)):
         left = LEFT_INCHES + column * pitch
-        bottoms = (tall + 2 * GAP_INCHES, GAP_INCHES)
+        bottoms = (GAP_INCHES + tall + ROW_GAP_INCHES, GAP_INCHES)
         phase, amplitude = (
             figure.add_axes((left / width, up / height, PANEL_INCHES / width, tall / height))
             for up in bottoms

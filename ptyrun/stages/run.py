@@ -184,6 +184,7 @@ def _open_work(
     # More than there are would be padding, computed in vain.
     batch_items = fitting.at_most(min(int(arm.facts["batch_groups"] or 1), arm.n_items))
     request = _request(arm, manifest, scan.patch_px, batch_items)
+    watcher.note(f"{arm.label}: loading {request.path.name}")
     predictor = open_halving(str(arm.facts["backend"]), request, on_halving)
     notes = predictor.card.notes
     for note in notes:

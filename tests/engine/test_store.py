@@ -163,9 +163,16 @@ def test_an_empty_index_array_can_be_written(paths: RunPaths) -> None:
 
 def test_left_overs_of_killed_writers_are_swept(paths: RunPaths) -> None:
     create_arrays(paths, toy_manifest())
-    (paths.arrays / "one/patches/c.0.0.0.12345678.partial").touch()
-    assert sweep(paths, "one", older_than_s=3600) == 0
-    assert sweep(paths, "one", older_than_s=-1) == 1
+    paths.cache.mkdir()
+    left = [
+        paths.arrays / "one/patches/c.0.0.0",
+        paths.root / "results.json",
+        paths.cache / "a.npy",
+    ]
+    for path in left:
+        path.with_name(f"{path.name}.12345678.partial").touch()
+    assert sweep(paths, ["one"], older_than_s=3600) == 0
+    assert sweep(paths, ["one"], older_than_s=-1) == len(left)
 
 
 def test_a_missing_array_is_named(paths: RunPaths) -> None:

@@ -149,7 +149,7 @@ def test_metadata_are_read_and_anything_else_in_their_place_is_refused(
     scene: Scene, tmp_path: Path
 ) -> None:
     told = open_scan(saved(tmp_path, scene, _metadata=np.array('{"nphotons": 1e9}', object)))
-    assert "_metadata: nphotons" in told.notes
+    assert "the scan's _metadata says nphotons" in told.notes
     broken = open_scan(saved(tmp_path, scene, _metadata=np.array("{", object)))
     assert any("no JSON" in note for note in broken.notes)
     with pytest.raises(InputError, match="_metadata"):

@@ -1,7 +1,8 @@
 """Which network does the bench predict with, when there is no trained model and no framework?
 
 Dense layers in NumPy, of a cost per group that can be chosen. BLAS keeps all cores busy with them,
-as a framework's convolutions do, so that the engine's threads have to share.
+as a framework's convolutions do, so that the engine's threads have to share. Layers are few and
+large: a framework too computes a whole batch without asking for Python's lock in between.
 """
 
 from __future__ import annotations
@@ -15,21 +16,20 @@ from numpy.typing import NDArray
 
 from ptyrun.predictors import ModelCard, ModelRequest
 
-SIDE = 32  # the pattern is averaged to SIDE x SIDE numbers first
+WIDTH = 1024  # a group is cut into rows of so many values; N^2 C is a multiple of it
 BACKEND = "bench-dense"
 
 
 class DensePredictor:
-    """As many layers as the model's file says; each costs 2 SIDE^4 operations per group."""
+    """As many layers as the model's file says; each costs 2 N^2 C WIDTH operations per group."""
 
     def __init__(self, batch_items: int, patch_px: int, n_layers: int) -> None:
         self.card = ModelCard(patch_px, None, None, f"{n_layers} dense layers in NumPy")
         self.batch_items = batch_items
-        self._patch_px = patch_px
         self._n_layers = n_layers
         random = np.random.default_rng(1)
-        scale = np.float32(1 / SIDE)
-        self._weights = random.standard_normal((SIDE**2, SIDE**2), np.float32) * scale
+        scale = np.float32(1 / np.sqrt(WIDTH))
+        self._weights = random.standard_normal((WIDTH, WIDTH), np.float32) * scale
 
     @classmethod
     def open(cls, request: ModelRequest) -> Self:
@@ -41,14 +41,11 @@ class DensePredictor:
         self, diffraction: NDArray[np.float32], local_offsets_px: NDArray[np.float32]
     ) -> NDArray[np.complex64]:
         """One patch per group, of no meaning but never twice the same."""
-        block = self._patch_px // SIDE
-        cut = diffraction.reshape(len(diffraction), SIDE, block, SIDE, block, -1)
-        hidden = cut.mean(axis=(2, 4, 5)).reshape(-1, SIDE**2)
+        hidden = diffraction.reshape(-1, WIDTH)
         for _ in range(self._n_layers):
-            hidden = np.tanh(hidden @ self._weights)
-        coarse = (1 + 0.1 * hidden) * np.exp(1j * hidden)
-        fine = coarse.reshape(-1, SIDE, SIDE).repeat(block, axis=1).repeat(block, axis=2)
-        return np.ascontiguousarray(fine, dtype=np.complex64)
+            hidden = np.clip(hidden @ self._weights, -1, 1)
+        mean = hidden.reshape(diffraction.shape).mean(axis=3)
+        return np.asarray((1 + 0.1 * mean) + 1j * mean, np.complex64)
 
     def close(self) -> None:
         """Hold nothing."""

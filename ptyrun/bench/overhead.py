@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import shutil
 import statistics
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -22,31 +23,41 @@ from ptyrun.stages.index import ArmIndex
 from ptyrun.stages.work import read_groups
 
 OVERHEAD_AIM = 1.05
-PATCH_PX = 128
 CHUNK_GROUPS = 160
 BATCH_GROUPS = 16
-# The reference study's PINN takes 6 to 10 ms on two cores for groups of 64 px. The other one is a
-# predictor so quick that reading its input alone keeps a core busy for a tenth of the time.
-AS_LONG_AS_A_PINN_S = 6e-3
-QUICK_S = 1.5e-3
-TRIAL_LAYERS = 32
+TRIAL_LAYERS = 16
 
 Batch = tuple[NDArray[np.float32], NDArray[np.float32]]
 
 
+@dataclass(frozen=True)
+class Load:
+    """How large groups are, how long the predictor takes for one, and how many there are."""
+
+    patch_px: int
+    group_s: float
+    n_chunks: int
+    aim: float | None = None
+
+
+LOADS = {
+    # As the reference study's PINN does on two cores (`make bench BENCH=comparison`).
+    "pinn": Load(patch_px=64, group_s=5e-3, n_chunks=10, aim=OVERHEAD_AIM),
+    # Sixteen times the bytes per second: reading alone keeps a core busy for a tenth of the time.
+    "quick": Load(patch_px=128, group_s=1.25e-3, n_chunks=10),
+}
+
+
 def measure(scale: Scale) -> list[Figure]:
     """Time ``ptyrun run`` without its start-up against the predictor alone, inputs in memory."""
-    return [
-        durable_over_bare(scale, scale.scratch / "pinn", AS_LONG_AS_A_PINN_S, OVERHEAD_AIM),
-        durable_over_bare(scale, scale.scratch / "quick", QUICK_S, None),
-    ]
+    return [durable_over_bare(scale, scale.scratch / name, load) for name, load in LOADS.items()]
 
 
-def durable_over_bare(scale: Scale, folder: Path, group_s: float, aim: float | None) -> Figure:
-    """Compare the two for a network that takes about *group_s* for a group on this machine."""
-    n_groups = 2 * CHUNK_GROUPS if scale.quick else 5 * CHUNK_GROUPS
+def durable_over_bare(scale: Scale, folder: Path, load: Load) -> Figure:
+    """Compare the two for a network that takes as long as *load* says on this machine."""
+    n_groups = CHUNK_GROUPS * (2 if scale.quick else load.n_chunks)
     study = studies.make_study(
-        folder / "study", n_frames=n_groups, patch_px=PATCH_PX, n_layers=layers_for(group_s)
+        folder / "study", n_frames=n_groups, patch_px=load.patch_px, n_layers=layers_for(load)
     )
     folders = (folder / f"run-{number}" for number in itertools.count())
 
@@ -57,7 +68,7 @@ def durable_over_bare(scale: Scale, folder: Path, group_s: float, aim: float | N
 
     waiting = [planned() for _ in range(scale.rounds)]
     batches = all_batches(waiting[0])
-    request = ModelRequest(study.model / "dense.json", PATCH_PX, 2, BATCH_GROUPS)
+    request = ModelRequest(study.model / "dense.json", load.patch_px, 2, BATCH_GROUPS)
     predictor = open_predictor(dense.BACKEND, request)
 
     def bare() -> None:
@@ -75,17 +86,17 @@ def durable_over_bare(scale: Scale, folder: Path, group_s: float, aim: float | N
         f"durable run / bare predictor of {1e3 * bare_s / n_groups:.1f} ms per group",
         seconds["durable"],
         seconds["bare"],
-        aim,
-        f"{n_groups} groups of {PATCH_PX} px, chunks of {CHUNK_GROUPS}; bare {bare_s:.1f} s",
+        load.aim,
+        f"{n_groups} groups of {load.patch_px} px, chunks of {CHUNK_GROUPS}; bare {bare_s:.1f} s",
     )
 
 
-def layers_for(group_s: float) -> int:
-    """As many layers as take about *group_s* for one group."""
-    trial = dense.DensePredictor(BATCH_GROUPS, PATCH_PX, TRIAL_LAYERS)
-    inputs = np.ones((BATCH_GROUPS, PATCH_PX, PATCH_PX, 4), np.float32)
+def layers_for(load: Load) -> int:
+    """As many layers as take about as long for one group."""
+    trial = dense.DensePredictor(BATCH_GROUPS, load.patch_px, TRIAL_LAYERS)
+    inputs = np.ones((BATCH_GROUPS, load.patch_px, load.patch_px, 4), np.float32)
     seconds = in_turns({"trial": lambda: trial.predict(inputs, inputs)}, rounds=9)["trial"]
-    return max(1, round(TRIAL_LAYERS * group_s * BATCH_GROUPS / statistics.median(seconds)))
+    return max(1, round(TRIAL_LAYERS * load.group_s * BATCH_GROUPS / statistics.median(seconds)))
 
 
 def all_batches(paths: RunPaths) -> list[Batch]:

@@ -20,19 +20,21 @@ EXTRAS := tf,pytorch,dask,demo,dev
 PYTEST := $(VENV)/bin/python -m pytest --numprocesses 2 --dist loadfile
 
 # One comparison. HUB: the study's folder; DOSE, VIEW: which of its comparisons; WINDOW: how long one
-# call may take; RECON: the reconstruction to compare with (default: that of the same split).
+# call may take; CHUNK: groups of a chunk of full-*; RECON: the reconstruction to compare with (default: that of the same split).
 # REQUIRE_DEBUG=1: full-* begins only if debug-* of the same split is complete, by its content.
 DEMO_HUB := demo/hub
 HUB ?= $(DEMO_HUB)
 WINDOW ?= 170s
-DOSE ?= $(if $(filter-out $(DEMO_HUB),$(HUB)),1000,100000)
+OF_THE_DEMO := $(if $(filter-out $(DEMO_HUB),$(patsubst %/,%,$(HUB))),,yes)
+DOSE ?= $(if $(OF_THE_DEMO),100000)
+CHUNK ?= $(if $(OF_THE_DEMO),64,256)
 VIEW ?= dense
 DEBUG_NAME ?= debug_v4
 RECON ?=
 REQUIRE_DEBUG ?=
 RUN ?=
 # The recipes read these from the environment, so that blanks and quotes in a path do no harm.
-export PYTHON HUB WINDOW DOSE VIEW DEBUG_NAME RECON REQUIRE_DEBUG RUN
+export PYTHON HUB WINDOW DOSE VIEW CHUNK DEBUG_NAME RECON REQUIRE_DEBUG RUN
 
 ##@ Start here
 
@@ -41,7 +43,8 @@ help:  ## print this list
 	@awk 'BEGIN { FS = ":.*## " } \
 	  /^##@ / { printf "\n%s\n", substr($$0, 5) } \
 	  /^[a-z][a-z-]*:.*## / { printf "  %-18s %s\n", $$1, $$2 }' Makefile
-	@printf '\nVariables: HUB=%s WINDOW=%s DOSE=%s VIEW=%s\n' "$$HUB" "$$WINDOW" "$$DOSE" "$$VIEW"
+	@printf '\nVariables: HUB=%s WINDOW=%s DOSE=%s VIEW=%s CHUNK=%s\n' \
+	  "$$HUB" "$$WINDOW" "$${DOSE:-1000, or the only one of the hub}" "$$VIEW" "$$CHUNK"
 
 .PHONY: demo
 demo: $(READY)  ## simulate, train, reconstruct, compare in windows with a kill -9 in the middle

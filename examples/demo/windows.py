@@ -11,16 +11,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from hub import Hub
+from hub import VIEW, Hub
 
 from ptyrun.errors import ExitCode, InputError
 from ptyrun.stages.status import Status, status
 
+WINDOW_SCRIPT = Path(__file__).parents[1] / "loop" / "window.sh"
 FIRST_WINDOW_S = 8
 LONGER = 1.5
 MAX_WINDOWS = 12
 CHUNK_GROUPS = 64
-BATCH_GROUPS = 16
 KILL_AFTER = 0.25
 LOOK_EVERY_S = 0.05
 
@@ -59,30 +59,10 @@ def compare_in_windows(hub: Hub, split: str) -> None:
     raise SystemExit(f"the comparison is not complete after {MAX_WINDOWS} windows")
 
 
-def command(hub: Hub, split: str, window_s: float) -> list[str]:
-    """What one would type, but for the name of the program."""
-    return [
-        "compare",
-        *("--pinn_dir", str(hub.pinn)),
-        *("--baseline_dir", str(hub.baseline)),
-        *("--test_data", str(hub.scan(split))),
-        *("--output_dir", str(hub.run(split))),
-        *("--pinn-chunk-size", str(CHUNK_GROUPS)),
-        *("--pinn-predict-batch-size", str(BATCH_GROUPS)),
-        *("--baseline-chunk-size", str(CHUNK_GROUPS)),
-        *("--baseline-predict-batch-size", str(BATCH_GROUPS)),
-        *("--phase-align-method", "plane"),
-        *("--frc-sigma", "0.5"),
-        *("--tike_recon_path", str(hub.reconstruction(split))),
-        "--register-ptychi-only",
-        *("--window", f"{window_s:.0f}s"),
-    ]
-
-
 def _one_window(hub: Hub, split: str, window_s: float, *, may_kill: bool) -> Window:
     run = hub.run(split)
     before = _chunks_committed(run)
-    with _process(command(hub, split, window_s)) as process:
+    with _process(hub, split, window_s) as process:
         while may_kill and process.poll() is None:
             if _is_in_the_middle(run):
                 process.kill()
@@ -95,11 +75,20 @@ def _one_window(hub: Hub, split: str, window_s: float, *, may_kill: bool) -> Win
 
 
 @contextmanager
-def _process(words: list[str]) -> Iterator[subprocess.Popen[bytes]]:
-    """Run ptyrun; it does not outlive this program, however that ends."""
-    # Threads that spin while they wait slow each other down where cores are shared.
-    environment = {"OMP_WAIT_POLICY": "PASSIVE", **os.environ}
-    process = subprocess.Popen([sys.executable, "-m", "ptyrun", *words], env=environment)
+def _process(hub: Hub, split: str, window_s: float) -> Iterator[subprocess.Popen[bytes]]:
+    """Run what ``make full-test`` runs; it does not outlive this program, however that ends."""
+    environment = {
+        # Threads that spin while they wait slow each other down where cores are shared.
+        "OMP_WAIT_POLICY": "PASSIVE",
+        **os.environ,
+        "HUB": str(hub.root),
+        "DOSE": str(hub.dose),
+        "VIEW": VIEW,
+        "CHUNK": str(CHUNK_GROUPS),
+        "WINDOW": f"{window_s:.0f}s",
+        "PTYRUN": str(Path(sys.executable).with_name("ptyrun")),
+    }
+    process = subprocess.Popen([WINDOW_SCRIPT, split, "full"], env=environment)
     try:
         yield process
     finally:

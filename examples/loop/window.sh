@@ -4,6 +4,7 @@
 #   HUB=study WINDOW=170s examples/loop/window.sh test full
 #   examples/loop/window.sh train debug
 #
+# DOSE is the hub's only one, or 1000; VIEW is dense; CHUNK, groups of a full comparison's chunks, is 256.
 # With REQUIRE_DEBUG=1 a full comparison begins only if the debug one of its split is complete, every
 # byte checked.
 #
@@ -12,7 +13,12 @@ set -eu
 
 split=${1:?which split: train or test}
 form=${2:?which form: debug (320 groups) or full}
-: "${HUB:?the folder of the study}" "${DOSE:=1000}" "${VIEW:=dense}" "${WINDOW:=170s}"
+: "${HUB:?the folder of the study}" "${VIEW:=dense}" "${WINDOW:=170s}" "${CHUNK:=256}"
+if [ -z "${DOSE:-}" ]; then
+  doses=("$HUB"/data/phase_c/dose_*)
+  DOSE=1000
+  [ "${#doses[@]}" -gt 1 ] || [ ! -d "${doses[0]}" ] || DOSE=${doses[0]##*/dose_}
+fi
 ptyrun=${PTYRUN:-$(dirname "$0")/../../.venv/bin/ptyrun}
 
 case $split in
@@ -28,7 +34,7 @@ case $form in
     name=$debug
     size=(--n-test-groups 320 --pinn-chunk-size 160 --baseline-debug-limit 320 --baseline-chunk-size 160) ;;
   full)
-    size=(--pinn-chunk-size 256 --baseline-chunk-size 256)
+    size=(--pinn-chunk-size "$CHUNK" --baseline-chunk-size "$CHUNK")
     case ${REQUIRE_DEBUG:-0} in
       0) ;;
       1) gate=(--require-debug "$runs/$debug") ;;

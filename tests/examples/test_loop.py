@@ -40,7 +40,7 @@ class Stage:
         self.ptyrun.write_text(PTYRUN, encoding="utf-8")
         self.ptyrun.chmod(0o755)
         unset = {"MAKEFLAGS", "MFLAGS", "MAKELEVEL"}
-        unset |= {"WINDOW", "DOSE", "VIEW", "RECON", "REQUIRE_DEBUG", "RUN"}
+        unset |= {"WINDOW", "DOSE", "VIEW", "CHUNK", "RECON", "REQUIRE_DEBUG", "RUN"}
         self.environment = {
             **{name: value for name, value in os.environ.items() if name not in unset},
             "HUB": str(self.hub),
@@ -119,6 +119,18 @@ def test_a_full_target_takes_all_groups_and_its_own_split(stage: Stage) -> None:
     assert "/dose_10000/sparse/train/" in words["--tike_recon_path"]
 
 
+def test_the_only_dose_of_a_hub_need_not_be_told_and_chunks_can_be(stage: Stage) -> None:
+    stage.ends_with(0, 0)
+    (stage.hub / "data/phase_c/dose_500").mkdir(parents=True)
+    assert stage.make("full-train", CHUNK="64", HUB=f"{stage.hub}/").returncode == 0
+    (stage.hub / "data/phase_c/dose_1000").mkdir()
+    assert stage.make("full-train").returncode == 0
+    one, several = map(pairs, stage.calls())
+    assert "/phase_c/dose_500/" in one["--test_data"]
+    assert one["--pinn-chunk-size"] == one["--baseline-chunk-size"] == "64"
+    assert "/phase_c/dose_1000/" in several["--test_data"]
+
+
 def test_a_full_target_asks_for_the_debug_run_of_its_split_when_told_to(stage: Stage) -> None:
     stage.ends_with(0, 0, 0)
     for target in ("full-train", "debug-train"):
@@ -137,6 +149,7 @@ def test_without_a_hub_the_targets_are_about_the_demo(stage: Stage) -> None:
     assert stage.make("full-test").returncode == 0
     words = pairs(stage.calls()[0])
     assert words["--test_data"] == "demo/hub/data/phase_c/dose_100000/patched_test.npz"
+    assert words["--pinn-chunk-size"] == "64", "as the demo itself cuts it"
 
 
 def test_an_incomplete_window_is_no_failure_to_make_and_says_how_to_go_on(stage: Stage) -> None:

@@ -19,6 +19,7 @@ MAX_TOTAL_BYTES = 8 << 30
 MAX_RATIO = 200
 RATIO_SLACK_BYTES = 16 << 20
 DEFAULT_MEMBER_BYTES = 64 << 20
+PIECE_BYTES = 1 << 20
 
 
 class SafeArchive:
@@ -83,6 +84,22 @@ class SafeArchive:
             return self._zip.read(info)
         except Exception as error:  # zipfile raises whatever the malformed part provokes
             raise self._refusal(f"{member} is damaged", str(error)) from error
+
+    def require_whole(self) -> None:
+        """Read every member once, in pieces.
+
+        Raises
+        ------
+        ModelError
+            If one is damaged; the error names it.
+        """
+        for member, info in self._members.items():
+            try:
+                with self._zip.open(info) as stream:
+                    while stream.read(PIECE_BYTES):
+                        pass
+            except Exception as error:  # zipfile raises whatever the malformed part provokes
+                raise self._refusal(f"{member} is damaged", str(error)) from error
 
     def _checked(self) -> dict[str, zipfile.ZipInfo]:
         members: dict[str, zipfile.ZipInfo] = {}

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ptyrun.config import CompareConfig, EvaluationOptions, Fact
+from ptyrun.config import ArmKind, CompareConfig, EvaluationOptions, Fact
 from ptyrun.engine import durable, ledger, presence, store
 from ptyrun.engine import index as index_arrays
 from ptyrun.engine.manifest import ArmPlan, Change, Manifest, changes
@@ -193,6 +193,8 @@ def _like(wanted: Manifest, current: Manifest) -> Manifest:
 
 def _draw(wanted: Manifest, config: CompareConfig, scan: Scan, watcher: Watcher) -> Manifest:
     watcher.note(f"planning: {scan.n_frames} positions, patches of {scan.patch_px} px")
+    models = [arm.name for arm in wanted.arms if arm.kind == ArmKind.PREDICTOR]
+    survey.require_whole_models(Path(str(wanted.sources[f"arm.{name}"])) for name in models)
     tables = index.planned_tables(scan, wanted, config.groups_from)
     arms = []
     for arm in wanted.arms:

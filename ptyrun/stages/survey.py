@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint, PackageNotFoundError, version
 from pathlib import Path
 
+from ptyrun.archives import SafeArchive
 from ptyrun.config import ArmConfig, ArmKind, CompareConfig, Compression, Fact, role_gridsize
 from ptyrun.errors import GeometryError, InputError, ModelError, StorageError, UsageError
 from ptyrun.modelfiles import ModelFile, ModelKind, locate
@@ -22,6 +23,7 @@ from ptyrun.stages.fingerprints import Fingerprints
 
 _FRAMEWORK = {"tf": "tensorflow", "pytorch": "torch"}
 _RESERVED = {"index", "ground_truth"}
+_MODEL_ARCHIVES = {".keras", ".zip", ".pt2", ".ts", ".pt", ".pth"}
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,20 @@ def survey(config: CompareConfig, scan: Scan, fingerprints: Fingerprints) -> Sur
     if config.compression is not Compression.NONE:
         shared["compression"] = config.compression.value
     return Survey(arms=arms, shared=shared, gridsize=gridsize)
+
+
+def require_whole_models(paths: Iterable[Path]) -> None:
+    """Read models that carry checksums once, before the work on the first of them.
+
+    Raises
+    ------
+    ModelError
+        If a member of one is damaged.
+    """
+    for path in paths:
+        if path.suffix in _MODEL_ARCHIVES and path.is_file():
+            with SafeArchive(path, path.name) as archive:
+                archive.require_whole()
 
 
 def doubts(config: CompareConfig, scan: Scan) -> Iterator[str]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import struct
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -133,6 +135,21 @@ def test_a_model_that_does_not_tell_is_tried_before_the_work_on_the_others(
     nine_channels = write_network(tmp_path / "nine", gridsize=3) / "model.ts"
     more = f"--arm=name=other,path={nine_channels},gridsize=2"
     assert_refused([*study.words(tmp_path / "run"), more], "9 channels", tmp_path / "run")
+
+
+def test_a_model_with_a_changed_byte_is_named(study: Study, tmp_path: Path) -> None:
+    whole = write_network(tmp_path / "other", gridsize=2) / "model.ts"
+    with zipfile.ZipFile(whole) as archive:
+        weights = max(archive.infolist(), key=lambda info: info.file_size)
+    data = bytearray(whole.read_bytes())
+    name_bytes, extra_bytes = struct.unpack_from("<HH", data, weights.header_offset + 26)
+    begins = weights.header_offset + 30 + name_bytes + extra_bytes
+    data[begins + weights.compress_size // 2] ^= 1
+    damaged = tmp_path / "damaged.ts"
+    damaged.write_bytes(data)
+    more = f"--arm=name=other,path={damaged},gridsize=2"
+    words = [*study.words(tmp_path / "run"), more]
+    assert_refused(words, f"{weights.filename} is damaged", tmp_path / "run")
 
 
 def test_weights_without_a_network_are_named(study: Study, tmp_path: Path) -> None:

@@ -42,6 +42,13 @@ class Region:
         top, left = (self.height - height) // 2, (self.width - width) // 2
         return Region(self.top + top, self.left + left, height, width)
 
+    def overlap(self, other: Region) -> Region:
+        """What both hold; without rows or columns where they do not meet."""
+        top, left = max(self.top, other.top), max(self.left, other.left)
+        bottom = min(self.top + self.height, other.top + other.height)
+        right = min(self.left + self.width, other.left + other.width)
+        return Region(top, left, max(0, bottom - top), max(0, right - left))
+
     def as_tuple(self) -> tuple[int, int, int, int]:
         """(top, left, height, width)."""
         return self.top, self.left, self.height, self.width

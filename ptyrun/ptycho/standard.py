@@ -28,6 +28,8 @@ SOURCES: Mapping[str, str] = {
     "frc_one_bit": "van Heel and Schatz 2005; doi:10.1016/j.jsb.2005.05.009",
 }
 
+WORTH_A_NOTE = 5e-4  # of the region; less would be called 0.0 %
+
 THRESHOLDS: Mapping[str, frc.Threshold] = {
     "frc50": frc.fixed(0.5),
     "frc1over7": frc.fixed(1 / 7),
@@ -169,6 +171,6 @@ def _notes(curves: Curves, covered: Mask) -> tuple[str, ...]:
     if scales < len(metrics.WANG_WEIGHTS):
         notes.append(f"ms_ssim has {scales} of {len(metrics.WANG_WEIGHTS)} scales: a small image")
     holes = 1 - float(covered.mean())
-    if holes > 0:
+    if holes >= WORTH_A_NOTE:
         notes.append(f"{holes:.1%} of the region is not covered and not measured")
     return tuple(notes)

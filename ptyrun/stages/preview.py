@@ -30,7 +30,7 @@ from ptyrun.ptycho.standard import SOURCES
 from ptyrun.ptycho.stitching import Stitcher
 from ptyrun.report import partial
 from ptyrun.results import ArmResult, Results
-from ptyrun.stages.assembly import committed_patches, grid_shape
+from ptyrun.stages.assembly import committed_patches, compared_region, grid_shape
 from ptyrun.stages.index import ArmIndex
 
 Image = NDArray[np.complex64]
@@ -139,6 +139,7 @@ class _Desk:
     progress: Mapping[str, ArmProgress]
     scan: Scan
     options: EvaluationOptions
+    region: Region
     watcher: Watcher
 
     @classmethod
@@ -150,7 +151,8 @@ class _Desk:
         # Without a cache folder, because only preview/ may be written; no frame is read here.
         scan = open_scan(Path(str(manifest.sources["scan"])), str(kind) if kind else None)
         options = EvaluationOptions.from_facts(manifest.shared)
-        return cls(paths, manifest, progress, scan, options, watcher)
+        region = compared_region(paths, manifest, scan, options)
+        return cls(paths, manifest, progress, scan, options, region, watcher)
 
     def look_at(self, arm: ArmPlan) -> ArmPreview:
         done, lost = _readable(self.paths, self.progress[arm.name])
@@ -198,9 +200,12 @@ class _Desk:
         return belonging.place(self.scan, grid_shape(self.scan), found)
 
     def _mismatch(self, placement: belonging.Placement) -> str | None:
-        region = _bounds(placement.coverage)
-        coherence = belonging.agreement(placement, self.scan.object_guess, region)
-        return belonging.mismatch(placement, region, coherence)
+        coherence = belonging.agreement(placement, self.scan.object_guess, self.region)
+        return belonging.mismatch(placement, self.region, coherence)
+
+    def _region(self, seen: ArmPreview, coverage: Coverage) -> Region:
+        """What ``finalize`` will measure, as far as the patches of a partial arm reach."""
+        return self.region.overlap(_bounds(coverage)) if seen.is_partial else self.region
 
     def _stitched(self, arm: ArmPlan, done: ArmProgress) -> tuple[Image, Coverage]:
         shape = grid_shape(self.scan)
@@ -236,7 +241,7 @@ class _Desk:
                 self.scan.object_guess,
                 coverage,
                 self.options,
-                region=_bounds(coverage),
+                region=self._region(seen, coverage),
                 registered=registered,
             )
         except GeometryError as error:
@@ -285,7 +290,7 @@ def _document(desk: _Desk, files: PreviewFiles) -> str:
     results = Results(
         manifest_digest=desk.manifest.digest,
         has_ground_truth=desk.scan.object_guess is not None,
-        evaluated_region_px=(0, 0, *grid_shape(desk.scan)),
+        evaluated_region_px=desk.region.as_tuple(),
         arms={name: arm.result for name, arm in files.arms.items() if arm.result is not None},
         sources=SOURCES,
         notes=("a preview: measured over what is covered so far, no result of the run",),

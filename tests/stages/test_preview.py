@@ -84,6 +84,19 @@ def test_a_complete_run_covers_what_finalize_covers_and_is_not_stamped(
         assert found["arms"][arm]["covered_px"] == np.count_nonzero(coverage)
 
 
+def test_the_figures_of_a_complete_run_are_those_of_its_results(
+    complete_run: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(complete_run, folder)
+    shown = document(preview(folder))
+    results = json.loads((folder / "results.json").read_text())
+    assert shown["evaluated_region_px"] == results["evaluated_region_px"]
+    for name, arm in results["arms"].items():
+        assert shown["arms"][name]["standard"] == arm["standard"]
+        assert shown["arms"][name]["metrics"].items() <= arm["metrics"].items()
+
+
 def test_nothing_outside_its_folder_is_written(half_run: Path) -> None:
     shutil.rmtree(RunPaths(half_run).cache)
     before = outside_preview(half_run)

@@ -82,6 +82,6 @@ class Baseline(Recipe):
 class Reconstruction(Recipe):
     """Iterations over the whole scan, a few frames at once."""
 
-    epochs: int = 16
+    epochs: int = 32
     batch_frames: int = 32
     seed: int = 23

@@ -33,7 +33,7 @@ except ModuleNotFoundError as error:
     )
 
 ALGORITHM = "pty-chi LSQML"
-EPOCHS_PER_LINE = 4
+EPOCHS_PER_LINE = 8
 
 
 def reconstruct(hub: Hub, split: str, recipe: Reconstruction) -> None:

@@ -23,6 +23,10 @@ log = logging.getLogger("ptyrun")
 
 _CONSOLE = "ptyrun console"
 _PLAIN_EVERY_S = 5.0
+_LEGEND = (
+    "standard_*: the literature's definitions, FRC in fractions of Nyquist (-: agreement up to "
+    "Nyquist)\nthe others: those of compare_models, FRC in rings, PSNR for a peak of 255"
+)
 # Marks records for the session's log whose text this console shows by itself.
 _SHOWN = {"is_shown": True}
 
@@ -114,6 +118,7 @@ class Console:
         from ptyrun.stages.outputs import metrics_table
 
         click.echo(metrics_table(results))
+        click.echo(_LEGEND)
         click.echo(f"results in {run_dir}")
 
     def results_are_left(self) -> None:

@@ -14,7 +14,7 @@ from ptyrun.errors import GeometryError, InputError, ModelError, StorageError, U
 from ptyrun.modelfiles import ModelFile, ModelKind, locate
 from ptyrun.predictors import check_options, find, inspect
 from ptyrun.ptycho import belonging
-from ptyrun.ptycho.placement import SMALLEST_PX, scanned_region
+from ptyrun.ptycho.placement import SMALLEST_PX, check_span, scanned_region
 from ptyrun.ptycho.reconstruction import open_reconstruction
 from ptyrun.ptycho.scan import Scan
 from ptyrun.stages.assembly import grid_shape
@@ -54,6 +54,7 @@ def survey(config: CompareConfig, scan: Scan, fingerprints: Fingerprints) -> Sur
         For anything wrong that can be known before any work.
     """
     _check_arms(config.arms)
+    check_span(scan.positions_px)
     _check_crop(config.evaluation.stitch_crop_px, scan.patch_px)
     arms = _distinct([_survey_arm(arm, scan, fingerprints) for arm in config.arms])
     gridsize = max((arm.gridsize for arm in arms), default=1)

@@ -85,8 +85,7 @@ def doubts(config: CompareConfig, scan: Scan) -> Iterator[str]:
             f"{scan.path} was measured in the near field: what {' and '.join(networks)} predict "
             "means nothing unless they were trained for it"
         )
-    doubt = belonging.truth_doubt(scan)
-    if doubt is not None:
+    for doubt in belonging.truth_doubts(scan):
         yield f"{scan.path}: {doubt}"
     shape = grid_shape(scan)
     region = scanned_region(scan.positions_px, config.evaluation.stitch_crop_px, shape)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -103,6 +104,34 @@ def test_a_scan_whose_coordinates_are_exchanged_is_doubted_before_and_after(tmp_
     assert said in done.stderr
     assert any(said in note for note in results(tmp_path / "run")["notes"])
     assert said in (tmp_path / "run/report/report.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        (lambda a: {"diffraction": a["diffraction"][::-1]}, "frames do not belong to their posit"),
+        (lambda a: {"diffraction": a["diffraction"] ** 2}, "say --diffraction-kind intensity"),
+        (lambda _: {}, None),
+    ],
+    ids=["another order", "intensity", "as it should be"],
+)
+def test_a_scan_whose_frames_its_object_contradicts_is_doubted(
+    changed: Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]],
+    said: str | None,
+    tmp_path: Path,
+) -> None:
+    scan = write_scan(tmp_path / "scan.npz", **changed(scan_arrays()))
+    other = write_reconstruction(tmp_path / "recon.npz")
+    run_dir = tmp_path / "run"
+    words = [f"--test_data={scan}", f"--tike_recon_path={other}", f"--output_dir={run_dir}"]
+    done = ptyrun("compare", *words, "--quiet")
+    assert done.returncode == 0, done.stderr
+    if said is None:
+        assert "WARNING" not in done.stderr
+    else:
+        assert f"WARNING: {scan}: the " in done.stderr
+        assert said in done.stderr
+        assert any(said in note for note in results(run_dir)["notes"])
 
 
 def log_text(run_dir: Path) -> str:

@@ -22,6 +22,8 @@ from ptyrun.stages.fingerprints import Fingerprints
 
 _FRAMEWORK = {"tf": "tensorflow", "pytorch": "torch"}
 _RESERVED = {"index", "ground_truth"}
+# How much of it is predicted at a time and at all makes no other model.
+_AMOUNTS = {"batch_groups", "limit_groups"}
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,21 @@ def doubts(config: CompareConfig, scan: Scan) -> Iterator[str]:
             reason = belonging.mismatch(placement, region, coherence)
             if reason is not None:
                 yield f"{arm.path} does not belong to this scan: {reason}"
+
+
+def same_models(found: Survey) -> Iterator[str]:
+    """Say which arms predict the same, whatever their names: one of them was likely meant else."""
+    names: dict[tuple[tuple[str, Fact], ...], list[str]] = {}
+    for arm in found.arms:
+        if arm.config.kind is ArmKind.PREDICTOR:
+            model = tuple(item for item in arm.facts.items() if item[0] not in _AMOUNTS)
+            names.setdefault(model, []).append(arm.config.name)
+    for same in names.values():
+        if len(same) > 1:
+            yield (
+                f"the arms {' and '.join(same)} are the same model: equal weights, gridsize and "
+                "options; was another file meant?"
+            )
 
 
 def check_output_folder(folder: Path, what: str = "the run's folder") -> None:

@@ -148,6 +148,22 @@ def test_skipping_registration_makes_no_arm_foreign(study: Study, tmp_path: Path
     assert results(tmp_path / "run")["arms"]["reconstruction"]["mismatch"] is None
 
 
+@pytest.mark.parametrize(
+    ("words", "is_said"),
+    [("gridsize=1", True), ("gridsize=1,batch=2,label=Other", True), ("gridsize=2", False)],
+)
+def test_two_arms_of_one_model_are_named_once_before_the_work(
+    words: str, is_said: bool, study: Study, tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy.ts"  # a file without a card, which takes any gridsize
+    copy.write_bytes((study.baseline / "model.ts").read_bytes())
+    arms = [f"--baseline_dir={study.baseline}", f"--arm=name=two,path={copy},{words}"]
+    done = ptyrun("plan", f"--test_data={study.scan}", f"--output_dir={tmp_path / 'run'}", *arms)
+    assert done.returncode == 0, done.stderr
+    said = "WARNING: the arms baseline and two are the same model"
+    assert done.stderr.count(said) == int(is_said)
+
+
 def test_two_arms_of_one_algorithm_can_be_told_apart(study: Study, tmp_path: Path) -> None:
     words = study.words(tmp_path / "run", f"--arm=name=again,reconstruction={study.reconstruction}")
     assert ptyrun(*words).returncode == 0

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ptyrun.errors import GeometryError
 from ptyrun.ptycho.alignment import ONE_OBJECT, align, coherence
+from ptyrun.ptycho.order import frame_order
 from ptyrun.ptycho.orientation import FrameFit, frame_fit
 from ptyrun.ptycho.placement import Region, origins_px, placed
 from ptyrun.ptycho.reconstruction import Reconstruction
@@ -90,15 +91,39 @@ def agreement(
     return coherence(aligned.recon[known], aligned.truth[known])
 
 
-def truth_doubt(scan: Scan) -> str | None:
-    """Say in which other orientation the scan's own object would explain its frames; else None."""
+def truth_doubts(scan: Scan) -> tuple[str, ...]:
+    """Say why the scan's own object, frames and positions hardly belong together."""
     fit = None if scan.object_guess is None else frame_fit(scan, scan.object_guess)
-    if fit is None or fit.better is None:
+    if fit is None:
+        return ()
+    return tuple(filter(None, (_stored_as_intensity(fit), _turned_or_shuffled(scan, fit))))
+
+
+def _stored_as_intensity(fit: FrameFit) -> str | None:
+    if fit.root is None or not fit.looks_like_intensity:
         return None
     return (
-        f"its objectGuess explains the frames better with {fit.better}: residual "
-        f"{fit.turned[fit.better]:.2f} instead of {fit.as_given:.2f}; patches laid at these "
-        "positions and figures against this object mean little"
+        "the diffraction looks like intensity: say --diffraction-kind intensity; taken as "
+        f"amplitude, its objectGuess explains it with a residual of {fit.as_given:.2f}, its root "
+        f"with {fit.root:.2f}"
+    )
+
+
+def _turned_or_shuffled(scan: Scan, fit: FrameFit) -> str | None:
+    if fit.better is not None:
+        return (
+            f"its objectGuess explains the frames better with {fit.better}: residual "
+            f"{fit.turned[fit.better]:.2f} instead of {fit.as_given:.2f}; patches laid at these "
+            "positions and figures against this object mean little"
+        )
+    order = frame_order(scan)
+    if order is None or not order.is_lost:
+        return None
+    return (
+        "the frames do not belong to their positions: their correlation with what objectGuess "
+        f"promises there is {order.own:.2f}, where {order.own_expected:.2f} is expected, and that "
+        f"with frames at the nearest position {order.neighbour:.2f}, where "
+        f"{order.neighbour_expected:.2f} is; were frames or positions sorted on their own?"
     )
 
 

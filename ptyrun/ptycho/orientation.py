@@ -4,23 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ptyrun.ptycho.frame_model import (
+    Complex2D,
+    Positions,
+    frames_inside,
+    modelled_amplitudes,
+    spread,
+)
 from ptyrun.ptycho.measurement import Scan
 
-SAMPLED_FRAMES = 48
 SEED = 7
 
 # The right positions leave less than this part of what shuffled ones leave.
 EXPLAINING = 0.93
 # Another orientation must be better by this factor to be believed.
 CLEARLY = 0.9
-
-Complex2D = NDArray[np.complexfloating[Any, Any]]
-Positions = NDArray[np.float64]
+# And the root of the frames by this one: a poor probe reaches 0.75 with right amplitudes.
+ROOT_CLEARLY = 0.7
 
 
 @dataclass(frozen=True)
@@ -29,12 +33,15 @@ class FrameFit:
 
     ``as_given`` is that of the object at the scan's positions; ``shuffled`` the same with the
     positions exchanged among the frames, which is what an unrelated object leaves; ``turned`` has
-    those orientations, by name, that explain the frames in the same sense.
+    those orientations, by name, that explain the frames in the same sense. ``root`` is that of
+    the object against the root of the amplitudes, where it explains that; None where it does not,
+    or where amplitudes are roots of intensities already.
     """
 
     as_given: float
     shuffled: float
     turned: Mapping[str, float]
+    root: float | None = None
 
     @property
     def explains(self) -> bool:
@@ -46,6 +53,11 @@ class FrameFit:
         """The orientation that is clearly better than the one given, if any."""
         name = min(self.turned, key=lambda each: self.turned[each], default=None)
         return name if name and self.turned[name] < CLEARLY * self.as_given else None
+
+    @property
+    def looks_like_intensity(self) -> bool:
+        """Whether what was taken as amplitude is clearly better explained as intensity."""
+        return self.root is not None and self.root < ROOT_CLEARLY * self.as_given
 
 
 def frame_fit(scan: Scan, image: Complex2D, probe: Complex2D | None = None) -> FrameFit | None:
@@ -68,14 +80,12 @@ def frame_fit(scan: Scan, image: Complex2D, probe: Complex2D | None = None) -> F
     beam = scan.probe if probe is None else probe
     if scan.near_field or beam is None or beam.shape != (scan.patch_px, scan.patch_px):
         return None
-    positions = scan.positions_px
-    inside = np.flatnonzero(_inside(positions, image.shape, scan.patch_px))
+    inside = frames_inside(scan, image.shape)
     if len(inside) < 4:
         return None
-    spread = np.linspace(0, len(inside) - 1, min(len(inside), SAMPLED_FRAMES)).astype(np.int64)
-    frames = inside[spread]
+    frames = spread(inside)
     measured = scan.amplitudes(frames).astype(np.float64)
-    here = positions[frames]
+    here = scan.positions_px[frames]
     order = np.random.default_rng(SEED).permutation(len(frames))
     choices: dict[str, tuple[Complex2D, Positions]] = {
         "x and y of the positions exchanged": (image, here[:, ::-1]),
@@ -85,16 +95,21 @@ def frame_fit(scan: Scan, image: Complex2D, probe: Complex2D | None = None) -> F
         "the object left to right": (image[:, ::-1], here),
     }
 
-    def residuals(field: Complex2D, places: Positions) -> tuple[float, float]:
-        right, wrong = (_residual(measured, field, p, beam) for p in (places, places[order]))
+    def residuals(
+        field: Complex2D, places: Positions, amplitudes: NDArray[np.float64] = measured
+    ) -> tuple[float, float]:
+        right, wrong = (_residual(amplitudes, field, p, beam) for p in (places, places[order]))
         return right, wrong
 
     as_given, shuffled = residuals(image, here)
     turned = {name: residuals(*choice) for name, choice in choices.items()}
+    root, root_shuffled = residuals(image, here, np.sqrt(measured))
+    is_told = not scan.intensity and root < EXPLAINING * root_shuffled
     return FrameFit(
         as_given,
         shuffled,
         {name: right for name, (right, wrong) in turned.items() if right < EXPLAINING * wrong},
+        root if is_told else None,
     )
 
 
@@ -102,21 +117,7 @@ def _residual(
     measured: NDArray[np.float64], image: Complex2D, positions: Positions, probe: Complex2D
 ) -> float:
     """Root of the mean square over that of the amplitudes, with the best common scale."""
-    patches = _patches(image, positions, probe.shape[0])
-    spectra = np.fft.fftshift(np.fft.fft2(probe * patches), axes=(1, 2))
-    model = np.abs(spectra)
+    model = modelled_amplitudes(image, positions, probe)
     power = float(np.sum(model**2))
     scale = float(np.sum(model * measured)) / power if power > 0 else 0.0
     return float(np.sqrt(np.sum((scale * model - measured) ** 2) / np.sum(measured**2)))
-
-
-def _patches(image: Complex2D, positions: Positions, side: int) -> Complex2D:
-    """Patches (k, N, N) at whole pixels, moved inside where they would stick out."""
-    corners = np.rint(positions).astype(np.int64) - side // 2
-    corners = np.clip(corners, 0, np.array(image.shape) - side)
-    return np.stack([image[y : y + side, x : x + side] for y, x in corners.tolist()])
-
-
-def _inside(positions: Positions, shape: tuple[int, ...], side: int) -> NDArray[np.bool_]:
-    corners = np.rint(positions) - side // 2
-    return np.asarray(((corners >= 0) & (corners + side <= np.array(shape))).all(axis=1))

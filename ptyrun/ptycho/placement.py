@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ptyrun.errors import GeometryError
 
 SMALLEST_PX = 8  # side of what can be compared
+LEAST_SPAN_PX = 1.0
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,24 @@ class Region:
     def as_tuple(self) -> tuple[int, int, int, int]:
         """(top, left, height, width)."""
         return self.top, self.left, self.height, self.width
+
+
+def check_span(positions_px: NDArray[np.float64]) -> None:
+    """Refuse positions (n, 2) that never leave a pixel: they are in metres, or all the same.
+
+    Raises
+    ------
+    GeometryError
+        If there are several and they span less than a pixel in both directions.
+    """
+    spans = np.ptp(positions_px, axis=0)
+    if len(positions_px) > 1 and spans.max() < LEAST_SPAN_PX:
+        raise GeometryError(
+            f"the positions span {spans.max():.2f} px",
+            why=f"all {len(positions_px)} lie within one pixel: in y {spans[0]:.3g}, in x "
+            f"{spans[1]:.3g}; are they in metres, or all the same?",
+            do="store positions in object pixels",
+        )
 
 
 def scanned_region(

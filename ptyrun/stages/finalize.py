@@ -173,13 +173,8 @@ def _results(compared: _Comparison) -> Results:
         arms={plan.name: _arm_result(compared, plan) for plan in compared.manifest.arms},
         pairs=_pairs(compared),
         sources=SOURCES,
-        notes=(*compared.scan.notes, *_truth_doubts(compared.scan)),
+        notes=(*compared.scan.notes, *belonging.truth_doubts(compared.scan)),
     )
-
-
-def _truth_doubts(scan: Scan) -> tuple[str, ...]:
-    doubt = belonging.truth_doubt(scan)
-    return () if doubt is None else (doubt,)
 
 
 def _arm_result(compared: _Comparison, plan: ArmPlan) -> ArmResult:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 from ptyrun.config import ArmKind, CompareConfig, EvaluationOptions, Fact
@@ -78,7 +79,7 @@ def plan(
     current = None if new else _current(paths)
     if current is None:
         manifest = _draw(wanted, config, scan, watcher)
-        _tell(config, scan, watcher)
+        _tell(config, found, scan, watcher)
         # Not before the new plan stands: an input that cannot be used leaves the old run in place.
         aside = _set_aside(paths) if new and _holds_a_run(paths) else None
         _refuse_foreign_ledger(paths, manifest)
@@ -88,7 +89,7 @@ def plan(
     if changed:
         _refuse_changes(changed, invalidate)
         manifest = _draw(wanted, config, scan, watcher)
-        _tell(config, scan, watcher)
+        _tell(config, found, scan, watcher)
         presence.insist_on_nobody(paths)
         ledger.supersede(paths, current)
         _write(paths, manifest, scan)
@@ -107,7 +108,7 @@ def check(config: CompareConfig, watcher: Watcher = SILENT) -> Manifest:
     scan = open_scan(config.scan, config.selection.diffraction_kind)
     found = survey.survey(config, scan, Fingerprints(None))
     manifest = _draw(_undrawn(config, found, scan), config, scan, SILENT)
-    _tell(config, scan, watcher)
+    _tell(config, found, scan, watcher)
     return manifest
 
 
@@ -122,11 +123,11 @@ def _check_names(invalidate: Collection[str], wanted: Manifest, current: Manifes
             )
 
 
-def _tell(config: CompareConfig, scan: Scan, watcher: Watcher) -> None:
+def _tell(config: CompareConfig, found: survey.Survey, scan: Scan, watcher: Watcher) -> None:
     """Say before any work what will make a person doubt the result after it."""
     for note in scan.survey.notes:
         watcher.note(note)
-    for doubt in survey.doubts(config, scan):
+    for doubt in chain(survey.same_models(found), survey.doubts(config, scan)):
         watcher.warn(doubt)
 
 

@@ -15,7 +15,7 @@ from ptyrun.errors import GeometryError, InputError, ModelError, StorageError, U
 from ptyrun.modelfiles import ModelFile, ModelKind, locate
 from ptyrun.predictors import check_options, find, inspect
 from ptyrun.ptycho import belonging
-from ptyrun.ptycho.placement import SMALLEST_PX, scanned_region
+from ptyrun.ptycho.placement import SMALLEST_PX, check_span, scanned_region
 from ptyrun.ptycho.reconstruction import open_reconstruction
 from ptyrun.ptycho.scan import Scan
 from ptyrun.stages.assembly import grid_shape
@@ -24,6 +24,8 @@ from ptyrun.stages.fingerprints import Fingerprints
 _FRAMEWORK = {"tf": "tensorflow", "pytorch": "torch"}
 _RESERVED = {"index", "ground_truth"}
 _MODEL_ARCHIVES = {".keras", ".zip", ".pt2", ".ts", ".pt", ".pth"}
+# How much of it is predicted at a time and at all makes no other model.
+_AMOUNTS = {"batch_groups", "limit_groups"}
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ def survey(config: CompareConfig, scan: Scan, fingerprints: Fingerprints) -> Sur
         For anything wrong that can be known before any work.
     """
     _check_arms(config.arms)
+    check_span(scan.positions_px)
     _check_crop(config.evaluation.stitch_crop_px, scan.patch_px)
     arms = _distinct([_survey_arm(arm, scan, fingerprints) for arm in config.arms])
     gridsize = max((arm.gridsize for arm in arms), default=1)
@@ -100,8 +103,7 @@ def doubts(config: CompareConfig, scan: Scan) -> Iterator[str]:
             f"{scan.path} was measured in the near field: what {' and '.join(networks)} predict "
             "means nothing unless they were trained for it"
         )
-    doubt = belonging.truth_doubt(scan)
-    if doubt is not None:
+    for doubt in belonging.truth_doubts(scan):
         yield f"{scan.path}: {doubt}"
     shape = grid_shape(scan)
     region = scanned_region(scan.positions_px, config.evaluation.stitch_crop_px, shape)
@@ -119,6 +121,21 @@ def doubts(config: CompareConfig, scan: Scan) -> Iterator[str]:
             reason = belonging.mismatch(placement, region, coherence)
             if reason is not None:
                 yield f"{arm.path} does not belong to this scan: {reason}"
+
+
+def same_models(found: Survey) -> Iterator[str]:
+    """Say which arms predict the same, whatever their names: one of them was likely meant else."""
+    names: dict[tuple[tuple[str, Fact], ...], list[str]] = {}
+    for arm in found.arms:
+        if arm.config.kind is ArmKind.PREDICTOR:
+            model = tuple(item for item in arm.facts.items() if item[0] not in _AMOUNTS)
+            names.setdefault(model, []).append(arm.config.name)
+    for same in names.values():
+        if len(same) > 1:
+            yield (
+                f"the arms {' and '.join(same)} are the same model: equal weights, gridsize and "
+                "options; was another file meant?"
+            )
 
 
 def check_output_folder(folder: Path, what: str = "the run's folder") -> None:

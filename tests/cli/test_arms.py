@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -105,6 +106,34 @@ def test_a_scan_whose_coordinates_are_exchanged_is_doubted_before_and_after(tmp_
     assert said in (tmp_path / "run/report/report.md").read_text()
 
 
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        (lambda a: {"diffraction": a["diffraction"][::-1]}, "frames do not belong to their posit"),
+        (lambda a: {"diffraction": a["diffraction"] ** 2}, "say --diffraction-kind intensity"),
+        (lambda _: {}, None),
+    ],
+    ids=["another order", "intensity", "as it should be"],
+)
+def test_a_scan_whose_frames_its_object_contradicts_is_doubted(
+    changed: Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]],
+    said: str | None,
+    tmp_path: Path,
+) -> None:
+    scan = write_scan(tmp_path / "scan.npz", **changed(scan_arrays()))
+    other = write_reconstruction(tmp_path / "recon.npz")
+    run_dir = tmp_path / "run"
+    words = [f"--test_data={scan}", f"--tike_recon_path={other}", f"--output_dir={run_dir}"]
+    done = ptyrun("compare", *words, "--quiet")
+    assert done.returncode == 0, done.stderr
+    if said is None:
+        assert "WARNING" not in done.stderr
+    else:
+        assert f"WARNING: {scan}: the " in done.stderr
+        assert said in done.stderr
+        assert any(said in note for note in results(run_dir)["notes"])
+
+
 def log_text(run_dir: Path) -> str:
     return "".join(path.read_text() for path in (run_dir / "logs").glob("session-*.jsonl"))
 
@@ -117,6 +146,22 @@ def test_skipping_registration_makes_no_arm_foreign(study: Study, tmp_path: Path
     done = ptyrun("compare", *words, f"--output_dir={tmp_path / 'run'}")
     assert done.returncode == 0, done.stderr
     assert results(tmp_path / "run")["arms"]["reconstruction"]["mismatch"] is None
+
+
+@pytest.mark.parametrize(
+    ("words", "is_said"),
+    [("gridsize=1", True), ("gridsize=1,batch=2,label=Other", True), ("gridsize=2", False)],
+)
+def test_two_arms_of_one_model_are_named_once_before_the_work(
+    words: str, is_said: bool, study: Study, tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy.ts"  # a file without a card, which takes any gridsize
+    copy.write_bytes((study.baseline / "model.ts").read_bytes())
+    arms = [f"--baseline_dir={study.baseline}", f"--arm=name=two,path={copy},{words}"]
+    done = ptyrun("plan", f"--test_data={study.scan}", f"--output_dir={tmp_path / 'run'}", *arms)
+    assert done.returncode == 0, done.stderr
+    said = "WARNING: the arms baseline and two are the same model"
+    assert done.stderr.count(said) == int(is_said)
 
 
 def test_two_arms_of_one_algorithm_can_be_told_apart(study: Study, tmp_path: Path) -> None:

@@ -46,6 +46,14 @@ SCANS: dict[str, tuple[Callable[[], dict[str, np.ndarray | None]], str]] = {
         "px of the ground truth were scanned",
     ),
     "unequal lengths": (lambda: {"xcoords": np.ones(59)}, "lengths"),
+    "positions in metres": (
+        lambda: {k: v * 1e-8 for k, v in scan_arrays().items() if k[1:] == "coords"},
+        "the positions span 0.00 px",
+    ),
+    "all positions equal": (
+        lambda: {k: v * 0 + 40 for k, v in scan_arrays().items() if k[1:] == "coords"},
+        "the positions span 0.00 px",
+    ),
     "too few positions": (
         lambda: {k: v[:4] for k, v in scan_arrays().items() if k[0] in "dxy"},
         "too few",

@@ -99,7 +99,7 @@ def _process(words: list[str]) -> Iterator[subprocess.Popen[bytes]]:
     """Run ptyrun; it does not outlive this program, however that ends."""
     # Threads that spin while they wait slow each other down where cores are shared.
     environment = {"OMP_WAIT_POLICY": "PASSIVE", **os.environ}
-    process = subprocess.Popen([sys.executable, "-m", "ptyrun", *words], env=environment)
+    process = subprocess.Popen([sys.executable, "-P", "-m", "ptyrun", *words], env=environment)
     try:
         yield process
     finally:

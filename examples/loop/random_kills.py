@@ -82,7 +82,7 @@ def window(words: Sequence[str], run: Path, kill_after_s: float | None) -> tuple
 
 
 def ptyrun(*words: str | Path) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "ptyrun", *map(str, words)]
+    command = [sys.executable, "-P", "-m", "ptyrun", *map(str, words)]
     return subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL)
 
 

@@ -22,7 +22,8 @@ _PR_SET_PDEATHSIG = 1
 
 def ptyrun_words(*words: str) -> tuple[str, ...]:
     """Give the command that runs ptyrun with *words* in a fresh process of this very Python."""
-    return (sys.executable, "-m", "ptyrun", *words)
+    # -P: what lies in the current folder must not take the place of ptyrun or of what it imports.
+    return (sys.executable, "-P", "-m", "ptyrun", *words)
 
 
 class Parent:

@@ -155,7 +155,7 @@ class Crew:
         items_left = self._count_items_left()
         return Outcome(
             stop=stop,
-            reason=_reason(stop, sessions),
+            reason=self._reason(stop, sessions),
             chunks_done=chunks_done,
             chunks_left=self.chunks_left,
             items_done=max(0, self._items_left - items_left),
@@ -187,6 +187,17 @@ class Crew:
             )
         return ExitCode.INCOMPLETE
 
+    def _reason(self, stop: ExitCode, sessions: Collection[SessionFile]) -> str:
+        if stop is ExitCode.COMPLETE:
+            return "all chunks are committed"
+        closed = [session.closed for session in sessions if session.closed]
+        reasons = [each.reason for each in closed if each.exit_code == stop]
+        if reasons:
+            return Counter(reasons).most_common(1)[0][0]
+        # Who asked for quiet did not see what they said; an error comes last.
+        last = next(reversed(self._heard), "they said nothing")
+        return f"its workers could not work: {last}"
+
 
 def _task(plan: ArmPlan) -> str:
     return f"predict {plan.label}"
@@ -194,11 +205,3 @@ def _task(plan: ArmPlan) -> str:
 
 def _share(whole: int, place: int, n_places: int) -> int:
     return whole // n_places + (place < whole % n_places)
-
-
-def _reason(stop: ExitCode, sessions: Collection[SessionFile]) -> str:
-    if stop is ExitCode.COMPLETE:
-        return "all chunks are committed"
-    closed = [session.closed for session in sessions if session.closed]
-    said = [each.reason for each in closed if each.exit_code == stop]
-    return Counter(said).most_common(1)[0][0] if said else "its workers said why"

@@ -16,7 +16,7 @@ N_CHUNKS = 10_000
 def call(*words: str) -> None:
     """Run one ptyrun command in a process of its own; raise when it fails."""
     subprocess.run(
-        [sys.executable, "-m", "ptyrun", *words],
+        [sys.executable, "-P", "-m", "ptyrun", *words],
         check=True,
         stdin=subprocess.DEVNULL,
         capture_output=True,

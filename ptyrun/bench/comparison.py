@@ -152,7 +152,7 @@ def timed(hub: Path, output_dir: Path) -> tuple[float, Mapping[str, float]]:
     """Seconds of the whole process, and of its parts by name."""
     begun = time.perf_counter()
     done = subprocess.run(
-        [sys.executable, "-m", __name__, str(hub), str(output_dir)],
+        [sys.executable, "-P", "-m", __name__, str(hub), str(output_dir)],
         check=True,
         stdout=subprocess.PIPE,
         text=True,

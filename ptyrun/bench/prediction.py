@@ -120,7 +120,7 @@ def _in_own_process(
 ) -> Taken:
     words = map(str, (NETWORKS.index(network), batch, rounds, shared))
     done = subprocess.run(
-        [sys.executable, "-m", __name__, *words],
+        [sys.executable, "-P", "-m", __name__, *words],
         env={**os.environ, **variant.environment},
         check=True,
         stdout=subprocess.PIPE,

@@ -46,10 +46,11 @@ def command(
     words = session.words()
     if foreground:
         _require_own_session()
+        from ptyrun.background.children import ptyrun_words
         from ptyrun.background.session import track
         from ptyrun.cli.console import Console
 
-        argv = [sys.executable, "-m", "ptyrun", *sys.argv[1:]]
+        argv = ptyrun_words(*sys.argv[1:])
         ctx.exit(track(run_dir, argv, words, log, Console(), take_over=take_over))
 
     from ptyrun.background.control import start

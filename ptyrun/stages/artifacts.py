@@ -32,6 +32,13 @@ def _result_files(paths: RunPaths, results: Results, presentation: Presentation)
         yield paths.debug
 
 
+def found_in(paths: RunPaths) -> list[Path]:
+    """Files and folders in a run's folder that have the name of some result."""
+    fixed = [paths.results, paths.objects, paths.metrics_csv, paths.plot, paths.report]
+    optional = (path for name in _OPTIONAL for path in paths.root.glob(name))
+    return sorted(path for path in (*fixed, *optional) if path.exists())
+
+
 def remove_stale(paths: RunPaths, left: tuple[Path, ...]) -> None:
     """Delete what an earlier result left and this one, *left*, has not."""
     for stale in {path for name in _OPTIONAL for path in paths.root.glob(name)} - {*left}:

@@ -12,11 +12,12 @@ from ptyrun.config import ArmKind, CompareConfig, EvaluationOptions, Fact
 from ptyrun.engine import durable, ledger, presence, store
 from ptyrun.engine import index as index_arrays
 from ptyrun.engine.manifest import ArmPlan, Change, Manifest, changes
+from ptyrun.engine.planning import PlanLock
 from ptyrun.errors import DamageError, IdentityError, UsageError
 from ptyrun.paths import RunPaths
 from ptyrun.progress import SILENT, Watcher
 from ptyrun.ptycho.scan import Scan, open_scan
-from ptyrun.stages import index, survey
+from ptyrun.stages import artifacts, index, survey
 from ptyrun.stages.fingerprints import Fingerprints
 
 RESULTS = "results"
@@ -43,6 +44,8 @@ def plan(
 ) -> Plan:
     """Write what *config* will compute, or see that the run on disk computes just that.
 
+    One process at a time does; another one with the same *config* then finds the plan and joins.
+
     Parameters
     ----------
     config : CompareConfig
@@ -65,6 +68,8 @@ def plan(
     """
     paths = RunPaths(config.output_dir)
     survey.check_output_folder(paths.root)
+    if not new and not _holds_a_run(paths):
+        _refuse_to_overwrite(artifacts.found_in(paths), paths)
     if config.presentation.baseline_debug_dir is not None:
         survey.check_output_folder(Path(config.presentation.baseline_debug_dir), "the folder")
     fingerprints = Fingerprints(paths.digests)
@@ -76,31 +81,37 @@ def plan(
     _check_names(invalidate, wanted, _current(paths))
     if admit is not None:
         admit(wanted)
-    current = None if new else _current(paths)
-    if current is None:
-        manifest = _draw(wanted, config, scan, watcher)
-        _tell(config, found, scan, watcher)
-        # Not before the new plan stands: an input that cannot be used leaves the old run in place.
-        aside = _set_aside(paths) if new and _holds_a_run(paths) else None
-        _refuse_foreign_ledger(paths, manifest)
-        _write(paths, manifest, scan)
-        return Plan(manifest, aside)
-    changed = changes(_without_draw(current), _like(wanted, current))
-    if changed:
-        _refuse_changes(changed, invalidate)
-        manifest = _draw(wanted, config, scan, watcher)
-        _tell(config, found, scan, watcher)
-        presence.insist_on_nobody(paths)
-        ledger.supersede(paths, current)
-        _write(paths, manifest, scan)
-        return Plan(manifest)
-    kept = replace(current, sources=wanted.sources)
-    if kept.sources != current.sources:
-        kept.save(paths.manifest)
-    if not index_is_whole(kept, paths):
-        watcher.note("the group tables are damaged or incomplete: they are made again")
-        index.restore(paths, scan, kept)
-    return Plan(kept)
+    with PlanLock(paths, watcher) as lock:
+        current = None if new else _current(paths)
+        aside = None
+        if current is None:
+            manifest = _draw(wanted, config, scan, watcher)
+            _tell(config, found, scan, watcher)
+            # Not before the new plan stands: an input that cannot be used leaves the old run there.
+            if new and (_holds_a_run(paths) or artifacts.found_in(paths)):
+                aside = _set_aside(paths)
+                lock.follow()
+                current = _current(paths)
+        if current is None:
+            _refuse_foreign_ledger(paths, manifest)
+            _write(paths, manifest, scan)
+            return Plan(manifest, aside)
+        changed = changes(_without_draw(current), _like(wanted, current))
+        if changed:
+            _refuse_changes(changed, invalidate)
+            manifest = _draw(wanted, config, scan, watcher)
+            _tell(config, found, scan, watcher)
+            presence.insist_on_nobody(paths)
+            ledger.supersede(paths, current)
+            _write(paths, manifest, scan)
+            return Plan(manifest, aside)
+        kept = replace(current, sources=wanted.sources)
+        if kept.sources != current.sources:
+            kept.save(paths.manifest)
+        if not index_is_whole(kept, paths):
+            watcher.note("the group tables are damaged or incomplete: they are made again")
+            index.restore(paths, scan, kept)
+        return Plan(kept, aside)
 
 
 def check(config: CompareConfig, watcher: Watcher = SILENT) -> Manifest:
@@ -228,12 +239,22 @@ def _holds_a_run(paths: RunPaths) -> bool:
     return any(path.exists() for path in (paths.manifest, paths.ledger, paths.arrays))
 
 
+def _refuse_to_overwrite(results: list[Path], paths: RunPaths) -> None:
+    if results:
+        names = ", ".join(path.name for path in results)
+        raise UsageError(
+            f"{paths.root} holds results of something else: {names}",
+            why="this comparison writes files of these names, and nothing of it was run here",
+            do="choose another --output_dir, or set the folder aside with --new",
+        )
+
+
 def _set_aside(paths: RunPaths) -> Path:
     presence.insist_on_nobody(paths)
     now = datetime.datetime.now(datetime.UTC)
     aside = paths.root.with_name(f"{paths.root.name}.until-{now:%Y%m%dT%H%M%S%fZ}")
     durable.publish(paths.root, aside)
-    paths.root.mkdir()
+    paths.root.mkdir(exist_ok=True)  # who waits for the lock in it may have been quicker
     durable.fsync_folder(paths.root.parent)
     return aside
 

@@ -230,6 +230,21 @@ def test_an_output_folder_that_cannot_be_made_is_named(study: Study, tmp_path: P
     assert_refused(study.words(blocker / "run"), "cannot be written", blocker / "run")
 
 
+def test_a_folder_with_results_of_something_else_is_neither_overwritten_nor_lost(
+    study: Study, tmp_path: Path
+) -> None:
+    run_dir = tmp_path / "run"
+    run_dir.mkdir()
+    (run_dir / "comparison_metrics.csv").write_text("of another tool")
+    (run_dir / "compare.log").write_text("a log that somebody keeps here")
+    assert_refused(study.words(run_dir), "comparison_metrics.csv", run_dir)
+    assert (
+        CliRunner().invoke(cli, [*study.words(run_dir), "--new", "--max-chunks=1"]).exit_code == 75
+    )
+    (aside,) = tmp_path.glob("run.until-*")
+    assert (aside / "comparison_metrics.csv").read_text() == "of another tool"
+
+
 @pytest.fixture(params=["full", "read-only"])
 def refusing_disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
     """A file system in memory that takes nothing any more."""

@@ -1,0 +1,79 @@
+"""What do commands make of one folder that are started on it at the same moment?"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from filelock import FileLock
+
+from tests.studies import Study, ptyrun
+
+
+def begin(words: list[str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "ptyrun", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def ends(processes: list[subprocess.Popen[str]]) -> list[tuple[int, str]]:
+    """Exit code of each, and what it said."""
+    said = [process.communicate(timeout=120) for process in processes]
+    return [(p.returncode, "".join(s)) for p, s in zip(processes, said, strict=True)]
+
+
+def test_three_comparisons_started_at_once_on_a_fresh_folder_make_one_run(
+    study: Study, tmp_path: Path
+) -> None:
+    run_dir = tmp_path / "run"
+    for code, said in ends([begin(study.words(run_dir)) for _ in range(3)]):
+        assert code == 0, said
+    assert ptyrun("verify", str(run_dir)).returncode == 0
+    assert [folder.name for folder in tmp_path.iterdir()] == ["run"]
+
+
+def test_plans_made_at_once_are_one_plan(study: Study, tmp_path: Path) -> None:
+    run_dir = tmp_path / "run"
+    words = ["plan", *study.words(run_dir)[1:]]
+    told = ends([begin(words) for _ in range(3)])
+    assert [code for code, _ in told] == [0] * 3, told
+    assert sum("planning:" in said for _, said in told) == 1, "the others find it"
+
+
+def test_a_run_set_aside_while_others_wait_for_it_is_planned_again_once(
+    study: Study, tmp_path: Path
+) -> None:
+    run_dir = tmp_path / "run"
+    words = ["plan", *study.words(run_dir)[1:]]
+    assert ptyrun(*words).returncode == 0
+    with FileLock(run_dir / "claims" / "plan.lock"):
+        waiting = [begin(words), begin(words)]
+        for process in waiting:
+            assert process.stderr is not None
+            assert any("another process plans this run" in line for line in process.stderr)
+        run_dir.rename(tmp_path / "aside")
+        told = ends([begin(words), *waiting])
+    assert [code for code, _ in told] == [0, 0, 0], told
+    assert (tmp_path / "aside/manifest.json").exists()
+    assert ptyrun("verify", str(run_dir)).returncode == 0
+
+
+def test_two_that_begin_afresh_at_once_leave_one_whole_plan(study: Study, tmp_path: Path) -> None:
+    run_dir = tmp_path / "run"
+    words = ["plan", *study.words(run_dir, "--new")[1:]]
+    assert ptyrun(*words).returncode == 0
+    told = ends([begin(words), begin(words)])
+    assert [code for code, _ in told] == [0, 0], told
+    # The second one sets the first one's plan aside, or was in the new folder before it.
+    assert len(list(tmp_path.glob("run.until-*"))) in (1, 2)
+    assert ptyrun("verify", str(run_dir)).returncode == 0
+
+
+def test_a_dry_run_waits_for_nobody_and_writes_nothing(study: Study, tmp_path: Path) -> None:
+    words = ["plan", *study.words(tmp_path / "run", "--dry-run")[1:]]
+    assert ptyrun(*words).returncode == 0
+    assert not (tmp_path / "run").exists()

@@ -170,7 +170,7 @@ class Victim:
 
     def process(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run the command line in a process of its own."""
-        path = os.pathsep.join([str(self.site), os.environ.get("PYTHONPATH", "")])
+        path = os.pathsep.join(filter(None, [str(self.site), os.environ.get("PYTHONPATH")]))
         return subprocess.run(
             [sys.executable, "-m", "ptyrun", *words],
             env={**os.environ, **self.environment, "PYTHONPATH": path, "CUDA_VISIBLE_DEVICES": ""},

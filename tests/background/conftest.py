@@ -67,7 +67,10 @@ class Bench:
     def environment(self) -> dict[str, str]:
         return {
             **os.environ,
-            "PYTHONPATH": f"{self.inputs / 'site'}:{os.environ.get('PYTHONPATH', '')}",
+            # No empty part: Python would take it for the current folder.
+            "PYTHONPATH": os.pathsep.join(
+                filter(None, [str(self.inputs / "site"), os.environ.get("PYTHONPATH")])
+            ),
             "CUDA_VISIBLE_DEVICES": "",
             "XDG_RUNTIME_DIR": str(self.inputs),
             "PACE": json.dumps(self.pace),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from pathlib import Path
 
@@ -23,7 +24,10 @@ def executed(study: Study, tmp_path_factory: pytest.TempPathFactory) -> nbformat
     finalize.finalize(folder)
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     client = NotebookClient(notebook, timeout=120, kernel_name="python3")
-    client.execute(env={**os.environ, "RUN": str(folder), "MPLBACKEND": "agg"})
+    # In a loop that is closed afterwards: the client's own would be found unclosed in a later test.
+    with asyncio.Runner() as runner:
+        environment = {**os.environ, "RUN": str(folder), "MPLBACKEND": "agg"}
+        runner.run(client.async_execute(env=environment))
     return notebook
 
 

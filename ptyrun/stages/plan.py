@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
-from ptyrun.config import ArmKind, CompareConfig, EvaluationOptions, Fact
+from ptyrun.config import CompareConfig, EvaluationOptions, Fact
 from ptyrun.engine import durable, ledger, presence, store
 from ptyrun.engine import index as index_arrays
 from ptyrun.engine.manifest import ArmPlan, Change, Manifest, changes
 from ptyrun.engine.planning import PlanLock
 from ptyrun.errors import DamageError, IdentityError, UsageError
+from ptyrun.modelfiles import BACKENDS
 from ptyrun.paths import RunPaths
 from ptyrun.progress import SILENT, Watcher
 from ptyrun.ptycho.scan import Scan, open_scan
@@ -205,7 +206,8 @@ def _like(wanted: Manifest, current: Manifest) -> Manifest:
 
 def _draw(wanted: Manifest, config: CompareConfig, scan: Scan, watcher: Watcher) -> Manifest:
     watcher.note(f"planning: {scan.n_frames} positions, patches of {scan.patch_px} px")
-    models = [arm.name for arm in wanted.arms if arm.kind == ArmKind.PREDICTOR]
+    own = BACKENDS.values()  # what another package's predictor reads is its own affair
+    models = [arm.name for arm in wanted.arms if arm.facts.get("backend") in own]
     survey.require_whole_models(Path(str(wanted.sources[f"arm.{name}"])) for name in models)
     tables = index.planned_tables(scan, wanted, config.groups_from)
     arms = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint, PackageNotFoundError, version
@@ -23,7 +24,6 @@ from ptyrun.stages.fingerprints import Fingerprints
 
 _FRAMEWORK = {"tf": "tensorflow", "pytorch": "torch"}
 _RESERVED = {"index", "ground_truth"}
-_MODEL_ARCHIVES = {".keras", ".zip", ".pt2", ".ts", ".pt", ".pth"}
 # How much of it is predicted at a time and at all makes no other model.
 _AMOUNTS = {"batch_groups", "limit_groups"}
 
@@ -84,7 +84,8 @@ def require_whole_models(paths: Iterable[Path]) -> None:
         If a member of one is damaged.
     """
     for path in paths:
-        if path.suffix in _MODEL_ARCHIVES and path.is_file():
+        # State dicts of older PyTorch are no archives; what should be one is told by its reader.
+        if path.is_file() and zipfile.is_zipfile(path):
             with SafeArchive(path, path.name) as archive:
                 archive.require_whole()
 

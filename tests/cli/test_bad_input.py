@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner
 
 from ptyrun.cli.main import cli
@@ -158,6 +159,17 @@ def test_a_model_with_a_changed_byte_is_named(study: Study, tmp_path: Path) -> N
     more = f"--arm=name=other,path={damaged},gridsize=2"
     words = [*study.words(tmp_path / "run"), more]
     assert_refused(words, f"{weights.filename} is damaged", tmp_path / "run")
+
+
+def test_weights_of_an_older_pytorch_are_no_archive_and_are_planned_all_the_same(
+    study: Study, tmp_path: Path
+) -> None:
+    weights = tmp_path / "net.pth"
+    torch.save({"w": torch.ones(1)}, weights, _use_new_zipfile_serialization=False)
+    more = f"--arm=name=other,path={weights},factory=nets:make,gridsize=2"
+    words = ["plan", *study.words(tmp_path / "run")[1:], more]
+    result = CliRunner().invoke(cli, words)
+    assert result.exit_code == 0, result.stderr
 
 
 def test_weights_without_a_network_are_named(study: Study, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from PIL import Image, UnidentifiedImageError
 
 from ptyrun.background.completion import Counts
 from ptyrun.engine import checksums
-from ptyrun.engine.check import Kind, Level, verify
+from ptyrun.engine.check import HARMLESS, Level, verify
 from ptyrun.engine.checksums import file_sha256
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import Manifest
@@ -26,8 +26,6 @@ from ptyrun.paths import RunPaths
 from ptyrun.results import Results
 
 _AGAIN = "run `ptyrun finalize` and `ptyrun report` again, or start the session once more"
-# Files that nobody reads, and a cache that is made again.
-_HARMLESS = frozenset({Kind.FOREIGN, Kind.STATE})
 
 
 def count(paths: RunPaths, manifest: Manifest) -> Counts:
@@ -80,7 +78,7 @@ def _check_chunks(paths: RunPaths, manifest: Manifest) -> None:
                 do="run `ptyrun run` on it again",
             )
     for damage in verify(paths, Level.FULL):
-        if damage.kind not in _HARMLESS:
+        if damage.kind not in HARMLESS:
             raise DamageError(
                 f"not as the ledger says: {damage.path}",
                 why=f"{damage.kind}: {damage.detail}",

@@ -61,6 +61,10 @@ class Kind(StrEnum):
     CACHE = "cache"
 
 
+# Files that nobody reads, and a cache that is made again.
+HARMLESS = frozenset({Kind.FOREIGN, Kind.STATE})
+
+
 @dataclass(frozen=True)
 class Damage:
     """One thing that is not as it should be; ``arm`` and ``chunk`` where it is a chunk.

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ptyrun.engine import check, checksums
-from ptyrun.engine.check import Kind
+from ptyrun.engine.check import HARMLESS
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import Change, Manifest, changes
 from ptyrun.errors import BlockedError, DamageError, PtyrunError, UsageError
@@ -29,8 +29,6 @@ _OF_AN_ARM = frozenset(
     | {"backend", "framework", "gridsize"}
 )
 _OPTION = "option."
-# Files that nobody reads, and a cache that is made again.
-_HARMLESS = frozenset({Kind.FOREIGN, Kind.STATE})
 
 
 class UnmetError(UsageError):
@@ -152,7 +150,7 @@ def _not_yet(paths: RunPaths, ledger: Ledger, why: str) -> PtyrunError:
 
 def _require_whole(paths: RunPaths) -> None:
     wrong = [
-        *(damage for damage in check.verify(paths) if damage.kind not in _HARMLESS),
+        *(damage for damage in check.verify(paths) if damage.kind not in HARMLESS),
         *(f"{name}: {why}" for name, why in checksums.problems(paths.root)),
     ]
     if wrong:

@@ -108,9 +108,18 @@ class HalvingPredictor:
         return self._predictor.batch_items
 
     def predict(
-        self, diffraction: NDArray[np.float32], local_offsets_px: NDArray[np.float32]
+        self,
+        diffraction: NDArray[np.float32],
+        local_offsets_px: NDArray[np.float32],
+        first_row: int = 0,
     ) -> NDArray[np.complex64]:
         """One patch per group; see :class:`ptyrun.predictors.Predictor`.
+
+        Parameters
+        ----------
+        first_row : int
+            The batch's row that the first group is to lie in; at most ``batch_items`` less the
+            number of groups.
 
         Raises
         ------
@@ -119,7 +128,7 @@ class HalvingPredictor:
         """
         while True:
             try:
-                return self._in_pieces(diffraction, local_offsets_px)
+                return self._in_pieces((diffraction, local_offsets_px), first_row)
             except _OUT_OF_MEMORY as error:
                 too_many = self._predictor.batch_items
                 smaller = _halved(too_many, error, self._on_halving)
@@ -134,17 +143,19 @@ class HalvingPredictor:
         self._predictor.close()
 
     def _in_pieces(
-        self, diffraction: NDArray[np.float32], local_offsets_px: NDArray[np.float32]
+        self, given: tuple[NDArray[np.float32], NDArray[np.float32]], first_row: int
     ) -> NDArray[np.complex64]:
+        n_groups, patch_px = given[0].shape[:2]
         step = self._predictor.batch_items
+        before = first_row % step
+        after = -(before + n_groups) % step
+        diffraction, offsets_px = (_padded(array, before, after) for array in given)
         parts = []
         for start in range(0, len(diffraction), step):
             piece = slice(start, start + step)
-            given = diffraction[piece], local_offsets_px[piece]
-            patches = self._predictor.predict(*(_padded(array, step) for array in given))
-            check_form(patches, step, diffraction.shape[1])
-            parts.append(patches)
-        return np.concatenate(parts)[: len(diffraction)]
+            parts.append(self._predictor.predict(diffraction[piece], offsets_px[piece]))
+            check_form(parts[-1], step, patch_px)
+        return np.concatenate(parts)[before : before + n_groups]
 
 
 def _open(
@@ -190,6 +201,7 @@ def _why(error: PredictorOutOfMemoryError | MemoryError) -> str:
     return str(error) or type(error).__name__
 
 
-def _padded(array: NDArray[np.float32], length: int) -> NDArray[np.float32]:
-    missing = length - len(array)
-    return np.concatenate([array, np.repeat(array[-1:], missing, axis=0)]) if missing else array
+def _padded(array: NDArray[np.float32], before: int, after: int) -> NDArray[np.float32]:
+    if before == after == 0:
+        return array
+    return np.pad(array, [(before, after), *[(0, 0)] * (array.ndim - 1)], mode="edge")

@@ -55,6 +55,8 @@ class HostilePredictor:
         time.sleep(self._does.get("batch_s", 0))
         field = np.fft.fftshift(np.fft.ifft2(diffraction.mean(axis=3)), axes=(1, 2))
         patches = (1 + field / np.abs(field).max(axis=(1, 2), keepdims=True)).astype(np.complex64)
+        if self._does.get("rows_differ"):  # as kernels for the last rows of a matrix may
+            patches += np.float32(1e-4) * np.arange(len(patches))[:, None, None]
         returns = self._does.get("returns")
         if returns == "one too few":
             return patches[:-1]

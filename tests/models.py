@@ -25,6 +25,13 @@ def groups(n: int, seed: int = 0) -> tuple[NDArray[np.float32], NDArray[np.float
     )
 
 
+def same_rows(n: int, batch: int) -> NDArray[np.intp]:
+    """An order of *n* groups in which each keeps its row of a batch, beside other ones."""
+    generator = np.random.default_rng(5)
+    rows = [generator.permutation(np.arange(row, n, batch)) for row in range(batch)]
+    return np.stack(rows, axis=1).ravel()
+
+
 class SmallMemory:
     """Adds up each group's frames; has memory for no more than *fits* groups."""
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from ptyrun.halving import Halving, HalvingPredictor
 from ptyrun.predictors import PredictorOutOfMemoryError, WrongFormError
@@ -43,6 +44,25 @@ def test_the_callers_batch_stays_when_memory_runs_out_while_predicting() -> None
     predictor.predict(*groups(12))
     assert predictor.batch_items == 12
     assert predictor.predict(*groups(12)).shape[0] == 12
+
+
+@pytest.mark.parametrize("fits", [1, 3, 4, 12])
+@pytest.mark.parametrize("rows", [range(12), range(5), range(4, 9), range(11, 12)])
+def test_groups_keep_their_rows_of_the_batch(fits: int, rows: range) -> None:
+    class Rows(SmallMemory):
+        def predict(
+            self, diffraction: NDArray[np.float32], local_offsets_px: NDArray[np.float32]
+        ) -> NDArray[np.complex64]:
+            patches = super().predict(diffraction, local_offsets_px)
+            return patches + np.arange(len(patches), dtype=np.complex64)[:, None, None]
+
+    def halving() -> HalvingPredictor:
+        return HalvingPredictor.opened(lambda batch: Rows(batch, fits), 12, lambda halving: None)
+
+    given = groups(12)
+    part = (array[rows.start : rows.stop] for array in given)
+    patches = halving().predict(*part, first_row=rows.start)
+    assert np.array_equal(patches, halving().predict(*given)[rows.start : rows.stop])
 
 
 def test_every_halving_is_told_with_its_reason() -> None:

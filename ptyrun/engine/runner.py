@@ -191,7 +191,7 @@ class _Session:
             return stop
         with opened_work(bench, plan, open_work) as work:
             schedule = self._schedules[plan.name]
-            schedule.stretch_chunks = max(1, work.batch_items // plan.chunk_items)
+            schedule.batch_items = work.batch_items
             arm_run = ArmRun(bench, plan, schedule, work)
             try:
                 stop = arm_run.loop()

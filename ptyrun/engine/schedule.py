@@ -29,9 +29,16 @@ class Stretch:
     taken_s: float
 
     def batches(self, batch_items: int) -> Iterator[range]:
-        """Cut the items into pieces of at most *batch_items*."""
-        for start in range(self.items.start, self.items.stop, batch_items):
-            yield range(start, min(start + batch_items, self.items.stop))
+        """Cut the items at the multiples of *batch_items*.
+
+        So every item has its place in a batch, whatever the chunks and sessions: what is computed
+        may depend on the place, by rounding.
+        """
+        start = self.items.start
+        while start < self.items.stop:
+            stop = min(start - start % batch_items + batch_items, self.items.stop)
+            yield range(start, stop)
+            start = stop
 
 
 class Quota:
@@ -64,8 +71,8 @@ class Schedule:
 
     Attributes
     ----------
-    stretch_chunks : int
-        How many neighbours may be computed together.
+    batch_items : int
+        Neighbouring chunks are computed together as far as they fill batches of as many.
     """
 
     def __init__(
@@ -82,7 +89,7 @@ class Schedule:
         self._ledger = ledger
         self._claims = claims
         self._quota = quota
-        self.stretch_chunks = 1
+        self.batch_items = 1
         self._max_attempts = max_attempts
         self._not_before_s: dict[int, float] = {}
         self._single: set[int] = set()
@@ -118,22 +125,21 @@ class Schedule:
         return Stretch(chunks, range(first.start, last.stop), time.monotonic())
 
     def _pick(self, others: set[int]) -> range:
-        limit = self._quota.allows(self.stretch_chunks)
         start: int | None = None
-        stop = 0
-        if limit < 1:
+        stop = end = 0
+        if self._quota.allows(1) < 1:
             return range(0)
         for chunk in self._arm.missing():
             if chunk in others or chunk in self._in_hand or self._is_marked(chunk):
                 if start is not None:
                     break
             elif start is None:
-                start, stop = chunk, chunk + 1
+                start, stop, end = chunk, chunk + 1, self._end(chunk)
             elif chunk == stop:
                 stop += 1
             else:
                 break
-            if start is not None and stop - start >= limit:
+            if start is not None and stop >= end:
                 break
         return self._pick_marked(others) if start is None else range(start, stop)
 
@@ -153,9 +159,17 @@ class Schedule:
         stop = first + 1
         alike = {chunk for count, chunk in marked if count == 1 and self._may_be_innocent(chunk)}
         if first in alike:
-            while stop in alike and stop - first < self._quota.allows(self.stretch_chunks):
+            end = self._end(first)
+            while stop in alike and stop < end:
                 stop += 1
         return range(first, stop)
+
+    def _end(self, first: int) -> int:
+        """The end of the chunks that fill the batches which chunk *first* needs anyway."""
+        filled = -(-self._plan.chunk_range(first).stop // self.batch_items) * self.batch_items
+        n_chunks = self._plan.n_chunks
+        end = n_chunks if filled >= self._plan.n_items else filled // self._plan.chunk_items
+        return min(end, first + self._quota.allows(n_chunks))
 
     def _may_be_innocent(self, chunk: int) -> bool:
         """Tell whether nothing but one session's death speaks against *chunk*."""

@@ -32,10 +32,13 @@ class GroupInputs:
         Normalised amplitude.
     local_offsets_px : ndarray of float32, shape (k, 1, 2, C)
         Upstream's layout: axis 2 = [x, y], sign -1.
+    items : range
+        Their numbers in the arm's table.
     """
 
     diffraction: NDArray[np.float32]
     local_offsets_px: NDArray[np.float32]
+    items: range
 
 
 class PatchWork:
@@ -63,7 +66,9 @@ class PatchWork:
             of = f"of the first {n_items} groups of this session"
             log.info("DIAGNOSTIC %s_input stats: %s, %s", self._arm.name, stats, of)
         try:
-            return self._predictor.predict(inputs.diffraction, inputs.local_offsets_px)
+            # A matrix product sums its last rows in another order: every group keeps its row.
+            first_row = inputs.items.start % self.batch_items
+            return self._predictor.predict(inputs.diffraction, inputs.local_offsets_px, first_row)
         except WrongFormError as error:
             raise gates.wrong_form(self._arm.name, error) from error
 
@@ -95,4 +100,5 @@ def read_groups(scan: Scan, index: ArmIndex, items: range) -> GroupInputs:
     return GroupInputs(
         diffraction=normalised_groups(scan, frames, float(index.normalisation[0])),
         local_offsets_px=grouping.local_offsets_px(scan.positions_px, frames).astype(np.float32),
+        items=items,
     )

@@ -24,6 +24,7 @@ from ptyrun.predictors import (
 )
 from tests.backends import keras_nets
 from tests.backends.keras_nets import N, network, saved
+from tests.models import same_rows
 
 # The same network in another batch or another file: rounding only.
 CLOSE = {"rtol": 0, "atol": 1e-5}
@@ -67,19 +68,17 @@ def predictor(tmp_path_factory: pytest.TempPathFactory) -> TensorFlowPredictor:
     return TensorFlowPredictor.open(request(path, batch_items=8))
 
 
-def test_a_patch_has_the_same_bits_in_any_cut_and_order(predictor: TensorFlowPredictor) -> None:
+def test_a_patch_has_the_same_bits_whatever_lies_in_the_other_rows(
+    predictor: TensorFlowPredictor,
+) -> None:
     diffraction, offsets = specimen(24, N, 2)
-    straight = np.concatenate(
-        [predictor.predict(diffraction[i : i + 8], offsets[i : i + 8]) for i in (0, 8, 16)]
-    )
-    order = np.random.default_rng(5).permutation(24)
-    mixed = np.concatenate(
-        [
-            predictor.predict(diffraction[order[i : i + 8]], offsets[order[i : i + 8]])
-            for i in (0, 8, 16)
-        ]
-    )
-    assert np.array_equal(mixed, straight[order])
+
+    def patches(order: NDArray[np.intp]) -> NDArray[np.complex64]:
+        batches = order.reshape(3, 8)
+        return np.concatenate([predictor.predict(diffraction[b], offsets[b]) for b in batches])
+
+    order = same_rows(24, 8)
+    assert np.array_equal(patches(order), patches(np.arange(24))[order])
 
 
 def test_a_batch_of_another_size_is_refused(predictor: TensorFlowPredictor) -> None:

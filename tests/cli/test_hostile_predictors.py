@@ -108,6 +108,21 @@ def test_a_blocker_names_the_command_and_the_figures(site: Path, tmp_path: Path)
     assert "DIAGNOSTIC" in text and "nonzero_count=0/" in text
 
 
+@pytest.mark.parametrize("chunk", [1, 3, 7, 25, 40])
+def test_where_a_group_lies_in_its_batch_depends_on_neither_chunks_nor_windows(
+    chunk: int, site: Path, tmp_path: Path
+) -> None:
+    found = []
+    for folder, words in (("one", []), ("many", [f"--pinn-chunk-size={chunk}", "--max-chunks=3"])):
+        victim = victim_of(site, tmp_path / folder, rows_differ=True)
+        words = victim.words("compare", *words, batch=8)
+        while (done := victim.ptyrun(*words)).returncode == INCOMPLETE:
+            pass
+        assert done.returncode == COMPLETE, done.stderr
+        found.append(victim.patches)
+    assert np.array_equal(*found)
+
+
 @pytest.mark.parametrize("when", ["opens_out_of_memory_above", "out_of_memory_above"])
 def test_a_batch_that_does_not_fit_is_halved_and_later_sessions_begin_with_the_one_that_did(
     when: str, site: Path, good: Victim, tmp_path: Path

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ptyrun.backends.quiet_tensorflow import keras, tf
+from ptyrun.backends.quiet_tensorflow import GPUS, keras, tf
 
 # Keeps the division finite where no mask reaches; upstream's value.
 MASK_FLOOR = 0.001
@@ -109,17 +109,17 @@ class ReassemblePatchesLayer(_Layer):
     def call(self, inputs: list[tf.Tensor]) -> tf.Tensor:
         """(B, N, N, C) complex64 and (B, 1, 2, C) [x, y] px to (B, padded, padded, 1)."""
         patches, offsets_px = inputs
-        along_x = shift_matrices(-offsets_px[:, 0, 0, :], self._N, self._padded_px)
-        along_y = shift_matrices(-offsets_px[:, 0, 1, :], self._N, self._padded_px)
-        patches = tf.transpose(patches, [0, 3, 1, 2])
-        weight_y, weight_x = _mask_along(along_y), _mask_along(along_x)
-        weight = tf.reduce_sum(weight_y[..., :, None] * weight_x[..., None, :], axis=1)
-        weight += MASK_FLOOR
-        mean = tf.complex(
-            _laid(tf.math.real(patches), along_y, along_x) / weight,
-            _laid(tf.math.imag(patches), along_y, along_x) / weight,
-        )
-        return tf.expand_dims(mean, -1)
+        channels = patches.shape[-1]
+        line = central_half(self._N)
+        mask = tf.broadcast_to((line[:, None] * line)[None, :, :, None], tf.shape(patches))
+        parts = tf.stack([tf.math.real(patches), tf.math.imag(patches), mask], axis=-1)
+        images = tf.reshape(tf.transpose(parts, [0, 3, 1, 2, 4]), [-1, self._N, self._N, 3])
+        shifts_px = tf.reshape(tf.transpose(-offsets_px[:, 0], [0, 2, 1]), [-1, 2])
+        laid = shifted(images, shifts_px, self._padded_px)
+        laid = tf.reshape(laid, [-1, channels, self._padded_px, self._padded_px, 3])
+        total = tf.reduce_sum(laid, axis=1)
+        weight = total[..., 2] + MASK_FLOOR
+        return tf.expand_dims(tf.complex(total[..., 0] / weight, total[..., 1] / weight), -1)
 
 
 class TrimReconstructionLayer(_Layer):
@@ -142,41 +142,51 @@ def central_half(n: int) -> tf.Tensor:
     return tf.constant([float(border <= i < n - border) for i in range(n)])
 
 
-def shift_matrices(shifts_px: tf.Tensor, n: int, padded_px: int) -> tf.Tensor:
-    """Matrices that lay a line of *n* pixels on a longer one, shifted by linear interpolation.
+@tf.function(jit_compile=not GPUS, autograph=False)  # type: ignore[untyped-decorator]
+def shifted(images: tf.Tensor, shifts_px: tf.Tensor, padded_px: int) -> tf.Tensor:
+    """Lay images on larger canvases, shifted by bilinear interpolation.
+
+    Compiled by XLA, as upstream does: its products are added without being rounded first, and
+    only so the bits are upstream's.
 
     Parameters
     ----------
-    shifts_px : tensor of float32, shape (B, C)
-        Towards larger indices.
-    n, padded_px : int
-        Lengths of the line and of the line it is laid on, which share their centre.
+    images : tensor of float32, shape (M, N, N, K)
+        K images are shifted alike.
+    shifts_px : tensor of float32, shape (M, 2)
+        [x, y], towards larger indices.
+    padded_px : int
+        Side of a canvas, which shares its centre with the image.
 
     Returns
     -------
-    tensor of float32, shape (B, C, padded_px, n)
-        Two values per row at most, which sum to 1 where both neighbours exist.
+    tensor of float32, shape (M, padded_px, padded_px, K)
+        Zero where no pixel is near.
     """
+    n = images.shape[1]
     border = (padded_px - n) // 2
-    # Rounded as upstream rounds it: the canvas coordinate first, then the distance.
-    source_px = tf.range(padded_px, dtype=tf.float32) - shifts_px[:, :, None]
-    distance_px = source_px[..., None] - tf.range(border, border + n, dtype=tf.float32)
-    return tf.maximum(0.0, 1.0 - tf.abs(distance_px))
+    # Rounded as upstream rounds it: the coordinate on the canvas, from which the image is cut.
+    source_px = tf.range(padded_px, dtype=tf.float32)[None, :, None] - shifts_px[:, None, :]
+    before_px = tf.floor(source_px)
+    after = source_px - before_px
+    first = tf.cast(before_px, tf.int32) - border
+    x, y = after[:, None, :, 0, None], after[:, :, None, 1, None]
+    pixels = tf.reshape(images, [-1, n * n, images.shape[-1]])
 
+    def neighbours(right: int, below: int) -> tf.Tensor:
+        column, row = first[:, None, :, 0] + right, first[:, :, None, 1] + below
+        inside = (column >= 0) & (column < n) & (row >= 0) & (row < n)
+        index = tf.clip_by_value(row, 0, n - 1) * n + tf.clip_by_value(column, 0, n - 1)
+        found = tf.gather(pixels, tf.reshape(index, [-1, padded_px**2]), batch_dims=1)
+        found = tf.reshape(found, [-1, padded_px, padded_px, images.shape[-1]])
+        return found * tf.cast(inside, tf.float32)[..., None]
 
-def _mask_along(matrices: tf.Tensor) -> tf.Tensor:
-    """Lay the mask's line, 1 in the central half: (B, C, padded, N) to (B, C, padded).
-
-    A sum of columns, not a product with one vector for all: with oneDNN on AVX-512,
-    TensorFlow 2.21 multiplies a batch of matrices by a single one wrongly, or crashes.
-    """
-    n = matrices.shape[-1]
-    return tf.reduce_sum(matrices[..., n // 4 : n - n // 4], axis=-1)
-
-
-def _laid(patches: tf.Tensor, along_y: tf.Tensor, along_x: tf.Tensor) -> tf.Tensor:
-    """Sum over a group's shifted patches: (B, C, N, N) to (B, padded, padded)."""
-    return tf.reduce_sum(along_y @ tf.matmul(patches, along_x, transpose_b=True), axis=1)
+    return (
+        (1.0 - x) * (1.0 - y) * neighbours(0, 0)
+        + x * (1.0 - y) * neighbours(1, 0)
+        + (1.0 - x) * y * neighbours(0, 1)
+        + x * y * neighbours(1, 1)
+    )
 
 
 LAYERS: Mapping[str, type[keras.layers.Layer]] = {

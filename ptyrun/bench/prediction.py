@@ -84,12 +84,16 @@ NETWORKS = (Network("PtychoPINN", "dense/gs2", 2), Network("Baseline", "baseline
 
 @dataclass(frozen=True)
 class Taken:
-    """Milliseconds per patch of each round, and the largest difference from upstream's patches."""
+    """Milliseconds per patch of each round, and how far the patches are from upstream's.
+
+    ``centre`` and ``whole`` are the largest differences; ``equal`` counts patches without any.
+    """
 
     wall_ms: tuple[float, ...]
     cpu_ms: tuple[float, ...]
     centre: float
     whole: float
+    equal: int
 
 
 def measure(scale: Scale) -> list[Figure]:
@@ -111,7 +115,8 @@ def _figures(scale: Scale) -> Iterator[Figure]:
                     taken.wall_ms,
                     "ms",
                     note=f"a patch; CPU at least {min(taken.cpu_ms):.1f} ms; off upstream's "
-                    f"by {taken.centre:.1e} in the centre, {taken.whole:.1e} anywhere",
+                    f"by {taken.centre:.1e} in the centre, {taken.whole:.1e} anywhere, "
+                    f"{taken.equal} of {N_GROUPS} not at all",
                 )
 
 
@@ -127,7 +132,7 @@ def _in_own_process(
         text=True,
     )
     found = json.loads(done.stdout.splitlines()[-1])
-    return Taken(tuple(found["wall_ms"]), tuple(found["cpu_ms"]), found["centre"], found["whole"])
+    return Taken(**found)
 
 
 def predict(network: Network, batch: int, rounds: int, shared: Path) -> Taken:
@@ -151,6 +156,7 @@ def predict(network: Network, batch: int, rounds: int, shared: Path) -> Taken:
         tuple(cpu_ms[1:]),
         float(off[:, CENTRE, CENTRE].max()),
         float(off.max()),
+        int((off.max(axis=(1, 2)) == 0).sum()),
     )
 
 

@@ -6,13 +6,16 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ptyrun.config import CompareConfig, SessionOptions
+from ptyrun.ahead import ImportsAhead
+from ptyrun.config import ArmKind, CompareConfig, SessionOptions
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.window import Window
 from ptyrun.engine.work import Outcome
 from ptyrun.errors import ExitCode, UsageError
-from ptyrun.progress import SILENT, Watcher
+from ptyrun.progress import SILENT, Watcher, predicting
 from ptyrun.results import Results
+
+RESULTS_STAGES = ("ptyrun.stages.finalize", "ptyrun.stages.report")
 
 Work = Callable[[Path, SessionOptions, Watcher], Outcome]
 
@@ -73,7 +76,9 @@ def compare(
         from ptyrun.stages import run
 
         work = run.run
-    outcome = work(config.output_dir, replace(session, require_debug=None), watcher)
+    outcome = work(
+        config.output_dir, replace(session, require_debug=None), _ahead(config, session, watcher)
+    )
     if outcome.stop is not ExitCode.COMPLETE:
         return ComparisonOutcome(outcome.stop, outcome)
     # A window that computed up to its end leaves the results to the next one, which has it whole.
@@ -84,6 +89,18 @@ def compare(
     results = finalize.finalize(config.output_dir, watcher=watcher)
     report.report(config.output_dir)
     return ComparisonOutcome(ExitCode.COMPLETE, outcome, results)
+
+
+def _ahead(config: CompareConfig, session: SessionOptions, watcher: Watcher) -> Watcher:
+    """Import what makes the results while the last network predicts."""
+    labels = [
+        arm.label
+        for arm in config.arms
+        if arm.kind is ArmKind.PREDICTOR and arm.name in (session.arms or (arm.name,))
+    ]
+    if not labels:
+        return watcher
+    return ImportsAhead(watcher, predicting(labels[-1]), RESULTS_STAGES)
 
 
 def _debug_gate(

@@ -24,6 +24,11 @@ class Watcher(Protocol):
         """Say something that a person must not miss."""
 
 
+def predicting(label: str) -> str:
+    """Name the task of predicting one arm."""
+    return f"predict {label}"
+
+
 class Silent:
     """The watcher that nobody listens to."""
 

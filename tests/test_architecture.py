@@ -17,7 +17,7 @@ from ptyrun.bench.ledgers import run_with_commits
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "ptyrun"
 
-GROUND = {"config", "durations", "errors", "logs", "paths", "results", "progress"}
+GROUND = {"config", "durations", "errors", "logs", "paths", "results", "progress", "ahead"}
 MODELS = {
     "archives",
     "bundles",

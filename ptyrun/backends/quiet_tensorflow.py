@@ -3,8 +3,9 @@
 ``TF_CPP_MIN_LOG_LEVEL`` does not reach what is said before its logging is initialised, so
 the import runs with stderr set aside; whatever is not a greeting is said afterwards.
 
-Keras imports scikit-learn and pyplot where they are installed, for wrappers and galleries: a
-fifth of the whole import. It does without them where they are not, so they are hidden from it.
+Keras imports scikit-learn, pandas, Matplotlib and more where they are installed, for wrappers,
+tables and galleries: a third of the whole import. It does without them where they are not, so they
+are hidden from it.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 with (
     _without_greetings(),
-    _without_modules("sklearn", "matplotlib.pyplot"),
+    _without_modules("sklearn", "pandas", "matplotlib", "IPython"),
     _without_collections(),
 ):
     import keras

@@ -15,6 +15,8 @@ from ptyrun.backends.quiet_tensorflow import GPUS, keras, tf
 # Keeps the division finite where no mask reaches; upstream's value.
 MASK_FLOOR = 0.001
 
+Shape = tuple[int | None, ...]
+
 ACTIVATIONS: Mapping[str, Callable[[tf.Tensor, float], tf.Tensor]] = {
     "sigmoid": lambda x, scale: tf.sigmoid(x),
     "tanh": lambda x, scale: scale * tf.tanh(x),
@@ -25,10 +27,24 @@ ACTIVATIONS: Mapping[str, Callable[[tf.Tensor, float], tf.Tensor]] = {
 
 
 class _Layer(keras.layers.Layer):  # type: ignore[misc]
-    """Takes inputs as they are: upstream's policies would turn offsets into complex numbers."""
+    """Takes inputs as they are: upstream's policies would turn offsets into complex numbers.
+
+    Each layer tells its output's shape: Keras would find it out by tracing the layer once more.
+    """
+
+    output_dtype = "float32"
 
     def __init__(self, **kwargs: Any):
         super().__init__(autocast=False, **kwargs)
+
+    def compute_output_spec(self, inputs: Any) -> keras.KerasTensor:
+        """Shape and type of the output."""
+        first = inputs[0] if isinstance(inputs, list | tuple) else inputs
+        return keras.KerasTensor(self.shape_from(first.shape), dtype=self.output_dtype)
+
+    def shape_from(self, shape: Shape) -> Shape:
+        """Shape of the output, from that of the first input."""
+        return shape
 
 
 class IntensityScaler(_Layer):
@@ -66,6 +82,10 @@ class CenterMaskLayer(_Layer):
             raise ValueError(f"there is no mask of kind {kind!r}")
         self._N, self._c, self._kind = N, c, kind
 
+    def shape_from(self, shape: Shape) -> Shape:
+        """(B, N, N, c)."""
+        return shape[0], self._N, self._N, self._c
+
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """(B, N, N, any) to (B, N, N, c)."""
         line = central_half(self._N)
@@ -78,6 +98,8 @@ class CenterMaskLayer(_Layer):
 
 class CombineComplexLayer(_Layer):
     """Two real images into a complex one: amplitude and phase, or real and imaginary part."""
+
+    output_dtype = "complex64"
 
     def __init__(self, use_polar: bool = False, **kwargs: Any):
         super().__init__(**kwargs)
@@ -102,9 +124,15 @@ class ReassemblePatchesLayer(_Layer):
     soon as it holds 64 patches; here every group keeps its own canvas.
     """
 
+    output_dtype = "complex64"
+
     def __init__(self, padded_size: int, N: int, gridsize: int, **kwargs: Any):
         super().__init__(**kwargs)
         self._padded_px, self._N, self._gridsize = padded_size, N, gridsize
+
+    def shape_from(self, shape: Shape) -> Shape:
+        """(B, padded, padded, 1)."""
+        return shape[0], self._padded_px, self._padded_px, 1
 
     def call(self, inputs: list[tf.Tensor]) -> tf.Tensor:
         """(B, N, N, C) complex64 and (B, 1, 2, C) [x, y] px to (B, padded, padded, 1)."""
@@ -125,9 +153,15 @@ class ReassemblePatchesLayer(_Layer):
 class TrimReconstructionLayer(_Layer):
     """The central *output_size* pixels of a canvas, both ways."""
 
+    output_dtype = "complex64"
+
     def __init__(self, output_size: int, **kwargs: Any):
         super().__init__(**kwargs)
         self._size_px = output_size
+
+    def shape_from(self, shape: Shape) -> Shape:
+        """(B, output_size, output_size, any)."""
+        return shape[0], self._size_px, self._size_px, shape[-1]
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """(B, M, M, any) to (B, output_size, output_size, any)."""

@@ -17,12 +17,12 @@ from typing import Self
 
 from ptyrun.config import SessionOptions
 from ptyrun.engine.ledger import Ledger, SessionFile
-from ptyrun.engine.manifest import ArmPlan, Manifest
+from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.processes import Process
 from ptyrun.engine.work import Outcome
 from ptyrun.errors import ExitCode, NoProgressError
 from ptyrun.paths import RunPaths
-from ptyrun.progress import Watcher
+from ptyrun.progress import Watcher, predicting
 
 _LOOK_S = 0.1
 _A_MOMENT_S = 0.01  # a window that is used up: its workers say so, and it counts as one
@@ -58,13 +58,13 @@ class Crew:
         for plan in self._plans:
             done = self._ledger.progress.arms[plan.name].items_committed
             self._shown[plan.name] = done
-            self._watcher.begin(_task(plan), plan.n_items, done)
+            self._watcher.begin(predicting(plan.label), plan.n_items, done)
         return self
 
     def __exit__(self, *exc: object) -> None:
         self.show()
         for plan in self._plans:
-            self._watcher.end(_task(plan))
+            self._watcher.end(predicting(plan.label))
 
     def show(self) -> None:
         """Read what the workers wrote down, and show it."""
@@ -72,7 +72,7 @@ class Crew:
         for plan in self._plans:
             done = self._ledger.progress.arms[plan.name].items_committed
             if done != self._shown[plan.name]:
-                self._watcher.advance(_task(plan), done - self._shown[plan.name])
+                self._watcher.advance(predicting(plan.label), done - self._shown[plan.name])
                 self._shown[plan.name] = done
 
     def hear(self, worker: str, said: str) -> None:
@@ -197,10 +197,6 @@ class Crew:
         # Who asked for quiet did not see what they said; an error comes last.
         last = next(reversed(self._heard), "they said nothing")
         return f"its workers could not work: {last}"
-
-
-def _task(plan: ArmPlan) -> str:
-    return f"predict {plan.label}"
 
 
 def _share(whole: int, place: int, n_places: int) -> int:

@@ -19,10 +19,11 @@ from ptyrun.config import (
     CompareConfig,
     EvaluationOptions,
     Registration,
+    SessionOptions,
 )
 from ptyrun.engine.ledger import read_records
 from ptyrun.engine.processes import Process
-from ptyrun.engine.records import ArmOpened, Committed
+from ptyrun.engine.records import ArmOpened, Closed, Committed
 from ptyrun.errors import ExitCode
 from ptyrun.paths import RunPaths
 
@@ -90,31 +91,22 @@ def configuration(hub: Path, output_dir: Path) -> CompareConfig:
 
 def compare(hub: Path, output_dir: Path) -> dict[str, float]:
     """Plan, run, finalize and report in this process; give the seconds of each part."""
-    from ptyrun.stages import finalize, plan, report, run  # to be timed: they import a lot
+    from ptyrun import comparison  # to be timed: it imports a lot
 
-    start_up = Process.current().age_s()
-    config, watch = configuration(hub, output_dir), Stopwatch()
-    begun = time.perf_counter()
-    plan.plan(config, watcher=watch)
-    planned = time.perf_counter()
-    assert run.run(output_dir, watcher=watch).stop is ExitCode.COMPLETE
-    ran = time.perf_counter()
-    finalize.finalize(output_dir, watcher=watch)
-    finalized = time.perf_counter()
-    report.report(output_dir)
-    reported = time.perf_counter()
+    start_up, watch = Process.current().age_s(), Stopwatch()
+    outcome = comparison.compare(configuration(hub, output_dir), SessionOptions(), watcher=watch)
+    assert outcome.stop is ExitCode.COMPLETE
+    ended = Process.current().age_s()
+    chunks, ran = chunk_seconds(RunPaths(output_dir)), closed_s(RunPaths(output_dir))
     stitch = sum(taken for task, taken in watch.seconds.items() if task.startswith("stitch"))
     metrics = watch.seconds["measure"]
-    chunks = chunk_seconds(RunPaths(output_dir))
     return {
         "start-up": start_up,
-        "plan": planned - begun,
+        "plan, rest of run": ran - start_up - sum(chunks.values()),
         **chunks,
-        "rest of run": ran - planned - sum(chunks.values()),
         "stitch": stitch,
         "metrics": metrics,
-        "tables and picture": finalized - ran - stitch - metrics,
-        "report": reported - finalized,
+        "tables, picture, report": ended - ran - stitch - metrics,
     }
 
 
@@ -127,6 +119,11 @@ def chunk_seconds(paths: RunPaths) -> dict[str, float]:
         elif isinstance(record, Committed):
             found[f"predict {record.arm}"] += record.seconds
     return dict(found)
+
+
+def closed_s(paths: RunPaths) -> float:
+    """When the session ended, in seconds from the start of its process."""
+    return next(record.at_s for _, record in read_records(paths) if isinstance(record, Closed))
 
 
 def measure(scale: Scale) -> list[Figure]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import fft
 from scipy.ndimage import binary_dilation
 
 from ptyrun.config import PhaseAlign
@@ -221,9 +222,9 @@ def ramp_between(recon: Complex2D, truth: Complex2D, covered: Mask | None = None
 def _peak(cross: Complex2D) -> tuple[float, float]:
     """Frequency of the strongest component, in radians per pixel."""
     padded = tuple(2 * side for side in cross.shape)
-    spectrum = np.abs(np.fft.fft2(cross, padded))
+    spectrum = np.abs(fft.fft2(cross, padded))
     strongest = np.unravel_index(int(np.argmax(spectrum)), padded)
-    frequencies = (np.fft.fftfreq(side)[i] for side, i in zip(padded, strongest, strict=True))
+    frequencies = (fft.fftfreq(side)[i] for side, i in zip(padded, strongest, strict=True))
     y, x = (float(2 * np.pi * frequency) for frequency in frequencies)
     return y, x
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import fft
 
 from ptyrun.ptycho.measurement import Scan
 
@@ -44,5 +45,5 @@ def modelled_amplitudes(
     corners = np.rint(positions_px).astype(np.int64) - side // 2
     corners = np.clip(corners, 0, np.array(image.shape) - side)
     patches = np.stack([image[y : y + side, x : x + side] for y, x in corners.tolist()])
-    spectra = np.fft.fftshift(np.fft.fft2(probe * patches), axes=(1, 2))
+    spectra = fft.fftshift(fft.fft2(probe * patches), axes=(1, 2))
     return np.asarray(np.abs(spectra), np.float64)

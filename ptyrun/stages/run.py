@@ -23,7 +23,7 @@ from ptyrun.logs import session_log
 from ptyrun.modelfiles import BACKENDS
 from ptyrun.paths import RunPaths
 from ptyrun.predictors import ModelRequest, inspect, locate
-from ptyrun.progress import SILENT, Watcher
+from ptyrun.progress import SILENT, Watcher, predicting
 from ptyrun.stages import gates
 from ptyrun.stages.assembly import open_planned_scan
 from ptyrun.stages.fingerprints import Fingerprints
@@ -206,7 +206,7 @@ class _Progress:
 
     def __call__(self, event: Event) -> None:
         if event.arm is not None:
-            self._count(event, f"predict {self._labels[event.arm]}", event.arm)
+            self._count(event, predicting(self._labels[event.arm]), event.arm)
         if event.kind in ("failed", "set_aside") and event.arm is not None:
             verdict = "is set aside" if event.kind == "set_aside" else "will be tried again"
             chunk = f"chunk {event.chunk} of {self._labels[event.arm]}"
@@ -226,4 +226,4 @@ class _Progress:
     def close(self) -> None:
         """End the bars."""
         for arm in self._committed:
-            self._watcher.end(f"predict {self._labels[arm]}")
+            self._watcher.end(predicting(self._labels[arm]))

@@ -50,7 +50,7 @@ def figure(
     def commit() -> None:
         first = together * next(numbers)
         parts = np.split(outputs, together)
-        stored = writer.write({first + number: part for number, part in enumerate(parts)})
+        stored, _ = writer.write({first + number: part for number, part in enumerate(parts)})
         session.append([ledgers.commit(plan, chunk, each.length) for chunk, each in stored.items()])
 
     raw_folder = scale.scratch / f"raw-{chunk_items}-{patch_px}-{together}"

@@ -32,7 +32,7 @@ from zarr.storage import LocalStore, MemoryStore
 from ptyrun.config import Compression
 from ptyrun.engine import durable
 from ptyrun.engine.manifest import ArmPlan, Manifest
-from ptyrun.errors import DamageError, UsageError
+from ptyrun.errors import DamageError, StorageError, UsageError
 from ptyrun.paths import RunPaths
 
 ITEM_DIMENSION = "group"
@@ -295,7 +295,9 @@ class ChunkWriter:
         )
         self._pool = ThreadPoolExecutor(WRITE_THREADS, "ptyrun-disk")
 
-    def write(self, outputs: Mapping[int, NDArray[Any]]) -> dict[int, Stored]:
+    def write(
+        self, outputs: Mapping[int, NDArray[Any]]
+    ) -> tuple[dict[int, Stored], StorageError | None]:
         """Write chunks; they are on disk for good, names included, when this returns.
 
         Parameters
@@ -303,15 +305,25 @@ class ChunkWriter:
         outputs : mapping of int to ndarray, shape (items of the chunk, *item_shape)
             By chunk; the last chunk of the arm may be shorter than the others.
 
-        Raises
-        ------
-        StorageError
-            If the disk refuses.
+        Returns
+        -------
+        stored : dict of int to Stored
+            Those that were written.
+        refusal : StorageError or None
+            What the disk said to one of the others, if there are any.
         """
         put = self._pool.map if len(outputs) > 1 else map
-        stored = list(put(self._put, outputs.keys(), outputs.values()))
+        answers = dict(zip(outputs, put(self._try, outputs.keys(), outputs.values()), strict=True))
         durable.fsync_folder(self._folder)
-        return dict(zip(outputs, stored, strict=True))
+        stored = {chunk: done for chunk, done in answers.items() if isinstance(done, Stored)}
+        refusals = (done for done in answers.values() if isinstance(done, StorageError))
+        return stored, next(refusals, None)
+
+    def _try(self, chunk: int, values: NDArray[Any]) -> Stored | StorageError:
+        try:
+            return self._put(chunk, values)
+        except StorageError as error:
+            return error
 
     def _put(self, chunk: int, values: NDArray[Any]) -> Stored:
         key = chunk_key(self._arm, chunk)

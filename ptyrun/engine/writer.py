@@ -176,10 +176,13 @@ class Writer:
                 fatal = error
                 break
         if good:
-            stored = self._chunks.write({chunk: each.outputs for chunk, each in good.items()})
+            stored, refusal = self._chunks.write({c: each.outputs for c, each in good.items()})
             write_s = round((time.monotonic() - began_s) / len(group), 6)
-            self._session.append([self._record(stored[c], c, good[c], write_s) for c in good])
+            records = [self._record(done, c, good[c], write_s) for c, done in stored.items()]
+            self._session.append(records)
             self.failed_in_a_row = 0
+            # What fitted counts, also where a full disk refused the rest.
+            good, fatal = {chunk: good[chunk] for chunk in stored}, refusal or fatal
         for chunk in good:
             self.committed += 1
             self.items_committed += len(self._plan.chunk_range(chunk))

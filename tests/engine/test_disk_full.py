@@ -13,9 +13,10 @@ import pytest
 from ptyrun.engine.check import verify
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import Manifest
+from ptyrun.engine.store import ChunkWriter
 from ptyrun.errors import ExitCode, StorageError
 from ptyrun.paths import RunPaths
-from tests.engine.toys import decoded, expected, planned, toy_manifest, toy_run
+from tests.engine.toys import decoded, expected, outputs_of, planned, toy_manifest, toy_run
 
 
 def mount(*words: str) -> None:
@@ -53,6 +54,20 @@ def test_a_full_disk_is_named_claims_nothing_false_and_the_run_goes_on_later(
     ballast.unlink()
     assert toy_run(paths.root).stop is ExitCode.COMPLETE
     assert decoded(paths.root) == expected(manifest)
+
+
+def test_what_fitted_of_a_group_counts(small_disk: Path) -> None:
+    manifest = planned(small_disk / "run", toy_manifest(160, 8, shape=(64, 64)))
+    arm = manifest.arms[0]
+    writer = ChunkWriter(RunPaths(small_disk / "run"), arm, "none")
+    chunk = outputs_of(range(8), (64, 64))
+    stored, refusal = writer.write(dict.fromkeys(range(20), chunk))
+    writer.close()
+    assert refusal is not None and "disk is full" in str(refusal)
+    assert 0 < len(stored) < 20
+    for each in stored.values():
+        body = (RunPaths(small_disk / "run").arrays / each.key).read_bytes()
+        assert (len(body), body[: chunk.nbytes]) == (each.length, chunk.tobytes())
 
 
 def test_a_read_only_folder_is_named_and_still_can_be_read(small_disk: Path) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -44,6 +46,14 @@ def reassembled(
     return np.array(canvases)
 
 
+@pytest.fixture
+def uncompiled() -> Iterator[None]:
+    """Without XLA, which takes a moment for each new batch."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
 @pytest.mark.parametrize("channels", [1, 4, 9])
 def test_each_group_is_laid_by_the_formula_on_its_own_canvas(channels: int) -> None:
     patches, offsets = groups(5, channels)
@@ -54,7 +64,7 @@ def test_each_group_is_laid_by_the_formula_on_its_own_canvas(channels: int) -> N
     np.testing.assert_allclose(canvases[..., 0], wanted, rtol=0, atol=1e-5 * np.abs(wanted).max())
 
 
-def test_no_group_ever_enters_anothers_canvas_at_any_batch_from_1_to_64() -> None:
+def test_no_group_ever_enters_anothers_canvas_at_any_batch_from_1_to_64(uncompiled: None) -> None:
     patches, offsets = groups(64)
     layer = ReassemblePatchesLayer(PADDED, N, 2)
     alone = np.concatenate([layer([patches[i : i + 1], offsets[i : i + 1]]) for i in range(64)])

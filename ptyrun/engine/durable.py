@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -74,9 +75,18 @@ def make_folder(folder: Path) -> None:
         try:
             folder.mkdir()
         except FileExistsError as error:  # another process made it, or it is no folder
-            if not folder.is_dir():
+            if _is_something_else(folder):
                 raise NotADirectoryError(errno.ENOTDIR, "not a folder", folder) from error
     fsync_folder(folder.parent)
+
+
+def _is_something_else(folder: Path) -> bool:
+    """Tell whether something stands there that is no folder; one look, as it may go any time."""
+    try:
+        mode = folder.lstat().st_mode
+    except FileNotFoundError:
+        return False
+    return not folder.is_dir() if stat.S_ISLNK(mode) else not stat.S_ISDIR(mode)
 
 
 def write_partial(path: Path, *parts: bytes | memoryview) -> Path:

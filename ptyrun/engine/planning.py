@@ -58,8 +58,11 @@ class PlanLock:
             self._release()
 
     def _holds_what_stands_there(self) -> bool:
-        durable.make_folder(self._paths.claims)
-        with suppress(FileNotFoundError), durable.storage_errors(self._paths.claims):
+        # A folder that is set aside at this moment: it stands there when it is made (by the lock,
+        # too), and is gone when it is looked at.
+        gone = suppress(FileNotFoundError, FileExistsError)
+        with gone, durable.storage_errors(self._paths.claims):
+            durable.make_folder(self._paths.claims)
             before = self._paths.root.stat()
             self._held = self._locked()
             after = self._paths.root.stat()

@@ -88,8 +88,7 @@ class CenterMaskLayer(_Layer):
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """(B, N, N, any) to (B, N, N, c)."""
-        line = central_half(self._N)
-        mask = line[:, None] * line[None, :]
+        mask = central_mask(self._N)
         if self._kind == "border":
             mask = 1.0 - mask
         shape = [tf.shape(inputs)[0], self._N, self._N, self._c]
@@ -138,8 +137,7 @@ class ReassemblePatchesLayer(_Layer):
         """(B, N, N, C) complex64 and (B, 1, 2, C) [x, y] px to (B, padded, padded, 1)."""
         patches, offsets_px = inputs
         channels = patches.shape[-1]
-        line = central_half(self._N)
-        mask = tf.broadcast_to((line[:, None] * line)[None, :, :, None], tf.shape(patches))
+        mask = tf.broadcast_to(central_mask(self._N)[None, :, :, None], tf.shape(patches))
         parts = tf.stack([tf.math.real(patches), tf.math.imag(patches), mask], axis=-1)
         images = tf.reshape(tf.transpose(parts, [0, 3, 1, 2, 4]), [-1, self._N, self._N, 3])
         shifts_px = tf.reshape(tf.transpose(-offsets_px[:, 0], [0, 2, 1]), [-1, 2])
@@ -170,10 +168,11 @@ class TrimReconstructionLayer(_Layer):
         return inputs[:, start:stop, start:stop, :]
 
 
-def central_half(n: int) -> tf.Tensor:
-    """1 in the central half of *n* pixels, else 0; shape (n,)."""
+def central_mask(n: int) -> tf.Tensor:
+    """1 in the central n/2 x n/2 pixels, else 0; shape (n, n)."""
     border = n // 4
-    return tf.constant([float(border <= i < n - border) for i in range(n)])
+    line = tf.constant([float(border <= i < n - border) for i in range(n)])
+    return line[:, None] * line
 
 
 @tf.function(jit_compile=not GPUS, autograph=False)  # type: ignore[untyped-decorator]

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from ptyrun.backends.tf import TensorFlowPredictor
 from ptyrun.errors import ModelError, PredictorUnavailableError
 from ptyrun.predictors import ModelRequest, inspect, locate
+from tests.backends.reference import STUDY, intensity_scale, stored_arrays
 
-STUDY = "hub/data/phase_e/dose_1000"
 CENTRE = slice(22, 42)
 # On a CPU with other kernels. Two units in the last place of amplitudes around 1;
 # and where no mask reaches, everything is multiplied by 1000: one unit of one pixel's phase.
@@ -35,14 +35,12 @@ def bundle(golden: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def stored(golden: Path) -> dict[str, NDArray[Any]]:
-    with np.load(golden / "upstream_train96/arrays.npz") as arrays:
-        return {name: arrays[name] for name in arrays.files if "pinn" in name or "baseline" in name}
+    return stored_arrays(golden)
 
 
 @pytest.fixture(scope="module")
 def scale(golden: Path) -> np.float32:
-    facts = json.loads((golden / "upstream_train96/golden.json").read_text())
-    return np.float32(facts["intensity_scale"])
+    return intensity_scale(golden)
 
 
 def predicted(
@@ -77,18 +75,30 @@ def test_the_pinn_gives_upstreams_patches(
 
 
 def test_with_the_kernels_that_upstream_had_most_patches_are_equal(golden: Path) -> None:
+    found = _with_upstreams_kernels("ptyrun.bench.prediction", "0", "16", "1", golden.parent)
+    assert found["equal"] >= 50  # of 64
+    assert found["centre"] < 2e-7
+    assert found["whole"] < 8e-6
+
+
+def test_the_last_place_of_one_offset_is_all_that_keeps_a_patch_from_upstreams(
+    golden: Path,
+) -> None:
+    found = _with_upstreams_kernels("tests.backends.last_places", golden)
+    assert found["equal"] >= 80  # of 96
+    assert found["neither"] == 0
+
+
+def _with_upstreams_kernels(module: str, *words: str | Path) -> dict[str, Any]:
     process = subprocess.run(
-        [sys.executable, "-P", "-m", "ptyrun.bench.prediction", "0", "16", "1", golden.parent],
+        [sys.executable, "-m", module, *words],
         env={**os.environ, "ONEDNN_MAX_CPU_ISA": "AVX2"},
         check=True,
         capture_output=True,
         text=True,
     )
-    found = json.loads(process.stdout.splitlines()[-1])
-    assert found["equal"] >= 50  # of 64
-    assert found["centre"] < 2e-7
-    # A few of upstream's own offsets are a unit in the last place off those that it stored.
-    assert found["whole"] < 8e-6
+    found: dict[str, Any] = json.loads(process.stdout.splitlines()[-1])
+    return found
 
 
 # Upstream's own layer sums everything into one canvas from batch 16 on.

@@ -55,8 +55,8 @@ def compare(
     Returns
     -------
     ComparisonOutcome
-        ``results`` is None while chunks are missing, and where the window closed with the last
-        one: then the next call assembles them.
+        ``results`` is None while chunks are missing, and where the window closed or a signal came
+        with the last one: then the next call assembles them.
 
     Raises
     ------
@@ -81,8 +81,9 @@ def compare(
     )
     if outcome.stop is not ExitCode.COMPLETE:
         return ComparisonOutcome(outcome.stop, outcome)
-    # A window that computed up to its end leaves the results to the next one, which has it whole.
-    if outcome.chunks_done and Window(session.window_s).remaining_s <= 0:
+    # Who computed up to the window's end, or to a signal, leaves the results to the next window.
+    used_up = outcome.chunks_done and Window(session.window_s).remaining_s <= 0
+    if used_up or outcome.interrupted:
         return ComparisonOutcome(ExitCode.INCOMPLETE, outcome)
     from ptyrun.stages import finalize, report
 

@@ -28,6 +28,11 @@ class Registration(StrEnum):
     RECONSTRUCTION_ONLY = "reconstruction-only"
     NONE = "none"
 
+    def reaches(self, kind: str) -> bool:
+        """Whether arms of this :class:`ArmKind` are shifted."""
+        finished_only = self is Registration.RECONSTRUCTION_ONLY
+        return self is Registration.ALL or (finished_only and kind == ArmKind.RECONSTRUCTION)
+
 
 class Alignment(StrEnum):
     """On which canvas patches are laid."""

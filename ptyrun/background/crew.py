@@ -164,6 +164,7 @@ class Crew:
                 eta_s, self._session.window_s, opened.startup_s if opened else 0.0
             ),
             eta_s=eta_s,
+            interrupted=interrupted,
         )
 
     def _stop(self, chunks_done: int, *, interrupted: bool) -> ExitCode:

@@ -28,18 +28,18 @@ def command(
     """Compare the arms on one scan. Safe to kill, safe to repeat: called again, it continues."""
     from ptyrun.cli import console
 
+    screen = console.Console.from_words(given)
     if until_complete:
         from ptyrun.background import windows
 
         first = [word for word in sys.argv[1:] if word != "--until-complete"]
         # Only the first window may begin afresh; the others go on with what it began.
         later = [word for word in first if word != "--new"]
-        ctx.exit(windows.drive(given["output_dir"], first, later, console.Console()))
+        ctx.exit(windows.drive(given["output_dir"], first, later, screen))
 
     from ptyrun import comparison
 
     session = shared.session_options(given)
-    screen = console.Console.from_words(given)
     config = comparing.configuration(given)
     outcome = comparison.compare(
         config,

@@ -63,10 +63,13 @@ class Console:
         log.addHandler(handler)
 
     @classmethod
-    def from_words(cls, given: dict[str, Any]) -> Self:
+    def from_words(cls, given: dict[str, Any], *, bars: bool = True) -> Self:
         """Take the console's words out of a command's parameters."""
         return cls(
-            quiet=given.pop("quiet"), verbose=given.pop("verbose"), level=given.pop("console_level")
+            quiet=given.pop("quiet"),
+            verbose=given.pop("verbose"),
+            level=given.pop("console_level"),
+            bars=bars,
         )
 
     def begin(self, task: str, total: int, done: int = 0, unit: str = "groups") -> None:
@@ -123,7 +126,7 @@ class Console:
 
     def results_are_left(self) -> None:
         """Say on stdout that every chunk is there, and nothing else yet."""
-        click.echo("the window is used up: run the same command again for the results")
+        click.echo("every chunk is there: run the same command again for the results")
 
     def session(self, outcome: Outcome) -> None:
         """Say on stdout what one session did and what is left."""
@@ -156,6 +159,13 @@ class Console:
             )
             self._bars.start()
         return self._bars
+
+
+def words(given: dict[str, Any]) -> list[str]:
+    """Spell the console's words as another process of ptyrun is told them."""
+    flags = [f"--{name}" for name in ("quiet", "verbose") if given[name]]
+    level = given["console_level"]
+    return flags if level is None else [*flags, "--console-level", level]
 
 
 class _PlainTask:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -11,10 +12,11 @@ from ptyrun.cli import options
 
 @click.command("finalize")
 @options.run_folder
-def command(run_dir: Path) -> None:
+@options.console
+def command(run_dir: Path, **given: Any) -> None:
     """Assemble RUN's objects, metrics and pictures once every chunk is committed."""
     from ptyrun.cli import console
     from ptyrun.stages import finalize
 
-    screen = console.Console()
+    screen = console.Console.from_words(given)
     screen.results(finalize.finalize(run_dir, watcher=screen), run_dir)

@@ -126,6 +126,22 @@ def session(arm_option: str | None = None) -> Callable[[_Command], _Command]:
     return decorate
 
 
+def console(command: _Command) -> _Command:
+    """Add the options that say how much a person wants to see."""
+    for option in (
+        click.option(
+            *spelt("--console-level"),
+            "console_level",
+            type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"], case_sensitive=False),
+            help="From which level on the console shows the log (default WARNING).",
+        ),
+        click.option("--verbose", is_flag=True, help="Everything, to the console too."),
+        click.option("--quiet", is_flag=True, help="Results only."),
+    ):
+        command = option(command)
+    return command
+
+
 def until_complete(command: _Command) -> _Command:
     """Add the option that repeats windows."""
     return click.option(

@@ -15,6 +15,7 @@ from ptyrun.cli import options, working
 @options.run_folder
 @options.session("--arm")
 @options.until_complete
+@options.console
 @click.option("--crew", default="", hidden=True, help="With whom a worker shares a window.")
 @click.pass_context
 def command(
@@ -23,11 +24,12 @@ def command(
     """Compute what RUN still lacks. Safe to kill, safe to repeat."""
     from ptyrun.cli import console
 
-    screen = console.Console(bars=not crew)
+    seen = console.words(given)
+    screen = console.Console.from_words(given, bars=not crew)
     if until_complete:
         from ptyrun.background import windows
 
-        words = ["run", str(run_dir), *options.session_options(given).words()]
+        words = ["run", str(run_dir), *options.session_options(given).words(), *seen]
         ctx.exit(windows.drive(run_dir, words, words, screen))
 
     session = replace(options.session_options(given), crew=crew)

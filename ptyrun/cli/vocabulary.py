@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from ptyrun.cli.options import spelt
+from ptyrun.cli.options import console, spelt
 from ptyrun.config import ArmConfig, Compression, EvaluationOptions, Presentation, Selection
 
 FILE = click.Path(path_type=Path, dir_okay=False)
@@ -258,19 +258,12 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
         help="Accept that this arm changed; its chunks are computed again, the others stay. "
         "'results' accepts other options of evaluation (repeatable).",
     ),
-    click.option("--quiet", is_flag=True, help="Results only."),
-    click.option("--verbose", is_flag=True, help="Everything, to the console too."),
-    click.option(
-        *spelt("--console-level"),
-        "console_level",
-        type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"], case_sensitive=False),
-        help="From which level on the console shows the log (default WARNING).",
-    ),
 )
 
 
 def options(command: Any) -> Any:
-    """Add every option that describes a comparison."""
+    """Add every option that describes a comparison, and the console's."""
+    command = console(command)
     for option in reversed(_OPTIONS):
         command = option(command)
     return command

@@ -267,6 +267,7 @@ class _Session:
                 eta_s, self._bench.window.budget_s, self._bench.startup_s
             ),
             eta_s=eta_s,
+            interrupted=self._bench.interrupts.reason is not None,
         )
 
     def _complaint(self, set_aside: dict[str, list[int]]) -> str:

@@ -82,6 +82,8 @@ class Outcome:
         How many more windows like this one it takes, where that can be told.
     eta_s : float or None
         Seconds of work left, where that can be told.
+    interrupted : bool
+        Whether a signal asked for the end, be it with the last chunk.
     """
 
     stop: ExitCode
@@ -92,3 +94,4 @@ class Outcome:
     items_left: int
     windows_left: int | None
     eta_s: float | None
+    interrupted: bool

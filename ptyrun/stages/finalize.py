@@ -12,7 +12,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from ptyrun.config import Alignment, ArmKind, EvaluationOptions, Presentation, Registration
+from ptyrun.config import Alignment, EvaluationOptions, Presentation
 from ptyrun.engine import check, checksums, durable
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import ArmPlan, Manifest
@@ -150,10 +150,7 @@ def _compare(paths: RunPaths, manifest: Manifest, ledger: Ledger, watcher: Watch
 def _evaluate(
     plan: ArmPlan, arm: ArmObject, scan: Scan, region: Region, options: EvaluationOptions
 ) -> evaluation.Evaluation:
-    registered = options.registration is Registration.ALL or (
-        options.registration is Registration.RECONSTRUCTION_ONLY
-        and plan.kind == ArmKind.RECONSTRUCTION
-    )
+    registered = options.registration.reaches(plan.kind)
     truth = scan.object_guess
     assert truth is not None
     if options.alignment is Alignment.UPSTREAM:

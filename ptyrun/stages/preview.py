@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ptyrun.config import ArmKind, EvaluationOptions, Registration
+from ptyrun.config import ArmKind, EvaluationOptions
 from ptyrun.engine import checksums, durable
 from ptyrun.engine.check import size_damages
 from ptyrun.engine.ledger import Ledger
@@ -230,11 +230,6 @@ class _Desk:
     ) -> ArmResult:
         if self.scan.object_guess is None:
             return _result(arm, seen, (*notes, "no ground truth to measure against"))
-        chosen = self.options.registration
-        is_finished = arm.kind == ArmKind.RECONSTRUCTION
-        registered = chosen is Registration.ALL or (
-            is_finished and chosen is Registration.RECONSTRUCTION_ONLY
-        )
         try:
             found = evaluate(
                 image,
@@ -242,7 +237,7 @@ class _Desk:
                 coverage,
                 self.options,
                 region=self._region(seen, coverage),
-                registered=registered,
+                registered=self.options.registration.reaches(arm.kind),
             )
         except GeometryError as error:
             return _result(arm, seen, (*notes, f"too little to measure: {error.args[1]}"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -19,7 +20,7 @@ from ptyrun.comparison import compare
 from ptyrun.config import SessionOptions
 from ptyrun.engine.work import Outcome
 from ptyrun.errors import ExitCode
-from ptyrun.progress import Watcher
+from ptyrun.progress import Silent, Watcher, predicting
 from ptyrun.stages import run
 from tests.scans import scan_arrays, write_network, write_scan
 from tests.studies import Study, content, ptyrun
@@ -253,6 +254,45 @@ def test_a_window_that_ends_with_the_last_chunk_leaves_the_results_to_the_next(
     assert not (tmp_path / "run/results.json").exists()
     assert compare(config, closed, work=whole).stop is ExitCode.COMPLETE
     assert content(tmp_path / "run") == content(uninterrupted)
+
+
+def test_a_signal_that_comes_with_the_last_chunk_leaves_the_results_to_the_next(
+    study: Study, uninterrupted: Path, tmp_path: Path
+) -> None:
+    config, session = study.config(tmp_path / "run"), SessionOptions()
+    first = compare(config, session, watcher=SignalsAtTheEnd())
+    assert (first.stop, first.run.stop) == (ExitCode.INCOMPLETE, ExitCode.COMPLETE)
+    assert not (tmp_path / "run/results.json").exists()
+    assert compare(config, session).stop is ExitCode.COMPLETE
+    assert content(tmp_path / "run") == content(uninterrupted)
+
+
+def test_who_asks_for_quiet_gets_results_only(study: Study, tmp_path: Path) -> None:
+    run_dir = tmp_path / "run"
+    quiet = ptyrun("plan", *study.words(run_dir, "--quiet")[1:])
+    assert (quiet.returncode, quiet.stderr) == (0, "")
+    for words in (["run", "--max-chunks=1"], ["run", "--until-complete"], ["preview"]):
+        done = ptyrun(*words, str(run_dir), "--quiet")
+        assert (done.returncode in (0, 75), done.stderr) == (True, ""), words
+    loud = ptyrun("run", str(run_dir))
+    assert "nothing was left to compute" in loud.stdout
+    finished = ptyrun("finalize", str(run_dir), "--quiet")
+    assert (finished.returncode, finished.stderr) == (0, "")
+    assert "results in" in finished.stdout
+
+
+class SignalsAtTheEnd(Silent):
+    """Asks this process to end when the last group of the last arm is committed."""
+
+    left = 0
+
+    def begin(self, task: str, total: int, done: int = 0, unit: str = "groups") -> None:
+        self.left = total - done
+
+    def advance(self, task: str, count: int) -> None:
+        self.left -= count
+        if task == predicting("Baseline") and not self.left:
+            os.kill(os.getpid(), signal.SIGTERM)
 
 
 def arms_started(run_dir: Path) -> set[str]:

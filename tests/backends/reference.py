@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 STUDY = "hub/data/phase_e/dose_1000"
+# The pixels of a patch that are stitched.
+CENTRE = slice(22, 42)
 
 
 def stored_arrays(golden: Path) -> dict[str, NDArray[Any]]:

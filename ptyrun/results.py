@@ -47,6 +47,7 @@ class PairResult:
     first: str
     second: str
     standard: Mapping[str, Metric] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -87,10 +88,7 @@ class Results:
                     do="upgrade ptyrun, or run `ptyrun finalize` again with this one",
                 )
             arms = {name: _arm(arm) for name, arm in document.pop("arms").items()}
-            pairs = tuple(
-                PairResult(**{**pair, "standard": _metrics(pair["standard"])})
-                for pair in document.pop("pairs")
-            )
+            pairs = tuple(map(_pair, document.pop("pairs")))
             region = tuple(document.pop("evaluated_region_px"))
             notes = tuple(document.pop("notes"))
             return cls(arms=arms, pairs=pairs, evaluated_region_px=region, notes=notes, **document)
@@ -107,6 +105,11 @@ class Results:
 
 def _metrics(document: Mapping[str, Any]) -> dict[str, Metric]:
     return {name: Metric(**metric) for name, metric in document.items()}
+
+
+def _pair(document: Mapping[str, Any]) -> PairResult:
+    notes = tuple(document.get("notes", ()))
+    return PairResult(**{**document, "standard": _metrics(document["standard"]), "notes": notes})
 
 
 def _arm(document: Mapping[str, Any]) -> ArmResult:

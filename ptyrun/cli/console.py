@@ -27,6 +27,7 @@ _LEGEND = (
     "standard_*: the literature's definitions, FRC in fractions of Nyquist (-: agreement up to "
     "Nyquist)\nthe others: those of compare_models, FRC in rings, PSNR for a peak of 255"
 )
+_LEGEND_OF_PAIRS = "the literature's definitions, FRC in fractions of Nyquist (-: up to Nyquist)"
 # Marks records for the session's log whose text this console shows by itself.
 _SHOWN = {"is_shown": True}
 
@@ -121,7 +122,7 @@ class Console:
         from ptyrun.stages.outputs import metrics_table
 
         click.echo(metrics_table(results))
-        click.echo(_LEGEND)
+        click.echo(_LEGEND if results.has_ground_truth else _LEGEND_OF_PAIRS)
         click.echo(f"results in {run_dir}")
 
     def results_are_left(self) -> None:

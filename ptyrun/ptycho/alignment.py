@@ -180,7 +180,7 @@ class _Pair:
         moved = [self.without_ramp(self.moved(state.ramp, shift)) for shift in possible]
         believable = [other for other in moved if _believable(other)]
         best = max([state, *believable], key=_agreement)
-        lost = best is state and len(believable) < len(shifts)
+        lost = best is state and best.shift == NO_SHIFT and len(believable) < len(shifts)
         return replace(best, registered=state.registered and not lost)
 
 

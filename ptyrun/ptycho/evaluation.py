@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ptyrun.config import EvaluationOptions
 from ptyrun.ptycho.alignment import Aligned, align
 from ptyrun.ptycho.placement import Region, centre_crop
-from ptyrun.ptycho.registration import NO_SHIFT, Shift, apply_shift, cropped, register
+from ptyrun.ptycho.registration import Shift, apply_shift, cropped, register
 from ptyrun.ptycho.standard import Curves, Standard, standard_metrics
 from ptyrun.ptycho.upstream_metrics import upstream_metrics
 from ptyrun.results import Metric
@@ -103,7 +103,7 @@ def evaluate(
         images,
         images,
         aligned,
-        aligned.shift if _was_registered(aligned, registered) else None,
+        aligned.shift if registered and aligned.registered else None,
         whole.within(rows + TRIM_PX, columns + TRIM_PX),
         options,
     )
@@ -169,11 +169,6 @@ def mutual(
     """
     aligned = align(first, second, covered, shift=registered)
     return standard_metrics(aligned.recon, aligned.truth, aligned.covered)
-
-
-def _was_registered(aligned: Aligned, asked: bool) -> bool:
-    """Whether a shift was asked for, and one was found that can be believed."""
-    return asked and (aligned.registered or aligned.shift != NO_SHIFT)
 
 
 Images = tuple[Complex2D, Complex2D, Mask]

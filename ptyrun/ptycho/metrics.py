@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import binary_erosion
 from skimage.metrics import structural_similarity
 
 from ptyrun.ptycho.alignment import global_factor
@@ -53,22 +54,22 @@ def psnr(mse: float, data_range: float) -> float:
 
 
 def ssim(recon: Image, truth: Image, covered: Mask, data_range: float) -> float:
-    """Structural similarity by the range of the truth, averaged over the covered pixels.
+    """Structural similarity by the range of the truth, averaged over wholly covered windows.
 
     Images count from zero: their means are compared by their ratio. Gaussian window of 11 px, sigma
     1.5. Source: Wang, Bovik, Sheikh and Simoncelli, IEEE Trans. Image Process. 13, 600 (2004),
-    doi:10.1109/TIP.2003.819861. NaN below 11 px or without range.
+    doi:10.1109/TIP.2003.819861. NaN without range, or where no window is covered.
     """
-    if min(truth.shape) < WANG_WINDOW_PX or data_range == 0:
+    if data_range == 0:
         return math.nan
     return _mean_similarity(recon, truth, covered, data_range, luminance=True)
 
 
-def wang_scales(shape: tuple[int, ...]) -> int:
-    """Number of scales, at most 5, at which an image is still as large as the window."""
-    scales, side = 0, min(shape)
-    while side >= WANG_WINDOW_PX and scales < len(WANG_WEIGHTS):
-        scales, side = scales + 1, (side + 1) // 2
+def wang_scales(covered: Mask) -> int:
+    """Number of scales, at most 5, at which a window of the image is still wholly covered."""
+    scales = 0
+    while scales < len(WANG_WEIGHTS) and _whole_windows(covered).any():
+        scales, covered = scales + 1, _halved_mask(covered)
     return scales
 
 
@@ -76,12 +77,13 @@ def ms_ssim(recon: Image, truth: Image, covered: Mask, data_range: float) -> flo
     """Multi-scale structural similarity by the range of the truth.
 
     Contrast and structure at every scale, luminance at the coarsest, to the power of Wang's five
-    weights; scales follow by averaging 2 x 2 pixels. Images below 161 px have fewer scales
-    (:func:`wang_scales`); the weights of those that fit are then normalised to 1. Source: Wang,
-    Simoncelli and Bovik, Asilomar 2003, doi:10.1109/ACSSC.2003.1292216, made of scikit-image's
-    ``structural_similarity``. NaN below 11 px or without range.
+    weights; scales follow by averaging 2 x 2 pixels. Images below 161 px, and those of which no
+    large piece is covered, have fewer scales (:func:`wang_scales`); the weights of those that fit
+    are then normalised to 1. Source: Wang, Simoncelli and Bovik, Asilomar 2003,
+    doi:10.1109/ACSSC.2003.1292216, made of scikit-image's ``structural_similarity``. NaN without a
+    scale or a range.
     """
-    scales = wang_scales(truth.shape)
+    scales = wang_scales(covered)
     if scales == 0 or data_range == 0:
         return math.nan
     weights = np.array(WANG_WEIGHTS[:scales]) / sum(WANG_WEIGHTS[:scales])
@@ -91,10 +93,7 @@ def ms_ssim(recon: Image, truth: Image, covered: Mask, data_range: float) -> flo
         found = _mean_similarity(recon, truth, covered, data_range, luminance=last)
         product *= max(found, 0.0) ** float(weight)
         if not last:
-            recon, truth = _halved(recon), _halved(truth)
-            covered = _halved(covered.astype(np.float64)) == 1 if not covered.all() else _all(truth)
-            if not covered.any():
-                return math.nan
+            recon, truth, covered = _halved(recon), _halved(truth), _halved_mask(covered)
     return product
 
 
@@ -128,7 +127,10 @@ def invariant_error(recon: Complex2D, truth: Complex2D) -> float:
 def _mean_similarity(
     recon: Image, truth: Image, covered: Mask, data_range: float, *, luminance: bool
 ) -> float:
-    """Average over covered pixels whose whole window lies inside the image, as Wang does."""
+    """Average over windows that lie inside the image, as Wang does, and are wholly covered."""
+    chosen = _whole_windows(covered)
+    if not chosen.any():
+        return math.nan
     _, local = structural_similarity(  # type: ignore[no-untyped-call]
         truth.astype(np.float64),
         recon.astype(np.float64),
@@ -139,10 +141,7 @@ def _mean_similarity(
         K1=0.01 if luminance else NO_LUMINANCE,
         full=True,
     )
-    margin = WANG_WINDOW_PX // 2
-    inner = (slice(margin, truth.shape[0] - margin), slice(margin, truth.shape[1] - margin))
-    chosen = local[inner][covered[inner]]
-    return float(chosen.mean()) if chosen.size else math.nan
+    return float(local[chosen].mean())
 
 
 def _halved(image: Image) -> Image:
@@ -152,5 +151,13 @@ def _halved(image: Image) -> Image:
     return np.asarray(even.reshape((height + 1) // 2, 2, (width + 1) // 2, 2).mean(axis=(1, 3)))
 
 
-def _all(image: Image) -> Mask:
-    return np.ones(image.shape, bool)
+def _halved_mask(covered: Mask) -> Mask:
+    """Which of the averages of 2 x 2 pixels are known."""
+    return np.asarray(_halved(covered.astype(np.float64)) == 1)
+
+
+def _whole_windows(covered: Mask) -> Mask:
+    """Pixels around which a whole window is covered, and lies inside the image."""
+    # Along one axis after the other, which for a rectangle is the same and faster.
+    by_rows = binary_erosion(covered, np.ones((WANG_WINDOW_PX, 1), bool))
+    return np.asarray(binary_erosion(by_rows, np.ones((1, WANG_WINDOW_PX), bool)))

@@ -14,7 +14,8 @@ from ptyrun.ptycho.alignment import coherence
 from ptyrun.results import Metric
 
 SOURCES: Mapping[str, str] = {
-    "mae": "mean absolute difference; of phases, that of R O*, which has no wraps",
+    "mae": "mean absolute difference; of amplitudes, after scaling to the truth's mean; of phases, "
+    "that of R O*, which has no wraps",
     "psnr": "by the range of the truth; doi:10.1049/el:20080522",
     "ssim": "Wang et al. 2004, by the range of the truth, from its lowest phase; "
     "doi:10.1109/TIP.2003.819861",
@@ -71,12 +72,10 @@ def standard_metrics(recon: Complex2D, truth: Complex2D, covered: Mask) -> Stand
     recon, truth : ndarray of complex, shape (H, W)
         From :func:`ptyrun.ptycho.alignment.align`.
     covered : ndarray of bool, shape (H, W)
-        Where *recon* is known. Elsewhere *truth* stands in for it in windows and spectra, and
-        nothing is averaged.
+        Where *recon* is known; nothing else is measured.
     """
-    known = np.where(covered, recon, truth)
-    amplitude = _Image.amplitude(known, truth, covered).measured()
-    phase = _Image.phase(known, truth, covered).measured()
+    amplitude = _Image.amplitude(recon, truth, covered).measured()
+    phase = _Image.phase(recon, truth, covered).measured()
     values = {
         **{name: Metric(amplitude[name], phase[name]) for name in amplitude},
         **field_metrics(recon[covered], truth[covered]),
@@ -96,10 +95,13 @@ class _Image:
 
     @classmethod
     def amplitude(cls, recon: Complex2D, truth: Complex2D, covered: Mask) -> _Image:
-        amplitude = np.abs(truth)
-        unit = float(amplitude[covered].max())
-        data_range = metrics.value_range(amplitude, covered, unit)
-        return cls(np.abs(recon), amplitude, covered, data_range)
+        """Scaled to the truth's mean: the best complex factor is smaller the worse phases are."""
+        amplitudes = np.abs(recon), np.abs(truth)
+        own, wanted = (float(amplitude[covered].mean()) for amplitude in amplitudes)
+        unit = float(amplitudes[1][covered].max())
+        data_range = metrics.value_range(amplitudes[1], covered, unit)
+        scale = wanted / own if own > 0 else 1.0
+        return cls(scale * amplitudes[0], amplitudes[1], covered, data_range)
 
     @classmethod
     def phase(cls, recon: Complex2D, truth: Complex2D, covered: Mask) -> _Image:
@@ -161,16 +163,21 @@ def resolutions(curves: Curves) -> dict[str, Metric]:
 
 
 def _notes(curves: Curves, covered: Mask) -> tuple[str, ...]:
-    notes = []
+    without_crossing: dict[str, list[str]] = {}
     for name, found in resolutions(curves).items():
         parts = {"amplitude": found.amplitude, "phase": found.phase, "field": found.value}
-        beyond = [part for part, crossing in parts.items() if crossing is None]
-        if beyond:
-            notes.append(f"{name} of {', '.join(beyond)}: no crossing, agreement up to Nyquist")
-    scales = metrics.wang_scales(covered.shape)
-    if scales < len(metrics.WANG_WEIGHTS):
-        notes.append(f"ms_ssim has {scales} of {len(metrics.WANG_WEIGHTS)} scales: a small image")
+        beyond = ", ".join(part for part, crossing in parts.items() if crossing is None)
+        without_crossing.setdefault(beyond, []).append(name)
+    notes = [
+        f"{', '.join(names)} of {parts}: no crossing, agreement up to Nyquist"
+        for parts, names in without_crossing.items()
+        if parts
+    ]
     holes = 1 - float(covered.mean())
+    scales = metrics.wang_scales(covered)
+    if scales < len(metrics.WANG_WEIGHTS):
+        why = "no larger piece is covered" if holes else "a small image"
+        notes.append(f"ms_ssim has {scales} of {len(metrics.WANG_WEIGHTS)} scales: {why}")
     if holes >= WORTH_A_NOTE:
         notes.append(f"{holes:.1%} of the region is not covered and not measured")
     return tuple(notes)

@@ -3,17 +3,21 @@
 They are kept so that numbers can be laid beside older ones, oddities included: PSNR against 255
 for images of about 1, FRC rings out to the corner, and a multi-scale SSIM that decimates without a
 filter. :mod:`ptyrun.ptycho.metrics` has what the literature defines.
+
+Upstream knows no holes. Here they are not measured: averages are over covered pixels, windows count
+where they are wholly covered, and in spectra both images have their mean there, which adds nothing.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter, gaussian_filter1d
+from scipy.ndimage import binary_erosion, gaussian_filter, gaussian_filter1d
 from skimage.metrics import structural_similarity
 
 from ptyrun.config import PhaseAlign
@@ -24,6 +28,8 @@ PEAK = 255.0
 SSIM_WINDOW_PX = 7
 SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 LOWEST_SSIM = 1e-4
+# The spectrum of fewer known pixels correlates with anything.
+FEWEST_PIXELS = 64
 
 Image = NDArray[np.floating[Any]]
 Mask = NDArray[np.bool_]
@@ -58,20 +64,19 @@ def upstream_metrics(
     frc_sigma, ms_ssim_sigma : float
         Gaussian smoothing of the FRC curves, and of the amplitudes before MS-SSIM.
     covered : ndarray of bool, shape (H, W), optional
-        Where *recon* is known; everything when None, as upstream has it. Elsewhere *truth* stands
-        in for it, and averages are over the covered pixels.
+        Where *recon* is known; everything when None, as upstream has it. Nothing else is
+        measured; what too few pixels say is NaN.
     """
     everywhere = covered is None or bool(covered.all())
     mask = None if everywhere else covered
+    amplitude = _scaled(np.abs(recon), np.abs(truth), mask)
+    phase = tuple(_aligned_phase(np.angle(image), phase_align, mask) for image in (recon, truth))
     if mask is not None:
-        known, _ = _scaled(np.abs(recon[mask]), np.abs(truth[mask]))
-        unit = np.exp(1j * np.angle(recon[mask]))
-        recon = truth.astype(np.complex128)
-        recon[mask] = known * unit
-    amplitude = _scaled(np.abs(recon), np.abs(truth))
-    phase = tuple(_aligned_phase(np.angle(image), phase_align) for image in (recon, truth))
+        amplitude, phase = (
+            tuple(_filled(image, mask) for image in pair) for pair in (amplitude, phase)
+        )
     units = tuple((image + np.pi) / (2 * np.pi) for image in phase)
-    curves = tuple(frc_curve(pair[0], pair[1], frc_sigma) for pair in (amplitude, phase))
+    curves = tuple(frc_curve(pair[0], pair[1], frc_sigma, mask) for pair in (amplitude, phase))
     values = {
         **_pixelwise(amplitude, phase, mask),
         "ssim": (
@@ -101,7 +106,7 @@ def _pixelwise(
 
 
 def _psnr(mse: float) -> float:
-    return float(10 * np.log10(PEAK**2 / mse)) if mse > 0 else float("inf")
+    return float(10 * np.log10(PEAK**2 / mse)) if mse > 0 else math.inf
 
 
 def ssim(recon: Image, truth: Image, data_range: Any, covered: Mask | None = None) -> float:
@@ -113,24 +118,27 @@ def ssim(recon: Image, truth: Image, data_range: Any, covered: Mask | None = Non
     data_range : float
         Largest possible difference of two values, in the images' unit.
     covered : ndarray of bool, shape (H, W), optional
-        Average the local similarity over these pixels only.
+        Average over the windows that lie wholly within these pixels; NaN if none does.
 
     Notes
     -----
     Source: Wang et al., IEEE Trans. Image Process. 13, 600 (2004), doi:10.1109/TIP.2003.819861.
     """
     if min(truth.shape) < SSIM_WINDOW_PX or data_range <= 0:
-        return float("nan")
+        return math.nan
     value, local = structural_similarity(  # type: ignore[no-untyped-call]
         truth, recon, win_size=SSIM_WINDOW_PX, data_range=data_range, full=True
     )
-    return float(value) if covered is None else _mean(local, covered)
+    if covered is None:
+        return float(value)
+    chosen = local[_whole_windows(covered)]
+    return float(chosen.mean()) if chosen.size else math.nan
 
 
 def ms_ssim(recon: Image, truth: Image, sigma: float, covered: Mask | None = None) -> float:
     """Product of full SSIM to the power of Wang's weights, over scales decimated by [::2, ::2].
 
-    It stops where a side falls below 7 px.
+    It stops where a side falls below 7 px, or no window is wholly covered; NaN if that is at once.
 
     Parameters
     ----------
@@ -138,7 +146,7 @@ def ms_ssim(recon: Image, truth: Image, sigma: float, covered: Mask | None = Non
     sigma : float
         Width in pixels of the Gaussian that both images go through first; 0 for none.
     covered : ndarray of bool, shape (H, W), optional
-        Average the local similarity over these pixels only.
+        As for :func:`ssim`.
 
     Notes
     -----
@@ -146,31 +154,41 @@ def ms_ssim(recon: Image, truth: Image, sigma: float, covered: Mask | None = Non
     doi:10.1109/ACSSC.2003.1292216; the scales are upstream's own.
     """
     if sigma > 0:
-        recon, truth = (gaussian_filter(image, sigma) for image in (recon, truth))
+        recon, truth = (_smoothed(image, sigma, covered) for image in (recon, truth))
     # In the images' own precision: the constants of SSIM are the last digits of small values.
     data_range = max(np.ptp(recon), np.ptp(truth))
-    product = 1.0
+    factors: list[float] = []
     for weight in SCALE_WEIGHTS:
-        if min(truth.shape) < SSIM_WINDOW_PX:
+        small = min(truth.shape) < SSIM_WINDOW_PX
+        if small or (covered is not None and not _whole_windows(covered).any()):
             break
-        product *= max(ssim(recon, truth, data_range, covered), LOWEST_SSIM) ** weight
+        factors.append(max(ssim(recon, truth, data_range, covered), LOWEST_SSIM) ** weight)
         recon, truth = recon[::2, ::2], truth[::2, ::2]
         covered = None if covered is None else covered[::2, ::2]
-    return product
+    return math.prod(factors) if factors else math.nan
 
 
-def frc_curve(recon: Image, truth: Image, sigma: float) -> NDArray[np.float64]:
-    """Ring correlation of the centre square, every ring out to the corner, optionally smoothed."""
+def frc_curve(
+    recon: Image, truth: Image, sigma: float, covered: Mask | None = None
+) -> NDArray[np.float64]:
+    """Ring correlation of the centre square, every ring out to the corner, optionally smoothed.
+
+    NaN where hardly a pixel of the square is covered.
+    """
     side = min(truth.shape)
     curve = ring_correlation(_centre(truth, side), _centre(recon, side)).correlation
+    if covered is not None and np.count_nonzero(_centre(covered, side)) < FEWEST_PIXELS:
+        return np.full_like(curve, np.nan)
     return np.asarray(gaussian_filter1d(curve, sigma)) if sigma > 0 else curve
 
 
 def first_ring_below(curve: NDArray[np.float64], threshold: float) -> float:
     """Where the curve first falls below the threshold, in rings, linearly interpolated.
 
-    0 if the first ring is below, the length of the curve if none is.
+    0 if the first ring is below, the length of the curve if none is; NaN if the curve is.
     """
+    if np.isnan(curve).any():
+        return math.nan
     below = np.flatnonzero(curve < threshold)
     if len(below) == 0:
         return float(len(curve))
@@ -181,16 +199,36 @@ def first_ring_below(curve: NDArray[np.float64], threshold: float) -> float:
     return float(ring - 1 + (before - threshold) / (before - after))
 
 
-def _scaled(recon: Image, truth: Image) -> tuple[Image, Image]:
-    mean = recon.mean()
-    return (recon * (truth.mean() / mean) if mean > 0 else recon), truth
+def _scaled(recon: Image, truth: Image, mask: Mask | None) -> tuple[Image, ...]:
+    means = [(image if mask is None else image[mask]).mean() for image in (recon, truth)]
+    return (recon * (means[1] / means[0]) if means[0] > 0 else recon), truth
 
 
-def _aligned_phase(phase: Image, method: PhaseAlign) -> Image:
-    return without_plane(phase) if method is PhaseAlign.PLANE else without_mean(phase)
+def _aligned_phase(phase: Image, method: PhaseAlign, mask: Mask | None) -> Image:
+    take_off = without_plane if method is PhaseAlign.PLANE else without_mean
+    return take_off(phase, mask)
 
 
-def _centre(image: Image, side: int) -> Image:
+def _filled(image: Image, covered: Mask) -> Image:
+    """The image with its mean in its holes."""
+    return np.where(covered, image, image[covered].mean())
+
+
+def _smoothed(image: Image, sigma: float, covered: Mask | None) -> Image:
+    """Gaussian means; beside holes, of what is covered."""
+    if covered is None:
+        return np.asarray(gaussian_filter(image, sigma))
+    weight = gaussian_filter(covered.astype(np.float64), sigma)
+    total = gaussian_filter(np.where(covered, image, 0.0), sigma)
+    return _filled(np.divide(total, weight, out=np.zeros_like(total), where=covered), covered)
+
+
+def _whole_windows(covered: Mask) -> Mask:
+    """Pixels around which a whole window of SSIM is covered, and lies inside the image."""
+    return np.asarray(binary_erosion(covered, np.ones((SSIM_WINDOW_PX, SSIM_WINDOW_PX), bool)))
+
+
+def _centre(image: NDArray[Any], side: int) -> NDArray[Any]:
     top, left = ((length - side) // 2 for length in image.shape)
     return image[top : top + side, left : left + side]
 

@@ -78,7 +78,7 @@ def standard_table(results: Results) -> Table:
 
 
 def pair_table(results: Results) -> Table:
-    """Arms against each other."""
+    """Arms against each other; none is ranked, since the second's unit is that of its pair."""
     labels = {name: arm.label for name, arm in results.arms.items()}
     columns = {
         f"{labels.get(pair.first, pair.first)} – {labels.get(pair.second, pair.second)}": (
@@ -86,7 +86,7 @@ def pair_table(results: Results) -> Table:
         )
         for pair in results.pairs
     }
-    return _table("pairs", "Arms against each other", columns, results.sources)
+    return _table("pairs", "Arms against each other", columns, results.sources, is_ranked=False)
 
 
 def diagnostics_table(results: Results) -> Table:
@@ -152,9 +152,12 @@ def _table(
     caption: str,
     columns: Mapping[str, Mapping[str, Metric]],
     sources: Mapping[str, str],
+    *,
+    is_ranked: bool = True,
 ) -> Table:
     metrics = sorted({metric for column in columns.values() for metric in column}, key=_place)
-    rows = [row for metric in metrics for row in _rows(metric, list(columns.values()))]
+    found = list(columns.values())
+    rows = [row for metric in metrics for row in _rows(metric, found, better(metric) * is_ranked)]
     known = tuple((_heading(m), sources[m]) for m in metrics if m in sources)
     return Table(name, caption, tuple(columns), tuple(rows), known)
 
@@ -183,8 +186,9 @@ def _heading(metric: str) -> str:
     return _HEADINGS.get(metric, metric.replace("_", " "))
 
 
-def _rows(metric: str, columns: Sequence[Mapping[str, Metric]]) -> Iterator[TableRow]:
-    direction = better(metric)
+def _rows(
+    metric: str, columns: Sequence[Mapping[str, Metric]], direction: str
+) -> Iterator[TableRow]:
     for component in COMPONENTS:
         values = [getattr(column.get(metric, Metric()), component) for column in columns]
         if any(value is not None for value in values):

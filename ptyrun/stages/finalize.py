@@ -216,7 +216,7 @@ def _pairs(compared: _Comparison) -> tuple[PairResult, ...]:
         one, other = compared.arms[first], compared.arms[second]
         covered = (one.coverage[inside] > 0) & (other.coverage[inside] > 0)
         found = evaluation.mutual(one.image[inside], other.image[inside], covered)
-        pairs.append(PairResult(first, second, found.metrics))
+        pairs.append(PairResult(first, second, found.metrics, found.notes))
     return tuple(pairs)
 
 

@@ -72,6 +72,8 @@ def metrics_table(results: Results) -> str:
     for pair in results.pairs:
         lines.append(f"{pair.first} against {pair.second}:")
         lines += [f"  {name:<18} {_shown(metric)}" for name, metric in pair.standard.items()]
+        lines += [f"  {note}" for note in pair.notes]
+    lines += [f"{arm.label}: {'; '.join(arm.notes)}" for arm in results.arms.values() if arm.notes]
     for arm in results.arms.values():
         if arm.mismatch:
             lines.append(f"WARNING: {arm.label}: {arm.mismatch}")

@@ -197,6 +197,10 @@ def _notes(results: Results) -> Iterator[page.Statement]:
     for arm in results.arms.values():
         if arm.notes:
             yield page.Statement(arm.label, "; ".join(arm.notes))
+    for pair in results.pairs:
+        if pair.notes:
+            labels = (results.arms[name].label for name in (pair.first, pair.second))
+            yield page.Statement(" – ".join(labels), "; ".join(pair.notes))
 
 
 def _styles(run: FinishedRun) -> dict[str, str]:

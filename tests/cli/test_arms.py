@@ -40,6 +40,7 @@ def test_without_ground_truth_the_arms_are_compared_with_each_other(
     assert not found["has_ground_truth"]
     assert len(found["pairs"]) == 3
     assert "against" in process.stdout
+    assert "standard_*" not in process.stdout, "there are none to explain"
 
 
 def foreign(path: Path) -> Path:

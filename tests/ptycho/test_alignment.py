@@ -89,6 +89,19 @@ def test_between_unlike_images_no_far_shift_is_believed(truth) -> None:
     assert coherence(aligned.recon, aligned.truth) < 0.1
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_a_shift_that_was_found_is_not_called_lost_by_a_later_round(seed: int, truth) -> None:
+    generator = np.random.default_rng(seed)
+    noise = generator.normal(size=(2, *truth.shape))
+    covered = np.zeros(truth.shape, bool)
+    for top, left in generator.integers(0, (140, 170), (25, 2)):
+        covered[top : top + 20, left : left + 20] = True
+    moved = np.roll(truth, (12, 10), axis=(0, 1)) + noise[0] + 1j * noise[1]
+    aligned = align(np.where(covered, moved, 0), truth, covered)
+    assert (aligned.shift.dy_px, aligned.shift.dx_px) == pytest.approx((-12, -10), abs=0.3)
+    assert aligned.registered
+
+
 def test_a_registration_by_fields_finds_what_magnitudes_hide(truth) -> None:
     phase_object = np.exp(1j * np.angle(truth))
     grain = 1 + 0.05 * np.random.default_rng(1).normal(size=truth.shape)

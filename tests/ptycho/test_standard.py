@@ -95,6 +95,33 @@ def test_holes_are_not_measured(star) -> None:
     assert any("5.4% of the region" in note for note in holed.notes)
 
 
+def test_similarity_is_told_by_wholly_covered_windows_alone(star) -> None:
+    truth = star["stand-in"]
+    covered = np.zeros(truth.shape, bool)
+    covered[40:60, 50:70] = True  # one crop of one group
+    noise = np.random.default_rng(3).normal(size=truth.shape)
+    good = standard_metrics(np.where(covered, truth, 9), truth, covered)
+    assert good.metrics["ssim"].amplitude == pytest.approx(1)
+    assert good.metrics["ms_ssim"].phase == pytest.approx(1)
+    assert "ms_ssim has 1 of 5 scales: no larger piece is covered" in good.notes
+    poor = standard_metrics(np.where(covered, 1 + noise, truth), truth, covered)
+    assert poor.metrics["ssim"].amplitude < 0.1
+    covered[50] = False
+    split = standard_metrics(truth, truth, covered)
+    assert math.isnan(split.metrics["ssim"].amplitude)
+    assert math.isnan(split.metrics["ms_ssim"].phase)
+
+
+def test_an_amplitude_that_is_right_has_no_error_whatever_the_phase(star) -> None:
+    truth = star["stand-in"]
+    noise = np.random.default_rng(6).normal(size=truth.shape)
+    for recon in (truth.conj(), truth * np.exp(1j * noise), 3 * truth):
+        aligned = align(recon, truth, shift=False)
+        found = standard_metrics(aligned.recon, aligned.truth, aligned.covered).metrics
+        assert found["mae"].amplitude == pytest.approx(0, abs=1e-6)
+        assert found["ssim"].amplitude == pytest.approx(1, abs=1e-6)
+
+
 def waves(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
     y, x = np.mgrid[:height, :width]
     truth = np.sin(x / 7) * np.cos(y / 11) + (x > 90) * 0.5
@@ -138,7 +165,8 @@ def test_ssim_and_ms_ssim_agree_with_tensorflow(shape, ssim: float, ms_ssim: flo
 
 
 def test_small_images_have_fewer_scales_and_the_smallest_none() -> None:
-    assert [metrics.wang_scales((side, 900)) for side in (161, 160, 21, 11, 10)] == [5, 4, 2, 1, 0]
+    sides = {161: 5, 160: 4, 21: 2, 11: 1, 10: 0}
+    assert {side: metrics.wang_scales(np.ones((side, 900), bool)) for side in sides} == sides
     recon, truth = waves(160, 191)
     covered = np.ones(truth.shape, bool)
     # The same function of TensorFlow with the four weights normalised.

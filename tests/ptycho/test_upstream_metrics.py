@@ -102,7 +102,51 @@ def test_only_covered_pixels_are_averaged(unit: NpzFile) -> None:
 def test_images_too_small_for_a_window_have_no_ssim() -> None:
     small = np.random.default_rng(0).normal(size=(6, 9))
     assert math.isnan(ssim(small, small + 0.1, 1.0))
-    assert ms_ssim(small, small + 0.1, 0.0) == 1.0
+    assert math.isnan(ms_ssim(small, small + 0.1, 0.0))
+
+
+def spots(shape: tuple[int, int], share: float) -> np.ndarray:
+    """Squares of 20 px at random places, as crops of few groups leave them."""
+    generator, covered = np.random.default_rng(4), np.zeros(shape, bool)
+    while covered.mean() < share:
+        top, left = (generator.integers(0, side - 20) for side in shape)
+        covered[top : top + 20, left : left + 20] = True
+    return covered
+
+
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.9])
+def test_holes_raise_no_metric_of_what_has_nothing_in_common_with_the_truth(
+    share: float, unit: NpzFile
+) -> None:
+    _, truth = images(unit, "registered")
+    noise = np.random.default_rng(5).normal(size=(2, *truth.shape)) * 0.3
+    for recon in (np.full(truth.shape, 0.9 + 0.1j), (1 + noise[0]) * np.exp(1j * noise[1])):
+        whole = upstream_metrics(recon, truth)
+        found = upstream_metrics(recon, truth, covered=spots(truth.shape, share))
+        for part in (0, 1):
+            assert found.values["ssim"][part] < whole.values["ssim"][part] + 0.1
+            for name in ("frc50", "frc1over7"):
+                assert found.values[name][part] < len(whole.phase_frc) / 6, name
+
+
+def test_holes_cost_what_is_right_nothing(unit: NpzFile) -> None:
+    _, truth = images(unit, "registered")
+    covered = spots(truth.shape, 0.4)
+    found = upstream_metrics(np.where(covered, truth, 7), truth, covered=covered)
+    assert found.values["ssim"] == pytest.approx((1, 1), abs=1e-3)
+    assert found.values["ms_ssim"] == pytest.approx((1, 1), abs=1e-3)
+    assert found.values["frc50"] == (len(found.amplitude_frc), len(found.phase_frc))
+
+
+def test_a_few_pixels_say_nothing_of_structure(unit: NpzFile) -> None:
+    recon, truth = images(unit, "registered")
+    covered = np.zeros(truth.shape, bool)
+    covered[60:62, 70:72] = True
+    found = upstream_metrics(recon, truth, covered=covered)
+    for name in ("ssim", "ms_ssim", "frc50", "frc1over7"):
+        assert all(map(math.isnan, found.values[name])), name
+    assert np.isnan(found.amplitude_frc).all()
+    assert all(map(math.isfinite, found.values["mae"]))
 
 
 @pytest.mark.parametrize(

@@ -219,6 +219,8 @@ def test_without_ground_truth_arms_are_compared_with_each_other(tmp_path: Path) 
     assert "There is no ground truth" in page.text
     assert "PtychoPINN – Baseline" in page.text
     assert page.all("table", id="table-pairs")
+    assert "a small overlap" in page.text
+    assert not page.all("td", **{"class": "best"}), "each pair is in a unit of its own"
 
 
 def test_a_run_that_is_not_finalized_or_damaged_or_foreign_is_refused(tmp_path: Path) -> None:

@@ -158,7 +158,6 @@ class EvaluationOptions(_Facts):
     phase_align: PhaseAlign = PhaseAlign.PLANE
     frc_sigma: float = 0.0
     ms_ssim_sigma: float = 1.0
-    fixed_canvas: bool = False
 
     def __post_init__(self) -> None:
         """Refuse widths that are no widths."""

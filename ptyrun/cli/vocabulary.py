@@ -198,7 +198,7 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
         *spelt("--fixed-canvas"),
         "fixed_canvas",
         is_flag=True,
-        default=None,
+        expose_value=False,
         help="Taken for compatibility, and changes nothing: patches always lie on the object's own "
         "grid.",
     ),

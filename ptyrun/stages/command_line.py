@@ -36,7 +36,6 @@ _OPTIONS = {
 _FLAGS: Mapping[tuple[str, Fact], str] = {
     ("registration", Registration.NONE.value): "--skip-registration",
     ("registration", Registration.RECONSTRUCTION_ONLY.value): "--register-ptychi-only",
-    ("fixed_canvas", True): "--fixed-canvas",
     ("save_npz", False): "--no-save-npz",
     ("save_npz_aligned", False): "--no-save-npz-aligned",
     ("save_debug_images", True): "--save-debug-images",

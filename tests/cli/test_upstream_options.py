@@ -41,7 +41,6 @@ OPTIONS: list[tuple[str, str | None, str, Any]] = [
     ("--frc-sigma", "0.5", "evaluation.frc_sigma", 0.5),
     ("--ms-ssim-sigma", "2.0", "evaluation.ms_ssim_sigma", 2.0),
     ("--stitch-crop-size", "24", "evaluation.stitch_crop_px", 24),
-    ("--fixed-canvas", None, "evaluation.fixed_canvas", True),
     ("--save-npz", None, "presentation.save_npz", True),
     ("--no-save-npz", None, "presentation.save_npz", False),
     ("--save-npz-aligned", None, "presentation.save_npz_aligned", True),
@@ -133,8 +132,8 @@ def test_an_old_name_beside_its_new_one_is_refused(
     assert f"{old} and {new} are both given" in done.stderr
 
 
-@pytest.mark.parametrize("words", CONSOLE, ids=" ".join)
-def test_the_words_for_the_console_are_taken(words: list[str]) -> None:
+@pytest.mark.parametrize("words", [*CONSOLE, ["--fixed-canvas"], ["--fixed_canvas"]], ids=" ".join)
+def test_words_that_change_nothing_are_taken(words: list[str]) -> None:
     assert configured(*words) == configured()
 
 

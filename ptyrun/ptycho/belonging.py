@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from ptyrun.errors import GeometryError
 from ptyrun.ptycho.alignment import ONE_OBJECT, align, coherence
+from ptyrun.ptycho.frame_model import frames_inside
 from ptyrun.ptycho.order import frame_order
-from ptyrun.ptycho.orientation import FrameFit, frame_fit
+from ptyrun.ptycho.orientation import OF_FRAMES, FrameFit, frame_fit
 from ptyrun.ptycho.placement import Region, origins_px, placed
 from ptyrun.ptycho.reconstruction import Reconstruction
 from ptyrun.ptycho.scan import Scan
@@ -26,6 +27,10 @@ LEAST_COVERED = 0.5
 DOUBTFUL = 0.6
 # Where the truth is not against it, another orientation must leave less of the residual than this.
 HALF = 0.5
+# Of the frames, what lies inside the scan's own object at least.
+LEAST_INSIDE = 0.5
+# Frames that are nearly alike leave little, whatever the positions: nothing is doubted below this.
+PLAINLY_BAD = 0.25
 
 
 @dataclass(frozen=True)
@@ -93,10 +98,22 @@ def agreement(
 
 def truth_doubts(scan: Scan) -> tuple[str, ...]:
     """Say why the scan's own object, frames and positions hardly belong together."""
-    fit = None if scan.object_guess is None else frame_fit(scan, scan.object_guess)
-    if fit is None:
+    if scan.object_guess is None or scan.near_field:
         return ()
-    return tuple(filter(None, (_stored_as_intensity(fit), _turned_or_shuffled(scan, fit))))
+    outside = _outside(scan, scan.object_guess.shape)
+    fit = frame_fit(scan, scan.object_guess)
+    found = (outside,) if fit is None else (_stored_as_intensity(fit), _unfit(scan, fit, outside))
+    return tuple(filter(None, found))
+
+
+def _outside(scan: Scan, shape: tuple[int, ...]) -> str | None:
+    n_inside = len(frames_inside(scan, shape))
+    if n_inside >= LEAST_INSIDE * scan.n_frames:
+        return None
+    return (
+        f"only {n_inside} of {scan.n_frames} frames lie wholly inside objectGuess ({shape[0]} x "
+        f"{shape[1]} px); are positions in its pixels, counted from its corner?"
+    )
 
 
 def _stored_as_intensity(fit: FrameFit) -> str | None:
@@ -109,22 +126,36 @@ def _stored_as_intensity(fit: FrameFit) -> str | None:
     )
 
 
-def _turned_or_shuffled(scan: Scan, fit: FrameFit) -> str | None:
+def _unfit(scan: Scan, fit: FrameFit, outside: str | None) -> str | None:
     if fit.better is not None:
+        at_fault = (
+            "patches predicted from these frames"
+            if fit.better in OF_FRAMES
+            else "patches laid at these positions and figures against this object"
+        )
         return (
             f"its objectGuess explains the frames better with {fit.better}: residual "
-            f"{fit.turned[fit.better]:.2f} instead of {fit.as_given:.2f}; patches laid at these "
-            "positions and figures against this object mean little"
+            f"{fit.turned[fit.better]:.2f} instead of {fit.as_given:.2f}; {at_fault} mean little"
         )
     order = frame_order(scan)
-    if order is None or not order.is_lost:
+    if order is not None and order.is_lost:
+        return (
+            "the frames do not belong to their positions: their correlation with what objectGuess "
+            f"promises there is {order.own:.2f}, where {order.own_expected:.2f} is expected, and "
+            f"that with frames at the nearest position {order.neighbour:.2f}, where "
+            f"{order.neighbour_expected:.2f} is; were frames or positions sorted on their own?"
+        )
+    if fit.looks_like_intensity or fit.as_given < PLAINLY_BAD:
         return None
-    return (
-        "the frames do not belong to their positions: their correlation with what objectGuess "
-        f"promises there is {order.own:.2f}, where {order.own_expected:.2f} is expected, and that "
-        f"with frames at the nearest position {order.neighbour:.2f}, where "
-        f"{order.neighbour_expected:.2f} is; were frames or positions sorted on their own?"
+    if order is None:
+        return None if fit.explains else outside
+    if not order.is_unlike and (fit.explains or not order.is_unpromised):
+        return None
+    said = (
+        "with its probe, its objectGuess does not explain the frames: residual "
+        f"{_residuals(fit)}; figures against it mean little"
     )
+    return "; ".join(filter(None, (said, outside)))
 
 
 def mismatch(placement: Placement, region: Region, coherence: float | None) -> str | None:
@@ -157,15 +188,17 @@ def _disagrees(coherence: float | None, fit: FrameFit | None) -> str | None:
         return _fails(fit)
     unexplained = fit is not None and not fit.explains
     if coherence >= (DOUBTFUL if unexplained else ONE_OBJECT):
-        # A conjugated object still has the amplitudes of the right one.
-        turned = fit is not None and fit.better and fit.turned[fit.better] < HALF * fit.as_given
+        # A conjugated object still has the amplitudes of the right one. Frames that are turned
+        # are turned for the truth as well.
+        better = None if fit is None or fit.better in OF_FRAMES else fit.better
+        turned = fit is not None and better and fit.turned[better] < HALF * fit.as_given
         return _fails(fit) if turned else None
     said = (
         f"it has little in common with the ground truth: coherence {coherence:.2f} after "
         f"registration, where one object gives more than {ONE_OBJECT} at the very least"
     )
     if fit is not None and fit.explains and fit.better is None:
-        return f"{said}; it explains the frames, so the ground truth may be what is wrong"
+        return f"{said}; in the measured frames it leaves a residual of {_residuals(fit)}"
     return "; ".join(filter(None, (said, _fails(fit))))
 
 
@@ -183,10 +216,11 @@ def _fails(fit: FrameFit | None) -> str | None:
         return f"it explains the frames better with {fit.better}"
     if fit.explains:
         return None
-    return (
-        f"it does not explain the measured frames: residual {fit.as_given:.2f}, and "
-        f"{fit.shuffled:.2f} with positions exchanged among them"
-    )
+    return f"it does not explain the measured frames: residual {_residuals(fit)}"
+
+
+def _residuals(fit: FrameFit) -> str:
+    return f"{fit.as_given:.2f}, and {fit.shuffled:.2f} with positions exchanged among them"
 
 
 def _fit(scan: Scan, found: Reconstruction, origin: tuple[int, int]) -> FrameFit | None:

@@ -17,6 +17,10 @@ from ptyrun.ptycho.npz import NpzFile
 KINDS = ("amplitude", "intensity")
 FRAME_NAMES = ("diffraction", "diff3d")
 SAMPLED_FRAMES = 8
+SLAB_BYTES = 4 << 20
+
+# Counts of frames are this much nearer to the middle of a detector's axis than elsewhere.
+CENTRED = 0.75
 
 # An amplitude of 1e5 would be 1e10 photons in one pixel.
 PLAUSIBLE_AMPLITUDE = 1e5
@@ -99,8 +103,9 @@ def _layout(file: NpzFile, name: str, n_positions: int) -> tuple[bool, int]:
     header = file.header(name)
     if len(header.shape) == 3 and header.dtype.kind in "fiu" and min(header.shape) > 0:
         a, b, c = header.shape
-        legacy = a == b and c == n_positions
-        if legacy and not (b == c and (name == "diffraction" or header.dtype.kind == "f")):
+        if a == b == c == n_positions and name == "diff3d" and header.dtype.kind != "f":
+            return _is_legacy_cube(file, name), a
+        if a == b != c == n_positions:
             return True, a
         if b == c:
             return False, b
@@ -111,6 +116,40 @@ def _layout(file: NpzFile, name: str, n_positions: int) -> tuple[bool, int]:
         why=f"it is {header.dtype} of shape {header.shape} for {n_positions} positions",
         do="store real numbers of shape (n, N, N)",
     )
+
+
+def _is_legacy_cube(file: NpzFile, name: str) -> bool:
+    """Whether the frames of a cube, whose shape does not tell, lie along its last axis.
+
+    About the middle of a frame there is more than elsewhere, and of all frames about as much.
+    """
+    header = file.header(name)
+    side = header.shape[0]
+    step = max(1, SLAB_BYTES // (side**2 * header.dtype.itemsize))
+    sums = np.zeros((2, side))
+    for start in range(0, side, step):
+        rows = np.arange(start, min(start + step, side))
+        slab = file.rows(name, rows, last_axis=header.fortran_order)
+        sums[0, rows] = slab.sum(axis=(1, 2), dtype=np.float64)
+        sums[1] += slab.sum(axis=(0, 1) if not header.fortran_order else (0, 2), dtype=np.float64)
+    first, last = sums[::-1] if header.fortran_order else sums
+    spread_first, spread_last = _spread(first), _spread(last)
+    if min(spread_first, spread_last) < CENTRED * min(max(spread_first, spread_last), 1.0):
+        return spread_first < spread_last
+    raise InputError(
+        f"{name} of {file.path} does not tell along which axis its frames lie",
+        why=f"its shape {header.shape} can be read as (n, N, N) or (N, N, n), and its counts lie "
+        "about the middle of neither the first nor the last axis, where the zero frequency of "
+        "frames should be",
+        do="store the frames as 'diffraction' of shape (n, N, N)",
+    )
+
+
+def _spread(sums: NDArray[np.float64]) -> float:
+    """Mean distance of counts from the middle of an axis; 1 where they lie evenly along it."""
+    distance = np.abs(np.arange(len(sums)) - len(sums) // 2)
+    total = float(sums.sum())
+    return float(sums @ distance) / total / float(distance.mean()) if total > 0 else 1.0
 
 
 def _kind(frames: NpzFrames, n_frames: int, asked: str | None) -> tuple[str, str]:

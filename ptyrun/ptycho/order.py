@@ -1,4 +1,4 @@
-"""Are the frames of a scan in the order of its positions?"""
+"""Are the frames of a scan in the order of its positions, and does its object contradict them?"""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ LEAST_FRAMES = 12
 # Noise and distance may leave no likeness to be found; below these nothing is concluded.
 TELLING_OWN = 0.3
 TELLING_NEIGHBOUR = 0.15
+# Neighbours that have more than this in common do not owe it to noise.
+PLAIN_NEIGHBOUR = 0.3
 # Of the likeness expected: scans in order reach more than half, shuffled ones next to nothing.
 LOST = 1 / 3
 
@@ -41,11 +43,23 @@ class FrameOrder:
     def is_lost(self) -> bool:
         """Whether both likenesses should be there, and neither is."""
         return (
-            self.own_expected >= TELLING_OWN
+            self.is_unlike
             and self.neighbour_expected >= TELLING_NEIGHBOUR
-            and self.own < LOST * self.own_expected
             and self.neighbour < LOST * self.neighbour_expected
         )
+
+    @property
+    def is_unlike(self) -> bool:
+        """Whether frames lack what they should have in common with the object.
+
+        Noise is no reason: it lowers what is expected too.
+        """
+        return self.own_expected >= TELLING_OWN and self.own < LOST * self.own_expected
+
+    @property
+    def is_unpromised(self) -> bool:
+        """Whether neighbours have plainly in common what the object does not promise."""
+        return self.neighbour >= PLAIN_NEIGHBOUR and self.neighbour_expected < LOST * self.neighbour
 
 
 def frame_order(scan: Scan) -> FrameOrder | None:

@@ -1,4 +1,4 @@
-"""Does an object explain the measured frames, and would it explain them better turned round?"""
+"""Does an object explain the measured frames, and would it if it or they were turned round?"""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import fft
 
 from ptyrun.ptycho.frame_model import (
     Complex2D,
@@ -19,12 +20,19 @@ from ptyrun.ptycho.measurement import Scan
 
 SEED = 7
 
+Stack = NDArray[np.float64]
+
 # The right positions leave less than this part of what shuffled ones leave.
 EXPLAINING = 0.93
 # Another orientation must be better by this factor to be believed.
 CLEARLY = 0.9
 # And the root of the frames by this one: a poor probe reaches 0.75 with right amplitudes.
 ROOT_CLEARLY = 0.7
+
+TRANSPOSED = "each frame transposed"
+CORNERED = "the zero frequency in the corner of each frame"
+# Where one of these is better, the frames are at fault and not the object.
+OF_FRAMES = frozenset({TRANSPOSED, CORNERED})
 
 
 @dataclass(frozen=True)
@@ -33,7 +41,8 @@ class FrameFit:
 
     ``as_given`` is that of the object at the scan's positions; ``shuffled`` the same with the
     positions exchanged among the frames, which is what an unrelated object leaves; ``turned`` has
-    those orientations, by name, that explain the frames in the same sense. ``root`` is that of
+    those orientations of the object or of the frames, by name, that explain the frames in the same
+    sense. ``root`` is that of
     the object against the root of the amplitudes, where it explains that; None where it does not,
     or where amplitudes are roots of intensities already.
     """
@@ -87,7 +96,7 @@ def frame_fit(scan: Scan, image: Complex2D, probe: Complex2D | None = None) -> F
     measured = scan.amplitudes(frames).astype(np.float64)
     here = scan.positions_px[frames]
     order = np.random.default_rng(SEED).permutation(len(frames))
-    choices: dict[str, tuple[Complex2D, Positions]] = {
+    objects: dict[str, tuple[Complex2D, Positions]] = {
         "x and y of the positions exchanged": (image, here[:, ::-1]),
         "the object transposed": (image.T, here),
         "the object conjugated": (image.conj(), here),
@@ -95,15 +104,21 @@ def frame_fit(scan: Scan, image: Complex2D, probe: Complex2D | None = None) -> F
         "the object left to right": (image[:, ::-1], here),
     }
 
-    def residuals(
-        field: Complex2D, places: Positions, amplitudes: NDArray[np.float64] = measured
-    ) -> tuple[float, float]:
-        right, wrong = (_residual(amplitudes, field, p, beam) for p in (places, places[order]))
-        return right, wrong
+    def residuals(field: Complex2D, places: Positions, *stacks: Stack) -> list[tuple[float, float]]:
+        right, wrong = (modelled_amplitudes(field, p, beam) for p in (places, places[order]))
+        return [(_residual(each, right), _residual(each, wrong)) for each in stacks]
 
-    as_given, shuffled = residuals(image, here)
-    turned = {name: residuals(*choice) for name, choice in choices.items()}
-    root, root_shuffled = residuals(image, here, np.sqrt(measured))
+    # The same models for all of these: they are what costs time.
+    (as_given, shuffled), (root, root_shuffled), *of_frames = residuals(
+        image,
+        here,
+        measured,
+        np.sqrt(measured),
+        measured.transpose(0, 2, 1),
+        fft.ifftshift(measured, axes=(1, 2)),
+    )
+    turned = dict(zip((TRANSPOSED, CORNERED), of_frames, strict=True))
+    turned |= {name: residuals(*turn, measured)[0] for name, turn in objects.items()}
     is_told = not scan.intensity and root < EXPLAINING * root_shuffled
     return FrameFit(
         as_given,
@@ -113,11 +128,8 @@ def frame_fit(scan: Scan, image: Complex2D, probe: Complex2D | None = None) -> F
     )
 
 
-def _residual(
-    measured: NDArray[np.float64], image: Complex2D, positions: Positions, probe: Complex2D
-) -> float:
+def _residual(measured: Stack, model: Stack) -> float:
     """Root of the mean square over that of the amplitudes, with the best common scale."""
-    model = modelled_amplitudes(image, positions, probe)
     power = float(np.sum(model**2))
     scale = float(np.sum(model * measured)) / power if power > 0 else 0.0
     return float(np.sqrt(np.sum((scale * model - measured) ** 2) / np.sum(measured**2)))

@@ -41,11 +41,19 @@ def open_reconstruction(path: Path) -> Reconstruction:
     Raises
     ------
     InputError
-        If the file is missing, unreadable or holds no reconstruction.
+        If the file is missing, unreadable or holds no reconstruction, or one of a single value.
     """
-    if format_of(path, "reconstruction") is Format.NPZ:
-        return _read_npz(path)
-    return _read_hdf5(Hdf5File(path))
+    is_npz = format_of(path, "reconstruction") is Format.NPZ
+    found = _read_npz(path) if is_npz else _read_hdf5(Hdf5File(path))
+    value = found.object.flat[0] if found.object.size else 0
+    # Nothing can be said against a flat phase: it would be shown as the best of all.
+    if np.all(found.object == value):
+        raise InputError(
+            f"the reconstruction {path} carries nothing",
+            why=f"every value is {value:g}" if value else "every value is 0",
+            do="give another one, or leave it out",
+        )
+    return found
 
 
 def label_of(algorithm: str | None) -> str:
@@ -64,6 +72,7 @@ def _read_npz(path: Path) -> Reconstruction:
         probe = checked_complex(
             path, "reconstructed_probe", modes.reshape(-1, *modes.shape[-2:])[0]
         )
+    time_s, time_notes = _time_s(file)
     if "metadata" in file and file.header("metadata").dtype.hasobject:
         notes.append("its metadata are pickled and were not read")
     return Reconstruction(
@@ -72,8 +81,8 @@ def _read_npz(path: Path) -> Reconstruction:
         label=label_of(algorithm),
         algorithm=algorithm,
         probe=probe,
-        computation_time_s=_time_s(file),
-        notes=tuple(notes),
+        computation_time_s=time_s,
+        notes=(*notes, *time_notes),
     )
 
 
@@ -96,9 +105,12 @@ def _read_hdf5(file: Hdf5File) -> Reconstruction:
     )
 
 
-def _time_s(file: NpzFile) -> float | None:
+def _time_s(file: NpzFile) -> tuple[float | None, tuple[str, ...]]:
     for name in ("computation_time_seconds", "computation_time", "reconstruction_time"):
         if name in file and file.header(name).dtype.kind in "fiu":
             values = file.array(name)
-            return float(values.reshape(-1)[0]) if values.size else None
-    return None
+            time_s = float(values.reshape(-1)[0]) if values.size else None
+            if time_s is None or 0 <= time_s < np.inf:
+                return time_s, ()
+            return None, (f"its {name} of {time_s:g} s is left out: it is no duration",)
+    return None, ()

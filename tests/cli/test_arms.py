@@ -112,9 +112,21 @@ def test_a_scan_whose_coordinates_are_exchanged_is_doubted_before_and_after(tmp_
     [
         (lambda a: {"diffraction": a["diffraction"][::-1]}, "frames do not belong to their posit"),
         (lambda a: {"diffraction": a["diffraction"] ** 2}, "say --diffraction-kind intensity"),
+        (
+            lambda a: {"objectGuess": np.roll(a["objectGuess"], (13, 31), (0, 1))},
+            "does not explain the frames",
+        ),
+        (
+            lambda a: {"diffraction": a["diffraction"].transpose(0, 2, 1)},
+            "explains the frames better with each frame transposed",
+        ),
+        (
+            lambda a: {k: a[k] - a[k].mean() for k in ("xcoords", "ycoords")},
+            "of 60 frames lie wholly inside objectGuess (96 x 90 px)",
+        ),
         (lambda _: {}, None),
     ],
-    ids=["another order", "intensity", "as it should be"],
+    ids=["another order", "intensity", "rolled", "transposed", "centred", "as it should be"],
 )
 def test_a_scan_whose_frames_its_object_contradicts_is_doubted(
     changed: Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]],
@@ -130,7 +142,7 @@ def test_a_scan_whose_frames_its_object_contradicts_is_doubted(
     if said is None:
         assert "WARNING" not in done.stderr
     else:
-        assert f"WARNING: {scan}: the " in done.stderr
+        assert f"WARNING: {scan}: " in done.stderr
         assert said in done.stderr
         assert any(said in note for note in results(run_dir)["notes"])
 

@@ -20,7 +20,7 @@ from click.testing import CliRunner
 
 from ptyrun.cli.main import cli
 from tests.scans import scan_arrays, write_network, write_scan
-from tests.studies import Study
+from tests.studies import Study, ptyrun
 
 
 def nan_diffraction() -> np.ndarray:
@@ -91,6 +91,8 @@ RECONSTRUCTIONS: dict[str, tuple[dict[str, np.ndarray], str]] = {
     "key missing": ({"other": np.ones(3)}, "reconstructed_object"),
     "no image": ({"reconstructed_object": np.ones(5, np.complex64)}, "shape (5,)"),
     "NaN": ({"reconstructed_object": np.full((90, 90), np.nan + 0j)}, "not finite"),
+    "zero": ({"reconstructed_object": np.zeros((96, 90), np.complex64)}, "every value is 0"),
+    "constant": ({"reconstructed_object": np.full((96, 90), 1 + 1j)}, "every value is 1+1j"),
 }
 
 
@@ -103,6 +105,17 @@ def test_a_reconstruction_that_cannot_be_used_is_named(
     np.savez(bad, allow_pickle=False, **arrays)
     words = [w for w in study.words(tmp_path / "run") if "tike_recon" not in w]
     assert_refused([*words, f"--tike_recon_path={bad}"], named, tmp_path / "run")
+
+
+def test_a_reconstruction_that_carries_nothing_is_named_by_a_dry_run_too(
+    study: Study, tmp_path: Path
+) -> None:
+    empty = tmp_path / "empty.npz"
+    np.savez(empty, reconstructed_object=np.zeros((96, 90), np.complex64))
+    words = [f"--test_data={study.scan}", f"--tike_recon_path={empty}"]
+    done = ptyrun("plan", *words, f"--output_dir={tmp_path / 'run'}", "--dry-run")
+    assert done.returncode == 2
+    assert f"the reconstruction {empty} carries nothing" in done.stderr
 
 
 def test_a_missing_file_is_named(study: Study, tmp_path: Path) -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ptyrun.ptycho.belonging import Placement, agreement, mismatch, place
+from ptyrun.ptycho.belonging import Placement, agreement, mismatch, place, truth_doubts
+from ptyrun.ptycho.orientation import CORNERED, FrameFit
 from ptyrun.ptycho.placement import scanned_region
 from ptyrun.ptycho.reconstruction import Reconstruction, open_reconstruction
 from ptyrun.ptycho.registration import Shift, apply_shift
@@ -75,9 +76,31 @@ def test_a_shift_that_registration_undoes_is_no_mismatch(scan: Scan, found: Reco
     assert judged(scan, replace(found, object=moved))[1] is None
 
 
-def test_a_truth_that_frames_contradict_is_named(scan: Scan, found: Reconstruction) -> None:
+def test_a_truth_that_frames_contradict_is_named_itself(scan: Scan, found: Reconstruction) -> None:
     other = replace(scan, object_guess=np.roll(scan.object_guess, (100, 60), axis=(0, 1)))
-    assert "the ground truth may be what is wrong" in judged(other, found)[1]
+    (doubt,) = truth_doubts(other)
+    assert "objectGuess does not explain the frames" in doubt
+    assert "in the measured frames it leaves a residual of 0.0" in judged(other, found)[1]
+
+
+def test_of_a_truth_that_explains_the_frames_nothing_is_claimed(
+    scan: Scan, found: Reconstruction
+) -> None:
+    placement, _ = judged(scan, found)
+    region = scanned_region(scan.positions_px, 20, scan.object_guess.shape)
+    reason = mismatch(replace(placement, fit=FrameFit(0.33, 0.36, {})), region, 0.25)
+    assert "it leaves a residual of 0.33, and 0.36 with positions exchanged among them" in reason
+    assert "the ground truth may" not in reason
+
+
+def test_frames_that_are_turned_for_the_truth_too_do_not_count_against_a_reconstruction(
+    scan: Scan, found: Reconstruction
+) -> None:
+    placement, _ = judged(scan, found)
+    region = scanned_region(scan.positions_px, 20, scan.object_guess.shape)
+    turned = replace(placement, fit=FrameFit(0.99, 0.99, {CORNERED: 0.1}))
+    assert mismatch(turned, region, 0.9) is None
+    assert "better with the zero frequency in the corner" in mismatch(turned, region, None)
 
 
 def test_without_truth_a_whole_object_lies_where_positions_count_from(

@@ -159,6 +159,33 @@ def test_reconstructions_are_read_from_every_format(scene: Scene, tmp_path: Path
     assert any("pickled" in note for note in tike.notes)
 
 
+@pytest.mark.parametrize("value", [0, 0.5 - 2j])
+def test_an_object_of_one_value_is_no_reconstruction(
+    value: complex, scene: Scene, tmp_path: Path
+) -> None:
+    flat = np.full_like(scene.object, value)
+    np.savez(tmp_path / "a.npz", reconstructed_object=flat)
+    scene.object = flat
+    with h5py.File(tmp_path / "a.cxi", "w") as file:
+        file["entry_1/image_1/data"] = flat
+    product = write_product(tmp_path / "a.h5", scene)
+    for path in (tmp_path / "a.npz", tmp_path / "a.cxi", product):
+        with pytest.raises(InputError, match="carries nothing"):
+            open_reconstruction(path)
+
+
+@pytest.mark.parametrize("name", ["computation_time", "reconstruction_time"])
+@pytest.mark.parametrize("time", [-5.0, np.nan, np.inf])
+def test_a_time_that_is_no_duration_is_left_out_and_said(
+    name: str, time: float, scene: Scene, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.npz"
+    np.savez(path, reconstructed_object=scene.object, algorithm="tike", **{name: time})
+    found = open_reconstruction(path)
+    assert found.computation_time_s is None
+    assert found.notes == (f"its {name} of {time:g} s is left out: it is no duration",)
+
+
 def test_a_real_reconstruction_is_read(shared: Path) -> None:
     found = open_reconstruction(shared / "data/siemens_ptychi_lsqml_1mode_60ep.npz")
     assert found.object.shape == (500, 498)

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ptyrun.errors import InputError
 from ptyrun.ptycho.scan import open_scan
@@ -48,13 +50,80 @@ def test_a_float_stack_under_the_old_name_is_amplitude(scene: Scene, tmp_path: P
     assert "amplitude" in scan.notes[0]
 
 
-def test_as_many_frames_as_pixels_are_told_apart_by_dtype(tmp_path: Path) -> None:
-    cube = Scene(n_frames=8, patch_px=8)
-    counts = np.rint(cube.amplitude**2).astype(np.uint16)
-    legacy = open_scan(saved(tmp_path, cube, diffraction=None, diff3d=np.moveaxis(counts, 0, -1)))
-    assert np.array_equal(legacy.amplitudes(np.array([5]))[0], np.sqrt(counts[5], dtype="f4"))
-    modern = open_scan(saved(tmp_path, cube))
-    assert np.array_equal(modern.amplitudes(np.array([5]))[0], cube.amplitude[5])
+def cube(side: int, seed: int, photons: float, width: float, uneven: float) -> np.ndarray:
+    """As many frames as pixels on a side, (n, N, N) uint16: few photons, scattered about DC."""
+    generator = np.random.default_rng(seed)
+    distance_px = np.hypot(*np.mgrid[:side, :side] - side // 2)
+    spots = generator.random((side, side, side)) < 0.3
+    spots[:, side // 2, side // 2] = True
+    mean = np.exp(-((distance_px / (width * side)) ** 2)) * spots
+    mean *= photons / mean.sum(axis=(1, 2), keepdims=True)
+    mean *= 1 + uneven * generator.uniform(-1, 1, (side, 1, 1))
+    return generator.poisson(mean).astype(np.uint16)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cubes")
+
+
+@given(
+    side=st.sampled_from([8, 9, 16, 32]),
+    seed=st.integers(0, 2**32 - 1),
+    photons=st.floats(8, 1e4),
+    width=st.floats(0.02, 0.22),
+    uneven=st.floats(0, 0.9),
+    legacy=st.booleans(),
+    fortran=st.booleans(),
+)
+@settings(deadline=None)
+def test_a_cube_of_counts_about_dc_is_read_the_right_way(
+    side: int, seed: int, photons: float, width: float, uneven: float, legacy: bool, fortran: bool,
+    folder: Path,
+) -> None:  # fmt: skip
+    counts = cube(side, seed, photons, width, uneven)
+    stored = np.moveaxis(counts, 0, -1) if legacy else counts
+    stored = np.asfortranarray(stored) if fortran else np.ascontiguousarray(stored)
+    path = folder / "scan.npz"
+    np.savez(path, diff3d=stored, xcoords=np.arange(side), ycoords=np.arange(side))
+    scan = open_scan(path)
+    assert ("(N, N, n)" in scan.notes[0]) == legacy
+    assert np.array_equal(scan.amplitudes(np.arange(side)), np.sqrt(counts, dtype="f4"))
+
+
+@pytest.mark.parametrize("cached", [False, True])
+@pytest.mark.parametrize("legacy", [False, True])
+def test_a_cube_of_measured_frames_is_read_the_right_way(
+    legacy: bool, cached: bool, golden_scan_path: Path, tmp_path: Path
+) -> None:
+    counts = np.rint(400 * open_scan(golden_scan_path).amplitudes(np.arange(64)) ** 2)
+    stored = np.moveaxis(counts, 0, -1) if legacy else counts
+    path = tmp_path / "scan.npz"
+    np.savez(path, diff3d=stored.astype(np.uint16), xcoords=np.arange(64), ycoords=np.arange(64))
+    scan = open_scan(path, cache_dir=tmp_path / "cache" if cached else None)
+    assert np.array_equal(scan.amplitudes(np.arange(64)), np.sqrt(counts))
+
+
+@pytest.mark.parametrize(
+    "counts",
+    [np.full((8, 8, 8), 5), np.fft.ifftshift(cube(8, 1, 1e4, 0.1, 0), axes=(1, 2))],
+    ids=["flat", "DC in the corner"],
+)
+def test_a_cube_that_may_be_read_either_way_is_refused(counts: np.ndarray, tmp_path: Path) -> None:
+    scene = Scene(n_frames=8, patch_px=8)
+    for stored in (counts, np.moveaxis(counts, 0, -1)):
+        path = saved(tmp_path, scene, diffraction=None, diff3d=stored.astype(np.uint16))
+        with pytest.raises(InputError, match=r"\(n, N, N\) or \(N, N, n\)") as caught:
+            open_scan(path)
+        assert "'diffraction'" in str(caught.value)
+
+
+def test_a_cube_of_amplitudes_has_its_frames_first(tmp_path: Path) -> None:
+    scene = Scene(n_frames=8, patch_px=8)
+    modern = open_scan(saved(tmp_path, scene))
+    assert np.array_equal(modern.amplitudes(np.array([5]))[0], scene.amplitude[5])
+    named = open_scan(saved(tmp_path, scene, diffraction=None, diff3d=scene.amplitude))
+    assert np.array_equal(named.amplitudes(np.array([5]))[0], scene.amplitude[5])
 
 
 def test_the_same_frames_are_read_from_counts_and_from_amplitudes(shared: Path) -> None:

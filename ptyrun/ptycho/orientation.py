@@ -42,9 +42,8 @@ class FrameFit:
     ``as_given`` is that of the object at the scan's positions; ``shuffled`` the same with the
     positions exchanged among the frames, which is what an unrelated object leaves; ``turned`` has
     those orientations of the object or of the frames, by name, that explain the frames in the same
-    sense. ``root`` is that of
-    the object against the root of the amplitudes, where it explains that; None where it does not,
-    or where amplitudes are roots of intensities already.
+    sense. ``root`` is that of the object against the root of the amplitudes, where it explains
+    that; None where it does not, or where amplitudes are roots of intensities already.
     """
 
     as_given: float

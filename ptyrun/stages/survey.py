@@ -16,6 +16,7 @@ from ptyrun.errors import GeometryError, InputError, ModelError, StorageError, U
 from ptyrun.modelfiles import ModelFile, ModelKind, locate
 from ptyrun.predictors import check_options, find, inspect
 from ptyrun.ptycho import belonging
+from ptyrun.ptycho.grouping import read_groups
 from ptyrun.ptycho.placement import SMALLEST_PX, check_span, scanned_region
 from ptyrun.ptycho.reconstruction import open_reconstruction
 from ptyrun.ptycho.scan import Scan
@@ -124,6 +125,27 @@ def doubts(config: CompareConfig, scan: Scan) -> Iterator[str]:
                 yield f"{arm.path} does not belong to this scan: {reason}"
 
 
+def shortages(config: CompareConfig, scan: Scan) -> Iterator[str]:
+    """Say where more was asked for than there is: then all of it is taken.
+
+    Raises
+    ------
+    InputError
+        If the groups to be repeated cannot be read.
+    """
+    selection = config.selection
+    positions = scan.n_frames
+    if selection.n_subsample is not None:
+        if selection.n_subsample > positions:
+            yield f"{selection.n_subsample} images were asked for; there are {positions}"
+        positions = min(selection.n_subsample, positions)
+    if selection.n_groups is not None:
+        given = config.groups_from
+        groups = positions if given is None else len(read_groups(given, scan.n_frames))
+        if selection.n_groups > groups:
+            yield f"{selection.n_groups} groups were asked for; there are {groups}"
+
+
 def same_models(found: Survey) -> Iterator[str]:
     """Say which arms predict the same, whatever their names: one of them was likely meant else."""
     names: dict[tuple[tuple[str, Fact], ...], list[str]] = {}
@@ -147,6 +169,7 @@ def check_output_folder(folder: Path, what: str = "the run's folder") -> None:
     StorageError
         If it cannot; the error says why.
     """
+    _refuse_other_than_folder(folder, what)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / f".writable-{os.getpid()}"
@@ -160,6 +183,18 @@ def check_output_folder(folder: Path, what: str = "the run's folder") -> None:
             why=str(error),
             do="choose another folder, or free space and permissions there",
         ) from error
+
+
+def _refuse_other_than_folder(folder: Path, what: str) -> None:
+    if folder.is_dir() or not os.path.lexists(folder):
+        return
+    why = "a file of that name is there"
+    if folder.is_symlink():
+        fault = "a file" if folder.exists() else "not there"
+        why = f"it is a link to {folder.readlink()}, which is {fault}"
+    raise OutputFolderError(
+        f"{what} {folder} is no folder", why=why, do="choose another, or remove what is there"
+    )
 
 
 class OutputFolderError(StorageError):

@@ -242,6 +242,18 @@ def test_an_output_folder_that_cannot_be_made_is_named(study: Study, tmp_path: P
     assert_refused(study.words(blocker / "run"), "cannot be written", blocker / "run")
 
 
+@pytest.mark.parametrize("kind", ["file", "link to nothing", "link to a file"])
+def test_an_output_folder_that_is_none_is_named(kind: str, study: Study, tmp_path: Path) -> None:
+    run_dir = tmp_path / "run"
+    if kind == "file":
+        run_dir.write_text("in the way")
+    else:
+        run_dir.symlink_to(tmp_path / "target")
+    if kind == "link to a file":
+        (tmp_path / "target").write_text("in the way")
+    assert_refused(study.words(run_dir), f"{run_dir} is no folder", run_dir)
+
+
 def test_a_folder_with_results_of_something_else_is_neither_overwritten_nor_lost(
     study: Study, tmp_path: Path
 ) -> None:

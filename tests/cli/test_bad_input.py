@@ -110,6 +110,15 @@ def test_a_missing_file_is_named(study: Study, tmp_path: Path) -> None:
     assert_refused([*words, "--test_data=/nowhere/scan.npz"], "/nowhere/scan.npz", tmp_path / "run")
 
 
+def test_missing_groups_are_looked_for_in_the_path_that_was_given(
+    study: Study, tmp_path: Path
+) -> None:
+    words = study.words(tmp_path / "run", f"--groups-from={tmp_path / 'nope.npz'}")
+    said = CliRunner().invoke(cli, words).stderr
+    assert "do:  check the path" in said
+    assert "new place" not in said
+
+
 def test_a_folder_without_a_model_is_named(study: Study, tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()

@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint, PackageNotFoundError, version
 from pathlib import Path
 
+import psutil
+
 from ptyrun.archives import SafeArchive
 from ptyrun.config import ArmConfig, ArmKind, CompareConfig, Compression, Fact, role_gridsize
 from ptyrun.errors import GeometryError, InputError, ModelError, StorageError, UsageError
@@ -17,7 +19,7 @@ from ptyrun.modelfiles import ModelFile, ModelKind, locate
 from ptyrun.predictors import check_options, find, inspect
 from ptyrun.ptycho import belonging
 from ptyrun.ptycho.grouping import read_groups
-from ptyrun.ptycho.placement import SMALLEST_PX, check_span, scanned_region
+from ptyrun.ptycho.placement import SMALLEST_PX, check_extent, check_span, scanned_region
 from ptyrun.ptycho.reconstruction import open_reconstruction
 from ptyrun.ptycho.scan import Scan
 from ptyrun.stages.assembly import grid_shape
@@ -60,6 +62,9 @@ def survey(config: CompareConfig, scan: Scan, fingerprints: Fingerprints) -> Sur
     """
     _check_arms(config.arms)
     check_span(scan.positions_px)
+    if scan.object_guess is None:
+        memory_bytes = psutil.virtual_memory().total
+        check_extent(scan.positions_px, grid_shape(scan), memory_bytes)
     _check_crop(config.evaluation.stitch_crop_px, scan.patch_px)
     arms = _distinct([_survey_arm(arm, scan, fingerprints) for arm in config.arms])
     gridsize = max((arm.gridsize for arm in arms), default=1)

@@ -70,6 +70,18 @@ def test_a_scan_that_cannot_be_used_is_named(case: str, study: Study, tmp_path: 
     assert_refused([*words, f"--test_data={bad}"], named, tmp_path / "run")
 
 
+def test_a_stray_position_beyond_all_memory_is_named_while_planning(
+    study: Study, tmp_path: Path
+) -> None:
+    places = scan_arrays()["xcoords"].copy()
+    places[7] = 1e12
+    bad = write_scan(tmp_path / "bad.npz", xcoords=places, objectGuess=None)
+    words = [w for w in study.words(tmp_path / "run") if "test_data" not in w]
+    words.append(f"--test_data={bad}")
+    assert_refused(words, "position: number 7", tmp_path / "run")
+    assert_refused(["plan", *words[1:], "--dry-run"], "all of the machine's", tmp_path / "run")
+
+
 def test_a_changed_byte_of_a_scan_is_found_before_any_work(study: Study, tmp_path: Path) -> None:
     whole = bytearray(study.scan.read_bytes())
     whole[len(whole) // 3] ^= 1  # in the frames, which lie there as they are

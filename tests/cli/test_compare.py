@@ -299,6 +299,17 @@ def test_who_asks_for_quiet_gets_results_only(study: Study, tmp_path: Path) -> N
     assert "results in" in finished.stdout
 
 
+@pytest.mark.parametrize("words", [[], ["--verbose"], ["--console-level=INFO"]])
+def test_a_note_is_shown_once_and_logged_at_every_level(
+    words: list[str], study: Study, tmp_path: Path
+) -> None:
+    said = ptyrun(*study.words(tmp_path / "run", "--max-chunks=1", *words)).stderr
+    loads = [line for line in said.splitlines() if "loading model.ts" in line]
+    assert loads == ["PtychoPINN: loading model.ts"]
+    (log,) = (tmp_path / "run/logs").iterdir()
+    assert log.read_text().count("loading model.ts") == 1
+
+
 class SignalsAtTheEnd(Silent):
     """Asks this process to end when the last group of the last arm is committed."""
 

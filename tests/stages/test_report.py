@@ -135,6 +135,16 @@ def test_labels_and_notes_from_files_are_shown_as_text(tmp_path: Path) -> None:
     assert "a\\|b" in before
 
 
+def test_a_label_in_markdown_is_no_tag_no_entity_and_no_picture(tmp_path: Path) -> None:
+    labels = {"pinn": "<img src=x>", "baseline": "![x](https://elsewhere/x.png)"}
+    shown = report(finished_run.write(tmp_path / "run", labels, notes=["&lt;b> *a*"]).root)
+    before, _, after = shown.markdown.read_text().split("```")
+    assert "<img" not in before + after
+    assert "[x](" not in before + after
+    assert "!\\[x\\](https" in before
+    assert "- &amp;lt;b> \\*a\\*" in before
+
+
 def test_thresholds_and_every_arm_are_drawn_in_both_correlation_plots(page: Markup) -> None:
     plots = page.all("figure", **{"class": "plot"})
     assert [plot["id"] for plot in plots] == ["plot-frc-amplitude", "plot-frc-phase"]

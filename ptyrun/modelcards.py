@@ -16,7 +16,7 @@ import h5py
 from ptyrun.archives import SafeArchive
 from ptyrun.bundles import PYTORCH_VERSION, BundleReader
 from ptyrun.errors import ModelError
-from ptyrun.modelfiles import ModelCard, ModelFile, ModelKind
+from ptyrun.modelfiles import ModelCard, ModelFile, ModelKind, forbidden
 from ptyrun.savedmodels import beyond_arithmetic, input_shapes
 
 Shape = Sequence[int | None]
@@ -74,7 +74,7 @@ def _require_readable(path: Path) -> None:
     try:
         path.open("rb").close()
     except OSError as error:
-        raise _unreadable(path, str(error)) from error
+        raise _refusal(path, error) from error
 
 
 def _agreed(model: ModelFile, field: str, found: int | None, declared: int | None) -> int | None:
@@ -116,7 +116,7 @@ def _keras_h5_card(path: Path) -> ModelCard:
         with h5py.File(path) as file:
             text = file.attrs.get("model_config")
     except OSError as error:
-        raise _unreadable(path, str(error)) from error
+        raise _refusal(path, error) from error
     if text is None:
         raise _unreadable(path, "it has no attribute model_config: weights alone, or no model")
     shapes = keras_inputs(_parsed(text, path))
@@ -235,6 +235,12 @@ def _parsed(text: Any, path: Path) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise _unreadable(path, "its description is not a JSON object")
     return document
+
+
+def _refusal(path: Path, error: OSError) -> ModelError:
+    if isinstance(error, PermissionError):
+        return forbidden(path, error)
+    return _unreadable(path, str(error))
 
 
 def _unreadable(path: Path, why: str) -> ModelError:

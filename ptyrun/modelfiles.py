@@ -115,6 +115,15 @@ def locate(folder_or_file: Path) -> ModelFile:
     )
 
 
+def forbidden(path: Path, error: PermissionError) -> ModelError:
+    """Say that a model is there, but may not be read."""
+    return ModelError(
+        f"{path} may not be read",
+        why=str(error),
+        do="give this user permission to read it (`chmod`, or its owner), or name another model",
+    )
+
+
 def _from_file(path: Path) -> ModelFile:
     if path.name == "saved_model.pb":
         path, kind = path.parent, ModelKind.SAVED_MODEL

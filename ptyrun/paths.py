@@ -12,6 +12,11 @@ class RunPaths:
 
     root: Path
 
+    def names(self) -> frozenset[str]:
+        """Names right below the folder that are the run's own, whether there yet or not."""
+        own = [name for name, value in vars(RunPaths).items() if isinstance(value, property)]
+        return frozenset(getattr(self, name).relative_to(self.root).parts[0] for name in own)
+
     @property
     def manifest(self) -> Path:
         return self.root / "manifest.json"

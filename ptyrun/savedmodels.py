@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ptyrun.errors import ModelError
+from ptyrun.modelfiles import forbidden
 
 SIGNATURE = b"serving_default"
 # What TensorFlow's own `saved_model_cli scan` warns of (ReadFile, WriteFile, and PrintV2, which can
@@ -75,6 +76,8 @@ def _operations(message: memoryview) -> Iterator[bytes]:
 
 
 def _unreadable(saved_model: Path, error: Exception) -> ModelError:
+    if isinstance(error, PermissionError):
+        return forbidden(saved_model, error)
     return ModelError(
         f"{saved_model} cannot be read",
         why=f"it is damaged, or no SavedModel ({error})",

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import zipfile
 from pathlib import Path
@@ -86,6 +87,23 @@ json_values = st.recursive(
     ),
     max_leaves=15,
 )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["net.keras", "net.h5", "net.pt2", "saved_model.pb"])
+def test_a_model_that_may_not_be_read_is_no_broken_model(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path, *_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    (tmp_path / name).write_bytes(b"a model")
+    model = locate(tmp_path / name)
+    monkeypatch.setattr(Path, "open", refuse)  # root, who may run this, is refused nothing
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(ModelError, match="may not be read") as caught:
+        inspect(model)
+    assert "Permission denied" in caught.value.args[1]
+    assert "chmod" in caught.value.args[2]
 
 
 @given(st.dictionaries(st.sampled_from(["config", "graph_module"]), json_values))

@@ -101,9 +101,10 @@ class Console:
 
     def note(self, text: str) -> None:
         """Write a line that a person should read."""
-        log.info(text)
         if self._quiet:
+            log.info(text)
             return
+        log.info(text, extra=_SHOWN)
         if self._bars is not None:
             self._bars.console.print(text, markup=False, highlight=False)
         else:

@@ -22,7 +22,7 @@ from ptyrun.errors import ExitCode
 @click.option("--repair", is_flag=True, help="Let what is damaged be computed or made again.")
 @click.pass_context
 def command(ctx: click.Context, /, run_dir: Path, level: str, repair: bool) -> None:
-    """Name what is damaged, missing or foreign in RUN, one line each."""
+    """Name what is damaged, missing or foreign in RUN, one line each, or say that it is whole."""
     from ptyrun.cli import console
     from ptyrun.engine.check import Kind, Level
     from ptyrun.stages import verify
@@ -31,6 +31,8 @@ def command(ctx: click.Context, /, run_dir: Path, level: str, repair: bool) -> N
     for damage in verdict.damages:
         stays = repair and damage in verdict.beyond_repair
         click.echo(f"{damage}{' (cannot be repaired)' if stays else ''}")
+    if not verdict.damages:
+        click.echo(f"whole: {verdict.n_chunks} chunks of {verdict.n_arms} arms, level {level}")
     if repair and verdict.damages and not verdict.beyond_repair:
         click.echo("repaired: the next `ptyrun run` computes what is missing")
         if any(damage.kind is Kind.RESULT for damage in verdict.damages):

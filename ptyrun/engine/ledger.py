@@ -75,6 +75,13 @@ class SessionFile:
         return (self.opened and self.opened.crew) or self.name
 
     @property
+    def computed(self) -> bool:
+        """It worked towards chunks; a repair does not, nor a call that finds them all there."""
+        if self.opened is None or self.commits or self.stretches:
+            return self.opened is not None
+        return self.closed is None or self.closed.exit_code != ExitCode.COMPLETE
+
+    @property
     def dead_or_alive(self) -> bool:
         """No closing line: killed, or still at work."""
         return self.opened is not None and self.closed is None

@@ -122,18 +122,25 @@ def read_groups(path: Path, n_frames: int) -> Frames:
     """
     file = NpzFile(path)
     groups = file.array("nn_indices")
-    if groups.ndim != 2 or groups.dtype.kind not in "iu" or groups.size == 0:
+    if groups.ndim != 2 or groups.dtype.kind not in "iu":
         raise InputError(
             f"nn_indices of {path} is no table of groups",
             why=f"it is {groups.dtype} of shape {groups.shape}, not integer of shape (G, C)",
             do="give the file of a run that stored its groups",
         )
+    if groups.size == 0:
+        raise InputError(
+            f"nn_indices of {path} holds no group",
+            why=f"its shape is {groups.shape}",
+            do="give the file of a run that stored its groups",
+        )
     sample = file.array("sample_indices") if "sample_indices" in file else np.arange(n_frames)
     for table, limit in ((groups, len(sample)), (sample, n_frames)):
         if table.min() < 0 or table.max() >= limit:
+            culprit = table.min() if table.min() < 0 else table.max()
             raise InputError(
                 f"the groups of {path} do not belong to this scan",
-                why=f"they name frame {table.max()} of {limit}",
+                why=f"they name frame {culprit} of {limit}",
                 do="give the scan that they were made for",
             )
     return np.asarray(sample.astype(np.int64)[groups])

@@ -13,6 +13,8 @@ from ptyrun.errors import GeometryError
 
 SMALLEST_PX = 8  # side of what can be compared
 LEAST_SPAN_PX = 1.0
+STITCHED_BYTES_PER_PX = 40  # sums and weights in double precision, the object and its coverage
+_GIB = 2**30
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,34 @@ def check_span(positions_px: NDArray[np.float64]) -> None:
             f"{spans[1]:.3g}; are they in metres, or all the same?",
             do="store positions in object pixels",
         )
+
+
+def check_extent(
+    positions_px: NDArray[np.float64], shape: tuple[int, int], memory_bytes: int
+) -> None:
+    """Refuse positions (n, 2) that span an object (H, W) larger than *memory_bytes* hold.
+
+    Raises
+    ------
+    GeometryError
+        If it is; the error names the position that lies farthest from the others.
+    """
+    needed_bytes = shape[0] * shape[1] * STITCHED_BYTES_PER_PX
+    if needed_bytes <= memory_bytes:
+        return
+    distances = np.linalg.norm(positions_px - np.median(positions_px, axis=0), axis=1)
+    farthest = int(distances.argmax())
+    y, x = positions_px[farthest]
+    others = np.delete(positions_px, farthest, axis=0)
+    spans = np.ptp(others, axis=0) if len(others) else (0.0, 0.0)
+    raise GeometryError(
+        f"the object would be {shape[0]} x {shape[1]} px and take {needed_bytes / _GIB:.1f} GiB; "
+        f"all of the machine's memory is {memory_bytes / _GIB:.1f} GiB",
+        why=f"it reaches from pixel (0, 0) to the last position: number {farthest} at "
+        f"({y:.0f}, {x:.0f}) lies farthest from the others, which span {spans[0]:.0f} x "
+        f"{spans[1]:.0f} px",
+        do="correct that position or leave its frame out, and see that all are in object pixels",
+    )
 
 
 def scanned_region(

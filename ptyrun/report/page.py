@@ -83,9 +83,9 @@ def _environment(*, autoescape: bool) -> jinja2.Environment:
 
 
 def _as_cell(text: object) -> str:
-    """Keep a text inside its Markdown table cell, and its angle brackets from becoming HTML."""
-    plain = " ".join(str(text).split())
-    return plain.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
+    """Keep a text inside its Markdown table cell, and from becoming HTML, a link or a picture."""
+    plain = " ".join(str(text).split()).replace("&", "&amp;").replace("<", "&lt;")
+    return re.sub(r"([\\|\[\]*])", r"\\\1", plain)
 
 
 def _fenced(code: str) -> str:

@@ -28,13 +28,14 @@ class Event:
 
 @dataclass(frozen=True)
 class Session:
-    """One window: when it began (seconds since the epoch), how long it lived, what it did."""
+    """When it began (seconds since the epoch), how long it lived, what it did, in which window."""
 
     name: str
     began_at: float
     lasted_s: float
     stop: str
     events: tuple[Event, ...]
+    window: int
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Window:
-    """One session, ready to be drawn."""
+    """One session, ready to be drawn; *number* is its window's, which workers share."""
 
     number: int
     began: str
@@ -78,7 +79,7 @@ class Pace:
 
 @dataclass(frozen=True)
 class Timeline:
-    """All windows; at most the last 40 are drawn."""
+    """All sessions; at most the last 40 are drawn."""
 
     windows: tuple[Window, ...]
     n_earlier: int
@@ -97,25 +98,21 @@ def draw(sessions: Sequence[Session], labels: dict[str, str], css: dict[str, str
         What each arm is called, and its style.
     """
     span_s = max((session.lasted_s for session in sessions), default=0.0) or 1.0
-    numbered = list(enumerate(sessions, start=1))
+    drawn = sessions[-LONGEST:]
     return Timeline(
-        windows=tuple(
-            _window(n, session, span_s, labels, css) for n, session in numbered[-LONGEST:]
-        ),
+        windows=tuple(_window(session, span_s, labels, css) for session in drawn),
         n_earlier=max(len(sessions) - LONGEST, 0),
         paces=tuple(_pace(arm, sessions, labels[arm], css[arm]) for arm in labels),
         longest=format_duration(span_s),
     )
 
 
-def _window(
-    number: int, session: Session, span_s: float, labels: dict[str, str], css: dict[str, str]
-) -> Window:
+def _window(session: Session, span_s: float, labels: dict[str, str], css: dict[str, str]) -> Window:
     done = [event for event in session.events if event.error is None]
     failed = [event for event in session.events if event.error is not None]
     began = datetime.datetime.fromtimestamp(session.began_at, datetime.UTC)
     return Window(
-        number=number,
+        number=session.window,
         began=f"{began:%Y-%m-%d %H:%M:%S}",
         lasted=format_duration(session.lasted_s),
         stop=session.stop,

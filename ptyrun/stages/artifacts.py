@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from ptyrun.config import Presentation
-from ptyrun.engine import durable
+from ptyrun.engine import checksums, durable
 from ptyrun.paths import RunPaths
 from ptyrun.results import Results
 
@@ -37,6 +38,16 @@ def found_in(paths: RunPaths) -> list[Path]:
     fixed = [paths.results, paths.objects, paths.metrics_csv, paths.plot, paths.report]
     optional = (path for name in _OPTIONAL for path in paths.root.glob(name))
     return sorted(path for path in (*fixed, *optional) if path.exists())
+
+
+def is_own(paths: RunPaths, path: Path) -> bool:
+    """Tell whether *path* is, or lies in, what the run itself writes into its folder."""
+    folder, target = paths.root.resolve(), path.resolve()
+    if folder not in target.parents:
+        return False
+    name = target.relative_to(folder).parts[0]
+    results = any(fnmatchcase(name, pattern) for pattern in _OPTIONAL)
+    return results or name in paths.names() or name == checksums.NAME
 
 
 def remove_stale(paths: RunPaths, left: tuple[Path, ...]) -> None:

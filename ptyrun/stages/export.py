@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from ptyrun import __version__
 from ptyrun.engine import durable
 from ptyrun.errors import UsageError
+from ptyrun.paths import RunPaths
 from ptyrun.report import tables
+from ptyrun.stages import artifacts
 from ptyrun.stages.finished import FinishedRun
 
 IMAGES = ("object", "coverage", "aligned", "aligned_truth", "aligned_covered")
@@ -64,11 +66,17 @@ def export(
     Raises
     ------
     UsageError
-        If the format is unknown, or the file exists.
+        If the format is unknown, the file exists, or it is one that the run itself writes.
     InputError
         If the run is not finalized.
     """
     chosen = _known(format)
+    if artifacts.is_own(RunPaths(run_dir), out):
+        raise UsageError(
+            f"{out} is the run's own",
+            why="an export there would take the place of what the run rests on, or vouches for",
+            do="choose another name or folder",
+        )
     if out.exists() and not overwrite:
         raise UsageError(
             f"{out} exists",

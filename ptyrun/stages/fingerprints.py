@@ -56,8 +56,7 @@ class Fingerprints:
             raise InputError(
                 f"{path} cannot be read",
                 why=str(error),
-                do="check the path and its permissions; if the file was moved, give its new place "
-                "to the command that planned the run: nothing is computed again",
+                do="check the path and its permissions",
             ) from error
         self._save({**known, key: {"stat": identity, "sha256": digest}})
         return digest

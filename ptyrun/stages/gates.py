@@ -265,9 +265,16 @@ def wrong_form(arm: str, error: PredictionError) -> BlockedError:
 
 def block(paths: RunPaths, error: BlockedError, resume: str) -> BlockedError:
     """Leave a blocker that names this process's command; give the error back to be raised."""
-    blocker = write_blocker(paths.blocked, error, sys.argv, resume)
+    blocker = write_blocker(paths.blocked, error, _own_command(), resume)
     log.error("blocked: see %s", blocker)
     return error
+
+
+def _own_command() -> list[str]:
+    """As a person gives it: `python -m` puts the path of a file in place of the program's name."""
+    program, *words = sys.argv
+    own = Path(program).name == "ptyrun" or Path(program).parts[-2:] == ("ptyrun", "__main__.py")
+    return ["ptyrun" if own else program, *words]
 
 
 def evidence(blocker: Path) -> str:

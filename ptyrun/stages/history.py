@@ -9,6 +9,7 @@ from ptyrun.engine.ledger import read_records
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.processes import Process
 from ptyrun.engine.records import Closed, Committed, Failed, Opened, Record, Started
+from ptyrun.errors import ExitCode
 from ptyrun.paths import RunPaths
 from ptyrun.report.timeline import Event, Session
 
@@ -24,6 +25,8 @@ class _SessionLines:
     name: str
     manifest: Manifest
     opened: Opened | None = None
+    tried: bool = False
+    computed: bool = True
     stop: str = NO_LAST_WORD
     last_s: float = 0.0
     starts: dict[tuple[str, int], float] = field(default_factory=dict)
@@ -42,6 +45,8 @@ class _SessionLines:
                 self._end(record.arm, record.chunk, record.at_s, None, record.error)
             case Closed():
                 self.stop = record.reason
+                # As the ledger's own sum has it: a repair is no window, nor a call too many.
+                self.computed = self.tried or record.exit_code != ExitCode.COMPLETE
         self.last_s = max(self.last_s, getattr(record, "at_s", 0.0))
 
     def _end(
@@ -64,7 +69,12 @@ class _SessionLines:
         process = Process.of(self.opened)
         return process.went_down_with_its_host() or (process.is_here() and not process.is_alive())
 
-    def session(self) -> Session:
+    @property
+    def window(self) -> str:
+        """Name of the window it belongs to: its own, or that of its crew."""
+        return (self.opened and self.opened.crew) or self.name
+
+    def session(self, window: int) -> Session:
         unfinished = [
             Event(arm, chunk, 0, start_s, self.last_s, UNFINISHED)
             for (arm, chunk), start_s in self.starts.items()
@@ -80,12 +90,13 @@ class _SessionLines:
             self.last_s,
             stop,
             (*self.events, *unfinished),
+            window,
         )
 
 
 @dataclass(frozen=True)
 class History:
-    """Every session in order, and by which versions and hosts they worked."""
+    """Every session that worked towards chunks, in order; versions and hosts of all."""
 
     sessions: tuple[Session, ...]
     versions: tuple[str, ...]
@@ -96,15 +107,21 @@ def read_history(paths: RunPaths, manifest: Manifest) -> History:
     """Read every session of a run; chunks of arms that are gone are left out."""
     lines: dict[str, _SessionLines] = {}
     for name, record in read_records(paths):
+        entry = lines.setdefault(name, _SessionLines(name, manifest))
+        entry.tried |= isinstance(record, Started | Committed)
         if getattr(record, "arm", None) in {None, *(arm.name for arm in manifest.arms)}:
-            lines.setdefault(name, _SessionLines(name, manifest)).read(record)
+            entry.read(record)
     opened = sorted(
         (entry for entry in lines.values() if entry.opened is not None),
         key=lambda entry: entry.opened.sequence if entry.opened else 0,
     )
     heads = [entry.opened for entry in opened if entry.opened is not None]
+    worked = [entry for entry in opened if entry.computed]
+    numbers: dict[str, int] = {}
+    for entry in worked:
+        numbers.setdefault(entry.window, len(numbers) + 1)
     return History(
-        sessions=tuple(entry.session() for entry in opened),
+        sessions=tuple(entry.session(numbers[entry.window]) for entry in worked),
         versions=tuple(dict.fromkeys(head.version for head in heads)),
         hosts=tuple(dict.fromkeys(head.host for head in heads)),
     )

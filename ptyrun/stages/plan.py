@@ -76,8 +76,7 @@ def plan(
     fingerprints = Fingerprints(paths.digests)
     scan = open_scan(config.scan, config.selection.diffraction_kind, paths.cache)
     found = survey.survey(config, scan, fingerprints)
-    for note in (*scan.notes, *(note for arm in found.arms for note in arm.notes)):
-        watcher.note(note)
+    _tell_readings(found, scan, watcher)
     wanted = _undrawn(config, found, scan)
     _check_names(invalidate, wanted, _current(paths))
     if admit is not None:
@@ -119,7 +118,8 @@ def check(config: CompareConfig, watcher: Watcher = SILENT) -> Manifest:
     """What :func:`plan` would write, without writing anything (``--dry-run``)."""
     scan = open_scan(config.scan, config.selection.diffraction_kind)
     found = survey.survey(config, scan, Fingerprints(None))
-    manifest = _draw(_undrawn(config, found, scan), config, scan, SILENT)
+    _tell_readings(found, scan, watcher)
+    manifest = _draw(_undrawn(config, found, scan), config, scan, watcher)
     _tell(config, found, scan, watcher)
     return manifest
 
@@ -135,9 +135,15 @@ def _check_names(invalidate: Collection[str], wanted: Manifest, current: Manifes
             )
 
 
+def _tell_readings(found: survey.Survey, scan: Scan, watcher: Watcher) -> None:
+    """Say how files were understood where that could be otherwise."""
+    for note in (*scan.notes, *(note for arm in found.arms for note in arm.notes)):
+        watcher.note(note)
+
+
 def _tell(config: CompareConfig, found: survey.Survey, scan: Scan, watcher: Watcher) -> None:
     """Say before any work what will make a person doubt the result after it."""
-    for note in scan.survey.notes:
+    for note in chain(scan.survey.notes, survey.shortages(config, scan)):
         watcher.note(note)
     for doubt in chain(survey.same_models(found), survey.doubts(config, scan)):
         watcher.warn(doubt)
@@ -254,10 +260,11 @@ def _refuse_to_overwrite(results: list[Path], paths: RunPaths) -> None:
 def _set_aside(paths: RunPaths) -> Path:
     presence.insist_on_nobody(paths)
     now = datetime.datetime.now(datetime.UTC)
-    aside = paths.root.with_name(f"{paths.root.name}.until-{now:%Y%m%dT%H%M%S%fZ}")
-    durable.publish(paths.root, aside)
-    paths.root.mkdir(exist_ok=True)  # who waits for the lock in it may have been quicker
-    durable.fsync_folder(paths.root.parent)
+    folder = paths.root.resolve()  # a link to it stays, and then leads to the new run
+    aside = folder.with_name(f"{folder.name}.until-{now:%Y%m%dT%H%M%S%fZ}")
+    durable.publish(folder, aside)
+    folder.mkdir(exist_ok=True)  # who waits for the lock in it may have been quicker
+    durable.fsync_folder(folder.parent)
     return aside
 
 

@@ -219,9 +219,11 @@ def _summary(run: FinishedRun, history: History) -> Iterator[page.Fact]:
         groups = f"{arm.n_items} groups" if arm.n_items else "finished reconstruction"
         yield page.Fact(run.labels[arm.name], groups)
     if sessions:
-        yield page.Fact("Windows", str(len(sessions)))
-        total_s = sum(session.lasted_s for session in sessions)
-        yield page.Fact("Time in all windows", format_duration(total_s))
+        lasted_s: dict[int, float] = {}
+        for session in sessions:  # workers of one window work at the same time
+            lasted_s[session.window] = max(session.lasted_s, lasted_s.get(session.window, 0.0))
+        yield page.Fact("Windows", str(len(lasted_s)))
+        yield page.Fact("Time in all windows", format_duration(sum(lasted_s.values())))
     _, _, height, width = run.results.evaluated_region_px
     yield page.Fact("Evaluated region", f"{height} × {width} px")
 

@@ -17,7 +17,7 @@ from ptyrun.engine.ledger import is_ledger_of
 from ptyrun.engine.manifest import ArmPlan, Manifest
 from ptyrun.engine.window import Window
 from ptyrun.engine.work import Event, Outcome
-from ptyrun.errors import BlockedError, IdentityError
+from ptyrun.errors import BlockedError, IdentityError, InputError
 from ptyrun.halving import Halving, open_halving
 from ptyrun.logs import session_log
 from ptyrun.modelfiles import BACKENDS
@@ -163,7 +163,7 @@ def refuse_changed_inputs(manifest: Manifest, paths: RunPaths) -> None:
         planned[f"arm.{arm.name}"] = facts.get("weights_sha256", facts.get("reconstruction_sha256"))
     for source, expected in planned.items():
         path = Path(str(manifest.sources[source]))
-        found = fingerprints.of(path)
+        found = _found(fingerprints, path)
         if found != expected:
             raise IdentityError(
                 f"{source} changed: {path}",
@@ -171,6 +171,19 @@ def refuse_changed_inputs(manifest: Manifest, paths: RunPaths) -> None:
                 do="restore the file; or accept the change with `ptyrun compare ... --invalidate "
                 "ARM` (an arm) or --new (the scan)",
             )
+
+
+def _found(fingerprints: Fingerprints, path: Path) -> str:
+    try:
+        return fingerprints.of(path)
+    except InputError as error:
+        what, why, do = error.args
+        raise InputError(
+            what,
+            why=why,
+            do=f"{do}; if the file was moved, give its new place to the command that planned the "
+            "run: nothing is computed again",
+        ) from error
 
 
 def _open_work(

@@ -97,6 +97,8 @@ def status(run_dir: Path) -> Status:
     ledger = Ledger.open(paths, manifest)
     arms = {name: _arm(arm, ledger) for name, arm in ledger.progress.arms.items()}
     finalized = _is_finalized(paths, manifest)
+    state = _state(paths, ledger, arms, finalized)
+    blocker = None if state is RunState.COMPLETE else blockers.standing(paths, ledger)
     latest = _latest_window(ledger)
     eta_s = ledger.progress.eta_s()
     if eta_s is not None and latest:
@@ -107,18 +109,18 @@ def status(run_dir: Path) -> Status:
         for trouble in _troubles(name, arm, ledger)
     )
     return Status(
-        state=_state(paths, ledger, arms, finalized),
+        state=state,
         groups_total=sum(arm.groups_total for arm in arms.values()),
         groups_committed=sum(arm.groups_committed for arm in arms.values()),
         chunks_total=sum(arm.chunks_total for arm in arms.values()),
         chunks_committed=sum(arm.chunks_committed for arm in arms.values()),
-        windows=len({session.window for session in ledger.sessions.values()}),
+        windows=len({each.window for each in ledger.sessions.values() if each.computed}),
         windows_left=_windows_left(ledger, latest, eta_s),
         eta_s=eta_s,
         finalized=finalized,
         arms=arms,
         troubles=troubles,
-        blockers=tuple(sorted(path.name for path in paths.blocked.glob("*.md"))),
+        blockers=() if blocker is None else (blocker.name,),
     )
 
 

@@ -10,13 +10,16 @@ from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint, PackageNotFoundError, version
 from pathlib import Path
 
+import psutil
+
 from ptyrun.archives import SafeArchive
 from ptyrun.config import ArmConfig, ArmKind, CompareConfig, Compression, Fact, role_gridsize
 from ptyrun.errors import GeometryError, InputError, ModelError, StorageError, UsageError
 from ptyrun.modelfiles import ModelFile, ModelKind, locate
 from ptyrun.predictors import check_options, find, inspect
 from ptyrun.ptycho import belonging
-from ptyrun.ptycho.placement import SMALLEST_PX, check_span, scanned_region
+from ptyrun.ptycho.grouping import read_groups
+from ptyrun.ptycho.placement import SMALLEST_PX, check_extent, check_span, scanned_region
 from ptyrun.ptycho.reconstruction import open_reconstruction
 from ptyrun.ptycho.scan import Scan
 from ptyrun.stages.assembly import grid_shape
@@ -59,6 +62,9 @@ def survey(config: CompareConfig, scan: Scan, fingerprints: Fingerprints) -> Sur
     """
     _check_arms(config.arms)
     check_span(scan.positions_px)
+    if scan.object_guess is None:
+        memory_bytes = psutil.virtual_memory().total
+        check_extent(scan.positions_px, grid_shape(scan), memory_bytes)
     _check_crop(config.evaluation.stitch_crop_px, scan.patch_px)
     arms = _distinct([_survey_arm(arm, scan, fingerprints) for arm in config.arms])
     gridsize = max((arm.gridsize for arm in arms), default=1)
@@ -124,6 +130,27 @@ def doubts(config: CompareConfig, scan: Scan) -> Iterator[str]:
                 yield f"{arm.path} does not belong to this scan: {reason}"
 
 
+def shortages(config: CompareConfig, scan: Scan) -> Iterator[str]:
+    """Say where more was asked for than there is: then all of it is taken.
+
+    Raises
+    ------
+    InputError
+        If the groups to be repeated cannot be read.
+    """
+    selection = config.selection
+    positions = scan.n_frames
+    if selection.n_subsample is not None:
+        if selection.n_subsample > positions:
+            yield f"{selection.n_subsample} images were asked for; there are {positions}"
+        positions = min(selection.n_subsample, positions)
+    if selection.n_groups is not None:
+        given = config.groups_from
+        groups = positions if given is None else len(read_groups(given, scan.n_frames))
+        if selection.n_groups > groups:
+            yield f"{selection.n_groups} groups were asked for; there are {groups}"
+
+
 def same_models(found: Survey) -> Iterator[str]:
     """Say which arms predict the same, whatever their names: one of them was likely meant else."""
     names: dict[tuple[tuple[str, Fact], ...], list[str]] = {}
@@ -147,6 +174,7 @@ def check_output_folder(folder: Path, what: str = "the run's folder") -> None:
     StorageError
         If it cannot; the error says why.
     """
+    _refuse_other_than_folder(folder, what)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / f".writable-{os.getpid()}"
@@ -160,6 +188,18 @@ def check_output_folder(folder: Path, what: str = "the run's folder") -> None:
             why=str(error),
             do="choose another folder, or free space and permissions there",
         ) from error
+
+
+def _refuse_other_than_folder(folder: Path, what: str) -> None:
+    if folder.is_dir() or not os.path.lexists(folder):
+        return
+    why = "a file of that name is there"
+    if folder.is_symlink():
+        fault = "a file" if folder.exists() else "not there"
+        why = f"it is a link to {folder.readlink()}, which is {fault}"
+    raise OutputFolderError(
+        f"{what} {folder} is no folder", why=why, do="choose another, or remove what is there"
+    )
 
 
 class OutputFolderError(StorageError):

@@ -8,6 +8,7 @@ from pathlib import Path
 from ptyrun.engine import check
 from ptyrun.engine import repair as engine_repair
 from ptyrun.engine.check import Damage, Kind, Level
+from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import Manifest
 from ptyrun.errors import PtyrunError
 from ptyrun.paths import RunPaths
@@ -17,10 +18,12 @@ from ptyrun.stages import assembly, index, leftovers
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is damaged, and what of it stays damaged."""
+    """What is damaged, and what of it stays so; of a whole run, how much there is."""
 
     damages: tuple[Damage, ...]
     beyond_repair: tuple[Damage, ...]
+    n_chunks: int = 0
+    n_arms: int = 0
 
 
 def verify(
@@ -56,13 +59,21 @@ def verify(
     watcher.end("verify")
     damages += leftovers.damages(paths, unpacked=level is Level.FULL)
     if not repair:  # with no damage at all, chunks that were set aside get new attempts
-        return Verdict(tuple(damages), tuple(damages))
+        return _verdict(paths, damages, damages)
     beyond = engine_repair.repair(paths, damages)
     if beyond != damages:
         beyond += leftovers.repair(paths, damages)
     if any(damage.kind is Kind.INDEX for damage in beyond):
         beyond = _restore_index(paths, beyond)
-    return Verdict(tuple(damages), tuple(beyond))
+    return _verdict(paths, damages, beyond)
+
+
+def _verdict(paths: RunPaths, damages: list[Damage], beyond: list[Damage]) -> Verdict:
+    if damages:
+        return Verdict(tuple(damages), tuple(beyond))
+    arms = Ledger.open(paths, Manifest.load(paths.manifest)).progress.arms.values()
+    computed = [arm for arm in arms if arm.plan.n_chunks]
+    return Verdict((), (), sum(arm.chunks_committed for arm in computed), len(computed))
 
 
 def _restore_index(paths: RunPaths, beyond: list[Damage]) -> list[Damage]:

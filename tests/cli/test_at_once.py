@@ -77,3 +77,10 @@ def test_a_dry_run_waits_for_nobody_and_writes_nothing(study: Study, tmp_path: P
     words = ["plan", *study.words(tmp_path / "run", "--dry-run")[1:]]
     assert ptyrun(*words).returncode == 0
     assert not (tmp_path / "run").exists()
+
+
+def test_a_dry_run_says_the_notes_of_the_plan(study: Study, tmp_path: Path) -> None:
+    words = ["plan", *study.words(tmp_path / "run")[1:]]
+    dry, planned = ptyrun(*words, "--dry-run"), ptyrun(*words)
+    assert "is taken as amplitude" in dry.stderr
+    assert (dry.stdout, dry.stderr) == (planned.stdout, planned.stderr)

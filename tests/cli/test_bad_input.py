@@ -70,6 +70,18 @@ def test_a_scan_that_cannot_be_used_is_named(case: str, study: Study, tmp_path: 
     assert_refused([*words, f"--test_data={bad}"], named, tmp_path / "run")
 
 
+def test_a_stray_position_beyond_all_memory_is_named_while_planning(
+    study: Study, tmp_path: Path
+) -> None:
+    places = scan_arrays()["xcoords"].copy()
+    places[7] = 1e12
+    bad = write_scan(tmp_path / "bad.npz", xcoords=places, objectGuess=None)
+    words = [w for w in study.words(tmp_path / "run") if "test_data" not in w]
+    words.append(f"--test_data={bad}")
+    assert_refused(words, "position: number 7", tmp_path / "run")
+    assert_refused(["plan", *words[1:], "--dry-run"], "all of the machine's", tmp_path / "run")
+
+
 def test_a_changed_byte_of_a_scan_is_found_before_any_work(study: Study, tmp_path: Path) -> None:
     whole = bytearray(study.scan.read_bytes())
     whole[len(whole) // 3] ^= 1  # in the frames, which lie there as they are
@@ -121,6 +133,15 @@ def test_a_reconstruction_that_carries_nothing_is_named_by_a_dry_run_too(
 def test_a_missing_file_is_named(study: Study, tmp_path: Path) -> None:
     words = [w for w in study.words(tmp_path / "run") if "test_data" not in w]
     assert_refused([*words, "--test_data=/nowhere/scan.npz"], "/nowhere/scan.npz", tmp_path / "run")
+
+
+def test_missing_groups_are_looked_for_in_the_path_that_was_given(
+    study: Study, tmp_path: Path
+) -> None:
+    words = study.words(tmp_path / "run", f"--groups-from={tmp_path / 'nope.npz'}")
+    said = CliRunner().invoke(cli, words).stderr
+    assert "do:  check the path" in said
+    assert "new place" not in said
 
 
 def test_a_folder_without_a_model_is_named(study: Study, tmp_path: Path) -> None:
@@ -253,6 +274,18 @@ def test_an_output_folder_that_cannot_be_made_is_named(study: Study, tmp_path: P
     blocker = tmp_path / "file"
     blocker.write_text("in the way")
     assert_refused(study.words(blocker / "run"), "cannot be written", blocker / "run")
+
+
+@pytest.mark.parametrize("kind", ["file", "link to nothing", "link to a file"])
+def test_an_output_folder_that_is_none_is_named(kind: str, study: Study, tmp_path: Path) -> None:
+    run_dir = tmp_path / "run"
+    if kind == "file":
+        run_dir.write_text("in the way")
+    else:
+        run_dir.symlink_to(tmp_path / "target")
+    if kind == "link to a file":
+        (tmp_path / "target").write_text("in the way")
+    assert_refused(study.words(run_dir), f"{run_dir} is no folder", run_dir)
 
 
 def test_a_folder_with_results_of_something_else_is_neither_overwritten_nor_lost(

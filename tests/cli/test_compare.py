@@ -207,6 +207,24 @@ def test_new_starts_afresh_and_keeps_the_old_run(changeable: tuple[Study, Path])
     assert content(run_dir) != before
 
 
+def test_new_leaves_a_link_in_place_and_sets_aside_the_folder_behind_it(
+    changeable: tuple[Study, Path], tmp_path: Path
+) -> None:
+    inputs, run_dir = changeable
+    before = content(run_dir)
+    (tmp_path / "links").mkdir()
+    link = tmp_path / "links" / "latest"
+    link.symlink_to(run_dir)
+    process = ptyrun(*inputs.words(link, "--new", "--grouping-seed=9", "--max-chunks=1"))
+    assert process.returncode == 75, process.stderr
+    (aside,) = run_dir.parent.glob("run.until-*")
+    assert content(aside) == before
+    assert f"the run that was there is now {aside}" in process.stderr
+    assert link.readlink() == run_dir
+    assert list(link.parent.iterdir()) == [link]
+    assert committed(run_dir) == 1
+
+
 def test_new_with_an_input_that_cannot_be_used_leaves_the_run_in_place(
     changeable: tuple[Study, Path],
 ) -> None:
@@ -279,6 +297,17 @@ def test_who_asks_for_quiet_gets_results_only(study: Study, tmp_path: Path) -> N
     finished = ptyrun("finalize", str(run_dir), "--quiet")
     assert (finished.returncode, finished.stderr) == (0, "")
     assert "results in" in finished.stdout
+
+
+@pytest.mark.parametrize("words", [[], ["--verbose"], ["--console-level=INFO"]])
+def test_a_note_is_shown_once_and_logged_at_every_level(
+    words: list[str], study: Study, tmp_path: Path
+) -> None:
+    said = ptyrun(*study.words(tmp_path / "run", "--max-chunks=1", *words)).stderr
+    loads = [line for line in said.splitlines() if "loading model.ts" in line]
+    assert loads == ["PtychoPINN: loading model.ts"]
+    (log,) = (tmp_path / "run/logs").iterdir()
+    assert log.read_text().count("loading model.ts") == 1
 
 
 class SignalsAtTheEnd(Silent):

@@ -28,9 +28,11 @@ def flip_a_bit(path: Path) -> None:
     path.write_bytes(data)
 
 
-def test_a_whole_run_has_no_damage(finished: Path) -> None:
-    process = ptyrun("verify", str(finished))
-    assert (process.returncode, process.stdout) == (0, "")
+@pytest.mark.parametrize("level", ["size", "sample", "full"])
+def test_a_whole_run_is_said_to_be_whole(level: str, finished: Path) -> None:
+    process = ptyrun("verify", str(finished), "--level", level)
+    assert process.returncode == 0
+    assert process.stdout == f"whole: 14 chunks of 2 arms, level {level}\n"
 
 
 @pytest.mark.parametrize(

@@ -156,3 +156,31 @@ def test_the_baselines_debug_words_limit_it_to_the_frames_of_the_first_groups(
         "baseline",
         "reconstruction",
     }
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--n-test-groups=5000"], ["5000 groups were asked for; there are 60"]),
+        (["--n-test-subsample=5000"], ["5000 images were asked for; there are 60"]),
+        (
+            ["--n-test-subsample=20", "--n-test-groups=40"],
+            ["40 groups were asked for; there are 20"],
+        ),
+        (["--n-test-subsample=60", "--n-test-groups=60"], []),
+    ],
+)
+def test_who_asks_for_more_than_there_is_is_told_how_much_there_is(
+    words: list[str], said: list[str], study: Study, tmp_path: Path
+) -> None:
+    planned = ptyrun("plan", *study.words(tmp_path / "run", *words)[1:])
+    assert planned.returncode == 0, planned.stderr
+    notes = planned.stderr.splitlines()
+    assert [note for note in notes if "asked for" in note] == said
+
+
+def test_more_than_the_groups_of_an_earlier_run_is_told_too(study: Study, tmp_path: Path) -> None:
+    groups = tmp_path / "groups.npz"
+    np.savez(groups, nn_indices=np.arange(12).reshape(3, 4))
+    words = study.words(tmp_path / "run", f"--groups-from={groups}")
+    assert "40 groups were asked for; there are 3\n" in ptyrun("plan", *words[1:]).stderr

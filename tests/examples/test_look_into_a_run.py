@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import nbformat
 import pytest
 from nbclient import NotebookClient
 
+from ptyrun.config import CompareConfig
 from ptyrun.stages import finalize, plan, run
 from tests.studies import Study
 
@@ -18,8 +20,13 @@ NOTEBOOK = Path(__file__).resolve().parents[2] / "examples" / "look_into_a_run.i
 
 @pytest.fixture(scope="module")
 def executed(study: Study, tmp_path_factory: pytest.TempPathFactory) -> nbformat.NotebookNode:
-    folder = tmp_path_factory.mktemp("notebook") / "run"
-    plan.plan(study.config(folder))
+    return execute(study.config(tmp_path_factory.mktemp("notebook") / "run"))
+
+
+def execute(config: CompareConfig) -> nbformat.NotebookNode:
+    """Run every cell on a comparison that is made for it."""
+    folder = config.output_dir
+    plan.plan(config)
     run.run(folder)
     finalize.finalize(folder)
     notebook = nbformat.read(NOTEBOOK, as_version=4)
@@ -45,6 +52,13 @@ def test_every_cell_runs_and_shows_arms_dimensions_and_figures(
 ) -> None:
     said = outputs(executed)
     for word in ("PtychoPINN", "'group', 'y', 'x'", "aligned_y", "pinn phase", "ssim"):
+        assert word in said
+
+
+def test_a_run_without_networks_is_looked_into_as_well(study: Study, tmp_path: Path) -> None:
+    config = study.config(tmp_path / "run")
+    said = outputs(execute(replace(config, arms=config.arms[-1:])))
+    for word in ("PtyChi", "aligned_y", "reconstruction phase", "ssim"):
         assert word in said
 
 

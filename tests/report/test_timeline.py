@@ -6,7 +6,8 @@ LABELS, CSS = {"pinn": "PtychoPINN"}, {"pinn": "c0"}
 
 
 def session(number: int, events: tuple[Event, ...], lasted_s: float = 100.0) -> Session:
-    return Session(f"{number:06d}", 1.7e9 + 200 * number, lasted_s, "the window closed", events)
+    began_at = 1.7e9 + 200 * number
+    return Session(f"{number:06d}", began_at, lasted_s, "the window closed", events, number)
 
 
 def chunks(count: int, seconds: float, first_s: float = 5.0) -> tuple[Event, ...]:
@@ -53,7 +54,7 @@ def test_a_thousand_groups_a_second_in_milliseconds_each_are_written_in_full() -
 
 
 def test_only_the_last_windows_are_drawn_and_the_others_are_counted() -> None:
-    drawn = draw([session(n, chunks(1, 10.0)) for n in range(50)], LABELS, CSS)
+    drawn = draw([session(n, chunks(1, 10.0)) for n in range(1, 51)], LABELS, CSS)
     assert (len(drawn.windows), drawn.n_earlier) == (LONGEST, 50 - LONGEST)
     assert drawn.windows[-1].number == 50
 

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from ptyrun.errors import BlockedError
+from ptyrun.paths import RunPaths
 from ptyrun.results import ArmResult, Metric
-from ptyrun.stages.gates import Hole, require_coverage, require_metrics
+from ptyrun.stages.gates import Hole, block, require_coverage, require_metrics
 
 CENTRES = np.stack(np.mgrid[10:90:4, 10:90:4], -1).reshape(-1, 2).astype(float)
 
@@ -55,3 +57,21 @@ def test_a_row_of_metrics_without_errors_is_refused(empty: ArmResult) -> None:
     with pytest.raises(BlockedError, match="empty-metrics") as caught:
         require_metrics("pinn", empty)
     assert "mse of the amplitude is" in caught.value.args[1]
+
+
+@pytest.mark.parametrize(
+    ("program", "given"),
+    [
+        ("/venv/lib/python/ptyrun/__main__.py", "ptyrun"),
+        ("/venv/bin/ptyrun", "ptyrun"),
+        ("study.py", "study.py"),
+        ("/venv/lib/python/other/__main__.py", "/venv/lib/python/other/__main__.py"),
+    ],
+)
+def test_a_blocker_names_the_command_as_a_person_gives_it(
+    program: str, given: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", [program, "compare", "--pinn_dir", "my model"])
+    block(RunPaths(tmp_path), BlockedError("x: y", why="z", do="w"), "ptyrun run")
+    (blocker,) = (tmp_path / "blocked").iterdir()
+    assert f"\n{given} compare --pinn_dir 'my model'\n" in blocker.read_text()

@@ -16,6 +16,7 @@ from ptyrun.engine import checksums
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.processes import Process
+from ptyrun.engine.records import Closed
 from ptyrun.errors import DamageError, IdentityError, InputError, SchemaError
 from ptyrun.paths import RunPaths
 from ptyrun.results import Results
@@ -134,6 +135,16 @@ def test_labels_and_notes_from_files_are_shown_as_text(tmp_path: Path) -> None:
     assert "a\\|b" in before
 
 
+def test_a_label_in_markdown_is_no_tag_no_entity_and_no_picture(tmp_path: Path) -> None:
+    labels = {"pinn": "<img src=x>", "baseline": "![x](https://elsewhere/x.png)"}
+    shown = report(finished_run.write(tmp_path / "run", labels, notes=["&lt;b> *a*"]).root)
+    before, _, after = shown.markdown.read_text().split("```")
+    assert "<img" not in before + after
+    assert "[x](" not in before + after
+    assert "!\\[x\\](https" in before
+    assert "- &amp;lt;b> \\*a\\*" in before
+
+
 def test_thresholds_and_every_arm_are_drawn_in_both_correlation_plots(page: Markup) -> None:
     plots = page.all("figure", **{"class": "plot"})
     assert [plot["id"] for plot in plots] == ["plot-frc-amplitude", "plot-frc-phase"]
@@ -152,6 +163,25 @@ def test_the_timeline_names_windows_failures_and_a_death(page: Markup) -> None:
     ]
     assert "ValueError: <bad>" in page.text
     assert re.search(r"\d s, killed\s", page.text)
+
+
+def test_workers_share_a_window_and_a_repair_or_a_call_too_many_is_none(tmp_path: Path) -> None:
+    run = finished_run.write(tmp_path / "run")
+    planned = Manifest.load(run.manifest)
+    for reason in ("repaired", "complete"):
+        Ledger.open(run, planned).begin(None, Process.current(), "0.1.0").close(
+            Closed(0, reason, 0, 2.0)
+        )
+    for lasted_s in (5.0, 7.0):
+        Ledger.open(run, planned).begin(20.0, Process.current(), "0.1.0", "crew").close(
+            Closed(75, "the window closed", 0, lasted_s)
+        )
+    page = Markup(report(run.root).html.read_text())
+    labels = [s["aria-label"] for s in page.all("svg") if s.get("aria-label", "")[:6] == "Window"]
+    assert [label.partition(":")[0] for label in labels] == [
+        "Window 1", "Window 2", "Window 3", "Window 4", "Window 4",
+    ]  # fmt: skip
+    assert "- Windows: **4**" in (run.report / "report.md").read_text()
 
 
 def test_a_session_of_another_host_without_an_end_may_still_be_at_work(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,8 +17,12 @@ from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.processes import Process
 from ptyrun.engine.records import Closed, Failed, Started
+from ptyrun.errors import BlockedError
 from ptyrun.paths import RunPaths
+from ptyrun.stages import run
+from ptyrun.stages.gates import write_blocker
 from ptyrun.stages.status import RunState, status
+from ptyrun.stages.verify import verify
 from tests.studies import ptyrun
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "format.md"
@@ -129,6 +134,36 @@ def test_a_chunk_that_failed_is_named_with_its_traceback(troubled: Path) -> None
     said = ptyrun("status", str(troubled)).stdout
     assert "chunk 1 of baseline failed 3 times, set aside: ValueError: no" in said
     assert "    Traceback …" in said
+
+
+def test_a_blocker_is_named_while_it_stands_and_not_when_the_run_went_past_it(
+    half_run: Path,
+) -> None:
+    error = BlockedError("empty-patches: nothing", why="mean=0", do="look at the model")
+    blocker = write_blocker(half_run / "blocked", error, ["ptyrun"], "ptyrun run")
+    found = status(half_run)
+    assert (found.state, found.blockers) == (RunState.BLOCKED, (blocker.name,))
+    assert f"blocked: {blocker}" in as_text(found, half_run, 100)
+    blocker.rename(blocker.with_name("20200101T000000Z-empty-patches.md"))
+    found = status(half_run)
+    assert (found.state, found.blockers) == (RunState.INCOMPLETE, ())
+    assert "blocked" not in as_text(found, half_run, 100)
+
+
+def test_results_that_came_after_a_blocker_went_past_it(complete_run: Path, tmp_path: Path) -> None:
+    run_dir = Path(shutil.copytree(complete_run, tmp_path / "run"))
+    error = BlockedError("coverage-hole: a hole", why="mean=0", do="look at the model")
+    write_blocker(run_dir / "blocked", error, ["ptyrun"], "ptyrun finalize")
+    assert (status(run_dir).state, status(run_dir).blockers) == (RunState.COMPLETE, ())
+
+
+def test_neither_a_repair_nor_a_call_with_nothing_to_compute_is_a_window(troubled: Path) -> None:
+    assert status(troubled).windows == 2
+    assert verify(troubled, repair=True).damages == ()
+    assert status(troubled).windows == 2
+    for _ in range(3):
+        run.run(troubled)
+    assert status(troubled).windows == 3
 
 
 def test_watching_follows_a_run_until_it_is_complete(half_run: Path) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptyrun.errors import GeometryError
-from ptyrun.ptycho.alignment import ONE_OBJECT, align, coherence
+from ptyrun.ptycho.alignment import align, coherence
 from ptyrun.ptycho.frame_model import frames_inside
 from ptyrun.ptycho.order import frame_order
 from ptyrun.ptycho.orientation import OF_FRAMES, FrameFit, frame_fit
@@ -22,6 +22,8 @@ from ptyrun.ptycho.scan import Scan
 
 # Of the compared region, what a reconstruction of the same scan reaches at least.
 LEAST_COVERED = 0.5
+# Reconstructions of one object, even poor ones, agree better than this; of two objects, worse.
+ONE_OBJECT = 0.3
 # Splits of one scan share a strip of the object, and a coherence of about 0.3 with it; what does
 # not explain the frames either must agree better than this.
 DOUBTFUL = 0.6

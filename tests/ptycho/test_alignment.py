@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 
 from ptyrun.config import PhaseAlign
 from ptyrun.errors import GeometryError
@@ -89,6 +90,19 @@ def test_between_unlike_images_no_far_shift_is_believed(truth) -> None:
     assert coherence(aligned.recon, aligned.truth) < 0.1
 
 
+@pytest.mark.parametrize(("rows", "seed"), [(30, 3), (30, 7), (45, 8)])
+def test_a_far_shift_is_not_believed_of_a_smooth_strip_that_fits_somewhere(
+    rows: int, seed: int, truth
+) -> None:
+    generator = np.random.default_rng(seed)
+    smooth = gaussian_filter(generator.normal(size=(2, *truth.shape)), (0, 4, 4))
+    covered = np.zeros(truth.shape, bool)
+    covered[:rows] = True
+    nearly_constant = 1 + 0.01 * (smooth[0] + 1j * smooth[1]) / smooth.std()
+    aligned = align(np.where(covered, nearly_constant, 0), truth, covered)
+    assert max(abs(aligned.shift.dy_px), abs(aligned.shift.dx_px)) <= 8
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_a_shift_that_was_found_is_not_called_lost_by_a_later_round(seed: int, truth) -> None:
     generator = np.random.default_rng(seed)
@@ -96,7 +110,7 @@ def test_a_shift_that_was_found_is_not_called_lost_by_a_later_round(seed: int, t
     covered = np.zeros(truth.shape, bool)
     for top, left in generator.integers(0, (140, 170), (25, 2)):
         covered[top : top + 20, left : left + 20] = True
-    moved = np.roll(truth, (12, 10), axis=(0, 1)) + noise[0] + 1j * noise[1]
+    moved = np.roll(truth, (12, 10), axis=(0, 1)) + 0.6 * (noise[0] + 1j * noise[1])
     aligned = align(np.where(covered, moved, 0), truth, covered)
     assert (aligned.shift.dy_px, aligned.shift.dx_px) == pytest.approx((-12, -10), abs=0.3)
     assert aligned.registered

@@ -21,12 +21,17 @@ class Metric:
     value: float | None = None
 
 
+# Shares of the region may differ by this much before figures are those of other pixels.
+SAME_PIXELS = 0.1
+
+
 @dataclass(frozen=True)
 class ArmResult:
     """The figures of one arm.
 
     ``metrics`` has upstream's names and definitions, ``standard`` the field's; ``mismatch`` says
-    why the arm does not belong to the scan, when it does not.
+    why the arm does not belong to the scan, when it does not; ``covered_share`` is how much of the
+    measured region the arm covers, where there is a ground truth.
     """
 
     label: str
@@ -38,6 +43,7 @@ class ArmResult:
     mismatch: str | None = None
     notes: tuple[str, ...] = ()
     computation_time_s: float | None = None
+    covered_share: float | None = None
 
 
 @dataclass(frozen=True)
@@ -63,6 +69,18 @@ class Results:
     pairs: tuple[PairResult, ...] = ()
     sources: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+
+    @property
+    def covered_shares(self) -> tuple[float, ...]:
+        """Shares of the region that arms cover, from the least to the greatest."""
+        shares = (arm.covered_share for arm in self.arms.values())
+        return tuple(sorted(share for share in shares if share is not None))
+
+    @property
+    def are_comparable(self) -> bool:
+        """Whether the arms' figures are of the same pixels, but for a tenth of the region."""
+        shares = self.covered_shares
+        return not shares or shares[-1] - shares[0] <= SAME_PIXELS
 
     def to_json(self) -> str:
         """Canonical text; what is not finite becomes null, since JSON has no NaN."""

@@ -6,6 +6,7 @@
 # cron mails what a job prints: this prints only an error, with the end of its log.
 set -u
 
+[ $# -ge 2 ] || { echo "usage: HUB=FOLDER cron.sh SPLIT RUN, such as: test full" >&2; exit 2; }
 here=$(cd "$(dirname "$0")" && pwd)
 : "${HUB:?the folder of the study}"
 log=$HUB/cron_${1}_${2}.log

@@ -7,6 +7,8 @@
 # SIGTERM close the window at hand and end the loop with 75.
 set -u
 
+[ $# -gt 0 ] || { echo "usage: until_complete.sh COMMAND [WORD ...]" >&2; exit 2; }
+
 caught=
 signal=
 window=

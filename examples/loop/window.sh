@@ -11,8 +11,9 @@
 # Exit codes are those of `ptyrun compare`: 0 complete, 75 call again, anything else is an error.
 set -eu
 
-split=${1:?which split: train or test}
-form=${2:?which form: debug (320 groups) or full}
+[ $# -ge 2 ] || { echo "usage: window.sh train|test debug|full (debug: 320 groups)" >&2; exit 2; }
+split=$1
+form=$2
 : "${HUB:?the folder of the study}" "${VIEW:=dense}" "${WINDOW:=170s}" "${CHUNK:=256}"
 if [ -z "${DOSE:-}" ]; then
   doses=("$HUB"/data/phase_c/dose_*)

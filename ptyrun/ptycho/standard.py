@@ -169,7 +169,7 @@ def _notes(curves: Curves, covered: Mask) -> tuple[str, ...]:
         beyond = ", ".join(part for part, crossing in parts.items() if crossing is None)
         without_crossing.setdefault(beyond, []).append(name)
     notes = [
-        f"{', '.join(names)} of {parts}: no crossing, agreement up to Nyquist"
+        f"standard {', '.join(names)} of {parts}: no crossing, agreement up to Nyquist"
         for parts, names in without_crossing.items()
         if parts
     ]
@@ -177,7 +177,8 @@ def _notes(curves: Curves, covered: Mask) -> tuple[str, ...]:
     scales = metrics.wang_scales(covered)
     if scales < len(metrics.WANG_WEIGHTS):
         why = "no larger piece is covered" if holes else "a small image"
-        notes.append(f"ms_ssim has {scales} of {len(metrics.WANG_WEIGHTS)} scales: {why}")
+        of_how_many = f"{scales} of {len(metrics.WANG_WEIGHTS)}"
+        notes.append(f"standard ms_ssim has {of_how_many} scales: {why}")
     if holes >= WORTH_A_NOTE:
         notes.append(f"{holes:.1%} of the region is not covered and not measured")
     return tuple(notes)

@@ -64,6 +64,7 @@ def upstream_table(results: Results) -> Table:
         "PtychoPINN’s definitions, under its names",
         {arm.label: arm.metrics for arm in results.arms.values()},
         {},
+        is_ranked=results.are_comparable,
     )
 
 
@@ -74,6 +75,7 @@ def standard_table(results: Results) -> Table:
         "Standard definitions",
         {arm.label: _with_full_resolution(arm.standard) for arm in results.arms.values()},
         results.sources,
+        is_ranked=results.are_comparable,
     )
 
 

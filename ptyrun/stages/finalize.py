@@ -195,6 +195,7 @@ def _arm_result(compared: _Comparison, plan: ArmPlan) -> ArmResult:
         mismatch=_mismatch(compared, plan),
         notes=(*arm.notes, *(found.notes if found else ())),
         computation_time_s=arm.computation_time_s,
+        covered_share=float(found.covered.mean()) if found else None,
     )
 
 

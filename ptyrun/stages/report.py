@@ -192,6 +192,13 @@ def _notes(results: Results) -> Iterator[page.Statement]:
     if not results.has_ground_truth:
         text = "There is no ground truth: arms are compared with each other only."
         yield page.Statement("", text)
+    if not results.are_comparable:
+        least, most = results.covered_shares[0], results.covered_shares[-1]
+        text = (
+            f"The arms cover between {least:.0%} and {most:.0%} of the region. Each is measured "
+            "where it is covered, so these are not the same pixels: no figure is marked as best."
+        )
+        yield page.Statement("", text)
     for note in results.notes:
         yield page.Statement("", note)
     for arm in results.arms.values():

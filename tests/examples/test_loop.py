@@ -188,8 +188,15 @@ def test_until_complete_hands_the_exit_code_on(stage: Stage) -> None:
 def test_a_window_without_split_or_form_starts_nothing(
     stage: Stage, words: tuple[str, ...]
 ) -> None:
-    assert stage.do(LOOP / "window.sh", *words).returncode in {1, 2}
+    assert stage.do(LOOP / "window.sh", *words).returncode == 2
     assert not (stage.folder / "calls").exists()
+
+
+@pytest.mark.parametrize("script", ["until_complete.sh", "cron.sh", "window.sh"])
+def test_a_script_without_words_says_which_it_takes(stage: Stage, script: str) -> None:
+    done = stage.do(LOOP / script)
+    assert done.returncode == 2
+    assert f"{script} " in done.stderr
 
 
 def test_cron_is_silent_unless_something_is_wrong(stage: Stage) -> None:

@@ -103,7 +103,7 @@ def test_similarity_is_told_by_wholly_covered_windows_alone(star) -> None:
     good = standard_metrics(np.where(covered, truth, 9), truth, covered)
     assert good.metrics["ssim"].amplitude == pytest.approx(1)
     assert good.metrics["ms_ssim"].phase == pytest.approx(1)
-    assert "ms_ssim has 1 of 5 scales: no larger piece is covered" in good.notes
+    assert "standard ms_ssim has 1 of 5 scales: no larger piece is covered" in good.notes
     poor = standard_metrics(np.where(covered, 1 + noise, truth), truth, covered)
     assert poor.metrics["ssim"].amplitude < 0.1
     covered[50] = False

@@ -5,6 +5,7 @@ import csv
 import io
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -201,6 +202,18 @@ def test_a_reconstruction_that_fills_the_grid_does_not_widen_the_pictures(tmp_pa
     images = Markup(report(run.root).html.read_text()).all("img")
     (picture,) = (i for i in images if i["alt"].startswith("Amplitude of PtyChi"))
     assert (picture["width"], picture["height"]) == ("96", "108")
+
+
+def test_figures_of_other_pixels_are_not_ranked(tmp_path: Path) -> None:
+    run = finished_run.write(tmp_path / "run")
+    found = Results.load(run.results)
+    assert Markup(report(run.root).html.read_text()).all("td", **{"class": "best"})
+    poor = replace(found.arms["baseline"], covered_share=0.4)
+    run.results.write_text(replace(found, arms={**found.arms, "baseline": poor}).to_json())
+    checksums.write(run.root, [run.results, run.objects])
+    page = Markup(report(run.root).html.read_text())
+    assert not page.all("td", **{"class": "best"})
+    assert "between 40% and 100% of the region" in page.text
 
 
 def test_fingerprints_versions_and_the_command_are_given(run: RunPaths, page: Markup) -> None:

@@ -17,6 +17,7 @@ from ptyrun.errors import DamageError, IdentityError, UsageError
 from ptyrun.modelfiles import BACKENDS
 from ptyrun.paths import RunPaths
 from ptyrun.progress import SILENT, Watcher
+from ptyrun.ptycho.formats import format_of
 from ptyrun.ptycho.scan import Scan, open_scan
 from ptyrun.stages import artifacts, index, survey
 from ptyrun.stages.fingerprints import Fingerprints
@@ -68,6 +69,7 @@ def plan(
         If a session is at work on the run that *new* or *invalidate* would replace.
     """
     paths = RunPaths(config.output_dir)
+    format_of(config.scan, "scan")  # before a folder is made: a mistyped path shall leave none
     survey.check_output_folder(paths.root)
     if not new and not _holds_a_run(paths):
         _refuse_to_overwrite(artifacts.found_in(paths), paths)

@@ -133,6 +133,7 @@ def test_a_reconstruction_that_carries_nothing_is_named_by_a_dry_run_too(
 def test_a_missing_file_is_named(study: Study, tmp_path: Path) -> None:
     words = [w for w in study.words(tmp_path / "run") if "test_data" not in w]
     assert_refused([*words, "--test_data=/nowhere/scan.npz"], "/nowhere/scan.npz", tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_missing_groups_are_looked_for_in_the_path_that_was_given(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
@@ -17,8 +17,8 @@ from ptyrun.engine.ledger import is_ledger_of
 from ptyrun.engine.manifest import ArmPlan, Manifest
 from ptyrun.engine.window import Window
 from ptyrun.engine.work import Event, Outcome
-from ptyrun.errors import BlockedError, IdentityError, InputError
-from ptyrun.halving import Halving, open_halving
+from ptyrun.errors import BlockedError, IdentityError, InputError, ModelError
+from ptyrun.halving import Halving, HalvingPredictor, open_halving
 from ptyrun.logs import session_log
 from ptyrun.modelfiles import BACKENDS
 from ptyrun.paths import RunPaths
@@ -127,7 +127,18 @@ def _tells(arm: ArmPlan, manifest: Manifest) -> bool:
 def _try(arm: ArmPlan, manifest: Manifest, paths: RunPaths) -> None:
     patch_px = open_planned_scan(manifest, paths).patch_px
     request = _request(arm, manifest, patch_px, batch_items=1)
-    open_halving(str(arm.facts["backend"]), request).close()
+    _opened(arm, request).close()
+
+
+def _opened(
+    arm: ArmPlan, request: ModelRequest, *told: Callable[[Halving], None]
+) -> HalvingPredictor:
+    try:
+        return open_halving(str(arm.facts["backend"]), request, *told)
+    except ModelError as error:
+        what, why, do = error.args
+        then = f"the run names this model: with another one, add --invalidate {arm.name}"
+        raise type(error)(what, why=why, do=f"{do}; {then}") from error
 
 
 def _request(arm: ArmPlan, manifest: Manifest, patch_px: int, batch_items: int) -> ModelRequest:
@@ -198,7 +209,7 @@ def _open_work(
     batch_items = fitting.at_most(min(int(arm.facts["batch_groups"] or 1), arm.n_items))
     request = _request(arm, manifest, scan.patch_px, batch_items)
     watcher.note(f"{arm.label}: loading {request.path.name}")
-    predictor = open_halving(str(arm.facts["backend"]), request, on_halving)
+    predictor = _opened(arm, request, on_halving)
     notes = predictor.card.notes
     for note in notes:
         watcher.note(f"{arm.label}: {note}")
@@ -227,7 +238,7 @@ class _Progress:
         elif event.kind in self._notes:
             self._watcher.note(event.message)
         elif event.message:
-            log.info(event.message)
+            log.info("%s: %s", event.kind, event.message)
 
     def _count(self, event: Event, task: str, arm: str) -> None:
         if arm not in self._committed:

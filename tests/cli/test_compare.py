@@ -348,6 +348,22 @@ def test_a_model_that_merges_the_groups_of_a_batch_is_found_out_and_recorded(
     assert "4 groups at once did not do" in arm["notes"][0]
 
 
+def test_a_model_that_is_refused_when_it_is_loaded_says_how_to_go_on_with_another(
+    study: Study, tmp_path: Path
+) -> None:
+    model, run_dir = tmp_path / "model", tmp_path / "run"
+    write_network(model, gridsize=2)
+    card = json.loads((model / "model.json").read_text())
+    (model / "model.json").write_text(json.dumps({**card, "gridsize": 1}))
+    words = [w for w in study.words(run_dir) if not w.startswith("--baseline_dir")]
+    refused = ptyrun(*words, f"--baseline_dir={model}")
+    assert refused.returncode == 2
+    assert "with another one, add --invalidate baseline" in refused.stderr
+    write_network(model, gridsize=1, seed=1)
+    done = ptyrun(*words, f"--baseline_dir={model}", "--invalidate=baseline")
+    assert done.returncode == 0, done.stderr
+
+
 def test_sigterm_closes_the_window_early(study: Study, tmp_path: Path) -> None:
     run_dir = tmp_path / "run"
     process = subprocess.Popen(

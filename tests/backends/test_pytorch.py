@@ -100,6 +100,32 @@ def test_real_outputs_are_amplitude_and_phase(tmp_path: Path, kind: type[torch.n
     np.testing.assert_allclose(predictor.predict(*given), wanted, **CLOSE)
 
 
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        (torch_nets.PhaseFirst, "net.ts"),
+        (torch_nets.PhaseFirst, "net.pt2"),
+        (torch_nets.NamedTupleOutput, "net.ts"),
+    ],
+)
+def test_named_outputs_are_matched_by_name_and_not_by_order(
+    tmp_path: Path, kind: type[torch.nn.Module], name: str
+) -> None:
+    predictor = PyTorchPredictor.open(request(saved(kind(), tmp_path / name)))
+    given = specimen(4, N, 2)
+    with torch.inference_mode():
+        features = torch_nets.TwoChannels()(layout(*given)[0]).numpy()
+    wanted = features[:, 0] * np.exp(1j * features[:, 1])
+    np.testing.assert_allclose(predictor.predict(*given), wanted, **CLOSE)
+
+
+@pytest.mark.parametrize("name", ["net.ts", "net.pt2"])
+def test_outputs_named_real_and_imag_are_refused_by_name(tmp_path: Path, name: str) -> None:
+    path = saved(torch_nets.RealAndImaginary(), tmp_path / name)
+    with pytest.raises(ModelError, match=r"named real, imag\n.*'phase'"):
+        PyTorchPredictor.open(request(path))
+
+
 def test_a_network_with_one_patch_per_member_is_refused_by_its_shapes(tmp_path: Path) -> None:
     path = saved(torch_nets.FourPatches(), tmp_path / "net.pt2")
     with pytest.raises(ModelError, match=r"\(1, 4, 16, 16\) complex"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 
@@ -49,6 +50,37 @@ class TwoOutputs(WithoutOffsets):
     def forward(self, diffraction: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         features = self.first(diffraction).abs()
         return features[:, :1], features[:, 1:]
+
+
+class PhaseFirst(WithoutOffsets):
+    """Two outputs by name, the phase before the amplitude."""
+
+    def forward(self, diffraction: torch.Tensor) -> dict[str, torch.Tensor]:
+        features = self.first(diffraction).abs()
+        return {"phase": features[:, 1:], "amplitude": features[:, :1]}
+
+
+class PhaseAndAmplitude(NamedTuple):
+    """A named tuple in the order that a predictor does not expect."""
+
+    phi: torch.Tensor
+    magnitude: torch.Tensor
+
+
+class NamedTupleOutput(WithoutOffsets):
+    """Two outputs as fields of a named tuple, the phase before the amplitude."""
+
+    def forward(self, diffraction: torch.Tensor) -> PhaseAndAmplitude:
+        features = self.first(diffraction).abs()
+        return PhaseAndAmplitude(features[:, 1:], features[:, :1])
+
+
+class RealAndImaginary(WithoutOffsets):
+    """The trap: two outputs that are no amplitude and no phase."""
+
+    def forward(self, diffraction: torch.Tensor) -> dict[str, torch.Tensor]:
+        features = self.first(diffraction)
+        return {"real": features[:, :1], "imag": features[:, 1:]}
 
 
 class OneCanvas(Network):

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ptyrun.errors import ModelError
+from ptyrun.errors import ModelError, PredictionError
+from ptyrun.predictors import PredictorOutOfMemoryError
 
 Patches = NDArray[np.complex64]
 Predict = Callable[[NDArray[np.float32], NDArray[np.float32]], Patches]
@@ -36,6 +37,8 @@ def safe_batch(
 ) -> Safe:
     """Halve the batch until every group of it gets the patch that it gets alone.
 
+    A network that fails with a single group is tried at the batches that it may be made for.
+
     Parameters
     ----------
     compiled : callable
@@ -47,10 +50,17 @@ def safe_batch(
     ------
     ModelError
         If not even a single group gets one patch.
+    PredictionError
+        If the network fails at every batch.
     """
     diffraction, offsets = specimen(batch_items, patch_px, gridsize)
     alone = compiled(1)
-    alone(diffraction[:1], offsets[:1])
+    try:
+        alone(diffraction[:1], offsets[:1])
+    except PredictorOutOfMemoryError:
+        raise
+    except PredictionError as error:
+        return _only_together(compiled, error, batch_items, patch_px, gridsize)
     first_fault = ""
     for batch in _halves(batch_items):
         predict = alone if batch == 1 else compiled(batch)
@@ -63,6 +73,32 @@ def safe_batch(
         why=first_fault,
         do="give a network whose output is one patch for every group of the batch",
     )
+
+
+def _only_together(
+    compiled: Callable[[int], Predict],
+    alone: PredictionError,
+    batch_items: int,
+    patch_px: int,
+    gridsize: int,
+) -> Safe:
+    for batch in _halves(batch_items):
+        if batch == 1:
+            break
+        predict = compiled(batch)
+        try:
+            require_apart(predict, batch, patch_px, gridsize)
+        except PredictorOutOfMemoryError:
+            raise
+        except PredictionError:
+            continue  # it was not made for this batch either
+        return Safe(batch, predict, (f"takes batches of {batch}, and no single groups",))
+    what, why, do = alone.args
+    raise PredictionError(
+        what,
+        why=why,
+        do=f"{do}; export it with a free batch axis, or ask for the batch it was made for",
+    ) from alone
 
 
 def require_apart(predict: Predict, batch_items: int, patch_px: int, gridsize: int) -> None:

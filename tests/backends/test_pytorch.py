@@ -163,6 +163,29 @@ def test_a_program_of_one_batch_size_that_mixes_groups_is_refused(tmp_path: Path
         PyTorchPredictor.open(request(path))
 
 
+@pytest.mark.parametrize("asked", [4, 8])
+def test_torchscript_that_fails_alone_is_used_at_the_batch_it_was_made_for(
+    tmp_path: Path, asked: int
+) -> None:
+    path = saved(torch_nets.FourAtOnce(), tmp_path / "net.ts")
+    predictor = PyTorchPredictor.open(request(path, batch_items=asked))
+    assert predictor.batch_items == 4
+    assert predictor.card.notes == ("takes batches of 4, and no single groups",)
+    check_output(predictor.predict(*specimen(4, N, 2)), 4, N)
+
+
+def test_torchscript_asked_for_no_batch_that_it_takes_says_what_to_ask(tmp_path: Path) -> None:
+    path = saved(torch_nets.FourAtOnce(), tmp_path / "net.ts")
+    with pytest.raises(ModelError, match=r"at 1 groups.*\n.*ask for the batch it was made for"):
+        PyTorchPredictor.open(request(path, batch_items=6))
+
+
+def test_torchscript_that_fails_alone_and_mixes_groups_is_refused(tmp_path: Path) -> None:
+    path = saved(torch_nets.FourMixed(), tmp_path / "net.ts")
+    with pytest.raises(ModelError, match="depends on the others"):
+        PyTorchPredictor.open(request(path))
+
+
 def test_running_out_of_memory_is_told_as_such(tmp_path: Path) -> None:
     path = saved(torch_nets.Hungry(), tmp_path / "net.ts")
     with pytest.raises(PredictorOutOfMemoryError, match="PyTorch ran out of memory at 1 groups"):

@@ -100,6 +100,23 @@ class SharedNormalisation(WithoutOffsets):
         return torch.polar(torch.sigmoid(features[:, 0]), torch.tanh(features[:, 1]))
 
 
+class FourAtOnce(WithoutOffsets):
+    """Made for four groups, which its TorchScript does not tell."""
+
+    def forward(self, diffraction: torch.Tensor) -> torch.Tensor:
+        features = self.first(diffraction.reshape(4, 4, 16, 16))
+        return torch.polar(torch.sigmoid(features[:, 0]), torch.tanh(features[:, 1]))
+
+
+class FourMixed(WithoutOffsets):
+    """Made for four groups, of which each depends on all."""
+
+    def forward(self, diffraction: torch.Tensor) -> torch.Tensor:
+        features = self.first(diffraction.reshape(4, 4, 16, 16))
+        features = features / features.abs().mean()
+        return torch.polar(torch.sigmoid(features[:, 0]), torch.tanh(features[:, 1]))
+
+
 class FourPatches(WithoutOffsets):
     """One patch per member instead of one per group."""
 

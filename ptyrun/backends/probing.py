@@ -21,6 +21,8 @@ Predict = Callable[[NDArray[np.float32], NDArray[np.float32]], Patches]
 SEED = 20231
 # Batches of different sizes run through different kernels: 1e-5 of the maximum is common.
 TOLERANCE = 1e-3
+# The same batch again runs through the same kernels; on a GPU some still sum in any order.
+REPEATED = 1e-6
 
 
 @dataclass(frozen=True)
@@ -49,14 +51,14 @@ def safe_batch(
     Raises
     ------
     ModelError
-        If not even a single group gets one patch.
+        If not even a single group gets one patch, or not the same one again.
     PredictionError
         If the network fails at every batch.
     """
     diffraction, offsets = specimen(batch_items, patch_px, gridsize)
     alone = compiled(1)
     try:
-        alone(diffraction[:1], offsets[:1])
+        first = alone(diffraction[:1], offsets[:1])
     except PredictorOutOfMemoryError:
         raise
     except PredictionError as error:
@@ -65,6 +67,8 @@ def safe_batch(
     for batch in _halves(batch_items):
         predict = alone if batch == 1 else compiled(batch)
         fault = _fault(predict, alone, diffraction[:batch], offsets[:batch])
+        if not first_fault and (fault or batch == 1):
+            _require_repeats(alone, first, diffraction[:1], offsets[:1])
         if fault is None:
             return Safe(batch, predict, _notes(batch_items, batch, first_fault))
         first_fault = first_fault or fault
@@ -107,15 +111,18 @@ def require_apart(predict: Predict, batch_items: int, patch_px: int, gridsize: i
     Raises
     ------
     ModelError
-        If groups and patches differ in number, or a patch changes with its batch.
+        If groups and patches differ in number, or a patch changes with its batch or with time.
     """
     diffraction, offsets = specimen(2 * batch_items, patch_px, gridsize)
     here, there = slice(0, batch_items), slice(batch_items - 1, 2 * batch_items - 1)
     first = predict(diffraction[here], offsets[here])
     fault = _count_fault(first, batch_items, patch_px)
-    if fault is None and batch_items > 1:
+    if batch_items == 1:
+        _require_repeats(predict, first, diffraction[here], offsets[here])
+    elif fault is None:
         second = predict(diffraction[there], offsets[there])
         if not _equal(first[-1], second[0]):
+            _require_repeats(predict, first, diffraction[here], offsets[here])
             fault = "a group's patch depends on the others of its batch"
     if fault is not None:
         raise ModelError(
@@ -171,15 +178,32 @@ def _fault(
     return None
 
 
+def _require_repeats(
+    predict: Predict,
+    first: Patches,
+    diffraction: NDArray[np.float32],
+    offsets: NDArray[np.float32],
+) -> None:
+    again = predict(diffraction, offsets)
+    if again.shape == first.shape and _equal(again, first, REPEATED):
+        return
+    raise ModelError(
+        "the network gives other patches for the same input",
+        why="asked twice, it gave different numbers: it draws some at random, as dropout does, or "
+        "remembers its calls",
+        do="export it in evaluation mode",
+    )
+
+
 def _count_fault(patches: Patches, batch: int, patch_px: int) -> str | None:
     if patches.shape == (batch, patch_px, patch_px):
         return None
     return f"{batch} groups gave an array of shape {patches.shape}"
 
 
-def _equal(one: Patches, other: Patches) -> bool:
+def _equal(one: Patches, other: Patches, tolerance: float = TOLERANCE) -> bool:
     scale = float(np.nanmax(np.abs(other))) if np.isfinite(other).any() else 0.0
-    return np.allclose(one, other, rtol=0.0, atol=TOLERANCE * scale, equal_nan=True)
+    return np.allclose(one, other, rtol=0.0, atol=tolerance * scale, equal_nan=True)
 
 
 def _halves(batch_items: int) -> Iterator[int]:

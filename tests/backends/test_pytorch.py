@@ -186,6 +186,24 @@ def test_torchscript_that_fails_alone_and_mixes_groups_is_refused(tmp_path: Path
         PyTorchPredictor.open(request(path))
 
 
+@pytest.mark.parametrize("kind", [torch_nets.DropoutLeftOn, torch_nets.Counter])
+@pytest.mark.parametrize("asked", [1, 4])
+def test_a_network_that_does_not_repeat_its_patches_is_refused(
+    tmp_path: Path, kind: type[torch.nn.Module], asked: int
+) -> None:
+    path = saved(kind(), tmp_path / "net.ts")
+    with pytest.raises(ModelError, match=r"other patches for the same input(.*\n)+.*evaluation"):
+        PyTorchPredictor.open(request(path, batch_items=asked))
+
+
+def test_a_program_of_one_batch_size_that_does_not_repeat_its_patches_is_refused(
+    tmp_path: Path,
+) -> None:
+    path = saved(torch_nets.DropoutLeftOn(), tmp_path / "net.pt2", batch=3)
+    with pytest.raises(ModelError, match="other patches for the same input"):
+        PyTorchPredictor.open(request(path))
+
+
 def test_running_out_of_memory_is_told_as_such(tmp_path: Path) -> None:
     path = saved(torch_nets.Hungry(), tmp_path / "net.ts")
     with pytest.raises(PredictorOutOfMemoryError, match="PyTorch ran out of memory at 1 groups"):

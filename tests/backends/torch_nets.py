@@ -117,6 +117,27 @@ class FourMixed(WithoutOffsets):
         return torch.polar(torch.sigmoid(features[:, 0]), torch.tanh(features[:, 1]))
 
 
+class DropoutLeftOn(WithoutOffsets):
+    """Exported while it was being trained."""
+
+    def forward(self, diffraction: torch.Tensor) -> torch.Tensor:
+        features = torch.nn.functional.dropout(self.first(diffraction), 0.5, training=True)
+        return torch.polar(torch.sigmoid(features[:, 0]), torch.tanh(features[:, 1]))
+
+
+class Counter(WithoutOffsets):
+    """Counts its calls, and adds their number to the phase."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("calls", torch.zeros(1))
+
+    def forward(self, diffraction: torch.Tensor) -> torch.Tensor:
+        self.calls += 1
+        features = self.first(diffraction)
+        return torch.polar(torch.sigmoid(features[:, 0]), features[:, 1] + self.calls)
+
+
 class FourPatches(WithoutOffsets):
     """One patch per member instead of one per group."""
 

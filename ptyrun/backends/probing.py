@@ -51,7 +51,7 @@ def safe_batch(
     Raises
     ------
     ModelError
-        If not even a single group gets one patch, or not the same one again.
+        If not even a single group gets one patch of the right size, or not the same one again.
     PredictionError
         If the network fails at every batch.
     """
@@ -63,6 +63,7 @@ def safe_batch(
         raise
     except PredictionError as error:
         return _only_together(compiled, error, batch_items, patch_px, gridsize)
+    require_size(first, 1, patch_px)
     first_fault = ""
     for batch in _halves(batch_items):
         predict = alone if batch == 1 else compiled(batch)
@@ -111,11 +112,13 @@ def require_apart(predict: Predict, batch_items: int, patch_px: int, gridsize: i
     Raises
     ------
     ModelError
-        If groups and patches differ in number, or a patch changes with its batch or with time.
+        If groups and patches differ in number, patches have another size, or a patch changes
+        with its batch or with time.
     """
     diffraction, offsets = specimen(2 * batch_items, patch_px, gridsize)
     here, there = slice(0, batch_items), slice(batch_items - 1, 2 * batch_items - 1)
     first = predict(diffraction[here], offsets[here])
+    require_size(first, batch_items, patch_px)
     fault = _count_fault(first, batch_items, patch_px)
     if batch_items == 1:
         _require_repeats(predict, first, diffraction[here], offsets[here])
@@ -130,6 +133,24 @@ def require_apart(predict: Predict, batch_items: int, patch_px: int, gridsize: i
             why=f"{fault}, and it takes no other batch than {batch_items}",
             do="export it with a free batch axis",
         )
+
+
+def require_size(patches: Patches, batch_items: int, patch_px: int) -> None:
+    """Refuse patches, one per group, that have not as many pixels as the diffraction.
+
+    Raises
+    ------
+    ModelError
+        If they have another size.
+    """
+    count, *size_px = patches.shape
+    if count != batch_items or len(size_px) != 2 or size_px == [patch_px, patch_px]:
+        return
+    raise ModelError(
+        f"the network gives patches of {size_px[0]} x {size_px[1]} pixels",
+        why=f"a patch has as many pixels as a diffraction pattern, {patch_px} x {patch_px}",
+        do="export a network that gives patches of this size",
+    )
 
 
 def specimen(

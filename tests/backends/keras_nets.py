@@ -55,6 +55,10 @@ def four_patches_per_group(features: keras.KerasTensor) -> list[keras.KerasTenso
     return [keras.ops.repeat(features[..., :1], 4, axis=-1)] * 2
 
 
+def half_size(features: keras.KerasTensor) -> list[keras.KerasTensor]:
+    return amplitude_and_phase(keras.layers.AveragePooling2D(2)(features))
+
+
 def needs_a_petabyte(features: keras.KerasTensor) -> keras.KerasTensor:
     many = keras.ops.broadcast_to(keras.ops.mean(features), (1 << 24, 1 << 24))
     return features + keras.ops.mean(keras.ops.sin(many))

@@ -204,6 +204,15 @@ def test_a_program_of_one_batch_size_that_does_not_repeat_its_patches_is_refused
         PyTorchPredictor.open(request(path))
 
 
+@pytest.mark.parametrize(("name", "batch"), [("net.ts", None), ("net.pt2", 3)])
+def test_patches_of_another_size_are_told_as_such(
+    tmp_path: Path, name: str, batch: int | None
+) -> None:
+    path = saved(torch_nets.HalfSize(), tmp_path / name, batch=batch)
+    with pytest.raises(ModelError, match=r"gives patches of 8 x 8 pixels\n.*16 x 16"):
+        PyTorchPredictor.open(request(path))
+
+
 def test_running_out_of_memory_is_told_as_such(tmp_path: Path) -> None:
     path = saved(torch_nets.Hungry(), tmp_path / "net.ts")
     with pytest.raises(PredictorOutOfMemoryError, match="PyTorch ran out of memory at 1 groups"):

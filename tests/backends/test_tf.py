@@ -150,6 +150,15 @@ def test_a_network_with_one_patch_per_member_is_refused_by_its_shapes(tmp_path: 
 
 
 @pytest.mark.parametrize("name", ["net.keras", "saved"])
+def test_patches_of_another_size_are_told_when_the_network_is_opened(
+    tmp_path: Path, name: str
+) -> None:
+    path = saved(network(keras_nets.half_size), tmp_path / name)
+    with pytest.raises(ModelError, match=r"gives patches of 8 x 8 pixels\n.*16 x 16"):
+        TensorFlowPredictor.open(request(path))
+
+
+@pytest.mark.parametrize("name", ["net.keras", "saved"])
 @pytest.mark.parametrize(
     ("trap", "said"),
     [

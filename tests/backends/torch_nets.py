@@ -138,6 +138,14 @@ class Counter(WithoutOffsets):
         return torch.polar(torch.sigmoid(features[:, 0]), features[:, 1] + self.calls)
 
 
+class HalfSize(WithoutOffsets):
+    """Patches with half as many pixels on a side as the diffraction."""
+
+    def forward(self, diffraction: torch.Tensor) -> torch.Tensor:
+        features = torch.nn.functional.avg_pool2d(self.first(diffraction), 2)
+        return torch.polar(torch.sigmoid(features[:, 0]), torch.tanh(features[:, 1]))
+
+
 class FourPatches(WithoutOffsets):
     """One patch per member instead of one per group."""
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from ptyrun.backends.probing import Predict, require_apart, safe_batch, specimen
+from ptyrun.backends.probing import Predict, require_apart, require_size, safe_batch, specimen
 from ptyrun.errors import ModelError, PredictionError
 from ptyrun.predictors import (
     ModelCard,
@@ -91,14 +91,15 @@ def prepare(
     Raises
     ------
     ModelError
-        If no batch gives one patch per group.
+        If no batch gives one patch per group, of the diffraction's size.
     """
     only_batch = card.batch_items
     try:
         if not foreign:
             batch_items = only_batch or request.batch_items
             predict = compiled(batch_items)
-            predict(*specimen(batch_items, request.patch_px, request.gridsize))
+            patches = predict(*specimen(batch_items, request.patch_px, request.gridsize))
+            require_size(patches, batch_items, request.patch_px)
             return batch_items, predict, _only(only_batch)
         if only_batch is None:
             safe = safe_batch(compiled, request.batch_items, request.patch_px, request.gridsize)

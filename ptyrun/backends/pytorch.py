@@ -8,13 +8,13 @@ network gets, channel first,
   member from its group's mean (upstream's sign).
 
 It gives complex patches (B, N, N) or (B, 1, N, N); or amplitude and phase: two real outputs
-of that shape, in this order, or one real output (B, 2, N, N).
+of that shape, matched by name or else in this order, or one real output (B, 2, N, N).
 """
 
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
@@ -25,6 +25,7 @@ import torch
 from numpy.typing import NDArray
 
 from ptyrun.backends.fixed_batch import FixedBatch, n_threads, prepare
+from ptyrun.backends.outputs import amplitude_and_phase, parts
 from ptyrun.backends.probing import Predict
 from ptyrun.backends.pytorch_networks import Network, load_network
 from ptyrun.errors import ModelError, PredictionError
@@ -95,17 +96,19 @@ def as_patches(outputs: Any) -> torch.Tensor:
     ModelError
         If it is neither complex patches nor amplitude and phase, one per group.
     """
-    tensors = _tensors(outputs)
+    tensors, names, ordered = parts(outputs)
+    if not all(isinstance(tensor, torch.Tensor) for tensor in tensors):
+        tensors, names = [], []
     n_complex = sum(tensor.is_complex() for tensor in tensors)
     images = [_single_channel(tensor) for tensor in tensors]
     if len(tensors) == n_complex == 1 and images[0] is not None:
         return images[0]
     if len(tensors) == 1 and n_complex == 0 and tensors[0].shape[1:2] == (2,):
-        images = [tensors[0][:, 0], tensors[0][:, 1]]
+        return _polar(tensors[0][:, 0], tensors[0][:, 1])
     if len(images) == 2 and n_complex == 0:
-        amplitude, phase = images
+        amplitude, phase = (images[i] for i in amplitude_and_phase(names, ordered=ordered))
         if amplitude is not None and phase is not None:
-            return torch.polar(amplitude.float(), phase.float())
+            return _polar(amplitude, phase)
     described = ", ".join(
         f"{tuple(tensor.shape)} {'complex' if tensor.is_complex() else 'real'}"
         for tensor in tensors
@@ -117,13 +120,8 @@ def as_patches(outputs: Any) -> torch.Tensor:
     )
 
 
-def _tensors(outputs: Any) -> Sequence[torch.Tensor]:
-    if isinstance(outputs, torch.Tensor):
-        return [outputs]
-    values = list(outputs.values()) if isinstance(outputs, dict) else outputs
-    if isinstance(values, list | tuple) and all(isinstance(v, torch.Tensor) for v in values):
-        return list(values)
-    return []
+def _polar(amplitude: torch.Tensor, phase: torch.Tensor) -> torch.Tensor:
+    return torch.polar(amplitude.float(), phase.float())
 
 
 def _single_channel(tensor: torch.Tensor) -> torch.Tensor | None:

@@ -3,12 +3,13 @@
 Takes Keras 3 files, legacy Keras HDF5, SavedModel folders and upstream's bundles. A network
 gets diffraction (B, N, N, C) float32 and, if it has a second input, local offsets
 (B, 1, 2, C) in pixels. It gives complex patches (B, N, N[, 1]), or amplitude and phase: two
-outputs of that shape, in this order, or one real output with two channels.
+outputs of that shape, matched by name or else in this order, or one real output with two
+channels.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
@@ -18,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptyrun.backends.fixed_batch import FixedBatch, n_threads, prepare
+from ptyrun.backends.outputs import amplitude_and_phase, parts
 from ptyrun.backends.probing import Predict
 from ptyrun.backends.quiet_tensorflow import GPUS, tf
 from ptyrun.backends.tf_networks import Network, load_network
@@ -71,7 +73,7 @@ def _compiled(network: Network, batch: int, request: ModelRequest) -> Predict:
     def patches(diffraction: tf.Tensor, offsets: tf.Tensor) -> tf.Tensor:
         if channels == 1:
             offsets = tf.zeros_like(offsets)
-        return as_patches(network.call(diffraction, offsets))
+        return as_patches(network.call(diffraction, offsets), network.output_names)
 
     function = tf.function(
         patches,
@@ -108,31 +110,46 @@ def _of_two(predict: Predict) -> Predict:
     return first
 
 
-def as_patches(outputs: Any) -> tf.Tensor:
+def as_patches(outputs: Any, names: Sequence[str] = ()) -> tf.Tensor:
     """Complex patches (B, N, N) from what a network gave.
+
+    Parameters
+    ----------
+    names : sequence of str
+        The network's names for a sequence of outputs; a mapping has its own.
 
     Raises
     ------
     ModelError
         If it is neither complex patches nor amplitude and phase, one per group.
     """
-    tensors = tf.nest.flatten(outputs)
+    tensors, names, ordered = _tensors(outputs, names)
     n_complex = sum(tensor.dtype.is_complex for tensor in tensors)
     images = [_single_channel(tensor) for tensor in tensors]
     if len(tensors) == n_complex == 1 and images[0] is not None:
         return tf.cast(images[0], tf.complex64)
     if len(tensors) == 1 and n_complex == 0 and tensors[0].shape[-1] == 2:
-        images = [tensors[0][..., 0], tensors[0][..., 1]]
-    if len(images) == 2 and n_complex == 0:
-        amplitude, phase = images
-        if amplitude is not None and phase is not None:
-            return _polar(amplitude, phase)
+        return _polar(tensors[0][..., 0], tensors[0][..., 1])
+    if len(images) == 2 and n_complex == 0 and all(image is not None for image in images):
+        amplitude, phase = amplitude_and_phase(names, ordered=ordered)
+        return _polar(images[amplitude], images[phase])
     described = ", ".join(f"{tuple(t.shape)} {t.dtype.name}" for t in tensors)
     raise ModelError(
         f"the network gives {described}",
         why="one patch per group is complex (B, N, N[, 1]), or amplitude and phase of that shape",
         do="export the network with such an output",
     )
+
+
+def _tensors(outputs: Any, names: Sequence[str]) -> tuple[list[tf.Tensor], list[str], bool]:
+    values, names, ordered = parts(outputs, names)
+    if len(values) == 1 and tf.nest.is_nested(values[0]):
+        return _tensors(values[0], ())
+    tensors = tf.nest.flatten(values)
+    if len(tensors) != len(names):
+        return tensors, [""] * len(tensors), ordered
+    # Flattened one by one: a mapping flattened as a whole comes sorted by its names.
+    return [tensor for value in values for tensor in tf.nest.flatten(value)], names, ordered
 
 
 def _single_channel(tensor: tf.Tensor) -> tf.Tensor | None:

@@ -38,6 +38,7 @@ class Network:
 
     ``call`` takes diffraction (B, N, N, C) and local offsets (B, 1, 2, C) and gives whatever the
     network gives. ``foreign`` networks are not trusted to keep the groups of a batch apart.
+    ``output_names`` are those of a list of outputs, as far as the network has names.
     ``scaled`` brings normalised amplitudes to the scale that ``call`` expects.
     """
 
@@ -45,6 +46,7 @@ class Network:
     foreign: bool
     scaled: Callable[[Amplitudes], Amplitudes] = lambda amplitudes: amplitudes
     notes: tuple[str, ...] = ()
+    output_names: tuple[str, ...] = ()
 
 
 def load_network(model: ModelFile, request: ModelRequest) -> Network:
@@ -72,6 +74,7 @@ def _from_bundle(path: Path, request: ModelRequest) -> Network:
         lambda diffraction, offsets: network([diffraction, offsets], training=False),
         foreign=False,
         scaled=lambda amplitudes: normalised_input(amplitudes, scale),
+        output_names=_output_names(network),
     )
 
 
@@ -83,6 +86,7 @@ def _from_upstream(path: Path, scale: float | None) -> Network:
         foreign=True,
         scaled=lambda amplitudes: amplitudes * factor,
         notes=("loaded by upstream's package, which ran code of the bundle",),
+        output_names=_output_names(network),
     )
 
 
@@ -110,7 +114,16 @@ def _from_keras_file(path: Path, request: ModelRequest) -> Network:
 
     # A model's layers are not all that it does: operations between them count as well.
     operations = getattr(model, "operations", [None])
-    return Network(call, foreign=not all(map(_keeps_apart, operations)))
+    return Network(
+        call,
+        foreign=not all(map(_keeps_apart, operations)),
+        output_names=_output_names(model),
+    )
+
+
+def _output_names(model: Any) -> tuple[str, ...]:
+    """Give the names of a functional model's output layers; other models have none."""
+    return tuple(getattr(model, "output_names", None) or ())
 
 
 def _keeps_apart(operation: Any) -> bool:

@@ -23,6 +23,24 @@ def two_channels(features: keras.KerasTensor) -> keras.KerasTensor:
     return features
 
 
+def named(*names: str) -> Outputs:
+    """A list of outputs whose layers have these names."""
+
+    def outputs(features: keras.KerasTensor) -> list[keras.KerasTensor]:
+        return [keras.layers.Conv2D(1, 1, name=name)(features) for name in names]
+
+    return outputs
+
+
+def keyed(*names: str) -> Outputs:
+    """A mapping of outputs with these keys, from layers without names of their own."""
+
+    def outputs(features: keras.KerasTensor) -> dict[str, keras.KerasTensor]:
+        return {name: keras.layers.Conv2D(1, 1)(features) for name in names}
+
+    return outputs
+
+
 def one_canvas_per_batch(features: keras.KerasTensor) -> list[keras.KerasTensor]:
     """The trap: one patch for the whole batch."""
     return amplitude_and_phase(keras.ops.sum(features, axis=0, keepdims=True))
@@ -35,6 +53,10 @@ def shared_normalisation(features: keras.KerasTensor) -> list[keras.KerasTensor]
 
 def four_patches_per_group(features: keras.KerasTensor) -> list[keras.KerasTensor]:
     return [keras.ops.repeat(features[..., :1], 4, axis=-1)] * 2
+
+
+def half_size(features: keras.KerasTensor) -> list[keras.KerasTensor]:
+    return amplitude_and_phase(keras.layers.AveragePooling2D(2)(features))
 
 
 def needs_a_petabyte(features: keras.KerasTensor) -> keras.KerasTensor:
@@ -77,7 +99,10 @@ def saved(model: keras.Model, path: Path) -> Path:
             input_signature=[tf.TensorSpec(x.shape, x.dtype, x.name) for x in model.inputs]
         )
         def serve(*given: tf.Tensor) -> dict[str, tf.Tensor]:
-            outputs = tf.nest.flatten(model(list(given)))
+            outputs = model(list(given))
+            if isinstance(outputs, dict):
+                return outputs
+            outputs = tf.nest.flatten(outputs)
             return {f"output_{i}": value for i, value in enumerate(outputs)}
 
         tf.saved_model.save(export, str(path), signatures=serve)

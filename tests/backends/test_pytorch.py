@@ -100,6 +100,32 @@ def test_real_outputs_are_amplitude_and_phase(tmp_path: Path, kind: type[torch.n
     np.testing.assert_allclose(predictor.predict(*given), wanted, **CLOSE)
 
 
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        (torch_nets.PhaseFirst, "net.ts"),
+        (torch_nets.PhaseFirst, "net.pt2"),
+        (torch_nets.NamedTupleOutput, "net.ts"),
+    ],
+)
+def test_named_outputs_are_matched_by_name_and_not_by_order(
+    tmp_path: Path, kind: type[torch.nn.Module], name: str
+) -> None:
+    predictor = PyTorchPredictor.open(request(saved(kind(), tmp_path / name)))
+    given = specimen(4, N, 2)
+    with torch.inference_mode():
+        features = torch_nets.TwoChannels()(layout(*given)[0]).numpy()
+    wanted = features[:, 0] * np.exp(1j * features[:, 1])
+    np.testing.assert_allclose(predictor.predict(*given), wanted, **CLOSE)
+
+
+@pytest.mark.parametrize("name", ["net.ts", "net.pt2"])
+def test_outputs_named_real_and_imag_are_refused_by_name(tmp_path: Path, name: str) -> None:
+    path = saved(torch_nets.RealAndImaginary(), tmp_path / name)
+    with pytest.raises(ModelError, match=r"named real, imag\n.*'phase'"):
+        PyTorchPredictor.open(request(path))
+
+
 def test_a_network_with_one_patch_per_member_is_refused_by_its_shapes(tmp_path: Path) -> None:
     path = saved(torch_nets.FourPatches(), tmp_path / "net.pt2")
     with pytest.raises(ModelError, match=r"\(1, 4, 16, 16\) complex"):
@@ -134,6 +160,56 @@ def test_a_program_of_one_batch_size_is_used_with_that(tmp_path: Path) -> None:
 def test_a_program_of_one_batch_size_that_mixes_groups_is_refused(tmp_path: Path) -> None:
     path = saved(torch_nets.SharedNormalisation(), tmp_path / "net.pt2", batch=3)
     with pytest.raises(ModelError, match="depends on the others"):
+        PyTorchPredictor.open(request(path))
+
+
+@pytest.mark.parametrize("asked", [4, 8])
+def test_torchscript_that_fails_alone_is_used_at_the_batch_it_was_made_for(
+    tmp_path: Path, asked: int
+) -> None:
+    path = saved(torch_nets.FourAtOnce(), tmp_path / "net.ts")
+    predictor = PyTorchPredictor.open(request(path, batch_items=asked))
+    assert predictor.batch_items == 4
+    assert predictor.card.notes == ("takes batches of 4, and no single groups",)
+    check_output(predictor.predict(*specimen(4, N, 2)), 4, N)
+
+
+def test_torchscript_asked_for_no_batch_that_it_takes_says_what_to_ask(tmp_path: Path) -> None:
+    path = saved(torch_nets.FourAtOnce(), tmp_path / "net.ts")
+    with pytest.raises(ModelError, match=r"at 1 groups.*\n.*ask for the batch it was made for"):
+        PyTorchPredictor.open(request(path, batch_items=6))
+
+
+def test_torchscript_that_fails_alone_and_mixes_groups_is_refused(tmp_path: Path) -> None:
+    path = saved(torch_nets.FourMixed(), tmp_path / "net.ts")
+    with pytest.raises(ModelError, match="depends on the others"):
+        PyTorchPredictor.open(request(path))
+
+
+@pytest.mark.parametrize("kind", [torch_nets.DropoutLeftOn, torch_nets.Counter])
+@pytest.mark.parametrize("asked", [1, 4])
+def test_a_network_that_does_not_repeat_its_patches_is_refused(
+    tmp_path: Path, kind: type[torch.nn.Module], asked: int
+) -> None:
+    path = saved(kind(), tmp_path / "net.ts")
+    with pytest.raises(ModelError, match=r"other patches for the same input(.*\n)+.*evaluation"):
+        PyTorchPredictor.open(request(path, batch_items=asked))
+
+
+def test_a_program_of_one_batch_size_that_does_not_repeat_its_patches_is_refused(
+    tmp_path: Path,
+) -> None:
+    path = saved(torch_nets.DropoutLeftOn(), tmp_path / "net.pt2", batch=3)
+    with pytest.raises(ModelError, match="other patches for the same input"):
+        PyTorchPredictor.open(request(path))
+
+
+@pytest.mark.parametrize(("name", "batch"), [("net.ts", None), ("net.pt2", 3)])
+def test_patches_of_another_size_are_told_as_such(
+    tmp_path: Path, name: str, batch: int | None
+) -> None:
+    path = saved(torch_nets.HalfSize(), tmp_path / name, batch=batch)
+    with pytest.raises(ModelError, match=r"gives patches of 8 x 8 pixels\n.*16 x 16"):
         PyTorchPredictor.open(request(path))
 
 

@@ -104,9 +104,57 @@ def test_a_real_output_with_two_channels_is_amplitude_and_phase(tmp_path: Path) 
     np.testing.assert_allclose(patches, wanted, **CLOSE)
 
 
+@pytest.mark.parametrize(
+    ("outputs", "name", "phase"),
+    [
+        (keras_nets.named("phase", "amplitude"), "net.keras", 0),
+        (keras_nets.named("phi", "mag"), "net.h5", 0),
+        (keras_nets.keyed("object_phase", "z_amplitude"), "net.keras", "object_phase"),
+        (keras_nets.keyed("z_amplitude", "object_phase"), "net.keras", "object_phase"),
+        (keras_nets.keyed("phase", "zamp"), "saved", "phase"),
+    ],
+)
+def test_named_outputs_are_matched_by_name_and_not_by_order(
+    tmp_path: Path, outputs: keras_nets.Outputs, name: str, phase: int | str
+) -> None:
+    model = network(outputs)
+    predictor = TensorFlowPredictor.open(request(saved(model, tmp_path / name)))
+    given = specimen(4, N, 2)
+    by_name = model(list(given))
+    keys = list(by_name) if isinstance(by_name, dict) else [0, 1]
+    (amplitude,) = (key for key in keys if key != phase)
+    wanted = by_name[amplitude].numpy() * np.exp(1j * by_name[phase].numpy())
+    np.testing.assert_allclose(predictor.predict(*given), wanted[..., 0], **CLOSE)
+
+
+@pytest.mark.parametrize(
+    ("outputs", "name"),
+    [
+        (keras_nets.named("real", "imag"), "net.keras"),
+        (keras_nets.keyed("imag", "real"), "saved"),
+        (keras_nets.keyed("conv2d_10", "conv2d_9"), "saved"),
+    ],
+)
+def test_outputs_whose_names_say_something_else_are_refused(
+    tmp_path: Path, outputs: keras_nets.Outputs, name: str
+) -> None:
+    path = saved(network(outputs), tmp_path / name)
+    with pytest.raises(ModelError, match=r"outputs are named \w+, \w+\n.*'phase'"):
+        TensorFlowPredictor.open(request(path))
+
+
 def test_a_network_with_one_patch_per_member_is_refused_by_its_shapes(tmp_path: Path) -> None:
     path = saved(network(keras_nets.four_patches_per_group), tmp_path / "net.keras")
     with pytest.raises(ModelError, match=r"16, 16, 4\) float32"):
+        TensorFlowPredictor.open(request(path))
+
+
+@pytest.mark.parametrize("name", ["net.keras", "saved"])
+def test_patches_of_another_size_are_told_when_the_network_is_opened(
+    tmp_path: Path, name: str
+) -> None:
+    path = saved(network(keras_nets.half_size), tmp_path / name)
+    with pytest.raises(ModelError, match=r"gives patches of 8 x 8 pixels\n.*16 x 16"):
         TensorFlowPredictor.open(request(path))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 
@@ -51,6 +52,37 @@ class TwoOutputs(WithoutOffsets):
         return features[:, :1], features[:, 1:]
 
 
+class PhaseFirst(WithoutOffsets):
+    """Two outputs by name, the phase before the amplitude."""
+
+    def forward(self, diffraction: torch.Tensor) -> dict[str, torch.Tensor]:
+        features = self.first(diffraction).abs()
+        return {"phase": features[:, 1:], "amplitude": features[:, :1]}
+
+
+class PhaseAndAmplitude(NamedTuple):
+    """A named tuple in the order that a predictor does not expect."""
+
+    phi: torch.Tensor
+    magnitude: torch.Tensor
+
+
+class NamedTupleOutput(WithoutOffsets):
+    """Two outputs as fields of a named tuple, the phase before the amplitude."""
+
+    def forward(self, diffraction: torch.Tensor) -> PhaseAndAmplitude:
+        features = self.first(diffraction).abs()
+        return PhaseAndAmplitude(features[:, 1:], features[:, :1])
+
+
+class RealAndImaginary(WithoutOffsets):
+    """The trap: two outputs that are no amplitude and no phase."""
+
+    def forward(self, diffraction: torch.Tensor) -> dict[str, torch.Tensor]:
+        features = self.first(diffraction)
+        return {"real": features[:, :1], "imag": features[:, 1:]}
+
+
 class OneCanvas(Network):
     """The trap: one patch for the whole batch."""
 
@@ -65,6 +97,52 @@ class SharedNormalisation(WithoutOffsets):
     def forward(self, diffraction: torch.Tensor) -> torch.Tensor:
         features = self.first(diffraction)
         features = features / features.abs().mean()
+        return torch.polar(torch.sigmoid(features[:, 0]), torch.tanh(features[:, 1]))
+
+
+class FourAtOnce(WithoutOffsets):
+    """Made for four groups, which its TorchScript does not tell."""
+
+    def forward(self, diffraction: torch.Tensor) -> torch.Tensor:
+        features = self.first(diffraction.reshape(4, 4, 16, 16))
+        return torch.polar(torch.sigmoid(features[:, 0]), torch.tanh(features[:, 1]))
+
+
+class FourMixed(WithoutOffsets):
+    """Made for four groups, of which each depends on all."""
+
+    def forward(self, diffraction: torch.Tensor) -> torch.Tensor:
+        features = self.first(diffraction.reshape(4, 4, 16, 16))
+        features = features / features.abs().mean()
+        return torch.polar(torch.sigmoid(features[:, 0]), torch.tanh(features[:, 1]))
+
+
+class DropoutLeftOn(WithoutOffsets):
+    """Exported while it was being trained."""
+
+    def forward(self, diffraction: torch.Tensor) -> torch.Tensor:
+        features = torch.nn.functional.dropout(self.first(diffraction), 0.5, training=True)
+        return torch.polar(torch.sigmoid(features[:, 0]), torch.tanh(features[:, 1]))
+
+
+class Counter(WithoutOffsets):
+    """Counts its calls, and adds their number to the phase."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("calls", torch.zeros(1))
+
+    def forward(self, diffraction: torch.Tensor) -> torch.Tensor:
+        self.calls += 1
+        features = self.first(diffraction)
+        return torch.polar(torch.sigmoid(features[:, 0]), features[:, 1] + self.calls)
+
+
+class HalfSize(WithoutOffsets):
+    """Patches with half as many pixels on a side as the diffraction."""
+
+    def forward(self, diffraction: torch.Tensor) -> torch.Tensor:
+        features = torch.nn.functional.avg_pool2d(self.first(diffraction), 2)
         return torch.polar(torch.sigmoid(features[:, 0]), torch.tanh(features[:, 1]))
 
 

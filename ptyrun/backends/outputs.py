@@ -1,0 +1,87 @@
+"""Which of a network's two outputs is the amplitude, and which the phase?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ptyrun.errors import ModelError
+
+# "sample", "upsampling", "image", "absorption" and "module" hold these syllables by chance.
+AMPLITUDE = re.compile(r"amp(?!l(e|ing))|(?<!i)mag|abs(?!orp)|modul(?!e|at)")
+PHASE = re.compile(r"phase|angle|(?<![a-z])ph")
+NEITHER = re.compile(r"real|imag(?!e|ing)|absorp|^(re|im)$")
+NUMBER = re.compile(r"_?\d+$")
+RULE = (
+    "a name with 'phase' (or that begins with 'ph') is the phase, one with 'amp', 'mag', 'abs' "
+    "or 'modul' the amplitude"
+)
+
+
+def parts(outputs: Any, names: Sequence[str] = ()) -> tuple[list[Any], list[str], bool]:
+    """Take apart what a network gave: values, names, and whether their order means something.
+
+    Parameters
+    ----------
+    outputs : a tensor, or a sequence, named tuple or mapping of tensors
+    names : sequence of str
+        The network's own names for a sequence of outputs; names that do not fit are ignored.
+    """
+    if isinstance(outputs, Mapping):
+        return list(outputs.values()), [str(name) for name in outputs], False
+    if not isinstance(outputs, list | tuple):
+        return [outputs], [""], True
+    fields = [*(getattr(outputs, "_fields", None) or names)]
+    known = fields if len(fields) == len(outputs) else [""] * len(outputs)
+    return list(outputs), known, True
+
+
+def amplitude_and_phase(names: Sequence[str], *, ordered: bool) -> tuple[int, int]:
+    """Tell which of two outputs is the amplitude and which the phase.
+
+    Outputs that come in order and whose names do not say otherwise are amplitude, phase.
+
+    Parameters
+    ----------
+    names : sequence of two str
+        Empty where an output has no name.
+    ordered : bool
+        False for the values of a mapping, whose order says nothing.
+
+    Raises
+    ------
+    ModelError
+        If the names say something else, or nothing where only they could.
+    """
+    kinds = tuple(map(_kind, names))
+    if set(kinds) == {"amplitude", "phase"}:
+        return kinds.index("amplitude"), kinds.index("phase")
+    stems = {NUMBER.sub("", name) for name in names}
+    if ordered and (
+        len(stems) == 1 or (kinds[0] in ("", "amplitude") and kinds[1] in ("", "phase"))
+    ):
+        return 0, 1
+    if stems == {"output"}:
+        first = min(names, key=_number)
+        return names.index(first), 1 - names.index(first)
+    raise ModelError(
+        f"the network's outputs are named {', '.join(names)}",
+        why=f"which is amplitude and which phase does not follow: {RULE}",
+        do="export it with outputs named amplitude and phase, or with one complex output",
+    )
+
+
+def _kind(name: str) -> str:
+    name = name.lower()
+    amplitude, phase = AMPLITUDE.search(name), PHASE.search(name)
+    if amplitude and phase and "phase" not in name:
+        return "amplitude"
+    if (amplitude and phase) or (NEITHER.search(name) and not (amplitude or phase)):
+        return "neither"
+    return "amplitude" if amplitude else "phase" if phase else ""
+
+
+def _number(name: str) -> int:
+    found = NUMBER.search(name)
+    return int(found.group().strip("_")) if found else 0

@@ -15,6 +15,10 @@ class ExitCode(IntEnum):
     INCOMPLETE = 75  # EX_TEMPFAIL: run the same command again
 
 
+class Leaving(SystemExit):
+    """A signal ends this process: whoever catches what foreign code raises lets this through."""
+
+
 class PtyrunError(Exception):
     """Base class: what happened, why, and what to do.
 
@@ -69,7 +73,7 @@ class PredictorUnavailableError(UsageError):
 
 
 class PredictionError(PtyrunError):
-    """A predictor's output breaks its contract (number, shape, dtype, finiteness)."""
+    """A predictor breaks its contract (number, shape, dtype, finiteness), or wants to exit."""
 
 
 class StorageError(PtyrunError):

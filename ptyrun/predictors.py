@@ -6,7 +6,8 @@ Nothing here imports a framework: a backend is found through the entry points
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -16,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptyrun.errors import (
+    Leaving,
     ModelError,
     PredictionError,
     PredictorUnavailableError,
@@ -35,6 +37,7 @@ __all__ = [
     "check_form",
     "check_output",
     "check_request",
+    "in_foreign_code",
     "inspect",
     "locate",
     "open_predictor",
@@ -141,6 +144,28 @@ def find(backend: str) -> EntryPoint:
     return points[backend]
 
 
+@contextmanager
+def in_foreign_code() -> Iterator[None]:
+    """While a predictor's own code runs: its `sys.exit` must not pass for the end of the command.
+
+    Raises
+    ------
+    PredictionError
+        In place of any SystemExit but that of a signal.
+    """
+    try:
+        yield
+    except Leaving:
+        raise
+    except SystemExit as error:
+        code = error.code or 0
+        raise PredictionError(
+            f"the predictor asked Python to exit (code {code})",
+            why="its code, or code that it calls, ends the whole process where it should raise",
+            do="look at what the predictor says, and correct it",
+        ) from error
+
+
 def open_predictor(backend: str, request: ModelRequest) -> Predictor:
     """Import the backend called *backend* and open the model of *request* with it.
 
@@ -150,7 +175,14 @@ def open_predictor(backend: str, request: ModelRequest) -> Predictor:
         If no such backend is installed, or its framework cannot be imported.
     ModelError
         If the model cannot be used as requested.
+    PredictionError
+        If the backend asks Python to exit.
     """
+    with in_foreign_code():
+        return _open(backend, request)
+
+
+def _open(backend: str, request: ModelRequest) -> Predictor:
     try:
         predictor_class = cast("type[Predictor]", find(backend).load())
     except ImportError as error:

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import threading
 from types import FrameType
 from typing import Any, Self
 
-from ptyrun.errors import ExitCode
+from ptyrun.errors import ExitCode, Leaving
 
 INTERRUPTED = "interrupted"
 PATIENCE_S = 1.0  # for an end in good order
@@ -68,7 +67,7 @@ def _leave(number: int, _frame: FrameType | None) -> None:
     # compiled module that is being imported.
     signal.signal(signal.SIGALRM, _leave_at_once)
     signal.setitimer(signal.ITIMER_REAL, PATIENCE_S)
-    sys.exit(int(ExitCode.INCOMPLETE))
+    raise Leaving(int(ExitCode.INCOMPLETE))
 
 
 def _leave_at_once(_number: int, _frame: FrameType | None) -> None:

@@ -69,7 +69,7 @@ class UnknownPredictorError(UsageError):
 
 
 class PredictorUnavailableError(UsageError):
-    """The predictor exists but its framework cannot be imported."""
+    """The predictor exists but cannot be imported, or is none; or its framework is missing."""
 
 
 class PredictionError(PtyrunError):

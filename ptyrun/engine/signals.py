@@ -34,15 +34,19 @@ class Interrupts:
         return self
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
-        by_hand = number == signal.SIGINT
-        self.reason = INTERRUPTED if by_hand else f"received {signal.Signals(number).name}"
-        if by_hand:
+        self.reason = caused_by(number)
+        if number == signal.SIGINT:
             signal.signal(signal.SIGINT, signal.SIG_DFL)
 
     def __exit__(self, *exc: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
         self._before.clear()
+
+
+def caused_by(number: int) -> str:
+    """Say why a session ends that got this signal."""
+    return INTERRUPTED if number == signal.SIGINT else f"received {signal.Signals(number).name}"
 
 
 def leave_on_signals() -> None:

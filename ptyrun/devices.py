@@ -16,7 +16,7 @@ import stat
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -27,6 +27,7 @@ from filelock import FileLock, Timeout
 from ptyrun.durations import format_duration
 from ptyrun.engine import durable
 from ptyrun.engine.processes import Process
+from ptyrun.engine.work import NotOpenedError
 from ptyrun.errors import BusyError, StorageError
 from ptyrun.progress import SILENT, Watcher
 
@@ -63,7 +64,12 @@ class Holder:
 
 @contextmanager
 def hold_devices(
-    run_dir: Path, wait_s: float, lock_cpu: bool, watcher: Watcher = SILENT, crew: str = ""
+    run_dir: Path,
+    wait_s: float,
+    lock_cpu: bool,
+    watcher: Watcher = SILENT,
+    crew: str = "",
+    is_closing: Callable[[], bool] = lambda: False,
 ) -> Iterator[tuple[str, ...]]:
     """Keep every device that this process computes on to this process.
 
@@ -79,6 +85,8 @@ def hold_devices(
         Told when there is something to wait for.
     crew : str
         Devices that a member of the same crew holds are shared.
+    is_closing : callable
+        Whether the session that waits has to end; asked again and again.
 
     Yields
     ------
@@ -89,6 +97,8 @@ def hold_devices(
     ------
     BusyError
         If another process holds a device for longer; the error names it.
+    NotOpenedError
+        If the session has to end before.
     """
     devices = (*visible_gpus(os.environ, list_gpus()), *([CPU] if lock_cpu else []))
     if not devices:
@@ -100,7 +110,7 @@ def hold_devices(
         # In one order for everybody, so that two who need the same two devices never deadlock.
         for name in sorted(devices):
             device = _Device(folder, name)
-            if _acquire(device, deadline_s, watcher, crew):
+            if _acquire(device, deadline_s, watcher, crew, is_closing):
                 held.callback(device.release)
                 device.sign(run_dir, crew)
         yield devices
@@ -214,7 +224,8 @@ class _Device:
     """One device's lock and, beside it, who holds it."""
 
     def __init__(self, folder: Path, name: str) -> None:
-        self.name = "the CPU" if name == CPU else name
+        self.is_cpu = name == CPU
+        self.name = "the CPU" if self.is_cpu else name
         self._lock = FileLock(folder / f"{name}.lock", thread_local=False)
         self._holder = folder / f"{name}.json"
 
@@ -250,7 +261,13 @@ class _Device:
         self._lock.release()
 
 
-def _acquire(device: _Device, deadline_s: float, watcher: Watcher, crew: str) -> bool:
+def _acquire(
+    device: _Device,
+    deadline_s: float,
+    watcher: Watcher,
+    crew: str,
+    is_closing: Callable[[], bool],
+) -> bool:
     """Get hold of *device*; False if the crew has it already."""
     if device.acquire(0):
         return True
@@ -265,10 +282,15 @@ def _acquire(device: _Device, deadline_s: float, watcher: Watcher, crew: str) ->
         holder = device.holder()
         if crew and holder is not None and holder.crew == crew:
             return False
+        if is_closing():
+            raise NotOpenedError(
+                f"the window closed while {device.name} was held by {device.held_by()}"
+            )
         if device.acquire(min(patience_s, _POLL_S)):
             return True
+    elsewhere = "" if device.is_cpu else ", or choose another device with CUDA_VISIBLE_DEVICES"
     raise BusyError(
         f"{device.name} is in use",
         why=f"it is held by {device.held_by()}",
-        do="wait for it with --device-wait 5m, or choose another device with CUDA_VISIBLE_DEVICES",
+        do=f"wait for it with --device-wait 5m{elsewhere}",
     )

@@ -15,6 +15,10 @@ class ExitCode(IntEnum):
     INCOMPLETE = 75  # EX_TEMPFAIL: run the same command again
 
 
+class Leaving(SystemExit):
+    """A signal ends this process: whoever catches what foreign code raises lets this through."""
+
+
 class PtyrunError(Exception):
     """Base class: what happened, why, and what to do.
 
@@ -65,11 +69,11 @@ class UnknownPredictorError(UsageError):
 
 
 class PredictorUnavailableError(UsageError):
-    """The predictor exists but its framework cannot be imported."""
+    """The predictor exists but cannot be imported, or is none; or its framework is missing."""
 
 
 class PredictionError(PtyrunError):
-    """A predictor's output breaks its contract (number, shape, dtype, finiteness)."""
+    """A predictor breaks its contract (number, shape, dtype, finiteness), or wants to exit."""
 
 
 class StorageError(PtyrunError):

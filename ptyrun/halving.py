@@ -16,6 +16,7 @@ from ptyrun.predictors import (
     Predictor,
     PredictorOutOfMemoryError,
     check_form,
+    in_foreign_code,
     open_predictor,
 )
 
@@ -132,15 +133,15 @@ class HalvingPredictor:
             except _OUT_OF_MEMORY as error:
                 too_many = self._predictor.batch_items
                 smaller = _halved(too_many, error, self._on_halving)
-                # Its memory must be free before the smaller one is made.
-                self._predictor.close()
+                self.close()  # its memory must be free before the smaller one is made
                 self._predictor = _open(self._open_at, smaller, self._on_halving)
                 if self._predictor.batch_items >= too_many:
                     raise _no_smaller(self._predictor.batch_items, error) from error
 
     def close(self) -> None:
         """Let go of the model and its memory."""
-        self._predictor.close()
+        with in_foreign_code():
+            self._predictor.close()
 
     def _in_pieces(
         self, given: tuple[NDArray[np.float32], NDArray[np.float32]], first_row: int
@@ -153,7 +154,8 @@ class HalvingPredictor:
         parts = []
         for start in range(0, len(diffraction), step):
             piece = slice(start, start + step)
-            parts.append(self._predictor.predict(diffraction[piece], offsets_px[piece]))
+            with in_foreign_code():
+                parts.append(self._predictor.predict(diffraction[piece], offsets_px[piece]))
             check_form(parts[-1], step, patch_px)
         return np.concatenate(parts)[before : before + n_groups]
 

@@ -6,9 +6,11 @@ Nothing here imports a framework: a backend is found through the entry points
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
+from numbers import Integral
 from pathlib import Path
 from typing import Protocol, Self, cast
 
@@ -16,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptyrun.errors import (
+    Leaving,
     ModelError,
     PredictionError,
     PredictorUnavailableError,
@@ -35,6 +38,8 @@ __all__ = [
     "check_form",
     "check_output",
     "check_request",
+    "how_to_mend",
+    "in_foreign_code",
     "inspect",
     "locate",
     "open_predictor",
@@ -141,25 +146,90 @@ def find(backend: str) -> EntryPoint:
     return points[backend]
 
 
+@contextmanager
+def in_foreign_code() -> Iterator[None]:
+    """While a predictor's own code runs: its `sys.exit` must not pass for the end of the command.
+
+    Raises
+    ------
+    PredictionError
+        In place of any SystemExit but that of a signal.
+    """
+    try:
+        yield
+    except Leaving:
+        raise
+    except SystemExit as error:
+        code = error.code or 0
+        raise PredictionError(
+            f"the predictor asked Python to exit (code {code})",
+            why="its code, or code that it calls, ends the whole process where it should raise",
+            do="look at what the predictor says, and correct it",
+        ) from error
+
+
 def open_predictor(backend: str, request: ModelRequest) -> Predictor:
     """Import the backend called *backend* and open the model of *request* with it.
 
     Raises
     ------
     UnknownPredictorError, PredictorUnavailableError
-        If no such backend is installed, or its framework cannot be imported.
+        If no such backend is installed, it cannot be imported, or is no `Predictor`.
     ModelError
         If the model cannot be used as requested.
+    PredictionError
+        If the backend asks Python to exit.
     """
+    with in_foreign_code():
+        return _open(backend, request)
+
+
+def _open(backend: str, request: ModelRequest) -> Predictor:
+    point = find(backend)
     try:
-        predictor_class = cast("type[Predictor]", find(backend).load())
-    except ImportError as error:
+        loaded = point.load()
+    except Exception as error:  # a module may raise anything
+        known = isinstance(error, ImportError)
         raise PredictorUnavailableError(
             f"predictor {backend!r} cannot be imported",
-            why=str(error),
-            do=f"pip install 'ptyrun[{backend}]'",
+            why=str(error) if known else f"{type(error).__name__}: {error}",
+            do=how_to_mend(point),
         ) from error
-    return predictor_class.open(request)
+    if not callable(getattr(loaded, "open", None)):
+        raise _no_predictor(point, "it has no class method open")
+    predictor = cast("type[Predictor]", loaded).open(request)
+    if fault := _fault(predictor):
+        raise _no_predictor(point, fault)
+    return predictor
+
+
+def _fault(predictor: Predictor) -> str | None:
+    """Say what another package forgot, if anything."""
+    for method in ("predict", "close"):
+        if not callable(getattr(predictor, method, None)):
+            return f"what it opens has no method {method}"
+    if not isinstance(getattr(predictor, "card", None), ModelCard):
+        return "what it opens has no attribute card that is a ModelCard"
+    batch_items = getattr(predictor, "batch_items", None)
+    if not isinstance(batch_items, Integral) or batch_items < 1:
+        return "what it opens has no attribute batch_items that is a number of groups"
+    return None
+
+
+def _no_predictor(point: EntryPoint, fault: str) -> PredictorUnavailableError:
+    return PredictorUnavailableError(
+        f"{point.name!r} is no predictor",
+        why=f"{fault}, as ptyrun.predictors.Predictor demands",
+        do=how_to_mend(point),
+    )
+
+
+def how_to_mend(point: EntryPoint) -> str:
+    """Tell where a backend that does not work comes from: an extra of ptyrun, or a package."""
+    if point.value.startswith("ptyrun."):
+        return f"pip install 'ptyrun[{point.name}]'"
+    package = f"the package {point.dist.name}" if point.dist else "the package"
+    return f"install or mend {package} that offers it"
 
 
 def check_request(model: ModelFile, request: ModelRequest) -> ModelCard:

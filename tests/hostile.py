@@ -26,7 +26,7 @@ from tests.studies import Finished, ptyrun
 
 # As pip installs a package: a module, and the metadata that names its entry point.
 MODULE = '''
-import json, os, signal, time
+import json, os, signal, sys, time
 import numpy as np
 from ptyrun.predictors import ModelCard
 
@@ -40,6 +40,7 @@ class HostilePredictor:
         self._where = os.environ.get("HOSTILE_GROUP")
         with open(os.environ["HOSTILE_DIARY"], "a") as diary:
             diary.write(f"opened at {request.batch_items}\\n")
+        self._exit_at("open")
         if self._does.get("opens_out_of_memory_above", 99) < self.batch_items:
             raise MemoryError("no room for the network")
 
@@ -47,7 +48,12 @@ class HostilePredictor:
     def open(cls, request):
         return cls(request)
 
+    def _exit_at(self, place):
+        if self._does.get("exits_at") == place:
+            sys.exit(self._does["exit_code"])
+
     def predict(self, diffraction, local_offsets_px):
+        self._exit_at("predict")
         if self._does.get("out_of_memory_above", 99) < self.batch_items:
             raise MemoryError("no room for the batch")
         if self._where and (diffraction == np.load(self._where)).all(axis=(1, 2, 3)).any():
@@ -81,7 +87,7 @@ class HostilePredictor:
             raise RuntimeError("this group is too much")
 
     def close(self):
-        pass
+        self._exit_at("close")
 '''
 ENTRY_POINTS = "[ptyrun.predictors]\nhostile = hostile_predictor:HostilePredictor\n"
 N_GROUPS, CHUNK_GROUPS, BATCH_GROUPS = 40, 4, 4

@@ -66,6 +66,7 @@ def test_a_device_in_use_is_refused_by_the_name_of_its_holder(tmp_path: Path) ->
     assert f"PID {other.pid} on" in str(refused.value)
     assert str(tmp_path / "theirs") in str(refused.value)
     assert "--device-wait" in str(refused.value)
+    assert "CUDA_VISIBLE_DEVICES" not in str(refused.value), "chooses no CPU"
 
 
 def test_waiting_gets_the_device_once_its_holder_leaves(tmp_path: Path) -> None:

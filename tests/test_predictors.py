@@ -2,14 +2,26 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from ptyrun.errors import ModelError, PredictionError, UnknownPredictorError
+from ptyrun.errors import (
+    ModelError,
+    PredictionError,
+    PredictorUnavailableError,
+    UnknownPredictorError,
+)
 from ptyrun.modelfiles import ModelFile, ModelKind
-from ptyrun.predictors import check_output, check_request, open_predictor
+from ptyrun.predictors import (
+    ENTRY_POINTS,
+    check_output,
+    check_request,
+    how_to_mend,
+    open_predictor,
+)
 from tests.models import request
 
 
@@ -42,6 +54,80 @@ def test_anything_else_is_refused(faulty: np.ndarray, said: str) -> None:
 def test_an_unknown_backend_is_named_with_those_installed() -> None:
     with pytest.raises(UnknownPredictorError, match=r"'theano'(.|\n)*pytorch, tf"):
         open_predictor("theano", request())
+
+
+BROKEN = """
+from ptyrun.predictors import ModelCard
+
+def no_class(request):
+    return None
+
+class NoBatch:
+    card = ModelCard(8, 2, False, "broken")
+
+    @classmethod
+    def open(cls, request):
+        return cls()
+
+    def predict(self, diffraction, local_offsets_px): ...
+    def close(self): ...
+
+class NoGroups(NoBatch):
+    batch_items = 0
+
+class NoCard(NoGroups):
+    batch_items = 1
+    card = None
+"""
+
+
+@pytest.fixture
+def broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A package named like nothing else, laid out as pip does; returns its name."""
+    metadata = tmp_path / "lattice_tools-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: lattice-tools\nVersion: 1.0\n")
+    (tmp_path / "broken_predictors.py").write_text(BROKEN)
+    (tmp_path / "broken_import.py").write_text("import no_such_framework\n")
+    (tmp_path / "broken_syntax.py").write_text("def\n")
+    (metadata / "entry_points.txt").write_text(
+        "[ptyrun.predictors]\n"
+        + "".join(
+            f"{name} = broken_predictors:{name}\n"
+            for name in ("no_class", "NoBatch", "NoGroups", "NoCard", "Absent")
+        )
+        + "unimportable = broken_import:Predictor\nmisspelt = broken_syntax:Predictor\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return "lattice-tools"
+
+
+@pytest.mark.parametrize(
+    ("backend", "said"),
+    [
+        ("no_class", "'no_class' is no predictor(.|\n)*open"),
+        ("NoBatch", "'NoBatch' is no predictor(.|\n)*batch_items"),
+        ("NoGroups", "'NoGroups' is no predictor(.|\n)*batch_items"),
+        ("NoCard", "'NoCard' is no predictor(.|\n)*card"),
+        ("Absent", "cannot be imported(.|\n)*Absent"),
+        ("unimportable", "cannot be imported(.|\n)*no_such_framework"),
+        ("misspelt", "cannot be imported(.|\n)*SyntaxError"),
+    ],
+)
+def test_a_broken_predictor_is_named_with_the_package_that_offers_it(
+    backend: str, said: str, broken: str
+) -> None:
+    with pytest.raises(PredictorUnavailableError, match=said) as refused:
+        open_predictor(backend, request())
+    assert f"the package {broken}" in str(refused.value)
+    assert "pip install" not in str(refused.value)
+
+
+def test_for_a_backend_of_ptyruns_own_the_extra_that_brings_its_framework_is_named() -> None:
+    own = EntryPoint("tf", "ptyrun.backends.tf:TensorFlowPredictor", ENTRY_POINTS)
+    theirs = EntryPoint("tf", "lattice_tools:Predictor", ENTRY_POINTS)
+    assert how_to_mend(own) == "pip install 'ptyrun[tf]'"
+    assert how_to_mend(theirs) == "install or mend the package that offers it"
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ _LOOK_S = 0.5
 _NO_WORKER_S = 60.0  # so long a cluster may be without any worker: they start, or are replaced
 _CLOSING_S = 5.0  # workers close their windows themselves; what began late is closed for them
 _SAID_BYTES = 1 << 16
+_NOBODY = "no worker of the cluster has connected"
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def work(run_dir: Path, session: SessionOptions, watcher: Watcher) -> Outcome:
     Raises
     ------
     ClusterError
-        If no scheduler answers, or it has no workers for a minute.
+        If no scheduler answers, it is lost, or it has no workers for a minute.
     PredictorUnavailableError
         If Dask is not installed.
     UsageError
@@ -82,14 +83,20 @@ def work(run_dir: Path, session: SessionOptions, watcher: Watcher) -> Outcome:
         Interrupts() as interrupts,
     ):
         members = _Members(client, crew, str(session.dask))
-        while interrupts.reason is None and window.remaining_s > -_CLOSING_S:
-            members.look(joining=window.remaining_s > 0)
-            crew.show()
-            if members.all_ended:
-                break
-            time.sleep(_LOOK_S)
+        try:
+            while interrupts.reason is None and window.remaining_s > -_CLOSING_S:
+                members.look(joining=window.remaining_s > 0)
+                crew.show()
+                if members.all_ended:
+                    break
+                time.sleep(_LOOK_S)
+        except BaseException:
+            with suppress(Exception):  # what went wrong before is what has to be told
+                members.cancel(_CLOSING_S)
+            raise
         members.cancel()
-        return crew.outcome(interrupted=interrupts.reason is not None)
+        nobody = "" if members.any_began else interrupts.reason or _NOBODY
+        return crew.outcome(interrupted=interrupts.reason is not None, nobody=nobody)
 
 
 @contextmanager
@@ -136,9 +143,10 @@ class _Members:
         Raises
         ------
         ClusterError
-            If nobody is there for too long.
+            If the scheduler is lost, or nobody is there for too long.
         """
-        present = set(self._client.scheduler_info(n_workers=-1)["workers"])
+        present = set(self._client.scheduler_info(n_workers=-1).get("workers", ()))
+        self._require_scheduler()
         for worker in [*self._working]:
             if self._working[worker].done():
                 self._end(worker, self._working.pop(worker))
@@ -155,6 +163,15 @@ class _Members:
                 f"the Dask cluster at {self._address} has no workers",
                 why=f"for {_NO_WORKER_S:.0f} s none was there that could work",
                 do="start some with `dask worker`, and run the same command again",
+            )
+
+    def _require_scheduler(self) -> None:
+        # Whoever loses it has lost every task as well, even if it answers again.
+        if self._client.status != "running":
+            raise ClusterError(
+                f"the Dask scheduler at {self._address} is gone",
+                why="the connection to it broke; what the workers committed is kept",
+                do="start it and its workers again, and run the same command again",
             )
 
     def _begin(self, worker: str) -> None:
@@ -179,6 +196,7 @@ class _Members:
             if ended.said:
                 self._crew.hear(worker, ended.said)
         else:
+            self._require_scheduler()
             failure = future.exception() if future.status == "error" else future.status
             self._crew.lost(worker, f"could not work: {failure}")
 
@@ -187,16 +205,21 @@ class _Members:
         """Whether nobody works any more, and somebody did to the end."""
         return not self._working and self._somebody_ended
 
-    def cancel(self) -> None:
+    @property
+    def any_began(self) -> bool:
+        """Whether any worker was there to be sent for."""
+        return bool(self._met)
+
+    def cancel(self, patience_s: float = _NO_WORKER_S) -> None:
         """Close the windows of those that still work, and wait until they did."""
         if self._working:
             self._client.cancel([*self._working.values()])
-            self._crew.await_closing(_NO_WORKER_S)
+            self._crew.await_closing(patience_s)
 
 
 def compute_here(words: list[str]) -> Ended:
     """Run ptyrun as a child of this worker, until it ends or nobody wants it any more."""
-    from distributed import get_worker
+    from distributed import Status, get_worker
 
     worker = get_worker()
     task = worker.get_current_task()
@@ -214,9 +237,11 @@ def compute_here(words: list[str]) -> Ended:
         asked = False
         while child.poll() is None:
             time.sleep(_LOOK_S / 5)
-            # Cancelled by the one who asked, or he is gone: the scheduler forgets the task.
+            # Cancelled by the one who asked, or he is gone: the scheduler forgets the task. A
+            # worker that lost its scheduler closes, and hears of nothing any more.
             known = worker.state.tasks.get(task)
-            if not asked and (known is None or known.state == "cancelled"):
+            closing = worker.status in (Status.closing, Status.closed, Status.failed)
+            if not asked and (closing or known is None or known.state == "cancelled"):
                 child.terminate()
                 asked = True
         said.seek(max(0, said.seek(0, 2) - _SAID_BYTES))

@@ -136,8 +136,13 @@ class Crew:
     def _sessions(self) -> list[SessionFile]:
         return [file for file in self._ledger.sessions.values() if file.window == self.name]
 
-    def outcome(self, *, interrupted: bool) -> Outcome:
+    def outcome(self, *, interrupted: bool, nobody: str = "") -> Outcome:
         """Say how the window ended.
+
+        Parameters
+        ----------
+        nobody : str
+            Why no worker began, if none did.
 
         Raises
         ------
@@ -155,7 +160,7 @@ class Crew:
         items_left = self._count_items_left()
         return Outcome(
             stop=stop,
-            reason=self._reason(stop, sessions),
+            reason=self._reason(stop, sessions, nobody),
             chunks_done=chunks_done,
             chunks_left=self.chunks_left,
             items_done=max(0, self._items_left - items_left),
@@ -188,13 +193,15 @@ class Crew:
             )
         return ExitCode.INCOMPLETE
 
-    def _reason(self, stop: ExitCode, sessions: Collection[SessionFile]) -> str:
+    def _reason(self, stop: ExitCode, sessions: Collection[SessionFile], nobody: str) -> str:
         if stop is ExitCode.COMPLETE:
             return "all chunks are committed"
         closed = [session.closed for session in sessions if session.closed]
         reasons = [each.reason for each in closed if each.exit_code == stop]
         if reasons:
             return Counter(reasons).most_common(1)[0][0]
+        if nobody:
+            return nobody
         # Who asked for quiet did not see what they said; an error comes last.
         last = next(reversed(self._heard), "they said nothing")
         return f"its workers could not work: {last}"

@@ -20,7 +20,9 @@ from ptyrun.background.children import Parent, ptyrun_words
 from ptyrun.background.crew import Crew
 from ptyrun.config import SessionOptions
 from ptyrun.devices import CPU, hold_devices
-from ptyrun.engine.work import Outcome
+from ptyrun.engine.signals import caused_by
+from ptyrun.engine.window import Window
+from ptyrun.engine.work import NotOpenedError, Outcome
 from ptyrun.progress import Watcher
 
 _POLL_S = 0.1
@@ -53,13 +55,23 @@ def work(run_dir: Path, session: SessionOptions, watcher: Watcher) -> Outcome:
     DamageError, IdentityError
         If the ledger cannot be trusted.
     """
+    window = Window(session.window_s)
     with Crew(run_dir, session, watcher) as crew, ExitStack() as held:
         devices: Sequence[str] = ()
-        if crew.chunks_left:
-            devices = held.enter_context(
-                hold_devices(run_dir, session.device_wait_s, session.lock_cpu, watcher, crew.name)
-            )
         parent = held.enter_context(Parent())
+
+        def is_closing() -> bool:
+            return parent.caught is not None or window.remaining_s <= 0
+
+        if crew.chunks_left:
+            holding = hold_devices(
+                run_dir, session.device_wait_s, session.lock_cpu, watcher, crew.name, is_closing
+            )
+            try:
+                devices = held.enter_context(holding)
+            except NotOpenedError as error:
+                nobody = caused_by(parent.caught) if parent.caught else str(error)
+                return crew.outcome(interrupted=parent.caught is not None, nobody=nobody)
         _Processes(crew, parent, [name for name in devices if name != CPU]).run(
             crew.places(session.workers)
         )

@@ -24,7 +24,7 @@ from ptyrun.engine.schedule import Quota, Schedule
 from ptyrun.engine.signals import INTERRUPTED, Interrupts
 from ptyrun.engine.store import compression_of, sweep
 from ptyrun.engine.window import Window
-from ptyrun.engine.work import Event, Listener, OpenWork, Outcome
+from ptyrun.engine.work import Event, Listener, NotOpenedError, OpenWork, Outcome
 from ptyrun.errors import ExitCode, NoProgressError, PtyrunError, StorageError
 from ptyrun.paths import RunPaths
 
@@ -46,6 +46,7 @@ def run(
     lease_s: float = LEASE_S,
     max_attempts: int = MAX_ATTEMPTS,
     crew: str = "",
+    interrupts: Interrupts | None = None,
 ) -> Outcome:
     """Compute what a run still lacks, as far as the window reaches.
 
@@ -73,6 +74,8 @@ def run(
         After as many failures, or at least as many deaths, a chunk is set aside.
     crew : str
         Shared by the sessions that work side by side in one window.
+    interrupts : Interrupts, optional
+        What is to hear signals, for an *open_work* that waits and must know of them.
 
     Returns
     -------
@@ -94,7 +97,7 @@ def run(
     paths = RunPaths(run_dir)
     plans = [manifest.arm(name) for name in arms] if arms is not None else list(manifest.arms)
     ledger = Ledger.open(paths, manifest)
-    with Interrupts() as interrupts:
+    with interrupts or Interrupts() as interrupts:
         session = ledger.begin(window.budget_s, window.process, ptyrun.__version__, crew)
         claims = Claims(paths.claims, session.name, shared=shared, lease_s=lease_s)
         bench = Bench(paths, ledger, session, window, interrupts, _teller(ledger, progress))
@@ -161,7 +164,10 @@ class _Session:
             if self._quota.allows(1) < 1:
                 return Stop("as many chunks as asked for are done")
             plan = next((p for p in self._plans if self._schedules[p.name].has_ready()), None)
-            stop = self._wait() if plan is None else self._work_on(plan, open_work)
+            try:
+                stop = self._wait() if plan is None else self._work_on(plan, open_work)
+            except NotOpenedError as error:
+                return Stop(self._bench.interrupts.reason or str(error))
             if stop is not None:
                 return stop
         return None

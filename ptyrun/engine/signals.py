@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import threading
 from types import FrameType
 from typing import Any, Self
 
-from ptyrun.errors import ExitCode
+from ptyrun.errors import ExitCode, Leaving
 
 INTERRUPTED = "interrupted"
 PATIENCE_S = 1.0  # for an end in good order
@@ -35,15 +34,19 @@ class Interrupts:
         return self
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
-        by_hand = number == signal.SIGINT
-        self.reason = INTERRUPTED if by_hand else f"received {signal.Signals(number).name}"
-        if by_hand:
+        self.reason = caused_by(number)
+        if number == signal.SIGINT:
             signal.signal(signal.SIGINT, signal.SIG_DFL)
 
     def __exit__(self, *exc: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
         self._before.clear()
+
+
+def caused_by(number: int) -> str:
+    """Say why a session ends that got this signal."""
+    return INTERRUPTED if number == signal.SIGINT else f"received {signal.Signals(number).name}"
 
 
 def leave_on_signals() -> None:
@@ -68,7 +71,7 @@ def _leave(number: int, _frame: FrameType | None) -> None:
     # compiled module that is being imported.
     signal.signal(signal.SIGALRM, _leave_at_once)
     signal.setitimer(signal.ITIMER_REAL, PATIENCE_S)
-    sys.exit(int(ExitCode.INCOMPLETE))
+    raise Leaving(int(ExitCode.INCOMPLETE))
 
 
 def _leave_at_once(_number: int, _frame: FrameType | None) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import shlex
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import cache
 from pathlib import Path
 
@@ -15,8 +15,9 @@ from ptyrun.engine import runner
 from ptyrun.engine.batches import FittingBatch
 from ptyrun.engine.ledger import is_ledger_of
 from ptyrun.engine.manifest import ArmPlan, Manifest
+from ptyrun.engine.signals import Interrupts
 from ptyrun.engine.window import Window
-from ptyrun.engine.work import Event, Outcome
+from ptyrun.engine.work import Event, NotOpenedError, Outcome
 from ptyrun.errors import BlockedError, IdentityError, InputError, ModelError
 from ptyrun.halving import Halving, HalvingPredictor, open_halving
 from ptyrun.logs import session_log
@@ -61,6 +62,8 @@ def run(run_dir: Path, session: SessionOptions | None = None, watcher: Watcher =
     paths = RunPaths(run_dir)
     manifest = Manifest.load(paths.manifest)
     refuse_changed_inputs(manifest, paths)
+    window = Window(session.window_s)
+    interrupts = Interrupts()
 
     # In a crew each worker waits for the last ones, which is nothing to tell.
     notes = ("demoted",) if session.crew else ("demoted", "waiting")
@@ -69,11 +72,19 @@ def run(run_dir: Path, session: SessionOptions | None = None, watcher: Watcher =
         with ExitStack() as held:
             held.enter_context(session_log(paths.logs))
 
+            def is_closing() -> bool:
+                return interrupts.reason is not None or window.remaining_s <= 0
+
             @cache
             def hold() -> None:
                 held.enter_context(
                     hold_devices(
-                        run_dir, session.device_wait_s, session.lock_cpu, watcher, session.crew
+                        run_dir,
+                        session.device_wait_s,
+                        session.lock_cpu,
+                        watcher,
+                        session.crew,
+                        is_closing,
                     )
                 )
 
@@ -82,19 +93,21 @@ def run(run_dir: Path, session: SessionOptions | None = None, watcher: Watcher =
                 return _open_work(arm, fitting, manifest, paths, watcher)
 
             # Of a crew, somebody begins with each arm, and finds out as early.
-            for arm in [] if session.crew else untold_arms(manifest, paths, session.arms):
-                hold()
-                _try(arm, manifest, paths)
+            with suppress(NotOpenedError):  # the session itself says that its window closed
+                for arm in [] if session.crew else untold_arms(manifest, paths, session.arms):
+                    hold()
+                    _try(arm, manifest, paths)
             return runner.run(
                 run_dir,
                 manifest,
                 open_work,
-                window=Window(session.window_s),
+                window=window,
                 arms=session.arms,
                 max_chunks=session.max_chunks,
                 shared=session.shared_folder,
                 crew=session.crew,
                 progress=shown,
+                interrupts=interrupts,
             )
     except BlockedError as error:
         resume = f"ptyrun run {shlex.quote(str(run_dir))}"

@@ -16,7 +16,7 @@ from ptyrun.archives import SafeArchive
 from ptyrun.config import ArmConfig, ArmKind, CompareConfig, Compression, Fact, role_gridsize
 from ptyrun.errors import GeometryError, InputError, ModelError, StorageError, UsageError
 from ptyrun.modelfiles import ModelFile, ModelKind, locate
-from ptyrun.predictors import check_options, find, inspect
+from ptyrun.predictors import check_options, find, how_to_mend, inspect
 from ptyrun.ptycho import belonging
 from ptyrun.ptycho.grouping import read_groups
 from ptyrun.ptycho.placement import SMALLEST_PX, check_extent, check_span, scanned_region
@@ -317,5 +317,5 @@ def _framework(point: EntryPoint) -> str:
         raise InputError(
             f"backend {point.name!r} needs {name}, which is not installed",
             why=str(error),
-            do=f"pip install 'ptyrun[{point.name}]'",
+            do=how_to_mend(point),
         ) from error

@@ -54,6 +54,9 @@ class Cluster:
         local = ("--local-directory", str(self._folder), "--no-dashboard", "--no-nanny")
         return self._begin("worker", *local, "--nthreads", "1", "--host", "127.0.0.1")
 
+    def kill_scheduler(self) -> None:
+        self._begun[0].kill()
+
     def end(self) -> None:
         for process in self._begun:
             process.kill()
@@ -147,6 +150,32 @@ def test_a_scheduler_that_does_not_answer_is_named(bench: Bench) -> None:
     assert done.returncode == ExitCode.FAILED
     assert "tcp://127.0.0.1:9" in done.stderr
     assert "dask scheduler" in done.stderr
+
+
+def test_a_scheduler_that_dies_is_an_error_that_says_so_and_its_workers_stop(
+    bench: Bench, cluster: Cluster
+) -> None:
+    bench.pace = {"batch_s": 1.5}
+    cluster.worker()
+    client = bench.begin("run", "--dask", cluster.address)
+    until(bench.commits)
+    cluster.kill_scheduler()
+    _, complaints = client.communicate(timeout=60)
+    assert client.returncode == ExitCode.FAILED, complaints
+    assert f"the Dask scheduler at {cluster.address} is gone" in complaints
+    assert "run the same command again" in complaints
+    assert "Traceback" not in complaints
+    until(lambda: not bench.processes())
+    assert 0 < bench.commits() < 6
+    assert "received SIGTERM" in closing_words(bench)
+
+
+def test_a_window_without_any_worker_says_that_none_has_connected(
+    bench: Bench, cluster: Cluster
+) -> None:
+    done = bench.do("run", "--dask", cluster.address, "--window", "4s")
+    assert done.returncode == ExitCode.INCOMPLETE, done.stderr
+    assert "no worker of the cluster has connected" in done.stdout
 
 
 def test_workers_here_and_there_are_not_mixed(bench: Bench) -> None:

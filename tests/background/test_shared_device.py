@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import signal
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from ptyrun.devices import hold_devices
+from ptyrun.errors import ExitCode
 from tests.background.conftest import Bench, until
 
 
@@ -31,3 +35,42 @@ def test_a_run_is_refused_or_waits_while_another_holds_its_device(
     assert bench.commits() == 6
     with hold_devices(tmp_path, 0, lock_cpu=True):
         assert bench.do("run", "--lock-cpu").returncode == 0, "nothing is left that needs a device"
+
+
+@pytest.fixture
+def in_use(bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Another run holds the CPU."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", bench.environment["XDG_RUNTIME_DIR"])
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    with hold_devices(tmp_path / "another run", 0, lock_cpu=True):
+        yield
+
+
+@pytest.mark.usefixtures("in_use")
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_the_wait_for_a_device_ends_with_the_window(bench: Bench, workers: str) -> None:
+    began_s = time.monotonic()
+    done = bench.do(
+        "run", "--lock-cpu", "--device-wait", "50s", "--window", "4s", "--workers", workers
+    )
+    assert time.monotonic() - began_s < 15
+    assert done.returncode == ExitCode.INCOMPLETE, done.stderr
+    assert "the window closed while the CPU was held by PID" in done.stdout
+    assert "loading" not in done.stderr
+    assert bench.commits() == 0
+
+
+@pytest.mark.usefixtures("in_use")
+@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
+def test_the_wait_for_a_device_ends_with_a_signal(bench: Bench, sent: int, workers: str) -> None:
+    patient = bench.begin("run", "--lock-cpu", "--device-wait", "50s", "--workers", workers)
+    assert patient.stderr is not None
+    until(lambda: "waiting up to 50 s for the CPU" in patient.stderr.readline())
+    patient.send_signal(sent)
+    began_s = time.monotonic()
+    said, complaints = patient.communicate(timeout=50)
+    assert time.monotonic() - began_s < 15
+    assert patient.returncode == ExitCode.INCOMPLETE, complaints
+    assert ("interrupted" if sent == signal.SIGINT else "received SIGTERM") in said
+    assert "loading" not in complaints

@@ -72,6 +72,18 @@ def test_predictions_that_carry_nothing_stop_the_run_until_the_model_is_replaced
     assert np.array_equal(victim.patches, good.patches)
 
 
+@pytest.mark.parametrize("code", [0, 7])
+@pytest.mark.parametrize("place", ["open", "predict", "close"])
+def test_a_predictor_that_asks_python_to_exit_has_failed_whatever_its_code(
+    place: str, code: int, site: Path, tmp_path: Path
+) -> None:
+    victim = victim_of(site, tmp_path, exits_at=place, exit_code=code)
+    done = victim.ptyrun(*victim.words())
+    assert done.returncode == FAILED, done.stderr
+    assert f"the predictor asked Python to exit (code {code})" in done.stderr
+    assert victim.status["chunks_committed"] == (N_CHUNKS if place == "close" else 0)
+
+
 def test_an_object_with_holes_where_positions_promise_patches_is_no_result(
     site: Path, good: Victim, tmp_path: Path
 ) -> None:

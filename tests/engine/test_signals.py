@@ -132,6 +132,34 @@ def test_a_process_leaves_even_where_its_exit_gets_lost() -> None:
     assert "received SIGUSR1: run the same command again" in said
 
 
+# Foreign code is asked for patches, and the signal comes meanwhile.
+PREDICTING = """
+import time
+from ptyrun.engine.signals import leave_on_signals
+from ptyrun.predictors import in_foreign_code
+
+leave_on_signals()
+with in_foreign_code():
+    print("listening", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_signal_while_foreign_code_runs_is_no_fault_of_that_code() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", PREDICTING],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
+        child.send_signal(signal.SIGTERM)
+        _, said = child.communicate(timeout=30)
+    assert child.returncode == ExitCode.INCOMPLETE
+    assert "Traceback" not in said
+
+
 def test_handlers_are_put_back_after_a_session() -> None:
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     with Interrupts() as interrupts:

@@ -117,18 +117,24 @@ time.sleep(60)
 """
 
 
-def test_a_process_leaves_even_where_its_exit_gets_lost() -> None:
+def left(program: str, number: signal.Signals) -> tuple[int, str]:
+    """Exit code and stderr of a program that gets a signal once it says that it listens."""
     with subprocess.Popen(
-        [sys.executable, "-c", DEAF],
+        [sys.executable, "-c", program],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     ) as child:
         assert child.stdout is not None
         child.stdout.readline()
-        child.send_signal(signal.SIGUSR1)
+        child.send_signal(number)
         _, said = child.communicate(timeout=30)
-    assert child.returncode == ExitCode.INCOMPLETE
+    return child.returncode, said
+
+
+def test_a_process_leaves_even_where_its_exit_gets_lost() -> None:
+    code, said = left(DEAF, signal.SIGUSR1)
+    assert code == ExitCode.INCOMPLETE
     assert "received SIGUSR1: run the same command again" in said
 
 
@@ -146,17 +152,8 @@ with in_foreign_code():
 
 
 def test_a_signal_while_foreign_code_runs_is_no_fault_of_that_code() -> None:
-    with subprocess.Popen(
-        [sys.executable, "-c", PREDICTING],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as child:
-        assert child.stdout is not None
-        child.stdout.readline()
-        child.send_signal(signal.SIGTERM)
-        _, said = child.communicate(timeout=30)
-    assert child.returncode == ExitCode.INCOMPLETE
+    code, said = left(PREDICTING, signal.SIGTERM)
+    assert code == ExitCode.INCOMPLETE
     assert "Traceback" not in said
 
 

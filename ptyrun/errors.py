@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import Self
 
 
 class ExitCode(IntEnum):
@@ -32,6 +33,11 @@ class PtyrunError(Exception):
 
     def __init__(self, what: str, why: str, do: str) -> None:
         super().__init__(what, why, do)
+
+    def advised(self, more: str) -> Self:
+        """The same error with more to do about it."""
+        what, why, do = self.args
+        return type(self)(what, why, f"{do}; {more}")
 
     def __str__(self) -> str:
         what, why, do = self.args

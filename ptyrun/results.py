@@ -70,6 +70,10 @@ class Results:
     sources: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
+    def labels_of(self, pair: PairResult) -> tuple[str, str]:
+        """Labels of a pair's arms."""
+        return self.arms[pair.first].label, self.arms[pair.second].label
+
     @property
     def covered_shares(self) -> tuple[float, ...]:
         """Shares of the region that arms cover, from the least to the greatest."""

@@ -98,11 +98,8 @@ def _only_together(
         except PredictionError:
             continue  # it was not made for this batch either
         return Safe(batch, predict, (f"takes batches of {batch}, and no single groups",))
-    what, why, do = alone.args
-    raise PredictionError(
-        what,
-        why=why,
-        do=f"{do}; export it with a free batch axis, or ask for the batch it was made for",
+    raise alone.advised(
+        "export it with a free batch axis, or ask for the batch it was made for"
     ) from alone
 
 

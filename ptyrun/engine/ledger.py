@@ -77,14 +77,18 @@ class SessionFile:
     @property
     def computed(self) -> bool:
         """It worked towards chunks; a repair does not, nor a call that finds them all there."""
-        if self.opened is None or self.commits or self.stretches:
-            return self.opened is not None
-        return self.closed is None or self.closed.exit_code != ExitCode.COMPLETE
+        tried = bool(self.commits or self.stretches)
+        return self.opened is not None and towards_chunks(self.closed, tried=tried)
 
     @property
     def dead_or_alive(self) -> bool:
         """No closing line: killed, or still at work."""
         return self.opened is not None and self.closed is None
+
+
+def towards_chunks(closed: Closed | None, *, tried: bool) -> bool:
+    """Whether a session worked towards chunks; *tried*, if it began or committed any."""
+    return tried or closed is None or closed.exit_code != ExitCode.COMPLETE
 
 
 class Ledger:

@@ -25,6 +25,7 @@ AGREEMENT_AFAR = 0.45
 LARGEST_SHIFT = 0.25  # of the side
 
 Complex2D = NDArray[np.complexfloating[Any, Any]]
+Real2D = NDArray[np.floating[Any]]
 Mask = NDArray[np.bool_]
 
 
@@ -201,6 +202,15 @@ def global_factor(recon: Complex2D, truth: Complex2D) -> complex:
     r"""Find the complex factor c that brings c R nearest to O: sum(R* O) / sum |R|^2."""
     power = float(np.sum(np.abs(recon) ** 2))
     return complex(np.sum(recon.conj() * truth) / power) if power > 0 else 1.0 + 0.0j
+
+
+def amplitude_factor(recon: Real2D, truth: Real2D, covered: Mask | None = None) -> Any:
+    """Find what brings the mean of amplitudes (H, W) to the truth's, over what is covered.
+
+    The complex factor of :func:`global_factor` is smaller the worse phases are.
+    """
+    own, wanted = ((each if covered is None else each[covered]).mean() for each in (recon, truth))
+    return wanted / own if own > 0 else 1.0
 
 
 def ramp_between(recon: Complex2D, truth: Complex2D, covered: Mask | None = None) -> Ramp:

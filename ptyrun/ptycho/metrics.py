@@ -53,6 +53,13 @@ def psnr(mse: float, data_range: float) -> float:
     return float(10 * np.log10(data_range**2 / mse)) if data_range > 0 else math.nan
 
 
+def whole_windows(covered: Mask, side_px: int) -> Mask:
+    """Tell around which pixels a window of odd side is wholly covered, and inside the image."""
+    # Along one axis after the other, which for a rectangle is the same and faster.
+    by_rows = binary_erosion(covered, np.ones((side_px, 1), bool))
+    return np.asarray(binary_erosion(by_rows, np.ones((1, side_px), bool)))
+
+
 def ssim(recon: Image, truth: Image, covered: Mask, data_range: float) -> float:
     """Structural similarity by the range of the truth, averaged over wholly covered windows.
 
@@ -60,16 +67,22 @@ def ssim(recon: Image, truth: Image, covered: Mask, data_range: float) -> float:
     1.5. Source: Wang, Bovik, Sheikh and Simoncelli, IEEE Trans. Image Process. 13, 600 (2004),
     doi:10.1109/TIP.2003.819861. NaN without range, or where no window is covered.
     """
-    if data_range == 0:
+    windows = whole_windows(covered, WANG_WINDOW_PX)
+    if data_range == 0 or not windows.any():
         return math.nan
-    return _mean_similarity(recon, truth, covered, data_range, luminance=True)
+    return _mean_similarity(recon, truth, windows, data_range, luminance=True)
 
 
-def wang_scales(covered: Mask) -> int:
-    """Number of scales, at most 5, at which a window of the image is still wholly covered."""
-    scales = 0
-    while scales < len(WANG_WEIGHTS) and _whole_windows(covered).any():
-        scales, covered = scales + 1, _halved_mask(covered)
+def wang_scales(covered: Mask) -> list[Mask]:
+    """Middles of the wholly covered windows, at each of at most 5 scales that has any."""
+    scales: list[Mask] = []
+    while len(scales) < len(WANG_WEIGHTS):
+        windows = whole_windows(covered, WANG_WINDOW_PX)
+        if not windows.any():
+            break
+        scales.append(windows)
+        # An average of 2 x 2 pixels is known where all of them are.
+        covered = _halved(covered.astype(np.float64)) == 1
     return scales
 
 
@@ -84,16 +97,16 @@ def ms_ssim(recon: Image, truth: Image, covered: Mask, data_range: float) -> flo
     scale or a range.
     """
     scales = wang_scales(covered)
-    if scales == 0 or data_range == 0:
+    if not scales or data_range == 0:
         return math.nan
-    weights = np.array(WANG_WEIGHTS[:scales]) / sum(WANG_WEIGHTS[:scales])
+    weights = np.array(WANG_WEIGHTS[: len(scales)]) / sum(WANG_WEIGHTS[: len(scales)])
     product = 1.0
-    for scale, weight in enumerate(weights):
-        last = scale == scales - 1
-        found = _mean_similarity(recon, truth, covered, data_range, luminance=last)
+    for scale, (weight, windows) in enumerate(zip(weights, scales, strict=True), start=1):
+        last = scale == len(scales)
+        found = _mean_similarity(recon, truth, windows, data_range, luminance=last)
         product *= max(found, 0.0) ** float(weight)
         if not last:
-            recon, truth, covered = _halved(recon), _halved(truth), _halved_mask(covered)
+            recon, truth = _halved(recon), _halved(truth)
     return product
 
 
@@ -125,12 +138,9 @@ def invariant_error(recon: Complex2D, truth: Complex2D) -> float:
 
 
 def _mean_similarity(
-    recon: Image, truth: Image, covered: Mask, data_range: float, *, luminance: bool
+    recon: Image, truth: Image, windows: Mask, data_range: float, *, luminance: bool
 ) -> float:
-    """Average over windows that lie inside the image, as Wang does, and are wholly covered."""
-    chosen = _whole_windows(covered)
-    if not chosen.any():
-        return math.nan
+    """Average over windows, given by their middles; as Wang does, over none that juts out."""
     _, local = structural_similarity(  # type: ignore[no-untyped-call]
         truth.astype(np.float64),
         recon.astype(np.float64),
@@ -141,7 +151,7 @@ def _mean_similarity(
         K1=0.01 if luminance else NO_LUMINANCE,
         full=True,
     )
-    return float(local[chosen].mean())
+    return float(local[windows].mean())
 
 
 def _halved(image: Image) -> Image:
@@ -149,15 +159,3 @@ def _halved(image: Image) -> Image:
     height, width = image.shape
     even = np.pad(image, ((0, height % 2), (0, width % 2)), mode="edge")
     return np.asarray(even.reshape((height + 1) // 2, 2, (width + 1) // 2, 2).mean(axis=(1, 3)))
-
-
-def _halved_mask(covered: Mask) -> Mask:
-    """Which of the averages of 2 x 2 pixels are known."""
-    return np.asarray(_halved(covered.astype(np.float64)) == 1)
-
-
-def _whole_windows(covered: Mask) -> Mask:
-    """Pixels around which a whole window is covered, and lies inside the image."""
-    # Along one axis after the other, which for a rectangle is the same and faster.
-    by_rows = binary_erosion(covered, np.ones((WANG_WINDOW_PX, 1), bool))
-    return np.asarray(binary_erosion(by_rows, np.ones((1, WANG_WINDOW_PX), bool)))

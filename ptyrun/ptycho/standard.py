@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptyrun.ptycho import frc, metrics
-from ptyrun.ptycho.alignment import coherence
+from ptyrun.ptycho.alignment import amplitude_factor, coherence
 from ptyrun.results import Metric
 
 SOURCES: Mapping[str, str] = {
@@ -95,13 +95,11 @@ class _Image:
 
     @classmethod
     def amplitude(cls, recon: Complex2D, truth: Complex2D, covered: Mask) -> _Image:
-        """Scaled to the truth's mean: the best complex factor is smaller the worse phases are."""
-        amplitudes = np.abs(recon), np.abs(truth)
-        own, wanted = (float(amplitude[covered].mean()) for amplitude in amplitudes)
-        unit = float(amplitudes[1][covered].max())
-        data_range = metrics.value_range(amplitudes[1], covered, unit)
-        scale = wanted / own if own > 0 else 1.0
-        return cls(scale * amplitudes[0], amplitudes[1], covered, data_range)
+        """Scaled to the truth's mean."""
+        own, wanted = np.abs(recon), np.abs(truth)
+        unit = float(wanted[covered].max())
+        data_range = metrics.value_range(wanted, covered, unit)
+        return cls(own * amplitude_factor(own, wanted, covered), wanted, covered, data_range)
 
     @classmethod
     def phase(cls, recon: Complex2D, truth: Complex2D, covered: Mask) -> _Image:
@@ -174,7 +172,7 @@ def _notes(curves: Curves, covered: Mask) -> tuple[str, ...]:
         if parts
     ]
     holes = 1 - float(covered.mean())
-    scales = metrics.wang_scales(covered)
+    scales = len(metrics.wang_scales(covered))
     if scales < len(metrics.WANG_WEIGHTS):
         why = "no larger piece is covered" if holes else "a small image"
         of_how_many = f"{scales} of {len(metrics.WANG_WEIGHTS)}"

@@ -17,11 +17,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import binary_erosion, gaussian_filter, gaussian_filter1d
+from scipy.ndimage import gaussian_filter, gaussian_filter1d
 from skimage.metrics import structural_similarity
 
 from ptyrun.config import PhaseAlign
+from ptyrun.ptycho.alignment import amplitude_factor
 from ptyrun.ptycho.frc import ring_correlation
+from ptyrun.ptycho.metrics import whole_windows
 from ptyrun.ptycho.phases import without_mean, without_plane
 
 PEAK = 255.0
@@ -69,7 +71,8 @@ def upstream_metrics(
     """
     everywhere = covered is None or bool(covered.all())
     mask = None if everywhere else covered
-    amplitude = _scaled(np.abs(recon), np.abs(truth), mask)
+    own, wanted = np.abs(recon), np.abs(truth)
+    amplitude: tuple[Image, ...] = (own * amplitude_factor(own, wanted, mask), wanted)
     phase = tuple(_aligned_phase(np.angle(image), phase_align, mask) for image in (recon, truth))
     if mask is not None:
         amplitude, phase = (
@@ -131,7 +134,7 @@ def ssim(recon: Image, truth: Image, data_range: Any, covered: Mask | None = Non
     )
     if covered is None:
         return float(value)
-    chosen = local[_whole_windows(covered)]
+    chosen = local[whole_windows(covered, SSIM_WINDOW_PX)]
     return float(chosen.mean()) if chosen.size else math.nan
 
 
@@ -160,7 +163,7 @@ def ms_ssim(recon: Image, truth: Image, sigma: float, covered: Mask | None = Non
     factors: list[float] = []
     for weight in SCALE_WEIGHTS:
         small = min(truth.shape) < SSIM_WINDOW_PX
-        if small or (covered is not None and not _whole_windows(covered).any()):
+        if small or (covered is not None and not whole_windows(covered, SSIM_WINDOW_PX).any()):
             break
         factors.append(max(ssim(recon, truth, data_range, covered), LOWEST_SSIM) ** weight)
         recon, truth = recon[::2, ::2], truth[::2, ::2]
@@ -199,11 +202,6 @@ def first_ring_below(curve: NDArray[np.float64], threshold: float) -> float:
     return float(ring - 1 + (before - threshold) / (before - after))
 
 
-def _scaled(recon: Image, truth: Image, mask: Mask | None) -> tuple[Image, ...]:
-    means = [(image if mask is None else image[mask]).mean() for image in (recon, truth)]
-    return (recon * (means[1] / means[0]) if means[0] > 0 else recon), truth
-
-
 def _aligned_phase(phase: Image, method: PhaseAlign, mask: Mask | None) -> Image:
     take_off = without_plane if method is PhaseAlign.PLANE else without_mean
     return take_off(phase, mask)
@@ -221,11 +219,6 @@ def _smoothed(image: Image, sigma: float, covered: Mask | None) -> Image:
     weight = gaussian_filter(covered.astype(np.float64), sigma)
     total = gaussian_filter(np.where(covered, image, 0.0), sigma)
     return _filled(np.divide(total, weight, out=np.zeros_like(total), where=covered), covered)
-
-
-def _whole_windows(covered: Mask) -> Mask:
-    """Pixels around which a whole window of SSIM is covered, and lies inside the image."""
-    return np.asarray(binary_erosion(covered, np.ones((SSIM_WINDOW_PX, SSIM_WINDOW_PX), bool)))
 
 
 def _centre(image: NDArray[Any], side: int) -> NDArray[Any]:

@@ -81,11 +81,8 @@ def standard_table(results: Results) -> Table:
 
 def pair_table(results: Results) -> Table:
     """Arms against each other; none is ranked, since the second's unit is that of its pair."""
-    labels = {name: arm.label for name, arm in results.arms.items()}
     columns = {
-        f"{labels.get(pair.first, pair.first)} – {labels.get(pair.second, pair.second)}": (
-            _with_full_resolution(pair.standard)
-        )
+        " – ".join(results.labels_of(pair)): _with_full_resolution(pair.standard)
         for pair in results.pairs
     }
     return _table("pairs", "Arms against each other", columns, results.sources, is_ranked=False)
@@ -159,7 +156,8 @@ def _table(
 ) -> Table:
     metrics = sorted({metric for column in columns.values() for metric in column}, key=_place)
     found = list(columns.values())
-    rows = [row for metric in metrics for row in _rows(metric, found, better(metric) * is_ranked)]
+    directions = {metric: better(metric) if is_ranked else "" for metric in metrics}
+    rows = [row for metric in metrics for row in _rows(metric, found, directions[metric])]
     known = tuple((_heading(m), sources[m]) for m in metrics if m in sources)
     return Table(name, caption, tuple(columns), tuple(rows), known)
 

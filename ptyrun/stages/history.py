@@ -5,11 +5,10 @@ from __future__ import annotations
 import datetime
 from dataclasses import dataclass, field
 
-from ptyrun.engine.ledger import read_records
+from ptyrun.engine.ledger import read_records, towards_chunks
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.processes import Process
 from ptyrun.engine.records import Closed, Committed, Failed, Opened, Record, Started
-from ptyrun.errors import ExitCode
 from ptyrun.paths import RunPaths
 from ptyrun.report.timeline import Event, Session
 
@@ -25,8 +24,8 @@ class _SessionLines:
     name: str
     manifest: Manifest
     opened: Opened | None = None
+    closed: Closed | None = None
     tried: bool = False
-    computed: bool = True
     stop: str = NO_LAST_WORD
     last_s: float = 0.0
     starts: dict[tuple[str, int], float] = field(default_factory=dict)
@@ -44,9 +43,8 @@ class _SessionLines:
             case Failed():
                 self._end(record.arm, record.chunk, record.at_s, None, record.error)
             case Closed():
+                self.closed = record
                 self.stop = record.reason
-                # As the ledger's own sum has it: a repair is no window, nor a call too many.
-                self.computed = self.tried or record.exit_code != ExitCode.COMPLETE
         self.last_s = max(self.last_s, getattr(record, "at_s", 0.0))
 
     def _end(
@@ -116,7 +114,7 @@ def read_history(paths: RunPaths, manifest: Manifest) -> History:
         key=lambda entry: entry.opened.sequence if entry.opened else 0,
     )
     heads = [entry.opened for entry in opened if entry.opened is not None]
-    worked = [entry for entry in opened if entry.computed]
+    worked = [entry for entry in opened if towards_chunks(entry.closed, tried=entry.tried)]
     numbers: dict[str, int] = {}
     for entry in worked:
         numbers.setdefault(entry.window, len(numbers) + 1)

@@ -70,8 +70,7 @@ def metrics_table(results: Results) -> str:
     )
     lines = [str(shown.to_string())] if names else []
     for pair in results.pairs:
-        first, second = (results.arms[name].label for name in (pair.first, pair.second))
-        lines.append(f"{first} against {second}:")
+        lines.append(f"{' against '.join(results.labels_of(pair))}:")
         lines += [f"  {name:<18} {_shown(metric)}" for name, metric in pair.standard.items()]
         lines += [f"  {note}" for note in pair.notes]
     lines += [f"{arm.label}: {'; '.join(arm.notes)}" for arm in results.arms.values() if arm.notes]

@@ -206,8 +206,7 @@ def _notes(results: Results) -> Iterator[page.Statement]:
             yield page.Statement(arm.label, "; ".join(arm.notes))
     for pair in results.pairs:
         if pair.notes:
-            labels = (results.arms[name].label for name in (pair.first, pair.second))
-            yield page.Statement(" – ".join(labels), "; ".join(pair.notes))
+            yield page.Statement(" – ".join(results.labels_of(pair)), "; ".join(pair.notes))
 
 
 def _styles(run: FinishedRun) -> dict[str, str]:

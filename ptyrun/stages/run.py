@@ -149,9 +149,9 @@ def _opened(
     try:
         return open_halving(str(arm.facts["backend"]), request, *told)
     except ModelError as error:
-        what, why, do = error.args
-        then = f"the run names this model: with another one, add --invalidate {arm.name}"
-        raise type(error)(what, why=why, do=f"{do}; {then}") from error
+        raise error.advised(
+            f"the run names this model: with another one, add --invalidate {arm.name}"
+        ) from error
 
 
 def _request(arm: ArmPlan, manifest: Manifest, patch_px: int, batch_items: int) -> ModelRequest:
@@ -187,7 +187,13 @@ def refuse_changed_inputs(manifest: Manifest, paths: RunPaths) -> None:
         planned[f"arm.{arm.name}"] = facts.get("weights_sha256", facts.get("reconstruction_sha256"))
     for source, expected in planned.items():
         path = Path(str(manifest.sources[source]))
-        found = _found(fingerprints, path)
+        try:
+            found = fingerprints.of(path)
+        except InputError as error:
+            raise error.advised(
+                "if the file was moved, give its new place to the command that planned the run: "
+                "nothing is computed again"
+            ) from error
         if found != expected:
             raise IdentityError(
                 f"{source} changed: {path}",
@@ -195,19 +201,6 @@ def refuse_changed_inputs(manifest: Manifest, paths: RunPaths) -> None:
                 do="restore the file; or accept the change with `ptyrun compare ... --invalidate "
                 "ARM` (an arm) or --new (the scan)",
             )
-
-
-def _found(fingerprints: Fingerprints, path: Path) -> str:
-    try:
-        return fingerprints.of(path)
-    except InputError as error:
-        what, why, do = error.args
-        raise InputError(
-            what,
-            why=why,
-            do=f"{do}; if the file was moved, give its new place to the command that planned the "
-            "run: nothing is computed again",
-        ) from error
 
 
 def _open_work(

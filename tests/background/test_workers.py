@@ -73,7 +73,7 @@ def alone(two_arms: Path, tmp_path_factory: pytest.TempPathFactory, inputs: Path
 
 
 def test_three_workers_end_in_the_bytes_of_one(both: Bench, alone: Path) -> None:
-    both.pace = {"batch_s": 0.1}
+    both.pace = {"batch_s": 0.4}  # so that a worker that starts late still finds something
     done = both.do("run", "--workers", "3")
     assert done.returncode == 0, done.stderr
     assert "complete" in done.stdout

@@ -88,7 +88,7 @@ def compare(
     from ptyrun.stages import finalize, report
 
     results = finalize.finalize(config.output_dir, watcher=watcher)
-    report.report(config.output_dir)
+    report.report(config.output_dir, watcher=watcher)
     return ComparisonOutcome(ExitCode.COMPLETE, outcome, results)
 
 

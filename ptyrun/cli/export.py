@@ -26,8 +26,14 @@ from ptyrun.cli import options
 @click.option("--overwrite", is_flag=True, help="Replace the file if it is there.")
 def command(run_dir: Path, kind: str | None, output: Path, overwrite: bool) -> None:
     """Write RUN's results into one file: csv has the figures, npz and hdf5 the objects too."""
+    from ptyrun.cli import console
     from ptyrun.stages import export
 
-    click.echo(
-        export.export(run_dir, kind or export.format_of(output), output, overwrite=overwrite)
+    written = export.export(
+        run_dir,
+        kind or export.format_of(output),
+        output,
+        overwrite=overwrite,
+        watcher=console.Console(),
     )
+    click.echo(written)

@@ -13,6 +13,7 @@ from ptyrun.cli import options
 @options.run_folder
 def command(run_dir: Path) -> None:
     """Write RUN's report: one HTML page, Markdown and CSV."""
+    from ptyrun.cli import console
     from ptyrun.stages import report
 
-    click.echo(report.report(run_dir).html)
+    click.echo(report.report(run_dir, watcher=console.Console()).html)

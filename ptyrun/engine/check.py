@@ -59,6 +59,7 @@ class Kind(StrEnum):
     RESULT = "result"
     SESSION = "session"
     CACHE = "cache"
+    INPUT = "input"
 
 
 # Files that nobody reads, and a cache that is made again.

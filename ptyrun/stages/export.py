@@ -17,9 +17,11 @@ from ptyrun import __version__
 from ptyrun.engine import durable
 from ptyrun.errors import UsageError
 from ptyrun.paths import RunPaths
+from ptyrun.progress import SILENT, Watcher
 from ptyrun.report import tables
 from ptyrun.stages import artifacts
 from ptyrun.stages.finished import FinishedRun
+from ptyrun.stages.inputs import warn_of_changed_inputs
 
 IMAGES = ("object", "coverage", "aligned", "aligned_truth", "aligned_covered")
 CURVES = ("amplitude_frc", "phase_frc")
@@ -42,7 +44,12 @@ _ENDINGS = {
 
 
 def export(
-    run_dir: Path, format: ExportFormat | str, out: Path, *, overwrite: bool = False
+    run_dir: Path,
+    format: ExportFormat | str,
+    out: Path,
+    *,
+    overwrite: bool = False,
+    watcher: Watcher = SILENT,
 ) -> Path:
     """Write a finalized run's results into one file.
 
@@ -57,6 +64,8 @@ def export(
         The file to write.
     overwrite : bool
         Whether a file that is there may be replaced.
+    watcher : Watcher
+        Warned of inputs that changed since the run was planned.
 
     Returns
     -------
@@ -84,6 +93,7 @@ def export(
             do="choose another name, or allow it with --overwrite",
         )
     run = FinishedRun.open(run_dir)
+    warn_of_changed_inputs(run.manifest, run.paths, watcher)
     writers = {ExportFormat.CSV: _csv, ExportFormat.NPZ: _npz, ExportFormat.HDF5: _hdf5}
     durable.make_folder(out.parent)
     durable.write_atomic(out, writers[chosen](run))

@@ -27,6 +27,7 @@ from ptyrun.ptycho.standard import SOURCES
 from ptyrun.results import ArmResult, Metric, PairResult, Results
 from ptyrun.stages import artifacts, assembly, debugging, gates, objects, outputs
 from ptyrun.stages.assembly import ArmObject
+from ptyrun.stages.inputs import refuse_changed_inputs
 from ptyrun.stages.objects import Raster
 
 log = logging.getLogger(__name__)
@@ -67,6 +68,8 @@ def finalize(run_dir: Path, *, watcher: Watcher = SILENT) -> Results:
     ------
     UnfinishedError
         If chunks are missing.
+    IdentityError
+        If an input changed since the run was planned; the results that are there stay.
     DamageError
         If a committed chunk is not what the ledger says.
     BlockedError
@@ -80,6 +83,7 @@ def finalize(run_dir: Path, *, watcher: Watcher = SILENT) -> Results:
     with session_log(paths.logs), ExitStack() as held:
         with durable.storage_errors(paths.claims):
             held.enter_context(FileLock(paths.claims / "finalize.lock"))
+        refuse_changed_inputs(manifest, paths, models_are_read=False)
         _require_whole(paths, watcher)
         compared = _compare(paths, manifest, ledger, watcher)
         results = _results(compared)
@@ -87,6 +91,8 @@ def finalize(run_dir: Path, *, watcher: Watcher = SILENT) -> Results:
             if arm.mismatch:
                 watcher.warn(f"{arm.label} does not belong to this scan: {arm.mismatch}")
         _require_content(paths, compared, results)
+        # What was read may have been replaced meanwhile.
+        refuse_changed_inputs(manifest, paths, models_are_read=False)
         watcher.note("writing objects, tables and pictures")
         _write(paths, compared, results)
     return results

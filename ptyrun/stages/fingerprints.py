@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from ptyrun.engine import durable
 from ptyrun.engine.documents import sealed, unsealed
-from ptyrun.errors import InputError
+from ptyrun.errors import InputError, StorageError
 
 
 @dataclass
 class Fingerprints:
     """SHA-256 of files, kept in a cache that trusts size, inode, mtime and ctime together.
 
-    A change of content changes ctime, which no user program can set back.
+    A change of content changes ctime, which no user program can set back. The cache is a hint: one
+    that cannot be written is none, and who only looks at a run writes none (*is_kept*).
     """
 
     cache: Path | None
+    is_kept: bool = True
 
     def of(self, path: Path) -> str:
         """Digest one file, or a folder's files with their relative names.
@@ -52,13 +55,15 @@ class Fingerprints:
                 return str(entry["sha256"])
             with path.open("rb") as stream:
                 digest = hashlib.file_digest(stream, "sha256").hexdigest()
+            is_settled = path.stat() == stat  # not written to while it was read
         except OSError as error:
             raise InputError(
                 f"{path} cannot be read",
                 why=str(error),
                 do="check the path and its permissions",
             ) from error
-        self._save({**known, key: {"stat": identity, "sha256": digest}})
+        if is_settled:
+            self._save({**known, key: {"stat": identity, "sha256": digest}})
         return digest
 
     def damage(self) -> str | None:
@@ -81,6 +86,7 @@ class Fingerprints:
             return {}
 
     def _save(self, known: dict[str, object]) -> None:
-        if self.cache is not None:
-            self.cache.parent.mkdir(parents=True, exist_ok=True)
-            durable.write_atomic(self.cache, sealed(known).encode())
+        if self.cache is not None and self.is_kept:
+            with suppress(StorageError, OSError):
+                self.cache.parent.mkdir(parents=True, exist_ok=True)
+                durable.write_hint(self.cache, sealed(known).encode())

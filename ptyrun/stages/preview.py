@@ -18,7 +18,7 @@ from ptyrun.engine.check import size_damages
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import ArmPlan, Manifest
 from ptyrun.engine.progress import ArmProgress
-from ptyrun.errors import GeometryError, PtyrunError
+from ptyrun.errors import GeometryError, InputError, PtyrunError
 from ptyrun.paths import RunPaths
 from ptyrun.progress import SILENT, Watcher
 from ptyrun.ptycho import belonging
@@ -32,6 +32,7 @@ from ptyrun.report import partial
 from ptyrun.results import ArmResult, Results
 from ptyrun.stages.assembly import committed_patches, compared_region, grid_shape
 from ptyrun.stages.index import ArmIndex
+from ptyrun.stages.inputs import warn_of_changed_inputs
 
 Image = NDArray[np.complex64]
 Coverage = NDArray[np.float64]
@@ -116,7 +117,7 @@ def preview(run_dir: Path, *, watcher: Watcher = SILENT) -> PreviewFiles:
     Raises
     ------
     InputError
-        If there is no planned run, or its scan is gone.
+        If there is no planned run, or its scan is gone and no arm has groups to be laid without it.
     DamageError
         If the ledger cannot be trusted.
     """
@@ -141,18 +142,18 @@ class _Desk:
     options: EvaluationOptions
     region: Region
     watcher: Watcher
+    changed: tuple[str, ...] = ()
 
     @classmethod
     def open(cls, run_dir: Path, watcher: Watcher) -> _Desk:
         paths = RunPaths(run_dir)
         manifest = Manifest.load(paths.manifest)
         progress = Ledger.open(paths, manifest).progress.arms
-        kind = manifest.shared.get("diffraction_kind")
-        # Without a cache folder, because only preview/ may be written; no frame is read here.
-        scan = open_scan(Path(str(manifest.sources["scan"])), str(kind) if kind else None)
+        changed = warn_of_changed_inputs(manifest, paths, watcher)
+        scan = _scan(paths, manifest, watcher)
         options = EvaluationOptions.from_facts(manifest.shared)
         region = compared_region(paths, manifest, scan, options)
-        return cls(paths, manifest, progress, scan, options, region, watcher)
+        return cls(paths, manifest, progress, scan, options, region, watcher, tuple(changed))
 
     def look_at(self, arm: ArmPlan) -> ArmPreview:
         done, lost = _readable(self.paths, self.progress[arm.name])
@@ -244,6 +245,36 @@ class _Desk:
         return _result(arm, seen, notes, found)
 
 
+class _NoFrames:
+    """Stands in for frames that are not there."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def read(self, frames: NDArray[np.int64]) -> NDArray[Any]:
+        raise InputError(
+            f"{self._path} cannot be read",
+            why="it is not there",
+            do="put it back, or give its new place to the command that planned the run",
+        )
+
+    def check(self) -> None:
+        self.read(np.empty(0, np.int64))
+
+
+def _scan(paths: RunPaths, manifest: Manifest, watcher: Watcher) -> Scan:
+    """The planned scan; if it is gone, what the tables of groups tell of it."""
+    kind = manifest.shared.get("diffraction_kind")
+    path = Path(str(manifest.sources["scan"]))
+    arms = [arm for arm in manifest.arms if arm.n_items]
+    if path.exists() or not arms:
+        # Without a cache folder, because only preview/ may be written; no frame is read here.
+        return open_scan(path, str(kind) if kind else None)
+    watcher.note(f"{path} is not there: nothing is measured, and patches are laid as planned")
+    tables = [ArmIndex.read(paths, arm).positions_px.reshape(-1, 2) for arm in arms]
+    return Scan(path, np.concatenate(tables), arms[0].item_shape[0], _NoFrames(path), False)
+
+
 def _readable(paths: RunPaths, progress: ArmProgress) -> tuple[ArmProgress, list[int]]:
     """Progress without the committed chunks whose files are gone or have another size."""
     lost = [damage.chunk for damage in size_damages(paths, progress) if damage.chunk is not None]
@@ -288,7 +319,10 @@ def _document(desk: _Desk, files: PreviewFiles) -> str:
         evaluated_region_px=desk.region.as_tuple(),
         arms={name: arm.result for name, arm in files.arms.items() if arm.result is not None},
         sources=SOURCES,
-        notes=("a preview: measured over what is covered so far, no result of the run",),
+        notes=(
+            "a preview: measured over what is covered so far, no result of the run",
+            *desk.changed,
+        ),
     )
     document: dict[str, Any] = json.loads(results.to_json())
     document["schema"] = PreviewFiles.SCHEMA

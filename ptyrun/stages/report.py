@@ -14,12 +14,14 @@ from numpy.typing import NDArray
 from ptyrun.durations import format_duration
 from ptyrun.engine import checksums, durable
 from ptyrun.engine.manifest import ArmPlan, Manifest
+from ptyrun.progress import SILENT, Watcher
 from ptyrun.ptycho import frc
 from ptyrun.report import curves, page, pictures, tables, timeline
 from ptyrun.results import Results
 from ptyrun.stages.command_line import compare_command
 from ptyrun.stages.finished import FinishedRun
 from ptyrun.stages.history import History, read_history
+from ptyrun.stages.inputs import warn_of_changed_inputs
 
 LIBRARIES = ("ptyrun", "numpy", "scipy", "scikit-image", "zarr", "pandas", "matplotlib")
 _FRC_TEXT = (
@@ -45,13 +47,15 @@ class ReportFiles:
     metrics_csv: Path
 
 
-def report(run_dir: Path) -> ReportFiles:
+def report(run_dir: Path, *, watcher: Watcher = SILENT) -> ReportFiles:
     """Write a finalized run's report: a self-contained page, Markdown and CSV.
 
     Parameters
     ----------
     run_dir : Path
         The folder of a run that ``finalize`` completed.
+    watcher : Watcher
+        Warned of inputs that changed since the run was planned.
 
     Raises
     ------
@@ -61,6 +65,7 @@ def report(run_dir: Path) -> ReportFiles:
         If its results belong to another manifest.
     """
     run = FinishedRun.open(run_dir)
+    warn_of_changed_inputs(run.manifest, run.paths, watcher)
     shown = _page(run)
     folder = run.paths.report
     files = ReportFiles(folder / "index.html", folder / "report.md", folder / "metrics.csv")

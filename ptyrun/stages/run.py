@@ -18,7 +18,7 @@ from ptyrun.engine.manifest import ArmPlan, Manifest
 from ptyrun.engine.signals import Interrupts
 from ptyrun.engine.window import Window
 from ptyrun.engine.work import Event, NotOpenedError, Outcome
-from ptyrun.errors import BlockedError, IdentityError, InputError, ModelError
+from ptyrun.errors import BlockedError, ModelError
 from ptyrun.halving import Halving, HalvingPredictor, open_halving
 from ptyrun.logs import session_log
 from ptyrun.modelfiles import BACKENDS
@@ -27,8 +27,8 @@ from ptyrun.predictors import ModelRequest, inspect, locate
 from ptyrun.progress import SILENT, Watcher, predicting
 from ptyrun.stages import gates
 from ptyrun.stages.assembly import open_planned_scan
-from ptyrun.stages.fingerprints import Fingerprints
 from ptyrun.stages.index import ArmIndex
+from ptyrun.stages.inputs import refuse_changed_inputs
 from ptyrun.stages.work import PatchWork
 
 log = logging.getLogger(__name__)
@@ -170,37 +170,6 @@ def _request(arm: ArmPlan, manifest: Manifest, patch_px: int, batch_items: int) 
 
 def _path(arm: ArmPlan, manifest: Manifest) -> Path:
     return Path(str(manifest.sources[f"arm.{arm.name}"]))
-
-
-def refuse_changed_inputs(manifest: Manifest, paths: RunPaths) -> None:
-    """See that every input file still is the one that was planned with.
-
-    Raises
-    ------
-    IdentityError
-        If one is not; the error names it.
-    """
-    fingerprints = Fingerprints(paths.digests)
-    planned = {"scan": manifest.shared["scan_sha256"]}
-    for arm in manifest.arms:
-        facts = arm.facts
-        planned[f"arm.{arm.name}"] = facts.get("weights_sha256", facts.get("reconstruction_sha256"))
-    for source, expected in planned.items():
-        path = Path(str(manifest.sources[source]))
-        try:
-            found = fingerprints.of(path)
-        except InputError as error:
-            raise error.advised(
-                "if the file was moved, give its new place to the command that planned the run: "
-                "nothing is computed again"
-            ) from error
-        if found != expected:
-            raise IdentityError(
-                f"{source} changed: {path}",
-                why=f"SHA-256 was {str(expected)[:12]}…, is {found[:12]}…",
-                do="restore the file; or accept the change with `ptyrun compare ... --invalidate "
-                "ARM` (an arm) or --new (the scan)",
-            )
 
 
 def _open_work(

@@ -13,7 +13,8 @@ from ptyrun.engine.manifest import Manifest
 from ptyrun.errors import PtyrunError
 from ptyrun.paths import RunPaths
 from ptyrun.progress import SILENT, Watcher
-from ptyrun.stages import assembly, index, leftovers
+from ptyrun.stages import assembly, index, inputs, leftovers
+from ptyrun.stages.fingerprints import Fingerprints
 
 
 @dataclass(frozen=True)
@@ -58,11 +59,13 @@ def verify(
     damages = list(check.verify(paths, level, progress=step))
     watcher.end("verify")
     damages += leftovers.damages(paths, unpacked=level is Level.FULL)
+    damages += _changed_inputs(paths, level)
     if not repair:  # with no damage at all, chunks that were set aside get new attempts
         return _verdict(paths, damages, damages)
     beyond = engine_repair.repair(paths, damages)
     if beyond != damages:
         beyond += leftovers.repair(paths, damages)
+        beyond += [damage for damage in damages if damage.kind is Kind.INPUT]
     if any(damage.kind is Kind.INDEX for damage in beyond):
         beyond = _restore_index(paths, beyond)
     return _verdict(paths, damages, beyond)
@@ -74,6 +77,22 @@ def _verdict(paths: RunPaths, damages: list[Damage], beyond: list[Damage]) -> Ve
     arms = Ledger.open(paths, Manifest.load(paths.manifest)).progress.arms.values()
     computed = [arm for arm in arms if arm.plan.n_chunks]
     return Verdict((), (), sum(arm.chunks_committed for arm in computed), len(computed))
+
+
+def _changed_inputs(paths: RunPaths, level: Level) -> list[Damage]:
+    """Name inputs that are there and are others now; one that is absent is no damage."""
+    try:
+        manifest = Manifest.load(paths.manifest)
+    except PtyrunError:
+        return []  # it is damaged, and named
+    remembered = None if level is Level.FULL else paths.digests
+    changed = inputs.changed_inputs(manifest, Fingerprints(remembered, is_kept=False))
+    return [
+        Damage(
+            Kind.INPUT, str(each.path), f"{each.source} changed since the run was planned: {why}"
+        )
+        for each, why in changed
+    ]
 
 
 def _restore_index(paths: RunPaths, beyond: list[Damage]) -> list[Damage]:

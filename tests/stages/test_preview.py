@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -175,3 +176,13 @@ def test_looking_while_a_writer_works_leaves_the_same_patches(
             assert progress.arms[arm.name].committed[chunk]
             mine = chunk_file(folder, arm.name, chunk).read_bytes()
             assert mine == chunk_file(complete_run, arm.name, chunk).read_bytes()
+
+
+def test_a_run_whose_scan_is_gone_is_still_drawn(half_run: Path) -> None:
+    manifest = Manifest.load(RunPaths(half_run).manifest)
+    gone = {"scan": str(half_run / "gone.npz"), "arm.reconstruction": str(half_run / "gone.npz")}
+    replace(manifest, sources={**manifest.sources, **gone}).save(RunPaths(half_run).manifest)
+    files = preview(half_run)
+    assert [path.name for path in files.pictures] == ["pinn.png"]
+    assert "cannot be shown" in files.message
+    assert document(files)["arms"]["pinn"]["metrics"] == {}

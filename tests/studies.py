@@ -12,7 +12,7 @@ import numpy as np
 import zarr
 from click.testing import CliRunner
 
-from ptyrun.cli.main import cli
+from ptyrun.cli.commands import cli
 from ptyrun.config import ArmConfig, ArmKind, CompareConfig, Selection
 from tests.scans import write_network, write_reconstruction, write_scan
 

@@ -20,9 +20,9 @@ from ptyrun.background.children import Parent, ptyrun_words
 from ptyrun.background.crew import Crew
 from ptyrun.config import SessionOptions
 from ptyrun.devices import CPU, hold_devices
-from ptyrun.engine.signals import caused_by
 from ptyrun.engine.window import Window
 from ptyrun.engine.work import NotOpenedError, Outcome
+from ptyrun.host.signals import caused_by
 from ptyrun.progress import Watcher
 
 _POLL_S = 0.1

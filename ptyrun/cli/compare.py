@@ -10,6 +10,7 @@ import click
 from ptyrun.cli import comparing, vocabulary, working
 from ptyrun.cli import options as shared
 from ptyrun.errors import ExitCode
+from ptyrun.host.deadline import DEADLINE
 
 
 @click.command("compare")
@@ -40,6 +41,7 @@ def command(
     from ptyrun import comparison
 
     session = shared.session_options(given)
+    DEADLINE.set_window(session.window_s)
     config = comparing.configuration(given)
     outcome = comparison.compare(
         config,

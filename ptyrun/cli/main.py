@@ -1,84 +1,37 @@
-"""Which commands are there, and how does an error become a message and an exit code?"""
+"""Where does the command line begin?
+
+With its end: before anything is imported that may take long, signals are listened to and the kernel
+is told when the window is over. This module therefore imports next to nothing.
+"""
 
 from __future__ import annotations
 
 import gc
-import importlib
 import os
 import sys
-from typing import Any
 
-import click
+from ptyrun.durations import parse_duration
+from ptyrun.errors import ExitCode, UsageError
+from ptyrun.host.deadline import DEADLINE, GRACE_S, MEMBER_GRACE_S
+from ptyrun.host.signals import leave_on_signals
 
-from ptyrun import __version__
-from ptyrun.engine.signals import leave_on_signals
-from ptyrun.errors import ExitCode, PtyrunError
-
-# Help texts stand here, so that listing the commands imports none of them.
-COMMANDS = {
-    "compare": "Plan, run, finalize and report one comparison; called again, continue it.",
-    "plan": "Write down what a comparison will compute, and check every input.",
-    "run": "Compute what a planned run still lacks, within a window.",
-    "status": "Say how far a run is.",
-    "preview": "Show what the committed chunks amount to so far.",
-    "verify": "Find damaged, missing and foreign files; repair what can be repaired.",
-    "finalize": "Assemble objects, metrics and pictures from the committed chunks.",
-    "report": "Write a page that a person can read.",
-    "export": "Write a finished run's results into one CSV, NPZ or HDF5 file.",
-    "start": "Work on a run in the background, tracked, until it is complete.",
-    "wait": "Wait for the background session to end, with its exit code.",
-    "stop": "End the background session; leave nothing of it running.",
-    "logs": "Show what the background session says.",
-}
-# Which of them go on where they stopped, when they are given again.
+# Which commands go on where they stopped, when they are given again.
 RESUMABLE = frozenset({"compare", "plan", "run", "finalize", "report"})
-
-
-class LazyGroup(click.Group):
-    """A group that imports a command when it is asked for."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """In the order of work."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import the command's module."""
-        if cmd_name not in COMMANDS:
-            return None
-        command = importlib.import_module(f"ptyrun.cli.{cmd_name}").command
-        assert isinstance(command, click.Command)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the list from the table above."""
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Turn every error of ptyrun into its message and exit code, once for all commands."""
-        try:
-            return super().invoke(ctx)
-        except PtyrunError as error:
-            click.echo(f"error: {error}", err=True)
-            ctx.exit(int(error.exit_code))
-
-
-@click.group(
-    cls=LazyGroup,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Exit codes: 0 complete, 1 error, 2 wrong usage or input, 3 blocked by a content check, "
-    "75 work remains: run the same command again.",
-)
-@click.version_option(__version__, prog_name="ptyrun")
-def cli() -> None:
-    """Compare ptychographic reconstructions in windows that may be cut off at any time."""
+WINDOW = "--window"
+# Who repeats windows outlives each of them; a member of a crew ends before who waits for it.
+DRIVEN, MEMBER = "--until-complete", "--crew"
 
 
 def main() -> None:
     """Run the command line."""
-    if RESUMABLE.intersection(sys.argv[1:2]):
+    words = sys.argv[1:]
+    if RESUMABLE.intersection(words[:1]):
         leave_on_signals()
+        DEADLINE.enable(MEMBER_GRACE_S if MEMBER in words else GRACE_S)
+        DEADLINE.set_window(window_s_of(words))
     try:
+        from ptyrun.cli.commands import cli
+
         cli()
     except BrokenPipeError:
         # The reader of a pipe left; writing again at interpreter exit would raise once more.
@@ -88,3 +41,26 @@ def main() -> None:
         # The process ends: collecting what frameworks leave, object by object, takes most of a
         # second. Exit handlers run all the same.
         gc.freeze()
+
+
+def window_s_of(words: list[str]) -> float | None:
+    """Find the window that *words* give, before those are imported who read words.
+
+    Whatever this gets wrong is put right when they do.
+
+    Examples
+    --------
+    >>> window_s_of(["run", "RUN", "--window", "20s"]), window_s_of(["run", "--window=2m"])
+    (20.0, 120.0)
+    """
+    found: float | None = None
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        if word in ("--", DRIVEN):
+            return found if word == "--" else None
+        name, equals, value = word.partition("=")
+        if name == WINDOW:
+            try:
+                found = parse_duration(value if equals else following)
+            except UsageError:
+                return None
+    return found

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from ptyrun.cli import options, working
+from ptyrun.host.deadline import DEADLINE
 
 
 @click.command("run")
@@ -33,6 +34,7 @@ def command(
         ctx.exit(windows.drive(run_dir, words, words, screen))
 
     session = replace(options.session_options(given), crew=crew)
+    DEADLINE.set_window(session.window_s)
     session = working.admitted(run_dir, session, screen)
     outcome = working.chosen(session)(run_dir, session, screen)
     screen.session(outcome)

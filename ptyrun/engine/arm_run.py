@@ -20,12 +20,12 @@ from ptyrun.engine.manifest import ArmPlan
 from ptyrun.engine.records import ArmOpened, Started
 from ptyrun.engine.schedule import Schedule, Stretch
 from ptyrun.engine.session import SessionLedger
-from ptyrun.engine.signals import Interrupts
 from ptyrun.engine.store import ChunkWriter
 from ptyrun.engine.window import Window, estimate, nothing_begun, nothing_fits
 from ptyrun.engine.work import FATAL, OpenWork, Work
 from ptyrun.engine.writer import Finished, Writer
 from ptyrun.errors import ExitCode, OutOfMemoryError, PredictionError
+from ptyrun.host.signals import Interrupts
 from ptyrun.paths import RunPaths
 
 MAX_FAILURES_IN_A_ROW = 8

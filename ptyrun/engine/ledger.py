@@ -33,8 +33,8 @@ from ptyrun.engine.records import (
     decode,
 )
 from ptyrun.engine.session import SUFFIX, SessionLedger
-from ptyrun.engine.signals import INTERRUPTED
 from ptyrun.errors import DamageError, ExitCode, IdentityError, SchemaError
+from ptyrun.host.signals import INTERRUPTED
 from ptyrun.paths import RunPaths
 
 CACHE_WORTH_BYTES = 8 * 2**20  # what is read and added up within a moment

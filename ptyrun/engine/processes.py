@@ -9,21 +9,16 @@ from __future__ import annotations
 import os
 import re
 import socket
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
+
+from ptyrun.host.clock import boot_clock_s, started_s
 
 if TYPE_CHECKING:
     from ptyrun.engine.records import Opened
 
 _PROC = Path("/proc")
-_CLOCK = getattr(time, "CLOCK_BOOTTIME", None)
-
-
-def boot_clock_s() -> float:
-    """Seconds since boot, sleep included; jumps never."""
-    return time.monotonic() if _CLOCK is None else time.clock_gettime(_CLOCK)
 
 
 @dataclass(frozen=True)
@@ -87,27 +82,3 @@ def _boot_id() -> str:
         import psutil  # only where there is no /proc
 
         return f"{psutil.boot_time():.0f}"
-
-
-def started_s(pid: int) -> float | None:
-    """Return when *pid* began, on the clock of `boot_clock_s`; None if no such process works."""
-    try:
-        stat = (_PROC / f"{pid}/stat").read_text()
-    except FileNotFoundError:
-        if (_PROC / "self/stat").exists():
-            return None
-        return _started_s_portably(pid)
-    fields = stat[stat.rindex(")") + 2 :].split()
-    if fields[0] in "ZX":  # a zombie does no work
-        return None
-    return float(fields[19]) / os.sysconf("SC_CLK_TCK")
-
-
-def _started_s_portably(pid: int) -> float | None:
-    import psutil  # only where there is no /proc
-
-    try:
-        age_s = time.time() - psutil.Process(pid).create_time()
-    except psutil.Error:
-        return None
-    return boot_clock_s() - age_s

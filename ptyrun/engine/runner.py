@@ -21,11 +21,11 @@ from ptyrun.engine.progress import MAX_ATTEMPTS
 from ptyrun.engine.records import Closed
 from ptyrun.engine.repair import forgotten
 from ptyrun.engine.schedule import Quota, Schedule
-from ptyrun.engine.signals import INTERRUPTED, Interrupts
 from ptyrun.engine.store import compression_of, sweep
 from ptyrun.engine.window import Window
 from ptyrun.engine.work import Event, Listener, NotOpenedError, OpenWork, Outcome
 from ptyrun.errors import ExitCode, NoProgressError, PtyrunError, StorageError
+from ptyrun.host.signals import INTERRUPTED, Interrupts
 from ptyrun.paths import RunPaths
 
 WINDOWS_WITHOUT_PROGRESS = 3

@@ -15,11 +15,11 @@ from ptyrun.engine import runner
 from ptyrun.engine.batches import FittingBatch
 from ptyrun.engine.ledger import is_ledger_of
 from ptyrun.engine.manifest import ArmPlan, Manifest
-from ptyrun.engine.signals import Interrupts
 from ptyrun.engine.window import Window
 from ptyrun.engine.work import Event, NotOpenedError, Outcome
 from ptyrun.errors import BlockedError, ModelError
 from ptyrun.halving import Halving, HalvingPredictor, open_halving
+from ptyrun.host.signals import Interrupts
 from ptyrun.logs import session_log
 from ptyrun.modelfiles import BACKENDS
 from ptyrun.paths import RunPaths

@@ -18,7 +18,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from ptyrun.cli.main import cli
+from ptyrun.cli.commands import cli
 from tests.scans import scan_arrays, write_network, write_scan
 from tests.studies import Study, ptyrun
 

@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from ptyrun.bench.__main__ import main as bench
-from ptyrun.cli.main import COMMANDS, cli
+from ptyrun.cli.commands import COMMANDS, cli
 
 
 def commands() -> dict[str, click.Command]:

@@ -15,8 +15,8 @@ import pytest
 from ptyrun.engine.ledger import Ledger, read_records
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.records import Closed
-from ptyrun.engine.signals import Interrupts
 from ptyrun.errors import ExitCode
+from ptyrun.host.signals import Interrupts
 from ptyrun.paths import RunPaths
 from tests.engine.children import spawn, work
 from tests.engine.toys import decoded, expected, planned, toy_manifest, toy_run
@@ -104,7 +104,7 @@ def test_the_second_interrupt_leaves_at_once(tmp_path: Path) -> None:
 # What is raised in a finaliser goes no further.
 DEAF = """
 import time
-from ptyrun.engine.signals import leave_on_signals
+from ptyrun.host.signals import leave_on_signals
 
 class Deaf:
     def __del__(self):
@@ -141,7 +141,7 @@ def test_a_process_leaves_even_where_its_exit_gets_lost() -> None:
 # Foreign code is asked for patches, and the signal comes meanwhile.
 PREDICTING = """
 import time
-from ptyrun.engine.signals import leave_on_signals
+from ptyrun.host.signals import leave_on_signals
 from ptyrun.predictors import in_foreign_code
 
 leave_on_signals()

@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from ptyrun.engine import processes
-from ptyrun.engine.processes import Process, boot_clock_s
+from ptyrun.engine.processes import Process
 from ptyrun.engine.progress import ArmProgress, Cost
 from ptyrun.engine.window import MARGIN, Window, estimate, nothing_fits
 from ptyrun.errors import UsageError
+from ptyrun.host import clock
+from ptyrun.host.clock import boot_clock_s
 from tests.engine.toys import toy_manifest
 
 TICK_S = 0.01  # the kernel counts start times in such steps
@@ -61,13 +63,14 @@ def test_without_proc_the_start_is_asked_of_psutil(
 ) -> None:
     exact = Process.current()
     monkeypatch.setattr(processes, "_PROC", tmp_path)
+    monkeypatch.setattr(clock, "PROC", str(tmp_path))
     # On Linux psutil counts from the time of boot, which the kernel gives in whole seconds.
     assert Process.current().started_s == pytest.approx(exact.started_s, abs=1.5)
 
 
 def test_a_living_process_a_dead_one_and_a_reused_pid_are_told_apart() -> None:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
-        started_s = processes.started_s(child.pid)
+        started_s = clock.started_s(child.pid)
         assert started_s is not None
         process = replace(Process.current(), pid=child.pid, started_s=started_s)
         assert process.is_alive()

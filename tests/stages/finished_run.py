@@ -17,8 +17,9 @@ from ptyrun.config import EvaluationOptions, Presentation, Selection
 from ptyrun.engine import checksums
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import ArmPlan, Manifest
-from ptyrun.engine.processes import Process, boot_clock_s
+from ptyrun.engine.processes import Process
 from ptyrun.engine.records import ArmOpened, Closed, Committed, Failed, Record, Started
+from ptyrun.host.clock import boot_clock_s
 from ptyrun.paths import RunPaths
 from ptyrun.results import ArmResult, Metric, PairResult, Results
 

@@ -1,7 +1,8 @@
 """Did somebody ask this session to end?
 
-SIGTERM and SIGUSR1 close the window early, as does the first Ctrl-C; the second Ctrl-C leaves at
-once, by the system's own default action, which the crash-safe order on disk makes harmless.
+SIGTERM, SIGHUP, SIGUSR1, SIGUSR2 and SIGXCPU close the window early, as does the first Ctrl-C; the
+second Ctrl-C leaves at once, by the system's own default action, which the crash-safe order on disk
+makes harmless. SIGHUP stays ignored under ``nohup``.
 """
 
 from __future__ import annotations
@@ -9,14 +10,24 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from types import FrameType
-from typing import Any, Self
 
 from ptyrun.errors import ExitCode, Leaving
+from ptyrun.host.deadline import DEADLINE
+
+TYPE_CHECKING = False  # typing's own costs an import, and this is where a process begins
+if TYPE_CHECKING:
+    from types import FrameType
+    from typing import Any, Self
 
 INTERRUPTED = "interrupted"
-PATIENCE_S = 1.0  # for an end in good order
-_CLOSING = ("SIGINT", "SIGTERM", "SIGUSR1")
+RECEIVED = "received "
+PATIENCE_S = 1.0  # for an end in good order where no session is at work
+CLOSING_S = 8.0  # for that of a session: a model that is being loaded cannot be interrupted
+CLOSING = tuple(
+    number
+    for name in ("SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2", "SIGHUP", "SIGXCPU")
+    if (number := getattr(signal, name, None)) is not None
+)
 
 
 class Interrupts:
@@ -28,8 +39,8 @@ class Interrupts:
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
-            for name in _CLOSING:
-                if number := getattr(signal, name, None):
+            for number in CLOSING:
+                if not _is_ignored_for_good(number):
                     self._before[number] = signal.signal(number, self._note)
         return self
 
@@ -44,9 +55,20 @@ class Interrupts:
         self._before.clear()
 
 
+def _is_ignored_for_good(number: int) -> bool:
+    """Whether ``nohup`` began this process; it ignores this signal alone."""
+    return number == getattr(signal, "SIGHUP", None) and signal.getsignal(number) is signal.SIG_IGN
+
+
 def caused_by(number: int) -> str:
     """Say why a session ends that got this signal."""
-    return INTERRUPTED if number == signal.SIGINT else f"received {signal.Signals(number).name}"
+    is_ctrl_c = number == signal.SIGINT
+    return INTERRUPTED if is_ctrl_c else f"{RECEIVED}{signal.Signals(number).name}"
+
+
+def is_asked_for(reason: str) -> bool:
+    """Tell whether a session ended for this reason because a signal asked it to."""
+    return reason == INTERRUPTED or reason.startswith(RECEIVED)
 
 
 def leave_on_signals() -> None:
@@ -55,10 +77,9 @@ def leave_on_signals() -> None:
     Planning and assembling leave nothing half done that counts, so they may end at any point. A
     signal that comes again has its default action.
     """
-    for name in _CLOSING:
-        number = getattr(signal, name, None)
+    for number in CLOSING:
         # What a shell without job control had ignored stays ignored.
-        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+        if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _leave)
 
 
@@ -69,8 +90,9 @@ def _leave(number: int, _frame: FrameType | None) -> None:
     os.write(2, words.encode())
     # What is raised here can get lost where nobody lets it through: in a finaliser, or in a
     # compiled module that is being imported.
-    signal.signal(signal.SIGALRM, _leave_at_once)
-    signal.setitimer(signal.ITIMER_REAL, PATIENCE_S)
+    if not DEADLINE.within(PATIENCE_S):
+        signal.signal(signal.SIGALRM, _leave_at_once)
+        signal.setitimer(signal.ITIMER_REAL, PATIENCE_S)
     raise Leaving(int(ExitCode.INCOMPLETE))
 
 

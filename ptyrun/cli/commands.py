@@ -1,0 +1,68 @@
+"""Which commands are there, and how does an error become a message and an exit code?"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import click
+
+from ptyrun import __version__
+from ptyrun.errors import PtyrunError
+
+# Help texts stand here, so that listing the commands imports none of them.
+COMMANDS = {
+    "compare": "Plan, run, finalize and report one comparison; called again, continue it.",
+    "plan": "Write down what a comparison will compute, and check every input.",
+    "run": "Compute what a planned run still lacks, within a window.",
+    "status": "Say how far a run is.",
+    "preview": "Show what the committed chunks amount to so far.",
+    "verify": "Find damaged, missing and foreign files; repair what can be repaired.",
+    "finalize": "Assemble objects, metrics and pictures from the committed chunks.",
+    "report": "Write a page that a person can read.",
+    "export": "Write a finished run's results into one CSV, NPZ or HDF5 file.",
+    "start": "Work on a run in the background, tracked, until it is complete.",
+    "wait": "Wait for the background session to end, with its exit code.",
+    "stop": "End the background session; leave nothing of it running.",
+    "logs": "Show what the background session says.",
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order of work."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the command's module."""
+        if cmd_name not in COMMANDS:
+            return None
+        command = importlib.import_module(f"ptyrun.cli.{cmd_name}").command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list from the table above."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Turn every error of ptyrun into its message and exit code, once for all commands."""
+        try:
+            return super().invoke(ctx)
+        except PtyrunError as error:
+            click.echo(f"error: {error}", err=True)
+            ctx.exit(int(error.exit_code))
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit codes: 0 complete, 1 error, 2 wrong usage or input, 3 blocked by a content check, "
+    "75 work remains: run the same command again.",
+)
+@click.version_option(__version__, prog_name="ptyrun")
+def cli() -> None:
+    """Compare ptychographic reconstructions in windows that may be cut off at any time."""

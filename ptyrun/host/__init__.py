@@ -1,0 +1,1 @@
+"""The machine: its clocks, timers and signals. The lowest package knows nothing of a run."""

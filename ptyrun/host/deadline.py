@@ -1,0 +1,147 @@
+"""How does a process end in time, whatever its Python is doing?
+
+A timer of the kernel makes a thread of libc call ``_exit``: neither C code that holds the
+interpreter's lock nor an import that takes a minute keeps it from that. Only the command line arms
+it: a library does not end the process that uses it. On other systems than Linux nothing is armed,
+and a window ends when Python next looks.
+
+A moment before, a second timer deletes a file, so that others can tell an end at the deadline from
+a kill: a process that is ended so can say nothing itself.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+
+from ptyrun.host.clock import boot_clock_s, started_s
+
+INCOMPLETE = 75  # as errors.ExitCode, which costs an import
+GRACE_S = 1.2  # from the window's end: an end in good order comes before
+# Members of a crew leave before the process that waits for them.
+MEMBER_GRACE_S = 0.8
+_MARK_S = 0.05  # how long before the end the mark is deleted
+_CLOCK_BOOTTIME = 7
+_SIGEV_THREAD = 2
+_TIMER_ABSTIME = 1
+
+
+class _Event(ctypes.Structure):
+    _fields_ = (
+        ("value", ctypes.c_void_p),
+        ("signo", ctypes.c_int),
+        ("notify", ctypes.c_int),
+        ("function", ctypes.c_void_p),
+        ("attributes", ctypes.c_void_p),
+        ("padding", ctypes.c_char * 64),
+    )
+
+
+class _Time(ctypes.Structure):
+    _fields_ = (("s", ctypes.c_long), ("ns", ctypes.c_long))
+
+
+class _Setting(ctypes.Structure):
+    _fields_ = (("interval", _Time), ("value", _Time))
+
+
+class _Timer:
+    """Calls one function of libc with one word as its argument, at a time of the boot clock."""
+
+    def __init__(self, function: str, argument: int) -> None:
+        self._libc = ctypes.CDLL(None, use_errno=True)
+        self._id = ctypes.c_void_p()
+        event = _Event(value=argument, notify=_SIGEV_THREAD)
+        event.function = ctypes.cast(getattr(self._libc, function), ctypes.c_void_p).value
+        if self._libc.timer_create(_CLOCK_BOOTTIME, ctypes.byref(event), ctypes.byref(self._id)):
+            raise OSError(ctypes.get_errno(), "timer_create")
+
+    def set(self, at_s: float) -> None:
+        """Go off at *at_s*, at once if that is over; 0 is never."""
+        whole = int(at_s)
+        setting = _Setting(value=_Time(whole, int((at_s - whole) * 1e9)))
+        self._libc.timer_settime(self._id, _TIMER_ABSTIME, ctypes.byref(setting), None)
+
+    def delete(self) -> None:
+        """Forget it."""
+        self._libc.timer_delete(self._id)
+
+
+class Deadline:
+    """The time at which this process ends at the latest.
+
+    Attributes
+    ----------
+    at_s : float or None
+        On the boot clock; None if nothing is armed.
+    exit_code : int
+        What it then ends with.
+    """
+
+    def __init__(self) -> None:
+        self.at_s: float | None = None
+        self.exit_code = INCOMPLETE
+        self.is_enabled = False
+        self._grace_s = GRACE_S
+        self._end: _Timer | None = None
+        self._mark: _Timer | None = None
+        self._mark_path: ctypes.Array[ctypes.c_char] | None = None
+
+    def enable(self, grace_s: float = GRACE_S) -> None:
+        """Let this process be ended from now on, *grace_s* after its window."""
+        self.is_enabled = sys.platform == "linux"
+        self._grace_s = grace_s
+
+    def set_window(self, window_s: float | None) -> None:
+        """End this process when its window, counted from its start, is over; None is never."""
+        if not self.is_enabled:
+            return
+        began_s = started_s(os.getpid())
+        if window_s is None or began_s is None:
+            self._set(None)
+        else:
+            self._set(began_s + window_s + self._grace_s)
+
+    def within(self, seconds: float) -> bool:
+        """End this process after *seconds*, unless it ends sooner anyway; False if it cannot."""
+        if self.is_enabled:
+            at_s = boot_clock_s() + seconds
+            self._set(at_s if self.at_s is None else min(self.at_s, at_s))
+        return self.at_s is not None
+
+    def end_with(self, exit_code: int) -> None:
+        """Choose the exit code of an end at the deadline."""
+        if exit_code != self.exit_code:
+            self.exit_code = exit_code
+            before, self._end = self._end, None
+            self._set(self.at_s)
+            if before is not None:
+                before.delete()
+
+    def set_mark(self, path: str | os.PathLike[str]) -> None:
+        """Delete *path* when the deadline comes; a file that is there then tells of a kill."""
+        if self.at_s is None:
+            return
+        try:
+            self._mark_path = ctypes.create_string_buffer(os.fsencode(path))
+            self._mark = _Timer("unlink", ctypes.addressof(self._mark_path))
+        except (OSError, AttributeError):
+            self._mark = None
+        self._set(self.at_s)
+
+    def _set(self, at_s: float | None) -> None:
+        try:
+            if self._end is None and at_s is not None:
+                self._end = _Timer("_exit", self.exit_code)
+        except (OSError, AttributeError):  # another libc, or a kernel that refuses
+            self.is_enabled = False
+            return
+        self.at_s = at_s
+        if self._mark is not None:
+            self._mark.set(0.0 if at_s is None else at_s - _MARK_S)
+        if self._end is not None:
+            self._end.set(at_s or 0.0)
+
+
+DEADLINE = Deadline()  # a process has one end

@@ -1,0 +1,120 @@
+"""Does a process end in time, whatever it does? Ages are measured from outside."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ptyrun.cli.commands import cli
+from ptyrun.cli.main import window_s_of
+from ptyrun.errors import ExitCode
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the timer is Linux's")
+
+# One regular expression that takes hours, in C, with the interpreter's lock held.
+BUSY_IN_C = "import re; re.match('(a+)+b', 'a' * 60)"
+ARMED = """
+import sys
+from ptyrun.host.deadline import DEADLINE
+DEADLINE.enable()
+DEADLINE.set_window(float(sys.argv[1]))
+"""
+
+
+def age_and_code(program: str, *words: str) -> tuple[float, int]:
+    began_s = time.monotonic()
+    done = subprocess.run([sys.executable, "-c", program, *words], timeout=60, check=False)
+    return time.monotonic() - began_s, done.returncode
+
+
+def test_a_process_whose_lock_is_held_by_c_code_ends_with_its_window() -> None:
+    age_s, code = age_and_code(ARMED + BUSY_IN_C, "1")
+    assert code == ExitCode.INCOMPLETE
+    assert 1 <= age_s < 20, "it would have taken hours"
+
+
+def test_a_window_that_is_over_already_ends_at_once() -> None:
+    _, code = age_and_code("import time; time.sleep(0.3)" + ARMED + BUSY_IN_C, "-1")
+    assert code == ExitCode.INCOMPLETE
+
+
+def test_the_exit_code_can_be_chosen_and_the_end_called_off() -> None:
+    _, code = age_and_code(ARMED + "DEADLINE.end_with(1)\n" + BUSY_IN_C, "0.3")
+    assert code == ExitCode.FAILED
+    _, code = age_and_code(ARMED + "DEADLINE.set_window(None)\nimport time; time.sleep(2.5)", "0.3")
+    assert code == 0
+
+
+def test_an_end_can_be_brought_forward() -> None:
+    program = ARMED + "assert DEADLINE.within(0.2)\nassert DEADLINE.within(9000)\n" + BUSY_IN_C
+    assert age_and_code(program, "9000")[1] == ExitCode.INCOMPLETE
+
+
+@pytest.mark.parametrize(("window", "is_left"), [("0.3", False), ("9000", True)])
+def test_the_mark_tells_an_end_at_the_deadline_from_a_kill(
+    tmp_path: Path, window: str, is_left: bool
+) -> None:
+    mark = tmp_path / "mark"
+    mark.touch()
+    wait = "import os; os.kill(os.getpid(), 9)" if is_left else BUSY_IN_C
+    age_and_code(f"{ARMED}DEADLINE.set_mark({str(mark)!r})\n{wait}", window)
+    assert mark.exists() == is_left
+
+
+def test_a_library_does_not_end_the_process_that_uses_it() -> None:
+    program = (
+        "from ptyrun.engine.window import Window\n"
+        "from ptyrun.host.deadline import DEADLINE\n"
+        "window = Window(0.01); DEADLINE.set_window(0.01)\n"
+        "import time; time.sleep(2)"
+    )
+    assert age_and_code(program)[1] == 0
+
+
+def test_a_command_ends_with_its_window_while_it_is_importing(tmp_path: Path) -> None:
+    (tmp_path / "numpy.py").write_text(BUSY_IN_C)  # what every comparison imports
+    scan = tmp_path / "scan.npz"
+    scan.touch()
+    began_s = time.monotonic()
+    done = subprocess.run(
+        [
+            *[sys.executable, "-m", "ptyrun", "compare", "--window", "2s", f"--test_data={scan}"],
+            *[f"--output_dir={tmp_path / 'run'}", f"--arm=name=a,path={scan}"],
+        ],
+        env={"PYTHONPATH": str(tmp_path)},
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == ExitCode.INCOMPLETE
+    assert time.monotonic() - began_s >= 2
+
+
+WORDS = st.lists(
+    st.sampled_from(
+        [
+            *["--window", "--window=7s", "20s", "1m30s", "RUN", "--lock-cpu", "--max-chunks", "3"],
+            *["--arm", "--until-complete", "--window=", "--windows", "=5s", "--"],
+        ]
+    ),
+    max_size=7,
+)
+
+
+@given(WORDS)
+def test_the_window_that_is_armed_is_the_one_that_is_read(words: list[str]) -> None:
+    command = cli.get_command(None, "run")  # type: ignore[arg-type]
+    assert command is not None
+    try:
+        with command.make_context("run", [*words]) as context:
+            read = context.params
+    except Exception:
+        return
+    if "--" in read["only_arms"] or "--window" in (*read["only_arms"], str(read["run_dir"])):
+        return  # a value that looks like an option: put right once it is read
+    assert window_s_of(["run", *words]) == (None if read["until_complete"] else read["window_s"])

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+from tests import leftovers
 
 if TYPE_CHECKING:
     from tests.studies import Study
@@ -18,11 +21,33 @@ if TYPE_CHECKING:
 settings.register_profile("same every time", derandomize=True, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same every time"))
 
-# A shell starts what it puts into the background deaf to Ctrl-C, and all children would inherit it.
+# What the shell had ignored (Ctrl-C in the background, SIGHUP under nohup), all children would
+# inherit; a handler that does nothing they do not, and this process still does not hear it.
+for _number in (signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM, signal.SIGTSTP, signal.SIGUSR1):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, lambda _number, _frame: None)
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.pthread_sigmask(signal.SIG_UNBLOCK, signal.valid_signals())
+
+# The terminal decides how tables are broken, and the umask who may read what is written.
+for _name in ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE"):
+    os.environ.pop(_name, None)
+os.umask(0o022)
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+@pytest.fixture(autouse=True)
+def _leaves_no_process() -> Iterator[None]:
+    """Kill and name what a test leaves running: it fails, and the next one is not disturbed."""
+    if not leftovers.PROC.joinpath("self/environ").exists():
+        yield  # no /proc: what is left over cannot be told from what others run
+        return
+    before = leftovers.Before.now()
+    yield
+    left = before.end()
+    assert not left, "the test left these processes running:\n" + "\n".join(left)
 
 
 @pytest.fixture(scope="session")

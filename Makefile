@@ -51,8 +51,8 @@ demo: $(READY)  ## simulate, train, reconstruct, compare in windows with a kill 
 	@$(VENV)/bin/python examples/demo/make_demo.py
 
 .PHONY: test
-test: $(READY)  ## run all tests
-	@$(PYTEST)
+test: $(READY)  ## run the tests: a sample of each long kind, within 10 minutes
+	@$(PYTEST) -m "not slow"
 
 # `window.sh` exits with 75 when its window closed and work remains. That is no failure, and make has
 # only one exit code for failures (2), so a target says it in words and succeeds. A script that needs
@@ -105,12 +105,26 @@ status: $(READY)  ## say how far RUN is, or every run of HUB
 
 ##@ Development
 
-.PHONY: check
-check: $(READY)  ## lint, format, types, and all tests with warnings as errors
+.PHONY: lint
+lint: $(READY)  ## lint, format and types
 	$(VENV)/bin/python -m ruff check .
 	$(VENV)/bin/python -m ruff format --check .
 	$(VENV)/bin/python -m mypy
-	$(PYTEST)
+
+.PHONY: test-slow
+test-slow: $(READY)  ## run the tests that take long: the rest of those kinds
+	@$(PYTEST) -m slow
+
+.PHONY: check
+check: lint test test-slow  ## lint, format, types and all tests, as continuous integration does
+
+.PHONY: mutants
+mutants: $(READY)  ## make ptyrun wrong in a hundred ways and see each noticed (MUTANTS=words: only those)
+	@$(VENV)/bin/python -m tests.mutants $(MUTANTS)
+
+.PHONY: faults
+faults: $(READY)  ## let the disk fail at every call, in every way, and see the next session heal it
+	@$(VENV)/bin/python -m tests.faults $(FAULTS)
 
 .PHONY: format
 format: $(READY)  ## put the code into its format

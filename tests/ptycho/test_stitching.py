@@ -20,8 +20,9 @@ def stitched(cuts: list[int]) -> tuple[bytes, bytes]:
     stitcher = Stitcher((40, 36), 8)
     for part in np.split(np.arange(300), sorted(cuts)):
         stitcher.add(PATCHES[part], POSITIONS[part], COUNTS[part])
-    stitched_object, coverage = stitcher.result()
-    return stitched_object.tobytes(), coverage.tobytes()
+    # The sums: rounded to complex64, two orders of summing look alike.
+    total, coverage = stitcher.sums()
+    return total.tobytes(), coverage.tobytes()
 
 
 WHOLE = stitched([])
@@ -65,6 +66,25 @@ def test_a_patch_between_pixels_is_interpolated() -> None:
     assert coverage.sum() == 4
 
 
+def test_a_patch_is_shifted_by_its_own_fraction_along_each_axis() -> None:
+    stitcher = Stitcher((8, 8), 2)
+    patch = np.array([[1, 2j], [4, 8j]], "c8")
+    stitcher.add(patch[None], np.array([[4.25, 4.5]]))
+    total, _ = stitcher.sums()
+    down = np.array([[0.75, 0], [0.25, 0.75], [0, 0.25]])
+    right = np.array([[0.5, 0.5, 0], [0, 0.5, 0.5]])
+    assert np.array_equal(total[3:6, 3:6], down @ patch @ right)
+    assert np.count_nonzero(total) == 9
+
+
+def test_a_patch_half_outside_counts_where_it_is_inside() -> None:
+    stitcher = Stitcher((8, 8), 4)
+    stitcher.add(np.ones((2, 4, 4), "c8"), np.array([[0.0, 4.0], [8.0, 8.0]]))
+    expected = np.zeros((8, 8))
+    expected[:2, 2:6] = expected[6:, 6:] = 1
+    assert np.array_equal(stitcher.sums()[1], expected)
+
+
 def test_a_weight_counts_like_a_repeated_patch() -> None:
     once, often = Stitcher((40, 36), 8), Stitcher((40, 36), 8)
     once.add(PATCHES, POSITIONS, COUNTS)
@@ -94,6 +114,15 @@ def test_the_smallest_object_holds_every_patch_and_no_negative_position() -> Non
     assert object_shape(np.array([[4.0, 10.5], [20.0, 4.0]]), 8) == (24, 15)
     with pytest.raises(GeometryError, match="negative"):
         object_shape(np.array([[-1.0, 3.0]]), 8)
+
+
+def test_upstream_s_canvas_lies_around_the_mean_of_the_offsets() -> None:
+    image = truth()
+    corners = np.array([[12, 14], [12, 22], [20, 14], [20, 22]])
+    patches = np.stack([image[y - 4 : y + 4, x - 4 : x + 4] for y, x in corners])
+    canvas, origin_px = reassemble_upstream(patches, corners.astype(float), 8)
+    assert (canvas.shape, origin_px) == ((16, 16), (8.0, 10.0))
+    assert np.allclose(canvas, image[8:24, 10:26], rtol=1e-6)
 
 
 @pytest.mark.parametrize(("case", "crop"), list(enumerate([20, 10, 64, 20, 14])))

@@ -1,0 +1,126 @@
+"""Do the tests notice when ptyrun is wrong?
+
+Applies each change of ``list.toml``, one at a time, to a copy of the code, and runs the tests that
+are to notice. Exit code 1 if one of them is not noticed, 2 if the list no longer fits the code.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from enum import StrEnum
+from pathlib import Path
+
+from tests.mutants.mutant import Mutant, StaleError, read
+from tests.mutants.tree import ROOT, Tree
+
+TIMEOUT_S = 120.0
+PASSED, FAILED = 0, 1
+
+
+class Verdict(StrEnum):
+    """What became of a mutant."""
+
+    KILLED = "killed"
+    SURVIVED = "SURVIVED"
+    UNJUDGED = "NOT JUDGED"
+
+
+def judge(mutant: Mutant, tree: Tree, timeout_s: float) -> tuple[Verdict, str]:
+    """Run its tests on the changed tree; with what they said."""
+    with mutant.applied(tree.folder):
+        code, said = tree.pytest(mutant.tests, timeout_s)
+    if code == PASSED:
+        return Verdict.SURVIVED, said
+    # Tests that do not end have noticed; those that cannot even be collected have not.
+    return (Verdict.KILLED if code in (FAILED, None) else Verdict.UNJUDGED), said
+
+
+def unchanged_passes(mutants: list[Mutant], tree: Tree) -> bool:
+    """Whether the tests pass without any change: otherwise they would notice nothing."""
+    tests = sorted({test for mutant in mutants for test in mutant.tests})
+    code, said = tree.pytest(tests, 1200)
+    if code != PASSED:
+        print(said[-6000:], "the tests fail without any change", sep="\n", file=sys.stderr)
+    return code == PASSED
+
+
+def main() -> int:
+    """Judge the mutants whose name or file holds one of the words given; all without words."""
+    parser = argparse.ArgumentParser("make mutants", description=__doc__)
+    parser.add_argument("words", nargs="*", help="judge only those whose name or file holds a word")
+    parser.add_argument(
+        "--list", action="store_true", help="only see whether the list fits the code"
+    )
+    parser.add_argument("--side-by-side", type=int, default=2, help="how many at once (default: 2)")
+    parser.add_argument(
+        "--no-baseline", action="store_true", help="take for granted that tests pass"
+    )
+    parser.add_argument("-v", "--verbose", action="store_true", help="print what tests said")
+    asked = parser.parse_args()
+    try:
+        chosen = [mutant for mutant in read() if _is_asked_for(mutant, asked.words)]
+    except StaleError as error:
+        print(f"the list is stale: {error}", file=sys.stderr)
+        return 2
+    stale = [error for mutant in chosen if (error := _staleness(mutant))]
+    for error in stale:
+        print(f"the list is stale: {error}", file=sys.stderr)
+    print(f"{len(chosen)} mutants, {len(stale)} of them stale", flush=True)
+    mutants = [mutant for mutant in chosen if not _staleness(mutant)]
+    verdicts: list[Verdict] | None = []
+    if mutants and not asked.list:
+        with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
+            verdicts = _judged(mutants, Path(folder), asked)
+        if verdicts is None:
+            return 2
+        print(", ".join(f"{verdicts.count(each)} {each.lower()}" for each in Verdict))
+    if stale:
+        return 2
+    return 0 if all(each is Verdict.KILLED for each in verdicts) else 1
+
+
+def _is_asked_for(mutant: Mutant, words: list[str]) -> bool:
+    return not words or any(word in f"{mutant.file}: {mutant.name}" for word in words)
+
+
+def _staleness(mutant: Mutant) -> str:
+    try:
+        mutant.text(ROOT)
+    except StaleError as error:
+        return str(error)
+    return ""
+
+
+def _judged(mutants: list[Mutant], folder: Path, asked: argparse.Namespace) -> list[Verdict] | None:
+    count = max(1, min(asked.side_by_side, len(mutants)))
+    for number in range(count):
+        (folder / str(number)).mkdir()
+    trees = [Tree(folder / str(number)) for number in range(count)]
+    if not trees[0].is_the_one_imported():
+        print("processes of the copy import another ptyrun", file=sys.stderr)
+        return None
+    if not asked.no_baseline and not unchanged_passes(mutants, trees[0]):
+        return None
+    idle = [*trees]
+
+    def one(mutant: Mutant) -> Verdict:
+        tree = idle.pop()
+        began_s = time.monotonic()
+        verdict, said = judge(mutant, tree, TIMEOUT_S)
+        idle.append(tree)
+        took_s = time.monotonic() - began_s
+        print(f"{verdict:10}  {took_s:4.0f} s  {mutant.file}: {mutant.name}", flush=True)
+        if asked.verbose or verdict is Verdict.UNJUDGED:
+            print(said[-3000:], flush=True)
+        return verdict
+
+    with ThreadPoolExecutor(count) as pool:
+        return list(pool.map(one, mutants))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -8,10 +8,13 @@ from pathlib import Path
 
 from ptyrun.ahead import ImportsAhead
 from ptyrun.config import ArmKind, CompareConfig, SessionOptions
+from ptyrun.engine import presence
 from ptyrun.engine.manifest import Manifest
+from ptyrun.engine.planning import CurrentPlan
 from ptyrun.engine.window import Window
 from ptyrun.engine.work import Outcome
 from ptyrun.errors import ExitCode, UsageError
+from ptyrun.paths import RunPaths
 from ptyrun.progress import SILENT, Watcher, predicting
 from ptyrun.results import Results
 
@@ -69,7 +72,10 @@ def compare(
 
     _check_arms(config, session)
     admit = _debug_gate(config, session, watcher)
-    planned = plan.plan(config, new=new, invalidate=invalidate, watcher=watcher, admit=admit)
+    patience_s = min(presence.PATIENCE_S, Window(session.window_s).remaining_s)
+    planned = plan.plan(
+        config, new=new, invalidate=invalidate, watcher=watcher, admit=admit, patience_s=patience_s
+    )
     if planned.set_aside is not None:
         watcher.note(f"the run that was there is now {planned.set_aside}")
     if work is None:
@@ -87,6 +93,8 @@ def compare(
         return ComparisonOutcome(ExitCode.INCOMPLETE, outcome)
     from ptyrun.stages import finalize, report
 
+    # What another command planned here meanwhile is not what this one was asked for.
+    CurrentPlan(RunPaths(config.output_dir), planned.manifest).insist()
     results = finalize.finalize(config.output_dir, watcher=watcher)
     report.report(config.output_dir, watcher=watcher)
     return ComparisonOutcome(ExitCode.COMPLETE, outcome, results)

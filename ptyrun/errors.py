@@ -62,6 +62,12 @@ class IdentityError(UsageError):
     """A run's inputs or configuration changed since it was planned."""
 
 
+class ReplacedError(IdentityError):
+    """The plan of a run was replaced under a session; what was not yet committed is dropped."""
+
+    exit_code = ExitCode.INCOMPLETE
+
+
 class SchemaError(UsageError):
     """A document on disk is newer than this ptyrun, or not such a document."""
 

@@ -14,19 +14,17 @@ from numpy.typing import NDArray
 
 from ptyrun.engine.batches import FittingBatch
 from ptyrun.engine.index import check_indices
-from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.loader import Batch, Loader
 from ptyrun.engine.manifest import ArmPlan
+from ptyrun.engine.opening import OpenedSession
 from ptyrun.engine.records import ArmOpened, Started
 from ptyrun.engine.schedule import Schedule, Stretch
-from ptyrun.engine.session import SessionLedger
-from ptyrun.engine.store import ChunkWriter
-from ptyrun.engine.window import Window, estimate, nothing_begun, nothing_fits
+from ptyrun.engine.store import ChunkWriter, compression_of
+from ptyrun.engine.window import estimate, nothing_begun, nothing_fits
 from ptyrun.engine.work import FATAL, OpenWork, Work
 from ptyrun.engine.writer import Finished, Writer
 from ptyrun.errors import ExitCode, OutOfMemoryError, PredictionError
 from ptyrun.host.signals import Interrupts
-from ptyrun.paths import RunPaths
 
 MAX_FAILURES_IN_A_ROW = 8
 GRACE_S = 5.0  # after a signal, a chunk that ends within it is finished, another one dropped
@@ -46,17 +44,17 @@ class Stop:
 class Bench:
     """What the arms of one session have in common."""
 
-    paths: RunPaths
-    ledger: Ledger
-    session: SessionLedger
-    window: Window
+    opened: OpenedSession
     interrupts: Interrupts
     tell: Tell
-    compression: str = "none"
     began_work: bool = False
     startup_s: float = field(init=False)
 
     def __post_init__(self) -> None:
+        self.paths = self.opened.paths
+        self.ledger = self.opened.ledger
+        self.session = self.opened.session
+        self.window = self.opened.window
         self.startup_s = self.window.elapsed_s
 
     def closing(self, *, waiting: bool = False) -> Stop | None:
@@ -103,10 +101,8 @@ class ArmRun:
         self._schedule = schedule
         self._work = work
         self._arm = bench.ledger.progress.arms[plan.name]
-        chunks = ChunkWriter(bench.paths, plan, bench.compression)
-        self._writer = Writer(
-            plan, work, chunks, schedule, bench.ledger, bench.session, bench.window, self._tell
-        )
+        chunks = ChunkWriter(bench.paths, plan, compression_of(bench.opened.manifest))
+        self._writer = Writer(plan, work, chunks, schedule, bench.opened, self._tell)
         self._loader = Loader(work, schedule)
         self._in_hand: Stretch | None = None
         self._outputs: NDArray[Any] = np.empty(0)

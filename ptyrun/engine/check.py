@@ -206,7 +206,7 @@ def _superseded_damages(paths: RunPaths) -> Iterator[Damage]:
 
 def _ledger_damages(ledger: Ledger) -> Iterator[Damage]:
     folder = ledger.paths.ledger.name
-    for session, digest in ledger.foreign.items():
+    for session, digest in ledger.foreign_work().items():
         detail = f"it quotes another manifest, {digest[:12]}…"
         yield Damage(Kind.LEDGER, f"{folder}/{session}{SUFFIX}", detail)
     for line in ledger.bad_lines():

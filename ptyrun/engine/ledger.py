@@ -88,7 +88,7 @@ class SessionFile:
 
 def towards_chunks(closed: Closed | None, *, tried: bool) -> bool:
     """Whether a session worked towards chunks; *tried*, if it began or committed any."""
-    return tried or closed is None or closed.exit_code != ExitCode.COMPLETE
+    return tried or closed is None or closed.exit_code not in (ExitCode.COMPLETE, ExitCode.USAGE)
 
 
 class Ledger:
@@ -153,7 +153,7 @@ class Ledger:
 
     def insist(self) -> None:
         """Raise as `open` does if what was read cannot be trusted."""
-        for session, digest in self.foreign.items():
+        for session, digest in self.foreign_work().items():
             raise IdentityError(
                 f"session {session} of this run worked on another manifest",
                 why=f"it quotes {digest[:12]}…, the manifest is {self.manifest.digest[:12]}…",
@@ -165,6 +165,15 @@ class Ledger:
                 why=f"{bad[0].why}; {len(bad)} such line(s) in all",
                 do="run `ptyrun verify RUN --repair`: what these lines said is computed again",
             )
+
+    def foreign_work(self) -> dict[str, str]:
+        """Sessions that committed to an unknown manifest, with its digest.
+
+        One that committed nothing found out in time that its plan was replaced: that is harmless.
+        """
+        with self.lock:
+            quoted = self.foreign.items()
+            return {name: digest for name, digest in quoted if self.sessions[name].commits}
 
     def bad_lines(self) -> list[BadLine]:
         """List the lines that do not prove themselves and are not yet known."""
@@ -281,7 +290,7 @@ class Ledger:
         The window at hand does not count, however many of its workers closed.
         """
         in_order = sorted(
-            (file for file in self.sessions.values() if file.opened),
+            (f for f in self.sessions.values() if f.opened and f.name not in self.foreign),
             key=lambda file: file.opened.sequence if file.opened else 0,
             reverse=True,
         )
@@ -380,8 +389,3 @@ def supersede(paths: RunPaths, manifest: Manifest) -> None:
     """
     durable.make_folder(paths.superseded)
     manifest.save(paths.superseded / f"{manifest.digest}.json")
-
-
-def is_ledger_of(paths: RunPaths) -> bool:
-    """Tell whether any session ever opened here."""
-    return paths.ledger.is_dir() and any(paths.ledger.glob(f"*{SUFFIX}"))

@@ -1,6 +1,7 @@
-"""Who plans this run now? One process at a time; the others find what it planned.
+"""Who plans this run now, and does its plan still stand?
 
-The kernel frees the lock when its holder dies.
+One process plans at a time; the others find what it planned. The kernel frees the lock when its
+holder dies.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from typing import Self
 from filelock import FileLock, Timeout
 
 from ptyrun.engine import durable
+from ptyrun.engine.manifest import Manifest
+from ptyrun.errors import InputError, ReplacedError
 from ptyrun.paths import RunPaths
 from ptyrun.progress import Watcher
 
@@ -82,3 +85,61 @@ class PlanLock:
         if self._held is not None:
             self._held.release()
             self._held = None
+
+
+class CurrentPlan:
+    """The plan that a session works on, held against the one in the folder.
+
+    Asked before each commit, it costs one `stat` as long as nobody writes the manifest again.
+
+    Parameters
+    ----------
+    paths : RunPaths
+    manifest : Manifest
+        The session's own.
+    """
+
+    def __init__(self, paths: RunPaths, manifest: Manifest) -> None:
+        self._paths = paths
+        self._manifest = manifest
+        self._seen: tuple[int, ...] = ()
+
+    def insist(self) -> None:
+        """See that nobody replaced the plan.
+
+        Raises
+        ------
+        ReplacedError
+            If the folder has another manifest, or none.
+        DamageError, SchemaError
+            If its manifest is not what ptyrun wrote.
+        StorageError
+            If the disk refuses to say.
+        """
+        identity = self._identity()
+        if identity and identity == self._seen:
+            return
+        digest = self._digest() if identity else None
+        if digest != self._manifest.digest:
+            now = f"is {digest[:12]}…" if digest else "is gone"
+            raise ReplacedError(
+                f"the plan of {self._paths.root} was replaced under this session",
+                why=f"its manifest was {self._manifest.digest[:12]}…, {now}: another command "
+                "planned this folder anew, moved or deleted it",
+                do="run the same command again; it works on the plan that is there then",
+            )
+        self._seen = identity
+
+    def _identity(self) -> tuple[int, ...]:
+        try:
+            with durable.storage_errors(self._paths.manifest):
+                found = self._paths.manifest.stat()
+        except FileNotFoundError:
+            return ()
+        return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+
+    def _digest(self) -> str | None:
+        try:
+            return Manifest.load(self._paths.manifest).digest
+        except InputError:
+            return None

@@ -19,20 +19,26 @@ from ptyrun.engine.records import BadLineError, Closed, Opened, Record, decode
 from ptyrun.engine.session import SUFFIX
 from ptyrun.errors import BusyError
 from ptyrun.paths import RunPaths
+from ptyrun.progress import SILENT, Watcher
 
+PATIENCE_S = 10.0  # a session that ends, or finds that it came too late, is gone within that
+POLL_S = 0.1
 _LONGEST_CLOSING_BYTES = 2**16
 
 
-def insist_on_nobody(paths: RunPaths) -> None:
-    """See that no session works on a run.
+def insist_on_nobody(paths: RunPaths, patience_s: float = 0.0, watcher: Watcher = SILENT) -> None:
+    """See that no session works on a run, or starts to: its end may be waited for.
 
     Raises
     ------
     BusyError
-        If one does; the error names its process.
+        If one does after *patience_s*; the error names its process.
     """
-    for session, opened in _unclosed(paths):
-        if _is_at_work(paths, session, opened):
+    until_s = time.monotonic() + patience_s
+    told = False
+    while (opened := _at_work(paths)) is not None:
+        left_s = until_s - time.monotonic()
+        if left_s <= 0:
             raise BusyError(
                 f"a session is at work on {paths.root}",
                 why=f"process {opened.pid} on {opened.host}, since {opened.opened_at}; what it "
@@ -40,6 +46,20 @@ def insist_on_nobody(paths: RunPaths) -> None:
                 do="wait for its end, or end it with a signal or `ptyrun stop`; then call this "
                 "again",
             )
+        if not told:
+            watcher.note(
+                f"process {opened.pid} on {opened.host} works on {paths.root}: its end is waited "
+                f"for, at most {patience_s:.0f} s"
+            )
+            told = True
+        time.sleep(min(POLL_S, left_s))
+
+
+def _at_work(paths: RunPaths) -> Opened | None:
+    for session, opened in _unclosed(paths):
+        if _is_at_work(paths, session, opened):
+            return opened
+    return None
 
 
 def _is_at_work(paths: RunPaths, session: str, opened: Opened) -> bool:

@@ -79,7 +79,7 @@ def _write_down(session: SessionLedger, records: list[Record]) -> None:
 
 def _is_foreign_session(damage: Damage, ledger: Ledger) -> bool:
     folder = ledger.paths.ledger.name
-    return damage.path in {f"{folder}/{session}.jsonl" for session in ledger.foreign}
+    return damage.path in {f"{folder}/{session}.jsonl" for session in ledger.foreign_work()}
 
 
 def _restore_metadata(paths: RunPaths, manifest: Manifest, damages: list[Damage]) -> None:

@@ -10,23 +10,20 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import ptyrun
-from ptyrun.engine import state
 from ptyrun.engine.arm_run import ArmRun, Bench, Stop, Tell, opened_work
 from ptyrun.engine.check import size_damages
-from ptyrun.engine.claims import LEASE_S, Claims
+from ptyrun.engine.claims import LEASE_S
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import ArmPlan, Manifest
+from ptyrun.engine.opening import OpenedSession, opened_session
 from ptyrun.engine.progress import MAX_ATTEMPTS
-from ptyrun.engine.records import Closed
 from ptyrun.engine.repair import forgotten
 from ptyrun.engine.schedule import Quota, Schedule
-from ptyrun.engine.store import compression_of, sweep
+from ptyrun.engine.store import sweep
 from ptyrun.engine.window import Window
 from ptyrun.engine.work import Event, Listener, NotOpenedError, OpenWork, Outcome
-from ptyrun.errors import ExitCode, NoProgressError, PtyrunError, StorageError
+from ptyrun.errors import ExitCode, NoProgressError
 from ptyrun.host.signals import INTERRUPTED, Interrupts
-from ptyrun.paths import RunPaths
 
 WINDOWS_WITHOUT_PROGRESS = 3
 WAIT_S = 0.2
@@ -83,6 +80,8 @@ def run(
 
     Raises
     ------
+    ReplacedError
+        If the plan in the folder is another one, or becomes another one.
     IdentityError
         If the ledger quotes another manifest.
     DamageError
@@ -94,22 +93,39 @@ def run(
     UsageError, BlockedError
         As raised by the work.
     """
-    paths = RunPaths(run_dir)
+    for name in arms or ():
+        manifest.arm(name)
+    with opened_session(
+        run_dir, window, manifest=manifest, shared=shared, lease_s=lease_s, crew=crew
+    ) as opened:
+        return work(
+            opened,
+            open_work,
+            arms=arms,
+            max_chunks=max_chunks,
+            progress=progress,
+            max_attempts=max_attempts,
+            interrupts=interrupts,
+        )
+
+
+def work(
+    opened: OpenedSession,
+    open_work: OpenWork,
+    *,
+    arms: Sequence[str] | None = None,
+    max_chunks: int | None = None,
+    progress: Listener | None = None,
+    max_attempts: int = MAX_ATTEMPTS,
+    interrupts: Interrupts | None = None,
+) -> Outcome:
+    """Compute in a session that was opened before, as `run` does in one of its own."""
+    manifest, ledger = opened.manifest, opened.ledger
     plans = [manifest.arm(name) for name in arms] if arms is not None else list(manifest.arms)
-    ledger = Ledger.open(paths, manifest)
     with interrupts or Interrupts() as interrupts:
-        session = ledger.begin(window.budget_s, window.process, ptyrun.__version__, crew)
-        claims = Claims(paths.claims, session.name, shared=shared, lease_s=lease_s)
-        bench = Bench(paths, ledger, session, window, interrupts, _teller(ledger, progress))
-        bench.compression = compression_of(manifest)
-        life = _Session(bench, plans, claims, Quota(max_chunks), max_attempts)
-        try:
-            return life.end(life.work(open_work))
-        except BaseException as error:
-            life.end_by(error)
-            raise
-        finally:
-            claims.close()
+        bench = Bench(opened, interrupts, _teller(ledger, progress))
+        life = _Session(bench, plans, Quota(max_chunks), max_attempts)
+        return life.end(life.work(open_work))
 
 
 def _teller(ledger: Ledger, listener: Listener | None) -> Tell:
@@ -140,13 +156,11 @@ def _teller(ledger: Ledger, listener: Listener | None) -> Tell:
 class _Session:
     """The life of one process on a run."""
 
-    def __init__(
-        self, bench: Bench, plans: list[ArmPlan], claims: Claims, quota: Quota, max_attempts: int
-    ) -> None:
+    def __init__(self, bench: Bench, plans: list[ArmPlan], quota: Quota, max_attempts: int) -> None:
         self._bench = bench
         self._quota = quota
         self._ledger = bench.ledger
-        self._committed_before = bench.ledger.progress.chunks_committed
+        claims = bench.opened.claims
         self._schedules = {
             plan.name: Schedule(plan, bench.ledger, claims, quota, max_attempts=max_attempts)
             for plan in plans
@@ -219,7 +233,7 @@ class _Session:
         """
         self._ledger.refresh()
         outcome = self._outcome(stop)
-        if outcome.stop is ExitCode.INCOMPLETE and not self._progress():
+        if outcome.stop is ExitCode.INCOMPLETE and not self._bench.opened.progress():
             row = 1 + self._ledger.windows_without_progress()
             if row >= WINDOWS_WITHOUT_PROGRESS and outcome.reason != INTERRUPTED:
                 raise NoProgressError(
@@ -227,29 +241,9 @@ class _Session:
                     why=outcome.reason,
                     do="give a longer window, or plan into another folder with smaller chunks",
                 )
-        self._close(outcome.stop, outcome.reason)
+        self._bench.opened.close(int(outcome.stop), outcome.reason)
+        self._bench.tell("closing", None, None, outcome.reason)
         return outcome
-
-    def end_by(self, error: BaseException) -> None:
-        """Write down that the session ends in *error*, if the disk still takes it."""
-        code = error.exit_code if isinstance(error, PtyrunError) else ExitCode.FAILED
-        what = error.args[0] if isinstance(error, PtyrunError) else str(error)
-        try:
-            self._close(code, f"{type(error).__name__}: {what}")
-        except StorageError:
-            self._bench.session.abandon()
-
-    def _progress(self) -> int:
-        """Count the chunks that anybody committed since this session began."""
-        return max(0, self._ledger.progress.chunks_committed - self._committed_before)
-
-    def _close(self, code: ExitCode, reason: str) -> None:
-        progress = self._progress()
-        closed = Closed(int(code), reason, progress, self._bench.window.elapsed_s)
-        self._bench.session.close(closed)
-        if progress:
-            state.save(self._ledger)
-        self._bench.tell("closing", None, None, reason)
 
     def _outcome(self, stop: Stop | None) -> Outcome:
         arms = [self._ledger.progress.arms[plan.name] for plan in self._plans]

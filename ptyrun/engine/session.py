@@ -29,6 +29,7 @@ class SessionLedger:
         self._ledger = ledger
         self._file = durable.AppendFile(ledger.paths.ledger / f"{name}{SUFFIX}")
         self._sum = ledger.adopt(name)
+        self._abandoned = False
         self.append([opened])
 
     def append(self, records: Sequence[Record], *, sync: bool = True) -> None:
@@ -55,12 +56,18 @@ class SessionLedger:
         """How often it began to compute."""
         return self._sum.stretches
 
+    @property
+    def is_over(self) -> bool:
+        """Whether it was closed, or let go of."""
+        return self._abandoned or self._sum.closed is not None
+
     def close(self, closed: Closed) -> None:
         """Say why the session ends; a second call does nothing."""
-        if self._sum.closed is None:
+        if not self.is_over:
             self.append([replace(closed, at_s=round(closed.at_s, 3))])
             self._file.close()
 
     def abandon(self) -> None:
         """Let go of the file without a word: the disk refuses."""
+        self._abandoned = True
         self._file.close()

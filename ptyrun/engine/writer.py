@@ -19,14 +19,13 @@ from typing import Any
 from numpy.typing import NDArray
 
 from ptyrun.engine import memory
-from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import ArmPlan, Fact
+from ptyrun.engine.opening import OpenedSession
 from ptyrun.engine.records import Committed, Failed
 from ptyrun.engine.schedule import Schedule, Stretch
-from ptyrun.engine.session import SessionLedger
 from ptyrun.engine.store import ChunkWriter, Stored
-from ptyrun.engine.window import Window
 from ptyrun.engine.work import FATAL, Work
+from ptyrun.errors import PtyrunError, StorageError
 
 WAITING_BYTES = 32 * 2**20
 # A large chunk and what it takes to judge it, in sizes of the chunk.
@@ -65,19 +64,18 @@ class Writer:
         work: Work,
         chunks: ChunkWriter,
         schedule: Schedule,
-        ledger: Ledger,
-        session: SessionLedger,
-        window: Window,
+        opened: OpenedSession,
         tell: Callable[[str, int, str], None],
     ) -> None:
         self._plan = plan
-        self._arm = ledger.progress.arms[plan.name]
+        self._arm = opened.ledger.progress.arms[plan.name]
         self._work = work
         self._chunks = chunks
         self._schedule = schedule
-        self._ledger = ledger
-        self._session = session
-        self._window = window
+        self._current = opened.plan
+        self._ledger = opened.ledger
+        self._session = opened.session
+        self._window = opened.window
         self._tell = tell
         self._waiting: deque[Finished] = deque()
         self._waiting_bytes = 0
@@ -148,7 +146,16 @@ class Writer:
                     self._unwritten -= n_written
                     self._changed.notify_all()
         except BaseException as error:
-            self.error = error
+            self.error = self._cause(error)
+
+    def _cause(self, error: BaseException) -> BaseException:
+        """Say what an error of the disk comes from: the folder was moved away, perhaps."""
+        if isinstance(error, OSError | StorageError):
+            try:
+                self._current.insist()
+            except PtyrunError as cause:
+                return cause
+        return error
 
     def _next_group(self) -> list[Finished]:
         with self._changed:
@@ -164,6 +171,7 @@ class Writer:
             return group
 
     def _commit(self, group: list[Finished]) -> None:
+        self._current.insist()  # no byte of a replaced plan may lie where the new one writes
         self._ledger.refresh()
         began_s = time.monotonic()
         failed: dict[int, int] = {}
@@ -179,6 +187,7 @@ class Writer:
             stored, refusal = self._chunks.write({c: each.outputs for c, each in good.items()})
             write_s = round((time.monotonic() - began_s) / len(group), 6)
             records = [self._record(done, c, good[c], write_s) for c, done in stored.items()]
+            self._current.insist()
             self._session.append(records)
             self.failed_in_a_row = 0
             # What fitted counts, also where a full disk refused the rest.

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ptyrun.engine.ledger import Ledger
+from ptyrun.errors import ExitCode
 from ptyrun.paths import RunPaths
 
 STAMP = "%Y%m%dT%H%M%SZ"
@@ -16,7 +17,11 @@ def standing(paths: RunPaths, ledger: Ledger) -> Path | None:
 
     Blockers are kept for people. One that a later session went past is history.
     """
-    opened = [each.opened.opened_at for each in ledger.sessions.values() if each.opened]
+    opened = [
+        each.opened.opened_at
+        for each in ledger.sessions.values()
+        if each.opened and not (each.closed and each.closed.exit_code == ExitCode.USAGE)
+    ]
     began = max(map(datetime.fromisoformat, opened), default=datetime.min.replace(tzinfo=UTC))
     later = [path for path in paths.blocked.glob("*.md") if _left_at(path, began) >= began]
     return max(later, default=None)

@@ -43,6 +43,7 @@ def plan(
     invalidate: Collection[str] = (),
     watcher: Watcher = SILENT,
     admit: Callable[[Manifest], None] | None = None,
+    patience_s: float = presence.PATIENCE_S,
 ) -> Plan:
     """Write what *config* will compute, or see that the run on disk computes just that.
 
@@ -58,6 +59,8 @@ def plan(
         stands for the options of assembly and evaluation, which no chunk depends on.
     admit : callable, optional
         Given what is wanted, its groups not drawn yet; raises if that must not be planned.
+    patience_s : float
+        How long the end of a session is waited for whose plan is to be replaced.
 
     Raises
     ------
@@ -87,6 +90,8 @@ def plan(
         current = None if new else _current(paths)
         aside = None
         if current is None:
+            # First, since drawing takes long; while the lock is held, no further one begins.
+            presence.insist_on_nobody(paths, patience_s, watcher)
             manifest = _draw(wanted, config, scan, watcher)
             _tell(config, found, scan, watcher)
             # Not before the new plan stands: an input that cannot be used leaves the old run there.
@@ -101,6 +106,7 @@ def plan(
         changed = changes(_without_draw(current), _like(wanted, current))
         if changed:
             _refuse_changes(changed, invalidate)
+            presence.insist_on_nobody(paths, patience_s, watcher)
             manifest = _draw(wanted, config, scan, watcher)
             _tell(config, found, scan, watcher)
             presence.insist_on_nobody(paths)
@@ -274,7 +280,7 @@ def _refuse_foreign_ledger(paths: RunPaths, manifest: Manifest) -> None:
     """A manifest that was lost may be planned again, if it is the one that the ledger quotes."""
     happened = ledger.Ledger(paths, manifest)
     happened.refresh()
-    if happened.foreign:
+    if happened.foreign_work():
         raise DamageError(
             f"{paths.root} has a ledger but not the manifest that it belongs to",
             why="manifest.json was lost or damaged, and this command plans something else",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import shlex
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from functools import cache
 from pathlib import Path
 
@@ -13,8 +13,8 @@ from ptyrun.config import SessionOptions
 from ptyrun.devices import hold_devices
 from ptyrun.engine import runner
 from ptyrun.engine.batches import FittingBatch
-from ptyrun.engine.ledger import is_ledger_of
 from ptyrun.engine.manifest import ArmPlan, Manifest
+from ptyrun.engine.opening import OpenedSession, opened_session
 from ptyrun.engine.window import Window
 from ptyrun.engine.work import Event, NotOpenedError, Outcome
 from ptyrun.errors import BlockedError, ModelError
@@ -53,6 +53,8 @@ def run(run_dir: Path, session: SessionOptions | None = None, watcher: Watcher =
     ------
     IdentityError
         If an input changed since the run was planned.
+    ReplacedError
+        If the run's plan is replaced while this session works.
     BusyError
         If another run holds a device that this one needs.
     BlockedError
@@ -60,72 +62,79 @@ def run(run_dir: Path, session: SessionOptions | None = None, watcher: Watcher =
     """
     session = session or SessionOptions()
     paths = RunPaths(run_dir)
-    manifest = Manifest.load(paths.manifest)
-    refuse_changed_inputs(manifest, paths)
+    planned = Manifest.load(paths.manifest)
+    for name in session.arms or ():
+        planned.arm(name)
     window = Window(session.window_s)
-    interrupts = Interrupts()
-
-    # In a crew each worker waits for the last ones, which is nothing to tell.
-    notes = ("demoted",) if session.crew else ("demoted", "waiting")
-    shown = _Progress(manifest, watcher, notes)
     try:
-        with ExitStack() as held:
-            held.enter_context(session_log(paths.logs))
-
-            def is_closing() -> bool:
-                return interrupts.reason is not None or window.remaining_s <= 0
-
-            @cache
-            def hold() -> None:
-                held.enter_context(
-                    hold_devices(
-                        run_dir,
-                        session.device_wait_s,
-                        session.lock_cpu,
-                        watcher,
-                        session.crew,
-                        is_closing,
-                    )
-                )
-
-            def open_work(arm: ArmPlan, fitting: FittingBatch) -> PatchWork:
-                hold()  # before a framework takes hold of the device, and only if one will
-                return _open_work(arm, fitting, manifest, paths, watcher)
-
-            # Of a crew, somebody begins with each arm, and finds out as early.
-            with suppress(NotOpenedError):  # the session itself says that its window closed
-                for arm in [] if session.crew else untold_arms(manifest, paths, session.arms):
-                    hold()
-                    _try(arm, manifest, paths)
-            return runner.run(
+        with (
+            session_log(paths.logs),
+            opened_session(
                 run_dir,
-                manifest,
-                open_work,
-                window=window,
-                arms=session.arms,
-                max_chunks=session.max_chunks,
+                window,
                 shared=session.shared_folder,
                 crew=session.crew,
-                progress=shown,
-                interrupts=interrupts,
-            )
+                watcher=watcher,
+            ) as opened,
+        ):
+            return _compute(opened, session, watcher)
     except BlockedError as error:
         resume = f"ptyrun run {shlex.quote(str(run_dir))}"
         raise gates.block(paths, error, resume) from error
-    finally:
-        shown.close()
 
 
-def untold_arms(
-    manifest: Manifest, paths: RunPaths, only: Sequence[str] | None = None
-) -> list[ArmPlan]:
+def _compute(opened: OpenedSession, session: SessionOptions, watcher: Watcher) -> Outcome:
+    manifest, paths, window = opened.manifest, opened.paths, opened.window
+    refuse_changed_inputs(manifest, paths)
+    interrupts = Interrupts()
+
+    def is_closing() -> bool:
+        return interrupts.reason is not None or window.remaining_s <= 0
+
+    # In a crew each worker waits for the last ones, which is nothing to tell.
+    notes = ("demoted",) if session.crew else ("demoted", "waiting")
+    with ExitStack() as held:
+        shown = held.enter_context(closing(_Progress(manifest, watcher, notes)))
+
+        @cache
+        def hold() -> None:
+            held.enter_context(
+                hold_devices(
+                    paths.root,
+                    session.device_wait_s,
+                    session.lock_cpu,
+                    watcher,
+                    session.crew,
+                    is_closing,
+                )
+            )
+
+        def open_work(arm: ArmPlan, fitting: FittingBatch) -> PatchWork:
+            hold()  # before a framework takes hold of the device, and only if one will
+            return _open_work(arm, fitting, manifest, paths, watcher)
+
+        # Of a crew, somebody begins with each arm, and finds out as early.
+        if opened.is_first and not session.crew:
+            with suppress(NotOpenedError):  # the session itself says that its window closed
+                for arm in untold_arms(manifest, session.arms):
+                    hold()
+                    _try(arm, manifest, paths)
+        return runner.work(
+            opened,
+            open_work,
+            arms=session.arms,
+            max_chunks=session.max_chunks,
+            progress=shown,
+            interrupts=interrupts,
+        )
+
+
+def untold_arms(manifest: Manifest, only: Sequence[str] | None = None) -> list[ArmPlan]:
     """Arms whose model does not tell by its file whether it suits the scan, and comes later.
 
     Such a model is tried before the first chunk of the first session: otherwise a mistake would
     be found after all the work on the arms before it.
     """
-    if is_ledger_of(paths):
-        return []
     arms = [arm for arm in manifest.arms if arm.n_chunks and (only is None or arm.name in only)]
     return [arm for arm in arms[1:] if not _tells(arm, manifest)]
 

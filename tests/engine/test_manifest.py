@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -117,10 +118,28 @@ def test_an_unknown_arm_is_refused_with_the_names_there_are() -> None:
 def test_every_changed_character_of_a_manifest_is_found() -> None:
     text = toy_manifest().to_json()
     for place, character in enumerate(text):
-        for bit in (1, 2, 16):
-            flipped = text[:place] + chr(ord(character) ^ bit) + text[place + 1 :]
+        for bit in range(8):
+            flipped = text[:place] + chr(ord(character) ^ 1 << bit) + text[place + 1 :]
             with pytest.raises((DamageError, SchemaError)):
                 Manifest.from_json(flipped)
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda text: text.rstrip("\n"),
+        lambda text: text + "\n",
+        lambda text: json.dumps(json.loads(text), sort_keys=True, allow_nan=False),
+        lambda text: text.replace('"TOY', '"\\u0054OY').replace('"ONE"', '"\\u004fNE"'),
+    ],
+    ids=["without its last newline", "with one more", "laid out otherwise", "escaped otherwise"],
+)
+def test_a_manifest_of_equal_content_and_another_text_is_found(edit: Callable[[str], str]) -> None:
+    text = toy_manifest().to_json()
+    edited = edit(text)
+    assert edited != text and json.loads(edited) == json.loads(text)
+    with pytest.raises(DamageError, match="not what was written"):
+        Manifest.from_json(edited)
 
 
 def test_a_newer_schema_is_refused_by_name() -> None:

@@ -210,8 +210,10 @@ def test_another_manifest_is_refused_before_any_work(tmp_path: Path) -> None:
 def test_a_changed_index_array_is_refused_before_any_work(tmp_path: Path) -> None:
     manifest = planned(tmp_path, toy_manifest())
     arm = replace(manifest.arms[0], index_sha256={"index/one/frames": "0" * 64})
+    changed = replace(manifest, arms=(arm,))
+    changed.save(RunPaths(tmp_path).manifest)
     with pytest.raises(DamageError, match="index/one/frames"):
-        run(tmp_path, replace(manifest, arms=(arm,)), ToyWork, window=Window())
+        run(tmp_path, changed, ToyWork, window=Window())
     assert not commits(tmp_path)
 
 

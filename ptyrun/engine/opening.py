@@ -1,0 +1,167 @@
+"""How does a session begin, and how is it written down that it ended?
+
+A session stands in the ledger before anything that takes long (hashing inputs, waiting for a
+device, importing a framework), so that whoever replaces a plan sees it; and it looks at the plan
+once more when it stands there, so that it never works on one that was replaced before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import ptyrun
+from ptyrun.engine import state
+from ptyrun.engine.claims import LEASE_S, Claims
+from ptyrun.engine.ledger import Ledger
+from ptyrun.engine.manifest import Manifest
+from ptyrun.engine.planning import CurrentPlan, PlanLock
+from ptyrun.engine.records import Closed
+from ptyrun.engine.session import SessionLedger
+from ptyrun.engine.window import Window
+from ptyrun.errors import (
+    ExitCode,
+    IdentityError,
+    Leaving,
+    PtyrunError,
+    ReplacedError,
+    StorageError,
+)
+from ptyrun.host.signals import INTERRUPTED
+from ptyrun.paths import RunPaths
+from ptyrun.progress import SILENT, Watcher
+
+PLANS_TRIED = 3
+
+
+@dataclass(frozen=True)
+class OpenedSession:
+    """One process's life on a run, from its first line in the ledger to the last."""
+
+    paths: RunPaths
+    manifest: Manifest
+    ledger: Ledger
+    session: SessionLedger
+    claims: Claims
+    window: Window
+    plan: CurrentPlan
+    committed_before: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "committed_before", self.ledger.progress.chunks_committed)
+
+    @property
+    def is_first(self) -> bool:
+        """Whether no session before this one opened a model or committed anything."""
+        arms = self.ledger.progress.arms.values()
+        return not any(arm.load_s or arm.chunks_committed for arm in arms)
+
+    def progress(self) -> int:
+        """Count the chunks that anybody committed since this session began."""
+        return max(0, self.ledger.progress.chunks_committed - self.committed_before)
+
+    def close(self, code: int, reason: str) -> None:
+        """Write down how the session ended; a second call does nothing."""
+        if self.session.is_over:
+            return
+        progress = self.progress()
+        self.session.close(Closed(code, reason, progress, self.window.elapsed_s))
+        if progress:
+            state.save(self.ledger)
+
+    def close_by(self, error: BaseException) -> None:
+        """Write down that the session ends in *error*, if the disk still takes it."""
+        try:
+            self.close(*_ending(error))
+        except StorageError:
+            self.session.abandon()
+
+
+def _ending(error: BaseException) -> tuple[int, str]:
+    if isinstance(error, Leaving):  # a signal while no chunk was in hand
+        return int(ExitCode.INCOMPLETE), INTERRUPTED
+    what = error.args[0] if isinstance(error, PtyrunError) else str(error)
+    code = error.exit_code if isinstance(error, PtyrunError) else ExitCode.FAILED
+    return int(code), f"{type(error).__name__}: {what}"
+
+
+@contextmanager
+def opened_session(
+    run_dir: Path,
+    window: Window,
+    *,
+    manifest: Manifest | None = None,
+    shared: bool = False,
+    lease_s: float = LEASE_S,
+    crew: str = "",
+    watcher: Watcher = SILENT,
+) -> Iterator[OpenedSession]:
+    """Open a session on a run; however this ends, the ledger says so.
+
+    Parameters
+    ----------
+    run_dir : Path
+    window : Window
+    manifest : Manifest, optional
+        The plan to work on; by default the one in the folder, whichever that is once the session
+        stands in the ledger.
+    shared, lease_s, crew
+        As for `ptyrun.engine.runner.run`.
+    watcher : Watcher
+        Told when a process that plans is waited for.
+
+    Raises
+    ------
+    ReplacedError
+        If the folder holds another plan than *manifest*.
+    IdentityError, DamageError, SchemaError
+        As `Ledger.open`.
+    """
+    paths = RunPaths(run_dir)
+
+    def opened(planned: Manifest) -> OpenedSession:
+        plan = CurrentPlan(paths, planned)
+        plan.insist()  # before anything is written
+        ledger = _ledger(paths, planned, plan)
+        # While this is held nobody replaces the plan; where the file system has no locks, the
+        # second look, and the one before each commit, find it out.
+        with PlanLock(paths, watcher):
+            plan.insist()
+            session = ledger.begin(window.budget_s, window.process, ptyrun.__version__, crew)
+            claims = Claims(paths.claims, session.name, shared=shared, lease_s=lease_s)
+            found = OpenedSession(paths, planned, ledger, session, claims, window, plan)
+            try:
+                plan.insist()
+            except BaseException as error:
+                found.close_by(error)
+                claims.close()
+                raise
+        return found
+
+    session = opened(manifest) if manifest is not None else _on_the_newest(paths, opened)
+    try:
+        yield session
+    except BaseException as error:
+        session.close_by(error)
+        raise
+    else:
+        session.close(int(ExitCode.COMPLETE), "nothing was asked for")
+    finally:
+        session.claims.close()
+
+
+def _on_the_newest(paths: RunPaths, opened: Callable[[Manifest], OpenedSession]) -> OpenedSession:
+    for _ in range(PLANS_TRIED - 1):
+        with suppress(ReplacedError):
+            return opened(Manifest.load(paths.manifest))
+    return opened(Manifest.load(paths.manifest))
+
+
+def _ledger(paths: RunPaths, planned: Manifest, plan: CurrentPlan) -> Ledger:
+    try:
+        return Ledger.open(paths, planned)
+    except IdentityError:
+        plan.insist()  # if the plan was replaced meanwhile, that is what happened
+        raise

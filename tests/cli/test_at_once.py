@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import pytest
 from filelock import FileLock
 
+from ptyrun.devices import hold_devices
+from ptyrun.engine.ledger import Ledger
+from ptyrun.engine.manifest import Manifest
+from ptyrun.engine.presence import PATIENCE_S
+from ptyrun.paths import RunPaths
+from tests.scans import write_network
 from tests.studies import Study, ptyrun
 
 
@@ -84,3 +93,58 @@ def test_a_dry_run_says_the_notes_of_the_plan(study: Study, tmp_path: Path) -> N
     dry, planned = ptyrun(*words, "--dry-run"), ptyrun(*words)
     assert "is taken as amplitude" in dry.stderr
     assert (dry.stdout, dry.stderr) == (planned.stdout, planned.stderr)
+
+
+@pytest.mark.parametrize("word", ["--new", "--invalidate=baseline"])
+def test_a_plan_is_not_replaced_under_a_session_that_waits_for_its_device(
+    study: Study, tmp_path: Path, word: str
+) -> None:
+    run_dir = tmp_path / "run"
+    words = ["plan", *study.words(run_dir)[1:]]
+    assert ptyrun(*words).returncode == 0
+    other = write_network(tmp_path / "other", gridsize=1, seed=5)
+    changed = [*words, f"--baseline_dir={other}", word]
+    with hold_devices(tmp_path, 0, True):
+        starter = begin(["run", str(run_dir), "--lock-cpu", "--device-wait", "1h"])
+        try:
+            wait_for_a_session(run_dir)
+            began_s = time.monotonic()
+            refused = ptyrun(*changed)
+            assert time.monotonic() - began_s >= PATIENCE_S
+        finally:
+            starter.kill()
+            starter.communicate()
+    assert refused.returncode == 1
+    assert f"process {starter.pid} on" in refused.stderr
+    assert len(list(tmp_path.glob("run*"))) == 1, "nothing was set aside"
+    assert ptyrun("verify", str(run_dir)).returncode == 0
+    again = ptyrun(*changed)
+    assert again.returncode == 0, again.stderr
+    done = ptyrun("run", str(run_dir))
+    assert done.returncode == 0, done.stderr
+    assert ptyrun("verify", str(run_dir)).returncode == 0
+
+
+def wait_for_a_session(run_dir: Path) -> None:
+    paths = RunPaths(run_dir)
+    while not any(path.stat().st_size for path in paths.ledger.glob("*.jsonl")):
+        time.sleep(0.02)
+
+
+def test_a_session_refused_for_its_input_is_no_window_and_no_obstacle(
+    study: Study, tmp_path: Path
+) -> None:
+    run_dir = tmp_path / "run"
+    scan = tmp_path / "scan.npz"
+    shutil.copy(study.scan, scan)
+    words = [*study.words(run_dir), f"--test_data={scan}"]
+    assert ptyrun("plan", *words[1:]).returncode == 0
+    kept = scan.read_bytes()
+    scan.write_bytes(kept + b"\0")
+    assert ptyrun("run", str(run_dir)).returncode == 2
+    paths = RunPaths(run_dir)
+    (session,) = Ledger.open(paths, Manifest.load(paths.manifest)).sessions.values()
+    assert session.closed is not None and session.closed.exit_code == 2
+    assert "0 windows so far" in ptyrun("status", str(run_dir)).stdout
+    scan.write_bytes(kept)
+    assert ptyrun("run", str(run_dir)).returncode == 0

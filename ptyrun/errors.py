@@ -36,11 +36,11 @@ class PtyrunError(Exception):
 
     def advised(self, more: str) -> Self:
         """The same error with more to do about it."""
-        what, why, do = self.args
-        return type(self)(what, why, f"{do}; {more}")
+        what, why, do, *rest = self.args
+        return type(self)(what, why, f"{do}; {more}", *rest)
 
     def __str__(self) -> str:
-        what, why, do = self.args
+        what, why, do, *_ = self.args
         return f"{what}\n  why: {why}\n  do:  {do}"
 
 
@@ -110,6 +110,18 @@ class ClusterError(PtyrunError):
 
 class NoProgressError(PtyrunError):
     """Repeated windows closed without a single new chunk."""
+
+
+class WindowTooShortError(NoProgressError):
+    """Nothing can be achieved in a window as long as this one; in *enough_s* it can.
+
+    Loops that repeat windows take *enough_s* for the next one.
+    """
+
+    def __init__(self, what: str, why: str, do: str, enough_s: float) -> None:
+        PtyrunError.__init__(self, what, why, do)
+        self.args = (what, why, do, enough_s)
+        self.enough_s = enough_s
 
 
 class BlockedError(PtyrunError):

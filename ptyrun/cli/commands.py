@@ -8,7 +8,8 @@ from typing import Any
 import click
 
 from ptyrun import __version__
-from ptyrun.errors import PtyrunError
+from ptyrun.errors import PtyrunError, WindowTooShortError
+from ptyrun.host.advice import advise
 
 # Help texts stand here, so that listing the commands imports none of them.
 COMMANDS = {
@@ -53,6 +54,8 @@ class LazyGroup(click.Group):
         try:
             return super().invoke(ctx)
         except PtyrunError as error:
+            if isinstance(error, WindowTooShortError):
+                advise(error.enough_s)
             click.echo(f"error: {error}", err=True)
             ctx.exit(int(error.exit_code))
 

@@ -1,0 +1,49 @@
+"""Which window would do? Told to the loop that repeats windows, if one asked.
+
+A loop names a file in the environment; a window that was too short leaves there how many seconds
+would do. A hint: nothing is said where the file cannot be written.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+ASKED_FOR = "PTYRUN_ADVICE"
+_LONGEST_S = 10**7
+
+
+def advise(enough_s: float) -> None:
+    """Leave word that a window of *enough_s* seconds would do."""
+    path = os.environ.get(ASKED_FOR)
+    if path and math.isfinite(enough_s):
+        with suppress(OSError):
+            Path(path).write_text(f"{math.ceil(enough_s)}\n", encoding="ascii")
+
+
+class Advice:
+    """What the windows of a loop say would do."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.environment = {**os.environ, ASKED_FOR: str(path)}
+
+    def take(self) -> int | None:
+        """Seconds that the last window asked for; None if it asked for none."""
+        try:
+            enough_s = int(self._path.read_text(encoding="ascii"))
+            self._path.unlink()
+        except (OSError, ValueError):
+            return None
+        return enough_s if 0 < enough_s < _LONGEST_S else None
+
+
+@contextmanager
+def asked_for() -> Iterator[Advice]:
+    """Make a place for the advice of the windows of one loop."""
+    with TemporaryDirectory(prefix="ptyrun-") as folder:
+        yield Advice(Path(folder) / "window_s")

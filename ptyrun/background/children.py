@@ -16,7 +16,10 @@ from contextlib import suppress
 from types import FrameType
 from typing import Any, Self
 
-HANDED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP)
+from ptyrun.host.signals import ASKED, CLOSING
+
+HANDED_ON = tuple(signal.Signals(number) for number in CLOSING)
+AS_THEY_ARE = (signal.SIGINT, signal.SIGUSR1)  # the others as SIGTERM
 _PR_SET_PDEATHSIG = 1
 
 
@@ -29,8 +32,8 @@ def ptyrun_words(*words: str) -> tuple[str, ...]:
 class Parent:
     """Runs children; only the main thread of a process can.
 
-    While entered, SIGTERM, SIGUSR1, SIGHUP (as SIGTERM) and the first Ctrl-C go to each child,
-    once; the second Ctrl-C kills them. Ctrl-Z stops all and ``fg`` lets all go on.
+    While entered, each signal that closes a window goes to each child, once, and so does the first
+    Ctrl-C; the second Ctrl-C kills them. Ctrl-Z stops all and ``fg`` lets all go on.
 
     Attributes
     ----------
@@ -121,11 +124,12 @@ class Parent:
     def _hand_on(self, number: int, _frame: FrameType | None) -> None:
         again = self.caught is signal.SIGINT and number == signal.SIGINT
         self.caught = signal.Signals(number)
+        ASKED.note()
         for child in self._children:
             if again:
                 _to_group(child, signal.SIGKILL)
             else:
-                os.kill(child.pid, signal.SIGTERM if number == signal.SIGHUP else number)
+                os.kill(child.pid, number if number in AS_THEY_ARE else signal.SIGTERM)
 
     def _pause(self, _number: int, _frame: FrameType | None) -> None:
         for child in self._children:

@@ -21,6 +21,7 @@ from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.processes import Process
 from ptyrun.engine.work import Outcome
 from ptyrun.errors import ExitCode, NoProgressError
+from ptyrun.host.attempts import ATTEMPTS
 from ptyrun.paths import RunPaths
 from ptyrun.progress import Watcher, predicting
 
@@ -72,6 +73,7 @@ class Crew:
         for plan in self._plans:
             done = self._ledger.progress.arms[plan.name].items_committed
             if done != self._shown[plan.name]:
+                ATTEMPTS.progressed()
                 self._watcher.advance(predicting(plan.label), done - self._shown[plan.name])
                 self._shown[plan.name] = done
 

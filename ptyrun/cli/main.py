@@ -13,7 +13,7 @@ import sys
 from ptyrun.durations import parse_duration
 from ptyrun.errors import ExitCode, UsageError
 from ptyrun.host.deadline import DEADLINE, GRACE_S, MEMBER_GRACE_S
-from ptyrun.host.signals import leave_on_signals
+from ptyrun.host.signals import ASKED, leave_on_signals
 
 # Which commands go on where they stopped, when they are given again.
 RESUMABLE = frozenset({"compare", "plan", "run", "finalize", "report"})
@@ -28,11 +28,15 @@ def main() -> None:
     if RESUMABLE.intersection(words[:1]):
         leave_on_signals()
         DEADLINE.enable(MEMBER_GRACE_S if MEMBER in words else GRACE_S)
-        DEADLINE.set_window(window_s_of(words))
+        DEADLINE.set_window(window_of(words)[0])
     try:
+        _count_attempts(words)
         from ptyrun.cli.commands import cli
 
         cli()
+    except SystemExit as end:
+        _judge_attempt(end.code)
+        raise
     except BrokenPipeError:
         # The reader of a pipe left; writing again at interpreter exit would raise once more.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -43,24 +47,56 @@ def main() -> None:
         gc.freeze()
 
 
-def window_s_of(words: list[str]) -> float | None:
+def _count_attempts(words: list[str]) -> None:
+    if DEADLINE.at_s is None or MEMBER in words:
+        return
+    from ptyrun.host.attempts import ATTEMPTS
+
+    ASKED.listeners.append(ATTEMPTS.withdraw)
+    window_s, others = window_of(words)
+    if window_s is not None and (warning := ATTEMPTS.begin(others, window_s)):
+        print(f"note: {warning}", file=sys.stderr, flush=True)
+
+
+def _judge_attempt(code: object) -> None:
+    if DEADLINE.at_s is None:
+        return
+    from ptyrun.host.attempts import ATTEMPTS
+
+    if code in (None, int(ExitCode.COMPLETE)):
+        ATTEMPTS.progressed()
+    elif code != ExitCode.INCOMPLETE or ASKED.was:
+        ATTEMPTS.withdraw()
+
+
+def window_of(words: list[str]) -> tuple[float | None, list[str]]:
     """Find the window that *words* give, before those are imported who read words.
 
-    Whatever this gets wrong is put right when they do.
+    Returns
+    -------
+    tuple of float or None, list of str
+        Seconds, and the words without them. Whatever this gets wrong is put right by who reads
+        the words.
 
     Examples
     --------
-    >>> window_s_of(["run", "RUN", "--window", "20s"]), window_s_of(["run", "--window=2m"])
-    (20.0, 120.0)
+    >>> window_of(["run", "RUN", "--window", "20s"]), window_of(["run", "--window=2m"])
+    ((20.0, ['run', 'RUN']), (120.0, ['run']))
     """
-    found: float | None = None
-    for word, following in zip(words, [*words[1:], ""], strict=True):
-        if word in ("--", DRIVEN):
-            return found if word == "--" else None
+    found: str | None = None
+    others: list[str] = []
+    left = iter(words)
+    for word in left:
         name, equals, value = word.partition("=")
         if name == WINDOW:
-            try:
-                found = parse_duration(value if equals else following)
-            except UsageError:
-                return None
-    return found
+            found = value if equals else next(left, "")
+        elif word == DRIVEN:
+            return None, words
+        else:
+            others.append(word)
+        if word == "--":
+            others += left
+    try:
+        return None if found is None else parse_duration(found), others
+    except UsageError:
+        return None, words

@@ -16,6 +16,7 @@ from ptyrun.host.deadline import DEADLINE
 
 TYPE_CHECKING = False  # typing's own costs an import, and this is where a process begins
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FrameType
     from typing import Any, Self
 
@@ -28,6 +29,23 @@ CLOSING = tuple(
     for name in ("SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2", "SIGHUP", "SIGXCPU")
     if (number := getattr(signal, name, None)) is not None
 )
+
+
+class Asked:
+    """Whether any signal asked this process to end, and who is told of that at once."""
+
+    def __init__(self) -> None:
+        self.was = False
+        self.listeners: list[Callable[[], object]] = []
+
+    def note(self) -> None:
+        """Remember, and tell; called in the handler of a signal."""
+        self.was = True
+        for listener in self.listeners:
+            listener()
+
+
+ASKED = Asked()  # a process is asked or not
 
 
 class Interrupts:
@@ -46,6 +64,8 @@ class Interrupts:
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
         self.reason = caused_by(number)
+        ASKED.note()
+        DEADLINE.within(CLOSING_S)
         if number == signal.SIGINT:
             signal.signal(signal.SIGINT, signal.SIG_DFL)
 
@@ -90,6 +110,7 @@ def _leave(number: int, _frame: FrameType | None) -> None:
     os.write(2, words.encode())
     # What is raised here can get lost where nobody lets it through: in a finaliser, or in a
     # compiled module that is being imported.
+    ASKED.note()
     if not DEADLINE.within(PATIENCE_S):
         signal.signal(signal.SIGALRM, _leave_at_once)
         signal.setitimer(signal.ITIMER_REAL, PATIENCE_S)

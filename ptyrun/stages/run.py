@@ -19,6 +19,7 @@ from ptyrun.engine.window import Window
 from ptyrun.engine.work import Event, NotOpenedError, Outcome
 from ptyrun.errors import BlockedError, ModelError
 from ptyrun.halving import Halving, HalvingPredictor, open_halving
+from ptyrun.host.attempts import ATTEMPTS
 from ptyrun.host.signals import Interrupts
 from ptyrun.logs import session_log
 from ptyrun.modelfiles import BACKENDS
@@ -213,6 +214,8 @@ class _Progress:
         self._committed: dict[str, int] = {}
 
     def __call__(self, event: Event) -> None:
+        if event.kind == "committed":
+            ATTEMPTS.progressed()
         if event.arm is not None:
             self._count(event, predicting(self._labels[event.arm]), event.arm)
         if event.kind in ("failed", "set_aside") and event.arm is not None:

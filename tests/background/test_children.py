@@ -61,7 +61,11 @@ def is_gone(number: int) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("sent", "heard"), [("SIGTERM", "SIGTERM"), ("SIGUSR1", "SIGUSR1"), ("SIGHUP", "SIGTERM")]
+    ("sent", "heard"),
+    [
+        *[("SIGTERM", "SIGTERM"), ("SIGUSR1", "SIGUSR1"), ("SIGUSR2", "SIGTERM")],
+        *[("SIGHUP", "SIGTERM"), ("SIGXCPU", "SIGTERM")],
+    ],
 )
 def test_a_signal_is_handed_on_once(tmp_path: Path, sent: str, heard: str) -> None:
     parent = family(tmp_path)

@@ -44,6 +44,9 @@ def last_words(folder: Path) -> list[Closed]:
     [
         (signal.SIGTERM, "received SIGTERM"),
         (signal.SIGUSR1, "received SIGUSR1"),
+        (signal.SIGUSR2, "received SIGUSR2"),
+        (signal.SIGHUP, "received SIGHUP"),
+        (signal.SIGXCPU, "received SIGXCPU"),
         (signal.SIGINT, "interrupted"),
     ],
 )
@@ -155,6 +158,21 @@ def test_a_signal_while_foreign_code_runs_is_no_fault_of_that_code() -> None:
     code, said = left(PREDICTING, signal.SIGTERM)
     assert code == ExitCode.INCOMPLETE
     assert "Traceback" not in said
+
+
+def test_a_session_under_nohup_goes_on_ignoring_hangups() -> None:
+    program = (
+        "import os, signal\n"
+        "from ptyrun.host.signals import Interrupts, leave_on_signals\n"
+        "signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does\n"
+        "leave_on_signals()\n"
+        "with Interrupts() as interrupts:\n"
+        "    os.kill(os.getpid(), signal.SIGHUP)\n"
+        "    assert interrupts.reason is None\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    assert interrupts.reason == 'received SIGTERM'\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=30)
 
 
 def test_handlers_are_put_back_after_a_session() -> None:

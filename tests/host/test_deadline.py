@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ptyrun.cli.commands import cli
-from ptyrun.cli.main import window_s_of
+from ptyrun.cli.main import window_of
 from ptyrun.errors import ExitCode
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the timer is Linux's")
@@ -117,4 +117,4 @@ def test_the_window_that_is_armed_is_the_one_that_is_read(words: list[str]) -> N
         return
     if "--" in read["only_arms"] or "--window" in (*read["only_arms"], str(read["run_dir"])):
         return  # a value that looks like an option: put right once it is read
-    assert window_s_of(["run", *words]) == (None if read["until_complete"] else read["window_s"])
+    assert window_of(["run", *words])[0] == (None if read["until_complete"] else read["window_s"])

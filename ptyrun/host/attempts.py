@@ -1,0 +1,124 @@
+"""How many windows of this command came to nothing, one after the other?
+
+A window that ends at its deadline while it still imports leaves no word in the run, which may not
+even be there yet. So each window of a command leaves a small file on this machine, deleted by the
+first progress, and by every end but that of a window. Two such files, and a third window in vain
+ends with an error instead of one more "run the same command again", which a loop would obey for
+ever. A hint: nothing is counted where the folder cannot be used, and a kill before the deadline is
+none of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import tempfile
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from ptyrun.errors import ExitCode
+from ptyrun.host.advice import advise
+from ptyrun.host.clock import boot_clock_s
+from ptyrun.host.deadline import DEADLINE
+
+IN_A_ROW = 3
+MORE = 2  # by so much the next window should be longer, where nothing else is known
+_KEPT = 16
+
+
+class Attempts:
+    """The windows of one command, as this machine saw them."""
+
+    def __init__(self) -> None:
+        self._folder: Path | None = None
+        self._own: Path | None = None
+
+    def begin(self, words: Sequence[str], window_s: float) -> str | None:
+        """Count this window; say so if it may not come to nothing any more.
+
+        Parameters
+        ----------
+        words : sequence of str
+            The command without its window.
+        window_s : float
+        """
+        if DEADLINE.at_s is None:
+            return None
+        try:
+            folder = _runtime_folder() / "windows" / _name(words)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            row = [each for each in _before(folder) if each >= window_s]
+            own = folder / f"{os.getpid()}-{boot_clock_s():.2f}"
+            own.write_text(f"{DEADLINE.at_s} {window_s}", encoding="ascii")
+        except (OSError, ValueError):
+            return None
+        self._folder, self._own = folder, own
+        if len(row) + 1 < IN_A_ROW:
+            return None
+        DEADLINE.end_with(ExitCode.FAILED)
+        enough_s = MORE * max(row)
+        advise(enough_s)
+        return (
+            f"the last {len(row)} windows of this command came to nothing: if this one of "
+            f"{window_s:g} s does too, it ends with exit code {int(ExitCode.FAILED)}; "
+            f"use --window {enough_s:.0f}s or more"
+        )
+
+    def progressed(self) -> None:
+        """Count anew: something was achieved that the next window need not do again."""
+        if self._folder is None:
+            return
+        DEADLINE.end_with(ExitCode.INCOMPLETE)
+        with suppress(OSError):
+            for path in self._folder.iterdir():
+                path.unlink(missing_ok=True)
+            self._folder.rmdir()
+        self._folder = self._own = None
+
+    def withdraw(self) -> None:
+        """Do not count this window: it does not end for want of time."""
+        if self._own is None:
+            return
+        DEADLINE.end_with(ExitCode.INCOMPLETE)
+        with suppress(OSError):
+            self._own.unlink()
+        self._own = None
+
+
+ATTEMPTS = Attempts()  # a process is one window
+
+
+def _name(words: Sequence[str]) -> str:
+    text = "\0".join([os.fspath(Path.cwd()), *words])
+    return hashlib.sha256(os.fsencode(text)).hexdigest()[:32]
+
+
+def _before(folder: Path) -> list[float]:
+    """Lengths of the windows that reached their deadline; others were killed, or still run."""
+    found = []
+    paths = sorted(folder.iterdir())
+    for old in paths[:-_KEPT]:
+        old.unlink(missing_ok=True)
+    for path in paths[-_KEPT:]:
+        with suppress(OSError, ValueError):
+            deadline_s, window_s = map(float, path.read_text(encoding="ascii").split())
+            if deadline_s <= boot_clock_s():
+                found.append(window_s)
+    return found
+
+
+def _runtime_folder() -> Path:
+    """A folder of this user alone; OSError if there is none."""
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    if runtime and os.access(runtime, os.W_OK):
+        folder = Path(runtime) / "ptyrun"
+    else:
+        folder = Path(tempfile.gettempdir()) / f"ptyrun-{os.getuid()}"
+    with suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o022:
+        raise PermissionError(folder)
+    return folder

@@ -1,0 +1,85 @@
+"""Do windows that come to nothing end, whatever they were doing?"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from ptyrun.errors import ExitCode
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the timer is Linux's")
+
+SLOW = "import time; open({began!r}, 'w').close(); time.sleep(600)"
+
+
+@pytest.fixture
+def slow(tmp_path: Path) -> dict[str, str]:
+    """An environment in which the import that every comparison makes takes ten minutes."""
+    (tmp_path / "numpy.py").write_text(SLOW.format(began=str(tmp_path / "began")))
+    (tmp_path / "scan.npz").touch()
+    runtime = tmp_path / "runtime"
+    runtime.mkdir()
+    return {**os.environ, "PYTHONPATH": str(tmp_path), "XDG_RUNTIME_DIR": str(runtime)}
+
+
+def words(folder: Path, window: str) -> list[str]:
+    command = [sys.executable, "-m", "ptyrun", "compare", f"--test_data={folder / 'scan.npz'}"]
+    return [*command, f"--output_dir={folder / 'run'}", "--arm=name=a,path=a", "--window", window]
+
+
+def window(folder: Path, environment: Mapping[str, str], length: str = "1s") -> tuple[int, str]:
+    done = subprocess.run(
+        words(folder, length), env=environment, capture_output=True, text=True, check=False
+    )
+    return done.returncode, done.stderr
+
+
+def test_the_third_window_in_vain_is_an_error_that_says_which_would_do(
+    tmp_path: Path, slow: dict[str, str]
+) -> None:
+    assert [window(tmp_path, slow)[0] for _ in range(2)] == [ExitCode.INCOMPLETE] * 2
+    code, said = window(tmp_path, slow)
+    assert code == ExitCode.FAILED
+    found = re.search(r"use --window (\d+)s or more", said)
+    assert found
+    assert float(found[1]) > 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_longer_window_begins_the_count_anew(tmp_path: Path, slow: dict[str, str]) -> None:
+    codes = [window(tmp_path, slow, length)[0] for length in ("1s", "1s", "1.1s", "1.1s", "1.1s")]
+    assert codes == [ExitCode.INCOMPLETE] * 4 + [ExitCode.FAILED]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+def test_who_was_asked_or_killed_was_no_short_window(
+    tmp_path: Path, slow: dict[str, str], number: signal.Signals
+) -> None:
+    for _ in range(3):
+        child = subprocess.Popen(words(tmp_path, "100s"), env=slow)
+        deadline_s = time.monotonic() + 60
+        while not (tmp_path / "began").exists():
+            assert time.monotonic() < deadline_s
+            time.sleep(0.02)
+        (tmp_path / "began").unlink()
+        child.send_signal(number)
+        expected = -number if number == signal.SIGKILL else ExitCode.INCOMPLETE
+        assert child.wait(60) == expected
+    code, said = window(tmp_path, slow)
+    assert (code, "came to nothing" in said) == (ExitCode.INCOMPLETE, False)
+
+
+def test_where_nothing_can_be_counted_windows_still_end(
+    tmp_path: Path, slow: dict[str, str]
+) -> None:
+    (tmp_path / "runtime" / "ptyrun").mkdir(mode=0o777)
+    (tmp_path / "runtime" / "ptyrun").chmod(0o777)  # others could write here: not believed
+    assert [window(tmp_path, slow)[0] for _ in range(3)] == [ExitCode.INCOMPLETE] * 3

@@ -54,6 +54,10 @@ class InputError(UsageError):
     """A file given to ptyrun is missing, unreadable or not what it should be."""
 
 
+class ForeignFileError(InputError):
+    """Something in a run's folder is not a file of its own: a link, a FIFO, a device, a bomb."""
+
+
 class GeometryError(UsageError):
     """Shapes, sizes or positions do not fit together."""
 

@@ -17,7 +17,10 @@ from ptyrun.bench.ledgers import run_with_commits
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "ptyrun"
 
-GROUND = {"config", "durations", "errors", "logs", "paths", "results", "progress", "ahead"}
+GROUND = {
+    *{"ahead", "config", "durations", "errors", "host", "logs", "paths", "progress", "results"},
+    "texts",
+}
 MODELS = {
     "archives",
     "bundles",

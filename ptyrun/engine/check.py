@@ -30,7 +30,7 @@ from ptyrun.engine.store import (
     patches_path,
     read_metadata,
 )
-from ptyrun.errors import DamageError, PtyrunError
+from ptyrun.errors import DamageError, ForeignFileError, PtyrunError
 from ptyrun.paths import RunPaths
 
 SAMPLE_CHUNKS = 64
@@ -114,6 +114,8 @@ def verify(
     """
     try:
         manifest = Manifest.load(paths.manifest)
+    except ForeignFileError:
+        raise  # nothing in such a folder may be looked at
     except DamageError as error:
         return [Damage(Kind.MANIFEST, paths.manifest.name, str(error.args[1]))]
     except PtyrunError as error:

@@ -10,16 +10,21 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from ptyrun.engine import durable
+from ptyrun.engine import durable, plan_rules
+from ptyrun.engine.folder import require_plain
 from ptyrun.errors import DamageError, InputError, SchemaError, UsageError
+from ptyrun.host.regular import read_regular
+from ptyrun.host.typed_json import build, parse_object
+from ptyrun.paths import RunPaths
 
 Fact = str | int | float | bool | None
 
+MAX_BYTES = 2**24  # a manifest has some KiB
 PREDICTOR = "predictor"
 RECONSTRUCTION = "reconstruction"
 
@@ -182,46 +187,62 @@ class Manifest:
         return json.dumps(document, sort_keys=True, indent=1, allow_nan=False) + "\n"
 
     @classmethod
-    def from_json(cls, text: str) -> Self:
-        """Read what `to_json` wrote.
+    def from_json(cls, text: str, name: str = "the manifest") -> Self:
+        """Read what `to_json` wrote; *name* is what errors call it.
 
         Raises
         ------
         SchemaError
-            If it is no manifest, or one of a newer ptyrun.
+            If it is no manifest that a plan can have written, or one of a newer ptyrun.
         DamageError
             If a single character of it was changed since it was written.
         """
         try:
-            document = json.loads(text)
+            document = parse_object(text)
             schema, sha256 = document["schema"], document.pop("sha256")
-        except (ValueError, KeyError, AttributeError, TypeError) as error:
-            raise _not_a_manifest(error) from error
+        except (ValueError, KeyError) as error:
+            raise _not_a_manifest(error, name) from error
         if not isinstance(schema, int) or schema > cls.SCHEMA:
             raise SchemaError(
-                f"the manifest has schema {schema}",
+                f"{name} has schema {schema!r:.40}",
                 why=f"this ptyrun reads schemas up to {cls.SCHEMA}",
                 do="upgrade ptyrun; the run was not touched",
             )
-        if sha256 != _sha256(document):
-            raise _damaged("its checksum does not match: it was edited, or the disk lost a bit")
         try:
-            arms = tuple(
-                ArmPlan(**{**arm, "item_shape": tuple(arm["item_shape"])})
-                for arm in document["arms"]
-            )
-            manifest = cls(document["shared"], arms, document["sources"])
-        except (KeyError, TypeError, AttributeError) as error:
-            raise _not_a_manifest(error) from error
+            if sha256 != _sha256(document):
+                why = "its checksum does not match: it was edited, or the disk lost a bit"
+                raise _damaged(why, name)
+            del document["schema"], document["digest"]
+            manifest = cls._described(document)
+        except (KeyError, ValueError, RecursionError, UsageError) as error:
+            raise _not_a_manifest(error, name) from error
         if manifest.to_json() != text:
-            raise _damaged("its text is not what ptyrun writes: it was edited")
+            raise _damaged("its text is not what ptyrun writes: it was edited", name)
         return manifest
 
     @classmethod
+    def _described(cls, document: dict[str, Any]) -> Self:
+        manifest = build(cls, document)
+        plan_rules.check(manifest)
+        arms = tuple(
+            replace(arm, facts=_Facts.of(f"arm {arm.name}", arm.facts)) for arm in manifest.arms
+        )
+        shared = _Facts.of("what all arms share", manifest.shared)
+        return cls(shared, arms, _Facts.of("the sources", manifest.sources))
+
+    @classmethod
     def load(cls, path: Path) -> Self:
-        """Read the manifest at *path*; raises as `from_json`, and `InputError` if there is none."""
+        """Read the manifest at *path*.
+
+        Raises
+        ------
+        InputError
+            If there is none, or it or anything else of the run is a link or no regular file.
+        SchemaError, DamageError
+            As `from_json`.
+        """
         try:
-            data = path.read_bytes()
+            data = read_regular(path, MAX_BYTES)
         except FileNotFoundError as error:
             raise InputError(
                 f"{path.parent} is not a planned run",
@@ -235,8 +256,12 @@ class Manifest:
         try:
             text = data.decode()
         except UnicodeDecodeError as error:
-            raise _not_a_manifest(error) from error
-        return cls.from_json(text)
+            raise _not_a_manifest(error, str(path)) from error
+        manifest = cls.from_json(text, str(path))
+        paths = RunPaths(path.parent)
+        if path == paths.manifest:
+            require_plain(paths, [arm.name for arm in manifest.arms])
+        return manifest
 
     def save(self, path: Path) -> None:
         """Write the manifest, all or nothing, on disk for good."""
@@ -244,20 +269,41 @@ class Manifest:
         durable.write_atomic(path, self.to_json().encode())
 
 
-def _damaged(why: str) -> DamageError:
+def _damaged(why: str, name: str) -> DamageError:
     return DamageError(
-        "the manifest is not what was written",
+        f"{name} is not what was written",
         why=why,
         do="run `ptyrun plan` again with this run's configuration, or restore it",
     )
 
 
-def _not_a_manifest(error: Exception) -> SchemaError:
+def _not_a_manifest(error: Exception, name: str) -> SchemaError:
+    why = f"it lacks {error}" if isinstance(error, KeyError) else str(error).partition("\n")[0]
     return SchemaError(
-        "this is not a manifest",
-        why=f"{type(error).__name__}: {error}",
+        f"{name} is not a manifest",
+        why=why,
         do="run `ptyrun plan` again with the configuration of this run, or restore the file",
     )
+
+
+class _Facts(dict[str, Fact]):
+    """Facts of a manifest from the disk: one that is needed and not there is named."""
+
+    _whose = ""
+
+    @classmethod
+    def of(cls, whose: str, facts: Mapping[str, Fact]) -> Self:
+        """Facts of what *whose* names."""
+        made = cls(facts)
+        made._whose = whose
+        return made
+
+    def __missing__(self, name: str) -> Fact:
+        raise SchemaError(
+            f"the manifest does not say {name!r} of {self._whose}",
+            why="no plan of ptyrun leaves it out",
+            do="run `ptyrun plan` again with the configuration of this run, or restore the file",
+        )
 
 
 def changes(old: Manifest, new: Manifest) -> list[Change]:

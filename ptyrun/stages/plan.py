@@ -11,6 +11,7 @@ from pathlib import Path
 from ptyrun.config import CompareConfig, EvaluationOptions, Fact
 from ptyrun.engine import durable, ledger, presence, store
 from ptyrun.engine import index as index_arrays
+from ptyrun.engine.folder import require_plain
 from ptyrun.engine.manifest import ArmPlan, Change, Manifest, changes
 from ptyrun.engine.planning import PlanLock
 from ptyrun.errors import DamageError, IdentityError, UsageError
@@ -74,6 +75,7 @@ def plan(
     paths = RunPaths(config.output_dir)
     format_of(config.scan, "scan")  # before a folder is made: a mistyped path shall leave none
     survey.check_output_folder(paths.root)
+    require_plain(paths)
     if not new and not _holds_a_run(paths):
         _refuse_to_overwrite(artifacts.found_in(paths), paths)
     if config.presentation.baseline_debug_dir is not None:

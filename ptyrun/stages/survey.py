@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,6 +13,7 @@ import psutil
 
 from ptyrun.archives import SafeArchive
 from ptyrun.config import ArmConfig, ArmKind, CompareConfig, Compression, Fact, role_gridsize
+from ptyrun.engine import plan_rules
 from ptyrun.errors import GeometryError, InputError, ModelError, StorageError, UsageError
 from ptyrun.modelfiles import ModelFile, ModelKind, locate
 from ptyrun.predictors import check_options, find, how_to_mend, inspect
@@ -26,7 +26,6 @@ from ptyrun.stages.assembly import grid_shape
 from ptyrun.stages.fingerprints import Fingerprints
 
 _FRAMEWORK = {"tf": "tensorflow", "pytorch": "torch"}
-_RESERVED = {"index", "ground_truth"}
 # How much of it is predicted at a time and at all makes no other model.
 _AMOUNTS = {"batch_groups", "limit_groups"}
 
@@ -211,11 +210,11 @@ class OutputFolderError(StorageError):
 def _check_arms(arms: tuple[ArmConfig, ...]) -> None:
     names = [arm.name for arm in arms]
     for name in names:
-        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", name) or name in _RESERVED:
+        if not plan_rules.is_arm_name(name):
             raise UsageError(
                 f"an arm cannot be called {name!r}",
                 why="names of arms are names of folders: letters, digits, - and _",
-                do=f"choose another name than {', '.join(sorted(_RESERVED))}",
+                do=f"choose another name than {', '.join(sorted(plan_rules.RESERVED_ARMS))}",
             )
         if names.count(name) > 1:
             raise UsageError(
@@ -257,6 +256,13 @@ def _distinct(arms: Sequence[ArmSurvey]) -> tuple[ArmSurvey, ...]:
     found: dict[str, ArmSurvey] = {}
     for arm in arms:
         label = f"{arm.label} ({arm.config.name})" if arm.label in found else arm.label
+        if not plan_rules.is_label(label):
+            raise UsageError(
+                f"the label of arm {arm.config.name!r} cannot be used: {label!r:.80}",
+                why="it stands in tables and on terminals: at most "
+                f"{plan_rules.MAX_LABEL} characters, none of them a control character",
+                do="give the arm a plain label",
+            )
         found[label] = replace(arm, label=label)
     return tuple(found.values())
 

@@ -1,0 +1,124 @@
+"""How is a file read that somebody else may have put there?
+
+A run's folder may come from anybody: a FIFO in it would be waited for, a device never ends, and a
+link leads to files that are none of the run's.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+from ptyrun.errors import ForeignFileError
+
+_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+_LINK = (errno.ELOOP, errno.EMLINK)  # EMLINK: what BSD says of a link that is not to be followed
+_KINDS = {
+    stat.S_IFIFO: "a FIFO",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFDIR: "a folder",
+    stat.S_IFLNK: "a symbolic link",
+}
+
+
+@contextmanager
+def open_regular(path: Path) -> Iterator[BinaryIO]:
+    """Open a regular file for reading, and nothing else.
+
+    Raises
+    ------
+    ForeignFileError
+        If it is a link, a FIFO, a device, a socket or a folder; nothing was read or waited for.
+    OSError
+        As `open` does.
+    """
+    try:
+        handle = os.open(path, _FLAGS)
+    except OSError as error:
+        if error.errno in _LINK:
+            raise _foreign(path, "a symbolic link") from error
+        if error.errno == errno.ENXIO:  # what a socket answers
+            raise _foreign(path, "a socket or a device") from error
+        raise
+    try:
+        mode = os.fstat(handle).st_mode
+        if not stat.S_ISREG(mode):
+            raise _foreign(path, kind_of(mode))
+    except BaseException:
+        os.close(handle)
+        raise
+    with os.fdopen(handle, "rb") as stream:
+        yield stream
+
+
+def read_regular(path: Path, max_bytes: int) -> bytes:
+    """Read a regular file of at most *max_bytes*; raises as `open_regular`, and if it is larger."""
+    with open_regular(path) as stream:
+        data = stream.read(max_bytes + 1)
+    if len(data) > max_bytes:
+        raise ForeignFileError(
+            f"{path} is too large to be what its name says",
+            why=f"it has more than {max_bytes} bytes",
+            do="restore the file, or do not use this folder",
+        )
+    return data
+
+
+def read_text(path: Path, max_bytes: int) -> str:
+    """Read a regular text file; what is not UTF-8 is replaced. Raises as `read_regular`."""
+    return read_regular(path, max_bytes).decode(errors="replace")
+
+
+def kind_of(mode: int) -> str:
+    """Name what a file of that mode is."""
+    return _KINDS.get(stat.S_IFMT(mode), "something unknown")
+
+
+def below(folder: Path, name: str) -> Path:
+    """Give the path of what a document calls *name*, below *folder*.
+
+    Raises
+    ------
+    ForeignFileError
+        If the name leads out of the folder, by itself or by a link on the way.
+    """
+    relative = PurePosixPath(name)
+    path = folder / relative
+    if relative.is_absolute() or not relative.parts or ".." in relative.parts or "\0" in name:
+        raise ForeignFileError(
+            f"{name!r} leads out of {folder}",
+            why="a run's documents name files below its own folder only",
+            do="restore the document that names it, or do not use this folder",
+        )
+    step = folder
+    for part in relative.parts[:-1]:
+        step = step / part
+        if step.is_symlink():
+            raise _foreign(step, "a symbolic link")
+    return path
+
+
+def _foreign(path: Path, kind: str) -> ForeignFileError:
+    return ForeignFileError(
+        f"{path} is {kind}",
+        why="a run consists of regular files in folders of its own: anything else would lead "
+        "elsewhere, or be waited for",
+        do="put the file itself there, or do not use this folder",
+    )
+
+
+def refuse_foreign(path: Path) -> None:
+    """See that *path*, if it exists, is a regular file or a folder; raises `ForeignFileError`."""
+    try:
+        mode = path.lstat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        raise _foreign(path, kind_of(mode))

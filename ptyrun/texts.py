@@ -1,0 +1,40 @@
+"""May a text that somebody else wrote be shown as it is?
+
+A terminal obeys control characters, and characters that turn the direction of writing make a line
+read as another one.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+
+_LAYOUT = frozenset("\n\t")
+# What a spreadsheet takes for the beginning of a formula.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def is_plain(text: str) -> bool:
+    """Tell whether every character is one that is printed, or a space."""
+    return text.isprintable() or all(map(_is_plain_character, text))
+
+
+def _is_plain_character(character: str) -> bool:
+    return character.isprintable() or unicodedata.category(character) == "Zs"
+
+
+def shown(text: str) -> str:
+    """Give *text* with everything escaped that a terminal would obey; lines and tabs stay."""
+    if text.isprintable():
+        return text
+    return "".join(
+        each if each in _LAYOUT or _is_plain_character(each) else _escaped(each) for each in text
+    )
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape", "backslashreplace").decode()
+
+
+def as_cell(text: str) -> str:
+    """Give *text* as a table's cell that no spreadsheet takes for a formula."""
+    return f"'{text}" if text.startswith(_FORMULA) else text

@@ -1,0 +1,211 @@
+"""What can a run's folder do that somebody else made? Nothing but be refused by name."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ptyrun.engine.manifest import ArmPlan, Manifest
+from ptyrun.errors import ExitCode, PtyrunError
+from ptyrun.paths import RunPaths
+from tests.stages import hostile_run
+from tests.studies import Finished, ptyrun
+
+READING = ("status", "verify", "preview", "report", "finalize", "run")
+
+
+@pytest.fixture
+def sent(tmp_path: Path) -> RunPaths:
+    """A finished run, received from somebody."""
+    return hostile_run.write(tmp_path / "run")
+
+
+def assert_refused(done: Finished, *named: str) -> None:
+    assert done.returncode == ExitCode.USAGE, done.stderr
+    assert "Traceback" not in done.stderr
+    for each in named:
+        assert each in done.stderr
+
+
+NAMES = ["../../victim", "/tmp/victim", "a/b", "..", "", "index", "ground_truth", "x" * 200, "a\0b"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_arm_whose_name_is_a_path_is_refused_and_nothing_is_written(
+    sent: RunPaths, name: str
+) -> None:
+    hostile_run.reworked(sent, lambda arm: replace(arm, name=name))
+    before = sorted(sent.root.parent.rglob("*"))
+    for command in ("finalize", "preview", "run", "status"):
+        assert_refused(ptyrun(command, str(sent.root)), "manifest.json", "no arm can be called")
+    assert sorted(sent.root.parent.rglob("*")) == before
+
+
+BOMBS: dict[str, Callable[[ArmPlan], ArmPlan]] = {
+    "chunks": lambda arm: replace(arm, n_items=10**9, chunk_items=1),
+    "items": lambda arm: replace(arm, n_items=10**15, chunk_items=1),
+    "chunk": lambda arm: replace(arm, chunk_items=10**15),
+    "item": lambda arm: replace(arm, item_shape=(2**25, 2**25)),
+    "axes": lambda arm: replace(arm, item_shape=(1,) * 60),
+    "emptiness": lambda arm: replace(arm, item_shape=(0, 4)),
+    "dtype": lambda arm: replace(arm, dtype="object"),
+    "label": hostile_run.with_label("=cmd\x1b]0;pwned\x07"),
+    "right to left": hostile_run.with_label("safe\u202egnp.exe"),
+    "long label": hostile_run.with_label("x" * 10_000),
+    "index": lambda arm: replace(arm, index_sha256={"../../../etc": "0" * 64}),
+    "another's index": lambda arm: replace(arm, index_sha256={"index/baseline/frames": "0" * 64}),
+    "digest": lambda arm: replace(arm, index_sha256={"index/pinn/frames": "../x"}),
+}
+
+
+@pytest.mark.parametrize("bomb", BOMBS)
+def test_counts_and_texts_that_no_plan_has_are_refused_before_they_take_memory(
+    sent: RunPaths, bomb: str
+) -> None:
+    hostile_run.reworked(sent, BOMBS[bomb])
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert_refused(ptyrun("status", str(sent.root)), str(sent.manifest), "is not a manifest")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000
+
+
+def test_a_run_of_a_million_chunks_is_legal(sent: RunPaths) -> None:
+    hostile_run.reworked(sent, lambda arm: replace(arm, n_items=10**6, chunk_items=1))
+    assert Manifest.load(sent.manifest).arm("pinn").n_chunks == 10**6
+
+
+DOCUMENTS: dict[str, Callable[[dict[str, Any]], object]] = {
+    "sources are a list": lambda d: d.update(sources=[1]),
+    "sources are nested": lambda d: d.update(sources={"scan": {"a": 1}}),
+    "shared is text": lambda d: d.update(shared="x"),
+    "facts are nested": lambda d: d["arms"][0].update(facts={"a": [1]}),
+    "facts are none": lambda d: d["arms"][0].update(facts=None),
+    "an arm is a number": lambda d: d.update(arms=[3]),
+    "arms are a mapping": lambda d: d.update(arms={}),
+    "a count is a text": lambda d: d["arms"][0].update(n_items="many"),
+    "a count is a truth": lambda d: d["arms"][0].update(chunk_items=True),
+    "a count is broken": lambda d: d["arms"][0].update(n_items=1.5),
+    "a side is a text": lambda d: d["arms"][0].update(item_shape=["a", 4]),
+    "a name is a number": lambda d: d["arms"][0].update(name=3),
+    "a field is unknown": lambda d: d["arms"][0].update(also=3),
+    "a field is missing": lambda d: d["arms"][0].pop("label"),
+    "two arms of one name": lambda d: d["arms"].append(d["arms"][0]),
+    "a number of 30 digits": lambda d: d["shared"].update(frc_sigma=10**30),
+}
+
+
+@pytest.mark.parametrize("how", DOCUMENTS)
+def test_a_manifest_of_other_types_is_refused_by_its_file(sent: RunPaths, how: str) -> None:
+    document = json.loads(sent.manifest.read_text())
+    DOCUMENTS[how](document)
+    sent.manifest.write_text(hostile_run.redigested(document))
+    assert_refused(ptyrun("status", str(sent.root)), str(sent.manifest), "is not a manifest")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[" * 100_000, '{"a":' * 100_000, "NaN", '{"schema": NaN}', "[]", "3", "", "\xff"],
+    ids=["lists", "objects", "nan", "nan inside", "list", "number", "empty", "no utf-8"],
+)
+def test_a_manifest_that_is_no_manifest_is_refused_by_its_file(sent: RunPaths, text: str) -> None:
+    sent.manifest.write_bytes(text.encode("latin-1"))
+    assert_refused(ptyrun("status", str(sent.root)), str(sent.manifest), "is not a manifest")
+
+
+def test_a_manifest_without_what_a_plan_says_is_refused_where_that_is_needed(
+    sent: RunPaths,
+) -> None:
+    document = json.loads(sent.manifest.read_text())
+    del document["sources"]["scan"]
+    sent.manifest.write_text(hostile_run.redigested(document))
+    assert_refused(ptyrun("preview", str(sent.root)), "does not say 'scan'")
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+        max_leaves=6,
+    ),
+    st.sampled_from(["shared", "sources", "arms", "schema", "name", "facts", "n_items", "label"]),
+)
+def test_whatever_a_field_of_a_manifest_holds_is_used_or_refused(value: Any, field: str) -> None:
+    from tests.stages.finished_run import LABELS, manifest
+
+    document = json.loads(manifest(LABELS, None).to_json())
+    inside = field in ("name", "facts", "n_items", "label")
+    (document["arms"][0] if inside else document)[field] = value
+    try:
+        text = hostile_run.redigested(document)
+    except ValueError:  # what JSON cannot say
+        return
+    try:
+        read = Manifest.from_json(text)
+    except PtyrunError:
+        return
+    assert Manifest.from_json(read.to_json()) == read
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "SHA256SUMS", "results.json", "process.json"])
+@pytest.mark.parametrize("kind", ["fifo", "link"])
+def test_a_file_of_a_run_that_is_none_is_neither_waited_for_nor_followed(
+    sent: RunPaths, name: str, kind: str
+) -> None:
+    place = sent.root / name
+    place.unlink(missing_ok=True)
+    if kind == "fifo":
+        os.mkfifo(place)
+    else:
+        place.symlink_to("/dev/zero")
+    done = subprocess.run(  # one of its own, which may be waited for no longer than this
+        [sys.executable, "-m", "ptyrun", "status", str(sent.root)],
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert_refused(Finished(done.returncode, done.stdout, done.stderr), str(place))
+
+
+FOLDERS = [
+    *["report", "preview", "logs", "claims", "cache", "ledger", "blocked", "superseded", "debug"],
+    *["arrays.zarr", "arrays.zarr/pinn", "arrays.zarr/pinn/patches", "arrays.zarr/index"],
+    *["objects.zarr", "objects.zarr/pinn", "objects.zarr/pinn/object", "objects.zarr.partial"],
+]
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_a_folder_of_a_run_that_is_a_link_is_refused_before_anything_is_written(
+    sent: RunPaths, name: str
+) -> None:
+    outside = sent.root.parent / "outside"
+    outside.mkdir()
+    for number in range(45):
+        (outside / f"session-{number:03d}.jsonl").write_text("mine")
+    place = sent.root / name
+    if place.exists():
+        place.rename(sent.root.parent / "moved")
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.symlink_to(outside)
+    before = {path: path.lstat().st_mtime_ns for path in sent.root.parent.rglob("*")}
+    for command in READING:
+        assert_refused(ptyrun(command, str(sent.root)), f"{place} is a symbolic link")
+    assert {path: path.lstat().st_mtime_ns for path in sent.root.parent.rglob("*")} == before
+
+
+def test_a_run_may_be_reached_through_a_link(sent: RunPaths) -> None:
+    link = sent.root.parent / "link"
+    link.symlink_to(sent.root)
+    assert ptyrun("status", str(link)).returncode == 0
+
+
+def test_links_that_are_not_the_runs_own_are_left_alone(sent: RunPaths) -> None:
+    (sent.root / "notes").symlink_to("/etc")
+    assert ptyrun("status", str(sent.root)).returncode == 0

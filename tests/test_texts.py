@@ -1,0 +1,42 @@
+"""Can a text that somebody else wrote do anything to a terminal or a spreadsheet?"""
+
+from __future__ import annotations
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ptyrun.texts import as_cell, is_plain, shown
+
+
+@given(st.text(st.characters(codec=None)))
+def test_nothing_that_is_shown_is_obeyed(text: str) -> None:
+    categories = {unicodedata.category(each) for each in shown(text) if each not in "\n\t"}
+    assert not categories & {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+    shown(text).encode()
+
+
+@pytest.mark.parametrize("text", ["PtychoPINN", "10\u00a0µm, (a|b)", "Größe 3 Å", "试样", ""])
+def test_plain_text_stays_as_it_is(text: str) -> None:
+    assert is_plain(text)
+    assert shown(text) == text
+
+
+@pytest.mark.parametrize("text", ["\x1b]0;x\x07", "a\rb", "a\x9bb", "a\u202eb", "a\u2066b", "a\nb"])
+def test_control_characters_and_turned_writing_are_not_plain(text: str) -> None:
+    assert not is_plain(text)
+
+
+def test_lines_and_tabs_stay_and_escapes_are_written_out() -> None:
+    assert shown("a\n\tb\x1b[2J\u202e\udcff") == "a\n\tb\\x1b[2J\\u202e\\udcff"
+
+
+@pytest.mark.parametrize("first", ["=", "+", "-", "@", "\t", "\r"])
+def test_a_cell_is_no_formula(first: str) -> None:
+    assert as_cell(f"{first}cmd|' /C calc'!A0").startswith(f"'{first}")
+
+
+def test_other_cells_stay() -> None:
+    assert as_cell("PtychoPINN") == "PtychoPINN"

@@ -21,6 +21,7 @@ PYTEST := $(VENV)/bin/python -m pytest --numprocesses 2 --dist loadfile
 
 # One comparison. HUB: the study's folder; DOSE, VIEW: which of its comparisons; WINDOW: how long one
 # call may take; CHUNK: groups of a chunk of full-*; RECON: the reconstruction to compare with (default: that of the same split).
+# TRUST: arms whose models may run their makers' code (.pt2, TorchScript, SavedModel); the demo's is of your own making.
 # REQUIRE_DEBUG=1: full-* begins only if debug-* of the same split is complete, by its content.
 DEMO_HUB := demo/hub
 HUB ?= $(DEMO_HUB)
@@ -28,13 +29,14 @@ WINDOW ?= 170s
 OF_THE_DEMO := $(if $(filter-out $(DEMO_HUB),$(patsubst %/,%,$(HUB))),,yes)
 DOSE ?= $(if $(OF_THE_DEMO),100000)
 CHUNK ?= $(if $(OF_THE_DEMO),64,256)
+TRUST ?= $(if $(OF_THE_DEMO),pinn)
 VIEW ?= dense
 DEBUG_NAME ?= debug_v4
 RECON ?=
 REQUIRE_DEBUG ?=
 RUN ?=
 # The recipes read these from the environment, so that blanks and quotes in a path do no harm.
-export PYTHON HUB WINDOW DOSE VIEW CHUNK DEBUG_NAME RECON REQUIRE_DEBUG RUN
+export PYTHON HUB WINDOW DOSE VIEW CHUNK TRUST DEBUG_NAME RECON REQUIRE_DEBUG RUN
 
 ##@ Start here
 

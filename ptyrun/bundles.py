@@ -167,7 +167,7 @@ class BundleReader:
             raise ForeignBundleError(
                 f"{self.path.name} is a bundle of version {version!r}",
                 why=f"without running its code, versions {', '.join(KERAS_VERSIONS)} can be read",
-                do="use --trust-bundle with upstream's package installed, or export the network",
+                do="use --trust-model ARM with upstream's package installed, or export the network",
             )
         inner = f"{NETWORK}/model.keras"
         data = self._archive.read(inner, MAX_WEIGHTS_BYTES)

@@ -70,6 +70,8 @@ def compare(
     # that closes early pays for nothing that it does not reach.
     from ptyrun.stages import plan
 
+    trusted = [arm.name for arm in config.arms if arm.trusted]
+    session = replace(session, trusted_arms=tuple(dict.fromkeys((*session.trusted_arms, *trusted))))
     _check_arms(config, session)
     admit = _debug_gate(config, session, watcher)
     patience_s = min(presence.PATIENCE_S, Window(session.window_s).remaining_s)

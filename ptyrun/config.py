@@ -79,7 +79,8 @@ class ArmConfig:
 
     ``chunk_groups`` of 0 means one chunk for all groups. ``gridsize`` None means as the model
     says, else as its role says. ``limit_groups`` restricts the arm to the first groups of the
-    selection. ``options`` go to the backend (``factory``, ``trust_bundle``).
+    selection. ``options`` go to the backend (``factory``). ``trusted`` lets the model run its own
+    code, where it holds any; it changes no result and is written down nowhere.
     """
 
     name: str
@@ -92,6 +93,7 @@ class ArmConfig:
     batch_groups: int = 32
     limit_groups: int | None = None
     options: Mapping[str, str] = field(default_factory=dict)
+    trusted: bool = False
 
     def __post_init__(self) -> None:
         """Refuse sizes that cut nothing."""
@@ -227,6 +229,10 @@ class CompareConfig:
     compression: Compression = Compression.NONE
 
 
+# Options whose word names one of several.
+_SPELT = {"arms": "arm", "trusted_arms": "trust_model"}
+
+
 @dataclass(frozen=True)
 class SessionOptions:
     """How long and with what help one session works; changes no result.
@@ -234,6 +240,7 @@ class SessionOptions:
     ``workers`` processes work side by side, or all those of the cluster whose scheduler listens
     at ``dask``. Each of them is told by ``crew`` with whom it shares a window. ``require_debug`` is
     the folder of a smaller run that must be complete by its content before anything is computed.
+    The models of ``trusted_arms`` may run code of their own.
     """
 
     window_s: float | None = None
@@ -246,6 +253,7 @@ class SessionOptions:
     dask: str | None = None
     require_debug: Path | None = None
     crew: str = ""
+    trusted_arms: tuple[str, ...] = ()
 
     def words(self) -> list[str]:
         """What ``ptyrun run`` is told, so that it works like this.
@@ -260,7 +268,7 @@ class SessionOptions:
             value = getattr(self, entry.name)
             if value == entry.default:
                 continue
-            name = entry.name.removesuffix("s" if entry.name == "arms" else "_s")
+            name = _SPELT.get(entry.name, entry.name.removesuffix("_s"))
             option = f"--{name.replace('_', '-')}"
             if value is True:
                 words.append(option)

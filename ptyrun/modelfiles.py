@@ -39,6 +39,9 @@ BACKENDS = {
     ModelKind.STATE_DICT: "pytorch",
 }
 
+# What these hold is run when they are loaded or used, and nothing can tell what it does.
+PROGRAMS = frozenset({ModelKind.EXPORTED, ModelKind.TORCHSCRIPT, ModelKind.SAVED_MODEL})
+
 SUFFIXES = {
     ".zip": ModelKind.BUNDLE,
     ".keras": ModelKind.KERAS,
@@ -113,6 +116,42 @@ def locate(folder_or_file: Path) -> ModelFile:
         why=f"looked for {LOOKED_FOR}; the folder holds {_listing(folder_or_file)}",
         do="name the folder or file of a trained model",
     )
+
+
+def require_trust(model: ModelFile, trusted: bool, arm: str = "ARM") -> None:
+    """Refuse a model that is a program, unless the user vouches for it.
+
+    Raises
+    ------
+    ModelError
+        If it is one and *trusted* is not said; the error names the word for it.
+    """
+    if model.kind in PROGRAMS and not trusted:
+        raise ModelError(
+            f"the model {model.path.name} of arm {arm} is a program ({model.kind})",
+            why="to load or use it runs whatever its maker wrote into it, with your rights",
+            do=f"if you made it or trust its maker, add --trust-model {arm}; Keras files and state "
+            "dicts need no trust",
+        )
+
+
+def require_reader(model: ModelFile) -> None:
+    """Refuse a file that the backend of ptyrun's own which shall read it does not read.
+
+    Raises
+    ------
+    ModelError
+        If it does not; what another package's backend reads is that package's affair.
+    """
+    reader = BACKENDS.get(model.kind)
+    if model.backend in BACKENDS.values() and model.backend != reader:
+        suffixes = [suffix for suffix, kind in SUFFIXES.items() if BACKENDS[kind] == model.backend]
+        why = f"it reads {', '.join(suffixes)}" + ", SavedModel folders" * (model.backend == "tf")
+        raise ModelError(
+            f"the backend {model.backend} does not read {model.path.name}",
+            why=why,
+            do=f"say backend {reader}" if reader else "save the model in one of these formats",
+        )
 
 
 def forbidden(path: Path, error: PermissionError) -> ModelError:

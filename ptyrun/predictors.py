@@ -25,7 +25,7 @@ from ptyrun.errors import (
     UnknownPredictorError,
 )
 from ptyrun.modelcards import inspect
-from ptyrun.modelfiles import ModelCard, ModelFile, ModelKind, locate
+from ptyrun.modelfiles import ModelCard, ModelFile, ModelKind, locate, require_reader, require_trust
 
 __all__ = [
     "ModelCard",
@@ -43,11 +43,12 @@ __all__ = [
     "inspect",
     "locate",
     "open_predictor",
+    "require_trust",
 ]
 
 ENTRY_POINTS = "ptyrun.predictors"
 # Of ptyrun's own backends; other packages may take what they like.
-KNOWN_OPTIONS = frozenset({"factory", "trust_bundle"})
+KNOWN_OPTIONS = frozenset({"factory"})
 
 
 class WrongFormError(PredictionError):
@@ -72,7 +73,9 @@ class ModelRequest:
         Groups given to the predictor at once.
     options : mapping of str to str
         For the backend: ``factory`` (``module:callable`` that makes the network of a state
-        dict), ``trust_bundle`` (``yes`` lets a bundle run code).
+        dict).
+    trusted : bool
+        Whether the model may run code of its own; without it, programs are refused.
     """
 
     path: Path
@@ -80,6 +83,7 @@ class ModelRequest:
     gridsize: int
     batch_items: int
     options: Mapping[str, str] = field(default_factory=dict)
+    trusted: bool = False
 
 
 class Predictor(Protocol):
@@ -238,9 +242,10 @@ def check_request(model: ModelFile, request: ModelRequest) -> ModelCard:
     Raises
     ------
     ModelError
-        If the file says another patch size or number of channels than asked for, or cannot be
-        loaded with the options given.
+        If it is a program that is not trusted, if the file says another patch size or number of
+        channels than asked for, or if it cannot be loaded with the options given.
     """
+    require_trust(model, request.trusted)
     check_options(model, request.options)
     card = inspect(model)
     for noun, has, wants in (
@@ -263,8 +268,9 @@ def check_options(model: ModelFile, options: Mapping[str, str]) -> None:
     ------
     ModelError
         If it is a state dict and nothing makes its network, or if ptyrun's own backend, which
-        reads it, knows no such option.
+        shall read it, reads no such files or knows no such option.
     """
+    require_reader(model)
     unknown = sorted({*options} - KNOWN_OPTIONS)
     if unknown and model.kind is not ModelKind.OTHER:
         raise ModelError(

@@ -1,18 +1,15 @@
-"""Which inputs does a TensorFlow SavedModel take, and what does it do besides arithmetic?
+"""Which inputs does a TensorFlow SavedModel take?
 
 Read without TensorFlow. ``saved_model.pb`` is a protocol buffer; the few fields needed are
 followed by hand: SavedModel.meta_graphs (2) > MetaGraphDef.signature_def (5) >
-SignatureDef.inputs (1) > TensorInfo.tensor_shape (3) > TensorShapeProto.dim (2) > Dim.size (1);
-MetaGraphDef.graph_def (2) > GraphDef.node (1), library (2) > FunctionDefLibrary.function (1) >
-FunctionDef.node_def (3); NodeDef.op (2). Numbers from
-tensorflow/core/protobuf/{saved_model,meta_graph}.proto and
-tensorflow/core/framework/{graph,function,node_def,tensor_shape}.proto, encoding from
+SignatureDef.inputs (1) > TensorInfo.tensor_shape (3) > TensorShapeProto.dim (2) > Dim.size (1).
+Numbers from tensorflow/core/protobuf/{saved_model,meta_graph}.proto and
+tensorflow/core/framework/tensor_shape.proto, encoding from
 https://protobuf.dev/programming-guides/encoding.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,12 +17,6 @@ from ptyrun.errors import ModelError
 from ptyrun.modelfiles import forbidden
 
 SIGNATURE = b"serving_default"
-# What TensorFlow's own `saved_model_cli scan` warns of (ReadFile, WriteFile, and PrintV2, which can
-# print into a file), and their like. SaveV2 and RestoreV2 are in every SavedModel.
-BEYOND_ARITHMETIC = re.compile(
-    rb"ReadFile|WriteFile|MatchingFiles|Print(V2)?|(Eager)?PyFunc(Stateless)?|Save|SaveSlices"
-    rb"|.*Reader.*|.*Dataset.*|.*Summary.*|Debug.*|.*Rpc.*|RemoteCall"
-)
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 
 
@@ -43,36 +34,6 @@ def input_shapes(saved_model: Path) -> tuple[tuple[int | None, ...], ...]:
     except (OSError, ValueError, IndexError) as error:
         raise _unreadable(saved_model, error) from error
     return tuple(inputs[name] for name in sorted(inputs))
-
-
-def beyond_arithmetic(saved_model: Path) -> tuple[str, ...]:
-    """Name the operations that could read or write files, or call out of the graph; sorted.
-
-    Raises
-    ------
-    ModelError
-        If the file cannot be read as a SavedModel.
-    """
-    try:
-        operations = set(_operations(memoryview(saved_model.read_bytes())))
-    except (OSError, ValueError, IndexError) as error:
-        raise _unreadable(saved_model, error) from error
-    return tuple(sorted(name.decode(errors="replace") for name in operations if _reaches_out(name)))
-
-
-def _reaches_out(operation: bytes) -> bool:
-    return BEYOND_ARITHMETIC.fullmatch(operation) is not None
-
-
-def _operations(message: memoryview) -> Iterator[bytes]:
-    for meta_graph in _messages(message, 2):
-        for graph in _messages(meta_graph, 2):
-            for node in _messages(graph, 1):
-                yield from _texts(node, 2)
-            for library in _messages(graph, 2):
-                for function in _messages(library, 1):
-                    for node in _messages(function, 3):
-                        yield from _texts(node, 2)
 
 
 def _unreadable(saved_model: Path, error: Exception) -> ModelError:

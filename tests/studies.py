@@ -13,10 +13,13 @@ import zarr
 from click.testing import CliRunner
 
 from ptyrun.cli.commands import cli
-from ptyrun.config import ArmConfig, ArmKind, CompareConfig, Selection
+from ptyrun.config import ArmConfig, ArmKind, CompareConfig, Selection, SessionOptions
 from tests.scans import write_network, write_reconstruction, write_scan
 
 WHEN = ("_s", "_at")
+# The networks are TorchScript, which nothing but the user's word lets run.
+TRUSTED = SessionOptions(trusted_arms=("pinn", "baseline"))
+TRUST = ("--trust-model=pinn", "--trust-model=baseline")
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ class Study:
         """A comparison of all three arms."""
         predictor = ArmConfig(
             "pinn", self.pinn, "PtychoPINN", gridsize=2,
-            chunk_groups=chunk_groups, batch_groups=batch_groups,
+            chunk_groups=chunk_groups, batch_groups=batch_groups, trusted=True,
         )  # fmt: skip
         return CompareConfig(
             scan=self.scan,
@@ -81,6 +84,7 @@ class Study:
             f"--baseline-chunk-size={chunk}",
             "--pinn-predict-batch-size=4",
             "--baseline-predict-batch-size=4",
+            *TRUST,
             *more,
         ]
 

@@ -144,6 +144,6 @@ def test_a_bundle_that_is_not_whole_is_refused_by_the_name_of_its_part(
 def test_a_bundle_of_another_flavour_is_named(tmp_path: Path, version: object) -> None:
     with (
         BundleReader(bundle(tmp_path / "wts.h5.zip", version)) as reader,
-        pytest.raises(ModelError, match=f"version '{version}'(.|\n)*--trust-bundle"),
+        pytest.raises(ModelError, match=f"version '{version}'(.|\n)*--trust-model ARM"),
     ):
         reader.load()

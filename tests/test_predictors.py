@@ -135,13 +135,13 @@ def test_for_a_backend_of_ptyruns_own_the_extra_that_brings_its_framework_is_nam
     [({"patch_px": 16}, "64 px, not 16"), ({"patch_px": 64, "gridsize": 1}, "gridsize")],
 )
 def test_a_model_for_other_shapes_is_refused(asked: dict[str, int], said: str) -> None:
-    model = ModelFile(Path("model.bin"), "pytorch", ModelKind.OTHER, patch_px=64, gridsize=2)
+    model = ModelFile(Path("model.bin"), "another", ModelKind.OTHER, patch_px=64, gridsize=2)
     with pytest.raises(ModelError, match=said):
         check_request(model, request(**asked))
 
 
 def test_a_model_that_says_nothing_is_tried() -> None:
-    model = ModelFile(Path("model.bin"), "pytorch", ModelKind.OTHER)
+    model = ModelFile(Path("model.bin"), "another", ModelKind.OTHER)
     assert check_request(model, request()).patch_px is None
 
 

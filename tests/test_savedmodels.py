@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ptyrun.errors import ModelError
-from ptyrun.savedmodels import beyond_arithmetic, input_shapes
+from ptyrun.savedmodels import input_shapes
 
 
 def varint(value: int) -> bytes:
@@ -74,19 +74,6 @@ def test_any_other_bytes_are_refused_or_say_nothing(
         assert input_shapes(path) == ()
     except ModelError as error:
         assert "saved_model.pb" in str(error)
-
-
-def node(operation: bytes) -> bytes:
-    """NodeDef, as protocol buffers are encoded."""
-    return field(1, b"some_name") + field(2, operation)
-
-
-def test_what_a_graph_or_its_functions_do_besides_arithmetic_is_named(tmp_path: Path) -> None:
-    function = field(3, node(b"WriteFile")) + field(3, node(b"MatMul"))
-    graph = field(1, node(b"PrintV2")) + field(1, node(b"RestoreV2")) + field(2, field(1, function))
-    content = saved_model({"x": (-1, 8)}) + field(2, field(2, graph))
-    assert beyond_arithmetic(written(tmp_path, content)) == ("PrintV2", "WriteFile")
-    assert beyond_arithmetic(written(tmp_path, saved_model({"x": (-1, 8)}))) == ()
 
 
 def test_a_file_cut_short_is_refused(tmp_path: Path) -> None:

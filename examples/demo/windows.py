@@ -86,6 +86,7 @@ def _process(hub: Hub, split: str, window_s: float) -> Iterator[subprocess.Popen
         "VIEW": VIEW,
         "CHUNK": str(CHUNK_GROUPS),
         "WINDOW": f"{window_s:.0f}s",
+        "TRUST": "pinn",  # a .pt2 file, made here
         "PTYRUN": str(Path(sys.executable).with_name("ptyrun")),
     }
     process = subprocess.Popen([WINDOW_SCRIPT, split, "full"], env=environment)

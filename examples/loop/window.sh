@@ -5,6 +5,7 @@
 #   examples/loop/window.sh train debug
 #
 # DOSE is the hub's only one, or 1000; VIEW is dense; CHUNK, groups of a full comparison's chunks, is 256.
+# TRUST names the arms whose models are programs (.pt2, TorchScript, SavedModel) that you let run: TRUST=pinn.
 # With REQUIRE_DEBUG=1 a full comparison begins only if the debug one of its split is complete, every
 # byte checked.
 #
@@ -30,6 +31,10 @@ runs=$HUB/analysis/dose_$DOSE/$VIEW
 name=$split
 debug=${split}_${DEBUG_NAME:-debug_v4}
 gate=()
+trust=()
+for arm in ${TRUST:-}; do
+  trust+=(--trust-model "$arm")
+done
 case $form in
   debug)
     name=$debug
@@ -50,7 +55,7 @@ exec "$ptyrun" compare \
   --baseline_dir "$data/phase_e/dose_$DOSE/baseline/gs1" \
   --test_data "$data/phase_c/dose_$DOSE/patched_$split.npz" \
   --output_dir "$runs/$name" \
-  "${size[@]}" ${gate[@]+"${gate[@]}"} \
+  "${size[@]}" ${gate[@]+"${gate[@]}"} ${trust[@]+"${trust[@]}"} \
   --pinn-predict-batch-size 16 --baseline-predict-batch-size 16 \
   --phase-align-method plane --frc-sigma 0.5 \
   --tike_recon_path "${RECON:-$data/phase_f/dose_$DOSE/$VIEW/$split/ptychi_reconstruction.npz}" \

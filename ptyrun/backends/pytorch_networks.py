@@ -13,7 +13,6 @@ from typing import Any
 
 import torch
 
-from ptyrun.backends.exported_programs import check_exported
 from ptyrun.errors import ModelError
 from ptyrun.modelfiles import ModelFile, ModelKind
 from ptyrun.predictors import ModelRequest
@@ -46,7 +45,6 @@ def load_network(model: ModelFile, request: ModelRequest, device: torch.device) 
 
 
 def _exported(path: Path, request: ModelRequest, device: torch.device) -> Network:
-    check_exported(path)
     with _model_errors(path), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         program = torch.export.load(path)

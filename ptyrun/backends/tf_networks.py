@@ -61,13 +61,12 @@ def load_network(model: ModelFile, request: ModelRequest) -> Network:
 
 
 def _from_bundle(path: Path, request: ModelRequest) -> Network:
-    trusted = request.options.get("trust_bundle", "no").lower() in ("yes", "true", "1")
     with BundleReader(path) as reader:
         try:
             bundle = reader.load()
             network, scale = build(bundle), bundle.parameters.intensity_scale
         except ForeignBundleError:
-            if not trusted:
+            if not request.trusted:
                 raise
             return _from_upstream(path, reader.parameters().intensity_scale)
     return Network(

@@ -52,7 +52,7 @@ def build(bundle: Bundle) -> keras.Model:
         raise ForeignBundleError(
             f"the network {bundle.name} has layers that ptyrun does not know",
             why=f"unknown: {', '.join(unknown)}",
-            do="use --trust-bundle with upstream's package installed",
+            do="use --trust-model ARM with upstream's package installed",
         )
     try:
         network = keras.Model.from_config(config["config"], custom_objects=dict(LAYERS))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,8 @@ from ptyrun.config import (
     Registration,
     Selection,
 )
-from ptyrun.errors import UsageError
+from ptyrun.errors import ModelError, UsageError
+from ptyrun.modelfiles import ModelKind, locate
 
 _DEPRECATED = {
     "n_test_images": "n_groups",
@@ -100,7 +101,6 @@ def _evaluation(words: Mapping[str, Any]) -> EvaluationOptions:
 
 def _arms(words: Mapping[str, Any]) -> tuple[ArmConfig, ...]:
     arms: list[ArmConfig] = []
-    trust = {"trust_bundle": "yes"} if words["trust_bundle"] else {}
     for name, label, gridsize in (("pinn", "PtychoPINN", None), ("baseline", "Baseline", None)):
         if f"{name}_dir" in words:
             arms.append(
@@ -110,7 +110,6 @@ def _arms(words: Mapping[str, Any]) -> tuple[ArmConfig, ...]:
                     path=words[f"{name}_dir"],
                     backend=words.get(f"{name}_backend"),
                     gridsize=gridsize,
-                    options=trust,
                     limit_groups=words.get(f"{name}_limit"),
                     **_given(words, chunk_groups=f"{name}_chunk", batch_groups=f"{name}_batch"),
                 )
@@ -124,26 +123,55 @@ def _arms(words: Mapping[str, Any]) -> tuple[ArmConfig, ...]:
                 kind=ArmKind.RECONSTRUCTION,
             )
         )
-    arms += [extra_arm(text, trust) for text in words["extra_arms"]]
+    arms += [extra_arm(text) for text in words["extra_arms"]]
     if not arms:
         raise UsageError(
             "there is nothing to compare",
             why="neither --pinn_dir nor --baseline_dir nor --tike_recon_path nor --arm is given",
             do="name at least one arm",
         )
-    return tuple(arms)
+    require_arms("--trust-model", words["trusted_arms"], [arm.name for arm in arms])
+    return tuple(dataclasses.replace(arm, trusted=_is_trusted(arm, words)) for arm in arms)
+
+
+def _is_trusted(arm: ArmConfig, words: Mapping[str, Any]) -> bool:
+    if arm.name in words["trusted_arms"]:
+        return True
+    if not words["trust_bundles"] or arm.kind is not ArmKind.PREDICTOR:
+        return False
+    try:
+        return locate(arm.path).kind is ModelKind.BUNDLE
+    except ModelError:  # told where arms are looked at
+        return False
+
+
+def require_arms(option: str, named: Collection[str], arms: Collection[str]) -> None:
+    """Refuse an option that names an arm which is not there.
+
+    Raises
+    ------
+    UsageError
+        Naming those that are.
+    """
+    for name in named:
+        if name not in arms:
+            raise UsageError(
+                f"{option} {name}: there is no such arm",
+                why=f"the comparison's arms are {', '.join(arms)}",
+                do="name one of these",
+            )
 
 
 def _given(words: Mapping[str, Any], **names: str) -> dict[str, Any]:
     return {field: words[word] for field, word in names.items() if word in words}
 
 
-def extra_arm(text: str, options: Mapping[str, str]) -> ArmConfig:
+def extra_arm(text: str) -> ArmConfig:
     """Read one ``--arm`` text.
 
     Examples
     --------
-    >>> extra_arm("name=unet,path=unet.keras,batch=16", {}).batch_groups
+    >>> extra_arm("name=unet,path=unet.keras,batch=16").batch_groups
     16
     """
     pairs = [part.partition("=") for part in text.split(",")]
@@ -163,14 +191,14 @@ def extra_arm(text: str, options: Mapping[str, str]) -> ArmConfig:
             backend=words.pop("backend", None),
             gridsize=int(words.pop("gridsize")) if "gridsize" in words else None,
             **_numbers(words),
-            options={**options, **words},
+            options=words,
         )
     except ValueError as error:
         raise _bad_arm(text, str(error)) from error
 
 
-def _numbers(words: dict[str, str]) -> dict[str, int]:
-    found: dict[str, int] = {}
+def _numbers(words: dict[str, str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
     for word, field in (
         ("chunk", "chunk_groups"),
         ("batch", "batch_groups"),

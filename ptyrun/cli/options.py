@@ -126,6 +126,18 @@ def session(arm_option: str | None = None) -> Callable[[_Command], _Command]:
     return decorate
 
 
+def trust(command: _Command) -> _Command:
+    """Add the option that lets a model run code of its own."""
+    return click.option(
+        *spelt("--trust-model"),
+        "trusted_arms",
+        multiple=True,
+        metavar="ARM",
+        help="Let the model of this arm run its maker's code, with your rights: needed for .pt2, "
+        "TorchScript, SavedModels and bundles with layers of their own (repeatable).",
+    )(command)
+
+
 def console(command: _Command) -> _Command:
     """Add the options that say how much a person wants to see."""
     for option in (
@@ -163,5 +175,6 @@ def session_options(given: dict[str, Any]) -> SessionOptions:
         )
     return SessionOptions(
         arms=tuple(arms) or None,
+        trusted_arms=tuple(given.get("trusted_arms", ())),
         **{name: value for name, value in chosen.items() if value is not None},
     )

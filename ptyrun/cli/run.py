@@ -15,6 +15,7 @@ from ptyrun.host.deadline import DEADLINE
 @click.command("run")
 @options.run_folder
 @options.session("--arm")
+@options.trust
 @options.until_complete
 @options.console
 @click.option("--crew", default="", hidden=True, help="With whom a worker shares a window.")

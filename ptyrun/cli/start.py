@@ -17,6 +17,7 @@ from ptyrun.errors import UsageError
 @click.command("start")
 @options.run_folder
 @options.session()
+@options.trust
 @click.option(
     "--take-over",
     is_flag=True,

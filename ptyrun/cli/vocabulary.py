@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from ptyrun.cli.options import console, spelt
+from ptyrun.cli.options import console, spelt, trust
 from ptyrun.config import ArmConfig, Compression, EvaluationOptions, Presentation, Selection
 
 FILE = click.Path(path_type=Path, dir_okay=False)
@@ -143,11 +143,12 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
         type=ANY_PATH,
         help="Write what went into the Baseline and what came out into this folder.",
     ),
+    trust,
     click.option(
         *spelt("--trust-bundle"),
-        "trust_bundle",
+        "trust_bundles",
         is_flag=True,
-        help="Let upstream's installed package unpickle bundles: runs code of the bundle's maker.",
+        help="Old spelling of --trust-model for every arm that is one of upstream's bundles.",
     ),
     click.option(
         *spelt("--skip-registration"),

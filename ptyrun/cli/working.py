@@ -14,20 +14,24 @@ if TYPE_CHECKING:
 
 
 def admitted(run_dir: Path, session: SessionOptions, watcher: Watcher) -> SessionOptions:
-    """See that the debug run that *session* asks for is there; give what is asked besides.
+    """See that programs are trusted, and the debug run is there; give what is asked besides.
 
     Raises
     ------
     PtyrunError
-        As `ptyrun.stages.debug_run.require`.
+        As `ptyrun.stages.trust.require` and `ptyrun.stages.debug_run.require`.
     """
-    if session.require_debug is None:
-        return session
     from ptyrun.engine.manifest import Manifest
     from ptyrun.paths import RunPaths
+    from ptyrun.stages import trust
+
+    paths = RunPaths(run_dir)
+    manifest = Manifest.load(paths.manifest)
+    trust.require(manifest, paths, session)
+    if session.require_debug is None:
+        return session
     from ptyrun.stages import debug_run
 
-    manifest = Manifest.load(RunPaths(run_dir).manifest)
     debug_run.require(session.require_debug, run_dir, manifest, watcher)
     return replace(session, require_debug=None)
 

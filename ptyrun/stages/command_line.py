@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ptyrun.config import ArmKind, EvaluationOptions, Fact, Presentation, Registration, Selection
 from ptyrun.engine.manifest import ArmPlan, Manifest
+from ptyrun.stages import trust
 
 # Arms with options of their own, and which of them can be limited to some groups.
 _ROLES = {"pinn": "PtychoPINN", "baseline": "Baseline"}
@@ -45,12 +46,11 @@ _FLAGS: Mapping[tuple[str, Fact], str] = {
 def compare_command(manifest: Manifest, run_dir: Path) -> str:
     """Write the ``ptyrun compare`` that plans just this manifest, for a shell.
 
-    Options that are as configured by default are left out, but for chunk and batch sizes.
+    Options that are as configured by default are left out, but for chunk and batch sizes; and so is
+    trust in models, which only a person can say.
     """
-    trusting = any(arm.facts.get("option.trust_bundle") for arm in manifest.arms)
     words = [
         *(word for arm in manifest.arms for word in _arm_words(arm, manifest.sources)),
-        *([("--trust-bundle",)] if trusting else []),
         ("--test_data", str(manifest.sources["scan"])),
         ("--output_dir", str(run_dir)),
         *_chosen(manifest),
@@ -89,7 +89,7 @@ def _extra(arm: ArmPlan, path: str) -> dict[str, Fact]:
     options = {
         name.removeprefix("option."): fact
         for name, fact in arm.facts.items()
-        if name.startswith("option.") and name != "option.trust_bundle"
+        if name.startswith("option.") and name != trust.FORMER_FACT
     }
     limit = arm.facts.get("limit_groups")
     return {

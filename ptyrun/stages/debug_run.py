@@ -19,7 +19,7 @@ from ptyrun.errors import BlockedError, DamageError, PtyrunError, UsageError
 from ptyrun.paths import RunPaths
 from ptyrun.progress import SILENT, Watcher
 from ptyrun.results import Results
-from ptyrun.stages import blockers, gates
+from ptyrun.stages import blockers, gates, trust
 
 # What a debug run shows rests on these; how many groups it takes, how they are cut into chunks and
 # batches, and how objects are measured is its own affair.
@@ -102,6 +102,8 @@ def _matters(change: Change) -> bool:
         return change.fact in _SHARED
     if change.fact == "arm" and change.new == "absent":
         return False  # the debug run may show more than is asked for now
+    if change.fact == trust.FORMER_FACT:
+        return False
     return change.fact in _OF_AN_ARM or change.fact.startswith(_OPTION)
 
 

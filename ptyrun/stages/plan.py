@@ -20,7 +20,7 @@ from ptyrun.paths import RunPaths
 from ptyrun.progress import SILENT, Watcher
 from ptyrun.ptycho.formats import format_of
 from ptyrun.ptycho.scan import Scan, open_scan
-from ptyrun.stages import artifacts, index, survey
+from ptyrun.stages import artifacts, index, survey, trust
 from ptyrun.stages.fingerprints import Fingerprints
 
 RESULTS = "results"
@@ -90,6 +90,8 @@ def plan(
         admit(wanted)
     with PlanLock(paths, watcher) as lock:
         current = None if new else _current(paths)
+        if current is not None:
+            wanted = trust.as_planned(wanted, current)
         aside = None
         if current is None:
             # First, since drawing takes long; while the lock is held, no further one begins.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack, closing, suppress
 from functools import cache
 from pathlib import Path
@@ -26,7 +26,7 @@ from ptyrun.modelfiles import BACKENDS
 from ptyrun.paths import RunPaths
 from ptyrun.predictors import ModelRequest, inspect, locate
 from ptyrun.progress import SILENT, Watcher, predicting
-from ptyrun.stages import gates
+from ptyrun.stages import gates, trust
 from ptyrun.stages.assembly import open_planned_scan
 from ptyrun.stages.index import ArmIndex
 from ptyrun.stages.inputs import refuse_changed_inputs
@@ -56,6 +56,8 @@ def run(run_dir: Path, session: SessionOptions | None = None, watcher: Watcher =
         If an input changed since the run was planned.
     ReplacedError
         If the run's plan is replaced while this session works.
+    ModelError
+        If an arm that lacks chunks has a program for a model, and the session does not trust it.
     BusyError
         If another run holds a device that this one needs.
     BlockedError
@@ -66,6 +68,7 @@ def run(run_dir: Path, session: SessionOptions | None = None, watcher: Watcher =
     planned = Manifest.load(paths.manifest)
     for name in session.arms or ():
         planned.arm(name)
+    trust.require(planned, paths, session)
     window = Window(session.window_s)
     try:
         with (
@@ -80,7 +83,8 @@ def run(run_dir: Path, session: SessionOptions | None = None, watcher: Watcher =
         ):
             return _compute(opened, session, watcher)
     except BlockedError as error:
-        resume = f"ptyrun run {shlex.quote(str(run_dir))}"
+        trusted = SessionOptions(trusted_arms=session.trusted_arms).words()
+        resume = shlex.join(["ptyrun", "run", str(run_dir), *trusted])
         raise gates.block(paths, error, resume) from error
 
 
@@ -112,14 +116,14 @@ def _compute(opened: OpenedSession, session: SessionOptions, watcher: Watcher) -
 
         def open_work(arm: ArmPlan, fitting: FittingBatch) -> PatchWork:
             hold()  # before a framework takes hold of the device, and only if one will
-            return _open_work(arm, fitting, manifest, paths, watcher)
+            return _open_work(arm, fitting, manifest, paths, watcher, session.trusted_arms)
 
         # Of a crew, somebody begins with each arm, and finds out as early.
         if opened.is_first and not session.crew:
             with suppress(NotOpenedError):  # the session itself says that its window closed
                 for arm in untold_arms(manifest, session.arms):
                     hold()
-                    _try(arm, manifest, paths)
+                    _try(arm, manifest, paths, session.trusted_arms)
         return runner.work(
             opened,
             open_work,
@@ -147,9 +151,9 @@ def _tells(arm: ArmPlan, manifest: Manifest) -> bool:
     return card.patch_px is not None and card.gridsize is not None
 
 
-def _try(arm: ArmPlan, manifest: Manifest, paths: RunPaths) -> None:
+def _try(arm: ArmPlan, manifest: Manifest, paths: RunPaths, trusted: Collection[str]) -> None:
     patch_px = open_planned_scan(manifest, paths).patch_px
-    request = _request(arm, manifest, patch_px, batch_items=1)
+    request = _request(arm, manifest, patch_px, 1, trusted)
     _opened(arm, request).close()
 
 
@@ -164,7 +168,9 @@ def _opened(
         ) from error
 
 
-def _request(arm: ArmPlan, manifest: Manifest, patch_px: int, batch_items: int) -> ModelRequest:
+def _request(
+    arm: ArmPlan, manifest: Manifest, patch_px: int, batch_items: int, trusted: Collection[str]
+) -> ModelRequest:
     return ModelRequest(
         path=_path(arm, manifest),
         patch_px=patch_px,
@@ -173,8 +179,9 @@ def _request(arm: ArmPlan, manifest: Manifest, patch_px: int, batch_items: int) 
         options={
             name.removeprefix("option."): str(value)
             for name, value in arm.facts.items()
-            if name.startswith("option.")
+            if name.startswith("option.") and name != trust.FORMER_FACT
         },
+        trusted=arm.name in trusted,
     )
 
 
@@ -183,7 +190,12 @@ def _path(arm: ArmPlan, manifest: Manifest) -> Path:
 
 
 def _open_work(
-    arm: ArmPlan, fitting: FittingBatch, manifest: Manifest, paths: RunPaths, watcher: Watcher
+    arm: ArmPlan,
+    fitting: FittingBatch,
+    manifest: Manifest,
+    paths: RunPaths,
+    watcher: Watcher,
+    trusted: Collection[str],
 ) -> PatchWork:
     def on_halving(halving: Halving) -> None:
         fitting.halved(halving.before_items, halving.after_items, halving.why)
@@ -192,7 +204,7 @@ def _open_work(
     scan = open_planned_scan(manifest, paths)
     # More than there are would be padding, computed in vain.
     batch_items = fitting.at_most(min(int(arm.facts["batch_groups"] or 1), arm.n_items))
-    request = _request(arm, manifest, scan.patch_px, batch_items)
+    request = _request(arm, manifest, scan.patch_px, batch_items, trusted)
     watcher.note(f"{arm.label}: loading {request.path.name}")
     predictor = _opened(arm, request, on_halving)
     notes = predictor.card.notes

@@ -15,7 +15,7 @@ from ptyrun.archives import SafeArchive
 from ptyrun.config import ArmConfig, ArmKind, CompareConfig, Compression, Fact, role_gridsize
 from ptyrun.engine import plan_rules
 from ptyrun.errors import GeometryError, InputError, ModelError, StorageError, UsageError
-from ptyrun.modelfiles import ModelFile, ModelKind, locate
+from ptyrun.modelfiles import BACKENDS, ModelFile, ModelKind, locate, require_trust
 from ptyrun.predictors import check_options, find, how_to_mend, inspect
 from ptyrun.ptycho import belonging
 from ptyrun.ptycho.grouping import read_groups
@@ -284,8 +284,11 @@ def _survey_arm(arm: ArmConfig, scan: Scan, fingerprints: Fingerprints) -> ArmSu
 def _survey_model(arm: ArmConfig, scan: Scan, fingerprints: Fingerprints) -> ArmSurvey:
     model = locate(arm.path)
     if arm.backend is not None and arm.backend != model.backend:
-        model = ModelFile(arm.path, arm.backend, ModelKind.OTHER)
+        own = arm.backend in BACKENDS.values()
+        kind, path = (model.kind, model.path) if own else (ModelKind.OTHER, arm.path)
+        model = ModelFile(path, arm.backend, kind)
     point = find(model.backend)
+    require_trust(model, arm.trusted, arm.name)
     check_options(model, arm.options)
     card = inspect(model)
     gridsize = arm.gridsize or card.gridsize or role_gridsize(arm.name)

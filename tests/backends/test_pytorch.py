@@ -4,6 +4,7 @@ import os
 import pickle
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +31,7 @@ FORMATS = ["net.ts", "net.pt2", "net.pth"]
 
 
 def request(path: Path, gridsize: int = 2, batch_items: int = 4, **options: str) -> ModelRequest:
-    return ModelRequest(path, N, gridsize, batch_items, options)
+    return ModelRequest(path, N, gridsize, batch_items, options, trusted=True)
 
 
 def factory(kind: type[torch.nn.Module]) -> dict[str, str]:
@@ -283,7 +284,7 @@ def test_a_program_for_other_shapes_is_refused_before_pytorch_is_imported(
         "from ptyrun.errors import ModelError\n"
         f"path = Path({str(path)!r})\n"
         "try:\n"
-        f"    check_request(locate(path), ModelRequest(path, *{asked}, 4))\n"
+        f"    check_request(locate(path), ModelRequest(path, *{asked}, 4, trusted=True))\n"
         "except ModelError as error:\n"
         "    print(error.args[0], 'torch' in sys.modules)"
     )
@@ -305,11 +306,20 @@ class WritesFiles(torch.nn.Module):
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_torchscript_that_writes_files_is_refused_and_not_run(tmp_path: Path) -> None:
+def test_torchscript_is_not_run_unless_it_is_trusted(tmp_path: Path) -> None:
     torch.jit.script(WritesFiles(tmp_path / "it-ran")).save(str(tmp_path / "net.ts"))
-    with pytest.raises(ModelError, match=r"calls torch\.save"):
-        PyTorchPredictor.open(request(tmp_path / "net.ts"))
+    trusted = request(tmp_path / "net.ts")
+    with pytest.raises(ModelError, match=r"is a program(.|\n)*--trust-model"):
+        PyTorchPredictor.open(replace(trusted, trusted=False))
     assert not (tmp_path / "it-ran").exists()
+    PyTorchPredictor.open(trusted)
+    assert (tmp_path / "it-ran").exists()
+
+
+def test_an_exported_program_is_refused_unless_it_is_trusted(tmp_path: Path) -> None:
+    path = saved(Network(), tmp_path / "net.pt2")
+    with pytest.raises(ModelError, match=r"is a program(.|\n)*--trust-model"):
+        PyTorchPredictor.open(replace(request(path), trusted=False))
 
 
 def test_torchscript_for_other_channels_is_refused_when_opened(tmp_path: Path) -> None:

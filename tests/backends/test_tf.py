@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +33,7 @@ FORMATS = ["net.keras", "net.h5", "saved"]
 
 
 def request(path: Path, gridsize: int = 2, batch_items: int = 4) -> ModelRequest:
-    return ModelRequest(path, patch_px=N, gridsize=gridsize, batch_items=batch_items)
+    return ModelRequest(path, N, gridsize, batch_items, trusted=True)
 
 
 def reference(model: keras.Model, gridsize: int, n_groups: int) -> NDArray[np.complex64]:
@@ -228,7 +229,7 @@ def test_a_file_that_is_no_model_is_refused(tmp_path: Path, name: str, content: 
         TensorFlowPredictor.open(request(path))
 
 
-def test_a_saved_model_that_writes_files_is_refused_and_not_run(tmp_path: Path) -> None:
+def test_a_saved_model_is_not_run_unless_it_is_trusted(tmp_path: Path) -> None:
     trace = tmp_path / "it-ran"
 
     @tf.function(input_signature=[tf.TensorSpec((None, N, N, 4), tf.float32)])
@@ -239,9 +240,12 @@ def test_a_saved_model_that_writes_files_is_refused_and_not_run(tmp_path: Path) 
     module = tf.Module()
     module.serve = serve
     tf.saved_model.save(module, str(tmp_path / "net"), signatures=serve)
-    with pytest.raises(ModelError, match="WriteFile"):
-        TensorFlowPredictor.open(request(tmp_path / "net"))
+    trusted = request(tmp_path / "net")
+    with pytest.raises(ModelError, match=r"is a program(.|\n)*--trust-model"):
+        TensorFlowPredictor.open(replace(trusted, trusted=False))
     assert not trace.exists()
+    TensorFlowPredictor.open(trusted)
+    assert trace.exists()
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -256,7 +260,7 @@ def test_a_model_for_other_shapes_is_refused_before_tensorflow_is_imported(
         "from ptyrun.errors import ModelError\n"
         f"path = Path({str(path)!r})\n"
         "try:\n"
-        f"    check_request(locate(path), ModelRequest(path, *{asked}, 4))\n"
+        f"    check_request(locate(path), ModelRequest(path, *{asked}, 4, trusted=True))\n"
         "except ModelError as error:\n"
         "    print(error.args[0], 'tensorflow' in sys.modules)"
     )

@@ -227,14 +227,14 @@ def reshape_kernel(file: h5py.File) -> None:
     [
         (
             in_config(partial(as_class_of_amp, "ptycho.other", "NewLayer")),
-            r"unknown: ptycho\.other\.NewLayer(.|\n)*--trust-bundle",
+            r"unknown: ptycho\.other\.NewLayer(.|\n)*--trust-model ARM",
         ),
         (
             in_config(partial(as_class_of_amp, "os", "system")),
             r"unknown: os\.system",
         ),
         (in_config(partial(as_class_of_amp, "keras.layers", "Lambda")), "Lambda"),
-        (in_config(old_lambda), r"unknown: Lambda \(it holds code\)(.|\n)*--trust-bundle"),
+        (in_config(old_lambda), r"unknown: Lambda \(it holds code\)(.|\n)*--trust-model ARM"),
         (in_config(lambda layers: activated_by(layers, "__lambda__")), "unknown: __lambda__"),
         *(
             (
@@ -289,7 +289,7 @@ def foreign(bundle: Path, tmp_path: Path) -> Path:
 
 
 def test_a_trusted_bundle_needs_upstreams_package(foreign: Path) -> None:
-    request = ModelRequest(foreign, 64, 2, 8, {"trust_bundle": "yes"})
+    request = ModelRequest(foreign, 64, 2, 8, trusted=True)
     with pytest.raises(PredictorUnavailableError, match="ptycho"):
         TensorFlowPredictor.open(request)
 
@@ -317,7 +317,7 @@ def test_a_trusted_bundle_gets_scaled_amplitudes_and_a_safe_batch(
     (tmp_path / "ptycho/workflows").mkdir(parents=True)
     (tmp_path / "ptycho/workflows/components.py").write_text(STAND_IN)
     monkeypatch.syspath_prepend(tmp_path)
-    request = ModelRequest(foreign, 64, 2, 8, {"trust_bundle": "yes"})
+    request = ModelRequest(foreign, 64, 2, 8, trusted=True)
     predictor = TensorFlowPredictor.open(request)
     assert predictor.batch_items == 1
     assert any("ran code of the bundle" in note for note in predictor.card.notes)
@@ -329,5 +329,5 @@ def test_a_trusted_bundle_gets_scaled_amplitudes_and_a_safe_batch(
 def test_the_word_of_the_user_is_not_needed_for_a_bundle_that_ptyrun_can_read(
     bundle: Path,
 ) -> None:
-    request = ModelRequest(bundle, 64, 2, 4, {"trust_bundle": "yes"})
+    request = ModelRequest(bundle, 64, 2, 4, trusted=True)
     assert TensorFlowPredictor.open(request).card.notes == ()

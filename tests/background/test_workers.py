@@ -232,6 +232,7 @@ def test_a_comparison_and_a_driven_run_take_workers_too(bench: Bench) -> None:
         SessionOptions(),
         SessionOptions(170.5, 3, ("pinn", "second"), True, 5.0, True, workers=3),
         SessionOptions(dask="tcp://scheduler:8786"),
+        SessionOptions(trusted_arms=("pinn", "second")),
     ],
 )
 def test_what_a_session_is_told_can_be_told_again(session: SessionOptions) -> None:

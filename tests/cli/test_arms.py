@@ -171,6 +171,7 @@ def test_two_arms_of_one_model_are_named_once_before_the_work(
     copy = tmp_path / "copy.ts"  # a file without a card, which takes any gridsize
     copy.write_bytes((study.baseline / "model.ts").read_bytes())
     arms = [f"--baseline_dir={study.baseline}", f"--arm=name=two,path={copy},{words}"]
+    arms += ["--trust-model=baseline", "--trust-model=two"]
     done = ptyrun("plan", f"--test_data={study.scan}", f"--output_dir={tmp_path / 'run'}", *arms)
     assert done.returncode == 0, done.stderr
     said = "WARNING: the arms baseline and two are the same model"

@@ -22,6 +22,8 @@ from ptyrun.cli.commands import cli
 from tests.scans import scan_arrays, write_network, write_scan
 from tests.studies import Study, ptyrun
 
+TRUST_OTHER = "--trust-model=other"
+
 
 def nan_diffraction() -> np.ndarray:
     frames = scan_arrays()["diffraction"].copy()
@@ -155,7 +157,7 @@ def test_a_folder_without_a_model_is_named(study: Study, tmp_path: Path) -> None
 def test_a_model_for_another_channel_count_is_named(study: Study, tmp_path: Path) -> None:
     other = write_network(tmp_path / "other", gridsize=1)
     more = f"--arm=name=other,path={other},gridsize=2"
-    assert_refused([*study.words(tmp_path / "run"), more], "channel", tmp_path / "run")
+    assert_refused([*study.words(tmp_path / "run"), more, TRUST_OTHER], "channel", tmp_path / "run")
 
 
 def test_a_model_for_another_patch_size_is_named(study: Study, tmp_path: Path) -> None:
@@ -163,14 +165,16 @@ def test_a_model_for_another_patch_size_is_named(study: Study, tmp_path: Path) -
     card = json.loads((other / "model.json").read_text())
     (other / "model.json").write_text(json.dumps({**card, "patch_px": 64}))
     more = f"--arm=name=other,path={other}"
-    assert_refused([*study.words(tmp_path / "run"), more], "patches of 64 px", tmp_path / "run")
+    assert_refused(
+        [*study.words(tmp_path / "run"), more, TRUST_OTHER], "patches of 64 px", tmp_path / "run"
+    )
 
 
 @pytest.mark.parametrize("name", ["net.ts", "net.pt2", "net.keras", "net.h5", "wts.h5.zip"])
 def test_a_file_that_is_no_model_is_named(name: str, study: Study, tmp_path: Path) -> None:
     (tmp_path / name).write_text("no model")
     more = f"--arm=name=other,path={tmp_path / name}"
-    assert_refused([*study.words(tmp_path / "run"), more], name, tmp_path / "run")
+    assert_refused([*study.words(tmp_path / "run"), more, TRUST_OTHER], name, tmp_path / "run")
 
 
 def test_a_model_that_does_not_tell_is_tried_before_the_work_on_the_others(
@@ -178,7 +182,9 @@ def test_a_model_that_does_not_tell_is_tried_before_the_work_on_the_others(
 ) -> None:
     nine_channels = write_network(tmp_path / "nine", gridsize=3) / "model.ts"
     more = f"--arm=name=other,path={nine_channels},gridsize=2"
-    assert_refused([*study.words(tmp_path / "run"), more], "9 channels", tmp_path / "run")
+    assert_refused(
+        [*study.words(tmp_path / "run"), more, TRUST_OTHER], "9 channels", tmp_path / "run"
+    )
 
 
 def test_a_model_with_a_changed_byte_is_named(study: Study, tmp_path: Path) -> None:
@@ -192,7 +198,7 @@ def test_a_model_with_a_changed_byte_is_named(study: Study, tmp_path: Path) -> N
     damaged = tmp_path / "damaged.ts"
     damaged.write_bytes(data)
     more = f"--arm=name=other,path={damaged},gridsize=2"
-    words = [*study.words(tmp_path / "run"), more]
+    words = [*study.words(tmp_path / "run"), more, TRUST_OTHER]
     assert_refused(words, f"{weights.filename} is damaged", tmp_path / "run")
 
 
@@ -210,7 +216,9 @@ def test_weights_of_an_older_pytorch_are_no_archive_and_are_planned_all_the_same
 def test_weights_without_a_network_are_named(study: Study, tmp_path: Path) -> None:
     (tmp_path / "net.pth").write_text("weights")
     more = f"--arm=name=other,path={tmp_path / 'net.pth'}"
-    assert_refused([*study.words(tmp_path / "run"), more], "factory=", tmp_path / "run")
+    assert_refused(
+        [*study.words(tmp_path / "run"), more, TRUST_OTHER], "factory=", tmp_path / "run"
+    )
 
 
 @pytest.mark.parametrize(
@@ -228,12 +236,12 @@ def test_a_word_about_an_arm_that_makes_no_sense_is_named(
     word: str, named: str, study: Study, tmp_path: Path
 ) -> None:
     more = f"--arm=name=other,path={study.pinn},{word}"
-    assert_refused([*study.words(tmp_path / "run"), more], named, tmp_path / "run")
+    assert_refused([*study.words(tmp_path / "run"), more, TRUST_OTHER], named, tmp_path / "run")
 
 
 def test_a_missing_model_is_named(study: Study, tmp_path: Path) -> None:
     more = "--arm=name=other,path=nowhere"
-    assert_refused([*study.words(tmp_path / "run"), more], "nowhere", tmp_path / "run")
+    assert_refused([*study.words(tmp_path / "run"), more, TRUST_OTHER], "nowhere", tmp_path / "run")
 
 
 @pytest.mark.parametrize(
@@ -251,6 +259,7 @@ def test_a_missing_model_is_named(study: Study, tmp_path: Path) -> None:
         (["--window=-5s"], "duration"),
         (["--only-arm=unet"], "no arm 'unet'"),
         (["--invalidate=unet"], "--invalidate unet"),
+        (["--trust-model=unet"], "--trust-model unet"),
         (["--pinn-backend=jax"], "installed: pytorch, tf"),
         (["--n-test-subsample=3"], "too few"),
         (["--groups-from=nowhere.npz"], "nowhere.npz"),

@@ -23,7 +23,7 @@ from ptyrun.errors import ExitCode
 from ptyrun.progress import Silent, Watcher, predicting
 from ptyrun.stages import run
 from tests.scans import scan_arrays, write_network, write_scan
-from tests.studies import Study, content, ptyrun
+from tests.studies import TRUST, TRUSTED, Study, content, ptyrun
 
 
 @pytest.fixture(scope="module")
@@ -264,7 +264,7 @@ def test_a_window_that_ends_with_the_last_chunk_leaves_the_results_to_the_next(
     study: Study, uninterrupted: Path, tmp_path: Path
 ) -> None:
     def whole(run_dir: Path, session: SessionOptions, watcher: Watcher) -> Outcome:
-        return run.run(run_dir, SessionOptions(), watcher)
+        return run.run(run_dir, TRUSTED, watcher)
 
     config, closed = study.config(tmp_path / "run"), SessionOptions(window_s=1e-3)
     first = compare(config, closed, work=whole)
@@ -290,7 +290,8 @@ def test_who_asks_for_quiet_gets_results_only(study: Study, tmp_path: Path) -> N
     quiet = ptyrun("plan", *study.words(run_dir, "--quiet")[1:])
     assert (quiet.returncode, quiet.stderr) == (0, "")
     for words in (["run", "--max-chunks=1"], ["run", "--until-complete"], ["preview"]):
-        done = ptyrun(*words, str(run_dir), "--quiet")
+        trust = TRUST if words[0] == "run" else ()
+        done = ptyrun(*words, str(run_dir), "--quiet", *trust)
         assert (done.returncode in (0, 75), done.stderr) == (True, ""), words
     loud = ptyrun("run", str(run_dir))
     assert "nothing was left to compute" in loud.stdout

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.studies import Study, content, ptyrun
+from tests.studies import TRUST, Study, content, ptyrun
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,7 @@ def test_a_flipped_bit_is_named_and_repaired(
     assert name.rpartition("/")[0] in found.stdout
 
     assert ptyrun("verify", str(victim), "--repair").returncode == 0
-    assert ptyrun("run", str(victim)).returncode == 0
+    assert ptyrun("run", str(victim), *TRUST).returncode == 0
     assert ptyrun("verify", str(victim)).returncode == 0
     assert content(victim) == content(finished)
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ptyrun.results import Metric, Results
 from tests.scans import scan_arrays, small_object, write_network, write_reconstruction
-from tests.studies import Finished, ptyrun
+from tests.studies import TRUST, Finished, ptyrun
 
 BETTER_WHEN_LARGER = {"psnr", "ssim", "ms_ssim", "coherence"}
 STAR = "siemens_star_contract_norm.npz"
@@ -92,7 +92,7 @@ def test_counts_and_a_legacy_file_of_the_same_frames_give_the_same_patches(
     said = {}
     for name, stem in names.items():
         scan = shared / f"data/{stem}.npz"
-        words = [f"--test_data={scan}", f"--baseline_dir={model}"]
+        words = [f"--test_data={scan}", f"--baseline_dir={model}", TRUST[1]]
         done, results = compared(tmp_path / name, *words)
         assert results.arms["baseline"].n_groups == 64
         said[name] = done.stderr
@@ -104,7 +104,8 @@ def test_counts_and_a_legacy_file_of_the_same_frames_give_the_same_patches(
 def test_a_near_field_scan_is_compared_under_a_warning(shared: Path, tmp_path: Path) -> None:
     scan = shared / "data/PETRAIII_P25_Near_Field_Ptycho.cxi"
     model = write_network(tmp_path / "model", gridsize=1, patch_px=100)
-    words = [f"--test_data={scan}", f"--baseline_dir={model}", "--n-test-groups=24", "--quiet"]
+    words = [f"--test_data={scan}", f"--baseline_dir={model}", TRUST[1]]
+    words += ["--n-test-groups=24", "--quiet"]
     done, results = compared(tmp_path / "run", *words)
     assert "WARNING" in done.stderr
     assert "near field" in done.stderr
@@ -147,6 +148,7 @@ def test_a_product_is_a_scan_and_a_reconstruction(tmp_path: Path) -> None:
         reconstruction("cxi", write_cxi_object(tmp_path / "object.cxi")),
         reconstruction("npz", write_reconstruction(tmp_path / "recon.npz")),
         f"--pinn_dir={write_network(tmp_path / 'model', gridsize=2)}",
+        TRUST[0],
     ]
     _, results = compared(tmp_path / "run", *words)
     assert results.has_ground_truth

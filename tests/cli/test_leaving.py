@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from tests.studies import Study, ptyrun
+from tests.studies import TRUST, Study, ptyrun
 
 INCOMPLETE = 75
 
@@ -34,7 +34,7 @@ def computed(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run that lacks nothing but its results."""
     folder = tmp_path_factory.mktemp("computed") / "run"
     assert ptyrun(*study.words(folder, "--max-chunks=1")).returncode == INCOMPLETE
-    assert ptyrun("run", str(folder)).returncode == 0
+    assert ptyrun("run", str(folder), *TRUST).returncode == 0
     return folder
 
 

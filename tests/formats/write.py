@@ -14,7 +14,7 @@ import numpy as np
 
 from ptyrun.paths import RunPaths
 from tests.scans import scan_arrays, small_object, write_network
-from tests.studies import ptyrun
+from tests.studies import TRUST, ptyrun
 
 PATCH_PX = 16
 SHAPE = (44, 40)
@@ -37,6 +37,7 @@ def write(folder: Path) -> None:
             f"--output_dir={run_dir}",
             *["--n-test-groups=12", "--pinn-chunk-size=5", "--baseline-chunk-size=7"],
             *["--stitch-crop-size=12", "--no-save-npz", "--no-save-npz-aligned"],
+            *TRUST,
         ]
         while (done := ptyrun(*words, "--max-chunks=2")).returncode == 75:
             pass

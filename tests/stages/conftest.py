@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from ptyrun.config import SessionOptions
 from ptyrun.stages import finalize, plan, run
-from tests.studies import Study
+from tests.studies import TRUSTED, Study
 
 
 @pytest.fixture(scope="session")
@@ -16,7 +16,7 @@ def complete_run(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Path
     """A run of which every chunk is committed, finalized. Not to be changed."""
     folder = tmp_path_factory.mktemp("complete") / "run"
     plan.plan(study.config(folder))
-    run.run(folder)
+    run.run(folder, TRUSTED)
     finalize.finalize(folder)
     return folder
 
@@ -26,5 +26,5 @@ def half_run(study: Study, tmp_path: Path) -> Path:
     """A run of which four chunks of the PINN are committed."""
     folder = tmp_path / "run"
     plan.plan(study.config(folder))
-    run.run(folder, SessionOptions(max_chunks=4))
+    run.run(folder, replace(TRUSTED, max_chunks=4))
     return folder

@@ -9,7 +9,6 @@ import pytest
 from ptyrun.cli import comparing
 from ptyrun.cli.compare import command
 from ptyrun.config import (
-    ArmConfig,
     CompareConfig,
     Compression,
     EvaluationOptions,
@@ -27,7 +26,8 @@ def read(text: str) -> CompareConfig:
     program, name, *words = shlex.split(text.replace("\\\n", " "))  # as a shell joins lines
     assert (program, name) == ("ptyrun", "compare")
     given = dict(command.make_context("compare", words).params)
-    return comparing.configuration(given)
+    config = comparing.configuration(given)
+    return replace(config, arms=tuple(replace(arm, trusted=True) for arm in config.arms))
 
 
 def evaluated(config: CompareConfig) -> CompareConfig:
@@ -46,7 +46,7 @@ def limited(config: CompareConfig) -> CompareConfig:
 
 
 def with_a_further_arm(config: CompareConfig) -> CompareConfig:
-    further = ArmConfig("unet", config.arms[1].path, "Our U-Net", gridsize=1, chunk_groups=9)
+    further = replace(config.arms[1], name="unet", label="Our U-Net", chunk_groups=9)
     return replace(config, arms=(*config.arms, further))
 
 

@@ -20,7 +20,7 @@ from ptyrun.errors import InputError
 from ptyrun.paths import RunPaths
 from ptyrun.stages import plan, run
 from ptyrun.stages.preview import PreviewFiles, preview
-from tests.studies import Study
+from tests.studies import TRUST, TRUSTED, Study
 
 
 def document(files: PreviewFiles) -> dict[str, Any]:
@@ -140,7 +140,7 @@ def test_a_reconstruction_that_is_gone_does_not_keep_the_other_arms_from_being_s
 ) -> None:
     copied = Study.write(tmp_path / "study")
     plan.plan(copied.config(tmp_path / "run"))
-    run.run(tmp_path / "run")
+    run.run(tmp_path / "run", TRUSTED)
     copied.reconstruction.unlink()
     files = preview(tmp_path / "run")
     assert [path.stem for path in files.pictures] == ["pinn", "baseline"]
@@ -159,7 +159,7 @@ def test_looking_while_a_writer_works_leaves_the_same_patches(
     folder = tmp_path / "run"
     planned = plan.plan(study.config(folder)).manifest
     writer = subprocess.Popen(
-        [sys.executable, "-m", "ptyrun", "run", str(folder)],
+        [sys.executable, "-m", "ptyrun", "run", str(folder), *TRUST],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

@@ -23,7 +23,7 @@ from ptyrun.stages import run
 from ptyrun.stages.gates import write_blocker
 from ptyrun.stages.status import RunState, status
 from ptyrun.stages.verify import verify
-from tests.studies import ptyrun
+from tests.studies import TRUST, ptyrun
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "format.md"
 KINDS: dict[str, type | tuple[type, ...]] = {
@@ -172,7 +172,7 @@ def test_watching_follows_a_run_until_it_is_complete(half_run: Path) -> None:
     assert watcher.stdout is not None
     first = json.loads(watcher.stdout.readline())
     assert (first["state"], first["chunks_committed"]) == ("incomplete", 4)
-    assert ptyrun("run", str(half_run)).returncode == 0
+    assert ptyrun("run", str(half_run), *TRUST).returncode == 0
     rest = [json.loads(line) for line in watcher.communicate(timeout=30)[0].splitlines()]
     assert watcher.returncode == 0
     counts = [document["chunks_committed"] for document in rest]

@@ -1,0 +1,72 @@
+"""Which models of a run may run code of their own?
+
+Only those that the user names, session by session: what a run's folder says of trust is believed
+by nobody.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from ptyrun.config import SessionOptions
+from ptyrun.engine.ledger import Ledger
+from ptyrun.engine.manifest import ArmPlan, Manifest
+from ptyrun.errors import ModelError, UsageError
+from ptyrun.modelfiles import BACKENDS, locate, require_trust
+from ptyrun.paths import RunPaths
+
+# Runs planned by older versions name it among an arm's facts, and so in its fingerprint.
+FORMER_FACT = "option.trust_bundle"
+
+
+def as_planned(wanted: Manifest, current: Manifest) -> Manifest:
+    """Give arms of *wanted* the former fact where *current* has it: it makes no difference."""
+    former = {
+        arm.name: {FORMER_FACT: arm.facts[FORMER_FACT]}
+        for arm in current.arms
+        if FORMER_FACT in arm.facts
+    }
+    arms = [replace(arm, facts={**arm.facts, **former.get(arm.name, {})}) for arm in wanted.arms]
+    return replace(wanted, arms=tuple(arms))
+
+
+def require(manifest: Manifest, paths: RunPaths, session: SessionOptions) -> None:
+    """See that every program which this session would run is trusted.
+
+    Raises
+    ------
+    ModelError
+        If one is not, and its arm lacks chunks; found before anything is computed.
+    UsageError
+        If the session trusts an arm that is not there.
+    """
+    arms = {arm.name: arm for arm in manifest.arms}
+    for name in session.trusted_arms:
+        if name not in arms:
+            raise UsageError(
+                f"--trust-model {name}: there is no such arm",
+                why=f"the run's arms are {', '.join(arms)}",
+                do="name one of these",
+            )
+    chosen = [arm for arm in arms.values() if session.arms is None or arm.name in session.arms]
+    refusals = [(arm, error) for arm in chosen if (error := _refusal(arm, manifest, session))]
+    if refusals:
+        progress = Ledger.open(paths, manifest).progress
+        for arm, error in refusals:
+            if progress.arms[arm.name].chunks_committed < arm.n_chunks:
+                raise error
+
+
+def _refusal(arm: ArmPlan, manifest: Manifest, session: SessionOptions) -> ModelError | None:
+    if not arm.n_chunks or arm.facts["backend"] not in BACKENDS.values():
+        return None
+    try:
+        model = locate(Path(str(manifest.sources[f"arm.{arm.name}"])))
+    except ModelError:  # it is not there: told where inputs are compared with the plan
+        return None
+    try:
+        require_trust(model, arm.name in session.trusted_arms, arm.name)
+    except ModelError as error:
+        return error
+    return None

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from ptyrun.errors import ModelError
+from ptyrun.ziplayout import require_one_reading
 
 MAX_TOTAL_BYTES = 8 << 30
 MAX_RATIO = 200
@@ -41,6 +42,8 @@ class SafeArchive:
     def __init__(self, source: Path | bytes, name: str) -> None:
         self.name = name
         try:
+            with BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file:
+                require_one_reading(file)
             self._zip = zipfile.ZipFile(BytesIO(source) if isinstance(source, bytes) else source)
         except Exception as error:  # zipfile raises whatever the malformed part provokes
             raise self._refusal("it is not a whole zip archive", str(error)) from error
@@ -105,10 +108,7 @@ class SafeArchive:
         members: dict[str, zipfile.ZipInfo] = {}
         total = 0
         for info in self._zip.infolist():
-            fault = _fault(info)
-            if info.filename in members:
-                fault = "the name occurs twice"
-            if fault:
+            if fault := _fault(info):
                 raise self._refusal(f"entry {info.filename!r} is not to be trusted", fault)
             total += info.file_size
             members[info.filename] = info

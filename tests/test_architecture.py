@@ -20,6 +20,7 @@ PACKAGE = ROOT / "ptyrun"
 GROUND = {
     *{"ahead", "config", "durations", "errors", "host", "logs", "paths", "progress", "results"},
     "texts",
+    "ziplayout",
 }
 MODELS = {
     "archives",

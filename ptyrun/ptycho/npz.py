@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from ptyrun.errors import InputError
 from ptyrun.ptycho.npy_cache import NpyCache, RowReader
+from ptyrun.ziplayout import require_one_reading
 
 STORED = zipfile.ZIP_STORED
 KNOWN_COMPRESSIONS = {STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA}
@@ -79,17 +80,13 @@ class NpzFile:
         self._readers: dict[tuple[str, bool], RowReader] = {}
         try:
             self._stat = path.stat()
+            with path.open("rb") as file:
+                require_one_reading(file)
             with zipfile.ZipFile(path) as archive:
                 members = [each for each in archive.infolist() if each.filename.endswith(".npy")]
         except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError) as error:
             raise self._unreadable(error) from error
         self._entries = {each.filename.removesuffix(".npy"): each for each in members}
-        if len(self._entries) < len(members):
-            raise InputError(
-                f"{path} holds two arrays of one name",
-                why="of two, nobody knows which is meant",
-                do="write the file again, each array once",
-            )
         if not self._entries:
             raise InputError(
                 f"{path} holds no arrays",

@@ -13,7 +13,7 @@ from nbclient import NotebookClient
 
 from ptyrun.config import CompareConfig
 from ptyrun.stages import finalize, plan, run
-from tests.studies import Study
+from tests.studies import TRUSTED, Study
 
 NOTEBOOK = Path(__file__).resolve().parents[2] / "examples" / "look_into_a_run.ipynb"
 
@@ -27,7 +27,7 @@ def execute(config: CompareConfig) -> nbformat.NotebookNode:
     """Run every cell on a comparison that is made for it."""
     folder = config.output_dir
     plan.plan(config)
-    run.run(folder)
+    run.run(folder, TRUSTED)
     finalize.finalize(folder)
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     client = NotebookClient(notebook, timeout=120, kernel_name="python3")

@@ -23,7 +23,7 @@ from ptyrun.stages import run
 from ptyrun.stages.gates import write_blocker
 from ptyrun.stages.status import RunState, status
 from ptyrun.stages.verify import verify
-from tests.studies import TRUST, ptyrun
+from tests.studies import TRUST, TRUSTED, ptyrun
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "format.md"
 KINDS: dict[str, type | tuple[type, ...]] = {
@@ -162,7 +162,7 @@ def test_neither_a_repair_nor_a_call_with_nothing_to_compute_is_a_window(trouble
     assert verify(troubled, repair=True).damages == ()
     assert status(troubled).windows == 2
     for _ in range(3):
-        run.run(troubled)
+        run.run(troubled, TRUSTED)
     assert status(troubled).windows == 3
 
 

@@ -22,7 +22,7 @@ def results(run_dir: Path) -> dict[str, object]:
 
 def test_a_fourth_arm_is_compared_like_the_others(study: Study, tmp_path: Path) -> None:
     more = f"--arm=name=second,path={study.baseline},chunk=all,batch=8,label=Second"
-    process = ptyrun(*study.words(tmp_path / "run", more))
+    process = ptyrun(*study.words(tmp_path / "run", more, "--trust-model=second"))
     assert process.returncode == 0, process.stderr
     arms = results(tmp_path / "run")["arms"]
     assert list(arms) == ["baseline", "pinn", "reconstruction", "second"]

@@ -22,10 +22,9 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from ptyrun.durations import format_duration
 from ptyrun.engine import durable
+from ptyrun.engine.locks import Lock
 from ptyrun.engine.processes import Process
 from ptyrun.engine.work import NotOpenedError
 from ptyrun.errors import BusyError, StorageError
@@ -226,15 +225,11 @@ class _Device:
     def __init__(self, folder: Path, name: str) -> None:
         self.is_cpu = name == CPU
         self.name = "the CPU" if self.is_cpu else name
-        self._lock = FileLock(folder / f"{name}.lock", thread_local=False)
+        self._lock = Lock(folder / f"{name}.lock")
         self._holder = folder / f"{name}.json"
 
-    def acquire(self, patience_s: float) -> bool:
-        try:
-            self._lock.acquire(timeout=patience_s, poll_interval=_POLL_S / 2)
-        except Timeout:
-            return False
-        return True
+    def acquire(self, patience_s: float, is_closing: Callable[[], bool] = lambda: False) -> bool:
+        return self._lock.acquire(patience_s, is_closing)
 
     def sign(self, run_dir: Path, crew: str) -> None:
         process = Process.current()
@@ -245,7 +240,8 @@ class _Device:
             since=datetime.now(UTC).isoformat(timespec="seconds"),
             crew=crew,
         )
-        durable.write_atomic(self._holder, json.dumps(asdict(holder)).encode())
+        with suppress(StorageError):  # a name for people: the lock itself is held
+            durable.write_atomic(self._holder, json.dumps(asdict(holder)).encode())
 
     def holder(self) -> Holder | None:
         try:
@@ -257,7 +253,8 @@ class _Device:
         return str(self.holder() or "a process that has not yet said who it is")
 
     def release(self) -> None:
-        self._holder.unlink(missing_ok=True)
+        with suppress(OSError):
+            self._holder.unlink(missing_ok=True)
         self._lock.release()
 
 
@@ -286,7 +283,7 @@ def _acquire(
             raise NotOpenedError(
                 f"the window closed while {device.name} was held by {device.held_by()}"
             )
-        if device.acquire(min(patience_s, _POLL_S)):
+        if device.acquire(min(patience_s, _POLL_S), is_closing):
             return True
     elsewhere = "" if device.is_cpu else ", or choose another device with CUDA_VISIBLE_DEVICES"
     raise BusyError(

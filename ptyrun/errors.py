@@ -96,6 +96,10 @@ class StorageError(PtyrunError):
     """The disk refused: full, read-only, or failing."""
 
 
+class GoneError(StorageError):
+    """A file or folder that was there is gone: renamed, moved or deleted by another program."""
+
+
 class OutOfMemoryError(PtyrunError):
     """The host has no room for one chunk's outputs."""
 
@@ -106,6 +110,12 @@ class DamageError(PtyrunError):
 
 class BusyError(PtyrunError):
     """Another process holds what this one needs."""
+
+
+class ClosedWhileWaitingError(BusyError):
+    """The window closed, or a signal came, while another process held what this one needs."""
+
+    exit_code = ExitCode.INCOMPLETE
 
 
 class ClusterError(PtyrunError):

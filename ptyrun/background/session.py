@@ -15,15 +15,14 @@ from itertools import repeat
 from pathlib import Path
 from signal import Signals
 
-from filelock import FileLock, Timeout
-
 from ptyrun.background.children import Parent, ptyrun_words
 from ptyrun.background.completion import Completion, Counts
-from ptyrun.background.tracked import Standing, TrackedProcess, pid_namespace
+from ptyrun.background.tracked import Standing, TrackedProcess
 from ptyrun.background.windows import until_complete, work_settled
 from ptyrun.engine import durable
+from ptyrun.engine.locks import Lock
 from ptyrun.engine.manifest import Manifest
-from ptyrun.engine.processes import Process
+from ptyrun.engine.processes import Process, pid_namespace
 from ptyrun.errors import BusyError, ExitCode, PtyrunError
 from ptyrun.paths import RunPaths
 from ptyrun.progress import Watcher
@@ -71,16 +70,14 @@ def track(
     """
     paths = RunPaths(run_dir)
     manifest = Manifest.load(paths.manifest)
-    try:
-        with durable.storage_errors(paths.process_lock):
-            held = FileLock(paths.process_lock).acquire(timeout=LOCK_PATIENCE_S)
-    except Timeout:
-        raise _busy(paths, TrackedProcess.load(paths.process)) from None
-    with held, Parent() as parent:
-        refuse_rival(paths, take_over=take_over)
-        tracked = _introduce(paths, manifest, argv, log)
-        session = _Session(paths, manifest, tracked, parent, watcher)
-        return session.conclude(*session.work(window_words))
+    with Lock(paths.process_lock, say=watcher.warn) as lock:
+        if not lock.acquire(LOCK_PATIENCE_S):
+            raise _busy(paths, TrackedProcess.load(paths.process))
+        with Parent() as parent:
+            refuse_rival(paths, take_over=take_over)
+            tracked = _introduce(paths, manifest, argv, log)
+            session = _Session(paths, manifest, tracked, parent, watcher)
+            return session.conclude(*session.work(window_words))
 
 
 def refuse_rival(paths: RunPaths, *, take_over: bool) -> None:

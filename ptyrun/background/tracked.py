@@ -12,9 +12,7 @@ import psutil
 
 from ptyrun.engine import durable
 from ptyrun.engine.documents import no_document, read_document, sealed
-from ptyrun.engine.processes import Process
-
-_PID_NAMESPACE = Path("/proc/self/ns/pid")
+from ptyrun.engine.processes import Process, pid_namespace
 
 
 class Standing(Enum):
@@ -133,14 +131,6 @@ class TrackedProcess:
             words = f"PID {self.pid} now belongs to another process ({occupant})"
             return Judgement(Standing.REUSED, words)
         return Judgement(Standing.GONE, f"no process has PID {self.pid} any more")
-
-
-def pid_namespace() -> str:
-    """Name the namespace in which this process's PID counts."""
-    try:
-        return str(_PID_NAMESPACE.readlink())
-    except OSError:
-        return ""
 
 
 def _command_of(pid: int) -> str | None:

@@ -1,23 +1,22 @@
 """Who works on what now?
 
 Hints that save work and never guard correctness: chunks are deterministic and published atomically,
-so that two workers on one chunk waste time and nothing else. Each session holds one lock file for
-its life and names the chunks it works on in one small file beside it; a board lock is held while
+so that two workers on one chunk waste time and nothing else. Each session holds one lock for its
+life and names the chunks it works on in one small file beside it; a board lock is held while
 choosing. On one host the kernel frees the locks when a process dies; on a shared folder they are
-leases with a heartbeat. Everything here may be deleted at any time.
+files that beat. Everything here may be deleted at any time, and no trouble with it ends a session.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
-from typing import Any
 
-from filelock import FileLock, SoftFileLease, Timeout
-
-from ptyrun.engine import durable
+from ptyrun.engine import durable, locks
+from ptyrun.engine.heartbeat import Sight
+from ptyrun.engine.locks import Hint, Lock
 from ptyrun.errors import StorageError
 
 BOARD = "board"
@@ -26,7 +25,7 @@ LEASE = ".lease"
 CLAIM = ".claim"
 
 LEASE_S = 30.0
-BOARD_TIMEOUT_S = 60.0
+MAX_CLAIM_CHUNKS = 2**20  # a file that claims more makes no sense
 
 
 class Claims:
@@ -41,48 +40,49 @@ class Claims:
         Whether workers on several hosts share the folder.
     lease_s : float
         How long a silent worker on a shared folder is believed alive; the same for all workers.
+    is_closing : callable
+        Whether this session has to end: then nothing is waited for.
     """
 
     def __init__(
-        self, folder: Path, session: str, *, shared: bool = False, lease_s: float = LEASE_S
+        self,
+        folder: Path,
+        session: str,
+        *,
+        shared: bool = False,
+        lease_s: float = LEASE_S,
+        is_closing: Callable[[], bool] = lambda: False,
     ) -> None:
         self._folder = folder
         self._session = session
         self._shared = shared
         self._lease_s = lease_s
-        durable.make_folder(folder)
-        self._life = self._lock(session)
-        with suppress(Timeout), durable.storage_errors(folder):
-            self._life.acquire()
-        # A lease is judged by how long this process saw it unchanged, so the locks are kept.
-        self._peers: dict[str, Any] = {}
+        self._life = Lock(self._lock_path(session), everywhere=shared, silent_s=lease_s)
+        self._board = Hint(self._lock_path(BOARD), everywhere=shared, is_closing=is_closing)
+        # A silent worker is judged by how long this process saw it so: the looks are kept.
+        self._peers: dict[str, Callable[[], Sight]] = {}
         self._mine: dict[str, list[tuple[int, int]]] = {}
-        self._dead: set[str] = set()
+        self._show_life()
 
-    def _lock(self, name: str) -> Any:
-        if self._shared:
-            return SoftFileLease(
-                self._folder / f"{name}{LEASE}",
-                lease_duration=self._lease_s,
-                thread_local=False,
-                timeout=BOARD_TIMEOUT_S,
-            )
-        return FileLock(self._folder / f"{name}{LOCK}", thread_local=False, timeout=BOARD_TIMEOUT_S)
+    def _lock_path(self, name: str) -> Path:
+        return self._folder / f"{name}{LEASE if self._shared else LOCK}"
 
-    @contextmanager
-    def board(self) -> Iterator[None]:
+    def _show_life(self) -> None:
+        """Hold the lock of this session's life, also where it was deleted meanwhile."""
+        if self._life.is_in_place:
+            return
+        self._life.release()
+        with suppress(StorageError):
+            durable.make_folder(self._folder)
+            self._life.acquire(locks.HINT_S)
+
+    def board(self) -> AbstractContextManager[None]:
         """Hold while choosing, so that two workers do not choose alike.
 
         A board that stays taken is passed by: at worst work is done twice.
         """
-        board = self._lock(BOARD)
-        with suppress(Timeout), durable.storage_errors(self._folder):
-            board.acquire()
-        try:
-            yield
-        finally:
-            with suppress(OSError):
-                board.release()
+        self._show_life()
+        return self._board.held()
 
     def take(self, arm: str, chunks: range) -> None:
         """Name *chunks* as this session's."""
@@ -103,7 +103,7 @@ class Claims:
     def others(self, arm: str) -> set[int]:
         """Chunks of *arm* that living sessions other than this one work on."""
         taken: set[int] = set()
-        for path in self._folder.glob(f"*{CLAIM}"):
+        for path in self._posted():
             if path.stem == self._session:
                 continue
             if not self.is_alive(path.stem):
@@ -111,33 +111,32 @@ class Claims:
                 continue
             with suppress(OSError, ValueError, TypeError, AttributeError):
                 for start, stop in json.loads(path.read_bytes()).get(arm, ()):
-                    taken.update(range(start, stop))
+                    if stop - start <= MAX_CLAIM_CHUNKS:
+                        taken.update(range(start, stop))
         return taken
+
+    def _posted(self) -> list[Path]:
+        with suppress(OSError):
+            return list(self._folder.glob(f"*{CLAIM}"))
+        return []
 
     def is_alive(self, session: str) -> bool:
         """Tell whether *session* still holds the lock of its life."""
         if session == self._session:
             return True
-        if session in self._dead:
-            return False
-        lock = self._peers.setdefault(session, self._lock(session))
-        if not Path(lock.lock_file).exists():
-            return False
-        try:
-            lock.acquire(timeout=0)
-        except (Timeout, OSError):
-            return True
-        lock.release()
-        self._dead.add(session)
-        return False
+        look = self._peers.get(session)
+        if look is None:
+            path = self._lock_path(session)
+            look = locks.watch(path, everywhere=self._shared, silent_s=self._lease_s)
+            self._peers[session] = look
+        return look() is not Sight.FREE
 
     def _forget(self, session: str) -> None:
-        for suffix in (CLAIM, LOCK, LEASE):
+        for suffix in (CLAIM, LOCK, f"{LOCK}{locks.HELD}", LEASE):
             with suppress(OSError):
                 (self._folder / f"{session}{suffix}").unlink()
 
     def close(self) -> None:
         """Let go of everything."""
-        with suppress(OSError):
-            self._life.release()
+        self._life.release()
         self._forget(self._session)

@@ -15,39 +15,74 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
 
-from ptyrun.errors import StorageError
+from ptyrun.errors import GoneError, StorageError
 
 PARTIAL = ".partial"
 
 _sync_data = getattr(os, "fdatasync", os.fsync)
 
-_REFUSALS = {
-    errno.ENOSPC: ("the disk is full", "free space or choose another folder, then run again"),
-    errno.EDQUOT: ("the disk quota is used up", "free space or raise the quota, then run again"),
-    errno.EROFS: ("the file system is read-only", "make it writable, then run again"),
-    errno.EACCES: ("permission denied", "make the folder writable for this user, then run again"),
-    errno.EPERM: (
-        "operation not permitted",
-        "make the folder writable for this user, then run again",
+# What a refusal means, where the system's own words do not say it, and what helps.
+_ADVICE = {
+    errno.ENOSPC: ("the disk is full", "free space or choose another folder"),
+    errno.EDQUOT: ("the disk quota is used up", "free space or raise the quota"),
+    errno.EROFS: ("the file system is read-only", "make it writable"),
+    errno.EACCES: ("permission denied", "give this user access to the folder"),
+    errno.EPERM: ("operation not permitted", "give this user access to the folder"),
+    errno.EIO: ("the disk reports an input/output error", "check the disk"),
+    errno.EFBIG: ("the file would be larger than is allowed", "raise `ulimit -f`"),
+    errno.EMFILE: ("too many files are open", "raise `ulimit -n`"),
+    errno.ENFILE: ("too many files are open on this machine", "close other programs"),
+    errno.ESTALE: ("the network folder was lost", "mount it again"),
+    errno.ENOTCONN: ("the network folder was lost", "mount it again"),
+    errno.ENOTDIR: ("a file stands where a folder must be", "move it away"),
+    errno.EEXIST: ("something else stands in its place", "move it away"),
+    errno.EISDIR: ("a folder stands where a file must be", "move it away"),
+    errno.ENOTEMPTY: ("a folder with files in it stands in its place", "move it away"),
+    errno.ENOENT: (
+        "it is gone: the folder was renamed, moved or deleted",
+        "put the folder back in its place",
     ),
-    errno.EIO: ("the disk reports an input/output error", "check the disk, then run again"),
-    errno.EFBIG: ("the file would be larger than is allowed", "raise `ulimit -f`, then run again"),
-    errno.EMFILE: ("too many files are open", "raise `ulimit -n`, then run again"),
-    errno.ESTALE: ("the network folder was lost", "mount it again, then run again"),
-    errno.ENOTDIR: ("a file stands where a folder must be", "move it away, then run again"),
+    errno.ENAMETOOLONG: ("the path is too long", "choose a folder with a shorter path"),
+    errno.ELOOP: ("its path is a loop of links, or a link where none is allowed", "remove it"),
+    errno.ENOLCK: ("the file system has no locks", "use a folder on a local disk"),
+    errno.EOPNOTSUPP: ("the file system cannot do this", "use a folder on a local disk"),
+    errno.ENOSYS: ("the file system cannot do this", "use a folder on a local disk"),
+    errno.ETXTBSY: ("another program uses it", "end that program"),
+    errno.EBUSY: ("another program uses it", "end that program, or unmount what is mounted there"),
+    errno.ENOMEM: ("the system has no memory left", "free memory"),
+    errno.EILSEQ: ("the file system takes no such name", "choose another name"),
 }
+_ADVICE_ELSE = "check the disk and the folder"
 
 
 @contextmanager
-def storage_errors(path: Path) -> Iterator[None]:
-    """Turn what the disk refuses about *path* into a `StorageError` that says so."""
+def storage_errors(path: Path, doing: str = "write") -> Iterator[None]:
+    """Turn whatever the disk refuses about *path* into a `StorageError` that says so.
+
+    Raises
+    ------
+    GoneError
+        If the refusal is that there is nothing at the path.
+    StorageError
+        For any other one.
+    """
     try:
         yield
     except OSError as error:
-        if error.errno not in _REFUSALS:
-            raise
-        why, do = _REFUSALS[error.errno]
-        raise StorageError(f"cannot write {path}", why=why, do=do) from error
+        raise refusal(path, error, doing) from error
+
+
+def refusal(path: Path, error: OSError, doing: str = "write") -> StorageError:
+    """Explain what the disk refused about *path*."""
+    unknown = (error.strerror or str(error) or type(error).__name__, _ADVICE_ELSE)
+    why, do = _ADVICE.get(error.errno or 0, unknown)
+    kind = GoneError if error.errno == errno.ENOENT else StorageError
+    return kind(f"cannot {doing} {printable(path)}", why=why, do=f"{do}, then run again")
+
+
+def printable(path: Path) -> str:
+    """Spell *path* so that it can be written anywhere, whatever bytes it is made of."""
+    return os.fsencode(path).decode(errors="backslashreplace")
 
 
 def fsync_folder(folder: Path) -> None:

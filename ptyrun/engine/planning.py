@@ -1,21 +1,24 @@
 """Who plans this run now, and does its plan still stand?
 
-One process plans at a time; the others find what it planned. The kernel frees the lock when its
-holder dies.
+One process plans at a time; the others find what it planned. A lock whose holder dies is free.
 """
 
 from __future__ import annotations
 
+import math
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Self
 
-from filelock import FileLock, Timeout
-
 from ptyrun.engine import durable
+from ptyrun.engine.locks import Lock, exclude
 from ptyrun.engine.manifest import Manifest
-from ptyrun.errors import InputError, ReplacedError
+from ptyrun.errors import GoneError, InputError, ReplacedError
 from ptyrun.paths import RunPaths
 from ptyrun.progress import Watcher
+
+MOVING_S = 30.0
 
 
 class PlanLock:
@@ -26,18 +29,33 @@ class PlanLock:
     paths : RunPaths
         The run's folder; made if missing.
     watcher : Watcher
-        Told when another process is waited for.
+        Told which other process is waited for.
+    wait_s : float
+        How long to wait for it.
+    is_closing : callable
+        Whether the session that waits has to end.
 
     Raises
     ------
     StorageError
         On entering, if the disk refuses.
+    BusyError
+        On entering, if another process plans for longer, or is stopped; the error names it.
     """
 
-    def __init__(self, paths: RunPaths, watcher: Watcher) -> None:
+    def __init__(
+        self,
+        paths: RunPaths,
+        watcher: Watcher,
+        *,
+        wait_s: float = math.inf,
+        is_closing: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._paths = paths
         self._watcher = watcher
-        self._held: FileLock | None = None
+        self._wait_s = wait_s
+        self._is_closing = is_closing
+        self._held: Lock | None = None
 
     def __enter__(self) -> Self:
         self._acquire()
@@ -57,14 +75,20 @@ class PlanLock:
     def _acquire(self) -> None:
         # Whoever held the folder may have set it aside meanwhile: what counts is the one that
         # stands there now, and while its lock is held nobody sets it aside.
+        give_up_s = time.monotonic() + MOVING_S
         while not self._holds_what_stands_there():
             self._release()
+            if time.monotonic() > give_up_s:
+                raise GoneError(
+                    f"{self._paths.root} cannot be planned in",
+                    why="it is gone again each time that it was made",
+                    do="see what renames or deletes it, then run again",
+                )
 
     def _holds_what_stands_there(self) -> bool:
         # A folder that is set aside at this moment: it stands there when it is made (by the lock,
         # too), and is gone when it is looked at.
-        gone = suppress(FileNotFoundError, FileExistsError)
-        with gone, durable.storage_errors(self._paths.claims):
+        with suppress(GoneError), durable.storage_errors(self._paths.claims):
             durable.make_folder(self._paths.claims)
             before = self._paths.root.stat()
             self._held = self._locked()
@@ -72,13 +96,15 @@ class PlanLock:
             return (before.st_dev, before.st_ino) == (after.st_dev, after.st_ino)
         return False
 
-    def _locked(self) -> FileLock:
-        lock = FileLock(self._paths.claims / "plan.lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            self._watcher.note("another process plans this run: it is waited for")
-            lock.acquire()
+    def _locked(self) -> Lock:
+        lock = Lock(self._paths.claims / "plan.lock", say=self._watcher.warn)
+        exclude(
+            lock,
+            "plans this run",
+            wait_s=self._wait_s,
+            is_closing=self._is_closing,
+            note=self._watcher.note,
+        )
         return lock
 
     def _release(self) -> None:
@@ -134,7 +160,7 @@ class CurrentPlan:
         try:
             with durable.storage_errors(self._paths.manifest):
                 found = self._paths.manifest.stat()
-        except FileNotFoundError:
+        except GoneError:
             return ()
         return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 

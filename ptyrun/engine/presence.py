@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
-from ptyrun.engine.claims import LEASE, LEASE_S, LOCK
+from ptyrun.engine import durable
+from ptyrun.engine.claims import LEASE, LOCK
+from ptyrun.engine.heartbeat import SILENT_S, Sight
+from ptyrun.engine.locks import watch
 from ptyrun.engine.processes import Process
 from ptyrun.engine.records import BadLineError, Closed, Opened, Record, decode
 from ptyrun.engine.session import SUFFIX
@@ -29,6 +30,8 @@ _LONGEST_CLOSING_BYTES = 2**16
 def insist_on_nobody(paths: RunPaths, patience_s: float = 0.0, watcher: Watcher = SILENT) -> None:
     """See that no session works on a run, or starts to: its end may be waited for.
 
+    A session out of sight, on another host, is watched until it is known whether it lives.
+
     Raises
     ------
     BusyError
@@ -36,9 +39,11 @@ def insist_on_nobody(paths: RunPaths, patience_s: float = 0.0, watcher: Watcher 
     """
     until_s = time.monotonic() + patience_s
     told = False
-    while (opened := _at_work(paths)) is not None:
+    looks: dict[str, list[Callable[[], Sight]]] = {}
+    while (found := _at_work(paths, looks)) is not None:
+        opened, sight = found
         left_s = until_s - time.monotonic()
-        if left_s <= 0:
+        if left_s <= 0 and sight is Sight.HELD:
             raise BusyError(
                 f"a session is at work on {paths.root}",
                 why=f"process {opened.pid} on {opened.host}, since {opened.opened_at}; what it "
@@ -46,28 +51,39 @@ def insist_on_nobody(paths: RunPaths, patience_s: float = 0.0, watcher: Watcher 
                 do="wait for its end, or end it with a signal or `ptyrun stop`; then call this "
                 "again",
             )
-        if not told:
+        if not told and patience_s > 0:
             watcher.note(
                 f"process {opened.pid} on {opened.host} works on {paths.root}: its end is waited "
                 f"for, at most {patience_s:.0f} s"
             )
             told = True
-        time.sleep(min(POLL_S, left_s))
+        time.sleep(POLL_S)
 
 
-def _at_work(paths: RunPaths) -> Opened | None:
+def _at_work(
+    paths: RunPaths, looks: dict[str, list[Callable[[], Sight]]]
+) -> tuple[Opened, Sight] | None:
+    """Find a session that works, else one of which that is not decided yet."""
+    undecided = None
     for session, opened in _unclosed(paths):
-        if _is_at_work(paths, session, opened):
-            return opened
-    return None
+        if Process.of(opened).is_alive():
+            return opened, Sight.HELD
+        if session not in looks:
+            looks[session] = _looks(paths, session)
+        sights = {look() for look in looks[session]}
+        if Sight.HELD in sights:
+            return opened, Sight.HELD
+        if Sight.UNDECIDED in sights:
+            undecided = opened, Sight.UNDECIDED
+    return undecided
 
 
-def _is_at_work(paths: RunPaths, session: str, opened: Opened) -> bool:
-    return (
-        Process.of(opened).is_alive()
-        or _holds_its_lock(paths.claims / f"{session}{LOCK}")
-        or _holds_a_fresh_lease(paths.claims / f"{session}{LEASE}")
-    )
+def _looks(paths: RunPaths, session: str) -> list[Callable[[], Sight]]:
+    """What tells whether a session out of sight lives: its lock, its lease."""
+    return [
+        watch(paths.claims / f"{session}{LOCK}", silent_s=SILENT_S),
+        watch(paths.claims / f"{session}{LEASE}", everywhere=True, silent_s=SILENT_S),
+    ]
 
 
 def _unclosed(paths: RunPaths) -> Iterator[tuple[str, Opened]]:
@@ -78,8 +94,10 @@ def _unclosed(paths: RunPaths) -> Iterator[tuple[str, Opened]]:
 
 
 def _ends(path: Path) -> tuple[Record | None, Record | None]:
-    """First and last whole line of a session's file."""
-    with path.open("rb") as stream:
+    """First and last whole line of a session's file; none of what is no file, or just went."""
+    if not path.is_file():
+        return None, None
+    with durable.storage_errors(path, "read"), path.open("rb") as stream:
         first = stream.readline()
         stream.seek(max(0, stream.seek(0, os.SEEK_END) - _LONGEST_CLOSING_BYTES))
         lines = stream.read().split(b"\n")[:-1]
@@ -91,23 +109,3 @@ def _decoded(line: bytes) -> Record | None:
         return decode(line)
     except BadLineError:
         return None
-
-
-def _holds_its_lock(path: Path) -> bool:
-    """Tell whether the kernel knows a holder, be it one in another container of this host."""
-    if not path.exists():
-        return False
-    try:
-        with FileLock(path, timeout=0):
-            return False
-    except Timeout:
-        return True
-
-
-def _holds_a_fresh_lease(path: Path) -> bool:
-    """Tell whether a session on another host gave a sign of life of late."""
-    try:
-        touched_s = path.stat().st_mtime
-    except OSError:
-        return False
-    return abs(time.time() - touched_s) < LEASE_S

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import socket
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -70,6 +71,13 @@ class Process:
         began_s = started_s(self.pid)
         return began_s is not None and abs(began_s - self.started_s) < 0.05
 
+    def is_stopped(self) -> bool:
+        """Tell whether it was stopped (Ctrl-Z, SIGSTOP) and goes on only when it is told to."""
+        with suppress(OSError, ValueError):
+            stat = (_PROC / f"{self.pid}/stat").read_text(encoding="utf-8", errors="replace")
+            return self.is_alive() and stat[stat.rindex(")") + 2] in "Tt"
+        return False
+
     def went_down_with_its_host(self) -> bool:
         """Tell whether this host was booted since: then no chunk is to blame for the end."""
         return self.host == socket.gethostname() and self.boot_id != _boot_id()
@@ -82,3 +90,11 @@ def _boot_id() -> str:
         import psutil  # only where there is no /proc
 
         return f"{psutil.boot_time():.0f}"
+
+
+def pid_namespace() -> str:
+    """Name the namespace in which this process's PID counts; empty where there is none."""
+    try:
+        return str((_PROC / "self/ns/pid").readlink())
+    except OSError:
+        return ""

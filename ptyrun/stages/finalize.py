@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
-from filelock import FileLock
-
 from ptyrun.config import Alignment, EvaluationOptions, Presentation
 from ptyrun.engine import check, checksums, durable
 from ptyrun.engine.ledger import Ledger
+from ptyrun.engine.locks import Lock, exclude
 from ptyrun.engine.manifest import ArmPlan, Manifest
 from ptyrun.errors import BlockedError, DamageError, ExitCode, PtyrunError
 from ptyrun.logs import session_log
@@ -81,8 +80,8 @@ def finalize(run_dir: Path, *, watcher: Watcher = SILENT) -> Results:
     _require_complete(ledger)
     durable.make_folder(paths.claims)
     with session_log(paths.logs), ExitStack() as held:
-        with durable.storage_errors(paths.claims):
-            held.enter_context(FileLock(paths.claims / "finalize.lock"))
+        lock = held.enter_context(Lock(paths.claims / "finalize.lock", say=watcher.warn))
+        exclude(lock, "assembles this run's results", note=watcher.note)
         refuse_changed_inputs(manifest, paths, models_are_read=False)
         _require_whole(paths, watcher)
         compared = _compare(paths, manifest, ledger, watcher)

@@ -9,9 +9,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
-from ptyrun.engine import checksums, documents
+from ptyrun.engine import checksums, documents, locks
 from ptyrun.engine.check import Damage, Kind
 from ptyrun.paths import RunPaths
 from ptyrun.ptycho.npy_cache import NpyCache
@@ -93,8 +91,4 @@ def _give_up(paths: RunPaths, damaged: Path) -> None:
 
 
 def _is_at_work(paths: RunPaths) -> bool:
-    try:
-        with FileLock(paths.process_lock, timeout=0):
-            return False
-    except Timeout:
-        return True
+    return locks.is_held(paths.process_lock)

@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ptyrun.background.completion import Completion, Counts
-from ptyrun.background.tracked import Standing, TrackedProcess, pid_namespace
+from ptyrun.background.tracked import Standing, TrackedProcess
 from ptyrun.engine.documents import sealed, unsealed
-from ptyrun.engine.processes import Process
+from ptyrun.engine.processes import Process, pid_namespace
 from ptyrun.errors import SchemaError
 
 # Prints what became of the process that the file names.

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ptyrun.engine import durable
-from ptyrun.errors import StorageError
+from ptyrun.errors import GoneError, StorageError
 
 
 def refuse(number: int) -> None:
@@ -28,16 +28,41 @@ def test_an_atomic_write_leaves_the_new_bytes_and_nothing_beside_them(tmp_path: 
 
 @pytest.mark.parametrize(
     ("number", "words"),
-    [(errno.ENOSPC, "disk is full"), (errno.EROFS, "read-only"), (errno.EACCES, "permission")],
+    [
+        (errno.ENOSPC, "disk is full"),
+        (errno.EROFS, "read-only"),
+        (errno.EACCES, "permission"),
+        (errno.ENOLCK, "no locks"),
+        (errno.ENOENT, "renamed, moved or deleted"),
+        (errno.ENAMETOOLONG, "too long"),
+        (errno.EOWNERDEAD, "[Oo]wner died"),  # nothing is said of it here: the system's words
+    ],
 )
 def test_what_the_disk_refuses_is_named(tmp_path: Path, number: int, words: str) -> None:
     with pytest.raises(StorageError, match=words), durable.storage_errors(tmp_path):
         refuse(number)
 
 
-def test_other_errors_pass_the_border_unchanged(tmp_path: Path) -> None:
-    with pytest.raises(BlockingIOError), durable.storage_errors(tmp_path):
-        refuse(errno.EAGAIN)
+def test_whatever_the_disk_says_is_explained(tmp_path: Path) -> None:
+    for number in errno.errorcode:
+        with pytest.raises(StorageError) as refused, durable.storage_errors(tmp_path):
+            refuse(number)
+        what, why, do = refused.value.args
+        assert str(tmp_path) in what and why and do
+    with pytest.raises(StorageError, match="OSError"), durable.storage_errors(tmp_path):
+        raise OSError
+
+
+def test_what_is_gone_is_told_from_other_refusals(tmp_path: Path) -> None:
+    with pytest.raises(GoneError), durable.storage_errors(tmp_path):
+        refuse(errno.ENOENT)
+
+
+def test_a_path_of_any_bytes_is_named_in_characters_that_can_be_written() -> None:
+    path = Path(os.fsdecode(b"/scan-\xff"))
+    with pytest.raises(StorageError) as refused, durable.storage_errors(path):
+        refuse(errno.EACCES)
+    assert "/scan-\\xff" in str(refused.value).encode().decode()
 
 
 def test_a_refused_write_leaves_what_was_there(
@@ -72,7 +97,7 @@ def test_a_refused_append_leaves_no_half_line(
 
 def test_nobody_appends_to_what_another_began(tmp_path: Path) -> None:
     durable.AppendFile(tmp_path / "lines").close()
-    with pytest.raises(FileExistsError):
+    with pytest.raises(StorageError, match="something else stands"):
         durable.AppendFile(tmp_path / "lines")
 
 

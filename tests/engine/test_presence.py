@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from ptyrun.engine import presence
 from ptyrun.engine.claims import LEASE, Claims
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import Manifest
@@ -53,7 +55,10 @@ def test_a_session_in_another_container_of_this_host_is_seen_by_its_lock(tmp_pat
     insist_on_nobody(paths)
 
 
-def test_a_session_of_another_host_is_believed_while_its_lease_is_fresh(tmp_path: Path) -> None:
+@pytest.mark.parametrize("skew_s", [0, 40, -(10**6)])
+def test_a_session_of_another_host_is_believed_while_its_lease_is_seen_to_beat(
+    tmp_path: Path, skew_s: int
+) -> None:
     manifest: Manifest = planned(tmp_path, toy_manifest())
     paths = RunPaths(tmp_path)
     elsewhere = Process("elsewhere", "another boot", 7, 1.0)
@@ -62,7 +67,33 @@ def test_a_session_of_another_host_is_believed_while_its_lease_is_fresh(tmp_path
     paths.claims.mkdir()
     lease = paths.claims / f"{session.name}{LEASE}"
     lease.touch()
-    with pytest.raises(BusyError, match="process 7 on elsewhere"):
+    ended = threading.Event()
+
+    def beat() -> None:
+        while not ended.wait(0.1):
+            now_s = time.time() - skew_s  # by the clock of the other host
+            os.utime(lease, (now_s, now_s))
+
+    thread = threading.Thread(target=beat)
+    thread.start()
+    try:
+        with pytest.raises(BusyError, match="process 7 on elsewhere"):
+            insist_on_nobody(paths)
+    finally:
+        ended.set()
+        thread.join()
+
+
+def test_a_session_of_another_host_that_shows_no_sign_of_life_is_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(presence, "SILENT_S", 0.5)
+    manifest: Manifest = planned(tmp_path, toy_manifest())
+    paths = RunPaths(tmp_path)
+    session = Ledger.open(paths, manifest).begin(None, Process("elsewhere", "x", 7, 1.0), "0")
+    paths.claims.mkdir()
+    lease = paths.claims / f"{session.name}{LEASE}"
+    for mtime_s in (0.0, time.time(), time.time() + 10**6):
+        lease.touch()
+        os.utime(lease, (mtime_s, mtime_s))
         insist_on_nobody(paths)
-    os.utime(lease, (0, 0))
-    insist_on_nobody(paths)

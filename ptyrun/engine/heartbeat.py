@@ -21,7 +21,8 @@ from secrets import token_hex
 from typing import Self
 
 from ptyrun.durations import format_duration
-from ptyrun.engine.processes import Process, boot_clock_s, pid_namespace
+from ptyrun.engine.processes import Process, pid_namespace
+from ptyrun.host.clock import boot_clock_s
 
 BEAT_S = 1.0
 SILENT_S = 10.0  # seen unchanged for as long, a file's holder counts as dead

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ from ptyrun.engine.opening import OpenedSession
 from ptyrun.engine.records import ArmOpened, Started
 from ptyrun.engine.schedule import Schedule, Stretch
 from ptyrun.engine.store import ChunkWriter, compression_of
-from ptyrun.engine.window import estimate, nothing_begun, nothing_fits
+from ptyrun.engine.window import TooShort, estimate, nothing_begun, nothing_done, nothing_fits
 from ptyrun.engine.work import FATAL, OpenWork, Work
 from ptyrun.engine.writer import Finished, Writer
 from ptyrun.errors import ExitCode, OutOfMemoryError, PredictionError
@@ -28,6 +28,7 @@ from ptyrun.host.signals import Interrupts
 
 MAX_FAILURES_IN_A_ROW = 8
 GRACE_S = 5.0  # after a signal, a chunk that ends within it is finished, another one dropped
+LATE_S = 0.5  # after the window's end, likewise
 
 Tell = Callable[[str, "ArmPlan | None", int | None, str], None]
 
@@ -38,6 +39,12 @@ class Stop:
 
     reason: str
     code: ExitCode = ExitCode.INCOMPLETE
+    enough_s: float | None = None  # of a window that is longer, if nothing came of this one
+
+    @classmethod
+    def of(cls, short: TooShort) -> Self:
+        """End for want of time."""
+        return cls(short.why, enough_s=short.enough_s)
 
 
 @dataclass
@@ -65,7 +72,10 @@ class Bench:
             return None
         if waiting:
             return Stop("the window is used up; what is left is with others, or has to pause")
-        return Stop("the window is used up" if self.began_work else nothing_begun(self.window))
+        short = nothing_begun(self.window)
+        return Stop(
+            "the window is used up" if self.began_work else short.why, enough_s=short.enough_s
+        )
 
     def no_room(
         self,
@@ -88,7 +98,7 @@ class Bench:
         if needed is None or needed.total_s(unwritten) <= self.window.remaining_s:
             return None
         if first:
-            return Stop(nothing_fits(self.window, self.startup_s, needed))
+            return Stop.of(nothing_fits(self.window, needed))
         return Stop("no further chunk fits the window")
 
 
@@ -108,6 +118,7 @@ class ArmRun:
         self._outputs: NDArray[Any] = np.empty(0)
         self._skipped: Stretch | None = None
         self._began_s = time.monotonic()
+        self._began_at_s = 0.0
         self._warm = False
         self._item_s = 0.0
 
@@ -168,7 +179,8 @@ class ArmRun:
             return bench.closing()
         bench.began_work = True
         self._began_s = max(self._began_s, stretch.taken_s)
-        at_s = round(bench.window.elapsed_s, 3)
+        self._began_at_s = bench.window.elapsed_s
+        at_s = round(self._began_at_s, 3)
         starts = [
             Started(
                 arm=self._plan.name,
@@ -203,12 +215,18 @@ class ArmRun:
             ) from error
 
     def _leave(self, item: int) -> Stop | None:
-        """Say why the stretch in hand is dropped, if a signal came and its end is far."""
-        reason = self._bench.interrupts.reason
-        if reason is None or self._in_hand is None:
+        """Say why the stretch in hand is dropped, if the session has to end and its end is far."""
+        bench, stretch = self._bench, self._in_hand
+        if stretch is None or (stop := bench.closing()) is None:
             return None
-        left_s = (self._in_hand.items.stop - item) * (self._arm.item_s or np.inf)
-        return Stop(reason) if left_s > GRACE_S else None
+        asked = bench.interrupts.reason is not None
+        left_s = (stretch.items.stop - item) * (self._arm.item_s or np.inf)
+        if left_s <= (GRACE_S if asked else bench.window.remaining_s + LATE_S):
+            return None
+        if asked or self._writer.unwritten or self._writer.committed:
+            return stop
+        share = (item - stretch.items.start) / len(stretch.items)
+        return Stop.of(nothing_done(bench.window, self._began_at_s, share))
 
     def _compute(self, batch: Batch) -> None:
         items, stretch = batch.items, batch.stretch
@@ -231,7 +249,10 @@ class ArmRun:
         self._item_s = seconds / len(stretch.items)
         finished = Finished(stretch, self._outputs, seconds / len(stretch.chunks), self._warm)
         while not self._writer.offer(finished):
-            pass
+            if self._bench.closing() is not None:  # a disk this slow takes it no more
+                self._in_hand = None
+                self._schedule.dropped(stretch.chunks)
+                return
         self._began_s = time.monotonic()
         self._warm = True
         self._in_hand = None

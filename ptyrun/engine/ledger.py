@@ -18,6 +18,7 @@ from secrets import token_hex
 import google_crc32c
 
 from ptyrun.engine import durable
+from ptyrun.engine.endings import Ending, ending_of
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.processes import Process
 from ptyrun.engine.progress import ArmProgress, Progress
@@ -34,7 +35,7 @@ from ptyrun.engine.records import (
 )
 from ptyrun.engine.session import SUFFIX, SessionLedger
 from ptyrun.errors import DamageError, ExitCode, IdentityError, SchemaError
-from ptyrun.host.signals import INTERRUPTED
+from ptyrun.host.deadline import DEADLINE
 from ptyrun.paths import RunPaths
 
 CACHE_WORTH_BYTES = 8 * 2**20  # what is read and added up within a moment
@@ -283,27 +284,10 @@ class Ledger:
         numbers = [file.opened.sequence for file in self.sessions.values() if file.opened]
         return max(numbers, default=0) + 1
 
-    def windows_without_progress(self) -> int:
-        """Count the latest windows in a row that closed with work left and nothing committed.
-
-        Sessions that were killed, interrupted by hand or failed neither count nor break the row.
-        The window at hand does not count, however many of its workers closed.
-        """
-        in_order = sorted(
-            (f for f in self.sessions.values() if f.opened and f.name not in self.foreign),
-            key=lambda file: file.opened.sequence if file.opened else 0,
-            reverse=True,
-        )
-        windows: set[str] = set()
-        for file in in_order:
-            if file.commits or (file.closed and file.closed.progress):
-                break
-            closed = file.closed
-            # A human's Ctrl-C says nothing about whether the windows are long enough.
-            if closed and closed.exit_code == ExitCode.INCOMPLETE and closed.reason != INTERRUPTED:
-                windows.add(file.window)
-        own = self.sessions.get(self._own or "")
-        return len(windows - ({own.window} if own else set()))
+    @property
+    def own(self) -> str | None:
+        """Name of this process's own session, once it has one."""
+        return self._own
 
     def attempts(self, arm: ArmProgress, chunk: int, alive: Callable[[str], bool]) -> int:
         """Count how often *chunk* was tried in vain: it failed, or its session died in it."""
@@ -328,6 +312,8 @@ class Ledger:
             process = Process.of(file.opened)
             if process.is_alive() or process.went_down_with_its_host() or alive(session):
                 return False
+            if ending_of(self.paths, session, file.opened) is not Ending.KILLED:
+                return False
             self._dead.add(session)
         return True
 
@@ -348,6 +334,7 @@ class Ledger:
             opened_at=datetime.now(UTC).isoformat(timespec="seconds"),
             version=version,
             crew=crew,
+            deadline_s=DEADLINE.at_s,
         )
         name = f"{opened.sequence:06d}-{started.host_slug}-{started.pid}-{token_hex(4)}"
         return SessionLedger(self, name, opened)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import ptyrun
-from ptyrun.engine import state
+from ptyrun.engine import endings, patience, state
 from ptyrun.engine.claims import LEASE_S, Claims
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import Manifest
@@ -62,12 +62,12 @@ class OpenedSession:
         """Count the chunks that anybody committed since this session began."""
         return max(0, self.ledger.progress.chunks_committed - self.committed_before)
 
-    def close(self, code: int, reason: str) -> None:
+    def close(self, code: int, reason: str, enough_s: float | None = None) -> None:
         """Write down how the session ended; a second call does nothing."""
         if self.session.is_over:
             return
         progress = self.progress()
-        self.session.close(Closed(code, reason, progress, self.window.elapsed_s))
+        self.session.close(Closed(code, reason, progress, self.window.elapsed_s, enough_s))
         if progress:
             state.save(self.ledger)
 
@@ -79,12 +79,12 @@ class OpenedSession:
             self.session.abandon()
 
 
-def _ending(error: BaseException) -> tuple[int, str]:
+def _ending(error: BaseException) -> tuple[int, str, float | None]:
     if isinstance(error, Leaving):  # a signal while no chunk was in hand
-        return int(ExitCode.INCOMPLETE), INTERRUPTED
+        return int(ExitCode.INCOMPLETE), INTERRUPTED, None
     what = error.args[0] if isinstance(error, PtyrunError) else str(error)
     code = error.exit_code if isinstance(error, PtyrunError) else ExitCode.FAILED
-    return int(code), f"{type(error).__name__}: {what}"
+    return int(code), f"{type(error).__name__}: {what}", getattr(error, "enough_s", None)
 
 
 @contextmanager
@@ -141,8 +141,11 @@ def opened_session(
         return found
 
     session = opened(manifest) if manifest is not None else _on_the_newest(paths, opened)
+    if not crew and (warning := patience.brace(session.ledger, window.budget_s)):
+        watcher.note(warning)
     try:
-        yield session
+        with endings.marked(paths, session.session.name):
+            yield session
     except BaseException as error:
         session.close_by(error)
         raise

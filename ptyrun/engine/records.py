@@ -25,7 +25,8 @@ class Opened:
 
     ``process_started_s`` counts from the boot called ``boot_id``; with ``pid`` and ``host`` it
     names a process for ever. ``startup_s`` is what passed since then. ``sequence`` orders
-    sessions without a clock. Sessions that share a ``crew`` worked side by side in one window.
+    sessions without a clock. Sessions that share a ``crew`` worked side by side in one window. At
+    ``deadline_s`` after boot the kernel ends the process, if nothing else did.
     """
 
     manifest: str
@@ -39,6 +40,7 @@ class Opened:
     opened_at: str
     version: str
     crew: str = ""
+    deadline_s: float | None = None
     schema: int = SCHEMA
 
 
@@ -138,12 +140,16 @@ class Disregarded:
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """A session ended in good order; *progress* chunks were committed to the run meanwhile."""
+    """A session ended in good order; *progress* chunks were committed to the run meanwhile.
+
+    Where nothing was, and its window was to blame, one of *enough_s* would have done.
+    """
 
     exit_code: int
     reason: str
     progress: int
     at_s: float
+    enough_s: float | None = None
 
 
 Record = (

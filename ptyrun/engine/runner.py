@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from ptyrun.engine import patience
 from ptyrun.engine.arm_run import ArmRun, Bench, Stop, Tell, opened_work
 from ptyrun.engine.check import size_damages
 from ptyrun.engine.claims import LEASE_S
@@ -22,10 +23,10 @@ from ptyrun.engine.schedule import Quota, Schedule
 from ptyrun.engine.store import sweep
 from ptyrun.engine.window import Window
 from ptyrun.engine.work import Event, Listener, NotOpenedError, OpenWork, Outcome
-from ptyrun.errors import ExitCode, NoProgressError
-from ptyrun.host.signals import INTERRUPTED, Interrupts
+from ptyrun.errors import ExitCode
+from ptyrun.host.advice import advise
+from ptyrun.host.signals import Interrupts
 
-WINDOWS_WITHOUT_PROGRESS = 3
 WAIT_S = 0.2
 STALE_PARTIAL_S = 3600.0  # younger ones may belong to a living writer
 
@@ -88,7 +89,7 @@ def run(
         If the ledger, an index array or an array's metadata is damaged.
     StorageError
         If the disk is full, read-only or failing; what was committed stays.
-    NoProgressError
+    WindowTooShortError
         If this is the third window in a row that closes with nothing committed.
     UsageError, BlockedError
         As raised by the work.
@@ -228,34 +229,45 @@ class _Session:
 
         Raises
         ------
-        NoProgressError
+        WindowTooShortError
             If too many windows in a row, this one included, closed with nothing committed.
         """
         self._ledger.refresh()
         outcome = self._outcome(stop)
-        if outcome.stop is ExitCode.INCOMPLETE and not self._bench.opened.progress():
-            row = 1 + self._ledger.windows_without_progress()
-            if row >= WINDOWS_WITHOUT_PROGRESS and outcome.reason != INTERRUPTED:
-                raise NoProgressError(
-                    f"{row} windows in a row closed without a single new chunk",
-                    why=outcome.reason,
-                    do="give a longer window, or plan into another folder with smaller chunks",
-                )
-        self._bench.opened.close(int(outcome.stop), outcome.reason)
+        enough_s = outcome.enough_s
+        if enough_s is not None:
+            why = stop.reason if stop is not None else outcome.reason
+            budget_s = self._bench.window.budget_s
+            if error := patience.too_short(self._ledger, budget_s, why, enough_s):
+                raise error
+            advise(enough_s)
+        self._bench.opened.close(int(outcome.stop), outcome.reason, enough_s)
         self._bench.tell("closing", None, None, outcome.reason)
         return outcome
+
+    def _enough_s(self, stop: Stop | None) -> float | None:
+        """How long this window should have been, if nothing came of it for want of time."""
+        if stop is None or stop.enough_s is None or self._bench.opened.progress():
+            return None
+        if self._bench.interrupts.reason is not None:
+            return None
+        return max(stop.enough_s, patience.LONGER * (self._bench.window.budget_s or 0.0))
 
     def _outcome(self, stop: Stop | None) -> Outcome:
         arms = [self._ledger.progress.arms[plan.name] for plan in self._plans]
         chunks_left = sum(arm.plan.n_chunks - arm.chunks_committed for arm in arms)
         set_aside = {p.name: self._schedules[p.name].set_aside() for p in self._plans}
         eta_s = self._ledger.progress.eta_s([plan.name for plan in self._plans])
+        enough_s = None
         if chunks_left == 0:
             code, reason = ExitCode.COMPLETE, "all chunks are committed"
         elif stop is None or chunks_left == sum(map(len, set_aside.values())):
             code, reason = ExitCode.FAILED, self._complaint(set_aside)
         else:
             code, reason = stop.code, stop.reason
+            enough_s = self._enough_s(stop)
+            if enough_s is not None:
+                reason = f"{reason}; {patience.advice(enough_s)}"
         return Outcome(
             stop=code,
             reason=reason,
@@ -268,6 +280,7 @@ class _Session:
             ),
             eta_s=eta_s,
             interrupted=self._bench.interrupts.reason is not None,
+            enough_s=enough_s,
         )
 
     def _complaint(self, set_aside: dict[str, list[int]]) -> str:

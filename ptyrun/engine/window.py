@@ -15,6 +15,7 @@ from ptyrun.engine.progress import ArmProgress, Cost
 from ptyrun.errors import UsageError
 
 MARGIN = 1.1  # chunks vary; a window may end early rather than late
+SLACK = 1.2  # of a window that is advised
 RECENT_CHUNKS = 8
 
 
@@ -113,25 +114,60 @@ def _alike(costs: list[Cost], *, warm: bool) -> list[Cost]:
     return [cost for cost in costs if cost.warm == warm] or costs
 
 
-def nothing_fits(window: Window, startup_s: float, needed: Estimate) -> str:
-    """Say why not even one chunk fits this window, and what to change."""
+@dataclass(frozen=True)
+class TooShort:
+    """Why nothing came of a window, and how long it should have been."""
+
+    why: str
+    enough_s: float
+
+
+def nothing_fits(window: Window, needed: Estimate) -> TooShort:
+    """Say why not even one chunk fits what is left of this window.
+
+    What came before the chunk took what it took in this very window, whatever it took in others.
+    """
     assert window.budget_s is not None
+    elapsed_s = window.elapsed_s
     chunk_s = needed.total_s() - MARGIN * needed.load_s
-    enough_s = math.ceil(1.2 * (startup_s + needed.total_s()))
-    return (
+    return TooShort(
         f"not even one chunk fits the window of {format_duration(window.budget_s)}: "
-        f"start-up takes {format_duration(startup_s + needed.load_s)}, "
-        f"one chunk {format_duration(chunk_s)}; "
-        f"use --window {enough_s}s or more, or plan with a smaller chunk size"
+        f"start-up takes {format_duration(elapsed_s + needed.load_s)}, "
+        f"one chunk {format_duration(chunk_s)}",
+        SLACK * (elapsed_s + needed.total_s()),
     )
 
 
-def nothing_begun(window: Window) -> str:
+def nothing_begun(window: Window) -> TooShort:
     """Say that a window closed before its first chunk, of which nothing is known yet."""
     assert window.budget_s is not None
     elapsed_s = window.elapsed_s
-    return (
+    return TooShort(
         f"the window of {format_duration(window.budget_s)} was used up before the first chunk: "
-        f"starting and loading took {format_duration(elapsed_s)}; "
-        f"use --window {math.ceil(2 * elapsed_s)}s or more"
+        f"starting and loading took {format_duration(elapsed_s)}",
+        2 * elapsed_s,
+    )
+
+
+def nothing_done(window: Window, began_s: float, share_done: float) -> TooShort:
+    """Say that a window closed in the middle of its first chunk.
+
+    Parameters
+    ----------
+    window : Window
+    began_s : float
+        Age of the process when the chunk was begun.
+    share_done : float
+        How much of the chunk is computed, 0 to 1.
+    """
+    assert window.budget_s is not None
+    elapsed_s = window.elapsed_s
+    took_s = elapsed_s - began_s
+    # A first computation takes longer than those that follow, so that this is enough.
+    whole_s = took_s / share_done if share_done > 0 else 2 * took_s
+    return TooShort(
+        f"the window of {format_duration(window.budget_s)} closed in the middle of its first "
+        f"chunk: {share_done:.0%} of it took {format_duration(took_s)}, "
+        f"what came before {format_duration(began_s)}",
+        max(SLACK * (began_s + whole_s), SLACK * elapsed_s),
     )

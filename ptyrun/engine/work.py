@@ -88,6 +88,8 @@ class Outcome:
         Seconds of work left, where that can be told.
     interrupted : bool
         Whether a signal asked for the end, be it with the last chunk.
+    enough_s : float or None
+        How long the window should have been, if nothing came of it for want of time.
     """
 
     stop: ExitCode
@@ -99,3 +101,4 @@ class Outcome:
     windows_left: int | None
     eta_s: float | None
     interrupted: bool
+    enough_s: float | None = None

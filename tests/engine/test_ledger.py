@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from ptyrun.engine.ledger import Ledger, read_records, supersede
 from ptyrun.engine.manifest import Manifest
+from ptyrun.engine.patience import fruitless
 from ptyrun.engine.processes import Process
 from ptyrun.engine.progress import Progress
 from ptyrun.engine.records import Closed, Committed, Failed, Forgotten, Opened, Record, Started
@@ -59,9 +60,11 @@ def session(
     manifest: Manifest = MANIFEST,
     process: Process | None = None,
     crew: str = "",
+    budget_s: float | None = 10.0,
 ) -> SessionLedger:
     """Write down what one session did."""
-    written = Ledger.open(paths, manifest).begin(None, process or Process.current(), "0", crew)
+    begun = process or Process.current()
+    written = Ledger.open(paths, manifest).begin(budget_s, begun, "0", crew)
     if records:
         written.append(records)
     if closed is not None:
@@ -70,7 +73,7 @@ def session(
 
 
 def window_closed(progress: int = 0, reason: str = "the window is used up") -> Closed:
-    return Closed(int(ExitCode.INCOMPLETE), reason, progress, 1.0)
+    return Closed(int(ExitCode.INCOMPLETE), reason, progress, 1.0, enough_s=20.0)
 
 
 def file_of(paths: RunPaths, written: SessionLedger) -> Path:
@@ -208,7 +211,7 @@ def test_only_a_dead_session_is_charged_with_what_it_began(paths: RunPaths) -> N
 
 def test_windows_without_progress_are_counted_in_a_row(paths: RunPaths) -> None:
     def row() -> int:
-        return Ledger.open(paths, MANIFEST).windows_without_progress()
+        return fruitless(Ledger.open(paths, MANIFEST), 10.0).windows
 
     session(paths, closed=window_closed())
     assert row() == 1
@@ -217,6 +220,7 @@ def test_windows_without_progress_are_counted_in_a_row(paths: RunPaths) -> None:
     session(paths, closed=window_closed())
     session(paths)  # killed
     session(paths, closed=window_closed(reason="interrupted"))
+    session(paths, closed=window_closed(reason="received SIGTERM"))
     session(paths, closed=Closed(int(ExitCode.FAILED), "StorageError", 0, 1.0))
     session(paths, closed=window_closed())
     assert row() == 2
@@ -224,18 +228,29 @@ def test_windows_without_progress_are_counted_in_a_row(paths: RunPaths) -> None:
     assert row() == 0
 
 
+def test_a_longer_window_than_those_in_vain_begins_the_count_anew(paths: RunPaths) -> None:
+    for budget_s in (10.0, 30.0, 10.0):
+        session(paths, closed=window_closed(), budget_s=budget_s)
+    ledger = Ledger.open(paths, MANIFEST)
+    rows = {budget_s: fruitless(ledger, budget_s).windows for budget_s in (10.0, 10.1, 30.0, 31.0)}
+    assert rows == {10.0: 3, 10.1: 1, 30.0: 1, 31.0: 0}
+    enough_s = fruitless(ledger, 10.0).enough_s
+    assert enough_s is not None and enough_s > 30, "the longest of them was too short"
+    assert fruitless(ledger, None).windows == 3
+
+
 def test_a_crew_without_progress_counts_as_one_window_once_it_is_over(paths: RunPaths) -> None:
     for crew in ("first", "first", "second", "second"):
         session(paths, closed=window_closed(), crew=crew)
     ledger = Ledger.open(paths, MANIFEST)
-    assert ledger.windows_without_progress() == 2
+    assert fruitless(ledger).windows == 2
     ledger.begin(None, Process.current(), "0", "second")
-    assert ledger.windows_without_progress() == 1, "its own window is not over"
+    assert fruitless(ledger).windows == 1, "its own window is not over"
     session(paths, [commit(0)], window_closed(), crew="third")
     session(paths, closed=window_closed(), crew="third")
-    assert Ledger.open(paths, MANIFEST).windows_without_progress() == 1
+    assert fruitless(Ledger.open(paths, MANIFEST)).windows == 1
     session(paths, [commit(1)], crew="third")
-    assert Ledger.open(paths, MANIFEST).windows_without_progress() == 0
+    assert fruitless(Ledger.open(paths, MANIFEST)).windows == 0
 
 
 def test_sessions_are_ordered_without_a_clock(paths: RunPaths) -> None:

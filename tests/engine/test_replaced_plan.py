@@ -22,6 +22,7 @@ from ptyrun.engine.check import verify
 from ptyrun.engine.ledger import Ledger, read_records
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.opening import opened_session
+from ptyrun.engine.patience import fruitless
 from ptyrun.engine.planning import CurrentPlan, PlanLock
 from ptyrun.engine.processes import Process
 from ptyrun.engine.records import Committed, Failed, Forgotten, Opened, Started
@@ -248,9 +249,9 @@ def test_windows_of_another_manifest_do_not_count_as_windows_without_progress(
 
     other = toy_manifest(64, 8, {"one": 7.0})
     for _ in range(3):
-        closed = Closed(int(ExitCode.INCOMPLETE), "the window is used up", 0, 1.0)
-        Ledger(RunPaths(folder), other).begin(None, Process.current(), "0").close(closed)
-    assert Ledger.open(RunPaths(folder), OLD).windows_without_progress() == 0
+        closed = Closed(int(ExitCode.INCOMPLETE), "the window is used up", 0, 1.0, 9.0)
+        Ledger(RunPaths(folder), other).begin(5.0, Process.current(), "0").close(closed)
+    assert fruitless(Ledger.open(RunPaths(folder), OLD)).windows == 0
 
 
 def starts_late(folder: Path, delay_s: float, compute_s: float) -> None:

@@ -24,9 +24,10 @@ from ptyrun.errors import (
     ExitCode,
     IdentityError,
     ModelError,
-    NoProgressError,
     PredictionError,
+    WindowTooShortError,
 )
+from ptyrun.host.clock import boot_clock_s
 from ptyrun.paths import RunPaths
 from tests.engine.toys import ToyWork, decoded, expected, planned, toy_manifest, toy_run
 
@@ -222,12 +223,12 @@ def test_a_window_too_short_for_one_chunk_says_so_and_the_third_is_an_error(
 ) -> None:
     planned(tmp_path, toy_manifest())
     toy_run(tmp_path, max_chunks=1, compute_s=0.4)
-    begun = Process.current()
     for last in (False, False, True):
-        window = Window(begun.age_s() + 0.1, begun)
+        window = Window(0.2, replace(Process.current(), started_s=boot_clock_s()))
         if last:
-            with pytest.raises(NoProgressError, match="3 windows in a row"):
+            with pytest.raises(WindowTooShortError, match="3 windows in a row") as raised:
                 toy_run(tmp_path, window=window)
+            assert raised.value.enough_s > 0.4, "a chunk takes as long"
         else:
             outcome = toy_run(tmp_path, window=window)
             assert outcome.stop is ExitCode.INCOMPLETE

@@ -8,11 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ptyrun.engine import processes
 from ptyrun.engine.processes import Process
 from ptyrun.engine.progress import ArmProgress, Cost
-from ptyrun.engine.window import MARGIN, Window, estimate, nothing_fits
+from ptyrun.engine.window import MARGIN, Window, estimate, nothing_begun, nothing_done, nothing_fits
 from ptyrun.errors import UsageError
 from ptyrun.host import clock
 from ptyrun.host.clock import boot_clock_s
@@ -121,10 +123,35 @@ def test_one_outlier_cannot_make_every_later_window_give_up() -> None:
     assert found.total_s() == pytest.approx(MARGIN * (2.0 + 3.0 + 0.1))
 
 
+def begun_before(seconds: float, budget_s: float) -> Window:
+    return Window(budget_s, replace(Process.current(), started_s=boot_clock_s() - seconds))
+
+
 def test_a_session_that_cannot_begin_says_what_to_change() -> None:
     needed = estimate(arm((2.0, 1.0, True), load_s=5.0), 10, loaded=False, first=True)
     assert needed is not None
-    said = nothing_fits(Window(10), 3.0, needed)
-    for words in ("window of 10 s", "start-up takes 8.0 s", "one chunk 23 s", "smaller chunk"):
-        assert words in said
-    assert "--window 38s" in said
+    found = nothing_fits(begun_before(3, budget_s=10), needed)
+    for words in ("window of 10 s", "start-up takes 8.0 s", "one chunk 23 s"):
+        assert words in found.why
+    assert found.enough_s == pytest.approx(1.2 * (3 + needed.total_s()), rel=0.05)
+
+
+@given(
+    budget_s=st.floats(1, 1e4),
+    used=st.floats(0.01, 1.5),
+    chunk_s=st.floats(0.01, 1e3),
+    load_s=st.floats(0, 100),
+    loaded=st.booleans(),
+    share=st.floats(0, 1),
+)
+def test_what_is_advised_is_longer_than_what_was_too_short(
+    budget_s: float, used: float, chunk_s: float, load_s: float, loaded: bool, share: float
+) -> None:
+    window = begun_before(used * budget_s, budget_s)
+    needed = estimate(arm((chunk_s, 0.1, True), load_s=load_s), 1, loaded=loaded, first=True)
+    assert needed is not None
+    if needed.total_s() > window.remaining_s:
+        assert nothing_fits(window, needed).enough_s > budget_s
+    if used > 1:
+        assert nothing_begun(window).enough_s > budget_s
+        assert nothing_done(window, window.elapsed_s / 2, share).enough_s > budget_s

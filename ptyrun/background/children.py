@@ -66,15 +66,15 @@ class Parent:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    def call(self, words: Sequence[str]) -> int:
-        """Run a command to its end.
+    def call(self, words: Sequence[str], environment: Mapping[str, str] | None = None) -> int:
+        """Run a command to its end, in *environment* or this process's own.
 
         Returns
         -------
         int
             Its exit code, or minus the signal that killed it, before it began if need be.
         """
-        child = self.begin(words)
+        child = self.begin(words, environment=environment)
         if child is None:
             return -(self.caught or 0)
         return self._collected(child)

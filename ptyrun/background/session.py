@@ -18,7 +18,7 @@ from signal import Signals
 from ptyrun.background.children import Parent, ptyrun_words
 from ptyrun.background.completion import Completion, Counts
 from ptyrun.background.tracked import Standing, TrackedProcess
-from ptyrun.background.windows import until_complete, work_settled
+from ptyrun.background.windows import Goal, is_computed, until_complete, work_settled
 from ptyrun.engine import durable
 from ptyrun.engine.locks import Lock
 from ptyrun.engine.manifest import Manifest
@@ -187,7 +187,7 @@ class _Session:
         ended = until_complete(
             self._parent,
             repeat(ptyrun_words("run", str(self._paths.root), *window_words)),
-            lambda: work_settled(self._paths),
+            Goal(lambda: work_settled(self._paths), lambda: is_computed(self._paths)),
             self._watcher,
         )
         self._windows = ended.windows

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain, repeat
 from pathlib import Path
 from signal import Signals
 
 from ptyrun.background.children import Parent, ptyrun_words
+from ptyrun.durations import format_duration
+from ptyrun.engine.durable import PARTIAL
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import Manifest
+from ptyrun.engine.progress import Progress
 from ptyrun.errors import ExitCode, NoProgressError
+from ptyrun.host.advice import Advice, asked_for
 from ptyrun.paths import RunPaths
 from ptyrun.progress import Watcher
 
-MAX_DEATHS = 8
+MAX_IN_VAIN = 8  # windows in a row that died, or came to nothing
+COSTS = "costs.json"  # what steps took changes with each attempt, in vain or not
 
 
 @dataclass(frozen=True)
@@ -26,11 +33,21 @@ class Ended:
     windows: int
 
 
+@dataclass(frozen=True)
+class Goal:
+    """What a row of windows works towards, by what lies in the run's folder.
+
+    ``progress`` is another one when a window achieved something; ``is_reached`` tells whether
+    nothing is left to do: that a window ended with exit code 0 is no proof, since a model's own
+    code can end its process so.
+    """
+
+    progress: Callable[[], object]
+    is_reached: Callable[[], bool]
+
+
 def until_complete(
-    parent: Parent,
-    commands: Iterator[Sequence[str]],
-    progress: Callable[[], int],
-    watcher: Watcher,
+    parent: Parent, commands: Iterator[Sequence[str]], goal: Goal, watcher: Watcher
 ) -> Ended:
     """Run one command after the other, each in a fresh process, while they say that work remains.
 
@@ -39,11 +56,11 @@ def until_complete(
     parent : Parent
         Entered; a signal that it catches ends the row after the window at hand.
     commands : iterator of sequence of str
-        The command of each window, without end.
-    progress : callable
-        Grows when a window achieved something; asked when one died.
+        The command of each window, without end. Where a window says which length would do, those
+        that follow are told to take it.
+    goal : Goal
     watcher : Watcher
-        Told of windows that died.
+        Told of windows that died, and of those that get longer.
 
     Returns
     -------
@@ -53,35 +70,111 @@ def until_complete(
     Raises
     ------
     NoProgressError
-        If windows die of signals (memory, a broken model) again and again without progress.
-        Windows that close in good order without progress end in exit code 1 by themselves.
+        If windows die (memory, a broken model), or come to nothing, again and again.
     """
-    windows = deaths = settled = 0
-    while True:
-        code = parent.call(next(commands))
-        windows += 1
-        if parent.caught and (code == ExitCode.INCOMPLETE or code < 0):
-            return Ended(ExitCode.INCOMPLETE, windows)
-        if code >= 0:
-            deaths = 0
-            if code != ExitCode.INCOMPLETE:
-                return Ended(code, windows)
-            continue
-        before, settled = settled, progress()
-        deaths = deaths + 1 if settled == before else 1
-        killer = Signals(-code).name
-        watcher.note(f"window {windows} was killed by {killer}; what it committed is kept")
-        if deaths >= MAX_DEATHS:
-            raise NoProgressError(
-                f"{deaths} windows in a row died without progress",
-                why=f"the last one was killed by {killer}; a SIGKILL that nobody sent mostly means "
-                "that memory ran out",
-                do="look at `ptyrun status`; free memory, or give smaller batches and chunks",
+    with asked_for() as advice:
+        return _Row(parent, commands, goal, watcher, advice).run()
+
+
+class _Row:
+    """Windows one after the other."""
+
+    def __init__(
+        self,
+        parent: Parent,
+        commands: Iterator[Sequence[str]],
+        goal: Goal,
+        watcher: Watcher,
+        advice: Advice,
+    ) -> None:
+        self._parent = parent
+        self._commands = commands
+        self._goal = goal
+        self._watcher = watcher
+        self._advice = advice
+        self._windows = 0
+        self._in_vain = 0
+        self._longer_s: int | None = None
+        self._grown = 0  # since the last progress
+
+    def run(self) -> Ended:
+        before = self._goal.progress()
+        while True:
+            code = self._window()
+            if self._parent.caught and (code == ExitCode.INCOMPLETE or code < 0):
+                return Ended(ExitCode.INCOMPLETE, self._windows)
+            is_reached = code == ExitCode.COMPLETE and self._goal.is_reached()
+            grew = not is_reached and self._grow()
+            if code > 0 and code != ExitCode.INCOMPLETE and not grew:
+                return Ended(code, self._windows)
+            if is_reached:
+                return Ended(ExitCode.COMPLETE, self._windows)
+            after = self._goal.progress()
+            if after != before:
+                self._in_vain = self._grown = 0
+            elif grew:
+                self._in_vain = 0
+            before = after
+            if code != ExitCode.INCOMPLETE and not grew:
+                self._say_how_it_died(code)
+            self._in_vain += 1
+            if self._in_vain >= MAX_IN_VAIN:
+                raise self._hopeless(code)
+
+    def _window(self) -> int:
+        words = [*next(self._commands)]
+        if self._longer_s is not None:
+            words += ["--window", f"{self._longer_s}s"]
+        self._windows += 1
+        return self._parent.call(words, self._advice.environment)
+
+    def _grow(self) -> bool:
+        """Take the length that the last window asked for, if it is longer than any before."""
+        enough_s = self._advice.take()
+        if enough_s is None or enough_s <= (self._longer_s or 0) or self._grown >= MAX_IN_VAIN:
+            return False
+        self._longer_s = enough_s
+        self._grown += 1
+        self._watcher.note(
+            f"window {self._windows} was too short for any progress: "
+            f"those that follow take {format_duration(enough_s)}"
+        )
+        return True
+
+    def _say_how_it_died(self, code: int) -> None:
+        self._watcher.note(f"window {self._windows} {_how(code)}; what it committed is kept")
+
+    def _hopeless(self, code: int) -> NoProgressError:
+        if code == ExitCode.INCOMPLETE:
+            return NoProgressError(
+                f"{self._in_vain} windows in a row came to nothing",
+                why="each one closed, or was ended, before it had done anything that stays",
+                do="give a longer --window, or plan with smaller chunks; `ptyrun status` says more",
             )
+        return NoProgressError(
+            f"{self._in_vain} windows in a row died without progress",
+            why=f"the last one {_how(code)}",
+            do="look at `ptyrun status`; free memory, or give smaller batches and chunks",
+        )
+
+
+def _how(code: int) -> str:
+    if code < 0:
+        killer = Signals(-code)
+        hint = "; mostly memory ran out" if killer.name == "SIGKILL" else ""
+        return f"was killed by {killer.name}{hint}"
+    return (
+        "ended with exit code 0 and left the run incomplete: something ended its process, "
+        "mostly a model's own code"
+    )
 
 
 def drive(
-    run_dir: Path, first: Sequence[str], later: Sequence[str], watcher: Watcher
+    run_dir: Path,
+    first: Sequence[str],
+    later: Sequence[str],
+    is_reached: Callable[[RunPaths], bool],
+    watcher: Watcher,
 ) -> ExitCode | int:
     """Repeat windows on a run from this process, as ``--until-complete`` asks.
 
@@ -91,6 +184,8 @@ def drive(
         May not be planned yet.
     first, later : sequence of str
         The words after ``ptyrun`` of the first window, and of those that follow.
+    is_reached : callable
+        Whether nothing of what was asked for is left to do.
     watcher : Watcher
 
     Returns
@@ -100,14 +195,50 @@ def drive(
     """
     commands = chain([ptyrun_words(*first)], repeat(ptyrun_words(*later)))
     paths = RunPaths(run_dir)
+    goal = Goal(lambda: work_settled(paths), lambda: is_reached(paths))
     with Parent() as parent:
-        return until_complete(parent, commands, lambda: work_settled(paths), watcher).exit_code
+        return until_complete(parent, commands, goal, watcher).exit_code
 
 
-def work_settled(paths: RunPaths) -> int:
-    """Count what the ledger says is behind us: chunks committed, attempts that failed."""
+def work_settled(paths: RunPaths) -> object:
+    """What is behind us: chunks committed, attempts that failed, and what long steps keep."""
     if not paths.manifest.exists():
-        return 0
-    progress = Ledger.open(paths, Manifest.load(paths.manifest)).progress
+        return _kept(paths)
+    progress = _progress(paths)
     failures = sum(len(each) for arm in progress.arms.values() for each in arm.failures.values())
-    return progress.chunks_committed + failures
+    return progress.chunks_committed, failures, _kept(paths)
+
+
+def is_computed(paths: RunPaths, arms: Sequence[str] | None = None) -> bool:
+    """Whether every chunk is committed, of *arms* or of all."""
+    if not paths.manifest.exists():
+        return False
+    found = _progress(paths).arms
+    names = found if arms is None else arms
+    return all(found[name].chunks_committed == found[name].plan.n_chunks for name in names)
+
+
+def has_results(paths: RunPaths) -> bool:
+    """Whether every chunk is committed and the results belong to the plan."""
+    if not is_computed(paths):
+        return False
+    try:
+        document = json.loads(paths.results.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    digest = Manifest.load(paths.manifest).digest
+    return isinstance(document, dict) and document.get("manifest_digest") == digest
+
+
+def _progress(paths: RunPaths) -> Progress:
+    return Ledger.open(paths, Manifest.load(paths.manifest)).progress
+
+
+def _kept(paths: RunPaths) -> frozenset[tuple[str, int]]:
+    """Names and sizes of what long steps found and later windows need not find again."""
+    found = set()
+    for path in paths.cache.rglob("*") if paths.cache.is_dir() else ():
+        with suppress(OSError):
+            if path.is_file() and path.suffix != PARTIAL and path.name != COSTS:
+                found.add((path.relative_to(paths.cache).as_posix(), path.stat().st_size))
+    return frozenset(found)

@@ -36,7 +36,7 @@ def command(
         first = [word for word in sys.argv[1:] if word != "--until-complete"]
         # Only the first window may begin afresh; the others go on with what it began.
         later = [word for word in first if word != "--new"]
-        ctx.exit(windows.drive(given["output_dir"], first, later, screen))
+        ctx.exit(windows.drive(given["output_dir"], first, later, windows.has_results, screen))
 
     from ptyrun import comparison
 

@@ -31,8 +31,17 @@ def command(
     if until_complete:
         from ptyrun.background import windows
 
-        words = ["run", str(run_dir), *options.session_options(given).words(), *seen]
-        ctx.exit(windows.drive(run_dir, words, words, screen))
+        session = options.session_options(given)
+        words = ["run", str(run_dir), *session.words(), *seen]
+        ctx.exit(
+            windows.drive(
+                run_dir,
+                words,
+                words,
+                lambda paths: windows.is_computed(paths, session.arms),
+                screen,
+            )
+        )
 
     session = replace(options.session_options(given), crew=crew)
     DEADLINE.set_window(session.window_s)

@@ -6,13 +6,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from itertools import repeat
+from itertools import chain, islice, repeat
 from pathlib import Path
 
 import pytest
 
 from ptyrun.background.children import Parent
-from ptyrun.background.windows import MAX_DEATHS, until_complete
+from ptyrun.background.windows import MAX_IN_VAIN, Goal, until_complete
 from ptyrun.errors import ExitCode, NoProgressError
 from tests.background.conftest import Bench, until
 
@@ -39,31 +39,94 @@ class Notes:
     warn = note
 
 
+STILL = Goal(lambda: 0, lambda: True)  # nothing is achieved, and an exit code of 0 is true
+
+
 @pytest.mark.parametrize("last", [0, 1, 2, 3])
 def test_windows_repeat_while_work_remains_and_hand_on_the_last_exit_code(last: int) -> None:
     with Parent() as parent:
-        ended = until_complete(parent, exits(75, 75, last), lambda: 0, Notes())
+        ended = until_complete(parent, exits(75, 75, last), STILL, Notes())
     assert (ended.exit_code, ended.windows) == (last, 3)
 
 
 def test_a_killed_window_is_followed_by_another() -> None:
     notes = Notes()
     with Parent() as parent:
-        ended = until_complete(parent, exits(-9, -11, 75, 0), lambda: 0, notes)
+        ended = until_complete(parent, exits(-9, -11, 75, 0), STILL, notes)
     assert (ended.exit_code, ended.windows) == (0, 4)
     assert ["SIGKILL" in notes.said[0], "SIGSEGV" in notes.said[1]] == [True, True]
 
 
 def test_windows_that_die_without_progress_come_to_an_end() -> None:
-    with Parent() as parent, pytest.raises(NoProgressError, match=f"^{MAX_DEATHS} windows"):
-        until_complete(parent, exits(*repeat(-9, 100)), lambda: 0, Notes())
+    with Parent() as parent, pytest.raises(NoProgressError, match=f"^{MAX_IN_VAIN} windows"):
+        until_complete(parent, exits(*repeat(-9, 100)), STILL, Notes())
+
+
+def test_windows_that_close_without_progress_come_to_an_end() -> None:
+    notes = Notes()
+    with (
+        Parent() as parent,
+        pytest.raises(NoProgressError, match=f"^{MAX_IN_VAIN} windows") as error,
+    ):
+        until_complete(parent, exits(*repeat(75, 100)), STILL, notes)
+    assert "longer --window" in str(error.value)
+    assert not notes.said
+
+
+def test_windows_that_close_with_progress_go_on() -> None:
+    done = iter(range(100))
+    goal = Goal(lambda: next(done), lambda: True)
+    with Parent() as parent:
+        ended = until_complete(parent, exits(*repeat(75, MAX_IN_VAIN + 2), 0), goal, Notes())
+    assert ended.exit_code == 0
+
+
+def test_an_exit_code_of_0_is_believed_only_if_nothing_is_left_to_do() -> None:
+    notes = Notes()
+    reached = iter([False, False, True])
+    with Parent() as parent:
+        goal = Goal(lambda: 0, lambda: next(reached))
+        ended = until_complete(parent, exits(0, 0, 0), goal, notes)
+    assert (ended.exit_code, ended.windows) == (0, 3)
+    assert "ended with exit code 0 and left the run incomplete" in notes.said[0]
+    with Parent() as parent, pytest.raises(NoProgressError, match=f"^{MAX_IN_VAIN} windows"):
+        until_complete(parent, exits(*repeat(0, 99)), Goal(lambda: 0, lambda: False), Notes())
+
+
+def needs(seconds: int, code: int) -> Iterator[Sequence[str]]:
+    """Windows that end with *code* and say which would do, until they are as long."""
+    program = (
+        "import os, pathlib, sys\n"
+        f"if int(sys.argv[-1][:-1]) >= {seconds}: os._exit(0)\n"
+        f"pathlib.Path(os.environ['PTYRUN_ADVICE']).write_text('{seconds}')\n"
+        f"os._exit({code})"
+    )
+    return repeat((sys.executable, "-S", "-c", program, "--window", "5s"))
+
+
+@pytest.mark.parametrize("code", [1, 75])
+def test_a_loop_that_is_told_which_window_would_do_takes_it(code: int) -> None:
+    notes = Notes()
+    with Parent() as parent:
+        ended = until_complete(parent, needs(38, code), STILL, notes)
+    assert (ended.exit_code, ended.windows) == (0, 2)
+    assert "38 s" in notes.said[0]
+
+
+def test_a_loop_that_took_the_window_it_was_told_hands_the_error_on() -> None:
+    with Parent() as parent:
+        ended = until_complete(parent, chain(islice(needs(38, 1), 1), exits(1)), STILL, Notes())
+    assert (ended.exit_code, ended.windows) == (1, 2)
 
 
 def test_windows_that_die_with_progress_go_on() -> None:
     done = iter(range(100))
     with Parent() as parent:
         ended = until_complete(
-            parent, exits(*repeat(-9, MAX_DEATHS + 2), 0), lambda: next(done), Notes()
+            parent,
+            exits(*repeat(-9, MAX_IN_VAIN + 2), 0),
+            Goal(lambda: next(done), lambda: True),
+            Notes(),
         )
     assert ended.exit_code == 0
 

@@ -10,7 +10,8 @@ import argparse
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -98,13 +99,23 @@ def read_arguments(description: str | None, *more: str) -> tuple[Hub, argparse.N
     return Hub(given.hub, given.dose), given
 
 
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """Give a path to write to, which takes *path*'s place once it is written whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for left in path.parent.glob(f"partial.*{path.suffix}"):
+        left.unlink()
+    partial = path.with_name(f"partial.{os.getpid()}{path.suffix}")
+    yield partial
+    with partial.open("rb") as file:
+        os.fsync(file.fileno())
+    partial.replace(path)
+
+
 def write_npz(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     """Write an uncompressed NPZ, all or nothing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("wb") as file:
+    with whole(path) as partial, partial.open("wb") as file:
         np.savez(file, allow_pickle=False, **arrays)
-    partial.replace(path)
 
 
 def write_manifest(
@@ -122,24 +133,20 @@ def write_manifest(
         "outputs": _digests(path.parent, outputs),
         "figures": figures,
     }
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    partial.replace(path)
+    with whole(path) as partial:
+        partial.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
 
 
 def is_complete(manifest: Path, settings: Settings) -> bool:
     """Whether a step was done with these settings, and nothing it read or wrote has changed."""
     try:
         document = json.loads(manifest.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return False
-    files = {**document["inputs"], **document["outputs"]}
-    found = [manifest.parent / name for name in files]
-    return (
-        document["settings"] == json.loads(json.dumps(settings))
-        and all(path.is_file() for path in found)
-        and list(files.values()) == [_sha256(path) for path in found]
-    )
+        files = {**document["inputs"], **document["outputs"]}
+        return bool(document["settings"] == json.loads(json.dumps(settings))) and all(
+            _sha256(manifest.parent / name) == digest for name, digest in files.items()
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return False  # absent, unreadable or half written: the step is done again
 
 
 def _digests(folder: Path, paths: Sequence[Path]) -> dict[str, str]:

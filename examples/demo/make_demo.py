@@ -6,7 +6,7 @@ Every step is skipped when it is complete, so that an interrupted demo goes on w
 from __future__ import annotations
 
 import os
-import subprocess
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TextIO
 
 from hub import SPLITS, Hub, is_complete, read_arguments
+from processes import alone, end_all, end_in_good_order, program, settings_of
 from recipes import Baseline, Pinn, Recipe, Reconstruction, Scan
 from windows import compare_in_windows
 
@@ -92,11 +93,22 @@ def make_demo(hub: Hub) -> None:
 
 
 def run_together(hub: Hub, steps: Sequence[Step]) -> None:
-    """Run as many steps at once as there are cores: each uses one, which is faster than in turn."""
+    """Run as many steps at once as there are cores: each uses one, which is faster than in turn.
+
+    A step that fails is tried once more, alone: two frameworks at once may be too much for the
+    memory of a small machine.
+    """
     with ThreadPoolExecutor(max_workers=len(os.sched_getaffinity(0))) as pool:
         running = [pool.submit(run_step, hub, step) for step in steps]
-    for step in running:
-        step.result()
+        try:
+            failed = [step for step, done in zip(steps, running, strict=True) if done.exception()]
+        except KeyboardInterrupt:
+            pool.shutdown(wait=False, cancel_futures=True)
+            end_all()
+            raise
+    for step in failed:
+        say(step, "failed beside the others: once more, alone")
+        run_step(hub, step)
 
 
 def run_step(hub: Hub, step: Step) -> None:
@@ -117,27 +129,21 @@ def run_step(hub: Hub, step: Step) -> None:
     with log.open("w", encoding="utf-8") as errors:
         code = run_script(hub, step, errors)
     if code:
-        end = "\n".join(log.read_text(encoding="utf-8").splitlines()[-LAST_LINES:])
+        end = "\n".join(log.read_text(errors="replace").splitlines()[-LAST_LINES:])
         raise SystemExit(f"{step.name} failed with exit code {code}; the end of {log}:\n{end}")
     say(step, f"done in {time.perf_counter() - started:.0f} s")
 
 
 def run_script(hub: Hub, step: Step, errors: TextIO) -> int:
     """Run a script, show its output line by line, give its exit code."""
-    script = str(HERE / step.script)
-    words = [*step.words, "--hub", str(hub.root), "--dose", str(hub.dose)]
-    environment = {"TF_CPP_MIN_LOG_LEVEL": "3", "OMP_NUM_THREADS": "1", **os.environ}
-    with subprocess.Popen(
-        [sys.executable, script, *words],
-        stdout=subprocess.PIPE,
-        stderr=errors,
-        env=environment,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        for line in process.stdout:
+    words = [sys.executable, str(HERE / step.script), *step.words]
+    one_thread = settings_of({"TF_CPP_MIN_LOG_LEVEL": "3", "OMP_NUM_THREADS": "1"})
+    words += ["--hub", str(hub.root), "--dose", str(hub.dose)]
+    with program(words, one_thread, stderr=errors) as script:
+        assert script.stdout is not None
+        for line in script.stdout:
             say(step, line.rstrip())
-    return process.returncode
+        return script.wait()
 
 
 def say(step: Step, text: str) -> None:
@@ -148,4 +154,10 @@ def say(step: Step, text: str) -> None:
 if __name__ == "__main__":
     # Its own lines and those of its children come in the order in which they were written.
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
-    make_demo(read_arguments(__doc__)[0])
+    signal.signal(signal.SIGTERM, end_in_good_order)
+    study = read_arguments(__doc__)[0]
+    try:
+        with alone(study.root):
+            make_demo(study)
+    except KeyboardInterrupt:
+        sys.exit("stopped: the same command goes on where it was")

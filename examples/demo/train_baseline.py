@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from hub import Hub, read_arguments, write_manifest
+from hub import Hub, read_arguments, whole, write_manifest
 from numpy.typing import NDArray
 from recipes import Baseline
 
@@ -58,11 +58,9 @@ def train_baseline(hub: Hub, recipe: Baseline) -> None:
     examples = mirrored(training_examples(hub.scan("train")))
     network = make_network(examples.diffraction.shape[1], recipe)
     losses = fit(network, examples, recipe)
-    hub.baseline.mkdir(parents=True, exist_ok=True)
     model = hub.baseline / "baseline.keras"
-    partial = model.with_name("partial.keras")
-    network.save(partial)
-    partial.replace(model)
+    with whole(model) as partial:
+        network.save(partial)
     write_manifest(
         hub.baseline_manifest,
         recipe.settings(),

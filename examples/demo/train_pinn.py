@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from hub import Hub, read_arguments, write_manifest
+from hub import Hub, read_arguments, whole, write_manifest
 from pinn_network import UnrolledPinn
 from recipes import Pinn
 from torch import Tensor
@@ -27,7 +27,6 @@ def train_pinn(hub: Hub, recipe: Pinn) -> None:
     diffraction, offsets, probe = training_groups(hub.scan("train"))
     network = UnrolledPinn(probe, recipe.stages, recipe.width)
     residuals = fit(network, diffraction, offsets, recipe)
-    hub.pinn.mkdir(parents=True, exist_ok=True)
     model = hub.pinn / "pinn.pt2"
     export(network, diffraction[:2].clone(), offsets[:2].clone(), model)
     write_manifest(
@@ -88,9 +87,8 @@ def export(network: UnrolledPinn, diffraction: Tensor, offsets: Tensor, path: Pa
     program = torch.export.export(
         network.eval(), (diffraction, offsets), dynamic_shapes=({0: batch}, {0: batch})
     )
-    partial = path.with_name("partial.pt2")
-    torch.export.save(program, partial)
-    partial.replace(path)
+    with whole(path) as partial:
+        torch.export.save(program, partial)
 
 
 if __name__ == "__main__":

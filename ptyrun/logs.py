@@ -15,6 +15,8 @@ from pathlib import Path
 MAX_BYTES = 8 << 20
 PARTS = 3
 SESSIONS_KEPT = 40
+# What is not UTF-8 in a file's name becomes what JSON, too, calls it.
+_ESCAPED = "backslashreplace"
 
 
 class JsonLines(logging.Formatter):
@@ -57,7 +59,7 @@ def session_log(folder: Path) -> Iterator[Path]:
     now = datetime.datetime.now(datetime.UTC)
     path = folder / f"session-{now:%Y%m%dT%H%M%SZ}-{os.getpid()}.jsonl"
     handler = _PatientHandler(
-        path, maxBytes=MAX_BYTES, backupCount=PARTS, encoding="utf-8", delay=True
+        path, maxBytes=MAX_BYTES, backupCount=PARTS, encoding="utf-8", errors=_ESCAPED, delay=True
     )
     handler.setLevel(logging.INFO)
     handler.setFormatter(JsonLines())

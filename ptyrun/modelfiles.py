@@ -99,6 +99,7 @@ def locate(folder_or_file: Path) -> ModelFile:
     ModelError
         If there is no model, or more than one of the deciding sort.
     """
+    _require_utf8(folder_or_file)
     if folder_or_file.is_file():
         return _from_file(folder_or_file)
     if not folder_or_file.is_dir():
@@ -152,6 +153,17 @@ def require_reader(model: ModelFile) -> None:
             why=why,
             do=f"say backend {reader}" if reader else "save the model in one of these formats",
         )
+
+
+def _require_utf8(path: Path) -> None:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise ModelError(
+            f"the path of a model is not UTF-8: {path}",
+            why="frameworks open no file whose name holds other bytes",
+            do="rename the file or folder, or lead a link of another name to it",
+        ) from error
 
 
 def forbidden(path: Path, error: PermissionError) -> ModelError:

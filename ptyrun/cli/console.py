@@ -51,7 +51,7 @@ class Console:
         self._bars: Progress | None = None
         self._tasks: dict[str, TaskID] = {}
         self._plain: dict[str, _PlainTask] = {}
-        self._terminal = sys.stderr.isatty() and not quiet
+        self._terminal = not quiet and sys.stderr is not None and sys.stderr.isatty()
         named = "DEBUG" if verbose else "ERROR" if quiet else level or "WARNING"
         handler = logging.StreamHandler(sys.stderr)
         handler.name = _CONSOLE

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ptyrun.cli import options
+from ptyrun.cli import options, streams
 from ptyrun.errors import InputError
 
 
@@ -45,3 +45,5 @@ def command(run_dir: Path, n_lines: int, follow: bool) -> None:
 
     for text in tail.follow(log, n_lines, is_over):
         click.echo(text, nl=False)
+        if not streams.is_heard():
+            return

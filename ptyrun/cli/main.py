@@ -7,11 +7,11 @@ is told when the window is over. This module therefore imports next to nothing.
 from __future__ import annotations
 
 import gc
-import os
 import sys
 
+from ptyrun.cli import streams
 from ptyrun.durations import parse_duration
-from ptyrun.errors import ExitCode, UsageError
+from ptyrun.errors import UsageError
 from ptyrun.host.deadline import DEADLINE, GRACE_S, MEMBER_GRACE_S
 from ptyrun.host.signals import ASKED, leave_on_signals
 
@@ -24,11 +24,13 @@ DRIVEN, MEMBER = "--until-complete", "--crew"
 
 def main() -> None:
     """Run the command line."""
+    streams.speak_utf8()
     words = sys.argv[1:]
     if RESUMABLE.intersection(words[:1]):
         leave_on_signals()
         DEADLINE.enable(MEMBER_GRACE_S if MEMBER in words else GRACE_S)
         DEADLINE.set_window(window_of(words)[0])
+    streams.make_unfailing()
     try:
         _count_attempts(words)
         from ptyrun.cli.commands import cli
@@ -37,10 +39,6 @@ def main() -> None:
     except SystemExit as end:
         _judge_attempt(end.code)
         raise
-    except BrokenPipeError:
-        # The reader of a pipe left; writing again at interpreter exit would raise once more.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(int(ExitCode.FAILED))
     finally:
         # The process ends: collecting what frameworks leave, object by object, takes most of a
         # second. Exit handlers run all the same.

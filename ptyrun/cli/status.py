@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ptyrun.cli import options
+from ptyrun.cli import options, streams
 from ptyrun.durations import format_duration
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def command(run_dir: Path, as_json: bool, watch: bool, every_s: float) -> None:
         if watch and not as_json:
             click.clear()
         click.echo(text)
-        if not watch or found.state is RunState.COMPLETE:
+        if not watch or found.state is RunState.COMPLETE or not streams.is_heard():
             return
         time.sleep(every_s)
 

@@ -160,6 +160,11 @@ def write_atomic(path: Path, data: bytes) -> None:
     fsync_folder(path.parent)
 
 
+def write_text(path: Path, text: str) -> None:
+    """As :func:`write_atomic`, in UTF-8; what is not UTF-8 in the name of a file is escaped."""
+    write_atomic(path, text.encode("utf-8", "backslashreplace"))
+
+
 def write_hint(path: Path, data: bytes) -> None:
     """Put *data* at *path*, all or nothing, but not for good: for what may be lost."""
     partial = path.with_name(f"{path.name}.{secrets.token_hex(4)}{PARTIAL}")

@@ -46,7 +46,7 @@ class NpyCache:
         StorageError
             If the disk refuses.
         """
-        key = hashlib.sha256(identity.encode()).hexdigest()[:24]
+        key = hashlib.sha256(os.fsencode(identity)).hexdigest()[:24]
         found = self._found(key, size)
         if found is not None:
             return found

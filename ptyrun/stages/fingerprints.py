@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +40,7 @@ class Fingerprints:
         if path.is_dir():
             digest = hashlib.sha256()
             for entry in sorted(child for child in path.rglob("*") if child.is_file()):
-                digest.update(f"{entry.relative_to(path).as_posix()}\0".encode())
+                digest.update(os.fsencode(entry.relative_to(path).as_posix()) + b"\0")
                 digest.update(bytes.fromhex(self._of_file(entry)))
             return digest.hexdigest()
         return self._of_file(path)

@@ -304,5 +304,5 @@ def write_blocker(folder: Path, error: BlockedError, command: Sequence[str], res
         "Resume": f"```\n{resume}\n```",
     }
     body = "\n\n".join(f"## {title}\n\n{text}" for title, text in sections.items())
-    durable.write_atomic(path, f"# Blocked: {reason}\n\n{body}\n".encode())
+    durable.write_text(path, f"# Blocked: {reason}\n\n{body}\n")
     return path

@@ -114,7 +114,7 @@ def write_frc_csv(
 def write_csv(path: Path, frame: pd.DataFrame) -> None:
     """Write a table, all or nothing."""
     text = frame.to_csv(index=False, float_format=_FLOAT, lineterminator="\n")
-    durable.write_atomic(path, text.encode())
+    durable.write_text(path, text)
 
 
 def write_npz(path: Path, arrays: Mapping[str, NDArray[np.generic]], about: str) -> None:
@@ -124,7 +124,7 @@ def write_npz(path: Path, arrays: Mapping[str, NDArray[np.generic]], about: str)
     durable.write_atomic(path, buffer.getvalue())
     listing = "\n".join(f"{name}: {a.shape} {a.dtype}" for name, a in sorted(arrays.items()))
     about_path = path.with_name(f"{path.stem}_metadata.txt")
-    durable.write_atomic(about_path, f"{about}\n\n{listing}\n".encode())
+    durable.write_text(about_path, f"{about}\n\n{listing}\n")
 
 
 def write_reconstructions(

@@ -60,9 +60,9 @@ def report(run_dir: Path, *, watcher: Watcher = SILENT) -> ReportFiles:
     Raises
     ------
     InputError
-        If the run is not planned or not finalized.
-    IdentityError
-        If its results belong to another manifest.
+        If the run is not planned.
+    UnfinishedError
+        If it is not finalized, or its results belong to another manifest.
     """
     run = FinishedRun.open(run_dir)
     warn_of_changed_inputs(run.manifest, run.paths, watcher)
@@ -71,9 +71,9 @@ def report(run_dir: Path, *, watcher: Watcher = SILENT) -> ReportFiles:
     files = ReportFiles(folder / "index.html", folder / "report.md", folder / "metrics.csv")
     durable.make_folder(folder)
     checksums.withdraw(folder)
-    durable.write_atomic(files.html, page.html(shown).encode())
-    durable.write_atomic(files.markdown, page.markdown(shown).encode())
-    durable.write_atomic(files.metrics_csv, tables.metrics_csv(run.results).encode())
+    durable.write_text(files.html, page.html(shown))
+    durable.write_text(files.markdown, page.markdown(shown))
+    durable.write_text(files.metrics_csv, tables.metrics_csv(run.results))
     checksums.write(folder, (files.html, files.markdown, files.metrics_csv))
     return files
 

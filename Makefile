@@ -133,6 +133,10 @@ format: $(READY)  ## put the code into its format
 	$(VENV)/bin/python -m ruff check --fix-only .
 	$(VENV)/bin/python -m ruff format .
 
+.PHONY: tables
+tables: $(READY)  ## write the table of exit codes into the documents
+	@$(VENV)/bin/python -m ptyrun.cli.exit_codes README.md docs/format.md
+
 .PHONY: bench
 bench: $(READY)  ## measure overheads side by side and print them as ratios
 	@$(VENV)/bin/python -m ptyrun.bench $(BENCH)

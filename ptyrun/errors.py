@@ -7,13 +7,23 @@ from typing import Self
 
 
 class ExitCode(IntEnum):
-    """What a ptyrun process tells its caller."""
+    """What a ptyrun process tells its caller; documents and help take the table from here."""
 
-    COMPLETE = 0
-    FAILED = 1
-    USAGE = 2
-    BLOCKED = 3
-    INCOMPLETE = 75  # EX_TEMPFAIL: run the same command again
+    means: str
+
+    def __new__(cls, code: int, means: str) -> Self:
+        """Make a number that knows what it means."""
+        self = int.__new__(cls, code)
+        self._value_ = code
+        self.means = means
+        return self
+
+    COMPLETE = 0, "done; a comparison is complete, judged by its content"
+    FAILED = 1, "an error that is explained: what, why, what to do"
+    USAGE = 2, "wrong usage or input, found before any work"
+    BLOCKED = 3, "a content check failed: see `blocked/`; or `verify` found damage"
+    # EX_TEMPFAIL of sysexits.h.
+    INCOMPLETE = 75, "the window closed, a signal came or chunks are missing: run it again"
 
 
 class Leaving(SystemExit):
@@ -136,6 +146,12 @@ class WindowTooShortError(NoProgressError):
         PtyrunError.__init__(self, what, why, do)
         self.args = (what, why, do, enough_s)
         self.enough_s = enough_s
+
+
+class UnfinishedError(PtyrunError):
+    """What is asked for does not exist yet: more windows will make it."""
+
+    exit_code = ExitCode.INCOMPLETE
 
 
 class BlockedError(PtyrunError):

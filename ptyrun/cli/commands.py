@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import os
+import signal
 from typing import Any
 
 import click
 
 from ptyrun import __version__
+from ptyrun.cli import exit_codes
 from ptyrun.errors import PtyrunError, WindowTooShortError
 from ptyrun.host.advice import advise
 
@@ -58,13 +61,17 @@ class LazyGroup(click.Group):
                 advise(error.enough_s)
             click.echo(f"error: {error}", err=True)
             ctx.exit(int(error.exit_code))
+        except KeyboardInterrupt:
+            # Of a command that has nothing to go on with: it ends by the signal, as any program.
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            os.kill(os.getpid(), signal.SIGINT)
+            raise
 
 
 @click.group(
     cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Exit codes: 0 complete, 1 error, 2 wrong usage or input, 3 blocked by a content check, "
-    "75 work remains: run the same command again.",
+    epilog=exit_codes.as_help(),
 )
 @click.version_option(__version__, prog_name="ptyrun")
 def cli() -> None:

@@ -11,7 +11,7 @@ import sys
 
 from ptyrun.cli import streams
 from ptyrun.durations import parse_duration
-from ptyrun.errors import UsageError
+from ptyrun.errors import ExitCode, UsageError
 from ptyrun.host.deadline import DEADLINE, GRACE_S, MEMBER_GRACE_S
 from ptyrun.host.signals import ASKED, leave_on_signals
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from ptyrun.cli import options
-from ptyrun.errors import ExitCode
+from ptyrun.errors import DamageError, ExitCode
 
 
 @click.command("verify")
@@ -27,7 +27,11 @@ def command(ctx: click.Context, /, run_dir: Path, level: str, repair: bool) -> N
     from ptyrun.engine.check import Kind, Level
     from ptyrun.stages import verify
 
-    verdict = verify.verify(run_dir, Level(level), repair=repair, watcher=console.Console())
+    try:
+        verdict = verify.verify(run_dir, Level(level), repair=repair, watcher=console.Console())
+    except DamageError as error:
+        click.echo(f"error: {error}", err=True)
+        ctx.exit(int(ExitCode.BLOCKED))
     for damage in verdict.damages:
         stays = repair and damage in verdict.beyond_repair
         click.echo(f"{damage}{' (cannot be repaired)' if stays else ''}")
@@ -37,4 +41,4 @@ def command(ctx: click.Context, /, run_dir: Path, level: str, repair: bool) -> N
         click.echo("repaired: the next `ptyrun run` computes what is missing")
         if any(damage.kind is Kind.RESULT for damage in verdict.damages):
             click.echo("damaged results were taken back: `ptyrun finalize` and `report` make them")
-    ctx.exit(int(ExitCode.FAILED if verdict.beyond_repair else ExitCode.COMPLETE))
+    ctx.exit(int(ExitCode.BLOCKED if verdict.beyond_repair else ExitCode.COMPLETE))

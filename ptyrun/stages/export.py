@@ -76,7 +76,7 @@ def export(
     ------
     UsageError
         If the format is unknown, the file exists, or it is one that the run itself writes.
-    InputError
+    UnfinishedError
         If the run is not finalized.
     """
     chosen = _known(format)

@@ -15,7 +15,7 @@ from ptyrun.engine import check, checksums, durable
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.locks import Lock, exclude
 from ptyrun.engine.manifest import ArmPlan, Manifest
-from ptyrun.errors import BlockedError, DamageError, ExitCode, PtyrunError
+from ptyrun.errors import BlockedError, DamageError, UnfinishedError
 from ptyrun.logs import session_log
 from ptyrun.paths import RunPaths
 from ptyrun.progress import SILENT, Watcher
@@ -30,12 +30,6 @@ from ptyrun.stages.inputs import refuse_changed_inputs
 from ptyrun.stages.objects import Raster
 
 log = logging.getLogger(__name__)
-
-
-class UnfinishedError(PtyrunError):
-    """Chunks are still missing."""
-
-    exit_code = ExitCode.INCOMPLETE
 
 
 @dataclass(frozen=True)

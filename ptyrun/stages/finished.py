@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ptyrun.engine import checksums
 from ptyrun.engine.manifest import Manifest
-from ptyrun.errors import DamageError, IdentityError, InputError
+from ptyrun.errors import DamageError, UnfinishedError
 from ptyrun.paths import RunPaths
 from ptyrun.results import Results
 
@@ -34,16 +34,16 @@ class FinishedRun:
         Raises
         ------
         InputError
-            If the run is not planned or not finalized.
+            If the run is not planned.
+        UnfinishedError
+            If it is not finalized, or its results belong to another manifest.
         DamageError
             If a file of its results is not what ``finalize`` wrote.
-        IdentityError
-            If its results belong to another manifest.
         """
         paths = RunPaths(run_dir)
         manifest = Manifest.load(paths.manifest)
         if not paths.results.exists() or not paths.objects.exists():
-            raise InputError(
+            raise UnfinishedError(
                 f"{run_dir} has no results yet",
                 why=f"there is no {paths.results.name}",
                 do="complete the run, then `ptyrun finalize`; `ptyrun preview` shows what is there",
@@ -56,7 +56,7 @@ class FinishedRun:
             )
         results = Results.load(paths.results)
         if results.manifest_digest != manifest.digest:
-            raise IdentityError(
+            raise UnfinishedError(
                 f"the results in {run_dir} are not of this run",
                 why=f"they quote manifest {results.manifest_digest[:12]}…, it is "
                 f"{manifest.digest[:12]}…",

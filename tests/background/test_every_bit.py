@@ -135,7 +135,7 @@ def test_after_a_bit_of_every_kind_was_lost_a_repair_and_a_session_restore_all(
 ) -> None:
     for kind in KINDS.keys() - BEYOND_REPAIR:
         next(flips(files(victim.run, KINDS[kind])[0], random.Random(kind)))
-    assert victim.do("verify").returncode == 1
+    assert victim.do("verify").returncode == 3
     repaired = victim.do("verify", "--repair")
     assert repaired.returncode == 0, repaired.stdout
     assert "`ptyrun finalize`" in repaired.stdout

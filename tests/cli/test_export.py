@@ -59,6 +59,6 @@ def test_a_run_that_is_not_finished_is_refused(tmp_path: Path) -> None:
     run = finished_run.write(tmp_path / "run")
     run.results.unlink()
     done = ptyrun("export", str(run.root), "--output", str(tmp_path / "r.csv"))
-    assert done.returncode == 2
+    assert done.returncode == 75
     assert "no results yet" in done.stderr
     assert not (tmp_path / "r.csv").exists()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import zarr
 
-from ptyrun.errors import InputError, UsageError
+from ptyrun.errors import UnfinishedError, UsageError
 from ptyrun.results import Results
 from ptyrun.stages.export import ExportFormat, export
 from tests.stages import finished_run
@@ -121,6 +121,6 @@ def test_unknown_formats_and_unfinished_runs_are_refused(tmp_path: Path) -> None
     with pytest.raises(UsageError, match="csv, npz, hdf5"):
         export(run.root, "xlsx", tmp_path / "out")
     run.results.unlink()
-    with pytest.raises(InputError, match="no results yet"):
+    with pytest.raises(UnfinishedError, match="no results yet"):
         export(run.root, "npz", tmp_path / "out")
     assert not (tmp_path / "out").exists()

@@ -18,7 +18,7 @@ from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.processes import Process
 from ptyrun.engine.records import Closed
-from ptyrun.errors import DamageError, IdentityError, InputError, SchemaError
+from ptyrun.errors import DamageError, SchemaError, UnfinishedError
 from ptyrun.paths import RunPaths
 from ptyrun.results import Results
 from ptyrun.stages.report import ReportFiles, report
@@ -273,13 +273,13 @@ def test_a_run_that_is_not_finalized_or_damaged_or_foreign_is_refused(tmp_path: 
     with pytest.raises(DamageError, match=r"damaged: results\.json"):
         report(run.root)
     checksums.write(run.root, [run.results])
-    with pytest.raises(IdentityError, match="not of this run"):
+    with pytest.raises(UnfinishedError, match="not of this run"):
         report(run.root)
     run.results.write_text("[]")
     checksums.write(run.root, [run.results])
     with pytest.raises(SchemaError):
         report(run.root)
     run.results.unlink()
-    with pytest.raises(InputError, match="no results yet"):
+    with pytest.raises(UnfinishedError, match="no results yet"):
         report(run.root)
     assert not run.report.exists()

@@ -1,7 +1,7 @@
 """How does a comparison get through windows that are too short for it, and through a kill?
 
 Nothing here waits for a fixed time: a window in which nothing was finished is followed by one of
-twice its length, so that a slow machine takes more windows and no other path.
+at least twice its length, so that a slow machine takes more windows and no other path.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from hub import VIEW, Hub
 from processes import program, settings_of
 
 from ptyrun.errors import ExitCode, PtyrunError
+from ptyrun.host.advice import Advice
 from ptyrun.stages.status import Status, status
 
 WINDOW_SCRIPT = Path(__file__).parents[1] / "loop" / "window.sh"
@@ -36,10 +37,14 @@ LOOK_EVERY_S = 0.1
 
 @dataclass(frozen=True)
 class Window:
-    """How one window ended: its exit code (negative: by that signal), whether it got further."""
+    """How one window ended: its exit code (negative: by that signal), whether it got further.
+
+    ``enough_s`` is how long it says that a window should be, where it was too short.
+    """
 
     code: int
     got_further: bool
+    enough_s: float | None
 
 
 def compare_in_windows(hub: Hub, split: str) -> None:
@@ -61,17 +66,16 @@ def compare_in_windows(hub: Hub, split: str) -> None:
             print(f"\ncomplete after {number} window{'s' * (number > 1)}")
             return
         may_kill = may_kill and window.code != -signal.SIGKILL
-        if window.code > 0 and window.code != ExitCode.INCOMPLETE:
+        is_short = window.code == ExitCode.INCOMPLETE or window.enough_s is not None
+        if window.code > 0 and not is_short:
             done = next(remedies, None)
             if done is None:
                 raise SystemExit(window.code)
             print(f"exit code {window.code}: {done}")
         elif not window.got_further:
-            window_s *= LONGER
-            if window_s > LONGEST_WINDOW_S:
-                raise SystemExit(
-                    f"nothing is finished even in windows of {window_s / LONGER:.0f} s"
-                )
+            if window_s >= LONGEST_WINDOW_S:
+                raise SystemExit(f"nothing is finished even in {window_s:.0f} s")
+            window_s = min(max(LONGER * window_s, window.enough_s or 0), LONGEST_WINDOW_S)
             print(f"nothing was finished: the next window has {window_s:.0f} s")
 
 
@@ -92,9 +96,11 @@ def _one_window(hub: Hub, split: str, window_s: float, *, may_kill: bool) -> Win
     """Run what ``make full-test`` runs."""
     run = hub.run(split)
     before = _status(run)
+    advice = Advice(hub.log("advice"))
     settings = {
         # Threads that spin while they wait slow each other down where cores are shared.
         **settings_of({"OMP_WAIT_POLICY": "PASSIVE"}),
+        **advice.environment,
         "HUB": str(hub.root),
         "DOSE": str(hub.dose),
         "VIEW": VIEW,
@@ -107,7 +113,7 @@ def _one_window(hub: Hub, split: str, window_s: float, *, may_kill: bool) -> Win
         if may_kill:
             _kill_in_the_middle(process, run)
         code = process.wait()
-    return Window(code, _got_further(before, _status(run)))
+    return Window(code, _got_further(before, _status(run)), advice.take())
 
 
 def _kill_in_the_middle(process: subprocess.Popen[str], run: Path) -> None:

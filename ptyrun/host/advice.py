@@ -1,7 +1,8 @@
 """Which window would do? Told to the loop that repeats windows, if one asked.
 
 A loop names a file in the environment; a window that was too short leaves there how many seconds
-would do. A hint: nothing is said where the file cannot be written.
+would do, and one that achieved something leaves 0. A hint: nothing is said where the file cannot be
+written.
 """
 
 from __future__ import annotations
@@ -19,10 +20,19 @@ _LONGEST_S = 10**7
 
 def advise(enough_s: float) -> None:
     """Leave word that a window of *enough_s* seconds would do."""
-    path = os.environ.get(ASKED_FOR)
-    if path and math.isfinite(enough_s):
+    if math.isfinite(enough_s):
+        _leave(math.ceil(enough_s))
+
+
+def advise_nothing() -> None:
+    """Leave word that something was achieved."""
+    _leave(0)
+
+
+def _leave(seconds: int) -> None:
+    if path := os.environ.get(ASKED_FOR):
         with suppress(OSError):
-            Path(path).write_text(f"{math.ceil(enough_s)}\n", encoding="ascii")
+            Path(path).write_text(f"{seconds}\n", encoding="ascii")
 
 
 class Advice:

@@ -19,7 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ptyrun.errors import ExitCode
-from ptyrun.host.advice import advise
+from ptyrun.host.advice import advise, advise_nothing
 from ptyrun.host.clock import boot_clock_s
 from ptyrun.host.deadline import DEADLINE
 
@@ -34,6 +34,7 @@ class Attempts:
     def __init__(self) -> None:
         self._folder: Path | None = None
         self._own: Path | None = None
+        self._has_progressed = False
 
     def begin(self, words: Sequence[str], window_s: float) -> str | None:
         """Count this window; say so if it may not come to nothing any more.
@@ -68,9 +69,12 @@ class Attempts:
 
     def progressed(self) -> None:
         """Count anew: something was achieved that the next window need not do again."""
+        if not self._has_progressed:
+            advise_nothing()
+            self._has_progressed = True
+        DEADLINE.end_with(ExitCode.INCOMPLETE)
         if self._folder is None:
             return
-        DEADLINE.end_with(ExitCode.INCOMPLETE)
         with suppress(OSError):
             for path in self._folder.iterdir():
                 path.unlink(missing_ok=True)

@@ -23,8 +23,10 @@ PTYRUN = """#!/usr/bin/env bash
 cd "$(dirname "$0")"
 printf '%s\\n' "$@" "" >>calls
 [ ! -e sleeps ] || { trap 'exit 75' USR1 TERM; touch sleeping; while :; do sleep 0.05; done; }
-code=$(head -n 1 codes)
+read -r code advice <<<"$(head -n 1 codes)"
 sed -i 1d codes
+[ -z "$advice" ] || echo "$advice" >"$PTYRUN_ADVICE"
+[ "$code" -lt 128 ] || kill -s "$((code - 128))" $$
 exit "$code"
 """
 
@@ -47,7 +49,8 @@ class Stage:
             "PTYRUN": str(self.ptyrun),
         }
 
-    def ends_with(self, *codes: int) -> None:
+    def ends_with(self, *codes: int | str) -> None:
+        """One line per window: its exit code, and what it leaves in $PTYRUN_ADVICE, if anything."""
         (self.folder / "codes").write_text("".join(f"{code}\n" for code in codes))
 
     def calls(self) -> list[list[str]]:
@@ -184,6 +187,44 @@ def test_until_complete_hands_the_exit_code_on(stage: Stage) -> None:
     assert stage.do(LOOP / "until_complete.sh", stage.ptyrun, "run", "x").returncode == 3
 
 
+def test_a_killed_window_is_followed_by_another_and_this_is_said(stage: Stage) -> None:
+    stage.ends_with(137, 139, 75, 0)
+    done = stage.do(LOOP / "until_complete.sh", stage.ptyrun, "run", "x")
+    assert done.returncode == 0
+    assert ["killed by SIGKILL" in done.stderr, "killed by SIGSEGV" in done.stderr] == [True, True]
+
+
+def test_windows_that_are_killed_without_progress_come_to_an_end(stage: Stage) -> None:
+    stage.ends_with(*[137] * 7, "137 0", *[137] * 20)
+    done = stage.do(LOOP / "until_complete.sh", stage.ptyrun, "run", "x")
+    assert done.returncode == 1
+    assert len(stage.calls()) == 15, "the eighth had achieved something"
+    assert "free memory" in done.stderr
+
+
+@pytest.mark.parametrize("code", [1, 75])
+def test_a_loop_takes_the_window_that_it_is_told_would_do(stage: Stage, code: int) -> None:
+    stage.ends_with(f"{code} 38", "75 0", 0)
+    loop = [LOOP / "until_complete.sh", LOOP / "window.sh", "test", "full"]
+    done = stage.do(*loop, WINDOW="5s")
+    assert done.returncode == 0, done.stderr
+    assert [pairs(call)["--window"] for call in stage.calls()] == ["5s", "38s", "38s"]
+    assert "takes 38 s" in done.stderr
+
+
+def test_a_loop_adds_the_window_that_would_do_to_a_command_of_its_own(stage: Stage) -> None:
+    stage.ends_with("1 38", 0)
+    done = stage.do(LOOP / "until_complete.sh", stage.ptyrun, "run", "x", "--window", "5s")
+    assert done.returncode == 0
+    assert stage.calls()[1][-4:] == ["--window", "5s", "--window", "38s"]
+
+
+def test_a_loop_that_is_told_the_same_again_hands_the_error_on(stage: Stage) -> None:
+    stage.ends_with("1 38", "1 38", 0)
+    assert stage.do(LOOP / "until_complete.sh", stage.ptyrun, "run", "x").returncode == 1
+    assert len(stage.calls()) == 2
+
+
 @pytest.mark.parametrize("words", [(), ("test",), ("both", "full"), ("test", "half")])
 def test_a_window_without_split_or_form_starts_nothing(
     stage: Stage, words: tuple[str, ...]
@@ -262,6 +303,29 @@ def slurm_job(stage: Stage, number: signal.Signals) -> int:
 def test_a_slurm_job_hands_usr1_on_and_requeues_itself(stage: Stage) -> None:
     assert slurm_job(stage, signal.SIGUSR1) == 75
     assert (stage.folder / "requeued").read_text(encoding="utf-8") == "requeue 4711\n"
+
+
+def ended_slurm_job(stage: Stage) -> int:
+    """Exit code of a Slurm job that ends by itself; its requeues are noted, one a line."""
+    scontrol = stage.folder / "scontrol"
+    scontrol.write_text('#!/bin/sh\necho "$@" >>"${0%/*}/requeued"\n', encoding="utf-8")
+    scontrol.chmod(0o755)
+    submitted = stage.folder / "submitted"
+    (submitted / "examples").mkdir(parents=True, exist_ok=True)
+    if not (submitted / "examples/loop").exists():
+        (submitted / "examples/loop").symlink_to(LOOP)
+    path = f"{stage.folder}:{os.environ['PATH']}"
+    slurm = {"SLURM_SUBMIT_DIR": str(submitted), "SLURM_JOB_ID": "4711", "PATH": path}
+    return stage.do("bash", LOOP / "slurm.sbatch", "test", "full", **slurm).returncode
+
+
+def test_a_slurm_job_whose_session_is_killed_requeues_itself_but_not_for_ever(stage: Stage) -> None:
+    stage.ends_with(*[137] * 3, "137 0", *[137] * 20)
+    codes = [ended_slurm_job(stage) for _ in range(12)]
+    assert codes[:10] == [75] * 10
+    assert 137 in codes[10:], "eight in a row without progress"
+    requeued = (stage.folder / "requeued").read_text(encoding="utf-8")
+    assert requeued.count("requeue 4711") == codes.count(75)
 
 
 def test_a_slurm_job_that_was_cancelled_stays_so(stage: Stage) -> None:

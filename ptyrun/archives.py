@@ -14,6 +14,8 @@ from types import TracebackType
 from typing import Self
 
 from ptyrun.errors import ModelError
+from ptyrun.host import memory
+from ptyrun.host.hdf5_look import fault_of
 from ptyrun.ziplayout import require_one_reading
 
 MAX_TOTAL_BYTES = 8 << 30
@@ -21,6 +23,7 @@ MAX_RATIO = 200
 RATIO_SLACK_BYTES = 16 << 20
 DEFAULT_MEMBER_BYTES = 64 << 20
 PIECE_BYTES = 1 << 20
+MAX_WEIGHTS_BYTES = 4 << 30
 
 
 class SafeArchive:
@@ -122,6 +125,20 @@ class SafeArchive:
         return ModelError(
             f"{self.name} is refused: {what}", why=why, do="get an intact copy of the model"
         )
+
+
+def require_hdf5(source: Path | bytes, name: str) -> None:
+    """See that a model's HDF5 file can be opened, and leads nowhere else.
+
+    Raises
+    ------
+    ModelError
+        Saying why not, where it cannot.
+    OSError
+        If there is no such file, or it may not be read.
+    """
+    if fault := fault_of(source, memory.available_bytes()):
+        raise ModelError(f"{name} is refused", why=fault, do="get an intact copy of the model")
 
 
 def _fault(info: zipfile.ZipInfo) -> str | None:

@@ -17,13 +17,12 @@ from typing import Any, Self
 
 import numpy as np
 
-from ptyrun.archives import SafeArchive
+from ptyrun.archives import MAX_WEIGHTS_BYTES, SafeArchive, require_hdf5
 from ptyrun.errors import ModelError
 
 NETWORK = "diffraction_to_obj"
 KERAS_VERSIONS = ("1.0",)
 PYTORCH_VERSION = "2.0-pytorch"
-MAX_WEIGHTS_BYTES = 4 << 30
 
 
 class ForeignBundleError(ModelError):
@@ -174,6 +173,7 @@ class BundleReader:
         with SafeArchive(data, f"{self.path.name}/{inner}") as keras_file:
             config = _json_object(keras_file.read("config.json"), f"{inner}/config.json")
             weights = keras_file.read("model.weights.h5", MAX_WEIGHTS_BYTES)
+        require_hdf5(weights, f"{self.path.name}/{inner}/model.weights.h5")
         return Bundle(NETWORK, self.parameters(), config, weights)
 
 

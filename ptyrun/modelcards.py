@@ -12,7 +12,7 @@ from typing import Any
 
 import h5py
 
-from ptyrun.archives import SafeArchive
+from ptyrun.archives import MAX_WEIGHTS_BYTES, SafeArchive, require_hdf5
 from ptyrun.bundles import PYTORCH_VERSION, BundleReader
 from ptyrun.errors import ModelError
 from ptyrun.modelfiles import ModelCard, ModelFile, ModelKind, forbidden
@@ -104,15 +104,21 @@ def _bundle_card(path: Path) -> ModelCard:
 def _keras_card(path: Path) -> ModelCard:
     with SafeArchive(path, path.name) as archive:
         config = _parsed(archive.read("config.json"), path)
+        for name in archive.names():
+            if name.endswith((".h5", ".hdf5")):
+                require_hdf5(archive.read(name, MAX_WEIGHTS_BYTES), f"{path.name}/{name}")
     return InputShapes(keras_inputs(config), channel_axis=3).card(str(ModelKind.KERAS))
 
 
 def _keras_h5_card(path: Path) -> ModelCard:
     try:
+        require_hdf5(path, path.name)
         with h5py.File(path) as file:
             text = file.attrs.get("model_config")
     except OSError as error:
         raise _refusal(path, error) from error
+    except (RuntimeError, KeyError, TypeError, ValueError) as error:
+        raise _unreadable(path, str(error)) from error
     if text is None:
         raise _unreadable(path, "it has no attribute model_config: weights alone, or no model")
     shapes = keras_inputs(_parsed(text, path))
@@ -181,6 +187,13 @@ def _torchscript_card(path: Path) -> ModelCard:
     return ModelCard(None, None, None, description=str(ModelKind.TORCHSCRIPT))
 
 
+def _state_dict_card(path: Path) -> ModelCard:
+    if zipfile.is_zipfile(path):  # older PyTorch wrote no archives
+        with SafeArchive(path, path.name):
+            pass
+    return ModelCard(None, None, None, description=str(ModelKind.STATE_DICT))
+
+
 def _saved_model_card(path: Path) -> ModelCard:
     # TensorFlow would prefer it to saved_model.pb, which is what is looked at here.
     if (path / "saved_model.cpb").exists():
@@ -239,4 +252,5 @@ READERS: Mapping[ModelKind, Callable[[Path], ModelCard]] = {
     ModelKind.EXPORTED: _exported_card,
     ModelKind.SAVED_MODEL: _saved_model_card,
     ModelKind.TORCHSCRIPT: _torchscript_card,
+    ModelKind.STATE_DICT: _state_dict_card,
 }

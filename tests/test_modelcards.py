@@ -6,6 +6,8 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import h5py
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -104,6 +106,34 @@ def test_a_model_that_may_not_be_read_is_no_broken_model(
         inspect(model)
     assert "Permission denied" in caught.value.args[1]
     assert "chmod" in caught.value.args[2]
+
+
+@pytest.mark.parametrize("name", ["net.keras", "net.pt2", "net.ts", "net.pth", "wts.h5.zip"])
+def test_an_archive_of_two_readings_is_no_model(name: str, tmp_path: Path) -> None:
+    inside = {"config.json": json.dumps(keras_config([None, 8, 8, 4])), "manifest.dill": ""}
+    with zipfile.ZipFile(tmp_path / name, "w") as archive:
+        for member, text in inside.items():
+            archive.writestr(member, text)
+    (tmp_path / name).write_bytes(b"before it all" + (tmp_path / name).read_bytes())
+    with pytest.raises(ModelError, match="not a whole zip archive"):
+        inspect(locate(tmp_path / name))
+
+
+def keras_weights(path: Path, links_out: bool) -> ModelFile:
+    model = keras_file(path, [None, 8, 8, 4])
+    with h5py.File(path.with_suffix(".tmp"), "w") as file:
+        file["layers/conv/vars/0"] = np.ones(3)
+        if links_out:
+            file["layers/conv/vars/1"] = h5py.ExternalLink("/etc/passwd", "/")
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.write(path.with_suffix(".tmp"), "model.weights.h5")
+    return model
+
+
+def test_weights_of_a_keras_file_are_looked_through(tmp_path: Path) -> None:
+    assert inspect(keras_weights(tmp_path / "good.keras", links_out=False)).gridsize == 2
+    with pytest.raises(ModelError, match=r"bad\.keras/model\.weights\.h5 is refused"):
+        inspect(keras_weights(tmp_path / "bad.keras", links_out=True))
 
 
 @given(st.dictionaries(st.sampled_from(["config", "graph_module"]), json_values))

@@ -18,7 +18,6 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from ptyrun.engine import memory
 from ptyrun.engine.manifest import ArmPlan, Fact
 from ptyrun.engine.opening import OpenedSession
 from ptyrun.engine.records import Committed, Failed
@@ -26,6 +25,7 @@ from ptyrun.engine.schedule import Schedule, Stretch
 from ptyrun.engine.store import ChunkWriter, Stored
 from ptyrun.engine.work import FATAL, Work
 from ptyrun.errors import PtyrunError, StorageError
+from ptyrun.host import memory
 
 WAITING_BYTES = 32 * 2**20
 # A large chunk and what it takes to judge it, in sizes of the chunk.

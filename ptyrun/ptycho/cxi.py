@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
 from ptyrun.errors import InputError
-from ptyrun.ptycho.hdf5 import Hdf5File, Hdf5Frames, checked_stack
-from ptyrun.ptycho.measurement import Scan, checked_complex, checked_positions
+from ptyrun.ptycho.hdf5 import Hdf5File, Hdf5Frames, checked_stack, first_image
+from ptyrun.ptycho.measurement import Scan, checked_positions
 
 PLANCK_TIMES_LIGHT_J_M = 1.98644586e-25
 
@@ -48,10 +48,10 @@ def read_cxi_scan(file: Hdf5File, intensity: bool = True) -> Scan:
     frames = file.required(*FRAMES)
     patch_px = checked_stack(file.path, frames)
     metres = file.array(*TRANSLATIONS)
-    if metres.ndim != 2 or metres.shape[1] not in (2, 3):
+    if metres.ndim != 2 or metres.shape[1] not in (2, 3) or metres.dtype.kind not in "fiu":
         raise InputError(
             f"the translations of {file.path} are not positions",
-            why=f"they have shape {metres.shape}, not (n, 3)",
+            why=f"they are {metres.dtype} of shape {metres.shape}, not real of shape (n, 3)",
             do="give one translation (x, y, z) in metres per frame",
         )
     rows, columns = _axes(file)[:, : metres.shape[1]]
@@ -63,7 +63,7 @@ def read_cxi_scan(file: Hdf5File, intensity: bool = True) -> Scan:
     positions_px = positions_px - positions_px.min(axis=0) + patch_px / 2
     near_field, notes = _near_field(positions_px, patch_px)
     mask = file.dataset(f"{DETECTOR}/mask")
-    bad = None if mask is None else file.read(mask, ()) != 0
+    bad = None if mask is None or mask.dtype.kind not in "biuf" else file.read(mask, ()) != 0
     return Scan(
         path=file.path,
         positions_px=positions_px,
@@ -86,14 +86,13 @@ def read_cxi_object(file: Hdf5File) -> NDArray[np.complex64] | None:
     found = file.dataset(*OBJECTS)
     if found is None or found.dtype.kind != "c":
         return None
-    image = file.read(found, ())
-    return checked_complex(file.path, found.name, image.reshape(-1, *image.shape[-2:])[0])
+    return first_image(file.path, found.name, file.read(found, ()))
 
 
 def _axes(file: Hdf5File) -> NDArray[np.float64]:
     """Unit vectors (2, 3) along the detector's rows and columns."""
     found = file.dataset(f"{DETECTOR}/basis_vectors")
-    if found is None or sorted(found.shape) != [2, 3]:
+    if found is None or found.dtype.kind not in "fiu" or sorted(found.shape) != [2, 3]:
         return DEFAULT_AXES
     vectors = file.read(found, ()).astype(np.float64)
     vectors = vectors if vectors.shape == (2, 3) else vectors.T
@@ -146,5 +145,4 @@ def _probe(file: Hdf5File, patch_px: int) -> NDArray[np.complex64] | None:
     found = file.dataset(*PROBES)
     if found is None or found.shape[-2:] != (patch_px, patch_px):
         return None
-    modes = file.read(found, ()).reshape(-1, patch_px, patch_px)
-    return checked_complex(file.path, found.name, modes[0])
+    return first_image(file.path, found.name, file.read(found, ()))

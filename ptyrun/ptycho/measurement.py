@@ -195,7 +195,7 @@ def checked_complex(path: Path, name: str, values: NDArray[Any]) -> NDArray[np.c
         If the array is not two-dimensional, not numeric, or not finite.
     """
     flat = values[0] if values.ndim == 3 and values.shape[0] == 1 else values
-    if flat.ndim != 2 or flat.dtype.kind not in "cfiu":
+    if flat.ndim != 2 or flat.size == 0 or flat.dtype.kind not in "cfiu":
         raise InputError(
             f"{name} of {path} is no complex image",
             why=f"it is {values.dtype} of shape {values.shape}",

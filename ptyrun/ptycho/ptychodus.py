@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptyrun.errors import InputError
-from ptyrun.ptycho.hdf5 import Hdf5File, Hdf5Frames, checked_stack
+from ptyrun.ptycho.hdf5 import DAMAGE, Hdf5File, Hdf5Frames, checked_stack, first_image
 from ptyrun.ptycho.measurement import Scan, checked_complex, checked_positions
 
 X, Y, INDEXES = "probe_position_x_m", "probe_position_y_m", "probe_position_indexes"
@@ -40,12 +40,13 @@ def read_product_scan(file: Hdf5File, intensity: bool = True) -> Scan:
     held = _frames_file(file)
     frames = held.required(*FRAMES)
     patch_px = checked_stack(held.path, frames)
-    order = _order(file, held, frames)
+    x_m, y_m = (_real(file, file.required(name)) for name in (X, Y))
+    order = _order(file, held, frames, len(x_m))
     pixel_m, centre_m = _geometry(file.required("object"), file.path)
     guess = read_product_object(file)
     middle = np.array(guess.shape) / 2
-    x = (file.array(X) - centre_m[1]) / pixel_m[1] + middle[1]
-    y = (file.array(Y) - centre_m[0]) / pixel_m[0] + middle[0]
+    x = (x_m - centre_m[1]) / pixel_m[1] + middle[1]
+    y = (y_m - centre_m[0]) / pixel_m[0] + middle[0]
     bad = held.dataset("bad_pixels")
     return Scan(
         path=file.path,
@@ -84,8 +85,7 @@ def read_product_probe(file: Hdf5File, patch_px: int | None) -> NDArray[np.compl
         return None
     if patch_px is not None and found.shape[-2:] != (patch_px, patch_px):
         return None
-    modes = file.read(found, ())
-    return checked_complex(file.path, "probe", modes.reshape(-1, *modes.shape[-2:])[0])
+    return first_image(file.path, "probe", file.read(found, ()))
 
 
 def _frames_file(file: Hdf5File) -> Hdf5File:
@@ -105,13 +105,28 @@ def _frames_file(file: Hdf5File) -> Hdf5File:
     )
 
 
-def _order(product: Hdf5File, held: Hdf5File, frames: h5py.Dataset) -> NDArray[np.int64]:
+def _real(file: Hdf5File, dataset: h5py.Dataset) -> NDArray[Any]:
+    """Read finite real numbers of shape (n,)."""
+    if dataset.ndim == 1 and dataset.dtype.kind in "fiu":
+        values = file.read(dataset, ())
+        if np.isfinite(values).all():
+            return values
+    raise InputError(
+        f"{dataset.name} of {file.path} cannot be used",
+        why=f"it is {dataset.dtype} of shape {dataset.shape}, not finite numbers of shape (n,)",
+        do="store one real number per frame",
+    )
+
+
+def _order(
+    product: Hdf5File, held: Hdf5File, frames: h5py.Dataset, n_positions: int
+) -> NDArray[np.int64]:
     """Which frame belongs to each position: by index where both files count, else in order."""
-    n_positions = product.required(X).shape[0]
     wanted, have = product.dataset(INDEXES), held.dataset("indexes")
     if wanted is None or have is None:
-        return np.arange(frames.shape[0])
-    positions, patterns = product.read(wanted, ()), held.read(have, ())
+        # One more than there are positions is refused as any other number is.
+        return np.arange(min(frames.shape[0], n_positions + 1))
+    positions, patterns = _real(product, wanted), _real(held, have)
     place = {int(index): row for row, index in enumerate(patterns)}
     missing = [int(index) for index in positions if int(index) not in place]
     if missing or len(positions) != n_positions or len(patterns) != frames.shape[0]:
@@ -127,8 +142,9 @@ def _order(product: Hdf5File, held: Hdf5File, frames: h5py.Dataset) -> NDArray[n
 
 def _geometry(found: h5py.Dataset, path: Path) -> tuple[tuple[float, float], tuple[float, float]]:
     """Pixel and centre of the object, (y, x) in metres."""
-    height_m, width_m = (_attribute(found, f"pixel_{side}_m") for side in ("height", "width"))
-    if not height_m or not width_m or min(height_m, width_m) <= 0:
+    sides = (_attribute(found, f"pixel_{side}_m") for side in ("height", "width"))
+    height_m, width_m = (side if side and 0 < side < np.inf else None for side in sides)
+    if height_m is None or width_m is None:
         raise InputError(
             f"the object of {path} has no pixel size",
             why="its attributes pixel_height_m and pixel_width_m are missing or not positive",
@@ -139,10 +155,19 @@ def _geometry(found: h5py.Dataset, path: Path) -> tuple[tuple[float, float], tup
 
 
 def _attribute(found: h5py.Dataset, name: str) -> float | None:
-    value: Any = found.attrs.get(name)
-    return None if value is None or np.size(value) != 1 else float(np.reshape(value, -1)[0])
+    try:
+        value = np.asarray(found.attrs.get(name))
+    except DAMAGE as error:
+        raise InputError(
+            f"the attribute {name} of {found.name} cannot be read",
+            why=str(error) or type(error).__name__,
+            do="copy the file again from its source",
+        ) from error
+    is_number = value.size == 1 and value.dtype.kind in "fiu"
+    return float(value.reshape(-1)[0]) if is_number else None
 
 
 def _mask(held: Hdf5File, bad: h5py.Dataset, patch_px: int) -> NDArray[np.bool_] | None:
-    mask = held.read(bad, ())
-    return np.asarray(mask != 0) if mask.shape == (patch_px, patch_px) else None
+    if bad.shape != (patch_px, patch_px) or bad.dtype.kind not in "biuf":
+        return None
+    return np.asarray(held.read(bad, ()) != 0)

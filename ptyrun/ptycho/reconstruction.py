@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from ptyrun.errors import InputError
 from ptyrun.ptycho.cxi import read_cxi_object
-from ptyrun.ptycho.formats import Format, format_of
-from ptyrun.ptycho.hdf5 import Hdf5File
+from ptyrun.ptycho.formats import Format, format_of, whatever_is_in
+from ptyrun.ptycho.hdf5 import Hdf5File, first_image
 from ptyrun.ptycho.measurement import checked_complex
 from ptyrun.ptycho.npz import NpzFile
 from ptyrun.ptycho.ptychodus import read_product_object, read_product_probe
@@ -44,7 +44,8 @@ def open_reconstruction(path: Path) -> Reconstruction:
         If the file is missing, unreadable or holds no reconstruction, or one of a single value.
     """
     is_npz = format_of(path, "reconstruction") is Format.NPZ
-    found = _read_npz(path) if is_npz else _read_hdf5(Hdf5File(path))
+    with whatever_is_in(path, "reconstruction"):
+        found = _read_npz(path) if is_npz else _read_hdf5(Hdf5File(path))
     value = found.object.flat[0] if found.object.size else 0
     # Nothing can be said against a flat phase: it would be shown as the best of all.
     if np.all(found.object == value):
@@ -69,9 +70,7 @@ def _read_npz(path: Path) -> Reconstruction:
     probe = None
     if "reconstructed_probe" in file:
         modes = file.array("reconstructed_probe")
-        probe = checked_complex(
-            path, "reconstructed_probe", modes.reshape(-1, *modes.shape[-2:])[0]
-        )
+        probe = first_image(path, "reconstructed_probe", modes)
     time_s, time_notes = _time_s(file)
     if "metadata" in file and file.header("metadata").dtype.hasobject:
         notes.append("its metadata are pickled and were not read")

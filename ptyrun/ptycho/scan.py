@@ -7,7 +7,7 @@ from pathlib import Path
 from ptyrun.errors import InputError
 from ptyrun.ptycho.contract import KINDS, read_contract
 from ptyrun.ptycho.cxi import is_cxi, read_cxi_scan
-from ptyrun.ptycho.formats import Format, format_of
+from ptyrun.ptycho.formats import Format, format_of, whatever_is_in
 from ptyrun.ptycho.hdf5 import Hdf5File
 from ptyrun.ptycho.measurement import Scan, Survey
 from ptyrun.ptycho.ptychodus import is_product, read_product_scan
@@ -40,6 +40,11 @@ def open_scan(
             why=f"known: {', '.join(KINDS)}",
             do="correct --diffraction-kind",
         )
+    with whatever_is_in(path, "scan"):
+        return _opened(path, diffraction_kind, cache_dir)
+
+
+def _opened(path: Path, diffraction_kind: str | None, cache_dir: Path | None) -> Scan:
     if format_of(path, "scan") is Format.NPZ:
         return read_contract(path, diffraction_kind, cache_dir)
     file = Hdf5File(path)

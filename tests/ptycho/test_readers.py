@@ -234,7 +234,90 @@ def test_nothing_outside_the_file_is_read(how: str, scene: Scene, tmp_path: Path
         else:
             raw = [(str(tmp_path / "raw.bin"), 0, 12 * 64 * 4)]
             group.create_dataset("data", (12, 8, 8), np.float32, external=raw)
+    with pytest.raises(InputError, match=r"is not in the file|in another file"):
+        open_scan(path)
+
+
+@pytest.mark.parametrize("through", ["an external link", "another view"])
+def test_a_view_of_the_file_itself_leads_nowhere_else_either(
+    through: str, scene: Scene, tmp_path: Path
+) -> None:
+    other = outside(tmp_path / "other.h5")
+    path = write_cxi(tmp_path / "scan.cxi", scene)
+    shape = (12, 8, 8)
+    with h5py.File(path, "a", libver="latest") as file:
+        del file["entry_1/data_1/data"]
+        if through == "another view":
+            inner = h5py.VirtualLayout(shape, np.float32)
+            inner[:] = h5py.VirtualSource(str(other), "frames", shape)
+            file.create_virtual_dataset("inner", inner)
+        else:
+            file["inner"] = h5py.ExternalLink(str(other), "/frames")
+        layout = h5py.VirtualLayout(shape, np.float32)
+        layout[:] = h5py.VirtualSource(".", "inner", shape)
+        file["entry_1/data_1"].create_virtual_dataset("data", layout)
     with pytest.raises(InputError, match="is not in the file"):
+        open_scan(path)
+
+
+def test_a_view_of_arrays_of_the_file_itself_is_read(scene: Scene, tmp_path: Path) -> None:
+    path = write_cxi(tmp_path / "scan.cxi", scene)
+    wanted = open_scan(path).amplitudes(np.arange(12))
+    with h5py.File(path, "a", libver="latest") as file:
+        del file["entry_1/data_1/data"]
+        layout = h5py.VirtualLayout((12, 8, 8), np.int32)
+        source = "entry_1/instrument_1/detector_1/data"
+        layout[:] = h5py.VirtualSource(".", source, (12, 8, 8))
+        file["entry_1/data_1"].create_virtual_dataset("data", layout)
+    assert np.array_equal(open_scan(path).amplitudes(np.arange(12)), wanted)
+
+
+MANY = 1 << 50
+WRONG: dict[str, tuple[str, dict[str, object]]] = {
+    "an object of all memory": ("object", {"shape": (1 << 30, 1 << 28), "dtype": "c8"}),
+    "a chunk of all memory": (
+        "object", {"shape": (1 << 21, 1 << 21), "dtype": "c8", "chunks": (1 << 14, 1 << 14)},
+    ),
+    "an object of text": ("object", {"data": np.full((4, 4), b"x")}),
+    "an object of nothing": ("object", {"data": h5py.Empty("c8")}),
+    "an object without pixels": ("object", {"shape": (0, 5), "dtype": "c8"}),
+    "positions without end": ("probe_position_x_m", {"shape": (MANY,), "dtype": "f8"}),
+    "positions of text": ("probe_position_x_m", {"data": np.full(12, b"x")}),
+    "one position": ("probe_position_y_m", {"data": 1.0}),
+    "positions that are no numbers": ("probe_position_y_m", {"data": np.full(12, np.nan)}),
+    "indexes of text": ("probe_position_indexes", {"data": np.full(12, b"x")}),
+    "indexes that are no numbers": ("probe_position_indexes", {"data": np.full(12, np.nan)}),
+    "one index": ("indexes", {"data": 3}),
+    "frames without end": ("patterns", {"shape": (MANY, 8, 8), "dtype": "f4"}),
+    "frames of all memory": ("patterns", {"shape": (12, 1 << 24, 1 << 24), "dtype": "f4"}),
+    "frames of nothing": ("patterns", {"data": h5py.Empty("f4")}),
+    "a probe of all memory": ("probe", {"shape": (MANY, 8, 8), "dtype": "c8"}),
+    "no probe": ("probe", {"shape": (0, 8, 8), "dtype": "c8"}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_arrays_that_cannot_be_what_they_are_called_are_named(
+    case: str, scene: Scene, tmp_path: Path
+) -> None:
+    name, settings = WRONG[case]
+    path = write_product(tmp_path / "product.h5", scene, frames=True)
+    with h5py.File(path, "a") as file:
+        attributes = dict(file[name].attrs)
+        del file[name]
+        chunks = {} if "data" in settings or "chunks" in settings else {"chunks": True}
+        made = file.create_dataset(name, **settings, **chunks)
+        made.attrs.update(attributes)
+    with pytest.raises(InputError, match=str(path)):
+        open_scan(path)
+
+
+@pytest.mark.parametrize("value", ["wide", np.inf, np.nan, -1.0, 0, np.ones(3), h5py.Empty("f8")])
+def test_a_pixel_that_has_no_size_is_named(value: object, scene: Scene, tmp_path: Path) -> None:
+    path = write_product(tmp_path / "product.h5", scene, frames=True)
+    with h5py.File(path, "a") as file:
+        file["object"].attrs["pixel_width_m"] = value
+    with pytest.raises(InputError, match="no pixel size"):
         open_scan(path)
 
 

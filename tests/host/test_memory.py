@@ -8,12 +8,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ptyrun.engine import memory
 from ptyrun.engine.check import verify
 from ptyrun.engine.ledger import read_records
 from ptyrun.engine.records import Closed
 from ptyrun.engine.writer import WAITING_BYTES
 from ptyrun.errors import ExitCode
+from ptyrun.host import memory
 from ptyrun.paths import RunPaths
 from tests.engine.children import spawn, work_within
 from tests.engine.toys import planned, toy_manifest

@@ -1,0 +1,148 @@
+"""Can an HDF5 file be opened in this process?
+
+The HDF5 library reads damaged or hostile files with faults of its own: it hangs, crashes, or takes
+all memory, and which of these faults are mended depends on the version that TensorFlow allows. So a
+process of its own looks through each file first (`ptyrun.host.hdf5_child`), with 10 s of CPU time
+and 2 GiB of memory; if it dies, the file is refused. What was found good is remembered for this
+user, outside of all runs, as long as the file stays untouched.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from ptyrun.host import hdf5_child
+
+# Of the clock on the wall: for the disk, and for machines where many wait for the CPU.
+PATIENCE_S = 900.0
+REMEMBERED = 1000
+# A file may change twice within one tick of its file system's clock.
+SETTLED_S = 2.0
+_CHILD = Path(hdf5_child.__file__)
+
+
+def fault_of(source: Path | bytes, memory_bytes: int | None = None) -> str:
+    """Say why an HDF5 file must not be opened; empty if it may.
+
+    Parameters
+    ----------
+    source : Path or bytes
+        The file, or its content.
+    memory_bytes : int, optional
+        For a file that will be read as a whole, such as a model: how much memory its arrays may
+        take. It must then lead nowhere else, and use HDF5's own filters only.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    """
+    with _opened(source) as handle:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            return "it is no regular file"
+        known = _Known(source, handle, memory_bytes is not None)
+        if known.is_good():
+            return ""
+        fault = _looked_through(handle, memory_bytes)
+        if not fault:
+            known.remember()
+        return fault
+
+
+@contextmanager
+def _opened(source: Path | bytes) -> Iterator[int]:
+    if isinstance(source, Path):
+        handle = os.open(source, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        try:
+            yield handle
+        finally:
+            os.close(handle)
+    else:
+        with tempfile.NamedTemporaryFile() as file:  # HDF5 asks for a name
+            file.write(source)
+            file.flush()
+            yield file.fileno()
+
+
+def _looked_through(handle: int, memory_bytes: int | None) -> str:
+    words = [sys.executable, "-P", str(_CHILD), str(handle), str(memory_bytes or -1)]
+    child = subprocess.Popen(
+        words,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        pass_fds=(handle,),
+        # Each of NumPy's threads would take address space.
+        env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+        start_new_session=True,  # a Ctrl-C is for us
+    )
+    try:
+        said, _ = child.communicate(timeout=PATIENCE_S)
+    except subprocess.TimeoutExpired:
+        return f"to look through it takes more than {PATIENCE_S:g} s"
+    finally:
+        if child.poll() is None:
+            child.kill()
+            child.wait()
+    if child.returncode == -signal.SIGXCPU:
+        return f"to look through it takes more than {hdf5_child.CPU_S} s of CPU time"
+    if child.returncode < 0:
+        return f"it makes the HDF5 library crash ({signal.Signals(-child.returncode).name})"
+    try:
+        return str(json.loads(said))
+    except ValueError:
+        return f"what looks through it failed (exit code {child.returncode})"
+
+
+class _Known:
+    """What was found good earlier. Never raises, and says no where it is not sure."""
+
+    def __init__(self, source: Path | bytes, handle: int, whole: bool) -> None:
+        import h5py
+
+        found = os.fstat(handle)
+        if isinstance(source, Path):
+            times = (found.st_mtime_ns, found.st_ctime_ns)
+            identity = f"{found.st_dev} {found.st_ino} {found.st_size} {times}"
+        else:
+            identity = hashlib.sha256(source).hexdigest()
+        self._settled_s = time.time() - found.st_ctime if isinstance(source, Path) else SETTLED_S
+        versions = f"{h5py.version.hdf5_version} {hashlib.sha256(_CHILD.read_bytes()).hexdigest()}"
+        key = hashlib.sha256(f"{identity} {whole} {versions}".encode()).hexdigest()
+        self._path = _folder() / key
+
+    def is_good(self) -> bool:
+        with suppress(OSError):
+            found = self._path.lstat()
+            return stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid()
+        return False
+
+    def remember(self) -> None:
+        if self._settled_s < SETTLED_S:
+            return
+        with suppress(OSError):
+            folder = self._path.parent
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._path.touch(mode=0o600)
+            entries = list(folder.iterdir())
+            if len(entries) > REMEMBERED:
+                entries.sort(key=lambda entry: entry.lstat().st_mtime)
+                for old in entries[: REMEMBERED // 2]:
+                    old.unlink(missing_ok=True)
+
+
+def _folder() -> Path:
+    """Where this user's caches lie (https://specifications.freedesktop.org/basedir-spec)."""
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111
+    return Path(home) / "ptyrun" / "hdf5-looked-through"

@@ -26,7 +26,7 @@ from ptyrun.stages import blockers, gates, trust
 _SHARED = frozenset({"scan_sha256", "diffraction_kind"})
 _OF_AN_ARM = frozenset(
     {"arm", "kind", "item_shape", "dtype", "weights_sha256", "reconstruction_sha256"}
-    | {"backend", "framework", "gridsize"}
+    | {"backend", "framework", "gridsize", "factory_code_sha256", "backend_code_sha256"}
 )
 _OPTION = "option."
 

@@ -28,6 +28,7 @@ from ptyrun.predictors import ModelRequest, inspect, locate
 from ptyrun.progress import SILENT, Watcher, predicting
 from ptyrun.stages import gates, trust
 from ptyrun.stages.assembly import open_planned_scan
+from ptyrun.stages.code import refuse_changed_code
 from ptyrun.stages.index import ArmIndex
 from ptyrun.stages.inputs import refuse_changed_inputs
 from ptyrun.stages.work import PatchWork
@@ -91,6 +92,7 @@ def run(run_dir: Path, session: SessionOptions | None = None, watcher: Watcher =
 def _compute(opened: OpenedSession, session: SessionOptions, watcher: Watcher) -> Outcome:
     manifest, paths, window = opened.manifest, opened.paths, opened.window
     refuse_changed_inputs(manifest, paths)
+    refuse_changed_code(manifest, paths)
     interrupts = Interrupts()
 
     def is_closing() -> bool:

@@ -23,6 +23,7 @@ from ptyrun.ptycho.placement import SMALLEST_PX, check_extent, check_span, scann
 from ptyrun.ptycho.reconstruction import open_reconstruction
 from ptyrun.ptycho.scan import Scan
 from ptyrun.stages.assembly import grid_shape
+from ptyrun.stages.code import code_facts, code_notes
 from ptyrun.stages.fingerprints import Fingerprints
 
 _FRAMEWORK = {"tf": "tensorflow", "pytorch": "torch"}
@@ -312,8 +313,10 @@ def _survey_model(arm: ArmConfig, scan: Scan, fingerprints: Fingerprints) -> Arm
         "batch_groups": arm.batch_groups,
         "limit_groups": arm.limit_groups,
         **{f"option.{name}": value for name, value in sorted(arm.options.items())},
+        **code_facts(point, arm.options, fingerprints),
     }
-    return ArmSurvey(arm, arm.label, model.path, gridsize, facts, card.notes)
+    notes = (*card.notes, *code_notes(facts))
+    return ArmSurvey(arm, arm.label, model.path, gridsize, facts, notes)
 
 
 def _framework(point: EntryPoint) -> str:

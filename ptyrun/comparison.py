@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -38,6 +38,7 @@ def compare(
     *,
     new: bool = False,
     invalidate: Collection[str] = (),
+    reuse: Sequence[Path] = (),
     work: Work | None = None,
     watcher: Watcher = SILENT,
 ) -> ComparisonOutcome:
@@ -51,6 +52,8 @@ def compare(
         Set the run aside that is there.
     invalidate : collection of str
         Accept changes of these arms, or of ``results``.
+    reuse : sequence of Path
+        Other runs, from which chunks are taken over that are the same.
     work : callable, optional
         Computes what a planned run lacks; by default this process does.
     watcher : Watcher
@@ -73,6 +76,10 @@ def compare(
     trusted = [arm.name for arm in config.arms if arm.trusted]
     session = replace(session, trusted_arms=tuple(dict.fromkeys((*session.trusted_arms, *trusted))))
     _check_arms(config, session)
+    if reuse:
+        from ptyrun.stages.reuse import require_sources
+
+        require_sources(config.output_dir, reuse)
     admit = _debug_gate(config, session, watcher)
     patience_s = min(presence.PATIENCE_S, Window(session.window_s).remaining_s)
     planned = plan.plan(
@@ -80,6 +87,10 @@ def compare(
     )
     if planned.set_aside is not None:
         watcher.note(f"the run that was there is now {planned.set_aside}")
+    if reuse:
+        from ptyrun.stages.reuse import reuse as take_over
+
+        take_over(config.output_dir, reuse, window=Window(session.window_s), watcher=watcher)
     if work is None:
         from ptyrun.stages import run
 

@@ -48,6 +48,15 @@ class PhaseAlign(StrEnum):
     MEAN = "mean"
 
 
+CHUNK_GROUPS = 256
+BATCH_GROUPS = 32
+
+# The keys of ``--arm``; a predictor of another package may take more.
+ARM_WORDS = (
+    *("name", "path", "reconstruction", "label", "backend", "gridsize", "batch", "chunk", "limit"),
+    "factory",
+)
+
 # What an arm is taken for when neither its model nor its user says.
 _ROLE_GRIDSIZE = {"pinn": 2}
 
@@ -77,7 +86,8 @@ def _at_least(least: int, **settings: int | None) -> None:
 class ArmConfig:
     """One thing to compare.
 
-    ``chunk_groups`` of 0 means one chunk for all groups. ``gridsize`` None means as the model
+    ``chunk_groups`` of 0 means one chunk for all groups; None means as the run on disk was planned,
+    and so for ``batch_groups``; a new run takes the defaults. ``gridsize`` None means as the model
     says, else as its role says. ``limit_groups`` restricts the arm to the first groups of the
     selection. ``options`` go to the backend (``factory``). ``trusted`` lets the model run its own
     code, where it holds any; it changes no result and is written down nowhere.
@@ -89,8 +99,8 @@ class ArmConfig:
     kind: ArmKind = ArmKind.PREDICTOR
     backend: str | None = None
     gridsize: int | None = None
-    chunk_groups: int = 256
-    batch_groups: int = 32
+    chunk_groups: int | None = None
+    batch_groups: int | None = None
     limit_groups: int | None = None
     options: Mapping[str, str] = field(default_factory=dict)
     trusted: bool = False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from difflib import get_close_matches
 from enum import IntEnum
 from typing import Self
 
@@ -158,3 +160,15 @@ class BlockedError(PtyrunError):
     """A content check failed; the reason is written to ``blocked/``."""
 
     exit_code = ExitCode.BLOCKED
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Say which known word was probably meant, as the end of a sentence; nothing if none is near.
+
+    Examples
+    --------
+    >>> nearest("bacth", ("batch", "chunk"))
+    "; did you mean 'batch'?"
+    """
+    found = get_close_matches(word, list(known), n=1)
+    return f"; did you mean {found[0]!r}?" if found else ""

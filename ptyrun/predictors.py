@@ -17,12 +17,14 @@ from typing import Protocol, Self, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from ptyrun.config import ARM_WORDS
 from ptyrun.errors import (
     Leaving,
     ModelError,
     PredictionError,
     PredictorUnavailableError,
     UnknownPredictorError,
+    nearest,
 )
 from ptyrun.modelcards import inspect
 from ptyrun.modelfiles import ModelCard, ModelFile, ModelKind, locate, require_reader, require_trust
@@ -275,8 +277,15 @@ def check_options(model: ModelFile, options: Mapping[str, str]) -> None:
     if unknown and model.kind is not ModelKind.OTHER:
         raise ModelError(
             f"no option of a model is called {unknown[0]!r}",
-            why=f"a {model.kind} takes {', '.join(sorted(KNOWN_OPTIONS))}",
+            why=f"a {model.kind} takes {', '.join(sorted(KNOWN_OPTIONS))}"
+            f"{nearest(unknown[0], ARM_WORDS)}",
             do="correct the name, or leave it out",
+        )
+    if "factory" in options and model.backend == "tf":
+        raise ModelError(
+            f"factory={options['factory']} makes no part of {model.path.name}",
+            why=f"a {model.kind} holds its network; only a PyTorch state dict needs one made",
+            do="leave factory= out, or name the state dict",
         )
     if model.kind is ModelKind.STATE_DICT and ":" not in options.get("factory", ""):
         raise ModelError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
@@ -23,6 +24,7 @@ def command(
     /,
     new: bool,
     invalidate: tuple[str, ...],
+    reuse: tuple[Path, ...],
     until_complete: bool,
     **given: Any,
 ) -> None:
@@ -48,6 +50,7 @@ def command(
         session,
         new=new,
         invalidate=invalidate,
+        reuse=reuse,
         work=working.chosen(session),
         watcher=screen,
     )

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from ptyrun.config import (
+    ARM_WORDS,
     ArmConfig,
     ArmKind,
     CompareConfig,
@@ -19,7 +20,7 @@ from ptyrun.config import (
     Registration,
     Selection,
 )
-from ptyrun.errors import ModelError, UsageError
+from ptyrun.errors import ModelError, UsageError, nearest
 from ptyrun.modelfiles import ModelKind, locate
 
 _DEPRECATED = {
@@ -176,10 +177,16 @@ def extra_arm(text: str) -> ArmConfig:
     """
     pairs = [part.partition("=") for part in text.split(",")]
     words = {key.strip(): value.strip() for key, equals, value in pairs if equals}
+    unknown = [word for word in words if word not in ARM_WORDS]
+    meant = [f"{word!r} is no key{nearest(word, ARM_WORDS)}" for word in unknown]
     if len(words) != len(pairs) or "name" not in words:
-        raise _bad_arm(text, "it needs name=... and parts KEY=VALUE, each key once")
+        needs = "it needs name=... and parts KEY=VALUE, each key once"
+        raise _bad_arm(text, "; ".join([needs, *meant]))
     if ("path" in words) == ("reconstruction" in words):
-        raise _bad_arm(text, "it needs either path=... or reconstruction=...")
+        needs = "it needs either path=... or reconstruction=..."
+        raise _bad_arm(text, "; ".join([needs, *meant]))
+    if unknown and "reconstruction" in words:
+        raise _bad_arm(text, "; ".join(meant))
     name = words.pop("name")
     reconstruction = words.pop("reconstruction", None)
     try:

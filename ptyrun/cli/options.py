@@ -138,6 +138,16 @@ def trust(command: _Command) -> _Command:
     )(command)
 
 
+reuse = click.option(
+    "--reuse",
+    multiple=True,
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    metavar="RUN",
+    help="Take over chunks of another run that hold the same groups of the same network, after a "
+    "check of every byte (repeatable).",
+)
+
+
 def console(command: _Command) -> _Command:
     """Add the options that say how much a person wants to see."""
     for option in (

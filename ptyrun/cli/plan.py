@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -12,13 +13,23 @@ from ptyrun.cli import comparing, vocabulary
 @click.command("plan")
 @vocabulary.options
 @click.option("--dry-run", is_flag=True, help="Say what would be computed; write nothing.")
-def command(dry_run: bool, new: bool, invalidate: tuple[str, ...], **given: Any) -> None:
+def command(
+    dry_run: bool,
+    new: bool,
+    invalidate: tuple[str, ...],
+    reuse: tuple[Path, ...],
+    **given: Any,
+) -> None:
     """Check every input and write what will be computed; compute nothing."""
     from ptyrun.cli import console
     from ptyrun.stages import plan
 
     screen = console.Console.from_words(given)
     config = comparing.configuration(given)
+    if reuse:
+        from ptyrun.stages.reuse import require_sources
+
+        require_sources(config.output_dir, reuse)
     if dry_run:
         manifest = plan.check(config, screen)
     else:
@@ -30,3 +41,7 @@ def command(dry_run: bool, new: bool, invalidate: tuple[str, ...], **given: Any)
             else f"{arm.label}: finished reconstruction"
         )
     click.echo(f"manifest {manifest.digest}")
+    if reuse and not dry_run:
+        from ptyrun.stages.reuse import reuse as take_over
+
+        take_over(config.output_dir, reuse, watcher=screen)

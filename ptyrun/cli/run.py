@@ -16,12 +16,19 @@ from ptyrun.host.deadline import DEADLINE
 @options.run_folder
 @options.session("--arm")
 @options.trust
+@options.reuse
 @options.until_complete
 @options.console
 @click.option("--crew", default="", hidden=True, help="With whom a worker shares a window.")
 @click.pass_context
 def command(
-    ctx: click.Context, /, run_dir: Path, until_complete: bool, crew: str, **given: Any
+    ctx: click.Context,
+    /,
+    run_dir: Path,
+    reuse: tuple[Path, ...],
+    until_complete: bool,
+    crew: str,
+    **given: Any,
 ) -> None:
     """Compute what RUN still lacks. Safe to kill, safe to repeat."""
     from ptyrun.cli import console
@@ -33,6 +40,7 @@ def command(
 
         session = options.session_options(given)
         words = ["run", str(run_dir), *session.words(), *seen]
+        words += [word for folder in reuse for word in ("--reuse", str(folder))]
         ctx.exit(
             windows.drive(
                 run_dir,
@@ -46,6 +54,11 @@ def command(
     session = replace(options.session_options(given), crew=crew)
     DEADLINE.set_window(session.window_s)
     session = working.admitted(run_dir, session, screen)
+    if reuse:
+        from ptyrun.engine.window import Window
+        from ptyrun.stages.reuse import reuse as take_over
+
+        take_over(run_dir, reuse, window=Window(session.window_s), watcher=screen)
     outcome = working.chosen(session)(run_dir, session, screen)
     screen.session(outcome)
     ctx.exit(int(outcome.stop))

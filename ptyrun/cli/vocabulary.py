@@ -8,8 +8,15 @@ from typing import Any
 
 import click
 
-from ptyrun.cli.options import console, spelt, trust
-from ptyrun.config import ArmConfig, Compression, EvaluationOptions, Presentation, Selection
+from ptyrun.cli.options import console, reuse, spelt, trust
+from ptyrun.config import (
+    BATCH_GROUPS,
+    CHUNK_GROUPS,
+    Compression,
+    EvaluationOptions,
+    Presentation,
+    Selection,
+)
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 ANY_PATH = click.Path(path_type=Path)
@@ -110,7 +117,7 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
             f"{arm}_chunk",
             type=GroupCount(),
             help=f"Groups of the {title} that are committed together, or 'all'; changes no result "
-            f"(default {ArmConfig.chunk_groups}).",
+            f"(default: as planned, else {CHUNK_GROUPS}).",
         )
         for arm, title in ARMS.items()
     ),
@@ -119,7 +126,8 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
             *spelt(f"--{arm}-predict-batch-size"),
             f"{arm}_batch",
             type=COUNT,
-            help=f"Groups that the {title} is given at once (default {ArmConfig.batch_groups}).",
+            help=f"Groups that the {title} is given at once (default: as planned, else "
+            f"{BATCH_GROUPS}).",
         )
         for arm, title in ARMS.items()
     ),
@@ -251,6 +259,7 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
         type=click.Choice([each.value for each in Compression]),
         help="How chunks are stored; lz4 saves about a fifth of the space.",
     ),
+    reuse,
     click.option("--new", is_flag=True, help="Set an existing run aside and start afresh."),
     click.option(
         "--invalidate",

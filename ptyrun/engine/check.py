@@ -141,7 +141,7 @@ def verify(
             few = SAMPLE_CHUNKS if level is Level.SAMPLE else 0
             whole = sorted(random.Random(seed).sample(whole, min(few, len(whole))))
         for chunk in whole:
-            found += _byte_damages(paths, arm, chunk)
+            found += byte_damages(paths, arm, chunk)
             looked_at += 1
             if progress is not None:
                 progress(looked_at, total)
@@ -181,7 +181,8 @@ def _sizes(folder: Path) -> dict[str, int]:
         return {}
 
 
-def _byte_damages(paths: RunPaths, arm: ArmProgress, chunk: int) -> Iterator[Damage]:
+def byte_damages(paths: RunPaths, arm: ArmProgress, chunk: int) -> Iterator[Damage]:
+    """Compare every byte of one committed chunk with the ledger's checksum."""
     try:
         data = np.fromfile(paths.arrays / chunk_key(arm.plan, chunk), np.uint8)
     except OSError as error:

@@ -14,7 +14,16 @@ from dataclasses import dataclass
 from statistics import median
 
 from ptyrun.engine.manifest import ArmPlan, Manifest
-from ptyrun.engine.records import ArmOpened, Committed, Failed, Forgotten, Halved, Record, Started
+from ptyrun.engine.records import (
+    ArmOpened,
+    Committed,
+    Failed,
+    Forgotten,
+    Halved,
+    Record,
+    Reused,
+    Started,
+)
 
 RECENT = 32
 MAX_ATTEMPTS = 3  # after as many a chunk is set aside; deaths need more: see poison.py
@@ -59,6 +68,7 @@ class ArmProgress:
         self.rivals: dict[int, set[tuple[int, int]]] = {}  # other bytes of equal standing
         self.failures: dict[int, list[Failed]] = {}
         self.open_starts: dict[int, dict[str, Started]] = {}  # chunk -> session -> its start
+        self.reused = 0  # chunks that were copied from other runs
         self.commits = 0  # lines, duplicates included
 
     def apply(self, session: str, record: Record) -> None:
@@ -77,6 +87,9 @@ class ArmProgress:
                 self._forget(record)
             case ArmOpened():
                 self.load_s.append(record.seconds)
+            case Reused():
+                if record.fingerprint == self.plan.fingerprint:
+                    self.reused += record.chunks
             case Halved():
                 if record.fingerprint == self.plan.fingerprint:
                     self.halvings.append(record)

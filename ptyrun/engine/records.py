@@ -106,6 +106,20 @@ class Committed:
 
 
 @dataclass(frozen=True, slots=True)
+class Reused:
+    """As many of the chunks committed with it were not computed but copied from another run.
+
+    ``manifest`` is the digest of that run's, ``source`` the folder where it lay.
+    """
+
+    arm: str
+    fingerprint: str
+    chunks: int
+    manifest: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class Failed:
     """A chunk's attempt ended in an error."""
 
@@ -153,7 +167,16 @@ class Closed:
 
 
 Record = (
-    Opened | ArmOpened | Halved | Started | Committed | Failed | Forgotten | Disregarded | Closed
+    Opened
+    | ArmOpened
+    | Halved
+    | Started
+    | Committed
+    | Reused
+    | Failed
+    | Forgotten
+    | Disregarded
+    | Closed
 )
 
 _EVENTS: Final[dict[str, type[Any]]] = {
@@ -162,6 +185,7 @@ _EVENTS: Final[dict[str, type[Any]]] = {
     "halve": Halved,
     "start": Started,
     "commit": Committed,
+    "reuse": Reused,
     "fail": Failed,
     "forget": Forgotten,
     "disregard": Disregarded,

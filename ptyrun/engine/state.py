@@ -123,6 +123,7 @@ def _arm_document(arm: ArmProgress) -> dict[str, Any]:
     return {
         "fingerprint": arm.plan.fingerprint,
         "commits": arm.commits,
+        "reused": arm.reused,
         "generations": list(arm.generations.items()),
         "forgotten": list(arm.forgotten.items()),
         "rivals": [(chunk, sorted(rivals)) for chunk, rivals in arm.rivals.items()],
@@ -216,6 +217,7 @@ def _restored_arm(arm: ArmProgress, root: zarr.Group, document: Mapping[str, Any
     restored.lengths = array("Q", columns["length"].tobytes())
     restored.crcs = array("I", columns["crc32c"].tobytes())
     restored.commits = document["commits"]
+    restored.reused = document["reused"]
     restored.generations = dict(document["generations"])
     restored.forgotten = dict(document["forgotten"])
     restored.rivals = {chunk: set(map(tuple, rivals)) for chunk, rivals in document["rivals"]}

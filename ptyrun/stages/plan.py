@@ -8,7 +8,14 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
-from ptyrun.config import CompareConfig, EvaluationOptions, Fact
+from ptyrun.config import (
+    CHUNK_GROUPS,
+    ArmConfig,
+    ArmKind,
+    CompareConfig,
+    EvaluationOptions,
+    Fact,
+)
 from ptyrun.engine import durable, ledger, presence, store
 from ptyrun.engine import index as index_arrays
 from ptyrun.engine.folder import require_plain
@@ -19,9 +26,10 @@ from ptyrun.modelfiles import BACKENDS
 from ptyrun.paths import RunPaths
 from ptyrun.progress import SILENT, Watcher
 from ptyrun.ptycho.formats import format_of
-from ptyrun.ptycho.scan import Scan, open_scan
+from ptyrun.ptycho.scan import Scan
 from ptyrun.stages import artifacts, index, survey, trust
 from ptyrun.stages.fingerprints import Fingerprints
+from ptyrun.stages.roles import open_given_scan
 
 RESULTS = "results"
 _EVALUATION = frozenset(EvaluationOptions().facts())
@@ -81,7 +89,7 @@ def plan(
     if config.presentation.baseline_debug_dir is not None:
         survey.check_output_folder(Path(config.presentation.baseline_debug_dir), "the folder")
     fingerprints = Fingerprints(paths.digests)
-    scan = open_scan(config.scan, config.selection.diffraction_kind, paths.cache)
+    scan = open_given_scan(config, paths.cache)
     found = survey.survey(config, scan, fingerprints)
     _tell_readings(found, scan, watcher)
     wanted = _undrawn(config, found, scan)
@@ -107,6 +115,7 @@ def plan(
             _refuse_foreign_ledger(paths, manifest)
             _write(paths, manifest, scan)
             return Plan(manifest, aside)
+        wanted = _as_planned(wanted, config, current)
         changed = changes(_without_draw(current), _like(wanted, current))
         if changed:
             _refuse_changes(changed, invalidate)
@@ -128,7 +137,7 @@ def plan(
 
 def check(config: CompareConfig, watcher: Watcher = SILENT) -> Manifest:
     """What :func:`plan` would write, without writing anything (``--dry-run``)."""
-    scan = open_scan(config.scan, config.selection.diffraction_kind)
+    scan = open_given_scan(config)
     found = survey.survey(config, scan, Fingerprints(None))
     _tell_readings(found, scan, watcher)
     manifest = _draw(_undrawn(config, found, scan), config, scan, watcher)
@@ -178,7 +187,7 @@ def _undrawn(config: CompareConfig, found: survey.Survey, scan: Scan) -> Manifes
             label=arm.label,
             kind=arm.config.kind.value,
             n_items=0,
-            chunk_items=arm.config.chunk_groups or _UNDRAWN,
+            chunk_items=_chunk_items(arm.config),
             item_shape=(scan.patch_px, scan.patch_px),
             dtype="complex64",
             facts=arm.facts,
@@ -186,6 +195,29 @@ def _undrawn(config: CompareConfig, found: survey.Survey, scan: Scan) -> Manifes
         for arm in found.arms
     )
     return Manifest(shared=found.shared, arms=arms, sources=_sources(config, found))
+
+
+def _chunk_items(arm: ArmConfig) -> int:
+    chunk_groups = CHUNK_GROUPS if arm.chunk_groups is None else arm.chunk_groups
+    return chunk_groups or _UNDRAWN
+
+
+def _as_planned(wanted: Manifest, config: CompareConfig, current: Manifest) -> Manifest:
+    """Take sizes that were left off from the run on disk: they are not asked to change."""
+    planned = {arm.name: arm for arm in current.arms}
+    given = {arm.name: arm for arm in config.arms}
+
+    def taken(arm: ArmPlan) -> ArmPlan:
+        before = planned.get(arm.name)
+        if before is None or arm.kind != ArmKind.PREDICTOR or before.kind != arm.kind:
+            return arm
+        if given[arm.name].chunk_groups is None:
+            arm = replace(arm, chunk_items=before.chunk_items)
+        if given[arm.name].batch_groups is None:
+            arm = replace(arm, facts={**arm.facts, "batch_groups": before.facts["batch_groups"]})
+        return arm
+
+    return replace(wanted, arms=tuple(map(taken, wanted.arms)))
 
 
 def _sources(config: CompareConfig, found: survey.Survey) -> dict[str, Fact]:

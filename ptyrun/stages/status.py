@@ -43,6 +43,7 @@ class ArmStatus:
     chunks_committed: int
     failed: int
     groups_per_s: float | None
+    chunks_reused: int = 0
     notes: tuple[str, ...] = ()
 
 
@@ -132,8 +133,13 @@ def _arm(arm: ArmProgress, ledger: Ledger) -> ArmStatus:
         chunks_committed=arm.chunks_committed,
         failed=sum(trouble.set_aside for trouble in _troubles(arm.plan.name, arm, ledger)),
         groups_per_s=1 / arm.item_s if arm.item_s else None,
-        notes=tuple(filter(None, [batches.describe(arm)])),
+        chunks_reused=arm.reused,
+        notes=tuple(filter(None, [batches.describe(arm), _reused(arm)])),
     )
+
+
+def _reused(arm: ArmProgress) -> str:
+    return f"{arm.reused} chunks were taken over from another run" if arm.reused else ""
 
 
 def _troubles(name: str, arm: ArmProgress, ledger: Ledger) -> list[Trouble]:

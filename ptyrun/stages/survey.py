@@ -12,7 +12,15 @@ from pathlib import Path
 import psutil
 
 from ptyrun.archives import SafeArchive
-from ptyrun.config import ArmConfig, ArmKind, CompareConfig, Compression, Fact, role_gridsize
+from ptyrun.config import (
+    BATCH_GROUPS,
+    ArmConfig,
+    ArmKind,
+    CompareConfig,
+    Compression,
+    Fact,
+    role_gridsize,
+)
 from ptyrun.engine import plan_rules
 from ptyrun.errors import GeometryError, InputError, ModelError, StorageError, UsageError
 from ptyrun.modelfiles import BACKENDS, ModelFile, ModelKind, locate, require_trust
@@ -25,6 +33,7 @@ from ptyrun.ptycho.scan import Scan
 from ptyrun.stages.assembly import grid_shape
 from ptyrun.stages.code import code_facts, code_notes
 from ptyrun.stages.fingerprints import Fingerprints
+from ptyrun.stages.roles import open_given_reconstruction, require_own_roles
 
 _FRAMEWORK = {"tf": "tensorflow", "pytorch": "torch"}
 # How much of it is predicted at a time and at all makes no other model.
@@ -66,7 +75,9 @@ def survey(config: CompareConfig, scan: Scan, fingerprints: Fingerprints) -> Sur
         memory_bytes = psutil.virtual_memory().total
         check_extent(scan.positions_px, grid_shape(scan), memory_bytes)
     _check_crop(config.evaluation.stitch_crop_px, scan.patch_px)
-    arms = _distinct([_survey_arm(arm, scan, fingerprints) for arm in config.arms])
+    kind = config.selection.diffraction_kind
+    arms = _distinct([_survey_arm(arm, scan, fingerprints, kind) for arm in config.arms])
+    require_own_roles(arms)
     gridsize = max((arm.gridsize for arm in arms), default=1)
     _check_counts(config, scan, gridsize)
     shared: dict[str, Fact] = {
@@ -268,9 +279,11 @@ def _distinct(arms: Sequence[ArmSurvey]) -> tuple[ArmSurvey, ...]:
     return tuple(found.values())
 
 
-def _survey_arm(arm: ArmConfig, scan: Scan, fingerprints: Fingerprints) -> ArmSurvey:
+def _survey_arm(
+    arm: ArmConfig, scan: Scan, fingerprints: Fingerprints, diffraction_kind: str | None
+) -> ArmSurvey:
     if arm.kind is ArmKind.RECONSTRUCTION:
-        found = open_reconstruction(arm.path)
+        found = open_given_reconstruction(arm, diffraction_kind)
         return ArmSurvey(
             config=arm,
             label=arm.label or found.label,
@@ -310,7 +323,7 @@ def _survey_model(arm: ArmConfig, scan: Scan, fingerprints: Fingerprints) -> Arm
         "backend": model.backend,
         "framework": _framework(point),
         "gridsize": gridsize,
-        "batch_groups": arm.batch_groups,
+        "batch_groups": arm.batch_groups or BATCH_GROUPS,
         "limit_groups": arm.limit_groups,
         **{f"option.{name}": value for name, value in sorted(arm.options.items())},
         **code_facts(point, arm.options, fingerprints),

@@ -19,6 +19,9 @@ import torch
 from click.testing import CliRunner
 
 from ptyrun.cli.commands import cli
+from ptyrun.engine.ledger import read_records
+from ptyrun.engine.records import Started
+from ptyrun.paths import RunPaths
 from tests.scans import scan_arrays, write_network, write_scan
 from tests.studies import Study, ptyrun
 
@@ -207,7 +210,7 @@ def test_weights_of_an_older_pytorch_are_no_archive_and_are_planned_all_the_same
 ) -> None:
     weights = tmp_path / "net.pth"
     torch.save({"w": torch.ones(1)}, weights, _use_new_zipfile_serialization=False)
-    more = f"--arm=name=other,path={weights},factory=nets:make,gridsize=2"
+    more = f"--arm=name=other,path={weights},factory=tests.scans:SmallNetwork,gridsize=2"
     words = ["plan", *study.words(tmp_path / "run")[1:], more]
     result = CliRunner().invoke(cli, words)
     assert result.exit_code == 0, result.stderr
@@ -228,7 +231,10 @@ def test_weights_without_a_network_are_named(study: Study, tmp_path: Path) -> No
         ("batch=0", "batch 0"),
         ("chunk=-1", "chunk -1"),
         ("limit=0", "limit 0"),
-        ("bacth=4", "'bacth'"),
+        ("bacth=4", "'bacth' | did you mean 'batch'?"),
+        ("gridsise=2", "'gridsise' | did you mean 'gridsize'?"),
+        ("factroy=a:b", "'factroy' | did you mean 'factory'?"),
+        ("zzz=4", "'zzz'"),
         ("batch=many", "many"),
     ],
 )
@@ -236,7 +242,57 @@ def test_a_word_about_an_arm_that_makes_no_sense_is_named(
     word: str, named: str, study: Study, tmp_path: Path
 ) -> None:
     more = f"--arm=name=other,path={study.pinn},{word}"
-    assert_refused([*study.words(tmp_path / "run"), more, TRUST_OTHER], named, tmp_path / "run")
+    for part in named.split(" | "):
+        assert_refused([*study.words(tmp_path / "run"), more, TRUST_OTHER], part, tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("arm", "named"),
+    [
+        ("nmae=other,path=x", "'nmae' is no key; did you mean 'name'?"),
+        ("name=other,paht=x", "'paht' is no key; did you mean 'path'?"),
+        ("name=other,reconstrcution=x", "did you mean 'reconstruction'?"),
+        ("name=other,reconstruction=x,lable=Tike", "did you mean 'label'?"),
+    ],
+)
+def test_a_key_of_an_arm_that_is_typed_wrong_is_named_with_the_one_that_is_meant(
+    arm: str, named: str, study: Study, tmp_path: Path
+) -> None:
+    words = [*study.words(tmp_path / "run"), f"--arm={arm}"]
+    assert_refused(words, named, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_exchanged_models_are_named_as_that(study: Study, tmp_path: Path) -> None:
+    words = [*study.words(tmp_path / "run"), f"--pinn_dir={study.baseline}"]
+    words.append(f"--baseline_dir={study.pinn}")
+    assert_refused(words, "--pinn_dir and --baseline_dir are exchanged", tmp_path / "run")
+    assert_refused(words, "gridsize 1, the Baseline's 2", tmp_path / "run")
+
+
+def test_an_exchanged_scan_and_reconstruction_are_named_as_that(
+    study: Study, tmp_path: Path
+) -> None:
+    run_dir = tmp_path / "run"
+    swapped = [f"--test_data={study.reconstruction}", f"--tike_recon_path={study.scan}"]
+    words = [*study.words(run_dir), *swapped]
+    assert_refused(words, "--test_data is a finished reconstruction", run_dir)
+    assert_refused(words, f"{study.scan} is a scan: the two are exchanged", run_dir)
+    assert_refused(["plan", *words[1:], "--dry-run"], "exchanged", run_dir)
+
+
+def test_a_scan_given_as_a_reconstruction_is_named_as_that(study: Study, tmp_path: Path) -> None:
+    run_dir = tmp_path / "run"
+    words = [*study.words(run_dir), f"--tike_recon_path={study.scan}"]
+    assert_refused(words, "the reconstruction of arm 'reconstruction' is a scan", run_dir)
+    more = f"--arm=name=tike,reconstruction={study.scan}"
+    assert_refused([*study.words(run_dir), more], "arm 'tike' is a scan", run_dir)
+
+
+def test_a_reconstruction_given_as_the_scan_is_named_as_that(study: Study, tmp_path: Path) -> None:
+    run_dir = tmp_path / "run"
+    words = [*study.words(run_dir), f"--test_data={study.reconstruction}"]
+    assert_refused(words, "--test_data is a finished reconstruction", run_dir)
 
 
 def test_a_missing_model_is_named(study: Study, tmp_path: Path) -> None:
@@ -366,4 +422,5 @@ def assert_refused(words: list[str], named: str, run_dir: Path) -> None:
     assert result.exit_code == 2, result.stderr
     assert named.lower() in result.stderr.lower()
     assert isinstance(result.exception, SystemExit)
-    assert not (run_dir / "ledger").exists()
+    begun = [r for _, r in read_records(RunPaths(run_dir)) if isinstance(r, Started)]
+    assert not begun, "before the first chunk"

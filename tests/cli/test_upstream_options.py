@@ -103,7 +103,7 @@ def test_what_is_not_said_is_as_upstream_has_it() -> None:
     config = configured()
     assert config.evaluation == EvaluationOptions()
     assert config.presentation == Presentation()
-    assert [arm.batch_groups for arm in config.arms] == [32, 32]
+    assert [arm.batch_groups for arm in config.arms] == [None, None], "as planned, else 32"
     assert config.selection.n_groups is config.selection.n_subsample is None
     assert (config.evaluation.frc_sigma, config.evaluation.ms_ssim_sigma) == (0.0, 1.0)
     assert config.evaluation.stitch_crop_px == 20

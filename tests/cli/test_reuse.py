@@ -1,0 +1,166 @@
+"""What another run computed is taken over where it is the same, and only there."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ptyrun.engine.ledger import read_records
+from ptyrun.engine.records import Committed, Reused, Started
+from ptyrun.paths import RunPaths
+from tests.scans import write_network
+from tests.studies import Study, content, ptyrun
+
+
+@pytest.fixture(scope="module")
+def old(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A complete comparison in chunks of 7."""
+    run_dir = tmp_path_factory.mktemp("old") / "run"
+    assert ptyrun(*study.words(run_dir)).returncode == 0
+    return run_dir
+
+
+def records(run_dir: Path, kind: type) -> list[object]:
+    return [each for _, each in read_records(RunPaths(run_dir)) if isinstance(each, kind)]
+
+
+def begun(run_dir: Path) -> set[str]:
+    """Arms of which a chunk was computed."""
+    return {each.arm for each in records(run_dir, Started)}  # type: ignore[attr-defined]
+
+
+def total(run_dir: Path, *arms: str) -> int:
+    found = json.loads(ptyrun("status", str(run_dir), "--json").stdout)["arms"]
+    return sum(found[arm]["chunks_total"] for arm in arms)
+
+
+@pytest.mark.parametrize("chunk", ["7", "9", "all"])
+def test_a_run_with_reuse_ends_in_the_same_bytes_without_computing(
+    chunk: str, study: Study, old: Path, tmp_path: Path
+) -> None:
+    run_dir = tmp_path / "run"
+    done = ptyrun(*study.words(run_dir, f"--reuse={old}", chunk=chunk))
+    assert done.returncode == 0, done.stderr
+    assert begun(run_dir) == set()
+    found, without = content(run_dir), content(old)
+    found["results.json"].pop("manifest_digest")
+    without["results.json"].pop("manifest_digest")
+    assert found == without
+    assert ptyrun("verify", str(run_dir)).returncode == 0
+    status = json.loads(ptyrun("status", str(run_dir), "--json").stdout)
+    for arm in ("pinn", "baseline"):
+        assert status["arms"][arm]["chunks_reused"] == total(run_dir, arm)
+    assert "taken over from another run" in ptyrun("status", str(run_dir)).stdout
+
+
+def test_an_arm_that_is_added_costs_only_that_arm(study: Study, old: Path, tmp_path: Path) -> None:
+    run_dir = tmp_path / "run"
+    other = write_network(tmp_path / "other", gridsize=1, seed=8)
+    more = f"--arm=name=other,path={other},chunk=7,batch=4"
+    trust = [word for word in study.words(run_dir) if word.startswith("--trust")]
+    words = [*study.words(run_dir, more, f"--reuse={old}")]
+    done = ptyrun(*words, *(["--trust-model=other"] if trust else []))
+    assert done.returncode == 0, done.stderr
+    assert begun(run_dir) == {"other"}
+
+
+def test_groups_that_a_limited_run_has_are_taken_and_the_others_computed(
+    study: Study, old: Path, tmp_path: Path
+) -> None:
+    """What `--baseline-debug-limit` computed is the beginning of the whole."""
+    small, run_dir = tmp_path / "small", tmp_path / "run"
+    done = ptyrun(*study.words(small, "--baseline-debug-limit=10", chunk="5"))
+    assert done.returncode == 0, done.stderr
+    done = ptyrun(*study.words(run_dir, f"--reuse={small}"))
+    assert done.returncode == 0, done.stderr
+    assert begun(run_dir) <= {"baseline"}
+    found, without = content(run_dir), content(old)
+    assert found["arrays.zarr/baseline/patches"] == without["arrays.zarr/baseline/patches"]
+    assert found["arrays.zarr/pinn/patches"] == without["arrays.zarr/pinn/patches"]
+
+
+DIFFERENCES = {
+    "another network": (["--baseline_dir={other}"], {"baseline"}, "weights_sha256"),
+    "another batch": (["--pinn-predict-batch-size=8"], {"pinn"}, "batch_groups"),
+    "another selection": (["--n-test-groups=39"], {"pinn", "baseline"}, "normalisation"),
+    "other groups": (["--grouping-seed=7"], {"pinn", "baseline"}, "normalisation"),
+}
+
+
+@pytest.mark.parametrize("case", DIFFERENCES)
+def test_what_is_not_the_same_is_computed_and_said(
+    case: str, study: Study, old: Path, tmp_path: Path
+) -> None:
+    words, computed, named = DIFFERENCES[case]
+    other = write_network(tmp_path / "other", gridsize=1, seed=8)
+    run_dir = tmp_path / "run"
+    given = [word.format(other=other) for word in words]
+    done = ptyrun(*study.words(run_dir, f"--reuse={old}", *given))
+    assert done.returncode == 0, done.stderr
+    assert begun(run_dir) == computed
+    assert named in done.stderr
+    fresh = tmp_path / "fresh"
+    assert ptyrun(*study.words(fresh, *given)).returncode == 0
+    assert content(run_dir) == content(fresh)
+
+
+def test_a_damaged_chunk_is_not_taken(study: Study, tmp_path: Path) -> None:
+    source, run_dir, fresh = tmp_path / "source", tmp_path / "run", tmp_path / "fresh"
+    assert ptyrun(*study.words(source)).returncode == 0
+    victim = source / "arrays.zarr/pinn/patches/c.2.0.0"
+    data = bytearray(victim.read_bytes())
+    data[len(data) // 2] ^= 4
+    victim.write_bytes(data)
+    (source / "arrays.zarr/pinn/patches/c.3.0.0").unlink()
+    done = ptyrun(*study.words(run_dir, f"--reuse={source}"))
+    assert done.returncode == 0, done.stderr
+    computed = {(each.arm, each.chunk) for each in records(run_dir, Started)}  # type: ignore[attr-defined]
+    assert computed == {("pinn", 2), ("pinn", 3)}
+    assert ptyrun(*study.words(fresh)).returncode == 0
+    assert content(run_dir) == content(fresh)
+
+
+def test_an_incomplete_run_gives_what_it_has_and_a_repeat_asks_again(
+    study: Study, old: Path, tmp_path: Path
+) -> None:
+    source, run_dir = tmp_path / "source", tmp_path / "run"
+    assert ptyrun(*study.words(source, "--max-chunks=2")).returncode == 75
+    assert ptyrun("plan", *study.words(run_dir)[1:]).returncode == 0
+    words = ["run", str(run_dir), f"--reuse={source}", f"--reuse={old}", "--max-chunks=1"]
+    words += [word for word in study.words(run_dir) if word.startswith("--trust-model")]
+    done = ptyrun(*words)
+    assert done.returncode == 0, done.stderr
+    assert begun(run_dir) == set()
+    taken = {each.source: 0 for each in records(run_dir, Reused)}  # type: ignore[attr-defined]
+    assert set(taken) == {str(source), str(old)}
+    before = len(records(run_dir, Committed))
+    assert ptyrun(*words).returncode == 0
+    assert len(records(run_dir, Committed)) == before
+
+
+def test_time_that_was_spent_on_predicting_stays_what_it_was(
+    study: Study, old: Path, tmp_path: Path
+) -> None:
+    run_dir = tmp_path / "run"
+    assert ptyrun(*study.words(run_dir, f"--reuse={old}", chunk="9")).returncode == 0
+
+    def seconds(folder: Path) -> float:
+        arms = json.loads((folder / "results.json").read_text())["arms"]
+        return float(arms["pinn"]["computation_time_s"])
+
+    assert seconds(run_dir) == pytest.approx(seconds(old), rel=1e-3)
+
+
+@pytest.mark.parametrize("source", ["nothing", "itself"])
+def test_a_source_that_is_none_is_refused_before_any_work(
+    source: str, study: Study, tmp_path: Path
+) -> None:
+    run_dir = tmp_path / "run"
+    folder = tmp_path / "empty" if source == "nothing" else run_dir
+    folder.mkdir()
+    refused = ptyrun(*study.words(run_dir, f"--reuse={folder}"))
+    assert refused.returncode == 2
+    assert str(folder) in refused.stderr
+    assert not (run_dir / "manifest.json").exists()

@@ -47,7 +47,7 @@ def save(ledger: Ledger) -> None:
         _write(ledger, partial)
         # Out of the way in one step: killed half way through deleting it, it would be damaged.
         aside = final.with_name(f"{final.name}.{token_hex(4)}{durable.PARTIAL}")
-        with suppress(OSError):
+        with suppress(OSError, StorageError):
             durable.publish(final, aside)
         durable.publish(partial, final)
         shutil.rmtree(aside, ignore_errors=True)

@@ -1,0 +1,41 @@
+"""A size that is left off when a command is repeated is not asked to change."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.studies import Study, ptyrun
+
+
+@pytest.mark.parametrize("chunk", ["7", "all"])
+def test_sizes_left_off_on_a_repeat_mean_as_planned(
+    chunk: str, study: Study, tmp_path: Path
+) -> None:
+    run_dir = tmp_path / "run"
+    assert ptyrun("plan", *study.words(run_dir, chunk=chunk)[1:]).returncode == 0
+    before = (run_dir / "manifest.json").read_bytes()
+    left_off = [word for word in study.words(run_dir) if "-size=" not in word]
+    assert len(left_off) < len(study.words(run_dir))
+    again = ptyrun("plan", *left_off[1:])
+    assert again.returncode == 0, again.stderr
+    assert (run_dir / "manifest.json").read_bytes() == before
+    given = ptyrun("plan", *left_off[1:], "--pinn-chunk-size=9")
+    assert given.returncode == 2
+    assert "chunk_items was" in given.stderr
+
+
+def test_sizes_left_off_stay_where_another_arm_is_accepted_as_changed(
+    study: Study, tmp_path: Path
+) -> None:
+    run_dir = tmp_path / "run"
+    assert ptyrun("plan", *study.words(run_dir)[1:]).returncode == 0
+    left_off = [word for word in study.words(run_dir) if "-size=" not in word]
+    words = ["plan", *left_off[1:], "--baseline-debug-limit=5"]
+    done = ptyrun(*words, "--invalidate=baseline")
+    assert done.returncode == 0, done.stderr
+    arms = json.loads((run_dir / "manifest.json").read_text())["arms"]
+    sizes = {arm["name"]: (arm["chunk_items"], arm["facts"].get("batch_groups")) for arm in arms}
+    assert sizes["pinn"] == sizes["baseline"] == (7, 4)

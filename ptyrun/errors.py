@@ -28,6 +28,18 @@ class ExitCode(IntEnum):
     INCOMPLETE = 75, "the window closed, a signal came or chunks are missing: run it again"
 
 
+def printable(text: str) -> str:
+    """Give *text* with what no terminal should be sent spelt out; lines stay apart."""
+    return "".join(c if c.isprintable() or c == "\n" else _escaped(c) for c in text)
+
+
+def _escaped(character: str) -> str:
+    code = ord(character)
+    if 0xDC80 <= code <= 0xDCFF:  # a byte of a file's name that is not UTF-8
+        return f"\\x{code - 0xDC00:02x}"
+    return character.encode("unicode_escape").decode()
+
+
 class Leaving(SystemExit):
     """A signal ends this process: whoever catches what foreign code raises lets this through."""
 
@@ -53,7 +65,7 @@ class PtyrunError(Exception):
 
     def __str__(self) -> str:
         what, why, do, *_ = self.args
-        return f"{what}\n  why: {why}\n  do:  {do}"
+        return printable(f"{what}\n  why: {why}\n  do:  {do}")
 
 
 class UsageError(PtyrunError):

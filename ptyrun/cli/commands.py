@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import signal
@@ -11,7 +12,7 @@ import click
 
 from ptyrun import __version__
 from ptyrun.cli import exit_codes
-from ptyrun.errors import PtyrunError, WindowTooShortError
+from ptyrun.errors import ExitCode, PtyrunError, WindowTooShortError
 from ptyrun.host.advice import advise
 
 # Help texts stand here, so that listing the commands imports none of them.
@@ -61,6 +62,15 @@ class LazyGroup(click.Group):
                 advise(error.enough_s)
             click.echo(f"error: {error}", err=True)
             ctx.exit(int(error.exit_code))
+        except OSError as error:
+            if error.errno != errno.ENAMETOOLONG:
+                raise
+            click.echo(
+                f"error: the name of a file is too long: {str(error.filename)[:80]}…\n"
+                f"  why: {error.strerror}\n  do:  choose a shorter one",
+                err=True,
+            )
+            ctx.exit(int(ExitCode.USAGE))
         except KeyboardInterrupt:
             # Of a command that has nothing to go on with: it ends by the signal, as any program.
             signal.signal(signal.SIGINT, signal.SIG_DFL)

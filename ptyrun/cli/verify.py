@@ -35,6 +35,8 @@ def command(ctx: click.Context, /, run_dir: Path, level: str, repair: bool) -> N
     for damage in verdict.damages:
         stays = repair and damage in verdict.beyond_repair
         click.echo(f"{damage}{' (cannot be repaired)' if stays else ''}")
+    for name in verdict.strangers:
+        click.echo(f"foreign: {name}: it is not ptyrun's, and stays as it is")
     if not verdict.damages:
         click.echo(f"whole: {verdict.n_chunks} chunks of {verdict.n_arms} arms, level {level}")
     if repair and verdict.damages and not verdict.beyond_repair:

@@ -30,7 +30,7 @@ from ptyrun.engine.store import (
     patches_path,
     read_metadata,
 )
-from ptyrun.errors import DamageError, ForeignFileError, PtyrunError
+from ptyrun.errors import DamageError, ForeignFileError, PtyrunError, printable
 from ptyrun.paths import RunPaths
 
 SAMPLE_CHUNKS = 64
@@ -80,7 +80,7 @@ class Damage:
     chunk: int | None = None
 
     def __str__(self) -> str:
-        return f"{self.kind}: {self.path}: {self.detail}"
+        return printable(f"{self.kind}: {self.path}: {self.detail}").replace("\n", "; ")
 
 
 Step = Callable[[int, int], None]

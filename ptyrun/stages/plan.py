@@ -27,7 +27,7 @@ from ptyrun.paths import RunPaths
 from ptyrun.progress import SILENT, Watcher
 from ptyrun.ptycho.formats import format_of
 from ptyrun.ptycho.scan import Scan
-from ptyrun.stages import artifacts, index, survey, trust
+from ptyrun.stages import artifacts, index, lengths, strangers, survey, traces, trust
 from ptyrun.stages.fingerprints import Fingerprints
 from ptyrun.stages.roles import open_given_scan
 
@@ -81,13 +81,34 @@ def plan(
         If a session is at work on the run that *new* or *invalidate* would replace.
     """
     paths = RunPaths(config.output_dir)
-    format_of(config.scan, "scan")  # before a folder is made: a mistyped path shall leave none
-    survey.check_output_folder(paths.root)
+    debug_dir = config.presentation.baseline_debug_dir
+    others = [] if debug_dir is None else [Path(debug_dir)]
+    lengths.check(paths.root, [arm.name for arm in config.arms])
+    with traces.none_if_refused(paths, *others):
+        format_of(config.scan, "scan")
+        for folder in others:
+            survey.check_output_folder(folder, "the folder")
+        survey.check_output_folder(paths.root)
+        return _plan(config, paths, new, invalidate, watcher, admit, patience_s)
+
+
+def _plan(
+    config: CompareConfig,
+    paths: RunPaths,
+    new: bool,
+    invalidate: Collection[str],
+    watcher: Watcher,
+    admit: Callable[[Manifest], None] | None,
+    patience_s: float,
+) -> Plan:
     require_plain(paths)
     if not new and not _holds_a_run(paths):
-        _refuse_to_overwrite(artifacts.found_in(paths), paths)
-    if config.presentation.baseline_debug_dir is not None:
-        survey.check_output_folder(Path(config.presentation.baseline_debug_dir), "the folder")
+        _refuse_to_overwrite(strangers.in_the_way(paths), paths)
+        if found_there := strangers.strangers(paths):
+            watcher.note(
+                f"{paths.root} holds what is not ptyrun's: {strangers.named(found_there)}; "
+                "it stays as it is"
+            )
     fingerprints = Fingerprints(paths.digests)
     scan = open_given_scan(config, paths.cache)
     found = survey.survey(config, scan, fingerprints)
@@ -295,7 +316,7 @@ def _refuse_to_overwrite(results: list[Path], paths: RunPaths) -> None:
     if results:
         names = ", ".join(path.name for path in results)
         raise UsageError(
-            f"{paths.root} holds results of something else: {names}",
+            f"{paths.root} holds files of something else: {names}",
             why="this comparison writes files of these names, and nothing of it was run here",
             do="choose another --output_dir, or set the folder aside with --new",
         )

@@ -13,18 +13,22 @@ from ptyrun.engine.manifest import Manifest
 from ptyrun.errors import PtyrunError
 from ptyrun.paths import RunPaths
 from ptyrun.progress import SILENT, Watcher
-from ptyrun.stages import assembly, index, inputs, leftovers
+from ptyrun.stages import assembly, index, inputs, leftovers, strangers
 from ptyrun.stages.fingerprints import Fingerprints
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is damaged, and what of it stays so; of a whole run, how much there is."""
+    """What is damaged, and what of it stays so; of a whole run, how much there is.
+
+    ``strangers`` are files that are not the run's and do no harm.
+    """
 
     damages: tuple[Damage, ...]
     beyond_repair: tuple[Damage, ...]
     n_chunks: int = 0
     n_arms: int = 0
+    strangers: tuple[str, ...] = ()
 
 
 def verify(
@@ -72,11 +76,13 @@ def verify(
 
 
 def _verdict(paths: RunPaths, damages: list[Damage], beyond: list[Damage]) -> Verdict:
+    others = tuple(strangers.strangers(paths))
     if damages:
-        return Verdict(tuple(damages), tuple(beyond))
+        return Verdict(tuple(damages), tuple(beyond), strangers=others)
     arms = Ledger.open(paths, Manifest.load(paths.manifest)).progress.arms.values()
     computed = [arm for arm in arms if arm.plan.n_chunks]
-    return Verdict((), (), sum(arm.chunks_committed for arm in computed), len(computed))
+    n_chunks = sum(arm.chunks_committed for arm in computed)
+    return Verdict((), (), n_chunks, len(computed), others)
 
 
 def _changed_inputs(paths: RunPaths, level: Level) -> list[Damage]:

@@ -1,0 +1,49 @@
+"""What does a refused command leave behind? Nothing: neither a folder nor a cache."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from ptyrun.paths import RunPaths
+
+
+@contextmanager
+def none_if_refused(paths: RunPaths, *others: Path) -> Iterator[None]:
+    """Take back what was made in a folder without a run, if the work in here raises.
+
+    A signal or the end of a window takes nothing back: the next call goes on with it.
+    """
+    was_there = {path for path in (paths.cache, paths.claims) if path.exists()}
+    missing = [
+        folder
+        for root in (paths.root, *others)
+        for folder in (root, *root.parents)
+        if not folder.exists()
+    ]
+    try:
+        yield
+    except Exception:
+        if not paths.manifest.exists() and not paths.ledger.exists():
+            _take_back(paths, was_there)
+        for folder in missing:
+            with suppress(OSError):  # others put something into it
+                folder.rmdir()
+        raise
+
+
+def _take_back(paths: RunPaths, was_there: set[Path]) -> None:
+    lock = paths.claims / "plan.lock"
+    try:
+        # Who plans here at this moment keeps what it needs.
+        with FileLock(lock, timeout=0) if lock.exists() else nullcontext():
+            if paths.cache not in was_there:
+                shutil.rmtree(paths.cache, ignore_errors=True)
+            if paths.claims not in was_there:
+                shutil.rmtree(paths.claims, ignore_errors=True)
+    except (Timeout, OSError):
+        return

@@ -19,14 +19,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from ptyrun.host import hdf5_child
+from ptyrun.host.remembered import Remembered, identity
 
 # Of the clock on the wall: for the disk, and for machines where many wait for the CPU.
 PATIENCE_S = 900.0
-REMEMBERED = 1000
 # A file may change twice within one tick of its file system's clock.
 SETTLED_S = 2.0
 _CHILD = Path(hdf5_child.__file__)
@@ -49,14 +49,16 @@ def fault_of(source: Path | bytes, memory_bytes: int | None = None) -> str:
         If the file cannot be read.
     """
     with _opened(source) as handle:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
+        found = os.fstat(handle)
+        if not stat.S_ISREG(found.st_mode):
             return "it is no regular file"
-        known = _Known(source, handle, memory_bytes is not None)
-        if known.is_good():
+        whole = memory_bytes is not None
+        good, fact = Remembered("hdf5-looked-through"), _fact(source, found, whole)
+        if good.holds(fact):
             return ""
         fault = _looked_through(handle, memory_bytes)
-        if not fault:
-            known.remember()
+        if not fault and time.time() - found.st_ctime >= SETTLED_S:
+            good.add(fact)
         return fault
 
 
@@ -105,44 +107,9 @@ def _looked_through(handle: int, memory_bytes: int | None) -> str:
         return f"what looks through it failed (exit code {child.returncode})"
 
 
-class _Known:
-    """What was found good earlier. Never raises, and says no where it is not sure."""
+def _fact(source: Path | bytes, found: os.stat_result, whole: bool) -> str:
+    import h5py
 
-    def __init__(self, source: Path | bytes, handle: int, whole: bool) -> None:
-        import h5py
-
-        found = os.fstat(handle)
-        if isinstance(source, Path):
-            times = (found.st_mtime_ns, found.st_ctime_ns)
-            identity = f"{found.st_dev} {found.st_ino} {found.st_size} {times}"
-        else:
-            identity = hashlib.sha256(source).hexdigest()
-        self._settled_s = time.time() - found.st_ctime if isinstance(source, Path) else SETTLED_S
-        versions = f"{h5py.version.hdf5_version} {hashlib.sha256(_CHILD.read_bytes()).hexdigest()}"
-        key = hashlib.sha256(f"{identity} {whole} {versions}".encode()).hexdigest()
-        self._path = _folder() / key
-
-    def is_good(self) -> bool:
-        with suppress(OSError):
-            found = self._path.lstat()
-            return stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid()
-        return False
-
-    def remember(self) -> None:
-        if self._settled_s < SETTLED_S:
-            return
-        with suppress(OSError):
-            folder = self._path.parent
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._path.touch(mode=0o600)
-            entries = list(folder.iterdir())
-            if len(entries) > REMEMBERED:
-                entries.sort(key=lambda entry: entry.lstat().st_mtime)
-                for old in entries[: REMEMBERED // 2]:
-                    old.unlink(missing_ok=True)
-
-
-def _folder() -> Path:
-    """Where this user's caches lie (https://specifications.freedesktop.org/basedir-spec)."""
-    home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111
-    return Path(home) / "ptyrun" / "hdf5-looked-through"
+    file = identity(found) if isinstance(source, Path) else hashlib.sha256(source).hexdigest()
+    child = hashlib.sha256(_CHILD.read_bytes()).hexdigest()
+    return f"{file} {whole} {h5py.version.hdf5_version} {child}"

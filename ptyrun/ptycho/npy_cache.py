@@ -7,6 +7,7 @@ import os
 import uuid
 import weakref
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptyrun.errors import InputError, StorageError
+from ptyrun.host.remembered import Remembered
+from ptyrun.host.remembered import identity as file_identity
 
 PIECE_BYTES = 4 << 20
 BLOCK_BYTES = 16 << 20
@@ -24,11 +27,14 @@ class NpyCache:
     """A folder of unpacked arrays; each may be deleted at any time.
 
     A file's name holds the CRC of its bytes and is checked on every opening, because nothing here
-    is forced to the disk: after a power cut a file may have its length and not its content.
+    is forced to the disk: after a power cut a file may have its length and not its content. The
+    folder may come from somebody else, with arrays of their choice: only files that this user's
+    own processes wrote are believed.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._own = Remembered("unpacked")
 
     def publish(self, identity: str, size: int, pieces: Iterable[bytes]) -> Path:
         """Write *pieces* to a file, or find the one that an earlier session wrote.
@@ -36,7 +42,8 @@ class NpyCache:
         Parameters
         ----------
         identity : str
-            Names the content; what is found under it is believed if size and CRC agree.
+            Names the content; what is found under it is believed if this user wrote it, and size
+            and CRC agree.
         size : int
             Of all pieces together, in bytes.
         pieces : iterable of bytes
@@ -59,7 +66,9 @@ class NpyCache:
                     for piece in pieces:
                         file.write(piece)
                         crc = google_crc32c.extend(crc, piece)
-                return partial.rename(self.folder / f"{key}-{crc:08x}.npy")
+                path = partial.rename(self.folder / f"{key}-{crc:08x}.npy")
+                self._own.add(f"{key} {file_identity(path.lstat())}")
+                return path
             finally:
                 partial.unlink(missing_ok=True)
         except OSError as error:
@@ -79,9 +88,12 @@ class NpyCache:
 
     def _found(self, key: str, size: int) -> Path | None:
         for path in sorted(self.folder.glob(f"{key}-*.npy")):
-            if path.stat().st_size == size and path.stem.endswith(f"-{_crc(path):08x}"):
-                return path
-            path.unlink(missing_ok=True)
+            with suppress(OSError):  # another session may have replaced it
+                found = path.lstat()
+                if self._own.holds(f"{key} {file_identity(found)}") and found.st_size == size:
+                    if path.stem.endswith(f"-{_crc(path):08x}"):
+                        return path
+                    path.unlink()
         return None
 
 

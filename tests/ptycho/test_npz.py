@@ -8,6 +8,7 @@ import zipfile
 from multiprocessing import get_context
 from pathlib import Path
 
+import google_crc32c
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -196,6 +197,32 @@ def test_a_damaged_cache_file_is_made_again(tmp_path: Path) -> None:
     cached.write_bytes(b"")
     assert np.array_equal(NpzFile(path, cache).rows("a", PICKED), VALUES[PICKED])
     assert len(list(cache.iterdir())) == 1
+
+
+def test_a_cache_that_somebody_else_filled_is_not_believed(tmp_path: Path) -> None:
+    path, cache = tmp_path / "a.npz", tmp_path / "cache"
+    np.savez_compressed(path, a=VALUES)
+    NpzFile(path, cache).rows("a", PICKED)
+    (own,) = cache.iterdir()
+    poison = own.read_bytes()[: -VALUES.nbytes] + np.full_like(VALUES, 7).tobytes()
+    own.unlink()
+    crc = google_crc32c.extend(0, poison)
+    (cache / f"{own.name.split('-')[0]}-{crc:08x}.npy").write_bytes(poison)
+    assert np.array_equal(NpzFile(path, cache).rows("a", PICKED), VALUES[PICKED])
+
+
+def test_a_cache_of_ones_own_is_used_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "of the user"))
+    path, cache = tmp_path / "a.npz", tmp_path / "cache"
+    np.savez_compressed(path, a=VALUES)
+    NpzFile(path, cache).rows("a", PICKED)
+    (first,) = cache.iterdir()
+    written = first.stat()
+    NpzFile(path, cache).rows("a", PICKED)
+    assert first.stat() == written
+    (tmp_path / "of the user").rename(tmp_path / "of another")
+    NpzFile(path, cache).rows("a", PICKED)
+    assert first.stat().st_ino != written.st_ino
 
 
 def test_a_changed_file_is_not_read_from_an_old_cache(tmp_path: Path) -> None:

@@ -95,15 +95,35 @@ loop-full-train: $(READY)  ## repeat full-train
 loop-full-test: $(READY)  ## repeat full-test
 	$(call loop,test,full)
 
-.PHONY: status
-status: $(READY)  ## say how far RUN is, or every run of HUB
-	@found=0; \
-	for manifest in "$${RUN:-$$HUB/analysis}"/{,*/,*/*/,*/*/*/}manifest.json; do \
-	  [ -e "$$manifest" ] || continue; \
-	  found=1; \
-	  $(VENV)/bin/ptyrun status "$${manifest%/*}"; \
-	done; \
-	[ "$$found" = 1 ] || echo "no run under $${RUN:-$$HUB/analysis}"
+##@ RUN, or every run of HUB
+
+# Asks ptyrun one thing of each run that has the file $(2). What is not finished yet is no failure.
+define each_run
+@found=; worst=0; \
+for manifest in "$${RUN:-$$HUB/analysis}"/{,*/,*/*/,*/*/*/}manifest.json; do \
+  run=$${manifest%/*}; \
+  [ -e "$$manifest" ] && [ -e "$$run/$(2)" ] || continue; \
+  found=yes; \
+  $(if $(filter status,$(1)),,echo "$$run:";) \
+  code=0; \
+  "$${PTYRUN:-$(VENV)/bin/ptyrun}" $(1) "$$run" || code=$$?; \
+  case $$code in 0 | 75) ;; *) worst=$$code ;; esac; \
+done; \
+[ -n "$$found" ] || echo "no run with $(2) under $${RUN:-$$HUB/analysis}"; \
+exit "$$worst"
+endef
+
+.PHONY: status preview report verify logs
+status: $(READY)  ## say how far it is
+	$(call each_run,status,manifest.json)
+preview: $(READY)  ## draw what is committed so far
+	$(call each_run,preview,manifest.json)
+report: $(READY)  ## write the page of a finished run again
+	$(call each_run,report,results.json)
+verify: $(READY)  ## check every byte
+	$(call each_run,verify,manifest.json)
+logs: $(READY)  ## show what its background session says
+	$(call each_run,logs,process.json)
 
 ##@ Development
 

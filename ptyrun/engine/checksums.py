@@ -1,19 +1,20 @@
 """Are the files that a stage left still those that it left?
 
 ``SHA256SUMS``, written last, in the form that ``sha256sum -c`` reads. Its first line, to which that
-is a comment, vouches for the lines below.
+is a comment, vouches for the lines below; a second one may say what the files were made from.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from ptyrun.engine import durable
 
 NAME = "SHA256SUMS"
 _HEAD = "# SHA-256 of the lines below: "
+_MADE_FROM = "# made from: "
 
 
 def file_sha256(path: Path) -> str:
@@ -29,10 +30,19 @@ def files_below(path: Path) -> list[Path]:
     return sorted(whole, key=Path.as_posix)
 
 
-def write(folder: Path, left: Iterable[Path]) -> None:
-    """Vouch for the files and folders in *left*, all of them below *folder*."""
+def write(folder: Path, left: Iterable[Path], made_from: str = "") -> None:
+    """Vouch for the files and folders in *left*, all of them below *folder*.
+
+    Parameters
+    ----------
+    folder : Path
+    left : iterable of Path
+    made_from : str
+        A digest of all that the files depend on, if they shall be told from those of other facts.
+    """
     files = sorted({file for path in left for file in files_below(path)}, key=Path.as_posix)
-    lines = "".join(f"{file_sha256(f)}  {f.relative_to(folder).as_posix()}\n" for f in files)
+    lines = f"{_MADE_FROM}{made_from}\n" if made_from else ""
+    lines += "".join(f"{file_sha256(f)}  {f.relative_to(folder).as_posix()}\n" for f in files)
     head = f"{_HEAD}{hashlib.sha256(lines.encode()).hexdigest()}\n"
     durable.write_atomic(folder / NAME, f"{head}{lines}".encode())
 
@@ -51,15 +61,33 @@ def vouched(folder: Path) -> dict[str, str]:
     ValueError
         If the list is missing or no longer what was written; the message says which.
     """
+    lines = (line for line in _lines(folder) if not line.startswith("#"))
+    digests = {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
+    for name in digests:
+        if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
+            raise ValueError(f"it names a file outside of its folder: {name!r}")
+    return digests
+
+
+def made_from(folder: Path) -> str:
+    """Tell what the files were made from; empty if that was not said, or cannot be read."""
+    try:
+        found = (line for line in _lines(folder) if line.startswith(_MADE_FROM))
+        return next(found, "").removeprefix(_MADE_FROM)
+    except ValueError:
+        return ""
+
+
+def _lines(folder: Path) -> list[str]:
     try:
         head, lines = (folder / NAME).read_text(encoding="utf-8").split("\n", 1)
     except FileNotFoundError:
         raise ValueError("it is missing, so nothing vouches for the files beside it") from None
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         raise ValueError(f"it cannot be read: {error}") from error
     if head != f"{_HEAD}{hashlib.sha256(lines.encode()).hexdigest()}":
         raise ValueError("its first line does not match the others")
-    return {name: digest for digest, name in (line.split("  ", 1) for line in lines.splitlines())}
+    return lines.splitlines()
 
 
 def problems(folder: Path) -> Iterator[tuple[str, str]]:

@@ -1,0 +1,130 @@
+"""How does a set of files take the place of an earlier one, whatever ends the process meanwhile?
+
+The new set is made in a folder of its own below ``unpublished/``. Renaming that folder is the moment
+from which it counts: until then the old set is untouched, afterwards its files are moved into place
+one by one, the list of checksums last. Whoever finds a set half moved moves the rest.
+"""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from pathlib import Path
+
+from ptyrun.engine import checksums, durable
+from ptyrun.errors import StorageError
+
+Obsolete = Callable[[frozenset[str]], Iterable[Path]]
+
+
+class Publication:
+    """One set of files that replaces another as a whole.
+
+    Parameters
+    ----------
+    unpublished : Path
+        Folder for sets that are being made or moved, on the target's file system.
+    name : str
+        Of the set, different from those of other sets.
+    target : Path
+        The folder that its files are for.
+    obsolete : callable
+        Given the paths of the new files below *target*, names more files that must go, besides those
+        that only the old list of checksums has.
+    """
+
+    def __init__(
+        self,
+        unpublished: Path,
+        name: str,
+        target: Path,
+        obsolete: Obsolete = lambda names: (),
+    ) -> None:
+        self._unpublished = unpublished
+        self._name = name
+        self._ready = unpublished / name
+        self._target = target
+        self._obsolete = obsolete
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether a set is complete and not wholly in place."""
+        return (self._ready / checksums.NAME).exists()
+
+    def begin(self) -> Path:
+        """Return an empty folder for a new set; one process at a time makes one.
+
+        What earlier processes left is moved into place if it is complete, else deleted.
+        """
+        self.settle()
+        with durable.storage_errors(self._unpublished):
+            for left in self._unpublished.glob(f"{self._name}-*"):
+                shutil.rmtree(left)
+        fresh = self._unpublished / f"{self._name}-{secrets.token_hex(4)}"
+        durable.make_folder(fresh)
+        return fresh
+
+    def publish(self, fresh: Path) -> None:
+        """Let the set in *fresh*, each file on disk for good, take the place of the old one."""
+        for folder in (*_folders(fresh), fresh):
+            durable.fsync_folder(folder)
+        durable.publish(fresh, self._ready)
+        durable.fsync_folder(self._unpublished)
+        self.settle()
+
+    def settle(self) -> None:
+        """Move into place what is complete; several processes may do so at a time."""
+        if not self._ready.is_dir():
+            return
+        with suppress(ValueError):  # a list that is no list vouches for no set
+            self._move(frozenset(checksums.vouched(self._ready)))
+        shutil.rmtree(self._ready, ignore_errors=True)
+        with suppress(OSError):
+            self._unpublished.rmdir()
+
+    def _move(self, new: frozenset[str]) -> None:
+        touched = {self._target}
+        for file in checksums.files_below(self._ready):
+            place = self._target / file.relative_to(self._ready)
+            if place != self._target / checksums.NAME:
+                durable.make_folder(place.parent)
+                _put(file, place)
+                touched.add(place.parent)
+        for old in (*self._only_listed_before(new), *self._obsolete(new)):
+            with durable.storage_errors(old):
+                old.unlink(missing_ok=True)
+            _remove_empty(old.parent, self._target)
+            touched.add(old.parent)
+        for folder in touched:
+            if folder.is_dir():
+                durable.fsync_folder(folder)
+        _put(self._ready / checksums.NAME, self._target / checksums.NAME)
+        durable.fsync_folder(self._target)
+
+    def _only_listed_before(self, new: frozenset[str]) -> list[Path]:
+        try:
+            listed = checksums.vouched(self._target)
+        except ValueError:
+            return []
+        return [self._target / name for name in listed if name not in new]
+
+
+def _put(file: Path, place: Path) -> None:
+    try:
+        durable.publish(file, place)
+    except (OSError, StorageError):
+        if file.exists():  # else another process has put it there
+            raise
+
+
+def _remove_empty(folder: Path, below: Path) -> None:
+    with suppress(OSError):  # it is not empty, or gone
+        while folder != below:
+            folder.rmdir()
+            folder = folder.parent
+
+
+def _folders(root: Path) -> list[Path]:
+    return [path for path in root.rglob("*") if path.is_dir()]

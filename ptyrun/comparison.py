@@ -9,11 +9,12 @@ from pathlib import Path
 from ptyrun.ahead import ImportsAhead
 from ptyrun.config import ArmKind, CompareConfig, SessionOptions
 from ptyrun.engine import presence
+from ptyrun.engine.costs import Costs
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.planning import CurrentPlan
 from ptyrun.engine.window import Window
 from ptyrun.engine.work import Outcome
-from ptyrun.errors import ExitCode, UsageError
+from ptyrun.errors import ExitCode, UsageError, WindowClosedError, WindowTooShortError
 from ptyrun.paths import RunPaths
 from ptyrun.progress import SILENT, Watcher, predicting
 from ptyrun.results import Results
@@ -62,7 +63,7 @@ def compare(
     -------
     ComparisonOutcome
         ``results`` is None while chunks are missing, and where the window closed or a signal came
-        with the last one: then the next call assembles them.
+        before all of them were made: the next call goes on there.
 
     Raises
     ------
@@ -100,17 +101,26 @@ def compare(
     )
     if outcome.stop is not ExitCode.COMPLETE:
         return ComparisonOutcome(outcome.stop, outcome)
-    # Who computed up to the window's end, or to a signal, leaves the results to the next window.
-    used_up = outcome.chunks_done and Window(session.window_s).remaining_s <= 0
-    if used_up or outcome.interrupted:
+    if outcome.interrupted:
         return ComparisonOutcome(ExitCode.INCOMPLETE, outcome)
     from ptyrun.stages import finalize, report
 
     # What another command planned here meanwhile is not what this one was asked for.
     CurrentPlan(RunPaths(config.output_dir), planned.manifest).insist()
-    results = finalize.finalize(config.output_dir, watcher=watcher)
-    report.report(config.output_dir, watcher=watcher)
-    return ComparisonOutcome(ExitCode.COMPLETE, outcome, results)
+    window = Window(session.window_s)
+    try:
+        results = finalize.finalize(config.output_dir, window=window, watcher=watcher)
+        with Costs.of(config.output_dir).measured("report", window, has_gone_on=True):
+            report.report(config.output_dir, watcher=watcher)
+    except WindowTooShortError as error:
+        if not outcome.chunks_done:
+            raise
+        watcher.note(str(error))
+    except WindowClosedError as error:
+        watcher.note(str(error))
+    else:
+        return ComparisonOutcome(ExitCode.COMPLETE, outcome, results)
+    return ComparisonOutcome(ExitCode.INCOMPLETE, outcome)
 
 
 def _ahead(config: CompareConfig, session: SessionOptions, watcher: Watcher) -> Watcher:

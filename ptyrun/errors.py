@@ -150,6 +150,12 @@ class NoProgressError(PtyrunError):
     """Repeated windows closed without a single new chunk."""
 
 
+class WindowClosedError(PtyrunError):
+    """The window is used up between two steps; what was done is kept."""
+
+    exit_code = ExitCode.INCOMPLETE
+
+
 class WindowTooShortError(NoProgressError):
     """Nothing can be achieved in a window as long as this one; in *enough_s* it can.
 

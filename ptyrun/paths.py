@@ -52,6 +52,21 @@ class RunPaths:
         return self.cache / "digests.json"
 
     @property
+    def costs(self) -> Path:
+        """What each step took; safe to delete."""
+        return self.cache / "costs.json"
+
+    @property
+    def steps(self) -> Path:
+        """What earlier windows finished of assembly and measurement; safe to delete."""
+        return self.cache / "steps"
+
+    @property
+    def unpublished(self) -> Path:
+        """Results that are being made, or put in the place of earlier ones."""
+        return self.root / "unpublished"
+
+    @property
     def objects(self) -> Path:
         return self.root / "objects.zarr"
 

@@ -1,8 +1,8 @@
 """How does a set of files take the place of an earlier one, whatever ends the process meanwhile?
 
-The new set is made in a folder of its own below ``unpublished/``. Renaming that folder is the moment
-from which it counts: until then the old set is untouched, afterwards its files are moved into place
-one by one, the list of checksums last. Whoever finds a set half moved moves the rest.
+The new set is made in a folder of its own below ``unpublished/``. Renaming that folder is the
+moment from which it counts: until then the old set is untouched, afterwards its files are moved
+into place one by one, the list of checksums last. Who finds a set half moved moves the rest.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class Publication:
     target : Path
         The folder that its files are for.
     obsolete : callable
-        Given the paths of the new files below *target*, names more files that must go, besides those
-        that only the old list of checksums has.
+        Given the paths of the new files below *target*, names more files that must go, besides
+        those that only the old list of checksums has.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Publication:
         obsolete: Obsolete = lambda names: (),
     ) -> None:
         self._unpublished = unpublished
-        self._name = name
+        self.name = name
         self._ready = unpublished / name
         self._target = target
         self._obsolete = obsolete
@@ -60,9 +60,9 @@ class Publication:
         """
         self.settle()
         with durable.storage_errors(self._unpublished):
-            for left in self._unpublished.glob(f"{self._name}-*"):
+            for left in self._unpublished.glob(f"{self.name}-*"):
                 shutil.rmtree(left)
-        fresh = self._unpublished / f"{self._name}-{secrets.token_hex(4)}"
+        fresh = self._unpublished / f"{self.name}-{secrets.token_hex(4)}"
         durable.make_folder(fresh)
         return fresh
 

@@ -89,6 +89,24 @@ class Stitcher:
         total = np.ascontiguousarray(self._sum[inner, inner]).view(np.complex128)[..., 0]
         return total, self._weight[inner, inner].copy()
 
+    @property
+    def state(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """All that was added, to go on from later; not to be changed."""
+        return self._sum, self._weight
+
+    def resume(self, state: tuple[NDArray[np.float64], NDArray[np.float64]]) -> None:
+        """Go on from the `state` of a stitcher of the same shape and crop.
+
+        Raises
+        ------
+        ValueError
+            If it is of another one.
+        """
+        for own, found in zip(self.state, state, strict=True):
+            if own.shape != found.shape:
+                raise ValueError(f"a sum of shape {found.shape}, not {own.shape}")
+            own[...] = found
+
     def result(self) -> tuple[NDArray[np.complex64], NDArray[np.float64]]:
         """Object (H, W) complex64, zero where nothing lies, and its coverage (H, W) float64."""
         total, coverage = self.sums()

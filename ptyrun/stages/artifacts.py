@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from ptyrun.config import Presentation
-from ptyrun.engine import checksums, durable
+from ptyrun.engine import checksums
 from ptyrun.paths import RunPaths
 from ptyrun.results import Results
 
@@ -50,10 +49,10 @@ def is_own(paths: RunPaths, path: Path) -> bool:
     return results or name in paths.names() or name == checksums.NAME
 
 
-def remove_stale(paths: RunPaths, left: tuple[Path, ...]) -> None:
-    """Delete what an earlier result left and this one, *left*, has not."""
-    for stale in {path for name in _OPTIONAL for path in paths.root.glob(name)} - {*left}:
-        with durable.storage_errors(stale):
-            stale.unlink()
-    if paths.debug not in left:
-        shutil.rmtree(paths.debug, ignore_errors=True)
+def obsolete(paths: RunPaths, new: frozenset[str]) -> Iterator[Path]:
+    """Name what results made by any ptyrun left in a run's folder and the *new* ones have not."""
+    optional = (path for name in _OPTIONAL for path in paths.root.glob(name))
+    below = (file for folder in (paths.objects, paths.debug) for file in folder.rglob("*"))
+    for path in (*optional, *below):
+        if path.is_file() and path.relative_to(paths.root).as_posix() not in new:
+            yield path

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,59 +14,25 @@ import zarr
 from numpy.typing import NDArray
 from zarr.storage import LocalStore
 
+from ptyrun import __version__
 from ptyrun.config import Alignment, ArmKind, EvaluationOptions
-from ptyrun.engine import batches, store
+from ptyrun.engine import batches, check, store
 from ptyrun.engine.ledger import read_records
 from ptyrun.engine.manifest import ArmPlan, Manifest
 from ptyrun.engine.progress import ArmProgress, Progress
 from ptyrun.engine.records import Committed
+from ptyrun.errors import DamageError
 from ptyrun.paths import RunPaths
 from ptyrun.progress import Watcher
-from ptyrun.ptycho.belonging import Placement, place
+from ptyrun.ptycho import belonging
 from ptyrun.ptycho.placement import Region, scanned_region
 from ptyrun.ptycho.reconstruction import open_reconstruction
 from ptyrun.ptycho.scan import Scan, open_scan
-from ptyrun.ptycho.stitching import Stitcher, central, object_shape, reassemble_upstream
+from ptyrun.ptycho.stitching import object_shape
 from ptyrun.stages import gates
-from ptyrun.stages.gates import Hole
 from ptyrun.stages.index import ArmIndex
-
-
-@dataclass(frozen=True)
-class ArmObject:
-    """One arm's object on the object's own grid.
-
-    Attributes
-    ----------
-    image : ndarray of complex64, shape (H, W)
-        Zero where nothing lies.
-    coverage : ndarray of float64, shape (H, W)
-        Sum of the weights; 1 where a finished reconstruction lies.
-    n_groups : int
-        How many patches were laid.
-    hole : Hole, optional
-        Where patches that carry nothing leave a hole; None in a finished reconstruction.
-    figures : Figures
-        DIAGNOSTIC figures of all patches, or of the reconstruction.
-    canvas : ndarray of complex64, shape (h, w)
-        The object as upstream would stitch it; the image itself unless that was asked for.
-    computation_time_s : float, optional
-        What predicting, or reconstructing, took.
-    notes : tuple of str
-        What was assumed.
-    placement : Placement, optional
-        Of a finished reconstruction: how it was laid on the grid, and whether frames agree.
-    """
-
-    image: NDArray[np.complex64]
-    coverage: NDArray[np.float64]
-    n_groups: int
-    figures: gates.Figures
-    canvas: NDArray[np.complex64]
-    computation_time_s: float | None
-    notes: tuple[str, ...] = ()
-    hole: Hole | None = None
-    placement: Placement | None = None
+from ptyrun.stages.kept import Kept, key_of
+from ptyrun.stages.sums import BLOCK_S, ArmObject, Pace, Sums
 
 
 def open_planned_scan(manifest: Manifest, paths: RunPaths) -> Scan:
@@ -98,85 +65,86 @@ def compared_region(
     return scanned_region(np.concatenate(places), options.stitch_crop_px, grid_shape(scan))
 
 
-def assemble_all(
-    paths: RunPaths,
-    manifest: Manifest,
-    progress: Progress,
-    scan: Scan,
-    options: EvaluationOptions,
-    watcher: Watcher,
-) -> dict[str, ArmObject]:
-    """Every arm's object: stitched from what is committed, or placed if it came finished."""
-    shape = grid_shape(scan)
-    arms = {}
-    for plan in manifest.arms:
+@dataclass(frozen=True)
+class Assembler:
+    """What any arm's object is made from, and with.
+
+    ``checkpoint`` is called between blocks, with whether the sums so far were kept; it may raise.
+    """
+
+    paths: RunPaths
+    manifest: Manifest
+    progress: Progress
+    scan: Scan
+    options: EvaluationOptions
+    region: Region
+    kept: Kept
+    watcher: Watcher
+    checkpoint: Callable[[bool], None] = lambda is_kept: None
+    every_s: float = BLOCK_S
+
+    def key(self, plan: ArmPlan) -> str:
+        """Digest everything that an arm's object depends on, the committed bytes included."""
+        done = self.progress.arms[plan.name]
+        stored = hashlib.sha256(done.lengths.tobytes() + done.crcs.tobytes()).hexdigest()
+        return key_of(
+            {
+                "ptyrun": __version__,
+                "arm": asdict(plan),
+                "shared": dict(self.manifest.shared),
+                "region": self.region.as_tuple(),
+                "stored": stored,
+            }
+        )
+
+    def assemble(self, plan: ArmPlan) -> ArmObject:
+        """Stitch what is committed, or place what came finished.
+
+        Raises
+        ------
+        DamageError
+            If a committed chunk is not what the ledger says.
+        """
         if plan.kind == ArmKind.RECONSTRUCTION:
-            arms[plan.name] = _place(plan, manifest, scan, shape)
-        else:
-            arms[plan.name] = _stitch(
-                paths, plan, progress.arms[plan.name], shape, options, watcher
-            )
-    return arms
+            return self._place(plan)
+        return self._stitch(plan)
 
+    def _place(self, plan: ArmPlan) -> ArmObject:
+        found = open_reconstruction(Path(str(self.manifest.sources[f"arm.{plan.name}"])))
+        placement = belonging.place(self.scan, grid_shape(self.scan), found)
+        coherence = belonging.agreement(placement, self.scan.object_guess, self.region)
+        return ArmObject(
+            image=placement.image,
+            coverage=placement.coverage,
+            n_groups=0,
+            figures=gates.figures(found.object),
+            canvas=found.object,
+            computation_time_s=found.computation_time_s,
+            notes=found.notes,
+            mismatch=belonging.mismatch(placement, self.region, coherence),
+        )
 
-def _place(plan: ArmPlan, manifest: Manifest, scan: Scan, shape: tuple[int, int]) -> ArmObject:
-    found = open_reconstruction(Path(str(manifest.sources[f"arm.{plan.name}"])))
-    placement = place(scan, shape, found)
-    return ArmObject(
-        image=placement.image,
-        coverage=placement.coverage,
-        n_groups=0,
-        figures=gates.figures(found.object),
-        canvas=found.object,
-        computation_time_s=found.computation_time_s,
-        notes=found.notes,
-        placement=placement,
-    )
-
-
-def _stitch(
-    paths: RunPaths,
-    plan: ArmPlan,
-    done: ArmProgress,
-    shape: tuple[int, int],
-    options: EvaluationOptions,
-    watcher: Watcher,
-) -> ArmObject:
-    index = ArmIndex.read(paths, plan)
-    centres_px = index.centres_px
-    stitcher = Stitcher(shape, options.stitch_crop_px)
-    tally = gates.Tally()
-    crops = []
-    carries = np.zeros(plan.n_items, bool)
-    task = f"stitch {plan.label}"
-    watcher.begin(task, total=plan.n_items)
-    for rows, patches in committed_patches(paths, plan, done):
-        part = slice(rows.start, rows.stop)
-        stitcher.add(patches, centres_px[part], index.multiplicity[part])
-        tally.add(patches)
-        middle = central(patches, options.stitch_crop_px)
-        carries[part] = middle.any(axis=(1, 2))
-        if options.alignment is Alignment.UPSTREAM:
-            crops.append(np.repeat(middle, index.multiplicity[part], 0))
-        watcher.advance(task, len(rows))
-        del patches, middle  # a large chunk must be gone before the next one is read
-    watcher.end(task)
-    image, coverage = stitcher.result()
-    hole = Hole.left_by(carries, centres_px, shape, options.stitch_crop_px)
-    canvas = image
-    if crops:
-        offsets_px = np.repeat(centres_px, index.multiplicity, axis=0)
-        canvas, _ = reassemble_upstream(np.concatenate(crops), offsets_px, options.stitch_crop_px)
-    return ArmObject(
-        image=image,
-        coverage=coverage,
-        n_groups=tally.n_items,
-        figures=tally.figures(),
-        canvas=canvas,
-        computation_time_s=_seconds(paths, plan),
-        notes=tuple(filter(None, [batches.describe(done), hole.note])),
-        hole=hole,
-    )
+    def _stitch(self, plan: ArmPlan) -> ArmObject:
+        done = self.progress.arms[plan.name]
+        index = ArmIndex.read(self.paths, plan)
+        sums = Sums(grid_shape(self.scan), self.options, index)
+        step, key = f"sums-{plan.name}", self.key(plan)
+        sums.resume(self.kept.load(step, key))
+        task = f"stitch {plan.label}"
+        self.watcher.begin(task, total=plan.n_items, done=sums.position)
+        pace = Pace(self.every_s)
+        for rows, patches in committed_patches(self.paths, plan, done, sums.position):
+            sums.add(rows, patches)
+            self.watcher.advance(task, len(rows))
+            del patches  # a large chunk must be gone before the next one is read
+            is_due = pace.is_due() and rows.stop < plan.n_items
+            if is_due:
+                with pace.paused():
+                    self.kept.save(step, key, sums.finding())
+            self.checkpoint(is_due)
+        self.watcher.end(task)
+        self.kept.forget(step)
+        return sums.object(_seconds(self.paths, plan), batches.describe(done))
 
 
 def open_patches(paths: RunPaths, plan: ArmPlan) -> zarr.Array[Any]:
@@ -186,15 +154,27 @@ def open_patches(paths: RunPaths, plan: ArmPlan) -> zarr.Array[Any]:
 
 
 def committed_patches(
-    paths: RunPaths, plan: ArmPlan, done: ArmProgress
+    paths: RunPaths, plan: ArmPlan, done: ArmProgress, first_item: int = 0
 ) -> Iterator[tuple[range, NDArray[np.complex64]]]:
-    """Read an arm's committed chunks in order; memory is bounded by one chunk."""
+    """Read an arm's committed chunks in order; memory is bounded by one chunk.
+
+    Raises
+    ------
+    DamageError
+        If one is not what the ledger says.
+    """
     if not plan.n_chunks:
         return
     array = open_patches(paths, plan)
     for chunk, is_committed in enumerate(done.committed):
-        if is_committed:
-            rows = plan.chunk_range(chunk)
+        rows = plan.chunk_range(chunk)
+        if is_committed and rows.start >= first_item:
+            for damage in check.byte_damages(paths, done, chunk):
+                raise DamageError(
+                    f"a part of the run is damaged: {damage}",
+                    why="its bytes are not those that the ledger vouches for",
+                    do="`ptyrun verify RUN --repair`, then `ptyrun run RUN`",
+                )
             yield rows, np.asarray(array[rows.start : rows.stop])
 
 

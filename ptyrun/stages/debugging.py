@@ -14,8 +14,9 @@ from ptyrun.paths import RunPaths
 from ptyrun.ptycho import figures
 from ptyrun.ptycho.scan import Scan
 from ptyrun.stages import gates, outputs
-from ptyrun.stages.assembly import ArmObject, open_patches
+from ptyrun.stages.assembly import open_patches
 from ptyrun.stages.index import ArmIndex
+from ptyrun.stages.sums import ArmObject
 from ptyrun.stages.work import read_groups
 
 BASELINE = "baseline"

@@ -5,16 +5,17 @@ from __future__ import annotations
 import logging
 import shlex
 from collections.abc import Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 from pathlib import Path
 
-from ptyrun.config import Alignment, EvaluationOptions, Presentation
+from ptyrun import __version__
+from ptyrun.config import EvaluationOptions, Presentation
 from ptyrun.engine import check, checksums, durable
 from ptyrun.engine.ledger import Ledger
-from ptyrun.engine.locks import Lock, exclude
 from ptyrun.engine.manifest import ArmPlan, Manifest
+from ptyrun.engine.window import Window
 from ptyrun.errors import BlockedError, DamageError, UnfinishedError
 from ptyrun.logs import session_log
 from ptyrun.paths import RunPaths
@@ -24,10 +25,23 @@ from ptyrun.ptycho.placement import Region
 from ptyrun.ptycho.scan import Scan
 from ptyrun.ptycho.standard import SOURCES
 from ptyrun.results import ArmResult, Metric, PairResult, Results
-from ptyrun.stages import artifacts, assembly, debugging, gates, objects, outputs
-from ptyrun.stages.assembly import ArmObject
+from ptyrun.stages import (
+    artifacts,
+    assembly,
+    currency,
+    debugging,
+    gates,
+    objects,
+    outputs,
+    publishing,
+)
+from ptyrun.stages.fingerprints import Fingerprints
 from ptyrun.stages.inputs import refuse_changed_inputs
+from ptyrun.stages.kept import key_of
+from ptyrun.stages.measures import Measures, measure
 from ptyrun.stages.objects import Raster
+from ptyrun.stages.steps import Steps, Texts
+from ptyrun.stages.sums import ArmObject
 
 log = logging.getLogger(__name__)
 
@@ -39,18 +53,33 @@ class _Comparison:
     manifest: Manifest
     scan: Scan
     region: Region
-    options: EvaluationOptions
     arms: Mapping[str, ArmObject]
-    evaluations: Mapping[str, evaluation.Evaluation]
+    evaluations: Mapping[str, Measures]
+    doubts: tuple[str, ...]
+    options: EvaluationOptions
 
 
-def finalize(run_dir: Path, *, watcher: Watcher = SILENT) -> Results:
+def finalize(
+    run_dir: Path,
+    *,
+    window: Window | None = None,
+    force: bool = False,
+    watcher: Watcher = SILENT,
+) -> Results:
     """Assemble every arm's object, measure it and write the result files.
+
+    Each step is kept in ``cache/`` when it is done, so that short windows get there as well. The
+    new files take the place of earlier ones when all of them are there.
 
     Parameters
     ----------
     run_dir : Path
         A run whose chunks are all committed.
+    window : Window, optional
+        How long this may take.
+    force : bool
+        Make everything again, even where it would be the same.
+    watcher : Watcher
 
     Returns
     -------
@@ -67,28 +96,40 @@ def finalize(run_dir: Path, *, watcher: Watcher = SILENT) -> Results:
         If a committed chunk is not what the ledger says.
     BlockedError
         If an object has holes or an arm's metrics are empty; a blocker is left in ``blocked/``.
+    WindowClosedError
+        If the window is used up; what was done is kept.
+    WindowTooShortError
+        If a window of this length cannot hold the next step.
     """
+    window = window or Window()
     paths = RunPaths(run_dir)
     manifest = Manifest.load(paths.manifest)
     ledger = Ledger.open(paths, manifest)
     _require_complete(ledger)
-    durable.make_folder(paths.claims)
-    with session_log(paths.logs), ExitStack() as held:
-        lock = held.enter_context(Lock(paths.claims / "finalize.lock", say=watcher.warn))
-        exclude(lock, "assembles this run's results", note=watcher.note)
+    with session_log(paths.logs), publishing.alone(paths, watcher, window):
         refuse_changed_inputs(manifest, paths, models_are_read=False)
+        publishing.results(paths).settle()
+        made_from = currency.results_made_from(manifest, ledger.progress)
+        if not force and _is_current(paths, manifest, made_from):
+            return Results.load(paths.results)
         _require_whole(paths, watcher)
-        compared = _compare(paths, manifest, ledger, watcher)
+        steps = Steps.of(paths, manifest, window, keeps=not force)
+        compared = _compare(paths, manifest, ledger, steps, watcher)
         results = _results(compared)
         for arm in results.arms.values():
             if arm.mismatch:
                 watcher.warn(f"{arm.label} does not belong to this scan: {arm.mismatch}")
         _require_content(paths, compared, results)
-        # What was read may have been replaced meanwhile.
-        refuse_changed_inputs(manifest, paths, models_are_read=False)
         watcher.note("writing objects, tables and pictures")
-        _write(paths, compared, results)
+        with steps.measured("write"):
+            _write(paths, compared, results, made_from)
     return results
+
+
+def _is_current(paths: RunPaths, manifest: Manifest, made_from: str) -> bool:
+    return currency.debug_files_are_there(manifest) and currency.is_current(
+        paths.root, made_from, Fingerprints(paths.digests)
+    )
 
 
 def _require_complete(ledger: Ledger) -> None:
@@ -102,8 +143,9 @@ def _require_complete(ledger: Ledger) -> None:
 
 
 def _require_whole(paths: RunPaths, watcher: Watcher) -> None:
-    # state.zarr is a cache, and objects rest on nothing in it.
-    found = check.verify(paths, check.Level.FULL)
+    # Bytes of chunks are compared when they are read. state.zarr is a cache, and objects rest on
+    # nothing in it.
+    found = check.verify(paths, check.Level.SIZE)
     damages = [damage for damage in found if damage.kind is not check.Kind.STATE]
     for damage in damages:
         watcher.note(str(damage))
@@ -128,37 +170,49 @@ def _require_content(paths: RunPaths, compared: _Comparison, results: Results) -
         raise gates.block(paths, error, resume) from error
 
 
-def _compare(paths: RunPaths, manifest: Manifest, ledger: Ledger, watcher: Watcher) -> _Comparison:
+def _compare(
+    paths: RunPaths, manifest: Manifest, ledger: Ledger, steps: Steps, watcher: Watcher
+) -> _Comparison:
     scan = assembly.open_planned_scan(manifest, paths)
     options = EvaluationOptions.from_facts(manifest.shared)
-    arms = assembly.assemble_all(paths, manifest, ledger.progress, scan, options, watcher)
     region = assembly.compared_region(paths, manifest, scan, options)
-    for plan in manifest.arms:
-        stats = arms[plan.name].figures
-        log.info("DIAGNOSTIC %s stats: %s", gates.output_name(plan.name), stats)
-    evaluations = {}
-    if scan.object_guess is not None:
-        watcher.begin("measure", total=len(arms), unit="arms")
-        for plan in manifest.arms:
-            evaluations[plan.name] = _evaluate(plan, arms[plan.name], scan, region, options)
-            watcher.advance("measure", 1)
-        watcher.end("measure")
-    return _Comparison(manifest, scan, region, options, arms, evaluations)
-
-
-def _evaluate(
-    plan: ArmPlan, arm: ArmObject, scan: Scan, region: Region, options: EvaluationOptions
-) -> evaluation.Evaluation:
-    registered = options.registration.reaches(plan.kind)
-    truth = scan.object_guess
-    assert truth is not None
-    if options.alignment is Alignment.UPSTREAM:
-        return evaluation.evaluate_upstream(
-            arm.canvas, truth, region, options, registered=registered
-        )
-    return evaluation.evaluate(
-        arm.image, truth, arm.coverage, options, region=region, registered=registered
+    progress = ledger.progress
+    assembler = assembly.Assembler(
+        paths, manifest, progress, scan, options, region, steps.kept, watcher, steps.checkpoint
     )
+    arms: dict[str, ArmObject] = {}
+    measured: dict[str, Measures] = {}
+    truth = scan.object_guess
+    for plan in manifest.arms:
+        key = assembler.key(plan)
+        arm = steps.taken(
+            f"assemble {plan.name}",
+            key,
+            ArmObject.of,
+            partial(assembler.assemble, plan),
+            in_blocks=plan.n_chunks > 1,
+        )
+        arms[plan.name] = arm
+        log.info("DIAGNOSTIC %s stats: %s", gates.output_name(plan.name), arm.figures)
+        if truth is not None:
+            watcher.begin(f"measure {plan.label}", total=1, unit="arms")
+            measured[plan.name] = steps.taken(
+                f"measure {plan.name}",
+                key,
+                Measures.from_finding,
+                partial(measure, plan, arm, truth, region, options),
+            )
+            watcher.advance(f"measure {plan.label}", 1)
+            watcher.end(f"measure {plan.label}")
+    doubts = steps.taken(
+        "judge the scan",
+        key_of([__version__, dict(manifest.shared)]),
+        Texts.of,
+        lambda: Texts(belonging.truth_doubts(scan)),
+    )
+    # What was read may have been replaced meanwhile.
+    refuse_changed_inputs(manifest, paths, models_are_read=False)
+    return _Comparison(manifest, scan, region, arms, measured, doubts.texts, options)
 
 
 def _results(compared: _Comparison) -> Results:
@@ -169,7 +223,7 @@ def _results(compared: _Comparison) -> Results:
         arms={plan.name: _arm_result(compared, plan) for plan in compared.manifest.arms},
         pairs=_pairs(compared),
         sources=SOURCES,
-        notes=(*compared.scan.notes, *belonging.truth_doubts(compared.scan)),
+        notes=(*compared.scan.notes, *compared.doubts),
     )
 
 
@@ -191,19 +245,11 @@ def _arm_result(compared: _Comparison, plan: ArmPlan) -> ArmResult:
         metrics=metrics,
         standard=found.standard if found else {},
         diagnostics=arm.figures.numbers(),
-        mismatch=_mismatch(compared, plan),
+        mismatch=arm.mismatch,
         notes=(*arm.notes, *(found.notes if found else ())),
         computation_time_s=arm.computation_time_s,
         covered_share=float(found.covered.mean()) if found else None,
     )
-
-
-def _mismatch(compared: _Comparison, plan: ArmPlan) -> str | None:
-    placement, truth = compared.arms[plan.name].placement, compared.scan.object_guess
-    if placement is None:
-        return None
-    coherence = belonging.agreement(placement, truth, compared.region)
-    return belonging.mismatch(placement, compared.region, coherence)
 
 
 def _pairs(compared: _Comparison) -> tuple[PairResult, ...]:
@@ -220,19 +266,19 @@ def _pairs(compared: _Comparison) -> tuple[PairResult, ...]:
     return tuple(pairs)
 
 
-def _write(paths: RunPaths, compared: _Comparison, results: Results) -> None:
+def _write(paths: RunPaths, compared: _Comparison, results: Results, made_from: str) -> None:
     presentation = Presentation.from_facts(compared.manifest.sources)
     labels = {plan.name: plan.label for plan in compared.manifest.arms}
-    left = artifacts.result_files(paths, results, presentation)
-    checksums.withdraw(paths.root)
-    objects.write(paths, _rasters(compared))
+    publication = publishing.results(paths)
+    fresh = RunPaths(publication.begin())
+    objects.write(fresh, _rasters(compared))
     for name, found in compared.evaluations.items():
         outputs.write_frc_csv(
-            paths.frc_curves(name), labels[name], found.amplitude_frc, found.phase_frc
+            fresh.frc_curves(name), labels[name], found.amplitude_frc, found.phase_frc
         )
-    outputs.write_metrics_csv(paths.metrics_csv, results)
+    outputs.write_metrics_csv(fresh.metrics_csv, results)
     outputs.write_reconstructions(
-        paths,
+        fresh,
         compared.arms,
         compared.evaluations,
         compared.scan.object_guess,
@@ -244,16 +290,17 @@ def _write(paths: RunPaths, compared: _Comparison, results: Results) -> None:
         (presentation.percentile_min, presentation.percentile_max),
         presentation.pixel_size_m,
     )
-    durable.write_atomic(paths.plot, picture)
+    durable.write_atomic(fresh.plot, picture)
     if presentation.save_debug_images:
-        debugging.write_images(paths, compared.arms)
+        debugging.write_images(fresh, compared.arms)
     if presentation.baseline_debug_dir is not None:
         debugging.write_baseline(
             paths, compared.manifest, compared.scan, Path(presentation.baseline_debug_dir)
         )
-    artifacts.remove_stale(paths, left)
-    durable.write_atomic(paths.results, results.to_json().encode())
-    checksums.write(paths.root, left)
+    durable.write_atomic(fresh.results, results.to_json().encode())
+    left = artifacts.result_files(fresh, results, presentation)
+    checksums.write(fresh.root, left, made_from)
+    publication.publish(fresh.root)
 
 
 def _panels(

@@ -16,6 +16,7 @@ from ptyrun.engine.manifest import Manifest
 from ptyrun.errors import DamageError, UnfinishedError
 from ptyrun.paths import RunPaths
 from ptyrun.results import Results
+from ptyrun.stages import publishing
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class FinishedRun:
         """
         paths = RunPaths(run_dir)
         manifest = Manifest.load(paths.manifest)
+        publishing.results(paths).settle()  # what a process that was ended left half in place
         if not paths.results.exists() or not paths.objects.exists():
             raise UnfinishedError(
                 f"{run_dir} has no results yet",

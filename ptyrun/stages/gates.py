@@ -93,6 +93,18 @@ class Tally:
         self._size += magnitude.size
         self.n_items += len(patches)
 
+    @property
+    def state(self) -> NDArray[np.float64]:
+        """All that was counted, to go on from later."""
+        rest = [self._max, self._nonzero_count, self._size]
+        return np.array([*rest, *self._parts], np.float64)  # counts are below 2^53
+
+    def resume(self, state: NDArray[np.float64]) -> None:
+        """Go on from the `state` of another tally."""
+        largest, nonzero_count, size, *self._parts = state.tolist()
+        self._max, self._nonzero_count, self._size = largest, int(nonzero_count), int(size)
+        self.n_items = len(self._parts)
+
     def figures(self) -> Figures:
         """Of everything that was added."""
         mean = math.fsum(self._parts) / max(self._size, 1)

@@ -13,12 +13,20 @@ from ptyrun.engine import checksums, documents, locks
 from ptyrun.engine.check import Damage, Kind
 from ptyrun.paths import RunPaths
 from ptyrun.ptycho.npy_cache import NpyCache
+from ptyrun.stages import publishing
 from ptyrun.stages.fingerprints import Fingerprints
+from ptyrun.stages.kept import Kept
 
 
 def damages(paths: RunPaths, *, unpacked: bool) -> Iterator[Damage]:
     """Name what is not as it was written; with *unpacked*, read unpacked scans as well."""
+    pending = _pending(paths)
+    for name in pending.values():
+        why = "complete and not wholly in place: a process was ended while it put these files there"
+        yield Damage(Kind.RESULT, f"{paths.unpublished.name}/{name}", why)
     for folder, holds in _vouched_for(paths).items():
+        if folder in pending:
+            continue
         if not holds.exists() and not (folder / checksums.NAME).exists():
             continue
         for name, why in checksums.problems(folder):
@@ -33,9 +41,18 @@ def damages(paths: RunPaths, *, unpacked: bool) -> Iterator[Damage]:
             yield Damage(Kind.SESSION, document.name, str(error))
     if (lost := Fingerprints(paths.digests).damage()) is not None:
         yield Damage(Kind.CACHE, paths.digests.relative_to(paths.root).as_posix(), lost)
+    for path in Kept(paths.steps).damaged():
+        lost = "its bytes do not match the CRC in its name"
+        yield Damage(Kind.CACHE, path.relative_to(paths.root).as_posix(), lost)
     for path in NpyCache(paths.cache).damaged() if unpacked else ():
         lost = "its bytes do not match the CRC in its name"
         yield Damage(Kind.CACHE, path.relative_to(paths.root).as_posix(), lost)
+
+
+def _pending(paths: RunPaths) -> dict[Path, str]:
+    """Names of sets of files that are complete and not wholly in place, by where they belong."""
+    sets = {paths.root: publishing.results(paths), paths.report: publishing.report(paths)}
+    return {folder: each.name for folder, each in sets.items() if each.is_pending}
 
 
 def _vouched_for(paths: RunPaths) -> dict[Path, Path]:
@@ -68,7 +85,11 @@ def repair(paths: RunPaths, found: Sequence[Damage]) -> list[Damage]:
         What cannot be put right now: notes of a session that is at work.
     """
     beyond = []
+    for publication in (publishing.results(paths), publishing.report(paths)):
+        publication.settle()
     for damage in found:
+        if damage.path.startswith(f"{paths.unpublished.name}/"):
+            continue
         path = paths.root / damage.path
         if damage.kind is Kind.SESSION and _is_at_work(paths):
             beyond.append(damage)

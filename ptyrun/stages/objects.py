@@ -1,8 +1,7 @@
-"""Where do the assembled objects lie? In ``objects.zarr``, replaced as a whole."""
+"""Where do the assembled objects lie? In ``objects.zarr``."""
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -34,14 +33,12 @@ class Raster:
 
 
 def write(paths: RunPaths, rasters: Mapping[str, Raster]) -> None:
-    """Write images by their path, such as ``pinn/object``, in place of what was there.
+    """Write images by their path, such as ``pinn/object``, into a folder that has none yet.
 
     Beside them, in the same zarr group, lie their coordinates (``pinn/y``, ``pinn/x``).
     """
-    fresh = paths.objects.with_name(f"{paths.objects.name}{durable.PARTIAL}")
-    with durable.storage_errors(fresh):
-        shutil.rmtree(fresh, ignore_errors=True)
-        folder = DurableStore(fresh)
+    with durable.storage_errors(paths.objects):
+        folder = DurableStore(paths.objects)
         coordinates: dict[str, tuple[str, NDArray[np.float64]]] = {}
         for path, raster in rasters.items():
             _put(folder, path, raster.values, raster.axes, "1")
@@ -51,9 +48,6 @@ def write(paths: RunPaths, rasters: Mapping[str, Raster]) -> None:
         for path, (axis, places) in coordinates.items():
             _put(folder, path, places, (axis,), "px")
         folder.sync()
-        shutil.rmtree(paths.objects, ignore_errors=True)
-    durable.publish(fresh, paths.objects)
-    durable.fsync_folder(paths.root)
 
 
 def _put(

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from ptyrun.config import Alignment, Presentation
 from ptyrun.engine import durable
 from ptyrun.paths import RunPaths
-from ptyrun.ptycho.evaluation import Evaluation
 from ptyrun.ptycho.registration import Shift
 from ptyrun.results import ArmResult, Metric, Results
-from ptyrun.stages.assembly import ArmObject
+from ptyrun.stages.measures import Measures
+from ptyrun.stages.sums import ArmObject
 
 _UPSTREAM_NAMES = {"pinn": "ptychopinn"}
 _FLOAT = "%.6f"
@@ -130,7 +130,7 @@ def write_npz(path: Path, arrays: Mapping[str, NDArray[np.generic]], about: str)
 def write_reconstructions(
     paths: RunPaths,
     arms: Mapping[str, ArmObject],
-    evaluations: Mapping[str, Evaluation],
+    evaluations: Mapping[str, Measures],
     truth: NDArray[np.complex64] | None,
     presentation: Presentation,
     alignment: Alignment,

@@ -13,12 +13,15 @@ from numpy.typing import NDArray
 
 from ptyrun.durations import format_duration
 from ptyrun.engine import checksums, durable
+from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import ArmPlan, Manifest
 from ptyrun.progress import SILENT, Watcher
 from ptyrun.ptycho import frc
 from ptyrun.report import curves, page, pictures, tables, timeline
 from ptyrun.results import Results
+from ptyrun.stages import currency, publishing
 from ptyrun.stages.command_line import compare_command
+from ptyrun.stages.fingerprints import Fingerprints
 from ptyrun.stages.finished import FinishedRun
 from ptyrun.stages.history import History, read_history
 from ptyrun.stages.inputs import warn_of_changed_inputs
@@ -47,13 +50,15 @@ class ReportFiles:
     metrics_csv: Path
 
 
-def report(run_dir: Path, *, watcher: Watcher = SILENT) -> ReportFiles:
+def report(run_dir: Path, *, force: bool = False, watcher: Watcher = SILENT) -> ReportFiles:
     """Write a finalized run's report: a self-contained page, Markdown and CSV.
 
     Parameters
     ----------
     run_dir : Path
         The folder of a run that ``finalize`` completed.
+    force : bool
+        Make it again, even where it would be the same.
     watcher : Watcher
         Warned of inputs that changed since the run was planned.
 
@@ -66,16 +71,28 @@ def report(run_dir: Path, *, watcher: Watcher = SILENT) -> ReportFiles:
     """
     run = FinishedRun.open(run_dir)
     warn_of_changed_inputs(run.manifest, run.paths, watcher)
-    shown = _page(run)
-    folder = run.paths.report
-    files = ReportFiles(folder / "index.html", folder / "report.md", folder / "metrics.csv")
-    durable.make_folder(folder)
-    checksums.withdraw(folder)
-    durable.write_text(files.html, page.html(shown))
-    durable.write_text(files.markdown, page.markdown(shown))
-    durable.write_text(files.metrics_csv, tables.metrics_csv(run.results))
-    checksums.write(folder, (files.html, files.markdown, files.metrics_csv))
+    paths = run.paths
+    files = _files(paths.report)
+    progress = Ledger.open(paths, run.manifest).progress
+    made_from = currency.report_made_from(run.manifest, progress, paths)
+    with publishing.alone(paths, watcher):
+        publication = publishing.report(paths)
+        publication.settle()
+        if not force and currency.is_current(paths.report, made_from, Fingerprints(paths.digests)):
+            return files
+        fresh = _files(publication.begin())
+        shown = _page(run)
+        durable.write_text(fresh.html, page.html(shown))
+        durable.write_text(fresh.markdown, page.markdown(shown))
+        durable.write_text(fresh.metrics_csv, tables.metrics_csv(run.results))
+        left = (fresh.html, fresh.markdown, fresh.metrics_csv)
+        checksums.write(fresh.html.parent, left, made_from)
+        publication.publish(fresh.html.parent)
     return files
+
+
+def _files(folder: Path) -> ReportFiles:
+    return ReportFiles(folder / "index.html", folder / "report.md", folder / "metrics.csv")
 
 
 def _page(run: FinishedRun) -> page.Page:

@@ -13,6 +13,7 @@ import pytest
 from ptyrun.engine.manifest import Manifest
 from ptyrun.errors import IdentityError
 from ptyrun.paths import RunPaths
+from ptyrun.progress import Silent
 from ptyrun.stages import finalize, report
 from tests.scans import scan_arrays, write_reconstruction, write_scan
 from tests.studies import Finished, ptyrun
@@ -77,23 +78,22 @@ def test_finalize_refuses_a_changed_input_and_leaves_the_results(folder: Path, n
     assert ptyrun("finalize", str(folder / "run")).returncode == 2
 
 
-def test_finalize_refuses_an_input_that_is_replaced_while_it_works(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run = folder / "run"
-    before = results_of(run)
-    shutil.rmtree(run / "cache")
-    compare = finalize._compare
+class Meddler(Silent):
+    """Overwrites the reconstruction when it is being measured."""
 
-    def replaced_meanwhile(*args: object) -> object:
-        found = compare(*args)  # type: ignore[arg-type]
-        overwrite(folder, "recon.npz")
-        return found
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
 
-    monkeypatch.setattr(finalize, "_compare", replaced_meanwhile)
+    def begin(self, task: str, total: int, done: int = 0, unit: str = "groups") -> None:
+        if task.startswith("measure"):
+            overwrite(self._folder, "recon.npz")
+
+
+def test_finalize_refuses_an_input_that_is_replaced_while_it_works(folder: Path) -> None:
+    before = results_of(folder / "run")
     with pytest.raises(IdentityError, match=r"arm\.reconstruction changed"):
-        finalize.finalize(run)
-    assert results_of(run) == before
+        finalize.finalize(folder / "run", force=True, watcher=Meddler(folder))
+    assert results_of(folder / "run") == before
 
 
 def others(folder: Path) -> Iterator[Finished]:

@@ -1,4 +1,4 @@
-"""Finalize that dies at any change of the disk, and is called again."""
+"""Finalize that dies at any change of the disk, over good results, and is called again."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from ptyrun.engine import checksums
+from ptyrun.paths import RunPaths
+from ptyrun.stages import publishing
 from tests.engine.children import KILLED, die_at_changes, spawn
 from tests.studies import content
 
@@ -16,33 +19,39 @@ pytestmark = pytest.mark.skipif(
     sys.platform != "linux", reason="dies by /proc and os._exit, on Linux"
 )
 
-POINTS = (20, 60, 150, 300)
-COMPUTED = {"arrays.zarr", "cache", "claims", "ledger", "logs", "manifest.json", "state.zarr"}
+STRIDE = 60  # of some six hundred changes; the test of `Publication` dies before each of its own
 
 
 def finalize_and_die(folder: Path, survives: int, torn: bool) -> None:
     from ptyrun.stages import finalize
 
     die_at_changes(folder, itertools.count(survives, -1), torn)
-    finalize.finalize(folder)
+    finalize.finalize(folder, force=True)
 
 
-def test_a_finalize_killed_anywhere_and_called_again_leaves_the_same_results(
+def test_a_finalize_killed_anywhere_leaves_good_results_and_called_again_the_same(
     complete_run: Path, tmp_path: Path
 ) -> None:
     from ptyrun.stages import finalize
 
-    victims = {}
-    for point in POINTS:
-        victims[point] = Path(shutil.copytree(complete_run, tmp_path / f"victim-{point}"))
-        for path in victims[point].iterdir():
-            if path.is_dir() and path.name not in COMPUTED:
-                shutil.rmtree(path)
-            elif path.name not in COMPUTED:
-                path.unlink()
-    children = {n: spawn(finalize_and_die, victims[n], n, n % 60 == 0) for n in POINTS}
-    for point, child in children.items():
-        child.join(120)
-        assert child.exitcode == KILLED, f"crash point {point}"
-        finalize.finalize(victims[point])
-        assert content(victims[point]) == content(complete_run), f"crash point {point}"
+    deaths = pending = 0
+    expected = content(complete_run)
+    for point in itertools.count(STRIDE // 2, STRIDE):
+        victim = Path(shutil.copytree(complete_run, tmp_path / f"victim-{point}"))
+        child = spawn(finalize_and_die, victim, point, point % 4 == 0)
+        child.join(300)
+        assert child.exitcode in (0, KILLED), f"crash point {point}"
+        deaths += child.exitcode == KILLED
+        is_pending = publishing.results(RunPaths(victim)).is_pending
+        pending += is_pending
+        if not is_pending:
+            assert list(checksums.problems(victim)) == [], f"crash point {point}"
+            assert content(victim) == expected, f"crash point {point}"
+        finalize.finalize(victim)
+        assert list(checksums.problems(victim)) == [], f"crash point {point}"
+        assert content(victim) == expected, f"crash point {point}"
+        assert not (victim / "unpublished").exists()
+        shutil.rmtree(victim)
+        if child.exitcode == 0:
+            break
+    assert deaths >= 4, "the hook saw too few changes: the test no longer bites"

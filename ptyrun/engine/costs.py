@@ -1,0 +1,215 @@
+"""What did each step of a run take, and which did a window cut off?
+
+One small file, a hint: it may be deleted, and one that cannot be read or written is none. A window
+that is known not to hold the next step is refused before any work.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Self
+
+from ptyrun.durations import format_duration
+from ptyrun.engine import durable
+from ptyrun.engine.documents import sealed, unsealed
+from ptyrun.engine.manifest import Manifest
+from ptyrun.engine.window import MARGIN, Window
+from ptyrun.errors import StorageError, WindowClosedError, WindowTooShortError
+from ptyrun.host.attempts import ATTEMPTS
+from ptyrun.paths import RunPaths
+
+SCHEMA = 1
+# Once may have been a kill at any moment; twice in the same step is a window that is too short.
+BELIEVED_CUTS = 2
+
+
+@dataclass(frozen=True)
+class Step:
+    """What is known of one step.
+
+    Attributes
+    ----------
+    took_s : float, optional
+        When it last ran to its end.
+    cut_after_s : float
+        The longest time that a window had for it in vain, of those since.
+    cuts : int
+        How many these were.
+    """
+
+    took_s: float | None = None
+    cut_after_s: float = 0.0
+    cuts: int = 0
+
+    @property
+    def needs_s(self) -> float:
+        """Seconds that it will take at least, as far as is known; 0 if nothing is."""
+        cut_s = 2 * self.cut_after_s if self.cuts >= BELIEVED_CUTS else 0.0
+        return max(self.took_s or 0.0, cut_s)
+
+
+class Costs:
+    """The steps of one run, by name.
+
+    Parameters
+    ----------
+    path : Path
+    run : str
+        The manifest's digest: what another run cost is not believed.
+    """
+
+    def __init__(self, path: Path, run: str) -> None:
+        self._path = path
+        self._run = run
+        self._steps: dict[str, Step] = {}
+        self._open: str | None = None
+        self._before = Step()
+        self.finished = 0
+        with suppress(OSError, ValueError, TypeError, KeyError, AttributeError):
+            self._read(unsealed(path.read_text(encoding="utf-8")))
+
+    @classmethod
+    def of(cls, run_dir: Path) -> Self:
+        """What is known of a planned run."""
+        paths = RunPaths(run_dir)
+        return cls(paths.costs, Manifest.load(paths.manifest).digest)
+
+    def _read(self, document: dict[str, Any]) -> None:
+        if document["schema"] != SCHEMA or document["run"] != self._run:
+            return
+        self.finished = int(document["finished"])
+        self._open = None if document["open"] is None else str(document["open"])
+        for name, step in document["steps"].items():
+            found = Step(**step)
+            times = [time_s for time_s in (found.took_s, found.cut_after_s) if time_s is not None]
+            if all(math.isfinite(time_s) and time_s >= 0 for time_s in times) and found.cuts >= 0:
+                self._steps[name] = found
+
+    def needs_s(self, step: str) -> float:
+        """Seconds that *step* will take at least; 0 if nothing is known of it."""
+        return self._steps.get(step, Step()).needs_s
+
+    @property
+    def open_step(self) -> str | None:
+        """The step that an earlier session began and did not end."""
+        return self._open
+
+    @contextmanager
+    def measured(
+        self, step: str, window: Window, *, in_blocks: bool = False, has_gone_on: bool = False
+    ) -> Iterator[None]:
+        """Do *step*, and note what it took.
+
+        Parameters
+        ----------
+        step : str
+        window : Window
+        in_blocks : bool
+            Whether a part of it is kept as well: then it is begun in any window.
+        has_gone_on : bool
+            Whether this window achieved something already: then it is not refused but over.
+
+        Raises
+        ------
+        WindowTooShortError
+            If the window is known not to hold it; then it is not begun.
+        WindowClosedError
+            The same, where the window has achieved something.
+        """
+        if window.remaining_s <= 0:
+            raise closed(step, window)
+        if not in_blocks:
+            try:
+                refuse_if_too_short(step, self.needs_s(step), window)
+            except WindowTooShortError as error:
+                if has_gone_on:
+                    raise closed(step, window) from error
+                raise
+        self._begin(step, window)
+        began_s = time.monotonic()
+        try:
+            yield
+        except BaseException:
+            # It ended in good order, with an error or by a signal: that says nothing of the time.
+            self._end(step, self._before)
+            raise
+        self._count()
+        self._end(step, Step(took_s=round(time.monotonic() - began_s, 3)))
+
+    def advance(self) -> None:
+        """Count a part of a step that was kept."""
+        self._count()
+        self._write()
+
+    def _count(self) -> None:
+        self.finished += 1
+        ATTEMPTS.progressed()
+
+    def _begin(self, step: str, window: Window) -> None:
+        known = self._steps.get(step, Step())
+        self._before = known
+        if math.isfinite(window.remaining_s):
+            # What the next session will read if this one is cut.
+            given_s = round(max(window.remaining_s, known.cut_after_s), 3)
+            self._steps[step] = replace(known, cut_after_s=given_s, cuts=known.cuts + 1)
+        self._open = step
+        self._write()
+
+    def _end(self, step: str, known: Step) -> None:
+        self._steps[step] = known
+        self._open = None
+        self._write()
+
+    def _write(self) -> None:
+        document = {
+            "schema": SCHEMA,
+            "run": self._run,
+            "finished": self.finished,
+            "open": self._open,
+            "steps": {name: asdict(step) for name, step in self._steps.items()},
+        }
+        with suppress(OSError, StorageError):
+            self._path.parent.mkdir(exist_ok=True)
+            durable.write_hint(self._path, sealed(document).encode())
+
+
+def refuse_if_too_short(step: str, needs_s: float, window: Window) -> None:
+    """Refuse to begin what the window cannot hold.
+
+    Raises
+    ------
+    WindowTooShortError
+        With the window that would do.
+    """
+    if MARGIN * needs_s <= window.remaining_s:
+        return
+    enough_s = math.ceil(1.2 * (window.elapsed_s + MARGIN * needs_s))
+    raise WindowTooShortError(
+        f"the step `{step}` does not fit the window of {format_duration(window.budget_s or 0)}",
+        why=f"it takes {format_duration(needs_s)}, and {format_duration(window.elapsed_s)} of the "
+        "window are used up",
+        do=f"use --window {enough_s}s or more; what is done so far is kept",
+        enough_s=enough_s,
+    )
+
+
+def closed(step: str, window: Window) -> WindowClosedError:
+    """Say that a window ends before *step*."""
+    return WindowClosedError(
+        f"the window of {format_duration(window.budget_s or 0)} closed before the step `{step}`",
+        why="every chunk is there; what was assembled and measured so far is kept",
+        do="run the same command again",
+    )
+
+
+def progress_of(path: Path) -> int:
+    """Count the steps that were finished so far, for who asks whether windows get anywhere."""
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        return int(json.loads(path.read_text(encoding="utf-8"))["finished"])
+    return 0

@@ -1,0 +1,57 @@
+"""Are results those that would be made now? Told without making them.
+
+Each list of checksums says what its files were made from. Files that have the size, inode and times
+of when they were last read whole are not read again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from ptyrun import __version__
+from ptyrun.config import Presentation
+from ptyrun.engine import checksums
+from ptyrun.engine.manifest import Manifest
+from ptyrun.engine.progress import Progress
+from ptyrun.errors import InputError
+from ptyrun.paths import RunPaths
+from ptyrun.stages.fingerprints import Fingerprints
+from ptyrun.stages.kept import key_of
+
+
+def results_made_from(manifest: Manifest, progress: Progress) -> str:
+    """Digest all that the files of ``finalize`` depend on."""
+    stored = {
+        name: hashlib.sha256(arm.lengths.tobytes() + arm.crcs.tobytes()).hexdigest()
+        for name, arm in progress.arms.items()
+    }
+    presentation = Presentation.from_facts(manifest.sources).facts()
+    return key_of([__version__, manifest.digest, presentation, stored])
+
+
+def report_made_from(manifest: Manifest, progress: Progress, paths: RunPaths) -> str:
+    """Digest all that the files of ``report`` depend on: results, history and names."""
+    results = (paths.root / checksums.NAME).read_bytes() if paths.results.exists() else b""
+    commits = {name: arm.commits for name, arm in progress.arms.items()}
+    where = str(paths.root.resolve())
+    text = hashlib.sha256(results).hexdigest()
+    return key_of([__version__, text, dict(manifest.sources), commits, where])
+
+
+def is_current(folder: Path, made_from: str, fingerprints: Fingerprints) -> bool:
+    """Whether *folder* holds what is made from just that, whole."""
+    if checksums.made_from(folder) != made_from:
+        return False
+    try:
+        listed = checksums.vouched(folder)
+        return all(fingerprints.of(folder / name) == digest for name, digest in listed.items())
+    except (InputError, ValueError):
+        return False
+
+
+def debug_files_are_there(manifest: Manifest) -> bool:
+    """Whether the files that were asked for outside of the run's folder are there."""
+    folder = Presentation.from_facts(manifest.sources).baseline_debug_dir
+    has_baseline = any(arm.name == "baseline" for arm in manifest.arms)
+    return folder is None or not has_baseline or (Path(folder) / "baseline_debug.npz").exists()

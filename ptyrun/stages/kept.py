@@ -1,0 +1,111 @@
+"""What did earlier windows finish of a long step, and can it be believed?
+
+Each step has one file in ``cache/steps/``, named after the step, a digest of all that it depends
+on, and the CRC of its bytes. None of it is needed: what is missing, damaged or of something else is
+made again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+import zipfile
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import google_crc32c
+import numpy as np
+from numpy.typing import NDArray
+
+from ptyrun.engine import durable
+from ptyrun.engine.manifest import canonical_json
+from ptyrun.errors import StorageError
+
+_ABOUT = "about"
+_PIECE_BYTES = 4 << 20
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a step found: plain JSON facts, and arrays by name."""
+
+    facts: Mapping[str, Any]
+    arrays: Mapping[str, NDArray[Any]]
+
+
+def key_of(depends_on: object) -> str:
+    """Digest plain JSON data: equal keys mean equal findings."""
+    return hashlib.sha256(canonical_json(depends_on).encode()).hexdigest()
+
+
+class Kept:
+    """A folder of findings."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def load(self, step: str, key: str) -> Finding | None:
+        """What *step* found from what *key* stands for; None if that is not known."""
+        for path in self.folder.glob(f"{step}.{key[:16]}.*.npz"):
+            with suppress(OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+                if not _is_whole(path):
+                    continue
+                with np.load(path, allow_pickle=False) as archive:
+                    arrays = {name: archive[name] for name in archive.files}
+                about = json.loads(str(arrays.pop(_ABOUT)))
+                if about["key"] == key:
+                    return Finding(about["facts"], arrays)
+        return None
+
+    def save(self, step: str, key: str, finding: Finding) -> None:
+        """Keep what *step* found, in place of what it found before, if the disk takes it."""
+        partial = self.folder / f"{step}.{secrets.token_hex(4)}{durable.PARTIAL}"
+        about = np.array(json.dumps({"key": key, "facts": finding.facts}))
+        old = self._files(step)
+        with suppress(OSError, StorageError):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            try:
+                with partial.open("xb") as file:
+                    np.savez(file, allow_pickle=False, **{_ABOUT: about}, **finding.arrays)
+                final = self.folder / f"{step}.{key[:16]}.{_crc(partial):08x}.npz"
+                durable.publish(partial, final)
+            finally:
+                partial.unlink(missing_ok=True)
+            for path in old:
+                if path != final:
+                    path.unlink(missing_ok=True)
+
+    def forget(self, step: str) -> None:
+        """Drop what *step* found."""
+        for path in self._files(step):
+            with suppress(OSError):
+                path.unlink()
+
+    def sweep(self) -> None:
+        """Drop what ended processes left half written; nobody else may be writing."""
+        for path in self.folder.glob(f"*{durable.PARTIAL}"):
+            with suppress(OSError):
+                path.unlink()
+
+    def damaged(self) -> list[Path]:
+        """Name the files whose bytes do not match the CRC in their names."""
+        return [path for path in sorted(self.folder.glob("*.npz")) if not _is_whole(path)]
+
+    def _files(self, step: str) -> list[Path]:
+        return list(self.folder.glob(f"{step}.*.npz"))
+
+
+def _is_whole(path: Path) -> bool:
+    return path.stem.endswith(f".{_crc(path):08x}")
+
+
+def _crc(path: Path) -> int:
+    crc = 0
+    with path.open("rb") as file:
+        while piece := file.read(_PIECE_BYTES):
+            crc = google_crc32c.extend(crc, piece)
+    return crc

@@ -1,0 +1,108 @@
+"""What was measured of one arm, in a form that a later window can take over?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ptyrun.config import Alignment, EvaluationOptions
+from ptyrun.engine.manifest import ArmPlan
+from ptyrun.ptycho.evaluation import Evaluation, evaluate, evaluate_upstream
+from ptyrun.ptycho.placement import Region
+from ptyrun.ptycho.registration import Shift
+from ptyrun.results import Metric
+from ptyrun.stages.kept import Finding
+from ptyrun.stages.sums import ArmObject
+
+Image = NDArray[np.complex64]
+
+
+@dataclass(frozen=True)
+class Measures:
+    """What :class:`~ptyrun.ptycho.evaluation.Evaluation` says, but for the curves behind it."""
+
+    metrics: Mapping[str, Metric]
+    standard: Mapping[str, Metric]
+    shift: Shift | None
+    amplitude_frc: NDArray[np.float64]
+    phase_frc: NDArray[np.float64]
+    recon: Image
+    truth: Image
+    covered: NDArray[np.bool_]
+    region: Region
+    notes: tuple[str, ...]
+    pair: tuple[Image, Image]
+
+    @classmethod
+    def of(cls, found: Evaluation) -> Self:
+        """Take over what is written into the results."""
+        return cls(
+            metrics=found.metrics,
+            standard=found.standard,
+            shift=found.shift,
+            amplitude_frc=found.amplitude_frc,
+            phase_frc=found.phase_frc,
+            recon=found.recon,
+            truth=found.truth,
+            covered=found.covered,
+            region=found.region,
+            notes=found.notes,
+            pair=found.pair,
+        )
+
+    def finding(self) -> Finding:
+        """As it is kept for later windows."""
+        facts = {
+            "metrics": {name: asdict(metric) for name, metric in self.metrics.items()},
+            "standard": {name: asdict(metric) for name, metric in self.standard.items()},
+            "shift": None if self.shift is None else asdict(self.shift),
+            "region": self.region.as_tuple(),
+            "notes": self.notes,
+        }
+        arrays: dict[str, NDArray[Any]] = {
+            "amplitude_frc": self.amplitude_frc,
+            "phase_frc": self.phase_frc,
+            "recon": self.recon,
+            "truth": self.truth,
+            "covered": self.covered,
+        }
+        if self.pair[0] is not self.recon:
+            arrays["pair_recon"], arrays["pair_truth"] = self.pair
+        return Finding(facts, arrays)
+
+    @classmethod
+    def from_finding(cls, found: Finding) -> Self:
+        """Read back what :meth:`finding` gave."""
+        facts, arrays = found.facts, found.arrays
+        recon, truth = arrays["recon"], arrays["truth"]
+        return cls(
+            metrics={name: Metric(**metric) for name, metric in facts["metrics"].items()},
+            standard={name: Metric(**metric) for name, metric in facts["standard"].items()},
+            shift=None if facts["shift"] is None else Shift(**facts["shift"]),
+            amplitude_frc=arrays["amplitude_frc"],
+            phase_frc=arrays["phase_frc"],
+            recon=recon,
+            truth=truth,
+            covered=arrays["covered"],
+            region=Region(*facts["region"]),
+            notes=tuple(facts["notes"]),
+            pair=(arrays.get("pair_recon", recon), arrays.get("pair_truth", truth)),
+        )
+
+
+def measure(
+    plan: ArmPlan, arm: ArmObject, truth: Image, region: Region, options: EvaluationOptions
+) -> Measures:
+    """Measure an arm's object against the ground truth."""
+    registered = options.registration.reaches(plan.kind)
+    if options.alignment is Alignment.UPSTREAM:
+        return Measures.of(
+            evaluate_upstream(arm.canvas, truth, region, options, registered=registered)
+        )
+    return Measures.of(
+        evaluate(arm.image, truth, arm.coverage, options, region=region, registered=registered)
+    )

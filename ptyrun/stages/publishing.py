@@ -1,0 +1,46 @@
+"""How do results take the place of earlier ones, and who puts them there?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+
+from ptyrun.engine import durable
+from ptyrun.engine.locks import Lock, exclude
+from ptyrun.engine.publication import Publication
+from ptyrun.engine.window import Window
+from ptyrun.paths import RunPaths
+from ptyrun.progress import Watcher
+from ptyrun.stages import artifacts
+
+
+def results(paths: RunPaths) -> Publication:
+    """What ``finalize`` makes, in the run's folder."""
+    return Publication(paths.unpublished, "results", paths.root, partial(artifacts.obsolete, paths))
+
+
+def report(paths: RunPaths) -> Publication:
+    """What ``report`` makes, in a folder of its own."""
+    return Publication(paths.unpublished, "report", paths.report)
+
+
+@contextmanager
+def alone(paths: RunPaths, watcher: Watcher, window: Window | None = None) -> Iterator[None]:
+    """Make results with no other process doing so; others are waited for, within the window.
+
+    Raises
+    ------
+    BusyError, ClosedWhileWaitingError
+        As `exclude` does.
+    """
+    durable.make_folder(paths.claims)
+    window = window or Window()
+    with Lock(paths.claims / "finalize.lock", say=watcher.warn) as lock:
+        exclude(
+            lock,
+            "makes this run's results",
+            is_closing=lambda: window.remaining_s <= 0,
+            note=watcher.note,
+        )
+        yield

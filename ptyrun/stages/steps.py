@@ -1,0 +1,101 @@
+"""Which steps make results, and which of them did earlier windows finish?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from ptyrun.engine.costs import Costs
+from ptyrun.engine.manifest import Manifest
+from ptyrun.engine.window import Window
+from ptyrun.errors import WindowClosedError
+from ptyrun.paths import RunPaths
+from ptyrun.stages.kept import Finding, Kept
+
+
+class Findable(Protocol):
+    """What can be kept."""
+
+    def finding(self) -> Finding:
+        """As it is kept."""
+
+
+T = TypeVar("T", bound=Findable)
+
+
+class Steps:
+    """The steps of one call: what earlier windows finished is taken over, the rest is measured."""
+
+    def __init__(self, kept: Kept, costs: Costs, window: Window, *, keeps: bool) -> None:
+        self.kept = kept
+        self._costs = costs
+        self._window = window
+        self._keeps = keeps
+        self._begun_with = costs.finished
+
+    @classmethod
+    def of(cls, paths: RunPaths, manifest: Manifest, window: Window, *, keeps: bool) -> Steps:
+        """Open what earlier windows of a run left; nobody else may be at this."""
+        kept = Kept(paths.steps)
+        kept.sweep()
+        return cls(kept, Costs(paths.costs, manifest.digest), window, keeps=keeps)
+
+    def measured(self, step: str, *, in_blocks: bool = False) -> AbstractContextManager[None]:
+        """Do an indivisible *step* if the window holds it."""
+        return self._costs.measured(
+            step, self._window, in_blocks=in_blocks, has_gone_on=self.has_gone_on
+        )
+
+    @property
+    def has_gone_on(self) -> bool:
+        """Whether this window has finished anything that the next one need not do again."""
+        return self._costs.finished > self._begun_with
+
+    def taken(
+        self,
+        step: str,
+        key: str,
+        restore: Callable[[Finding], T],
+        do: Callable[[], T],
+        *,
+        in_blocks: bool = False,
+    ) -> T:
+        """What *step* finds: as it is kept, else as *do* finds it, which is then kept."""
+        name = step.replace(" ", "-")
+        found = self.kept.load(name, key) if self._keeps else None
+        if found is not None:
+            with suppress(KeyError, TypeError, ValueError):
+                return restore(found)
+        with self.measured(step, in_blocks=in_blocks):
+            fresh = do()
+            self.kept.save(name, key, fresh.finding())
+        return fresh
+
+    def checkpoint(self, is_kept: bool) -> None:
+        """Between blocks: end if the window is used up."""
+        if is_kept:
+            self._costs.advance()
+        if self._window.remaining_s <= 0:
+            raise WindowClosedError(
+                "the window closed while results were assembled",
+                why="every chunk is there; what was assembled so far is kept",
+                do="run the same command again",
+            )
+
+
+@dataclass(frozen=True)
+class Texts:
+    """A finding of words alone."""
+
+    texts: tuple[str, ...]
+
+    def finding(self) -> Finding:
+        """As it is kept."""
+        return Finding({"texts": self.texts}, {})
+
+    @classmethod
+    def of(cls, found: Finding) -> Texts:
+        """Read back what :meth:`finding` gave."""
+        return cls(tuple(found.facts["texts"]))

@@ -1,0 +1,191 @@
+"""What do patches add up to, block by block, so that a later window goes on where one ended?"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ptyrun.config import Alignment, EvaluationOptions
+from ptyrun.ptycho.stitching import Stitcher, central, reassemble_upstream
+from ptyrun.stages import gates
+from ptyrun.stages.gates import Hole
+from ptyrun.stages.index import ArmIndex
+from ptyrun.stages.kept import Finding
+
+# Sums are kept as often as that, and never so often that keeping takes a tenth of the time.
+BLOCK_S = 5.0
+_SHARE = 10
+
+
+@dataclass(frozen=True)
+class ArmObject:
+    """One arm's object on the object's own grid.
+
+    Attributes
+    ----------
+    image : ndarray of complex64, shape (H, W)
+        Zero where nothing lies.
+    coverage : ndarray of float64, shape (H, W)
+        Sum of the weights; 1 where a finished reconstruction lies.
+    n_groups : int
+        How many patches were laid.
+    hole : Hole, optional
+        Where patches that carry nothing leave a hole; None in a finished reconstruction.
+    figures : Figures
+        DIAGNOSTIC figures of all patches, or of the reconstruction.
+    canvas : ndarray of complex64, shape (h, w)
+        The object as upstream would stitch it; the image itself unless that was asked for.
+    computation_time_s : float, optional
+        What predicting, or reconstructing, took.
+    notes : tuple of str
+        What was assumed.
+    mismatch : str, optional
+        Why a finished reconstruction does not belong to the scan, if it does not.
+    """
+
+    image: NDArray[np.complex64]
+    coverage: NDArray[np.float64]
+    n_groups: int
+    figures: gates.Figures
+    canvas: NDArray[np.complex64]
+    computation_time_s: float | None
+    notes: tuple[str, ...] = ()
+    hole: Hole | None = None
+    mismatch: str | None = None
+
+    def finding(self) -> Finding:
+        """As it is kept for later windows."""
+        facts = {
+            "n_groups": self.n_groups,
+            "figures": asdict(self.figures),
+            "computation_time_s": self.computation_time_s,
+            "notes": self.notes,
+            "hole": None if self.hole is None else asdict(self.hole),
+            "mismatch": self.mismatch,
+        }
+        arrays: dict[str, NDArray[Any]] = {"image": self.image, "coverage": self.coverage}
+        if self.canvas is not self.image:
+            arrays["canvas"] = self.canvas
+        return Finding(facts, arrays)
+
+    @classmethod
+    def of(cls, found: Finding) -> Self:
+        """Read back what :meth:`finding` gave."""
+        facts, arrays = found.facts, found.arrays
+        hole = facts["hole"]
+        return cls(
+            image=arrays["image"],
+            coverage=arrays["coverage"],
+            n_groups=facts["n_groups"],
+            figures=gates.Figures(**facts["figures"]),
+            canvas=arrays.get("canvas", arrays["image"]),
+            computation_time_s=facts["computation_time_s"],
+            notes=tuple(facts["notes"]),
+            hole=None if hole is None else Hole(**hole),
+            mismatch=facts["mismatch"],
+        )
+
+
+class Sums:
+    """An arm's object, its DIAGNOSTIC figures and its holes as far as patches were added.
+
+    Patches are added in order and every sum runs patch by patch in double precision, so that no bit
+    depends on where it was interrupted.
+    """
+
+    def __init__(self, shape: tuple[int, int], options: EvaluationOptions, index: ArmIndex) -> None:
+        self._index = index
+        self._shape = shape
+        self._crop_px = options.stitch_crop_px
+        self._keeps_crops = options.alignment is Alignment.UPSTREAM
+        self._clear()
+
+    def _clear(self) -> None:
+        self.position = 0
+        self.stitcher = Stitcher(self._shape, self._crop_px)
+        self._tally = gates.Tally()
+        self._crops: list[NDArray[np.complex64]] = []
+        self._carries = np.zeros(len(self._index.centres_px), bool)
+
+    def add(self, rows: range, patches: NDArray[np.complex64]) -> None:
+        """Add the patches of the groups *rows*, the first of which is at `position`."""
+        part = slice(rows.start, rows.stop)
+        multiplicity = self._index.multiplicity[part]
+        self.stitcher.add(patches, self._index.centres_px[part], multiplicity)
+        self._tally.add(patches)
+        middle = central(patches, self._crop_px)
+        self._carries[part] = middle.any(axis=(1, 2))
+        if self._keeps_crops:
+            self._crops.append(np.repeat(middle, multiplicity, 0))
+        self.position = rows.stop
+
+    def finding(self) -> Finding:
+        """As they are kept for later windows."""
+        total, weight = self.stitcher.state
+        arrays: dict[str, NDArray[Any]] = {"sum": total, "weight": weight}
+        arrays |= {"tally": self._tally.state, "carries": self._carries}
+        if self._crops:
+            arrays["crops"] = np.concatenate(self._crops)
+        return Finding({"position": self.position}, arrays)
+
+    def resume(self, found: Finding | None) -> None:
+        """Go on from what :meth:`finding` gave; from the beginning where that does not fit."""
+        if found is None:
+            return
+        try:
+            arrays = found.arrays
+            self.stitcher.resume((arrays["sum"], arrays["weight"]))
+            self._tally.resume(arrays["tally"])
+            self._carries[...] = arrays["carries"]
+            self._crops = [arrays["crops"]] if self._keeps_crops else []
+            self.position = int(found.facts["position"])
+        except (KeyError, TypeError, ValueError):
+            self._clear()
+
+    def object(self, computation_time_s: float | None, *notes: str | None) -> ArmObject:
+        """What all patches together make."""
+        image, coverage = self.stitcher.result()
+        centres_px = self._index.centres_px
+        hole = Hole.left_by(self._carries, centres_px, self._shape, self._crop_px)
+        canvas = image
+        if self._crops:
+            offsets_px = np.repeat(centres_px, self._index.multiplicity, axis=0)
+            crops = np.concatenate(self._crops)
+            canvas, _ = reassemble_upstream(crops, offsets_px, self._crop_px)
+        return ArmObject(
+            image=image,
+            coverage=coverage,
+            n_groups=self._tally.n_items,
+            figures=self._tally.figures(),
+            canvas=canvas,
+            computation_time_s=computation_time_s,
+            notes=tuple(filter(None, [*notes, hole.note])),
+            hole=hole,
+        )
+
+
+class Pace:
+    """When are sums kept again? A clock that what keeping takes holds back."""
+
+    def __init__(self, every_s: float) -> None:
+        self._every_s = every_s
+        self._wait_s = every_s
+        self._last_s = time.monotonic()
+
+    def is_due(self) -> bool:
+        """Whether enough was added since the last time."""
+        return time.monotonic() - self._last_s >= self._wait_s
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Keep; the next time comes the later, the longer this takes."""
+        began_s = time.monotonic()
+        yield
+        self._last_s = time.monotonic()
+        self._wait_s = max(self._every_s, _SHARE * (self._last_s - began_s))

@@ -1,0 +1,107 @@
+"""Sums of patches that were interrupted, and what is kept of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from ptyrun.config import Alignment, EvaluationOptions
+from ptyrun.stages.index import ArmIndex
+from ptyrun.stages.kept import Finding, Kept, key_of
+from ptyrun.stages.sums import ArmObject, Sums
+
+SHAPE = (90, 80)
+N_GROUPS = 50
+
+
+def index() -> ArmIndex:
+    random = np.random.default_rng(2)
+    positions = random.uniform(20, 60, (N_GROUPS, 1, 2))
+    frames = np.arange(N_GROUPS, dtype=np.int64).reshape(-1, 1)
+    return ArmIndex(frames, positions, random.integers(1, 4, N_GROUPS), np.array([1.0]))
+
+
+def patches() -> NDArray[np.complex64]:
+    """Of very different sizes: any other order of adding them gives other bits."""
+    random = np.random.default_rng(3)
+    noise = random.normal(size=(2, N_GROUPS, 32, 32)) * 10 ** random.uniform(
+        -6, 6, (N_GROUPS, 1, 1)
+    )
+    found: NDArray[np.complex64] = (noise[0] + 1j * noise[1]).astype(np.complex64)
+    found[7] = 0
+    return found
+
+
+def summed(folder: Path, alignment: Alignment, cuts: list[int]) -> Sums:
+    """Add all patches; at each cut begin afresh from what was kept."""
+    options = EvaluationOptions(alignment=alignment)
+    kept, key = Kept(folder), key_of("these")
+    sums = Sums(SHAPE, options, index())
+    for start, stop in zip([0, *cuts], [*cuts, N_GROUPS], strict=True):
+        assert sums.position == start
+        sums.add(range(start, stop), patches()[start:stop])
+        kept.save("sums", key, sums.finding())
+        sums = Sums(SHAPE, options, index())
+        sums.resume(kept.load("sums", key))
+    return sums
+
+
+@pytest.mark.parametrize("alignment", Alignment)
+@pytest.mark.parametrize("cuts", [[1], [8, 9, 31], list(range(1, N_GROUPS))])
+def test_sums_that_were_interrupted_are_the_same_to_the_last_bit(
+    tmp_path: Path, alignment: Alignment, cuts: list[int]
+) -> None:
+    whole, parts = summed(tmp_path / "1", alignment, []), summed(tmp_path / "2", alignment, cuts)
+    for one, other in zip(whole.stitcher.sums(), parts.stitcher.sums(), strict=True):
+        assert one.dtype.itemsize >= 8
+        assert one.tobytes() == other.tobytes()
+    first, second = whole.object(1.0, "note", None), parts.object(1.0, "note", None)
+    assert first.figures == second.figures
+    assert (first.hole, first.notes, first.n_groups) == (second.hole, second.notes, N_GROUPS)
+    assert first.canvas.tobytes() == second.canvas.tobytes()
+
+
+def test_sums_of_another_object_are_not_gone_on_from(tmp_path: Path) -> None:
+    found = summed(tmp_path, Alignment.EXACT, [10]).finding()
+    other = Sums((91, 80), EvaluationOptions(), index())
+    other.resume(found)
+    assert other.position == 0
+    assert not other.stitcher.sums()[1].any()
+
+
+def test_an_object_is_read_back_as_it_was_kept(tmp_path: Path) -> None:
+    kept = Kept(tmp_path)
+    arm = summed(tmp_path / "sums", Alignment.UPSTREAM, []).object(2.5, "a note")
+    kept.save("object", key_of(1), arm.finding())
+    found = kept.load("object", key_of(1))
+    assert found is not None
+    again = ArmObject.of(found)
+    assert again.finding().facts == arm.finding().facts
+    for name, array in arm.finding().arrays.items():
+        assert again.finding().arrays[name].tobytes() == array.tobytes()
+
+
+def test_what_is_kept_is_believed_only_if_it_is_whole_and_of_the_same(tmp_path: Path) -> None:
+    kept = Kept(tmp_path)
+    finding = Finding({"a": 1}, {"x": np.arange(1000)})
+    kept.save("step", key_of("this"), finding)
+    assert kept.load("step", key_of("that")) is None
+    (path,) = tmp_path.iterdir()
+    text = bytearray(path.read_bytes())
+    text[len(text) // 2] ^= 4
+    path.write_bytes(text)
+    assert kept.load("step", key_of("this")) is None
+    assert kept.damaged() == [path]
+    kept.save("step", key_of("this"), finding)
+    assert kept.load("step", key_of("this")) is not None
+    assert kept.damaged() == []
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_what_cannot_be_kept_ends_nothing(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    Kept(tmp_path / "file").save("step", key_of(1), Finding({}, {}))
+    assert Kept(tmp_path / "file").load("step", key_of(1)) is None

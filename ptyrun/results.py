@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -86,6 +86,24 @@ class Results:
         shares = self.covered_shares
         return not shares or shares[-1] - shares[0] <= SAME_PIXELS
 
+    def summary_lines(self) -> list[str]:
+        """What was found, one line for each arm.
+
+        Coverage and size of what was measured; SSIM of amplitude and phase, and the coherence of
+        the fields, where there is a ground truth; why an arm does not
+        belong to the scan. Without a ground truth, the coherence of each pair besides.
+        """
+        _, _, height, width = self.evaluated_region_px
+        lines = [
+            f"{arm.label}: {', '.join(_summary(arm, f'{height} x {width} px'))}"
+            for arm in self.arms.values()
+        ]
+        for pair in self.pairs:
+            value = pair.standard.get("coherence", Metric()).value
+            if value is not None:
+                lines.append(f"{' against '.join(self.labels_of(pair))}: coherence {value:.3f}")
+        return lines
+
     def to_json(self) -> str:
         """Canonical text; what is not finite becomes null, since JSON has no NaN."""
         document = {"schema": self.SCHEMA, **asdict(self)}
@@ -123,6 +141,23 @@ class Results:
     def load(cls, path: Path) -> Self:
         """Read a file that :meth:`to_json` wrote."""
         return cls.from_json(path.read_text(encoding="utf-8"))
+
+
+def _summary(arm: ArmResult, region: str) -> Iterator[str]:
+    if arm.covered_share is not None:
+        yield f"{arm.covered_share:.0%} of {region} covered"
+    elif arm.n_groups:
+        yield f"{arm.n_groups} groups over {region}"
+    else:
+        yield f"over {region}"
+    ssim = arm.standard.get("ssim", Metric())
+    if ssim.amplitude is not None and ssim.phase is not None:
+        yield f"SSIM {ssim.amplitude:.3f} (amplitude), {ssim.phase:.3f} (phase)"
+    coherence = arm.standard.get("coherence", Metric()).value
+    if coherence is not None:
+        yield f"coherence {coherence:.3f}"
+    if arm.mismatch:
+        yield f"DOES NOT BELONG TO THIS SCAN: {arm.mismatch}"
 
 
 def _metrics(document: Mapping[str, Any]) -> dict[str, Metric]:

@@ -32,7 +32,7 @@ from ptyrun.ptycho.stitching import object_shape
 from ptyrun.stages import gates
 from ptyrun.stages.index import ArmIndex
 from ptyrun.stages.kept import Kept, key_of
-from ptyrun.stages.sums import BLOCK_S, ArmObject, Pace, Sums
+from ptyrun.stages.sums import ArmObject, Pace, Sums
 
 
 def open_planned_scan(manifest: Manifest, paths: RunPaths) -> Scan:
@@ -81,7 +81,6 @@ class Assembler:
     kept: Kept
     watcher: Watcher
     checkpoint: Callable[[bool], None] = lambda is_kept: None
-    every_s: float = BLOCK_S
 
     def key(self, plan: ArmPlan) -> str:
         """Digest everything that an arm's object depends on, the committed bytes included."""
@@ -132,7 +131,7 @@ class Assembler:
         sums.resume(self.kept.load(step, key))
         task = f"stitch {plan.label}"
         self.watcher.begin(task, total=plan.n_items, done=sums.position)
-        pace = Pace(self.every_s)
+        pace = Pace()
         for rows, patches in committed_patches(self.paths, plan, done, sums.position):
             sums.add(rows, patches)
             self.watcher.advance(task, len(rows))

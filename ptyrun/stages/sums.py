@@ -20,7 +20,7 @@ from ptyrun.stages.kept import Finding
 
 # Sums are kept as often as that, and never so often that keeping takes a tenth of the time.
 BLOCK_S = 5.0
-_SHARE = 10
+SHARE = 10
 
 
 @dataclass(frozen=True)
@@ -173,9 +173,8 @@ class Sums:
 class Pace:
     """When are sums kept again? A clock that what keeping takes holds back."""
 
-    def __init__(self, every_s: float) -> None:
-        self._every_s = every_s
-        self._wait_s = every_s
+    def __init__(self) -> None:
+        self._wait_s = BLOCK_S
         self._last_s = time.monotonic()
 
     def is_due(self) -> bool:
@@ -188,4 +187,4 @@ class Pace:
         began_s = time.monotonic()
         yield
         self._last_s = time.monotonic()
-        self._wait_s = max(self._every_s, _SHARE * (self._last_s - began_s))
+        self._wait_s = max(BLOCK_S, SHARE * (self._last_s - began_s))

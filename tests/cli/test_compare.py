@@ -270,7 +270,7 @@ def test_a_window_that_ends_with_the_last_chunk_leaves_the_results_to_the_next(
     first = compare(config, closed, work=whole)
     assert (first.stop, first.run.stop) == (ExitCode.INCOMPLETE, ExitCode.COMPLETE)
     assert not (tmp_path / "run/results.json").exists()
-    assert compare(config, closed, work=whole).stop is ExitCode.COMPLETE
+    assert compare(config, SessionOptions(), work=whole).stop is ExitCode.COMPLETE
     assert content(tmp_path / "run") == content(uninterrupted)
 
 

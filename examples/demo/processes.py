@@ -44,6 +44,8 @@ def program(
         if process.poll() is None:
             process.terminate()
         process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
 
 
 def end_all() -> None:

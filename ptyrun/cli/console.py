@@ -12,6 +12,7 @@ import click
 
 from ptyrun.durations import format_duration
 from ptyrun.errors import ExitCode
+from ptyrun.paths import RunPaths
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -124,7 +125,12 @@ class Console:
 
         click.echo(metrics_table(results))
         click.echo(_LEGEND if results.has_ground_truth else _LEGEND_OF_PAIRS)
-        click.echo(f"results in {run_dir}")
+        click.echo(f"results in {run_dir}\n")
+        for line in results.summary_lines():
+            click.echo(line)
+        page = RunPaths(run_dir).report / "index.html"
+        if page.exists():
+            click.echo(f"report page: {page}")
 
     def results_are_left(self) -> None:
         """Say on stdout that every chunk is there, and nothing else yet."""

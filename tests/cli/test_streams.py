@@ -165,3 +165,18 @@ def test_what_an_encoding_lacks_is_escaped() -> None:
         words.write(text)
         words.flush()
         assert words.buffer.getvalue() == expected  # type: ignore[attr-defined]
+
+
+def test_a_comparison_ends_with_a_line_for_each_arm_and_the_report_page(
+    inputs: Inputs, tmp_path: Path
+) -> None:
+    run_dir = tmp_path / "run"
+    for _ in range(2):
+        done = shell(f"{PTYRUN} {shlex.join(inputs.words(run_dir))}")
+        assert done.returncode == 0, done.stderr
+        arm, page = done.stdout.decode().splitlines()[-2:]
+        assert arm.startswith("PtyChi: 100% of ")
+        assert "SSIM" in arm
+        assert page == f"report page: {run_dir / 'report/index.html'}"
+    found = shell(f"{PTYRUN} verify {shlex.quote(str(run_dir))}")
+    assert found.stdout.decode() == "whole: 0 chunks of 0 arms, level full\n"

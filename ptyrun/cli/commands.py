@@ -26,6 +26,7 @@ COMMANDS = {
     "finalize": "Assemble objects, metrics and pictures from the committed chunks.",
     "report": "Write a page that a person can read.",
     "export": "Write a finished run's results into one CSV, NPZ or HDF5 file.",
+    "prune": "Delete the patches of a finished run; keep its results, which can still be verified.",
     "start": "Work on a run in the background, tracked, until it is complete.",
     "wait": "Wait for the background session to end, with its exit code.",
     "stop": "End the background session; leave nothing of it running.",

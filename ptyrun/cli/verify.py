@@ -39,6 +39,8 @@ def command(ctx: click.Context, /, run_dir: Path, level: str, repair: bool) -> N
         click.echo(f"foreign: {name}: it is not ptyrun's, and stays as it is")
     if not verdict.damages:
         click.echo(f"whole: {verdict.n_chunks} chunks of {verdict.n_arms} arms, level {level}")
+    if verdict.n_pruned and not verdict.damages:
+        click.echo(f"pruned: {verdict.n_pruned} chunks were deleted once the results were made")
     if repair and verdict.damages and not verdict.beyond_repair:
         click.echo("repaired: the next `ptyrun run` computes what is missing")
         if any(damage.kind is Kind.RESULT for damage in verdict.damages):

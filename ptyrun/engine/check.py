@@ -131,12 +131,14 @@ def verify(
         *_index_damages(paths, manifest),
         *_foreign_chunks(paths, ledger),
     ]
-    total = ledger.progress.chunks_committed
+    progress_of = ledger.progress.arms.values()
+    total = sum(arm.chunks_committed - arm.chunks_pruned for arm in progress_of)
     looked_at = 0
     for arm in ledger.progress.arms.values():
         found = list(size_damages(paths, arm))
         gone = {damage.chunk for damage in found}
-        whole = [c for c, done in enumerate(arm.committed) if done and c not in gone]
+        kept = [c for c, done in enumerate(arm.committed) if done and not arm.lacks_on_purpose(c)]
+        whole = [chunk for chunk in kept if chunk not in gone]
         if level is not Level.FULL:
             few = SAMPLE_CHUNKS if level is Level.SAMPLE else 0
             whole = sorted(random.Random(seed).sample(whole, min(few, len(whole))))
@@ -158,7 +160,7 @@ def size_damages(paths: RunPaths, arm: ArmProgress) -> Iterator[Damage]:
     sizes = _sizes(paths.arrays / patches_path(arm.plan.name))
     before, after = chunk_key(arm.plan, 0).rsplit("/", 1)[1].split("0", 1)
     for chunk, committed in enumerate(arm.committed):
-        if not committed:
+        if not committed or arm.lacks_on_purpose(chunk):
             continue
         size = sizes.get(f"{before}{chunk}{after}")
         if size is None:

@@ -20,6 +20,7 @@ from ptyrun.engine.records import (
     Failed,
     Forgotten,
     Halved,
+    Pruned,
     Record,
     Reused,
     Started,
@@ -69,6 +70,7 @@ class ArmProgress:
         self.failures: dict[int, list[Failed]] = {}
         self.open_starts: dict[int, dict[str, Started]] = {}  # chunk -> session -> its start
         self.reused = 0  # chunks that were copied from other runs
+        self.pruned_generation = -1  # commits up to this one are given up
         self.commits = 0  # lines, duplicates included
 
     def apply(self, session: str, record: Record) -> None:
@@ -90,6 +92,9 @@ class ArmProgress:
             case Reused():
                 if record.fingerprint == self.plan.fingerprint:
                     self.reused += record.chunks
+            case Pruned():
+                if record.fingerprint == self.plan.fingerprint:
+                    self.pruned_generation = max(self.pruned_generation, record.generation)
             case Halved():
                 if record.fingerprint == self.plan.fingerprint:
                     self.halvings.append(record)
@@ -143,6 +148,24 @@ class ArmProgress:
         """Drop the open starts of a session that ended in good order."""
         for chunk in [c for c, sessions in self.open_starts.items() if session in sessions]:
             self._end_start(session, chunk)
+
+    def lacks_on_purpose(self, chunk: int) -> bool:
+        """Tell whether a chunk counts as done although its file may be gone: it was given up."""
+        if not self.committed[chunk] or self.pruned_generation < 0:
+            return False
+        return self.generations.get(chunk, 0) <= self.pruned_generation
+
+    @property
+    def chunks_pruned(self) -> int:
+        """How many chunks were given up."""
+        if self.pruned_generation < 0:
+            return 0
+        return sum(map(self.lacks_on_purpose, range(self.plan.n_chunks)))
+
+    @property
+    def is_pruned(self) -> bool:
+        """Whether all that there was is given up."""
+        return 0 < self.plan.n_chunks == self.chunks_pruned
 
     def next_generation(self, chunk: int) -> int:
         """Return the generation that a commit of *chunk* must have now to count."""

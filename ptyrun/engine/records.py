@@ -120,6 +120,16 @@ class Reused:
 
 
 @dataclass(frozen=True, slots=True)
+class Pruned:
+    """Commits of an arm up to *generation*, *chunks* of them, are given up: their files may go."""
+
+    arm: str
+    fingerprint: str
+    generation: int
+    chunks: int
+
+
+@dataclass(frozen=True, slots=True)
 class Failed:
     """A chunk's attempt ended in an error."""
 
@@ -173,6 +183,7 @@ Record = (
     | Started
     | Committed
     | Reused
+    | Pruned
     | Failed
     | Forgotten
     | Disregarded
@@ -186,6 +197,7 @@ _EVENTS: Final[dict[str, type[Any]]] = {
     "start": Started,
     "commit": Committed,
     "reuse": Reused,
+    "prune": Pruned,
     "fail": Failed,
     "forget": Forgotten,
     "disregard": Disregarded,

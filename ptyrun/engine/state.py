@@ -124,6 +124,7 @@ def _arm_document(arm: ArmProgress) -> dict[str, Any]:
         "fingerprint": arm.plan.fingerprint,
         "commits": arm.commits,
         "reused": arm.reused,
+        "pruned_generation": arm.pruned_generation,
         "generations": list(arm.generations.items()),
         "forgotten": list(arm.forgotten.items()),
         "rivals": [(chunk, sorted(rivals)) for chunk, rivals in arm.rivals.items()],
@@ -218,6 +219,7 @@ def _restored_arm(arm: ArmProgress, root: zarr.Group, document: Mapping[str, Any
     restored.crcs = array("I", columns["crc32c"].tobytes())
     restored.commits = document["commits"]
     restored.reused = document["reused"]
+    restored.pruned_generation = document["pruned_generation"]
     restored.generations = dict(document["generations"])
     restored.forgotten = dict(document["forgotten"])
     restored.rivals = {chunk: set(map(tuple, rivals)) for chunk, rivals in document["rivals"]}

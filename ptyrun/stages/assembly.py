@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ from ptyrun.engine.ledger import read_records
 from ptyrun.engine.manifest import ArmPlan, Manifest
 from ptyrun.engine.progress import ArmProgress, Progress
 from ptyrun.engine.records import Committed
-from ptyrun.errors import DamageError
+from ptyrun.errors import DamageError, PtyrunError
 from ptyrun.paths import RunPaths
 from ptyrun.progress import Watcher
 from ptyrun.ptycho import belonging
@@ -33,6 +34,10 @@ from ptyrun.stages import gates
 from ptyrun.stages.index import ArmIndex
 from ptyrun.stages.kept import Kept, key_of
 from ptyrun.stages.sums import ArmObject, Pace, Sums
+
+
+class PrunedError(PtyrunError):
+    """Patches are needed that were deleted on purpose."""
 
 
 def open_planned_scan(manifest: Manifest, paths: RunPaths) -> Scan:
@@ -164,6 +169,7 @@ def committed_patches(
     """
     if not plan.n_chunks:
         return
+    _require_kept(paths, done)
     array = open_patches(paths, plan)
     for chunk, is_committed in enumerate(done.committed):
         rows = plan.chunk_range(chunk)
@@ -175,6 +181,17 @@ def committed_patches(
                     do="`ptyrun verify RUN --repair`, then `ptyrun run RUN`",
                 )
             yield rows, np.asarray(array[rows.start : rows.stop])
+
+
+def _require_kept(paths: RunPaths, done: ArmProgress) -> None:
+    """Refuse patches that were given up: they would read as if nothing had been predicted."""
+    if done.chunks_pruned:
+        where = shlex.quote(str(paths.root))
+        raise PrunedError(
+            f"the patches of {done.plan.name} are needed, and were given up",
+            why="`ptyrun prune` deleted them once the results were made",
+            do=f"`ptyrun prune --undo {where}`, then `ptyrun run {where}`: they are computed again",
+        )
 
 
 def _seconds(paths: RunPaths, plan: ArmPlan) -> float:

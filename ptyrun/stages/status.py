@@ -44,6 +44,7 @@ class ArmStatus:
     failed: int
     groups_per_s: float | None
     chunks_reused: int = 0
+    chunks_pruned: int = 0
     notes: tuple[str, ...] = ()
 
 
@@ -134,12 +135,18 @@ def _arm(arm: ArmProgress, ledger: Ledger) -> ArmStatus:
         failed=sum(trouble.set_aside for trouble in _troubles(arm.plan.name, arm, ledger)),
         groups_per_s=1 / arm.item_s if arm.item_s else None,
         chunks_reused=arm.reused,
-        notes=tuple(filter(None, [batches.describe(arm), _reused(arm)])),
+        chunks_pruned=arm.chunks_pruned,
+        notes=tuple(filter(None, [batches.describe(arm), _reused(arm), _pruned(arm)])),
     )
 
 
 def _reused(arm: ArmProgress) -> str:
     return f"{arm.reused} chunks were taken over from another run" if arm.reused else ""
+
+
+def _pruned(arm: ArmProgress) -> str:
+    pruned = arm.chunks_pruned
+    return f"pruned: {pruned} chunks were deleted once the results were made" if pruned else ""
 
 
 def _troubles(name: str, arm: ArmProgress, ledger: Ledger) -> list[Trouble]:

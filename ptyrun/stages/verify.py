@@ -29,6 +29,7 @@ class Verdict:
     n_chunks: int = 0
     n_arms: int = 0
     strangers: tuple[str, ...] = ()
+    n_pruned: int = 0
 
 
 def verify(
@@ -81,8 +82,9 @@ def _verdict(paths: RunPaths, damages: list[Damage], beyond: list[Damage]) -> Ve
         return Verdict(tuple(damages), tuple(beyond), strangers=others)
     arms = Ledger.open(paths, Manifest.load(paths.manifest)).progress.arms.values()
     computed = [arm for arm in arms if arm.plan.n_chunks]
-    n_chunks = sum(arm.chunks_committed for arm in computed)
-    return Verdict((), (), n_chunks, len(computed), others)
+    n_pruned = sum(arm.chunks_pruned for arm in computed)
+    n_chunks = sum(arm.chunks_committed for arm in computed) - n_pruned
+    return Verdict((), (), n_chunks, len(computed), others, n_pruned)
 
 
 def _changed_inputs(paths: RunPaths, level: Level) -> list[Damage]:

@@ -1,0 +1,34 @@
+"""``ptyrun prune``: keep a finished run's results, and give back the space of its patches."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ptyrun.cli import options
+
+
+@click.command("prune")
+@options.run_folder
+@click.option(
+    "--undo",
+    is_flag=True,
+    help="Let the patches that were deleted be computed again by the next `ptyrun run`.",
+)
+def command(run_dir: Path, undo: bool) -> None:
+    """Delete the patches of RUN, which must be complete, finalized and whole; keep its results.
+
+    Objects, metrics, tables and pictures stay, and `verify` goes on checking them. Not to be had
+    any more: a preview, results with other options, chunks for --reuse.
+    """
+    from ptyrun.cli import console
+    from ptyrun.stages import prune
+
+    screen = console.Console()
+    if undo:
+        n_chunks = prune.undo(run_dir, screen)
+        click.echo(f"{n_chunks} chunks are to be computed again: go on with `ptyrun run {run_dir}`")
+        return
+    pruned = prune.prune(run_dir, screen)
+    click.echo(f"{pruned.n_chunks} chunks deleted, {pruned.size_bytes / 1e6:.1f} MB free")

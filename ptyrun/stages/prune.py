@@ -1,0 +1,159 @@
+"""What may be deleted of a finished run? Its patches: results are made, and can still be verified.
+
+The ledger says first that the patches are given up, then they go. A crash in between leaves some of
+them, which nobody misses or reads, and the next call deletes them.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import ptyrun
+from ptyrun.engine import check, durable, presence
+from ptyrun.engine.ledger import Ledger
+from ptyrun.engine.locks import Lock, exclude
+from ptyrun.engine.manifest import Manifest
+from ptyrun.engine.planning import PlanLock
+from ptyrun.engine.processes import Process
+from ptyrun.engine.progress import ArmProgress
+from ptyrun.engine.records import Closed, Forgotten, Pruned, Record
+from ptyrun.engine.store import chunk_key, patches_path
+from ptyrun.errors import DamageError, ExitCode, PtyrunError, UsageError
+from ptyrun.paths import RunPaths
+from ptyrun.progress import SILENT, Watcher
+from ptyrun.stages import leftovers
+from ptyrun.stages.finished import FinishedRun
+
+
+class NotFinishedError(PtyrunError):
+    """Chunks are missing whose results are not made yet."""
+
+    exit_code = ExitCode.INCOMPLETE
+
+
+@dataclass(frozen=True)
+class PrunedRun:
+    """How much was deleted."""
+
+    n_chunks: int
+    size_bytes: int
+
+
+def prune(run_dir: Path, watcher: Watcher = SILENT) -> PrunedRun:
+    """Delete the patches of a run whose results are made and whole.
+
+    Raises
+    ------
+    NotFinishedError
+        If chunks are missing.
+    InputError
+        If there are no results.
+    DamageError
+        If a chunk, a result or anything else that the run rests on is not as it was written.
+    BusyError
+        If a session works on the run.
+    """
+    with _alone(run_dir, watcher) as (paths, ledger):
+        _require_complete(paths, ledger)
+        FinishedRun.open(run_dir)
+        arms = [arm for arm in ledger.progress.arms.values() if arm.plan.n_chunks]
+        left = [arm for arm in arms if not arm.is_pruned]
+        if left:
+            _require_whole(paths, watcher)
+            _write_down(ledger, [_pruned(arm) for arm in left], "patches given up")
+        deleted = [size for arm in arms for size in _delete(paths, arm)]
+    return PrunedRun(len(deleted), sum(deleted))
+
+
+def undo(run_dir: Path, watcher: Watcher = SILENT) -> int:
+    """Let patches that were given up be computed again; return how many chunks.
+
+    Raises
+    ------
+    UsageError
+        If the run is not pruned.
+    BusyError
+        If a session works on it.
+    """
+    with _alone(run_dir, watcher) as (paths, ledger):
+        forgotten: list[Record] = [
+            Forgotten(name, chunk, arm.next_generation(chunk), "given up; to be computed again")
+            for name, arm in ledger.progress.arms.items()
+            for chunk in range(arm.plan.n_chunks)
+            if arm.lacks_on_purpose(chunk)
+        ]
+        if not forgotten:
+            raise UsageError(
+                f"{paths.root} is not pruned",
+                why="none of its patches was given up",
+                do="nothing: there is nothing to undo",
+            )
+        _write_down(ledger, forgotten, "patches to be computed again")
+    return len(forgotten)
+
+
+@contextmanager
+def _alone(run_dir: Path, watcher: Watcher) -> Iterator[tuple[RunPaths, Ledger]]:
+    """Hold a run while nobody plans it, works on it or assembles its results."""
+    paths = RunPaths(run_dir)
+    Manifest.load(paths.manifest)  # a mistyped path shall leave nothing behind
+    with (
+        PlanLock(paths, watcher),
+        Lock(paths.claims / "finalize.lock", say=watcher.warn) as finalizing,
+    ):
+        exclude(finalizing, "assembles this run's results", note=watcher.note)
+        presence.insist_on_nobody(paths, presence.PATIENCE_S, watcher)
+        yield paths, Ledger.open(paths, Manifest.load(paths.manifest))
+
+
+def _require_complete(paths: RunPaths, ledger: Ledger) -> None:
+    left = sum(arm.plan.n_chunks - arm.chunks_committed for arm in ledger.progress.arms.values())
+    if left:
+        raise NotFinishedError(
+            f"{left} chunks of {paths.root} are still missing",
+            why="patches are given up only once their results are made",
+            do=f"complete it with `ptyrun run {shlex.quote(str(paths.root))}`, then finalize",
+        )
+
+
+def _require_whole(paths: RunPaths, watcher: Watcher) -> None:
+    wrong = [*check.verify(paths), *leftovers.damages(paths, unpacked=False)]
+    wrong = [damage for damage in wrong if damage.kind not in check.HARMLESS]
+    for damage in wrong:
+        watcher.note(str(damage))
+    if wrong:
+        raise DamageError(
+            f"{len(wrong)} parts of the run are damaged: {wrong[0]}",
+            why="nothing is deleted that a repair may need",
+            do=f"`ptyrun verify --repair {shlex.quote(str(paths.root))}`, complete it, then prune",
+        )
+
+
+def _pruned(arm: ArmProgress) -> Pruned:
+    generation = max((arm.generations.get(c, 0) for c in range(arm.plan.n_chunks)), default=0)
+    return Pruned(arm.plan.name, arm.plan.fingerprint, generation, arm.plan.n_chunks)
+
+
+def _write_down(ledger: Ledger, records: Iterable[Record], reason: str) -> None:
+    process = Process.current()
+    session = ledger.begin(None, process, ptyrun.__version__)
+    session.append(list(records))
+    session.close(Closed(int(ExitCode.COMPLETE), reason, 0, process.age_s()))
+
+
+def _delete(paths: RunPaths, arm: ArmProgress) -> Iterator[int]:
+    """Delete an arm's chunks; give the size of each that was there."""
+    for chunk in range(arm.plan.n_chunks):
+        path = paths.arrays / chunk_key(arm.plan, chunk)
+        with durable.storage_errors(path):
+            try:
+                size_bytes = path.lstat().st_size
+                path.unlink()
+            except FileNotFoundError:
+                continue
+        yield size_bytes
+    durable.fsync_folder(paths.arrays / patches_path(arm.plan.name))

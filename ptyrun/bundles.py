@@ -17,7 +17,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from ptyrun.archives import MAX_WEIGHTS_BYTES, SafeArchive, require_hdf5
+from ptyrun.archives import MAX_WEIGHTS_BYTES, SafeArchive
 from ptyrun.errors import ModelError
 
 NETWORK = "diffraction_to_obj"
@@ -173,7 +173,6 @@ class BundleReader:
         with SafeArchive(data, f"{self.path.name}/{inner}") as keras_file:
             config = _json_object(keras_file.read("config.json"), f"{inner}/config.json")
             weights = keras_file.read("model.weights.h5", MAX_WEIGHTS_BYTES)
-        require_hdf5(weights, f"{self.path.name}/{inner}/model.weights.h5")
         return Bundle(NETWORK, self.parameters(), config, weights)
 
 

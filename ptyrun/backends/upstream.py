@@ -13,6 +13,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from ptyrun.archives import require_hdf5
 from ptyrun.backends.quiet_tensorflow import keras
 from ptyrun.backends.upstream_layers import LAYERS
 from ptyrun.bundles import Bundle, ForeignBundleError
@@ -62,6 +63,7 @@ def build(bundle: Bundle) -> keras.Model:
             why=_cause(error),
             do="get an intact copy of the bundle",
         ) from error
+    require_hdf5(bundle.weights_h5, "model.weights.h5")
     try:
         _load_weights(network, bundle.weights_h5)
     except (OSError, KeyError, RuntimeError, ValueError) as error:  # h5py's words for damage
@@ -138,22 +140,8 @@ def _values(file: h5py.File, name: str) -> dict[str, h5py.Dataset]:
     for part in name.split("/"):
         if not isinstance(group, h5py.Group) or part not in group.keys():  # noqa: SIM118
             return {}
-        group = _stored(group, part)
-    return {key: _stored(group, key) for key in group.keys()}  # noqa: SIM118
-
-
-def _stored(group: h5py.Group, key: str) -> Any:
-    """What a group itself holds: links, also to other files, are not followed."""
-    inside = isinstance(group.get(key, getlink=True), h5py.HardLink)
-    found = group[key] if inside else None
-    if isinstance(found, h5py.Dataset) and (found.is_virtual or found.external):
-        inside = False
-    if not inside:
-        raise _bad_weights(
-            f"{group.name}/{key} is no array of this file",
-            "it is a link, or a view, that leads somewhere else",
-        )
-    return found
+        group = group[part]
+    return {key: group[key] for key in group.keys()}  # noqa: SIM118
 
 
 def _groups(network: keras.Model) -> Iterator[tuple[keras.layers.Layer, str]]:

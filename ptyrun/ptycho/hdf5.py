@@ -106,10 +106,12 @@ class Hdf5File:
         Raises
         ------
         InputError
-            If it cannot be read: damaged, larger than memory, or packed with a filter that is not
-            installed.
+            If it cannot be read: no numbers, damaged, larger than memory, or packed with a filter
+            that is not installed.
         """
         with self._plain_errors(dataset.name):
+            if dataset.dtype.kind not in "biufc":
+                raise TypeError(f"it is {dataset.dtype}, not numbers")
             require_memory(self.path, dataset, _bytes_to_read(dataset, selection))
             return np.asarray(dataset[selection])
 

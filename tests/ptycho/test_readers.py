@@ -279,6 +279,8 @@ WRONG: dict[str, tuple[str, dict[str, object]]] = {
         "object", {"shape": (1 << 21, 1 << 21), "dtype": "c8", "chunks": (1 << 14, 1 << 14)},
     ),
     "an object of text": ("object", {"data": np.full((4, 4), b"x")}),
+    "an object of lists": ("object", {"shape": (4, 4), "dtype": h5py.vlen_dtype(np.float32)}),
+    "an object of links": ("object", {"shape": (4, 4), "dtype": h5py.ref_dtype}),
     "an object of nothing": ("object", {"data": h5py.Empty("c8")}),
     "an object without pixels": ("object", {"shape": (0, 5), "dtype": "c8"}),
     "positions without end": ("probe_position_x_m", {"shape": (MANY,), "dtype": "f8"}),

@@ -34,6 +34,7 @@ QUESTIONS = (
     "batches",
     "prediction",
     "comparison",
+    "windows",
 )
 
 

@@ -31,7 +31,9 @@ from ptyrun.progress import Watcher
 _CONNECT_S = 5
 _LOOK_S = 0.5
 _NO_WORKER_S = 60.0  # so long a cluster may be without any worker: they start, or are replaced
-_CLOSING_S = 5.0  # workers close their windows themselves; what began late is closed for them
+_LEAD_S = 1.0  # a worker hears late that it shall begin, and is heard late
+_CLOSING_S = 0.3  # workers close their windows themselves; what began late is closed for them
+_ASKED_S = 6.0  # after a signal, or an error here: until those that work have said how they ended
 _SAID_BYTES = 1 << 16
 _NOBODY = "no worker of the cluster has connected"
 
@@ -78,8 +80,8 @@ def work(run_dir: Path, session: SessionOptions, watcher: Watcher) -> Outcome:
     session = replace(session, shared_folder=True)
     window = Window(session.window_s)
     with (
-        _connected(str(session.dask)) as client,
-        Crew(run_dir, session, watcher) as crew,
+        _connected(str(session.dask), min(_CONNECT_S, max(_LOOK_S, window.remaining_s))) as client,
+        Crew(run_dir, session, watcher, _LEAD_S) as crew,
         Interrupts() as interrupts,
     ):
         members = _Members(client, crew, str(session.dask))
@@ -92,15 +94,15 @@ def work(run_dir: Path, session: SessionOptions, watcher: Watcher) -> Outcome:
                 time.sleep(_LOOK_S)
         except BaseException:
             with suppress(Exception):  # what went wrong before is what has to be told
-                members.cancel(_CLOSING_S)
+                members.cancel(_ASKED_S)
             raise
-        members.cancel()
+        members.cancel(_ASKED_S if interrupts.reason else 0.0)
         nobody = "" if members.any_began else interrupts.reason or _NOBODY
         return crew.outcome(interrupted=interrupts.reason is not None, nobody=nobody)
 
 
 @contextmanager
-def _connected(address: str) -> Iterator[Any]:
+def _connected(address: str, patience_s: float) -> Iterator[Any]:
     try:
         import distributed
     except ImportError as error:
@@ -113,7 +115,7 @@ def _connected(address: str) -> Iterator[Any]:
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     try:
         client = distributed.Client(  # type: ignore[no-untyped-call]
-            address, timeout=_CONNECT_S, set_as_default=False
+            address, timeout=patience_s, set_as_default=False
         )
     except (OSError, ValueError) as error:
         raise ClusterError(
@@ -210,8 +212,8 @@ class _Members:
         """Whether any worker was there to be sent for."""
         return bool(self._met)
 
-    def cancel(self, patience_s: float = _NO_WORKER_S) -> None:
-        """Close the windows of those that still work, and wait until they did."""
+    def cancel(self, patience_s: float) -> None:
+        """Close the windows of those that still work, and wait a while until they did."""
         if self._working:
             self._client.cancel([*self._working.values()])
             self._crew.await_closing(patience_s)

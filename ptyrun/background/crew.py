@@ -26,6 +26,7 @@ from ptyrun.paths import RunPaths
 from ptyrun.progress import Watcher, predicting
 
 _LOOK_S = 0.1
+LEAD_S = 0.3  # by so much a worker's window ends before that of the process that sums up
 _A_MOMENT_S = 0.01  # a window that is used up: its workers say so, and it counts as one
 
 
@@ -38,13 +39,16 @@ class Crew:
         Every worker's session quotes it.
     """
 
-    def __init__(self, run_dir: Path, session: SessionOptions, watcher: Watcher) -> None:
+    def __init__(
+        self, run_dir: Path, session: SessionOptions, watcher: Watcher, lead_s: float = LEAD_S
+    ) -> None:
         paths = RunPaths(run_dir.resolve())
         manifest = Manifest.load(paths.manifest)
         names = session.arms or [arm.name for arm in manifest.arms]
         self.name = secrets.token_hex(4)
         self._root = paths.root
         self._session = session
+        self._lead_s = lead_s
         self._watcher = watcher
         self._process = Process.current()
         self._ledger = Ledger.open(paths, manifest)
@@ -105,7 +109,7 @@ class Crew:
         arms = [plan.name for plan in self._plans[first:] + self._plans[:first]]
         told = replace(
             self._session,
-            window_s=budget_s and max(_A_MOMENT_S, round(budget_s - self._process.age_s(), 3)),
+            window_s=budget_s and max(_A_MOMENT_S, round(self._left_s(budget_s), 3)),
             max_chunks=quota and _share(quota, place, n_workers),
             arms=tuple(arms) or None,
             workers=1,
@@ -113,6 +117,9 @@ class Crew:
             crew=self.name,
         )
         return ["run", str(self._root), *told.words()]
+
+    def _left_s(self, budget_s: float) -> float:
+        return budget_s - self._process.age_s() - self._lead_s
 
     def lost(self, worker: str, how: str) -> None:
         """Say that a worker is gone without a word of its own."""
@@ -172,6 +179,7 @@ class Crew:
             ),
             eta_s=eta_s,
             interrupted=interrupted,
+            enough_s=self._enough_s(sessions) if not chunks_done and not interrupted else None,
         )
 
     def _stop(self, chunks_done: int, *, interrupted: bool) -> ExitCode:
@@ -195,6 +203,16 @@ class Crew:
             )
         return ExitCode.INCOMPLETE
 
+    @staticmethod
+    def _enough_s(sessions: Collection[SessionFile]) -> float | None:
+        """How long the window should have been, if nothing came of it for want of time."""
+        found = (session.closed.enough_s for session in sessions if session.closed)
+        return max((seconds for seconds in found if seconds is not None), default=None)
+
+    def _cut(self) -> bool:
+        """Whether sessions began that have not said how they ended."""
+        return any(session.closed is None for session in self._sessions())
+
     def _reason(self, stop: ExitCode, sessions: Collection[SessionFile], nobody: str) -> str:
         if stop is ExitCode.COMPLETE:
             return "all chunks are committed"
@@ -204,6 +222,8 @@ class Crew:
             return Counter(reasons).most_common(1)[0][0]
         if nobody:
             return nobody
+        if stop is ExitCode.INCOMPLETE and (ExitCode.INCOMPLETE in self._ends or self._cut()):
+            return "the window ended in the middle of the work"
         # Who asked for quiet did not see what they said; an error comes last.
         last = next(reversed(self._heard), "they said nothing")
         return f"its workers could not work: {last}"

@@ -27,7 +27,7 @@ KINDS = {
     "import": Slowness(imports_s={"numpy": 9.0}),
     "load": Slowness(load_s=9.0),
     "chunk": Slowness(batch_s=4.0),
-    "fsync": Slowness(fsync_s=1.5),
+    "fsync": Slowness(fsync_s=0.3),
     "finalize": Slowness(imports_s={"scipy.ndimage": 5.0, "matplotlib": 5.0}),
 }
 WINDOWS_PER_KIND = 8

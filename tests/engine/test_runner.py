@@ -119,6 +119,17 @@ def test_a_chunk_that_always_fails_is_set_aside_and_the_others_go_on(tmp_path: P
     assert (again.stop, again.chunks_done) == (ExitCode.FAILED, 0)
 
 
+@pytest.mark.parametrize("chunk_items", [6, 8, 24])
+def test_every_item_keeps_its_row_of_a_batch_wherever_sessions_are_cut(
+    tmp_path: Path, chunk_items: int
+) -> None:
+    manifest = planned(tmp_path, toy_manifest(96, chunk_items))
+    while toy_run(tmp_path, batch_items=16, max_chunks=1).stop is ExitCode.INCOMPLETE:
+        pass
+    assert decoded(tmp_path) == expected(manifest)
+    assert not [r for _, r in read_records(RunPaths(tmp_path)) if isinstance(r, Failed)]
+
+
 def test_one_bad_chunk_among_neighbours_is_found_by_trying_each_alone(tmp_path: Path) -> None:
     planned(tmp_path, toy_manifest())
     outcome = toy_run(tmp_path, batch_items=32, trouble=failing(2, 99))

@@ -8,18 +8,26 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
+from numpy.typing import NDArray
 
+from ptyrun.config import Fact
+from ptyrun.engine import arm_run
 from ptyrun.engine.ledger import Ledger, read_records
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.records import Closed
+from ptyrun.engine.runner import run
+from ptyrun.engine.window import Window
 from ptyrun.errors import ExitCode
 from ptyrun.host.signals import Interrupts
 from ptyrun.paths import RunPaths
 from tests.engine.children import spawn, work
-from tests.engine.toys import decoded, expected, planned, toy_manifest, toy_run
+from tests.engine.toys import ToyWork, decoded, expected, planned, toy_manifest, toy_run
 
 
 def committed(folder: Path) -> int:
@@ -78,6 +86,36 @@ def test_a_long_chunk_is_dropped_when_a_signal_comes(tmp_path: Path) -> None:
     child.join(10)
     assert child.exitcode == ExitCode.INCOMPLETE
     assert committed(tmp_path) == 0
+
+
+def test_what_was_computed_when_a_signal_came_is_committed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The signal comes in the second chunk, while the first one is judged; both are kept."""
+    monkeypatch.setattr(arm_run, "COMMIT_GRACE_S", 60.0, raising=False)
+    manifest = planned(tmp_path, toy_manifest(64, 8))
+    asked = threading.Event()
+
+    class Judged(ToyWork):
+        def check(self, items: range, outputs: NDArray[Any]) -> Mapping[str, Fact]:
+            asked.wait(60)
+            return super().check(items, outputs)
+
+    def trouble(items: range) -> None:
+        if items.start == 8:
+            os.kill(os.getpid(), signal.SIGTERM)
+            # Not before the session has heard it, and gone once around its loop.
+            threading.Timer(0.5, asked.set).start()
+
+    work = partial(Judged, batch_items=8, trouble=trouble)
+    outcome = run(tmp_path, manifest, work, window=Window())
+    assert outcome.stop is ExitCode.INCOMPLETE
+    done = opened(tmp_path).progress.arms["one"].committed
+    assert [chunk for chunk, yes in enumerate(done) if yes] == [0, 1]
+
+
+def opened(folder: Path) -> Ledger:
+    return Ledger.open(RunPaths(folder), Manifest.load(RunPaths(folder).manifest))
 
 
 def _ledger_text(folder: Path) -> str:

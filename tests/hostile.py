@@ -184,7 +184,7 @@ class Victim:
             env={**os.environ, **self.environment, "PYTHONPATH": path, "CUDA_VISIBLE_DEVICES": ""},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=300,
             check=False,
         )
 

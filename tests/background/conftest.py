@@ -88,7 +88,7 @@ class Bench:
             env=self.environment,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=300,
             check=False,
         )
 
@@ -101,7 +101,7 @@ class Bench:
             env={**self.environment, "RUN": str(self.run), "PYTHON": sys.executable},
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
             check=False,
         )
 
@@ -169,7 +169,7 @@ def on_tmpfs(run: Path, how: str) -> list[str]:
     return ["unshare", "--mount", "sh", "-c", ON_TMPFS, "sh", str(run), how]
 
 
-def until(is_so: Callable[[], object], patience_s: float = 60) -> None:
+def until(is_so: Callable[[], object], patience_s: float = 300) -> None:
     """Wait for something to become so."""
     deadline_s = time.monotonic() + patience_s
     while not is_so():

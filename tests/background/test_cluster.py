@@ -101,7 +101,7 @@ def test_a_lost_worker_costs_its_chunk_and_one_that_joins_works_along(
     cluster.worker()
     lost.kill()
     until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
-    said, complaints = client.communicate(timeout=90)
+    said, complaints = client.communicate(timeout=300)
     assert client.returncode == 0, complaints
     assert "complete" in said
     assert "is gone; what it committed is kept" in complaints
@@ -125,7 +125,7 @@ def test_workers_stop_when_whoever_sent_them_stops_or_dies(
     client = bench.begin("run", "--dask", cluster.address)
     until(bench.commits)
     client.send_signal(sent)
-    said, complaints = client.communicate(timeout=60)
+    said, complaints = client.communicate(timeout=300)
     if sent == signal.SIGTERM:
         assert client.returncode == ExitCode.INCOMPLETE, complaints
         assert "received SIGTERM" in said
@@ -159,7 +159,7 @@ def test_a_scheduler_that_dies_is_an_error_that_says_so_and_its_workers_stop(
     client = bench.begin("run", "--dask", cluster.address)
     until(bench.commits)
     cluster.kill_scheduler()
-    _, complaints = client.communicate(timeout=60)
+    _, complaints = client.communicate(timeout=300)
     assert client.returncode == ExitCode.FAILED, complaints
     assert f"the Dask scheduler at {cluster.address} is gone" in complaints
     assert "run the same command again" in complaints

@@ -33,7 +33,7 @@ def call(bench: Bench, folder: Path, *words: str) -> subprocess.CompletedProcess
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
 
@@ -79,7 +79,7 @@ def test_why_workers_could_not_work_is_said_also_to_who_asked_for_quiet(
         env={**environment, "PYTHONPATH": f"{tmp_path}:{environment['PYTHONPATH']}"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 1, done.stderr

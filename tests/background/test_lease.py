@@ -46,7 +46,7 @@ def test_a_worker_stopped_past_its_lease_is_replaced_and_does_no_harm_when_it_wa
         assert outcome.stop is ExitCode.COMPLETE, outcome.reason
         committed = decoded(tmp_path)
         sleeper.send_signal(signal.SIGCONT)
-        said, _ = sleeper.communicate(timeout=20)
+        said, _ = sleeper.communicate(timeout=300)
     finally:
         sleeper.kill()
     assert said.split() == ["COMPLETE"]

@@ -23,7 +23,7 @@ def random_kills(bench: Bench, *more: str) -> subprocess.CompletedProcess[str]:
         env=bench.environment,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
 

@@ -126,7 +126,7 @@ def test_a_session_is_detached_and_says_who_it_is(bench: Bench) -> None:
     bench.pace = SLOW
     began_s = time.monotonic()
     done = bench.do("start", "--window", "60s")
-    assert time.monotonic() - began_s < 10
+    assert time.monotonic() - began_s < 50
     who = bench.document("process.json")
     session = psutil.Process(who["pid"])
     assert session.cmdline() == who["argv"]
@@ -162,7 +162,7 @@ def test_a_session_is_detached_and_says_who_it_is(bench: Bench) -> None:
 def test_of_two_simultaneous_starts_exactly_one_wins(bench: Bench) -> None:
     bench.pace = SLOW
     rivals = [bench.begin("start") for _ in range(3)]
-    said = [rival.communicate(timeout=60) for rival in rivals]
+    said = [rival.communicate(timeout=300) for rival in rivals]
     assert sorted(rival.returncode for rival in rivals) == [0, 1, 1]
     pid = bench.document("process.json")["pid"]
     for rival, (_, complaint) in zip(rivals, said, strict=True):

@@ -30,7 +30,7 @@ def test_a_run_is_refused_or_waits_while_another_holds_its_device(
         assert patient.stderr is not None
         until(lambda: "waiting up to 50 s for the CPU" in patient.stderr.readline())
         assert bench.commits() == 0
-    _, said = patient.communicate(timeout=50)
+    _, said = patient.communicate(timeout=300)
     assert patient.returncode == 0, said
     assert bench.commits() == 6
     with hold_devices(tmp_path, 0, lock_cpu=True):
@@ -53,7 +53,7 @@ def test_the_wait_for_a_device_ends_with_the_window(bench: Bench, workers: str) 
     done = bench.do(
         "run", "--lock-cpu", "--device-wait", "50s", "--window", "4s", "--workers", workers
     )
-    assert time.monotonic() - began_s < 15
+    assert time.monotonic() - began_s < 45, "the device would have been waited for 50 s"
     assert done.returncode == ExitCode.INCOMPLETE, done.stderr
     assert "the window closed while the CPU was held by PID" in done.stdout
     assert "loading" not in done.stderr
@@ -69,8 +69,8 @@ def test_the_wait_for_a_device_ends_with_a_signal(bench: Bench, sent: int, worke
     until(lambda: "waiting up to 50 s for the CPU" in patient.stderr.readline())
     patient.send_signal(sent)
     began_s = time.monotonic()
-    said, complaints = patient.communicate(timeout=50)
-    assert time.monotonic() - began_s < 15
+    said, complaints = patient.communicate(timeout=300)
+    assert time.monotonic() - began_s < 45, "the device would have been waited for 50 s"
     assert patient.returncode == ExitCode.INCOMPLETE, complaints
     assert ("interrupted" if sent == signal.SIGINT else "received SIGTERM") in said
     assert "loading" not in complaints

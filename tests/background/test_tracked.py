@@ -87,7 +87,7 @@ def unshared(flags: Sequence[str], words: Sequence[str | Path], code: str = "") 
         input=code,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 0, done.stderr

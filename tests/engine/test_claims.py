@@ -33,7 +33,7 @@ def mine(tmp_path: Path, shared: bool) -> Claims:
 
 def held(folder: Path, shared: bool) -> ForkServerProcess:
     child = spawn(hold, folder, "theirs", range(3, 6), shared)
-    deadline_s = time.monotonic() + 20
+    deadline_s = time.monotonic() + 300
     while not (folder / "held").exists():
         assert time.monotonic() < deadline_s
         time.sleep(0.01)

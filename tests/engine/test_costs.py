@@ -82,7 +82,7 @@ def test_a_step_that_two_windows_cut_off_is_refused_to_a_third_of_that_length(
     for _ in range(2):
         Costs(path, "run")  # what one cut leaves is no proof: it may have been a kill
         child = spawn(cut, path, "measure", 30.0)
-        child.join(60)
+        child.join(300)
         assert child.exitcode == 75
     assert Costs(path, "run").open_step == "measure"
     with (

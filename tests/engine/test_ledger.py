@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -288,11 +287,9 @@ def test_ten_thousand_commits_load_quickly_and_without_numpy(tmp_path: Path) -> 
         "print(time.process_time() - began, ledger.progress.chunks_committed)\n"
         "assert not {'numpy', 'zarr', 'filelock'} & set(sys.modules), sorted(sys.modules)\n"
     )
-    began = time.monotonic()
     ran = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True
     )
     cpu_s, chunks = ran.stdout.split()
     assert int(chunks) == 10_000
     assert float(cpu_s) < 0.6, "0.12 s on a quiet machine"
-    assert time.monotonic() - began < 10

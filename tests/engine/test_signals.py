@@ -37,7 +37,7 @@ def committed(folder: Path) -> int:
 
 
 def wait_for_commits(folder: Path, count: int) -> None:
-    deadline_s = time.monotonic() + 30
+    deadline_s = time.monotonic() + 300
     while committed(folder) < count:
         assert time.monotonic() < deadline_s
         time.sleep(0.02)
@@ -66,7 +66,7 @@ def test_a_signal_closes_the_window_early_and_nothing_is_lost(
     wait_for_commits(tmp_path, 3)
     assert child.pid
     os.kill(child.pid, number)
-    child.join(10)
+    child.join(300)
     assert child.exitcode == ExitCode.INCOMPLETE
     (closed,) = last_words(tmp_path)
     assert (closed.reason, closed.exit_code) == (reason, ExitCode.INCOMPLETE)
@@ -77,13 +77,13 @@ def test_a_signal_closes_the_window_early_and_nothing_is_lost(
 def test_a_long_chunk_is_dropped_when_a_signal_comes(tmp_path: Path) -> None:
     planned(tmp_path, toy_manifest(1600, 800))
     child = spawn(work, tmp_path, batch_items=4, compute_s=0.2)  # 40 s for a chunk
-    deadline_s = time.monotonic() + 30
+    deadline_s = time.monotonic() + 300
     while '"event":"start"' not in _ledger_text(tmp_path):
         assert time.monotonic() < deadline_s
         time.sleep(0.02)
     assert child.pid
     os.kill(child.pid, signal.SIGTERM)
-    child.join(10)
+    child.join(300)
     assert child.exitcode == ExitCode.INCOMPLETE
     assert committed(tmp_path) == 0
 
@@ -126,7 +126,7 @@ def _ledger_text(folder: Path) -> str:
 def test_the_second_interrupt_leaves_at_once(tmp_path: Path) -> None:
     manifest = planned(tmp_path, toy_manifest(800, 400))
     child = spawn(work, tmp_path, batch_items=400, compute_s=30)
-    deadline_s = time.monotonic() + 30
+    deadline_s = time.monotonic() + 300
     while '"event":"start"' not in _ledger_text(tmp_path):
         assert time.monotonic() < deadline_s
         time.sleep(0.02)
@@ -135,9 +135,9 @@ def test_the_second_interrupt_leaves_at_once(tmp_path: Path) -> None:
     os.kill(child.pid, signal.SIGINT)
     time.sleep(0.3)
     os.kill(child.pid, signal.SIGINT)
-    child.join(10)
+    child.join(300)
     assert child.exitcode == -signal.SIGINT
-    assert time.monotonic() - began_s < 5
+    assert time.monotonic() - began_s < 25, "the chunk would have taken 30 s"
     assert toy_run(tmp_path, batch_items=400).stop is ExitCode.COMPLETE
     assert decoded(tmp_path) == expected(manifest)
 
@@ -169,7 +169,7 @@ def left(program: str, number: signal.Signals) -> tuple[int, str]:
         assert child.stdout is not None
         child.stdout.readline()
         child.send_signal(number)
-        _, said = child.communicate(timeout=30)
+        _, said = child.communicate(timeout=300)
     return child.returncode, said
 
 
@@ -210,14 +210,14 @@ def test_a_session_under_nohup_goes_on_ignoring_hangups() -> None:
         "    os.kill(os.getpid(), signal.SIGTERM)\n"
         "    assert interrupts.reason == 'received SIGTERM'\n"
     )
-    subprocess.run([sys.executable, "-c", program], check=True, timeout=30)
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=300)
 
 
 def test_handlers_are_put_back_after_a_session() -> None:
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     with Interrupts() as interrupts:
         os.kill(os.getpid(), signal.SIGTERM)
-        deadline_s = time.monotonic() + 5
+        deadline_s = time.monotonic() + 300
         while interrupts.reason is None and time.monotonic() < deadline_s:
             time.sleep(0.01)
         assert interrupts.reason == "received SIGTERM"
@@ -241,9 +241,9 @@ def test_a_stopped_worker_that_wakes_up_past_its_lease_does_no_harm(tmp_path: Pa
     assert sleeper.pid
     os.kill(sleeper.pid, signal.SIGSTOP)
     other = spawn(work, tmp_path, **options)
-    other.join(30)
+    other.join(300)
     assert other.exitcode == ExitCode.COMPLETE
     os.kill(sleeper.pid, signal.SIGCONT)
-    sleeper.join(30)
+    sleeper.join(300)
     assert sleeper.exitcode == ExitCode.COMPLETE
     assert decoded(tmp_path) == expected(manifest)

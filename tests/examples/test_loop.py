@@ -271,7 +271,7 @@ def test_a_loop_that_is_ended_closes_its_window_and_begins_no_other(
     try:
         wait_for(stage.folder / "sleeping")
         os.killpg(loop.pid, number) if number == signal.SIGINT else loop.send_signal(number)
-        assert loop.wait(timeout=20) == 75
+        assert loop.wait(timeout=300) == 75
         assert len(stage.calls()) == 1
         with pytest.raises(ProcessLookupError):  # not even a child of it is left
             os.killpg(loop.pid, 0)
@@ -295,7 +295,7 @@ def slurm_job(stage: Stage, number: signal.Signals) -> int:
     try:
         wait_for(stage.folder / "sleeping")
         job.send_signal(number)
-        return job.wait(timeout=20)
+        return job.wait(timeout=300)
     finally:
         end(job)
 
@@ -333,7 +333,7 @@ def test_a_slurm_job_that_was_cancelled_stays_so(stage: Stage) -> None:
     assert not (stage.folder / "requeued").exists()
 
 
-def wait_for(path: Path, patience_s: float = 20) -> None:
+def wait_for(path: Path, patience_s: float = 300) -> None:
     deadline = time.monotonic() + patience_s
     while not path.exists():
         assert time.monotonic() < deadline, f"{path.name} never came"

@@ -65,7 +65,7 @@ def test_who_was_asked_or_killed_was_no_short_window(
 ) -> None:
     for _ in range(3):
         child = subprocess.Popen(words(tmp_path, "100s"), env=slow)
-        deadline_s = time.monotonic() + 60
+        deadline_s = time.monotonic() + 300
         while not (tmp_path / "began").exists():
             assert time.monotonic() < deadline_s
             time.sleep(0.02)

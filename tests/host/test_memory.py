@@ -38,7 +38,7 @@ def test_large_chunks_wait_for_each_other_where_memory_is_short(tmp_path: Path) 
     chunk_bytes = large_chunks(tmp_path)
     # Room for two, with what judging them takes; an unbounded queue would want three or four.
     child = spawn(work_within, tmp_path, int(2.2 * chunk_bytes) + 16 * MIB, batch_items=16)
-    child.join(60)
+    child.join(300)
     assert child.exitcode == ExitCode.COMPLETE
     assert not verify(RunPaths(tmp_path))
 
@@ -47,7 +47,7 @@ def test_large_chunks_wait_for_each_other_where_memory_is_short(tmp_path: Path) 
 def test_a_chunk_that_does_not_fit_at_all_is_an_explained_end(tmp_path: Path) -> None:
     chunk_bytes = large_chunks(tmp_path)
     child = spawn(work_within, tmp_path, chunk_bytes, batch_items=16)  # threads want some, too
-    child.join(60)
+    child.join(300)
     assert child.exitcode == ExitCode.FAILED
     (closed,) = (r for _, r in read_records(RunPaths(tmp_path)) if isinstance(r, Closed))
     assert "1280 items of arm 'one' do not fit into memory" in closed.reason

@@ -246,7 +246,7 @@ def test_processes_may_fill_one_cache_at_once(tmp_path: Path) -> None:
     for worker in workers:
         worker.start()
     for worker in workers:
-        worker.join(60)
+        worker.join(300)
     assert [worker.exitcode for worker in workers] == [0] * 4
     assert not list(cache.glob(".*"))
 

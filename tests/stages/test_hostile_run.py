@@ -169,7 +169,7 @@ def test_a_file_of_a_run_that_is_none_is_neither_waited_for_nor_followed(
         place.symlink_to("/dev/zero")
     done = subprocess.run(  # one of its own, which may be waited for no longer than this
         [sys.executable, "-m", "ptyrun", "status", str(sent.root)],
-        capture_output=True, text=True, timeout=120, check=False,
+        capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     assert_refused(Finished(done.returncode, done.stdout, done.stderr), str(place))
 

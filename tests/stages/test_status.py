@@ -173,7 +173,7 @@ def test_watching_follows_a_run_until_it_is_complete(half_run: Path) -> None:
     first = json.loads(watcher.stdout.readline())
     assert (first["state"], first["chunks_committed"]) == ("incomplete", 4)
     assert ptyrun("run", str(half_run), *TRUST).returncode == 0
-    rest = [json.loads(line) for line in watcher.communicate(timeout=30)[0].splitlines()]
+    rest = [json.loads(line) for line in watcher.communicate(timeout=300)[0].splitlines()]
     assert watcher.returncode == 0
     counts = [document["chunks_committed"] for document in rest]
     assert counts == sorted(counts)

@@ -1,0 +1,92 @@
+"""How many faults were tried, and what went wrong in which?"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.faults.disk import Fault
+from tests.faults.trial import Laboratory, Verdict
+from tests.faults.works import Work
+
+Calls = Mapping[str, int]
+
+
+@dataclass
+class Sweep:
+    """The verdicts of many trials."""
+
+    verdicts: list[Verdict] = field(default_factory=list)
+
+    @classmethod
+    def nothing(cls) -> Sweep:
+        """Make an empty sum."""
+        return cls()
+
+    def __add__(self, other: Sweep) -> Sweep:
+        return Sweep([*self.verdicts, *other.verdicts])
+
+    @classmethod
+    def of(
+        cls, work: Work, folder: Path, side_by_side: int, choose: Callable[[Calls], list[Fault]]
+    ) -> Sweep:
+        """Try the faults that *choose* names on *work*, in as many processes."""
+        folder.mkdir()
+        children = []
+        for part in range(side_by_side):
+            if (pid := os.fork()) == 0:
+                _try_out(work, folder / str(part), choose, slice(part, None, side_by_side))
+            children.append(pid)
+        codes = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in children]
+        if any(codes):
+            sys.exit("without any fault, the work does not come to its end: see above")
+        found = [pickle.loads(path.read_bytes()) for path in sorted(folder.glob("*.verdicts"))]
+        return cls([verdict for part in found for verdict in part if verdict.happened])
+
+    @property
+    def is_bad(self) -> bool:
+        """Whether anything went wrong, or nothing was tried."""
+        return not self.verdicts or bool(self.complaints())
+
+    def complaints(self) -> list[str]:
+        """Every fault after which something was wrong, with what."""
+        return [
+            f"{verdict.fault}: {what}: {' | '.join(each).strip()}"
+            for verdict in sorted(self.verdicts, key=lambda verdict: verdict.fault)
+            for what, each in (
+                ("false claims", verdict.false_claims),
+                ("not explained", verdict.unexplained),
+                ("does not go on", verdict.wrong),
+                ("left over", verdict.left_over),
+            )
+            if each
+        ]
+
+    def __str__(self) -> str:
+        def count(name: str) -> int:
+            return sum(bool(getattr(verdict, name)) for verdict in self.verdicts)
+
+        return (
+            f"{len(self.verdicts)} faults, {count('false_claims')} false claims, "
+            f"{count('unexplained')} tracebacks or exits not explained, "
+            f"{count('wrong')} that do not go on, {count('left_over')} left-overs"
+        )
+
+
+def _try_out(work: Work, folder: Path, choose: Callable[[Calls], list[Fault]], part: slice) -> None:
+    code = 1
+    try:
+        laboratory = Laboratory(work, folder)
+        faults = choose(laboratory.prepare())[part]
+        verdicts = [laboratory.try_out(fault) for fault in faults]
+        folder.with_suffix(".verdicts").write_bytes(pickle.dumps(verdicts))
+        code = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(code)

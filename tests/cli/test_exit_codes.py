@@ -17,7 +17,7 @@ from ptyrun.cli import exit_codes
 from ptyrun.cli.commands import COMMANDS, cli
 from ptyrun.cli.main import RESUMABLE
 from ptyrun.errors import ExitCode
-from tests.studies import Study
+from tests.studies import TRUST, Study
 
 ROOT = Path(__file__).resolve().parents[2]
 # Found before the command does anything: Ctrl-C then comes while this is imported.
@@ -31,6 +31,7 @@ BEGINS_WITH = {
     "finalize": "ptyrun.stages.finalize",
     "report": "ptyrun.stages.report",
     "export": "ptyrun.stages.export",
+    "prune": "ptyrun.stages.prune",
     "start": "ptyrun.background.control",
     "wait": "ptyrun.background.control",
     "stop": "ptyrun.background.control",
@@ -84,6 +85,7 @@ def code_of(*words: str) -> int:
         (["finalize"], ExitCode.INCOMPLETE),
         (["report"], ExitCode.INCOMPLETE),
         (["export", "--output=r.csv"], ExitCode.INCOMPLETE),
+        (["prune"], ExitCode.INCOMPLETE),
         (["preview"], ExitCode.COMPLETE),
         (["status"], ExitCode.COMPLETE),
         (["verify"], ExitCode.COMPLETE),
@@ -153,6 +155,8 @@ def test_the_first_ctrl_c(name: str, planned: Path, study: Study, tmp_path: Path
         words = [name, *study.words(tmp_path / "run")[1:]]
     if name == "export":
         words.append("--output=r.csv")
+    if name == "run":
+        words += TRUST
     with stopped_at(BEGINS_WITH[name], words, tmp_path) as process:
         process.send_signal(signal.SIGINT)
         said = process.communicate()[1].decode()

@@ -31,8 +31,9 @@ class RunPaths:
         return self.root / "ledger"
 
     @property
-    def state(self) -> Path:
-        return self.root / "state.zarr"
+    def ledger_cache(self) -> Path:
+        """The ledger added up; safe to delete."""
+        return self.root / "ledger.cache"
 
     @property
     def claims(self) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import ptyrun
-from ptyrun.engine import state, store
+from ptyrun.engine import ledger_cache, store
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import PREDICTOR, ArmPlan, Manifest
 from ptyrun.engine.processes import Process
@@ -51,7 +51,7 @@ def run_with_commits(root: Path, n_chunks: int, *, with_files: bool) -> tuple[Ru
             block = chunks[start : start + CHUNKS_PER_APPEND]
             session.append([commit(plan, chunk, length) for chunk in block], sync=False)
         session.close(Closed(int(ExitCode.INCOMPLETE), "the window closed", len(chunks), 170.0))
-    state.save(ledger)
+    ledger_cache.save(ledger)
     return paths, manifest
 
 

@@ -27,6 +27,7 @@ from ptyrun.errors import ExitCode, OutOfMemoryError, PredictionError
 from ptyrun.host.signals import Interrupts
 
 MAX_FAILURES_IN_A_ROW = 8
+COMMIT_GRACE_S = 1.0  # after a signal, what is computed is committed if that takes no longer
 GRACE_S = 5.0  # after a signal, a chunk that ends within it is finished, another one dropped
 LATE_S = 0.5  # after the window's end, likewise
 
@@ -63,6 +64,19 @@ class Bench:
         self.session = self.opened.session
         self.window = self.opened.window
         self.startup_s = self.window.elapsed_s
+        self._asked_s = math.inf
+
+    def patience_s(self, handed_over_s: float) -> float:
+        """Seconds that committing may still take, of what was handed over then (monotonic clock).
+
+        A chunk that was in hand when a signal came is committed although it ended later.
+        """
+        left_s = self.window.remaining_s + LATE_S
+        if self.interrupts.reason is not None:
+            self._asked_s = min(self._asked_s, time.monotonic())
+            since_s = time.monotonic() - max(self._asked_s, handed_over_s)
+            left_s = min(left_s, COMMIT_GRACE_S - since_s)
+        return left_s
 
     def closing(self, *, waiting: bool = False) -> Stop | None:
         """Say why nothing may be begun any more, if so; *waiting* for others, nothing has to be."""
@@ -111,8 +125,11 @@ class ArmRun:
         self._schedule = schedule
         self._work = work
         self._arm = bench.ledger.progress.arms[plan.name]
-        chunks = ChunkWriter(bench.paths, plan, compression_of(bench.opened.manifest))
-        self._writer = Writer(plan, work, chunks, schedule, bench.opened, self._tell)
+        compression = compression_of(bench.opened.manifest)
+        chunks = ChunkWriter(bench.paths, plan, compression, self._committed_by_now)
+        self._writer = Writer(
+            plan, work, chunks, schedule, bench.opened, self._tell, bench.patience_s
+        )
         self._loader = Loader(work, schedule)
         self._in_hand: Stretch | None = None
         self._outputs: NDArray[Any] = np.empty(0)
@@ -121,6 +138,12 @@ class ArmRun:
         self._began_at_s = 0.0
         self._warm = False
         self._item_s = 0.0
+
+    def _committed_by_now(self) -> bytearray:
+        """Read what other sessions committed; asked before chunks get their names."""
+        self._bench.opened.plan.insist()  # none may get one where a new plan writes
+        self._bench.ledger.refresh()
+        return self._arm.committed
 
     def _tell(self, kind: str, chunk: int, message: str) -> None:
         self._bench.tell(kind, self._plan, chunk, message)
@@ -248,8 +271,9 @@ class ArmRun:
         seconds = time.monotonic() - self._began_s
         self._item_s = seconds / len(stretch.items)
         finished = Finished(stretch, self._outputs, seconds / len(stretch.chunks), self._warm)
+        handed_over_s = time.monotonic()
         while not self._writer.offer(finished):
-            if self._bench.closing() is not None:  # a disk this slow takes it no more
+            if self._bench.patience_s(handed_over_s) <= 0:  # a disk this slow takes it no more
                 self._in_hand = None
                 self._schedule.dropped(stretch.chunks)
                 return

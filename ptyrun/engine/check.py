@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import random
+import stat
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -16,10 +18,11 @@ from pathlib import Path
 import google_crc32c
 import numpy as np
 
-from ptyrun.engine import state
+from ptyrun.engine import durable, ledger_cache
 from ptyrun.engine.index import metadata_is_whole, read_index
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import Manifest
+from ptyrun.engine.partials import PARTIAL
 from ptyrun.engine.progress import ArmProgress
 from ptyrun.engine.session import SUFFIX
 from ptyrun.engine.store import (
@@ -30,7 +33,7 @@ from ptyrun.engine.store import (
     patches_path,
     read_metadata,
 )
-from ptyrun.errors import DamageError, ForeignFileError, PtyrunError, printable
+from ptyrun.errors import DamageError, ForeignFileError, GoneError, PtyrunError, printable
 from ptyrun.paths import RunPaths
 
 SAMPLE_CHUNKS = 64
@@ -135,7 +138,7 @@ def verify(
     total = sum(arm.chunks_committed - arm.chunks_pruned for arm in progress_of)
     looked_at = 0
     for arm in ledger.progress.arms.values():
-        found = list(size_damages(paths, arm))
+        found = list(size_damages(paths, arm, ledger.refresh))
         gone = {damage.chunk for damage in found}
         kept = [c for c, done in enumerate(arm.committed) if done and not arm.lacks_on_purpose(c)]
         whole = [chunk for chunk in kept if chunk not in gone]
@@ -143,31 +146,79 @@ def verify(
             few = SAMPLE_CHUNKS if level is Level.SAMPLE else 0
             whole = sorted(random.Random(seed).sample(whole, min(few, len(whole))))
         for chunk in whole:
-            found += byte_damages(paths, arm, chunk)
+            if any(byte_damages(paths, arm, chunk)):
+                # A session may compute and commit it again at this moment: what counts now?
+                ledger.refresh()
+                found += byte_damages(paths, arm, chunk) if arm.committed[chunk] else ()
             looked_at += 1
             if progress is not None:
                 progress(looked_at, total)
         damages += sorted(found, key=lambda damage: damage.chunk or 0)
-    if (why := state.difference(ledger)) is not None:
-        damages.append(Damage(Kind.STATE, paths.state.name, why))
+    if (why := ledger_cache.difference(ledger)) is not None:
+        damages.append(Damage(Kind.STATE, paths.ledger_cache.name, why))
     return damages
 
 
-def size_damages(paths: RunPaths, arm: ArmProgress) -> Iterator[Damage]:
-    """Compare the size of every committed chunk with the ledger's."""
+def size_damages(
+    paths: RunPaths, arm: ArmProgress, refresh: Callable[[], object] = lambda: None
+) -> list[Damage]:
+    """Compare the size of every committed chunk with the ledger's.
+
+    Whatever else lies among the chunks, comes or goes does not matter. A chunk that seems wrong is
+    looked at once more by its name, after *refresh* has read what the ledger says now.
+
+    Raises
+    ------
+    StorageError
+        If the disk refuses to tell: then nothing is known.
+    """
     if not any(arm.committed):
-        return
+        return []
     sizes = _sizes(paths.arrays / patches_path(arm.plan.name))
+    before, after = _affixes(arm)
+    suspects = [
+        chunk
+        for chunk, committed in enumerate(arm.committed)
+        if committed
+        and not arm.lacks_on_purpose(chunk)
+        and not arm.accepts_length(chunk, sizes.get(f"{before}{chunk}{after}", -1))
+        and _size_damage(paths, arm, chunk) is not None
+    ]
+    if suspects:
+        refresh()
+    wanted = [c for c in suspects if arm.committed[c] and not arm.lacks_on_purpose(c)]
+    found = (_size_damage(paths, arm, chunk) for chunk in wanted)
+    return [damage for damage in found if damage is not None]
+
+
+def _affixes(arm: ArmProgress) -> tuple[str, str]:
+    """What stands before and after its number in the name of a chunk's file."""
     before, after = chunk_key(arm.plan, 0).rsplit("/", 1)[1].split("0", 1)
-    for chunk, committed in enumerate(arm.committed):
-        if not committed or arm.lacks_on_purpose(chunk):
-            continue
-        size = sizes.get(f"{before}{chunk}{after}")
-        if size is None:
-            yield _damage(Kind.MISSING, arm, chunk, f"{arm.lengths[chunk]} bytes were committed")
-        elif size != arm.lengths[chunk] and not arm.accepts_length(chunk, size):
-            detail = f"{arm.lengths[chunk]} bytes were committed, {size} are there"
-            yield _damage(Kind.TRUNCATED, arm, chunk, detail)
+    return before, after
+
+
+def _size_damage(paths: RunPaths, arm: ArmProgress, chunk: int) -> Damage | None:
+    path = paths.arrays / chunk_key(arm.plan, chunk)
+    try:
+        with durable.storage_errors(path, "read"):
+            status = path.stat()
+    except GoneError:
+        return _damage(Kind.MISSING, arm, chunk, f"{arm.lengths[chunk]} bytes were committed")
+    if not stat.S_ISREG(status.st_mode):
+        return _damage(Kind.DAMAGED, arm, chunk, "it is no file")
+    if arm.accepts_length(chunk, status.st_size):
+        return None
+    detail = f"{arm.lengths[chunk]} bytes were committed, {status.st_size} are there"
+    return _damage(Kind.TRUNCATED, arm, chunk, detail)
+
+
+def still_so(paths: RunPaths, ledger: Ledger, damage: Damage) -> bool:
+    """Tell whether a chunk's damage, found some time ago, is there by what the ledger says now."""
+    assert damage.arm is not None and damage.chunk is not None
+    arm, chunk = ledger.progress.arms[damage.arm], damage.chunk
+    if not arm.committed[chunk] or arm.lacks_on_purpose(chunk):
+        return False
+    return _size_damage(paths, arm, chunk) is not None or any(byte_damages(paths, arm, chunk))
 
 
 def _damage(kind: Kind, arm: ArmProgress, chunk: int, detail: str) -> Damage:
@@ -176,11 +227,20 @@ def _damage(kind: Kind, arm: ArmProgress, chunk: int, detail: str) -> Damage:
 
 
 def _sizes(folder: Path) -> dict[str, int]:
+    """Size of each file there, without those that are gone before they are looked at."""
+    sizes: dict[str, int] = {}
+    for entry in _entries(folder):
+        with suppress(OSError):
+            sizes[entry.name] = entry.stat().st_size
+    return sizes
+
+
+def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
     try:
-        with os.scandir(folder) as entries:
-            return {entry.name: entry.stat().st_size for entry in entries}
-    except FileNotFoundError:
-        return {}
+        with durable.storage_errors(folder, "read"), os.scandir(folder) as entries:
+            yield from entries
+    except GoneError:
+        return
 
 
 def byte_damages(paths: RunPaths, arm: ArmProgress, chunk: int) -> Iterator[Damage]:
@@ -261,9 +321,9 @@ def _foreign_chunks(paths: RunPaths, ledger: Ledger) -> Iterator[Damage]:
         if not arm.plan.n_chunks:
             continue
         folder = patches_path(arm.plan.name)
-        before, after = chunk_key(arm.plan, 0).rsplit("/", 1)[1].split("0", 1)
-        for name in sorted(_sizes(paths.arrays / folder)):
-            if name == "zarr.json" or name.endswith(".partial"):
+        before, after = _affixes(arm)
+        for name in sorted(entry.name for entry in _entries(paths.arrays / folder)):
+            if name == "zarr.json" or name.endswith(PARTIAL):
                 continue
             number = name.removeprefix(before).removesuffix(after)
             known = number.isdecimal() and int(number) < arm.plan.n_chunks

@@ -62,26 +62,19 @@ class Claims:
         # A silent worker is judged by how long this process saw it so: the looks are kept.
         self._peers: dict[str, Callable[[], Sight]] = {}
         self._mine: dict[str, list[tuple[int, int]]] = {}
-        self._show_life()
+        # Not again where it is deleted: then others take over what this session still works on.
+        with suppress(StorageError):
+            durable.make_hint_folder(folder)
+            self._life.acquire(locks.HINT_S)
 
     def _lock_path(self, name: str) -> Path:
         return self._folder / f"{name}{LEASE if self._shared else LOCK}"
-
-    def _show_life(self) -> None:
-        """Hold the lock of this session's life, also where it was deleted meanwhile."""
-        if self._life.is_in_place:
-            return
-        self._life.release()
-        with suppress(StorageError):
-            durable.make_folder(self._folder)
-            self._life.acquire(locks.HINT_S)
 
     def board(self) -> AbstractContextManager[None]:
         """Hold while choosing, so that two workers do not choose alike.
 
         A board that stays taken is passed by: at worst work is done twice.
         """
-        self._show_life()
         return self._board.held()
 
     def take(self, arm: str, chunks: range) -> None:

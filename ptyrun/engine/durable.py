@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
 
-from ptyrun.errors import GoneError, StorageError
+from ptyrun.engine import partials
+from ptyrun.errors import GoneError, StorageError, printable
 
-PARTIAL = ".partial"
+PARTIAL = partials.PARTIAL
 
 _sync_data = getattr(os, "fdatasync", os.fsync)
 
@@ -52,6 +52,8 @@ _ADVICE = {
     errno.ENOMEM: ("the system has no memory left", "free memory"),
     errno.EILSEQ: ("the file system takes no such name", "choose another name"),
 }
+_settled: set[Path] = set()  # folders whose names this process made survive a power loss
+
 _ADVICE_ELSE = "check the disk and the folder"
 
 
@@ -77,12 +79,7 @@ def refusal(path: Path, error: OSError, doing: str = "write") -> StorageError:
     unknown = (error.strerror or str(error) or type(error).__name__, _ADVICE_ELSE)
     why, do = _ADVICE.get(error.errno or 0, unknown)
     kind = GoneError if error.errno == errno.ENOENT else StorageError
-    return kind(f"cannot {doing} {printable(path)}", why=why, do=f"{do}, then run again")
-
-
-def printable(path: Path) -> str:
-    """Spell *path* so that it can be written anywhere, whatever bytes it is made of."""
-    return os.fsencode(path).decode(errors="backslashreplace")
+    return kind(f"cannot {doing} {printable(str(path))}", why=why, do=f"{do}, then run again")
 
 
 def fsync_folder(folder: Path) -> None:
@@ -98,12 +95,18 @@ def fsync_folder(folder: Path) -> None:
 def make_folder(folder: Path) -> None:
     """Create *folder* and its parents, each entry on disk for good.
 
+    One that is there may be what a killed process made and did not sync: it is synced, once.
+
     Raises
     ------
     StorageError
         If the disk refuses, or a file stands where a folder must be.
     """
     if folder.is_dir():
+        if folder not in _settled:
+            with suppress(StorageError):  # a folder above the run may be another user's
+                fsync_folder(folder.parent)
+            _settled.add(folder)
         return
     make_folder(folder.parent)
     with storage_errors(folder):
@@ -113,6 +116,23 @@ def make_folder(folder: Path) -> None:
             if _is_something_else(folder):
                 raise NotADirectoryError(errno.ENOTDIR, "not a folder", folder) from error
     fsync_folder(folder.parent)
+    _settled.add(folder)
+
+
+def make_hint_folder(folder: Path) -> None:
+    """Create *folder*, but not for good: for what may be lost.
+
+    Raises
+    ------
+    StorageError
+        If the disk refuses, or a file stands where a folder must be.
+    """
+    with storage_errors(folder):
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            if not folder.is_dir():
+                raise
 
 
 def _is_something_else(folder: Path) -> bool:
@@ -124,9 +144,14 @@ def _is_something_else(folder: Path) -> bool:
     return not folder.is_dir() if stat.S_ISLNK(mode) else not stat.S_ISDIR(mode)
 
 
+def partial_of(path: Path) -> Path:
+    """Name a file or folder beside *path* that this process alone writes; see `partials`."""
+    return partials.name(path)
+
+
 def write_partial(path: Path, *parts: bytes | memoryview) -> Path:
     """Write *parts* in a row beside *path*, on disk for good, under a name that nobody reads."""
-    partial = path.with_name(f"{path.name}.{secrets.token_hex(4)}{PARTIAL}")
+    partial = partial_of(path)
     with storage_errors(path):
         handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
         try:
@@ -165,12 +190,27 @@ def write_text(path: Path, text: str) -> None:
     write_atomic(path, text.encode("utf-8", "backslashreplace"))
 
 
+def sync_file(path: Path) -> None:
+    """Make what another process wrote into *path* survive a power loss."""
+    with storage_errors(path):
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
 def write_hint(path: Path, data: bytes) -> None:
     """Put *data* at *path*, all or nothing, but not for good: for what may be lost."""
-    partial = path.with_name(f"{path.name}.{secrets.token_hex(4)}{PARTIAL}")
+    partial = partial_of(path)
     with storage_errors(path):
-        partial.write_bytes(data)
-        partial.replace(path)
+        try:
+            partial.write_bytes(data)
+            partial.replace(path)
+        except OSError:
+            with suppress(OSError):
+                partial.unlink()
+            raise
 
 
 def _write_all(handle: int, data: bytes | memoryview) -> None:
@@ -213,9 +253,24 @@ class AppendFile:
             self.size += len(data)
 
     def sync(self) -> None:
-        """Make all that was appended survive a power loss."""
+        """Make all that was appended survive a power loss.
+
+        Raises
+        ------
+        GoneError
+            If the file was renamed, moved or deleted: then nothing reads what it says.
+        StorageError
+            If the disk refuses.
+        """
         with storage_errors(self.path):
             _sync_data(self._handle)
+            if not os.path.samestat(os.fstat(self._handle), self.path.stat()):
+                raise FileNotFoundError(errno.ENOENT, "another file stands in its place", self.path)
+
+    def touched_s(self) -> float:
+        """Return when it was last written, by the clock of the file system it lies on."""
+        with storage_errors(self.path):
+            return os.fstat(self._handle).st_mtime
 
     def close(self) -> None:
         """Close the file; a second call does nothing."""
@@ -228,32 +283,3 @@ class AppendFile:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
-
-
-def sweep_partials(folder: Path, older_than_s: float, now_s: float) -> int:
-    """Remove what killed writers left half written in *folder*.
-
-    Parameters
-    ----------
-    folder : Path
-        Not searched recursively.
-    older_than_s : float
-        Age by the file's modification time; younger ones may belong to a living writer.
-    now_s : float
-        Seconds since the epoch.
-
-    Returns
-    -------
-    int
-        How many files were removed.
-    """
-    removed = 0
-    with storage_errors(folder), os.scandir(folder) as entries:
-        for entry in entries:
-            if not entry.name.endswith(PARTIAL):
-                continue
-            with suppress(FileNotFoundError):  # another session sweeps as well
-                if now_s - entry.stat().st_mtime >= older_than_s:
-                    Path(entry.path).unlink()
-                    removed += 1
-    return removed

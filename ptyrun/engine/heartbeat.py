@@ -21,6 +21,7 @@ from secrets import token_hex
 from typing import Self
 
 from ptyrun.durations import format_duration
+from ptyrun.engine import partials
 from ptyrun.engine.processes import Process, pid_namespace
 from ptyrun.host.clock import boot_clock_s
 
@@ -248,7 +249,7 @@ class Watch:
         """Remove the file of a dead holder, unless it became another one meanwhile."""
         try:
             if self._content() == self._judged:
-                aside = self.path.with_name(f"{self.path.name}.{token_hex(4)}.partial")
+                aside = partials.name(self.path)
                 self.path.rename(aside)  # of several that judge alike, one takes it away
                 aside.unlink()
         except OSError:

@@ -7,7 +7,6 @@ other line that does not prove itself is damage. `Ledger` reads all files and ke
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -33,7 +32,7 @@ from ptyrun.engine.records import (
     Started,
     decode,
 )
-from ptyrun.engine.session import SUFFIX, SessionLedger
+from ptyrun.engine.session import SUFFIX, SessionLedger, session_files
 from ptyrun.errors import DamageError, ExitCode, IdentityError, SchemaError
 from ptyrun.host.deadline import DEADLINE
 from ptyrun.paths import RunPaths
@@ -110,6 +109,7 @@ class Ledger:
         self.sessions: dict[str, SessionFile] = {}
         self.foreign: dict[str, str] = {}  # session -> the unknown digest it quotes
         self.lock = threading.RLock()
+        self.cached_bytes = 0  # of those read, how many came from a cache
         self._own: str | None = None
         self._dead: set[str] = set()
         self._bad_lines: dict[tuple[str, int], BadLine] = {}
@@ -131,9 +131,9 @@ class Ledger:
         """
         ledger = cls(paths, manifest)
         if ledger.size() >= CACHE_WORTH_BYTES:
-            from ptyrun.engine import state  # NumPy and Zarr, for long ledgers only
+            from ptyrun.engine import ledger_cache  # for long ledgers only
 
-            state.restore(ledger)
+            ledger_cache.restore(ledger)
         ledger.refresh()
         ledger.insist()
         return ledger
@@ -147,6 +147,7 @@ class Ledger:
         """Take over a sum that was made earlier; what came since is up to `refresh`."""
         self.progress.arms = dict(arms)
         self.sessions = dict(sessions)
+        self.cached_bytes = sum(file.offset for file in self.sessions.values())
         self._bad_lines = {(line.session, line.offset): line for line in bad_lines}
         for file in self.sessions.values():
             if file.opened is not None:
@@ -184,7 +185,8 @@ class Ledger:
 
     def size(self) -> int:
         """Return how many bytes all sessions wrote."""
-        return sum(path.stat().st_size for path in self._files())
+        with durable.storage_errors(self.paths.ledger, "read"):
+            return sum(path.stat().st_size for path in self._files())
 
     def refresh(self) -> bool:
         """Read what other sessions added; tell whether there was anything."""
@@ -196,25 +198,28 @@ class Ledger:
 
     def _files(self) -> list[Path]:
         """List the files that may have grown: neither this session's nor a closed one's."""
-        try:
-            with os.scandir(self.paths.ledger) as entries:
-                names = sorted(entry.name for entry in entries)
-        except FileNotFoundError:
-            return []
-        stems = [name.removesuffix(SUFFIX) for name in names if name.endswith(SUFFIX)]
         return [
-            self.paths.ledger / f"{stem}{SUFFIX}"
-            for stem in stems
-            if stem != self._own and not (stem in self.sessions and self.sessions[stem].closed)
+            path
+            for path in session_files(self.paths)
+            if path.stem != self._own and not self._is_closed(path.stem)
         ]
 
-    def _read_tail(self, path: Path) -> bool:
+    def _is_closed(self, session: str) -> bool:
+        return session in self.sessions and self.sessions[session].closed is not None
+
+    def read_until(self, session: str, stop: int) -> None:
+        """Read one session's file as far as byte *stop*."""
+        with self.lock:
+            self._read_tail(self.paths.ledger / f"{session}{SUFFIX}", stop)
+
+    def _read_tail(self, path: Path, stop: int | None = None) -> bool:
         file = self.sessions.setdefault(path.stem, SessionFile(path.stem))
-        if path.stat().st_size <= file.offset:
-            return False
-        with path.open("rb") as stream:
-            stream.seek(file.offset)
-            data = stream.read()
+        with durable.storage_errors(path, "read"):
+            if path.stat().st_size <= file.offset:
+                return False
+            with path.open("rb") as stream:
+                stream.seek(file.offset)
+                data = stream.read(-1 if stop is None else stop - file.offset)
         *lines, tail = data.split(b"\n")
         for line in lines:
             self._read_line(file, line)
@@ -358,10 +363,8 @@ def read_records(paths: RunPaths) -> Iterator[tuple[str, Record]]:
 
     For figures that the sum does not keep: statistics of chunks, tracebacks, a timeline.
     """
-    if not paths.ledger.is_dir():
-        return
-    for path in sorted(paths.ledger.glob(f"*{SUFFIX}")):
-        with path.open("rb") as stream:
+    for path in session_files(paths):
+        with durable.storage_errors(path, "read"), path.open("rb") as stream:
             for line in stream:
                 try:
                     yield path.stem, decode(line.rstrip(b"\n"))

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import ptyrun
-from ptyrun.engine import endings, patience, state
+from ptyrun.engine import endings, ledger_cache, patience
 from ptyrun.engine.claims import LEASE_S, Claims
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import Manifest
@@ -69,7 +69,7 @@ class OpenedSession:
         progress = self.progress()
         self.session.close(Closed(code, reason, progress, self.window.elapsed_s, enough_s))
         if progress:
-            state.save(self.ledger)
+            ledger_cache.save(self.ledger)
 
     def close_by(self, error: BaseException) -> None:
         """Write down that the session ends in *error*, if the disk still takes it."""

@@ -89,7 +89,8 @@ class PlanLock:
         # A folder that is set aside at this moment: it stands there when it is made (by the lock,
         # too), and is gone when it is looked at.
         with suppress(GoneError), durable.storage_errors(self._paths.claims):
-            durable.make_folder(self._paths.claims)
+            durable.make_folder(self._paths.root)
+            durable.make_hint_folder(self._paths.claims)
             before = self._paths.root.stat()
             self._held = self._locked()
             after = self._paths.root.stat()

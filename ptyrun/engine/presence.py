@@ -17,7 +17,7 @@ from ptyrun.engine.heartbeat import SILENT_S, Sight
 from ptyrun.engine.locks import watch
 from ptyrun.engine.processes import Process
 from ptyrun.engine.records import BadLineError, Closed, Opened, Record, decode
-from ptyrun.engine.session import SUFFIX
+from ptyrun.engine.session import session_files
 from ptyrun.errors import BusyError
 from ptyrun.paths import RunPaths
 from ptyrun.progress import SILENT, Watcher
@@ -87,16 +87,14 @@ def _looks(paths: RunPaths, session: str) -> list[Callable[[], Sight]]:
 
 
 def _unclosed(paths: RunPaths) -> Iterator[tuple[str, Opened]]:
-    for path in sorted(paths.ledger.glob(f"*{SUFFIX}")) if paths.ledger.is_dir() else []:
+    for path in session_files(paths):
         first, last = _ends(path)
         if isinstance(first, Opened) and not isinstance(last, Closed):
             yield path.stem, first
 
 
 def _ends(path: Path) -> tuple[Record | None, Record | None]:
-    """First and last whole line of a session's file; none of what is no file, or just went."""
-    if not path.is_file():
-        return None, None
+    """First and last whole line of a session's file."""
     with durable.storage_errors(path, "read"), path.open("rb") as stream:
         first = stream.readline()
         stream.seek(max(0, stream.seek(0, os.SEEK_END) - _LONGEST_CLOSING_BYTES))

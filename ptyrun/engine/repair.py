@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-import shutil
+from contextlib import suppress
+from pathlib import Path
 
 import ptyrun
-from ptyrun.engine import durable
-from ptyrun.engine.check import Damage, Kind, zarr_groups
+from ptyrun.engine import durable, partials
+from ptyrun.engine.check import Damage, Kind, still_so, zarr_groups
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.processes import Process
 from ptyrun.engine.records import Closed, Disregarded, Forgotten, Record
 from ptyrun.engine.session import SessionLedger
 from ptyrun.engine.store import ZARR_GROUP, array_specs
-from ptyrun.errors import ExitCode
+from ptyrun.errors import ExitCode, GoneError
 from ptyrun.paths import RunPaths
 
 CHUNKS = (Kind.MISSING, Kind.TRUNCATED, Kind.DAMAGED)
@@ -35,7 +36,7 @@ def repair(paths: RunPaths, damages: list[Damage]) -> list[Damage]:
     """Put right what can be, and give chunks that were set aside new attempts.
 
     Damaged chunks are forgotten in the ledger, its damaged lines disregarded, metadata written
-    anew, and foreign chunks and a wrong ``state.zarr`` removed. Nothing is computed here.
+    anew, and foreign chunks and a wrong ``ledger.cache`` removed. Nothing is computed here.
 
     Returns
     -------
@@ -57,18 +58,28 @@ def repair(paths: RunPaths, damages: list[Damage]) -> list[Damage]:
     _restore_metadata(paths, manifest, damages)
     for damage in damages:
         if damage.kind is Kind.STATE:
-            shutil.rmtree(paths.state, ignore_errors=True)
-        elif damage.kind is Kind.FOREIGN:
-            (paths.root / damage.path).unlink(missing_ok=True)
+            _remove(paths.ledger_cache)
+        elif damage.kind is Kind.FOREIGN or _stands_in_the_way(paths, damage):
+            _remove(paths.root / damage.path)
     records: list[Record] = [
         *(Disregarded(*line.known_by) for line in ledger.bad_lines()),
-        *forgotten(ledger, damages),
+        *forgotten(ledger, [d for d in damages if d.kind in CHUNKS and still_so(paths, ledger, d)]),
         *_second_chances(ledger),
     ]
     if records:
         session = ledger.begin(None, Process.current(), ptyrun.__version__)
         _write_down(session, records)
     return beyond
+
+
+def _stands_in_the_way(paths: RunPaths, damage: Damage) -> bool:
+    """Whether a folder stands where a chunk has to be written."""
+    return damage.kind in CHUNKS and (paths.root / damage.path).is_dir()
+
+
+def _remove(path: Path) -> None:
+    with suppress(GoneError), durable.storage_errors(path, "remove"):
+        partials.remove(path)
 
 
 def _write_down(session: SessionLedger, records: list[Record]) -> None:

@@ -8,9 +8,10 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
-from ptyrun.engine import patience
+from ptyrun.engine import durable, patience
 from ptyrun.engine.arm_run import ArmRun, Bench, Stop, Tell, opened_work
 from ptyrun.engine.check import size_damages
 from ptyrun.engine.claims import LEASE_S
@@ -20,15 +21,16 @@ from ptyrun.engine.opening import OpenedSession, opened_session
 from ptyrun.engine.progress import MAX_ATTEMPTS
 from ptyrun.engine.repair import forgotten
 from ptyrun.engine.schedule import Quota, Schedule
-from ptyrun.engine.store import sweep
+from ptyrun.engine.session import SUFFIX
+from ptyrun.engine.store import compression_of, require_planned
+from ptyrun.engine.sweep import sweep
 from ptyrun.engine.window import Window
 from ptyrun.engine.work import Event, Listener, NotOpenedError, OpenWork, Outcome
-from ptyrun.errors import ExitCode
+from ptyrun.errors import ExitCode, StorageError
 from ptyrun.host.advice import advise
 from ptyrun.host.signals import Interrupts
 
 WAIT_S = 0.2
-STALE_PARTIAL_S = 3600.0  # younger ones may belong to a living writer
 
 
 def run(
@@ -189,10 +191,19 @@ class _Session:
 
     def _demote(self) -> None:
         """Take back what the ledger names and the disk no longer has at full length."""
-        sweep(self._bench.paths, (plan.name for plan in self._plans), STALE_PARTIAL_S)
+        paths = self._bench.paths
+        for file in self._ledger.sessions.values():
+            # Its last commits count from now on, and were perhaps not synced when it was killed.
+            if file.commits and file.closed is None and file.name != self._bench.session.name:
+                with suppress(StorageError):
+                    durable.sync_file(paths.ledger / f"{file.name}{SUFFIX}")
+        sweep(paths, (plan.name for plan in self._plans), self._bench.session.touched_s())
         for plan in self._plans:
             arm = self._ledger.progress.arms[plan.name]
-            damages = list(size_damages(self._bench.paths, arm))
+            if any(arm.committed):
+                # A whole array that is gone (moved, not mounted) is no reason to forget its chunks.
+                require_planned(paths, plan, compression_of(self._bench.opened.manifest))
+            damages = size_damages(paths, arm, self._ledger.refresh)
             if records := forgotten(self._ledger, damages):
                 self._bench.session.append(records)
             for damage in damages:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import google_crc32c
 
 from ptyrun.engine import durable
 from ptyrun.engine.records import Closed, Opened, Record, encode
+from ptyrun.errors import ExitCode, GoneError
+from ptyrun.paths import RunPaths
 
 if TYPE_CHECKING:
     from ptyrun.engine.ledger import Ledger
@@ -51,6 +55,10 @@ class SessionLedger:
             for record in records:
                 self._ledger.apply(self._sum, record)
 
+    def touched_s(self) -> float:
+        """Return when its file was last written, by the clock of the file system it lies on."""
+        return self._file.touched_s()
+
     @property
     def stretches(self) -> int:
         """How often it began to compute."""
@@ -64,10 +72,26 @@ class SessionLedger:
     def close(self, closed: Closed) -> None:
         """Say why the session ends; a second call does nothing."""
         if not self.is_over:
-            self.append([replace(closed, at_s=round(closed.at_s, 3))])
+            # In a hurry this line is left to the system: losing it loses no work.
+            lasts = closed.exit_code != ExitCode.INCOMPLETE
+            self.append([replace(closed, at_s=round(closed.at_s, 3))], sync=lasts)
             self._file.close()
 
     def abandon(self) -> None:
         """Let go of the file without a word: the disk refuses."""
         self._abandoned = True
         self._file.close()
+
+
+def session_files(paths: RunPaths) -> list[Path]:
+    """List the files of all sessions; what is no plain file was written by none."""
+    try:
+        with durable.storage_errors(paths.ledger, "read"), os.scandir(paths.ledger) as entries:
+            names = [
+                entry.name
+                for entry in entries
+                if entry.name.endswith(SUFFIX) and entry.is_file(follow_symlinks=False)
+            ]
+    except GoneError:
+        return []
+    return [paths.ledger / name for name in sorted(names)]

@@ -12,9 +12,9 @@ import asyncio
 import json
 import math
 import shutil
-import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -52,6 +52,14 @@ class Stored:
     crc32c: str
 
 
+@dataclass(frozen=True)
+class _Written:
+    """A chunk that is on disk for good, under a name that nothing reads."""
+
+    stored: Stored
+    partial: Path
+
+
 class DurableStore(LocalStore):
     """A `LocalStore` whose bytes are on disk for good before they get their name.
 
@@ -74,7 +82,8 @@ class DurableStore(LocalStore):
             raise FileExistsError(path)
         durable.make_folder(path.parent)
         durable.publish(durable.write_partial(path, data), path)
-        self._unsynced.add(path.parent)
+        inside = len(path.parent.relative_to(self.root).parts)
+        self._unsynced.update((path.parent, *path.parent.parents[:inside]))
 
     def sync(self) -> None:
         """Make the names of all that was written survive a power loss."""
@@ -231,16 +240,27 @@ def create_arrays(paths: RunPaths, manifest: Manifest, *, replace: bool = False)
     for spec in array_specs(manifest):
         found = read_metadata(paths, spec.path)
         if found == spec.metadata():
+            _settle(paths, spec)
             continue
-        if found is not None or (paths.arrays / spec.path).exists():
+        # A killed plan leaves an empty folder.
+        if found is not None or any((paths.arrays / spec.path).glob("c.*")):
             if not replace:
                 raise UsageError(
                     f"{paths.arrays / spec.path} exists and is not as planned",
                     why="it was made for another configuration",
                     do="choose another output folder",
                 )
-            shutil.rmtree(paths.arrays / spec.path)
+            with durable.storage_errors(paths.arrays / spec.path, "remove"):
+                shutil.rmtree(paths.arrays / spec.path)
         _create(paths, spec)
+
+
+def _settle(paths: RunPaths, spec: ArraySpec) -> None:
+    """Sync the names of an array that is as planned: who planned it may have been killed."""
+    for folder in reversed([paths.arrays / spec.path, *(paths.arrays / spec.path).parents]):
+        if folder.is_relative_to(paths.arrays):
+            durable.make_folder(folder)
+            durable.fsync_folder(folder)
 
 
 def _create(paths: RunPaths, spec: ArraySpec) -> None:
@@ -258,6 +278,24 @@ def read_metadata(paths: RunPaths, path: str) -> dict[str, Any] | None:
         return None
 
 
+def require_planned(paths: RunPaths, arm: ArmPlan, compression: str) -> ArraySpec:
+    """See that the array of an arm's outputs is there, as planned.
+
+    Raises
+    ------
+    DamageError
+        If it is not.
+    """
+    spec = patches_spec(arm, compression)
+    if read_metadata(paths, spec.path) != spec.metadata():
+        raise DamageError(
+            f"the array {spec.path} is not as planned",
+            why="its zarr.json is missing, damaged, or was changed",
+            do="put the folder back if it was moved; else run `ptyrun verify RUN --repair`",
+        )
+    return spec
+
+
 class ChunkWriter:
     """Writes whole chunks of one arm, byte for byte as Zarr would.
 
@@ -270,6 +308,9 @@ class ChunkWriter:
     paths : RunPaths
     arm : ArmPlan
     compression : str
+    committed : callable, optional
+        Asked right before chunks get their names: 1 for each that is committed by now. Its file is
+        not touched.
 
     Raises
     ------
@@ -277,15 +318,16 @@ class ChunkWriter:
         If the array is missing or not as planned.
     """
 
-    def __init__(self, paths: RunPaths, arm: ArmPlan, compression: str) -> None:
-        spec = patches_spec(arm, compression)
-        if read_metadata(paths, spec.path) != spec.metadata():
-            raise DamageError(
-                f"the array {spec.path} is not as planned",
-                why="its zarr.json is missing, damaged, or was changed",
-                do="run `ptyrun verify RUN --repair`",
-            )
+    def __init__(
+        self,
+        paths: RunPaths,
+        arm: ArmPlan,
+        compression: str,
+        committed: Callable[[], Sequence[int]] | None = None,
+    ) -> None:
+        spec = require_planned(paths, arm, compression)
         self._arm = arm
+        self._committed = committed or (lambda: bytes(arm.n_chunks))
         self._root = paths.arrays
         self._folder = paths.arrays / spec.path
         self._shape = spec.chunks
@@ -314,25 +356,38 @@ class ChunkWriter:
         """
         put = self._pool.map if len(outputs) > 1 else map
         answers = dict(zip(outputs, put(self._try, outputs.keys(), outputs.values()), strict=True))
-        durable.fsync_folder(self._folder)
-        stored = {chunk: done for chunk, done in answers.items() if isinstance(done, Stored)}
-        refusals = (done for done in answers.values() if isinstance(done, StorageError))
-        return stored, next(refusals, None)
-
-    def _try(self, chunk: int, values: NDArray[Any]) -> Stored | StorageError:
+        written = {chunk: each for chunk, each in answers.items() if isinstance(each, _Written)}
+        refusals = (each for each in answers.values() if isinstance(each, StorageError))
         try:
-            return self._put(chunk, values)
+            self._publish(written)
+        finally:
+            for each in written.values():
+                with suppress(OSError):
+                    each.partial.unlink()
+        return {chunk: each.stored for chunk, each in written.items()}, next(refusals, None)
+
+    def _publish(self, written: dict[int, _Written]) -> None:
+        """Give chunks their names, but for those that another worker committed meanwhile."""
+        committed = self._committed()
+        for chunk in [chunk for chunk in written if committed[chunk]]:
+            written.pop(chunk).partial.unlink()
+        for each in written.values():
+            durable.publish(each.partial, self._root / each.stored.key)
+        durable.fsync_folder(self._folder)
+
+    def _try(self, chunk: int, values: NDArray[Any]) -> _Written | StorageError:
+        try:
+            return self._write(chunk, values)
         except StorageError as error:
             return error
 
-    def _put(self, chunk: int, values: NDArray[Any]) -> Stored:
+    def _write(self, chunk: int, values: NDArray[Any]) -> _Written:
         key = chunk_key(self._arm, chunk)
         body = self._encoded(values)
         crc = google_crc32c.value(body)
         trailer = crc.to_bytes(CRC_BYTES, "little")
-        path = self._root / key
-        durable.publish(durable.write_partial(path, body.data, trailer), path)
-        return Stored(key, body.nbytes + CRC_BYTES, f"{crc:08x}")
+        partial = durable.write_partial(self._root / key, body.data, trailer)
+        return _Written(Stored(key, body.nbytes + CRC_BYTES, f"{crc:08x}"), partial)
 
     def _encoded(self, values: NDArray[Any]) -> NDArray[np.uint8]:
         whole = np.ascontiguousarray(values, self._dtype)
@@ -345,14 +400,3 @@ class ChunkWriter:
     def close(self) -> None:
         """End the threads."""
         self._pool.shutdown()
-
-
-def sweep(paths: RunPaths, arms: Iterable[str], older_than_s: float) -> int:
-    """Remove what killed writers left half written anywhere in a run; return how many files."""
-    among_chunks = [paths.arrays / patches_path(arm) for arm in arms]
-    folders = [paths.root, paths.claims, paths.cache, *among_chunks]
-    return sum(
-        durable.sweep_partials(folder, older_than_s, time.time())
-        for folder in folders
-        if folder.is_dir()
-    )

@@ -8,6 +8,7 @@ is short (docs/decisions/host-memory.md).
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 import traceback
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 
 from ptyrun.engine.manifest import ArmPlan, Fact
 from ptyrun.engine.opening import OpenedSession
+from ptyrun.engine.pace import CommitPace
 from ptyrun.engine.records import Committed, Failed
 from ptyrun.engine.schedule import Schedule, Stretch
 from ptyrun.engine.store import ChunkWriter, Stored
@@ -30,7 +32,6 @@ from ptyrun.host import memory
 WAITING_BYTES = 32 * 2**20
 # A large chunk and what it takes to judge it, in sizes of the chunk.
 ROOM_PER_CHUNK = 2
-GROUP_CHUNKS = 64
 POLL_S = 0.1
 TRACEBACK_CHARS = 20_000
 
@@ -66,8 +67,12 @@ class Writer:
         schedule: Schedule,
         opened: OpenedSession,
         tell: Callable[[str, int, str], None],
+        patience_s: Callable[[float], float] = lambda handed_over_s: math.inf,
     ) -> None:
         self._plan = plan
+        self._patience_s = patience_s
+        self._pace = CommitPace()
+        self._offered_s = -math.inf
         self._arm = opened.ledger.progress.arms[plan.name]
         self._work = work
         self._chunks = chunks
@@ -114,10 +119,15 @@ class Writer:
         self.insist()
         size = finished.outputs.nbytes
         with self._changed:
-            if self._waiting and self._waiting_bytes + size > WAITING_BYTES:
+            chunks = len(finished.stretch.chunks) + sum(
+                len(w.stretch.chunks) for w in self._waiting
+            )
+            too_many = chunks > self._pace.waiting_chunks
+            if self._waiting and (too_many or self._waiting_bytes + size > WAITING_BYTES):
                 self._changed.wait(POLL_S)
                 return False
             self._waiting.append(finished)
+            self._offered_s = time.monotonic()
             self._waiting_bytes += size
             self._unwritten += 1
             self._changed.notify_all()
@@ -129,7 +139,7 @@ class Writer:
             raise self.error
 
     def close(self) -> None:
-        """Commit what waits and end the thread."""
+        """Commit what waits, as far as there is time for it, and end the thread."""
         with self._changed:
             self._closing = True
             self._changed.notify_all()
@@ -140,13 +150,22 @@ class Writer:
         try:
             while group := self._next_group():
                 n_written = len(group)
-                self._commit(group)
+                if self._fits(group):
+                    self._commit(group)
+                else:
+                    for finished in group:
+                        self._schedule.dropped(finished.stretch.chunks)
                 group.clear()  # their memory is free before the next ones come
                 with self._changed:
                     self._unwritten -= n_written
                     self._changed.notify_all()
         except BaseException as error:
             self.error = self._cause(error)
+
+    def _fits(self, group: list[Finished]) -> bool:
+        """Tell whether there is time to commit *group* before the session has to be over."""
+        n_chunks = sum(len(finished.stretch.chunks) for finished in group)
+        return self._pace.seconds(n_chunks) <= self._patience_s(self._offered_s)
 
     def _cause(self, error: BaseException) -> BaseException:
         """Say what an error of the disk comes from: the folder was moved away, perhaps."""
@@ -163,7 +182,7 @@ class Writer:
                 self._changed.wait()
             group: list[Finished] = []
             chunks = 0
-            while self._waiting and chunks < GROUP_CHUNKS:
+            while self._waiting and chunks < self._pace.group_chunks:
                 group.append(self._waiting.popleft())
                 chunks += len(group[-1].stretch.chunks)
             self._waiting_bytes = sum(each.outputs.nbytes for each in self._waiting)
@@ -187,8 +206,8 @@ class Writer:
             stored, refusal = self._chunks.write({c: each.outputs for c, each in good.items()})
             write_s = round((time.monotonic() - began_s) / len(group), 6)
             records = [self._record(done, c, good[c], write_s) for c, done in stored.items()]
-            self._current.insist()
             self._session.append(records)
+            self._pace.note(len(good), time.monotonic() - began_s)
             self.failed_in_a_row = 0
             # What fitted counts, also where a full disk refused the rest.
             good, fatal = {chunk: good[chunk] for chunk in stored}, refusal or fatal

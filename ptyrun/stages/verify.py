@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ptyrun.engine import check
+from ptyrun.engine import check, presence
 from ptyrun.engine import repair as engine_repair
 from ptyrun.engine.check import Damage, Kind, Level
 from ptyrun.engine.ledger import Ledger
@@ -46,6 +46,11 @@ def verify(
         Forget damaged chunks, so that the next window computes just these, write what can be
         written again, and take damaged results back, so that ``finalize`` makes them anew.
 
+    Raises
+    ------
+    BusyError
+        If a session works on a run that is to be repaired; the error names it.
+
     Returns
     -------
     Verdict
@@ -53,6 +58,8 @@ def verify(
     """
     paths = RunPaths(run_dir)
     said = 0
+    if repair:
+        presence.insist_on_nobody(paths)
 
     def step(done: int, total: int) -> None:
         nonlocal said
@@ -67,6 +74,7 @@ def verify(
     damages += _changed_inputs(paths, level)
     if not repair:  # with no damage at all, chunks that were set aside get new attempts
         return _verdict(paths, damages, damages)
+    presence.insist_on_nobody(paths)  # a session may have begun meanwhile
     beyond = engine_repair.repair(paths, damages)
     if beyond != damages:
         beyond += leftovers.repair(paths, damages)

@@ -30,7 +30,7 @@ KINDS = {
     "index array": "arrays.zarr/index/**/c.*",
     "positions": "arrays.zarr/pinn/positions_px/c.*",
     "metadata": "arrays.zarr/**/zarr.json",
-    "sum of the ledger": "state.zarr/**/*",
+    "sum of the ledger": "ledger.cache",
     "object": "objects.zarr/**/c.*",
     "metadata of objects": "objects.zarr/**/zarr.json",
     "results": "results.json",

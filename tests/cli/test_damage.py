@@ -78,7 +78,7 @@ def test_a_lost_manifest_is_planned_again_by_the_same_command_alone(
 def test_what_is_a_cache_can_be_deleted_without_losing_computation(
     victim: Path, finished: Path, study: Study
 ) -> None:
-    for name in ("cache", "claims", "objects.zarr", "state.zarr", "report"):
+    for name in ("cache", "claims", "objects.zarr", "report"):
         shutil.rmtree(victim / name, ignore_errors=True)
     (victim / "results.json").unlink()
     process = ptyrun(*study.words(victim))

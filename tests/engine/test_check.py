@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import random
 import shutil
 from collections.abc import Callable
@@ -9,11 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from ptyrun.engine import check, ledger_cache
+from ptyrun.engine import ledger as ledgers
 from ptyrun.engine.check import Damage, Kind, Level, verify
 from ptyrun.engine.ledger import Ledger, supersede
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.repair import repair
-from ptyrun.errors import DamageError, ExitCode, InputError, PtyrunError
+from ptyrun.errors import DamageError, ExitCode, InputError, PtyrunError, StorageError
 from ptyrun.paths import RunPaths
 from tests.engine.toys import decoded, expected, planned, toy_manifest, toy_run
 
@@ -175,11 +179,100 @@ def test_a_session_of_another_manifest_is_named_and_beyond_repair(paths: RunPath
     assert repair(paths, [damage]) == [damage]
 
 
-def test_a_wrong_cache_is_named_and_removed(paths: RunPaths) -> None:
-    flip(paths.state / "one/crc32c/c.0", 5, 0)
+def test_a_wrong_cache_is_named_and_removed(
+    paths: RunPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledgers, "CACHE_WORTH_BYTES", 0)
+    ledger_cache.save(Ledger.open(paths, Manifest.load(paths.manifest)))
+    assert verify(paths) == []
+    flip(paths.ledger_cache, -5, 0)
     (damage,) = verify(paths)
     assert damage.kind is Kind.STATE
     assert repair(paths, [damage]) == []
+    assert verify(paths) == []
+
+
+@pytest.mark.parametrize("left", ["x.partial", "x", "c.99.0.0", "c.-1.0.0"])
+def test_what_else_lies_among_the_chunks_takes_no_commit_away(paths: RunPaths, left: str) -> None:
+    """As a half-written file does that gets its name between listing and looking."""
+    (paths.arrays / "one/patches" / left).symlink_to("/nowhere")
+    found = verify(paths, Level.SIZE)
+    assert [d.kind for d in found] == ([] if left == "x.partial" else [Kind.FOREIGN])
+    assert toy_run(paths.root).chunks_done == 0
+    assert repair(paths, found) == []
+    assert verify(paths, Level.SIZE) == []
+
+
+def test_a_chunk_whose_name_the_listing_lacks_is_looked_at_by_name(
+    paths: RunPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(check, "_sizes", lambda folder: {})
+    assert verify(paths, Level.SIZE) == []
+    (paths.root / CHUNK).unlink()
+    assert [damage.chunk for damage in verify(paths, Level.SIZE)] == [3]
+
+
+def test_a_chunk_that_is_forgotten_while_it_is_looked_at_is_no_damage(paths: RunPaths) -> None:
+    manifest = Manifest.load(paths.manifest)
+    ledger = Ledger.open(paths, manifest)
+    (paths.root / CHUNK).unlink()
+    arm = ledger.progress.arms["one"]
+
+    def another_session_finds_it() -> None:
+        repair(paths, verify(paths, Level.SIZE))
+        ledger.refresh()
+
+    assert check.size_damages(paths, arm, another_session_finds_it) == []
+
+
+def test_a_disk_that_does_not_tell_is_no_reason_to_forget(
+    paths: RunPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Path.stat
+
+    def refuse(path: Path, **options: bool) -> os.stat_result:
+        if path.name == "c.3.0.0":
+            raise OSError(errno.ESTALE, "stale")
+        return real(path, **options)
+
+    monkeypatch.setattr(check, "_sizes", lambda folder: {})
+    monkeypatch.setattr(Path, "stat", refuse)
+    with pytest.raises(StorageError, match="network folder"):
+        toy_run(paths.root)
+    monkeypatch.undo()
+    assert toy_run(paths.root).chunks_done == 0
+
+
+def test_arrays_that_were_moved_away_are_no_reason_to_forget(paths: RunPaths) -> None:
+    paths.arrays.rename(paths.root / "elsewhere")
+    with pytest.raises(DamageError, match="put the folder back"):
+        toy_run(paths.root)
+    (paths.root / "elsewhere").rename(paths.arrays)
+    assert toy_run(paths.root).chunks_done == 0
+
+
+def test_a_folder_in_the_place_of_a_chunk_is_named_and_repaired(paths: RunPaths) -> None:
+    (paths.root / CHUNK).unlink()
+    (paths.root / CHUNK).mkdir()
+    damages = verify(paths, Level.SIZE)
+    assert [damage.kind for damage in damages] == [Kind.DAMAGED]
+    restored(paths, damages)
+
+
+def test_damage_that_is_no_more_when_it_is_repaired_is_not_forgotten(paths: RunPaths) -> None:
+    whole = (paths.root / CHUNK).read_bytes()
+    (paths.root / CHUNK).unlink()
+    damages = verify(paths)
+    (paths.root / CHUNK).write_bytes(whole)
+    assert repair(paths, damages) == []
+    assert toy_run(paths.root).chunks_done == 0
+
+
+def test_odd_things_in_the_ledgers_folder_are_passed_by(paths: RunPaths) -> None:
+    (paths.ledger / "zz.jsonl").mkdir()
+    (paths.ledger / "zy.jsonl").symlink_to("/nowhere")
+    os.mkfifo(paths.ledger / "zx.jsonl")
+    assert toy_run(paths.root).stop is ExitCode.COMPLETE
     assert verify(paths) == []
 
 

@@ -21,6 +21,13 @@ def hold(folder: Path, session: str, chunks: range, shared: bool) -> None:
     time.sleep(60)
 
 
+def hold_the_board(folder: Path, shared: bool) -> None:
+    claims = Claims(folder, "theirs", shared=shared, lease_s=1.0)
+    with claims.board():
+        (folder / "held").touch()
+        time.sleep(60)
+
+
 @pytest.fixture(params=[False, True], ids=["one host", "shared"])
 def shared(request: pytest.FixtureRequest) -> bool:
     return bool(request.param)
@@ -95,6 +102,61 @@ def test_claims_leave_one_small_file_per_session_and_none_at_its_end(
     assert len(list(tmp_path.iterdir())) <= 4
     mine.close()
     assert [path.stem for path in tmp_path.iterdir()] in ([], ["board"])
+
+
+def test_what_was_dropped_is_free_again_with_the_next_claim(
+    tmp_path: Path, mine: Claims, shared: bool
+) -> None:
+    other = Claims(tmp_path, "other", shared=shared, lease_s=1.0)
+    mine.take("one", range(3, 6))
+    mine.take("one", range(8, 9))
+    assert other.others("one") == {3, 4, 5, 8}
+    mine.drop("one", range(3, 6))
+    mine.take("one", range(6, 7))
+    assert other.others("one") == {6, 8}
+    other.close()
+
+
+def test_no_claim_is_too_large_to_read(tmp_path: Path, mine: Claims, shared: bool) -> None:
+    child = held(tmp_path, shared)
+    (tmp_path / "theirs.claim").write_text('{"one": [[0, 1000000000000000]]}')
+    assert mine.others("one") == set()
+    child.kill()
+    child.join()
+
+
+def test_claims_that_cannot_be_kept_end_nothing(tmp_path: Path, shared: bool) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "odd").mkdir()
+    (tmp_path / "odd/mine.lock").mkdir()
+    (tmp_path / "odd/mine.claim").mkdir()
+    (tmp_path / "odd/board.lock").symlink_to("board.lock")
+    for folder in ("file", "odd", "none/below"):
+        claims = Claims(tmp_path / folder, "mine", shared=shared, lease_s=1.0)
+        with claims.board():
+            assert claims.others("one") == set()
+            claims.take("one", range(2))
+        claims.drop("one", range(2))
+        claims.close()
+
+
+def test_a_stopped_worker_that_holds_the_board_holds_up_nothing(
+    tmp_path: Path, mine: Claims, shared: bool
+) -> None:
+    child = spawn(hold_the_board, tmp_path, shared)
+    deadline_s = time.monotonic() + 60
+    while not (tmp_path / "held").exists():
+        assert time.monotonic() < deadline_s
+        time.sleep(0.01)
+    assert child.pid
+    os.kill(child.pid, signal.SIGSTOP)
+    began_s = time.monotonic()
+    for chunk in range(20):
+        with mine.board():
+            mine.take("one", range(chunk, chunk + 1))
+    assert time.monotonic() - began_s < 10, "a second for the first, nothing for the others"
+    child.kill()
+    child.join()
 
 
 def test_a_claim_that_makes_no_sense_is_passed_by(

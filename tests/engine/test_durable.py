@@ -101,15 +101,43 @@ def test_nobody_appends_to_what_another_began(tmp_path: Path) -> None:
         durable.AppendFile(tmp_path / "lines")
 
 
-def test_only_old_left_overs_are_swept(tmp_path: Path) -> None:
-    for name, age_s in (("old.partial", 1000), ("young.partial", 1), ("old", 1000)):
-        (tmp_path / name).touch()
-        os.utime(tmp_path / name, (5000 - age_s, 5000 - age_s))
-    assert durable.sweep_partials(tmp_path, older_than_s=60, now_s=5000) == 1
-    assert names(tmp_path) == ["old", "young.partial"]
+def test_a_file_that_was_deleted_or_replaced_takes_no_claim(tmp_path: Path) -> None:
+    for harm in (Path.unlink, lambda path: path.rename(tmp_path / "moved")):
+        with durable.AppendFile(tmp_path / "lines") as file:
+            file.append(b"1\n")
+            file.sync()
+            harm(tmp_path / "lines")
+            file.append(b"2\n")
+            with pytest.raises(GoneError):
+                file.sync()
+            (tmp_path / "lines").touch()
+            with pytest.raises(GoneError):
+                file.sync()
+        (tmp_path / "lines").unlink()
 
 
-def test_a_file_where_a_folder_must_be_is_named(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    with pytest.raises(StorageError, match="a file stands where a folder must be"):
-        durable.make_folder(tmp_path / "file" / "folder")
+def test_a_refused_hint_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def torn(path: Path, data: bytes) -> None:
+        path.touch()
+        refuse(errno.ENOSPC)
+
+    monkeypatch.setattr(Path, "write_bytes", torn)
+    with pytest.raises(StorageError):
+        durable.write_hint(tmp_path / "hint", b"x")
+    assert names(tmp_path) == []
+
+
+def test_a_new_folders_parent_is_synced_and_once_that_of_one_that_was_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[Path] = []
+    monkeypatch.setattr(durable, "fsync_folder", synced.append)
+    durable.make_folder(tmp_path / "a/b")
+    assert synced == [tmp_path.parent, tmp_path, tmp_path / "a"]
+    durable.make_folder(tmp_path / "a/b")
+    (tmp_path / "left").mkdir()  # as a killed process leaves it
+    for _ in range(2):
+        durable.make_folder(tmp_path / "left")
+    assert synced[3:] == [tmp_path]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -25,6 +26,7 @@ from ptyrun.errors import (
     IdentityError,
     ModelError,
     PredictionError,
+    StorageError,
     WindowTooShortError,
 )
 from ptyrun.host.clock import boot_clock_s
@@ -315,3 +317,14 @@ def test_a_listener_that_fails_ends_the_session_and_loses_nothing(tmp_path: Path
         toy_run(tmp_path, batch_items=8, progress=listener)
     assert toy_run(tmp_path).stop is ExitCode.COMPLETE
     assert decoded(tmp_path) == expected(manifest)
+
+
+def test_a_session_whose_ledger_is_deleted_claims_nothing(tmp_path: Path) -> None:
+    planned(tmp_path, toy_manifest())
+    paths = RunPaths(tmp_path)
+
+    def delete(items: range) -> None:
+        shutil.rmtree(paths.ledger, ignore_errors=True)
+
+    with pytest.raises(StorageError, match="renamed, moved or deleted"):
+        toy_run(tmp_path, batch_items=8, trouble=delete)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import google_crc32c
@@ -17,8 +18,8 @@ from ptyrun.engine.store import (
     create_arrays,
     open_array,
     patches_path,
-    sweep,
 )
+from ptyrun.engine.sweep import sweep
 from ptyrun.errors import DamageError, UsageError
 from ptyrun.paths import RunPaths
 from tests.engine.toys import SHAPE, frames, outputs_of, toy_manifest
@@ -171,8 +172,8 @@ def test_left_overs_of_killed_writers_are_swept(paths: RunPaths) -> None:
     ]
     for path in left:
         path.with_name(f"{path.name}.12345678.partial").touch()
-    assert sweep(paths, ["one"], older_than_s=3600) == 0
-    assert sweep(paths, ["one"], older_than_s=-1) == len(left)
+    assert sweep(paths, ["one"], time.time()) == 0
+    assert sweep(paths, ["one"], time.time() + 10**6) == len(left)
 
 
 def test_a_missing_array_is_named(paths: RunPaths) -> None:

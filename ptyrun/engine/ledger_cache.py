@@ -1,99 +1,86 @@
 """How does a long ledger load in a moment?
 
-``state.zarr`` is the ledger added up: arrays with one number per chunk, and per session how many
-bytes of its file they cover, with the CRC of those bytes. A cache: it is believed only if every
-covered byte still is what it was, and may be deleted at any time.
+``ledger.cache`` is the ledger added up: a few numbers per chunk, and per session how many bytes of
+its file they cover, with the CRC of those bytes. One file, written only where it saves time, and
+believed only if it is whole and every covered byte still is what it was. It may be deleted at any
+time; trouble with it means that there is none.
 """
 
 from __future__ import annotations
 
-import shutil
-import time
+import json
+import sys
 from array import array
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import astuple
 from itertools import chain
 from pathlib import Path
-from secrets import token_hex
 from typing import Any
 
 import google_crc32c
-import numpy as np
-import zarr
-from numpy.typing import NDArray
-from zarr.codecs import BytesCodec, Crc32cCodec
-from zarr.storage import LocalStore
 
-from ptyrun.engine import checksums, durable
+from ptyrun.engine import durable
+from ptyrun.engine import ledger as ledgers
 from ptyrun.engine.ledger import BadLine, Ledger, SessionFile
 from ptyrun.engine.progress import RECENT, ArmProgress, Cost
 from ptyrun.engine.records import Closed, Failed, Halved, Opened, Started, decode, encode
 from ptyrun.engine.session import SUFFIX
 from ptyrun.errors import StorageError
 
-SCHEMA = 1
-LEFT_OVER_S = 3600.0
-MISSING, COMMITTED, FAILED = range(3)
+SCHEMA = 2
+_MAGIC = b"ptyrun ledger cache\n"
+_CRC = len(b"01234567\n")
 _READ_BYTES = 2**22
+# What a file of any content can make its reader say.
+_NO_CACHE = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    IndexError,
+    AttributeError,
+    OverflowError,
+    RecursionError,
+    MemoryError,
+)
 
 
 def save(ledger: Ledger) -> None:
-    """Write the sum of *ledger* over an older one; a disk that refuses is no error."""
-    final = ledger.paths.state
-    partial = final.with_name(f"{final.name}.{token_hex(4)}{durable.PARTIAL}")
-    with suppress(OSError, StorageError), ledger.lock:
-        _write(ledger, partial)
-        # Out of the way in one step: killed half way through deleting it, it would be damaged.
-        aside = final.with_name(f"{final.name}.{token_hex(4)}{durable.PARTIAL}")
-        with suppress(OSError, StorageError):
-            durable.publish(final, aside)
-        durable.publish(partial, final)
-        shutil.rmtree(aside, ignore_errors=True)
-    _sweep(final)
+    """Write the sum of *ledger* over an older one, if that saves a later reader enough.
+
+    A disk that refuses is no error.
+    """
+    with ledger.lock:
+        read_bytes = sum(file.offset for file in ledger.sessions.values())
+        if read_bytes - ledger.cached_bytes < ledgers.CACHE_WORTH_BYTES:
+            return
+        content = _encoded(ledger)
+    with suppress(OSError, StorageError):
+        durable.write_hint(ledger.paths.ledger_cache, content)
 
 
-def _sweep(final: Path) -> None:
-    """Delete what killed sessions left; what is young another session may be writing."""
-    for left_over in final.parent.glob(f"{final.name}.*{durable.PARTIAL}"):
-        with suppress(OSError):
-            if time.time() - left_over.stat().st_mtime > LEFT_OVER_S:
-                shutil.rmtree(left_over, ignore_errors=True)
+def _encoded(ledger: Ledger) -> bytes:
+    text = json.dumps(_document(ledger), separators=(",", ":")).encode()
+    columns = chain(*(_columns(arm) for arm in ledger.progress.arms.values()))
+    body = b"".join((text, b"\n", *columns))
+    return b"%b%08x\n%b" % (_MAGIC, google_crc32c.value(body), body)
 
 
-def _write(ledger: Ledger, folder: Path) -> None:
-    root = zarr.create_group(LocalStore(folder))
-    for name, arm in ledger.progress.arms.items():
-        for column, values in _columns(arm).items():
-            stored = root.create_array(
-                f"{name}/{column}",
-                shape=values.shape,
-                chunks=(max(1, len(values)),),
-                dtype=values.dtype,
-                serializer=BytesCodec(endian="little"),
-                compressors=[Crc32cCodec()],
-                chunk_key_encoding={"name": "default", "separator": "."},
-                dimension_names=("chunk",),
-            )
-            stored[...] = values
-    # Last, because a state without attributes is none.
-    root.attrs.put({"ptyrun": _document(ledger)})
-    checksums.write(folder, (folder,))
+def _columns(arm: ArmProgress) -> Iterator[bytes]:
+    """Per chunk: whether it is committed, the length and the CRC of its stored bytes."""
+    yield bytes(arm.committed)
+    for column in (arm.lengths, arm.crcs):
+        yield _little_endian(column).tobytes()
 
 
-def _columns(arm: ArmProgress) -> dict[str, NDArray[Any]]:
-    status = np.frombuffer(arm.committed, np.uint8).copy()
-    attempts = np.zeros(len(status), np.uint16)
-    for chunk, failures in arm.failures.items():
-        attempts[chunk] = len(failures)
-        status[chunk] = status[chunk] or FAILED
-    return {
-        "status": status,
-        "attempts": attempts,
-        "length": np.frombuffer(arm.lengths, np.uint64),
-        "crc32c": np.frombuffer(arm.crcs, np.uint32),
-    }
+def _little_endian(column: array[int]) -> array[int]:
+    if sys.byteorder == "little":
+        return column
+    swapped = array(column.typecode, column)
+    swapped.byteswap()
+    return swapped
 
 
 def _document(ledger: Ledger) -> dict[str, Any]:
@@ -122,6 +109,7 @@ def _session_document(file: SessionFile) -> dict[str, Any]:
 def _arm_document(arm: ArmProgress) -> dict[str, Any]:
     return {
         "fingerprint": arm.plan.fingerprint,
+        "n_chunks": arm.plan.n_chunks,
         "commits": arm.commits,
         "reused": arm.reused,
         "pruned_generation": arm.pruned_generation,
@@ -150,34 +138,66 @@ def restore(ledger: Ledger) -> bool:
         ledger that it covers is no longer what it was. Then *ledger* is as it was.
     """
     try:
-        root = _opened(ledger)
-        document = _attributes(root)
-        if not _is_of(ledger, document) or any(checksums.problems(ledger.paths.state)):
+        document, columns = _decoded(ledger.paths.ledger_cache)
+        if not _is_of(ledger, document):
             return False
         if not all(_is_covered(ledger.paths.ledger, each) for each in document["sessions"]):
             return False
         arms = {
-            name: _restored_arm(ledger.progress.arms[name], root, document["arms"][name])
-            for name in ledger.progress.arms
+            name: _restored_arm(arm, columns, document["arms"][name])
+            for name, arm in ledger.progress.arms.items()
         }
         sessions = {each["name"]: _restored_session(each) for each in document["sessions"]}
         bad_lines = [BadLine(*line) for line in document["bad_lines"]]
-    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError):
+    except _NO_CACHE:
         return False
     ledger.restore(arms, sessions, bad_lines)
     return True
 
 
-def _opened(ledger: Ledger) -> zarr.Group:
-    return zarr.open_group(LocalStore(ledger.paths.state, read_only=True), mode="r")
+def _decoded(path: Path) -> tuple[Any, _Columns]:
+    """Read the cache.
+
+    Raises
+    ------
+    OSError
+        If there is none.
+    ValueError
+        If it is not what was written; the message says in what.
+    """
+    content = path.read_bytes()
+    start = len(_MAGIC) + _CRC
+    if content[: len(_MAGIC)] != _MAGIC:
+        raise ValueError("it does not begin as a cache does")
+    body = memoryview(content)[start:]
+    if content[len(_MAGIC) : start] != b"%08x\n" % google_crc32c.value(bytes(body)):
+        raise ValueError("its CRC does not match its bytes")
+    text, _, _ = content[start:].partition(b"\n")
+    return json.loads(text), _Columns(body[len(text) + 1 :])
 
 
-def _attributes(root: zarr.Group) -> Any:
-    return root.attrs["ptyrun"]
+class _Columns:
+    """What follows the document: numbers per chunk, arm by arm."""
+
+    def __init__(self, data: memoryview) -> None:
+        self._data = data
+
+    def take(self, typecode: str, count: int) -> array[int]:
+        column = array(typecode)
+        size = count * column.itemsize
+        if size > len(self._data):
+            raise ValueError("it is too short")
+        column.frombytes(self._data[:size])
+        self._data = self._data[size:]
+        return _little_endian(column)
 
 
 def _is_of(ledger: Ledger, document: Any) -> bool:
-    return bool(document["schema"] == SCHEMA and document["manifest"] == ledger.manifest.digest)
+    return bool(
+        document["schema"] == SCHEMA
+        and document["manifest"] == ledger.manifest.digest
+        and list(document["arms"]) == list(ledger.progress.arms)
+    )
 
 
 def _is_covered(folder: Path, session: Mapping[str, Any]) -> bool:
@@ -207,16 +227,16 @@ def _restored_session(document: Mapping[str, Any]) -> SessionFile:
     return file
 
 
-def _restored_arm(arm: ArmProgress, root: zarr.Group, document: Mapping[str, Any]) -> ArmProgress:
+def _restored_arm(arm: ArmProgress, columns: _Columns, document: Mapping[str, Any]) -> ArmProgress:
     restored = ArmProgress(arm.plan)
-    if document["fingerprint"] != arm.plan.fingerprint:
+    n_chunks = arm.plan.n_chunks
+    if (document["fingerprint"], document["n_chunks"]) != (arm.plan.fingerprint, n_chunks):
         raise ValueError("another arm")
-    columns = {name: _column(root, f"{arm.plan.name}/{name}") for name in _columns(arm)}
-    if any(len(values) != arm.plan.n_chunks for values in columns.values()):
-        raise ValueError("another cut")
-    restored.committed = bytearray((columns["status"] == COMMITTED).astype(np.uint8).tobytes())
-    restored.lengths = array("Q", columns["length"].tobytes())
-    restored.crcs = array("I", columns["crc32c"].tobytes())
+    restored.committed = bytearray(columns.take("B", n_chunks))
+    if restored.committed.count(0) + restored.committed.count(1) != n_chunks:
+        raise ValueError("a chunk is neither committed nor missing")
+    restored.lengths = columns.take("Q", n_chunks)
+    restored.crcs = columns.take("I", n_chunks)
     restored.commits = document["commits"]
     restored.reused = document["reused"]
     restored.pruned_generation = document["pruned_generation"]
@@ -238,32 +258,26 @@ def _restored_arm(arm: ArmProgress, root: zarr.Group, document: Mapping[str, Any
     return restored
 
 
-def _column(root: zarr.Group, path: str) -> NDArray[Any]:
-    stored = root[path]
-    if not isinstance(stored, zarr.Array):
-        raise ValueError(f"{path} is no array")
-    return np.asarray(stored[...])
-
-
 def difference(ledger: Ledger) -> str | None:
-    """Say in what ``state.zarr`` disagrees with *ledger*, read without it; None if in nothing."""
-    if not ledger.paths.state.exists():
+    """Say in what ``ledger.cache`` disagrees with the ledger; None if in nothing, or of no use.
+
+    What it covers is compared, so that sessions may go on writing meanwhile.
+    """
+    try:
+        document, _ = _decoded(ledger.paths.ledger_cache)
+        if not _is_of(ledger, document):
+            return None  # an older manifest's or schema's: nothing believes it
+    except FileNotFoundError:
         return None
-    damage = next(checksums.problems(ledger.paths.state), None)
-    if damage is not None:
-        return f"{damage[0]}: {damage[1]}"
-    if not _is_of(ledger, _attributes(_opened(ledger))):
-        return None  # an older manifest's: nobody believes it, and the next session replaces it
-    other = Ledger(ledger.paths, ledger.manifest)
-    if not restore(other):
+    except _NO_CACHE as error:
+        return f"it cannot be read: {error}"
+    cached, read = (Ledger(ledger.paths, ledger.manifest) for _ in range(2))
+    if not restore(cached):
         return "it cannot be read, or covers bytes that are no longer what they were"
-    other.refresh()
-    for name, arm in ledger.progress.arms.items():
-        restored = other.progress.arms[name]
-        if (arm.committed, arm.lengths, arm.crcs) != (
-            restored.committed,
-            restored.lengths,
-            restored.crcs,
-        ):
+    for name, file in cached.sessions.items():
+        read.read_until(name, file.offset)
+    for name, arm in read.progress.arms.items():
+        other = cached.progress.arms[name]
+        if (arm.committed, arm.lengths, arm.crcs) != (other.committed, other.lengths, other.crcs):
             return f"it says other things of arm {name} than the ledger"
     return None

@@ -1,0 +1,39 @@
+"""What did killed sessions, and earlier versions, leave in a run that nothing reads any more?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import suppress
+
+from ptyrun.engine import partials
+from ptyrun.engine.store import patches_path
+from ptyrun.paths import RunPaths
+
+_OF_EARLIER_VERSIONS = ("state.zarr",)  # a cache that is another file now
+
+
+def sweep(paths: RunPaths, arms: Iterable[str], now_s: float) -> int:
+    """Remove what killed writers, and earlier versions, left anywhere in a run. Never raises.
+
+    Parameters
+    ----------
+    paths : RunPaths
+    arms : iterable of str
+    now_s : float
+        Seconds since the epoch by the clock of the run's file system.
+
+    Returns
+    -------
+    int
+        How many files and folders were removed.
+    """
+    own = tuple(f"{name}." for name in (*paths.names(), *_OF_EARLIER_VERSIONS))
+    removed = partials.sweep(paths.root, now_s, lambda name: name.startswith(own))
+    among_chunks = [paths.arrays / patches_path(arm) for arm in arms]
+    for folder in (paths.claims, paths.cache, *among_chunks):
+        removed += partials.sweep(folder, now_s)
+    for name in _OF_EARLIER_VERSIONS:
+        with suppress(OSError):
+            partials.remove(paths.root / name)
+            removed += 1
+    return removed

@@ -6,6 +6,7 @@ import errno
 import importlib
 import os
 import signal
+from pathlib import Path
 from typing import Any
 
 import click
@@ -64,8 +65,11 @@ class LazyGroup(click.Group):
             click.echo(f"error: {error}", err=True)
             ctx.exit(int(error.exit_code))
         except OSError as error:
-            if error.errno != errno.ENAMETOOLONG:
+            if error.filename is None:  # of a stream, or a process
                 raise
+            if error.errno != errno.ENAMETOOLONG:
+                click.echo(f"error: {_explained(error)}", err=True)
+                ctx.exit(int(ExitCode.FAILED))
             click.echo(
                 f"error: the name of a file is too long: {str(error.filename)[:80]}…\n"
                 f"  why: {error.strerror}\n  do:  choose a shorter one",
@@ -77,6 +81,13 @@ class LazyGroup(click.Group):
             signal.signal(signal.SIGINT, signal.SIG_DFL)
             os.kill(os.getpid(), signal.SIGINT)
             raise
+
+
+def _explained(error: OSError) -> PtyrunError:
+    """What the disk refused where nothing said it better."""
+    from ptyrun.engine.durable import refusal
+
+    return refusal(Path(os.fsdecode(error.filename)), error, "use")
 
 
 @click.group(

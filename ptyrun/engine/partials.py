@@ -68,7 +68,7 @@ def sweep(folder: Path, now_s: float, wanted: Callable[[str], bool] = lambda nam
     now_s : float
         Seconds since the epoch by the clock of the folder's file system.
     wanted : callable
-        Given a name without ``.partial``, tells whether such a thing may be removed.
+        Given its name, tells whether such a thing may be removed.
 
     Returns
     -------
@@ -78,7 +78,7 @@ def sweep(folder: Path, now_s: float, wanted: Callable[[str], bool] = lambda nam
     removed = 0
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
-            if not entry.name.endswith(PARTIAL) or not wanted(entry.name.removesuffix(PARTIAL)):
+            if not entry.name.endswith(PARTIAL) or not wanted(entry.name):
                 continue
             with suppress(OSError, ValueError):
                 alive = is_alive(entry.name)

@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import time
+from collections.abc import Iterator
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
@@ -34,8 +35,10 @@ def shared(request: pytest.FixtureRequest) -> bool:
 
 
 @pytest.fixture
-def mine(tmp_path: Path, shared: bool) -> Claims:
-    return Claims(tmp_path, "mine", shared=shared, lease_s=1.0)
+def mine(tmp_path: Path, shared: bool) -> Iterator[Claims]:
+    claims = Claims(tmp_path, "mine", shared=shared, lease_s=1.0)
+    yield claims
+    claims.close()
 
 
 def held(folder: Path, shared: bool) -> ForkServerProcess:

@@ -180,10 +180,10 @@ def test_the_cache_is_one_file_that_needs_no_array_library(paths: RunPaths) -> N
 def test_the_cache_is_written_only_where_it_saves_enough(
     paths: RunPaths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ledgers, "CACHE_WORTH_BYTES", read(paths).size() + 1)
+    monkeypatch.setattr(ledgers, "CACHE_WORTH_BYTES", Ledger(paths, MANIFEST).size() + 1)
     ledger_cache.save(read(paths))
     assert not paths.ledger_cache.exists()
-    monkeypatch.setattr(ledgers, "CACHE_WORTH_BYTES", read(paths).size())
+    monkeypatch.setattr(ledgers, "CACHE_WORTH_BYTES", Ledger(paths, MANIFEST).size())
     ledger_cache.save(read(paths))
     before = paths.ledger_cache.stat().st_ino
     session(paths, [commit(7)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import gc
 import json
 import os
 import signal
@@ -34,6 +35,14 @@ def without_kernel_locks(code: str = "ENOSYS") -> Callable[[], None]:
 
     fcntl.flock = refuse
     return lambda: setattr(fcntl, "flock", real)
+
+
+@pytest.fixture(autouse=True)
+def no_beat_outlives_its_test() -> Iterator[None]:
+    yield
+    for each in gc.get_objects():
+        if isinstance(each, Lock):
+            each.release()
 
 
 @pytest.fixture(params=["kernel", *REFUSALS])

@@ -192,7 +192,11 @@ def patches_spec(arm: ArmPlan, compression: str) -> ArraySpec:
             why=f"known are {', '.join(Compression)}",
             do="choose one of these",
         )
-    inner = ("y", "x") if len(arm.item_shape) == 2 else _numbered(len(arm.item_shape))
+    inner = (
+        ("y", "x")
+        if len(arm.item_shape) == 2
+        else tuple(f"axis_{n}" for n in range(1, 1 + len(arm.item_shape)))
+    )
     return ArraySpec(
         path=patches_path(arm.name),
         shape=(arm.n_items, *arm.item_shape),
@@ -202,10 +206,6 @@ def patches_spec(arm: ArmPlan, compression: str) -> ArraySpec:
         units="1",
         compression=compression,
     )
-
-
-def _numbered(count: int) -> tuple[str, ...]:
-    return tuple(f"axis_{number}" for number in range(1, count + 1))
 
 
 def compression_of(manifest: Manifest) -> str:
@@ -257,10 +257,9 @@ def create_arrays(paths: RunPaths, manifest: Manifest, *, replace: bool = False)
 
 def _settle(paths: RunPaths, spec: ArraySpec) -> None:
     """Sync the names of an array that is as planned: who planned it may have been killed."""
-    for folder in reversed([paths.arrays / spec.path, *(paths.arrays / spec.path).parents]):
-        if folder.is_relative_to(paths.arrays):
-            durable.make_folder(folder)
-            durable.fsync_folder(folder)
+    for path in (*reversed(Path(spec.path).parents), Path(spec.path)):
+        durable.make_folder(paths.arrays / path)
+        durable.fsync_folder(paths.arrays / path)
 
 
 def _create(paths: RunPaths, spec: ArraySpec) -> None:
@@ -385,8 +384,8 @@ class ChunkWriter:
         key = chunk_key(self._arm, chunk)
         body = self._encoded(values)
         crc = google_crc32c.value(body)
-        trailer = crc.to_bytes(CRC_BYTES, "little")
-        partial = durable.write_partial(self._root / key, body.data, trailer)
+        parts = (body.data, crc.to_bytes(CRC_BYTES, "little"))
+        partial = durable.write_partial(self._root / key, *parts)
         return _Written(Stored(key, body.nbytes + CRC_BYTES, f"{crc:08x}"), partial)
 
     def _encoded(self, values: NDArray[Any]) -> NDArray[np.uint8]:

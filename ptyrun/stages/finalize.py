@@ -143,8 +143,7 @@ def _require_complete(ledger: Ledger) -> None:
 
 
 def _require_whole(paths: RunPaths, watcher: Watcher) -> None:
-    # Bytes of chunks are compared when they are read. state.zarr is a cache, and objects rest on
-    # nothing in it.
+    # Bytes of chunks are compared when they are read. ledger.cache is one: nothing rests on it.
     found = check.verify(paths, check.Level.SIZE)
     damages = [damage for damage in found if damage.kind is not check.Kind.STATE]
     for damage in damages:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
+from ptyrun.engine.locks import Lock
+from ptyrun.errors import StorageError
 from ptyrun.paths import RunPaths
 
 
@@ -37,13 +37,11 @@ def none_if_refused(paths: RunPaths, *others: Path) -> Iterator[None]:
 
 
 def _take_back(paths: RunPaths, was_there: set[Path]) -> None:
-    lock = paths.claims / "plan.lock"
-    try:
-        # Who plans here at this moment keeps what it needs.
-        with FileLock(lock, timeout=0) if lock.exists() else nullcontext():
-            if paths.cache not in was_there:
-                shutil.rmtree(paths.cache, ignore_errors=True)
-            if paths.claims not in was_there:
-                shutil.rmtree(paths.claims, ignore_errors=True)
-    except (Timeout, OSError):
-        return
+    # Who plans here at this moment keeps what it needs.
+    with suppress(StorageError), Lock(paths.claims / "plan.lock") as lock:
+        if paths.claims.exists() and not lock.try_acquire():
+            return
+        if paths.cache not in was_there:
+            shutil.rmtree(paths.cache, ignore_errors=True)
+        if paths.claims not in was_there:
+            shutil.rmtree(paths.claims, ignore_errors=True)

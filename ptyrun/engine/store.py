@@ -192,11 +192,8 @@ def patches_spec(arm: ArmPlan, compression: str) -> ArraySpec:
             why=f"known are {', '.join(Compression)}",
             do="choose one of these",
         )
-    inner = (
-        ("y", "x")
-        if len(arm.item_shape) == 2
-        else tuple(f"axis_{n}" for n in range(1, 1 + len(arm.item_shape)))
-    )
+    numbered = tuple(f"axis_{number}" for number in range(1, 1 + len(arm.item_shape)))
+    inner = ("y", "x") if len(numbered) == 2 else numbered
     return ArraySpec(
         path=patches_path(arm.name),
         shape=(arm.n_items, *arm.item_shape),

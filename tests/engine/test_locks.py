@@ -41,8 +41,8 @@ def without_kernel_locks(code: str = "ENOSYS") -> Callable[[], None]:
 def no_beat_outlives_its_test() -> Iterator[None]:
     yield
     for each in gc.get_objects():
-        if isinstance(each, Lock):
-            each.release()
+        if isinstance(each, BeatingFile):
+            each.remove()
 
 
 @pytest.fixture(params=["kernel", *REFUSALS])

@@ -16,7 +16,7 @@ import re
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 GREETING = re.compile(
     rb"^(WARNING: All log messages before absl|[IW]0000 |To enable the following instructions"
@@ -26,7 +26,8 @@ GREETING = re.compile(
 
 @contextmanager
 def _without_greetings() -> Iterator[None]:
-    sys.stderr.flush()
+    if sys.stderr is not None:
+        sys.stderr.flush()
     with tempfile.TemporaryFile() as aside:
         stderr_fd = os.dup(2)
         os.dup2(aside.fileno(), 2)
@@ -37,7 +38,8 @@ def _without_greetings() -> Iterator[None]:
             os.close(stderr_fd)
             aside.seek(0)
             said = [line for line in aside if line.strip() and not GREETING.match(line)]
-            os.write(2, b"".join(said))
+            with suppress(OSError):  # a full stream ends nothing
+                os.write(2, b"".join(said))
 
 
 @contextmanager

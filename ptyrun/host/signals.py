@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from contextlib import suppress
 
 from ptyrun.errors import ExitCode, Leaving
 from ptyrun.host.deadline import DEADLINE
@@ -107,7 +108,8 @@ def _leave(number: int, _frame: FrameType | None) -> None:
     signal.signal(number, signal.SIG_DFL)
     # Written past Python's buffers, which this may have interrupted.
     words = f"received {signal.Signals(number).name}: run the same command again to go on\n"
-    os.write(2, words.encode())
+    with suppress(OSError):  # a full or closed stream ends nothing
+        os.write(2, words.encode())
     # What is raised here can get lost where nobody lets it through: in a finaliser, or in a
     # compiled module that is being imported.
     ASKED.note()

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import pytest
 from click.testing import CliRunner
@@ -128,14 +129,16 @@ def test_damage_that_verify_finds(planned: Path, tmp_path: Path) -> None:
 
 
 @contextmanager
-def stopped_at(module: str, words: list[str], folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+def stopped_at(
+    module: str, words: list[str], folder: Path, stderr: int | IO[bytes] = subprocess.PIPE
+) -> Iterator[subprocess.Popen[bytes]]:
     (folder / "sitecustomize.py").write_text(CUSTOMISED, encoding="utf-8")
     path = os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))
     process = subprocess.Popen(
         [sys.executable, "-m", "ptyrun", *words],
         env={**os.environ, "PYTHONPATH": path, "STOPS_AT": module},
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=stderr,
         # Under nohup and in shells without job control, Ctrl-C would be ignored.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
@@ -164,3 +167,17 @@ def test_the_first_ctrl_c(name: str, planned: Path, study: Study, tmp_path: Path
     assert process.returncode == expected, said
     assert "Traceback" not in said
     assert (name in RESUMABLE) == ("run the same command again" in said)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_is_heard_where_nothing_can_be_said(
+    number: signal.Signals, planned: Path, tmp_path: Path
+) -> None:
+    words = ["finalize", str(planned)]
+    with (
+        Path("/dev/full").open("wb") as full,
+        stopped_at(BEGINS_WITH["finalize"], words, tmp_path, full) as process,
+    ):
+        process.send_signal(number)
+        process.communicate()
+    assert process.returncode == ExitCode.INCOMPLETE

@@ -179,5 +179,5 @@ def test_a_signal_is_heard_where_nothing_can_be_said(
         stopped_at(BEGINS_WITH["finalize"], words, tmp_path, full) as process,
     ):
         process.send_signal(number)
-        process.communicate()
+        process.wait()
     assert process.returncode == ExitCode.INCOMPLETE

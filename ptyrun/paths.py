@@ -58,6 +58,11 @@ class RunPaths:
         return self.cache / "costs.json"
 
     @property
+    def asked(self) -> Path:
+        """The comparison that was last completed, as it was asked for; safe to delete."""
+        return self.cache / "asked.json"
+
+    @property
     def steps(self) -> Path:
         """What earlier windows finished of assembly and measurement; safe to delete."""
         return self.cache / "steps"

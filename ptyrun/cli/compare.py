@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +12,11 @@ from ptyrun.cli import comparing, vocabulary, working
 from ptyrun.cli import options as shared
 from ptyrun.errors import ExitCode
 from ptyrun.host.deadline import DEADLINE
+
+if TYPE_CHECKING:
+    from ptyrun.config import SessionOptions
+    from ptyrun.engine.work import Outcome
+    from ptyrun.progress import Watcher
 
 
 @click.command("compare")
@@ -45,18 +50,25 @@ def command(
     session = shared.session_options(given)
     DEADLINE.set_window(session.window_s)
     config = comparing.configuration(given)
+
+    def work(run_dir: Path, options: SessionOptions, watcher: Watcher) -> Outcome:
+        # What computes is imported when something is to be computed.
+        return working.chosen(session)(run_dir, options, watcher)
+
     outcome = comparison.compare(
         config,
         session,
         new=new,
         invalidate=invalidate,
         reuse=reuse,
-        work=working.chosen(session),
+        work=work,
         watcher=screen,
     )
     screen.session(outcome.run)
     if outcome.results is not None:
-        screen.results(outcome.results, config.output_dir)
+        if not outcome.is_repeated:
+            screen.results(outcome.results, config.output_dir)
+        screen.summary(outcome.results, config.output_dir)
     elif outcome.run.stop is ExitCode.COMPLETE:
         screen.results_are_left()
     ctx.exit(int(outcome.stop))

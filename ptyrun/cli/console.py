@@ -132,6 +132,14 @@ class Console:
         if page.exists():
             click.echo(f"report page: {page}")
 
+    def summary(self, results: Results, run_dir: Path) -> None:
+        """Say on stdout what each arm came to, in a line, and where to look."""
+        from ptyrun.paths import RunPaths
+
+        for line in results.summary_lines():
+            click.echo(line)
+        click.echo(f"report: {RunPaths(run_dir).report / 'index.html'}")
+
     def results_are_left(self) -> None:
         """Say on stdout that every chunk is there, and nothing else yet."""
         click.echo("every chunk is there: run the same command again for the results")

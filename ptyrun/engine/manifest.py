@@ -34,7 +34,8 @@ def canonical_json(value: object) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
-def _sha256(value: object) -> str:
+def digest_of(value: object) -> str:
+    """Equal plain JSON data has equal digests."""
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()
 
 
@@ -98,7 +99,7 @@ class ArmPlan:
     @cached_property
     def fingerprint(self) -> str:
         """16 hex digits over everything that this arm's chunks on disk depend on."""
-        return _sha256(asdict(self))[:16]
+        return digest_of(asdict(self))[:16]
 
 
 def _no_plan(arm: str, why: str) -> UsageError:
@@ -159,7 +160,7 @@ class Manifest:
         """SHA-256 of the identity: everything but the sources."""
         document = self._document()
         del document["sources"]
-        return _sha256(document)
+        return digest_of(document)
 
     def arm(self, name: str) -> ArmPlan:
         """Return the arm called *name*, or raise `UsageError` with the names there are."""
@@ -183,7 +184,7 @@ class Manifest:
     def to_json(self) -> str:
         """Canonical text: equal manifests are equal bytes. ``sha256`` covers all other fields."""
         document = {**self._document(), "digest": self.digest}
-        document["sha256"] = _sha256(document)
+        document["sha256"] = digest_of(document)
         return json.dumps(document, sort_keys=True, indent=1, allow_nan=False) + "\n"
 
     @classmethod
@@ -209,7 +210,7 @@ class Manifest:
                 do="upgrade ptyrun; the run was not touched",
             )
         try:
-            if sha256 != _sha256(document):
+            if sha256 != digest_of(document):
                 why = "its checksum does not match: it was edited, or the disk lost a bit"
                 raise _damaged(why, name)
             del document["schema"], document["digest"]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
-
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ptyrun.engine.batches import FittingBatch
 from ptyrun.engine.manifest import ArmPlan, Fact
 from ptyrun.errors import BlockedError, ExitCode, StorageError, UsageError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 FATAL = (UsageError, BlockedError, StorageError)
 

@@ -19,7 +19,7 @@ from ptyrun import __version__
 from ptyrun.config import Alignment, ArmKind, EvaluationOptions
 from ptyrun.engine import batches, check, store
 from ptyrun.engine.ledger import read_records
-from ptyrun.engine.manifest import ArmPlan, Manifest
+from ptyrun.engine.manifest import ArmPlan, Manifest, digest_of
 from ptyrun.engine.progress import ArmProgress, Progress
 from ptyrun.engine.records import Committed
 from ptyrun.errors import DamageError, PtyrunError
@@ -32,7 +32,7 @@ from ptyrun.ptycho.scan import Scan, open_scan
 from ptyrun.ptycho.stitching import object_shape
 from ptyrun.stages import gates
 from ptyrun.stages.index import ArmIndex
-from ptyrun.stages.kept import Kept, key_of
+from ptyrun.stages.kept import Kept
 from ptyrun.stages.sums import ArmObject, Pace, Sums
 
 
@@ -91,7 +91,7 @@ class Assembler:
         """Digest everything that an arm's object depends on, the committed bytes included."""
         done = self.progress.arms[plan.name]
         stored = hashlib.sha256(done.lengths.tobytes() + done.crcs.tobytes()).hexdigest()
-        return key_of(
+        return digest_of(
             {
                 "ptyrun": __version__,
                 "arm": asdict(plan),

@@ -12,12 +12,11 @@ from pathlib import Path
 from ptyrun import __version__
 from ptyrun.config import Presentation
 from ptyrun.engine import checksums
-from ptyrun.engine.manifest import Manifest
+from ptyrun.engine.manifest import Manifest, digest_of
 from ptyrun.engine.progress import Progress
 from ptyrun.errors import InputError
 from ptyrun.paths import RunPaths
 from ptyrun.stages.fingerprints import Fingerprints
-from ptyrun.stages.kept import key_of
 
 
 def results_made_from(manifest: Manifest, progress: Progress) -> str:
@@ -27,7 +26,7 @@ def results_made_from(manifest: Manifest, progress: Progress) -> str:
         for name, arm in progress.arms.items()
     }
     presentation = Presentation.from_facts(manifest.sources).facts()
-    return key_of([__version__, manifest.digest, presentation, stored])
+    return digest_of([__version__, manifest.digest, presentation, stored])
 
 
 def report_made_from(manifest: Manifest, progress: Progress, paths: RunPaths) -> str:
@@ -36,7 +35,7 @@ def report_made_from(manifest: Manifest, progress: Progress, paths: RunPaths) ->
     commits = {name: arm.commits for name, arm in progress.arms.items()}
     where = str(paths.root.resolve())
     text = hashlib.sha256(results).hexdigest()
-    return key_of([__version__, text, dict(manifest.sources), commits, where])
+    return digest_of([__version__, text, dict(manifest.sources), commits, where])
 
 
 def is_current(folder: Path, made_from: str, fingerprints: Fingerprints) -> bool:

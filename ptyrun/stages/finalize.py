@@ -14,7 +14,7 @@ from ptyrun import __version__
 from ptyrun.config import EvaluationOptions, Presentation
 from ptyrun.engine import check, checksums, durable
 from ptyrun.engine.ledger import Ledger
-from ptyrun.engine.manifest import ArmPlan, Manifest
+from ptyrun.engine.manifest import ArmPlan, Manifest, digest_of
 from ptyrun.engine.window import Window
 from ptyrun.errors import BlockedError, DamageError, UnfinishedError
 from ptyrun.logs import session_log
@@ -37,7 +37,6 @@ from ptyrun.stages import (
 )
 from ptyrun.stages.fingerprints import Fingerprints
 from ptyrun.stages.inputs import refuse_changed_inputs
-from ptyrun.stages.kept import key_of
 from ptyrun.stages.measures import Measures, measure
 from ptyrun.stages.objects import Raster
 from ptyrun.stages.steps import Steps, Texts
@@ -205,7 +204,7 @@ def _compare(
             watcher.end(f"measure {plan.label}")
     doubts = steps.taken(
         "judge the scan",
-        key_of([__version__, dict(manifest.shared)]),
+        digest_of([__version__, dict(manifest.shared)]),
         Texts.of,
         lambda: Texts(belonging.truth_doubts(scan)),
     )

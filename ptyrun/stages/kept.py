@@ -7,7 +7,6 @@ made again.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import secrets
 import zipfile
@@ -22,7 +21,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptyrun.engine import durable
-from ptyrun.engine.manifest import canonical_json
 from ptyrun.errors import StorageError
 
 _ABOUT = "about"
@@ -35,11 +33,6 @@ class Finding:
 
     facts: Mapping[str, Any]
     arrays: Mapping[str, NDArray[Any]]
-
-
-def key_of(depends_on: object) -> str:
-    """Digest plain JSON data: equal keys mean equal findings."""
-    return hashlib.sha256(canonical_json(depends_on).encode()).hexdigest()
 
 
 class Kept:

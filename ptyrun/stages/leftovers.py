@@ -41,6 +41,13 @@ def damages(paths: RunPaths, *, unpacked: bool) -> Iterator[Damage]:
             yield Damage(Kind.SESSION, document.name, str(error))
     if (lost := Fingerprints(paths.digests).damage()) is not None:
         yield Damage(Kind.CACHE, paths.digests.relative_to(paths.root).as_posix(), lost)
+    for document in (paths.costs, paths.asked):
+        try:
+            documents.unsealed(document.read_text(encoding="utf-8", errors="replace"))
+        except FileNotFoundError:
+            continue
+        except ValueError as error:
+            yield Damage(Kind.CACHE, document.relative_to(paths.root).as_posix(), str(error))
     for path in Kept(paths.steps).damaged():
         lost = "its bytes do not match the CRC in its name"
         yield Damage(Kind.CACHE, path.relative_to(paths.root).as_posix(), lost)

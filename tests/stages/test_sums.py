@@ -9,8 +9,9 @@ import pytest
 from numpy.typing import NDArray
 
 from ptyrun.config import Alignment, EvaluationOptions
+from ptyrun.engine.manifest import digest_of
 from ptyrun.stages.index import ArmIndex
-from ptyrun.stages.kept import Finding, Kept, key_of
+from ptyrun.stages.kept import Finding, Kept
 from ptyrun.stages.sums import ArmObject, Sums
 
 SHAPE = (90, 80)
@@ -38,7 +39,7 @@ def patches() -> NDArray[np.complex64]:
 def summed(folder: Path, alignment: Alignment, cuts: list[int]) -> Sums:
     """Add all patches; at each cut begin afresh from what was kept."""
     options = EvaluationOptions(alignment=alignment)
-    kept, key = Kept(folder), key_of("these")
+    kept, key = Kept(folder), digest_of("these")
     sums = Sums(SHAPE, options, index())
     for start, stop in zip([0, *cuts], [*cuts, N_GROUPS], strict=True):
         assert sums.position == start
@@ -75,8 +76,8 @@ def test_sums_of_another_object_are_not_gone_on_from(tmp_path: Path) -> None:
 def test_an_object_is_read_back_as_it_was_kept(tmp_path: Path) -> None:
     kept = Kept(tmp_path)
     arm = summed(tmp_path / "sums", Alignment.UPSTREAM, []).object(2.5, "a note")
-    kept.save("object", key_of(1), arm.finding())
-    found = kept.load("object", key_of(1))
+    kept.save("object", digest_of(1), arm.finding())
+    found = kept.load("object", digest_of(1))
     assert found is not None
     again = ArmObject.of(found)
     assert again.finding().facts == arm.finding().facts
@@ -87,21 +88,21 @@ def test_an_object_is_read_back_as_it_was_kept(tmp_path: Path) -> None:
 def test_what_is_kept_is_believed_only_if_it_is_whole_and_of_the_same(tmp_path: Path) -> None:
     kept = Kept(tmp_path)
     finding = Finding({"a": 1}, {"x": np.arange(1000)})
-    kept.save("step", key_of("this"), finding)
-    assert kept.load("step", key_of("that")) is None
+    kept.save("step", digest_of("this"), finding)
+    assert kept.load("step", digest_of("that")) is None
     (path,) = tmp_path.iterdir()
     text = bytearray(path.read_bytes())
     text[len(text) // 2] ^= 4
     path.write_bytes(text)
-    assert kept.load("step", key_of("this")) is None
+    assert kept.load("step", digest_of("this")) is None
     assert kept.damaged() == [path]
-    kept.save("step", key_of("this"), finding)
-    assert kept.load("step", key_of("this")) is not None
+    kept.save("step", digest_of("this"), finding)
+    assert kept.load("step", digest_of("this")) is not None
     assert kept.damaged() == []
     assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_what_cannot_be_kept_ends_nothing(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
-    Kept(tmp_path / "file").save("step", key_of(1), Finding({}, {}))
-    assert Kept(tmp_path / "file").load("step", key_of(1)) is None
+    Kept(tmp_path / "file").save("step", digest_of(1), Finding({}, {}))
+    assert Kept(tmp_path / "file").load("step", digest_of(1)) is None

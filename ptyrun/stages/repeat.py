@@ -1,0 +1,124 @@
+"""Was just this comparison completed before, and is all of it still there?
+
+Told from sizes, inodes and times of files and from the ledger, without reading an input: whatever
+leaves a doubt is answered by planning, which looks at everything.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from ptyrun import __version__
+from ptyrun.config import CompareConfig
+from ptyrun.engine import durable
+from ptyrun.engine.documents import sealed, unsealed
+from ptyrun.engine.ledger import Ledger
+from ptyrun.engine.manifest import Manifest, digest_of
+from ptyrun.engine.progress import ArmProgress
+from ptyrun.errors import PtyrunError, StorageError
+from ptyrun.paths import RunPaths
+from ptyrun.results import Results
+from ptyrun.stages import currency
+from ptyrun.stages.fingerprints import Fingerprints
+
+_OWN_BACKENDS = ("tf", "pytorch", "onnx", None)
+
+
+def remember(config: CompareConfig) -> None:
+    """Note what was asked for and is complete now; a hint."""
+    paths = RunPaths(config.output_dir)
+    with suppress(OSError, StorageError):
+        durable.write_hint(paths.asked, sealed(_facts(config, paths)).encode())
+
+
+def answer(config: CompareConfig) -> Results | None:
+    """Give the results of a comparison that is complete as it is asked for; None in any doubt."""
+    paths = RunPaths(config.output_dir)
+    try:
+        if unsealed(paths.asked.read_text(encoding="utf-8")) != _facts(config, paths):
+            return None
+        manifest = Manifest.load(paths.manifest)
+        progress = Ledger.open(paths, manifest).progress
+        if not all(_is_there(paths, arm) for arm in progress.arms.values()):
+            return None
+        fingerprints = Fingerprints(paths.digests)
+        is_current = (
+            currency.debug_files_are_there(manifest)
+            and currency.is_current(
+                paths.root, currency.results_made_from(manifest, progress), fingerprints
+            )
+            and currency.is_current(
+                paths.report, currency.report_made_from(manifest, progress, paths), fingerprints
+            )
+        )
+        return Results.load(paths.results) if is_current else None
+    except (OSError, ValueError, PtyrunError):
+        return None
+
+
+def _facts(config: CompareConfig, paths: RunPaths) -> dict[str, Any]:
+    manifest = Manifest.load(paths.manifest)
+    inputs = [config.scan, *(arm.path for arm in config.arms)]
+    if config.groups_from is not None:
+        inputs.append(config.groups_from)
+    return {
+        "schema": 1,
+        "ptyrun": __version__,
+        "asked": digest_of(_plain(asdict(config))),
+        "folder": str(Path.cwd()),
+        "manifest": [manifest.digest, digest_of(dict(manifest.sources))],
+        "inputs": {str(path): [*_identities(path)] for path in inputs},
+        "frameworks": {arm.name: _framework(arm.facts) for arm in manifest.arms},
+    }
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return value if isinstance(value, int | float | bool | None) else str(value)
+
+
+def _identities(path: Path) -> list[list[Any]]:
+    """Name, size, inode and times of a file, or of a folder and all that is in it."""
+    found = [_identity(path)]
+    if path.is_dir():
+        for folder, folders, files in os.walk(path):
+            found += [_identity(Path(folder, name)) for name in (*folders, *files)]
+    return sorted(found)
+
+
+def _identity(path: Path) -> list[Any]:
+    stat = path.stat()
+    return [str(path), stat.st_size, stat.st_ino, stat.st_mtime_ns, stat.st_ctime_ns]
+
+
+def _framework(facts: Mapping[str, Any]) -> str | None:
+    """The framework as it is installed; an arm with code of others is always planned again."""
+    if facts.get("backend") not in _OWN_BACKENDS or any("option." in name for name in facts):
+        raise ValueError("code of others may have changed")
+    if facts.get("framework") is None:
+        return None
+    name = str(facts["framework"]).split(" ")[0]
+    try:
+        return f"{name} {version(name)}"
+    except PackageNotFoundError as error:
+        raise ValueError(str(error)) from error
+
+
+def _is_there(paths: RunPaths, arm: ArmProgress) -> bool:
+    """Whether every chunk is committed, and as many bytes are there as were committed."""
+    if not arm.plan.n_chunks:
+        return True
+    if arm.chunks_committed < arm.plan.n_chunks:
+        return False
+    with os.scandir(paths.arrays / arm.plan.name / "patches") as entries:
+        sizes = [entry.stat().st_size for entry in entries if entry.name.startswith("c.")]
+    return len(sizes) == arm.plan.n_chunks and sum(sizes) == sum(arm.lengths)

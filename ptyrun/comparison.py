@@ -10,6 +10,7 @@ from ptyrun.ahead import ImportsAhead
 from ptyrun.config import ArmKind, CompareConfig, SessionOptions
 from ptyrun.engine import presence
 from ptyrun.engine.costs import Costs
+from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.planning import CurrentPlan
 from ptyrun.engine.window import Window
@@ -86,7 +87,7 @@ def compare(
     if not new and not invalidate and (known := repeat.answer(config)) is not None:
         nothing = Outcome(ExitCode.COMPLETE, "complete", 0, 0, 0, 0, None, None, interrupted=False)
         return ComparisonOutcome(ExitCode.COMPLETE, nothing, known, is_repeated=True)
-    from ptyrun.stages import plan
+    from ptyrun.stages import extent, plan
 
     admit = _debug_gate(config, session, watcher)
     patience_s = min(presence.PATIENCE_S, Window(session.window_s).remaining_s)
@@ -99,6 +100,9 @@ def compare(
         from ptyrun.stages.reuse import reuse as take_over
 
         take_over(config.output_dir, reuse, window=Window(session.window_s), watcher=watcher)
+    progress = Ledger.open(RunPaths(config.output_dir), planned.manifest).progress
+    if (outlook := extent.outlook(progress, session.window_s)) is not None:
+        watcher.note(outlook)
     if work is None:
         from ptyrun.stages import run
 

@@ -78,8 +78,7 @@ class Fingerprints:
 
     def _of_file(self, path: Path) -> str:
         try:
-            stat = path.stat()
-            identity = [stat.st_size, stat.st_ino, stat.st_mtime_ns, stat.st_ctime_ns]
+            identity = _identity(path)
             known = self._load()
             key = str(path.resolve())
             entry = known.get(key)
@@ -87,7 +86,7 @@ class Fingerprints:
                 return str(entry["sha256"])
             with path.open("rb") as stream:
                 digest = hashlib.file_digest(stream, "sha256").hexdigest()
-            is_settled = path.stat() == stat  # not written to while it was read
+            is_settled = _identity(path) == identity  # not written to while it was read
         except OSError as error:
             raise InputError(
                 f"{path} cannot be read",
@@ -122,6 +121,11 @@ class Fingerprints:
             with suppress(StorageError, OSError):
                 self.cache.parent.mkdir(parents=True, exist_ok=True)
                 durable.write_hint(self.cache, sealed(known).encode())
+
+
+def _identity(path: Path) -> list[int]:
+    stat = path.stat()
+    return [stat.st_size, stat.st_ino, stat.st_mtime_ns, stat.st_ctime_ns]
 
 
 def _identities(files: Mapping[str, Path]) -> str:

@@ -27,7 +27,8 @@ from ptyrun.paths import RunPaths
 from ptyrun.progress import SILENT, Watcher
 from ptyrun.ptycho.formats import format_of
 from ptyrun.ptycho.scan import Scan
-from ptyrun.stages import artifacts, index, lengths, strangers, survey, traces, trust
+from ptyrun.stages import artifacts, extent, index, lengths, strangers, survey, traces, trust
+from ptyrun.stages.assembly import grid_shape
 from ptyrun.stages.fingerprints import Fingerprints
 from ptyrun.stages.roles import open_given_scan
 
@@ -127,6 +128,7 @@ def _plan(
             presence.insist_on_nobody(paths, patience_s, watcher)
             manifest = _draw(wanted, config, scan, watcher)
             _tell(config, found, scan, watcher)
+            watcher.note(extent.require_room(paths, manifest, grid_shape(scan), is_fresh=True))
             # Not before the new plan stands: an input that cannot be used leaves the old run there.
             if new and (_holds_a_run(paths) or artifacts.found_in(paths)):
                 aside = _set_aside(paths)
@@ -143,6 +145,7 @@ def _plan(
             presence.insist_on_nobody(paths, patience_s, watcher)
             manifest = _draw(wanted, config, scan, watcher)
             _tell(config, found, scan, watcher)
+            watcher.note(extent.require_room(paths, manifest, grid_shape(scan), is_fresh=False))
             presence.insist_on_nobody(paths)
             ledger.supersede(paths, current)
             _write(paths, manifest, scan)

@@ -1,0 +1,139 @@
+"""How much disk, time and how many windows will a run take, and is there so much?"""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+import zipfile
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from ptyrun.config import Presentation
+from ptyrun.durations import format_duration
+from ptyrun.engine.manifest import Manifest
+from ptyrun.engine.progress import Progress
+from ptyrun.errors import StorageError, UsageError
+from ptyrun.paths import RunPaths
+
+# Bytes per pixel of the object's grid and arm: object and coverage, aligned pair and where it is
+# known; each once more where it is kept for later windows, and sums in double precision meanwhile.
+_OBJECT_PX = 16 + 17
+_KEPT_PX = _OBJECT_PX + 24
+_ARCHIVE_PX = 2 * 16  # whole and aligned: complex, amplitude, phase
+_COMPLEX64 = 8
+_SPARE_BYTES = 8 << 20  # index tables, report, pictures, ledger
+
+
+class NoRoomError(StorageError):
+    """The disk cannot hold the run; found before any work."""
+
+    exit_code = UsageError.exit_code
+
+
+@dataclass(frozen=True)
+class Extent:
+    """Bytes that a run takes on its disk: patches, results with what is kept of them, the scan."""
+
+    arrays: int
+    results: int
+    unpacked: int
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.arrays + self.results + self.unpacked + _SPARE_BYTES
+
+    @classmethod
+    def of(cls, manifest: Manifest, grid: tuple[int, int]) -> Extent:
+        """Estimate from above; chunks are counted as they are stored without compression.
+
+        Parameters
+        ----------
+        manifest : Manifest
+        grid : (int, int)
+            The object's grid in pixels.
+        """
+        arrays = sum(
+            arm.n_chunks * arm.chunk_items * math.prod(arm.item_shape) * _COMPLEX64
+            for arm in manifest.arms
+        )
+        shown = Presentation.from_facts(manifest.sources)
+        archives = _ARCHIVE_PX if shown.save_npz or shown.save_npz_aligned else 0
+        # New results lie beside the old ones until they take their place.
+        of_an_arm = math.prod(grid) * (_KEPT_PX + 2 * (_OBJECT_PX + archives))
+        scan = Path(str(manifest.sources["scan"]))
+        return cls(arrays, len(manifest.arms) * of_an_arm, _unpacked_bytes(scan))
+
+
+def _unpacked_bytes(scan: Path) -> int:
+    """What the compressed members of an NPZ take when they are unpacked into the cache."""
+    try:
+        with zipfile.ZipFile(scan) as archive:
+            members = [m for m in archive.infolist() if m.compress_type != zipfile.ZIP_STORED]
+    except (OSError, zipfile.BadZipFile, NotImplementedError):
+        return 0
+    return sum(member.file_size for member in members)
+
+
+def require_room(
+    paths: RunPaths, manifest: Manifest, grid: tuple[int, int], *, is_fresh: bool
+) -> str:
+    """See that the disk holds what the run lacks; say how much that is, in one line.
+
+    Parameters
+    ----------
+    paths : RunPaths
+        Of a folder that exists.
+    manifest : Manifest
+    grid : (int, int)
+        The object's grid in pixels.
+    is_fresh : bool
+        Whether nothing that lies there is used.
+
+    Raises
+    ------
+    NoRoomError
+        If it does not; the error names what is needed and what is free.
+    """
+    needed = Extent.of(manifest, grid).total
+    there = 0 if is_fresh else min(needed, _bytes_below(paths.arrays, paths.cache, paths.objects))
+    free = shutil.disk_usage(paths.root).free
+    if needed - there > free:
+        raise NoRoomError(
+            f"the disk of {paths.root} cannot hold this run",
+            why=f"it takes about {_shown(needed - there)} more, and {_shown(free)} are free",
+            do="free space, choose an --output_dir on another disk, or compare fewer groups",
+        )
+    already = f", {_shown(there)} of them there already" if there > _SPARE_BYTES else ""
+    return f"on disk: about {_shown(needed)} when complete{already}; {_shown(free)} are free"
+
+
+def outlook(progress: Progress, window_s: float | None) -> str | None:
+    """Say how much work is left, and how many windows; None where nothing is left or known."""
+    eta_s = progress.eta_s()
+    if not eta_s:
+        return None
+    windows = progress.windows_left(eta_s, window_s, 0.0)
+    more = f", at least {windows} windows of {format_duration(window_s or 0)}" if windows else ""
+    return f"left to compute: about {format_duration(eta_s)}{more}"
+
+
+def _bytes_below(*folders: Path) -> int:
+    total = 0
+    for folder in folders:
+        for root, _, names in os.walk(folder):
+            for name in names:
+                with suppress(OSError):
+                    total += Path(root, name).stat().st_size
+    return total
+
+
+def _shown(n_bytes: int) -> str:
+    size = float(n_bytes)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if size < 1024:
+            return f"{size:.0f} {unit}"
+        size /= 1024
+    return f"{size:.1f} TiB"

@@ -1,0 +1,132 @@
+"""A comparison that is complete and called again: nothing is done, unless something is in doubt."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ptyrun.engine import checksums
+from ptyrun.results import ArmResult, Metric, PairResult, Results
+from tests.scans import write_reconstruction, write_scan
+from tests.studies import Finished, ptyrun
+
+HEAVY = ("numpy", "scipy", "zarr", "pandas", "matplotlib", "torch", "tensorflow", "h5py")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Inputs and a completed comparison of a reconstruction."""
+    write_scan(tmp_path / "scan.npz")
+    write_reconstruction(tmp_path / "recon.npz")
+    done = compare(tmp_path)
+    assert done.returncode == 0, done.stderr
+    return tmp_path
+
+
+def words(folder: Path) -> list[str]:
+    return [
+        "compare",
+        *[f"--test_data={folder / 'scan.npz'}", f"--tike_recon_path={folder / 'recon.npz'}"],
+        f"--output_dir={folder / 'run'}",
+    ]
+
+
+def compare(folder: Path, *more: str) -> Finished:
+    return ptyrun(*words(folder), *more)
+
+
+def stamps(run: Path) -> dict[str, tuple[int, int]]:
+    files = (path for path in sorted(run.rglob("*")) if path.is_file())
+    return {
+        path.relative_to(run).as_posix(): (path.stat().st_ino, path.stat().st_mtime_ns)
+        for path in files
+    }
+
+
+def test_it_writes_nothing_but_one_line_per_arm_and_where_the_report_is(folder: Path) -> None:
+    compare(folder)  # reads the results once, to remember their digests
+    before = stamps(folder / "run")
+    done = compare(folder)
+    assert done.returncode == 0
+    assert stamps(folder / "run") == before
+    lines = done.stdout.splitlines()
+    assert lines[1].startswith("PtyChi: 100% of ")
+    assert lines[1].count("coherence 0.9") == 1
+    assert lines[2] == f"report: {folder / 'run/report/index.html'}"
+    assert Path(lines[2].removeprefix("report: ")).exists()
+
+
+def test_it_imports_no_framework_and_none_of_the_slow_libraries(folder: Path) -> None:
+    code = (
+        "import sys\nfrom ptyrun.cli.main import main\n"
+        "try:\n    main()\nexcept SystemExit as end:\n"
+        f"    found = [name for name in {HEAVY} if name in sys.modules]\n"
+        "    print(end.code, found)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words(folder)],
+        capture_output=True, text=True, check=True, timeout=300,
+    )  # fmt: skip
+    assert done.stdout.splitlines()[-1] == "0 []"
+
+
+def break_results(run: Path) -> None:
+    text = (run / "results.json").read_text()
+    (run / "results.json").write_text(text.replace("0.9", "0.8", 1))
+
+
+def lose_report(run: Path) -> None:
+    (run / "report/index.html").unlink()
+
+
+def lose_memory(run: Path) -> None:
+    (run / "cache/asked.json").unlink()
+
+
+def garble_memory(run: Path) -> None:
+    (run / "cache/asked.json").write_text('{"schema": 1}')
+
+
+@pytest.mark.parametrize("harm", [break_results, lose_report, lose_memory, garble_memory])
+def test_what_is_damaged_or_lost_is_made_again(folder: Path, harm: object) -> None:
+    harm(folder / "run")  # type: ignore[operator]
+    done = compare(folder)
+    assert done.returncode == 0, done.stderr
+    for part in (folder / "run", folder / "run/report"):
+        assert list(checksums.problems(part)) == []
+    assert (folder / "run/report/index.html").exists()
+
+
+def test_a_changed_input_is_found(folder: Path) -> None:
+    write_reconstruction(folder / "recon.npz", seed=9)
+    done = compare(folder)
+    assert done.returncode == 2
+    assert "reconstruction_sha256" in done.stderr
+
+
+def test_another_presentation_rewrites_the_picture(folder: Path) -> None:
+    picture = (folder / "run/comparison_plot.png").read_bytes()
+    assert compare(folder, "--p_max=70").returncode == 0
+    assert (folder / "run/comparison_plot.png").read_bytes() != picture
+    assert compare(folder).returncode == 0
+    assert (folder / "run/comparison_plot.png").read_bytes() == picture
+
+
+def test_another_option_of_evaluation_is_refused_as_ever(folder: Path) -> None:
+    assert compare(folder, "--frc-sigma=0.5").returncode == 2
+
+
+def test_a_summary_names_what_does_not_belong_and_pairs_without_a_truth() -> None:
+    arms = {
+        "pinn": ArmResult("PtychoPINN", "predictor", 40),
+        "other": ArmResult("Other", "reconstruction", 0, mismatch="it covers nothing"),
+    }
+    pairs = (PairResult("pinn", "other", {"coherence": Metric(value=0.5)}),)
+    assert Results("0" * 64, False, (0, 0, 90, 80), arms, pairs).summary_lines() == [
+        "PtychoPINN: 40 groups over 90 x 80 px",
+        "Other: over 90 x 80 px, DOES NOT BELONG TO THIS SCAN: it covers nothing",
+        "PtychoPINN against Other: coherence 0.500",
+    ]

@@ -11,9 +11,10 @@ from ptyrun.cli import options
 
 @click.command("report")
 @options.run_folder
-def command(run_dir: Path) -> None:
+@click.option("--force", is_flag=True, help="Make the report again even if it is up to date.")
+def command(run_dir: Path, force: bool) -> None:
     """Write RUN's report: one HTML page, Markdown and CSV."""
     from ptyrun.cli import console
     from ptyrun.stages import report
 
-    click.echo(report.report(run_dir, watcher=console.Console()).html)
+    click.echo(report.report(run_dir, force=force, watcher=console.Console()).html)

@@ -66,9 +66,8 @@ def command(
     )
     screen.session(outcome.run)
     if outcome.results is not None:
-        if not outcome.is_repeated:
-            screen.results(outcome.results, config.output_dir)
-        screen.summary(outcome.results, config.output_dir)
+        say = screen.summary if outcome.is_repeated else screen.results
+        say(outcome.results, config.output_dir)
     elif outcome.run.stop is ExitCode.COMPLETE:
         screen.results_are_left()
     ctx.exit(int(outcome.stop))

@@ -126,19 +126,15 @@ class Console:
         click.echo(metrics_table(results))
         click.echo(_LEGEND if results.has_ground_truth else _LEGEND_OF_PAIRS)
         click.echo(f"results in {run_dir}\n")
+        self.summary(results, run_dir)
+
+    def summary(self, results: Results, run_dir: Path) -> None:
+        """Say on stdout what each arm came to, in a line, and where to look."""
         for line in results.summary_lines():
             click.echo(line)
         page = RunPaths(run_dir).report / "index.html"
         if page.exists():
             click.echo(f"report page: {page}")
-
-    def summary(self, results: Results, run_dir: Path) -> None:
-        """Say on stdout what each arm came to, in a line, and where to look."""
-        from ptyrun.paths import RunPaths
-
-        for line in results.summary_lines():
-            click.echo(line)
-        click.echo(f"report: {RunPaths(run_dir).report / 'index.html'}")
 
     def results_are_left(self) -> None:
         """Say on stdout that every chunk is there, and nothing else yet."""

@@ -54,6 +54,13 @@ class Step:
         return max(self.took_s or 0.0, cut_s)
 
 
+@dataclass
+class Outcome:
+    """What a step says of itself: whether later windows need not do it again."""
+
+    is_kept: bool = True
+
+
 class Costs:
     """The steps of one run, by name.
 
@@ -103,7 +110,7 @@ class Costs:
     @contextmanager
     def measured(
         self, step: str, window: Window, *, in_blocks: bool = False, has_gone_on: bool = False
-    ) -> Iterator[None]:
+    ) -> Iterator[Outcome]:
         """Do *step*, and note what it took.
 
         Parameters
@@ -133,13 +140,15 @@ class Costs:
                 raise
         self._begin(step, window)
         began_s = time.monotonic()
+        outcome = Outcome()
         try:
-            yield
+            yield outcome
         except BaseException:
             # It ended in good order, with an error or by a signal: that says nothing of the time.
             self._end(step, self._before)
             raise
-        self._count()
+        if outcome.is_kept:
+            self._count()
         self._end(step, Step(took_s=round(time.monotonic() - began_s, 3)))
 
     def advance(self) -> None:

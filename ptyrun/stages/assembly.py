@@ -144,7 +144,7 @@ class Assembler:
             is_due = pace.is_due() and rows.stop < plan.n_items
             if is_due:
                 with pace.paused():
-                    self.kept.save(step, key, sums.finding())
+                    is_due = self.kept.save(step, key, sums.finding())
             self.checkpoint(is_due)
         self.watcher.end(task)
         self.kept.forget(step)

@@ -1,8 +1,8 @@
 """What did earlier windows finish of a long step, and can it be believed?
 
 Each step has one file in ``cache/steps/``, named after the step, a digest of all that it depends
-on, and the CRC of its bytes. None of it is needed: what is missing, damaged or of something else is
-made again.
+on, and the CRC of its bytes. None of it is needed: what is missing, damaged, of something else or
+written by somebody else is made again.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from ptyrun.engine import durable
 from ptyrun.errors import StorageError
+from ptyrun.host.remembered import Remembered, identity
 
 _ABOUT = "about"
 _PIECE_BYTES = 4 << 20
@@ -40,12 +41,13 @@ class Kept:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._own = Remembered("kept")
 
     def load(self, step: str, key: str) -> Finding | None:
         """What *step* found from what *key* stands for; None if that is not known."""
         for path in self.folder.glob(f"{step}.{key[:16]}.*.npz"):
             with suppress(OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-                if not _is_whole(path):
+                if not self._own.holds(_fact(path)) or not _is_whole(path):
                     continue
                 with np.load(path, allow_pickle=False) as archive:
                     arrays = {name: archive[name] for name in archive.files}
@@ -54,8 +56,8 @@ class Kept:
                     return Finding(about["facts"], arrays)
         return None
 
-    def save(self, step: str, key: str, finding: Finding) -> None:
-        """Keep what *step* found, in place of what it found before, if the disk takes it."""
+    def save(self, step: str, key: str, finding: Finding) -> bool:
+        """Keep what *step* found, in place of what was there; tell whether that will count."""
         partial = self.folder / f"{step}.{secrets.token_hex(4)}{durable.PARTIAL}"
         about = np.array(json.dumps({"key": key, "facts": finding.facts}))
         old = self._files(step)
@@ -71,6 +73,9 @@ class Kept:
             for path in old:
                 if path != final:
                     path.unlink(missing_ok=True)
+            self._own.add(_fact(final))
+            return self._own.holds(_fact(final))
+        return False
 
     def forget(self, step: str) -> None:
         """Drop what *step* found."""
@@ -90,6 +95,10 @@ class Kept:
 
     def _files(self, step: str) -> list[Path]:
         return list(self.folder.glob(f"{step}.*.npz"))
+
+
+def _fact(path: Path) -> str:
+    return f"{path.name} {identity(path.lstat())}"
 
 
 def _is_whole(path: Path) -> bool:

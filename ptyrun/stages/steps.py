@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from ptyrun.engine.costs import Costs
+from ptyrun.engine.costs import Costs, Outcome
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.window import Window
 from ptyrun.errors import WindowClosedError
@@ -42,7 +42,7 @@ class Steps:
         kept.sweep()
         return cls(kept, Costs(paths.costs, manifest.digest), window, keeps=keeps)
 
-    def measured(self, step: str, *, in_blocks: bool = False) -> AbstractContextManager[None]:
+    def measured(self, step: str, *, in_blocks: bool = False) -> AbstractContextManager[Outcome]:
         """Do an indivisible *step* if the window holds it."""
         return self._costs.measured(
             step, self._window, in_blocks=in_blocks, has_gone_on=self.has_gone_on
@@ -68,9 +68,9 @@ class Steps:
         if found is not None:
             with suppress(KeyError, TypeError, ValueError):
                 return restore(found)
-        with self.measured(step, in_blocks=in_blocks):
+        with self.measured(step, in_blocks=in_blocks) as outcome:
             fresh = do()
-            self.kept.save(name, key, fresh.finding())
+            outcome.is_kept = self.kept.save(name, key, fresh.finding())
         return fresh
 
     def checkpoint(self, is_kept: bool) -> None:

@@ -106,3 +106,22 @@ def test_what_cannot_be_kept_ends_nothing(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
     Kept(tmp_path / "file").save("step", digest_of(1), Finding({}, {}))
     assert Kept(tmp_path / "file").load("step", digest_of(1)) is None
+
+
+def test_what_somebody_else_kept_is_not_believed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = Kept(tmp_path / "steps")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "sender"))
+    assert kept.save("step", digest_of(1), Finding({}, {}))
+    assert kept.load("step", digest_of(1)) is not None
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "receiver"))
+    assert kept.load("step", digest_of(1)) is None
+
+
+def test_what_will_not_be_believed_later_is_no_progress(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    assert not Kept(tmp_path / "steps").save("step", digest_of(1), Finding({}, {}))

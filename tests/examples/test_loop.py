@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import psutil
@@ -120,6 +121,18 @@ def test_a_full_target_takes_all_groups_and_its_own_split(stage: Stage) -> None:
     assert words["--test_data"].endswith("/phase_c/dose_10000/patched_train.npz")
     assert words["--output_dir"].endswith("/analysis/dose_10000/sparse/train")
     assert "/dose_10000/sparse/train/" in words["--tike_recon_path"]
+
+
+def test_trust_in_models_is_handed_on_and_given_to_the_demo_alone(stage: Stage) -> None:
+    stage.ends_with(0, 0, 0)
+    assert stage.make("full-test", TRUST="pinn baseline").returncode == 0
+    assert stage.make("full-test").returncode == 0
+    assert stage.make("full-test", HUB="demo/hub").returncode == 0
+    words = [
+        [following for word, following in pairwise(call) if word == "--trust-model"]
+        for call in stage.calls()
+    ]
+    assert words == [["pinn", "baseline"], [], ["pinn"]]
 
 
 def test_the_only_dose_of_a_hub_need_not_be_told_and_chunks_can_be(stage: Stage) -> None:

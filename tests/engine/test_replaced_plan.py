@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,6 +29,7 @@ from ptyrun.engine.processes import Process
 from ptyrun.engine.records import Committed, Failed, Forgotten, Opened, Started
 from ptyrun.engine.repair import repair
 from ptyrun.engine.runner import run
+from ptyrun.engine.session import SessionLedger
 from ptyrun.engine.store import create_arrays
 from ptyrun.engine.window import Window
 from ptyrun.errors import BusyError, ExitCode, IdentityError, InputError, ReplacedError
@@ -51,7 +53,7 @@ def invalidate(folder: Path, new: Manifest = NEW) -> None:
 def begin_anew(folder: Path, new: Manifest = NEW) -> None:
     """What ``plan --new`` does once nobody is at work."""
     durable.publish(folder, folder.with_name(f"aside-{time.monotonic_ns()}"))
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     planned(folder, new)
 
 
@@ -102,7 +104,7 @@ def test_a_session_whose_plan_goes_commits_nothing_more(
 @REPLACEMENTS
 def test_two_plans_at_work_in_one_folder_never_mix(folder: Path, replace_plan: Replace) -> None:
     def trouble(items: range) -> None:
-        if items.start == 24 and Manifest.load(RunPaths(folder).manifest) == OLD:
+        if items.start == 0 and Manifest.load(RunPaths(folder).manifest) == OLD:
             replace_plan(folder)
             assert toy_run(folder, batch_items=8, max_chunks=4).chunks_done == 4
 
@@ -144,6 +146,27 @@ def test_a_session_takes_the_plan_that_is_there_once_it_can_be_seen(folder: Path
     assert decoded(folder) == expected(NEW)
     quoted = {r.manifest for _, r in read_records(paths) if isinstance(r, Opened)}
     assert quoted == {NEW.digest}
+
+
+def test_a_plan_that_is_replaced_just_as_a_session_opens_is_seen_by_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the file system has no locks, nothing else keeps the two apart."""
+    begin = Ledger.begin
+    moments = iter([invalidate])
+
+    def begin_and_be_overtaken(*args: Any, **options: Any) -> SessionLedger:
+        session = begin(*args, **options)
+        for replace_plan in moments:
+            replace_plan(folder)
+        return session
+
+    monkeypatch.setattr(Ledger, "begin", begin_and_be_overtaken)
+    with opened_session(folder, Window()) as opened:
+        assert opened.manifest == NEW
+    ended = [file.closed for file in Ledger.open(RunPaths(folder), NEW).sessions.values()]
+    assert len(ended) == 2 and all(ended), "the first one is over, too"
+    presence.insist_on_nobody(RunPaths(folder))
 
 
 def complete_whatever_is_planned(folder: Path) -> None:

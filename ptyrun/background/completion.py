@@ -1,7 +1,7 @@
-"""How did a tracked session end?
+"""Is a run complete, and what did it leave? The content of ``completion.json``.
 
-``completion.json`` is the signal that others wait for: written last, atomically, and only after
-the content was checked.
+It exists only when all is done and every byte was checked: its presence says so. How a session
+ended otherwise stands in ``process.json``.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import ClassVar, Self
 
 from ptyrun.engine import durable
-from ptyrun.engine.documents import no_document, read_document, sealed
+from ptyrun.engine.documents import MAX_BYTES, no_document, read_document, sealed
+from ptyrun.host.regular import read_text
+from ptyrun.host.typed_json import build
 
 
 @dataclass(frozen=True)
@@ -32,13 +34,13 @@ class Completion:
     Attributes
     ----------
     session : str
-        Of the ``process.json`` that it answers.
+        Of the ``process.json`` whose session completed the run.
     exit_code : int
-        As of the commands; 0 is only written after every byte was checked.
+        0; an older ptyrun also wrote of sessions that ended otherwise.
     reason : str
         For people.
     evidence : str
-        What to read first if it is not 0: a blocker or the log, below the run's folder.
+        Empty; what an older ptyrun named to be read first.
     manifest_digest : str
     counts : Counts or None
         None if the ledger cannot be trusted.
@@ -79,9 +81,8 @@ class Completion:
         """
         document = read_document(text, "completion.json", cls.SCHEMA)
         try:
-            counts = document["counts"]
-            return cls(**{**document, "counts": counts and Counts(**counts)})
-        except (KeyError, TypeError) as error:
+            return build(cls, document)
+        except ValueError as error:
             raise no_document("completion.json", error) from error
 
     def save(self, path: Path) -> None:
@@ -90,8 +91,8 @@ class Completion:
 
     @classmethod
     def load(cls, path: Path) -> Self | None:
-        """Read ``completion.json``; None if no session came to an end."""
+        """Read ``completion.json``; None if the run is not complete."""
         try:
-            return cls.from_json(path.read_text(encoding="utf-8", errors="replace"))
+            return cls.from_json(read_text(path, MAX_BYTES))
         except FileNotFoundError:
             return None

@@ -15,11 +15,12 @@ from pathlib import Path
 
 import psutil
 
+from ptyrun.background import proof
 from ptyrun.background.children import ptyrun_words
 from ptyrun.background.completion import Completion
-from ptyrun.background.session import ended_as, refuse_rival
+from ptyrun.background.session import completion_of, ending_of, refuse_rival
 from ptyrun.background.tail import last_lines
-from ptyrun.background.tracked import Judgement, Standing, TrackedProcess
+from ptyrun.background.tracked import Ending, Judgement, Standing, TrackedProcess
 from ptyrun.engine import durable
 from ptyrun.engine.manifest import Manifest
 from ptyrun.errors import BusyError, InputError, PtyrunError
@@ -36,17 +37,19 @@ _LOG = "background-"
 class Observed:
     """A tracked session as others see it.
 
-    ``completion`` is None while it works, and for ever if it died.
+    ``ending`` is None while it works, and for ever if it died; ``completion`` is there when it
+    completed the run.
     """
 
     tracked: TrackedProcess
     judgement: Judgement
+    ending: Ending | None
     completion: Completion | None
 
     @property
     def died(self) -> bool:
         """Whether its process is gone without a word."""
-        return self.completion is None and self.judgement.standing.is_over
+        return self.ending is None and self.judgement.standing.is_over
 
 
 def observe(run_dir: Path) -> Observed | None:
@@ -57,7 +60,10 @@ def observe(run_dir: Path) -> Observed | None:
         return None
     # In this order: a process that is gone by now has already written what it will ever write.
     judgement = tracked.judge()
-    return Observed(tracked, judgement, ended_as(paths, tracked))
+    latest = TrackedProcess.load(paths.process)
+    if latest is not None and latest.session == tracked.session:
+        tracked = latest
+    return Observed(tracked, judgement, ending_of(paths, tracked), completion_of(paths, tracked))
 
 
 def observed(run_dir: Path) -> Observed:
@@ -123,6 +129,7 @@ def start(
             stdout=output,
             stderr=output,
             start_new_session=True,
+            env={**os.environ, proof.TOKEN: proof.new_token()},
         )
     return _introduced(paths, child, log)
 
@@ -154,7 +161,7 @@ def wait(run_dir: Path, timeout_s: float | None = None) -> Observed:
     Returns
     -------
     Observed
-        With a completion; without one if the session died, or if the time is up.
+        With an ending; without one if the session died, or if the time is up.
 
     Raises
     ------
@@ -164,7 +171,7 @@ def wait(run_dir: Path, timeout_s: float | None = None) -> Observed:
     deadline_s = None if timeout_s is None else time.monotonic() + timeout_s
     while True:
         seen = observed(run_dir)
-        if seen.completion is not None or seen.died:
+        if seen.ending is not None or seen.died:
             return seen
         if deadline_s is not None and time.monotonic() >= deadline_s:
             return seen
@@ -200,10 +207,11 @@ def stop(run_dir: Path, grace_s: float) -> Stopped:
     BusyError
         If it works out of sight, on another host.
     PtyrunError
-        If something of it cannot be killed.
+        If the process does not prove that it is this session: then nothing is signalled. Or if
+        something of it cannot be killed.
     """
     seen = observed(run_dir)
-    if seen.judgement.standing is Standing.ELSEWHERE and seen.completion is None:
+    if seen.judgement.standing is Standing.ELSEWHERE and seen.ending is None:
         raise BusyError(
             f"the session on {run_dir} cannot be stopped from here",
             why=seen.judgement.words,
@@ -212,21 +220,37 @@ def stop(run_dir: Path, grace_s: float) -> Stopped:
     began_s = time.monotonic()
     was_over = seen.judgement.standing is not Standing.ALIVE
     if not was_over:
-        _ask(seen.tracked)
+        _ask(seen.tracked, RunPaths(run_dir))
         _until(lambda: not seen.tracked.process.is_alive(), grace_s)
     killed = _kill_members(seen.tracked)
     return Stopped(observed(run_dir), was_over, killed, time.monotonic() - began_s)
 
 
-def _ask(tracked: TrackedProcess) -> None:
+def _ask(tracked: TrackedProcess, paths: RunPaths) -> None:
     # The handle is taken first: should the PID change hands now, the signal reaches nobody else.
     with suppress(ProcessLookupError):
         handle = os.pidfd_open(tracked.pid)
         try:
-            if tracked.process.is_alive():
+            if not tracked.process.is_alive():
+                return
+            if proof.holds(tracked.pid, paths.process_lock) and proof.carries(
+                tracked.pid, tracked.session
+            ):
                 signal.pidfd_send_signal(handle, signal.SIGTERM)
+            elif tracked.process.is_alive() and observed(paths.root).ending is None:
+                raise _unidentified(tracked, paths)
         finally:
             os.close(handle)
+
+
+def _unidentified(tracked: TrackedProcess, paths: RunPaths) -> PtyrunError:
+    return PtyrunError(
+        f"PID {tracked.pid} is not shown to be a session of {paths.root}: nothing was signalled",
+        why=f"{paths.process.name} names it, but it does not hold {paths.process_lock.name} with "
+        "that session's token: the file may have been made elsewhere",
+        do=f"look what the process is (`ps -fp {tracked.pid}`); if none works here, delete "
+        f"{paths.process}",
+    )
 
 
 def _until(is_so: Callable[[], bool], patience_s: float) -> bool:
@@ -242,14 +266,16 @@ def _members(tracked: TrackedProcess) -> list[psutil.Process]:
     """Every living process of the tracked one's process session.
 
     The kernel gives a PID away again only when no process session is called by it any more, so
-    that these are its own even after it died itself.
+    that these are its own even after it died itself; and all carry its token.
     """
     if tracked.judge().standing not in {Standing.ALIVE, Standing.GONE}:
         return []
     found = []
     for process in psutil.process_iter():
         with suppress(ProcessLookupError, PermissionError, psutil.NoSuchProcess):
-            is_ours = os.getsid(process.pid) == tracked.pid
+            is_ours = os.getsid(process.pid) == tracked.pid and proof.carries(
+                process.pid, tracked.session
+            )
             if is_ours and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(process)
     return found

@@ -1,23 +1,26 @@
 """What does a tracked session do from its first to its last moment?
 
 Windows until the run is complete, then ``finalize`` and ``report``, each a process of its own; then
-the content is checked, and ``completion.json`` says how it ended. A session that is killed says
-nothing: that its process is gone without a word is how others know.
+the content is checked, and ``completion.json`` says that all is done. ``process.json`` says how the
+session ended, whatever that was. One that is killed says nothing: that its process is gone without
+a word is how others know.
 """
 
 from __future__ import annotations
 
-import secrets
+import os
 import traceback
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import repeat
 from pathlib import Path
 from signal import Signals
 
+from ptyrun.background import proof
 from ptyrun.background.children import Parent, ptyrun_words
 from ptyrun.background.completion import Completion, Counts
-from ptyrun.background.tracked import Standing, TrackedProcess
+from ptyrun.background.tracked import Ending, Standing, TrackedProcess
 from ptyrun.background.windows import Goal, is_computed, until_complete, work_settled
 from ptyrun.engine import durable
 from ptyrun.engine.locks import Lock
@@ -59,7 +62,7 @@ def track(
     Returns
     -------
     int
-        The session's exit code, the one in ``completion.json``.
+        The session's exit code, the one in ``process.json``.
 
     Raises
     ------
@@ -86,10 +89,10 @@ def refuse_rival(paths: RunPaths, *, take_over: bool) -> None:
     Raises
     ------
     BusyError
-        If one is alive, or out of sight and without completion; the error names it.
+        If one is alive, or out of sight and has not said that it ended; the error names it.
     """
     tracked = TrackedProcess.load(paths.process)
-    if tracked is None or ended_as(paths, tracked) is not None:
+    if tracked is None or ending_of(paths, tracked) is not None:
         return
     judgement = tracked.judge()
     if judgement.standing is Standing.ALIVE:
@@ -102,10 +105,21 @@ def refuse_rival(paths: RunPaths, *, take_over: bool) -> None:
         )
 
 
-def ended_as(paths: RunPaths, tracked: TrackedProcess) -> Completion | None:
-    """Give the completion of this very session, if it left one."""
+def completion_of(paths: RunPaths, tracked: TrackedProcess) -> Completion | None:
+    """Give what this very session left when it completed the run."""
     completion = Completion.load(paths.completion)
     return completion if completion and completion.session == tracked.session else None
+
+
+def ending_of(paths: RunPaths, tracked: TrackedProcess) -> Ending | None:
+    """Say how this very session ended; None while it works, and for ever if it died."""
+    if tracked.ending is not None:
+        return tracked.ending
+    # Between its two last documents, or of an older ptyrun.
+    left = completion_of(paths, tracked)
+    if left is None:
+        return None
+    return Ending(left.exit_code, left.reason, left.evidence, left.counts, left.windows)
 
 
 def _busy(paths: RunPaths, tracked: TrackedProcess | None) -> BusyError:
@@ -127,7 +141,7 @@ def _introduce(
         paths.completion.unlink(missing_ok=True)
     process = Process.current()
     tracked = TrackedProcess(
-        session=secrets.token_hex(8),
+        session=os.environ.get(proof.TOKEN) or proof.new_token(),
         host=process.host,
         boot_id=process.boot_id,
         pid=process.pid,
@@ -213,19 +227,30 @@ class _Session:
         raise _EndedEarly(code, f"`ptyrun {stage}` ended with exit code {code}")
 
     def conclude(self, code: int, reason: str) -> int:
-        """Leave the completion."""
-        Completion(
-            session=self._tracked.session,
+        """Say that the run is complete, if it is, and how the session ended."""
+        counts, ended_at = self._counts(), _now()
+        if code == ExitCode.COMPLETE:
+            Completion(
+                session=self._tracked.session,
+                exit_code=code,
+                reason=reason,
+                evidence="",
+                manifest_digest=self._manifest.digest,
+                counts=counts,
+                artifacts=self._artifacts,
+                windows=self._windows,
+                started_at=self._tracked.started_at,
+                finished_at=ended_at,
+            ).save(self._paths.completion)
+        replace(
+            self._tracked,
+            ended_at=ended_at,
             exit_code=code,
             reason=reason,
             evidence="" if code == ExitCode.COMPLETE else self._evidence(code),
-            manifest_digest=self._manifest.digest,
-            counts=self._counts(),
-            artifacts=self._artifacts,
+            counts=counts,
             windows=self._windows,
-            started_at=self._tracked.started_at,
-            finished_at=_now(),
-        ).save(self._paths.completion)
+        ).save(self._paths.process)
         self._watcher.note(reason)
         return code
 

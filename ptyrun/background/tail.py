@@ -2,36 +2,39 @@
 
 from __future__ import annotations
 
+import codecs
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from ptyrun.host.regular import open_regular
+
 _BLOCK_BYTES = 1 << 16
 _POLL_S = 0.2
+_MOST_BYTES = 1 << 24  # at once, and of what has no lines
 
 
 def last_lines(path: Path, n_lines: int) -> str:
     """Give the last lines of a text file, however long it is; empty if there is no file."""
     try:
-        with path.open("rb") as stream:
+        with open_regular(path) as stream:
             stream.seek(_start_of_last(stream, n_lines))
-            return stream.read().decode(errors="replace")
+            return stream.read(_MOST_BYTES).decode(errors="replace")
     except FileNotFoundError:
         return ""
 
 
 def follow(path: Path, n_lines: int, is_over: Callable[[], bool]) -> Iterator[str]:
     """Give the last lines, then whatever is written, until the writer is gone."""
-    with path.open("rb") as stream:
-        start = _start_of_last(stream, n_lines)
-    with path.open(encoding="utf-8", errors="replace", newline="") as text:
-        text.seek(start)
+    decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+    with open_regular(path) as stream:
+        stream.seek(_start_of_last(stream, n_lines))
         while True:
             # Asked before reading: what is written before the end is read after it.
             ends = is_over()
-            if said := text.read():
-                yield said
+            while said := stream.read(_MOST_BYTES):
+                yield decoder.decode(said)
             if ends:
                 return
             time.sleep(_POLL_S)

@@ -1,7 +1,11 @@
-"""Which process works on a run in the background, and what became of it?"""
+"""Which process works on a run in the background, and what became of it?
+
+The content of ``process.json``: written when the session begins, and once more when it ends.
+"""
 
 from __future__ import annotations
 
+import re
 import shlex
 from dataclasses import asdict, dataclass
 from enum import Enum
@@ -10,9 +14,15 @@ from typing import ClassVar, Self
 
 import psutil
 
+from ptyrun.background.completion import Counts
 from ptyrun.engine import durable
-from ptyrun.engine.documents import no_document, read_document, sealed
+from ptyrun.engine.documents import MAX_BYTES, no_document, read_document, sealed
 from ptyrun.engine.processes import Process, pid_namespace
+from ptyrun.host.regular import read_text
+from ptyrun.host.typed_json import build
+
+_TOKEN = re.compile(r"[0-9a-f-]{1,80}")
+_BELOW = re.compile(r"(?:logs|blocked)/[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
 class Standing(Enum):
@@ -39,13 +49,24 @@ class Judgement:
 
 
 @dataclass(frozen=True)
+class Ending:
+    """How a session ended; ``evidence`` is what to read first, below the run's folder."""
+
+    exit_code: int
+    reason: str
+    evidence: str
+    counts: Counts | None
+    windows: int
+
+
+@dataclass(frozen=True)
 class TrackedProcess:
-    """Content of ``process.json``: one process, named for ever, and what it does.
+    """Content of ``process.json``: one process, named for ever, what it does and how it ended.
 
     Attributes
     ----------
     session : str
-        Random; ``completion.json`` quotes it.
+        Random; the process carries it in its environment, ``completion.json`` quotes it.
     host, boot_id, pid, process_started_s
         Name the process as a ledger's ``session_open`` line does.
     pid_namespace : str
@@ -56,11 +77,19 @@ class TrackedProcess:
         Where it writes, below the run's folder; empty if to its own terminal.
     manifest_digest : str
         The run that it works on.
-    started_at : str
-        UTC.
+    started_at, ended_at : str
+        UTC; the latter is empty while the session works, and for ever if it died.
+    exit_code : int or None
+        How it ended, as of the commands.
+    reason, evidence : str
+        For people; and what they should read first if it is not 0: a blocker or the log.
+    counts : Counts or None
+        None if the ledger cannot be trusted.
+    windows : int
+        How many windows the session took.
     """
 
-    SCHEMA: ClassVar[int] = 1
+    SCHEMA: ClassVar[int] = 2
 
     session: str
     host: str
@@ -72,6 +101,19 @@ class TrackedProcess:
     log: str
     manifest_digest: str
     started_at: str
+    ended_at: str = ""
+    exit_code: int | None = None
+    reason: str = ""
+    evidence: str = ""
+    counts: Counts | None = None
+    windows: int = 0
+
+    @property
+    def ending(self) -> Ending | None:
+        """How the session ended; None while it works, and for ever if it died."""
+        if self.exit_code is None:
+            return None
+        return Ending(self.exit_code, self.reason, self.evidence, self.counts, self.windows)
 
     @property
     def process(self) -> Process:
@@ -96,9 +138,22 @@ class TrackedProcess:
         """
         document = read_document(text, "process.json", cls.SCHEMA)
         try:
-            return cls(**{**document, "argv": tuple(document["argv"])})
-        except (KeyError, TypeError) as error:
+            tracked = build(cls, document)
+            tracked._check()
+        except ValueError as error:
             raise no_document("process.json", error) from error
+        return tracked
+
+    def _check(self) -> None:
+        if not _TOKEN.fullmatch(self.session):
+            raise ValueError(f"no session is called {self.session!r:.80}")
+        if not 0 < self.pid < 2**31:
+            raise ValueError(f"no process has PID {self.pid}")
+        for path in (self.log, self.evidence):
+            if path and not _BELOW.fullmatch(path):
+                raise ValueError(
+                    f"it names {path!r:.200}, and a session writes right below logs/ or blocked/"
+                )
 
     def save(self, path: Path) -> None:
         """Write ``process.json``, all or nothing."""
@@ -108,7 +163,7 @@ class TrackedProcess:
     def load(cls, path: Path) -> Self | None:
         """Read ``process.json``; None if no session was ever started."""
         try:
-            return cls.from_json(path.read_text(encoding="utf-8", errors="replace"))
+            return cls.from_json(read_text(path, MAX_BYTES))
         except FileNotFoundError:
             return None
 

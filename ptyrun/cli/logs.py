@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from ptyrun.cli import options, streams
+from ptyrun.cli.saying import say
 from ptyrun.errors import InputError
 
 
@@ -35,15 +36,15 @@ def command(run_dir: Path, n_lines: int, follow: bool) -> None:
             do="look at the terminal or service that runs it",
         )
     if not follow:
-        click.echo(tail.last_lines(log, n_lines), nl=False)
+        say(tail.last_lines(log, n_lines), nl=False)
         return
 
     def is_over() -> bool:
         seen = control.observed(run_dir)
-        ended = seen.completion is not None or seen.died
+        ended = seen.ending is not None or seen.died
         return ended or seen.tracked.session != tracked.session
 
     for text in tail.follow(log, n_lines, is_over):
-        click.echo(text, nl=False)
+        say(text, nl=False)
         if not streams.is_heard():
             return

@@ -10,7 +10,9 @@ from typing import Any
 
 import click
 
+from ptyrun.background.children import ptyrun_words
 from ptyrun.cli import options
+from ptyrun.cli.saying import say
 from ptyrun.errors import UsageError
 
 
@@ -41,13 +43,15 @@ def command(
 ) -> None:
     """Complete RUN in the background: windows, finalize, report, a check of the content.
 
-    Returns at once. completion.json appears when all of it is done, or says why it is not.
+    Returns at once. completion.json appears when all of it is done; how the session ended otherwise
+    is in process.json (`ptyrun wait`).
     """
     session = options.session_options(given)
     words = session.words()
     if foreground:
         _require_own_session()
-        from ptyrun.background.children import ptyrun_words
+        if not log:
+            _carry_own_token()
         from ptyrun.background.session import track
         from ptyrun.cli.console import Console
 
@@ -60,11 +64,11 @@ def command(
     # Each window asks again; but who starts it hears of a refusal at once.
     working.admitted(run_dir, session, console.Console())
     tracked = start(run_dir, words, take_over=take_over)
-    click.echo(f"started PID {tracked.pid} on {tracked.host} at {tracked.started_at}")
-    click.echo(f"process began {tracked.process_started_s:.2f} s after boot {tracked.boot_id}")
-    click.echo(f"log      {run_dir / tracked.log}")
-    click.echo(f"command  {shlex.join(tracked.argv)}")
-    click.echo(f"next     ptyrun wait {shlex.quote(str(run_dir))}")
+    say(f"started PID {tracked.pid} on {tracked.host} at {tracked.started_at}")
+    say(f"process began {tracked.process_started_s:.2f} s after boot {tracked.boot_id}")
+    say(f"log      {run_dir / tracked.log}")
+    say(f"command  {shlex.join(tracked.argv)}")
+    say(f"next     ptyrun wait {shlex.quote(str(run_dir))}")
 
 
 def _require_own_session() -> None:
@@ -74,3 +78,14 @@ def _require_own_session() -> None:
             why="`ptyrun stop` ends all processes of the session, and these would be others' too",
             do="put `setsid -w` before it; systemd and containers give each service its own",
         )
+
+
+def _carry_own_token() -> None:
+    """Begin again with a token in the environment, which is how `ptyrun stop` knows a session."""
+    from ptyrun.background import proof
+
+    pid = os.getpid()
+    if proof.own_token(pid) is None:
+        environment = {**os.environ, proof.TOKEN: f"{pid}-{proof.new_token()}"}
+        words = ptyrun_words(*sys.argv[1:])
+        os.execve(words[0], words, environment)

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from ptyrun.cli import options
+from ptyrun.cli.saying import say
 from ptyrun.durations import format_duration
 
 
@@ -27,11 +28,11 @@ def command(run_dir: Path, grace_s: float) -> None:
     stopped = stop(run_dir, grace_s)
     observed = stopped.observed
     if stopped.was_over:
-        click.echo(f"it was over already: {observed.judgement.words}")
-    elif observed.completion is not None:
+        say(f"it was over already: {observed.judgement.words}")
+    elif observed.ending is not None:
         took = format_duration(stopped.waited_s)
-        click.echo(f"asked (SIGTERM), and it ended after {took}: {observed.completion.reason}")
+        say(f"asked (SIGTERM), and it ended after {took}: {observed.ending.reason}")
     else:
-        click.echo(f"asked (SIGTERM), but it did not end within {format_duration(grace_s)}")
+        say(f"asked (SIGTERM), but it did not end within {format_duration(grace_s)}")
     for line in stopped.killed:
-        click.echo(f"killed (SIGKILL): {line}")
+        say(f"killed (SIGKILL): {line}")

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 import click
 
 from ptyrun.cli import options
+from ptyrun.cli.saying import say
 from ptyrun.durations import format_duration
 from ptyrun.errors import ExitCode, PtyrunError
 
 if TYPE_CHECKING:
-    from ptyrun.background.completion import Completion
     from ptyrun.background.control import Observed
+    from ptyrun.background.tracked import Ending
 
 _TAIL_LINES = 10
 
@@ -33,13 +34,13 @@ def command(ctx: click.Context, /, run_dir: Path, timeout_s: float | None) -> No
     from ptyrun.background.control import wait
 
     observed = wait(run_dir, timeout_s)
-    if observed.completion is not None:
-        _say(observed.completion, run_dir)
-        ctx.exit(observed.completion.exit_code)
+    if observed.ending is not None:
+        _tell(observed, observed.ending, run_dir)
+        ctx.exit(observed.ending.exit_code)
     if observed.died:
         raise died(observed, run_dir)
     waited = format_duration(timeout_s or 0.0)
-    click.echo(
+    say(
         f"timeout: no end after {waited} of waiting; {observed.tracked}: "
         f"{observed.judgement.words}; wait again, or `ptyrun logs {run_dir}`",
         err=True,
@@ -50,25 +51,26 @@ def command(ctx: click.Context, /, run_dir: Path, timeout_s: float | None) -> No
 def died(observed: Observed, run_dir: Path) -> PtyrunError:
     """Say that a session is gone without a word, and how that is known."""
     return PtyrunError(
-        f"the session died without completion: {observed.tracked}",
+        f"the session died and did not say how it ended: {observed.tracked}",
         why=f"{observed.judgement.words}; it was killed, or its machine went down",
         do=f"nothing committed is lost: `ptyrun start {shlex.quote(str(run_dir))}` goes on; "
         f"its last words are in {run_dir / observed.tracked.log}",
     )
 
 
-def _say(completion: Completion, run_dir: Path) -> None:
-    if counts := completion.counts:
-        click.echo(
+def _tell(observed: Observed, ending: Ending, run_dir: Path) -> None:
+    if counts := ending.counts:
+        say(
             f"{counts.chunks_committed}/{counts.chunks_total} chunks, "
-            f"{counts.groups_committed}/{counts.groups_total} groups, {completion.windows} windows"
+            f"{counts.groups_committed}/{counts.groups_total} groups, {ending.windows} windows"
         )
-    click.echo(completion.reason)
-    if completion.exit_code != ExitCode.COMPLETE:
+    say(ending.reason)
+    if observed.completion is not None and ending.exit_code == ExitCode.COMPLETE:
+        artifacts = len(observed.completion.artifacts)
+        say(f"{artifacts} artifacts, digests in {run_dir / 'completion.json'}")
+    elif ending.evidence:
         from ptyrun.background.tail import last_lines
 
-        evidence = run_dir / completion.evidence
-        click.echo(f"see {evidence}, which ends with:", err=True)
-        click.echo(last_lines(evidence, _TAIL_LINES), err=True, nl=False)
-        return
-    click.echo(f"{len(completion.artifacts)} artifacts, digests in {run_dir / 'completion.json'}")
+        evidence = run_dir / ending.evidence
+        say(f"see {evidence}, which ends with:", err=True)
+        say(last_lines(evidence, _TAIL_LINES), err=True, nl=False)

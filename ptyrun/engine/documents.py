@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ptyrun.errors import SchemaError
+from ptyrun.host.typed_json import parse_object
 
 
 def sealed(document: Mapping[str, Any]) -> str:
@@ -28,12 +29,19 @@ def unsealed(text: str) -> dict[str, Any]:
     ValueError
         If it is no such document, or a character of it was changed.
     """
-    document = json.loads(text)
-    if not isinstance(document, dict) or document.pop("sha256", None) is None:
+    document = parse_object(text)
+    if document.pop("sha256", None) is None:
         raise ValueError("it holds no JSON object with a `sha256`")
-    if sealed(document) != text:
+    try:
+        is_whole = sealed(document) == text
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+    if not is_whole:
         raise ValueError("its `sha256` does not match: it was edited, or the disk lost a bit")
     return document
+
+
+MAX_BYTES = 2**22  # such a document has some KiB
 
 
 def read_document(text: str, name: str, newest: int) -> Mapping[str, Any]:
@@ -46,8 +54,10 @@ def read_document(text: str, name: str, newest: int) -> Mapping[str, Any]:
     """
     try:
         document = unsealed(text)
-        schema = int(document.pop("schema"))
-    except (KeyError, TypeError, ValueError) as error:
+        schema = document.pop("schema")
+        if type(schema) is not int:
+            raise ValueError(f"its schema is {schema!r:.40}")
+    except (KeyError, ValueError) as error:
         raise no_document(name, error) from error
     if schema > newest:
         raise SchemaError(

@@ -56,3 +56,9 @@ def obsolete(paths: RunPaths, new: frozenset[str]) -> Iterator[Path]:
     for path in (*optional, *below):
         if path.is_file() and path.relative_to(paths.root).as_posix() not in new:
             yield path
+
+
+def withdraw_completion(paths: RunPaths) -> None:
+    """No longer say that all is done, before something of it is made or forgotten."""
+    with durable.storage_errors(paths.completion):
+        paths.completion.unlink(missing_ok=True)

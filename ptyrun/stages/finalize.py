@@ -267,6 +267,7 @@ def _pairs(compared: _Comparison) -> tuple[PairResult, ...]:
 def _write(paths: RunPaths, compared: _Comparison, results: Results, made_from: str) -> None:
     presentation = Presentation.from_facts(compared.manifest.sources)
     labels = {plan.name: plan.label for plan in compared.manifest.arms}
+    artifacts.withdraw_completion(paths)
     publication = publishing.results(paths)
     fresh = RunPaths(publication.begin())
     objects.write(fresh, _rasters(compared))

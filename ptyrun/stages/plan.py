@@ -297,6 +297,7 @@ def _draw(wanted: Manifest, config: CompareConfig, scan: Scan, watcher: Watcher)
 
 
 def _write(paths: RunPaths, manifest: Manifest, scan: Scan) -> None:
+    artifacts.withdraw_completion(paths)
     index.restore(paths, scan, manifest)
     store.create_arrays(paths, manifest, replace=True)
     # The manifest comes last: a run exists from the moment it names tables that are on disk.

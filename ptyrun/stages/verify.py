@@ -7,13 +7,13 @@ from pathlib import Path
 
 from ptyrun.engine import check, presence
 from ptyrun.engine import repair as engine_repair
-from ptyrun.engine.check import Damage, Kind, Level
+from ptyrun.engine.check import HARMLESS, Damage, Kind, Level
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import Manifest
 from ptyrun.errors import PtyrunError
 from ptyrun.paths import RunPaths
 from ptyrun.progress import SILENT, Watcher
-from ptyrun.stages import assembly, index, inputs, leftovers, strangers
+from ptyrun.stages import artifacts, assembly, index, inputs, leftovers, strangers
 from ptyrun.stages.fingerprints import Fingerprints
 
 
@@ -75,6 +75,8 @@ def verify(
     if not repair:  # with no damage at all, chunks that were set aside get new attempts
         return _verdict(paths, damages, damages)
     presence.insist_on_nobody(paths)  # a session may have begun meanwhile
+    if any(damage.kind not in HARMLESS for damage in damages):
+        artifacts.withdraw_completion(paths)
     beyond = engine_repair.repair(paths, damages)
     if beyond != damages:
         beyond += leftovers.repair(paths, damages)

@@ -105,11 +105,15 @@ class Bench:
             check=False,
         )
 
-    def begin(self, *words: str) -> subprocess.Popen[str]:
-        """Begin a command on the run."""
+    def begin(self, *words: str, before: Sequence[str] = ()) -> subprocess.Popen[str]:
+        """Begin a command on the run; *before* stands before it."""
         pipe = subprocess.PIPE
         process = subprocess.Popen(
-            self.words(*words), env=self.environment, stdout=pipe, stderr=pipe, text=True
+            [*before, *self.words(*words)],
+            env=self.environment,
+            stdout=pipe,
+            stderr=pipe,
+            text=True,
         )
         self.begun.append(process)
         return process

@@ -7,7 +7,9 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from ptyrun.engine import checksums
 from ptyrun.errors import DamageError
 from ptyrun.paths import RunPaths
 from tests.background.conftest import Bench, on_tmpfs, until
+from tests.background.test_tracked import tracked
 
 SLOW = {"batch_s": 0.7}
 
@@ -29,7 +32,11 @@ def test_a_completed_session_says_so_after_all_is_there(finished: Bench) -> None
     assert completion["windows"] == 2
     assert completion["counts"]["chunks_committed"] == completion["counts"]["chunks_total"] == 6
     assert completion["counts"]["groups_committed"] == 24
-    assert completion["session"] == finished.document("process.json")["session"]
+    ended = finished.document("process.json")
+    assert completion["session"] == ended["session"]
+    assert (ended["exit_code"], ended["windows"], ended["evidence"]) == (0, 2, "")
+    assert ended["counts"] == completion["counts"]
+    assert ended["ended_at"] == completion["finished_at"] >= ended["started_at"]
     assert completion["manifest_digest"] == finished.document("manifest.json")["digest"]
     said = finished.do("wait").stdout
     assert "6/6 chunks, 24/24 groups, 2 windows" in said
@@ -152,10 +159,11 @@ def test_a_session_is_detached_and_says_who_it_is(bench: Bench) -> None:
     assert stopped.returncode == 0
     assert "asked (SIGTERM), and it ended" in stopped.stdout
     assert not bench.processes()
-    completion = bench.document("completion.json")
-    assert completion["exit_code"] == 75
-    assert "SIGTERM" in completion["reason"]
-    assert 0 < completion["counts"]["chunks_committed"] < 6
+    ended = bench.document("process.json")
+    assert ended["exit_code"] == 75
+    assert "SIGTERM" in ended["reason"]
+    assert 0 < ended["counts"]["chunks_committed"] < 6
+    assert not (bench.run / "completion.json").exists()
     assert bench.do("wait").returncode == 75
 
 
@@ -182,7 +190,7 @@ def test_a_killed_session_is_told_from_a_finished_one_and_leaves_no_stale_lock(
     until(lambda: not bench.processes())
     done = bench.do("wait")
     assert done.returncode == 1
-    assert "died without completion" in done.stderr
+    assert "died and did not say how it ended" in done.stderr
     assert f"no process has PID {pid}" in done.stderr
     assert not (bench.run / "completion.json").exists()
     assert (bench.run / "process.lock").exists(), "the dead left its lock file behind"
@@ -198,7 +206,7 @@ def test_what_does_not_hear_is_killed_with_all_its_children(bench: Bench) -> Non
     assert "did not end within 0.5 s" in done.stdout
     assert done.stdout.count("killed (SIGKILL)") == 2
     assert not bench.processes()
-    assert "died without completion" in bench.do("wait").stderr
+    assert "died and did not say how it ended" in bench.do("wait").stderr
 
 
 def test_a_stopped_session_can_be_stopped_for_good(bench: Bench) -> None:
@@ -218,7 +226,145 @@ def test_a_session_that_ends_in_an_error_says_which(bench: Bench) -> None:
     assert done.returncode == 1
     assert "`ptyrun run` ended with exit code 1" in done.stdout
     assert "set aside" in done.stderr or "failed" in done.stderr
-    assert bench.document("completion.json")["exit_code"] == 1
+    assert bench.document("process.json")["exit_code"] == 1
+    assert not (bench.run / "completion.json").exists()
+
+
+def test_a_run_whose_bytes_are_not_those_committed_is_not_complete_though_all_else_went_well(
+    finished: Bench, tmp_path: Path
+) -> None:
+    bench = Bench(finished.inputs, tmp_path / "run")
+    shutil.copytree(finished.run, bench.run)
+    (bench.run / "completion.json").unlink()
+    # Whole chunks, each with its CRC, in each other's place: run, finalize and report see nothing.
+    patches = bench.run / "arrays.zarr/pinn/patches"
+    shutil.copy(patches / "c.3.0.0", patches / "c.4.0.0")
+    bench.start()
+    assert bench.do("wait").returncode == 1
+    ended = bench.document("process.json")
+    assert ended["exit_code"] == 1
+    assert "c.4.0.0" in ended["reason"]
+    assert "not the one that was committed" in ended["reason"]
+    assert not (bench.run / "completion.json").exists()
+
+
+def test_a_new_session_withdraws_what_an_earlier_one_said(finished: Bench, tmp_path: Path) -> None:
+    bench = Bench(finished.inputs, tmp_path / "run", pace=SLOW)
+    shutil.copytree(finished.run, bench.run)
+    (bench.run / "arrays.zarr/pinn/patches/c.3.0.0").unlink()
+    assert bench.do("verify", "--repair").returncode == 0
+    assert not (bench.run / "completion.json").exists(), "not all is done any more"
+    bench.start()
+    assert not (bench.run / "completion.json").exists()
+    assert bench.do("stop").returncode == 0
+    assert not (bench.run / "completion.json").exists()
+
+
+def test_a_stranger_that_a_document_names_is_not_signalled(bench: Bench) -> None:
+    stranger = subprocess.Popen(["sleep", "600"], start_new_session=True)
+    try:
+        for lock in ("gone", "there"):
+            named(bench, stranger.pid)
+            if lock == "there":
+                (bench.run / "process.lock").touch()
+            done = bench.do("stop", "--grace", "1s")
+            assert done.returncode == 1
+            assert f"PID {stranger.pid} is not shown to be a session" in done.stderr
+            assert "nothing was signalled" in done.stderr
+            assert stranger.poll() is None
+    finally:
+        stranger.kill()
+        stranger.wait()
+
+
+def test_a_stranger_is_not_killed_with_a_session_that_is_gone(bench: Bench) -> None:
+    """The leader died, and what is left of its process session is none of the run's."""
+    words = "sleep 600 & echo $!; exec sleep 0.5"
+    leader = subprocess.Popen(
+        ["sh", "-c", words], start_new_session=True, stdout=subprocess.PIPE, text=True
+    )
+    assert leader.stdout is not None
+    left = psutil.Process(int(leader.stdout.readline()))
+    try:
+        named(bench, leader.pid)
+        leader.wait()
+        assert os.getsid(left.pid) == leader.pid
+        assert "over already" in bench.do("stop", "--grace", "1s").stdout
+        assert left.is_running()
+    finally:
+        left.kill()
+
+
+def test_a_stranger_that_holds_the_lock_without_the_token_is_not_signalled(bench: Bench) -> None:
+    lock = bench.run / "process.lock"
+    lock.touch()
+    holding = (
+        "import fcntl, sys, time; handle = open(sys.argv[1]);"
+        "fcntl.flock(handle, fcntl.LOCK_EX); print('held', flush=True); time.sleep(600)"
+    )
+    stranger = subprocess.Popen(
+        [sys.executable, "-c", holding, str(lock)],
+        start_new_session=True, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        assert stranger.stdout is not None
+        assert stranger.stdout.readline() == "held\n"
+        named(bench, stranger.pid)
+        assert bench.do("stop", "--grace", "1s").returncode == 1
+        assert stranger.poll() is None
+    finally:
+        stranger.kill()
+        stranger.wait()
+
+
+def named(bench: Bench, pid: int) -> None:
+    """Let ``process.json`` name any process, all else as it must be."""
+    who = replace(tracked(pid), manifest_digest=str(bench.document("manifest.json")["digest"]))
+    who.save(bench.run / "process.json")
+
+
+@pytest.mark.parametrize("log", ["/etc/hostname", "../../x", "/dev/zero", "logs/../manifest.json"])
+def test_a_log_elsewhere_is_not_shown(bench: Bench, log: str) -> None:
+    replace(tracked(os.getpid()), log=log).save(bench.run / "process.json")
+    done = bench.do("logs")
+    assert done.returncode == 2
+    assert "process.json" in done.stderr
+    assert not done.stdout
+
+
+@pytest.mark.parametrize("kind", ["fifo", "link"])
+def test_a_log_that_is_no_file_is_not_shown(bench: Bench, kind: str) -> None:
+    (bench.run / "logs").mkdir(exist_ok=True)
+    place = bench.run / "logs" / "background.log"
+    os.mkfifo(place) if kind == "fifo" else place.symlink_to("/etc/hostname")
+    tracked(os.getpid()).save(bench.run / "process.json")
+    for words in (["logs"], ["logs", "-f"]):
+        done = bench.do(*words)
+        assert done.returncode == 2
+        assert str(place) in done.stderr
+        assert not done.stdout
+
+
+def test_nothing_that_a_document_or_a_log_says_is_obeyed_by_a_terminal(bench: Bench) -> None:
+    (bench.run / "logs").mkdir(exist_ok=True)
+    (bench.run / "logs" / "background.log").write_text("fine\n\x1b]0;pwned\x07 \u202ereversed\n")
+    who = replace(tracked(os.getpid()), host="\x1b[2Jhost", started_at="\x1b]0;x\x07")
+    who.save(bench.run / "process.json")
+    for words in (["logs"], ["wait", "--timeout", "0.1s"], ["stop"], ["start"]):
+        done = bench.do(*words)
+        said = done.stdout + done.stderr
+        assert "\\x1b" in said, words
+        assert not {"\x1b", "\x07", "\u202e"} & set(said), words
+
+
+def test_a_session_in_the_foreground_proves_itself_as_well(bench: Bench) -> None:
+    bench.pace = SLOW
+    service = bench.begin("start", "--foreground", before=["setsid", "-w"])
+    until(bench.commits)
+    done = bench.do("stop")
+    assert "asked (SIGTERM), and it ended" in done.stdout, done.stderr
+    service.communicate(timeout=60)
+    assert bench.document("process.json")["exit_code"] == 75
 
 
 def test_a_run_that_is_not_planned_is_not_started(bench: Bench) -> None:
@@ -255,7 +401,8 @@ def test_a_process_that_leads_no_session_is_not_tracked(bench: Bench) -> None:
     done = bench.do("start", "--foreground", before=["setsid", "-w"])
     assert done.returncode == 1
     assert bench.document("process.json")["log"] == ""
-    assert bench.document("completion.json")["exit_code"] == 1
+    assert bench.document("process.json")["exit_code"] == 1
+    assert not (bench.run / "completion.json").exists()
 
 
 def test_a_session_on_another_host_is_neither_believed_dead_nor_doubled(bench: Bench) -> None:

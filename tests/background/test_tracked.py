@@ -163,8 +163,15 @@ counts = st.builds(Counts, *[st.integers(0, 10**9)] * 4)
 @given(
     st.builds(
         TrackedProcess,
+        session=st.text("0123456789abcdef", min_size=1, max_size=32),
+        pid=st.integers(1, 2**22),
         process_started_s=st.floats(0, 1e9),
         argv=st.lists(texts, max_size=3).map(tuple),
+        log=st.sampled_from(["", "logs/background-1.log"]),
+        exit_code=st.none() | st.integers(0, 255),
+        reason=texts,
+        evidence=st.sampled_from(["", "blocked/1-zero.md"]),
+        counts=st.none() | counts,
     )
 )
 def test_a_process_document_reads_back_as_it_was_written(who: TrackedProcess) -> None:
@@ -183,7 +190,10 @@ def test_a_completion_reads_back_as_it_was_written(completion: Completion) -> No
 
 
 @pytest.mark.parametrize("kind", [TrackedProcess, Completion])
-@pytest.mark.parametrize("text", ["", "{", "[]", "3", '{"schema": 1}', '{"schema": "x"}'])
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "[]", "3", "NaN", '{"schema": 1}', '{"schema": "x"}', "[" * 10**5, '{"a":' * 10**5],
+)
 def test_what_is_no_such_document_is_refused_by_name(
     kind: type[TrackedProcess | Completion], text: str
 ) -> None:
@@ -192,8 +202,40 @@ def test_what_is_no_such_document_is_refused_by_name(
 
 
 def test_a_newer_document_is_refused_by_name(sleeper: subprocess.Popen[bytes]) -> None:
-    document = unsealed(tracked(sleeper.pid).to_json()) | {"schema": 2, "new": 1}
-    with pytest.raises(SchemaError, match=r"process\.json has schema 2"):
+    document = unsealed(tracked(sleeper.pid).to_json()) | {"schema": 3, "new": 1}
+    with pytest.raises(SchemaError, match=r"process\.json has schema 3"):
+        TrackedProcess.from_json(sealed(document))
+
+
+def test_a_document_of_the_first_schema_has_no_ending(sleeper: subprocess.Popen[bytes]) -> None:
+    who = tracked(sleeper.pid)
+    document = unsealed(who.to_json()) | {"schema": 1}
+    for added in ("ended_at", "exit_code", "reason", "evidence", "counts", "windows"):
+        del document[added]
+    assert TrackedProcess.from_json(sealed(document)) == who
+    assert who.ending is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *[{"log": log} for log in ("/etc/hostname", "../x", "logs/../x", "logs/a/b", "logs/.x", 3)],
+        *[{"evidence": name} for name in ("/etc/hostname", "blocked/../../x", "manifest.json")],
+        *[{"pid": pid} for pid in (0, -1, "1", 2**40, True, None)],
+        *[{"session": name} for name in ("", "../x", "x" * 99, None)],
+        *[{"process_started_s": when} for when in ("now", None)],
+        *[{"argv": words} for words in ("ptyrun", [1], None)],
+        *[{"counts": counts} for counts in ({}, [], {"groups_total": "1"})],
+        *[{"exit_code": code} for code in ("0", 0.5)],
+        {"more": 1},
+    ],
+    ids=repr,
+)
+def test_a_process_document_with_other_types_or_paths_is_refused(
+    change: dict[str, object], sleeper: subprocess.Popen[bytes]
+) -> None:
+    document = unsealed(tracked(sleeper.pid).to_json()) | change
+    with pytest.raises(SchemaError, match=r"this is no process\.json"):
         TrackedProcess.from_json(sealed(document))
 
 

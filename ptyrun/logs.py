@@ -11,12 +11,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
+from typing import Any
+
+from ptyrun.errors import PtyrunError
 
 MAX_BYTES = 8 << 20
 PARTS = 3
 SESSIONS_KEPT = 40
 # What is not UTF-8 in a file's name becomes what JSON, too, calls it.
 _ESCAPED = "backslashreplace"
+
+
+_UNSEEN: dict[str, Any] = {"exc_info": True, "extra": {"is_shown": True}}  # said once already
 
 
 class JsonLines(logging.Formatter):
@@ -69,6 +75,11 @@ def session_log(folder: Path) -> Iterator[Path]:
     logger.addHandler(handler)
     try:
         yield path
+    except PtyrunError:
+        raise
+    except Exception:
+        logger.error("the session ends in an error that nothing explains", **_UNSEEN)
+        raise
     finally:
         logger.removeHandler(handler)
         logger.setLevel(level)

@@ -6,6 +6,8 @@ import errno
 import importlib
 import os
 import signal
+import sys
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +15,11 @@ import click
 
 from ptyrun import __version__
 from ptyrun.cli import exit_codes
+from ptyrun.cli.saying import say
 from ptyrun.errors import ExitCode, PtyrunError, WindowTooShortError
 from ptyrun.host.advice import advise
+
+TRACEBACK = "PTYRUN_TRACEBACK"
 
 # Help texts stand here, so that listing the commands imports none of them.
 COMMANDS = {
@@ -62,20 +67,22 @@ class LazyGroup(click.Group):
         except PtyrunError as error:
             if isinstance(error, WindowTooShortError):
                 advise(error.enough_s)
-            click.echo(f"error: {error}", err=True)
+            say(f"error: {error}", err=True)
             ctx.exit(int(error.exit_code))
-        except OSError as error:
-            if error.filename is None:  # of a stream, or a process
-                raise
-            if error.errno != errno.ENAMETOOLONG:
-                click.echo(f"error: {_explained(error)}", err=True)
-                ctx.exit(int(ExitCode.FAILED))
-            click.echo(
-                f"error: the name of a file is too long: {str(error.filename)[:80]}…\n"
-                f"  why: {error.strerror}\n  do:  choose a shorter one",
-                err=True,
-            )
-            ctx.exit(int(ExitCode.USAGE))
+        except (click.ClickException, click.Abort, click.exceptions.Exit, BrokenPipeError):
+            raise
+        except Exception as error:
+            if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+                say(
+                    f"error: the name of a file is too long: {str(error.filename)[:80]}…\n"
+                    f"  why: {error.strerror}\n  do:  choose a shorter one",
+                    err=True,
+                )
+                ctx.exit(int(ExitCode.USAGE))
+            of_a_file = isinstance(error, OSError) and error.filename is not None
+            words = _explained(error) if of_a_file else unforeseen(error)
+            say(f"error: {words}", err=True)
+            ctx.exit(int(ExitCode.FAILED))
         except KeyboardInterrupt:
             # Of a command that has nothing to go on with: it ends by the signal, as any program.
             signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -83,11 +90,27 @@ class LazyGroup(click.Group):
             raise
 
 
-def _explained(error: OSError) -> PtyrunError:
+def _explained(error: Any) -> PtyrunError:
     """What the disk refused where nothing said it better."""
     from ptyrun.engine.durable import refusal
 
     return refusal(Path(os.fsdecode(error.filename)), error, "use")
+
+
+def unforeseen(error: Exception) -> str:
+    """Say what an error is that no part of ptyrun explains; with the traceback where asked for."""
+    kind = type(error).__name__
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    words = PtyrunError(
+        "memory ran out" if isinstance(error, MemoryError) else f"{kind}: {str(error)[:300]}",
+        why=f"a mistake of ptyrun, or a file that was made to mislead it "
+        f"({Path(where.filename).name}, line {where.lineno})",
+        do=f"the run's log holds the traceback, or set {TRACEBACK}=1 and run it again; "
+        "`ptyrun verify` looks at every file of a run",
+    )
+    if os.environ.get(TRACEBACK) or "--verbose" in sys.argv[1:]:
+        return f"{words}\n{''.join(traceback.format_exception(error))}"
+    return str(words)
 
 
 @click.group(

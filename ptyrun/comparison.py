@@ -78,7 +78,9 @@ def compare(
     from ptyrun.stages import repeat
 
     trusted = [arm.name for arm in config.arms if arm.trusted]
-    session = replace(session, trusted_arms=tuple(dict.fromkeys((*session.trusted_arms, *trusted))))
+    trusted_arms = tuple(dict.fromkeys((*session.trusted_arms, *trusted)))
+    # Who gave the words that the run is planned from has said that it is to be believed.
+    session = replace(session, trusted_arms=trusted_arms, adopt=True)
     _check_arms(config, session)
     if reuse:
         from ptyrun.stages.reuse import require_sources
@@ -120,7 +122,9 @@ def compare(
     CurrentPlan(RunPaths(config.output_dir), planned.manifest).insist()
     window = Window(session.window_s)
     try:
-        results = finalize.finalize(config.output_dir, window=window, watcher=watcher)
+        results = finalize.finalize(
+            config.output_dir, window=window, watcher=watcher, adopt=True
+        )
         with Costs.of(config.output_dir).measured("report", window, has_gone_on=True):
             report.report(config.output_dir, watcher=watcher)
     except WindowTooShortError as error:

@@ -250,7 +250,8 @@ class SessionOptions:
     ``workers`` processes work side by side, or all those of the cluster whose scheduler listens
     at ``dask``. Each of them is told by ``crew`` with whom it shares a window. ``require_debug`` is
     the folder of a smaller run that must be complete by its content before anything is computed.
-    The models of ``trusted_arms`` may run code of their own.
+    The models of ``trusted_arms`` may run code of their own. ``adopt`` says that a run which
+    somebody else planned is to be believed.
     """
 
     window_s: float | None = None
@@ -264,6 +265,7 @@ class SessionOptions:
     require_debug: Path | None = None
     crew: str = ""
     trusted_arms: tuple[str, ...] = ()
+    adopt: bool = False
 
     def words(self) -> list[str]:
         """What ``ptyrun run`` is told, so that it works like this.

@@ -22,6 +22,11 @@ class RunPaths:
         return self.root / "manifest.json"
 
     @property
+    def owner(self) -> Path:
+        """Marks of the users who planned or adopted the run."""
+        return self.root / "owner.json"
+
+    @property
     def superseded(self) -> Path:
         """Manifests that an explicit invalidation replaced, by digest."""
         return self.root / "superseded"

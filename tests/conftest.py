@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,6 +35,9 @@ signal.pthread_sigmask(signal.SIG_UNBLOCK, signal.valid_signals())
 for _name in ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE"):
     os.environ.pop(_name, None)
 os.umask(0o022)
+
+# The user's key, which marks runs as the user's own: one for all tests of a process.
+os.environ["XDG_CONFIG_HOME"] = tempfile.mkdtemp(prefix="ptyrun-tests-config-")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

@@ -183,7 +183,7 @@ class _Session:
         """Do everything; give exit code and reason, whatever happens."""
         try:
             self._compute(window_words)
-            self._make("finalize")
+            self._make("finalize", *(word for word in window_words if word == "--adopt"))
             self._make("report")
             self._judge()
         except _EndedEarly as ending:
@@ -207,8 +207,8 @@ class _Session:
         self._windows = ended.windows
         self._insist("run", ended.exit_code)
 
-    def _make(self, stage: str) -> None:
-        self._insist(stage, self._parent.call(ptyrun_words(stage, str(self._paths.root))))
+    def _make(self, stage: str, *words: str) -> None:
+        self._insist(stage, self._parent.call(ptyrun_words(stage, str(self._paths.root), *words)))
 
     def _judge(self) -> None:
         from ptyrun.background.content import check_content  # Zarr, which only the end needs

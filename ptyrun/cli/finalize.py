@@ -13,11 +13,13 @@ from ptyrun.cli import options
 @click.command("finalize")
 @options.run_folder
 @click.option("--force", is_flag=True, help="Make the results again even if they are up to date.")
+@options.adopt
 @options.console
-def command(run_dir: Path, force: bool, **given: Any) -> None:
+def command(run_dir: Path, force: bool, adopt: bool, **given: Any) -> None:
     """Assemble RUN's objects, metrics and pictures once every chunk is committed."""
     from ptyrun.cli import console
     from ptyrun.stages import finalize
 
     screen = console.Console.from_words(given)
-    screen.results(finalize.finalize(run_dir, force=force, watcher=screen), run_dir)
+    found = finalize.finalize(run_dir, force=force, watcher=screen, adopt=adopt)
+    screen.results(found, run_dir)

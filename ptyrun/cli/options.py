@@ -148,6 +148,16 @@ reuse = click.option(
 )
 
 
+def adopt(command: _Command) -> _Command:
+    """Add the option that believes a run which somebody else planned."""
+    return click.option(
+        "--adopt",
+        is_flag=True,
+        help="Believe a run that was planned by somebody else, or on another machine: its "
+        "factories, plug-ins and folders are used with your rights. Needed once.",
+    )(command)
+
+
 def console(command: _Command) -> _Command:
     """Add the options that say how much a person wants to see."""
     for option in (
@@ -186,5 +196,6 @@ def session_options(given: dict[str, Any]) -> SessionOptions:
     return SessionOptions(
         arms=tuple(arms) or None,
         trusted_arms=tuple(given.get("trusted_arms", ())),
+        adopt=bool(given.pop("adopt", False)),
         **{name: value for name, value in chosen.items() if value is not None},
     )

@@ -17,6 +17,7 @@ from ptyrun.host.deadline import DEADLINE
 @options.session("--arm")
 @options.trust
 @options.reuse
+@options.adopt
 @options.until_complete
 @options.console
 @click.option("--crew", default="", hidden=True, help="With whom a worker shares a window.")

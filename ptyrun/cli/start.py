@@ -20,6 +20,7 @@ from ptyrun.errors import UsageError
 @options.run_folder
 @options.session()
 @options.trust
+@options.adopt
 @click.option(
     "--take-over",
     is_flag=True,

@@ -14,19 +14,22 @@ if TYPE_CHECKING:
 
 
 def admitted(run_dir: Path, session: SessionOptions, watcher: Watcher) -> SessionOptions:
-    """See that programs are trusted, and the debug run is there; give what is asked besides.
+    """See that the run is believed and its programs trusted, and that the debug run is there.
 
     Raises
     ------
     PtyrunError
-        As `ptyrun.stages.trust.require` and `ptyrun.stages.debug_run.require`.
+        As `ptyrun.engine.ownership.require_own`, `ptyrun.stages.trust.require` and
+        `ptyrun.stages.debug_run.require`.
     """
+    from ptyrun.engine import ownership
     from ptyrun.engine.manifest import Manifest
     from ptyrun.paths import RunPaths
     from ptyrun.stages import trust
 
     paths = RunPaths(run_dir)
     manifest = Manifest.load(paths.manifest)
+    ownership.require_own(manifest, paths, adopt=session.adopt)
     trust.require(manifest, paths, session)
     if session.require_debug is None:
         return session

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ptyrun import __version__
 from ptyrun.config import EvaluationOptions, Presentation
-from ptyrun.engine import check, checksums, durable
+from ptyrun.engine import check, checksums, durable, ownership
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import ArmPlan, Manifest, digest_of
 from ptyrun.engine.window import Window
@@ -64,6 +64,7 @@ def finalize(
     window: Window | None = None,
     force: bool = False,
     watcher: Watcher = SILENT,
+    adopt: bool = False,
 ) -> Results:
     """Assemble every arm's object, measure it and write the result files.
 
@@ -79,6 +80,8 @@ def finalize(
     force : bool
         Make everything again, even where it would be the same.
     watcher : Watcher
+    adopt : bool
+        Believe a run that somebody else planned.
 
     Returns
     -------
@@ -90,7 +93,8 @@ def finalize(
     UnfinishedError
         If chunks are missing.
     IdentityError
-        If an input changed since the run was planned; the results that are there stay.
+        If an input changed since the run was planned; the results that are there stay. Or if
+        somebody else planned the run, and it names a folder to write to.
     DamageError
         If a committed chunk is not what the ledger says.
     BlockedError
@@ -103,6 +107,8 @@ def finalize(
     window = window or Window()
     paths = RunPaths(run_dir)
     manifest = Manifest.load(paths.manifest)
+    ownership.require_own(manifest, paths, adopt=adopt)
+    ownership.forget_foreign_steps(paths)
     ledger = Ledger.open(paths, manifest)
     _require_complete(ledger)
     with session_log(paths.logs), publishing.alone(paths, watcher, window):

@@ -16,7 +16,7 @@ from ptyrun.config import (
     EvaluationOptions,
     Fact,
 )
-from ptyrun.engine import durable, ledger, presence, store
+from ptyrun.engine import durable, ledger, ownership, presence, store
 from ptyrun.engine import index as index_arrays
 from ptyrun.engine.folder import require_plain
 from ptyrun.engine.manifest import ArmPlan, Change, Manifest, changes
@@ -156,6 +156,7 @@ def _plan(
         if not index_is_whole(kept, paths):
             watcher.note("the group tables are damaged or incomplete: they are made again")
             index.restore(paths, scan, kept)
+        ownership.mark(paths)
         return Plan(kept, aside)
 
 
@@ -302,6 +303,7 @@ def _write(paths: RunPaths, manifest: Manifest, scan: Scan) -> None:
     store.create_arrays(paths, manifest, replace=True)
     # The manifest comes last: a run exists from the moment it names tables that are on disk.
     manifest.save(paths.manifest)
+    ownership.mark(paths)
 
 
 def _current(paths: RunPaths) -> Manifest | None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ptyrun.config import SessionOptions
 from ptyrun.devices import hold_devices
-from ptyrun.engine import runner
+from ptyrun.engine import ownership, runner
 from ptyrun.engine.batches import FittingBatch
 from ptyrun.engine.manifest import ArmPlan, Manifest
 from ptyrun.engine.opening import OpenedSession, opened_session
@@ -54,7 +54,8 @@ def run(run_dir: Path, session: SessionOptions | None = None, watcher: Watcher =
     Raises
     ------
     IdentityError
-        If an input changed since the run was planned.
+        If an input changed since the run was planned, or if somebody else planned it and it asks
+        for code or folders of this user.
     ReplacedError
         If the run's plan is replaced while this session works.
     ModelError
@@ -69,6 +70,7 @@ def run(run_dir: Path, session: SessionOptions | None = None, watcher: Watcher =
     planned = Manifest.load(paths.manifest)
     for name in session.arms or ():
         planned.arm(name)
+    ownership.require_own(planned, paths, adopt=session.adopt)
     trust.require(planned, paths, session)
     window = Window(session.window_s)
     try:

@@ -1,0 +1,230 @@
+"""Did this user make this run, or was its folder made by somebody else?
+
+A run's folder may come from anybody, and its checksums prove nothing of who wrote it. A key in the
+user's configuration, which no sender can know, marks the runs that this user planned or adopted,
+and the folders whose kept steps are this user's. Marks move with the folder; on a machine
+with another home a run is foreign, until it is adopted there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import logging
+import os
+import secrets
+import shutil
+import stat
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import ClassVar, Self
+
+from ptyrun.engine import durable
+from ptyrun.engine.documents import MAX_BYTES, read_document, sealed
+from ptyrun.engine.manifest import MAX_BYTES as MAX_MANIFEST_BYTES
+from ptyrun.engine.manifest import Manifest
+from ptyrun.errors import IdentityError, PtyrunError
+from ptyrun.host.regular import read_regular, read_text
+from ptyrun.host.typed_json import build
+from ptyrun.paths import RunPaths
+
+log = logging.getLogger(__name__)
+
+KEY_BYTES = 32
+DEBUG_FOLDER = "baseline_debug_dir"
+_OPTION = "option."
+_BUILT_IN = frozenset({"tf", "pytorch"})
+
+
+@dataclass(frozen=True)
+class _Marks:
+    """Content of ``owner.json``: by a name of the key, what only its holder can have written."""
+
+    SCHEMA: ClassVar[int] = 1
+
+    manifests: Mapping[str, str] = field(default_factory=dict)
+    folders: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read the marks; what cannot be read marks nothing."""
+        try:
+            return build(cls, read_document(read_text(path, MAX_BYTES), path.name, cls.SCHEMA))
+        except (OSError, ValueError, PtyrunError):
+            return cls()
+
+
+def key_path() -> Path:
+    """Where this user's key lies."""
+    configured = os.environ.get("XDG_CONFIG_HOME")
+    home = Path(configured) if configured else Path("~/.config").expanduser()
+    return home / "ptyrun" / "key"
+
+
+def is_own(paths: RunPaths) -> bool:
+    """Tell whether this user planned or adopted this very manifest."""
+    key = _key()
+    return key is not None and _is_marked(
+        _Marks.load(paths.owner).manifests, key, _manifest_text(paths)
+    )
+
+
+def mark(paths: RunPaths) -> bool:
+    """Mark a run as this user's; False, said once, where no key can be kept or no mark written."""
+    key = _key(make=True)
+    if key is None:
+        return False
+    marks = _Marks.load(paths.owner)
+    name = _name_of(key)
+    wanted = replace(
+        marks,
+        manifests={**marks.manifests, name: _mac(key, _manifest_text(paths))},
+        folders={**marks.folders, name: _mac(key, _folder_text(paths))},
+    )
+    return wanted == marks or _write(paths, wanted)
+
+
+def forget_foreign_steps(paths: RunPaths) -> None:
+    """Delete the steps towards results that somebody else may have left; they are made again.
+
+    Where that cannot be remembered, for want of a key, they stay: they hold figures, no code.
+    """
+    key = _key(make=True)
+    if key is None or is_own(paths):
+        return
+    marks = _Marks.load(paths.owner)
+    if _is_marked(marks.folders, key, _folder_text(paths)):
+        return
+    shutil.rmtree(paths.steps, ignore_errors=True)
+    folders = {**marks.folders, _name_of(key): _mac(key, _folder_text(paths))}
+    _write(paths, replace(marks, folders=folders))
+
+
+def require_own(manifest: Manifest, paths: RunPaths, *, adopt: bool) -> None:
+    """See that what a manifest would have imported, called or written is this user's word.
+
+    Parameters
+    ----------
+    manifest : Manifest
+    paths : RunPaths
+    adopt : bool
+        Whether the user says now that this folder is to be believed; it is then marked.
+
+    Raises
+    ------
+    IdentityError
+        If the run is somebody else's and asks for such a thing; the error names it.
+    """
+    if is_own(paths):
+        return
+    if adopt:
+        forget_foreign_steps(paths)
+        mark(paths)
+        return
+    if asked := _asks_for(manifest):
+        raise IdentityError(
+            f"{paths.root} was not planned by this user on this machine: {asked[0]}",
+            why="the folder may come from somebody else, and this would be done with your rights"
+            + (f"; also: {'; '.join(asked[1:])}" if asked[1:] else ""),
+            do="if you trust it, give --adopt once; or give the `ptyrun compare` command that "
+            "planned it",
+        )
+
+
+def _asks_for(manifest: Manifest) -> list[str]:
+    found = []
+    for arm in manifest.arms:
+        backend = arm.facts.get("backend")
+        if arm.n_chunks and backend not in _BUILT_IN:
+            found.append(f"arm {arm.name} is predicted by another package's code ({backend!r:.60})")
+        found += [
+            f"arm {arm.name} has {name.removeprefix(_OPTION)}={value!r:.60}"
+            for name, value in arm.facts.items()
+            if name.startswith(_OPTION)
+        ]
+    if (folder := manifest.sources.get(DEBUG_FOLDER)) is not None:
+        found.append(f"pictures are written to {folder!r:.200}")
+    return found
+
+
+def _manifest_text(paths: RunPaths) -> str:
+    """Name the manifest with everything it says, where inputs lie included."""
+    with suppress(OSError, PtyrunError):
+        data = read_regular(paths.manifest, MAX_MANIFEST_BYTES)
+        return f"manifest {hashlib.sha256(data).hexdigest()}"
+    return ""
+
+
+def _folder_text(paths: RunPaths) -> str:
+    """Name the folder itself: a copy of it is another one."""
+    with suppress(OSError):
+        found = paths.root.stat()
+        return f"folder {found.st_dev} {found.st_ino}"
+    return ""
+
+
+def _is_marked(marks: Mapping[str, str], key: bytes, text: str) -> bool:
+    left = marks.get(_name_of(key), "")
+    return bool(text) and hmac.compare_digest(left.encode(), _mac(key, text).encode())
+
+
+def _mac(key: bytes, text: str) -> str:
+    return hmac.new(key, text.encode(), "sha256").hexdigest()
+
+
+def _name_of(key: bytes) -> str:
+    return _mac(key, "name")[:16]
+
+
+def _write(paths: RunPaths, marks: _Marks) -> bool:
+    try:
+        durable.write_atomic(
+            paths.owner, sealed({"schema": marks.SCHEMA, **asdict(marks)}).encode()
+        )
+    except (OSError, PtyrunError) as error:
+        log.info("%s cannot be marked as this user's: %s", paths.root, error)
+        return False
+    return True
+
+
+def _key(*, make: bool = False) -> bytes | None:
+    """Give this user's key; None if there is none, or others could have written it."""
+    path = key_path()
+    try:
+        return _read_key(path)
+    except FileNotFoundError:
+        return _make_key(path) if make else None
+    except OSError as error:
+        log.info("runs cannot be marked as this user's: %s", error)
+        return None
+
+
+def _read_key(path: Path) -> bytes:
+    with path.open("rb") as stream:
+        found = os.fstat(stream.fileno())
+        key = stream.read(KEY_BYTES + 1)
+    if found.st_uid != os.geteuid() or stat.S_IMODE(found.st_mode) & 0o077:
+        raise PermissionError(f"{path} is open to others: `chmod 600` it")
+    if len(key) != KEY_BYTES:
+        raise PermissionError(f"{path} is no key: delete it")
+    return key
+
+
+def _make_key(path: Path) -> bytes | None:
+    partial = path.with_name(f"{path.name}.{secrets.token_hex(8)}{durable.PARTIAL}")
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(secrets.token_bytes(KEY_BYTES))
+        try:
+            with suppress(FileExistsError):  # another process was faster: its key counts
+                os.link(partial, path)
+        finally:
+            partial.unlink()
+        return _read_key(path)
+    except OSError as error:
+        log.info("runs cannot be marked as this user's: %s", error)
+        return None

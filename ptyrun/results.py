@@ -10,6 +10,11 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from ptyrun.errors import SchemaError
+from ptyrun.host.regular import read_text
+from ptyrun.host.typed_json import build, parse_object
+from ptyrun.texts import is_plain
+
+MAX_BYTES = 2**26  # results have some KiB
 
 
 @dataclass(frozen=True)
@@ -119,28 +124,33 @@ class Results:
             If the text is no such document, or newer than this ptyrun.
         """
         try:
-            document = json.loads(text)
+            document = parse_object(text)
             schema = document.pop("schema")
-            if schema > cls.SCHEMA:
+            if type(schema) is not int or schema > cls.SCHEMA:
                 raise SchemaError(
                     f"the results have schema {schema}",
                     why=f"this ptyrun reads schemas up to {cls.SCHEMA}",
                     do="upgrade ptyrun, or run `ptyrun finalize` again with this one",
                 )
-            arms = {name: _arm(arm) for name, arm in document.pop("arms").items()}
-            pairs = tuple(map(_pair, document.pop("pairs")))
-            region = tuple(document.pop("evaluated_region_px"))
-            notes = tuple(document.pop("notes"))
-            return cls(arms=arms, pairs=pairs, evaluated_region_px=region, notes=notes, **document)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            results = build(cls, document)
+            results._check()
+        except (KeyError, ValueError, RecursionError) as error:
             raise SchemaError(
-                "this is no results.json", why=repr(error), do="run `ptyrun finalize` again"
+                "this is no results.json", why=str(error), do="run `ptyrun finalize` again"
             ) from error
+        return results
+
+    def _check(self) -> None:
+        if not all(is_plain(arm.label) for arm in self.arms.values()):
+            raise ValueError("a label has control characters")
+        for pair in self.pairs:
+            if not {pair.first, pair.second} <= self.arms.keys():
+                raise ValueError(f"a pair of {pair.first!r:.80} and {pair.second!r:.80}")
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Read a file that :meth:`to_json` wrote."""
-        return cls.from_json(path.read_text(encoding="utf-8"))
+        """Read a file that :meth:`to_json` wrote; raises as `from_json` and `read_regular`."""
+        return cls.from_json(read_text(path, MAX_BYTES))
 
 
 def _summary(arm: ArmResult, region: str) -> Iterator[str]:
@@ -158,26 +168,6 @@ def _summary(arm: ArmResult, region: str) -> Iterator[str]:
         yield f"coherence {coherence:.3f}"
     if arm.mismatch:
         yield f"DOES NOT BELONG TO THIS SCAN: {arm.mismatch}"
-
-
-def _metrics(document: Mapping[str, Any]) -> dict[str, Metric]:
-    return {name: Metric(**metric) for name, metric in document.items()}
-
-
-def _pair(document: Mapping[str, Any]) -> PairResult:
-    notes = tuple(document.get("notes", ()))
-    return PairResult(**{**document, "standard": _metrics(document["standard"]), "notes": notes})
-
-
-def _arm(document: Mapping[str, Any]) -> ArmResult:
-    return ArmResult(
-        **{
-            **document,
-            "metrics": _metrics(document["metrics"]),
-            "standard": _metrics(document["standard"]),
-            "notes": tuple(document["notes"]),
-        }
-    )
 
 
 def _finite(value: Any) -> Any:

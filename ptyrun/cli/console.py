@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 import click
 
+from ptyrun.cli.saying import say
 from ptyrun.durations import format_duration
 from ptyrun.errors import ExitCode
 from ptyrun.paths import RunPaths
+from ptyrun.texts import shown
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -107,53 +109,53 @@ class Console:
             return
         log.info(text, extra=_SHOWN)
         if self._bars is not None:
-            self._bars.console.print(text, markup=False, highlight=False)
+            self._bars.console.print(shown(text), markup=False, highlight=False)
         else:
-            click.echo(text, err=True)
+            say(text, err=True)
 
     def warn(self, text: str) -> None:
         """Write a line that nobody must miss, not even who asked for quiet."""
         log.warning(text, extra=_SHOWN)
         if self._bars is not None:
-            self._bars.console.print(f"WARNING: {text}", style="bold red", markup=False)
+            self._bars.console.print(f"WARNING: {shown(text)}", style="bold red", markup=False)
         else:
-            click.secho(f"WARNING: {text}", fg="red", bold=True, err=True)
+            click.secho(f"WARNING: {shown(text)}", fg="red", bold=True, err=True)
 
     def results(self, results: Results, run_dir: Path) -> None:
         """Say on stdout what a finished comparison found."""
         from ptyrun.stages.outputs import metrics_table
 
-        click.echo(metrics_table(results))
-        click.echo(_LEGEND if results.has_ground_truth else _LEGEND_OF_PAIRS)
-        click.echo(f"results in {run_dir}\n")
+        say(metrics_table(results))
+        say(_LEGEND if results.has_ground_truth else _LEGEND_OF_PAIRS)
+        say(f"results in {run_dir}\n")
         self.summary(results, run_dir)
 
     def summary(self, results: Results, run_dir: Path) -> None:
         """Say on stdout what each arm came to, in a line, and where to look."""
         for line in results.summary_lines():
-            click.echo(line)
+            say(line)
         page = RunPaths(run_dir).report / "index.html"
         if page.exists():
-            click.echo(f"report page: {page}")
+            say(f"report page: {page}")
 
     def results_are_left(self) -> None:
         """Say on stdout that every chunk is there, and nothing else yet."""
-        click.echo("every chunk is there: run the same command again for the results")
+        say("every chunk is there: run the same command again for the results")
 
     def session(self, outcome: Outcome) -> None:
         """Say on stdout what one session did and what is left."""
         if outcome.stop is ExitCode.COMPLETE:
             if outcome.chunks_done:
-                click.echo(f"complete: {outcome.chunks_done} chunks done in this window")
+                say(f"complete: {outcome.chunks_done} chunks done in this window")
             else:
-                click.echo("complete: nothing was left to compute")
+                say("complete: nothing was left to compute")
             return
         left = f"{outcome.chunks_left} chunks ({outcome.items_left} groups) remain"
         if outcome.eta_s is not None:
             left += f", about {format_duration(outcome.eta_s)} of work"
         if outcome.windows_left is not None:
             left += f" or {outcome.windows_left} more windows like this"
-        click.echo(f"{outcome.chunks_done} chunks done, {left}: {outcome.reason}")
+        say(f"{outcome.chunks_done} chunks done, {left}: {outcome.reason}")
 
     def _opened_bars(self) -> Progress:
         if self._bars is None:
@@ -203,4 +205,4 @@ class _PlainTask:
         line = f"{self._task}: {self._done}/{self._total} {self._unit}, {rate:.1f}/s"
         if rate and self._done < self._total:
             line += f", {format_duration((self._total - self._done) / rate)} left"
-        click.echo(line, err=True)
+        say(line, err=True)

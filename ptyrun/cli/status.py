@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ptyrun.cli import options, streams
+from ptyrun.cli.saying import say
 from ptyrun.durations import format_duration
 
 if TYPE_CHECKING:
@@ -25,7 +26,11 @@ _PERCENT = len(" 100 %")
 @click.option(
     "--json", "as_json", is_flag=True, help="One JSON document, schema 1; with --watch one a line."
 )
-@click.option("--watch", is_flag=True, help="Follow until the run is complete or Ctrl-C.")
+@click.option(
+    "--watch",
+    is_flag=True,
+    help="Follow until the run is complete, finalized and reported, or Ctrl-C.",
+)
 @click.option(
     "--every",
     "every_s",
@@ -36,7 +41,7 @@ _PERCENT = len(" 100 %")
 )
 def command(run_dir: Path, as_json: bool, watch: bool, every_s: float) -> None:
     """Say how far RUN is."""
-    from ptyrun.stages.status import RunState, status
+    from ptyrun.stages.status import status
 
     while True:
         found = status(run_dir)
@@ -46,8 +51,8 @@ def command(run_dir: Path, as_json: bool, watch: bool, every_s: float) -> None:
             text = "".join(line.strip() for line in text.splitlines())
         if watch and not as_json:
             click.clear()
-        click.echo(text)
-        if not watch or found.state is RunState.COMPLETE or not streams.is_heard():
+        say(text)
+        if not watch or found.reported or not streams.is_heard():
             return
         time.sleep(every_s)
 
@@ -87,12 +92,15 @@ def as_text(found: Status, run_dir: Path, columns: int) -> str:
 def _headline(found: Status) -> str:
     text = f"{found.state.value}, {_counted(found.windows, 'window')} so far"
     if found.chunks_committed == found.chunks_total:
-        return text if found.finalized else f"{text}; not finalized"
-    if found.eta_s is not None:
-        text += f", about {format_duration(found.eta_s)} of work left"
-    if found.windows_left is not None:
-        text += f" ({_counted(found.windows_left, 'window')})"
-    return text
+        if found.finalized:
+            return text if found.reported else f"{text}; finalized, not reported"
+        return f"{text}; not finalized"
+    if found.eta_s is None:
+        return f"{text}, time left not known: {found.why_unknown}"
+    text += f", about {format_duration(found.eta_s)} of work left"
+    if found.windows_left is None:
+        return f"{text}, windows left not known: {found.why_unknown}"
+    return f"{text} ({_counted(found.windows_left, 'window')})"
 
 
 def _counted(count: int, thing: str) -> str:

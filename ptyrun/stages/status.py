@@ -9,14 +9,17 @@ from enum import StrEnum
 from pathlib import Path
 from typing import ClassVar
 
-from ptyrun.engine import batches, poison
+from ptyrun.engine import batches, checksums, poison
 from ptyrun.engine.ledger import Ledger, SessionFile
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.processes import Process
 from ptyrun.engine.progress import ArmProgress
 from ptyrun.engine.records import Failed
-from ptyrun.errors import ExitCode
+from ptyrun.errors import ExitCode, ForeignFileError
+from ptyrun.host.regular import read_regular
+from ptyrun.host.typed_json import parse
 from ptyrun.paths import RunPaths
+from ptyrun.results import MAX_BYTES as MAX_RESULTS_BYTES
 from ptyrun.stages import blockers
 
 
@@ -74,7 +77,9 @@ class Status:
     windows: int
     windows_left: int | None
     eta_s: float | None
+    why_unknown: str | None
     finalized: bool
+    reported: bool
     arms: Mapping[str, ArmStatus]
     troubles: tuple[Trouble, ...]
     blockers: tuple[str, ...]
@@ -117,9 +122,11 @@ def status(run_dir: Path) -> Status:
         chunks_total=sum(arm.chunks_total for arm in arms.values()),
         chunks_committed=sum(arm.chunks_committed for arm in arms.values()),
         windows=len({each.window for each in ledger.sessions.values() if each.computed}),
-        windows_left=_windows_left(ledger, latest, eta_s),
+        windows_left=(windows_left := _windows_left(ledger, latest, eta_s)),
         eta_s=eta_s,
+        why_unknown=_why_unknown(ledger, latest, eta_s, windows_left),
         finalized=finalized,
+        reported=finalized and _is_reported(paths),
         arms=arms,
         troubles=troubles,
         blockers=() if blocker is None else (blocker.name,),
@@ -213,9 +220,33 @@ def _windows_left(ledger: Ledger, latest: list[SessionFile], eta_s: float | None
     return None
 
 
+def _why_unknown(
+    ledger: Ledger, latest: list[SessionFile], eta_s: float | None, windows_left: int | None
+) -> str | None:
+    """Say why time or windows left cannot be told; None where both are."""
+    if eta_s is None:
+        without = [
+            name
+            for name, arm in ledger.progress.arms.items()
+            if arm.item_s is None and arm.chunks_committed < arm.plan.n_chunks
+        ]
+        return f"nothing of {', '.join(without)} was computed yet, so its pace is not known"
+    if windows_left is not None:
+        return None
+    if not latest:
+        return "no session was begun yet"
+    if all(each.opened is None or each.opened.budget_s is None for each in latest):
+        return "the latest session had no --window"
+    return "the latest window was too short for more than its start"
+
+
+def _is_reported(paths: RunPaths) -> bool:
+    return (paths.report / checksums.NAME).is_file()  # written last
+
+
 def _is_finalized(paths: RunPaths, manifest: Manifest) -> bool:
     try:
-        document = json.loads(paths.results.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        document = parse(read_regular(paths.results, MAX_RESULTS_BYTES))
+    except (OSError, ValueError, ForeignFileError):
         return False
     return isinstance(document, dict) and document.get("manifest_digest") == manifest.digest

@@ -11,15 +11,17 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 from ptyrun.engine import durable
+from ptyrun.host.regular import below, open_regular, read_regular
 
 NAME = "SHA256SUMS"
+MAX_BYTES = 2**27
 _HEAD = "# SHA-256 of the lines below: "
 _MADE_FROM = "# made from: "
 
 
 def file_sha256(path: Path) -> str:
-    """Digest one file, 64 hex digits."""
-    with path.open("rb") as stream:
+    """Digest one regular file, 64 hex digits."""
+    with open_regular(path) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
@@ -62,7 +64,7 @@ def vouched(folder: Path) -> dict[str, str]:
         If the list is missing or no longer what was written; the message says which.
     """
     lines = (line for line in _lines(folder) if not line.startswith("#"))
-    digests = {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
+    digests = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
     for name in digests:
         if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
             raise ValueError(f"it names a file outside of its folder: {name!r}")
@@ -80,7 +82,8 @@ def made_from(folder: Path) -> str:
 
 def _lines(folder: Path) -> list[str]:
     try:
-        head, lines = (folder / NAME).read_text(encoding="utf-8").split("\n", 1)
+        text = read_regular(folder / NAME, MAX_BYTES).decode()
+        head, lines = text.split("\n", 1)
     except FileNotFoundError:
         raise ValueError("it is missing, so nothing vouches for the files beside it") from None
     except (OSError, ValueError) as error:
@@ -99,7 +102,7 @@ def problems(folder: Path) -> Iterator[tuple[str, str]]:
         return
     for name, digest in digests.items():
         try:
-            if file_sha256(folder / name) != digest:
+            if file_sha256(below(folder, name)) != digest:
                 yield name, "its bytes are not those that were written"
         except FileNotFoundError:
             yield name, "it is missing"

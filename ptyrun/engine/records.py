@@ -10,11 +10,14 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, Final
+from datetime import datetime
+from types import UnionType
+from typing import Any, Final, get_args, get_origin, get_type_hints
 
 import google_crc32c
 
 from ptyrun.engine.manifest import Fact
+from ptyrun.host.typed_json import parse
 
 SCHEMA = 1
 
@@ -206,6 +209,25 @@ _EVENTS: Final[dict[str, type[Any]]] = {
 _NAMES = {kind: name for name, kind in _EVENTS.items()}
 _FIELDS = {kind: tuple(each.name for each in fields(kind)) for kind in _NAMES}
 
+_SCALARS = (str, int, float, bool, type(None))
+_MOST = 2**53  # what a float counts exactly; more of nothing can be
+
+
+def _kinds(hint: Any) -> frozenset[type]:
+    """Types that JSON gives a field of that type."""
+    if get_origin(hint) is UnionType:
+        return frozenset().union(*map(_kinds, get_args(hint)))
+    if get_origin(hint) is Mapping:
+        return frozenset({dict})
+    return frozenset({int, float} if hint is float else {hint})
+
+
+_KINDS = {
+    kind: tuple((name, _kinds(hints[name])) for name in _FIELDS[kind])
+    for kind in _NAMES
+    for hints in [get_type_hints(kind)]
+}
+
 _CRC_FIELD = b',"crc":"'
 _TAIL = len(_CRC_FIELD) + 8 + len(b'"}')
 
@@ -243,9 +265,30 @@ def decode(line: bytes) -> Record:
     if tail != b'%b%08x"}' % (_CRC_FIELD, google_crc32c.value(body)):
         raise BadLineError("its CRC does not match")
     try:
-        document = json.loads(line.decode())
+        document = parse(line)
         del document["crc"]
         record: Record = _EVENTS[document.pop("event")](**document)
+        _check(record)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise BadLineError(f"it is no ledger line: {type(error).__name__}: {error}") from error
     return record
+
+
+def _check(record: Record) -> None:
+    """See that every field has its type: a CRC does not say who wrote a line."""
+    for name, kinds in _KINDS[type(record)]:
+        value = getattr(record, name)
+        if type(value) not in kinds:
+            raise ValueError(f"{name} is a {type(value).__name__}")
+        if type(value) in (int, float) and not abs(value) < _MOST:
+            raise ValueError(f"{name} is {value}")
+        if type(value) is int and value < 0:
+            raise ValueError(f"{name} is {value}")
+    if isinstance(record, Committed):
+        int(record.crc32c, 16)
+        if len(record.crc32c) != 8 or not all(
+            type(value) in _SCALARS for value in record.stats.values()
+        ):
+            raise ValueError("its checksum or its figures are none")
+    elif isinstance(record, Opened) and datetime.fromisoformat(record.opened_at).tzinfo is None:
+        raise ValueError("opened_at has no time zone")

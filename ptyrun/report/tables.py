@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ptyrun.results import Metric, Results
+from ptyrun.texts import as_cell
 
 COMPONENTS = ("amplitude", "phase", "value")
 MISSING = "–"
@@ -102,17 +103,22 @@ def metrics_csv(results: Results) -> str:
     """Every figure as a long table: arm, label, definition, metric, component, value, source."""
     memory = io.StringIO()
     writer = csv.writer(memory, lineterminator="\n")
-    writer.writerow(["arm", "label", "definition", "metric", "component", "value", "source"])
+
+    def write(arm: str, label: str, definition: str, row: tuple[str, str, str, str]) -> None:
+        metric, component, value, source = row
+        texts = map(as_cell, (arm, label, definition, metric, component))
+        writer.writerow([*texts, value, as_cell(source)])
+
     for name, arm in results.arms.items():
         for row in _long(arm.metrics, {}):
-            writer.writerow([name, arm.label, "upstream", *row])
+            write(name, arm.label, "upstream", row)
         for row in _long(arm.standard, results.sources):
-            writer.writerow([name, arm.label, "standard", *row])
+            write(name, arm.label, "standard", row)
         for figure, value in arm.diagnostics.items():
-            writer.writerow([name, arm.label, "diagnostic", figure, "value", repr(value), ""])
+            write(name, arm.label, "diagnostic", (figure, "value", repr(value), ""))
     for pair in results.pairs:
         for row in _long(pair.standard, results.sources):
-            writer.writerow([f"{pair.first}/{pair.second}", "", "standard", *row])
+            write(f"{pair.first}/{pair.second}", "", "standard", row)
     return memory.getvalue()
 
 

@@ -6,12 +6,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-import zarr
 from numpy.typing import NDArray
 
 from ptyrun.engine import checksums
+from ptyrun.engine.foreign_arrays import read_array
 from ptyrun.engine.manifest import Manifest
 from ptyrun.errors import DamageError, UnfinishedError
 from ptyrun.paths import RunPaths
@@ -26,7 +25,6 @@ class FinishedRun:
     paths: RunPaths
     manifest: Manifest
     results: Results
-    objects: Any
 
     @classmethod
     def open(cls, run_dir: Path) -> FinishedRun:
@@ -67,7 +65,7 @@ class FinishedRun:
         # results.json has its arms by name.
         planned = [arm.name for arm in manifest.arms if arm.name in results.arms]
         ordered = replace(results, arms={name: results.arms[name] for name in planned})
-        return cls(paths, manifest, ordered, zarr.open_group(paths.objects, mode="r"))
+        return cls(paths, manifest, ordered)
 
     @property
     def pixel_size_m(self) -> float | None:
@@ -82,7 +80,7 @@ class FinishedRun:
 
     def array(self, path: str) -> NDArray[Any] | None:
         """Array of ``objects.zarr``; None if there is none of that path."""
-        return np.asarray(self.objects[path][...]) if path in self.objects else None
+        return read_array(self.paths.objects, path)
 
     def frc_curves(self, arm: str) -> pd.DataFrame | None:
         """Columns model, frequency_bin, amplitude_frc, phase_frc; None without ground truth."""

@@ -18,6 +18,7 @@ from ptyrun.ptycho.registration import Shift
 from ptyrun.results import ArmResult, Metric, Results
 from ptyrun.stages.measures import Measures
 from ptyrun.stages.sums import ArmObject
+from ptyrun.texts import as_cell
 
 _UPSTREAM_NAMES = {"pinn": "ptychopinn"}
 _FLOAT = "%.6f"
@@ -112,9 +113,15 @@ def write_frc_csv(
 
 
 def write_csv(path: Path, frame: pd.DataFrame) -> None:
-    """Write a table, all or nothing."""
+    """Write a table, all or nothing; no text in it is a spreadsheet's formula."""
+    texts = frame.select_dtypes(exclude="number").columns
+    frame = frame.assign(**{name: frame[name].map(_cell) for name in texts})
     text = frame.to_csv(index=False, float_format=_FLOAT, lineterminator="\n")
     durable.write_text(path, text)
+
+
+def _cell(value: object) -> object:
+    return as_cell(value) if isinstance(value, str) else value
 
 
 def write_npz(path: Path, arrays: Mapping[str, NDArray[np.generic]], about: str) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import hashlib
 import json
+import math
 import os
 import resource
 import subprocess
@@ -12,14 +15,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ptyrun.engine import checksums
 from ptyrun.engine.manifest import ArmPlan, Manifest
 from ptyrun.errors import ExitCode, PtyrunError
 from ptyrun.paths import RunPaths
-from tests.stages import hostile_run
+from ptyrun.report import tables
+from ptyrun.results import Results
+from ptyrun.stages import outputs
+from tests.stages import finished_run, hostile_run
 from tests.studies import Finished, ptyrun
 
 READING = ("status", "verify", "preview", "report", "finalize", "run")
@@ -209,3 +217,88 @@ def test_a_run_may_be_reached_through_a_link(sent: RunPaths) -> None:
 def test_links_that_are_not_the_runs_own_are_left_alone(sent: RunPaths) -> None:
     (sent.root / "notes").symlink_to("/etc")
     assert ptyrun("status", str(sent.root)).returncode == 0
+
+
+def test_no_cell_of_a_table_is_a_formula(tmp_path: Path) -> None:
+    labels = {"pinn": "=cmd|' /C calc'!A0", "baseline": "@SUM(1)", "reconstruction": "-1+1"}
+    results = Results.load(finished_run.write(tmp_path / "run", labels).results)
+    outputs.write_metrics_csv(tmp_path / "metrics.csv", results)
+    outputs.write_frc_csv(tmp_path / "frc.csv", labels["pinn"], np.ones(3), -np.ones(3))
+    (tmp_path / "long.csv").write_text(tables.metrics_csv(results))
+    for name in ("metrics.csv", "frc.csv", "long.csv"):
+        rows = list(csv.reader((tmp_path / name).read_text().splitlines()))
+        cells = {cell for row in rows for cell in row}
+        formulas = {cell for cell in cells if cell[:1] in ("=", "+", "-", "@", "\t", "\r")}
+        assert all(math.isfinite(float(cell)) for cell in formulas), "numbers stay numbers"
+        assert any(cell.startswith("'=cmd") for cell in cells)
+
+
+HOSTILE_RESULTS: dict[str, Callable[[dict[str, Any]], object]] = {
+    "arms are a list": lambda d: d.update(arms=[]),
+    "a metric is a text": lambda d: d["arms"]["pinn"]["metrics"]["mae"].update(amplitude="x"),
+    "a label has escapes": lambda d: d["arms"]["pinn"].update(label="\x1b[2J"),
+    "a pair of nobody": lambda d: d.update(
+        pairs=[{"first": "a", "second": "b", "standard": {}, "notes": []}]
+    ),
+    "a region of three": lambda d: d.update(evaluated_region_px=[1, 2, 3]),
+    "notes are a text": lambda d: d.update(notes="abc"),
+    "a schema that is none": lambda d: d.update(schema="x"),
+}
+
+
+@pytest.mark.parametrize("how", HOSTILE_RESULTS)
+def test_results_of_other_types_are_refused(sent: RunPaths, how: str) -> None:
+    document = json.loads(sent.results.read_text())
+    HOSTILE_RESULTS[how](document)
+    sent.results.write_text(json.dumps(document))
+    checksums.write(sent.root, [sent.root / name for name in checksums.vouched(sent.root)])
+    for command in ("report", "export"):
+        words = ["--output", str(sent.root.parent / "out.csv")] if command == "export" else []
+        assert ptyrun(command, str(sent.root), *words).returncode == ExitCode.USAGE
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "NaN", "3", "{", ""])
+def test_results_that_are_none_are_refused(sent: RunPaths, text: str) -> None:
+    sent.results.write_text(text)
+    checksums.write(sent.root, [sent.root / name for name in checksums.vouched(sent.root)])
+    done = ptyrun("report", str(sent.root))
+    assert_refused(done, "this is no results.json")
+    assert ptyrun("status", str(sent.root)).returncode == 0
+
+
+@pytest.mark.parametrize("name", ["../../../etc/passwd", "/dev/zero", "report/../../x"])
+def test_checksums_name_files_of_the_folder_only(sent: RunPaths, name: str) -> None:
+    lines = f"{'0' * 64}  {name}\n"
+    head = f"# SHA-256 of the lines below: {hashlib.sha256(lines.encode()).hexdigest()}\n"
+    (sent.root / checksums.NAME).write_text(head + lines)
+    done = ptyrun("report", str(sent.root))
+    assert done.returncode in (1, 2)
+    assert name in done.stderr
+
+
+METADATA: dict[str, Callable[[dict[str, Any]], object]] = {
+    "huge": lambda d: (
+        d.update(shape=[2**25] * 2),
+        d["chunk_grid"]["configuration"].update(chunk_shape=[2**25] * 2),
+    ),
+    "negative": lambda d: d.update(shape=[-1, -1]),
+    "unknown codec": lambda d: d.update(codecs=[{"name": "unheard", "configuration": {}}]),
+    "no array": lambda d: d.update(node_type="group"),
+    "texts": lambda d: d.update(data_type="string"),
+    "no fill": lambda d: d.pop("fill_value"),
+    "a list": lambda d: d.update(chunk_grid=[]),
+}
+
+
+@pytest.mark.parametrize("how", METADATA)
+def test_objects_of_other_shapes_or_codecs_are_refused_before_they_take_memory(
+    sent: RunPaths, how: str
+) -> None:
+    place = sent.objects / "pinn/object/zarr.json"
+    document = json.loads(place.read_text())
+    METADATA[how](document)
+    place.write_text(json.dumps(document))
+    checksums.write(sent.root, [sent.root / name for name in checksums.vouched(sent.root)])
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert_refused(ptyrun("report", str(sent.root)), "objects.zarr", "pinn/object")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000

@@ -1,0 +1,71 @@
+"""May an array that somebody else may have written be read into memory?
+
+Zarr takes what a ``zarr.json`` says of shapes and codecs as given, and a chunk that is missing as
+one full of the fill value: a few bytes can ask for all memory there is.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+
+from ptyrun.errors import SchemaError
+from ptyrun.host.regular import read_regular
+from ptyrun.host.typed_json import parse_object
+
+MAX_BYTES = 2**33
+MAX_METADATA_BYTES = 2**20
+MAX_INFLATION = 1000  # no image shrinks to less, as zstd and blosc have it
+_ITEMSIZE = {
+    **{"bool": 1, "uint8": 1, "int8": 1, "int16": 2, "uint16": 2, "int32": 4, "uint32": 4},
+    **{"int64": 8, "uint64": 8, "float32": 4, "float64": 8, "complex64": 8, "complex128": 16},
+}
+
+
+def read_array(store: Path, path: str) -> NDArray[Any] | None:
+    """Read an array of numbers whole; None if there is none.
+
+    Raises
+    ------
+    SchemaError
+        If it is none, cannot be read, or asks for more memory than its files can hold.
+    ForeignFileError
+        If its metadata is no regular file.
+    """
+    folder = store / path
+    try:
+        document = parse_object(read_regular(folder / "zarr.json", MAX_METADATA_BYTES))
+        _check(document, folder)
+        array = zarr.open_array(folder, mode="r")
+        return np.asarray(array[...])
+    except FileNotFoundError:
+        return None
+    except Exception as error:  # whatever Zarr and its codecs make of foreign metadata
+        if isinstance(error, MemoryError):
+            raise
+        raise SchemaError(
+            f"the array {store.name}/{path} cannot be read",
+            why=f"{type(error).__name__}: {str(error)[:300]}",
+            do="run `ptyrun finalize` again, or restore the folder",
+        ) from error
+
+
+def _check(document: dict[str, Any], folder: Path) -> None:
+    shape, chunks = document["shape"], document["chunk_grid"]["configuration"]["chunk_shape"]
+    for sides in (shape, chunks):
+        if not isinstance(sides, list) or not 0 < len(sides) <= 4:
+            raise ValueError(f"its shape is {sides!r:.80}")
+        if not all(type(side) is int and 0 <= side < 2**31 for side in sides):
+            raise ValueError(f"its shape is {sides!r:.80}")
+    itemsize = _ITEMSIZE.get(str(document["data_type"]))
+    if itemsize is None:
+        raise ValueError(f"it holds {document['data_type']!r:.80}")
+    asked = itemsize * max(math.prod(shape), math.prod(chunks))
+    stored = sum(entry.stat().st_size for entry in folder.rglob("c*") if entry.is_file())
+    if asked > min(MAX_BYTES, MAX_INFLATION * max(stored, 2**10)):
+        raise ValueError(f"it asks for {asked} bytes, and its files have {stored}")

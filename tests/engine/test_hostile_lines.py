@@ -1,0 +1,109 @@
+"""Is a ledger line of other types damage, and never a traceback?"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import google_crc32c
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ptyrun.engine.records import (
+    ArmOpened,
+    BadLineError,
+    Closed,
+    Committed,
+    Opened,
+    Record,
+    Started,
+    decode,
+    encode,
+)
+
+OPENED = Opened(
+    "d" * 64, 1, "host", 12, 3.0, "boot", 20.0, 0.5, "2026-01-01T00:00:00+00:00", "0.1.0"
+)
+COMMITTED = Committed(
+    "pinn",
+    3,
+    "pinn/patches/c.3.0.0",
+    100,
+    "0123abcd",
+    "f" * 16,
+    1,
+    2.0,
+    0.1,
+    True,
+    3.0,
+    0,
+    {"a": 1},
+)
+RECORDS: list[Record] = [
+    OPENED, COMMITTED, Started("pinn", 1, 0, 2.0), ArmOpened("pinn", 1), Closed(0, "done", 1, 2.0),
+]  # fmt: skip
+
+
+def line(record: Record, **changed: Any) -> bytes:
+    """A line whose CRC is right, whatever it says."""
+    document = json.loads(encode(record))
+    del document["crc"]
+    body = json.dumps({**document, **changed}, separators=(",", ":"))[:-1].encode()
+    return b'%b,"crc":"%08x"}' % (body, google_crc32c.value(body))
+
+
+@pytest.mark.parametrize("record", RECORDS, ids=lambda record: type(record).__name__)
+def test_a_line_reads_back(record: Record) -> None:
+    assert decode(line(record)) == record
+    assert decode(line(replace(OPENED, budget_s=None))).budget_s is None  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("record", "changed"),
+    [
+        *[(COMMITTED, {"chunk": value}) for value in ("3", [3], -1, True, None, 1.5, 10**30)],
+        *[(COMMITTED, {"length": value}) for value in (-1, "9", 2**70)],
+        *[(COMMITTED, {"crc32c": value}) for value in (3, "xyz", "0x123456", "", "1" * 9)],
+        *[(COMMITTED, {"seconds": value}) for value in ("fast", None, [], 1e300)],
+        *[(COMMITTED, {"stats": value}) for value in ([], "x", {"a": [1]}, {"a": {"b": 1}})],
+        *[(COMMITTED, {"arm": value}) for value in (3, None, ["pinn"], {})],
+        *[(OPENED, {"opened_at": value}) for value in ("today", "", 3, "2026-01-01T00:00:00")],
+        *[(OPENED, {"manifest": value}) for value in (None, ["d"], {})],
+        *[(OPENED, {"pid": value}) for value in ("1", -1, None)],
+        *[(OPENED, {"schema": value}) for value in ("1", None, [])],
+        *[(Closed(0, "done", 1, 2.0), {"exit_code": value}) for value in ("0", [], None)],
+    ],
+    ids=repr,
+)
+def test_a_line_of_other_types_is_bad(record: Record, changed: dict[str, Any]) -> None:
+    with pytest.raises(BadLineError):
+        decode(line(record, **changed))
+
+
+@pytest.mark.parametrize("inside", ["[" * 100_000, "NaN", "1e999", "-Infinity"])
+def test_numbers_and_nesting_that_are_none_are_bad(inside: str) -> None:
+    body = b'{"event":"arm_open","arm":"pinn","seconds":' + inside.encode()
+    with pytest.raises(BadLineError):
+        decode(b'%b,"crc":"%08x"}' % (body, google_crc32c.value(body)))
+
+
+@given(
+    st.sampled_from(RECORDS),
+    st.data(),
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+        lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(), inner, max_size=2),
+        max_leaves=4,
+    ),
+)
+def test_whatever_a_field_holds_the_line_is_read_or_bad(
+    record: Record, data: st.DataObject, value: Any
+) -> None:
+    name = data.draw(st.sampled_from([*json.loads(encode(record))]))
+    try:
+        read = decode(line(record, **{name: value}))
+    except BadLineError:
+        return
+    assert decode(encode(read)[:-1]) == read

@@ -122,9 +122,7 @@ def compare(
     CurrentPlan(RunPaths(config.output_dir), planned.manifest).insist()
     window = Window(session.window_s)
     try:
-        results = finalize.finalize(
-            config.output_dir, window=window, watcher=watcher, adopt=True
-        )
+        results = finalize.finalize(config.output_dir, window=window, watcher=watcher, adopt=True)
         with Costs.of(config.output_dir).measured("report", window, has_gone_on=True):
             report.report(config.output_dir, watcher=watcher)
     except WindowTooShortError as error:

@@ -43,9 +43,7 @@ class PrunedError(PtyrunError):
 def open_planned_scan(manifest: Manifest, paths: RunPaths) -> Scan:
     """Open the scan that a run was planned for."""
     kind = manifest.shared.get("diffraction_kind")
-    return open_scan(
-        Path(str(manifest.sources["scan"])), str(kind) if kind else None, paths.cache
-    )
+    return open_scan(Path(str(manifest.sources["scan"])), str(kind) if kind else None, paths.cache)
 
 
 def grid_shape(scan: Scan) -> tuple[int, int]:

@@ -34,6 +34,7 @@ from ptyrun.engine.store import (
     read_metadata,
 )
 from ptyrun.errors import DamageError, ForeignFileError, GoneError, PtyrunError, printable
+from ptyrun.host.regular import open_regular
 from ptyrun.paths import RunPaths
 
 SAMPLE_CHUNKS = 64
@@ -246,7 +247,11 @@ def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
 def byte_damages(paths: RunPaths, arm: ArmProgress, chunk: int) -> Iterator[Damage]:
     """Compare every byte of one committed chunk with the ledger's checksum."""
     try:
-        data = np.fromfile(paths.arrays / chunk_key(arm.plan, chunk), np.uint8)
+        with open_regular(paths.arrays / chunk_key(arm.plan, chunk)) as stream:
+            data = np.fromfile(stream, np.uint8)
+    except ForeignFileError as error:
+        yield _damage(Kind.DAMAGED, arm, chunk, str(error.args[0]))
+        return
     except OSError as error:
         yield _damage(Kind.DAMAGED, arm, chunk, f"it cannot be read: {error.strerror}")
         return

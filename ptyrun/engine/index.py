@@ -11,11 +11,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from zarr.storage import LocalStore
 
 from ptyrun.engine import durable
 from ptyrun.engine.manifest import canonical_json
-from ptyrun.engine.store import ArraySpec, DurableStore, open_array, read_metadata
+from ptyrun.engine.store import ArraySpec, DurableStore, PlainStore, open_array, read_metadata
 from ptyrun.errors import DamageError
 from ptyrun.paths import RunPaths
 
@@ -94,7 +93,7 @@ def read_index(paths: RunPaths, path: str, sha256: str | None = None) -> NDArray
     DamageError
         If it is missing, unreadable, or its digest is another.
     """
-    array = open_array(LocalStore(paths.arrays, read_only=True), path, "r")
+    array = open_array(PlainStore(paths.arrays), path, "r")
     try:
         values = np.asarray(array[...])
     except (ValueError, RuntimeError, OSError) as error:
@@ -108,7 +107,7 @@ def read_index(paths: RunPaths, path: str, sha256: str | None = None) -> NDArray
 
 def metadata_is_whole(paths: RunPaths, path: str) -> bool:
     """Tell whether an index array's ``zarr.json`` is, field by field, what plan wrote."""
-    array = open_array(LocalStore(paths.arrays, read_only=True), path, "r")
+    array = open_array(PlainStore(paths.arrays), path, "r")
     names = [str(name) for name in array.metadata.dimension_names or ()]  # type: ignore[union-attr]
     values = np.empty(array.shape, array.dtype)
     planned = IndexArray(path, values, names, str(array.attrs.get("units"))).spec

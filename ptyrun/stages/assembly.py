@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import zarr
 from numpy.typing import NDArray
-from zarr.storage import LocalStore
 
 from ptyrun import __version__
 from ptyrun.config import Alignment, ArmKind, EvaluationOptions
@@ -153,7 +152,7 @@ class Assembler:
 
 def open_patches(paths: RunPaths, plan: ArmPlan) -> zarr.Array[Any]:
     """Open an arm's patches (G, N, N) to read."""
-    folder = LocalStore(paths.arrays, read_only=True)
+    folder = store.PlainStore(paths.arrays)
     return store.open_array(folder, store.patches_path(plan.name), "r")
 
 

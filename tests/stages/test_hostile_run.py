@@ -302,3 +302,17 @@ def test_objects_of_other_shapes_or_codecs_are_refused_before_they_take_memory(
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     assert_refused(ptyrun("report", str(sent.root)), "objects.zarr", "pinn/object")
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000
+
+
+@pytest.mark.parametrize("kind", ["fifo", "link"])
+def test_a_chunk_that_is_no_file_is_neither_waited_for_nor_followed(
+    half_run: Path, kind: str
+) -> None:
+    place = half_run / "arrays.zarr/pinn/patches/c.1.0.0"
+    place.rename(half_run.parent / "moved")
+    if kind == "fifo":
+        os.mkfifo(place)
+    else:
+        place.symlink_to(half_run.parent / "moved")
+    assert "c.1.0.0" in ptyrun("verify", str(half_run)).stdout
+    assert_refused(ptyrun("preview", str(half_run)), str(place))

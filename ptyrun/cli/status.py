@@ -71,6 +71,7 @@ def as_text(found: Status, run_dir: Path, columns: int) -> str:
         bar = _bar(arm.groups_committed / arm.groups_total, cells)
         lines.append(f"  {name:<{width}}  {bar} {figures[name]}")
         lines += [f"    {note}" for note in arm.notes]
+    lines += _unknown(found)
     for trouble in found.troubles:
         verdict = "set aside" if trouble.set_aside else "will be tried again"
         what = "failed" if trouble.error else "killed its process, or died with it,"
@@ -95,12 +96,19 @@ def _headline(found: Status) -> str:
         if found.finalized:
             return text if found.reported else f"{text}; finalized, not reported"
         return f"{text}; not finalized"
-    if found.eta_s is None:
-        return f"{text}, time left not known: {found.why_unknown}"
-    text += f", about {format_duration(found.eta_s)} of work left"
-    if found.windows_left is None:
-        return f"{text}, windows left not known: {found.why_unknown}"
-    return f"{text} ({_counted(found.windows_left, 'window')})"
+    if found.eta_s is not None:
+        text += f", about {format_duration(found.eta_s)} of work left"
+    if found.windows_left is not None:
+        text += f" ({_counted(found.windows_left, 'window')})"
+    return text
+
+
+def _unknown(found: Status) -> list[str]:
+    """Say what is not known of the work that is left, and why."""
+    if found.why_unknown is None:
+        return []
+    what = "time left" if found.eta_s is None else "windows left"
+    return [f"  {what}: not known, since {found.why_unknown}"]
 
 
 def _counted(count: int, thing: str) -> str:

@@ -214,6 +214,8 @@ def _is_alive(session: SessionFile) -> bool:
 
 
 def _windows_left(ledger: Ledger, latest: list[SessionFile], eta_s: float | None) -> int | None:
+    if eta_s == 0:
+        return 0
     for session in latest:
         if opened := session.opened:
             return ledger.progress.windows_left(eta_s, opened.budget_s, opened.startup_s)
@@ -230,7 +232,7 @@ def _why_unknown(
             for name, arm in ledger.progress.arms.items()
             if arm.item_s is None and arm.chunks_committed < arm.plan.n_chunks
         ]
-        return f"nothing of {', '.join(without)} was computed yet, so its pace is not known"
+        return f"nothing of {', '.join(without)} was computed yet"
     if windows_left is not None:
         return None
     if not latest:

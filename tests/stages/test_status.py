@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -125,7 +126,8 @@ def test_a_complete_run_is_finalized_and_has_nothing_left(complete_run: Path) ->
 def test_a_line_for_each_arm_fits_the_terminal(half_run: Path, columns: int) -> None:
     lines = as_text(status(half_run), Path("run"), columns).splitlines()
     assert lines[0].startswith("run: incomplete, 1 window so far")
-    assert [line.split()[0] for line in lines[1:]] == ["pinn", "baseline", "reconstruction"]
+    assert [line.split()[0] for line in lines[1:4]] == ["pinn", "baseline", "reconstruction"]
+    assert lines[4:] == ["  time left: not known, since nothing of baseline was computed yet"]
     assert max(map(len, lines)) <= columns
     assert "█" in lines[1] and "28/" in lines[1]
 
@@ -166,16 +168,35 @@ def test_neither_a_repair_nor_a_call_with_nothing_to_compute_is_a_window(trouble
     assert status(troubled).windows == 3
 
 
-def test_watching_follows_a_run_until_it_is_complete(half_run: Path) -> None:
+def test_what_cannot_be_told_of_the_work_left_is_said_with_its_reason(half_run: Path) -> None:
+    assert status(half_run).why_unknown == "nothing of baseline was computed yet"
+    run.run(half_run, replace(TRUSTED, arms=("baseline",), max_chunks=1))
+    found = status(half_run)
+    assert (found.eta_s is not None, found.windows_left) == (True, None)
+    assert found.why_unknown == "the latest session had no --window"
+    said = as_text(found, half_run, 100)
+    assert "of work left" in said
+    assert "  windows left: not known, since the latest session had no --window" in said
+    run.run(half_run, replace(TRUSTED, max_chunks=1, window_s=3600.0))
+    found = status(half_run)
+    assert (found.why_unknown, found.windows_left) == (None, 1)
+    run.run(half_run, TRUSTED)
+    assert (status(half_run).why_unknown, status(half_run).windows_left) == (None, 0)
+
+
+def test_watching_follows_a_run_until_its_report_is_there(half_run: Path) -> None:
     words = [sys.executable, "-m", "ptyrun", "status", str(half_run), "--watch", "--json"]
     watcher = subprocess.Popen([*words, "--every", "50ms"], stdout=subprocess.PIPE, text=True)
     assert watcher.stdout is not None
     first = json.loads(watcher.stdout.readline())
     assert (first["state"], first["chunks_committed"]) == ("incomplete", 4)
-    assert ptyrun("run", str(half_run), *TRUST).returncode == 0
+    for words in (["run", *TRUST], ["finalize"], ["report"]):
+        assert watcher.poll() is None, "the report is not there yet"
+        assert ptyrun(words[0], str(half_run), *words[1:]).returncode == 0
     rest = [json.loads(line) for line in watcher.communicate(timeout=300)[0].splitlines()]
     assert watcher.returncode == 0
     counts = [document["chunks_committed"] for document in rest]
     assert counts == sorted(counts)
     assert rest[-1]["state"] == "complete"
-    assert {document["state"] for document in rest[:-1]} <= {"incomplete", "running"}
+    assert (rest[-1]["finalized"], rest[-1]["reported"]) == (True, True)
+    assert not any(document["reported"] for document in rest[:-1])

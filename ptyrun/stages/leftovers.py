@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ptyrun.engine import checksums, documents, locks
 from ptyrun.engine.check import Damage, Kind
+from ptyrun.host.regular import read_text
 from ptyrun.paths import RunPaths
 from ptyrun.ptycho.npy_cache import NpyCache
 from ptyrun.stages import publishing
@@ -32,13 +33,14 @@ def damages(paths: RunPaths, *, unpacked: bool) -> Iterator[Damage]:
         for name, why in checksums.problems(folder):
             yield Damage(Kind.RESULT, (folder / name).relative_to(paths.root).as_posix(), why)
     yield from _foreign_objects(paths)
-    for document in (paths.process, paths.completion):
+    kinds = {paths.process: Kind.SESSION, paths.completion: Kind.SESSION, paths.owner: Kind.CACHE}
+    for document, kind in kinds.items():
         try:
-            documents.unsealed(document.read_text(encoding="utf-8", errors="replace"))
+            documents.unsealed(read_text(document, documents.MAX_BYTES))
         except FileNotFoundError:
             continue
         except ValueError as error:
-            yield Damage(Kind.SESSION, document.name, str(error))
+            yield Damage(kind, document.name, str(error))
     if (lost := Fingerprints(paths.digests).damage()) is not None:
         yield Damage(Kind.CACHE, paths.digests.relative_to(paths.root).as_posix(), lost)
     for document in (paths.costs, paths.asked):

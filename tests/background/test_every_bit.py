@@ -47,6 +47,7 @@ KINDS = {
     "what steps found": "cache/steps/*",
     "process": "process.json",
     "completion": "completion.json",
+    "marks of its users": "owner.json",
 }
 BEYOND_REPAIR = {"manifest", "replaced manifest"}
 
@@ -142,7 +143,7 @@ def test_after_a_bit_of_every_kind_was_lost_a_repair_and_a_session_restore_all(
     repaired = victim.do("verify", "--repair")
     assert repaired.returncode == 0, repaired.stdout
     assert "`ptyrun finalize`" in repaired.stdout
-    victim.start()
+    victim.start("--adopt")  # the mark of who planned it was lost as well
     done = victim.do("wait")
     assert done.returncode == 0, done.stderr
     check_content(RunPaths(victim.run))

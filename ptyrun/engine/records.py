@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
@@ -210,6 +211,7 @@ _NAMES = {kind: name for name, kind in _EVENTS.items()}
 _FIELDS = {kind: tuple(each.name for each in fields(kind)) for kind in _NAMES}
 
 _SCALARS = (str, int, float, bool, type(None))
+_CRC = re.compile(r"[0-9a-f]{8}")
 _MOST = 2**53  # what a float counts exactly; more of nothing can be
 
 
@@ -278,17 +280,14 @@ def _check(record: Record) -> None:
     """See that every field has its type: a CRC does not say who wrote a line."""
     for name, kinds in _KINDS[type(record)]:
         value = getattr(record, name)
-        if type(value) not in kinds:
-            raise ValueError(f"{name} is a {type(value).__name__}")
-        if type(value) in (int, float) and not abs(value) < _MOST:
-            raise ValueError(f"{name} is {value}")
-        if type(value) is int and value < 0:
+        kind = type(value)
+        if kind not in kinds:
+            raise ValueError(f"{name} is a {kind.__name__}")
+        if (kind is int and not 0 <= value < _MOST) or (kind is float and not abs(value) < _MOST):
             raise ValueError(f"{name} is {value}")
     if isinstance(record, Committed):
-        int(record.crc32c, 16)
-        if len(record.crc32c) != 8 or not all(
-            type(value) in _SCALARS for value in record.stats.values()
-        ):
+        figures = all(type(value) in _SCALARS for value in record.stats.values())
+        if not figures or not _CRC.fullmatch(record.crc32c):
             raise ValueError("its checksum or its figures are none")
     elif isinstance(record, Opened) and datetime.fromisoformat(record.opened_at).tzinfo is None:
         raise ValueError("opened_at has no time zone")

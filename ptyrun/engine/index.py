@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from ptyrun.engine import durable
 from ptyrun.engine.manifest import canonical_json
-from ptyrun.engine.store import ArraySpec, DurableStore, PlainStore, open_array, read_metadata
+from ptyrun.engine.plain_store import PlainStore
+from ptyrun.engine.store import ArraySpec, DurableStore, open_array, read_metadata
 from ptyrun.errors import DamageError
 from ptyrun.paths import RunPaths
 

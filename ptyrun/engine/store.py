@@ -24,16 +24,15 @@ import numpy as np
 import zarr
 from numcodecs.blosc import Blosc
 from numpy.typing import NDArray
-from zarr.abc.store import ByteRequest, Store
+from zarr.abc.store import Store
 from zarr.codecs import BloscCodec, BytesCodec, Crc32cCodec
-from zarr.core.buffer import Buffer, BufferPrototype
+from zarr.core.buffer import Buffer
 from zarr.storage import LocalStore, MemoryStore
 
 from ptyrun.config import Compression
 from ptyrun.engine import durable
 from ptyrun.engine.manifest import ArmPlan, Manifest
 from ptyrun.errors import DamageError, StorageError, UsageError
-from ptyrun.host.regular import refuse_foreign
 from ptyrun.paths import RunPaths
 
 ITEM_DIMENSION = "group"
@@ -59,23 +58,6 @@ class _Written:
 
     stored: Stored
     partial: Path
-
-
-class PlainStore(LocalStore):
-    """A `LocalStore` for reading: a key that is a link, a FIFO or a device is refused by name."""
-
-    def __init__(self, root: Path) -> None:
-        super().__init__(root, read_only=True)
-
-    async def get(
-        self,
-        key: str,
-        prototype: BufferPrototype | None = None,
-        byte_range: ByteRequest | None = None,
-    ) -> Buffer | None:
-        """Read a key; None if there is no such file."""
-        refuse_foreign(self.root / key)
-        return await super().get(key, prototype, byte_range)
 
 
 class DurableStore(LocalStore):

@@ -19,6 +19,7 @@ from ptyrun.config import Alignment, ArmKind, EvaluationOptions
 from ptyrun.engine import batches, check, store
 from ptyrun.engine.ledger import read_records
 from ptyrun.engine.manifest import ArmPlan, Manifest, digest_of
+from ptyrun.engine.plain_store import PlainStore
 from ptyrun.engine.progress import ArmProgress, Progress
 from ptyrun.engine.records import Committed
 from ptyrun.errors import DamageError, PtyrunError
@@ -152,7 +153,7 @@ class Assembler:
 
 def open_patches(paths: RunPaths, plan: ArmPlan) -> zarr.Array[Any]:
     """Open an arm's patches (G, N, N) to read."""
-    folder = store.PlainStore(paths.arrays)
+    folder = PlainStore(paths.arrays)
     return store.open_array(folder, store.patches_path(plan.name), "r")
 
 

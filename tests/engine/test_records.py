@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -51,7 +52,7 @@ records = st.one_of(
         boot_id=st.text(max_size=8),
         budget_s=st.none() | finite,
         startup_s=finite,
-        opened_at=st.text(max_size=8),
+        opened_at=st.datetimes(timezones=st.just(UTC)).map(datetime.isoformat),
         version=st.text(max_size=8),
     ),
     st.builds(ArmOpened, st.text(max_size=8), finite),

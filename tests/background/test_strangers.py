@@ -39,6 +39,7 @@ def test_a_stranger_is_not_killed_with_a_session_that_is_gone(bench: Bench) -> N
     )
     assert leader.stdout is not None
     left = psutil.Process(int(leader.stdout.readline()))
+    leader.stdout.close()
     try:
         named(bench, leader.pid)
         leader.wait()
@@ -63,6 +64,7 @@ def test_a_stranger_that_holds_the_lock_without_the_token_is_not_signalled(bench
     try:
         assert stranger.stdout is not None
         assert stranger.stdout.readline() == "held\n"
+        stranger.stdout.close()
         named(bench, stranger.pid)
         assert bench.do("stop", "--grace", "1s").returncode == 1
         assert stranger.poll() is None

@@ -71,10 +71,11 @@ def write_index(paths: RunPaths, index: IndexArray) -> str:
     if folder.exists():
         with durable.storage_errors(folder):
             shutil.rmtree(folder)
-    store = DurableStore(paths.arrays)
-    index.spec.create(store)
-    open_array(store, index.path, "r+")[...] = index.values
-    store.sync()
+    with durable.storage_errors(folder):
+        store = DurableStore(paths.arrays)
+        index.spec.create(store)
+        open_array(store, index.path, "r+")[...] = index.values
+        store.sync()
     return index.sha256
 
 

@@ -253,10 +253,18 @@ def create_arrays(paths: RunPaths, manifest: Manifest, *, replace: bool = False)
 
 
 def _settle(paths: RunPaths, spec: ArraySpec) -> None:
-    """Sync the names of an array that is as planned: who planned it may have been killed."""
-    for path in (*reversed(Path(spec.path).parents), Path(spec.path)):
-        durable.make_folder(paths.arrays / path)
-        durable.fsync_folder(paths.arrays / path)
+    """Sync the names of an array that is as planned: who planned it may have been killed.
+
+    Or refused by the disk, when the array was there and one of its zarr groups was not.
+    """
+    *groups, path = (*reversed(Path(spec.path).parents), Path(spec.path))
+    for group in groups:
+        durable.make_folder(paths.arrays / group)
+        if read_metadata(paths, str(group)) != ZARR_GROUP:
+            document = json.dumps(ZARR_GROUP, indent=2).encode()
+            durable.write_atomic(paths.arrays / group / "zarr.json", document)
+    for folder in (*groups, path):
+        durable.fsync_folder(paths.arrays / folder)
 
 
 def _create(paths: RunPaths, spec: ArraySpec) -> None:

@@ -180,3 +180,13 @@ def test_a_missing_array_is_named(paths: RunPaths) -> None:
     paths.arrays.mkdir(parents=True)
     with pytest.raises(DamageError, match="one/patches"):
         open_array(DurableStore(paths.arrays), "one/patches", "r+")
+
+
+def test_a_plan_that_the_disk_cut_short_is_completed(tmp_path: Path) -> None:
+    paths, manifest = RunPaths(tmp_path), toy_manifest()
+    create_arrays(paths, manifest)
+    group = paths.arrays / "one/zarr.json"
+    before = group.read_bytes()
+    group.unlink()
+    create_arrays(paths, manifest)
+    assert group.read_bytes() == before

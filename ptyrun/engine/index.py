@@ -95,7 +95,8 @@ def read_index(paths: RunPaths, path: str, sha256: str | None = None) -> NDArray
     DamageError
         If it is missing, unreadable, or its digest is another.
     """
-    array = open_array(PlainStore(paths.arrays), path, "r")
+    with durable.storage_errors(paths.arrays / path, "read"):
+        array = open_array(PlainStore(paths.arrays), path, "r")
     try:
         values = np.asarray(array[...])
     except (ValueError, RuntimeError, OSError) as error:

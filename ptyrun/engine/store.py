@@ -239,8 +239,7 @@ def create_arrays(paths: RunPaths, manifest: Manifest, *, replace: bool = False)
         if found == spec.metadata():
             _settle(paths, spec)
             continue
-        # A killed plan leaves an empty folder.
-        if found is not None or any((paths.arrays / spec.path).glob("c.*")):
+        if found is not None or any((paths.arrays / spec.path).glob("c.*")):  # not just killed
             if not replace:
                 raise UsageError(
                     f"{paths.arrays / spec.path} exists and is not as planned",
@@ -253,18 +252,13 @@ def create_arrays(paths: RunPaths, manifest: Manifest, *, replace: bool = False)
 
 
 def _settle(paths: RunPaths, spec: ArraySpec) -> None:
-    """Sync the names of an array that is as planned: who planned it may have been killed.
-
-    Or refused by the disk, when the array was there and one of its zarr groups was not.
-    """
-    *groups, path = (*reversed(Path(spec.path).parents), Path(spec.path))
-    for group in groups:
-        durable.make_folder(paths.arrays / group)
-        if read_metadata(paths, str(group)) != ZARR_GROUP:
-            document = json.dumps(ZARR_GROUP, indent=2).encode()
-            durable.write_atomic(paths.arrays / group / "zarr.json", document)
-    for folder in (*groups, path):
-        durable.fsync_folder(paths.arrays / folder)
+    """Complete and sync the groups around an array: its plan may have been killed, or refused."""
+    for folder in [paths.arrays / group for group in reversed(Path(spec.path).parents)]:
+        durable.make_folder(folder)
+        if read_metadata(paths, str(folder)) != ZARR_GROUP:
+            durable.write_atomic(folder / "zarr.json", json.dumps(ZARR_GROUP, indent=2).encode())
+        durable.fsync_folder(folder)
+    durable.fsync_folder(paths.arrays / spec.path)
 
 
 def _create(paths: RunPaths, spec: ArraySpec) -> None:

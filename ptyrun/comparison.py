@@ -94,7 +94,13 @@ def compare(
     admit = _debug_gate(config, session, watcher)
     patience_s = min(presence.PATIENCE_S, Window(session.window_s).remaining_s)
     planned = plan.plan(
-        config, new=new, invalidate=invalidate, watcher=watcher, admit=admit, patience_s=patience_s
+        config,
+        new=new,
+        invalidate=invalidate,
+        watcher=watcher,
+        admit=admit,
+        patience_s=patience_s,
+        once=session.window_s is not None,
     )
     if planned.set_aside is not None:
         watcher.note(f"the run that was there is now {planned.set_aside}")

@@ -12,6 +12,7 @@ from pathlib import Path
 from ptyrun.engine import durable
 from ptyrun.engine.documents import sealed, unsealed
 from ptyrun.errors import InputError, StorageError
+from ptyrun.host.attempts import ATTEMPTS
 
 
 @dataclass
@@ -121,6 +122,7 @@ class Fingerprints:
             with suppress(StorageError, OSError):
                 self.cache.parent.mkdir(parents=True, exist_ok=True)
                 durable.write_hint(self.cache, sealed(known).encode())
+                ATTEMPTS.progressed()  # the next window need not read that file again
 
 
 def _identity(path: Path) -> list[int]:

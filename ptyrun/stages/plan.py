@@ -22,12 +22,23 @@ from ptyrun.engine.folder import require_plain
 from ptyrun.engine.manifest import ArmPlan, Change, Manifest, changes
 from ptyrun.engine.planning import PlanLock
 from ptyrun.errors import DamageError, IdentityError, UsageError
+from ptyrun.host.attempts import ATTEMPTS
 from ptyrun.modelfiles import BACKENDS
 from ptyrun.paths import RunPaths
 from ptyrun.progress import SILENT, Watcher
 from ptyrun.ptycho.formats import format_of
 from ptyrun.ptycho.scan import Scan
-from ptyrun.stages import artifacts, extent, index, lengths, strangers, survey, traces, trust
+from ptyrun.stages import (
+    afresh,
+    artifacts,
+    extent,
+    index,
+    lengths,
+    strangers,
+    survey,
+    traces,
+    trust,
+)
 from ptyrun.stages.assembly import grid_shape
 from ptyrun.stages.fingerprints import Fingerprints
 from ptyrun.stages.roles import open_given_scan
@@ -54,6 +65,7 @@ def plan(
     watcher: Watcher = SILENT,
     admit: Callable[[Manifest], None] | None = None,
     patience_s: float = presence.PATIENCE_S,
+    once: bool = False,
 ) -> Plan:
     """Write what *config* will compute, or see that the run on disk computes just that.
 
@@ -71,6 +83,8 @@ def plan(
         Given what is wanted, its groups not drawn yet; raises if that must not be planned.
     patience_s : float
         How long the end of a session is waited for whose plan is to be replaced.
+    once : bool
+        With *new*: do not set aside what the same command began and has not completed.
 
     Raises
     ------
@@ -90,7 +104,7 @@ def plan(
         for folder in others:
             survey.check_output_folder(folder, "the folder")
         survey.check_output_folder(paths.root)
-        return _plan(config, paths, new, invalidate, watcher, admit, patience_s)
+        return _plan(config, paths, new, invalidate, watcher, admit, patience_s, once)
 
 
 def _plan(
@@ -101,6 +115,7 @@ def _plan(
     watcher: Watcher,
     admit: Callable[[Manifest], None] | None,
     patience_s: float,
+    once: bool,
 ) -> Plan:
     require_plain(paths)
     if not new and not _holds_a_run(paths):
@@ -123,6 +138,10 @@ def _plan(
         if current is not None:
             wanted = trust.as_planned(wanted, current)
         aside = None
+        if new and once and (there := _current(paths)) is not None:
+            as_there = _as_planned(trust.as_planned(wanted, there), config, there)
+            same = not changes(_without_draw(there), _like(as_there, there))
+            afresh.refuse_to_repeat(paths, there, is_the_same=same)
         if current is None:
             # First, since drawing takes long; while the lock is held, no further one begins.
             presence.insist_on_nobody(paths, patience_s, watcher)
@@ -134,6 +153,8 @@ def _plan(
                 aside = _set_aside(paths)
                 lock.follow()
                 current = _current(paths)
+            if new:
+                manifest = afresh.noted(manifest)
         if current is None:
             _refuse_foreign_ledger(paths, manifest)
             _write(paths, manifest, scan)
@@ -304,6 +325,7 @@ def _write(paths: RunPaths, manifest: Manifest, scan: Scan) -> None:
     # The manifest comes last: a run exists from the moment it names tables that are on disk.
     manifest.save(paths.manifest)
     ownership.mark(paths)
+    ATTEMPTS.progressed()
 
 
 def _current(paths: RunPaths) -> Manifest | None:

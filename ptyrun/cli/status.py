@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 import shutil
 import time
@@ -72,6 +73,12 @@ def as_text(found: Status, run_dir: Path, columns: int) -> str:
         lines.append(f"  {name:<{width}}  {bar} {figures[name]}")
         lines += [f"    {note}" for note in arm.notes]
     lines += _unknown(found)
+    if found.window_needed_s is not None and found.chunks_committed < found.chunks_total:
+        windows = _counted(found.windows_without_progress, "window")
+        lines += [
+            f"  the last {windows} made no progress: {found.why_without_progress}",
+            f"  next: --window {math.ceil(found.window_needed_s)}s or more",
+        ]
     for trouble in found.troubles:
         verdict = "set aside" if trouble.set_aside else "will be tried again"
         what = "failed" if trouble.error else "killed its process, or died with it,"

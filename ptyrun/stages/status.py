@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import ClassVar
 
-from ptyrun.engine import batches, checksums, poison
+from ptyrun.engine import batches, checksums, patience, poison
 from ptyrun.engine.ledger import Ledger, SessionFile
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.processes import Process
@@ -83,6 +83,9 @@ class Status:
     arms: Mapping[str, ArmStatus]
     troubles: tuple[Trouble, ...]
     blockers: tuple[str, ...]
+    windows_without_progress: int = 0
+    why_without_progress: str = ""
+    window_needed_s: float | None = None
 
     def to_json(self) -> str:
         """One JSON document; fields are only ever added within a schema."""
@@ -115,6 +118,7 @@ def status(run_dir: Path) -> Status:
         for name, arm in ledger.progress.arms.items()
         for trouble in _troubles(name, arm, ledger)
     )
+    in_vain = patience.fruitless(ledger)
     return Status(
         state=state,
         groups_total=sum(arm.groups_total for arm in arms.values()),
@@ -130,6 +134,9 @@ def status(run_dir: Path) -> Status:
         arms=arms,
         troubles=troubles,
         blockers=() if blocker is None else (blocker.name,),
+        windows_without_progress=in_vain.windows,
+        why_without_progress=in_vain.why,
+        window_needed_s=in_vain.enough_s,
     )
 
 

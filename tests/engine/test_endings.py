@@ -7,19 +7,25 @@ import re
 import signal
 import sys
 import time
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ptyrun.cli.status import as_text
 from ptyrun.engine.endings import Ending, ending_of
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.patience import fruitless
+from ptyrun.engine.processes import Process
+from ptyrun.engine.window import Window
 from ptyrun.errors import ExitCode, PtyrunError
-from ptyrun.host.deadline import DEADLINE
+from ptyrun.host.clock import boot_clock_s
+from ptyrun.host.deadline import DEADLINE, GRACE_S
 from ptyrun.paths import RunPaths
+from ptyrun.stages.status import status
 from tests.engine.children import spawn
 from tests.engine.toys import decoded, expected, planned, toy_manifest, toy_run
 
@@ -30,10 +36,12 @@ IN_A_ROW = 3
 
 def windowed(folder: Path, budget_s: float, **options: Any) -> None:
     """One session as the command line has it: the kernel ends it if it does not end itself."""
+    # From now, not from the process's start: a busy machine must not use the window up before.
+    process = replace(Process.current(), started_s=boot_clock_s())
     DEADLINE.enable()
-    DEADLINE.set_window(budget_s)
+    DEADLINE.within(budget_s + GRACE_S)
     try:
-        sys.exit(int(toy_run(folder, budget_s, **options).stop))
+        sys.exit(int(toy_run(folder, window=Window(budget_s, process), **options).stop))
     except PtyrunError as error:
         sys.exit(int(error.exit_code))
 
@@ -155,3 +163,17 @@ def stuck_after(items_done: int, items: range) -> None:
     if items.start >= items_done:
         time.sleep(0.3)  # until those before are committed
         re.match("(a+)+b", "a" * 60)
+
+
+def test_status_says_why_windows_made_no_progress_and_what_next(tmp_path: Path) -> None:
+    planned(tmp_path, toy_manifest())
+    for _ in range(2):
+        assert ends_with(tmp_path, 1.0, trouble=partial(stuck, tmp_path / "begun")) == 75
+    found = status(tmp_path)
+    assert found.windows_without_progress == 2
+    assert found.window_needed_s is not None and found.window_needed_s > 1
+    said = as_text(found, tmp_path, 100)
+    assert "the last 2 windows made no progress: the window of 1.0 s ended before" in said
+    assert "next: --window 2s or more" in said
+    assert toy_run(tmp_path).stop is ExitCode.COMPLETE
+    assert status(tmp_path).window_needed_s is None

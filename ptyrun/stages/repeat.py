@@ -21,7 +21,7 @@ from ptyrun.engine.documents import sealed, unsealed
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import Manifest, digest_of
 from ptyrun.engine.progress import ArmProgress
-from ptyrun.errors import PtyrunError, StorageError
+from ptyrun.errors import PtyrunError
 from ptyrun.paths import RunPaths
 from ptyrun.results import Results
 from ptyrun.stages import currency
@@ -33,7 +33,7 @@ _OWN_BACKENDS = ("tf", "pytorch", "onnx", None)
 def remember(config: CompareConfig) -> None:
     """Note what was asked for and is complete now; a hint."""
     paths = RunPaths(config.output_dir)
-    with suppress(OSError, StorageError):
+    with suppress(OSError, ValueError, PtyrunError):
         durable.write_hint(paths.asked, sealed(_facts(config, paths)).encode())
 
 

@@ -73,3 +73,32 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     from tests.studies import Study  # imports torch, which most tests do not need
 
     return Study.write(tmp_path_factory.mktemp("study"))
+
+
+# Measured: what takes longest. Of a test with parameters, the first ones stay as a sample.
+SLOW = {
+    "test_trust_reaches_every_process_of_a_session",
+    "test_trust_reaches_every_process_of_a_tracked_session",
+    "test_a_run_planned_when_trust_was_a_fact_goes_on",
+    "test_a_run_that_needs_its_programs_no_more_asks_for_no_trust",
+    "test_a_comparison_and_a_driven_run_take_workers_too",
+    "test_workers_share_the_number_of_chunks",
+    "test_a_run_killed_at_random_and_continued_ends_as_one",
+    "test_a_run_set_aside_while_others_wait_for_it_is_planned_again_once",
+    "test_patches_have_the_same_bits_with_one_thread_and_with_two",
+    "test_looking_while_a_writer_works_leaves_the_same_patches",
+    "test_a_lost_worker_costs_its_chunk_and_one_that_joins_works_along",
+    "test_no_group_ever_enters_anothers_canvas_at_any_batch_from_1_to_64",
+    "test_a_signal_reaches_every_worker_once",
+    "test_the_chunk_size_leaves_no_trace",
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what `make test` leaves to `make test-slow`."""
+    sampled: set[str] = set()
+    for item in items:
+        name = item.name.partition("[")[0]
+        if name in SLOW and ("[" not in item.name or name in sampled):
+            item.add_marker(pytest.mark.slow)
+        sampled.add(name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import multiprocessing
 import os
 import resource
@@ -13,7 +14,11 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
-from tests.engine.toys import toy_run
+from ptyrun.engine.index import write_index
+from ptyrun.engine.store import create_arrays
+from ptyrun.paths import RunPaths
+from tests.engine.disk_model import Operation, Recorder
+from tests.engine.toys import frames, toy_manifest, toy_run
 
 KILLED = 137
 CHANGES = {
@@ -26,6 +31,7 @@ CHANGES = {
     "shutil.rmtree",
 }
 WRITING = os.O_WRONLY | os.O_RDWR
+SMALL = toy_manifest(24, 4)
 
 # Forked from a process that has imported everything and done nothing: a session in a moment.
 _context = multiprocessing.get_context("forkserver")
@@ -82,6 +88,34 @@ def die_at_changes(folder: Path, left: Iterator[int], torn: bool) -> None:
     for name in ("write", "fsync", "fdatasync"):  # no audit event tells of these
         deadly(name)
     sys.addaudithook(hook)
+
+
+def plan_once(folder: Path) -> None:
+    """Plan unless that is done, as the stage does."""
+    paths = RunPaths(folder)
+    if not paths.manifest.exists():
+        create_arrays(paths, SMALL, replace=True)
+        for arm in SMALL.arms:
+            write_index(paths, frames(arm.name, arm.n_items))
+        SMALL.save(paths.manifest)
+
+
+def die_after_change(root: Path, what: str, die_at: int) -> None:
+    """Plan, or compute, in ``root/run``; die right after the change of the disk number *die_at*."""
+    journal = os.open(root / "journal", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    counted = itertools.count(1)
+    write = os.write
+
+    def note(operation: Operation) -> None:
+        write(journal, json.dumps(operation).encode() + b"\n")
+        if operation[0] != "open" and next(counted) == die_at:
+            os._exit(KILLED)
+
+    Recorder(root, note, setattr)
+    if what == "plan":
+        plan_once(root / "run")
+    else:
+        toy_run(root / "run", batch_items=4)
 
 
 def is_disk_change(event: str, args: tuple[Any, ...], folder: Path) -> bool:

@@ -124,6 +124,12 @@ def test_every_changed_character_of_a_manifest_is_found() -> None:
                 Manifest.from_json(flipped)
 
 
+def test_a_changed_value_is_damage_even_where_no_plan_can_hold_it() -> None:
+    text = toy_manifest().to_json().replace('"kind": "predictor"', '"kind": "pred1ctor"')
+    with pytest.raises(DamageError, match="checksum does not match"):
+        Manifest.from_json(text)
+
+
 @pytest.mark.parametrize(
     "edit",
     [

@@ -43,6 +43,14 @@ def test_sessions_that_ended_in_good_order_are_nobody(tmp_path: Path) -> None:
     insist_on_nobody(RunPaths(tmp_path))
 
 
+def test_a_session_that_has_only_begun_is_seen_by_its_process(tmp_path: Path) -> None:
+    manifest: Manifest = planned(tmp_path, toy_manifest())
+    paths = RunPaths(tmp_path)
+    Ledger.open(paths, manifest).begin(None, Process.current(), "0")  # it has no lock, no lease yet
+    with pytest.raises(BusyError, match=f"process {os.getpid()} on"):
+        insist_on_nobody(paths)
+
+
 def test_a_session_in_another_container_of_this_host_is_seen_by_its_lock(tmp_path: Path) -> None:
     manifest: Manifest = planned(tmp_path, toy_manifest())
     paths = RunPaths(tmp_path)

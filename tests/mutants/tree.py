@@ -27,8 +27,21 @@ class Tree:
                 shutil.copy(source, target)
 
     def pytest(self, tests: Sequence[str], timeout_s: float) -> tuple[int | None, str]:
-        """Run tests until the first fails: pytest's exit code, None if they do not end."""
-        words = ["-q", "-x", "-n", "0", "-p", "no:cacheprovider", f"--timeout={timeout_s:.0f}"]
+        """Run tests until the first fails: pytest's exit code, None if they do not end.
+
+        Those that are marked as slow are left out: what they notice, a sample must notice.
+        """
+        words = [
+            "-q",
+            "-x",
+            "-n",
+            "0",
+            "-m",
+            "not slow",
+            "-p",
+            "no:cacheprovider",
+            f"--timeout={timeout_s:.0f}",
+        ]
         return self.python(["-m", "pytest", *words, *tests], 2 * timeout_s)
 
     def python(self, words: Sequence[str], timeout_s: float) -> tuple[int | None, str]:

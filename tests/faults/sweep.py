@@ -56,15 +56,9 @@ class Sweep:
     def complaints(self) -> list[str]:
         """Every fault after which something was wrong, with what."""
         return [
-            f"{verdict.fault}: {what}: {' | '.join(each).strip()}"
+            f"{verdict.fault}: {complaint}"
             for verdict in sorted(self.verdicts, key=lambda verdict: verdict.fault)
-            for what, each in (
-                ("false claims", verdict.false_claims),
-                ("not explained", verdict.unexplained),
-                ("does not go on", verdict.wrong),
-                ("left over", verdict.left_over),
-            )
-            if each
+            for complaint in verdict.complaints
         ]
 
     def __str__(self) -> str:
@@ -83,7 +77,11 @@ def _try_out(work: Work, folder: Path, choose: Callable[[Calls], list[Fault]], p
     try:
         laboratory = Laboratory(work, folder)
         faults = choose(laboratory.prepare())[part]
-        verdicts = [laboratory.try_out(fault) for fault in faults]
+        verdicts = []
+        for number, fault in enumerate(faults, 1):
+            verdicts.append(laboratory.try_out(fault))
+            what = "; ".join(verdicts[-1].complaints) or "ok"
+            print(f"  {number}/{len(faults)}  {fault}: {what}", flush=True)
         folder.with_suffix(".verdicts").write_bytes(pickle.dumps(verdicts))
         code = 0
     except BaseException:

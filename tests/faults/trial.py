@@ -39,6 +39,17 @@ class Verdict:
     wrong: list[str] = field(default_factory=list)  # the run cannot go on, or ends in other bytes
     left_over: list[str] = field(default_factory=list)
 
+    @property
+    def complaints(self) -> list[str]:
+        """What went wrong, by kind."""
+        kinds = {
+            "false claims": self.false_claims,
+            "not explained": self.unexplained,
+            "does not go on": self.wrong,
+            "left over": self.left_over,
+        }
+        return [f"{kind}: {' | '.join(each).strip()}" for kind, each in kinds.items() if each]
+
 
 @dataclass(frozen=True)
 class Ended:

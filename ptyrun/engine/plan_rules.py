@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
+from ptyrun.engine import fact_rules
 from ptyrun.texts import is_plain
 
 if TYPE_CHECKING:
-    from ptyrun.engine.manifest import ArmPlan, Fact, Manifest
+    from ptyrun.engine.manifest import ArmPlan, Manifest
 
 RESERVED_ARMS: Final = frozenset({"index", "ground_truth"})
 MAX_ARMS = 1000
@@ -23,10 +23,8 @@ MAX_CHUNKS = 10**8  # of all arms; each takes 13 bytes of memory in every comman
 MAX_ITEM_SIDE = 2**16
 MAX_ITEM_AXES = 4
 MAX_ITEM_BYTES = 2**31 - 1
-MAX_FACTS = 10_000
 MAX_LABEL = 200
 MAX_NAME = 100
-MAX_TEXT = 2**16
 _ARM = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 _ARRAY = re.compile(r"[A-Za-z0-9_-]+(?:/[A-Za-z0-9_-]+){1,3}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -58,8 +56,8 @@ def check(manifest: Manifest) -> None:
     n_chunks = sum(arm.n_chunks for arm in manifest.arms)
     if n_chunks > MAX_CHUNKS:
         raise ValueError(f"it has {n_chunks} chunks, at most {MAX_CHUNKS} can be planned")
-    _check_facts("shared", manifest.shared)
-    _check_facts("sources", manifest.sources)
+    fact_rules.check_shared(manifest.shared)
+    fact_rules.check_sources(manifest.sources)
 
 
 def _check_arm(arm: ArmPlan) -> None:
@@ -75,7 +73,7 @@ def _check_arm(arm: ArmPlan) -> None:
     if arm.dtype not in _ITEMSIZE:
         raise ValueError(f"the outputs of arm {arm.name} are {arm.dtype!r}")
     _check_shape(arm)
-    _check_facts(f"facts of arm {arm.name}", arm.facts)
+    fact_rules.check_arm(arm.name, arm.facts)
     for path, digest in arm.index_sha256.items():
         if arm.name not in path.split("/") or not _ARRAY.fullmatch(path):
             raise ValueError(f"arm {arm.name} names an array {path!r}")
@@ -88,13 +86,3 @@ def _check_shape(arm: ArmPlan) -> None:
     item_bytes = math.prod(arm.item_shape) * _ITEMSIZE[arm.dtype]
     if not sides or len(arm.item_shape) > MAX_ITEM_AXES or item_bytes > MAX_ITEM_BYTES:
         raise ValueError(f"an item of arm {arm.name} has the shape {arm.item_shape}")
-
-
-def _check_facts(where: str, facts: Mapping[str, Fact]) -> None:
-    if len(facts) > MAX_FACTS:
-        raise ValueError(f"{where}: {len(facts)} entries")
-    for name, value in facts.items():
-        if len(name) > MAX_TEXT or (isinstance(value, str) and len(value) > MAX_TEXT):
-            raise ValueError(f"{where}: an entry has more than {MAX_TEXT} characters")
-        if isinstance(value, int) and value.bit_length() > 64:
-            raise ValueError(f"{where}: {name!r} is a number beyond 64 bits")

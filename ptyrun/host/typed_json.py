@@ -12,6 +12,7 @@ import math
 import types
 import typing
 from collections.abc import Mapping
+from enum import StrEnum
 from functools import cache
 from typing import Any, TypeVar
 
@@ -93,9 +94,17 @@ def _value(hint: Any, value: Any, where: str) -> Any:
         return {name: _value(inner, entry, _path(where, name)) for name, entry in value.items()}
     if dataclasses.is_dataclass(hint):
         return build(typing.cast("type[Any]", hint), value, where)
+    if isinstance(hint, type) and issubclass(hint, StrEnum):
+        return _member(hint, value, where)
     if is_scalar(hint, value):
         return value
     raise _wrong(where, value)
+
+
+def _member(kind: type[StrEnum], value: Any, where: str) -> StrEnum:
+    if value not in [each.value for each in kind]:
+        raise ValueError(f"{where!r} is {value!r:.80}, not one of {', '.join(kind)}")
+    return kind(value)
 
 
 def is_scalar(hint: Any, value: Any) -> bool:

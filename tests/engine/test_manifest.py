@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ptyrun.engine.manifest import ArmPlan, Manifest, changes
+from ptyrun.engine.manifest import ArmPlan, Fact, Manifest, changes
 from ptyrun.errors import DamageError, InputError, SchemaError, UsageError
 from tests.engine.toys import toy_manifest
 
@@ -169,3 +170,67 @@ def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_bytes(b"\xff\xfe")
     with pytest.raises(SchemaError):
         Manifest.load(tmp_path / "manifest.json")
+
+
+WRONG: dict[str, tuple[str, str, Fact]] = {
+    "a text for a number": ("arm", "gridsize", "abc"),
+    "a truth for a number": ("arm", "batch_groups", True),
+    "no batch": ("arm", "batch_groups", 0),
+    "a huge gridsize": ("arm", "gridsize", 10**6),
+    "a number for a name": ("arm", "backend", 3),
+    "a limit of nothing": ("arm", "limit_groups", -1),
+    "a selection's gridsize": ("shared", "selection_gridsize", "2x"),
+    "a seed in words": ("shared", "grouping_seed", "seven"),
+    "an unknown kind": ("shared", "diffraction_kind", "phase"),
+    "an unknown compression": ("shared", "compression", "zip"),
+    "an unknown alignment": ("shared", "alignment", "crooked"),
+    "a negative width": ("shared", "frc_sigma", -1.0),
+    "a crop that is none": ("shared", "stitch_crop_px", 0),
+    "a scan without a name": ("sources", "scan", None),
+    "a path with a null byte": ("sources", "arm.one", "a\0b"),
+    "a path that no system can have": ("sources", "scan", "\ud800"),
+    "a switch in words": ("sources", "save_npz", "yes"),
+    "percentiles in the wrong order": ("sources", "percentile_min", 99.0),
+    "a pixel without a size": ("sources", "pixel_size_m", 0.0),
+}
+
+
+def with_fact(part: str, fact: str, value: Fact) -> Manifest:
+    manifest = toy_manifest()
+    if part == "arm":
+        (arm,) = manifest.arms
+        return replace(manifest, arms=(replace(arm, facts={**arm.facts, fact: value}),))
+    facts = {**getattr(manifest, part), fact: value}
+    return replace(manifest, shared=facts) if part == "shared" else replace(manifest, sources=facts)
+
+
+# Settings that are refused as their options are.
+SAID = {"frc_sigma": "frc sigma", "percentile_min": "p_min", "pixel_size_m": "pixel size"}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_fact_of_a_wrong_value_is_refused_with_the_names_of_file_and_fact(
+    case: str, tmp_path: Path
+) -> None:
+    part, fact, value = WRONG[case]
+    named = SAID.get(fact, fact)
+    wrong = with_fact(part, fact, value)
+    path = tmp_path / "manifest.json"
+    path.write_bytes(wrong.to_json().encode())
+    with pytest.raises(SchemaError) as refused:
+        Manifest.load(path)
+    assert refused.value.exit_code == 2
+    assert str(path) in str(refused.value)
+    assert named in str(refused.value)
+
+
+scalars = (
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+)
+
+
+@given(case=st.sampled_from(sorted(WRONG)), value=scalars | st.text())
+def test_any_value_of_a_fact_is_either_taken_or_refused_by_name(case: str, value: Fact) -> None:
+    part, fact, _ = WRONG[case]
+    with suppress(SchemaError):
+        Manifest.from_json(with_fact(part, fact, value).to_json())

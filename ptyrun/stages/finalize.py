@@ -15,8 +15,9 @@ from ptyrun.config import EvaluationOptions, Presentation
 from ptyrun.engine import check, checksums, durable, ownership
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import ArmPlan, Manifest, digest_of
+from ptyrun.engine.planning import CurrentPlan
 from ptyrun.engine.window import Window
-from ptyrun.errors import BlockedError, DamageError, UnfinishedError
+from ptyrun.errors import BlockedError, DamageError, StorageError, UnfinishedError
 from ptyrun.logs import session_log
 from ptyrun.paths import RunPaths
 from ptyrun.progress import SILENT, Watcher
@@ -99,6 +100,8 @@ def finalize(
         If a committed chunk is not what the ledger says.
     BlockedError
         If an object has holes or an arm's metrics are empty; a blocker is left in ``blocked/``.
+    ReplacedError
+        If another plan is there by the time that the results are made; none of them is published.
     WindowClosedError
         If the window is used up; what was done is kept.
     WindowTooShortError
@@ -127,7 +130,7 @@ def finalize(
         _require_content(paths, compared, results)
         watcher.note("writing objects, tables and pictures")
         with steps.measured("write"):
-            _write(paths, compared, results, made_from)
+            _write(paths, compared, results, made_from, CurrentPlan(paths, manifest))
     return results
 
 
@@ -270,12 +273,27 @@ def _pairs(compared: _Comparison) -> tuple[PairResult, ...]:
     return tuple(pairs)
 
 
-def _write(paths: RunPaths, compared: _Comparison, results: Results, made_from: str) -> None:
-    presentation = Presentation.from_facts(compared.manifest.sources)
-    labels = {plan.name: plan.label for plan in compared.manifest.arms}
+def _write(
+    paths: RunPaths, compared: _Comparison, results: Results, made_from: str, plan: CurrentPlan
+) -> None:
+    plan.insist()
     artifacts.withdraw_completion(paths)
     publication = publishing.results(paths)
     fresh = RunPaths(publication.begin())
+    try:
+        _write_files(paths, fresh, compared, results, made_from)
+    except (OSError, StorageError):
+        plan.insist()  # with a run that is set aside, its unpublished files are gone
+        raise
+    plan.insist()
+    publication.publish(fresh.root)
+
+
+def _write_files(
+    paths: RunPaths, fresh: RunPaths, compared: _Comparison, results: Results, made_from: str
+) -> None:
+    presentation = Presentation.from_facts(compared.manifest.sources)
+    labels = {plan.name: plan.label for plan in compared.manifest.arms}
     objects.write(fresh, _rasters(compared))
     for name, found in compared.evaluations.items():
         outputs.write_frc_csv(
@@ -305,7 +323,6 @@ def _write(paths: RunPaths, compared: _Comparison, results: Results, made_from: 
     durable.write_atomic(fresh.results, results.to_json().encode())
     left = artifacts.result_files(fresh, results, presentation)
     checksums.write(fresh.root, left, made_from)
-    publication.publish(fresh.root)
 
 
 def _panels(

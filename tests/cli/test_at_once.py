@@ -31,7 +31,7 @@ def begin(words: list[str]) -> subprocess.Popen[str]:
 
 def ends(processes: list[subprocess.Popen[str]]) -> list[tuple[int, str]]:
     """Exit code of each, and what it said."""
-    said = [process.communicate(timeout=300) for process in processes]
+    said = [process.communicate(timeout=1800) for process in processes]
     return [(p.returncode, "".join(s)) for p, s in zip(processes, said, strict=True)]
 
 

@@ -101,6 +101,7 @@ def test_a_run_killed_at_random_and_continued_ends_as_one(
 ) -> None:
     run_dir = tmp_path / "run"
     generator = np.random.default_rng(5)
+    kills = 0
     for commits in (1, 4, 7, 10):
         process = subprocess.Popen(
             [sys.executable, "-m", "ptyrun", *study.words(run_dir, "--quiet")],
@@ -111,7 +112,9 @@ def test_a_run_killed_at_random_and_continued_ends_as_one(
         time.sleep(generator.uniform(0, 0.05))
         process.kill()
         process.wait()
-        assert process.returncode == -signal.SIGKILL
+        assert process.returncode in (0, -signal.SIGKILL), "0 if it was done before this was"
+        kills += process.returncode == -signal.SIGKILL
+    assert kills >= 2, "it was hardly ever killed"
     assert ptyrun(*study.words(run_dir)).returncode == 0
     assert content(run_dir) == content(uninterrupted)
 
@@ -375,7 +378,7 @@ def test_sigterm_closes_the_window_early(study: Study, tmp_path: Path) -> None:
     )
     wait_for(lambda: committed(run_dir) > 2)
     process.send_signal(signal.SIGTERM)
-    out, _ = process.communicate(timeout=300)
+    out, _ = process.communicate(timeout=1800)
     assert process.returncode in (0, 75)
     assert "remain" in out or "complete" in out
 
@@ -385,7 +388,7 @@ def committed(run_dir: Path) -> int:
     return sum(file.read_text().count('"event":"commit"') for file in files)
 
 
-def wait_for(condition: Any, timeout_s: float = 60) -> None:
+def wait_for(condition: Any, timeout_s: float = 1800) -> None:
     until = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < until, "it did not happen in time"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -141,11 +141,16 @@ def trust(command: _Command) -> _Command:
 reuse = click.option(
     "--reuse",
     multiple=True,
-    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    type=click.Path(path_type=Path, file_okay=False, exists=True, resolve_path=True),
     metavar="RUN",
     help="Take over chunks of another run that hold the same groups of the same network, after a "
     "check of every byte (repeatable).",
 )
+
+
+def reuse_words(folders: Sequence[Path]) -> list[str]:
+    """What ``ptyrun run`` is told, so that it takes chunks over from *folders*."""
+    return [word for folder in folders for word in ("--reuse", str(folder))]
 
 
 def adopt(command: _Command) -> _Command:

@@ -40,8 +40,7 @@ def command(
         from ptyrun.background import windows
 
         session = options.session_options(given)
-        words = ["run", str(run_dir), *session.words(), *seen]
-        words += [word for folder in reuse for word in ("--reuse", str(folder))]
+        words = ["run", str(run_dir), *session.words(), *options.reuse_words(reuse), *seen]
         ctx.exit(
             windows.drive(
                 run_dir,

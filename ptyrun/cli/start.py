@@ -20,6 +20,7 @@ from ptyrun.errors import UsageError
 @options.run_folder
 @options.session()
 @options.trust
+@options.reuse
 @options.adopt
 @click.option(
     "--take-over",
@@ -37,6 +38,7 @@ def command(
     ctx: click.Context,
     /,
     run_dir: Path,
+    reuse: tuple[Path, ...],
     take_over: bool,
     foreground: bool,
     log: str,
@@ -48,7 +50,9 @@ def command(
     is in process.json (`ptyrun wait`).
     """
     session = options.session_options(given)
-    words = session.words()
+    # Each window asks the other runs again: what one could not take over before its end, the next
+    # one does.
+    words = [*session.words(), *options.reuse_words(reuse)]
     if foreground:
         _require_own_session()
         if not log:
@@ -64,6 +68,10 @@ def command(
 
     # Each window asks again; but who starts it hears of a refusal at once.
     working.admitted(run_dir, session, console.Console())
+    if reuse:
+        from ptyrun.stages.reuse import require_sources
+
+        require_sources(run_dir, reuse)
     tracked = start(run_dir, words, take_over=take_over)
     say(f"started PID {tracked.pid} on {tracked.host} at {tracked.started_at}")
     say(f"process began {tracked.process_started_s:.2f} s after boot {tracked.boot_id}")

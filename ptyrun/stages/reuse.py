@@ -9,6 +9,7 @@ chunk that was predicted.
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -19,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptyrun.config import Fact
+from ptyrun.engine import ownership
 from ptyrun.engine.check import byte_damages, size_damages
 from ptyrun.engine.ledger import Ledger, read_records
 from ptyrun.engine.manifest import ArmPlan, Manifest
@@ -27,7 +29,7 @@ from ptyrun.engine.progress import ArmProgress
 from ptyrun.engine.records import Committed, Reused
 from ptyrun.engine.store import ChunkWriter, compression_of
 from ptyrun.engine.window import Window
-from ptyrun.errors import ExitCode, InputError, UsageError
+from ptyrun.errors import ExitCode, IdentityError, UsageError
 from ptyrun.paths import RunPaths
 from ptyrun.progress import SILENT, Watcher
 from ptyrun.stages import assembly, gates
@@ -130,7 +132,7 @@ def require_sources(run_dir: Path, sources: Sequence[Path]) -> None:
 
     Raises
     ------
-    InputError, UsageError
+    IdentityError, InputError, UsageError
         If one is not, or is the run itself.
     """
     for folder in sources:
@@ -140,15 +142,23 @@ def require_sources(run_dir: Path, sources: Sequence[Path]) -> None:
                 why="its chunks are there",
                 do="name another run, or leave --reuse out",
             )
-        Manifest.load(RunPaths(folder).manifest)
-        owner = RunPaths(folder).manifest.stat().st_uid
+        paths = RunPaths(folder)
+        Manifest.load(paths.manifest)
+        # Marks move with a folder: whose files these are now is another question.
+        owner = paths.manifest.stat().st_uid
         if owner != os.geteuid():
-            raise InputError(
-                f"--reuse {folder}: the run belongs to another user (UID {owner})",
-                why="chunks are taken only from runs of one's own: checksums prove that they are "
-                "whole, not who computed them",
-                do="compute these chunks, or take the run over as your own (`cp -r`)",
-            )
+            raise _foreign(folder, f"its files belong to another user (UID {owner})", "copy it, ")
+        if not ownership.is_own(paths):
+            raise _foreign(folder, "it was not planned by this user on this machine")
+
+
+def _foreign(folder: Path, whose: str, first: str = "") -> IdentityError:
+    return IdentityError(
+        f"--reuse {folder}: {whose}",
+        why="checksums prove that chunks are whole, not who computed them",
+        do=f"if you trust it, {first}adopt it once with "
+        f"`ptyrun run {shlex.quote(str(folder))} --adopt`, then give this command again",
+    )
 
 
 def reuse(
@@ -171,7 +181,7 @@ def reuse(
 
     Raises
     ------
-    InputError, UsageError
+    IdentityError, InputError, UsageError
         If a source is no run of this user.
     DamageError
         If the ledger of one cannot be trusted. Single damaged chunks are passed over.

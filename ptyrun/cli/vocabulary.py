@@ -140,10 +140,18 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
         for arm, title in ARMS.items()
     ),
     click.option(
+        *spelt("--pinn-debug-limit"),
+        "pinn_limit",
+        type=COUNT,
+        help="PtychoPINN on the first N groups of the selection only (default: all). Normalisation "
+        "is that of the whole selection, so that a full run takes the chunks over with --reuse.",
+    ),
+    click.option(
         *spelt("--baseline-debug-limit"),
         "baseline_limit",
         type=COUNT,
-        help="Baseline on the frames of the first so many groups only.",
+        help="Baseline on the frames of the first N groups of the selection only (default: all); "
+        "normalised like --pinn-debug-limit.",
     ),
     click.option(
         *spelt("--baseline-debug-dir"),

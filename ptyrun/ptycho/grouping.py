@@ -147,9 +147,14 @@ def read_groups(path: Path, n_frames: int) -> Frames:
 
 
 def single_frames(frames: Frames) -> tuple[Frames, NDArray[np.int64]]:
-    """Each frame of a selection once: (F, 1), ascending, and how often it occurs: (F,)."""
-    unique, multiplicity = np.unique(frames, return_counts=True)
-    return unique[:, None], multiplicity.astype(np.int64)
+    """Each frame of a selection once: (F, 1), and how often it occurs: (F,).
+
+    In the order in which the groups name them: what the first groups give is the beginning of what
+    all groups give, so that a run of the first groups can be taken over by one of all.
+    """
+    unique, first, multiplicity = np.unique(frames, return_index=True, return_counts=True)
+    order = np.argsort(first)
+    return unique[order, None], multiplicity[order].astype(np.int64)
 
 
 def group_centres_px(members_px: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -10,9 +10,8 @@ from ptyrun.config import ArmKind, EvaluationOptions, Fact, Presentation, Regist
 from ptyrun.engine.manifest import ArmPlan, Manifest
 from ptyrun.stages import trust
 
-# Arms with options of their own, and which of them can be limited to some groups.
+# Arms with options of their own.
 _ROLES = {"pinn": "PtychoPINN", "baseline": "Baseline"}
-_LIMITED = "baseline"
 _OPTIONS = {
     "n_groups": "--n-test-groups",
     "n_subsample": "--n-test-subsample",
@@ -65,15 +64,10 @@ def _arm_words(arm: ArmPlan, sources: Mapping[str, Fact]) -> Iterator[tuple[str,
         yield "--tike_recon_path", path
     elif arm.kind == ArmKind.RECONSTRUCTION:
         yield "--arm", f"name={arm.name},reconstruction={path},label={arm.label}"
-    elif _has_own_options(arm):
+    elif _ROLES.get(arm.name) == arm.label:
         yield from _role_words(arm, path)
     else:
         yield "--arm", ",".join(f"{key}={value}" for key, value in _extra(arm, path).items())
-
-
-def _has_own_options(arm: ArmPlan) -> bool:
-    limited = arm.facts.get("limit_groups") is not None
-    return _ROLES.get(arm.name) == arm.label and (not limited or arm.name == _LIMITED)
 
 
 def _role_words(arm: ArmPlan, path: str) -> Iterator[tuple[str, ...]]:

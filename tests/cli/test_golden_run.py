@@ -87,7 +87,8 @@ def baseline_by_group(repeated: Path, stored: Stored) -> NDArray[np.complex64]:
     """Upstream's patch of each group's channel, as our one patch of that frame has it."""
     frames = np.asarray(zarr.open_array(repeated / "arrays.zarr/index/baseline/frames")[:, 0])
     wanted = stored["sample_indices"][stored["nn_indices"]].reshape(-1)
-    return patches(repeated, "baseline")[np.searchsorted(frames, wanted)]
+    order = np.argsort(frames)
+    return patches(repeated, "baseline")[order[np.searchsorted(frames, wanted, sorter=order)]]
 
 
 def upstream_baseline(stored: Stored) -> NDArray[np.complex64]:

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+import zarr
 
 from ptyrun.engine.ledger import read_records
+from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.records import Committed, Reused, Started
 from ptyrun.paths import RunPaths
 from tests.scans import write_network
-from tests.studies import Study, content, ptyrun
+from tests.studies import TRUST, Study, content, ptyrun
 
 
 @pytest.fixture(scope="module")
@@ -66,19 +73,64 @@ def test_an_arm_that_is_added_costs_only_that_arm(study: Study, old: Path, tmp_p
     assert begun(run_dir) == {"other"}
 
 
-def test_groups_that_a_limited_run_has_are_taken_and_the_others_computed(
-    study: Study, old: Path, tmp_path: Path
+LIMITED = ("--pinn-debug-limit=22", "--baseline-debug-limit=22")
+
+
+@pytest.fixture(scope="module")
+def debugs(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Makes complete debug runs of 22 of 40 groups, once for each chunk size."""
+    folder = tmp_path_factory.mktemp("debugs")
+
+    def debug(chunk: str) -> Path:
+        run_dir = folder / chunk
+        if not run_dir.exists():
+            done = ptyrun(*study.words(run_dir, *LIMITED, chunk=chunk))
+            assert done.returncode == 0, done.stderr
+        return run_dir
+
+    return debug
+
+
+@pytest.mark.parametrize(("debug_chunk", "chunk"), [("7", "7"), ("5", "7"), ("all", "6")])
+def test_a_full_run_takes_over_every_chunk_whose_groups_its_debug_run_has(
+    debug_chunk: str,
+    chunk: str,
+    study: Study,
+    old: Path,
+    debugs: Callable[[str], Path],
+    tmp_path: Path,
 ) -> None:
-    """What `--baseline-debug-limit` computed is the beginning of the whole."""
-    small, run_dir = tmp_path / "small", tmp_path / "run"
-    done = ptyrun(*study.words(small, "--baseline-debug-limit=10", chunk="5"))
+    debug, run_dir = debugs(debug_chunk), tmp_path / "run"
+    done = ptyrun(
+        *study.words(run_dir, f"--require-debug={debug}", f"--reuse={debug}", chunk=chunk)
+    )
     assert done.returncode == 0, done.stderr
-    done = ptyrun(*study.words(run_dir, f"--reuse={small}"))
-    assert done.returncode == 0, done.stderr
-    assert begun(run_dir) <= {"baseline"}
+    assert "complete, every byte checked" in done.stderr
+    status = json.loads(ptyrun("status", str(run_dir), "--json").stdout)["arms"]
+    began = {(each.arm, each.chunk) for each in records(run_dir, Started)}  # type: ignore[attr-defined]
+    for plan in Manifest.load(RunPaths(debug).manifest).arms:
+        if not plan.n_chunks:
+            continue
+        whole, n_chunks = plan.n_items // int(chunk), status[plan.name]["chunks_total"]
+        assert whole > 1, "the test would show nothing"
+        assert status[plan.name]["chunks_reused"] == whole
+        computed = {number for arm, number in began if arm == plan.name}
+        assert computed == set(range(whole, n_chunks))
     found, without = content(run_dir), content(old)
-    assert found["arrays.zarr/baseline/patches"] == without["arrays.zarr/baseline/patches"]
-    assert found["arrays.zarr/pinn/patches"] == without["arrays.zarr/pinn/patches"]
+    found["results.json"].pop("manifest_digest")
+    without["results.json"].pop("manifest_digest")
+    assert found == without
+
+
+def test_normalisation_and_groups_of_a_limited_run_are_those_of_the_whole(
+    debugs: Callable[[str], Path], old: Path
+) -> None:
+    debug = debugs("7")
+    for arm in ("pinn", "baseline"):
+        for table in ("normalisation", "frames", "positions_px"):
+            few = zarr.open_array(debug / f"arrays.zarr/index/{arm}/{table}", mode="r")[:]
+            whole = zarr.open_array(old / f"arrays.zarr/index/{arm}/{table}", mode="r")[:]
+            assert np.array_equal(few, whole[: len(few)])
 
 
 DIFFERENCES = {
@@ -164,3 +216,36 @@ def test_a_source_that_is_none_is_refused_before_any_work(
     assert refused.returncode == 2
     assert str(folder) in refused.stderr
     assert not (run_dir / "manifest.json").exists()
+
+
+def test_a_session_in_the_background_takes_over_too(
+    study: Study, old: Path, tmp_path: Path
+) -> None:
+    run_dir = tmp_path / "run"
+    assert ptyrun("plan", *study.words(run_dir, chunk="9")[1:]).returncode == 0
+    words = ["start", str(run_dir), f"--reuse={old}", *TRUST]
+    subprocess.run([sys.executable, "-m", "ptyrun", *words], check=True)
+    assert ptyrun("wait", str(run_dir)).returncode == 0
+    assert begun(run_dir) == set()
+    assert len(records(run_dir, Reused)) > 0
+
+
+@pytest.mark.parametrize("command", ["compare", "plan", "run", "start"])
+def test_a_source_that_somebody_else_planned_is_refused_until_it_is_adopted(
+    command: str, study: Study, old: Path, tmp_path: Path
+) -> None:
+    source, run_dir = Path(shutil.copytree(old, tmp_path / "source")), tmp_path / "run"
+    (source / "owner.json").unlink()
+    words = [*study.words(run_dir)[1:], f"--reuse={source}"]
+    if command in ("run", "start"):
+        assert ptyrun("plan", *study.words(run_dir)[1:]).returncode == 0
+        words = [str(run_dir), f"--reuse={source}", *TRUST]
+    refused = ptyrun(command, *words)
+    assert refused.returncode == 2
+    assert f"ptyrun run {source} --adopt" in refused.stderr
+    assert not records(run_dir, Committed)
+    if command == "run":
+        assert ptyrun("run", str(source), "--adopt", *TRUST).returncode == 0
+        done = ptyrun(command, *words)
+        assert done.returncode == 0, done.stderr
+        assert begun(run_dir) == set()

@@ -83,8 +83,16 @@ def test_groups_that_cannot_be_filled_are_refused(gridsize: int, count: int, n: 
 
 def test_single_frames_are_each_frame_once_with_its_multiplicity() -> None:
     frames, multiplicity = single_frames(np.array([[4, 2], [2, 9], [2, 4]]))
-    assert frames.tolist() == [[2], [4], [9]]
-    assert multiplicity.tolist() == [3, 2, 1]
+    assert frames.tolist() == [[4], [2], [9]]
+    assert multiplicity.tolist() == [2, 3, 1]
+
+
+@pytest.mark.parametrize("n_groups", [1, 5, 30])
+def test_single_frames_of_the_first_groups_are_the_first_of_all(n_groups: int) -> None:
+    groups = draw_groups(SCATTER, 2)
+    few, _ = single_frames(groups[:n_groups])
+    everything, _ = single_frames(groups)
+    assert np.array_equal(few, everything[: len(few)])
 
 
 def test_the_members_of_upstreams_groups_are_among_the_nearest_seven(upstream_run: NpzFile) -> None:

@@ -42,7 +42,8 @@ def evaluated(config: CompareConfig) -> CompareConfig:
 
 def limited(config: CompareConfig) -> CompareConfig:
     pinn, baseline, reconstruction = config.arms
-    return replace(config, arms=(pinn, replace(baseline, limit_groups=20), reconstruction))
+    few = (replace(pinn, limit_groups=12), replace(baseline, limit_groups=20))
+    return replace(config, arms=(*few, reconstruction))
 
 
 def with_a_further_arm(config: CompareConfig) -> CompareConfig:

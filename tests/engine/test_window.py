@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import os
 import subprocess
 import sys
@@ -40,6 +41,15 @@ def test_the_window_counts_from_process_start() -> None:
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     elapsed_s, since_first_line_s = map(float, ran.stdout.split())
     assert since_first_line_s <= elapsed_s + 0.02 < since_first_line_s + 5
+
+
+def test_what_is_left_of_a_window_is_what_has_not_passed() -> None:
+    window = Window(1000.0)
+    before_s = window.elapsed_s
+    left_s = window.remaining_s
+    assert 1000.0 - window.elapsed_s <= left_s <= 1000.0 - before_s < 1000.0
+    assert Window(before_s / 2).remaining_s < 0
+    assert Window(None).remaining_s == math.inf
 
 
 def test_the_process_start_lies_between_what_its_parent_saw_before_and_after() -> None:

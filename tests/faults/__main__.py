@@ -15,6 +15,7 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 
 from tests.faults.disk import WAYS, Fault, build, reason_for_none
@@ -31,7 +32,17 @@ def chosen(asked: argparse.Namespace, thorough: bool, calls: Mapping[str, int]) 
         for turn, (answer, lasts) in enumerate(WAYS[kind])
         if thorough or turn == number % len(WAYS[kind])
     ]
-    return every[asked.first :: asked.every]
+    return _spread(every, asked.sample) if asked.sample else every[asked.first :: asked.every]
+
+
+def _spread(faults: list[Fault], count: int) -> list[Fault]:
+    """Choose so many of them, of all kinds alike and of each from first to last."""
+    kinds = [list(group) for _, group in groupby(faults, key=lambda fault: fault.kind)]
+    each = -(-count // len(kinds))
+    rounds = [
+        group[len(group) * (2 * turn + 1) // (2 * each)] for turn in range(each) for group in kinds
+    ]
+    return list(dict.fromkeys(rounds))[:count]
 
 
 def main() -> int:
@@ -41,6 +52,7 @@ def main() -> int:
     parser.add_argument("--thorough", action="store_true", help="every answer, which takes hours")
     parser.add_argument("--every", type=int, default=1, help="try one of so many faults")
     parser.add_argument("--first", type=int, default=0, help="begin with this one of them")
+    parser.add_argument("--sample", type=int, help="try so many faults, of all kinds alike")
     parser.add_argument(
         "--only", help="try one alone, such as 'open 3: EIO' or 'sync 2 lasts: EIO'"
     )

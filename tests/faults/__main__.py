@@ -18,7 +18,7 @@ from functools import partial
 from itertools import groupby
 from pathlib import Path
 
-from tests.faults.disk import WAYS, Fault, build, reason_for_none
+from tests.faults.disk import KINDS, WAYS, Fault, build, reason_for_none
 
 
 def chosen(asked: argparse.Namespace, thorough: bool, calls: Mapping[str, int]) -> list[Fault]:
@@ -28,6 +28,7 @@ def chosen(asked: argparse.Namespace, thorough: bool, calls: Mapping[str, int]) 
     every = [
         Fault(kind, number, answer, lasts)
         for kind, count in calls.items()
+        if kind in (asked.kind or KINDS)
         for number in range(1, count + 1)
         for turn, (answer, lasts) in enumerate(WAYS[kind])
         if thorough or turn == number % len(WAYS[kind])
@@ -50,6 +51,7 @@ def main() -> int:
     parser = argparse.ArgumentParser("make faults", description=__doc__)
     parser.add_argument("works", nargs="*", help="engine-plan, run, plan, finalize (default: all)")
     parser.add_argument("--thorough", action="store_true", help="every answer, which takes hours")
+    parser.add_argument("--kind", action="append", choices=KINDS, help="only calls of this kind")
     parser.add_argument("--every", type=int, default=1, help="try one of so many faults")
     parser.add_argument("--first", type=int, default=0, help="begin with this one of them")
     parser.add_argument("--sample", type=int, help="try so many faults, of all kinds alike")

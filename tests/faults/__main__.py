@@ -49,7 +49,11 @@ def _spread(faults: list[Fault], count: int) -> list[Fault]:
 def main() -> int:
     """Sweep."""
     parser = argparse.ArgumentParser("make faults", description=__doc__)
-    parser.add_argument("works", nargs="*", help="engine-plan, run, plan, finalize (default: all)")
+    parser.add_argument(
+        "works",
+        nargs="*",
+        help="engine-plan, run, plan, finalize, finalize-again, report (default: all)",
+    )
     parser.add_argument("--thorough", action="store_true", help="every answer, which takes hours")
     parser.add_argument("--kind", action="append", choices=KINDS, help="only calls of this kind")
     parser.add_argument("--every", type=int, default=1, help="try one of so many faults")

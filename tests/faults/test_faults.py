@@ -19,14 +19,16 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.mark.parametrize(
     ("work", "sample"),
     [
-        ("engine-plan", 12),
-        ("run", 12),
-        ("plan", 4),
+        ("engine-plan", 8),
+        ("run", 8),
+        ("plan", 3),
         ("finalize", 4),
         pytest.param("engine-plan", 48, marks=pytest.mark.slow),
         pytest.param("run", 48, marks=pytest.mark.slow),
         pytest.param("plan", 16, marks=pytest.mark.slow),
         pytest.param("finalize", 16, marks=pytest.mark.slow),
+        pytest.param("finalize-again", 12, marks=pytest.mark.slow),
+        pytest.param("report", 12, marks=pytest.mark.slow),
     ],
 )
 def test_a_disk_that_refuses_one_call_does_no_harm(work: str, sample: int) -> None:

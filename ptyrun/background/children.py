@@ -124,7 +124,7 @@ class Parent:
     def _hand_on(self, number: int, _frame: FrameType | None) -> None:
         again = self.caught is signal.SIGINT and number == signal.SIGINT
         self.caught = signal.Signals(number)
-        ASKED.note()
+        ASKED.note(number)
         for child in self._children:
             if again:
                 _to_group(child, signal.SIGKILL)

@@ -7,16 +7,17 @@ is told when the window is over. This module therefore imports next to nothing.
 from __future__ import annotations
 
 import gc
+import signal
 import sys
+from contextlib import suppress
 
 from ptyrun.cli import streams
 from ptyrun.durations import parse_duration
 from ptyrun.errors import ExitCode, UsageError
 from ptyrun.host.deadline import DEADLINE, GRACE_S, MEMBER_GRACE_S
-from ptyrun.host.signals import ASKED, leave_on_signals
+from ptyrun.host.first_moment import RESUMABLE
+from ptyrun.host.signals import ASKED, end_by, leave_on_signals
 
-# Which commands go on where they stopped, when they are given again.
-RESUMABLE = frozenset({"compare", "plan", "run", "finalize", "report"})
 WINDOW = "--window"
 # Who repeats windows outlives each of them; a member of a crew ends before who waits for it.
 DRIVEN, MEMBER = "--until-complete", "--crew"
@@ -38,6 +39,10 @@ def main() -> None:
         cli()
     except SystemExit as end:
         _judge_attempt(end.code)
+        if ASKED.ctrl_c > 1:  # who runs others has ended them first
+            with suppress(OSError):
+                sys.stdout.flush()
+            end_by(signal.SIGINT)
         raise
     finally:
         # The process ends: collecting what frameworks leave, object by object, takes most of a

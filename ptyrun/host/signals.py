@@ -1,14 +1,17 @@
 """Did somebody ask this session to end?
 
-SIGTERM, SIGHUP, SIGUSR1, SIGUSR2 and SIGXCPU close the window early, as does the first Ctrl-C; the
-second Ctrl-C leaves at once, by the system's own default action, which the crash-safe order on disk
-makes harmless. SIGHUP stays ignored under ``nohup``.
+SIGTERM, SIGHUP, SIGUSR1, SIGUSR2 and SIGXCPU close the window early, as does the first Ctrl-C; a
+second Ctrl-C that comes before that has ended the process ends it at once, by the system's own
+default action, which the crash-safe order on disk makes harmless. It does not wait for Python: the
+kernel takes the handler away when the first one comes. SIGHUP stays ignored under ``nohup``.
 """
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
+import sys
 import threading
 from contextlib import suppress
 
@@ -33,15 +36,24 @@ CLOSING = tuple(
 
 
 class Asked:
-    """Whether any signal asked this process to end, and who is told of that at once."""
+    """Whether any signal asked this process to end, and who is told of that at once.
+
+    Attributes
+    ----------
+    was : bool
+    ctrl_c : int
+        How often Ctrl-C did; the second one ends this process at once.
+    """
 
     def __init__(self) -> None:
         self.was = False
+        self.ctrl_c = 0
         self.listeners: list[Callable[[], object]] = []
 
-    def note(self) -> None:
+    def note(self, number: int) -> None:
         """Remember, and tell; called in the handler of a signal."""
         self.was = True
+        self.ctrl_c += number == signal.SIGINT
         for listener in self.listeners:
             listener()
 
@@ -61,11 +73,12 @@ class Interrupts:
             for number in CLOSING:
                 if not _is_ignored_for_good(number):
                     self._before[number] = signal.signal(number, self._note)
+            _hear_ctrl_c_once()
         return self
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
         self.reason = caused_by(number)
-        ASKED.note()
+        ASKED.note(number)
         DEADLINE.within(CLOSING_S)
         if number == signal.SIGINT:
             signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -102,9 +115,46 @@ def leave_on_signals() -> None:
         # What a shell without job control had ignored stays ignored.
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _leave)
+    _hear_ctrl_c_once()
+
+
+def end_by(number: int) -> None:
+    """End this process by a signal, as if it did not listen."""
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+
+
+class _Action(ctypes.Structure):
+    """As both libc of Linux have it on the machines named below."""
+
+    _fields_ = (
+        ("handler", ctypes.c_void_p),
+        ("mask", ctypes.c_char * 128),
+        ("flags", ctypes.c_int),
+        ("restorer", ctypes.c_void_p),
+    )
+
+
+_SA_RESETHAND = 0x80000000 - (1 << 32)
+
+
+def _hear_ctrl_c_once() -> None:
+    """Let the kernel take the handler of SIGINT away when it is called.
+
+    Python calls its own handlers only when it next looks, which C code can put off for minutes.
+    """
+    is_known = sys.platform == "linux" and os.uname().machine in ("x86_64", "aarch64")
+    if not is_known or not callable(signal.getsignal(signal.SIGINT)):
+        return
+    libc, action = ctypes.CDLL(None), _Action()
+    if libc.sigaction(signal.SIGINT, None, ctypes.byref(action)) == 0 and action.handler:
+        action.flags |= _SA_RESETHAND
+        libc.sigaction(signal.SIGINT, ctypes.byref(action), None)
 
 
 def _leave(number: int, _frame: FrameType | None) -> None:
+    if number == signal.SIGINT and ASKED.ctrl_c:  # a session heard the first one
+        end_by(number)
     signal.signal(number, signal.SIG_DFL)
     # Written past Python's buffers, which this may have interrupted.
     words = f"received {signal.Signals(number).name}: run the same command again to go on\n"
@@ -112,7 +162,7 @@ def _leave(number: int, _frame: FrameType | None) -> None:
         os.write(2, words.encode())
     # What is raised here can get lost where nobody lets it through: in a finaliser, or in a
     # compiled module that is being imported.
-    ASKED.note()
+    ASKED.note(number)
     if not DEADLINE.within(PATIENCE_S):
         signal.signal(signal.SIGALRM, _leave_at_once)
         signal.setitimer(signal.ITIMER_REAL, PATIENCE_S)

@@ -18,6 +18,7 @@ from ptyrun.cli import exit_codes
 from ptyrun.cli.commands import COMMANDS, cli
 from ptyrun.cli.main import RESUMABLE
 from ptyrun.errors import ExitCode
+from tests.kernel import wait_until_it_no_longer_catches
 from tests.studies import TRUST, Study
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -40,13 +41,15 @@ BEGINS_WITH = {
 }
 # Stops at the import of a module, and says so.
 CUSTOMISED = """
-import os, sys, time
+import itertools, os, sys, time
 
 class Stop:
     def find_spec(self, name, path=None, target=None):
         if name != os.environ.get("STOPS_AT"):
             return None
         os.write(1, b"here\\n")
+        if "IS_DEAF" in os.environ:
+            all(itertools.repeat(True))  # never comes back, and Python hears no signal meanwhile
         time.sleep(600)
 
 sys.meta_path.insert(0, Stop())
@@ -130,13 +133,17 @@ def test_damage_that_verify_finds(planned: Path, tmp_path: Path) -> None:
 
 @contextmanager
 def stopped_at(
-    module: str, words: list[str], folder: Path, stderr: int | IO[bytes] = subprocess.PIPE
+    module: str,
+    words: list[str],
+    folder: Path,
+    stderr: int | IO[bytes] = subprocess.PIPE,
+    **environment: str,
 ) -> Iterator[subprocess.Popen[bytes]]:
     (folder / "sitecustomize.py").write_text(CUSTOMISED, encoding="utf-8")
     path = os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))
     process = subprocess.Popen(
         [sys.executable, "-m", "ptyrun", *words],
-        env={**os.environ, "PYTHONPATH": path, "STOPS_AT": module},
+        env={**os.environ, "PYTHONPATH": path, "STOPS_AT": module, **environment},
         stdout=subprocess.PIPE,
         stderr=stderr,
         # Under nohup and in shells without job control, Ctrl-C would be ignored.
@@ -151,8 +158,7 @@ def stopped_at(
         process.communicate()
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_the_first_ctrl_c(name: str, planned: Path, study: Study, tmp_path: Path) -> None:
+def words_of(name: str, planned: Path, study: Study, tmp_path: Path) -> list[str]:
     words = [name, str(planned)]
     if name in ("compare", "plan"):
         words = [name, *study.words(tmp_path / "run")[1:]]
@@ -160,6 +166,12 @@ def test_the_first_ctrl_c(name: str, planned: Path, study: Study, tmp_path: Path
         words.append("--output=r.csv")
     if name == "run":
         words += TRUST
+    return words
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_first_ctrl_c(name: str, planned: Path, study: Study, tmp_path: Path) -> None:
+    words = words_of(name, planned, study, tmp_path)
     with stopped_at(BEGINS_WITH[name], words, tmp_path) as process:
         process.send_signal(signal.SIGINT)
         said = process.communicate()[1].decode()
@@ -167,6 +179,39 @@ def test_the_first_ctrl_c(name: str, planned: Path, study: Study, tmp_path: Path
     assert process.returncode == expected, said
     assert "Traceback" not in said
     assert (name in RESUMABLE) == ("run the same command again" in said)
+
+
+@pytest.mark.parametrize(
+    ("name", "number", "code"),
+    [
+        ("run", signal.SIGTERM, ExitCode.INCOMPLETE),
+        ("run", signal.SIGINT, ExitCode.INCOMPLETE),
+        ("finalize", signal.SIGUSR1, ExitCode.INCOMPLETE),
+        ("status", signal.SIGTERM, -signal.SIGTERM),
+    ],
+)
+def test_a_signal_is_heard_before_the_first_import_that_takes_long(
+    name: str, number: signal.Signals, code: int, planned: Path, tmp_path: Path
+) -> None:
+    with stopped_at("ptyrun.cli.streams", [name, str(planned)], tmp_path) as process:
+        process.send_signal(number)
+        said = process.communicate()[1].decode()
+    assert process.returncode == code
+    assert ("run the same command again" in said) == (code == ExitCode.INCOMPLETE)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere it waits for Python")
+@pytest.mark.parametrize("name", sorted(RESUMABLE))
+def test_the_second_ctrl_c_ends_by_the_signal_even_where_python_hears_none(
+    name: str, planned: Path, study: Study, tmp_path: Path
+) -> None:
+    words = words_of(name, planned, study, tmp_path)
+    with stopped_at(BEGINS_WITH[name], words, tmp_path, IS_DEAF="1") as process:
+        process.send_signal(signal.SIGINT)
+        wait_until_it_no_longer_catches(process.pid, signal.SIGINT)
+        process.send_signal(signal.SIGINT)
+        process.communicate()
+    assert process.returncode == -signal.SIGINT
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

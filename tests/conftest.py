@@ -38,6 +38,8 @@ os.umask(0o022)
 
 # The user's key, which marks runs as the user's own: one for all tests of a process.
 os.environ["XDG_CONFIG_HOME"] = tempfile.mkdtemp(prefix="ptyrun-tests-config-")
+# Which of the user's runs use which device: what else runs on this machine must not matter.
+os.environ["XDG_RUNTIME_DIR"] = tempfile.mkdtemp(prefix="ptyrun-tests-runtime-")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

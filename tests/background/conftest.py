@@ -26,12 +26,13 @@ import numpy as np
 from ptyrun.predictors import ModelCard
 
 class PacedPredictor:
-    """Smooths the diffraction into a patch, so many seconds a batch."""
+    """Smooths the diffraction into a patch, so many seconds a batch; all but the first may wait."""
 
     def __init__(self, request):
         self.card = ModelCard(request.patch_px, None, False, "paced")
         self.batch_items = request.batch_items
         self._how = json.loads(os.environ["PACE"])
+        self._is_first = True
 
     @classmethod
     def open(cls, request):
@@ -39,6 +40,10 @@ class PacedPredictor:
 
     def predict(self, diffraction, local_offsets_px):
         time.sleep(self._how["batch_s"])
+        gate = self._how.get("gate")
+        while gate and not self._is_first and not os.path.exists(gate):
+            time.sleep(0.02)
+        self._is_first = False
         if self._how.get("fails"):
             raise RuntimeError("this model always fails")
         if self._how.get("hangs"):
@@ -133,6 +138,16 @@ class Bench:
         ledger = (self.run / "ledger").glob("*.jsonl")
         return sum(path.read_text().count('"event":"commit"') for path in ledger)
 
+    def close_gate(self) -> Path:
+        """Let every process wait before its second batch, until the file given here is there."""
+        gate = self.run.with_name("gate")
+        self.pace["gate"] = str(gate)
+        return gate
+
+    def asked(self) -> int:
+        """How many sessions have heard that they are to end."""
+        return len(list((self.run / "claims").glob("*.asked")))
+
     def end(self) -> None:
         """Kill whatever a failed test left behind."""
         for process in self.processes():
@@ -179,6 +194,13 @@ def until(is_so: Callable[[], object], patience_s: float = 300) -> None:
     while not is_so():
         assert time.monotonic() < deadline_s, "it never became so"
         time.sleep(0.02)
+
+
+def windows_s(first_s: float = 4.0) -> Iterator[float]:
+    """Lengths to try until one is long enough on this machine, as busy as it is."""
+    for doubled in range(7):
+        yield first_s * 2**doubled
+    pytest.fail("no window was long enough")
 
 
 @pytest.fixture(scope="session")

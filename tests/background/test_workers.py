@@ -16,7 +16,7 @@ from ptyrun.cli.options import session_options
 from ptyrun.config import SessionOptions
 from ptyrun.devices import hold_devices
 from ptyrun.errors import BusyError, ExitCode
-from tests.background.conftest import Bench, until
+from tests.background.conftest import Bench, until, windows_s
 from tests.studies import content
 
 
@@ -73,11 +73,14 @@ def alone(two_arms: Path, tmp_path_factory: pytest.TempPathFactory, inputs: Path
 
 
 def test_three_workers_end_in_the_bytes_of_one(both: Bench, alone: Path) -> None:
-    both.pace = {"batch_s": 0.4}  # so that a worker that starts late still finds something
-    done = both.do("run", "--workers", "3")
-    assert done.returncode == 0, done.stderr
-    assert "complete" in done.stdout
-    assert "predict PtychoPINN: 24/24 groups" in done.stderr
+    gate = both.close_gate()  # so that a worker that starts late still finds something
+    parent = both.begin("run", "--workers", "3")
+    until(lambda: sum(bool(events(s, "start")) for s in sessions(both.run)) == 3)
+    gate.touch()
+    said, complaints = parent.communicate(timeout=300)
+    assert parent.returncode == 0, complaints
+    assert "complete" in said
+    assert "predict PtychoPINN: 24/24 groups" in complaints
     crew = sessions(both.run)
     assert len(crew) == 3
     assert {events(lines, "start")[0]["arm"] for lines in crew} == {"pinn", "second"}
@@ -99,11 +102,12 @@ def test_two_processes_work_on_one_arm_each(both: Bench, alone: Path) -> None:
 
 
 def test_a_killed_worker_does_not_end_the_others(both: Bench, alone: Path) -> None:
-    both.pace = {"batch_s": 0.3}
+    gate = both.close_gate()
     parent = both.begin("run", "--workers", "3")
     until(both.commits)
     victim = workers_of(both, parent)[1]
     victim.kill()
+    gate.touch()
     _, said = parent.communicate(timeout=300)
     assert parent.returncode == 0, said
     assert f"(PID {victim.pid}) was killed by SIGKILL" in said
@@ -111,7 +115,7 @@ def test_a_killed_worker_does_not_end_the_others(both: Bench, alone: Path) -> No
 
 
 def test_workers_that_all_die_in_vain_end_in_an_error(bench: Bench) -> None:
-    bench.pace = {"batch_s": 60.0}
+    bench.pace = {"batch_s": 600.0}
     parent = bench.begin("run", "--workers", "2")
     until(lambda: sum(len(events(s, "start")) for s in sessions(bench.run)) == 2)
     for worker in workers_of(bench, parent):
@@ -123,21 +127,26 @@ def test_workers_that_all_die_in_vain_end_in_an_error(bench: Bench) -> None:
 
 
 def test_the_window_counts_from_the_parents_start_and_closes_all(bench: Bench) -> None:
-    bench.pace = {"batch_s": 3.0}
-    done = bench.do("run", "--workers", "3", "--window", "4.5s")
-    assert done.returncode == ExitCode.INCOMPLETE, done.stderr
-    until(lambda: not bench.processes())
-    crew = sessions(bench.run)  # those that had begun on a busy machine
-    assert all(lines[0]["budget_s"] < 4.5 for lines in crew)
-    assert {lines[-1].get("exit_code", ExitCode.INCOMPLETE) for lines in crew} <= {75}
+    bench.close_gate()
+    for window_s in windows_s():
+        done = bench.do("run", "--workers", "3", "--window", f"{window_s}s")
+        assert done.returncode == ExitCode.INCOMPLETE, done.stderr
+        until(lambda: not bench.processes())
+        crew = [lines for lines in sessions(bench.run) if lines]  # those that had begun
+        assert all(lines[0]["budget_s"] < window_s for lines in crew)
+        assert {lines[-1].get("exit_code", ExitCode.INCOMPLETE) for lines in crew} <= {75}
+        if len(crew) >= 3:
+            break
 
 
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_reaches_every_worker_once(bench: Bench, sent: int) -> None:
-    bench.pace = {"batch_s": 0.6}
+    gate = bench.close_gate()
     parent = bench.begin("run", "--workers", "2")
-    until(bench.commits)
+    until(lambda: sum(len(events(s, "commit")) > 0 for s in sessions(bench.run)) == 2)
     parent.send_signal(sent)
+    until(lambda: bench.asked() == 2)
+    gate.touch()
     said, complaints = parent.communicate(timeout=300)
     assert parent.returncode == ExitCode.INCOMPLETE, complaints
     assert "remain" in said
@@ -146,7 +155,7 @@ def test_a_signal_reaches_every_worker_once(bench: Bench, sent: int) -> None:
 
 
 def test_no_worker_outlives_a_killed_parent(bench: Bench) -> None:
-    bench.pace = {"batch_s": 1.0}
+    bench.close_gate()
     parent = bench.begin("run", "--workers", "2")
     until(lambda: len(sessions(bench.run)) == 2)
     parent.kill()
@@ -164,8 +173,12 @@ def test_workers_share_the_number_of_chunks(bench: Bench) -> None:
 
 
 def test_workers_of_one_window_count_as_one_without_progress(bench: Bench) -> None:
-    codes = [bench.do("run", "--workers=2", "--window=0.1s").returncode for _ in range(3)]
-    assert codes == [ExitCode.INCOMPLETE, ExitCode.INCOMPLETE, ExitCode.FAILED]
+    codes: list[int] = []
+    # Windows that end before they reach the run are counted for themselves: five at most.
+    while not codes or codes[-1] == ExitCode.INCOMPLETE:
+        codes.append(bench.do("run", "--workers=2", "--window=0.1s").returncode)
+    assert codes[-1] == ExitCode.FAILED
+    assert 3 <= len(codes) <= 5
 
 
 def test_what_all_workers_complain_of_is_said_once(bench: Bench) -> None:
@@ -197,11 +210,12 @@ def test_workers_share_what_their_run_holds_and_others_do_not(
     assert refused.returncode == ExitCode.FAILED
     assert "another run" in refused.stderr
     assert not (bench.run / "ledger").exists(), "found before a worker begins"
-    bench.pace = {"batch_s": 0.5}
+    gate = bench.close_gate()
     parent = bench.begin("run", "--lock-cpu", "--workers", "2")
     until(bench.commits)
     with pytest.raises(BusyError, match=f"PID {parent.pid}"), hold_devices(tmp_path, 0, True):
         pass
+    gate.touch()
     _, said = parent.communicate(timeout=300)
     assert parent.returncode == 0, said
 

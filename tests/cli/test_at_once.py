@@ -127,7 +127,9 @@ def test_a_plan_is_not_replaced_under_a_session_that_waits_for_its_device(
 
 def wait_for_a_session(run_dir: Path) -> None:
     paths = RunPaths(run_dir)
+    deadline_s = time.monotonic() + 300
     while not any(path.stat().st_size for path in paths.ledger.glob("*.jsonl")):
+        assert time.monotonic() < deadline_s
         time.sleep(0.02)
 
 

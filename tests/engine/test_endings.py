@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import signal
@@ -27,7 +28,7 @@ from ptyrun.host.deadline import DEADLINE, GRACE_S
 from ptyrun.paths import RunPaths
 from ptyrun.stages.status import status
 from tests.engine.children import spawn
-from tests.engine.toys import decoded, expected, planned, toy_manifest, toy_run
+from tests.engine.toys import decoded, expected, planned, session_s, toy_manifest, toy_run
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the timer is Linux's")
 
@@ -44,6 +45,12 @@ def windowed(folder: Path, budget_s: float, **options: Any) -> None:
         sys.exit(int(toy_run(folder, window=Window(budget_s, process), **options).stop))
     except PtyrunError as error:
         sys.exit(int(error.exit_code))
+
+
+@pytest.fixture
+def short_s(tmp_path_factory: pytest.TempPathFactory) -> float:
+    """A short window that is all the same long enough to begin a chunk in."""
+    return max(1.0, 10 * session_s(tmp_path_factory.mktemp("other")))
 
 
 def stuck(begun: Path, items: range) -> None:
@@ -77,34 +84,41 @@ def deaths(folder: Path, chunk: int = 0) -> int:
 
 
 def test_a_session_that_is_cut_is_no_death_of_its_chunk_and_the_third_is_an_error(
-    tmp_path: Path,
+    tmp_path: Path, short_s: float
 ) -> None:
     manifest = planned(tmp_path, toy_manifest())
     trouble = partial(stuck, tmp_path / "begun")
-    codes = [ends_with(tmp_path, 1.0, trouble=trouble) for _ in range(IN_A_ROW)]
+    codes = [ends_with(tmp_path, short_s, trouble=trouble) for _ in range(IN_A_ROW)]
     assert codes == [ExitCode.INCOMPLETE, ExitCode.INCOMPLETE, ExitCode.FAILED]
     assert (tmp_path / "begun").exists(), "it was computing"
     assert endings(tmp_path) == [Ending.CUT] * IN_A_ROW
     assert deaths(tmp_path) == 0
-    row = fruitless(opened(tmp_path), 1.0)
+    row = fruitless(opened(tmp_path), short_s)
     assert row.windows == IN_A_ROW
-    assert row.enough_s is not None and row.enough_s > 1
-    assert ends_with(tmp_path, 1.5, trouble=trouble) == ExitCode.INCOMPLETE, "a longer one"
+    assert row.enough_s is not None and row.enough_s > short_s
+    assert ends_with(tmp_path, 1.5 * short_s, trouble=trouble) == ExitCode.INCOMPLETE, (
+        "a longer one"
+    )
     assert ends_with(tmp_path, 100.0) == ExitCode.COMPLETE
     assert decoded(tmp_path) == expected(manifest)
-    assert fruitless(opened(tmp_path), 1.0).windows == 0
+    assert fruitless(opened(tmp_path), short_s).windows == 0
 
 
-def test_a_session_with_a_window_that_is_killed_is_a_death_of_its_chunk(tmp_path: Path) -> None:
+def test_a_session_with_a_window_that_is_killed_is_a_death_of_its_chunk(
+    tmp_path: Path, short_s: float
+) -> None:
     planned(tmp_path, toy_manifest())
-    child = spawn(windowed, tmp_path, 3.0, batch_items=8, trouble=partial(stuck, tmp_path / "b"))
+    window_s = 3 * short_s
+    child = spawn(
+        windowed, tmp_path, window_s, batch_items=8, trouble=partial(stuck, tmp_path / "b")
+    )
     until_there(tmp_path / "b")
     child.kill()
     child.join()
-    time.sleep(4)  # the deadline that it did not live to see
+    time.sleep(window_s + 1.5)  # the deadline that it did not live to see
     assert endings(tmp_path) == [Ending.KILLED]
     assert deaths(tmp_path) == 1
-    assert fruitless(opened(tmp_path), 3.0).windows == 0
+    assert fruitless(opened(tmp_path), window_s).windows == 0
 
 
 def until_there(path: Path) -> None:
@@ -150,30 +164,33 @@ def test_a_session_that_says_how_it_ended_leaves_nothing_beside_its_claims(tmp_p
     assert not [*(tmp_path / "claims").glob("*.uncut"), *(tmp_path / "claims").glob("*.asked")]
 
 
-def test_what_was_committed_before_a_cut_stays(tmp_path: Path) -> None:
+def test_what_was_committed_before_a_cut_stays(tmp_path: Path, short_s: float) -> None:
     manifest = planned(tmp_path, toy_manifest())
-    code = ends_with(tmp_path, 2.0, trouble=partial(stuck_after, 16))
+    code = ends_with(tmp_path, 2 * short_s, trouble=partial(stuck_after, tmp_path, 16))
     assert code == ExitCode.INCOMPLETE
     assert opened(tmp_path).progress.chunks_committed == 2
     assert toy_run(tmp_path, batch_items=8).stop is ExitCode.COMPLETE
     assert decoded(tmp_path) == expected(manifest)
 
 
-def stuck_after(items_done: int, items: range) -> None:
+def stuck_after(folder: Path, items_done: int, items: range) -> None:
     if items.start >= items_done:
-        time.sleep(0.3)  # until those before are committed
+        while opened(folder).progress.chunks_committed < items_done // 8:
+            time.sleep(0.02)
         re.match("(a+)+b", "a" * 60)
 
 
-def test_status_says_why_windows_made_no_progress_and_what_next(tmp_path: Path) -> None:
+def test_status_says_why_windows_made_no_progress_and_what_next(
+    tmp_path: Path, short_s: float
+) -> None:
     planned(tmp_path, toy_manifest())
     for _ in range(2):
-        assert ends_with(tmp_path, 1.0, trouble=partial(stuck, tmp_path / "begun")) == 75
+        assert ends_with(tmp_path, short_s, trouble=partial(stuck, tmp_path / "begun")) == 75
     found = status(tmp_path)
     assert found.windows_without_progress == 2
-    assert found.window_needed_s is not None and found.window_needed_s > 1
+    assert found.window_needed_s is not None and found.window_needed_s > short_s
     said = as_text(found, tmp_path, 100)
-    assert "the last 2 windows made no progress: the window of 1.0 s ended before" in said
-    assert "next: --window 2s or more" in said
+    assert f"the last 2 windows made no progress: the window of {short_s:.1f} s ended" in said
+    assert f"next: --window {math.ceil(found.window_needed_s)}s or more" in said
     assert toy_run(tmp_path).stop is ExitCode.COMPLETE
     assert status(tmp_path).window_needed_s is None

@@ -111,6 +111,14 @@ def planned(folder: Path, manifest: Manifest) -> Manifest:
     return manifest
 
 
+def session_s(folder: Path) -> float:
+    """Seconds that a session without any work takes, on this machine as busy as it is."""
+    planned(folder, toy_manifest())
+    began_s = time.monotonic()
+    toy_run(folder, max_chunks=0)
+    return time.monotonic() - began_s
+
+
 def toy_run(folder: Path, budget_s: float | None = None, **options: Any) -> Outcome:
     """One session on the run in *folder*; work options first, `run` options as they are."""
     work = {

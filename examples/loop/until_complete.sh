@@ -4,7 +4,8 @@
 #   examples/loop/until_complete.sh ptyrun compare ... --window 170s
 #   WINDOW=170s examples/loop/until_complete.sh examples/loop/window.sh test full
 #
-# Ends with the first other exit code: 0 when all is complete, else the error as it is. Ctrl-C and
+# Ends with the first other exit code: 0 when all is complete, else the error as it is. It believes the
+# exit code of what it is given; `ptyrun run RUN --until-complete` looks whether RUN is complete. Ctrl-C and
 # SIGTERM close the window at hand and end the loop with 75. A window that was killed (137: SIGKILL,
 # mostly because memory ran out) is followed by another one, as long as no more than 8 in a row achieve
 # nothing. A window that was too short for any progress says which one would do: the loop takes that.
@@ -24,7 +25,9 @@ longest=0
 caught=
 signal=
 window=
-trap 'caught=yes; signal=yes; [ -z "$window" ] || kill -TERM "$window"' INT TERM HUP USR1 USR2 XCPU
+early=
+trap 'caught=yes; signal=yes; if [ -n "$window" ]; then kill -TERM "$window"; else early=yes; fi' \
+  INT TERM HUP USR1 USR2 XCPU
 
 # Whether the window said that a longer one would do, which the next one then is.
 takes_longer() {
@@ -48,6 +51,7 @@ while [ -z "$caught" ]; do
     "$@" --window "${longest}s" &
   fi
   window=$!
+  [ -z "$early" ] || kill -TERM "$window"
 
   # A signal ends `wait` early, without the window's exit code: wait again.
   while true; do
@@ -62,7 +66,9 @@ while [ -z "$caught" ]; do
     deaths=0
     grown=0
   fi
-  if [ "$code" -gt 128 ] && [ -z "$caught" ]; then
+  if [ "$code" -gt 128 ] && [ -n "$caught" ]; then
+    exit 75 # it was asked to end before it listened
+  elif [ "$code" -gt 128 ]; then
     deaths=$((deaths + 1))
     echo "until_complete.sh: the window was killed by SIG$(kill -l "$code"); what it committed is kept" >&2
     if [ "$deaths" -ge "$most" ]; then

@@ -23,7 +23,8 @@ PTYRUN = """#!/usr/bin/env bash
 # Notes its arguments, then ends with the first exit code of the list, or as a signal says.
 cd "$(dirname "$0")"
 printf '%s\\n' "$@" "" >>calls
-[ ! -e sleeps ] || { trap 'exit 75' USR1 TERM; touch sleeping; while :; do sleep 0.05; done; }
+[ -e deaf ] || [ ! -e sleeps ] || trap 'exit 75' USR1 TERM
+[ ! -e sleeps ] || { touch sleeping; while :; do sleep 0.05; done; }
 read -r code advice <<<"$(head -n 1 codes)"
 sed -i 1d codes
 [ -z "$advice" ] || echo "$advice" >"$PTYRUN_ADVICE"
@@ -292,6 +293,22 @@ def test_a_loop_that_is_ended_closes_its_window_and_begins_no_other(
         end(loop)
 
 
+def test_a_window_that_is_asked_to_end_before_it_listens_ends_the_loop_with_75(
+    stage: Stage,
+) -> None:
+    (stage.folder / "deaf").touch()
+    (stage.folder / "sleeps").touch()
+    command = [LOOP / "until_complete.sh", stage.ptyrun, "run", "x"]
+    loop = subprocess.Popen(command, env=stage.environment)
+    try:
+        wait_for(stage.folder / "sleeping")
+        loop.terminate()
+        assert loop.wait(timeout=300) == 75
+        assert len(stage.calls()) == 1
+    finally:
+        end(loop)
+
+
 def slurm_job(stage: Stage, number: signal.Signals) -> int:
     """Exit code of a Slurm job that is sent a signal; what it asked Slurm for is noted."""
     (stage.folder / "sleeps").touch()
@@ -313,8 +330,14 @@ def slurm_job(stage: Stage, number: signal.Signals) -> int:
         end(job)
 
 
-def test_a_slurm_job_hands_usr1_on_and_requeues_itself(stage: Stage) -> None:
-    assert slurm_job(stage, signal.SIGUSR1) == 75
+@pytest.mark.parametrize("is_deaf", [False, True])
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGHUP])
+def test_a_slurm_job_hands_a_warning_on_as_usr1_and_requeues_itself(
+    stage: Stage, number: signal.Signals, is_deaf: bool
+) -> None:
+    if is_deaf:
+        (stage.folder / "deaf").touch()
+    assert slurm_job(stage, number) == 75
     assert (stage.folder / "requeued").read_text(encoding="utf-8") == "requeue 4711\n"
 
 

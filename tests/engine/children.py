@@ -90,14 +90,16 @@ def die_at_changes(folder: Path, left: Iterator[int], torn: bool) -> None:
     sys.addaudithook(hook)
 
 
-def plan_once(folder: Path) -> None:
-    """Plan unless that is done, as the stage does."""
+def plan_once(folder: Path) -> bool:
+    """Plan unless that is done, as the stage does; tell whether it was to be done."""
     paths = RunPaths(folder)
-    if not paths.manifest.exists():
-        create_arrays(paths, SMALL, replace=True)
-        for arm in SMALL.arms:
-            write_index(paths, frames(arm.name, arm.n_items))
-        SMALL.save(paths.manifest)
+    if paths.manifest.exists():
+        return False
+    create_arrays(paths, SMALL, replace=True)
+    for arm in SMALL.arms:
+        write_index(paths, frames(arm.name, arm.n_items))
+    SMALL.save(paths.manifest)
+    return True
 
 
 def die_after_change(root: Path, what: str, die_at: int) -> None:
@@ -113,7 +115,8 @@ def die_after_change(root: Path, what: str, die_at: int) -> None:
 
     Recorder(root, note, setattr)
     if what == "plan":
-        plan_once(root / "run")
+        if plan_once(root / "run"):
+            write(journal, b'["is planned"]\n')
     else:
         toy_run(root / "run", batch_items=4)
 

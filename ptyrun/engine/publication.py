@@ -58,10 +58,7 @@ class Publication:
 
         What earlier processes left is moved into place if it is complete, else deleted.
         """
-        self.settle()
-        with durable.storage_errors(self._unpublished):
-            for left in self._unpublished.glob(f"{self.name}-*"):
-                shutil.rmtree(left)
+        self.sweep()
         fresh = self._unpublished / f"{self.name}-{secrets.token_hex(4)}"
         durable.make_folder(fresh)
         return fresh
@@ -73,6 +70,14 @@ class Publication:
         durable.publish(fresh, self._ready)
         durable.fsync_folder(self._unpublished)
         self.settle()
+
+    def sweep(self) -> None:
+        """Settle, and delete what ended processes left half made; no other process may make one."""
+        self.settle()
+        with suppress(OSError):
+            for left in self._unpublished.glob(f"{self.name}-*"):
+                shutil.rmtree(left, ignore_errors=True)
+            self._unpublished.rmdir()
 
     def settle(self) -> None:
         """Move into place what is complete; several processes may do so at a time."""

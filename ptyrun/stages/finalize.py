@@ -116,7 +116,7 @@ def finalize(
     _require_complete(ledger)
     with session_log(paths.logs), publishing.alone(paths, watcher, window):
         refuse_changed_inputs(manifest, paths, models_are_read=False)
-        publishing.results(paths).settle()
+        publishing.results(paths).sweep()
         made_from = currency.results_made_from(manifest, ledger.progress)
         if not force and _is_current(paths, manifest, made_from):
             return Results.load(paths.results)

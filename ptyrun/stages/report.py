@@ -77,7 +77,7 @@ def report(run_dir: Path, *, force: bool = False, watcher: Watcher = SILENT) -> 
     made_from = currency.report_made_from(run.manifest, progress, paths)
     with publishing.alone(paths, watcher):
         publication = publishing.report(paths)
-        publication.settle()
+        publication.sweep()
         if not force and currency.is_current(paths.report, made_from, Fingerprints(paths.digests)):
             return files
         fresh = _files(publication.begin())

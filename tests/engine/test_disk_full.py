@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from ptyrun.engine import durable
 from ptyrun.engine.check import verify
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import Manifest
@@ -82,3 +83,24 @@ def test_a_read_only_folder_is_named_and_still_can_be_read(small_disk: Path) -> 
     mount("-o", "remount,rw", str(small_disk))
     assert toy_run(paths.root).stop is ExitCode.COMPLETE
     assert decoded(paths.root) == expected(manifest)
+
+
+def test_of_a_group_that_the_disk_refused_in_part_what_was_written_counts_and_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planned(tmp_path, toy_manifest(64, 8))
+    written = durable.write_partial
+
+    def full_once(path: Path, *parts: bytes | memoryview) -> Path:
+        if path.name == "c.2.0.0":
+            monkeypatch.setattr(durable, "write_partial", written)
+            raise StorageError("cannot write it", why="the disk is full", do="free space")
+        return written(path, *parts)
+
+    monkeypatch.setattr(durable, "write_partial", full_once)
+    said: list[str] = []
+    with pytest.raises(StorageError, match="disk is full"):
+        toy_run(tmp_path, batch_items=64, progress=lambda event: said.append(event.kind))
+    ledger = Ledger.open(RunPaths(tmp_path), Manifest.load(RunPaths(tmp_path).manifest))
+    assert not ledger.progress.arms["one"].committed[2]
+    assert said.count("committed") == ledger.progress.chunks_committed

@@ -107,3 +107,11 @@ def test_a_list_that_names_a_file_elsewhere_takes_nothing_away(tmp_path: Path) -
     assert [why for _, why in checksums.problems(run) if "outside" in why]
     put(run, NEW)
     assert (tmp_path / "precious").read_text() == "mine"
+
+
+def test_what_an_ended_process_left_half_made_is_swept(tmp_path: Path) -> None:
+    put(tmp_path, OLD)
+    (publication(tmp_path).begin() / "half").write_text("made")
+    publication(tmp_path).sweep()
+    assert found(tmp_path) == OLD
+    assert not (tmp_path / "unpublished").exists()

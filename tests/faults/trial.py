@@ -24,7 +24,6 @@ from tests.faults.works import Work, fresh
 
 ALLOWED = {0, 1, 2, 3, 75}
 HANGING_S = 300.0
-HARMLESS = {"unpublished"}  # an empty folder: the next results or report use it and take it away
 LONG_AGO_S = 2 * 86400.0
 SESSION = re.compile(r"\d{6}-[^/]*-\d+-[0-9a-f]{8}|session-\w+-\d+(?=\.jsonl)")
 
@@ -103,7 +102,7 @@ class Laboratory:
         if result != self._expected:
             verdict.wrong.append("the bytes are others than without a fault")
         verdict.false_claims += false_claims(self._run)
-        verdict.left_over += sorted(set(names) - set(self._names) - HARMLESS)
+        verdict.left_over += sorted(set(names) - set(self._names))
         return verdict
 
     def _act(self, fault: Fault) -> Ended:

@@ -1,7 +1,7 @@
 """What did each step of a run take, and which did a window cut off?
 
-One small file, a hint: it may be deleted, and one that cannot be read or written is none. A window
-that is known not to hold the next step is refused before any work.
+One small file, a hint: it may be deleted, and one that cannot be read or written, or that somebody
+else wrote, is none. A window that is known not to hold the next step is refused before any work.
 """
 
 from __future__ import annotations
@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from ptyrun.durations import format_duration
-from ptyrun.engine import durable
-from ptyrun.engine.documents import sealed, unsealed
+from ptyrun.engine import durable, ownership
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.window import MARGIN, Window
 from ptyrun.errors import StorageError, WindowClosedError, WindowTooShortError
@@ -79,7 +78,7 @@ class Costs:
         self._before = Step()
         self.finished = 0
         with suppress(OSError, ValueError, TypeError, KeyError, AttributeError):
-            self._read(unsealed(path.read_text(encoding="utf-8")))
+            self._read(ownership.read_signed(path.read_text(encoding="utf-8")))
 
     @classmethod
     def of(cls, run_dir: Path) -> Self:
@@ -104,7 +103,7 @@ class Costs:
 
     @property
     def open_step(self) -> str | None:
-        """The step that an earlier session began and did not end."""
+        """The indivisible step that an earlier window could not hold, or did not end."""
         return self._open
 
     @contextmanager
@@ -135,10 +134,12 @@ class Costs:
             try:
                 refuse_if_too_short(step, self.needs_s(step), window)
             except WindowTooShortError as error:
+                self._open = step
+                self._write()
                 if has_gone_on:
                     raise closed(step, window) from error
                 raise
-        self._begin(step, window)
+        self._begin(step, window, is_open=not in_blocks)
         began_s = time.monotonic()
         outcome = Outcome()
         try:
@@ -160,14 +161,14 @@ class Costs:
         self.finished += 1
         ATTEMPTS.progressed()
 
-    def _begin(self, step: str, window: Window) -> None:
+    def _begin(self, step: str, window: Window, *, is_open: bool) -> None:
         known = self._steps.get(step, Step())
         self._before = known
         if math.isfinite(window.remaining_s):
             # What the next session will read if this one is cut.
             given_s = round(max(window.remaining_s, known.cut_after_s), 3)
             self._steps[step] = replace(known, cut_after_s=given_s, cuts=known.cuts + 1)
-        self._open = step
+        self._open = step if is_open else None
         self._write()
 
     def _end(self, step: str, known: Step) -> None:
@@ -185,7 +186,7 @@ class Costs:
         }
         with suppress(OSError, StorageError):
             self._path.parent.mkdir(exist_ok=True)
-            durable.write_hint(self._path, sealed(document).encode())
+            durable.write_hint(self._path, ownership.signed(document).encode())
 
 
 def refuse_if_too_short(step: str, needs_s: float, window: Window) -> None:

@@ -3,13 +3,15 @@
 A run's folder may come from anybody, and its checksums prove nothing of who wrote it. A key in the
 user's configuration, which no sender can know, marks the runs that this user planned or adopted,
 and the folders whose kept steps are this user's. Marks move with the folder; on a machine
-with another home a run is foreign, until it is adopted there.
+with another home a run is foreign, until it is adopted there. Hints in a run's folder are signed
+with it as well: what somebody else wrote there is no hint.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 import logging
 import os
 import secrets
@@ -19,10 +21,10 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from ptyrun.engine import durable
-from ptyrun.engine.documents import MAX_BYTES, read_document, sealed
+from ptyrun.engine.documents import MAX_BYTES, read_document, sealed, unsealed
 from ptyrun.engine.manifest import MAX_BYTES as MAX_MANIFEST_BYTES
 from ptyrun.engine.manifest import Manifest
 from ptyrun.errors import IdentityError, PtyrunError
@@ -35,6 +37,7 @@ log = logging.getLogger(__name__)
 KEY_BYTES = 32
 DEBUG_FOLDER = "baseline_debug_dir"
 _OPTION = "option."
+_SIGNATURE = "by"
 _BUILT_IN = frozenset({"tf", "pytorch"})
 
 
@@ -84,6 +87,30 @@ def mark(paths: RunPaths) -> bool:
         folders={**marks.folders, name: _mac(key, _folder_text(paths))},
     )
     return wanted == marks or _write(paths, wanted)
+
+
+def signed(document: Mapping[str, Any]) -> str:
+    """Write a hint that only this user believes; where no key can be kept, none does."""
+    key = _key(make=True)
+    signature = "" if key is None else _mac(key, _hint_text(document))
+    return sealed({**document, _SIGNATURE: signature})
+
+
+def read_signed(text: str) -> dict[str, Any]:
+    """Read what :func:`signed` wrote.
+
+    Raises
+    ------
+    ValueError
+        If it is not whole, or somebody else's.
+    """
+    document = unsealed(text)
+    signature, key = str(document.pop(_SIGNATURE, "")), _key()
+    if key is None or not hmac.compare_digest(
+        signature.encode(), _mac(key, _hint_text(document)).encode()
+    ):
+        raise ValueError("it was not written by this user")
+    return document
 
 
 def forget_foreign_steps(paths: RunPaths) -> None:
@@ -155,6 +182,10 @@ def _manifest_text(paths: RunPaths) -> str:
         data = read_regular(paths.manifest, MAX_MANIFEST_BYTES)
         return f"manifest {hashlib.sha256(data).hexdigest()}"
     return ""
+
+
+def _hint_text(document: Mapping[str, Any]) -> str:
+    return f"hint {json.dumps(document, sort_keys=True)}"
 
 
 def _folder_text(paths: RunPaths) -> str:

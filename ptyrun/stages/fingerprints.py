@@ -9,8 +9,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from ptyrun.engine import durable
-from ptyrun.engine.documents import sealed, unsealed
+from ptyrun.engine import durable, ownership
+from ptyrun.engine.documents import unsealed
 from ptyrun.errors import InputError, StorageError
 from ptyrun.host.attempts import ATTEMPTS
 
@@ -20,7 +20,8 @@ class Fingerprints:
     """SHA-256 of files, kept in a cache that trusts size, inode, mtime and ctime together.
 
     A change of content changes ctime, which no user program can set back. The cache is a hint: one
-    that cannot be written is none, and who only looks at a run writes none (*is_kept*).
+    that cannot be written or that somebody else wrote is none, and who only looks at a run writes
+    none (*is_kept*).
     """
 
     cache: Path | None
@@ -101,19 +102,20 @@ class Fingerprints:
     def damage(self) -> str | None:
         """Say what is wrong with the cache, which is then not believed; None if nothing is."""
         try:
-            self._read()
+            if text := self._text():
+                unsealed(text)
         except ValueError as error:
             return str(error)
         return None
 
-    def _read(self) -> dict[str, object]:
+    def _text(self) -> str:
         if self.cache is None or not self.cache.is_file():
-            return {}
-        return unsealed(self.cache.read_text(encoding="utf-8", errors="replace"))
+            return ""
+        return self.cache.read_text(encoding="utf-8", errors="replace")
 
     def _load(self) -> dict[str, object]:
         try:
-            return self._read()
+            return ownership.read_signed(self._text())
         except ValueError:
             return {}
 
@@ -121,8 +123,9 @@ class Fingerprints:
         if self.cache is not None and self.is_kept:
             with suppress(StorageError, OSError):
                 self.cache.parent.mkdir(parents=True, exist_ok=True)
-                durable.write_hint(self.cache, sealed(known).encode())
-                ATTEMPTS.progressed()  # the next window need not read that file again
+                durable.write_hint(self.cache, ownership.signed(known).encode())
+                if self._load():  # where no key can be kept, the next window reads it again
+                    ATTEMPTS.progressed()
 
 
 def _identity(path: Path) -> list[int]:

@@ -16,8 +16,7 @@ from typing import Any
 
 from ptyrun import __version__
 from ptyrun.config import CompareConfig
-from ptyrun.engine import durable
-from ptyrun.engine.documents import sealed, unsealed
+from ptyrun.engine import durable, ownership
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import Manifest, digest_of
 from ptyrun.engine.progress import ArmProgress
@@ -34,14 +33,14 @@ def remember(config: CompareConfig) -> None:
     """Note what was asked for and is complete now; a hint."""
     paths = RunPaths(config.output_dir)
     with suppress(OSError, ValueError, PtyrunError):
-        durable.write_hint(paths.asked, sealed(_facts(config, paths)).encode())
+        durable.write_hint(paths.asked, ownership.signed(_facts(config, paths)).encode())
 
 
 def answer(config: CompareConfig) -> Results | None:
     """Give the results of a comparison that is complete as it is asked for; None in any doubt."""
     paths = RunPaths(config.output_dir)
     try:
-        if unsealed(paths.asked.read_text(encoding="utf-8")) != _facts(config, paths):
+        if ownership.read_signed(paths.asked.read_text(encoding="utf-8")) != _facts(config, paths):
             return None
         manifest = Manifest.load(paths.manifest)
         progress = Ledger.open(paths, manifest).progress
@@ -114,8 +113,8 @@ def _framework(facts: Mapping[str, Any]) -> str | None:
 
 
 def _is_there(paths: RunPaths, arm: ArmProgress) -> bool:
-    """Whether every chunk is committed, and as many bytes are there as were committed."""
-    if not arm.plan.n_chunks:
+    """Whether every chunk is committed, and as many bytes are there as were, unless pruned."""
+    if not arm.plan.n_chunks or arm.is_pruned:
         return True
     if arm.chunks_committed < arm.plan.n_chunks:
         return False

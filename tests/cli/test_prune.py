@@ -147,3 +147,15 @@ def test_a_session_at_work_is_named_and_nothing_is_deleted(
     assert refused.returncode == 1
     assert "is at work" in refused.stderr
     assert chunks(run_dir)
+
+
+def test_a_pruned_comparison_called_again_does_nothing(run_dir: Path, study: Study) -> None:
+    words = study.words(run_dir)
+    assert ptyrun(*words).returncode == 0
+    assert ptyrun("prune", str(run_dir)).returncode == 0
+    before = results(run_dir)
+    sessions = sorted((run_dir / "ledger").iterdir())
+    again = ptyrun(*words)
+    assert again.returncode == 0, again.stderr
+    assert sorted((run_dir / "ledger").iterdir()) == sessions
+    assert results(run_dir) == before

@@ -56,6 +56,23 @@ def test_a_window_shorter_than_the_next_step_is_refused_with_the_one_that_would_
         time.sleep(0.01)
 
 
+def cut_between_blocks(path: Path) -> None:
+    with Costs(path, "run").measured("sum", JustBegun(9.0), in_blocks=True):
+        os._exit(75)
+
+
+def test_the_step_that_a_window_could_not_hold_is_the_next_one_unless_it_goes_on_in_blocks(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "costs.json"
+    assert spawn(cut_between_blocks, path).exitcode == 75
+    assert Costs(path, "run").open_step is None
+    slow(Costs(path, "run"), "m", 1.0)
+    with pytest.raises(WindowTooShortError), Costs(path, "run").measured("m", JustBegun(0.9)):
+        pytest.fail("it was begun")
+    assert Costs(path, "run").open_step == "m"
+
+
 def test_a_window_that_achieved_something_closes_and_is_not_refused(tmp_path: Path) -> None:
     costs = Costs(tmp_path / "costs.json", "run")
     slow(costs, "measure", 0.3)

@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 
 from ptyrun.config import Presentation
-from ptyrun.engine import checksums
+from ptyrun.engine import checksums, ownership
 from ptyrun.engine.costs import progress_of
-from ptyrun.engine.documents import sealed
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.window import Window
 from ptyrun.errors import DamageError, WindowClosedError, WindowTooShortError
@@ -85,7 +84,7 @@ def test_a_window_that_cannot_hold_the_next_step_is_refused_and_takes_nothing_aw
         "steps": {"write": {"took_s": 100.0, "cut_after_s": 0.0, "cuts": 0}},
     }
     paths.cache.mkdir()
-    paths.costs.write_text(sealed(document))
+    paths.costs.write_text(ownership.signed(document))
     before = content(folder)
     with pytest.raises(WindowClosedError):  # it has assembled and measured
         finalize.finalize(folder, force=True, window=Known(10.0))

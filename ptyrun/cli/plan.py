@@ -41,7 +41,14 @@ def command(
             else f"{arm.label}: finished reconstruction"
         )
     click.echo(f"manifest {manifest.digest}")
-    if reuse and not dry_run:
+    if dry_run:
+        return
+    if reuse:
         from ptyrun.stages.reuse import reuse as take_over
 
         take_over(config.output_dir, reuse, watcher=screen)
+    from ptyrun.cli.status import work_left
+    from ptyrun.stages.status import status
+
+    for line in work_left(status(config.output_dir)):
+        click.echo(line)

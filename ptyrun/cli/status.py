@@ -110,6 +110,18 @@ def _headline(found: Status) -> str:
     return text
 
 
+def work_left(found: Status) -> list[str]:
+    """Say how much time and how many windows the missing chunks will take, or why not."""
+    if found.chunks_committed == found.chunks_total:
+        return []
+    windows = ""
+    if found.windows_left is not None:
+        windows = f", {_counted(found.windows_left, 'window')} like the latest"
+    known = found.eta_s is not None
+    left = [f"left to compute: about {format_duration(found.eta_s or 0)}{windows}"] if known else []
+    return [*left, *(line.strip() for line in _unknown(found))]
+
+
 def _unknown(found: Status) -> list[str]:
     """Say what is not known of the work that is left, and why."""
     if found.why_unknown is None:

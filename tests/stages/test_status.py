@@ -24,7 +24,7 @@ from ptyrun.stages import run
 from ptyrun.stages.gates import write_blocker
 from ptyrun.stages.status import RunState, status
 from ptyrun.stages.verify import verify
-from tests.studies import TRUST, TRUSTED, ptyrun
+from tests.studies import TRUST, TRUSTED, Study, ptyrun
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "format.md"
 KINDS: dict[str, type | tuple[type, ...]] = {
@@ -182,6 +182,19 @@ def test_what_cannot_be_told_of_the_work_left_is_said_with_its_reason(half_run: 
     assert (found.why_unknown, found.windows_left) == (None, 1)
     run.run(half_run, TRUSTED)
     assert (status(half_run).why_unknown, status(half_run).windows_left) == (None, 0)
+
+
+def test_plan_says_what_is_left_to_compute_or_why_that_is_not_known(
+    study: Study, half_run: Path
+) -> None:
+    words = ["plan", *study.words(half_run)[1:]]
+    said = ptyrun(*words).stdout.splitlines()
+    assert said[-1] == "time left: not known, since nothing of baseline was computed yet"
+    run.run(half_run, replace(TRUSTED, arms=("baseline",), max_chunks=1, window_s=3600.0))
+    said = ptyrun(*words).stdout.splitlines()
+    assert re.fullmatch(r"left to compute: about .* s, 1 window like the latest", said[-1])
+    run.run(half_run, TRUSTED)
+    assert ptyrun(*words).stdout.splitlines()[-1].startswith("manifest ")
 
 
 def test_watching_follows_a_run_until_its_report_is_there(half_run: Path) -> None:

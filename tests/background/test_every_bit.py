@@ -12,8 +12,9 @@ import pytest
 from filelock import FileLock
 
 from ptyrun.background.content import check_content
-from ptyrun.engine import checksums
+from ptyrun.engine import checksums, ledger, ledger_cache
 from ptyrun.engine.check import Damage, Level
+from ptyrun.engine.manifest import Manifest
 from ptyrun.paths import RunPaths
 from ptyrun.ptycho.npy_cache import NpyCache
 from ptyrun.stages.verify import verify
@@ -66,6 +67,12 @@ def whole(finished: Bench, tmp_path_factory: pytest.TempPathFactory) -> Bench:
     bench.start()
     assert bench.do("wait").returncode == 0
     assert bench.do("preview").returncode == 0
+    paths = RunPaths(bench.run)
+    with (
+        pytest.MonkeyPatch.context() as patched
+    ):  # the sum of so short a ledger is not worth a file
+        patched.setattr(ledger, "CACHE_WORTH_BYTES", 0)
+        ledger_cache.save(ledger.Ledger.open(paths, Manifest.load(paths.manifest)))
     return bench
 
 

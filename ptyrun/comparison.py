@@ -9,7 +9,6 @@ from pathlib import Path
 from ptyrun.ahead import ImportsAhead
 from ptyrun.config import ArmKind, CompareConfig, SessionOptions
 from ptyrun.engine import presence
-from ptyrun.engine.costs import Costs
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.planning import CurrentPlan
@@ -75,7 +74,7 @@ def compare(
     """
     # Each stage is imported when its turn comes: bad input is found within a second, and a window
     # that closes early pays for nothing that it does not reach.
-    from ptyrun.stages import repeat
+    from ptyrun.stages import next_step, repeat
 
     trusted = [arm.name for arm in config.arms if arm.trusted]
     trusted_arms = tuple(dict.fromkeys((*session.trusted_arms, *trusted)))
@@ -89,6 +88,9 @@ def compare(
     if not new and not invalidate and (known := repeat.answer(config)) is not None:
         nothing = Outcome(ExitCode.COMPLETE, "complete", 0, 0, 0, 0, None, None, interrupted=False)
         return ComparisonOutcome(ExitCode.COMPLETE, nothing, known, is_repeated=True)
+    if not (new or invalidate or reuse or session.dask):
+        window = Window(session.window_s)
+        next_step.require_window(config.output_dir, window, chunks_of=session.arms)
     from ptyrun.stages import extent, plan
 
     admit = _debug_gate(config, session, watcher)
@@ -129,8 +131,7 @@ def compare(
     window = Window(session.window_s)
     try:
         results = finalize.finalize(config.output_dir, window=window, watcher=watcher, adopt=True)
-        with Costs.of(config.output_dir).measured("report", window, has_gone_on=True):
-            report.report(config.output_dir, watcher=watcher)
+        report.report(config.output_dir, window=window, has_gone_on=True, watcher=watcher)
     except WindowTooShortError as error:
         if not outcome.chunks_done:
             raise

@@ -1,16 +1,16 @@
 """What does a tracked session do from its first to its last moment?
 
-Windows until the run is complete, then ``finalize`` and ``report``, each a process of its own; then
-the content is checked, and ``completion.json`` says that all is done. ``process.json`` says how the
-session ended, whatever that was. One that is killed says nothing: that its process is gone without
-a word is how others know.
+Windows until the run is complete, then ``finalize`` and ``report``, in windows as well, each a
+process of its own; then the content is checked, and ``completion.json`` says that all is done.
+``process.json`` says how the session ended, whatever that was. One that is killed says nothing:
+that its process is gone without a word is how others know.
 """
 
 from __future__ import annotations
 
 import os
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import repeat
@@ -21,8 +21,14 @@ from ptyrun.background import proof
 from ptyrun.background.children import Parent, ptyrun_words
 from ptyrun.background.completion import Completion, Counts
 from ptyrun.background.tracked import Ending, Standing, TrackedProcess
-from ptyrun.background.windows import Goal, is_computed, until_complete, work_settled
-from ptyrun.engine import durable
+from ptyrun.background.windows import (
+    Goal,
+    has_results,
+    is_computed,
+    until_complete,
+    work_settled,
+)
+from ptyrun.engine import checksums, durable
 from ptyrun.engine.locks import Lock
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.processes import Process, pid_namespace
@@ -32,6 +38,7 @@ from ptyrun.progress import Watcher
 
 # A session that has just written its completion holds the lock for a last moment.
 LOCK_PATIENCE_S = 2.0
+WINDOW = "--window"
 
 
 def track(
@@ -183,8 +190,10 @@ class _Session:
         """Do everything; give exit code and reason, whatever happens."""
         try:
             self._compute(window_words)
-            self._make("finalize", *(word for word in window_words if word == "--adopt"))
-            self._make("report")
+            window = _window_of(window_words)
+            adopt = [word for word in window_words if word == "--adopt"]
+            self._make("finalize", lambda: has_results(self._paths), window, *adopt)
+            self._make("report", (self._paths.report / checksums.NAME).exists, window)
             self._judge()
         except _EndedEarly as ending:
             code, reason = ending.args
@@ -207,8 +216,16 @@ class _Session:
         self._windows = ended.windows
         self._insist("run", ended.exit_code)
 
-    def _make(self, stage: str, *words: str) -> None:
-        self._insist(stage, self._parent.call(ptyrun_words(stage, str(self._paths.root), *words)))
+    def _make(
+        self, stage: str, is_made: Callable[[], bool], window: Sequence[str], *more: str
+    ) -> None:
+        words = ptyrun_words(stage, str(self._paths.root), *window, *more)
+        if not window:
+            self._insist(stage, self._parent.call(words))
+            return
+        goal = Goal(lambda: work_settled(self._paths), is_made)
+        ended = until_complete(self._parent, repeat(words), goal, self._watcher)
+        self._insist(stage, ended.exit_code)
 
     def _judge(self) -> None:
         from ptyrun.background.content import check_content  # Zarr, which only the end needs
@@ -268,6 +285,12 @@ class _Session:
         if code == ExitCode.BLOCKED and blockers:
             return blockers[-1].relative_to(self._paths.root).as_posix()
         return self._tracked.log
+
+
+def _window_of(words: Sequence[str]) -> Sequence[str]:
+    """The word and the length of the window among *words*, if there is one."""
+    found = [*words]
+    return found[found.index(WINDOW) : found.index(WINDOW) + 2] if WINDOW in found else []
 
 
 def _now() -> str:

@@ -67,15 +67,18 @@ def run_folder(command: _Command) -> _Command:
     )(command)
 
 
+window = click.option(
+    "--window",
+    "window_s",
+    type=Duration(),
+    help="Wall time this session may use, counted from process start, e.g. 170s.",
+)
+
+
 def session(arm_option: str | None = None) -> Callable[[_Command], _Command]:
     """Add what bounds one session of work; *arm_option* is the word that picks arms, if any."""
     options = [
-        click.option(
-            "--window",
-            "window_s",
-            type=Duration(),
-            help="Wall time this session may use, counted from process start, e.g. 170s.",
-        ),
+        window,
         click.option("--max-chunks", type=click.IntRange(min=1), help="Stop after so many chunks."),
         click.option(
             "--shared-folder",

@@ -54,6 +54,12 @@ def command(
     session = replace(options.session_options(given), crew=crew)
     DEADLINE.set_window(session.window_s)
     session = working.admitted(run_dir, session, screen)
+    if not (crew or reuse or session.dask):
+        from ptyrun.engine.window import Window
+        from ptyrun.stages import next_step
+
+        window = Window(session.window_s)
+        next_step.require_window(run_dir, window, chunks_of=session.arms, makes=())
     if reuse:
         from ptyrun.engine.window import Window
         from ptyrun.stages.reuse import reuse as take_over

@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 
 from ptyrun.durations import format_duration
 from ptyrun.engine import checksums, durable
+from ptyrun.engine.costs import Costs
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import ArmPlan, Manifest
+from ptyrun.engine.window import Window
 from ptyrun.progress import SILENT, Watcher
 from ptyrun.ptycho import frc
 from ptyrun.report import curves, page, pictures, tables, timeline
@@ -50,13 +52,24 @@ class ReportFiles:
     metrics_csv: Path
 
 
-def report(run_dir: Path, *, force: bool = False, watcher: Watcher = SILENT) -> ReportFiles:
+def report(
+    run_dir: Path,
+    *,
+    window: Window | None = None,
+    has_gone_on: bool = False,
+    force: bool = False,
+    watcher: Watcher = SILENT,
+) -> ReportFiles:
     """Write a finalized run's report: a self-contained page, Markdown and CSV.
 
     Parameters
     ----------
     run_dir : Path
         The folder of a run that ``finalize`` completed.
+    window : Window, optional
+        How long this may take.
+    has_gone_on : bool
+        Whether this window has achieved something already.
     force : bool
         Make it again, even where it would be the same.
     watcher : Watcher
@@ -68,27 +81,36 @@ def report(run_dir: Path, *, force: bool = False, watcher: Watcher = SILENT) -> 
         If the run is not planned.
     UnfinishedError
         If it is not finalized, or its results belong to another manifest.
+    WindowClosedError, WindowTooShortError
+        If the window is used up, or is known to be too short.
     """
+    window = window or Window()
     run = FinishedRun.open(run_dir)
     warn_of_changed_inputs(run.manifest, run.paths, watcher)
     paths = run.paths
     files = _files(paths.report)
     progress = Ledger.open(paths, run.manifest).progress
     made_from = currency.report_made_from(run.manifest, progress, paths)
-    with publishing.alone(paths, watcher):
+    with publishing.alone(paths, watcher, window):
         publication = publishing.report(paths)
         publication.sweep()
         if not force and currency.is_current(paths.report, made_from, Fingerprints(paths.digests)):
             return files
-        fresh = _files(publication.begin())
-        shown = _page(run)
-        durable.write_text(fresh.html, page.html(shown))
-        durable.write_text(fresh.markdown, page.markdown(shown))
-        durable.write_text(fresh.metrics_csv, tables.metrics_csv(run.results))
-        left = (fresh.html, fresh.markdown, fresh.metrics_csv)
-        checksums.write(fresh.html.parent, left, made_from)
-        publication.publish(fresh.html.parent)
+        costs = Costs(paths.costs, run.manifest.digest)
+        with costs.measured("report", window, has_gone_on=has_gone_on):
+            fresh = publication.begin()
+            _write(run, _files(fresh), made_from)
+            publication.publish(fresh)
     return files
+
+
+def _write(run: FinishedRun, files: ReportFiles, made_from: str) -> None:
+    shown = _page(run)
+    durable.write_text(files.html, page.html(shown))
+    durable.write_text(files.markdown, page.markdown(shown))
+    durable.write_text(files.metrics_csv, tables.metrics_csv(run.results))
+    left = (files.html, files.markdown, files.metrics_csv)
+    checksums.write(files.html.parent, left, made_from)
 
 
 def _files(folder: Path) -> ReportFiles:

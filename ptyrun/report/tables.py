@@ -103,6 +103,7 @@ def metrics_csv(results: Results) -> str:
     """Every figure as a long table: arm, label, definition, metric, component, value, source."""
     memory = io.StringIO()
     writer = csv.writer(memory, lineterminator="\n")
+    writer.writerow(["arm", "label", "definition", "metric", "component", "value", "source"])
 
     def write(arm: str, label: str, definition: str, row: tuple[str, str, str, str]) -> None:
         metric, component, value, source = row

@@ -60,7 +60,11 @@ def damages(paths: RunPaths, *, unpacked: bool) -> Iterator[Damage]:
 
 def _pending(paths: RunPaths) -> dict[Path, str]:
     """Names of sets of files that are complete and not wholly in place, by where they belong."""
-    sets = {paths.root: publishing.results(paths), paths.report: publishing.report(paths)}
+    sets = {
+        paths.root: publishing.results(paths),
+        paths.report: publishing.report(paths),
+        paths.preview: publishing.preview(paths),
+    }
     return {folder: each.name for folder, each in sets.items() if each.is_pending}
 
 
@@ -94,7 +98,8 @@ def repair(paths: RunPaths, found: Sequence[Damage]) -> list[Damage]:
         What cannot be put right now: notes of a session that is at work.
     """
     beyond = []
-    for publication in (publishing.results(paths), publishing.report(paths)):
+    for made in (publishing.results, publishing.report, publishing.preview):
+        publication = made(paths)
         publication.settle()
     for damage in found:
         if damage.path.startswith(f"{paths.unpublished.name}/"):

@@ -30,6 +30,7 @@ from ptyrun.ptycho.standard import SOURCES
 from ptyrun.ptycho.stitching import Stitcher
 from ptyrun.report import partial
 from ptyrun.results import ArmResult, Results
+from ptyrun.stages import publishing
 from ptyrun.stages.assembly import committed_patches, compared_region, grid_shape
 from ptyrun.stages.index import ArmIndex
 from ptyrun.stages.inputs import warn_of_changed_inputs
@@ -107,7 +108,8 @@ def preview(run_dir: Path, *, watcher: Watcher = SILENT) -> PreviewFiles:
     Parameters
     ----------
     run_dir : Path
-        A planned run, at work or not. Nothing in it is written but ``preview/``.
+        A planned run, at work or not. Nothing in it is written but ``preview/``, at once, and a
+        lock in ``claims/``.
 
     Returns
     -------
@@ -122,12 +124,15 @@ def preview(run_dir: Path, *, watcher: Watcher = SILENT) -> PreviewFiles:
         If the ledger cannot be trusted.
     """
     desk = _Desk.open(run_dir, watcher)
-    durable.make_folder(desk.paths.preview)
-    checksums.withdraw(desk.paths.preview)
-    arms = {arm.name: desk.look_at(arm) for arm in desk.manifest.arms}
-    files = PreviewFiles(desk.paths.preview / "preview.json", arms)
-    durable.write_atomic(files.json, _document(desk, files).encode())
-    checksums.write(desk.paths.preview, (files.json, *files.pictures))
+    paths = desk.paths
+    with publishing.alone(paths, watcher, name="preview"):
+        publication = publishing.preview(paths)
+        fresh = publication.begin()
+        arms = {arm.name: desk.look_at(arm, fresh) for arm in desk.manifest.arms}
+        files = PreviewFiles(paths.preview / "preview.json", arms)
+        durable.write_atomic(fresh / files.json.name, _document(desk, files).encode())
+        checksums.write(fresh, checksums.files_below(fresh))
+        publication.publish(fresh)
     return files
 
 
@@ -155,7 +160,8 @@ class _Desk:
         region = compared_region(paths, manifest, scan, options)
         return cls(paths, manifest, progress, scan, options, region, watcher, tuple(changed))
 
-    def look_at(self, arm: ArmPlan) -> ArmPreview:
+    def look_at(self, arm: ArmPlan, folder: Path) -> ArmPreview:
+        """Draw *arm* into *folder*, from which the picture is moved into its place."""
         done, lost = _readable(self.paths, self.progress[arm.name])
         seen = ArmPreview(
             arm.label, done.items_committed, arm.n_items, done.chunks_committed, arm.n_chunks
@@ -163,7 +169,6 @@ class _Desk:
         picture = self.paths.preview / f"{arm.name}.png"
         notes = _lost_notes(lost)
         if seen.chunks_total and not seen.chunks_committed:
-            picture.unlink(missing_ok=True)
             return replace(seen, result=_result(arm, seen, notes))
         try:
             placement = self._placement(arm)
@@ -173,12 +178,11 @@ class _Desk:
                 else (placement.image, placement.coverage)
             )
         except (PtyrunError, ValueError, OSError) as error:
-            picture.unlink(missing_ok=True)
             return replace(seen, result=_result(arm, seen, (*notes, f"cannot be shown: {error}")))
         look = partial.Look(
             f"{arm.label}: {seen.progress}", seen.is_partial, image, coverage, self.pixel_size_m
         )
-        durable.write_atomic(picture, partial.draw(look))
+        durable.write_atomic(folder / picture.name, partial.draw(look))
         return replace(
             seen,
             covered_px=int(np.count_nonzero(coverage)),

@@ -25,9 +25,18 @@ def report(paths: RunPaths) -> Publication:
     return Publication(paths.unpublished, "report", paths.report)
 
 
+def preview(paths: RunPaths) -> Publication:
+    """What ``preview`` makes, in a folder of its own."""
+    return Publication(paths.unpublished, "preview", paths.preview)
+
+
 @contextmanager
-def alone(paths: RunPaths, watcher: Watcher, window: Window | None = None) -> Iterator[None]:
+def alone(
+    paths: RunPaths, watcher: Watcher, window: Window | None = None, *, name: str = "finalize"
+) -> Iterator[None]:
     """Make results with no other process doing so; others are waited for, within the window.
+
+    Who makes something else, by its *name*, is not waited for.
 
     Raises
     ------
@@ -36,10 +45,10 @@ def alone(paths: RunPaths, watcher: Watcher, window: Window | None = None) -> It
     """
     durable.make_folder(paths.claims)
     window = window or Window()
-    with Lock(paths.claims / "finalize.lock", say=watcher.warn) as lock:
+    with Lock(paths.claims / f"{name}.lock", say=watcher.warn) as lock:
         exclude(
             lock,
-            "makes this run's results",
+            f"makes this run's {'results' if name == 'finalize' else name}",
             is_closing=lambda: window.remaining_s <= 0,
             note=watcher.note,
         )

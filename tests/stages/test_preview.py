@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 import subprocess
@@ -14,12 +15,14 @@ import pytest
 import zarr
 from PIL import Image
 
+from ptyrun.engine import checksums
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import Manifest
 from ptyrun.errors import InputError
 from ptyrun.paths import RunPaths
-from ptyrun.stages import plan, run
+from ptyrun.stages import leftovers, plan, publishing, run
 from ptyrun.stages.preview import PreviewFiles, preview
+from tests.engine.children import KILLED, die_at_changes, spawn
 from tests.studies import TRUST, TRUSTED, Study
 
 
@@ -28,11 +31,14 @@ def document(files: PreviewFiles) -> dict[str, Any]:
     return found
 
 
+OWN = {"preview", "preview.lock"}
+
+
 def outside_preview(folder: Path) -> dict[str, tuple[bytes, int]]:
     return {
         path.relative_to(folder).as_posix(): (path.read_bytes(), path.stat().st_mtime_ns)
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and "preview" not in path.relative_to(folder).parts
+        if path.is_file() and not OWN.intersection(path.relative_to(folder).parts)
     }
 
 
@@ -103,6 +109,34 @@ def test_nothing_outside_its_folder_is_written(half_run: Path) -> None:
     before = outside_preview(half_run)
     preview(half_run)
     assert outside_preview(half_run) == before
+
+
+def preview_and_die(folder: Path, survives: int) -> None:
+    die_at_changes(folder, itertools.count(survives, -1), torn=False)
+    preview(folder)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="dies by /proc and os._exit, on Linux")
+def test_one_that_is_killed_anywhere_leaves_the_one_before_or_what_the_next_call_completes(
+    half_run: Path,
+) -> None:
+    preview(half_run)
+    paths = RunPaths(half_run)
+    deaths = pending = 0
+    for point in itertools.count(3, 7):
+        child = spawn(preview_and_die, half_run, point)
+        child.join()
+        assert child.exitcode in (0, KILLED), f"crash point {point}"
+        deaths += child.exitcode == KILLED
+        if publishing.preview(paths).is_pending:
+            pending += 1
+            preview(half_run)
+        assert list(checksums.problems(paths.preview)) == [], f"crash point {point}"
+        assert list(leftovers.damages(paths, unpacked=False)) == [], f"crash point {point}"
+        if child.exitcode == 0:
+            break
+    assert deaths >= 4, "the hook saw too few changes: the test no longer bites"
+    assert not paths.unpublished.exists()
 
 
 def test_a_chunk_on_disk_that_the_ledger_does_not_name_is_not_shown(half_run: Path) -> None:

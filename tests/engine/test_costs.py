@@ -65,7 +65,9 @@ def test_the_step_that_a_window_could_not_hold_is_the_next_one_unless_it_goes_on
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "costs.json"
-    assert spawn(cut_between_blocks, path).exitcode == 75
+    child = spawn(cut_between_blocks, path)
+    child.join()
+    assert child.exitcode == 75
     assert Costs(path, "run").open_step is None
     slow(Costs(path, "run"), "m", 1.0)
     with pytest.raises(WindowTooShortError), Costs(path, "run").measured("m", JustBegun(0.9)):

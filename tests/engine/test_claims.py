@@ -11,7 +11,11 @@ from pathlib import Path
 import pytest
 
 from ptyrun.engine.claims import Claims
+from ptyrun.engine.ledger import Ledger
+from ptyrun.engine.schedule import Quota, Schedule
+from ptyrun.paths import RunPaths
 from tests.engine.children import spawn
+from tests.engine.toys import planned, toy_manifest
 
 
 def hold(folder: Path, session: str, chunks: range, shared: bool) -> None:
@@ -182,3 +186,23 @@ def test_claiming_is_cheap(mine: Claims) -> None:
             mine.take("one", range(chunk, chunk + 1))
         mine.drop("one", range(chunk, chunk + 1))
     assert (time.process_time() - began_s) / 200 < 0.02, "0.5 to 2 ms on a quiet machine"
+
+
+def test_what_a_session_gave_back_is_free_for_others_once_it_claims_something_else(
+    tmp_path: Path,
+) -> None:
+    manifest = planned(tmp_path, toy_manifest(16, 4))
+    paths = RunPaths(tmp_path)
+    claims, theirs = Claims(paths.claims, "mine"), Claims(paths.claims, "theirs")
+    schedule = Schedule(
+        manifest.arms[0], Ledger(paths, manifest), claims, Quota(None), max_attempts=3
+    )
+
+    failed = schedule.take()
+    assert failed is not None and theirs.others("one") == set(failed.chunks)
+    schedule.finished(failed.chunks, {failed.chunks[0]: 1})
+    following = schedule.take()
+
+    assert following is not None and theirs.others("one") == set(following.chunks)
+    claims.close()
+    theirs.close()

@@ -12,6 +12,8 @@ import pytest
 
 from ptyrun.engine.claims import Claims
 from ptyrun.engine.ledger import Ledger
+from ptyrun.engine.processes import Process
+from ptyrun.engine.records import Failed
 from ptyrun.engine.schedule import Quota, Schedule
 from ptyrun.paths import RunPaths
 from tests.engine.children import spawn
@@ -194,15 +196,18 @@ def test_what_a_session_gave_back_is_free_for_others_once_it_claims_something_el
     manifest = planned(tmp_path, toy_manifest(16, 4))
     paths = RunPaths(tmp_path)
     claims, theirs = Claims(paths.claims, "mine"), Claims(paths.claims, "theirs")
-    schedule = Schedule(
-        manifest.arms[0], Ledger(paths, manifest), claims, Quota(None), max_attempts=3
-    )
+    ledger = Ledger(paths, manifest)
+    schedule = Schedule(manifest.arms[0], ledger, claims, Quota(None), max_attempts=3)
 
     failed = schedule.take()
     assert failed is not None and theirs.others("one") == set(failed.chunks)
+    session = ledger.begin(None, Process.current(), "test")
+    session.append([Failed("one", failed.chunks[0], 1, "refused", "", 0.0)])
     schedule.finished(failed.chunks, {failed.chunks[0]: 1})
     following = schedule.take()
 
-    assert following is not None and theirs.others("one") == set(following.chunks)
+    assert following is not None and following.chunks != failed.chunks
+    assert theirs.others("one") == set(following.chunks)
     claims.close()
     theirs.close()
+    session.abandon()

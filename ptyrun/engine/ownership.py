@@ -36,6 +36,8 @@ log = logging.getLogger(__name__)
 
 KEY_BYTES = 32
 DEBUG_FOLDER = "baseline_debug_dir"
+# Runs planned by older versions name it among an arm's facts; no session does anything with it.
+FORMER_TRUST = "option.trust_bundle"
 _OPTION = "option."
 _SIGNATURE = "by"
 _BUILT_IN = frozenset({"tf", "pytorch"})
@@ -169,7 +171,7 @@ def _asks_for(manifest: Manifest) -> list[str]:
         found += [
             f"arm {arm.name} has {name.removeprefix(_OPTION)}={value!r:.60}"
             for name, value in arm.facts.items()
-            if name.startswith(_OPTION)
+            if name.startswith(_OPTION) and name != FORMER_TRUST
         ]
     if (folder := manifest.sources.get(DEBUG_FOLDER)) is not None:
         found.append(f"pictures are written to {folder!r:.200}")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ptyrun.config import ArmKind, EvaluationOptions, Fact, Presentation, Registration, Selection
 from ptyrun.engine.manifest import ArmPlan, Manifest
-from ptyrun.stages import trust
+from ptyrun.engine.ownership import FORMER_TRUST
 
 # Arms with options of their own.
 _ROLES = {"pinn": "PtychoPINN", "baseline": "Baseline"}
@@ -83,7 +83,7 @@ def _extra(arm: ArmPlan, path: str) -> dict[str, Fact]:
     options = {
         name.removeprefix("option."): fact
         for name, fact in arm.facts.items()
-        if name.startswith("option.") and name != trust.FORMER_FACT
+        if name.startswith("option.") and name != FORMER_TRUST
     }
     limit = arm.facts.get("limit_groups")
     return {

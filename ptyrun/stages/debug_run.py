@@ -15,11 +15,12 @@ from ptyrun.engine import check, checksums
 from ptyrun.engine.check import HARMLESS
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import Change, Manifest, changes
+from ptyrun.engine.ownership import FORMER_TRUST
 from ptyrun.errors import BlockedError, DamageError, PtyrunError, UsageError
 from ptyrun.paths import RunPaths
 from ptyrun.progress import SILENT, Watcher
 from ptyrun.results import Results
-from ptyrun.stages import blockers, gates, trust
+from ptyrun.stages import blockers, gates
 
 # What a debug run shows rests on these; how many groups it takes, how they are cut into chunks and
 # batches, and how objects are measured is its own affair.
@@ -102,7 +103,7 @@ def _matters(change: Change) -> bool:
         return change.fact in _SHARED
     if change.fact == "arm" and change.new == "absent":
         return False  # the debug run may show more than is asked for now
-    if change.fact == trust.FORMER_FACT:
+    if change.fact == FORMER_TRUST:
         return False
     return change.fact in _OF_AN_ARM or change.fact.startswith(_OPTION)
 

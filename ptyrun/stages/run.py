@@ -183,7 +183,7 @@ def _request(
         options={
             name.removeprefix("option."): str(value)
             for name, value in arm.facts.items()
-            if name.startswith("option.") and name != trust.FORMER_FACT
+            if name.startswith("option.") and name != ownership.FORMER_TRUST
         },
         trusted=arm.name in trusted,
     )

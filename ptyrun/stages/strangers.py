@@ -12,7 +12,7 @@ from ptyrun.paths import RunPaths
 from ptyrun.stages import artifacts
 
 _SHOWN = 5
-_PASSING = (f"*{durable.PARTIAL}", ".writable-*")
+_PASSING = f"*{durable.PARTIAL}"
 
 
 def strangers(paths: RunPaths) -> list[str]:
@@ -62,4 +62,4 @@ def _names(folder: Path) -> list[str]:
         names = sorted(entry.name for entry in folder.iterdir())
     except OSError:
         return []
-    return [name for name in names if not any(fnmatchcase(name, sort) for sort in _PASSING)]
+    return [name for name in names if not fnmatchcase(name, _PASSING)]

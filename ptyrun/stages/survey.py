@@ -21,9 +21,10 @@ from ptyrun.config import (
     Fact,
     role_gridsize,
 )
-from ptyrun.engine import plan_rules
+from ptyrun.engine import partials, plan_rules
 from ptyrun.errors import GeometryError, InputError, ModelError, StorageError, UsageError
 from ptyrun.modelfiles import BACKENDS, ModelFile, ModelKind, locate, require_trust
+from ptyrun.paths import RunPaths
 from ptyrun.predictors import check_options, find, how_to_mend, inspect
 from ptyrun.ptycho import belonging
 from ptyrun.ptycho.grouping import read_groups
@@ -188,7 +189,7 @@ def check_output_folder(folder: Path, what: str = "the run's folder") -> None:
     _refuse_other_than_folder(folder, what)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / f".writable-{os.getpid()}"
+        probe = partials.name(RunPaths(folder).manifest)  # swept like any other, if it stays
         try:
             probe.write_bytes(b"\0" * 4096)
         finally:

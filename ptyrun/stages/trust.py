@@ -12,20 +12,18 @@ from pathlib import Path
 from ptyrun.config import SessionOptions
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import ArmPlan, Manifest
+from ptyrun.engine.ownership import FORMER_TRUST
 from ptyrun.errors import ModelError, UsageError
 from ptyrun.modelfiles import BACKENDS, locate, require_trust
 from ptyrun.paths import RunPaths
-
-# Runs planned by older versions name it among an arm's facts, and so in its fingerprint.
-FORMER_FACT = "option.trust_bundle"
 
 
 def as_planned(wanted: Manifest, current: Manifest) -> Manifest:
     """Give arms of *wanted* the former fact where *current* has it: it makes no difference."""
     former = {
-        arm.name: {FORMER_FACT: arm.facts[FORMER_FACT]}
+        arm.name: {FORMER_TRUST: arm.facts[FORMER_TRUST]}
         for arm in current.arms
-        if FORMER_FACT in arm.facts
+        if FORMER_TRUST in arm.facts
     }
     arms = [replace(arm, facts={**arm.facts, **former.get(arm.name, {})}) for arm in wanted.arms]
     return replace(wanted, arms=tuple(arms))

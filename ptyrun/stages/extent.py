@@ -85,7 +85,7 @@ def require_room(
     Parameters
     ----------
     paths : RunPaths
-        Of a folder that exists.
+        Its folder may not be there yet.
     manifest : Manifest
     grid : (int, int)
         The object's grid in pixels.
@@ -99,7 +99,7 @@ def require_room(
     """
     needed = Extent.of(manifest, grid).total
     there = 0 if is_fresh else min(needed, _bytes_below(paths.arrays, paths.cache, paths.objects))
-    free = shutil.disk_usage(paths.root).free
+    free = shutil.disk_usage(_existing(paths.root)).free
     if needed - there > free:
         raise NoRoomError(
             f"the disk of {paths.root} cannot hold this run",
@@ -108,6 +108,11 @@ def require_room(
         )
     already = f", {_shown(there)} of them there already" if there > _SPARE_BYTES else ""
     return f"on disk: about {_shown(needed)} when complete{already}; {_shown(free)} are free"
+
+
+def _existing(folder: Path) -> Path:
+    absolute = folder.absolute()
+    return next(each for each in (absolute, *absolute.parents) if each.is_dir())
 
 
 def outlook(progress: Progress, window_s: float | None) -> str | None:

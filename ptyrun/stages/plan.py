@@ -188,6 +188,8 @@ def check(config: CompareConfig, watcher: Watcher = SILENT) -> Manifest:
     _tell_readings(found, scan, watcher)
     manifest = _draw(_undrawn(config, found, scan), config, scan, watcher)
     _tell(config, found, scan, watcher)
+    paths = RunPaths(config.output_dir)
+    watcher.note(extent.require_room(paths, manifest, grid_shape(scan), is_fresh=True))
     return manifest
 
 

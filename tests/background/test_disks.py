@@ -30,7 +30,7 @@ def test_a_command_that_must_write_names_the_disk_and_leaves_results_to_be_made_
     shutil.copytree(finished.run, done.run)
     for command, code, words in [
         *said_by(bench, how, "run --max-chunks=1"),
-        *said_by(done, how, "preview", "finalize"),
+        *said_by(done, how, "preview", "finalize --force"),
     ]:
         assert code == 1, command
         assert f"why: {WHY[how]}" in words, command

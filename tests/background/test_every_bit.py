@@ -44,7 +44,6 @@ KINDS = {
     "preview": "preview/*",
     "digests of inputs": "cache/digests.json",
     "costs of steps": "cache/costs.json",
-    "what was asked for": "cache/asked.json",
     "what steps found": "cache/steps/*",
     "process": "process.json",
     "completion": "completion.json",

@@ -42,7 +42,7 @@ def test_a_worker_stopped_past_its_lease_is_replaced_and_does_no_harm_when_it_wa
         until(lambda: psutil.Process(sleeper.pid).status() == psutil.STATUS_STOPPED)
         missing = 8 - commits(tmp_path)
         assert missing > 1
-        outcome = toy_run(tmp_path, budget_s=1000, shared=True, lease_s=LEASE_S)
+        outcome = toy_run(tmp_path, shared=True, lease_s=LEASE_S)
         assert outcome.stop is ExitCode.COMPLETE, outcome.reason
         committed = decoded(tmp_path)
         sleeper.send_signal(signal.SIGCONT)

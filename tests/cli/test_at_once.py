@@ -17,7 +17,7 @@ from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.presence import PATIENCE_S
 from ptyrun.paths import RunPaths
 from tests.scans import write_network
-from tests.studies import Study, ptyrun
+from tests.studies import TRUST, Study, ptyrun
 
 
 def begin(words: list[str]) -> subprocess.Popen[str]:
@@ -92,7 +92,8 @@ def test_a_dry_run_says_the_notes_of_the_plan(study: Study, tmp_path: Path) -> N
     words = ["plan", *study.words(tmp_path / "run")[1:]]
     dry, planned = ptyrun(*words, "--dry-run"), ptyrun(*words)
     assert "is taken as amplitude" in dry.stderr
-    assert (dry.stdout, dry.stderr) == (planned.stdout, planned.stderr)
+    assert dry.stderr == planned.stderr
+    assert planned.stdout.startswith(dry.stdout)
 
 
 @pytest.mark.parametrize("word", ["--new", "--invalidate=baseline"])
@@ -105,7 +106,7 @@ def test_a_plan_is_not_replaced_under_a_session_that_waits_for_its_device(
     other = write_network(tmp_path / "other", gridsize=1, seed=5)
     changed = [*words, f"--baseline_dir={other}", word]
     with hold_devices(tmp_path, 0, True):
-        starter = begin(["run", str(run_dir), "--lock-cpu", "--device-wait", "1h"])
+        starter = begin(["run", str(run_dir), *TRUST, "--lock-cpu", "--device-wait", "1h"])
         try:
             wait_for_a_session(run_dir)
             began_s = time.monotonic()
@@ -120,7 +121,7 @@ def test_a_plan_is_not_replaced_under_a_session_that_waits_for_its_device(
     assert ptyrun("verify", str(run_dir)).returncode == 0
     again = ptyrun(*changed)
     assert again.returncode == 0, again.stderr
-    done = ptyrun("run", str(run_dir))
+    done = ptyrun("run", str(run_dir), *TRUST)
     assert done.returncode == 0, done.stderr
     assert ptyrun("verify", str(run_dir)).returncode == 0
 
@@ -143,10 +144,10 @@ def test_a_session_refused_for_its_input_is_no_window_and_no_obstacle(
     assert ptyrun("plan", *words[1:]).returncode == 0
     kept = scan.read_bytes()
     scan.write_bytes(kept + b"\0")
-    assert ptyrun("run", str(run_dir)).returncode == 2
+    assert ptyrun("run", str(run_dir), *TRUST).returncode == 2
     paths = RunPaths(run_dir)
     (session,) = Ledger.open(paths, Manifest.load(paths.manifest)).sessions.values()
     assert session.closed is not None and session.closed.exit_code == 2
     assert "0 windows so far" in ptyrun("status", str(run_dir)).stdout
     scan.write_bytes(kept)
-    assert ptyrun("run", str(run_dir)).returncode == 0
+    assert ptyrun("run", str(run_dir), *TRUST).returncode == 0

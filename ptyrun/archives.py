@@ -149,8 +149,6 @@ def _fault(info: zipfile.ZipInfo) -> str | None:
         return "its name leaves the folder"
     if stat.S_ISLNK(info.external_attr >> 16):
         return "it is a symbolic link"
-    if info.flag_bits & 0x1:
-        return "it is encrypted"
     if info.file_size > MAX_RATIO * info.compress_size + RATIO_SLACK_BYTES:
         return f"{info.compress_size} bytes would unpack to {info.file_size}: a zip bomb"
     return None

@@ -4,14 +4,17 @@ Readers of zip archives differ in which of two directories they believe, and in 
 a member's name and size from the directory or from the header before its bytes. What one has
 checked is then not what another one unpacks. An archive passes here only where there is nothing to
 differ about: members lie one after the other from the first byte to the directory, each header
-says what the directory says, and the one end record ends the file.
+says what the directory says, the one end record ends the file, and nothing is used that a reader
+may not know. The bytes of members are looked at where that is quick; see `MAX_INFLATED_BYTES`.
 
-Layout: PKWARE's APPNOTE.TXT 6.3.10, sections 4.3 (records) and 4.5.3 (sizes of 64 bits).
+Layout: PKWARE's APPNOTE.TXT 6.3.10, sections 4.3 (records), 4.4 (fields) and 4.5.3 (sizes of 64
+bits).
 """
 
 from __future__ import annotations
 
 import struct
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO, Any
@@ -24,6 +27,17 @@ END_64 = struct.Struct("<4sQ2H2I4Q")
 DESCRIPTOR = b"PK\7\10"
 MAX_DIRECTORY_BYTES = 64 << 20
 SIZES_FOLLOW = 0x8  # among the flags: checksum and sizes come after the bytes
+UTF_8 = 0x800  # among the flags: how the name is encoded
+HOW_HARD = 0x6  # among the flags: what the compressor tried; no reader looks at it
+KNOWN_FLAGS = SIZES_FOLLOW | UTF_8 | HOW_HARD
+STORED, DEFLATED = 0, 8
+MAX_VERSION = 45  # that a reader must know: 64-bit sizes; above are other compressions, encryption
+
+# Some readers stop at the told size, others only at the end of a deflate stream, which unpacking
+# alone can find. All members of an archive up to this are unpacked in a fraction of a second; a
+# larger one is opened too often for that, and whoever reads it compares sizes and checksums.
+MAX_INFLATED_BYTES = 64 << 20
+PIECE_BYTES = 1 << 20
 SIZES_64, OTHER_NAME = 0x0001, 0x7075  # kinds of extra fields
 FULL_16, FULL_32 = 0xFFFF, 0xFFFFFFFF
 
@@ -52,6 +66,8 @@ def require_one_reading(file: IO[bytes]) -> None:
         Saying why it does not.
     """
     start, members = _directory(file)
+    deflated = {member for member in members if member.method == DEFLATED}
+    looks_inside = sum(member.size for member in deflated) <= MAX_INFLATED_BYTES
     at, names = 0, set()
     for member in sorted(members, key=lambda each: each.offset):
         if member.name in names:
@@ -60,7 +76,10 @@ def require_one_reading(file: IO[bytes]) -> None:
         if member.offset != at:
             kind = "a gap before" if member.offset > at else "bytes shared with another by"
             raise AmbiguousZipError(f"there is {kind} {_text(member)}")
-        at = _end_of(file, member)
+        begin = _begin_of(file, member)
+        if looks_inside and member in deflated:
+            _require_exact_stream(file, begin, member)
+        at = _end_of(file, begin + member.packed, member)
     if at != start:
         raise AmbiguousZipError("the members do not end where the directory begins")
 
@@ -111,45 +130,80 @@ def _entries(directory: bytes) -> Iterator[_Member]:
         if at + CENTRAL.size > len(directory):
             raise AmbiguousZipError("its directory is cut off")
         fields = CENTRAL.unpack_from(directory, at)
-        signature, _, _, flags, method, _, _, crc, packed, size, *lengths, disk, _, _, offset = (
-            fields
-        )
+        signature, _, version, flags, method, _, _, crc, packed, size, *lengths = fields[:13]
+        disk, _, _, offset = fields[13:]
         at += CENTRAL.size
         if signature != b"PK\1\2" or at + sum(lengths) > len(directory) or disk:
             raise AmbiguousZipError("its directory is damaged")
         name, extra = (directory[at : (at := at + length)] for length in lengths[:2])
         at += lengths[2]
         size, packed, offset = _long(extra, (size, packed, offset))
-        yield _Member(name, flags, method, crc, packed, size, offset)
+        member = _Member(name, flags, method, crc, packed, size, offset)
+        if fault := _unknown(member, version):
+            raise AmbiguousZipError(f"{_text(member)} {fault}")
+        yield member
 
 
-def _end_of(file: IO[bytes], member: _Member) -> int:
-    """Where the member's bytes end; its header must say what the directory says."""
+def _unknown(member: _Member, version: int) -> str | None:
+    """Say what of a member's entry some readers do not know, or take in another way."""
+    if member.flags & ~KNOWN_FLAGS:
+        return f"has flags 0x{member.flags:x}; of these only 0x{KNOWN_FLAGS:x} are accepted"
+    if member.method not in (STORED, DEFLATED):
+        return f"is compressed by method {member.method}; it may be stored (0) or deflated (8)"
+    if version > MAX_VERSION:
+        return f"needs a reader of version {version}; at most {MAX_VERSION} is accepted"
+    if member.method == STORED and member.packed != member.size:
+        return f"is stored in {member.packed} bytes, but its size is said to be {member.size}"
+    try:
+        name = member.name.decode("utf-8" if member.flags & UTF_8 else "ascii")
+    except UnicodeDecodeError:
+        return "has a name that is not in the encoding which its flags name"
+    return "has a NUL in its name" if "\0" in name else None
+
+
+def _begin_of(file: IO[bytes], member: _Member) -> int:
+    """Where the member's bytes begin; its header must say what the directory says."""
     fields = _unpacked(LOCAL, file, member.offset)
-    signature, _, flags, method, _, _, crc, packed, size, *lengths = fields
-    at: int = member.offset + LOCAL.size
+    signature, version, flags, method, _, _, crc, packed, size, *lengths = fields
+    at = member.offset + LOCAL.size
     name, extra = (_read(file, at, lengths[0]), _read(file, at + lengths[0], lengths[1]))
     size, packed = _long(extra, (size, packed))
     found = (signature, flags, method, name)
     follows = bool(flags & SIZES_FOLLOW)
-    if found != (b"PK\3\4", member.flags, member.method, member.name):
+    if found != (b"PK\3\4", member.flags, member.method, member.name) or version > MAX_VERSION:
         raise AmbiguousZipError(f"the header of {_text(member)} differs from the directory")
     wanted = (member.crc, member.packed, member.size)
     if (crc, packed, size) != wanted and not (follows and {crc, packed, size} <= {0, *wanted}):
         raise AmbiguousZipError(f"the header of {_text(member)} differs from the directory")
-    end: int = at + sum(lengths) + member.packed
-    return end + _descriptor_bytes(file, end, wanted, _text(member)) if follows else end
+    return at + len(name) + len(extra)
 
 
-def _descriptor_bytes(file: IO[bytes], at: int, wanted: tuple[int, int, int], name: str) -> int:
-    """Length of the checksum and sizes that follow a member's bytes."""
+def _require_exact_stream(file: IO[bytes], at: int, member: _Member) -> None:
+    """See that a deflated member ends with its packed bytes, and unpacks to the told size."""
+    stream, left, size = zlib.decompressobj(-zlib.MAX_WBITS), member.packed, 0
+    try:
+        while left and size <= member.size:
+            packed = _read(file, at + member.packed - left, min(left, PIECE_BYTES))
+            left -= len(packed)
+            size += len(stream.decompress(packed, member.size - size + 1))
+    except zlib.error as error:
+        raise AmbiguousZipError(f"{_text(member)} is damaged: {error}") from error
+    if left or size != member.size or not stream.eof or stream.unused_data:
+        raise AmbiguousZipError(f"{_text(member)} does not unpack to exactly {member.size} bytes")
+
+
+def _end_of(file: IO[bytes], at: int, member: _Member) -> int:
+    """Where the next member begins, given where the bytes of this one end."""
+    if not member.flags & SIZES_FOLLOW:
+        return at
+    wanted = (member.crc, member.packed, member.size)
     found = _read(file, at, 24, short=True)
     for layout in ("<4sIQQ", "<4sIII"):
         if max(wanted) <= FULL_32 or "Q" in layout:
             record = struct.pack(layout, DESCRIPTOR, *wanted)
             if found.startswith(record):
-                return len(record)
-    raise AmbiguousZipError(f"what follows {name} is not its checksum and sizes")
+                return at + len(record)
+    raise AmbiguousZipError(f"what follows {_text(member)} is not its checksum and sizes")
 
 
 def _long(extra: bytes, fields: tuple[int, ...]) -> tuple[int, ...]:

@@ -131,7 +131,7 @@ def make_hint_folder(folder: Path) -> None:
         try:
             folder.mkdir()
         except FileExistsError:
-            if not folder.is_dir():
+            if _is_something_else(folder):
                 raise
 
 

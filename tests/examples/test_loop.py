@@ -44,7 +44,8 @@ class Stage:
         self.ptyrun.write_text(PTYRUN, encoding="utf-8")
         self.ptyrun.chmod(0o755)
         unset = {"MAKEFLAGS", "MFLAGS", "MAKELEVEL"}
-        unset |= {"WINDOW", "DOSE", "VIEW", "CHUNK", "RECON", "REQUIRE_DEBUG", "RUN"}
+        unset |= {"WINDOW", "DOSE", "VIEW", "CHUNK", "TRUST", "DEBUG_NAME", "RECON"}
+        unset |= {"REQUIRE_DEBUG", "RUN"}
         self.environment = {
             **{name: value for name, value in os.environ.items() if name not in unset},
             "HUB": str(self.hub),

@@ -16,12 +16,13 @@ from signal import Signals
 from typing import Self
 
 from ptyrun.config import SessionOptions
+from ptyrun.engine import patience
 from ptyrun.engine.ledger import Ledger, SessionFile
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.processes import Process
 from ptyrun.engine.work import Outcome
 from ptyrun.errors import ExitCode, NoProgressError
-from ptyrun.host.attempts import ATTEMPTS
+from ptyrun.host.attempts import ATTEMPTS, MORE
 from ptyrun.paths import RunPaths
 from ptyrun.progress import Watcher, predicting
 
@@ -157,6 +158,8 @@ class Crew:
         ------
         NoProgressError
             If every worker died and nothing was committed.
+        WindowTooShortError
+            If this is the third window in a row of this command that came to nothing.
         """
         self.show()
         sessions = self._sessions()
@@ -167,9 +170,16 @@ class Crew:
             eta_s /= max(1, len(sessions))
         opened = next((session.opened for session in sessions if session.opened), None)
         items_left = self._count_items_left()
+        reason = self._reason(stop, sessions, nobody)
+        enough_s = self._enough_s(sessions) if not chunks_done and not interrupted else None
+        if stop is ExitCode.INCOMPLETE and enough_s is not None:
+            # The workers themselves asked the ledger, each with the window that it was given.
+            patience.raise_if_too_short(patience.Row(), reason, enough_s)
+        elif stop is ExitCode.INCOMPLETE:
+            ATTEMPTS.withdraw()
         return Outcome(
             stop=stop,
-            reason=self._reason(stop, sessions, nobody),
+            reason=reason,
             chunks_done=chunks_done,
             chunks_left=self.chunks_left,
             items_done=max(0, self._items_left - items_left),
@@ -179,7 +189,7 @@ class Crew:
             ),
             eta_s=eta_s,
             interrupted=interrupted,
-            enough_s=self._enough_s(sessions) if not chunks_done and not interrupted else None,
+            enough_s=enough_s,
         )
 
     def _stop(self, chunks_done: int, *, interrupted: bool) -> ExitCode:
@@ -203,11 +213,17 @@ class Crew:
             )
         return ExitCode.INCOMPLETE
 
-    @staticmethod
-    def _enough_s(sessions: Collection[SessionFile]) -> float | None:
+    def _enough_s(self, sessions: Collection[SessionFile]) -> float | None:
         """How long the window should have been, if nothing came of it for want of time."""
-        found = (session.closed.enough_s for session in sessions if session.closed)
-        return max((seconds for seconds in found if seconds is not None), default=None)
+        closed = [session.closed for session in sessions if session.closed]
+        found = [each.enough_s for each in closed if each.enough_s is not None]
+        if found:
+            return max(found)
+        said = sum(each.exit_code == ExitCode.INCOMPLETE for each in closed)
+        was_cut = self._ends.count(ExitCode.INCOMPLETE) > said or (
+            len(sessions) - len(closed) > self._lost
+        )
+        return MORE * (self._session.window_s or 0.0) if was_cut else None
 
     def _cut(self) -> bool:
         """Whether sessions began that have not said how they ended."""

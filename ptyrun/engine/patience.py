@@ -15,7 +15,7 @@ from ptyrun.engine.ledger import Ledger, SessionFile
 from ptyrun.engine.processes import Process
 from ptyrun.errors import ExitCode, WindowTooShortError
 from ptyrun.host.advice import advise
-from ptyrun.host.attempts import IN_A_ROW, MORE
+from ptyrun.host.attempts import ATTEMPTS, IN_A_ROW, MORE
 from ptyrun.host.deadline import DEADLINE
 from ptyrun.host.signals import is_asked_for
 
@@ -30,9 +30,9 @@ class Row:
     known, and is None where there were none.
     """
 
-    windows: int
-    why: str
-    enough_s: float | None
+    windows: int = 0
+    why: str = ""
+    enough_s: float | None = None
 
 
 def fruitless(ledger: Ledger, budget_s: float | None = None) -> Row:
@@ -104,16 +104,29 @@ def advice(enough_s: float) -> str:
     return f"use --window {seconds}s or more, or plan into another folder with smaller chunks"
 
 
-def too_short(
-    ledger: Ledger, budget_s: float | None, why: str, enough_s: float
-) -> WindowTooShortError | None:
-    """Give the error in which a window without progress ends, if it is one too many."""
-    row = fruitless(ledger, budget_s)
-    if row.windows + 1 < IN_A_ROW:
-        return None
-    needed_s = max(enough_s, row.enough_s or 0.0)
-    return WindowTooShortError(
-        f"{row.windows + 1} windows in a row closed without a single new chunk",
+def raise_if_too_short(before: Row, why: str, enough_s: float) -> None:
+    """Count a window that closes without progress for want of time; an error if it is one too many.
+
+    Parameters
+    ----------
+    before : Row
+        The windows that the ledger knows; those of the same command that this machine saw, which
+        perhaps never came as far as the ledger, count as well.
+    why : str
+    enough_s : float
+        How long this one should have been.
+
+    Raises
+    ------
+    WindowTooShortError
+    """
+    windows = 1 + max(before.windows, ATTEMPTS.before)
+    if windows < IN_A_ROW:
+        ATTEMPTS.fell_short()
+        return
+    needed_s = max(enough_s, before.enough_s or 0.0)
+    raise WindowTooShortError(
+        f"{windows} windows in a row closed without a single new chunk",
         why=why,
         do=advice(needed_s),
         enough_s=needed_s,

@@ -28,6 +28,7 @@ from ptyrun.engine.window import Window
 from ptyrun.engine.work import Event, Listener, NotOpenedError, OpenWork, Outcome
 from ptyrun.errors import ExitCode, StorageError
 from ptyrun.host.advice import advise
+from ptyrun.host.attempts import ATTEMPTS
 from ptyrun.host.signals import Interrupts
 
 WAIT_S = 0.2
@@ -248,10 +249,11 @@ class _Session:
         enough_s = outcome.enough_s
         if enough_s is not None:
             why = stop.reason if stop is not None else outcome.reason
-            budget_s = self._bench.window.budget_s
-            if error := patience.too_short(self._ledger, budget_s, why, enough_s):
-                raise error
+            row = patience.fruitless(self._ledger, self._bench.window.budget_s)
+            patience.raise_if_too_short(row, why, enough_s)
             advise(enough_s)
+        elif outcome.stop is ExitCode.INCOMPLETE:
+            ATTEMPTS.withdraw()
         self._bench.opened.close(int(outcome.stop), outcome.reason, enough_s)
         self._bench.tell("closing", None, None, outcome.reason)
         return outcome

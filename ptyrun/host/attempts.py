@@ -4,8 +4,8 @@ A window that ends at its deadline while it still imports leaves no word in the 
 even be there yet. So each window of a command leaves a small file on this machine, deleted by the
 first progress, and by every end but that of a window. Two such files, and a third window in vain
 ends with an error instead of one more "run the same command again", which a loop would obey for
-ever. A hint: nothing is counted where the folder cannot be used, and a kill before the deadline is
-none of it.
+ever; a window that reaches the run ends so in good order as well. A hint: nothing is counted where
+the folder cannot be used, and a kill before the deadline is none of it.
 """
 
 from __future__ import annotations
@@ -29,9 +29,17 @@ _KEPT = 16
 
 
 class Attempts:
-    """The windows of one command, as this machine saw them."""
+    """The windows of one command, as this machine saw them.
+
+    Attributes
+    ----------
+    before : int
+        How many came to nothing just before this one, and were at least as long.
+    """
 
     def __init__(self) -> None:
+        self.before = 0
+        self._window_s = 0.0
         self._folder: Path | None = None
         self._own: Path | None = None
         self._has_progressed = False
@@ -52,17 +60,18 @@ class Attempts:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             row = [each for each in _before(folder) if each >= window_s]
             own = folder / f"{os.getpid()}-{boot_clock_s():.2f}"
-            own.write_text(f"{DEADLINE.at_s} {window_s}", encoding="ascii")
+            _note(own, DEADLINE.at_s, window_s)
         except (OSError, ValueError):
             return None
         self._folder, self._own = folder, own
-        if len(row) + 1 < IN_A_ROW:
+        self.before, self._window_s = len(row), window_s
+        if self.before + 1 < IN_A_ROW:
             return None
         DEADLINE.end_with(ExitCode.FAILED)
         enough_s = MORE * max(row)
         advise(enough_s)
         return (
-            f"the last {len(row)} windows of this command came to nothing: if this one of "
+            f"the last {self.before} windows of this command came to nothing: if this one of "
             f"{window_s:g} s does too, it ends with exit code {int(ExitCode.FAILED)}; "
             f"use --window {enough_s:.0f}s or more"
         )
@@ -73,6 +82,7 @@ class Attempts:
             advise_nothing()
             self._has_progressed = True
         DEADLINE.end_with(ExitCode.INCOMPLETE)
+        self.before = 0
         if self._folder is None:
             return
         with suppress(OSError):
@@ -80,6 +90,12 @@ class Attempts:
                 path.unlink(missing_ok=True)
             self._folder.rmdir()
         self._folder = self._own = None
+
+    def fell_short(self) -> None:
+        """Let this window count at once: it ends in good order, for want of time."""
+        if self._own is not None:
+            with suppress(OSError):
+                _note(self._own, boot_clock_s(), self._window_s)
 
     def withdraw(self) -> None:
         """Do not count this window: it does not end for want of time."""
@@ -99,8 +115,12 @@ def _name(words: Sequence[str]) -> str:
     return hashlib.sha256(os.fsencode(text)).hexdigest()[:32]
 
 
+def _note(own: Path, deadline_s: float, window_s: float) -> None:
+    own.write_text(f"{deadline_s} {window_s}", encoding="ascii")
+
+
 def _before(folder: Path) -> list[float]:
-    """Lengths of the windows that reached their deadline; others were killed, or still run."""
+    """Lengths of the windows that reached their end; others were killed, or still run."""
     found = []
     paths = sorted(folder.iterdir())
     for old in paths[:-_KEPT]:

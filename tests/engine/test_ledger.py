@@ -12,13 +12,20 @@ from hypothesis import strategies as st
 
 from ptyrun.engine.ledger import Ledger, read_records, supersede
 from ptyrun.engine.manifest import Manifest
-from ptyrun.engine.patience import fruitless
+from ptyrun.engine.patience import Row, fruitless, raise_if_too_short
 from ptyrun.engine.processes import Process
 from ptyrun.engine.progress import Progress
 from ptyrun.engine.records import Closed, Committed, Failed, Forgotten, Opened, Record, Started
 from ptyrun.engine.records import encode as encoded
 from ptyrun.engine.session import SessionLedger
-from ptyrun.errors import DamageError, ExitCode, IdentityError, SchemaError
+from ptyrun.errors import (
+    DamageError,
+    ExitCode,
+    IdentityError,
+    SchemaError,
+    WindowTooShortError,
+)
+from ptyrun.host.attempts import ATTEMPTS
 from ptyrun.paths import RunPaths
 from tests.engine.toys import toy_manifest
 
@@ -250,6 +257,18 @@ def test_a_crew_without_progress_counts_as_one_window_once_it_is_over(paths: Run
     assert fruitless(Ledger.open(paths, MANIFEST)).windows == 1
     session(paths, [commit(1)], crew="third")
     assert fruitless(Ledger.open(paths, MANIFEST)).windows == 0
+
+
+def test_windows_that_never_reached_the_run_count_with_the_one_that_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for before in range(2):
+        monkeypatch.setattr(ATTEMPTS, "before", before)
+        raise_if_too_short(Row(), "no time", 20.0)
+    monkeypatch.setattr(ATTEMPTS, "before", 2)
+    with pytest.raises(WindowTooShortError, match="3 windows in a row") as refused:
+        raise_if_too_short(Row(1, "no time", 30.0), "no time", 20.0)
+    assert refused.value.enough_s == 30.0
 
 
 def test_sessions_are_ordered_without_a_clock(paths: RunPaths) -> None:

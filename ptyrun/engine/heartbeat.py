@@ -34,10 +34,7 @@ _MAX_BYTES = 4096
 class Holder:
     """The process that holds a lock, and since when."""
 
-    host: str
-    boot_id: str
-    pid: int
-    process_started_s: float
+    process: Process
     pid_namespace: str
     since: str
     since_boot_s: float
@@ -46,12 +43,8 @@ class Holder:
     @classmethod
     def current(cls) -> Self:
         """Name the process that asks."""
-        process = Process.current()
         return cls(
-            host=process.host,
-            boot_id=process.boot_id,
-            pid=process.pid,
-            process_started_s=process.started_s,
+            process=Process.current(),
             pid_namespace=pid_namespace(),
             since=datetime.now(UTC).isoformat(timespec="seconds"),
             since_boot_s=round(boot_clock_s(), 3),
@@ -64,20 +57,16 @@ class Holder:
         try:
             document = json.loads(data)
             document.pop("beat", None)
-            holder = cls(**document)
-            found = (holder.pid, holder.process_started_s, holder.since_boot_s)
+            process = Process(**document.pop("process"))
+            holder = cls(process, **document)
+            found = (process.pid, process.started_s, holder.since_boot_s)
             return holder if all(isinstance(each, int | float) for each in found) else None
-        except (ValueError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError):
             return None
 
     def to_bytes(self, beat: int = 0) -> bytes:
         """One JSON document, of the same length for every *beat*."""
         return json.dumps({**asdict(self), "beat": f"{beat:012d}"}).encode() + b"\n"
-
-    @property
-    def process(self) -> Process:
-        """The process's name."""
-        return Process(self.host, self.boot_id, self.pid, self.process_started_s)
 
     @property
     def is_visible(self) -> bool:
@@ -100,7 +89,8 @@ class Holder:
         age = f"since {self.since}"
         if self.process.is_here():
             age = f"for {format_duration(max(0.0, boot_clock_s() - self.since_boot_s))}"
-        return f"PID {self.pid} on {self.host}, {age}{', stopped' if self.is_stopped else ''}"
+        stopped = ", stopped" if self.is_stopped else ""
+        return f"PID {self.process.pid} on {self.process.host}, {age}{stopped}"
 
 
 class Sight(Enum):

@@ -259,10 +259,11 @@ def _held_by(lock: Lock) -> str:
 
 def _way_out(lock: Lock, holder: Holder | None) -> str:
     if holder is not None and holder.is_stopped:
-        return f"let it go on (`kill -CONT {holder.pid}`) or end it (`kill -9 {holder.pid}`)"
+        pid = holder.process.pid
+        return f"let it go on (`kill -CONT {pid}`) or end it (`kill -9 {pid}`)"
     wait = "wait for its end, then call this again"
     if holder is not None and holder.is_visible:
-        return f"{wait}, or end it (`kill {holder.pid}`)"
+        return f"{wait}, or end it (`kill {holder.process.pid}`)"
     return f"{wait}; if it no longer runs, delete {lock.path}* and call this again"
 
 

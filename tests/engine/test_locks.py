@@ -83,7 +83,7 @@ def test_one_at_a_time_and_the_next_when_the_holder_was_killed(tmp_path: Path, k
     assert is_held(path)
     holder = mine.holder()
     assert holder is not None
-    assert f"PID {child.pid} on {holder.host}, for" in str(holder)
+    assert f"PID {child.pid} on {holder.process.host}, for" in str(holder)
     end(child)
     assert not is_held(path)
     assert mine.acquire(wait_s=0)
@@ -146,7 +146,8 @@ def test_a_stopped_holder_is_named_as_that_and_not_waited_for_without_end(
 def elsewhere(path: Path, **changes: Any) -> Path:
     """What a holder on another host leaves."""
     document = json.loads(Holder.current().to_bytes())
-    path.write_text(json.dumps({**document, "host": "elsewhere", "boot_id": "x", **changes}))
+    document["process"] |= {"host": "elsewhere", "boot_id": "x"}
+    path.write_text(json.dumps({**document, **changes}))
     return path
 
 

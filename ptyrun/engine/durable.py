@@ -144,14 +144,9 @@ def _is_something_else(folder: Path) -> bool:
     return not folder.is_dir() if stat.S_ISLNK(mode) else not stat.S_ISDIR(mode)
 
 
-def partial_of(path: Path) -> Path:
-    """Name a file or folder beside *path* that this process alone writes; see `partials`."""
-    return partials.name(path)
-
-
 def write_partial(path: Path, *parts: bytes | memoryview) -> Path:
     """Write *parts* in a row beside *path*, on disk for good, under a name that nobody reads."""
-    partial = partial_of(path)
+    partial = partials.name(path)
     with storage_errors(path):
         handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
         try:
@@ -202,7 +197,7 @@ def sync_file(path: Path) -> None:
 
 def write_hint(path: Path, data: bytes) -> None:
     """Put *data* at *path*, all or nothing, but not for good: for what may be lost."""
-    partial = partial_of(path)
+    partial = partials.name(path)
     with storage_errors(path):
         try:
             partial.write_bytes(data)

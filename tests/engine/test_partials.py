@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ptyrun.engine import durable, partials
+from ptyrun.engine import partials
 from ptyrun.engine.sweep import sweep
 from ptyrun.paths import RunPaths
 from tests.engine.children import spawn
@@ -18,7 +18,7 @@ DAY_S = 86400.0
 
 
 def leave_partial(folder: Path, name: str) -> None:
-    durable.partial_of(folder / name).touch()
+    partials.name(folder / name).touch()
 
 
 def left_by_a_dead_process(folder: Path, name: str) -> None:
@@ -32,7 +32,7 @@ def names(folder: Path) -> list[str]:
 
 @pytest.mark.parametrize("age_s", [-1e9, 0, 1e9])
 def test_a_living_writers_file_is_never_swept(tmp_path: Path, age_s: float) -> None:
-    mine = durable.partial_of(tmp_path / "c.0.0.0")
+    mine = partials.name(tmp_path / "c.0.0.0")
     mine.touch()
     assert partials.is_alive(mine.name)
     assert partials.sweep(tmp_path, time.time() + age_s) == 0
@@ -56,7 +56,7 @@ def test_strangers_are_believed_for_a_day_by_the_file_systems_clock(tmp_path: Pa
 
 
 def test_a_reused_pid_is_another_process(tmp_path: Path) -> None:
-    mine = durable.partial_of(tmp_path / "x")
+    mine = partials.name(tmp_path / "x")
     head, pid, rest = mine.name.split("-", 2)
     start, tail = rest.split(".", 1)
     assert partials.is_alive(f"{head}-{pid}-{int(start) - 500}.{tail}") is False

@@ -9,10 +9,10 @@ them a chunk that kills is found later, or one more window counts as too short.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from enum import Enum
-from pathlib import Path
 
 from ptyrun.engine.processes import Process
 from ptyrun.engine.records import Opened
@@ -59,17 +59,9 @@ def marked(paths: RunPaths, session: str) -> Iterator[None]:
 
 def ending_of(paths: RunPaths, session: str, opened: Opened) -> Ending:
     """Tell what ended a session of which no process is left, and no last line."""
-    if _is_there(paths.claims / f"{session}{ASKED_TO_END}"):
+    if os.path.lexists(paths.claims / f"{session}{ASKED_TO_END}"):
         return Ending.ASKED
-    if opened.deadline_s is None or _is_there(paths.claims / f"{session}{UNCUT}"):
+    if opened.deadline_s is None or os.path.lexists(paths.claims / f"{session}{UNCUT}"):
         return Ending.KILLED
     too_early = Process.of(opened).is_here() and boot_clock_s() < opened.deadline_s
     return Ending.KILLED if too_early else Ending.CUT
-
-
-def _is_there(path: Path) -> bool:
-    try:
-        path.lstat()
-    except OSError:
-        return False
-    return True

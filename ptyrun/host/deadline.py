@@ -120,9 +120,14 @@ class Deadline:
                 before.delete()
 
     def set_mark(self, path: str | os.PathLike[str]) -> None:
-        """Delete *path* when the deadline comes; a file that is there then tells of a kill."""
+        """Delete *path* when the deadline comes; a file that is there then tells of a kill.
+
+        The one before, of a session that is over, is forgotten.
+        """
         if self.at_s is None:
             return
+        if self._mark is not None:  # its timer would read a buffer that is gone
+            self._mark.delete()
         try:
             self._mark_path = ctypes.create_string_buffer(os.fsencode(path))
             self._mark = _Timer("unlink", ctypes.addressof(self._mark_path))

@@ -67,6 +67,15 @@ def test_the_mark_tells_an_end_at_the_deadline_from_a_kill(
     assert mark.exists() == is_left
 
 
+def test_of_two_sessions_in_one_window_the_last_ones_mark_counts(tmp_path: Path) -> None:
+    marks = [tmp_path / "first", tmp_path / "second"]
+    for mark in marks:
+        mark.touch()
+    set_both = "".join(f"DEADLINE.set_mark({str(mark)!r})\n" for mark in marks)
+    age_and_code(f"{ARMED}{set_both}{BUSY_IN_C}", "0.3")
+    assert [mark.exists() for mark in marks] == [True, False]
+
+
 def test_a_library_does_not_end_the_process_that_uses_it() -> None:
     program = (
         "from ptyrun.engine.window import Window\n"

@@ -12,9 +12,7 @@ import json
 import logging
 import os
 import shutil
-import stat
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
@@ -28,6 +26,7 @@ from ptyrun.engine.locks import Lock
 from ptyrun.engine.processes import Process
 from ptyrun.engine.work import NotOpenedError
 from ptyrun.errors import BusyError, StorageError
+from ptyrun.host.runtime import make_own, user_folder
 from ptyrun.progress import SILENT, Watcher
 
 log = logging.getLogger(__name__)
@@ -194,23 +193,17 @@ def _named(entry: str, gpus: tuple[Gpu, ...]) -> str | None:
 
 
 def lock_folder() -> Path:
-    """Find or make the folder of this user's locks: a file system of this machine, mode 0700.
+    """Find or make the folder of this user's locks.
 
     Raises
     ------
     StorageError
         If somebody else owns what lies there, or may write into it.
     """
-    runtime = os.environ.get("XDG_RUNTIME_DIR")
-    if runtime and os.access(runtime, os.W_OK):
-        folder = Path(runtime) / "ptyrun"
-    else:
-        folder = Path(tempfile.gettempdir()) / f"ptyrun-{os.getuid()}"
+    folder = user_folder()
     with durable.storage_errors(folder):
-        with suppress(FileExistsError):
-            folder.mkdir(mode=0o700)
-        found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o022:
+        is_own = make_own(folder)
+    if not is_own:
         raise StorageError(
             f"{folder} is not this user's own folder",
             why="device locks in a folder that others can write to could be forged",

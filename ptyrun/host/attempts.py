@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import stat
-import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -22,6 +20,7 @@ from ptyrun.errors import ExitCode
 from ptyrun.host.advice import advise, advise_nothing
 from ptyrun.host.clock import boot_clock_s
 from ptyrun.host.deadline import DEADLINE
+from ptyrun.host.runtime import make_own, user_folder
 
 IN_A_ROW = 3
 MORE = 2  # by so much the next window should be longer, where nothing else is known
@@ -56,7 +55,9 @@ class Attempts:
         if DEADLINE.at_s is None:
             return None
         try:
-            folder = _runtime_folder() / "windows" / _name(words)
+            if not make_own(runtime := user_folder()):
+                return None
+            folder = runtime / "windows" / _name(words)
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             row = [each for each in _before(folder) if each >= window_s]
             own = folder / f"{os.getpid()}-{boot_clock_s():.2f}"
@@ -131,18 +132,3 @@ def _before(folder: Path) -> list[float]:
             if deadline_s <= boot_clock_s():
                 found.append(window_s)
     return found
-
-
-def _runtime_folder() -> Path:
-    """A folder of this user alone; OSError if there is none."""
-    runtime = os.environ.get("XDG_RUNTIME_DIR")
-    if runtime and os.access(runtime, os.W_OK):
-        folder = Path(runtime) / "ptyrun"
-    else:
-        folder = Path(tempfile.gettempdir()) / f"ptyrun-{os.getuid()}"
-    with suppress(FileExistsError):
-        folder.mkdir(mode=0o700)
-    found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o022:
-        raise PermissionError(folder)
-    return folder

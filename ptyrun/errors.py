@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 from enum import IntEnum
 from typing import Self
 
@@ -188,5 +187,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
     >>> nearest("bacth", ("batch", "chunk"))
     "; did you mean 'batch'?"
     """
+    from difflib import get_close_matches  # at the start of each process, and rarely needed
+
     found = get_close_matches(word, list(known), n=1)
     return f"; did you mean {found[0]!r}?" if found else ""

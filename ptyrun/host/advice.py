@@ -12,7 +12,6 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 ASKED_FOR = "PTYRUN_ADVICE"
 _LONGEST_S = 10**7
@@ -55,5 +54,7 @@ class Advice:
 @contextmanager
 def asked_for() -> Iterator[Advice]:
     """Make a place for the advice of the windows of one loop."""
+    from tempfile import TemporaryDirectory  # only a loop needs it
+
     with TemporaryDirectory(prefix="ptyrun-") as folder:
         yield Advice(Path(folder) / "window_s")

@@ -18,6 +18,7 @@ from ptyrun.cli import exit_codes
 from ptyrun.cli.saying import say
 from ptyrun.errors import ExitCode, PtyrunError, WindowTooShortError
 from ptyrun.host.advice import advise
+from ptyrun.host.signals import end_by
 
 TRACEBACK = "PTYRUN_TRACEBACK"
 
@@ -85,8 +86,7 @@ class LazyGroup(click.Group):
             ctx.exit(int(ExitCode.FAILED))
         except KeyboardInterrupt:
             # Of a command that has nothing to go on with: it ends by the signal, as any program.
-            signal.signal(signal.SIGINT, signal.SIG_DFL)
-            os.kill(os.getpid(), signal.SIGINT)
+            end_by(signal.SIGINT)
             raise
 
 

@@ -16,8 +16,8 @@ import os
 import sys
 
 from ptyrun.host.clock import boot_clock_s, started_s
+from ptyrun.host.first_moment import INCOMPLETE
 
-INCOMPLETE = 75  # as errors.ExitCode, which costs an import
 GRACE_S = 1.2  # from the window's end: an end in good order comes before
 # Members of a crew leave before the process that waits for them.
 MEMBER_GRACE_S = 0.8

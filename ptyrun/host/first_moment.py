@@ -13,6 +13,8 @@ import sys
 INCOMPLETE = 75  # as errors.ExitCode, which costs an import
 # Which commands go on where they stopped, when they are given again.
 RESUMABLE = frozenset({"compare", "plan", "run", "finalize", "report"})
+# Signals that close a window, as far as the system has them.
+CLOSING_NAMES = ("SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2", "SIGHUP", "SIGXCPU")
 COMMAND = ("ptyrun", "ptyrun/__main__.py")
 
 
@@ -23,7 +25,7 @@ def leave_on_signals() -> None:
     """
     if not (RESUMABLE.intersection(sys.argv[1:2]) and sys.argv[0].endswith(COMMAND)):
         return
-    for name in ("SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2", "SIGHUP", "SIGXCPU"):
+    for name in CLOSING_NAMES:
         number = getattr(_signal, name, None)
         if number is not None and _signal.getsignal(number) != _signal.SIG_IGN:
             _signal.signal(number, _leave)

@@ -17,6 +17,7 @@ from contextlib import suppress
 
 from ptyrun.errors import ExitCode, Leaving
 from ptyrun.host.deadline import DEADLINE
+from ptyrun.host.first_moment import CLOSING_NAMES
 
 TYPE_CHECKING = False  # typing's own costs an import, and this is where a process begins
 if TYPE_CHECKING:
@@ -29,9 +30,7 @@ RECEIVED = "received "
 PATIENCE_S = 1.0  # for an end in good order where no session is at work
 CLOSING_S = 8.0  # for that of a session: a model that is being loaded cannot be interrupted
 CLOSING = tuple(
-    number
-    for name in ("SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2", "SIGHUP", "SIGXCPU")
-    if (number := getattr(signal, name, None)) is not None
+    number for name in CLOSING_NAMES if (number := getattr(signal, name, None)) is not None
 )
 
 

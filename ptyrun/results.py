@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from ptyrun.errors import SchemaError
-from ptyrun.host.regular import read_text
-from ptyrun.host.typed_json import build, parse_object
+from ptyrun.errors import ForeignFileError, SchemaError
+from ptyrun.host.regular import read_regular, read_text
+from ptyrun.host.typed_json import build, parse, parse_object
 from ptyrun.texts import is_plain
 
 MAX_BYTES = 2**26  # results have some KiB
@@ -151,6 +151,15 @@ class Results:
     def load(cls, path: Path) -> Self:
         """Read a file that :meth:`to_json` wrote; raises as `from_json` and `read_regular`."""
         return cls.from_json(read_text(path, MAX_BYTES))
+
+
+def are_of(path: Path, manifest_digest: str) -> bool:
+    """Whether results lie there that quote this manifest, as far as one look at them tells."""
+    try:
+        document = parse(read_regular(path, MAX_BYTES))
+    except (OSError, ValueError, ForeignFileError):
+        return False
+    return isinstance(document, dict) and document.get("manifest_digest") == manifest_digest
 
 
 def _summary(arm: ArmResult, region: str) -> Iterator[str]:

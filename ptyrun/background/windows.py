@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,9 +19,9 @@ from ptyrun.errors import ExitCode, NoProgressError
 from ptyrun.host.advice import Advice, asked_for
 from ptyrun.paths import RunPaths
 from ptyrun.progress import Watcher
+from ptyrun.results import are_of
 
 MAX_IN_VAIN = 8  # windows in a row that died, or came to nothing
-COSTS = "costs.json"  # what steps took changes with each attempt, in vain or not
 
 
 @dataclass(frozen=True)
@@ -220,14 +219,7 @@ def is_computed(paths: RunPaths, arms: Sequence[str] | None = None) -> bool:
 
 def has_results(paths: RunPaths) -> bool:
     """Whether every chunk is committed and the results belong to the plan."""
-    if not is_computed(paths):
-        return False
-    try:
-        document = json.loads(paths.results.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    digest = Manifest.load(paths.manifest).digest
-    return isinstance(document, dict) and document.get("manifest_digest") == digest
+    return is_computed(paths) and are_of(paths.results, Manifest.load(paths.manifest).digest)
 
 
 def _progress(paths: RunPaths) -> Progress:
@@ -235,10 +227,13 @@ def _progress(paths: RunPaths) -> Progress:
 
 
 def _kept(paths: RunPaths) -> frozenset[tuple[str, int]]:
-    """Names and sizes of what long steps found and later windows need not find again."""
+    """Names and sizes of what long steps found and later windows need not find again.
+
+    What steps took is not among it: that changes with each attempt, in vain or not.
+    """
     found = set()
     for path in paths.cache.rglob("*") if paths.cache.is_dir() else ():
         with suppress(OSError):
-            if path.is_file() and path.suffix != PARTIAL and path.name != COSTS:
+            if path.is_file() and path.suffix != PARTIAL and path != paths.costs:
                 found.add((path.relative_to(paths.cache).as_posix(), path.stat().st_size))
     return frozenset(found)

@@ -15,11 +15,9 @@ from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.processes import Process
 from ptyrun.engine.progress import ArmProgress
 from ptyrun.engine.records import Failed
-from ptyrun.errors import ExitCode, ForeignFileError
-from ptyrun.host.regular import read_regular
-from ptyrun.host.typed_json import parse
+from ptyrun.errors import ExitCode
 from ptyrun.paths import RunPaths
-from ptyrun.results import MAX_BYTES as MAX_RESULTS_BYTES
+from ptyrun.results import are_of
 from ptyrun.stages import blockers
 
 
@@ -106,7 +104,7 @@ def status(run_dir: Path) -> Status:
     manifest = Manifest.load(paths.manifest)
     ledger = Ledger.open(paths, manifest)
     arms = {name: _arm(arm, ledger) for name, arm in ledger.progress.arms.items()}
-    finalized = _is_finalized(paths, manifest)
+    finalized = are_of(paths.results, manifest.digest)
     state = _state(paths, ledger, arms, finalized)
     blocker = None if state is RunState.COMPLETE else blockers.standing(paths, ledger)
     latest = _latest_window(ledger)
@@ -251,11 +249,3 @@ def _why_unknown(
 
 def _is_reported(paths: RunPaths) -> bool:
     return (paths.report / checksums.NAME).is_file()  # written last
-
-
-def _is_finalized(paths: RunPaths, manifest: Manifest) -> bool:
-    try:
-        document = parse(read_regular(paths.results, MAX_RESULTS_BYTES))
-    except (OSError, ValueError, ForeignFileError):
-        return False
-    return isinstance(document, dict) and document.get("manifest_digest") == manifest.digest

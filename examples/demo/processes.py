@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import ctypes
 import fcntl
 import os
 import signal
 import subprocess
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-_PR_SET_PDEATHSIG = 1
+from ptyrun.background.children import born_of
+
 _running: list[subprocess.Popen[str]] = []
 
 
@@ -34,7 +33,7 @@ def program(
         stderr=stderr,
         text=True,
         errors="replace",
-        preexec_fn=_born_of(os.getpid()),
+        preexec_fn=born_of(os.getpid()),
     )
     _running.append(process)
     try:
@@ -52,18 +51,6 @@ def end_all() -> None:
     """End whatever is running, in whichever thread."""
     for process in [*_running]:
         process.terminate()
-
-
-def _born_of(parent_pid: int) -> Callable[[], None]:
-    libc = ctypes.CDLL(None) if sys.platform == "linux" else None
-
-    def prepare() -> None:
-        if libc is not None:
-            libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent_pid:
-            os._exit(1)  # the demo was killed before this could be noticed
-
-    return prepare
 
 
 def end_in_good_order(number: int, _frame: object) -> None:

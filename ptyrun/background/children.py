@@ -18,7 +18,6 @@ from typing import Any, Self
 
 from ptyrun.host.signals import ASKED, CLOSING
 
-HANDED_ON = tuple(signal.Signals(number) for number in CLOSING)
 AS_THEY_ARE = (signal.SIGINT, signal.SIGUSR1)  # the others as SIGTERM
 _PR_SET_PDEATHSIG = 1
 
@@ -47,7 +46,7 @@ class Parent:
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Self:
-        for number in HANDED_ON:
+        for number in CLOSING:
             self._listen(number, self._hand_on)
         self._listen(signal.SIGTSTP, self._pause)
         return self
@@ -88,7 +87,7 @@ class Parent:
         stderr: int | None = None,
     ) -> subprocess.Popen[bytes] | None:
         """Begin a command, in *environment* and with its output there; None after a signal."""
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, HANDED_ON)
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, CLOSING)
         try:
             if self.caught:
                 return None
@@ -144,8 +143,8 @@ def _to_group(child: subprocess.Popen[bytes], number: int) -> None:
         os.killpg(child.pid, number)
 
 
-def born_of(parent_pid: int, mask: set[signal.Signals | int]) -> Callable[[], None]:
-    """Make what a child does first: see that it dies with its parent, and hear *mask*'s signals."""
+def born_of(parent_pid: int, mask: set[signal.Signals | int] | None = None) -> Callable[[], None]:
+    """Make what a child does first: see that it dies with its parent, and block *mask* alone."""
     libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
     def prepare() -> None:
@@ -153,6 +152,7 @@ def born_of(parent_pid: int, mask: set[signal.Signals | int]) -> Callable[[], No
             libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent_pid:
             os._exit(1)  # the parent died before it could be noticed
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        if mask is not None:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
     return prepare

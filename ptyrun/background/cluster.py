@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import subprocess
 import tempfile
 import time
@@ -226,7 +225,6 @@ def compute_here(words: list[str]) -> Ended:
     worker = get_worker()
     task = worker.get_current_task()
     environment = {**os.environ, "OMP_NUM_THREADS": str(worker.state.nthreads)}
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, [])
     with tempfile.TemporaryFile() as said:
         child = subprocess.Popen(
             ptyrun_words(*words),
@@ -234,7 +232,7 @@ def compute_here(words: list[str]) -> Ended:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=said,
-            preexec_fn=born_of(os.getpid(), mask),
+            preexec_fn=born_of(os.getpid()),
         )
         asked = False
         while child.poll() is None:

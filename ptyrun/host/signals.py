@@ -29,7 +29,7 @@ INTERRUPTED = "interrupted"
 RECEIVED = "received "
 PATIENCE_S = 1.0  # for an end in good order where no session is at work
 CLOSING_S = 8.0  # for that of a session: a model that is being loaded cannot be interrupted
-CLOSING = tuple(
+CLOSING: tuple[signal.Signals, ...] = tuple(
     number for name in CLOSING_NAMES if (number := getattr(signal, name, None)) is not None
 )
 

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from enum import IntEnum
 from typing import Self
 
+from ptyrun.texts import printable
+
 
 class ExitCode(IntEnum):
     """What a ptyrun process tells its caller; documents and help take the table from here."""
@@ -25,18 +27,6 @@ class ExitCode(IntEnum):
     BLOCKED = 3, "a content check failed: see `blocked/`; or `verify` found damage"
     # EX_TEMPFAIL of sysexits.h.
     INCOMPLETE = 75, "the window closed, a signal came or chunks are missing: run it again"
-
-
-def printable(text: str) -> str:
-    """Give *text* with what no terminal should be sent spelt out; lines stay apart."""
-    return "".join(c if c.isprintable() or c == "\n" else _escaped(c) for c in text)
-
-
-def _escaped(character: str) -> str:
-    code = ord(character)
-    if 0xDC80 <= code <= 0xDCFF:  # a byte of a file's name that is not UTF-8
-        return f"\\x{code - 0xDC00:02x}"
-    return character.encode("unicode_escape").decode()
 
 
 class Leaving(SystemExit):

@@ -31,6 +31,17 @@ def shown(text: str) -> str:
     )
 
 
+def printable(text: str) -> str:
+    """Give *text* for a message, where only ends of lines stay: names of files are in it."""
+    return "".join(c if c.isprintable() or c == "\n" else _byte(c) or _escaped(c) for c in text)
+
+
+def _byte(character: str) -> str:
+    """Spell a byte of a file's name that is not UTF-8; empty if it is no such byte."""
+    code = ord(character)
+    return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else ""
+
+
 def _escaped(character: str) -> str:
     return character.encode("unicode_escape", "backslashreplace").decode()
 

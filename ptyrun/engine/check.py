@@ -33,9 +33,10 @@ from ptyrun.engine.store import (
     patches_path,
     read_metadata,
 )
-from ptyrun.errors import DamageError, ForeignFileError, GoneError, PtyrunError, printable
+from ptyrun.errors import DamageError, ForeignFileError, GoneError, PtyrunError
 from ptyrun.host.regular import open_regular
 from ptyrun.paths import RunPaths
+from ptyrun.texts import printable
 
 SAMPLE_CHUNKS = 64
 

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Self
 
 from ptyrun.engine import partials
-from ptyrun.errors import GoneError, StorageError, printable
+from ptyrun.errors import GoneError, StorageError
+from ptyrun.texts import printable
 
 PARTIAL = partials.PARTIAL
 

@@ -7,9 +7,9 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from ptyrun.engine import checksums, durable
-from ptyrun.errors import printable
 from ptyrun.paths import RunPaths
 from ptyrun.stages import artifacts
+from ptyrun.texts import printable
 
 _SHOWN = 5
 _PASSING = f"*{durable.PARTIAL}"

@@ -41,14 +41,16 @@ def command(
             else f"{arm.label}: finished reconstruction"
         )
     click.echo(f"manifest {manifest.digest}")
-    if dry_run:
-        return
-    if reuse:
+    if reuse and not dry_run:
         from ptyrun.stages.reuse import reuse as take_over
 
         take_over(config.output_dir, reuse, watcher=screen)
     from ptyrun.cli.status import work_left
-    from ptyrun.stages.status import status
+    from ptyrun.stages import status
 
-    for line in work_left(status(config.output_dir)):
+    if dry_run:
+        found = status.foreseen(config.output_dir, manifest, new=new)
+    else:
+        found = status.status(config.output_dir)
+    for line in work_left(found):
         click.echo(line)

@@ -15,7 +15,7 @@ from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.processes import Process
 from ptyrun.engine.progress import ArmProgress
 from ptyrun.engine.records import Failed
-from ptyrun.errors import ExitCode
+from ptyrun.errors import DamageError, ExitCode, UsageError
 from ptyrun.paths import RunPaths
 from ptyrun.results import are_of
 from ptyrun.stages import blockers
@@ -101,8 +101,38 @@ def status(run_dir: Path) -> Status:
         If the ledger cannot be trusted.
     """
     paths = RunPaths(run_dir)
-    manifest = Manifest.load(paths.manifest)
-    ledger = Ledger.open(paths, manifest)
+    return _status(paths, Ledger.open(paths, Manifest.load(paths.manifest)))
+
+
+def foreseen(run_dir: Path, manifest: Manifest, *, new: bool) -> Status:
+    """Say how far *run_dir* would be with this plan: where a run has it already, or not begun.
+
+    Parameters
+    ----------
+    new : bool
+        Whether a run that is there would be set aside.
+
+    Raises
+    ------
+    DamageError
+        If the ledger of the run that is there cannot be trusted.
+    """
+    paths = RunPaths(run_dir)
+    ledger = Ledger(paths, manifest)
+    if not new and _is_plan_of(paths, manifest):
+        ledger = Ledger.open(paths, manifest)
+    return _status(paths, ledger)
+
+
+def _is_plan_of(paths: RunPaths, manifest: Manifest) -> bool:
+    try:
+        return Manifest.load(paths.manifest).digest == manifest.digest
+    except (UsageError, DamageError):
+        return False
+
+
+def _status(paths: RunPaths, ledger: Ledger) -> Status:
+    manifest = ledger.manifest
     arms = {name: _arm(arm, ledger) for name, arm in ledger.progress.arms.items()}
     finalized = are_of(paths.results, manifest.digest)
     state = _state(paths, ledger, arms, finalized)

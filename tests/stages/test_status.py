@@ -193,6 +193,8 @@ def test_plan_says_what_is_left_to_compute_or_why_that_is_not_known(
     run.run(half_run, replace(TRUSTED, arms=("baseline",), max_chunks=1, window_s=3600.0))
     said = ptyrun(*words).stdout.splitlines()
     assert re.fullmatch(r"left to compute: about .* m?s, 1 window like the latest", said[-1])
+    assert ptyrun(*words, "--dry-run").stdout.splitlines() == said
+    assert "was computed yet" in ptyrun(*words, "--dry-run", "--new").stdout
     run.run(half_run, TRUSTED)
     assert ptyrun(*words).stdout.splitlines()[-1].startswith("manifest ")
 

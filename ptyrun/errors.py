@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import IntEnum
-from typing import Self
 
 from ptyrun.texts import printable
+
+TYPE_CHECKING = False  # typing's own costs an import, and this is where a process begins
+if TYPE_CHECKING:
+    from typing import Self
 
 
 class ExitCode(IntEnum):

@@ -6,6 +6,7 @@ generation above every one that was forgotten. Built without NumPy, so that ``st
 
 from __future__ import annotations
 
+import hashlib
 import math
 from array import array
 from collections import deque
@@ -180,6 +181,11 @@ class ArmProgress:
         """Is this a length that a commit named?"""
         rivals = self.rivals.get(chunk, ())
         return length == self.lengths[chunk] or any(length == each for each, _ in rivals)
+
+    @property
+    def stored_sha256(self) -> str:
+        """Digest lengths and CRCs of all chunks: the stored bytes, as far as the ledger knows."""
+        return hashlib.sha256(self.lengths.tobytes() + self.crcs.tobytes()).hexdigest()
 
     @property
     def chunks_committed(self) -> int:

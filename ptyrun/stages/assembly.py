@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import shlex
 from collections.abc import Callable, Iterator
@@ -89,15 +88,13 @@ class Assembler:
 
     def key(self, plan: ArmPlan) -> str:
         """Digest everything that an arm's object depends on, the committed bytes included."""
-        done = self.progress.arms[plan.name]
-        stored = hashlib.sha256(done.lengths.tobytes() + done.crcs.tobytes()).hexdigest()
         return digest_of(
             {
                 "ptyrun": __version__,
                 "arm": asdict(plan),
                 "shared": dict(self.manifest.shared),
                 "region": self.region.as_tuple(),
-                "stored": stored,
+                "stored": self.progress.arms[plan.name].stored_sha256,
             }
         )
 

@@ -21,7 +21,6 @@ from pathlib import Path
 from ptyrun.config import Fact
 from ptyrun.engine.manifest import Manifest
 from ptyrun.errors import IdentityError, ModelError
-from ptyrun.paths import RunPaths
 from ptyrun.predictors import find
 from ptyrun.stages.fingerprints import Fingerprints
 
@@ -78,7 +77,7 @@ def code_notes(facts: Mapping[str, Fact]) -> Iterator[str]:
             yield f"a change of the {role}'s code between two windows would not be noticed: {value}"
 
 
-def refuse_changed_code(manifest: Manifest, paths: RunPaths) -> None:
+def refuse_changed_code(manifest: Manifest, fingerprints: Fingerprints) -> None:
     """See that the code behind each arm still is the one that was planned with.
 
     Raises
@@ -86,7 +85,6 @@ def refuse_changed_code(manifest: Manifest, paths: RunPaths) -> None:
     IdentityError
         If it is not; the error names the arm and both digests.
     """
-    fingerprints = Fingerprints(paths.digests)
     for arm in manifest.arms:
         planned = {fact: value for fact, value in arm.facts.items() if fact.endswith(SHA256)}
         if not planned:

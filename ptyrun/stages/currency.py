@@ -21,10 +21,7 @@ from ptyrun.stages.fingerprints import Fingerprints
 
 def results_made_from(manifest: Manifest, progress: Progress) -> str:
     """Digest all that the files of ``finalize`` depend on."""
-    stored = {
-        name: hashlib.sha256(arm.lengths.tobytes() + arm.crcs.tobytes()).hexdigest()
-        for name, arm in progress.arms.items()
-    }
+    stored = {name: arm.stored_sha256 for name, arm in progress.arms.items()}
     presentation = Presentation.from_facts(manifest.sources).facts()
     return digest_of([__version__, manifest.digest, presentation, stored])
 
@@ -49,7 +46,14 @@ def is_current(folder: Path, made_from: str, fingerprints: Fingerprints) -> bool
         return False
 
 
-def debug_files_are_there(manifest: Manifest) -> bool:
+def results_are_current(
+    paths: RunPaths, manifest: Manifest, made_from: str, fingerprints: Fingerprints
+) -> bool:
+    """Whether what ``finalize`` makes of just that is there, in the run's folder and elsewhere."""
+    return _debug_files_are_there(manifest) and is_current(paths.root, made_from, fingerprints)
+
+
+def _debug_files_are_there(manifest: Manifest) -> bool:
     """Whether the files that were asked for outside of the run's folder are there."""
     folder = Presentation.from_facts(manifest.sources).baseline_debug_dir
     has_baseline = any(arm.name == "baseline" for arm in manifest.arms)

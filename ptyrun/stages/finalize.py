@@ -115,14 +115,17 @@ def finalize(
     ledger = Ledger.open(paths, manifest)
     _require_complete(ledger)
     with session_log(paths.logs), publishing.alone(paths, watcher, window):
-        refuse_changed_inputs(manifest, paths, models_are_read=False)
+        fingerprints = Fingerprints(paths.digests)
+        refuse_changed_inputs(manifest, fingerprints, models_are_read=False)
         publishing.results(paths).sweep()
         made_from = currency.results_made_from(manifest, ledger.progress)
-        if not force and _is_current(paths, manifest, made_from):
+        if not force and currency.results_are_current(paths, manifest, made_from, fingerprints):
             return Results.load(paths.results)
         _require_whole(paths, watcher)
         steps = Steps.of(paths, manifest, window, keeps=not force)
         compared = _compare(paths, manifest, ledger, steps, watcher)
+        # What was read may have been replaced meanwhile.
+        refuse_changed_inputs(manifest, fingerprints, models_are_read=False)
         results = _results(compared)
         for arm in results.arms.values():
             if arm.mismatch:
@@ -132,12 +135,6 @@ def finalize(
         with steps.measured("write"):
             _write(paths, compared, results, made_from, CurrentPlan(paths, manifest))
     return results
-
-
-def _is_current(paths: RunPaths, manifest: Manifest, made_from: str) -> bool:
-    return currency.debug_files_are_there(manifest) and currency.is_current(
-        paths.root, made_from, Fingerprints(paths.digests)
-    )
 
 
 def _require_complete(ledger: Ledger) -> None:
@@ -217,8 +214,6 @@ def _compare(
         Texts.of,
         lambda: Texts(belonging.truth_doubts(scan)),
     )
-    # What was read may have been replaced meanwhile.
-    refuse_changed_inputs(manifest, paths, models_are_read=False)
     return _Comparison(manifest, scan, region, arms, measured, doubts.texts, options)
 
 

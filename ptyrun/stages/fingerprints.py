@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
 
 from ptyrun.engine import durable, ownership
@@ -59,45 +60,37 @@ class Fingerprints:
             If a file cannot be read.
         """
         try:
-            identity = _identities(files)
-            known = self._load()
-            entry = known.get(name)
-            if isinstance(entry, dict) and entry.get("stat") == identity:
-                return str(entry["sha256"])
-            digest = hashlib.sha256()
-            for inside, path in sorted(files.items()):
-                digest.update(f"{inside}\0".encode(errors="surrogateescape"))
-                with path.open("rb") as stream:
-                    digest.update(hashlib.file_digest(stream, "sha256").digest())
-            is_settled = _identities(files) == identity
+            return self._remembered(name, partial(_identities, files), partial(_digest, files))
         except OSError as error:
             raise InputError(
                 f"{name} cannot be read", why=str(error), do="check its files and permissions"
             ) from error
-        if is_settled:
-            self._save({**known, name: {"stat": identity, "sha256": digest.hexdigest()}})
-        return digest.hexdigest()
 
     def _of_file(self, path: Path) -> str:
         try:
-            identity = _identity(path)
-            known = self._load()
-            key = str(path.resolve())
-            entry = known.get(key)
-            if isinstance(entry, dict) and entry.get("stat") == identity:
-                return str(entry["sha256"])
-            with path.open("rb") as stream:
-                digest = hashlib.file_digest(stream, "sha256").hexdigest()
-            is_settled = _identity(path) == identity  # not written to while it was read
+            return self._remembered(
+                os.path.realpath(path), partial(identity, path), lambda: _sha256(path).hex()
+            )
         except OSError as error:
             raise InputError(
                 f"{path} cannot be read",
                 why=str(error),
                 do="check the path and its permissions",
             ) from error
-        if is_settled:
-            self._save({**known, key: {"stat": identity, "sha256": digest}})
-        return digest
+
+    def _remembered(
+        self, name: str, identify: Callable[[], object], digest: Callable[[], str]
+    ) -> str:
+        """What *digest* finds, unless it is known for what *identify* tells now."""
+        found = identify()
+        entry = self._known.get(name)
+        if isinstance(entry, dict) and entry.get("stat") == found:
+            return str(entry["sha256"])
+        sha256 = digest()
+        if identify() == found:  # not written to while it was read
+            self._known[name] = {"stat": found, "sha256": sha256}
+            self._save(name)
+        return sha256
 
     def damage(self) -> str | None:
         """Say what is wrong with the cache, which is then not believed; None if nothing is."""
@@ -113,31 +106,46 @@ class Fingerprints:
             return ""
         return self.cache.read_text(encoding="utf-8", errors="replace")
 
+    @cached_property
+    def _known(self) -> dict[str, object]:
+        """What is remembered; read once, since a list of results asks for a hundred files."""
+        return self._load()
+
     def _load(self) -> dict[str, object]:
         try:
             return ownership.read_signed(self._text())
         except ValueError:
             return {}
 
-    def _save(self, known: dict[str, object]) -> None:
+    def _save(self, name: str) -> None:
         if self.cache is not None and self.is_kept:
             with suppress(StorageError, OSError):
                 self.cache.parent.mkdir(parents=True, exist_ok=True)
+                known = {**self._load(), name: self._known[name]}  # others may have written
                 durable.write_hint(self.cache, ownership.signed(known).encode())
                 if self._load():  # where no key can be kept, the next window reads it again
                     ATTEMPTS.progressed()
 
 
-def _identity(path: Path) -> list[int]:
+def identity(path: Path) -> list[int]:
+    """Size, inode and times: they tell a file as it is from what it was or will be."""
     stat = path.stat()
     return [stat.st_size, stat.st_ino, stat.st_mtime_ns, stat.st_ctime_ns]
 
 
 def _identities(files: Mapping[str, Path]) -> str:
-    found = []
-    for inside, path in sorted(files.items()):
-        stat = path.stat()
-        found.append(
-            (inside, str(path), stat.st_size, stat.st_ino, stat.st_mtime_ns, stat.st_ctime_ns)
-        )
+    found = [(inside, str(path), *identity(path)) for inside, path in sorted(files.items())]
     return hashlib.sha256(repr(found).encode(errors="surrogateescape")).hexdigest()
+
+
+def _digest(files: Mapping[str, Path]) -> str:
+    digest = hashlib.sha256()
+    for inside, path in sorted(files.items()):
+        digest.update(f"{inside}\0".encode(errors="surrogateescape"))
+        digest.update(_sha256(path))
+    return digest.hexdigest()
+
+
+def _sha256(path: Path) -> bytes:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").digest()

@@ -46,14 +46,15 @@ def _path(manifest: Manifest, source: str) -> Path:
 
 
 def refuse_changed_inputs(
-    manifest: Manifest, paths: RunPaths, *, models_are_read: bool = True
+    manifest: Manifest, fingerprints: Fingerprints, *, models_are_read: bool = True
 ) -> None:
     """See that every input file still is the one that was planned with.
 
     Parameters
     ----------
     manifest : Manifest
-    paths : RunPaths
+    fingerprints : Fingerprints
+        What is known of files that stay as they are is not found again.
     models_are_read : bool
         Without it, a model that is gone does not matter; a changed one does.
 
@@ -64,7 +65,6 @@ def refuse_changed_inputs(
     InputError
         If one cannot be read.
     """
-    fingerprints = Fingerprints(paths.digests)
     for each in planned_inputs(manifest):
         if each.is_model and not models_are_read and not each.path.exists():
             continue

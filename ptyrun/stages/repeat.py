@@ -24,7 +24,7 @@ from ptyrun.errors import PtyrunError
 from ptyrun.paths import RunPaths
 from ptyrun.results import Results
 from ptyrun.stages import currency
-from ptyrun.stages.fingerprints import Fingerprints
+from ptyrun.stages.fingerprints import Fingerprints, identity
 
 _OWN_BACKENDS = ("tf", "pytorch", "onnx", None)
 
@@ -47,15 +47,11 @@ def answer(config: CompareConfig) -> Results | None:
         if not all(_is_there(paths, arm) for arm in progress.arms.values()):
             return None
         fingerprints = Fingerprints(paths.digests)
-        is_current = (
-            currency.debug_files_are_there(manifest)
-            and currency.is_current(
-                paths.root, currency.results_made_from(manifest, progress), fingerprints
-            )
-            and currency.is_current(
-                paths.report, currency.report_made_from(manifest, progress, paths), fingerprints
-            )
-        )
+        results = currency.results_made_from(manifest, progress)
+        report = currency.report_made_from(manifest, progress, paths)
+        is_current = currency.results_are_current(
+            paths, manifest, results, fingerprints
+        ) and currency.is_current(paths.report, report, fingerprints)
         return Results.load(paths.results) if is_current else None
     except (OSError, ValueError, PtyrunError):
         return None
@@ -95,8 +91,7 @@ def _identities(path: Path) -> list[list[Any]]:
 
 
 def _identity(path: Path) -> list[Any]:
-    stat = path.stat()
-    return [str(path), stat.st_size, stat.st_ino, stat.st_mtime_ns, stat.st_ctime_ns]
+    return [str(path), *identity(path)]
 
 
 def _framework(facts: Mapping[str, Any]) -> str | None:

@@ -29,6 +29,7 @@ from ptyrun.progress import SILENT, Watcher, predicting
 from ptyrun.stages import gates, trust
 from ptyrun.stages.assembly import open_planned_scan
 from ptyrun.stages.code import refuse_changed_code
+from ptyrun.stages.fingerprints import Fingerprints
 from ptyrun.stages.index import ArmIndex
 from ptyrun.stages.inputs import refuse_changed_inputs
 from ptyrun.stages.work import PatchWork
@@ -93,8 +94,9 @@ def run(run_dir: Path, session: SessionOptions | None = None, watcher: Watcher =
 
 def _compute(opened: OpenedSession, session: SessionOptions, watcher: Watcher) -> Outcome:
     manifest, paths, window = opened.manifest, opened.paths, opened.window
-    refuse_changed_inputs(manifest, paths)
-    refuse_changed_code(manifest, paths)
+    fingerprints = Fingerprints(paths.digests)
+    refuse_changed_inputs(manifest, fingerprints)
+    refuse_changed_code(manifest, fingerprints)
     interrupts = Interrupts()
 
     def is_closing() -> bool:

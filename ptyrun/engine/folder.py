@@ -7,7 +7,9 @@ run's folder itself may be reached through links.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from fnmatch import fnmatchcase
+from itertools import chain
 from pathlib import Path
 
 from ptyrun.engine import checksums
@@ -37,7 +39,7 @@ def require_plain(paths: RunPaths, arms: Iterable[str] = ()) -> None:
     ForeignFileError
         If something is; the error names it.
     """
-    for path in (*_at_top(paths), *_of_arms(paths, arms)):
+    for path in chain(_at_top(paths), _below_top(paths), _of_arms(paths, arms)):
         refuse_foreign(path)
 
 
@@ -52,6 +54,13 @@ def _at_top(paths: RunPaths) -> Iterator[Path]:
     for name in names:
         if name in own or any(fnmatchcase(name, pattern) for pattern in patterns):
             yield paths.root / name
+
+
+def _below_top(paths: RunPaths) -> Iterator[Path]:
+    """What lies in folders whose files are read, swept or moved as they are found there."""
+    for folder in (paths.cache, paths.steps, paths.unpublished):
+        with suppress(FileNotFoundError, NotADirectoryError, PermissionError):
+            yield from sorted(folder.iterdir())
 
 
 def _of_arms(paths: RunPaths, arms: Iterable[str]) -> Iterator[Path]:

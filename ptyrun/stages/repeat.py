@@ -21,11 +21,13 @@ from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import Manifest, digest_of
 from ptyrun.engine.progress import ArmProgress
 from ptyrun.errors import PtyrunError
+from ptyrun.host.regular import read_text
 from ptyrun.paths import RunPaths
 from ptyrun.results import Results
 from ptyrun.stages import currency
 from ptyrun.stages.fingerprints import Fingerprints, identity
 
+MAX_BYTES = 2**27  # every file of a model's folder is named
 _OWN_BACKENDS = ("tf", "pytorch", "onnx", None)
 
 
@@ -40,7 +42,8 @@ def answer(config: CompareConfig) -> Results | None:
     """Give the results of a comparison that is complete as it is asked for; None in any doubt."""
     paths = RunPaths(config.output_dir)
     try:
-        if ownership.read_signed(paths.asked.read_text(encoding="utf-8")) != _facts(config, paths):
+        asked = ownership.read_signed(read_text(paths.asked, MAX_BYTES))
+        if asked != _facts(config, paths):
             return None
         manifest = Manifest.load(paths.manifest)
         progress = Ledger.open(paths, manifest).progress

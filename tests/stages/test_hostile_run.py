@@ -164,13 +164,20 @@ def test_whatever_a_field_of_a_manifest_holds_is_used_or_refused(value: Any, fie
     assert Manifest.from_json(read.to_json()) == read
 
 
-@pytest.mark.parametrize("name", ["manifest.json", "SHA256SUMS", "results.json", "process.json"])
+FILES = [
+    *["manifest.json", "SHA256SUMS", "results.json", "process.json"],
+    *["cache/costs.json", "cache/asked.json", "cache/steps/sums-pinn.0.0.npz", "cache/0-0.npy"],
+]
+
+
+@pytest.mark.parametrize("name", FILES)
 @pytest.mark.parametrize("kind", ["fifo", "link"])
 def test_a_file_of_a_run_that_is_none_is_neither_waited_for_nor_followed(
     sent: RunPaths, name: str, kind: str
 ) -> None:
     place = sent.root / name
     place.unlink(missing_ok=True)
+    place.parent.mkdir(parents=True, exist_ok=True)
     if kind == "fifo":
         os.mkfifo(place)
     else:
@@ -186,6 +193,7 @@ FOLDERS = [
     *["report", "preview", "logs", "claims", "cache", "ledger", "blocked", "superseded", "debug"],
     *["arrays.zarr", "arrays.zarr/pinn", "arrays.zarr/pinn/patches", "arrays.zarr/index"],
     *["objects.zarr", "objects.zarr/pinn", "objects.zarr/pinn/object", "objects.zarr.partial"],
+    *["cache/steps", "unpublished", "unpublished/results"],
 ]
 
 

@@ -12,7 +12,7 @@ import google_crc32c
 
 from ptyrun.engine import durable
 from ptyrun.engine.records import Closed, Opened, Record, encode
-from ptyrun.errors import ExitCode, GoneError
+from ptyrun.errors import ExitCode, GoneError, StorageError
 from ptyrun.paths import RunPaths
 
 if TYPE_CHECKING:
@@ -94,4 +94,9 @@ def session_files(paths: RunPaths) -> list[Path]:
             ]
     except GoneError:
         return []
+    except StorageError as error:
+        # Where the file stands further up, there is no run, and so no ledger.
+        if isinstance(error.__cause__, NotADirectoryError) and not os.path.lexists(paths.ledger):
+            return []
+        raise
     return [paths.ledger / name for name in sorted(names)]

@@ -373,6 +373,5 @@ def assert_refused(words: list[str], named: str, run_dir: Path) -> None:
     assert result.exit_code == 2, result.stderr
     assert named.lower() in result.stderr.lower()
     assert isinstance(result.exception, SystemExit)
-    if run_dir.is_dir():
-        begun = [r for _, r in read_records(RunPaths(run_dir)) if isinstance(r, Started)]
-        assert not begun, "before the first chunk"
+    begun = [r for _, r in read_records(RunPaths(run_dir)) if isinstance(r, Started)]
+    assert not begun, "before the first chunk"

@@ -17,12 +17,13 @@ from ptyrun.engine.processes import Process
 from ptyrun.engine.progress import Progress
 from ptyrun.engine.records import Closed, Committed, Failed, Forgotten, Opened, Record, Started
 from ptyrun.engine.records import encode as encoded
-from ptyrun.engine.session import SessionLedger
+from ptyrun.engine.session import SessionLedger, session_files
 from ptyrun.errors import (
     DamageError,
     ExitCode,
     IdentityError,
     SchemaError,
+    StorageError,
     WindowTooShortError,
 )
 from ptyrun.host.attempts import ATTEMPTS
@@ -312,3 +313,15 @@ def test_ten_thousand_commits_load_quickly_and_without_numpy(tmp_path: Path) -> 
     cpu_s, chunks = ran.stdout.split()
     assert int(chunks) == 10_000
     assert float(cpu_s) < 0.6, "0.12 s on a quiet machine"
+
+
+def test_a_file_in_the_place_of_the_ledger_is_named_and_below_a_file_there_is_no_run(
+    tmp_path: Path,
+) -> None:
+    for name in ("run/ledger", "file"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    with pytest.raises(StorageError, match="a file stands where a folder must be"):
+        session_files(RunPaths(tmp_path / "run"))
+    for name in ("file", "file/run"):
+        assert session_files(RunPaths(tmp_path / name)) == []

@@ -141,3 +141,9 @@ def test_a_new_folders_parent_is_synced_and_once_that_of_one_that_was_there(
     for _ in range(2):
         durable.make_folder(tmp_path / "left")
     assert synced[3:] == [tmp_path]
+
+
+def test_a_file_where_a_folder_must_be_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageError, match="a file stands where a folder must be"):
+        durable.make_folder(tmp_path / "file" / "folder")

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.skipif(
 @pytest.fixture
 def plan(tmp_path: Path) -> Path:
     folder = tmp_path / "planned"
-    planned(folder, toy_manifest(20, 8))
+    planned(folder, toy_manifest(44, 8))
     return folder
 
 
@@ -60,7 +60,7 @@ def test_resume_heals_a_crash_before_every_change_of_the_disk(plan: Path, torn: 
             crashes += child.exitcode == KILLED
         if children[points[-1]].exitcode == ExitCode.COMPLETE:
             break
-    assert crashes > (10 if torn else 40), "too few changes were seen: the test no longer bites"
+    assert crashes > (15 if torn else 60), "too few changes were seen: the test no longer bites"
 
 
 def test_repeated_crashes_of_one_run_heal(tmp_path: Path) -> None:

@@ -11,10 +11,11 @@ import psutil
 
 from ptyrun.engine.check import verify
 from ptyrun.engine.manifest import Manifest
+from ptyrun.engine.window import Window
 from ptyrun.errors import ExitCode
 from ptyrun.paths import RunPaths
 from tests.background.conftest import until
-from tests.engine.toys import decoded, expected, planned, toy_manifest, toy_run
+from tests.engine.toys import decoded, expected, just_begun, planned, toy_manifest, toy_run
 
 LEASE_S = 1.0
 SLEEPER = """
@@ -42,7 +43,8 @@ def test_a_worker_stopped_past_its_lease_is_replaced_and_does_no_harm_when_it_wa
         until(lambda: psutil.Process(sleeper.pid).status() == psutil.STATUS_STOPPED)
         missing = 8 - commits(tmp_path)
         assert missing > 1
-        outcome = toy_run(tmp_path, shared=True, lease_s=LEASE_S)
+        window = Window(1000, just_begun())
+        outcome = toy_run(tmp_path, window=window, shared=True, lease_s=LEASE_S)
         assert outcome.stop is ExitCode.COMPLETE, outcome.reason
         committed = decoded(tmp_path)
         sleeper.send_signal(signal.SIGCONT)

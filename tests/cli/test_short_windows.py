@@ -16,10 +16,9 @@ import pytest
 from ptyrun.engine import ownership
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import Manifest
-from ptyrun.engine.processes import Process
 from ptyrun.engine.records import ArmOpened, Closed, Started
-from ptyrun.host.clock import boot_clock_s
 from ptyrun.paths import RunPaths
+from tests.engine.toys import just_begun
 from tests.scans import write_reconstruction, write_scan
 from tests.stages import finished_run
 from tests.studies import ptyrun
@@ -121,8 +120,7 @@ def to_run(_: Path, folder: Path) -> list[str]:
     paths.root.mkdir()
     manifest = finished_run.manifest(finished_run.LABELS, None)
     manifest.save(paths.manifest)
-    just_begun = replace(Process.current(), started_s=boot_clock_s())
-    session = Ledger.open(paths, manifest).begin(500.0, just_begun, "0.1.0")
+    session = Ledger.open(paths, manifest).begin(500.0, just_begun(), "0.1.0")
     for arm in manifest.arms:
         if arm.n_items:
             done = replace(finished_run.committed(arm, 0, 101.0), seconds=100.0)

@@ -8,7 +8,6 @@ import re
 import signal
 import sys
 import time
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,15 +19,21 @@ from ptyrun.engine.endings import Ending, ending_of
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.patience import fruitless
-from ptyrun.engine.processes import Process
 from ptyrun.engine.window import Window
 from ptyrun.errors import ExitCode, PtyrunError
-from ptyrun.host.clock import boot_clock_s
 from ptyrun.host.deadline import DEADLINE, GRACE_S
 from ptyrun.paths import RunPaths
 from ptyrun.stages.status import status
 from tests.engine.children import spawn
-from tests.engine.toys import decoded, expected, planned, session_s, toy_manifest, toy_run
+from tests.engine.toys import (
+    decoded,
+    expected,
+    just_begun,
+    planned,
+    session_s,
+    toy_manifest,
+    toy_run,
+)
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the timer is Linux's")
 
@@ -37,12 +42,10 @@ IN_A_ROW = 3
 
 def windowed(folder: Path, budget_s: float, **options: Any) -> None:
     """One session as the command line has it: the kernel ends it if it does not end itself."""
-    # From now, not from the process's start: a busy machine must not use the window up before.
-    process = replace(Process.current(), started_s=boot_clock_s())
     DEADLINE.enable()
     DEADLINE.within(budget_s + GRACE_S)
     try:
-        sys.exit(int(toy_run(folder, window=Window(budget_s, process), **options).stop))
+        sys.exit(int(toy_run(folder, window=Window(budget_s, just_begun()), **options).stop))
     except PtyrunError as error:
         sys.exit(int(error.exit_code))
 

@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from ptyrun.engine.batches import FittingBatch
 from ptyrun.engine.ledger import read_records
 from ptyrun.engine.manifest import ArmPlan, Fact
-from ptyrun.engine.processes import Process
-from ptyrun.engine.records import Closed, Committed, Failed, Forgotten
+from ptyrun.engine.records import Closed, Committed, Failed, Forgotten, Started
 from ptyrun.engine.runner import run
 from ptyrun.engine.window import Window
 from ptyrun.engine.work import Event
@@ -29,9 +28,17 @@ from ptyrun.errors import (
     StorageError,
     WindowTooShortError,
 )
-from ptyrun.host.clock import boot_clock_s
 from ptyrun.paths import RunPaths
-from tests.engine.toys import ToyWork, decoded, expected, planned, session_s, toy_manifest, toy_run
+from tests.engine.toys import (
+    ToyWork,
+    decoded,
+    expected,
+    just_begun,
+    planned,
+    session_s,
+    toy_manifest,
+    toy_run,
+)
 
 
 def commits(folder: Path) -> list[Committed]:
@@ -238,7 +245,7 @@ def test_a_window_too_short_for_one_chunk_says_so_and_the_third_is_an_error(
     planned(tmp_path, toy_manifest())
     toy_run(tmp_path, max_chunks=1, compute_s=2 * window_s)
     for last in (False, False, True):
-        window = Window(window_s, replace(Process.current(), started_s=boot_clock_s()))
+        window = Window(window_s, just_begun())
         if last:
             with pytest.raises(WindowTooShortError, match="3 windows in a row") as raised:
                 toy_run(tmp_path, window=window)
@@ -265,21 +272,23 @@ def test_the_second_chunk_is_not_begun_where_the_first_one_shows_that_it_cannot_
 ) -> None:
     chunk_s = max(0.9, 10 * session_s(tmp_path / "other"))
     planned(tmp_path, toy_manifest())
-    begun = Process.current()
-    window = Window(begun.age_s() + 1.7 * chunk_s, begun)
+    window = Window(1.7 * chunk_s, just_begun())
     assert toy_run(tmp_path, window=window, batch_items=8, compute_s=chunk_s).chunks_done == 1
 
 
 def test_a_window_is_overrun_by_no_more_than_one_chunk(tmp_path: Path) -> None:
     chunk_s = max(0.1, 3 * session_s(tmp_path / "other"))
     manifest = planned(tmp_path, toy_manifest(800, 8))
-    begun = Process.current()
-    window = Window(begun.age_s() + 10 * chunk_s, begun)
+    window = Window(10 * chunk_s, just_begun())
     outcome = toy_run(tmp_path, window=window, batch_items=8, compute_s=chunk_s)
     assert outcome.stop is ExitCode.INCOMPLETE
     assert 1 <= outcome.chunks_done <= 10
     assert outcome.chunks_left == manifest.arms[0].n_chunks - outcome.chunks_done
-    assert outcome.eta_s is not None and outcome.eta_s > 0.5 * chunk_s * outcome.chunks_left
+    records = [record for _, record in read_records(RunPaths(tmp_path))]
+    assert all(r.at_s < 10 * chunk_s for r in records if isinstance(r, Started))
+    slowest_s = max(r.seconds for r in records if isinstance(r, Committed))
+    assert outcome.eta_s is not None
+    assert 0.5 * chunk_s < outcome.eta_s / outcome.chunks_left < 1.8 * slowest_s
     assert outcome.windows_left is not None and outcome.windows_left >= 1
 
 

@@ -7,7 +7,6 @@ import signal
 import sys
 import threading
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,12 +15,11 @@ from ptyrun.engine import durable
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.pace import MAX_CHUNKS, TARGET_S, CommitPace
-from ptyrun.engine.processes import Process
 from ptyrun.engine.window import Window
 from ptyrun.host.clock import boot_clock_s
 from ptyrun.paths import RunPaths
 from tests.engine.children import spawn
-from tests.engine.toys import planned, toy_manifest, toy_run
+from tests.engine.toys import just_begun, planned, toy_manifest, toy_run
 
 FSYNC_S = 0.5
 # Unbounded, the disk alone makes up for 10 s and more; a busy machine is late besides.
@@ -49,7 +47,7 @@ def work_slowly(folder: Path, budget_s: float | None, signal_after_s: float) -> 
 
     if signal_after_s:
         threading.Timer(signal_after_s, ask).start()
-    window = Window(budget_s, replace(Process.current(), started_s=boot_clock_s()))
+    window = Window(budget_s, just_begun())
     outcome = toy_run(folder, batch_items=4, compute_s=0.001, window=window)
     (folder / "late_s").write_text(str(boot_clock_s() - asked_s[0]))
     sys.exit(int(outcome.stop))

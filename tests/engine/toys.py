@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,12 @@ from numpy.typing import NDArray
 from ptyrun.engine.batches import FittingBatch
 from ptyrun.engine.index import IndexArray, write_index
 from ptyrun.engine.manifest import ArmPlan, Fact, Manifest
+from ptyrun.engine.processes import Process
 from ptyrun.engine.runner import run
 from ptyrun.engine.store import create_arrays
 from ptyrun.engine.window import Window
 from ptyrun.engine.work import Outcome
+from ptyrun.host.clock import boot_clock_s
 from ptyrun.paths import RunPaths
 
 SHAPE = (4, 4)
@@ -109,6 +111,11 @@ def planned(folder: Path, manifest: Manifest) -> Manifest:
         write_index(paths, frames(arm.name, arm.n_items))
     manifest.save(paths.manifest)
     return manifest
+
+
+def just_begun() -> Process:
+    """This process as if it began now: windows count from its start, and it runs many tests."""
+    return replace(Process.current(), started_s=boot_clock_s())
 
 
 def session_s(folder: Path) -> float:

@@ -6,7 +6,6 @@ For what a real run does not show at will: failures, killed sessions, a mismatch
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +16,10 @@ from ptyrun.config import EvaluationOptions, Presentation, Selection
 from ptyrun.engine import checksums
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import ArmPlan, Manifest
-from ptyrun.engine.processes import Process
 from ptyrun.engine.records import ArmOpened, Closed, Committed, Failed, Record, Started
-from ptyrun.host.clock import boot_clock_s
 from ptyrun.paths import RunPaths
 from ptyrun.results import ArmResult, Metric, PairResult, Results
+from tests.engine.toys import just_begun
 
 SHAPE = (120, 104)
 LABELS = {"pinn": "PtychoPINN", "baseline": "Baseline", "reconstruction": "PtyChi"}
@@ -168,8 +166,7 @@ def write_ledger(paths: RunPaths, planned: Manifest, n_sessions: int) -> None:
     todo = [(arm, chunk) for arm in predictors for chunk in range(arm.n_chunks)]
     per_session = -(-len(todo) // n_sessions)
     for number in range(n_sessions):
-        just_begun = replace(Process.current(), started_s=boot_clock_s())
-        session = Ledger.open(paths, planned).begin(20.0, just_begun, "0.1.0")
+        session = Ledger.open(paths, planned).begin(20.0, just_begun(), "0.1.0")
         records: list[Record] = []
         clock_s, seen = 2.0, set()
         for arm, chunk in todo[number * per_session : (number + 1) * per_session]:

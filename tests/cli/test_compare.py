@@ -26,15 +26,7 @@ from tests.scans import scan_arrays, write_network, write_scan
 from tests.studies import TRUST, TRUSTED, Study, content, ptyrun
 
 
-@pytest.fixture(scope="module")
-def uninterrupted(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    run_dir = tmp_path_factory.mktemp("golden") / "run"
-    process = ptyrun(*study.words(run_dir))
-    assert process.returncode == 0, process.stderr
-    return run_dir
-
-
-def test_a_comparison_leaves_the_files_that_it_promises(uninterrupted: Path) -> None:
+def test_a_comparison_leaves_the_files_that_it_promises(complete: Path) -> None:
     for name in (
         "manifest.json",
         "results.json",
@@ -48,56 +40,55 @@ def test_a_comparison_leaves_the_files_that_it_promises(uninterrupted: Path) -> 
         "reconstruction_frc_curves.csv",
         "report/index.html",
     ):
-        assert (uninterrupted / name).stat().st_size > 0, name
+        assert (complete / name).stat().st_size > 0, name
 
 
-def test_a_second_call_does_nothing_and_succeeds(study: Study, uninterrupted: Path) -> None:
-    before = content(uninterrupted)
-    process = ptyrun(*study.words(uninterrupted))
+def test_a_second_call_does_nothing_and_succeeds(study: Study, complete: Path) -> None:
+    before = content(complete)
+    process = ptyrun(*study.words(complete))
     assert process.returncode == 0
     assert "nothing was left to compute" in process.stdout
-    assert content(uninterrupted) == before
+    assert content(complete) == before
 
 
-def test_twenty_windows_end_as_one(study: Study, uninterrupted: Path, tmp_path: Path) -> None:
+def test_twenty_windows_end_as_one(study: Study, complete: Path, tmp_path: Path) -> None:
     run_dir = tmp_path / "run"
     codes = []
     while not codes or codes[-1] == 75:
         codes.append(ptyrun(*study.words(run_dir, "--max-chunks=1")).returncode)
     assert len(codes) > 10
     assert codes[-1] == 0
-    assert content(run_dir) == content(uninterrupted)
+    assert content(run_dir) == content(complete)
 
 
 @pytest.mark.parametrize("chunk", ["1", "16", "160", "all"])
 def test_the_chunk_size_leaves_no_trace(
-    chunk: str, study: Study, uninterrupted: Path, tmp_path: Path
+    chunk: str, study: Study, complete: Path, tmp_path: Path
 ) -> None:
     assert ptyrun(*study.words(tmp_path / "run", chunk=chunk)).returncode == 0
-    found, expected = content(tmp_path / "run"), content(uninterrupted)
+    found, expected = content(tmp_path / "run"), content(complete)
     for document in (found, expected):
         document["results.json"].pop("manifest_digest")
     assert found == expected
 
 
 def test_compressed_chunks_are_smaller_and_hold_the_same(
-    study: Study, uninterrupted: Path, tmp_path: Path
+    study: Study, complete: Path, tmp_path: Path
 ) -> None:
     run_dir = tmp_path / "run"
     assert ptyrun(*study.words(run_dir, "--compression=lz4")).returncode == 0
-    found, expected = content(run_dir), content(uninterrupted)
+    found, expected = content(run_dir), content(complete)
     for document in (found, expected):
         document["results.json"].pop("manifest_digest")
     assert found == expected
     sizes = [
-        (run / "arrays.zarr/pinn/patches/c.0.0.0").stat().st_size
-        for run in (run_dir, uninterrupted)
+        (run / "arrays.zarr/pinn/patches/c.0.0.0").stat().st_size for run in (run_dir, complete)
     ]
     assert sizes[0] < sizes[1]
 
 
 def test_a_run_killed_at_random_and_continued_ends_as_one(
-    study: Study, uninterrupted: Path, tmp_path: Path
+    study: Study, complete: Path, tmp_path: Path
 ) -> None:
     run_dir = tmp_path / "run"
     generator = np.random.default_rng(5)
@@ -116,15 +107,15 @@ def test_a_run_killed_at_random_and_continued_ends_as_one(
         kills += process.returncode == -signal.SIGKILL
     assert kills >= 2, "it was hardly ever killed"
     assert ptyrun(*study.words(run_dir)).returncode == 0
-    assert content(run_dir) == content(uninterrupted)
+    assert content(run_dir) == content(complete)
 
 
 @pytest.fixture
-def changeable(study: Study, uninterrupted: Path, tmp_path: Path) -> tuple[Study, Path]:
+def changeable(study: Study, complete: Path, tmp_path: Path) -> tuple[Study, Path]:
     """A copy of the finished run and of its inputs."""
     inputs = tmp_path / "inputs"
     shutil.copytree(study.scan.parent, inputs)
-    shutil.copytree(uninterrupted, tmp_path / "run")
+    shutil.copytree(complete, tmp_path / "run")
     copied = Study(*(inputs / getattr(study, f).name for f in Study.__dataclass_fields__))
     return copied, tmp_path / "run"
 
@@ -264,7 +255,7 @@ def test_a_run_is_not_planned_anew_while_a_session_works_on_it(
 
 
 def test_a_window_that_ends_with_the_last_chunk_leaves_the_results_to_the_next(
-    study: Study, uninterrupted: Path, tmp_path: Path
+    study: Study, complete: Path, tmp_path: Path
 ) -> None:
     def whole(run_dir: Path, session: SessionOptions, watcher: Watcher) -> Outcome:
         return run.run(run_dir, TRUSTED, watcher)
@@ -274,18 +265,18 @@ def test_a_window_that_ends_with_the_last_chunk_leaves_the_results_to_the_next(
     assert (first.stop, first.run.stop) == (ExitCode.INCOMPLETE, ExitCode.COMPLETE)
     assert not (tmp_path / "run/results.json").exists()
     assert compare(config, SessionOptions(), work=whole).stop is ExitCode.COMPLETE
-    assert content(tmp_path / "run") == content(uninterrupted)
+    assert content(tmp_path / "run") == content(complete)
 
 
 def test_a_signal_that_comes_with_the_last_chunk_leaves_the_results_to_the_next(
-    study: Study, uninterrupted: Path, tmp_path: Path
+    study: Study, complete: Path, tmp_path: Path
 ) -> None:
     config, session = study.config(tmp_path / "run"), SessionOptions()
     first = compare(config, session, watcher=SignalsAtTheEnd())
     assert (first.stop, first.run.stop) == (ExitCode.INCOMPLETE, ExitCode.COMPLETE)
     assert not (tmp_path / "run/results.json").exists()
     assert compare(config, session).stop is ExitCode.COMPLETE
-    assert content(tmp_path / "run") == content(uninterrupted)
+    assert content(tmp_path / "run") == content(complete)
 
 
 def test_who_asks_for_quiet_gets_results_only(study: Study, tmp_path: Path) -> None:

@@ -14,18 +14,6 @@ from ptyrun.paths import RunPaths
 from tests.studies import TRUST, Study, content, ptyrun
 
 
-@pytest.fixture(scope="module")
-def complete(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    run_dir = tmp_path_factory.mktemp("complete") / "run"
-    assert ptyrun(*study.words(run_dir)).returncode == 0
-    return run_dir
-
-
-@pytest.fixture
-def run_dir(complete: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(complete, tmp_path / "run"))
-
-
 def chunks(run_dir: Path) -> list[Path]:
     return sorted((run_dir / "arrays.zarr").glob("*/patches/c.*"))
 

@@ -21,14 +21,6 @@ from tests.scans import write_network
 from tests.studies import TRUST, Study, content, ptyrun
 
 
-@pytest.fixture(scope="module")
-def old(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A complete comparison in chunks of 7."""
-    run_dir = tmp_path_factory.mktemp("old") / "run"
-    assert ptyrun(*study.words(run_dir)).returncode == 0
-    return run_dir
-
-
 def records(run_dir: Path, kind: type) -> list[object]:
     return [each for _, each in read_records(RunPaths(run_dir)) if isinstance(each, kind)]
 
@@ -45,13 +37,13 @@ def total(run_dir: Path, *arms: str) -> int:
 
 @pytest.mark.parametrize("chunk", ["7", "9", "all"])
 def test_a_run_with_reuse_ends_in_the_same_bytes_without_computing(
-    chunk: str, study: Study, old: Path, tmp_path: Path
+    chunk: str, study: Study, complete: Path, tmp_path: Path
 ) -> None:
     run_dir = tmp_path / "run"
-    done = ptyrun(*study.words(run_dir, f"--reuse={old}", chunk=chunk))
+    done = ptyrun(*study.words(run_dir, f"--reuse={complete}", chunk=chunk))
     assert done.returncode == 0, done.stderr
     assert begun(run_dir) == set()
-    found, without = content(run_dir), content(old)
+    found, without = content(run_dir), content(complete)
     found["results.json"].pop("manifest_digest")
     without["results.json"].pop("manifest_digest")
     assert found == without
@@ -62,12 +54,14 @@ def test_a_run_with_reuse_ends_in_the_same_bytes_without_computing(
     assert "taken over from another run" in ptyrun("status", str(run_dir)).stdout
 
 
-def test_an_arm_that_is_added_costs_only_that_arm(study: Study, old: Path, tmp_path: Path) -> None:
+def test_an_arm_that_is_added_costs_only_that_arm(
+    study: Study, complete: Path, tmp_path: Path
+) -> None:
     run_dir = tmp_path / "run"
     other = write_network(tmp_path / "other", gridsize=1, seed=8)
     more = f"--arm=name=other,path={other},chunk=7,batch=4"
     trust = [word for word in study.words(run_dir) if word.startswith("--trust")]
-    words = [*study.words(run_dir, more, f"--reuse={old}")]
+    words = [*study.words(run_dir, more, f"--reuse={complete}")]
     done = ptyrun(*words, *(["--trust-model=other"] if trust else []))
     assert done.returncode == 0, done.stderr
     assert begun(run_dir) == {"other"}
@@ -96,7 +90,7 @@ def test_a_full_run_takes_over_every_chunk_whose_groups_its_debug_run_has(
     debug_chunk: str,
     chunk: str,
     study: Study,
-    old: Path,
+    complete: Path,
     debugs: Callable[[str], Path],
     tmp_path: Path,
 ) -> None:
@@ -116,20 +110,20 @@ def test_a_full_run_takes_over_every_chunk_whose_groups_its_debug_run_has(
         assert status[plan.name]["chunks_reused"] == whole
         computed = {number for arm, number in began if arm == plan.name}
         assert computed == set(range(whole, n_chunks))
-    found, without = content(run_dir), content(old)
+    found, without = content(run_dir), content(complete)
     found["results.json"].pop("manifest_digest")
     without["results.json"].pop("manifest_digest")
     assert found == without
 
 
 def test_normalisation_and_groups_of_a_limited_run_are_those_of_the_whole(
-    debugs: Callable[[str], Path], old: Path
+    debugs: Callable[[str], Path], complete: Path
 ) -> None:
     debug = debugs("7")
     for arm in ("pinn", "baseline"):
         for table in ("normalisation", "frames", "positions_px"):
             few = zarr.open_array(debug / f"arrays.zarr/index/{arm}/{table}", mode="r")[:]
-            whole = zarr.open_array(old / f"arrays.zarr/index/{arm}/{table}", mode="r")[:]
+            whole = zarr.open_array(complete / f"arrays.zarr/index/{arm}/{table}", mode="r")[:]
             assert np.array_equal(few, whole[: len(few)])
 
 
@@ -143,13 +137,13 @@ DIFFERENCES = {
 
 @pytest.mark.parametrize("case", DIFFERENCES)
 def test_what_is_not_the_same_is_computed_and_said(
-    case: str, study: Study, old: Path, tmp_path: Path
+    case: str, study: Study, complete: Path, tmp_path: Path
 ) -> None:
     words, computed, named = DIFFERENCES[case]
     other = write_network(tmp_path / "other", gridsize=1, seed=8)
     run_dir = tmp_path / "run"
     given = [word.format(other=other) for word in words]
-    done = ptyrun(*study.words(run_dir, f"--reuse={old}", *given))
+    done = ptyrun(*study.words(run_dir, f"--reuse={complete}", *given))
     assert done.returncode == 0, done.stderr
     assert begun(run_dir) == computed
     assert named in done.stderr
@@ -175,34 +169,34 @@ def test_a_damaged_chunk_is_not_taken(study: Study, tmp_path: Path) -> None:
 
 
 def test_an_incomplete_run_gives_what_it_has_and_a_repeat_asks_again(
-    study: Study, old: Path, tmp_path: Path
+    study: Study, complete: Path, tmp_path: Path
 ) -> None:
     source, run_dir = tmp_path / "source", tmp_path / "run"
     assert ptyrun(*study.words(source, "--max-chunks=2")).returncode == 75
     assert ptyrun("plan", *study.words(run_dir)[1:]).returncode == 0
-    words = ["run", str(run_dir), f"--reuse={source}", f"--reuse={old}", "--max-chunks=1"]
+    words = ["run", str(run_dir), f"--reuse={source}", f"--reuse={complete}", "--max-chunks=1"]
     words += [word for word in study.words(run_dir) if word.startswith("--trust-model")]
     done = ptyrun(*words)
     assert done.returncode == 0, done.stderr
     assert begun(run_dir) == set()
     taken = {each.source: 0 for each in records(run_dir, Reused)}  # type: ignore[attr-defined]
-    assert set(taken) == {str(source), str(old)}
+    assert set(taken) == {str(source), str(complete)}
     before = len(records(run_dir, Committed))
     assert ptyrun(*words).returncode == 0
     assert len(records(run_dir, Committed)) == before
 
 
 def test_time_that_was_spent_on_predicting_stays_what_it_was(
-    study: Study, old: Path, tmp_path: Path
+    study: Study, complete: Path, tmp_path: Path
 ) -> None:
     run_dir = tmp_path / "run"
-    assert ptyrun(*study.words(run_dir, f"--reuse={old}", chunk="9")).returncode == 0
+    assert ptyrun(*study.words(run_dir, f"--reuse={complete}", chunk="9")).returncode == 0
 
     def seconds(folder: Path) -> float:
         arms = json.loads((folder / "results.json").read_text())["arms"]
         return float(arms["pinn"]["computation_time_s"])
 
-    assert seconds(run_dir) == pytest.approx(seconds(old), rel=1e-3)
+    assert seconds(run_dir) == pytest.approx(seconds(complete), rel=1e-3)
 
 
 @pytest.mark.parametrize("source", ["nothing", "itself"])
@@ -219,11 +213,11 @@ def test_a_source_that_is_none_is_refused_before_any_work(
 
 
 def test_a_session_in_the_background_takes_over_too(
-    study: Study, old: Path, tmp_path: Path
+    study: Study, complete: Path, tmp_path: Path
 ) -> None:
     run_dir = tmp_path / "run"
     assert ptyrun("plan", *study.words(run_dir, chunk="9")[1:]).returncode == 0
-    words = ["start", str(run_dir), f"--reuse={old}", *TRUST]
+    words = ["start", str(run_dir), f"--reuse={complete}", *TRUST]
     subprocess.run([sys.executable, "-m", "ptyrun", *words], check=True)
     assert ptyrun("wait", str(run_dir)).returncode == 0
     assert begun(run_dir) == set()
@@ -232,9 +226,9 @@ def test_a_session_in_the_background_takes_over_too(
 
 @pytest.mark.parametrize("command", ["compare", "plan", "run", "start"])
 def test_a_source_that_somebody_else_planned_is_refused_until_it_is_adopted(
-    command: str, study: Study, old: Path, tmp_path: Path
+    command: str, study: Study, complete: Path, tmp_path: Path
 ) -> None:
-    source, run_dir = Path(shutil.copytree(old, tmp_path / "source")), tmp_path / "run"
+    source, run_dir = Path(shutil.copytree(complete, tmp_path / "source")), tmp_path / "run"
     (source / "owner.json").unlink()
     words = [*study.words(run_dir)[1:], f"--reuse={source}"]
     if command in ("run", "start"):

@@ -12,11 +12,13 @@ import pytest
 from filelock import FileLock
 
 from ptyrun.background.content import check_content
+from ptyrun.config import ArmConfig, CompareConfig
 from ptyrun.engine import checksums, ledger, ledger_cache
 from ptyrun.engine.check import Damage, Level
 from ptyrun.engine.manifest import Manifest
 from ptyrun.paths import RunPaths
 from ptyrun.ptycho.npy_cache import NpyCache
+from ptyrun.stages import repeat
 from ptyrun.stages.verify import verify
 from tests.background.conftest import Bench
 from tests.studies import content
@@ -44,6 +46,7 @@ KINDS = {
     "preview": "preview/*",
     "digests of inputs": "cache/digests.json",
     "costs of steps": "cache/costs.json",
+    "what was asked for": "cache/asked.json",
     "what steps found": "cache/steps/*",
     "process": "process.json",
     "completion": "completion.json",
@@ -67,11 +70,17 @@ def whole(finished: Bench, tmp_path_factory: pytest.TempPathFactory) -> Bench:
     assert bench.do("wait").returncode == 0
     assert bench.do("preview").returncode == 0
     paths = RunPaths(bench.run)
-    with (
-        pytest.MonkeyPatch.context() as patched
-    ):  # the sum of so short a ledger is not worth a file
+    asked = CompareConfig(
+        scan=bench.inputs / "scan.npz",
+        arms=(ArmConfig("pinn", bench.inputs / "model", "PINN"),),
+        output_dir=bench.run,
+    )
+    with pytest.MonkeyPatch.context() as patched:
+        # The sum of so short a ledger is not worth a file, nor is a network of others remembered.
         patched.setattr(ledger, "CACHE_WORTH_BYTES", 0)
+        patched.setattr(repeat, "_OWN_BACKENDS", ("paced",))
         ledger_cache.save(ledger.Ledger.open(paths, Manifest.load(paths.manifest)))
+        repeat.remember(asked)
     return bench
 
 

@@ -24,8 +24,7 @@ from ptyrun.durations import format_duration
 from ptyrun.engine import durable
 from ptyrun.engine.locks import Lock
 from ptyrun.engine.processes import Process
-from ptyrun.engine.work import NotOpenedError
-from ptyrun.errors import BusyError, StorageError
+from ptyrun.errors import BusyError, NotOpenedError, StorageError
 from ptyrun.host.runtime import make_own, user_folder
 from ptyrun.progress import SILENT, Watcher
 

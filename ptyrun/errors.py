@@ -32,6 +32,10 @@ class ExitCode(IntEnum):
     INCOMPLETE = 75, "the window closed, a signal came or chunks are missing: run it again"
 
 
+class NotOpenedError(Exception):
+    """Raised by what opens a work: window or signal ended its wait for what the model needs."""
+
+
 class Leaving(SystemExit):
     """A signal ends this process: whoever catches what foreign code raises lets this through."""
 

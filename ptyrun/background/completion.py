@@ -11,20 +11,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import ClassVar, Self
 
+from ptyrun.background.counts import Counts
 from ptyrun.engine import durable
 from ptyrun.engine.documents import MAX_BYTES, no_document, read_document, sealed
 from ptyrun.host.regular import read_text
 from ptyrun.host.typed_json import build
-
-
-@dataclass(frozen=True)
-class Counts:
-    """How much of a run is committed."""
-
-    groups_total: int
-    groups_committed: int
-    chunks_total: int
-    chunks_committed: int
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,6 @@ from pathlib import Path
 import zarr
 from PIL import Image, UnidentifiedImageError
 
-from ptyrun.background.completion import Counts
 from ptyrun.engine import checksums
 from ptyrun.engine.check import HARMLESS, Level, verify
 from ptyrun.engine.checksums import file_sha256
@@ -26,23 +25,6 @@ from ptyrun.paths import RunPaths
 from ptyrun.results import Results
 
 _AGAIN = "run `ptyrun finalize` and `ptyrun report` again, or start the session once more"
-
-
-def count(paths: RunPaths, manifest: Manifest) -> Counts:
-    """Say how much of a run is committed.
-
-    Raises
-    ------
-    DamageError
-        If the ledger cannot be trusted.
-    """
-    arms = Ledger.open(paths, manifest).progress.arms.values()
-    return Counts(
-        groups_total=sum(arm.plan.n_items for arm in arms),
-        groups_committed=sum(arm.items_committed for arm in arms),
-        chunks_total=sum(arm.plan.n_chunks for arm in arms),
-        chunks_committed=sum(arm.chunks_committed for arm in arms),
-    )
 
 
 def check_content(paths: RunPaths) -> dict[str, str]:

@@ -19,7 +19,8 @@ from signal import Signals
 
 from ptyrun.background import proof
 from ptyrun.background.children import Parent, ptyrun_words
-from ptyrun.background.completion import Completion, Counts
+from ptyrun.background.completion import Completion
+from ptyrun.background.counts import Counts
 from ptyrun.background.tracked import Ending, Standing, TrackedProcess
 from ptyrun.background.windows import (
     Goal,
@@ -29,6 +30,7 @@ from ptyrun.background.windows import (
     work_settled,
 )
 from ptyrun.engine import checksums, durable
+from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.locks import Lock
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.processes import Process, pid_namespace
@@ -272,10 +274,8 @@ class _Session:
         return code
 
     def _counts(self) -> Counts | None:
-        from ptyrun.background.content import count  # Zarr, which only the end needs
-
         try:
-            return count(self._paths, self._manifest)
+            return Counts.of(Ledger.open(self._paths, self._manifest).progress)
         except PtyrunError as error:
             self._watcher.note(f"error: {error}")
             return None

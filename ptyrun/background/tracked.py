@@ -14,7 +14,7 @@ from typing import ClassVar, Self
 
 import psutil
 
-from ptyrun.background.completion import Counts
+from ptyrun.background.counts import Counts
 from ptyrun.engine import durable
 from ptyrun.engine.documents import MAX_BYTES, no_document, read_document, sealed
 from ptyrun.engine.processes import Process, pid_namespace

@@ -21,7 +21,8 @@ from ptyrun.background.crew import Crew
 from ptyrun.config import SessionOptions
 from ptyrun.devices import CPU, hold_devices
 from ptyrun.engine.window import Window
-from ptyrun.engine.work import NotOpenedError, Outcome
+from ptyrun.engine.work import Outcome
+from ptyrun.errors import NotOpenedError
 from ptyrun.host.signals import caused_by
 from ptyrun.progress import Watcher
 

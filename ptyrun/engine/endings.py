@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from enum import Enum
 
-from ptyrun.engine.processes import Process
 from ptyrun.engine.records import Opened
 from ptyrun.host.clock import boot_clock_s
 from ptyrun.host.deadline import DEADLINE
@@ -63,5 +62,5 @@ def ending_of(paths: RunPaths, session: str, opened: Opened) -> Ending:
         return Ending.ASKED
     if opened.deadline_s is None or os.path.lexists(paths.claims / f"{session}{UNCUT}"):
         return Ending.KILLED
-    too_early = Process.of(opened).is_here() and boot_clock_s() < opened.deadline_s
+    too_early = opened.process.is_here() and boot_clock_s() < opened.deadline_s
     return Ending.KILLED if too_early else Ending.CUT

@@ -314,7 +314,7 @@ class Ledger:
         if not file.dead_or_alive or session == self._own or file.opened is None:
             return False
         if session not in self._dead:
-            process = Process.of(file.opened)
+            process = file.opened.process
             if process.is_alive() or process.went_down_with_its_host() or alive(session):
                 return False
             if ending_of(self.paths, session, file.opened) is not Ending.KILLED:

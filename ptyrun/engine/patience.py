@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from ptyrun.durations import format_duration
 from ptyrun.engine.endings import Ending, ending_of
 from ptyrun.engine.ledger import Ledger, SessionFile
-from ptyrun.engine.processes import Process
 from ptyrun.errors import ExitCode, WindowTooShortError
 from ptyrun.host.advice import advise
 from ptyrun.host.attempts import ATTEMPTS, IN_A_ROW, MORE
@@ -71,7 +70,7 @@ def _short(ledger: Ledger, file: SessionFile, length_s: float) -> tuple[float, s
     if closed is not None:
         to_blame = closed.exit_code == ExitCode.INCOMPLETE and not is_asked_for(closed.reason)
         return (closed.enough_s, closed.reason) if to_blame and closed.enough_s else None
-    if opened is None or Process.of(opened).is_alive():
+    if opened is None or opened.process.is_alive():
         return None
     if ending_of(ledger.paths, file.name, opened) is not Ending.CUT:
         return None

@@ -15,7 +15,6 @@ from ptyrun.engine import durable
 from ptyrun.engine.claims import LEASE, LOCK
 from ptyrun.engine.heartbeat import SILENT_S, Sight
 from ptyrun.engine.locks import watch
-from ptyrun.engine.processes import Process
 from ptyrun.engine.records import BadLineError, Closed, Opened, Record, decode
 from ptyrun.engine.session import session_files
 from ptyrun.errors import BusyError
@@ -66,7 +65,7 @@ def _at_work(
     """Find a session that works, else one of which that is not decided yet."""
     undecided = None
     for session, opened in _unclosed(paths):
-        if Process.of(opened).is_alive():
+        if opened.process.is_alive():
             return opened, Sight.HELD
         if session not in looks:
             looks[session] = _looks(paths, session)

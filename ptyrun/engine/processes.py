@@ -12,12 +12,9 @@ import socket
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from ptyrun.host.clock import boot_clock_s, started_s
-
-if TYPE_CHECKING:
-    from ptyrun.engine.records import Opened
 
 _PROC = Path("/proc")
 
@@ -45,11 +42,6 @@ class Process:
             pid,
             boot_clock_s() if started is None else started,
         )
-
-    @classmethod
-    def of(cls, opened: Opened) -> Self:
-        """Name the process that opened a session."""
-        return cls(opened.host, opened.boot_id, opened.pid, opened.process_started_s)
 
     @property
     def host_slug(self) -> str:

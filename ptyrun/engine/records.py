@@ -18,6 +18,7 @@ from typing import Any, Final, get_args, get_origin, get_type_hints
 import google_crc32c
 
 from ptyrun.engine.manifest import Fact
+from ptyrun.engine.processes import Process
 from ptyrun.host.typed_json import parse
 
 SCHEMA = 1
@@ -46,6 +47,11 @@ class Opened:
     crew: str = ""
     deadline_s: float | None = None
     schema: int = SCHEMA
+
+    @property
+    def process(self) -> Process:
+        """Who opened it."""
+        return Process(self.host, self.boot_id, self.pid, self.process_started_s)
 
 
 @dataclass(frozen=True, slots=True)

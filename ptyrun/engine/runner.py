@@ -25,8 +25,8 @@ from ptyrun.engine.session import SUFFIX
 from ptyrun.engine.store import compression_of, require_planned
 from ptyrun.engine.sweep import sweep
 from ptyrun.engine.window import Window
-from ptyrun.engine.work import Event, Listener, NotOpenedError, OpenWork, Outcome
-from ptyrun.errors import ExitCode, StorageError
+from ptyrun.engine.work import Event, Listener, OpenWork, Outcome
+from ptyrun.errors import ExitCode, NotOpenedError, StorageError
 from ptyrun.host.advice import advise
 from ptyrun.host.attempts import ATTEMPTS
 from ptyrun.host.signals import Interrupts

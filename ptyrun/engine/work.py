@@ -40,10 +40,6 @@ class Work(Protocol):
         """Let go of the model."""
 
 
-class NotOpenedError(Exception):
-    """Raised by what opens a work: window or signal ended its wait for what the model needs."""
-
-
 OpenWork = Callable[[ArmPlan, FittingBatch], Work]
 
 

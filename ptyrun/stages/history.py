@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 from ptyrun.engine.ledger import read_records, towards_chunks
 from ptyrun.engine.manifest import Manifest
-from ptyrun.engine.processes import Process
 from ptyrun.engine.records import Closed, Committed, Failed, Opened, Record, Started
 from ptyrun.paths import RunPaths
 from ptyrun.report.timeline import Event, Session
@@ -64,7 +63,7 @@ class _SessionLines:
         """Tell whether its process is certainly gone, which only its own host knows."""
         if self.opened is None:
             return False
-        process = Process.of(self.opened)
+        process = self.opened.process
         return process.went_down_with_its_host() or (process.is_here() and not process.is_alive())
 
     @property

@@ -16,8 +16,8 @@ from ptyrun.engine.batches import FittingBatch
 from ptyrun.engine.manifest import ArmPlan, Manifest
 from ptyrun.engine.opening import OpenedSession, opened_session
 from ptyrun.engine.window import Window
-from ptyrun.engine.work import Event, NotOpenedError, Outcome
-from ptyrun.errors import BlockedError, ModelError
+from ptyrun.engine.work import Event, Outcome
+from ptyrun.errors import BlockedError, ModelError, NotOpenedError
 from ptyrun.halving import Halving, HalvingPredictor, open_halving
 from ptyrun.host.attempts import ATTEMPTS
 from ptyrun.host.signals import Interrupts

@@ -12,7 +12,6 @@ from typing import ClassVar
 from ptyrun.engine import batches, checksums, patience, poison
 from ptyrun.engine.ledger import Ledger, SessionFile
 from ptyrun.engine.manifest import Manifest
-from ptyrun.engine.processes import Process
 from ptyrun.engine.progress import ArmProgress
 from ptyrun.engine.records import Failed
 from ptyrun.errors import DamageError, ExitCode, UsageError
@@ -245,7 +244,7 @@ def _latest_window(ledger: Ledger) -> list[SessionFile]:
 def _is_alive(session: SessionFile) -> bool:
     if session.opened is None or session.closed is not None:
         return False
-    return Process.of(session.opened).is_alive()
+    return session.opened.process.is_alive()
 
 
 def _windows_left(ledger: Ledger, latest: list[SessionFile], eta_s: float | None) -> int | None:

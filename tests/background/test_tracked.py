@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ptyrun.background.completion import Completion, Counts
+from ptyrun.background.completion import Completion
+from ptyrun.background.counts import Counts
 from ptyrun.background.tracked import Standing, TrackedProcess
 from ptyrun.engine.documents import sealed, unsealed
 from ptyrun.engine.processes import Process, pid_namespace

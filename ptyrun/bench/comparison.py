@@ -91,10 +91,10 @@ def configuration(hub: Path, output_dir: Path) -> CompareConfig:
 
 def compare(hub: Path, output_dir: Path) -> dict[str, float]:
     """Plan, run, finalize and report in this process; give the seconds of each part."""
-    from ptyrun import comparison  # to be timed: it imports a lot
+    from ptyrun import door
 
     start_up, watch = Process.current().age_s(), Stopwatch()
-    outcome = comparison.compare(configuration(hub, output_dir), SessionOptions(), watcher=watch)
+    outcome = door.compare(configuration(hub, output_dir), SessionOptions(), watcher=watch)
     assert outcome.stop is ExitCode.COMPLETE
     ended = Process.current().age_s()
     chunks, ran = chunk_seconds(RunPaths(output_dir)), closed_s(RunPaths(output_dir))

@@ -45,7 +45,7 @@ def command(
         later = [word for word in first if word != "--new"]
         ctx.exit(windows.drive(given["output_dir"], first, later, windows.has_results, screen))
 
-    from ptyrun import comparison
+    from ptyrun import door
 
     session = shared.session_options(given)
     DEADLINE.set_window(session.window_s)
@@ -55,7 +55,7 @@ def command(
         # What computes is imported when something is to be computed.
         return working.chosen(session)(run_dir, options, watcher)
 
-    outcome = comparison.compare(
+    outcome = door.compare(
         config,
         session,
         new=new,

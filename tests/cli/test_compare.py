@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ptyrun.comparison import compare
 from ptyrun.config import SessionOptions
+from ptyrun.door import compare
 from ptyrun.engine.work import Outcome
 from ptyrun.errors import ExitCode
 from ptyrun.progress import Silent, Watcher, predicting

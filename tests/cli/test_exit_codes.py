@@ -24,7 +24,7 @@ from tests.studies import TRUST, Study
 ROOT = Path(__file__).resolve().parents[2]
 # Found before the command does anything: Ctrl-C then comes while this is imported.
 BEGINS_WITH = {
-    "compare": "ptyrun.comparison",
+    "compare": "ptyrun.door",
     "plan": "ptyrun.stages.plan",
     "run": "ptyrun.stages.run",
     "status": "ptyrun.stages.status",

@@ -16,7 +16,7 @@ from typing import Self
 from ptyrun.errors import ModelError
 from ptyrun.host import memory
 from ptyrun.host.hdf5_look import fault_of
-from ptyrun.ziplayout import require_one_reading
+from ptyrun.host.zip_layout import require_one_reading
 
 MAX_TOTAL_BYTES = 8 << 30
 MAX_RATIO = 200

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from ptyrun.background.children import born_of
+from ptyrun.host.children import born_of
 
 _running: list[subprocess.Popen[str]] = []
 

@@ -18,12 +18,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ptyrun.background.children import born_of, ptyrun_words
 from ptyrun.background.crew import Crew
 from ptyrun.config import SessionOptions
 from ptyrun.engine.window import Window
 from ptyrun.engine.work import Outcome
 from ptyrun.errors import ClusterError, PredictorUnavailableError, UsageError
+from ptyrun.host.children import born_of, ptyrun_words
 from ptyrun.host.signals import Interrupts
 from ptyrun.progress import Watcher
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import ClassVar, Self
 
 from ptyrun.background.counts import Counts
-from ptyrun.engine import durable
-from ptyrun.engine.documents import MAX_BYTES, no_document, read_document, sealed
+from ptyrun.host import durable
+from ptyrun.host.documents import MAX_BYTES, no_document, read_document, sealed
 from ptyrun.host.regular import read_text
 from ptyrun.host.typed_json import build
 

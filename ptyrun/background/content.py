@@ -15,12 +15,12 @@ from pathlib import Path
 import zarr
 from PIL import Image, UnidentifiedImageError
 
-from ptyrun.engine import checksums
 from ptyrun.engine.check import HARMLESS, Level, verify
-from ptyrun.engine.checksums import file_sha256
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import Manifest
 from ptyrun.errors import DamageError
+from ptyrun.host import checksums
+from ptyrun.host.checksums import file_sha256
 from ptyrun.paths import RunPaths
 from ptyrun.results import Results
 

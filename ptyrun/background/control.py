@@ -16,14 +16,14 @@ from pathlib import Path
 import psutil
 
 from ptyrun.background import proof
-from ptyrun.background.children import ptyrun_words
 from ptyrun.background.completion import Completion
 from ptyrun.background.session import completion_of, ending_of, refuse_rival
 from ptyrun.background.tail import last_lines
 from ptyrun.background.tracked import Ending, Judgement, Standing, TrackedProcess
-from ptyrun.engine import durable
 from ptyrun.engine.manifest import Manifest
 from ptyrun.errors import BusyError, InputError, PtyrunError
+from ptyrun.host import durable
+from ptyrun.host.children import ptyrun_words
 from ptyrun.paths import RunPaths
 
 POLL_S = 0.1

@@ -19,10 +19,10 @@ from ptyrun.config import SessionOptions
 from ptyrun.engine import patience
 from ptyrun.engine.ledger import Ledger, SessionFile
 from ptyrun.engine.manifest import Manifest
-from ptyrun.engine.processes import Process
 from ptyrun.engine.work import Outcome
 from ptyrun.errors import ExitCode, NoProgressError
 from ptyrun.host.attempts import ATTEMPTS, MORE
+from ptyrun.host.processes import Process
 from ptyrun.paths import RunPaths
 from ptyrun.progress import Watcher, predicting
 

@@ -18,7 +18,6 @@ from pathlib import Path
 from signal import Signals
 
 from ptyrun.background import proof
-from ptyrun.background.children import Parent, ptyrun_words
 from ptyrun.background.completion import Completion
 from ptyrun.background.counts import Counts
 from ptyrun.background.tracked import Ending, Standing, TrackedProcess
@@ -29,12 +28,13 @@ from ptyrun.background.windows import (
     until_complete,
     work_settled,
 )
-from ptyrun.engine import checksums, durable
 from ptyrun.engine.ledger import Ledger
-from ptyrun.engine.locks import Lock
 from ptyrun.engine.manifest import Manifest
-from ptyrun.engine.processes import Process, pid_namespace
 from ptyrun.errors import BusyError, ExitCode, PtyrunError
+from ptyrun.host import checksums, durable
+from ptyrun.host.children import Parent, ptyrun_words
+from ptyrun.host.locks import Lock
+from ptyrun.host.processes import Process, pid_namespace
 from ptyrun.paths import RunPaths
 from ptyrun.progress import Watcher
 

@@ -15,9 +15,9 @@ from typing import ClassVar, Self
 import psutil
 
 from ptyrun.background.counts import Counts
-from ptyrun.engine import durable
-from ptyrun.engine.documents import MAX_BYTES, no_document, read_document, sealed
-from ptyrun.engine.processes import Process, pid_namespace
+from ptyrun.host import durable
+from ptyrun.host.documents import MAX_BYTES, no_document, read_document, sealed
+from ptyrun.host.processes import Process, pid_namespace
 from ptyrun.host.regular import read_text
 from ptyrun.host.typed_json import build
 

@@ -9,14 +9,14 @@ from itertools import chain, repeat
 from pathlib import Path
 from signal import Signals
 
-from ptyrun.background.children import Parent, ptyrun_words
 from ptyrun.durations import format_duration
-from ptyrun.engine.durable import PARTIAL
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.progress import Progress
 from ptyrun.errors import ExitCode, NoProgressError
 from ptyrun.host.advice import Advice, asked_for
+from ptyrun.host.children import Parent, ptyrun_words
+from ptyrun.host.durable import PARTIAL
 from ptyrun.paths import RunPaths
 from ptyrun.progress import Watcher
 from ptyrun.results import are_of

@@ -16,13 +16,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
 
-from ptyrun.background.children import Parent, ptyrun_words
 from ptyrun.background.crew import Crew
 from ptyrun.config import SessionOptions
-from ptyrun.devices import CPU, hold_devices
 from ptyrun.engine.window import Window
 from ptyrun.engine.work import Outcome
 from ptyrun.errors import NotOpenedError
+from ptyrun.host.children import Parent, ptyrun_words
+from ptyrun.host.devices import CPU, hold_devices
 from ptyrun.host.signals import caused_by
 from ptyrun.progress import Watcher
 

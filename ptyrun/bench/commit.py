@@ -9,10 +9,11 @@ import numpy as np
 import ptyrun
 from ptyrun.bench import ledgers
 from ptyrun.bench.figures import Figure, Scale, compared, in_turns, summed_up
-from ptyrun.engine import durable, store
+from ptyrun.engine import store
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import PREDICTOR, ArmPlan, Manifest
-from ptyrun.engine.processes import Process
+from ptyrun.host import durable
+from ptyrun.host.processes import Process
 from ptyrun.paths import RunPaths
 
 COMMIT_AIM = 1.3

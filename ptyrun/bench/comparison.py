@@ -22,9 +22,9 @@ from ptyrun.config import (
     SessionOptions,
 )
 from ptyrun.engine.ledger import read_records
-from ptyrun.engine.processes import Process
 from ptyrun.engine.records import ArmOpened, Closed, Committed
 from ptyrun.errors import ExitCode
+from ptyrun.host.processes import Process
 from ptyrun.paths import RunPaths
 
 NOT_PREDICTION_AIM_PERCENT = 25.0

@@ -8,9 +8,9 @@ import ptyrun
 from ptyrun.engine import ledger_cache, store
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import PREDICTOR, ArmPlan, Manifest
-from ptyrun.engine.processes import Process
 from ptyrun.engine.records import Closed, Committed
 from ptyrun.errors import ExitCode
+from ptyrun.host.processes import Process
 from ptyrun.paths import RunPaths
 
 ARM = "pinn"

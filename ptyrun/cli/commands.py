@@ -92,7 +92,7 @@ class LazyGroup(click.Group):
 
 def _explained(error: Any) -> PtyrunError:
     """What the disk refused where nothing said it better."""
-    from ptyrun.engine.durable import refusal
+    from ptyrun.host.durable import refusal
 
     return refusal(Path(os.fsdecode(error.filename)), error, "use")
 

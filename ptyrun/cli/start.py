@@ -10,10 +10,10 @@ from typing import Any
 
 import click
 
-from ptyrun.background.children import ptyrun_words
 from ptyrun.cli import options
 from ptyrun.cli.saying import say
 from ptyrun.errors import UsageError
+from ptyrun.host.children import ptyrun_words
 
 
 @click.command("start")

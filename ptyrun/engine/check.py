@@ -18,11 +18,10 @@ from pathlib import Path
 import google_crc32c
 import numpy as np
 
-from ptyrun.engine import durable, ledger_cache
+from ptyrun.engine import ledger_cache
 from ptyrun.engine.index import metadata_is_whole, read_index
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import Manifest
-from ptyrun.engine.partials import PARTIAL
 from ptyrun.engine.progress import ArmProgress
 from ptyrun.engine.session import SUFFIX
 from ptyrun.engine.store import (
@@ -34,6 +33,8 @@ from ptyrun.engine.store import (
     read_metadata,
 )
 from ptyrun.errors import DamageError, ForeignFileError, GoneError, PtyrunError
+from ptyrun.host import durable
+from ptyrun.host.partials import PARTIAL
 from ptyrun.host.regular import open_regular
 from ptyrun.paths import RunPaths
 from ptyrun.texts import printable

@@ -14,10 +14,10 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
-from ptyrun.engine import durable, locks
-from ptyrun.engine.heartbeat import Sight
-from ptyrun.engine.locks import Hint, Lock
 from ptyrun.errors import StorageError
+from ptyrun.host import durable, locks
+from ptyrun.host.heartbeat import Sight
+from ptyrun.host.locks import Hint, Lock
 
 BOARD = "board"
 LOCK = ".lock"

@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Any, Self
 
 from ptyrun.durations import format_duration
-from ptyrun.engine import durable, ownership
+from ptyrun.engine import ownership
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.window import MARGIN, Window
 from ptyrun.errors import StorageError, WindowClosedError, WindowTooShortError
+from ptyrun.host import durable
 from ptyrun.host.attempts import ATTEMPTS
 from ptyrun.paths import RunPaths
 

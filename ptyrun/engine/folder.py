@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 from itertools import chain
 from pathlib import Path
 
-from ptyrun.engine import checksums
+from ptyrun.host import checksums
 from ptyrun.host.regular import refuse_foreign
 from ptyrun.paths import RunPaths
 

@@ -16,10 +16,8 @@ from secrets import token_hex
 
 import google_crc32c
 
-from ptyrun.engine import durable
 from ptyrun.engine.endings import Ending, ending_of
 from ptyrun.engine.manifest import Manifest
-from ptyrun.engine.processes import Process
 from ptyrun.engine.progress import ArmProgress, Progress
 from ptyrun.engine.records import (
     SCHEMA,
@@ -34,7 +32,9 @@ from ptyrun.engine.records import (
 )
 from ptyrun.engine.session import SUFFIX, SessionLedger, session_files
 from ptyrun.errors import DamageError, ExitCode, IdentityError, SchemaError
+from ptyrun.host import durable
 from ptyrun.host.deadline import DEADLINE
+from ptyrun.host.processes import Process
 from ptyrun.paths import RunPaths
 
 CACHE_WORTH_BYTES = 8 * 2**20  # what is read and added up within a moment

@@ -21,13 +21,13 @@ from typing import Any
 
 import google_crc32c
 
-from ptyrun.engine import durable
 from ptyrun.engine import ledger as ledgers
 from ptyrun.engine.ledger import BadLine, Ledger, SessionFile
 from ptyrun.engine.progress import RECENT, ArmProgress, Cost
 from ptyrun.engine.records import Closed, Failed, Halved, Opened, Started, decode, encode
 from ptyrun.engine.session import SUFFIX
 from ptyrun.errors import StorageError
+from ptyrun.host import durable
 
 SCHEMA = 2
 _MAGIC = b"ptyrun ledger cache\n"

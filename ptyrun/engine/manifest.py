@@ -15,9 +15,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from ptyrun.engine import durable, plan_rules
+from ptyrun.engine import plan_rules
 from ptyrun.engine.folder import require_plain
 from ptyrun.errors import DamageError, InputError, SchemaError, UsageError
+from ptyrun.host import durable
 from ptyrun.host.regular import read_regular
 from ptyrun.host.typed_json import build, parse_object
 from ptyrun.paths import RunPaths

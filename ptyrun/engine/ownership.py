@@ -23,11 +23,11 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from ptyrun.engine import durable
-from ptyrun.engine.documents import MAX_BYTES, read_document, sealed, unsealed
 from ptyrun.engine.manifest import MAX_BYTES as MAX_MANIFEST_BYTES
 from ptyrun.engine.manifest import Manifest
 from ptyrun.errors import IdentityError, PtyrunError
+from ptyrun.host import durable
+from ptyrun.host.documents import MAX_BYTES, read_document, sealed, unsealed
 from ptyrun.host.regular import read_regular, read_text
 from ptyrun.host.typed_json import build
 from ptyrun.paths import RunPaths

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Self
 
-from ptyrun.engine import durable
-from ptyrun.engine.locks import Lock, exclude
 from ptyrun.engine.manifest import Manifest
 from ptyrun.errors import GoneError, InputError, ReplacedError
+from ptyrun.host import durable
+from ptyrun.host.locks import Lock, exclude
 from ptyrun.paths import RunPaths
 from ptyrun.progress import Watcher
 

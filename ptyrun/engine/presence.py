@@ -11,13 +11,13 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from ptyrun.engine import durable
 from ptyrun.engine.claims import LEASE, LOCK
-from ptyrun.engine.heartbeat import SILENT_S, Sight
-from ptyrun.engine.locks import watch
 from ptyrun.engine.records import BadLineError, Closed, Opened, Record, decode
 from ptyrun.engine.session import session_files
 from ptyrun.errors import BusyError
+from ptyrun.host import durable
+from ptyrun.host.heartbeat import SILENT_S, Sight
+from ptyrun.host.locks import watch
 from ptyrun.paths import RunPaths
 from ptyrun.progress import SILENT, Watcher
 

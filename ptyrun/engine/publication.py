@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from ptyrun.engine import checksums, durable
 from ptyrun.errors import StorageError
+from ptyrun.host import checksums, durable
 
 Obsolete = Callable[[frozenset[str]], Iterable[Path]]
 

@@ -7,15 +7,15 @@ from contextlib import suppress
 from pathlib import Path
 
 import ptyrun
-from ptyrun.engine import durable, partials
 from ptyrun.engine.check import Damage, Kind, still_so, zarr_groups
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import Manifest
-from ptyrun.engine.processes import Process
 from ptyrun.engine.records import Closed, Disregarded, Forgotten, Record
 from ptyrun.engine.session import SessionLedger
 from ptyrun.engine.store import ZARR_GROUP, array_specs
 from ptyrun.errors import ExitCode, GoneError
+from ptyrun.host import durable, partials
+from ptyrun.host.processes import Process
 from ptyrun.paths import RunPaths
 
 CHUNKS = (Kind.MISSING, Kind.TRUNCATED, Kind.DAMAGED)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from ptyrun.engine import durable, patience
+from ptyrun.engine import patience
 from ptyrun.engine.arm_run import ArmRun, Bench, Stop, Tell, opened_work
 from ptyrun.engine.check import size_damages
 from ptyrun.engine.claims import LEASE_S
@@ -27,6 +27,7 @@ from ptyrun.engine.sweep import sweep
 from ptyrun.engine.window import Window
 from ptyrun.engine.work import Event, Listener, OpenWork, Outcome
 from ptyrun.errors import ExitCode, NotOpenedError, StorageError
+from ptyrun.host import durable
 from ptyrun.host.advice import advise
 from ptyrun.host.attempts import ATTEMPTS
 from ptyrun.host.signals import Interrupts

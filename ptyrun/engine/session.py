@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import google_crc32c
 
-from ptyrun.engine import durable
 from ptyrun.engine.records import Closed, Opened, Record, encode
 from ptyrun.errors import ExitCode, GoneError, StorageError
+from ptyrun.host import durable
 from ptyrun.paths import RunPaths
 
 if TYPE_CHECKING:

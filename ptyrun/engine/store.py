@@ -30,9 +30,9 @@ from zarr.core.buffer import Buffer
 from zarr.storage import LocalStore, MemoryStore
 
 from ptyrun.config import Compression
-from ptyrun.engine import durable
 from ptyrun.engine.manifest import ArmPlan, Manifest
 from ptyrun.errors import DamageError, StorageError, UsageError
+from ptyrun.host import durable
 from ptyrun.paths import RunPaths
 
 ITEM_DIMENSION = "group"

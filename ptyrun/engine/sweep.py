@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from ptyrun.engine import partials
+from ptyrun.host import partials
 from ptyrun.paths import RunPaths
 
 _OF_EARLIER_VERSIONS = ("state.zarr",)  # a cache that is another file now

@@ -10,9 +10,9 @@ import math
 from dataclasses import dataclass
 
 from ptyrun.durations import format_duration
-from ptyrun.engine.processes import Process
 from ptyrun.engine.progress import ArmProgress, Cost
 from ptyrun.errors import UsageError
+from ptyrun.host.processes import Process
 
 MARGIN = 1.1  # chunks vary; a window may end early rather than late
 SLACK = 1.2  # of a window that is advised

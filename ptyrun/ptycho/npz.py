@@ -17,8 +17,8 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from ptyrun.errors import InputError
+from ptyrun.host.zip_layout import require_one_reading
 from ptyrun.ptycho.npy_cache import NpyCache, RowReader
-from ptyrun.ziplayout import require_one_reading
 
 STORED = zipfile.ZIP_STORED
 LOCAL_HEADER_BYTES = 30

@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from ptyrun.config import Presentation
-from ptyrun.engine import checksums, durable
+from ptyrun.host import checksums, durable
 from ptyrun.paths import RunPaths
 from ptyrun.results import Results
 

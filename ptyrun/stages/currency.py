@@ -11,10 +11,10 @@ from pathlib import Path
 
 from ptyrun import __version__
 from ptyrun.config import Presentation
-from ptyrun.engine import checksums
 from ptyrun.engine.manifest import Manifest, digest_of
 from ptyrun.engine.progress import Progress
 from ptyrun.errors import InputError
+from ptyrun.host import checksums
 from ptyrun.paths import RunPaths
 from ptyrun.stages.fingerprints import Fingerprints
 

@@ -11,12 +11,13 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from ptyrun.engine import check, checksums
+from ptyrun.engine import check
 from ptyrun.engine.check import HARMLESS
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import Change, Manifest, changes
 from ptyrun.engine.ownership import FORMER_TRUST
 from ptyrun.errors import BlockedError, DamageError, PtyrunError, UsageError
+from ptyrun.host import checksums
 from ptyrun.paths import RunPaths
 from ptyrun.progress import SILENT, Watcher
 from ptyrun.results import Results

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ptyrun.engine import durable
 from ptyrun.engine.manifest import Manifest
+from ptyrun.host import durable
 from ptyrun.paths import RunPaths
 from ptyrun.ptycho import figures
 from ptyrun.ptycho.scan import Scan

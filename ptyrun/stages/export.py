@@ -14,8 +14,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ptyrun import __version__
-from ptyrun.engine import durable
 from ptyrun.errors import UsageError
+from ptyrun.host import durable
 from ptyrun.paths import RunPaths
 from ptyrun.progress import SILENT, Watcher
 from ptyrun.report import tables

@@ -12,12 +12,13 @@ from pathlib import Path
 
 from ptyrun import __version__
 from ptyrun.config import EvaluationOptions, Presentation
-from ptyrun.engine import check, checksums, durable, ownership
+from ptyrun.engine import check, ownership
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import ArmPlan, Manifest, digest_of
 from ptyrun.engine.planning import CurrentPlan
 from ptyrun.engine.window import Window
 from ptyrun.errors import BlockedError, DamageError, StorageError, UnfinishedError
+from ptyrun.host import checksums, durable
 from ptyrun.logs import session_log
 from ptyrun.paths import RunPaths
 from ptyrun.progress import SILENT, Watcher

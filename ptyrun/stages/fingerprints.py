@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 
-from ptyrun.engine import durable, ownership
-from ptyrun.engine.documents import unsealed
+from ptyrun.engine import ownership
 from ptyrun.errors import InputError, StorageError
+from ptyrun.host import durable
 from ptyrun.host.attempts import ATTEMPTS
+from ptyrun.host.documents import unsealed
 
 
 @dataclass

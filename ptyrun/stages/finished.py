@@ -9,10 +9,10 @@ from typing import Any
 import pandas as pd
 from numpy.typing import NDArray
 
-from ptyrun.engine import checksums
 from ptyrun.engine.foreign_arrays import read_array
 from ptyrun.engine.manifest import Manifest
 from ptyrun.errors import DamageError, UnfinishedError
+from ptyrun.host import checksums
 from ptyrun.paths import RunPaths
 from ptyrun.results import Results
 from ptyrun.stages import publishing

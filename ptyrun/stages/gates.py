@@ -15,8 +15,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ptyrun.engine import durable
 from ptyrun.errors import BlockedError, PredictionError
+from ptyrun.host import durable
 from ptyrun.paths import RunPaths
 from ptyrun.ptycho import coverage
 from ptyrun.results import ArmResult, Metric

@@ -20,8 +20,8 @@ import google_crc32c
 import numpy as np
 from numpy.typing import NDArray
 
-from ptyrun.engine import durable
 from ptyrun.errors import StorageError
+from ptyrun.host import durable
 from ptyrun.host.remembered import Remembered, identity
 
 _ABOUT = "about"

@@ -9,8 +9,8 @@ import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ptyrun.engine import checksums, documents, locks
 from ptyrun.engine.check import Damage, Kind
+from ptyrun.host import checksums, documents, locks
 from ptyrun.host.regular import read_text
 from ptyrun.paths import RunPaths
 from ptyrun.ptycho.npy_cache import NpyCache

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ptyrun.engine import durable
 from ptyrun.engine.store import ArraySpec, DurableStore, open_array
+from ptyrun.host import durable
 from ptyrun.paths import RunPaths
 
 

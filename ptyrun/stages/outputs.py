@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ptyrun.config import Alignment, Presentation
-from ptyrun.engine import durable
+from ptyrun.host import durable
 from ptyrun.paths import RunPaths
 from ptyrun.ptycho.registration import Shift
 from ptyrun.results import ArmResult, Metric, Results

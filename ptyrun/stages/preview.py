@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptyrun.config import ArmKind, EvaluationOptions
-from ptyrun.engine import checksums, durable
 from ptyrun.engine.check import size_damages
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import ArmPlan, Manifest
 from ptyrun.engine.progress import ArmProgress
 from ptyrun.errors import GeometryError, InputError, PtyrunError
+from ptyrun.host import checksums, durable
 from ptyrun.paths import RunPaths
 from ptyrun.progress import SILENT, Watcher
 from ptyrun.ptycho import belonging

@@ -13,16 +13,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import ptyrun
-from ptyrun.engine import check, durable, presence
+from ptyrun.engine import check, presence
 from ptyrun.engine.ledger import Ledger
-from ptyrun.engine.locks import Lock, exclude
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.planning import PlanLock
-from ptyrun.engine.processes import Process
 from ptyrun.engine.progress import ArmProgress
 from ptyrun.engine.records import Closed, Forgotten, Pruned, Record
 from ptyrun.engine.store import chunk_key, patches_path
 from ptyrun.errors import DamageError, ExitCode, PtyrunError, UsageError
+from ptyrun.host import durable
+from ptyrun.host.locks import Lock, exclude
+from ptyrun.host.processes import Process
 from ptyrun.paths import RunPaths
 from ptyrun.progress import SILENT, Watcher
 from ptyrun.stages import leftovers

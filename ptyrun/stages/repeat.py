@@ -16,11 +16,12 @@ from typing import Any
 
 from ptyrun import __version__
 from ptyrun.config import CompareConfig
-from ptyrun.engine import durable, ownership
+from ptyrun.engine import ownership
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import Manifest, digest_of
 from ptyrun.engine.progress import ArmProgress
 from ptyrun.errors import PtyrunError
+from ptyrun.host import durable
 from ptyrun.host.regular import read_text
 from ptyrun.paths import RunPaths
 from ptyrun.results import Results

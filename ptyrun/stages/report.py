@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptyrun.durations import format_duration
-from ptyrun.engine import checksums, durable
 from ptyrun.engine.costs import Costs
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import ArmPlan, Manifest
 from ptyrun.engine.window import Window
+from ptyrun.host import checksums, durable
 from ptyrun.progress import SILENT, Watcher
 from ptyrun.ptycho import frc
 from ptyrun.report import curves, page, pictures, tables, timeline

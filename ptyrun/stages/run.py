@@ -10,7 +10,6 @@ from functools import cache
 from pathlib import Path
 
 from ptyrun.config import SessionOptions
-from ptyrun.devices import hold_devices
 from ptyrun.engine import ownership, runner
 from ptyrun.engine.batches import FittingBatch
 from ptyrun.engine.manifest import ArmPlan, Manifest
@@ -20,6 +19,7 @@ from ptyrun.engine.work import Event, Outcome
 from ptyrun.errors import BlockedError, ModelError, NotOpenedError
 from ptyrun.halving import Halving, HalvingPredictor, open_halving
 from ptyrun.host.attempts import ATTEMPTS
+from ptyrun.host.devices import hold_devices
 from ptyrun.host.signals import Interrupts
 from ptyrun.logs import session_log
 from ptyrun.modelfiles import BACKENDS

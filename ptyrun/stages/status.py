@@ -9,12 +9,13 @@ from enum import StrEnum
 from pathlib import Path
 from typing import ClassVar
 
-from ptyrun.engine import batches, checksums, patience, poison
+from ptyrun.engine import batches, patience, poison
 from ptyrun.engine.ledger import Ledger, SessionFile
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.progress import ArmProgress
 from ptyrun.engine.records import Failed
 from ptyrun.errors import DamageError, ExitCode, UsageError
+from ptyrun.host import checksums
 from ptyrun.paths import RunPaths
 from ptyrun.results import are_of
 from ptyrun.stages import blockers

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from ptyrun.engine import checksums, durable
+from ptyrun.host import checksums, durable
 from ptyrun.paths import RunPaths
 from ptyrun.stages import artifacts
 from ptyrun.texts import printable

@@ -21,8 +21,9 @@ from ptyrun.config import (
     Fact,
     role_gridsize,
 )
-from ptyrun.engine import partials, plan_rules
+from ptyrun.engine import plan_rules
 from ptyrun.errors import GeometryError, InputError, ModelError, StorageError, UsageError
+from ptyrun.host import partials
 from ptyrun.modelfiles import BACKENDS, ModelFile, ModelKind, locate, require_trust
 from ptyrun.paths import RunPaths
 from ptyrun.predictors import check_options, find, how_to_mend, inspect

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from ptyrun.engine.locks import Lock
 from ptyrun.errors import StorageError
+from ptyrun.host.locks import Lock
 from ptyrun.paths import RunPaths
 
 

@@ -15,8 +15,8 @@ import psutil
 import pytest
 
 from ptyrun.background.content import check_content
-from ptyrun.engine import checksums
 from ptyrun.errors import DamageError
+from ptyrun.host import checksums
 from ptyrun.paths import RunPaths
 from tests.background.conftest import Bench, on_tmpfs, until
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from ptyrun.devices import hold_devices
 from ptyrun.errors import ExitCode
+from ptyrun.host.devices import hold_devices
 from tests.background.conftest import Bench, until, windows_s
 
 

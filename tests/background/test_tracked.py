@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from ptyrun.background.completion import Completion
 from ptyrun.background.counts import Counts
 from ptyrun.background.tracked import Standing, TrackedProcess
-from ptyrun.engine.documents import sealed, unsealed
-from ptyrun.engine.processes import Process, pid_namespace
 from ptyrun.errors import SchemaError
+from ptyrun.host.documents import sealed, unsealed
+from ptyrun.host.processes import Process, pid_namespace
 
 # Prints what became of the process that the file names.
 JUDGE = """

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from ptyrun.background.children import Parent
 from ptyrun.background.windows import MAX_IN_VAIN, Goal, until_complete
 from ptyrun.errors import ExitCode, NoProgressError
+from ptyrun.host.children import Parent
 from tests.background.conftest import Bench, until
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from ptyrun.devices import hold_devices
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.presence import PATIENCE_S
+from ptyrun.host.devices import hold_devices
 from ptyrun.paths import RunPaths
 from tests.scans import write_network
 from tests.studies import TRUST, Study, ptyrun

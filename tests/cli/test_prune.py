@@ -125,7 +125,7 @@ def test_a_session_at_work_is_named_and_nothing_is_deleted(
     run_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from ptyrun.engine import presence
-    from ptyrun.engine.processes import Process
+    from ptyrun.host.processes import Process
 
     monkeypatch.setattr(presence, "PATIENCE_S", 0.2)
     paths = RunPaths(run_dir)

@@ -100,7 +100,7 @@ class Recorder:
         for name in ("open", "write", "fsync", "fdatasync", "replace", "close", "mkdir", "unlink"):
             put(os, name, getattr(self, f"_{name}")(getattr(os, name)))
         # An alias that was taken when the module was imported.
-        from ptyrun.engine import durable
+        from ptyrun.host import durable
 
         put(durable, "_sync_data", os.fdatasync)
 

@@ -12,9 +12,9 @@ import pytest
 
 from ptyrun.engine.claims import Claims
 from ptyrun.engine.ledger import Ledger
-from ptyrun.engine.processes import Process
 from ptyrun.engine.records import Failed
 from ptyrun.engine.schedule import Quota, Schedule
+from ptyrun.host.processes import Process
 from ptyrun.paths import RunPaths
 from tests.engine.children import spawn
 from tests.engine.toys import planned, toy_manifest

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from ptyrun.engine import durable
 from ptyrun.engine.check import verify
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.store import ChunkWriter
 from ptyrun.errors import ExitCode, StorageError
+from ptyrun.host import durable
 from ptyrun.paths import RunPaths
 from tests.engine.toys import decoded, expected, outputs_of, planned, toy_manifest, toy_run
 

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from ptyrun.engine.ledger import Ledger, read_records, supersede
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.patience import Row, fruitless, raise_if_too_short
-from ptyrun.engine.processes import Process
 from ptyrun.engine.progress import Progress
 from ptyrun.engine.records import Closed, Committed, Failed, Forgotten, Opened, Record, Started
 from ptyrun.engine.records import encode as encoded
@@ -27,6 +26,7 @@ from ptyrun.errors import (
     WindowTooShortError,
 )
 from ptyrun.host.attempts import ATTEMPTS
+from ptyrun.host.processes import Process
 from ptyrun.paths import RunPaths
 from tests.engine.toys import toy_manifest
 

@@ -15,9 +15,9 @@ from ptyrun.engine import ledger as ledgers
 from ptyrun.engine import ledger_cache
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import Manifest
-from ptyrun.engine.processes import Process
 from ptyrun.engine.records import ArmOpened, Closed, Failed, Forgotten, Halved, Started
 from ptyrun.errors import DamageError
+from ptyrun.host.processes import Process
 from ptyrun.paths import RunPaths
 from tests.engine.test_ledger import MANIFEST, commit, session
 from tests.engine.toys import toy_manifest

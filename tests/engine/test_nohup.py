@@ -8,8 +8,8 @@ from pathlib import Path
 
 from ptyrun.errors import ExitCode
 from tests.engine.children import spawn, work
-from tests.engine.test_signals import wait_for_commits
 from tests.engine.toys import decoded, expected, planned, toy_manifest
+from tests.host.test_signals import wait_for_commits
 
 
 def work_under_nohup(folder: Path) -> None:

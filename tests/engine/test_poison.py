@@ -16,10 +16,10 @@ import pytest
 from ptyrun.engine.ledger import Ledger, SessionFile
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.poison import EXPECTED_INNOCENTS, is_set_aside
-from ptyrun.engine.processes import Process
 from ptyrun.engine.records import Closed, Failed, Opened, Record, Started
 from ptyrun.engine.repair import repair
 from ptyrun.errors import ExitCode
+from ptyrun.host.processes import Process
 from ptyrun.paths import RunPaths
 from tests.engine.children import die_in, spawn, work
 from tests.engine.test_ledger import commit

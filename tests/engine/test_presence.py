@@ -13,8 +13,8 @@ from ptyrun.engine.claims import LEASE, Claims
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.presence import insist_on_nobody
-from ptyrun.engine.processes import Process
 from ptyrun.errors import BusyError
+from ptyrun.host.processes import Process
 from ptyrun.paths import RunPaths
 from tests.engine.children import spawn, work
 from tests.engine.toys import planned, toy_manifest, toy_run

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from ptyrun.engine import checksums, durable
 from ptyrun.engine.publication import Publication
+from ptyrun.host import checksums, durable
 from tests.engine.children import KILLED, die_at_changes, spawn
 
 OLD = {"results.json": "old", "objects/a/c.0": "old a", "objects/b/c.0": "old b"}

@@ -18,14 +18,13 @@ from typing import Any
 
 import pytest
 
-from ptyrun.engine import durable, ledger, presence
+from ptyrun.engine import ledger, presence
 from ptyrun.engine.check import verify
 from ptyrun.engine.ledger import Ledger, read_records
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.opening import opened_session
 from ptyrun.engine.patience import fruitless
 from ptyrun.engine.planning import CurrentPlan, PlanLock
-from ptyrun.engine.processes import Process
 from ptyrun.engine.records import Committed, Failed, Forgotten, Opened, Started
 from ptyrun.engine.repair import repair
 from ptyrun.engine.runner import run
@@ -33,6 +32,8 @@ from ptyrun.engine.session import SessionLedger
 from ptyrun.engine.store import create_arrays
 from ptyrun.engine.window import Window
 from ptyrun.errors import BusyError, ExitCode, IdentityError, InputError, ReplacedError
+from ptyrun.host import durable
+from ptyrun.host.processes import Process
 from ptyrun.paths import RunPaths
 from ptyrun.progress import SILENT
 from tests.engine.children import spawn, work

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from ptyrun.engine import durable
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.pace import MAX_CHUNKS, TARGET_S, CommitPace
 from ptyrun.engine.window import Window
+from ptyrun.host import durable
 from ptyrun.host.clock import boot_clock_s
 from ptyrun.paths import RunPaths
 from tests.engine.children import spawn

@@ -12,13 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ptyrun.engine import processes
-from ptyrun.engine.processes import Process
 from ptyrun.engine.progress import ArmProgress, Cost
 from ptyrun.engine.window import MARGIN, Window, estimate, nothing_begun, nothing_done, nothing_fits
 from ptyrun.errors import UsageError
-from ptyrun.host import clock
+from ptyrun.host import clock, processes
 from ptyrun.host.clock import boot_clock_s
+from ptyrun.host.processes import Process
 from tests.engine.toys import toy_manifest
 
 TICK_S = 0.01  # the kernel counts start times in such steps
@@ -53,7 +52,7 @@ def test_what_is_left_of_a_window_is_what_has_not_passed() -> None:
 
 
 def test_the_process_start_lies_between_what_its_parent_saw_before_and_after() -> None:
-    code = "from ptyrun.engine.processes import Process; print(Process.current().started_s)"
+    code = "from ptyrun.host.processes import Process; print(Process.current().started_s)"
     before_s = boot_clock_s()
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as child:
         after_s = boot_clock_s()

@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 from ptyrun.engine.batches import FittingBatch
 from ptyrun.engine.index import IndexArray, write_index
 from ptyrun.engine.manifest import ArmPlan, Fact, Manifest
-from ptyrun.engine.processes import Process
 from ptyrun.engine.runner import run
 from ptyrun.engine.store import create_arrays
 from ptyrun.engine.window import Window
 from ptyrun.engine.work import Outcome
 from ptyrun.host.clock import boot_clock_s
+from ptyrun.host.processes import Process
 from ptyrun.paths import RunPaths
 
 SHAPE = (4, 4)

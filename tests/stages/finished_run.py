@@ -13,10 +13,10 @@ import zarr
 from numpy.typing import NDArray
 
 from ptyrun.config import EvaluationOptions, Presentation, Selection
-from ptyrun.engine import checksums
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import ArmPlan, Manifest
 from ptyrun.engine.records import ArmOpened, Closed, Committed, Failed, Record, Started
+from ptyrun.host import checksums
 from ptyrun.paths import RunPaths
 from ptyrun.results import ArmResult, Metric, PairResult, Results
 from tests.engine.toys import just_begun

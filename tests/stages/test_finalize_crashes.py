@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ptyrun.engine import checksums
+from ptyrun.host import checksums
 from ptyrun.paths import RunPaths
 from ptyrun.stages import publishing
 from tests.engine.children import KILLED, die_at_changes, spawn

@@ -20,9 +20,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ptyrun.engine import checksums
 from ptyrun.engine.manifest import ArmPlan, Manifest
 from ptyrun.errors import ExitCode, PtyrunError
+from ptyrun.host import checksums
 from ptyrun.paths import RunPaths
 from ptyrun.report import tables
 from ptyrun.results import Results

@@ -15,10 +15,10 @@ import pytest
 import zarr
 from PIL import Image
 
-from ptyrun.engine import checksums
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import Manifest
 from ptyrun.errors import InputError
+from ptyrun.host import checksums
 from ptyrun.paths import RunPaths
 from ptyrun.stages import leftovers, plan, publishing, run
 from ptyrun.stages.preview import PreviewFiles, preview

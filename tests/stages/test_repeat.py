@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ptyrun.engine import checksums
+from ptyrun.host import checksums
 from ptyrun.results import ArmResult, Metric, PairResult, Results
 from tests.scans import write_reconstruction, write_scan
 from tests.studies import Finished, ptyrun

@@ -13,12 +13,12 @@ import pytest
 import zarr
 from PIL import Image
 
-from ptyrun.engine import checksums
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import Manifest
-from ptyrun.engine.processes import Process
 from ptyrun.engine.records import Closed
 from ptyrun.errors import DamageError, SchemaError, UnfinishedError
+from ptyrun.host import checksums
+from ptyrun.host.processes import Process
 from ptyrun.paths import RunPaths
 from ptyrun.results import Results
 from ptyrun.stages.report import ReportFiles, report

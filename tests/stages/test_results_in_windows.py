@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from ptyrun.config import Presentation
-from ptyrun.engine import checksums, ownership
+from ptyrun.engine import ownership
 from ptyrun.engine.costs import progress_of
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.window import Window
 from ptyrun.errors import DamageError, WindowClosedError, WindowTooShortError
+from ptyrun.host import checksums
 from ptyrun.paths import RunPaths
 from ptyrun.stages import finalize, report, sums
 from tests.studies import content

@@ -16,9 +16,9 @@ import pytest
 from ptyrun.cli.status import as_text
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import Manifest
-from ptyrun.engine.processes import Process
 from ptyrun.engine.records import Closed, Failed, Started
 from ptyrun.errors import BlockedError
+from ptyrun.host.processes import Process
 from ptyrun.paths import RunPaths
 from ptyrun.stages import run
 from ptyrun.stages.gates import write_blocker

@@ -14,8 +14,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
 
-from ptyrun.engine import partials
 from ptyrun.errors import GoneError, StorageError
+from ptyrun.host import partials
 from ptyrun.texts import printable
 
 PARTIAL = partials.PARTIAL

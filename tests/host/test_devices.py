@@ -15,9 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ptyrun import devices
-from ptyrun.devices import Gpu, hold_devices, lock_folder, parse_gpus, visible_gpus
 from ptyrun.errors import BusyError, StorageError
+from ptyrun.host import devices
+from ptyrun.host.devices import Gpu, hold_devices, lock_folder, parse_gpus, visible_gpus
 
 A, B = "GPU-8932f937-d72c-4106-c12f-20bd9faed9f6", "GPU-8932aaaa-0000-4106-c12f-20bd9faed9f6"
 TWO_ALIKE = (Gpu(0, A, "NVIDIA H200"), Gpu(1, B, "NVIDIA H200"))
@@ -26,7 +26,7 @@ TWO_UNLIKE = (Gpu(0, A, "NVIDIA T400"), Gpu(1, B, "NVIDIA H200"))
 HOLD = """
 import sys, time
 from pathlib import Path
-from ptyrun.devices import hold_devices
+from ptyrun.host.devices import hold_devices
 with hold_devices(Path(sys.argv[1]), float(sys.argv[2]), True, crew=sys.argv[3]) as held:
     print(*held, flush=True)
     sys.stdin.read()

@@ -17,10 +17,10 @@ from typing import Any
 
 import pytest
 
-from ptyrun.engine import heartbeat, locks
-from ptyrun.engine.heartbeat import BeatingFile, Holder, Sight
-from ptyrun.engine.locks import Hint, Lock, exclude, is_held, watch
 from ptyrun.errors import BusyError, ClosedWhileWaitingError, StorageError
+from ptyrun.host import heartbeat, locks
+from ptyrun.host.heartbeat import BeatingFile, Holder, Sight
+from ptyrun.host.locks import Hint, Lock, exclude, is_held, watch
 from tests.engine.children import spawn
 
 REFUSALS = ("ENOSYS", "ENOLCK", "EOPNOTSUPP")

@@ -20,9 +20,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
 
-from ptyrun.engine import durable
-from ptyrun.engine.heartbeat import SILENT_S, BeatingFile, Holder, Sight, Watch, stands_at
 from ptyrun.errors import BusyError, ClosedWhileWaitingError, StorageError
+from ptyrun.host import durable
+from ptyrun.host.heartbeat import SILENT_S, BeatingFile, Holder, Sight, Watch, stands_at
 
 log = logging.getLogger(__name__)
 

@@ -21,9 +21,9 @@ from secrets import token_hex
 from typing import Self
 
 from ptyrun.durations import format_duration
-from ptyrun.engine import partials
-from ptyrun.engine.processes import Process, pid_namespace
+from ptyrun.host import partials
 from ptyrun.host.clock import boot_clock_s
+from ptyrun.host.processes import Process, pid_namespace
 
 BEAT_S = 1.0
 SILENT_S = 10.0  # seen unchanged for as long, a file's holder counts as dead

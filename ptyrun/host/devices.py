@@ -21,10 +21,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ptyrun.durations import format_duration
-from ptyrun.engine import durable
-from ptyrun.engine.locks import Lock
-from ptyrun.engine.processes import Process
 from ptyrun.errors import BusyError, NotOpenedError, StorageError
+from ptyrun.host import durable
+from ptyrun.host.locks import Lock
+from ptyrun.host.processes import Process
 from ptyrun.host.runtime import make_own, user_folder
 from ptyrun.progress import SILENT, Watcher
 

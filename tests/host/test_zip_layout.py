@@ -13,7 +13,7 @@ import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from ptyrun.ziplayout import AmbiguousZipError, require_one_reading
+from ptyrun.host.zip_layout import AmbiguousZipError, require_one_reading
 
 Content = dict[str, bytes]
 MEMBERS: Content = {"a.npy": b"first" * 9, "data/b": b"", "c.json": b"{}" * 40}

@@ -19,7 +19,7 @@ from functools import cache
 from pathlib import Path
 from secrets import token_hex
 
-from ptyrun.engine.processes import Process, pid_namespace
+from ptyrun.host.processes import Process, pid_namespace
 
 PARTIAL = ".partial"
 STRANGERS_S = 86400.0

@@ -35,7 +35,7 @@ while "returns" not in sys.argv:
 """
 PARENT = """
 import sys
-from ptyrun.background.children import Parent
+from ptyrun.host.children import Parent
 with Parent() as parent:
     code = parent.call([sys.executable, "-c", *sys.argv[1:]])
     print(code, parent.caught and parent.caught.name)

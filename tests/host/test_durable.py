@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ptyrun.engine import durable
 from ptyrun.errors import GoneError, StorageError
+from ptyrun.host import durable
 
 
 def refuse(number: int) -> None:

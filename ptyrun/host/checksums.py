@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
-from ptyrun.engine import durable
+from ptyrun.host import durable
 from ptyrun.host.regular import below, open_regular, read_regular
 
 NAME = "SHA256SUMS"

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from ptyrun.engine import partials
 from ptyrun.engine.sweep import sweep
+from ptyrun.host import partials
 from ptyrun.paths import RunPaths
 from tests.engine.children import spawn
 from tests.engine.toys import planned, toy_manifest, toy_run

@@ -11,7 +11,7 @@ from ptyrun.config import ArmKind, CompareConfig, SessionOptions
 from ptyrun.engine import presence
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import Manifest
-from ptyrun.engine.planning import CurrentPlan
+from ptyrun.engine.plan_lock import CurrentPlan
 from ptyrun.engine.window import Window
 from ptyrun.engine.work import Outcome
 from ptyrun.errors import ExitCode, UsageError, WindowClosedError, WindowTooShortError

@@ -15,7 +15,7 @@ from pathlib import Path
 import zarr
 from PIL import Image, UnidentifiedImageError
 
-from ptyrun.engine.check import HARMLESS, Level, verify
+from ptyrun.engine.integrity import HARMLESS, Level, verify
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import Manifest
 from ptyrun.errors import DamageError

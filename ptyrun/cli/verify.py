@@ -24,7 +24,7 @@ from ptyrun.errors import DamageError, ExitCode
 def command(ctx: click.Context, /, run_dir: Path, level: str, repair: bool) -> None:
     """Name what is damaged, missing or foreign in RUN, one line each, or say that it is whole."""
     from ptyrun.cli import console
-    from ptyrun.engine.check import Kind, Level
+    from ptyrun.engine.integrity import Kind, Level
     from ptyrun.stages import verify
 
     try:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptyrun.engine.batches import FittingBatch
-from ptyrun.engine.index import check_indices
+from ptyrun.engine.index_arrays import check_indices
 from ptyrun.engine.loader import Batch, Loader
 from ptyrun.engine.manifest import ArmPlan
 from ptyrun.engine.opening import OpenedSession

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ptyrun.engine.progress import ArmProgress
 from ptyrun.engine.records import Halved
-from ptyrun.engine.session import SessionLedger
+from ptyrun.engine.session_ledger import SessionLedger
 from ptyrun.engine.window import Window
 
 

@@ -30,7 +30,7 @@ from ptyrun.engine.records import (
     Started,
     decode,
 )
-from ptyrun.engine.session import SUFFIX, SessionLedger, session_files
+from ptyrun.engine.session_ledger import SUFFIX, SessionLedger, session_files
 from ptyrun.errors import DamageError, ExitCode, IdentityError, SchemaError
 from ptyrun.host import durable
 from ptyrun.host.deadline import DEADLINE

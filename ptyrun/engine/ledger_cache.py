@@ -25,7 +25,7 @@ from ptyrun.engine import ledger as ledgers
 from ptyrun.engine.ledger import BadLine, Ledger, SessionFile
 from ptyrun.engine.progress import RECENT, ArmProgress, Cost
 from ptyrun.engine.records import Closed, Failed, Halved, Opened, Started, decode, encode
-from ptyrun.engine.session import SUFFIX
+from ptyrun.engine.session_ledger import SUFFIX
 from ptyrun.errors import StorageError
 from ptyrun.host import durable
 

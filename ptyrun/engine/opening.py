@@ -17,9 +17,9 @@ from ptyrun.engine import endings, ledger_cache, patience
 from ptyrun.engine.claims import LEASE_S, Claims
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import Manifest
-from ptyrun.engine.planning import CurrentPlan, PlanLock
+from ptyrun.engine.plan_lock import CurrentPlan, PlanLock
 from ptyrun.engine.records import Closed
-from ptyrun.engine.session import SessionLedger
+from ptyrun.engine.session_ledger import SessionLedger
 from ptyrun.engine.window import Window
 from ptyrun.errors import (
     ExitCode,

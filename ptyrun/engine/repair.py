@@ -7,11 +7,11 @@ from contextlib import suppress
 from pathlib import Path
 
 import ptyrun
-from ptyrun.engine.check import Damage, Kind, still_so, zarr_groups
+from ptyrun.engine.integrity import Damage, Kind, still_so, zarr_groups
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.records import Closed, Disregarded, Forgotten, Record
-from ptyrun.engine.session import SessionLedger
+from ptyrun.engine.session_ledger import SessionLedger
 from ptyrun.engine.store import ZARR_GROUP, array_specs
 from ptyrun.errors import ExitCode, GoneError
 from ptyrun.host import durable, partials

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ptyrun import __version__
 from ptyrun.config import Alignment, ArmKind, EvaluationOptions
-from ptyrun.engine import batches, check, store
+from ptyrun.engine import batches, integrity, store
 from ptyrun.engine.ledger import read_records
 from ptyrun.engine.manifest import ArmPlan, Manifest, digest_of
 from ptyrun.engine.plain_store import PlainStore
@@ -171,7 +171,7 @@ def committed_patches(
     for chunk, is_committed in enumerate(done.committed):
         rows = plan.chunk_range(chunk)
         if is_committed and rows.start >= first_item:
-            for damage in check.byte_damages(paths, done, chunk):
+            for damage in integrity.byte_damages(paths, done, chunk):
                 raise DamageError(
                     f"a part of the run is damaged: {damage}",
                     why="its bytes are not those that the ledger vouches for",

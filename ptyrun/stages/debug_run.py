@@ -11,8 +11,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from ptyrun.engine import check
-from ptyrun.engine.check import HARMLESS
+from ptyrun.engine import integrity
+from ptyrun.engine.integrity import HARMLESS
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import Change, Manifest, changes
 from ptyrun.engine.ownership import FORMER_TRUST
@@ -154,7 +154,7 @@ def _not_yet(paths: RunPaths, ledger: Ledger, why: str) -> PtyrunError:
 
 def _require_whole(paths: RunPaths) -> None:
     wrong = [
-        *(damage for damage in check.verify(paths) if damage.kind not in HARMLESS),
+        *(damage for damage in integrity.verify(paths) if damage.kind not in HARMLESS),
         *(f"{name}: {why}" for name, why in checksums.problems(paths.root)),
     ]
     if wrong:

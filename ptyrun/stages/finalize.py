@@ -12,10 +12,10 @@ from pathlib import Path
 
 from ptyrun import __version__
 from ptyrun.config import EvaluationOptions, Presentation
-from ptyrun.engine import check, ownership
+from ptyrun.engine import integrity, ownership
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import ArmPlan, Manifest, digest_of
-from ptyrun.engine.planning import CurrentPlan
+from ptyrun.engine.plan_lock import CurrentPlan
 from ptyrun.engine.window import Window
 from ptyrun.errors import BlockedError, DamageError, StorageError, UnfinishedError
 from ptyrun.host import checksums, durable
@@ -150,8 +150,8 @@ def _require_complete(ledger: Ledger) -> None:
 
 def _require_whole(paths: RunPaths, watcher: Watcher) -> None:
     # Bytes of chunks are compared when they are read. ledger.cache is one: nothing rests on it.
-    found = check.verify(paths, check.Level.SIZE)
-    damages = [damage for damage in found if damage.kind is not check.Kind.STATE]
+    found = integrity.verify(paths, integrity.Level.SIZE)
+    damages = [damage for damage in found if damage.kind is not integrity.Kind.STATE]
     for damage in damages:
         watcher.note(str(damage))
     if damages:

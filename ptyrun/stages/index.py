@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptyrun.config import ArmKind, Selection
-from ptyrun.engine.index import IndexArray, read_index, write_index
+from ptyrun.engine.index_arrays import IndexArray, read_index, write_index
 from ptyrun.engine.manifest import ArmPlan, Manifest
 from ptyrun.errors import DamageError, GeometryError
 from ptyrun.paths import RunPaths

@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ptyrun.engine.check import Damage, Kind
+from ptyrun.engine.integrity import Damage, Kind
 from ptyrun.host import checksums, documents, locks
 from ptyrun.host.regular import read_text
 from ptyrun.paths import RunPaths

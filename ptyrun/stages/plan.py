@@ -16,11 +16,10 @@ from ptyrun.config import (
     EvaluationOptions,
     Fact,
 )
-from ptyrun.engine import index as index_arrays
-from ptyrun.engine import ledger, ownership, presence, store
+from ptyrun.engine import index_arrays, ledger, ownership, presence, store
 from ptyrun.engine.folder import require_plain
 from ptyrun.engine.manifest import ArmPlan, Change, Manifest, changes
-from ptyrun.engine.planning import PlanLock
+from ptyrun.engine.plan_lock import PlanLock
 from ptyrun.errors import DamageError, IdentityError, UsageError
 from ptyrun.host import durable
 from ptyrun.host.attempts import ATTEMPTS

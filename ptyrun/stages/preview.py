@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptyrun.config import ArmKind, EvaluationOptions
-from ptyrun.engine.check import size_damages
+from ptyrun.engine.integrity import size_damages
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import ArmPlan, Manifest
 from ptyrun.engine.progress import ArmProgress

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import ptyrun
-from ptyrun.engine import check, presence
+from ptyrun.engine import integrity, presence
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import Manifest
-from ptyrun.engine.planning import PlanLock
+from ptyrun.engine.plan_lock import PlanLock
 from ptyrun.engine.progress import ArmProgress
 from ptyrun.engine.records import Closed, Forgotten, Pruned, Record
 from ptyrun.engine.store import chunk_key, patches_path
@@ -122,8 +122,8 @@ def _require_complete(paths: RunPaths, ledger: Ledger) -> None:
 
 
 def _require_whole(paths: RunPaths, watcher: Watcher) -> None:
-    wrong = [*check.verify(paths), *leftovers.damages(paths, unpacked=False)]
-    wrong = [damage for damage in wrong if damage.kind not in check.HARMLESS]
+    wrong = [*integrity.verify(paths), *leftovers.damages(paths, unpacked=False)]
+    wrong = [damage for damage in wrong if damage.kind not in integrity.HARMLESS]
     for damage in wrong:
         watcher.note(str(damage))
     if wrong:

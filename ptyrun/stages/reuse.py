@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from ptyrun.config import Fact
 from ptyrun.engine import ownership
-from ptyrun.engine.check import byte_damages, size_damages
+from ptyrun.engine.integrity import byte_damages, size_damages
 from ptyrun.engine.ledger import Ledger, read_records
 from ptyrun.engine.manifest import ArmPlan, Manifest
 from ptyrun.engine.opening import OpenedSession, opened_session

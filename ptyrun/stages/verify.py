@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ptyrun.engine import check, presence
+from ptyrun.engine import integrity, presence
 from ptyrun.engine import repair as engine_repair
-from ptyrun.engine.check import HARMLESS, Damage, Kind, Level
+from ptyrun.engine.integrity import HARMLESS, Damage, Kind, Level
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import Manifest
 from ptyrun.errors import PtyrunError
@@ -68,7 +68,7 @@ def verify(
         watcher.advance("verify", done - said)
         said = done
 
-    damages = list(check.verify(paths, level, progress=step))
+    damages = list(integrity.verify(paths, level, progress=step))
     watcher.end("verify")
     damages += leftovers.damages(paths, unpacked=level is Level.FULL)
     damages += _changed_inputs(paths, level)

@@ -14,7 +14,7 @@ from filelock import FileLock
 from ptyrun.background.content import check_content
 from ptyrun.config import ArmConfig, CompareConfig
 from ptyrun.engine import ledger, ledger_cache
-from ptyrun.engine.check import Damage, Level
+from ptyrun.engine.integrity import Damage, Level
 from ptyrun.engine.manifest import Manifest
 from ptyrun.host import checksums
 from ptyrun.paths import RunPaths

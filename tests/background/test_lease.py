@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 
-from ptyrun.engine.check import verify
+from ptyrun.engine.integrity import verify
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.window import Window
 from ptyrun.errors import ExitCode

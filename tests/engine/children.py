@@ -14,7 +14,7 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
-from ptyrun.engine.index import write_index
+from ptyrun.engine.index_arrays import write_index
 from ptyrun.engine.store import create_arrays
 from ptyrun.paths import RunPaths
 from tests.engine.disk_model import Operation, Recorder

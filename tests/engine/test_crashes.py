@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from ptyrun.engine.check import verify
+from ptyrun.engine.integrity import verify
 from ptyrun.engine.manifest import Manifest
 from ptyrun.errors import ExitCode
 from ptyrun.paths import RunPaths

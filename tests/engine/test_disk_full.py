@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ptyrun.engine.check import verify
+from ptyrun.engine.integrity import verify
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.store import ChunkWriter

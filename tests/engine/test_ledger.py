@@ -16,7 +16,7 @@ from ptyrun.engine.patience import Row, fruitless, raise_if_too_short
 from ptyrun.engine.progress import Progress
 from ptyrun.engine.records import Closed, Committed, Failed, Forgotten, Opened, Record, Started
 from ptyrun.engine.records import encode as encoded
-from ptyrun.engine.session import SessionLedger, session_files
+from ptyrun.engine.session_ledger import SessionLedger, session_files
 from ptyrun.errors import (
     DamageError,
     ExitCode,

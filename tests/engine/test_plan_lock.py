@@ -8,7 +8,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from ptyrun.engine.planning import PlanLock
+from ptyrun.engine.plan_lock import PlanLock
 from ptyrun.paths import RunPaths
 from ptyrun.progress import SILENT
 

@@ -19,16 +19,16 @@ from typing import Any
 import pytest
 
 from ptyrun.engine import ledger, presence
-from ptyrun.engine.check import verify
+from ptyrun.engine.integrity import verify
 from ptyrun.engine.ledger import Ledger, read_records
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.opening import opened_session
 from ptyrun.engine.patience import fruitless
-from ptyrun.engine.planning import CurrentPlan, PlanLock
+from ptyrun.engine.plan_lock import CurrentPlan, PlanLock
 from ptyrun.engine.records import Committed, Failed, Forgotten, Opened, Started
 from ptyrun.engine.repair import repair
 from ptyrun.engine.runner import run
-from ptyrun.engine.session import SessionLedger
+from ptyrun.engine.session_ledger import SessionLedger
 from ptyrun.engine.store import create_arrays
 from ptyrun.engine.window import Window
 from ptyrun.errors import BusyError, ExitCode, IdentityError, InputError, ReplacedError

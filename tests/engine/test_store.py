@@ -10,7 +10,7 @@ import pytest
 import zarr
 from zarr.storage import LocalStore
 
-from ptyrun.engine.index import IndexArray, check_indices, read_index, write_index
+from ptyrun.engine.index_arrays import IndexArray, check_indices, read_index, write_index
 from ptyrun.engine.store import (
     ChunkWriter,
     DurableStore,

@@ -15,7 +15,7 @@ import pytest
 from numpy.typing import NDArray
 
 from ptyrun.engine import writer
-from ptyrun.engine.check import verify
+from ptyrun.engine.integrity import verify
 from ptyrun.engine.ledger import read_records
 from ptyrun.engine.manifest import Fact
 from ptyrun.engine.records import Committed, Failed

@@ -17,7 +17,7 @@ import zarr
 from numpy.typing import NDArray
 
 from ptyrun.engine.batches import FittingBatch
-from ptyrun.engine.index import IndexArray, write_index
+from ptyrun.engine.index_arrays import IndexArray, write_index
 from ptyrun.engine.manifest import ArmPlan, Fact, Manifest
 from ptyrun.engine.runner import run
 from ptyrun.engine.store import create_arrays

@@ -16,7 +16,7 @@ from typing import Any
 
 import google_crc32c
 
-from ptyrun.engine.check import verify
+from ptyrun.engine.integrity import verify
 from ptyrun.engine.records import BadLineError, Committed, Forgotten, decode
 from ptyrun.paths import RunPaths
 from tests.faults.disk import NONE, Fault, Tally, arm

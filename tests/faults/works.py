@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ptyrun.engine.index import write_index
+from ptyrun.engine.index_arrays import write_index
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.store import create_arrays
 from ptyrun.errors import ExitCode, PtyrunError

@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ptyrun.engine.check import verify
+from ptyrun.engine.integrity import verify
 from ptyrun.engine.ledger import read_records
 from ptyrun.engine.records import Closed
 from ptyrun.engine.writer import WAITING_BYTES

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ptyrun.engine.check import Level
+from ptyrun.engine.integrity import Level
 from ptyrun.errors import BusyError
 from ptyrun.paths import RunPaths
 from ptyrun.stages.verify import verify

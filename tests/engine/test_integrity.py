@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from ptyrun.engine import check, ledger_cache
+from ptyrun.engine import integrity, ledger_cache
 from ptyrun.engine import ledger as ledgers
-from ptyrun.engine.check import Damage, Kind, Level, verify
+from ptyrun.engine.integrity import Damage, Kind, Level, verify
 from ptyrun.engine.ledger import Ledger, supersede
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.repair import repair
@@ -206,7 +206,7 @@ def test_what_else_lies_among_the_chunks_takes_no_commit_away(paths: RunPaths, l
 def test_a_chunk_whose_name_the_listing_lacks_is_looked_at_by_name(
     paths: RunPaths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(check, "_sizes", lambda folder: {})
+    monkeypatch.setattr(integrity, "_sizes", lambda folder: {})
     assert verify(paths, Level.SIZE) == []
     (paths.root / CHUNK).unlink()
     assert [damage.chunk for damage in verify(paths, Level.SIZE)] == [3]
@@ -222,7 +222,7 @@ def test_a_chunk_that_is_forgotten_while_it_is_looked_at_is_no_damage(paths: Run
         repair(paths, verify(paths, Level.SIZE))
         ledger.refresh()
 
-    assert check.size_damages(paths, arm, another_session_finds_it) == []
+    assert integrity.size_damages(paths, arm, another_session_finds_it) == []
 
 
 def test_a_disk_that_does_not_tell_is_no_reason_to_forget(
@@ -235,7 +235,7 @@ def test_a_disk_that_does_not_tell_is_no_reason_to_forget(
             raise OSError(errno.ESTALE, "stale")
         return real(path, **options)
 
-    monkeypatch.setattr(check, "_sizes", lambda folder: {})
+    monkeypatch.setattr(integrity, "_sizes", lambda folder: {})
     monkeypatch.setattr(Path, "stat", refuse)
     with pytest.raises(StorageError, match="network folder"):
         toy_run(paths.root)

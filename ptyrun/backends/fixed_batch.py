@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ptyrun.backends.probing import Predict, require_apart, require_size, safe_batch, specimen
 from ptyrun.errors import ModelError, PredictionError
-from ptyrun.predictors import (
+from ptyrun.models.predictors import (
     ModelCard,
     ModelRequest,
     PredictorOutOfMemoryError,

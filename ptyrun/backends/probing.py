@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptyrun.errors import ModelError, PredictionError
-from ptyrun.predictors import PredictorOutOfMemoryError
+from ptyrun.models.predictors import PredictorOutOfMemoryError
 
 Patches = NDArray[np.complex64]
 Predict = Callable[[NDArray[np.float32], NDArray[np.float32]], Patches]

@@ -14,8 +14,8 @@ from typing import Any
 import torch
 
 from ptyrun.errors import ModelError
-from ptyrun.modelfiles import ModelFile, ModelKind
-from ptyrun.predictors import ModelRequest
+from ptyrun.models.files import ModelFile, ModelKind
+from ptyrun.models.predictors import ModelRequest
 
 
 @dataclass(frozen=True)

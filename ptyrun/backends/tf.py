@@ -24,7 +24,7 @@ from ptyrun.backends.probing import Predict
 from ptyrun.backends.quiet_tensorflow import GPUS, tf
 from ptyrun.backends.tf_networks import Network, load_network
 from ptyrun.errors import ModelError, PredictionError
-from ptyrun.predictors import (
+from ptyrun.models.predictors import (
     ModelRequest,
     PredictorOutOfMemoryError,
     check_request,

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ptyrun.archives import SafeArchive
 from ptyrun.backends.quiet_tensorflow import keras, tf
 from ptyrun.backends.upstream import build, normalised_input
 from ptyrun.backends.upstream_package import load_trusted
-from ptyrun.bundles import BundleReader, ForeignBundleError
 from ptyrun.errors import ModelError
-from ptyrun.modelfiles import ModelFile, ModelKind
-from ptyrun.predictors import ModelRequest
+from ptyrun.models.archives import SafeArchive
+from ptyrun.models.bundles import BundleReader, ForeignBundleError
+from ptyrun.models.files import ModelFile, ModelKind
+from ptyrun.models.predictors import ModelRequest
 
 Amplitudes = NDArray[np.float32]
 

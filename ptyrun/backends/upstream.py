@@ -13,11 +13,11 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from ptyrun.archives import require_hdf5
 from ptyrun.backends.quiet_tensorflow import keras
 from ptyrun.backends.upstream_layers import LAYERS
-from ptyrun.bundles import Bundle, ForeignBundleError
 from ptyrun.errors import ModelError
+from ptyrun.models.archives import require_hdf5
+from ptyrun.models.bundles import Bundle, ForeignBundleError
 
 # What a network may be made of. A list of what is known, not of what is dangerous: Keras has layers
 # that hold code or open files (Lambda, TorchModuleWrapper, TFSMLayer, lookups), and gets new ones.

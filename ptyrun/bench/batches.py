@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptyrun.bench.figures import Figure, Scale
-from ptyrun.modelfiles import locate
-from ptyrun.predictors import ModelRequest, open_predictor
+from ptyrun.models.files import locate
+from ptyrun.models.predictors import ModelRequest, open_predictor
 from ptyrun.ptycho import grouping
 from ptyrun.ptycho.normalisation import normalisation_factor, normalised_groups
 from ptyrun.ptycho.scan import open_scan

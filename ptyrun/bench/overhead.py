@@ -15,8 +15,8 @@ from ptyrun.bench import dense, studies
 from ptyrun.bench.figures import Figure, Scale, compared, in_turns, summed_up
 from ptyrun.engine.manifest import Manifest
 from ptyrun.errors import ExitCode
+from ptyrun.models.predictors import ModelRequest, open_predictor
 from ptyrun.paths import RunPaths
-from ptyrun.predictors import ModelRequest, open_predictor
 from ptyrun.stages import plan, run
 from ptyrun.stages.assembly import open_planned_scan
 from ptyrun.stages.index import ArmIndex

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptyrun.bench.figures import Figure, Scale, summed_up
-from ptyrun.modelfiles import locate
-from ptyrun.predictors import ModelRequest, open_predictor
+from ptyrun.models.files import locate
+from ptyrun.models.predictors import ModelRequest, open_predictor
 from ptyrun.ptycho.npz import NpzFile
 
 N_GROUPS = 64

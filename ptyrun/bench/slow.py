@@ -17,7 +17,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ptyrun.predictors import ModelCard, ModelRequest
+from ptyrun.models.predictors import ModelCard, ModelRequest
 
 ASKED_FOR = "PTYRUN_BENCH_SLOW"
 BACKEND = "bench-slow"

@@ -21,7 +21,7 @@ from ptyrun.config import (
     Selection,
 )
 from ptyrun.errors import ModelError, UsageError, nearest
-from ptyrun.modelfiles import ModelKind, locate
+from ptyrun.models.files import ModelKind, locate
 
 _DEPRECATED = {
     "n_test_images": "n_groups",

@@ -21,7 +21,7 @@ from pathlib import Path
 from ptyrun.config import Fact
 from ptyrun.engine.manifest import Manifest
 from ptyrun.errors import IdentityError, ModelError
-from ptyrun.predictors import find
+from ptyrun.models.predictors import find
 from ptyrun.stages.fingerprints import Fingerprints
 
 # What Python runs or loads, and what a network is configured with; data and logs are neither.

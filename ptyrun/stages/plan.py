@@ -23,7 +23,7 @@ from ptyrun.engine.plan_lock import PlanLock
 from ptyrun.errors import DamageError, IdentityError, UsageError
 from ptyrun.host import durable
 from ptyrun.host.attempts import ATTEMPTS
-from ptyrun.modelfiles import BACKENDS
+from ptyrun.models.files import BACKENDS
 from ptyrun.paths import RunPaths
 from ptyrun.progress import SILENT, Watcher
 from ptyrun.ptycho.formats import format_of

@@ -17,14 +17,14 @@ from ptyrun.engine.opening import OpenedSession, opened_session
 from ptyrun.engine.window import Window
 from ptyrun.engine.work import Event, Outcome
 from ptyrun.errors import BlockedError, ModelError, NotOpenedError
-from ptyrun.halving import Halving, HalvingPredictor, open_halving
 from ptyrun.host.attempts import ATTEMPTS
 from ptyrun.host.devices import hold_devices
 from ptyrun.host.signals import Interrupts
 from ptyrun.logs import session_log
-from ptyrun.modelfiles import BACKENDS
+from ptyrun.models.files import BACKENDS
+from ptyrun.models.halving import Halving, HalvingPredictor, open_halving
+from ptyrun.models.predictors import ModelRequest, inspect, locate
 from ptyrun.paths import RunPaths
-from ptyrun.predictors import ModelRequest, inspect, locate
 from ptyrun.progress import SILENT, Watcher, predicting
 from ptyrun.stages import gates, trust
 from ptyrun.stages.assembly import open_planned_scan

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import psutil
 
-from ptyrun.archives import SafeArchive
 from ptyrun.config import (
     BATCH_GROUPS,
     ArmConfig,
@@ -24,9 +23,10 @@ from ptyrun.config import (
 from ptyrun.engine import plan_rules
 from ptyrun.errors import GeometryError, InputError, ModelError, StorageError, UsageError
 from ptyrun.host import partials
-from ptyrun.modelfiles import BACKENDS, ModelFile, ModelKind, locate, require_trust
+from ptyrun.models.archives import SafeArchive
+from ptyrun.models.files import BACKENDS, ModelFile, ModelKind, locate, require_trust
+from ptyrun.models.predictors import check_options, find, how_to_mend, inspect
 from ptyrun.paths import RunPaths
-from ptyrun.predictors import check_options, find, how_to_mend, inspect
 from ptyrun.ptycho import belonging
 from ptyrun.ptycho.grouping import read_groups
 from ptyrun.ptycho.placement import SMALLEST_PX, check_extent, check_span, scanned_region

@@ -14,7 +14,7 @@ from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import ArmPlan, Manifest
 from ptyrun.engine.ownership import FORMER_TRUST
 from ptyrun.errors import ModelError, UsageError
-from ptyrun.modelfiles import BACKENDS, locate, require_trust
+from ptyrun.models.files import BACKENDS, locate, require_trust
 from ptyrun.paths import RunPaths
 
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from ptyrun.config import Fact
 from ptyrun.engine.manifest import ArmPlan
-from ptyrun.halving import HalvingPredictor
-from ptyrun.predictors import WrongFormError
+from ptyrun.models.halving import HalvingPredictor
+from ptyrun.models.predictors import WrongFormError
 from ptyrun.ptycho import grouping
 from ptyrun.ptycho.normalisation import normalised_groups
 from ptyrun.ptycho.scan import Scan

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptyrun.backends.tf import TensorFlowPredictor
-from ptyrun.predictors import ModelRequest
+from ptyrun.models.predictors import ModelRequest
 from tests.backends.reference import CENTRE, STUDY, intensity_scale, stored_arrays
 
 STEPS_ULP = (-8, -1, 1, 8)

@@ -14,7 +14,7 @@ import torch
 from ptyrun.backends.probing import specimen
 from ptyrun.backends.pytorch import PyTorchPredictor
 from ptyrun.errors import ModelError
-from ptyrun.predictors import (
+from ptyrun.models.predictors import (
     ModelRequest,
     PredictorOutOfMemoryError,
     check_output,
@@ -24,7 +24,7 @@ from ptyrun.predictors import (
 )
 from tests.backends import torch_nets
 from tests.backends.torch_nets import N, Network, saved
-from tests.models import same_rows
+from tests.model_files import same_rows
 
 CLOSE = {"rtol": 0, "atol": 1e-5}
 FORMATS = ["net.ts", "net.pt2", "net.pth"]
@@ -280,7 +280,7 @@ def test_a_program_for_other_shapes_is_refused_before_pytorch_is_imported(
     path = saved(Network(), tmp_path / "net.pt2")
     code = (
         "import sys; from pathlib import Path\n"
-        "from ptyrun.predictors import ModelRequest, check_request, locate\n"
+        "from ptyrun.models.predictors import ModelRequest, check_request, locate\n"
         "from ptyrun.errors import ModelError\n"
         f"path = Path({str(path)!r})\n"
         "try:\n"

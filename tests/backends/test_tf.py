@@ -15,7 +15,7 @@ from ptyrun.backends.quiet_tensorflow import keras, tf
 from ptyrun.backends.tf import TensorFlowPredictor
 from ptyrun.backends.tf_networks import load_network
 from ptyrun.errors import ModelError, PredictionError
-from ptyrun.predictors import (
+from ptyrun.models.predictors import (
     ModelRequest,
     PredictorOutOfMemoryError,
     check_output,
@@ -25,7 +25,7 @@ from ptyrun.predictors import (
 )
 from tests.backends import keras_nets
 from tests.backends.keras_nets import N, network, saved
-from tests.models import same_rows
+from tests.model_files import same_rows
 
 # The same network in another batch or another file: rounding only.
 CLOSE = {"rtol": 0, "atol": 1e-5}
@@ -256,7 +256,7 @@ def test_a_model_for_other_shapes_is_refused_before_tensorflow_is_imported(
     path = saved(network(), tmp_path / name)
     code = (
         "import sys; from pathlib import Path\n"
-        "from ptyrun.predictors import ModelRequest, check_request, locate\n"
+        "from ptyrun.models.predictors import ModelRequest, check_request, locate\n"
         "from ptyrun.errors import ModelError\n"
         f"path = Path({str(path)!r})\n"
         "try:\n"
@@ -279,7 +279,7 @@ def test_tensorflow_is_opened_by_name_without_a_word_on_stderr(tmp_path: Path) -
     path = saved(network(), tmp_path / "net.keras")
     code = (
         "from pathlib import Path\n"
-        "from ptyrun.predictors import ModelRequest, open_predictor\n"
+        "from ptyrun.models.predictors import ModelRequest, open_predictor\n"
         f"print(open_predictor('tf', ModelRequest(Path({str(path)!r}), {N}, 2, 2)).batch_items)"
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -17,7 +17,7 @@ DIGESTS = """
 import hashlib, sys
 from pathlib import Path
 from ptyrun.backends.probing import specimen
-from ptyrun.predictors import ModelRequest, open_predictor
+from ptyrun.models.predictors import ModelRequest, open_predictor
 
 for backend, path in zip(("pytorch", "tf"), sys.argv[1:]):
     predictor = open_predictor(backend, ModelRequest(Path(path), 64, 2, 16, trusted=True))

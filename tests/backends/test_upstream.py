@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ptyrun.backends.tf import TensorFlowPredictor
 from ptyrun.errors import ModelError, PredictorUnavailableError
-from ptyrun.predictors import ModelRequest, inspect, locate
+from ptyrun.models.predictors import ModelRequest, inspect, locate
 from tests.backends.reference import CENTRE, STUDY, intensity_scale, stored_arrays
 
 # On a CPU with other kernels. Two units in the last place of amplitudes around 1;

@@ -182,7 +182,7 @@ def test_a_process_leaves_even_where_its_exit_gets_lost() -> None:
 PREDICTING = """
 import time
 from ptyrun.host.signals import leave_on_signals
-from ptyrun.predictors import in_foreign_code
+from ptyrun.models.predictors import in_foreign_code
 
 leave_on_signals()
 with in_foreign_code():

@@ -14,15 +14,15 @@ from ptyrun.errors import (
     PredictorUnavailableError,
     UnknownPredictorError,
 )
-from ptyrun.modelfiles import ModelFile, ModelKind
-from ptyrun.predictors import (
+from ptyrun.models.files import ModelFile, ModelKind
+from ptyrun.models.predictors import (
     ENTRY_POINTS,
     check_output,
     check_request,
     how_to_mend,
     open_predictor,
 )
-from tests.models import request
+from tests.model_files import request
 
 
 def patches(n: int = 3) -> np.ndarray:
@@ -57,7 +57,7 @@ def test_an_unknown_backend_is_named_with_those_installed() -> None:
 
 
 BROKEN = """
-from ptyrun.predictors import ModelCard
+from ptyrun.models.predictors import ModelCard
 
 def no_class(request):
     return None
@@ -147,7 +147,7 @@ def test_a_model_that_says_nothing_is_tried() -> None:
 
 def test_predictors_are_asked_for_without_importing_a_framework() -> None:
     code = (
-        "import sys, ptyrun.predictors, ptyrun.halving\n"
+        "import sys, ptyrun.models.predictors, ptyrun.models.halving\n"
         "print([name for name in ('torch', 'tensorflow', 'keras', 'zarr') if name in sys.modules])"
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ptyrun.errors import ModelError
-from ptyrun.modelfiles import LOOKED_FOR, SUFFIXES, ModelKind, locate
+from ptyrun.models.files import LOOKED_FOR, SUFFIXES, ModelKind, locate
 
 ORDER = [
     ("wts.h5.zip", ModelKind.BUNDLE),

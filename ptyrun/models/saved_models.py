@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ptyrun.errors import ModelError
-from ptyrun.modelfiles import forbidden
+from ptyrun.models.files import forbidden
 
 SIGNATURE = b"serving_default"
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ptyrun.predictors import ModelCard, ModelRequest, PredictorOutOfMemoryError
+from ptyrun.models.predictors import ModelCard, ModelRequest, PredictorOutOfMemoryError
 
 N, C = 8, 4
 

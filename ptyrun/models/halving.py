@@ -10,7 +10,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ptyrun.predictors import (
+from ptyrun.models.predictors import (
     ModelCard,
     ModelRequest,
     Predictor,

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ptyrun.bundles import BundleReader, Opaque, plain_dict
 from ptyrun.errors import ModelError
+from ptyrun.models.bundles import BundleReader, Opaque, plain_dict
 
 plain = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.binary()
@@ -51,7 +51,7 @@ def test_sets_ordered_dictionaries_and_numbers_of_numpy_are_plain() -> None:
 def test_everything_else_is_a_placeholder_that_holds_nothing(value: object) -> None:
     read = plain_dict(pickle.dumps({"probe": value, "N": 64}), "params.dill")
     assert read["N"] == 64
-    assert type(read["probe"]).__module__ == "ptyrun.bundles" or read["probe"] is Opaque
+    assert type(read["probe"]).__module__ == "ptyrun.models.bundles" or read["probe"] is Opaque
 
 
 class Hostile:

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ptyrun.errors import ModelError
-from ptyrun.modelcards import exported_inputs, inspect, keras_inputs
-from ptyrun.modelfiles import ModelFile, ModelKind, locate
+from ptyrun.models.cards import exported_inputs, inspect, keras_inputs
+from ptyrun.models.files import ModelFile, ModelKind, locate
 
 
 def keras_config(*shapes: list[int | None]) -> dict[str, Any]:

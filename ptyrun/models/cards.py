@@ -12,11 +12,11 @@ from typing import Any
 
 import h5py
 
-from ptyrun.archives import MAX_WEIGHTS_BYTES, SafeArchive, require_hdf5
-from ptyrun.bundles import PYTORCH_VERSION, BundleReader
 from ptyrun.errors import ModelError
-from ptyrun.modelfiles import ModelCard, ModelFile, ModelKind, forbidden
-from ptyrun.savedmodels import input_shapes
+from ptyrun.models.archives import MAX_WEIGHTS_BYTES, SafeArchive, require_hdf5
+from ptyrun.models.bundles import PYTORCH_VERSION, BundleReader
+from ptyrun.models.files import ModelCard, ModelFile, ModelKind, forbidden
+from ptyrun.models.saved_models import input_shapes
 
 Shape = Sequence[int | None]
 

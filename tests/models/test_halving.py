@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ptyrun.halving import Halving, HalvingPredictor
-from ptyrun.predictors import PredictorOutOfMemoryError, WrongFormError
-from tests.models import SmallMemory, groups
+from ptyrun.models.halving import Halving, HalvingPredictor
+from ptyrun.models.predictors import PredictorOutOfMemoryError, WrongFormError
+from tests.model_files import SmallMemory, groups
 
 
 class Opened:

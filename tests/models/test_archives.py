@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ptyrun.archives import SafeArchive
 from ptyrun.errors import ModelError
+from ptyrun.models.archives import SafeArchive
 
 
 def archive(*members: tuple[str | zipfile.ZipInfo, bytes], compressed: bool = False) -> bytes:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ptyrun.errors import ModelError
-from ptyrun.savedmodels import input_shapes
+from ptyrun.models.saved_models import input_shapes
 
 
 def varint(value: int) -> bytes:

@@ -17,8 +17,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from ptyrun.archives import MAX_WEIGHTS_BYTES, SafeArchive
 from ptyrun.errors import ModelError
+from ptyrun.models.archives import MAX_WEIGHTS_BYTES, SafeArchive
 
 NETWORK = "diffraction_to_obj"
 KERAS_VERSIONS = ("1.0",)

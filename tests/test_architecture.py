@@ -238,10 +238,9 @@ def test_no_module_is_a_drawer_for_everything() -> None:
 
 
 def test_tests_mirror_the_package() -> None:
-    folders = {path.parent.name for path in modules(PACKAGE)} - {"ptyrun"}
-    unmirrored = {
-        folder for folder in folders if not list((ROOT / "tests" / folder).glob("test_*.py"))
-    }
+    rooms = {path.parent for path in modules(PACKAGE) if path.name != "__init__.py"} - {PACKAGE}
+    mirrors = {room: ROOT / "tests" / room.relative_to(PACKAGE) for room in rooms}
+    unmirrored = {room for room, mirror in mirrors.items() if not list(mirror.glob("test_*.py"))}
     assert not unmirrored
 
 

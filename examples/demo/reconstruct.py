@@ -17,8 +17,8 @@ from hub import SPLITS, Hub, read_arguments, write_manifest, write_npz
 from numpy.typing import NDArray
 from recipes import Reconstruction
 
-from ptyrun.ptycho.measurement import Scan
-from ptyrun.ptycho.scan import open_scan
+from ptyrun.ptycho.readers.opening import open_scan
+from ptyrun.ptycho.readers.scan import Scan
 
 stand_in_for_torchvision()
 os.environ["TQDM_DISABLE"] = "1"

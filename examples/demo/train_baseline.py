@@ -12,9 +12,9 @@ from hub import Hub, read_arguments, whole, write_manifest
 from numpy.typing import NDArray
 from recipes import Baseline
 
-from ptyrun.ptycho.normalisation import normalisation_factor, normalised_groups
-from ptyrun.ptycho.npz import NpzFile
-from ptyrun.ptycho.scan import open_scan
+from ptyrun.ptycho.geometry.normalisation import normalisation_factor, normalised_groups
+from ptyrun.ptycho.readers.npz import NpzFile
+from ptyrun.ptycho.readers.opening import open_scan
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras

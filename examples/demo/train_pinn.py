@@ -12,9 +12,9 @@ from pinn_network import UnrolledPinn
 from recipes import Pinn
 from torch import Tensor
 
-from ptyrun.ptycho.grouping import draw_groups, local_offsets_px
-from ptyrun.ptycho.normalisation import normalisation_factor, normalised_groups
-from ptyrun.ptycho.scan import open_scan
+from ptyrun.ptycho.geometry.grouping import draw_groups, local_offsets_px
+from ptyrun.ptycho.geometry.normalisation import normalisation_factor, normalised_groups
+from ptyrun.ptycho.readers.opening import open_scan
 
 WARM_UP = 0.15
 

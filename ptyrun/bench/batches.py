@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from ptyrun.bench.figures import Figure, Scale
 from ptyrun.models.files import locate
 from ptyrun.models.predictors import ModelRequest, open_predictor
-from ptyrun.ptycho import grouping
-from ptyrun.ptycho.normalisation import normalisation_factor, normalised_groups
-from ptyrun.ptycho.scan import open_scan
+from ptyrun.ptycho.geometry import grouping
+from ptyrun.ptycho.geometry.normalisation import normalisation_factor, normalised_groups
+from ptyrun.ptycho.readers.opening import open_scan
 
 LARGEST = 64
 # Where upstream's own layer merges groups from 16 on, and its neighbours.

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ptyrun.bench.figures import Figure, Scale, summed_up
 from ptyrun.models.files import locate
 from ptyrun.models.predictors import ModelRequest, open_predictor
-from ptyrun.ptycho.npz import NpzFile
+from ptyrun.ptycho.readers.npz import NpzFile
 
 N_GROUPS = 64
 MAX_ROUNDS = 7

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ptyrun.bench.figures import Figure, Scale, in_turns, summed_up
-from ptyrun.ptycho.stitching import Stitcher
+from ptyrun.ptycho.geometry.stitching import Stitcher
 
 N_PATCHES = 20_864
 PATCH_PX = 128

@@ -1,1 +1,1 @@
-"""Pure functions of arrays: scans, groups, stitching, registration, metrics, pictures."""
+"""Pure functions of arrays: what is measured, where it lies, how good it is. Draws nothing."""

@@ -24,11 +24,11 @@ from ptyrun.engine.records import Committed
 from ptyrun.errors import DamageError, PtyrunError
 from ptyrun.paths import RunPaths
 from ptyrun.progress import Watcher
-from ptyrun.ptycho import belonging
-from ptyrun.ptycho.placement import Region, scanned_region
-from ptyrun.ptycho.reconstruction import open_reconstruction
-from ptyrun.ptycho.scan import Scan, open_scan
-from ptyrun.ptycho.stitching import object_shape
+from ptyrun.ptycho.consistency import verdict
+from ptyrun.ptycho.geometry.placement import Region, scanned_region
+from ptyrun.ptycho.geometry.stitching import object_shape
+from ptyrun.ptycho.readers.opening import Scan, open_scan
+from ptyrun.ptycho.readers.reconstruction import open_reconstruction
 from ptyrun.stages import gates
 from ptyrun.stages.index import ArmIndex
 from ptyrun.stages.kept import Kept
@@ -112,8 +112,8 @@ class Assembler:
 
     def _place(self, plan: ArmPlan) -> ArmObject:
         found = open_reconstruction(Path(str(self.manifest.sources[f"arm.{plan.name}"])))
-        placement = belonging.place(self.scan, grid_shape(self.scan), found)
-        coherence = belonging.agreement(placement, self.scan.object_guess, self.region)
+        placement = verdict.place(self.scan, grid_shape(self.scan), found)
+        coherence = verdict.agreement(placement, self.scan.object_guess, self.region)
         return ArmObject(
             image=placement.image,
             coverage=placement.coverage,
@@ -122,7 +122,7 @@ class Assembler:
             canvas=found.object,
             computation_time_s=found.computation_time_s,
             notes=found.notes,
-            mismatch=belonging.mismatch(placement, self.region, coherence),
+            mismatch=verdict.mismatch(placement, self.region, coherence),
         )
 
     def _stitch(self, plan: ArmPlan) -> ArmObject:

@@ -11,8 +11,8 @@ import numpy as np
 from ptyrun.engine.manifest import Manifest
 from ptyrun.host import durable
 from ptyrun.paths import RunPaths
-from ptyrun.ptycho import figures
-from ptyrun.ptycho.scan import Scan
+from ptyrun.ptycho.readers.opening import Scan
+from ptyrun.report import plots
 from ptyrun.stages import gates, outputs
 from ptyrun.stages.assembly import open_patches
 from ptyrun.stages.index import ArmIndex
@@ -27,8 +27,8 @@ def write_images(paths: RunPaths, arms: Mapping[str, ArmObject]) -> None:
     """Write each arm's whole object as a picture into ``debug/``."""
     durable.make_folder(paths.debug)
     for name, arm in arms.items():
-        panel = figures.Panel(name, arm.image, covered=arm.coverage > 0)
-        durable.write_atomic(paths.debug / f"{name}.png", figures.comparison_plot([panel]))
+        panel = plots.Panel(name, arm.image, covered=arm.coverage > 0)
+        durable.write_atomic(paths.debug / f"{name}.png", plots.comparison_plot([panel]))
 
 
 def write_baseline(paths: RunPaths, manifest: Manifest, scan: Scan, folder: Path) -> None:

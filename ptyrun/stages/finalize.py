@@ -22,10 +22,12 @@ from ptyrun.host import checksums, durable
 from ptyrun.logs import session_log
 from ptyrun.paths import RunPaths
 from ptyrun.progress import SILENT, Watcher
-from ptyrun.ptycho import belonging, evaluation, figures
-from ptyrun.ptycho.placement import Region
-from ptyrun.ptycho.scan import Scan
-from ptyrun.ptycho.standard import SOURCES
+from ptyrun.ptycho.consistency import verdict
+from ptyrun.ptycho.geometry.placement import Region
+from ptyrun.ptycho.metrics import evaluation
+from ptyrun.ptycho.metrics.standard_metrics import SOURCES
+from ptyrun.ptycho.readers.opening import Scan
+from ptyrun.report import plots
 from ptyrun.results import ArmResult, Metric, PairResult, Results
 from ptyrun.stages import (
     artifacts,
@@ -213,7 +215,7 @@ def _compare(
         "judge the scan",
         digest_of([__version__, dict(manifest.shared)]),
         Texts.of,
-        lambda: Texts(belonging.truth_doubts(scan)),
+        lambda: Texts(verdict.truth_doubts(scan)),
     )
     return _Comparison(manifest, scan, region, arms, measured, doubts.texts, options)
 
@@ -304,7 +306,7 @@ def _write_files(
         presentation,
         compared.options.alignment,
     )
-    picture = figures.comparison_plot(
+    picture = plots.comparison_plot(
         _panels(compared, results, presentation),
         (presentation.percentile_min, presentation.percentile_max),
         presentation.pixel_size_m,
@@ -323,14 +325,14 @@ def _write_files(
 
 def _panels(
     compared: _Comparison, results: Results, presentation: Presentation
-) -> list[figures.Panel]:
+) -> list[plots.Panel]:
     inside = compared.region.slices
     panels = []
     for name, arm in compared.arms.items():
         found = compared.evaluations.get(name)
         shift = found.shift if found else None
         panels.append(
-            figures.Panel(
+            plots.Panel(
                 label=results.arms[name].label,
                 image=arm.image[inside],
                 covered=arm.coverage[inside] > 0,
@@ -341,7 +343,7 @@ def _panels(
         )
     truth = compared.scan.object_guess
     if truth is not None:
-        panels.append(figures.Panel("ground truth", truth[inside]))
+        panels.append(plots.Panel("ground truth", truth[inside]))
     return panels
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ptyrun.errors import BlockedError, PredictionError
 from ptyrun.host import durable
 from ptyrun.paths import RunPaths
-from ptyrun.ptycho import coverage
+from ptyrun.ptycho.geometry import coverage
 from ptyrun.results import ArmResult, Metric
 from ptyrun.stages import blockers
 

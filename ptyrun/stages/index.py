@@ -15,9 +15,9 @@ from ptyrun.engine.index_arrays import IndexArray, read_index, write_index
 from ptyrun.engine.manifest import ArmPlan, Manifest
 from ptyrun.errors import DamageError, GeometryError
 from ptyrun.paths import RunPaths
-from ptyrun.ptycho import grouping
-from ptyrun.ptycho.normalisation import normalisation_factor
-from ptyrun.ptycho.scan import Scan
+from ptyrun.ptycho.geometry import grouping
+from ptyrun.ptycho.geometry.normalisation import normalisation_factor
+from ptyrun.ptycho.readers.opening import Scan
 
 Frames = NDArray[np.int64]
 Positions = NDArray[np.float64]

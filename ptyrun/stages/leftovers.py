@@ -13,7 +13,7 @@ from ptyrun.engine.integrity import Damage, Kind
 from ptyrun.host import checksums, documents, locks
 from ptyrun.host.regular import read_text
 from ptyrun.paths import RunPaths
-from ptyrun.ptycho.npy_cache import NpyCache
+from ptyrun.ptycho.readers.npy_cache import NpyCache
 from ptyrun.stages import publishing
 from ptyrun.stages.fingerprints import Fingerprints
 from ptyrun.stages.kept import Kept

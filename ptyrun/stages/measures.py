@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from ptyrun.config import Alignment, EvaluationOptions
 from ptyrun.engine.manifest import ArmPlan
-from ptyrun.ptycho.evaluation import Evaluation, evaluate, evaluate_upstream
-from ptyrun.ptycho.placement import Region
-from ptyrun.ptycho.registration import Shift
+from ptyrun.ptycho.geometry.placement import Region
+from ptyrun.ptycho.metrics.evaluation import Evaluation, evaluate, evaluate_upstream
+from ptyrun.ptycho.metrics.registration import Shift
 from ptyrun.results import Metric
 from ptyrun.stages.kept import Finding
 from ptyrun.stages.sums import ArmObject
@@ -23,7 +23,7 @@ Image = NDArray[np.complex64]
 
 @dataclass(frozen=True)
 class Measures:
-    """What :class:`~ptyrun.ptycho.evaluation.Evaluation` says, but for the curves behind it."""
+    """What `ptyrun.ptycho.metrics.evaluation.Evaluation` says, but for the curves behind it."""
 
     metrics: Mapping[str, Metric]
     standard: Mapping[str, Metric]

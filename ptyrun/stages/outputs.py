@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ptyrun.config import Alignment, Presentation
 from ptyrun.host import durable
 from ptyrun.paths import RunPaths
-from ptyrun.ptycho.registration import Shift
+from ptyrun.ptycho.metrics.registration import Shift
 from ptyrun.results import ArmResult, Metric, Results
 from ptyrun.stages.measures import Measures
 from ptyrun.stages.sums import ArmObject

@@ -26,8 +26,8 @@ from ptyrun.host.attempts import ATTEMPTS
 from ptyrun.models.files import BACKENDS
 from ptyrun.paths import RunPaths
 from ptyrun.progress import SILENT, Watcher
-from ptyrun.ptycho.formats import format_of
-from ptyrun.ptycho.scan import Scan
+from ptyrun.ptycho.readers.formats import format_of
+from ptyrun.ptycho.readers.opening import Scan
 from ptyrun.stages import (
     afresh,
     artifacts,

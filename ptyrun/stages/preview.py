@@ -21,13 +21,13 @@ from ptyrun.errors import GeometryError, InputError, PtyrunError
 from ptyrun.host import checksums, durable
 from ptyrun.paths import RunPaths
 from ptyrun.progress import SILENT, Watcher
-from ptyrun.ptycho import belonging
-from ptyrun.ptycho.evaluation import Evaluation, evaluate
-from ptyrun.ptycho.placement import Region
-from ptyrun.ptycho.reconstruction import open_reconstruction
-from ptyrun.ptycho.scan import Scan, open_scan
-from ptyrun.ptycho.standard import SOURCES
-from ptyrun.ptycho.stitching import Stitcher
+from ptyrun.ptycho.consistency import verdict
+from ptyrun.ptycho.geometry.placement import Region
+from ptyrun.ptycho.geometry.stitching import Stitcher
+from ptyrun.ptycho.metrics.evaluation import Evaluation, evaluate
+from ptyrun.ptycho.metrics.standard_metrics import SOURCES
+from ptyrun.ptycho.readers.opening import Scan, open_scan
+from ptyrun.ptycho.readers.reconstruction import open_reconstruction
 from ptyrun.report import partial
 from ptyrun.results import ArmResult, Results
 from ptyrun.stages import publishing
@@ -198,15 +198,15 @@ class _Desk:
         size = self.manifest.sources.get("pixel_size_m")
         return float(size) if isinstance(size, int | float) else None
 
-    def _placement(self, arm: ArmPlan) -> belonging.Placement | None:
+    def _placement(self, arm: ArmPlan) -> verdict.Placement | None:
         if arm.kind != ArmKind.RECONSTRUCTION:
             return None
         found = open_reconstruction(Path(str(self.manifest.sources[f"arm.{arm.name}"])))
-        return belonging.place(self.scan, grid_shape(self.scan), found)
+        return verdict.place(self.scan, grid_shape(self.scan), found)
 
-    def _mismatch(self, placement: belonging.Placement) -> str | None:
-        coherence = belonging.agreement(placement, self.scan.object_guess, self.region)
-        return belonging.mismatch(placement, self.region, coherence)
+    def _mismatch(self, placement: verdict.Placement) -> str | None:
+        coherence = verdict.agreement(placement, self.scan.object_guess, self.region)
+        return verdict.mismatch(placement, self.region, coherence)
 
     def _region(self, seen: ArmPreview, coverage: Coverage) -> Region:
         """What ``finalize`` will measure, as far as the patches of a partial arm reach."""

@@ -18,7 +18,7 @@ from ptyrun.engine.manifest import ArmPlan, Manifest
 from ptyrun.engine.window import Window
 from ptyrun.host import checksums, durable
 from ptyrun.progress import SILENT, Watcher
-from ptyrun.ptycho import frc
+from ptyrun.ptycho.metrics import frc
 from ptyrun.report import curves, page, pictures, tables, timeline
 from ptyrun.results import Results
 from ptyrun.stages import currency, publishing

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from ptyrun.config import ArmConfig, ArmKind, CompareConfig
 from ptyrun.errors import InputError, ModelError, PtyrunError
-from ptyrun.ptycho.reconstruction import Reconstruction, open_reconstruction
-from ptyrun.ptycho.scan import Scan, open_scan
+from ptyrun.ptycho.readers.opening import Scan, open_scan
+from ptyrun.ptycho.readers.reconstruction import Reconstruction, open_reconstruction
 
 if TYPE_CHECKING:
     from ptyrun.stages.survey import ArmSurvey

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptyrun.config import Alignment, EvaluationOptions
-from ptyrun.ptycho.stitching import Stitcher, central, reassemble_upstream
+from ptyrun.ptycho.geometry.stitching import Stitcher, central, reassemble_upstream
 from ptyrun.stages import gates
 from ptyrun.stages.gates import Hole
 from ptyrun.stages.index import ArmIndex

@@ -27,11 +27,11 @@ from ptyrun.models.archives import SafeArchive
 from ptyrun.models.files import BACKENDS, ModelFile, ModelKind, locate, require_trust
 from ptyrun.models.predictors import check_options, find, how_to_mend, inspect
 from ptyrun.paths import RunPaths
-from ptyrun.ptycho import belonging
-from ptyrun.ptycho.grouping import read_groups
-from ptyrun.ptycho.placement import SMALLEST_PX, check_extent, check_span, scanned_region
-from ptyrun.ptycho.reconstruction import open_reconstruction
-from ptyrun.ptycho.scan import Scan
+from ptyrun.ptycho.consistency import verdict
+from ptyrun.ptycho.geometry.grouping import read_groups
+from ptyrun.ptycho.geometry.placement import SMALLEST_PX, check_extent, check_span, scanned_region
+from ptyrun.ptycho.readers.opening import Scan
+from ptyrun.ptycho.readers.reconstruction import open_reconstruction
 from ptyrun.stages.assembly import grid_shape
 from ptyrun.stages.code import code_facts, code_notes
 from ptyrun.stages.fingerprints import Fingerprints
@@ -123,7 +123,7 @@ def doubts(config: CompareConfig, scan: Scan) -> Iterator[str]:
             f"{scan.path} was measured in the near field: what {' and '.join(networks)} predict "
             "means nothing unless they were trained for it"
         )
-    for doubt in belonging.truth_doubts(scan):
+    for doubt in verdict.truth_doubts(scan):
         yield f"{scan.path}: {doubt}"
     shape = grid_shape(scan)
     region = scanned_region(scan.positions_px, config.evaluation.stitch_crop_px, shape)
@@ -136,9 +136,9 @@ def doubts(config: CompareConfig, scan: Scan) -> Iterator[str]:
         )
     for arm in config.arms:
         if arm.kind is ArmKind.RECONSTRUCTION:
-            placement = belonging.place(scan, shape, open_reconstruction(arm.path))
-            coherence = belonging.agreement(placement, scan.object_guess, region)
-            reason = belonging.mismatch(placement, region, coherence)
+            placement = verdict.place(scan, shape, open_reconstruction(arm.path))
+            coherence = verdict.agreement(placement, scan.object_guess, region)
+            reason = verdict.mismatch(placement, region, coherence)
             if reason is not None:
                 yield f"{arm.path} does not belong to this scan: {reason}"
 

@@ -13,9 +13,9 @@ from ptyrun.config import Fact
 from ptyrun.engine.manifest import ArmPlan
 from ptyrun.models.halving import HalvingPredictor
 from ptyrun.models.predictors import WrongFormError
-from ptyrun.ptycho import grouping
-from ptyrun.ptycho.normalisation import normalised_groups
-from ptyrun.ptycho.scan import Scan
+from ptyrun.ptycho.geometry import grouping
+from ptyrun.ptycho.geometry.normalisation import normalised_groups
+from ptyrun.ptycho.readers.opening import Scan
 from ptyrun.stages import gates
 from ptyrun.stages.index import ArmIndex
 

@@ -18,7 +18,7 @@ from ptyrun.engine.integrity import Damage, Level
 from ptyrun.engine.manifest import Manifest
 from ptyrun.host import checksums
 from ptyrun.paths import RunPaths
-from ptyrun.ptycho.npy_cache import NpyCache
+from ptyrun.ptycho.readers.npy_cache import NpyCache
 from ptyrun.stages import repeat
 from ptyrun.stages.verify import verify
 from tests.background.conftest import Bench

@@ -12,7 +12,7 @@ import pytest
 import zarr
 from numpy.typing import NDArray
 
-from ptyrun.ptycho.stitching import reassemble_upstream
+from ptyrun.ptycho.geometry.stitching import reassemble_upstream
 from ptyrun.results import Results
 from tests.studies import content, ptyrun
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ptyrun.ptycho.npz import NpzFile
+from ptyrun.ptycho.readers.npz import NpzFile
 
 
 class Scene:

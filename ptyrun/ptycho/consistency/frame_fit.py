@@ -1,0 +1,134 @@
+"""Does an object explain the measured frames, and would it if it or they were turned round?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft
+
+from ptyrun.ptycho.consistency.frame_model import (
+    Complex2D,
+    Positions,
+    frames_inside,
+    modelled_amplitudes,
+    spread,
+)
+from ptyrun.ptycho.readers.scan import Scan
+
+SEED = 7
+
+Stack = NDArray[np.float64]
+
+# The right positions leave less than this part of what shuffled ones leave.
+EXPLAINING = 0.93
+# Another orientation must be better by this factor to be believed.
+CLEARLY = 0.9
+# And the root of the frames by this one: a poor probe reaches 0.75 with right amplitudes.
+ROOT_CLEARLY = 0.7
+
+TRANSPOSED = "each frame transposed"
+CORNERED = "the zero frequency in the corner of each frame"
+# Where one of these is better, the frames are at fault and not the object.
+OF_FRAMES = frozenset({TRANSPOSED, CORNERED})
+
+
+@dataclass(frozen=True)
+class FrameFit:
+    """Relative residuals of |FFT(probe x object patch)| against the measured amplitudes.
+
+    ``as_given`` is that of the object at the scan's positions; ``shuffled`` the same with the
+    positions exchanged among the frames, which is what an unrelated object leaves; ``turned`` has
+    those orientations of the object or of the frames, by name, that explain the frames in the same
+    sense. ``root`` is that of the object against the root of the amplitudes, where it explains
+    that; None where it does not, or where amplitudes are roots of intensities already.
+    """
+
+    as_given: float
+    shuffled: float
+    turned: Mapping[str, float]
+    root: float | None = None
+
+    @property
+    def explains(self) -> bool:
+        """Whether the object belongs to the frames at all."""
+        return self.as_given < EXPLAINING * self.shuffled
+
+    @property
+    def better(self) -> str | None:
+        """The orientation that is clearly better than the one given, if any."""
+        name = min(self.turned, key=lambda each: self.turned[each], default=None)
+        return name if name and self.turned[name] < CLEARLY * self.as_given else None
+
+    @property
+    def looks_like_intensity(self) -> bool:
+        """Whether what was taken as amplitude is clearly better explained as intensity."""
+        return self.root is not None and self.root < ROOT_CLEARLY * self.as_given
+
+
+def frame_fit(scan: Scan, image: Complex2D, probe: Complex2D | None = None) -> FrameFit | None:
+    """Compare an object with up to 48 frames spread over the scan.
+
+    Parameters
+    ----------
+    scan : Scan
+        A far-field scan.
+    image : ndarray of complex, shape (H, W)
+        The object on the scan's own pixel grid.
+    probe : ndarray of complex, shape (N, N), optional
+        The probe that was reconstructed with it; the scan's when None.
+
+    Returns
+    -------
+    FrameFit or None
+        None where there is no probe, or too few frames lie inside the object.
+    """
+    beam = scan.probe if probe is None else probe
+    if scan.near_field or beam is None or beam.shape != (scan.patch_px, scan.patch_px):
+        return None
+    inside = frames_inside(scan, image.shape)
+    if len(inside) < 4:
+        return None
+    frames = spread(inside)
+    measured = scan.amplitudes(frames).astype(np.float64)
+    here = scan.positions_px[frames]
+    order = np.random.default_rng(SEED).permutation(len(frames))
+    objects: dict[str, tuple[Complex2D, Positions]] = {
+        "x and y of the positions exchanged": (image, here[:, ::-1]),
+        "the object transposed": (image.T, here),
+        "the object conjugated": (image.conj(), here),
+        "the object upside down": (image[::-1], here),
+        "the object left to right": (image[:, ::-1], here),
+    }
+
+    def residuals(field: Complex2D, places: Positions, *stacks: Stack) -> list[tuple[float, float]]:
+        right, wrong = (modelled_amplitudes(field, p, beam) for p in (places, places[order]))
+        return [(_residual(each, right), _residual(each, wrong)) for each in stacks]
+
+    # The same models for all of these: they are what costs time.
+    (as_given, shuffled), (root, root_shuffled), *of_frames = residuals(
+        image,
+        here,
+        measured,
+        np.sqrt(measured),
+        measured.transpose(0, 2, 1),
+        fft.ifftshift(measured, axes=(1, 2)),
+    )
+    turned = dict(zip((TRANSPOSED, CORNERED), of_frames, strict=True))
+    turned |= {name: residuals(*turn, measured)[0] for name, turn in objects.items()}
+    is_told = not scan.intensity and root < EXPLAINING * root_shuffled
+    return FrameFit(
+        as_given,
+        shuffled,
+        {name: right for name, (right, wrong) in turned.items() if right < EXPLAINING * wrong},
+        root if is_told else None,
+    )
+
+
+def _residual(measured: Stack, model: Stack) -> float:
+    """Root of the mean square over that of the amplitudes, with the best common scale."""
+    power = float(np.sum(model**2))
+    scale = float(np.sum(model * measured)) / power if power > 0 else 0.0
+    return float(np.sqrt(np.sum((scale * model - measured) ** 2) / np.sum(measured**2)))

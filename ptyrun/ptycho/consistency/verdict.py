@@ -1,0 +1,234 @@
+"""Where on a scan's grid does a finished reconstruction lie, and does it belong to the scan?
+
+The same is asked of the scan's own object.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ptyrun.errors import GeometryError
+from ptyrun.ptycho.consistency.frame_fit import OF_FRAMES, FrameFit, frame_fit
+from ptyrun.ptycho.consistency.frame_model import frames_inside
+from ptyrun.ptycho.consistency.frame_order import frame_order
+from ptyrun.ptycho.geometry.placement import Region, origins_px, placed
+from ptyrun.ptycho.metrics.alignment import align, coherence
+from ptyrun.ptycho.readers.opening import Scan
+from ptyrun.ptycho.readers.reconstruction import Reconstruction
+
+# Of the compared region, what a reconstruction of the same scan reaches at least.
+LEAST_COVERED = 0.5
+# Reconstructions of one object, even poor ones, agree better than this; of two objects, worse.
+ONE_OBJECT = 0.3
+# Splits of one scan share a strip of the object, and a coherence of about 0.3 with it; what does
+# not explain the frames either must agree better than this.
+DOUBTFUL = 0.6
+# Where the truth is not against it, another orientation must leave less of the residual than this.
+HALF = 0.5
+# Of the frames, what lies inside the scan's own object at least.
+LEAST_INSIDE = 0.5
+# Frames that are nearly alike leave little, whatever the positions: nothing is doubted below this.
+PLAINLY_BAD = 0.25
+
+
+@dataclass(frozen=True)
+class Placement:
+    """A reconstruction on the object's grid.
+
+    Attributes
+    ----------
+    image : ndarray of complex64, shape (H, W)
+        Zero where it does not reach.
+    coverage : ndarray of float64, shape (H, W)
+        One where it does.
+    size_px : (int, int)
+        Height and width of the reconstruction as it came.
+    fit : FrameFit or None
+        How it explains the measured frames there; None where that cannot be told.
+    probe_px : (int, int), optional
+        Of the probe that came with it, where that is not of the scan's size.
+    """
+
+    image: NDArray[np.complex64]
+    coverage: NDArray[np.float64]
+    size_px: tuple[int, ...]
+    fit: FrameFit | None
+    probe_px: tuple[int, ...] | None = None
+
+    @property
+    def is_resized(self) -> bool:
+        """Whether it came on a canvas of its own."""
+        return self.size_px != self.image.shape
+
+
+def place(scan: Scan, shape: tuple[int, int], found: Reconstruction) -> Placement:
+    """Lay a reconstruction where it explains the frames best, of the places that programs use.
+
+    Parameters
+    ----------
+    scan : Scan
+    shape : (int, int)
+        The object's grid (H, W).
+    found : Reconstruction
+    """
+    candidates = origins_px(found.object.shape, shape, scan.positions_px, scan.patch_px)
+    fits = {origin: _fit(scan, found, origin) for origin in candidates}
+    origin = min(candidates, key=lambda each: _residual(fits[each]))
+    image, coverage = placed(found.object, shape, origin)
+    side = (scan.patch_px, scan.patch_px)
+    probe_px = None if found.probe is None or found.probe.shape == side else found.probe.shape
+    return Placement(image, coverage, found.object.shape, fits[origin], probe_px)
+
+
+def agreement(
+    placement: Placement, truth: NDArray[np.complexfloating[Any, Any]] | None, region: Region
+) -> float | None:
+    """Coherence with the truth after registration; None without one, or with too little of it."""
+    if truth is None:
+        return None
+    try:
+        aligned = align(placement.image, truth, placement.coverage > 0, region=region)
+    except GeometryError:
+        return None
+    known = aligned.covered
+    return coherence(aligned.recon[known], aligned.truth[known])
+
+
+def truth_doubts(scan: Scan) -> tuple[str, ...]:
+    """Say why the scan's own object, frames and positions hardly belong together."""
+    if scan.object_guess is None or scan.near_field:
+        return ()
+    outside = _outside(scan, scan.object_guess.shape)
+    fit = frame_fit(scan, scan.object_guess)
+    found = (outside,) if fit is None else (_stored_as_intensity(fit), _unfit(scan, fit, outside))
+    return tuple(filter(None, found))
+
+
+def _outside(scan: Scan, shape: tuple[int, ...]) -> str | None:
+    n_inside = len(frames_inside(scan, shape))
+    if n_inside >= LEAST_INSIDE * scan.n_frames:
+        return None
+    return (
+        f"only {n_inside} of {scan.n_frames} frames lie wholly inside objectGuess ({shape[0]} x "
+        f"{shape[1]} px); are positions in its pixels, counted from its corner?"
+    )
+
+
+def _stored_as_intensity(fit: FrameFit) -> str | None:
+    if fit.root is None or not fit.looks_like_intensity:
+        return None
+    return (
+        "the diffraction looks like intensity: say --diffraction-kind intensity; taken as "
+        f"amplitude, its objectGuess explains it with a residual of {fit.as_given:.2f}, its root "
+        f"with {fit.root:.2f}"
+    )
+
+
+def _unfit(scan: Scan, fit: FrameFit, outside: str | None) -> str | None:
+    if fit.better is not None:
+        at_fault = (
+            "patches predicted from these frames"
+            if fit.better in OF_FRAMES
+            else "patches laid at these positions and figures against this object"
+        )
+        return (
+            f"its objectGuess explains the frames better with {fit.better}: residual "
+            f"{fit.turned[fit.better]:.2f} instead of {fit.as_given:.2f}; {at_fault} mean little"
+        )
+    order = frame_order(scan)
+    if order is not None and order.is_lost:
+        return (
+            "the frames do not belong to their positions: their correlation with what objectGuess "
+            f"promises there is {order.own:.2f}, where {order.own_expected:.2f} is expected, and "
+            f"that with frames at the nearest position {order.neighbour:.2f}, where "
+            f"{order.neighbour_expected:.2f} is; were frames or positions sorted on their own?"
+        )
+    if fit.looks_like_intensity or fit.as_given < PLAINLY_BAD:
+        return None
+    if order is None:
+        return None if fit.explains else outside
+    if not order.is_unlike and (fit.explains or not order.is_unpromised):
+        return None
+    said = (
+        "with its probe, its objectGuess does not explain the frames: residual "
+        f"{_residuals(fit)}; figures against it mean little"
+    )
+    return "; ".join(filter(None, (said, outside)))
+
+
+def mismatch(placement: Placement, region: Region, coherence: float | None) -> str | None:
+    """Say why a reconstruction does not belong to the scan; None when it may.
+
+    Parameters
+    ----------
+    placement : Placement
+    region : Region
+        What is compared.
+    coherence : float or None
+        With the ground truth, registered; None where there is no truth.
+    """
+    share = float((placement.coverage[region.slices] > 0).mean())
+    reasons = [
+        f"it covers {share:.0%} of the compared region" if share < LEAST_COVERED else None,
+        _disagrees(coherence, placement.fit),
+        _resized_probe(placement.probe_px) if coherence is None else None,
+    ]
+    if not any(reasons):
+        return None
+    if placement.is_resized:
+        (height, width), (rows, columns) = placement.size_px, placement.image.shape
+        reasons.append(f"it has {height} x {width} px, the object {rows} x {columns}")
+    return "; ".join(filter(None, reasons)) + "; was it made from another split or scan?"
+
+
+def _disagrees(coherence: float | None, fit: FrameFit | None) -> str | None:
+    if coherence is None:
+        return _fails(fit)
+    unexplained = fit is not None and not fit.explains
+    if coherence >= (DOUBTFUL if unexplained else ONE_OBJECT):
+        # A conjugated object still has the amplitudes of the right one. Frames that are turned
+        # are turned for the truth as well.
+        better = None if fit is None or fit.better in OF_FRAMES else fit.better
+        turned = fit is not None and better and fit.turned[better] < HALF * fit.as_given
+        return _fails(fit) if turned else None
+    said = (
+        f"it has little in common with the ground truth: coherence {coherence:.2f} after "
+        f"registration, where one object gives more than {ONE_OBJECT} at the very least"
+    )
+    if fit is not None and fit.explains and fit.better is None:
+        return f"{said}; in the measured frames it leaves a residual of {_residuals(fit)}"
+    return "; ".join(filter(None, (said, _fails(fit))))
+
+
+def _resized_probe(probe_px: tuple[int, ...] | None) -> str | None:
+    if probe_px is None:
+        return None
+    return f"its probe of {probe_px[0]} x {probe_px[1]} px is not of the size of the scan's frames"
+
+
+def _fails(fit: FrameFit | None) -> str | None:
+    """What the frames have against it."""
+    if fit is None:
+        return None
+    if fit.better is not None:
+        return f"it explains the frames better with {fit.better}"
+    if fit.explains:
+        return None
+    return f"it does not explain the measured frames: residual {_residuals(fit)}"
+
+
+def _residuals(fit: FrameFit) -> str:
+    return f"{fit.as_given:.2f}, and {fit.shuffled:.2f} with positions exchanged among them"
+
+
+def _fit(scan: Scan, found: Reconstruction, origin: tuple[int, int]) -> FrameFit | None:
+    there = replace(scan, positions_px=scan.positions_px - np.array(origin))
+    return frame_fit(there, found.object, found.probe)
+
+
+def _residual(fit: FrameFit | None) -> float:
+    return np.inf if fit is None else fit.as_given

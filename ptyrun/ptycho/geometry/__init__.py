@@ -1,0 +1,1 @@
+"""Where patches lie: groups, normalisation, placement, stitching, coverage."""

@@ -1,0 +1,187 @@
+"""Which frames are predicted together? Groups of neighbouring positions, drawn once per run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import KDTree
+
+from ptyrun.errors import GeometryError, InputError
+from ptyrun.ptycho.readers.npz import NpzFile
+
+# How many more neighbours than needed are looked at, so that ties are broken by index.
+SPARE_NEIGHBOURS = 9
+
+SEEDS_AT_ONCE = 1 << 16
+
+# Distances that differ by less are equal: a raster's spacings differ in their last bits.
+TIE_PX = 1e-6
+
+Frames = NDArray[np.int64]
+
+
+def draw_subsample(n_frames: int, n_subsample: int, seed: int) -> Frames:
+    """Draw frames without replacement, ascending; all of them when fewer are there."""
+    if n_subsample >= n_frames:
+        return np.arange(n_frames)
+    drawn = np.random.default_rng(seed).choice(n_frames, n_subsample, replace=False)
+    return np.sort(drawn).astype(np.int64)
+
+
+def draw_groups(
+    positions_px: NDArray[np.float64],
+    gridsize: int,
+    n_groups: int | None = None,
+    neighbor_count: int = 7,
+    seed: int = 123,
+    candidates: NDArray[np.integer[Any]] | None = None,
+) -> Frames:
+    """Draw one group per position: C of its K nearest others, the position itself never.
+
+    Parameters
+    ----------
+    positions_px : ndarray, shape (n, 2)
+        Positions as (y, x) in pixels.
+    gridsize : int
+        g; a group has C = g^2 frames. With g = 1 a group is the position itself.
+    n_groups : int, optional
+        Draw that many positions first and make groups of those alone; all when None or more
+        than there are.
+    neighbor_count : int
+        K.
+    seed : int
+        Of the one generator for the whole run.
+    candidates : ndarray of int, optional
+        The frames that may be used at all (a subsample); all when None.
+
+    Returns
+    -------
+    ndarray of int64, shape (G, C)
+        Indices into *positions_px*. Equal arguments give equal groups, also on a raster, where
+        many distances are the same: ties go to the smaller index.
+
+    Raises
+    ------
+    GeometryError
+        If a group needs more neighbours than K, or than there are.
+    """
+    allowed = (
+        np.arange(len(positions_px))
+        if candidates is None
+        else np.unique(np.asarray(candidates, np.int64))
+    )
+    group_frames = gridsize**2
+    generator = np.random.default_rng(seed)
+    seeds = np.arange(len(allowed))
+    if n_groups is not None and n_groups < len(allowed):
+        seeds = np.sort(generator.choice(len(allowed), n_groups, replace=False))
+    if group_frames == 1:
+        return allowed[seeds][:, None]
+    _check_group(group_frames, neighbor_count, len(allowed))
+    neighbours = nearest_others(positions_px[allowed], seeds, neighbor_count)
+    chosen = generator.permuted(neighbours, axis=1)[:, :group_frames]
+    return np.asarray(allowed[chosen])
+
+
+def nearest_others(
+    positions_px: NDArray[np.float64], seeds: NDArray[np.integer[Any]], neighbor_count: int
+) -> Frames:
+    """Find the *neighbor_count* nearest other positions of each seed, nearest first.
+
+    Ties go to the smaller index.
+    """
+    count = min(neighbor_count, len(positions_px) - 1)
+    tree = KDTree(positions_px)
+    found = np.empty((len(seeds), count), np.int64)
+    for first in range(0, len(seeds), SEEDS_AT_ONCE):
+        part = slice(first, first + SEEDS_AT_ONCE)
+        found[part] = _nearest(tree, seeds[part], count)
+    return found
+
+
+def _nearest(tree: KDTree, seeds: NDArray[np.integer[Any]], count: int) -> Frames:
+    reach = min(tree.n, count + 1 + SPARE_NEIGHBOURS)
+    distances, indices = tree.query(tree.data[seeds], k=reach)
+    rank = np.where(indices == seeds[:, None], np.inf, np.rint(distances / TIE_PX))
+    order = np.lexsort((indices, rank), axis=1)
+    return np.take_along_axis(indices, order, axis=1)[:, :count].astype(np.int64)
+
+
+def read_groups(path: Path, n_frames: int) -> Frames:
+    """Read the groups of an earlier run from an NPZ: ``nn_indices`` (G, C).
+
+    Where the file also holds ``sample_indices`` (k,), the groups count within that sample.
+
+    Raises
+    ------
+    InputError
+        If there is no such table, or it names frames that the scan does not have.
+    """
+    file = NpzFile(path)
+    groups = file.array("nn_indices")
+    if groups.ndim != 2 or groups.dtype.kind not in "iu":
+        raise InputError(
+            f"nn_indices of {path} is no table of groups",
+            why=f"it is {groups.dtype} of shape {groups.shape}, not integer of shape (G, C)",
+            do="give the file of a run that stored its groups",
+        )
+    if groups.size == 0:
+        raise InputError(
+            f"nn_indices of {path} holds no group",
+            why=f"its shape is {groups.shape}",
+            do="give the file of a run that stored its groups",
+        )
+    sample = file.array("sample_indices") if "sample_indices" in file else np.arange(n_frames)
+    for table, limit in ((groups, len(sample)), (sample, n_frames)):
+        if table.min() < 0 or table.max() >= limit:
+            culprit = table.min() if table.min() < 0 else table.max()
+            raise InputError(
+                f"the groups of {path} do not belong to this scan",
+                why=f"they name frame {culprit} of {limit}",
+                do="give the scan that they were made for",
+            )
+    return np.asarray(sample.astype(np.int64)[groups])
+
+
+def single_frames(frames: Frames) -> tuple[Frames, NDArray[np.int64]]:
+    """Each frame of a selection once: (F, 1), and how often it occurs: (F,).
+
+    In the order in which the groups name them: what the first groups give is the beginning of what
+    all groups give, so that a run of the first groups can be taken over by one of all.
+    """
+    unique, first, multiplicity = np.unique(frames, return_index=True, return_counts=True)
+    order = np.argsort(first)
+    return unique[order, None], multiplicity[order].astype(np.int64)
+
+
+def group_centres_px(members_px: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean (G, 2) of the positions of each group's members (G, C, 2)."""
+    return np.asarray(members_px.mean(axis=1))
+
+
+def local_offsets_px(positions_px: NDArray[np.float64], frames: Frames) -> NDArray[np.float64]:
+    """Offsets in the layout that networks take: (G, 1, 2, C), axis 2 = [x, y].
+
+    Channel c holds -(r_c - mean of the group).
+    """
+    members = positions_px[frames]
+    offsets = -(members - members.mean(axis=1, keepdims=True))
+    return np.ascontiguousarray(offsets[:, None, :, ::-1].transpose(0, 1, 3, 2))
+
+
+def _check_group(group_frames: int, neighbor_count: int, n_positions: int) -> None:
+    if group_frames > neighbor_count:
+        raise GeometryError(
+            f"a group of {group_frames} cannot be drawn from {neighbor_count} neighbours",
+            why="the neighbour count is smaller than the square of the gridsize",
+            do=f"ask for {group_frames} neighbours or more",
+        )
+    if group_frames > n_positions - 1:
+        raise GeometryError(
+            f"{n_positions} positions are too few for groups of {group_frames}",
+            why="a group is drawn from the other positions",
+            do=f"give a scan of {group_frames + 1} positions or more",
+        )

@@ -1,0 +1,1 @@
+"""How near is a reconstruction to the truth? Registration, alignment, FRC, evaluation."""

@@ -1,0 +1,213 @@
+"""How good is a reconstruction? Cropped, registered, trimmed, aligned and measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ptyrun.config import EvaluationOptions
+from ptyrun.ptycho.geometry.placement import Region, centre_crop
+from ptyrun.ptycho.metrics.alignment import Aligned, align
+from ptyrun.ptycho.metrics.registration import Shift, apply_shift, cropped, register
+from ptyrun.ptycho.metrics.standard_metrics import Curves, Standard, standard_metrics
+from ptyrun.ptycho.metrics.upstream_metrics import upstream_metrics
+from ptyrun.results import Metric
+
+TRIM_PX = 2
+UPSTREAM_BORDER_PX = 2
+
+Complex2D = NDArray[np.complexfloating[Any, Any]]
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Everything measured of one reconstruction against one truth.
+
+    ``metrics`` has upstream's names and definitions, ``standard`` those of the literature.
+    ``shift`` is None where no registration was asked for. ``recon`` and ``truth`` (h, w) are the
+    images without shift, ramp and factor, ``covered`` (h, w) says where the first is known,
+    ``region`` which pixels of the object these are. ``upstream_pair`` has both as upstream keeps
+    them, registered but neither trimmed nor flattened, where its alignment was asked for.
+    """
+
+    metrics: Mapping[str, Metric]
+    standard: Mapping[str, Metric]
+    shift: Shift | None
+    amplitude_frc: NDArray[np.float64]
+    phase_frc: NDArray[np.float64]
+    curves: Curves
+    recon: NDArray[np.complex64]
+    truth: NDArray[np.complex64]
+    covered: Mask
+    region: Region
+    notes: tuple[str, ...]
+    upstream_pair: tuple[NDArray[np.complex64], NDArray[np.complex64]] | None = None
+
+    @property
+    def pair(self) -> tuple[NDArray[np.complex64], NDArray[np.complex64]]:
+        """Reconstruction and truth as they are kept for older tools."""
+        return self.upstream_pair or (self.recon, self.truth)
+
+    @property
+    def coherence(self) -> float:
+        """How much the fields have in common: 1 for one object, 0 for two."""
+        return self.standard["coherence"].value or 0.0
+
+
+def evaluate(
+    recon: Complex2D,
+    truth: Complex2D,
+    coverage: NDArray[np.float64],
+    options: EvaluationOptions,
+    *,
+    region: Region | None = None,
+    registered: bool = True,
+) -> Evaluation:
+    """Measure a reconstruction that lies on the object's grid.
+
+    Parameters
+    ----------
+    recon, truth : ndarray of complex, shape (H, W)
+        On one pixel grid, up to what registration finds.
+    coverage : ndarray of float, shape (H, W)
+        Positive where *recon* is known. Nothing else is measured.
+    options : EvaluationOptions
+        Phase alignment and smoothing.
+    region : Region, optional
+        What to look at; everything when None.
+    registered : bool
+        Whether this arm is registered.
+
+    Raises
+    ------
+    GeometryError
+        If shapes differ, or nothing is covered.
+    """
+    whole = Region(0, 0, *truth.shape) if region is None else region
+    aligned = align(
+        recon,
+        truth,
+        coverage > 0,
+        region=whole,
+        shift=registered,
+        phase=options.phase_align,
+    )
+    rows, columns = aligned.border_px
+    images = _trimmed(aligned.recon, aligned.truth, aligned.covered)
+    return _evaluation(
+        images,
+        images,
+        aligned,
+        aligned.shift if registered and aligned.registered else None,
+        whole.within(rows + TRIM_PX, columns + TRIM_PX),
+        options,
+    )
+
+
+def evaluate_upstream(
+    canvas: Complex2D,
+    truth: Complex2D,
+    region: Region,
+    options: EvaluationOptions,
+    *,
+    registered: bool = True,
+) -> Evaluation:
+    """Measure a canvas as upstream does: blind centre crops, registration by magnitudes.
+
+    Parameters
+    ----------
+    canvas : ndarray of complex, shape (h, w)
+        From `ptyrun.ptycho.geometry.stitching.reassemble_upstream`, or a finished
+        reconstruction.
+    truth : ndarray of complex, shape (H, W)
+        The whole ground truth.
+    region : Region
+        From :func:`ptyrun.ptycho.geometry.placement.scanned_region`.
+    options : EvaluationOptions
+        Phase alignment and smoothing.
+    registered : bool
+        Whether this arm is registered.
+    """
+    left = region.centre(min(canvas.shape[0], region.height), min(canvas.shape[1], region.width))
+    image: Complex2D = centre_crop(canvas, left.height, left.width)
+    target: Complex2D = truth[left.slices]
+    shift = None
+    if registered:
+        shift = register(np.abs(image), np.abs(target))
+        image = cropped(apply_shift(image, shift), UPSTREAM_BORDER_PX)
+        left = left.within(UPSTREAM_BORDER_PX, UPSTREAM_BORDER_PX)
+        target = truth[left.slices]
+    # What align crops is what upstream trims: both pairs are of the same pixels.
+    aligned = align(image, target, shift=False, phase=options.phase_align)
+    found = _evaluation(
+        _trimmed(image, target, np.ones(image.shape, bool)),
+        (aligned.recon, aligned.truth, aligned.covered),
+        aligned,
+        shift,
+        left.within(*aligned.border_px),
+        options,
+    )
+    return replace(found, upstream_pair=(image.astype(np.complex64), target.astype(np.complex64)))
+
+
+def mutual(
+    first: Complex2D, second: Complex2D, covered: Mask, *, registered: bool = True
+) -> Standard:
+    """Compare two reconstructions where no truth is known, or two halves of the data.
+
+    Parameters
+    ----------
+    first, second : ndarray of complex, shape (H, W)
+    covered : ndarray of bool, shape (H, W)
+        Where both are known.
+    registered : bool
+        Whether to shift the first onto the second before.
+    """
+    aligned = align(first, second, covered, shift=registered)
+    return standard_metrics(aligned.recon, aligned.truth, aligned.covered)
+
+
+Images = tuple[Complex2D, Complex2D, Mask]
+
+
+def _trimmed(recon: Complex2D, truth: Complex2D, covered: Mask) -> Images:
+    return cropped(recon, TRIM_PX), cropped(truth, TRIM_PX), cropped(covered, TRIM_PX)
+
+
+def _evaluation(
+    measured: Images,
+    shown: Images,
+    aligned: Aligned,
+    shift: Shift | None,
+    region: Region,
+    options: EvaluationOptions,
+) -> Evaluation:
+    recon, truth, covered = measured
+    standard = standard_metrics(aligned.recon, aligned.truth, aligned.covered)
+    upstream = upstream_metrics(
+        recon,
+        truth,
+        phase_align=options.phase_align,
+        frc_sigma=options.frc_sigma,
+        ms_ssim_sigma=options.ms_ssim_sigma,
+        covered=covered,
+    )
+    lost = () if aligned.registered else ("no believable shift was found: not registered",)
+    return Evaluation(
+        metrics={name: Metric(*pair) for name, pair in upstream.values.items()},
+        standard=standard.metrics,
+        shift=shift,
+        amplitude_frc=upstream.amplitude_frc,
+        phase_frc=upstream.phase_frc,
+        curves=standard.curves,
+        recon=shown[0].astype(np.complex64),
+        truth=shown[1].astype(np.complex64),
+        covered=shown[2],
+        region=region,
+        notes=(*lost, *standard.notes),
+    )

@@ -1,0 +1,161 @@
+"""How near is a reconstruction to the truth, by the measures of the literature?"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import binary_erosion
+from skimage.metrics import structural_similarity
+
+from ptyrun.ptycho.metrics.alignment import global_factor
+
+WANG_SIGMA_PX = 1.5
+WANG_WINDOW_PX = 11
+WANG_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
+
+ROUNDING = 1e-6  # of single precision, and some
+
+# With so large a constant the luminance term of SSIM is 1, and contrast times structure remains.
+NO_LUMINANCE = 1e6
+
+Image = NDArray[np.floating[Any]]
+Complex2D = NDArray[np.complexfloating[Any, Any]]
+Mask = NDArray[np.bool_]
+
+
+def value_range(truth: Image, covered: Mask, unit: float) -> float:
+    """Range of the truth over the covered pixels; 0 if it is no more than rounding of *unit*."""
+    found = float(np.ptp(truth[covered]))
+    return found if found > ROUNDING * unit else 0.0
+
+
+def mae(recon: Image, truth: Image, covered: Mask) -> float:
+    """Mean absolute difference over the covered pixels."""
+    return float(np.mean(np.abs(recon - truth)[covered]))
+
+
+def phase_difference(recon: Complex2D, truth: Complex2D) -> NDArray[np.float64]:
+    """Phase of R O*, in (-pi, pi]: a difference that knows no wraps."""
+    return np.asarray(np.angle(recon * truth.conj()), np.float64)
+
+
+def psnr(mse: float, data_range: float) -> float:
+    r"""Peak signal-to-noise ratio in dB, by the range of the truth; infinite without error.
+
+    :math:`10 \log_{10}(L^2 / \mathrm{MSE})`. Source: Huynh-Thu and Ghanbari, Electron. Lett. 44,
+    800 (2008), doi:10.1049/el:20080522.
+    """
+    if mse <= 0:
+        return math.inf
+    return float(10 * np.log10(data_range**2 / mse)) if data_range > 0 else math.nan
+
+
+def whole_windows(covered: Mask, side_px: int) -> Mask:
+    """Tell around which pixels a window of odd side is wholly covered, and inside the image."""
+    # Along one axis after the other, which for a rectangle is the same and faster.
+    by_rows = binary_erosion(covered, np.ones((side_px, 1), bool))
+    return np.asarray(binary_erosion(by_rows, np.ones((1, side_px), bool)))
+
+
+def ssim(recon: Image, truth: Image, covered: Mask, data_range: float) -> float:
+    """Structural similarity by the range of the truth, averaged over wholly covered windows.
+
+    Images count from zero: their means are compared by their ratio. Gaussian window of 11 px, sigma
+    1.5. Source: Wang, Bovik, Sheikh and Simoncelli, IEEE Trans. Image Process. 13, 600 (2004),
+    doi:10.1109/TIP.2003.819861. NaN without range, or where no window is covered.
+    """
+    windows = whole_windows(covered, WANG_WINDOW_PX)
+    if data_range == 0 or not windows.any():
+        return math.nan
+    return _mean_similarity(recon, truth, windows, data_range, luminance=True)
+
+
+def wang_scales(covered: Mask) -> list[Mask]:
+    """Middles of the wholly covered windows, at each of at most 5 scales that has any."""
+    scales: list[Mask] = []
+    while len(scales) < len(WANG_WEIGHTS):
+        windows = whole_windows(covered, WANG_WINDOW_PX)
+        if not windows.any():
+            break
+        scales.append(windows)
+        # An average of 2 x 2 pixels is known where all of them are.
+        covered = _halved(covered.astype(np.float64)) == 1
+    return scales
+
+
+def ms_ssim(recon: Image, truth: Image, covered: Mask, data_range: float) -> float:
+    """Multi-scale structural similarity by the range of the truth.
+
+    Contrast and structure at every scale, luminance at the coarsest, to the power of Wang's five
+    weights; scales follow by averaging 2 x 2 pixels. Images below 161 px, and those of which no
+    large piece is covered, have fewer scales (:func:`wang_scales`); the weights of those that fit
+    are then normalised to 1. Source: Wang, Simoncelli and Bovik, Asilomar 2003,
+    doi:10.1109/ACSSC.2003.1292216, made of scikit-image's ``structural_similarity``. NaN without a
+    scale or a range.
+    """
+    scales = wang_scales(covered)
+    if not scales or data_range == 0:
+        return math.nan
+    weights = np.array(WANG_WEIGHTS[: len(scales)]) / sum(WANG_WEIGHTS[: len(scales)])
+    product = 1.0
+    for scale, (weight, windows) in enumerate(zip(weights, scales, strict=True), start=1):
+        last = scale == len(scales)
+        found = _mean_similarity(recon, truth, windows, data_range, luminance=last)
+        product *= max(found, 0.0) ** float(weight)
+        if not last:
+            recon, truth = _halved(recon), _halved(truth)
+    return product
+
+
+def complex_error(recon: Complex2D, truth: Complex2D) -> float:
+    r"""Relative error of the complex field after the best global factor.
+
+    :math:`\sqrt{\sum |cR - O|^2 / \sum |O|^2}` with :math:`c = \sum R^* O / \sum |R|^2`; the root
+    of :func:`invariant_error`, in [0, 1].
+    """
+    return math.sqrt(invariant_error(recon, truth))
+
+
+def invariant_error(recon: Complex2D, truth: Complex2D) -> float:
+    r"""Normalised squared error, blind to one global complex factor, in [0, 1].
+
+    :math:`E^2 = 1 - |\sum R^* O|^2 / (\sum |R|^2 \sum |O|^2)`.
+    Source: Fienup, Appl. Opt. 36, 8352 (1997), doi:10.1364/AO.36.008352.
+
+    Examples
+    --------
+    >>> invariant_error(1j * np.eye(2), np.eye(2))
+    0.0
+    """
+    power = float(np.sum(np.abs(truth) ** 2))
+    if power == 0:
+        return math.nan
+    residual = truth - global_factor(recon, truth) * recon
+    return min(1.0, float(np.sum(np.abs(residual) ** 2)) / power)
+
+
+def _mean_similarity(
+    recon: Image, truth: Image, windows: Mask, data_range: float, *, luminance: bool
+) -> float:
+    """Average over windows, given by their middles; as Wang does, over none that juts out."""
+    _, local = structural_similarity(  # type: ignore[no-untyped-call]
+        truth.astype(np.float64),
+        recon.astype(np.float64),
+        data_range=data_range,
+        gaussian_weights=True,
+        sigma=WANG_SIGMA_PX,
+        use_sample_covariance=False,
+        K1=0.01 if luminance else NO_LUMINANCE,
+        full=True,
+    )
+    return float(local[windows].mean())
+
+
+def _halved(image: Image) -> Image:
+    """Average 2 x 2 pixels; an odd side is first continued by its last row or column."""
+    height, width = image.shape
+    even = np.pad(image, ((0, height % 2), (0, width % 2)), mode="edge")
+    return np.asarray(even.reshape((height + 1) // 2, 2, (width + 1) // 2, 2).mean(axis=(1, 3)))

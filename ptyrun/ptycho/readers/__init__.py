@@ -1,0 +1,1 @@
+"""Scans and reconstructions, from the files that people have."""

@@ -1,0 +1,277 @@
+"""What is in an HDF5 file? Nothing outside that file, whatever its links say."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from ptyrun.errors import InputError
+from ptyrun.host import memory
+from ptyrun.host.hdf5_look import fault_of
+from ptyrun.ptycho.readers.scan import checked_complex
+
+MAGIC = b"\x89HDF\r\n\x1a\n"
+MAX_LINKS = 16
+MAX_VIEWS = 8
+ALWAYS_BYTES = 16 << 20
+# What h5py raises where a file is not what its headers promise.
+DAMAGE = (OSError, RuntimeError, ValueError, KeyError, TypeError, NotImplementedError)
+CHUNK_CACHE_BYTES = 64 << 20
+
+
+class Hdf5File:
+    """One HDF5 file, read only; links and storage that lead out of it are refused.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be opened, or would harm the process that opens it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            if fault := fault_of(path):
+                raise InputError(
+                    f"{path} is refused as an HDF5 file", why=fault, do="get an intact copy of it"
+                )
+            self._file = h5py.File(path, "r", rdcc_nbytes=CHUNK_CACHE_BYTES)
+        except DAMAGE as error:
+            raise InputError(
+                f"{path} cannot be read as an HDF5 file",
+                why=str(error),
+                do="check the path, and copy the file again if it is truncated",
+            ) from error
+
+    def dataset(self, *names: str) -> h5py.Dataset | None:
+        """Return the first of these datasets that exists, else None.
+
+        Raises
+        ------
+        InputError
+            If one leads out of the file.
+        """
+        for name in names:
+            with self._plain_errors(name):
+                found = self._resolved(name)
+                if isinstance(found, h5py.Dataset):
+                    return self._inside(found)
+        return None
+
+    def required(self, *names: str) -> h5py.Dataset:
+        """Return the first of these datasets that exists.
+
+        Raises
+        ------
+        InputError
+            If none does.
+        """
+        found = self.dataset(*names)
+        if found is None:
+            raise InputError(
+                f"{self.path} has no {names[0]}",
+                why=f"looked for: {', '.join(names)}",
+                do="give a file that holds it",
+            )
+        return found
+
+    def array(self, *names: str) -> NDArray[Any]:
+        """Read the first of these datasets that exists, whole.
+
+        Raises
+        ------
+        InputError
+            If none does, or it cannot be read.
+        """
+        return self.read(self.required(*names), ())
+
+    def number(self, *names: str) -> float | None:
+        """Read the first value of the first of these datasets that exists, else None."""
+        found = self.dataset(*names)
+        if found is None or found.dtype.kind not in "fiu" or found.size == 0:
+            return None
+        return float(self.read(found, (0,) * found.ndim))
+
+    def read(self, dataset: h5py.Dataset, selection: Any) -> NDArray[Any]:
+        """Read a part of a dataset.
+
+        Raises
+        ------
+        InputError
+            If it cannot be read: no numbers, damaged, larger than memory, or packed with a filter
+            that is not installed.
+        """
+        with self._plain_errors(dataset.name):
+            if dataset.dtype.kind not in "biufc":
+                raise TypeError(f"it is {dataset.dtype}, not numbers")
+            require_memory(self.path, dataset, _bytes_to_read(dataset, selection))
+            return np.asarray(dataset[selection])
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    @contextmanager
+    def _plain_errors(self, name: str) -> Iterator[None]:
+        try:
+            yield
+        except (*DAMAGE, MemoryError) as error:
+            raise InputError(
+                f"{name} of {self.path} cannot be read",
+                why=str(error) or type(error).__name__,
+                do="copy the file again, or repack it with gzip (h5repack -f GZIP=1)",
+            ) from error
+
+    def _resolved(self, name: str) -> Any:
+        """Follow a path part by part, soft links included, never out of the file."""
+        here: Any = self._file
+        parts = [part for part in name.split("/") if part]
+        links = 0
+        while parts:
+            part = parts.pop(0)
+            if not isinstance(here, h5py.Group):
+                return None
+            link = here.get(part, getlink=True)
+            if link is None:
+                return None
+            if isinstance(link, h5py.ExternalLink):
+                raise self._leads_out(f"{here.name}/{part}", f"link to {link.filename}")
+            if isinstance(link, h5py.SoftLink):
+                links += 1
+                if links > MAX_LINKS:
+                    return None
+                here = self._file if link.path.startswith("/") else here
+                parts = [step for step in link.path.split("/") if step] + parts
+            else:
+                here = here.get(part)
+        return here
+
+    def _inside(self, dataset: h5py.Dataset, views: int = 0) -> h5py.Dataset:
+        if dataset.external:
+            raise self._leads_out(dataset.name, f"raw data in {dataset.external[0][0]}")
+        if dataset.is_virtual:
+            if views == MAX_VIEWS:
+                raise self._leads_out(dataset.name, f"view of a view, {views} times")
+            sources = {(source.file_name, source.dset_name) for source in dataset.virtual_sources()}
+            for file_name, name in sources:
+                if file_name != ".":
+                    raise self._leads_out(dataset.name, f"virtual dataset of {file_name}")
+                found = self._resolved(name)
+                if not isinstance(found, h5py.Dataset):
+                    raise self._leads_out(dataset.name, f"virtual dataset of {name}, which is none")
+                self._inside(found, views + 1)
+        return dataset
+
+    def _leads_out(self, name: str, how: str) -> InputError:
+        return InputError(
+            f"{name} of {self.path} is not in the file",
+            why=f"it is a {how}, and only the file itself is read",
+            do="copy everything into one file (h5repack --merge, or h5py)",
+        )
+
+
+def require_memory(path: Path, dataset: h5py.Dataset, n_bytes: int) -> None:
+    """See that *n_bytes* for a dataset can be had before they are asked for.
+
+    Raises
+    ------
+    InputError
+        If they cannot.
+    """
+    if n_bytes > ALWAYS_BYTES and n_bytes > (left := memory.available_bytes()):
+        raise InputError(
+            f"{dataset.name} of {path} does not fit into memory",
+            why=f"{dataset.dtype} of shape {dataset.shape} takes {n_bytes} bytes; {left} are left",
+            do="correct the file, or use a machine with more memory",
+        )
+
+
+def first_image(path: Path, name: str, values: NDArray[Any]) -> NDArray[np.complex64]:
+    """Give the first of several images (..., H, W).
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    if values.ndim < 2 or values.size == 0:
+        raise InputError(
+            f"{name} of {path} is no image",
+            why=f"it has shape {values.shape}",
+            do="store one complex array of two dimensions",
+        )
+    return checked_complex(path, name, values.reshape(-1, *values.shape[-2:])[0])
+
+
+def _bytes_to_read(dataset: h5py.Dataset, selection: Any) -> int:
+    """What HDF5 allocates to read a part: its values, and the largest chunk whole."""
+    if dataset.shape is None:
+        raise ValueError("it holds nothing")
+    shape = dataset.shape
+    if isinstance(selection, slice):
+        shape = (selection.stop - selection.start, *shape[1:])
+    elif selection:
+        shape = shape[len(selection) :]
+    n_values: int = math.prod(shape) + math.prod(dataset.chunks or (0,))
+    return n_values * int(dataset.dtype.itemsize)
+
+
+@dataclass(frozen=True)
+class Hdf5Frames:
+    """Frames of one dataset (m, N, N); ``order`` (n,) says which frame belongs to a position.
+
+    ``bad`` (N, N) marks pixels that become zero.
+    """
+
+    file: Hdf5File
+    dataset: h5py.Dataset
+    order: NDArray[np.int64]
+    bad: NDArray[np.bool_] | None = None
+
+    def check(self) -> None:
+        """Leave it to HDF5, which compares the checksums of what it reads where there are any."""
+
+    def read(self, frames: NDArray[np.int64]) -> NDArray[Any]:
+        """Frames as stored, shape (k, N, N)."""
+        rows, inverse = np.unique(self.order[frames], return_inverse=True)
+        found = np.empty((len(rows), *self.dataset.shape[1:]), self.dataset.dtype)
+        starts = np.flatnonzero(np.diff(rows, prepend=-2) != 1)
+        for start, stop in zip(starts, [*starts[1:], len(rows)], strict=True):
+            run = slice(int(rows[start]), int(rows[start]) + int(stop - start))
+            found[start:stop] = self.file.read(self.dataset, run)
+        if self.bad is not None:
+            found[:, self.bad] = 0
+        return found[inverse]
+
+
+def checked_stack(path: Path, dataset: h5py.Dataset) -> int:
+    """Side N of a stack of square frames (m, N, N) of real numbers.
+
+    Raises
+    ------
+    InputError
+        If it is anything else.
+    """
+    shape = dataset.shape
+    if (
+        len(shape) != 3
+        or shape[1] != shape[2]
+        or min(shape) == 0
+        or dataset.dtype.kind not in "fiu"
+    ):
+        raise InputError(
+            f"{dataset.name} of {path} is no stack of square frames",
+            why=f"it is {dataset.dtype} of shape {shape}",
+            do="crop the detector to a square around the beam, shape (n, N, N)",
+        )
+    # A frame is held as stored, in double precision, and as amplitude.
+    require_memory(path, dataset, 4 * 8 * int(shape[1]) ** 2)
+    return int(shape[1])

@@ -1,0 +1,366 @@
+"""What is in an NPZ file? Read member by member and row by row, never unpickled."""
+
+from __future__ import annotations
+
+import os
+import pickletools
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from ptyrun.errors import InputError
+from ptyrun.host.zip_layout import require_one_reading
+from ptyrun.ptycho.readers.npy_cache import NpyCache, RowReader
+
+STORED = zipfile.ZIP_STORED
+LOCAL_HEADER_BYTES = 30
+PIECE_BYTES = 4 << 20
+TEXT_LIMIT_BYTES = 16 << 20
+
+# Deflate cannot exceed 1032:1. Counts with few photons reach about 100:1.
+BOMB_RATIO = 400
+BOMB_BYTES = 256 << 20
+
+# The only words in NumPy's pickle of an array of one string, besides the string.
+STRING_ARRAY_WORDS = {"numpy", "numpy.core.multiarray", "numpy._core.multiarray", "ndarray"} | {
+    *("_reconstruct", "dtype", "O8", "|", "b", "_codecs", "encode", "latin1")
+}
+
+
+@dataclass(frozen=True)
+class Header:
+    """Shape and dtype of one member, and where its values begin inside it."""
+
+    shape: tuple[int, ...]
+    fortran_order: bool
+    dtype: np.dtype[Any]
+    data_offset: int
+
+    @property
+    def data_bytes(self) -> int:
+        """Bytes of the values."""
+        count = 1
+        for side in self.shape:
+            count *= side
+        return count * self.dtype.itemsize
+
+
+class NpzFile:
+    """One NPZ file, opened without pickle.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    cache_dir : Path, optional
+        Where compressed members are unpacked once, so that rows can be read one by one. Without
+        it a compressed member is held in memory from its first use on.
+
+    Raises
+    ------
+    InputError
+        If the file is absent, unreadable, truncated or not an NPZ file.
+    """
+
+    def __init__(self, path: Path, cache_dir: Path | None = None) -> None:
+        self.path = path
+        self._cache = None if cache_dir is None else NpyCache(cache_dir)
+        self._headers: dict[str, Header] = {}
+        self._held: dict[str, NDArray[Any]] = {}
+        self._readers: dict[tuple[str, bool], RowReader] = {}
+        try:
+            self._stat = path.stat()
+            with path.open("rb") as file:
+                require_one_reading(file)
+            with zipfile.ZipFile(path) as archive:
+                members = [each for each in archive.infolist() if each.filename.endswith(".npy")]
+        except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+            raise self._unreadable(error) from error
+        self._entries = {each.filename.removesuffix(".npy"): each for each in members}
+        if not self._entries:
+            raise InputError(
+                f"{path} holds no arrays",
+                why="no member of the archive is an .npy file",
+                do="give an NPZ file as written by numpy.savez",
+            )
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._entries
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the arrays, in the order of the archive."""
+        return tuple(self._entries)
+
+    def header(self, name: str) -> Header:
+        """Shape and dtype of member *name*, without its values.
+
+        Raises
+        ------
+        InputError
+            If the member is missing, damaged, or larger than it says.
+        """
+        if name not in self._headers:
+            with self._open(name) as stream:
+                self._headers[name] = self._header(name, stream)
+        return self._headers[name]
+
+    def array(self, name: str) -> NDArray[Any]:
+        """Read the whole member *name*, in C order.
+
+        Raises
+        ------
+        InputError
+            If the member is missing, damaged, or holds Python objects.
+        """
+        if name in self._held:
+            return self._held[name]
+        with self._open(name) as stream:
+            header = self._plain(name, self._header(name, stream))
+            try:
+                flat = np.empty(header.data_bytes, np.uint8)
+                filled = 0
+                for piece in self._pieces(name, stream):
+                    flat[filled : filled + len(piece)] = np.frombuffer(piece, np.uint8)
+                    filled += len(piece)
+            except MemoryError as error:
+                raise self._bomb(name, "it does not fit into memory") from error
+        values = flat.view(header.dtype)
+        if header.fortran_order:
+            return np.ascontiguousarray(values.reshape(header.shape[::-1]).T)
+        return values.reshape(header.shape)
+
+    def rows(
+        self, name: str, indices: NDArray[np.integer[Any]], *, last_axis: bool = False
+    ) -> NDArray[Any]:
+        """Slices of member *name* along its first (or last) axis, in the order asked for.
+
+        Parameters
+        ----------
+        indices : ndarray of int, shape (k,)
+            Repeats and any order are allowed; the file is read in ascending order.
+        last_axis : bool
+            Slice along the last axis, which comes out first.
+
+        Returns
+        -------
+        ndarray, shape (k, ...)
+            In the member's own dtype.
+        """
+        held = self._whole(name, last_axis)
+        if held is not None:
+            return np.take(held, indices, axis=0)
+        key = (name, last_axis)
+        if key not in self._readers:
+            self._readers[key] = self._reader(name, last_axis)
+        header = self.header(name)
+        row_shape = header.shape[:-1] if last_axis else header.shape[1:]
+        found = self._readers[key].rows(indices)
+        if not header.fortran_order:
+            return found.reshape(-1, *row_shape)
+        return np.moveaxis(found.reshape(-1, *row_shape[::-1]).T, -1, 0)
+
+    def check(self, name: str) -> None:
+        """Compare the CRC that the archive keeps of member *name*.
+
+        A stored member is read row by row, where nothing tells of a changed byte; a compressed
+        one is compared whenever it is unpacked.
+
+        Raises
+        ------
+        InputError
+            If the member is missing or damaged.
+        """
+        if self._entry(name).compress_type == STORED:
+            with self._open(name) as stream:
+                for _ in self._pieces(name, stream):
+                    pass
+
+    def text(self, name: str) -> str:
+        """Read a member that holds one string, in a 0-d array of strings or of objects.
+
+        The pickle of an object array is walked, not run: no object is ever made from it.
+
+        Raises
+        ------
+        InputError
+            If the member is anything else.
+        """
+        with self._open(name) as stream:
+            header = self._header(name, stream)
+            if header.shape == () and header.dtype.kind == "O":
+                return self._pickled_text(name, stream.read(TEXT_LIMIT_BYTES))
+        value = self.array(name)
+        if value.shape != () or value.dtype.kind not in "US":
+            raise self._wrong(name, f"it is {value.dtype} of shape {value.shape}, not one string")
+        return value.item().decode() if value.dtype.kind == "S" else str(value.item())
+
+    def close(self) -> None:
+        """Release what is held; the file can be used again."""
+        self._held.clear()
+        for reader in self._readers.values():
+            reader.close()
+        self._readers.clear()
+
+    def _whole(self, name: str, last_axis: bool) -> NDArray[Any] | None:
+        """Hold the member in memory where its rows lie one by one in no file, else None."""
+        apart = last_axis != self._row_header(name).fortran_order
+        if self._cache is not None or (self._entry(name).compress_type == STORED and not apart):
+            return None
+        if name not in self._held:
+            self._held[name] = self.array(name)
+        held = self._held[name]
+        return np.moveaxis(held, -1, 0) if last_axis else held
+
+    def _row_header(self, name: str) -> Header:
+        header = self._plain(name, self.header(name))
+        if not header.shape:
+            raise self._wrong(name, "it is a single value and has no rows")
+        return header
+
+    def _reader(self, name: str, last_axis: bool) -> RowReader:
+        entry, header = self._entry(name), self._row_header(name)
+        path, offset = self.path, self._data_start(entry) + header.data_offset
+        if entry.compress_type != STORED:
+            path, offset = self._unpacked(name, entry, header), header.data_offset
+        n_rows = header.shape[-1] if last_axis else header.shape[0]
+        row_items = header.data_bytes // max(1, n_rows * header.dtype.itemsize)
+        if last_axis == header.fortran_order:
+            return RowReader(path, offset, n_rows, row_items, header.dtype)
+        assert self._cache is not None
+        across = RowReader(path, offset, row_items, n_rows, header.dtype)
+        turned = self._cache.publish(
+            self._identity(entry) + "|transposed", header.data_bytes, across.transposed_pieces()
+        )
+        across.close()
+        return RowReader(turned, 0, n_rows, row_items, header.dtype)
+
+    def _unpacked(self, name: str, entry: zipfile.ZipInfo, header: Header) -> Path:
+        """Unpack the member into an .npy file of its own in the cache."""
+        assert self._cache is not None
+        with self._open(name) as stream:
+            return self._cache.publish(
+                self._identity(entry),
+                header.data_offset + header.data_bytes,
+                self._pieces(name, stream),
+            )
+
+    def _identity(self, entry: zipfile.ZipInfo) -> str:
+        facts = (self.path.resolve(), self._stat.st_size, self._stat.st_mtime_ns, entry.filename)
+        return "|".join(map(str, (*facts, entry.file_size, entry.CRC)))
+
+    def _entry(self, name: str) -> zipfile.ZipInfo:
+        if name not in self._entries:
+            raise InputError(
+                f"{self.path} has no array {name!r}",
+                why=f"it holds: {', '.join(self._entries)}",
+                do="give the file that holds it, or add the array",
+            )
+        entry = self._entries[name]
+        if entry.file_size > max(BOMB_BYTES, BOMB_RATIO * entry.compress_size):
+            raise self._bomb(name, f"{entry.compress_size} bytes unpack to {entry.file_size}")
+        return entry
+
+    def _open(self, name: str) -> IO[bytes]:
+        entry = self._entry(name)
+        try:
+            with zipfile.ZipFile(self.path) as archive:
+                return archive.open(entry)  # keeps the file open for itself
+        except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError, EOFError) as error:
+            raise self._unreadable(error) from error
+
+    def _pieces(self, name: str, stream: IO[bytes]) -> Iterator[bytes]:
+        """Yield the rest of a member; the archive's CRC is checked at its end."""
+        try:
+            while piece := stream.read(PIECE_BYTES):
+                yield piece
+        except (OSError, zipfile.BadZipFile, ValueError, EOFError, zlib.error) as error:
+            raise self._damaged(name, error) from error
+
+    def _header(self, name: str, stream: IO[bytes]) -> Header:
+        try:
+            version = npy.read_magic(stream)
+            read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+            shape, fortran_order, dtype = read(stream)
+            header = Header(shape, fortran_order, dtype, stream.tell())
+        except Exception as error:  # NumPy's parser of headers raises whatever it meets
+            raise self._damaged(name, error) from error
+        if header.dtype.kind != "O":
+            size = self._entries[name].file_size
+            if header.data_offset + header.data_bytes != size or min(shape, default=0) < 0:
+                raise self._damaged(name, f"shape {shape} of {dtype} does not fill {size} bytes")
+        return header
+
+    def _plain(self, name: str, header: Header) -> Header:
+        if header.dtype.hasobject:
+            raise self._wrong(name, "it holds Python objects, which only unpickling could read")
+        return header
+
+    def _data_start(self, entry: zipfile.ZipInfo) -> int:
+        with self.path.open("rb") as file:
+            local = os.pread(file.fileno(), LOCAL_HEADER_BYTES, entry.header_offset)
+        if len(local) < LOCAL_HEADER_BYTES:
+            raise self._damaged(entry.filename, "its local header is cut off")
+        name_bytes, extra_bytes = (int.from_bytes(local[i : i + 2], "little") for i in (26, 28))
+        return entry.header_offset + LOCAL_HEADER_BYTES + name_bytes + extra_bytes
+
+    def _pickled_text(self, name: str, pickled: bytes) -> str:
+        try:
+            return _string_in_pickle(pickled)
+        except Exception as error:  # the pickle is foreign bytes: anything may be wrong with it
+            raise self._wrong(name, f"it is not one pickled string ({error})") from error
+
+    def _unreadable(self, error: Exception) -> InputError:
+        return InputError(
+            f"{self.path} cannot be read as an NPZ file",
+            why=str(error) or type(error).__name__,
+            do="check the path, and copy the file again if it is truncated",
+        )
+
+    def _damaged(self, name: str, reason: object) -> InputError:
+        return InputError(
+            f"array {name!r} of {self.path} is damaged",
+            why=str(reason) or type(reason).__name__,
+            do="copy the file again from its source",
+        )
+
+    def _wrong(self, name: str, reason: str) -> InputError:
+        return InputError(
+            f"array {name!r} of {self.path} cannot be used",
+            why=reason,
+            do="write the file again with plain numeric arrays",
+        )
+
+    def _bomb(self, name: str, reason: str) -> InputError:
+        return InputError(
+            f"array {name!r} of {self.path} is refused as too large",
+            why=reason,
+            do="if it is genuine, store the file uncompressed (numpy.savez)",
+        )
+
+
+def _string_in_pickle(pickled: bytes) -> str:
+    """Find the one string inside a pickled array of shape () by reading the opcodes."""
+    bookkeeping = {"PROTO", "FRAME", "MEMOIZE", "BINPUT", "LONG_BINPUT", "PUT"}
+    steps = [
+        (opcode.name, argument)
+        for opcode, argument, _ in pickletools.genops(BytesIO(pickled))
+        if opcode.name not in bookkeeping
+    ]
+    *before, (kind, text), _, _, _, _ = steps
+    if [name for name, _ in steps[-4:]] != ["APPEND", "TUPLE", "BUILD", "STOP"]:
+        raise ValueError("it is no array of one element")
+    if "UNICODE" not in kind or not isinstance(text, str):
+        raise ValueError(f"its element is {kind}")
+    words = {word for _, said in before if isinstance(said, str) for word in said.split()}
+    if not words <= STRING_ARRAY_WORDS:
+        raise ValueError(f"it also names {', '.join(sorted(words - STRING_ARRAY_WORDS))}")
+    return text

@@ -1,0 +1,218 @@
+"""How is a scan read from the field's NPZ files, old and new?"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ptyrun.errors import InputError
+from ptyrun.ptycho.readers.npz import NpzFile
+from ptyrun.ptycho.readers.scan import Scan, checked_complex, checked_positions
+
+KINDS = ("amplitude", "intensity")
+FRAME_NAMES = ("diffraction", "diff3d")
+SAMPLED_FRAMES = 8
+SLAB_BYTES = 4 << 20
+
+# Counts of frames are this much nearer to the middle of a detector's axis than elsewhere.
+CENTRED = 0.75
+
+# An amplitude of 1e5 would be 1e10 photons in one pixel.
+PLAUSIBLE_AMPLITUDE = 1e5
+
+
+@dataclass(frozen=True)
+class NpzFrames:
+    """Frames of one NPZ member, first or last axis first."""
+
+    file: NpzFile
+    name: str
+    last_axis: bool
+
+    def read(self, frames: NDArray[np.int64]) -> NDArray[Any]:
+        """Frames as stored, shape (k, N, N)."""
+        return self.file.rows(self.name, frames, last_axis=self.last_axis)
+
+    def check(self) -> None:
+        """Compare the CRC that the archive keeps of the frames."""
+        self.file.check(self.name)
+
+
+def read_contract(path: Path, kind: str | None = None, cache_dir: Path | None = None) -> Scan:
+    """Open a scan NPZ: ``diffraction`` or ``diff3d``, positions, probe, optional object.
+
+    Parameters
+    ----------
+    path : Path
+        The NPZ file.
+    kind : {"amplitude", "intensity"}, optional
+        What the frames are, where the file does not tell.
+    cache_dir : Path, optional
+        Where compressed members are unpacked.
+
+    Raises
+    ------
+    InputError
+        If something is missing or wrong, or amplitude and intensity cannot be told apart.
+    """
+    file = NpzFile(path, cache_dir)
+    name = _frames_name(file)
+    x, y = file.array("xcoords"), file.array("ycoords")
+    last_axis, patch_px = _layout(file, name, len(x) if x.ndim == 1 else -1)
+    frames = NpzFrames(file, name, last_axis)
+    shape = file.header(name).shape
+    positions_px = checked_positions(path, x, y, shape[-1] if last_axis else shape[0])
+    found, reason = _kind(frames, len(positions_px), kind)
+    probe, probe_notes = _probe(file, patch_px)
+    guess, guess_notes = _object_guess(file)
+    layout = "(N, N, n)" if last_axis else "(n, N, N)"
+    dtype = file.header(name).dtype
+    said = f"{name} {dtype} {layout} is taken as {found}: {reason}"
+    return Scan(
+        path=path,
+        positions_px=positions_px,
+        patch_px=patch_px,
+        source=frames,
+        intensity=found == "intensity",
+        probe=probe,
+        object_guess=guess,
+        notes=(said, *probe_notes, *guess_notes, *_metadata_notes(file)),
+    )
+
+
+def _frames_name(file: NpzFile) -> str:
+    for name in ("xcoords", "ycoords"):
+        file.header(name)
+    for name in FRAME_NAMES:
+        if name in file:
+            return name
+    raise InputError(
+        f"{file.path} holds no diffraction",
+        why=f"neither diffraction nor diff3d is among: {', '.join(file.names)}",
+        do="give a scan file",
+    )
+
+
+def _layout(file: NpzFile, name: str, n_positions: int) -> tuple[bool, int]:
+    """Whether frames lie along the last axis, and the side N of a frame."""
+    header = file.header(name)
+    if len(header.shape) == 3 and header.dtype.kind in "fiu" and min(header.shape) > 0:
+        a, b, c = header.shape
+        if a == b == c == n_positions and name == "diff3d" and header.dtype.kind != "f":
+            return _is_legacy_cube(file, name), a
+        if a == b != c == n_positions:
+            return True, a
+        if b == c:
+            return False, b
+        if a == b:
+            return True, a
+    raise InputError(
+        f"{name} of {file.path} is no stack of square frames",
+        why=f"it is {header.dtype} of shape {header.shape} for {n_positions} positions",
+        do="store real numbers of shape (n, N, N)",
+    )
+
+
+def _is_legacy_cube(file: NpzFile, name: str) -> bool:
+    """Whether the frames of a cube, whose shape does not tell, lie along its last axis.
+
+    About the middle of a frame there is more than elsewhere, and of all frames about as much.
+    """
+    header = file.header(name)
+    side = header.shape[0]
+    step = max(1, SLAB_BYTES // (side**2 * header.dtype.itemsize))
+    sums = np.zeros((2, side))
+    for start in range(0, side, step):
+        rows = np.arange(start, min(start + step, side))
+        slab = file.rows(name, rows, last_axis=header.fortran_order)
+        sums[0, rows] = slab.sum(axis=(1, 2), dtype=np.float64)
+        sums[1] += slab.sum(axis=(0, 1) if not header.fortran_order else (0, 2), dtype=np.float64)
+    first, last = sums[::-1] if header.fortran_order else sums
+    spread_first, spread_last = _spread(first), _spread(last)
+    if min(spread_first, spread_last) < CENTRED * min(max(spread_first, spread_last), 1.0):
+        return spread_first < spread_last
+    raise InputError(
+        f"{name} of {file.path} does not tell along which axis its frames lie",
+        why=f"its shape {header.shape} can be read as (n, N, N) or (N, N, n), and its counts lie "
+        "about the middle of neither the first nor the last axis, where the zero frequency of "
+        "frames should be",
+        do="store the frames as 'diffraction' of shape (n, N, N)",
+    )
+
+
+def _spread(sums: NDArray[np.float64]) -> float:
+    """Mean distance of counts from the middle of an axis; 1 where they lie evenly along it."""
+    distance = np.abs(np.arange(len(sums)) - len(sums) // 2)
+    total = float(sums.sum())
+    return float(sums @ distance) / total / float(distance.mean()) if total > 0 else 1.0
+
+
+def _kind(frames: NpzFrames, n_frames: int, asked: str | None) -> tuple[str, str]:
+    """Decide what the frames are, and say why."""
+    if asked is not None:
+        return asked, "as --diffraction-kind says"
+    if frames.file.header(frames.name).dtype.kind in "iu":
+        return "intensity", "whole numbers are counts"
+    chosen = np.linspace(0, n_frames - 1, min(n_frames, SAMPLED_FRAMES)).astype(np.int64)
+    sample = frames.read(chosen)
+    finite = sample[np.isfinite(sample)]
+    highest = float(finite.max(initial=0.0))
+    if highest > 1 and np.array_equal(finite, np.rint(finite)):
+        doubt = f"the values are floating point but all whole, up to {highest:g}"
+    elif highest > PLAUSIBLE_AMPLITUDE:
+        doubt = f"values up to {highest:g} would be {highest**2:.1e} photons in a pixel"
+    elif frames.last_axis:
+        doubt = "files of this layout hold intensity as integers, this one floating point"
+    else:
+        return "amplitude", "that is the contract for floating point"
+    raise InputError(
+        f"{frames.file.path} does not tell amplitude from intensity",
+        why=doubt,
+        do="say --diffraction-kind amplitude or --diffraction-kind intensity",
+    )
+
+
+def _probe(file: NpzFile, patch_px: int) -> tuple[NDArray[np.complex64] | None, tuple[str, ...]]:
+    if "probeGuess" not in file:
+        return None, ("there is no probeGuess",)
+    stored = file.array("probeGuess")
+    modes = stored.reshape(-1, *stored.shape[-2:]) if stored.ndim >= 2 else stored
+    notes: tuple[str, ...] = ()
+    if modes.ndim == 3 and len(modes) > 1:
+        strongest = int(np.argmax((np.abs(modes) ** 2).sum(axis=(1, 2))))
+        modes = modes[strongest]
+        notes = (f"of {stored.size // modes.size} probe modes the strongest is taken",)
+    probe = checked_complex(file.path, "probeGuess", modes)
+    if probe.shape != (patch_px, patch_px):
+        raise InputError(
+            f"probe and diffraction of {file.path} do not fit together",
+            why=f"the probe is {probe.shape}, a frame {(patch_px, patch_px)}",
+            do="store both with the same side",
+        )
+    return probe, notes
+
+
+def _object_guess(file: NpzFile) -> tuple[NDArray[np.complex64] | None, tuple[str, ...]]:
+    if "objectGuess" not in file:
+        return None, ("there is no objectGuess: no ground truth",)
+    stored = file.array("objectGuess")
+    if stored.size <= 1 or np.ptp(np.abs(stored)) == 0 == np.ptp(np.angle(stored)):
+        return None, ("objectGuess is constant, a placeholder: no ground truth",)
+    return checked_complex(file.path, "objectGuess", stored), ()
+
+
+def _metadata_notes(file: NpzFile) -> tuple[str, ...]:
+    if "_metadata" not in file:
+        return ()
+    try:
+        metadata = json.loads(file.text("_metadata"))
+    except ValueError as error:
+        return (f"_metadata is no JSON: {error}",)
+    if not isinstance(metadata, dict):
+        return ("_metadata is no JSON object",)
+    return (f"the scan's _metadata says {', '.join(sorted(metadata))}",)

@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ptyrun.errors import GeometryError, InputError
+from ptyrun.ptycho.geometry.grouping import (
+    draw_groups,
+    draw_subsample,
+    group_centres_px,
+    local_offsets_px,
+    nearest_others,
+    read_groups,
+    single_frames,
+)
+from ptyrun.ptycho.geometry.normalisation import normalisation_factor, normalised_groups
+from ptyrun.ptycho.readers.npz import NpzFile
+from ptyrun.ptycho.readers.opening import open_scan
+
+RASTER = np.stack(np.meshgrid(np.arange(9), np.arange(8), indexing="ij"), -1).reshape(-1, 2) * 0.1
+SCATTER = np.random.default_rng(3).uniform(0, 100, (60, 2))
+
+
+@settings(max_examples=40)
+@given(
+    points=st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=6, max_size=40),
+    neighbor_count=st.integers(4, 9),
+    seed=st.integers(0, 5),
+)
+def test_a_group_is_of_its_seeds_nearest_others(
+    points: list[tuple[int, int]], neighbor_count: int, seed: int
+) -> None:
+    positions = np.array(points, float)
+    frames = draw_groups(positions, 2, neighbor_count=neighbor_count, seed=seed)
+    assert frames.shape == (len(points), 4)
+    for own, group in enumerate(frames):
+        assert own not in group
+        assert len(set(group)) == 4
+        distances = np.linalg.norm(positions - positions[own], axis=1)
+        others = np.sort(np.delete(distances, own))
+        farthest = others[min(neighbor_count, len(others)) - 1]
+        assert distances[group].max() <= farthest + 1e-9
+
+
+def test_ties_on_a_raster_go_to_the_smaller_index() -> None:
+    middle = 4 * 8 + 4
+    found = nearest_others(RASTER, np.array([middle]), 7)[0]
+    assert found.tolist() == [28, 35, 37, 44, 27, 29, 43]
+
+
+def test_equal_arguments_give_equal_groups_and_another_seed_others() -> None:
+    assert np.array_equal(draw_groups(SCATTER, 2, seed=5), draw_groups(SCATTER, 2, seed=5))
+    assert not np.array_equal(draw_groups(SCATTER, 2, seed=5), draw_groups(SCATTER, 2, seed=6))
+
+
+def test_gridsize_one_takes_each_position_itself() -> None:
+    assert np.array_equal(draw_groups(SCATTER, 1), np.arange(60)[:, None])
+
+
+def test_a_subsample_is_drawn_first_and_nothing_else_is_used() -> None:
+    candidates = draw_subsample(60, 20, seed=456)
+    assert len(candidates) == 20
+    assert np.array_equal(candidates, np.unique(candidates))
+    assert set(draw_groups(SCATTER, 2, candidates=candidates).ravel()) <= set(candidates)
+    assert len(draw_subsample(60, 100, seed=1)) == 60
+
+
+def test_a_limit_draws_seeds_whose_neighbours_come_from_all() -> None:
+    assert draw_groups(SCATTER, 2, n_groups=10).shape == (10, 4)
+    assert draw_groups(SCATTER, 2, n_groups=1000).shape == (60, 4)
+    assert draw_groups(SCATTER, 1, n_groups=10).shape == (10, 1)
+
+
+@pytest.mark.parametrize(("gridsize", "count", "n"), [(3, 7, 60), (2, 7, 4)])
+def test_groups_that_cannot_be_filled_are_refused(gridsize: int, count: int, n: int) -> None:
+    with pytest.raises(GeometryError):
+        draw_groups(SCATTER[:n], gridsize, neighbor_count=count)
+
+
+def test_single_frames_are_each_frame_once_with_its_multiplicity() -> None:
+    frames, multiplicity = single_frames(np.array([[4, 2], [2, 9], [2, 4]]))
+    assert frames.tolist() == [[4], [2], [9]]
+    assert multiplicity.tolist() == [2, 3, 1]
+
+
+@pytest.mark.parametrize("n_groups", [1, 5, 30])
+def test_single_frames_of_the_first_groups_are_the_first_of_all(n_groups: int) -> None:
+    groups = draw_groups(SCATTER, 2)
+    few, _ = single_frames(groups[:n_groups])
+    everything, _ = single_frames(groups)
+    assert np.array_equal(few, everything[: len(few)])
+
+
+def test_the_members_of_upstreams_groups_are_among_the_nearest_seven(upstream_run: NpzFile) -> None:
+    positions = np.stack([upstream_run.array("ycoords"), upstream_run.array("xcoords")], axis=1)
+    nearest = nearest_others(positions, np.arange(96), 7)
+    for group, allowed in zip(upstream_run.array("nn_indices"), nearest, strict=True):
+        assert set(group) <= set(allowed)
+
+
+def test_groups_offsets_and_x_equal_upstreams_bit_for_bit(
+    upstream_run: NpzFile, golden_scan_path: Path
+) -> None:
+    scan = open_scan(golden_scan_path)
+    frames = read_groups(upstream_run.path, scan.n_frames)
+    centres = group_centres_px(scan.positions_px[frames])
+    assert np.array_equal(
+        centres[:, ::-1], upstream_run.array("global_offsets_container")[:, 0, :, 0]
+    )
+    offsets = local_offsets_px(scan.positions_px, frames)
+    assert np.array_equal(offsets, upstream_run.array("local_offsets"))
+    assert np.array_equal(offsets.astype(np.float32), upstream_run.array("pinn_in_coords"))
+    factor = normalisation_factor(scan.energies(), frames, scan.patch_px)
+    network_input = normalised_groups(scan, frames, factor)
+    scaled = network_input * np.float32(988.211669921875)
+    assert np.array_equal(scaled, upstream_run.array("pinn_in_X"))
+
+
+def test_groups_of_another_scan_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "groups.npz"
+    np.savez(path, nn_indices=np.array([[0, 1], [2, 70]]))
+    with pytest.raises(InputError, match="do not belong"):
+        read_groups(path, 60)
+    np.savez(path, nn_indices=np.array([0.5]))
+    with pytest.raises(InputError, match="no table of groups"):
+        read_groups(path, 60)
+
+
+def test_a_frame_that_is_none_and_a_table_without_groups_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "groups.npz"
+    np.savez(path, nn_indices=np.array([[0, -1], [2, 59]]))
+    with pytest.raises(InputError, match="do not belong") as caught:
+        read_groups(path, 60)
+    assert caught.value.args[1] == "they name frame -1 of 60"
+    np.savez(path, nn_indices=np.zeros((0, 4), np.int32))
+    with pytest.raises(InputError, match="holds no group"):
+        read_groups(path, 60)

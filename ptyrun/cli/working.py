@@ -42,11 +42,11 @@ def admitted(run_dir: Path, session: SessionOptions, watcher: Watcher) -> Sessio
 def chosen(session: SessionOptions) -> Work:
     """Give the function that works on a run as *session* asks."""
     if session.dask is not None:
-        from ptyrun.background import cluster
+        from ptyrun.parallel import cluster
 
         return cluster.work
     if session.workers > 1:
-        from ptyrun.background import workers
+        from ptyrun.parallel import workers
 
         return workers.work
     from ptyrun.stages import run

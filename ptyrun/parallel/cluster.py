@@ -18,13 +18,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ptyrun.background.crew import Crew
 from ptyrun.config import SessionOptions
 from ptyrun.engine.window import Window
 from ptyrun.engine.work import Outcome
 from ptyrun.errors import ClusterError, PredictorUnavailableError, UsageError
 from ptyrun.host.children import born_of, ptyrun_words
 from ptyrun.host.signals import Interrupts
+from ptyrun.parallel.crew import Crew
 from ptyrun.progress import Watcher
 
 _CONNECT_S = 5
@@ -59,7 +59,7 @@ def work(run_dir: Path, session: SessionOptions, watcher: Watcher) -> Outcome:
     Returns
     -------
     Outcome
-        As that of :func:`ptyrun.background.workers.work`.
+        As that of :func:`ptyrun.parallel.workers.work`.
 
     Raises
     ------

@@ -16,7 +16,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
 
-from ptyrun.background.crew import Crew
 from ptyrun.config import SessionOptions
 from ptyrun.engine.window import Window
 from ptyrun.engine.work import Outcome
@@ -24,6 +23,7 @@ from ptyrun.errors import NotOpenedError
 from ptyrun.host.children import Parent, ptyrun_words
 from ptyrun.host.devices import CPU, hold_devices
 from ptyrun.host.signals import caused_by
+from ptyrun.parallel.crew import Crew
 from ptyrun.progress import Watcher
 
 _POLL_S = 0.1

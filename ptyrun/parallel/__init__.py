@@ -1,0 +1,1 @@
+"""Several workers on one run: on this machine, or those of a Dask cluster."""

@@ -74,7 +74,7 @@ def compare(
     """
     # Each stage is imported when its turn comes: bad input is found within a second, and a window
     # that closes early pays for nothing that it does not reach.
-    from ptyrun.stages import next_step, repeat
+    from ptyrun.comparison import next_step, repeat
 
     trusted = [arm.name for arm in config.arms if arm.trusted]
     trusted_arms = tuple(dict.fromkeys((*session.trusted_arms, *trusted)))
@@ -91,7 +91,8 @@ def compare(
     if not (new or invalidate or reuse or session.dask):
         window = Window(session.window_s)
         next_step.require_window(config.output_dir, window, chunks_of=session.arms)
-    from ptyrun.stages import extent, plan
+    from ptyrun.comparison import extent
+    from ptyrun.stages import plan
 
     admit = _debug_gate(config, session, watcher)
     patience_s = min(presence.PATIENCE_S, Window(session.window_s).remaining_s)
@@ -162,10 +163,10 @@ def _debug_gate(
     debug_dir = session.require_debug
     if debug_dir is None:
         return None
-    from ptyrun.stages import debug_run
+    from ptyrun.comparison import debug_gate
 
     def admit(wanted: Manifest) -> None:
-        debug_run.require(debug_dir, config.output_dir, wanted, watcher)
+        debug_gate.require(debug_dir, config.output_dir, wanted, watcher)
 
     return admit
 

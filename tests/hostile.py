@@ -16,11 +16,11 @@ import numpy as np
 import pytest
 import zarr
 
+from ptyrun.comparison.assembly import open_planned_scan
+from ptyrun.comparison.group_tables import ArmIndex
+from ptyrun.comparison.patch_work import read_groups
 from ptyrun.engine.manifest import Manifest
 from ptyrun.paths import RunPaths
-from ptyrun.stages.assembly import open_planned_scan
-from ptyrun.stages.index import ArmIndex
-from ptyrun.stages.work import read_groups
 from tests.scans import write_scan
 from tests.studies import Finished, ptyrun
 

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import ClassVar, Self
 
-from ptyrun.background.counts import Counts
+from ptyrun.comparison.counts import Counts
 from ptyrun.host import durable
 from ptyrun.host.documents import MAX_BYTES, no_document, read_document, sealed
 from ptyrun.host.regular import read_text

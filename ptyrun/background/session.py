@@ -19,7 +19,6 @@ from signal import Signals
 
 from ptyrun.background import proof
 from ptyrun.background.completion import Completion
-from ptyrun.background.counts import Counts
 from ptyrun.background.tracked import Ending, Standing, TrackedProcess
 from ptyrun.background.windows import (
     Goal,
@@ -28,6 +27,7 @@ from ptyrun.background.windows import (
     until_complete,
     work_settled,
 )
+from ptyrun.comparison.counts import Counts
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import Manifest
 from ptyrun.errors import BusyError, ExitCode, PtyrunError
@@ -230,7 +230,7 @@ class _Session:
         self._insist(stage, ended.exit_code)
 
     def _judge(self) -> None:
-        from ptyrun.background.content import check_content  # Zarr, which only the end needs
+        from ptyrun.comparison.content import check_content  # Zarr, which only the end needs
 
         self._artifacts = check_content(self._paths)
 

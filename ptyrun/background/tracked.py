@@ -14,7 +14,7 @@ from typing import ClassVar, Self
 
 import psutil
 
-from ptyrun.background.counts import Counts
+from ptyrun.comparison.counts import Counts
 from ptyrun.host import durable
 from ptyrun.host.documents import MAX_BYTES, no_document, read_document, sealed
 from ptyrun.host.processes import Process, pid_namespace

@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 
 from ptyrun.bench import dense, studies
 from ptyrun.bench.figures import Figure, Scale, compared, in_turns, summed_up
+from ptyrun.comparison.assembly import open_planned_scan
+from ptyrun.comparison.group_tables import ArmIndex
+from ptyrun.comparison.patch_work import read_groups
 from ptyrun.engine.manifest import Manifest
 from ptyrun.errors import ExitCode
 from ptyrun.models.predictors import ModelRequest, open_predictor
 from ptyrun.paths import RunPaths
 from ptyrun.stages import plan, run
-from ptyrun.stages.assembly import open_planned_scan
-from ptyrun.stages.index import ArmIndex
-from ptyrun.stages.work import read_groups
 
 OVERHEAD_AIM = 1.05
 CHUNK_GROUPS = 160

@@ -123,7 +123,7 @@ class Console:
 
     def results(self, results: Results, run_dir: Path) -> None:
         """Say on stdout what a finished comparison found."""
-        from ptyrun.stages.outputs import metrics_table
+        from ptyrun.comparison.outputs import metrics_table
 
         say(metrics_table(results))
         say(_LEGEND if results.has_ground_truth else _LEGEND_OF_PAIRS)

@@ -17,8 +17,8 @@ from ptyrun.host.deadline import DEADLINE
 def command(run_dir: Path, force: bool, window_s: float | None) -> None:
     """Write RUN's report: one HTML page, Markdown and CSV."""
     from ptyrun.cli import console
+    from ptyrun.comparison import next_step
     from ptyrun.engine.window import Window
-    from ptyrun.stages import next_step
 
     DEADLINE.set_window(window_s)
     window = Window(window_s)

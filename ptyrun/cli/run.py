@@ -55,8 +55,8 @@ def command(
     DEADLINE.set_window(session.window_s)
     session = working.admitted(run_dir, session, screen)
     if not (crew or reuse or session.dask):
+        from ptyrun.comparison import next_step
         from ptyrun.engine.window import Window
-        from ptyrun.stages import next_step
 
         window = Window(session.window_s)
         next_step.require_window(run_dir, window, chunks_of=session.arms, makes=())

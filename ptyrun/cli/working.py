@@ -19,13 +19,13 @@ def admitted(run_dir: Path, session: SessionOptions, watcher: Watcher) -> Sessio
     Raises
     ------
     PtyrunError
-        As `ptyrun.engine.ownership.require_own`, `ptyrun.stages.trust.require` and
-        `ptyrun.stages.debug_run.require`.
+        As `ptyrun.engine.ownership.require_own`, `ptyrun.comparison.trust.require` and
+        `ptyrun.comparison.debug_gate.require`.
     """
+    from ptyrun.comparison import trust
     from ptyrun.engine import ownership
     from ptyrun.engine.manifest import Manifest
     from ptyrun.paths import RunPaths
-    from ptyrun.stages import trust
 
     paths = RunPaths(run_dir)
     manifest = Manifest.load(paths.manifest)
@@ -33,9 +33,9 @@ def admitted(run_dir: Path, session: SessionOptions, watcher: Watcher) -> Sessio
     trust.require(manifest, paths, session)
     if session.require_debug is None:
         return session
-    from ptyrun.stages import debug_run
+    from ptyrun.comparison import debug_gate
 
-    debug_run.require(session.require_debug, run_dir, manifest, watcher)
+    debug_gate.require(session.require_debug, run_dir, manifest, watcher)
     return replace(session, require_debug=None)
 
 

@@ -14,14 +14,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ptyrun import __version__
+from ptyrun.comparison import artifacts
+from ptyrun.comparison.finished import FinishedRun
+from ptyrun.comparison.planned_inputs import warn_of_changed_inputs
 from ptyrun.errors import UsageError
 from ptyrun.host import durable
 from ptyrun.paths import RunPaths
 from ptyrun.progress import SILENT, Watcher
 from ptyrun.report import tables
-from ptyrun.stages import artifacts
-from ptyrun.stages.finished import FinishedRun
-from ptyrun.stages.inputs import warn_of_changed_inputs
 
 IMAGES = ("object", "coverage", "aligned", "aligned_truth", "aligned_covered")
 CURVES = ("amplitude_frc", "phase_frc")

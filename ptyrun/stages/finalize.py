@@ -11,6 +11,22 @@ from itertools import combinations
 from pathlib import Path
 
 from ptyrun import __version__
+from ptyrun.comparison import (
+    artifacts,
+    assembly,
+    currency,
+    debug_files,
+    gates,
+    objects,
+    outputs,
+    publishing,
+)
+from ptyrun.comparison.fingerprints import Fingerprints
+from ptyrun.comparison.measures import Measures, measure
+from ptyrun.comparison.objects import Raster
+from ptyrun.comparison.planned_inputs import refuse_changed_inputs
+from ptyrun.comparison.steps import Steps, Texts
+from ptyrun.comparison.sums import ArmObject
 from ptyrun.config import EvaluationOptions, Presentation
 from ptyrun.engine import integrity, ownership
 from ptyrun.engine.ledger import Ledger
@@ -29,22 +45,6 @@ from ptyrun.ptycho.metrics.standard_metrics import SOURCES
 from ptyrun.ptycho.readers.opening import Scan
 from ptyrun.report import plots
 from ptyrun.results import ArmResult, Metric, PairResult, Results
-from ptyrun.stages import (
-    artifacts,
-    assembly,
-    currency,
-    debugging,
-    gates,
-    objects,
-    outputs,
-    publishing,
-)
-from ptyrun.stages.fingerprints import Fingerprints
-from ptyrun.stages.inputs import refuse_changed_inputs
-from ptyrun.stages.measures import Measures, measure
-from ptyrun.stages.objects import Raster
-from ptyrun.stages.steps import Steps, Texts
-from ptyrun.stages.sums import ArmObject
 
 log = logging.getLogger(__name__)
 
@@ -313,9 +313,9 @@ def _write_files(
     )
     durable.write_atomic(fresh.plot, picture)
     if presentation.save_debug_images:
-        debugging.write_images(fresh, compared.arms)
+        debug_files.write_images(fresh, compared.arms)
     if presentation.baseline_debug_dir is not None:
-        debugging.write_baseline(
+        debug_files.write_baseline(
             paths, compared.manifest, compared.scan, Path(presentation.baseline_debug_dir)
         )
     durable.write_atomic(fresh.results, results.to_json().encode())

@@ -8,6 +8,20 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
+from ptyrun.comparison import (
+    afresh,
+    artifacts,
+    extent,
+    group_tables,
+    inputs,
+    lengths,
+    strangers,
+    traces,
+    trust,
+)
+from ptyrun.comparison.assembly import grid_shape
+from ptyrun.comparison.fingerprints import Fingerprints
+from ptyrun.comparison.roles import open_given_scan
 from ptyrun.config import (
     CHUNK_GROUPS,
     ArmConfig,
@@ -28,20 +42,6 @@ from ptyrun.paths import RunPaths
 from ptyrun.progress import SILENT, Watcher
 from ptyrun.ptycho.readers.formats import format_of
 from ptyrun.ptycho.readers.opening import Scan
-from ptyrun.stages import (
-    afresh,
-    artifacts,
-    extent,
-    index,
-    lengths,
-    strangers,
-    survey,
-    traces,
-    trust,
-)
-from ptyrun.stages.assembly import grid_shape
-from ptyrun.stages.fingerprints import Fingerprints
-from ptyrun.stages.roles import open_given_scan
 
 RESULTS = "results"
 _EVALUATION = frozenset(EvaluationOptions().facts())
@@ -102,8 +102,8 @@ def plan(
     with traces.none_if_refused(paths, *others):
         format_of(config.scan, "scan")
         for folder in others:
-            survey.check_output_folder(folder, "the folder")
-        survey.check_output_folder(paths.root)
+            inputs.check_output_folder(folder, "the folder")
+        inputs.check_output_folder(paths.root)
         return _plan(config, paths, new, invalidate, watcher, admit, patience_s, once)
 
 
@@ -127,7 +127,7 @@ def _plan(
             )
     fingerprints = Fingerprints(paths.digests)
     scan = open_given_scan(config, paths.cache)
-    found = survey.survey(config, scan, fingerprints)
+    found = inputs.survey(config, scan, fingerprints)
     _tell_readings(found, scan, watcher)
     wanted = _undrawn(config, found, scan)
     _check_names(invalidate, wanted, _current(paths))
@@ -176,7 +176,7 @@ def _plan(
             kept.save(paths.manifest)
         if not index_is_whole(kept, paths):
             watcher.note("the group tables are damaged or incomplete: they are made again")
-            index.restore(paths, scan, kept)
+            group_tables.restore(paths, scan, kept)
         ownership.mark(paths)
         return Plan(kept, aside)
 
@@ -184,7 +184,7 @@ def _plan(
 def check(config: CompareConfig, watcher: Watcher = SILENT) -> Manifest:
     """What :func:`plan` would write, without writing anything (``--dry-run``)."""
     scan = open_given_scan(config)
-    found = survey.survey(config, scan, Fingerprints(None))
+    found = inputs.survey(config, scan, Fingerprints(None))
     _tell_readings(found, scan, watcher)
     manifest = _draw(_undrawn(config, found, scan), config, scan, watcher)
     _tell(config, found, scan, watcher)
@@ -204,17 +204,17 @@ def _check_names(invalidate: Collection[str], wanted: Manifest, current: Manifes
             )
 
 
-def _tell_readings(found: survey.Survey, scan: Scan, watcher: Watcher) -> None:
+def _tell_readings(found: inputs.Survey, scan: Scan, watcher: Watcher) -> None:
     """Say how files were understood where that could be otherwise."""
     for note in (*scan.notes, *(note for arm in found.arms for note in arm.notes)):
         watcher.note(note)
 
 
-def _tell(config: CompareConfig, found: survey.Survey, scan: Scan, watcher: Watcher) -> None:
+def _tell(config: CompareConfig, found: inputs.Survey, scan: Scan, watcher: Watcher) -> None:
     """Say before any work what will make a person doubt the result after it."""
-    for note in chain(scan.survey.notes, survey.shortages(config, scan)):
+    for note in chain(scan.survey.notes, inputs.shortages(config, scan)):
         watcher.note(note)
-    for doubt in chain(survey.same_models(found), survey.doubts(config, scan)):
+    for doubt in chain(inputs.same_models(found), inputs.doubts(config, scan)):
         watcher.warn(doubt)
 
 
@@ -228,7 +228,7 @@ def index_is_whole(manifest: Manifest, paths: RunPaths) -> bool:
     return True
 
 
-def _undrawn(config: CompareConfig, found: survey.Survey, scan: Scan) -> Manifest:
+def _undrawn(config: CompareConfig, found: inputs.Survey, scan: Scan) -> Manifest:
     arms = tuple(
         ArmPlan(
             name=arm.config.name,
@@ -268,7 +268,7 @@ def _as_planned(wanted: Manifest, config: CompareConfig, current: Manifest) -> M
     return replace(wanted, arms=tuple(map(taken, wanted.arms)))
 
 
-def _sources(config: CompareConfig, found: survey.Survey) -> dict[str, Fact]:
+def _sources(config: CompareConfig, found: inputs.Survey) -> dict[str, Fact]:
     return {
         "scan": str(config.scan.resolve()),
         "groups_from": str(config.groups_from.resolve()) if config.groups_from else None,
@@ -306,8 +306,8 @@ def _draw(wanted: Manifest, config: CompareConfig, scan: Scan, watcher: Watcher)
     watcher.note(f"planning: {scan.n_frames} positions, patches of {scan.patch_px} px")
     own = BACKENDS.values()  # what another package's predictor reads is its own affair
     models = [arm.name for arm in wanted.arms if arm.facts.get("backend") in own]
-    survey.require_whole_models(Path(str(wanted.sources[f"arm.{name}"])) for name in models)
-    tables = index.planned_tables(scan, wanted, config.groups_from)
+    inputs.require_whole_models(Path(str(wanted.sources[f"arm.{name}"])) for name in models)
+    tables = group_tables.planned_tables(scan, wanted, config.groups_from)
     arms = []
     for arm in wanted.arms:
         if arm.name not in tables:
@@ -322,7 +322,7 @@ def _draw(wanted: Manifest, config: CompareConfig, scan: Scan, watcher: Watcher)
 
 def _write(paths: RunPaths, manifest: Manifest, scan: Scan) -> None:
     artifacts.withdraw_completion(paths)
-    index.restore(paths, scan, manifest)
+    group_tables.restore(paths, scan, manifest)
     store.create_arrays(paths, manifest, replace=True)
     # The manifest comes last: a run exists from the moment it names tables that are on disk.
     manifest.save(paths.manifest)

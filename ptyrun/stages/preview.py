@@ -12,6 +12,10 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ptyrun.comparison import publishing
+from ptyrun.comparison.assembly import committed_patches, compared_region, grid_shape
+from ptyrun.comparison.group_tables import ArmIndex
+from ptyrun.comparison.planned_inputs import warn_of_changed_inputs
 from ptyrun.config import ArmKind, EvaluationOptions
 from ptyrun.engine.integrity import size_damages
 from ptyrun.engine.ledger import Ledger
@@ -30,10 +34,6 @@ from ptyrun.ptycho.readers.opening import Scan, open_scan
 from ptyrun.ptycho.readers.reconstruction import open_reconstruction
 from ptyrun.report import partial
 from ptyrun.results import ArmResult, Results
-from ptyrun.stages import publishing
-from ptyrun.stages.assembly import committed_patches, compared_region, grid_shape
-from ptyrun.stages.index import ArmIndex
-from ptyrun.stages.inputs import warn_of_changed_inputs
 
 Image = NDArray[np.complex64]
 Coverage = NDArray[np.float64]

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import ptyrun
+from ptyrun.comparison import leftovers
+from ptyrun.comparison.finished import FinishedRun
 from ptyrun.engine import integrity, presence
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import Manifest
@@ -26,8 +28,6 @@ from ptyrun.host.locks import Lock, exclude
 from ptyrun.host.processes import Process
 from ptyrun.paths import RunPaths
 from ptyrun.progress import SILENT, Watcher
-from ptyrun.stages import leftovers
-from ptyrun.stages.finished import FinishedRun
 
 
 class NotFinishedError(PtyrunError):

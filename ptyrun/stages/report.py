@@ -11,6 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ptyrun.comparison import currency, publishing
+from ptyrun.comparison.command_line import compare_command
+from ptyrun.comparison.fingerprints import Fingerprints
+from ptyrun.comparison.finished import FinishedRun
+from ptyrun.comparison.history import History, read_history
+from ptyrun.comparison.planned_inputs import warn_of_changed_inputs
 from ptyrun.durations import format_duration
 from ptyrun.engine.costs import Costs
 from ptyrun.engine.ledger import Ledger
@@ -21,12 +27,6 @@ from ptyrun.progress import SILENT, Watcher
 from ptyrun.ptycho.metrics import frc
 from ptyrun.report import curves, page, pictures, tables, timeline
 from ptyrun.results import Results
-from ptyrun.stages import currency, publishing
-from ptyrun.stages.command_line import compare_command
-from ptyrun.stages.fingerprints import Fingerprints
-from ptyrun.stages.finished import FinishedRun
-from ptyrun.stages.history import History, read_history
-from ptyrun.stages.inputs import warn_of_changed_inputs
 
 LIBRARIES = ("ptyrun", "numpy", "scipy", "scikit-image", "zarr", "pandas", "matplotlib")
 _FRC_TEXT = (

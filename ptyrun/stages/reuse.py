@@ -19,6 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ptyrun.comparison import assembly, gates
+from ptyrun.comparison.group_tables import ArmIndex
 from ptyrun.config import Fact
 from ptyrun.engine import ownership
 from ptyrun.engine.integrity import byte_damages, size_damages
@@ -32,8 +34,6 @@ from ptyrun.engine.window import Window
 from ptyrun.errors import ExitCode, IdentityError, UsageError
 from ptyrun.paths import RunPaths
 from ptyrun.progress import SILENT, Watcher
-from ptyrun.stages import assembly, gates
-from ptyrun.stages.index import ArmIndex
 
 _SHARED = ("scan_sha256", "diffraction_kind")
 # How many groups an arm has; which ones these are is in its tables.

@@ -9,6 +9,13 @@ from contextlib import ExitStack, closing, suppress
 from functools import cache
 from pathlib import Path
 
+from ptyrun.comparison import gates, trust
+from ptyrun.comparison.assembly import open_planned_scan
+from ptyrun.comparison.code import refuse_changed_code
+from ptyrun.comparison.fingerprints import Fingerprints
+from ptyrun.comparison.group_tables import ArmIndex
+from ptyrun.comparison.patch_work import PatchWork
+from ptyrun.comparison.planned_inputs import refuse_changed_inputs
 from ptyrun.config import SessionOptions
 from ptyrun.engine import ownership, runner
 from ptyrun.engine.batches import FittingBatch
@@ -26,13 +33,6 @@ from ptyrun.models.halving import Halving, HalvingPredictor, open_halving
 from ptyrun.models.predictors import ModelRequest, inspect, locate
 from ptyrun.paths import RunPaths
 from ptyrun.progress import SILENT, Watcher, predicting
-from ptyrun.stages import gates, trust
-from ptyrun.stages.assembly import open_planned_scan
-from ptyrun.stages.code import refuse_changed_code
-from ptyrun.stages.fingerprints import Fingerprints
-from ptyrun.stages.index import ArmIndex
-from ptyrun.stages.inputs import refuse_changed_inputs
-from ptyrun.stages.work import PatchWork
 
 log = logging.getLogger(__name__)
 

@@ -9,6 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import ClassVar
 
+from ptyrun.comparison import blockers
 from ptyrun.engine import batches, patience, poison
 from ptyrun.engine.ledger import Ledger, SessionFile
 from ptyrun.engine.manifest import Manifest
@@ -18,7 +19,6 @@ from ptyrun.errors import DamageError, ExitCode, UsageError
 from ptyrun.host import checksums
 from ptyrun.paths import RunPaths
 from ptyrun.results import are_of
-from ptyrun.stages import blockers
 
 
 class RunState(StrEnum):

@@ -5,6 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from ptyrun.comparison import (
+    artifacts,
+    assembly,
+    group_tables,
+    leftovers,
+    planned_inputs,
+    strangers,
+)
+from ptyrun.comparison.fingerprints import Fingerprints
 from ptyrun.engine import integrity, presence
 from ptyrun.engine import repair as engine_repair
 from ptyrun.engine.integrity import HARMLESS, Damage, Kind, Level
@@ -13,8 +22,6 @@ from ptyrun.engine.manifest import Manifest
 from ptyrun.errors import PtyrunError
 from ptyrun.paths import RunPaths
 from ptyrun.progress import SILENT, Watcher
-from ptyrun.stages import artifacts, assembly, index, inputs, leftovers, strangers
-from ptyrun.stages.fingerprints import Fingerprints
 
 
 @dataclass(frozen=True)
@@ -104,7 +111,7 @@ def _changed_inputs(paths: RunPaths, level: Level) -> list[Damage]:
     except PtyrunError:
         return []  # it is damaged, and named
     remembered = None if level is Level.FULL else paths.digests
-    changed = inputs.changed_inputs(manifest, Fingerprints(remembered, is_kept=False))
+    changed = planned_inputs.changed_inputs(manifest, Fingerprints(remembered, is_kept=False))
     return [
         Damage(
             Kind.INPUT, str(each.path), f"{each.source} changed since the run was planned: {why}"
@@ -116,7 +123,7 @@ def _changed_inputs(paths: RunPaths, level: Level) -> list[Damage]:
 def _restore_index(paths: RunPaths, beyond: list[Damage]) -> list[Damage]:
     try:
         manifest = Manifest.load(paths.manifest)
-        index.restore(paths, assembly.open_planned_scan(manifest, paths), manifest)
+        group_tables.restore(paths, assembly.open_planned_scan(manifest, paths), manifest)
     except PtyrunError:
         return beyond
     return [damage for damage in beyond if damage.kind is not Kind.INDEX]

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from ptyrun.background.content import check_content
+from ptyrun.comparison import repeat
+from ptyrun.comparison.content import check_content
 from ptyrun.config import ArmConfig, CompareConfig
 from ptyrun.engine import ledger, ledger_cache
 from ptyrun.engine.integrity import Damage, Level
@@ -19,7 +20,6 @@ from ptyrun.engine.manifest import Manifest
 from ptyrun.host import checksums
 from ptyrun.paths import RunPaths
 from ptyrun.ptycho.readers.npy_cache import NpyCache
-from ptyrun.stages import repeat
 from ptyrun.stages.verify import verify
 from tests.background.conftest import Bench
 from tests.studies import content

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ptyrun.background.content import check_content
+from ptyrun.comparison.content import check_content
 from ptyrun.errors import DamageError
 from ptyrun.host import checksums
 from ptyrun.paths import RunPaths

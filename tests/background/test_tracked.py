@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ptyrun.background.completion import Completion
-from ptyrun.background.counts import Counts
 from ptyrun.background.tracked import Standing, TrackedProcess
+from ptyrun.comparison.counts import Counts
 from ptyrun.errors import SchemaError
 from ptyrun.host.documents import sealed, unsealed
 from ptyrun.host.processes import Process, pid_namespace

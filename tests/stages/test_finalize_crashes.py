@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from ptyrun.comparison import publishing
 from ptyrun.host import checksums
 from ptyrun.paths import RunPaths
-from ptyrun.stages import publishing
 from tests.engine.children import KILLED, die_at_changes, spawn
 from tests.studies import content
 

@@ -20,13 +20,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ptyrun.comparison import outputs
 from ptyrun.engine.manifest import ArmPlan, Manifest
 from ptyrun.errors import ExitCode, PtyrunError
 from ptyrun.host import checksums
 from ptyrun.paths import RunPaths
 from ptyrun.report import tables
 from ptyrun.results import Results
-from ptyrun.stages import outputs
 from tests.stages import finished_run, hostile_run
 from tests.studies import Finished, ptyrun
 

@@ -15,12 +15,13 @@ import pytest
 import zarr
 from PIL import Image
 
+from ptyrun.comparison import leftovers, publishing
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import Manifest
 from ptyrun.errors import InputError
 from ptyrun.host import checksums
 from ptyrun.paths import RunPaths
-from ptyrun.stages import leftovers, plan, publishing, run
+from ptyrun.stages import plan, run
 from ptyrun.stages.preview import PreviewFiles, preview
 from tests.engine.children import KILLED, die_at_changes, spawn
 from tests.studies import TRUST, TRUSTED, Study

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ptyrun.comparison import sums
 from ptyrun.config import Presentation
 from ptyrun.engine import ownership
 from ptyrun.engine.costs import progress_of
@@ -16,7 +17,7 @@ from ptyrun.engine.window import Window
 from ptyrun.errors import DamageError, WindowClosedError, WindowTooShortError
 from ptyrun.host import checksums
 from ptyrun.paths import RunPaths
-from ptyrun.stages import finalize, report, sums
+from ptyrun.stages import finalize, report
 from tests.studies import content
 
 MADE = {"results.json", "SHA256SUMS", "objects.zarr", "report", "cache", "comparison_plot.png"}

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from ptyrun.cli.status import as_text
+from ptyrun.comparison.gates import write_blocker
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.records import Closed, Failed, Started
@@ -21,7 +22,6 @@ from ptyrun.errors import BlockedError
 from ptyrun.host.processes import Process
 from ptyrun.paths import RunPaths
 from ptyrun.stages import run
-from ptyrun.stages.gates import write_blocker
 from ptyrun.stages.status import RunState, status
 from ptyrun.stages.verify import verify
 from tests.studies import TRUST, TRUSTED, Study, ptyrun

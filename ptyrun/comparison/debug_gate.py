@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from ptyrun.comparison import blockers, gates
 from ptyrun.engine import integrity
 from ptyrun.engine.integrity import HARMLESS
 from ptyrun.engine.ledger import Ledger
@@ -21,7 +22,6 @@ from ptyrun.host import checksums
 from ptyrun.paths import RunPaths
 from ptyrun.progress import SILENT, Watcher
 from ptyrun.results import Results
-from ptyrun.stages import blockers, gates
 
 # What a debug run shows rests on these; how many groups it takes, how they are cut into chunks and
 # batches, and how objects are measured is its own affair.

@@ -7,12 +7,12 @@ from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from ptyrun.comparison.kept import Finding, Kept
 from ptyrun.engine.costs import Costs, Outcome
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.window import Window
 from ptyrun.errors import WindowClosedError
 from ptyrun.paths import RunPaths
-from ptyrun.stages.kept import Finding, Kept
 
 
 class Findable(Protocol):

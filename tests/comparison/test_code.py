@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from ptyrun.comparison.code import code_facts, code_notes, code_of, refuse_changed_code
+from ptyrun.comparison.fingerprints import Fingerprints
 from ptyrun.errors import IdentityError, ModelError
 from ptyrun.paths import RunPaths
-from ptyrun.stages.code import code_facts, code_notes, code_of, refuse_changed_code
-from ptyrun.stages.fingerprints import Fingerprints
 from tests.engine.toys import toy_manifest
 
 OWN = EntryPoint("pytorch", "ptyrun.backends.pytorch:PyTorchPredictor", "ptyrun.predictors")

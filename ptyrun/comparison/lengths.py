@@ -6,7 +6,7 @@ import os
 from collections.abc import Collection
 from pathlib import Path
 
-from ptyrun.stages.survey import OutputFolderError
+from ptyrun.comparison.inputs import OutputFolderError
 
 MOST_IN_A_PATH, MOST_IN_A_NAME = 4095, 255  # bytes
 # What a run adds: arrays.zarr/index/<arm>/normalisation/zarr.json and a partial's ending, or the

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from ptyrun import __version__
+from ptyrun.comparison import currency
+from ptyrun.comparison.fingerprints import Fingerprints, identity
 from ptyrun.config import CompareConfig
 from ptyrun.engine import ownership
 from ptyrun.engine.ledger import Ledger
@@ -25,8 +27,6 @@ from ptyrun.host import durable
 from ptyrun.host.regular import read_text
 from ptyrun.paths import RunPaths
 from ptyrun.results import Results
-from ptyrun.stages import currency
-from ptyrun.stages.fingerprints import Fingerprints, identity
 
 MAX_BYTES = 2**27  # every file of a model's folder is named
 _OWN_BACKENDS = ("tf", "pytorch", "onnx", None)

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from ptyrun.comparison.group_tables import ArmIndex
+from ptyrun.comparison.kept import Finding, Kept
+from ptyrun.comparison.sums import ArmObject, Sums
 from ptyrun.config import Alignment, EvaluationOptions
 from ptyrun.engine.manifest import digest_of
-from ptyrun.stages.index import ArmIndex
-from ptyrun.stages.kept import Finding, Kept
-from ptyrun.stages.sums import ArmObject, Sums
 
 SHAPE = (90, 80)
 N_GROUPS = 50

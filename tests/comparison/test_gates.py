@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ptyrun.comparison.gates import Hole, block, require_coverage, require_metrics
 from ptyrun.errors import BlockedError
 from ptyrun.paths import RunPaths
 from ptyrun.results import ArmResult, Metric
-from ptyrun.stages.gates import Hole, block, require_coverage, require_metrics
 
 CENTRES = np.stack(np.mgrid[10:90:4, 10:90:4], -1).reshape(-1, 2).astype(float)
 

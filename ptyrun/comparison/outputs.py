@@ -11,13 +11,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ptyrun.comparison.measures import Measures
+from ptyrun.comparison.sums import ArmObject
 from ptyrun.config import Alignment, Presentation
 from ptyrun.host import durable
 from ptyrun.paths import RunPaths
 from ptyrun.ptycho.metrics.registration import Shift
 from ptyrun.results import ArmResult, Metric, Results
-from ptyrun.stages.measures import Measures
-from ptyrun.stages.sums import ArmObject
 from ptyrun.texts import as_cell
 
 _UPSTREAM_NAMES = {"pinn": "ptychopinn"}

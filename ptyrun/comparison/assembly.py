@@ -14,6 +14,10 @@ import zarr
 from numpy.typing import NDArray
 
 from ptyrun import __version__
+from ptyrun.comparison import gates
+from ptyrun.comparison.group_tables import ArmIndex
+from ptyrun.comparison.kept import Kept
+from ptyrun.comparison.sums import ArmObject, Pace, Sums
 from ptyrun.config import Alignment, ArmKind, EvaluationOptions
 from ptyrun.engine import batches, integrity, store
 from ptyrun.engine.ledger import read_records
@@ -29,10 +33,6 @@ from ptyrun.ptycho.geometry.placement import Region, scanned_region
 from ptyrun.ptycho.geometry.stitching import object_shape
 from ptyrun.ptycho.readers.opening import Scan, open_scan
 from ptyrun.ptycho.readers.reconstruction import open_reconstruction
-from ptyrun.stages import gates
-from ptyrun.stages.index import ArmIndex
-from ptyrun.stages.kept import Kept
-from ptyrun.stages.sums import ArmObject, Pace, Sums
 
 
 class PrunedError(PtyrunError):

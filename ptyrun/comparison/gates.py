@@ -15,12 +15,12 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from ptyrun.comparison import blockers
 from ptyrun.errors import BlockedError, PredictionError
 from ptyrun.host import durable
 from ptyrun.paths import RunPaths
 from ptyrun.ptycho.geometry import coverage
 from ptyrun.results import ArmResult, Metric
-from ptyrun.stages import blockers
 
 log = logging.getLogger(__name__)
 

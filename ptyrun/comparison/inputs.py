@@ -11,6 +11,10 @@ from pathlib import Path
 
 import psutil
 
+from ptyrun.comparison.assembly import grid_shape
+from ptyrun.comparison.code import code_facts, code_notes
+from ptyrun.comparison.fingerprints import Fingerprints
+from ptyrun.comparison.roles import open_given_reconstruction, require_own_roles
 from ptyrun.config import (
     BATCH_GROUPS,
     ArmConfig,
@@ -32,10 +36,6 @@ from ptyrun.ptycho.geometry.grouping import read_groups
 from ptyrun.ptycho.geometry.placement import SMALLEST_PX, check_extent, check_span, scanned_region
 from ptyrun.ptycho.readers.opening import Scan
 from ptyrun.ptycho.readers.reconstruction import open_reconstruction
-from ptyrun.stages.assembly import grid_shape
-from ptyrun.stages.code import code_facts, code_notes
-from ptyrun.stages.fingerprints import Fingerprints
-from ptyrun.stages.roles import open_given_reconstruction, require_own_roles
 
 _FRAMEWORK = {"tf": "tensorflow", "pytorch": "torch"}
 # How much of it is predicted at a time and at all makes no other model.

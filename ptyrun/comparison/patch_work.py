@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ptyrun.comparison import gates
+from ptyrun.comparison.group_tables import ArmIndex
 from ptyrun.config import Fact
 from ptyrun.engine.manifest import ArmPlan
 from ptyrun.models.halving import HalvingPredictor
@@ -16,8 +18,6 @@ from ptyrun.models.predictors import WrongFormError
 from ptyrun.ptycho.geometry import grouping
 from ptyrun.ptycho.geometry.normalisation import normalised_groups
 from ptyrun.ptycho.readers.opening import Scan
-from ptyrun.stages import gates
-from ptyrun.stages.index import ArmIndex
 
 log = logging.getLogger(__name__)
 

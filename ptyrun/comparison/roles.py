@@ -12,7 +12,7 @@ from ptyrun.ptycho.readers.opening import Scan, open_scan
 from ptyrun.ptycho.readers.reconstruction import Reconstruction, open_reconstruction
 
 if TYPE_CHECKING:
-    from ptyrun.stages.survey import ArmSurvey
+    from ptyrun.comparison.inputs import ArmSurvey
 
 # By which name upstream saves the model that belongs to the other option.
 _FILES = {"pinn": "baseline_model.h5", "baseline": "wts.h5.zip"}

@@ -10,13 +10,13 @@ import hashlib
 from pathlib import Path
 
 from ptyrun import __version__
+from ptyrun.comparison.fingerprints import Fingerprints
 from ptyrun.config import Presentation
 from ptyrun.engine.manifest import Manifest, digest_of
 from ptyrun.engine.progress import Progress
 from ptyrun.errors import InputError
 from ptyrun.host import checksums
 from ptyrun.paths import RunPaths
-from ptyrun.stages.fingerprints import Fingerprints
 
 
 def results_made_from(manifest: Manifest, progress: Progress) -> str:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from ptyrun.comparison.inputs import ArmSurvey
+from ptyrun.comparison.roles import require_own_roles
 from ptyrun.config import ArmConfig
 from ptyrun.errors import ModelError
-from ptyrun.stages.roles import require_own_roles
-from ptyrun.stages.survey import ArmSurvey
 
 PINN, BASELINE = Path("gs2/wts.h5.zip"), Path("gs1/baseline_model.h5")
 

@@ -8,16 +8,16 @@ from pathlib import Path
 
 import numpy as np
 
+from ptyrun.comparison import gates, outputs
+from ptyrun.comparison.assembly import open_patches
+from ptyrun.comparison.group_tables import ArmIndex
+from ptyrun.comparison.patch_work import read_groups
+from ptyrun.comparison.sums import ArmObject
 from ptyrun.engine.manifest import Manifest
 from ptyrun.host import durable
 from ptyrun.paths import RunPaths
 from ptyrun.ptycho.readers.opening import Scan
 from ptyrun.report import plots
-from ptyrun.stages import gates, outputs
-from ptyrun.stages.assembly import open_patches
-from ptyrun.stages.index import ArmIndex
-from ptyrun.stages.sums import ArmObject
-from ptyrun.stages.work import read_groups
 
 BASELINE = "baseline"
 MOST_GROUPS = 320

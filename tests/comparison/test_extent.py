@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from ptyrun.comparison.extent import Extent, NoRoomError, outlook, require_room
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import Manifest
 from ptyrun.paths import RunPaths
-from ptyrun.stages.extent import Extent, NoRoomError, outlook, require_room
 
 
 def planned(folder: Path) -> Manifest:

@@ -8,6 +8,7 @@ import pytest
 
 from ptyrun.cli import comparing
 from ptyrun.cli.compare import command
+from ptyrun.comparison.command_line import compare_command
 from ptyrun.config import (
     CompareConfig,
     Compression,
@@ -17,7 +18,6 @@ from ptyrun.config import (
     Registration,
 )
 from ptyrun.stages import plan
-from ptyrun.stages.command_line import compare_command
 from tests.studies import Study
 
 

@@ -9,14 +9,14 @@ import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from ptyrun.comparison import publishing
+from ptyrun.comparison.fingerprints import Fingerprints
+from ptyrun.comparison.kept import Kept
 from ptyrun.engine.integrity import Damage, Kind
 from ptyrun.host import checksums, documents, locks
 from ptyrun.host.regular import read_text
 from ptyrun.paths import RunPaths
 from ptyrun.ptycho.readers.npy_cache import NpyCache
-from ptyrun.stages import publishing
-from ptyrun.stages.fingerprints import Fingerprints
-from ptyrun.stages.kept import Kept
 
 
 def damages(paths: RunPaths, *, unpacked: bool) -> Iterator[Damage]:

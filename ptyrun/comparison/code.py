@@ -18,11 +18,11 @@ from importlib.machinery import ModuleSpec
 from importlib.metadata import EntryPoint, PackageNotFoundError, version
 from pathlib import Path
 
+from ptyrun.comparison.fingerprints import Fingerprints
 from ptyrun.config import Fact
 from ptyrun.engine.manifest import Manifest
 from ptyrun.errors import IdentityError, ModelError
 from ptyrun.models.predictors import find
-from ptyrun.stages.fingerprints import Fingerprints
 
 # What Python runs or loads, and what a network is configured with; data and logs are neither.
 SUFFIXES = frozenset(

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from ptyrun.comparison.fingerprints import Fingerprints
 from ptyrun.engine.manifest import Manifest
 from ptyrun.errors import IdentityError, InputError
 from ptyrun.paths import RunPaths
 from ptyrun.progress import Watcher
-from ptyrun.stages.fingerprints import Fingerprints
 
 _DIGESTS = ("weights_sha256", "reconstruction_sha256")
 

@@ -9,14 +9,14 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from ptyrun.comparison.kept import Finding
+from ptyrun.comparison.sums import ArmObject
 from ptyrun.config import Alignment, EvaluationOptions
 from ptyrun.engine.manifest import ArmPlan
 from ptyrun.ptycho.geometry.placement import Region
 from ptyrun.ptycho.metrics.evaluation import Evaluation, evaluate, evaluate_upstream
 from ptyrun.ptycho.metrics.registration import Shift
 from ptyrun.results import Metric
-from ptyrun.stages.kept import Finding
-from ptyrun.stages.sums import ArmObject
 
 Image = NDArray[np.complex64]
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from ptyrun.comparison import artifacts
 from ptyrun.host import checksums, durable
 from ptyrun.paths import RunPaths
-from ptyrun.stages import artifacts
 from ptyrun.texts import printable
 
 _SHOWN = 5

@@ -11,12 +11,12 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from ptyrun.comparison import gates
+from ptyrun.comparison.gates import Hole
+from ptyrun.comparison.group_tables import ArmIndex
+from ptyrun.comparison.kept import Finding
 from ptyrun.config import Alignment, EvaluationOptions
 from ptyrun.ptycho.geometry.stitching import Stitcher, central, reassemble_upstream
-from ptyrun.stages import gates
-from ptyrun.stages.gates import Hole
-from ptyrun.stages.index import ArmIndex
-from ptyrun.stages.kept import Finding
 
 # Sums are kept as often as that, and never so often that keeping takes a tenth of the time.
 BLOCK_S = 5.0

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 
+from ptyrun.comparison import artifacts
 from ptyrun.engine.publication import Publication
 from ptyrun.engine.window import Window
 from ptyrun.host import durable
 from ptyrun.host.locks import Lock, exclude
 from ptyrun.paths import RunPaths
 from ptyrun.progress import Watcher
-from ptyrun.stages import artifacts
 
 
 def results(paths: RunPaths) -> Publication:

@@ -9,13 +9,13 @@ from typing import Any
 import pandas as pd
 from numpy.typing import NDArray
 
+from ptyrun.comparison import publishing
 from ptyrun.engine.foreign_arrays import read_array
 from ptyrun.engine.manifest import Manifest
 from ptyrun.errors import DamageError, UnfinishedError
 from ptyrun.host import checksums
 from ptyrun.paths import RunPaths
 from ptyrun.results import Results
-from ptyrun.stages import publishing
 
 
 @dataclass(frozen=True)

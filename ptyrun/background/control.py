@@ -17,9 +17,9 @@ import psutil
 
 from ptyrun.background import proof
 from ptyrun.background.completion import Completion
-from ptyrun.background.session import completion_of, ending_of, refuse_rival
 from ptyrun.background.tail import last_lines
 from ptyrun.background.tracked import Ending, Judgement, Standing, TrackedProcess
+from ptyrun.background.tracked_session import completion_of, ending_of, refuse_rival
 from ptyrun.engine.manifest import Manifest
 from ptyrun.errors import BusyError, InputError, PtyrunError
 from ptyrun.host import durable

@@ -57,7 +57,7 @@ def command(
         _require_own_session()
         if not log:
             _carry_own_token()
-        from ptyrun.background.session import track
+        from ptyrun.background.tracked_session import track
         from ptyrun.cli.console import Console
 
         argv = ptyrun_words(*sys.argv[1:])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ptyrun.cli import comparing, vocabulary, working
+from ptyrun.cli import compare_config, compare_options, executors
 from ptyrun.cli import options as shared
 from ptyrun.errors import ExitCode
 from ptyrun.host.deadline import DEADLINE
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @click.command("compare")
-@vocabulary.options
+@compare_options.options
 @shared.session("--only-arm")
 @shared.until_complete
 @click.pass_context
@@ -49,11 +49,11 @@ def command(
 
     session = shared.session_options(given)
     DEADLINE.set_window(session.window_s)
-    config = comparing.configuration(given)
+    config = compare_config.configuration(given)
 
     def work(run_dir: Path, options: SessionOptions, watcher: Watcher) -> Outcome:
         # What computes is imported when something is to be computed.
-        return working.chosen(session)(run_dir, options, watcher)
+        return executors.chosen(session)(run_dir, options, watcher)
 
     outcome = door.compare(
         config,

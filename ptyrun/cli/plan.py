@@ -7,11 +7,11 @@ from typing import Any
 
 import click
 
-from ptyrun.cli import comparing, vocabulary
+from ptyrun.cli import compare_config, compare_options
 
 
 @click.command("plan")
-@vocabulary.options
+@compare_options.options
 @click.option("--dry-run", is_flag=True, help="Say what would be computed; write nothing.")
 def command(
     dry_run: bool,
@@ -25,7 +25,7 @@ def command(
     from ptyrun.stages import plan
 
     screen = console.Console.from_words(given)
-    config = comparing.configuration(given)
+    config = compare_config.configuration(given)
     if reuse:
         from ptyrun.stages.reuse import require_sources
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from ptyrun.cli import options, working
+from ptyrun.cli import executors, options
 from ptyrun.host.deadline import DEADLINE
 
 
@@ -53,7 +53,7 @@ def command(
 
     session = replace(options.session_options(given), crew=crew)
     DEADLINE.set_window(session.window_s)
-    session = working.admitted(run_dir, session, screen)
+    session = executors.admitted(run_dir, session, screen)
     if not (crew or reuse or session.dask):
         from ptyrun.comparison import next_step
         from ptyrun.engine.window import Window
@@ -65,6 +65,6 @@ def command(
         from ptyrun.stages.reuse import reuse as take_over
 
         take_over(run_dir, reuse, window=Window(session.window_s), watcher=screen)
-    outcome = working.chosen(session)(run_dir, session, screen)
+    outcome = executors.chosen(session)(run_dir, session, screen)
     screen.session(outcome)
     ctx.exit(int(outcome.stop))

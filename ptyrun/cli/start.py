@@ -64,10 +64,10 @@ def command(
         ctx.exit(track(run_dir, argv, words, log, Console(), take_over=take_over))
 
     from ptyrun.background.control import start
-    from ptyrun.cli import console, working
+    from ptyrun.cli import console, executors
 
     # Each window asks again; but who starts it hears of a refusal at once.
-    working.admitted(run_dir, session, console.Console())
+    executors.admitted(run_dir, session, console.Console())
     if reuse:
         from ptyrun.stages.reuse import require_sources
 

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from ptyrun.cli.compare import command
-from ptyrun.cli.comparing import configuration
+from ptyrun.cli.compare_config import configuration
 from ptyrun.config import CompareConfig, SessionOptions
 from ptyrun.engine.manifest import Manifest
 from ptyrun.errors import ExitCode, ModelError

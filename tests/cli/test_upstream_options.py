@@ -11,7 +11,7 @@ import pytest
 import zarr
 
 from ptyrun.cli.compare import command
-from ptyrun.cli.comparing import configuration
+from ptyrun.cli.compare_config import configuration
 from ptyrun.config import CompareConfig, EvaluationOptions, Presentation, Registration
 from tests.studies import Study, ptyrun
 

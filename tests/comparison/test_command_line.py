@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ptyrun.cli import comparing
+from ptyrun.cli import compare_config
 from ptyrun.cli.compare import command
 from ptyrun.comparison.command_line import compare_command
 from ptyrun.config import (
@@ -26,7 +26,7 @@ def read(text: str) -> CompareConfig:
     program, name, *words = shlex.split(text.replace("\\\n", " "))  # as a shell joins lines
     assert (program, name) == ("ptyrun", "compare")
     given = dict(command.make_context("compare", words).params)
-    config = comparing.configuration(given)
+    config = compare_config.configuration(given)
     return replace(config, arms=tuple(replace(arm, trusted=True) for arm in config.arms))
 
 

@@ -159,7 +159,7 @@ tables: $(READY)  ## write the table of exit codes into the documents
 
 .PHONY: bench
 bench: $(READY)  ## measure overheads side by side and print them as ratios
-	@$(VENV)/bin/python -m ptyrun.bench $(BENCH)
+	@$(VENV)/bin/python -m benchmarks $(BENCH)
 
 .PHONY: setup
 setup: $(READY)  ## set up .venv (every other target does, when needed)

@@ -6,7 +6,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from ptyrun.bench.__main__ import main as bench
+from benchmarks.__main__ import main as bench
 from ptyrun.cli.commands import COMMANDS, cli
 
 

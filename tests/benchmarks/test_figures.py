@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from ptyrun.bench.figures import Figure, compared, in_turns, summed_up
+from benchmarks.figures import Figure, compared, in_turns, summed_up
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -39,7 +39,7 @@ def test_the_driver_prints_a_table_and_writes_the_figures(tmp_path: Path) -> Non
     json_path = tmp_path / "bench.json"
     words = ["stitching", "--quick", "--rounds=2", f"--json={json_path}", f"--scratch={tmp_path}"]
     done = subprocess.run(
-        [sys.executable, "-m", "ptyrun.bench", *words],
+        [sys.executable, "-m", "benchmarks", *words],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ptyrun.bench.figures import Figure, Scale, in_turns, summed_up
+from benchmarks.figures import Figure, Scale, in_turns, summed_up
 from ptyrun.ptycho.geometry.stitching import Stitcher
 
 N_PATCHES = 20_864

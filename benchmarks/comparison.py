@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 
-from ptyrun.bench.figures import Figure, Scale, summed_up
+from benchmarks.figures import Figure, Scale, summed_up
 from ptyrun.config import (
     ArmConfig,
     ArmKind,

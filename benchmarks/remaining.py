@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ptyrun.bench import ledgers
-from ptyrun.bench.figures import Figure, Scale, summed_up
-from ptyrun.bench.processes import in_new_process
+from benchmarks import ledgers
+from benchmarks.figures import Figure, Scale, summed_up
+from benchmarks.processes import in_new_process
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import Manifest
 from ptyrun.paths import RunPaths

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ptyrun.bench import dense
+from benchmarks import dense
 from ptyrun.config import ArmConfig, CompareConfig, EvaluationOptions, Presentation
 
 OBJECT_PX = 464

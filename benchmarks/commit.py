@@ -7,8 +7,8 @@ import itertools
 import numpy as np
 
 import ptyrun
-from ptyrun.bench import ledgers
-from ptyrun.bench.figures import Figure, Scale, compared, in_turns, summed_up
+from benchmarks import ledgers
+from benchmarks.figures import Figure, Scale, compared, in_turns, summed_up
 from ptyrun.engine import store
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import PREDICTOR, ArmPlan, Manifest

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from ptyrun.bench import slow
-from ptyrun.bench.slow import Slowness
-from ptyrun.bench.windows import Comparison, Ended, ended_windows, write_scan
+from benchmarks import slow
+from benchmarks.slow import Slowness
+from benchmarks.windows import Comparison, Ended, ended_windows, write_scan
 from ptyrun.errors import ExitCode
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the timer is Linux's")

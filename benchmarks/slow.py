@@ -17,6 +17,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks import python_path
 from ptyrun.models.predictors import ModelCard, ModelRequest
 
 ASKED_FOR = "PTYRUN_BENCH_SLOW"
@@ -55,8 +56,7 @@ class Slowness:
 
     def environment(self, site: Path) -> dict[str, str]:
         """For a process that is to be slow."""
-        path = os.pathsep.join(filter(None, [str(site), os.environ.get("PYTHONPATH")]))
-        return {**os.environ, "PYTHONPATH": path, ASKED_FOR: json.dumps(asdict(self))}
+        return {**os.environ, "PYTHONPATH": python_path(site), ASKED_FOR: json.dumps(asdict(self))}
 
 
 def install(folder: Path) -> tuple[Path, Path]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from ptyrun.bench import ledgers
-from ptyrun.bench.figures import Figure, Scale, in_turns, summed_up
+from benchmarks import ledgers
+from benchmarks.figures import Figure, Scale, in_turns, summed_up
 
 HELP_AIM_S = 0.3
 STATUS_AIM_S = 1.0

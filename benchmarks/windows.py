@@ -17,9 +17,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ptyrun.bench import slow
-from ptyrun.bench.figures import Figure, Scale
-from ptyrun.bench.slow import Slowness
+from benchmarks import slow
+from benchmarks.figures import Figure, Scale
+from benchmarks.slow import Slowness
 from ptyrun.errors import ExitCode
 
 AIM_S = 2.0

@@ -5,10 +5,10 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from ptyrun.bench import studies
-from ptyrun.bench.figures import Figure, Scale
-from ptyrun.bench.processes import in_new_process
-from ptyrun.bench.studies import Study
+from benchmarks import studies
+from benchmarks.figures import Figure, Scale
+from benchmarks.processes import in_new_process
+from benchmarks.studies import Study
 from ptyrun.errors import ExitCode
 from ptyrun.stages import finalize, plan, run
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ptyrun.bench.figures import Figure, Scale, summed_up
+from benchmarks.figures import Figure, Scale, summed_up
 from ptyrun.models.files import locate
 from ptyrun.models.predictors import ModelRequest, open_predictor
 from ptyrun.ptycho.readers.npz import NpzFile

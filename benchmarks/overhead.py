@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ptyrun.bench import dense, studies
-from ptyrun.bench.figures import Figure, Scale, compared, in_turns, summed_up
+from benchmarks import dense, studies
+from benchmarks.figures import Figure, Scale, compared, in_turns, summed_up
 from ptyrun.comparison.assembly import open_planned_scan
 from ptyrun.comparison.group_tables import ArmIndex
 from ptyrun.comparison.patch_work import read_groups

@@ -1,4 +1,4 @@
-"""``python -m ptyrun.bench``: take the measurements and print them."""
+"""``python -m benchmarks``: take the measurements and print them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from rich.console import Console
 from rich.table import Table
 
 import ptyrun
-from ptyrun.bench.figures import Figure, Scale
+from benchmarks import python_path
+from benchmarks.figures import Figure, Scale
 
 PIPE_WIDTH = 140  # a log wraps lines itself
 # In the order in which they are asked; each is a module with ``measure(scale)``.
@@ -72,6 +73,7 @@ def main(
     shared: Path,
 ) -> None:
     """Measure what ptyrun costs on top of the work itself (all QUESTIONS, or those named)."""
+    os.environ["PYTHONPATH"] = python_path()  # children of each question are found by name
     console = Console() if sys.stdout.isatty() else Console(width=PIPE_WIDTH)
     machine = describe_machine()
     console.print(", ".join(f"{key} {value}" for key, value in machine.items()), soft_wrap=True)
@@ -102,7 +104,7 @@ def answers(
 ) -> Iterator[tuple[str, list[Figure]]]:
     """Ask one question after the other, each with an empty folder of its own."""
     for question in dict.fromkeys(questions):
-        module = importlib.import_module(f"ptyrun.bench.{question}")
+        module = importlib.import_module(f"benchmarks.{question}")
         start = time.perf_counter()
         with tempfile.TemporaryDirectory(prefix="bench-", dir=scratch) as folder:
             found = module.measure(Scale(rounds, quick, Path(folder).resolve(), shared.resolve()))

@@ -20,31 +20,18 @@ PACKAGE = ROOT / "ptyrun"
 GROUND = {
     *{"ahead", "config", "durations", "errors", "host", "logs", "paths", "progress", "results"},
     "texts",
-    "ziplayout",
 }
-MODELS = {
-    "archives",
-    "bundles",
-    "halving",
-    "modelcards",
-    "modelfiles",
-    "models",
-    "predictors",
-    "savedmodels",
-}
-NOUNS = {"host", "engine", "devices", "ptycho", "report", "comparison", *MODELS}
+NOUNS = {"engine", "models", "ptycho", "report", "comparison"}
 # Each part of the package, and the parts that it may import beside itself and the ground floor.
 MAY_IMPORT = {
     **{part: set[str]() for part in GROUND},
-    "engine": {"host"},
-    "ptycho": set[str](),
-    **dict.fromkeys(MODELS, MODELS),
-    "backends": MODELS,
+    **dict.fromkeys(("engine", "models", "ptycho"), set[str]()),
+    "predictors": {"models"},
+    "backends": {"models"},
     "report": {"ptycho"},
-    "devices": {"host", "engine"},
-    "comparison": NOUNS,
+    "comparison": {"engine", "models", "ptycho", "report"},
     "stages": NOUNS,
-    "parallel": NOUNS | {"background"},
+    "parallel": NOUNS,
     "background": NOUNS | {"parallel"},
     "door": NOUNS | {"stages", "parallel", "background"},
     "study": NOUNS | {"stages", "parallel", "background", "door"},

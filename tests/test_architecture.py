@@ -25,7 +25,7 @@ NOUNS = {"engine", "models", "ptycho", "report", "comparison"}
 # Each part of the package, and the parts that it may import beside itself and the ground floor.
 MAY_IMPORT = {
     **{part: set[str]() for part in GROUND},
-    **dict.fromkeys(("engine", "models", "ptycho"), set[str]()),
+    **{key: set[str]() for key in ("engine", "models", "ptycho")},
     "predictors": {"models"},
     "backends": {"models"},
     "report": {"ptycho"},

@@ -79,7 +79,7 @@ def whole(finished: Bench, tmp_path_factory: pytest.TempPathFactory) -> Bench:
     with pytest.MonkeyPatch.context() as patched:
         # The sum of so short a ledger is not worth a file, nor is a network of others remembered.
         patched.setattr(ledger, "CACHE_WORTH_BYTES", 0)
-        patched.setattr(repeat, "_OWN_BACKENDS", ("paced",))
+        patched.setattr(repeat, "_framework", lambda _facts: None)
         ledger_cache.save(ledger.Ledger.open(paths, Manifest.load(paths.manifest)))
         repeat.remember(asked)
     return bench

@@ -14,7 +14,6 @@ import pytest
 from ptyrun.comparison.code import code_facts, code_notes, code_of, refuse_changed_code
 from ptyrun.comparison.fingerprints import Fingerprints
 from ptyrun.errors import IdentityError, ModelError
-from ptyrun.paths import RunPaths
 from tests.engine.toys import toy_manifest
 
 OWN = EntryPoint("pytorch", "ptyrun.backends.pytorch:PyTorchPredictor", "ptyrun.predictors")
@@ -171,8 +170,8 @@ def test_a_session_refuses_changed_code_by_name(home: Path, tmp_path: Path) -> N
     manifest = type(manifest)(
         {}, (type(arm)(**{**vars(arm), "facts": changed}),), {"scan": "scan.npz"}
     )
-    paths = RunPaths(tmp_path / "run")
-    refuse_changed_code(manifest, paths)
+    fingerprints = Fingerprints(tmp_path / "digests.json")
+    refuse_changed_code(manifest, fingerprints)
     path.write_text(MAKES + "\n")
     with pytest.raises(IdentityError, match=r"factory_code_sha256 was \w{12}…, is \w{12}…"):
-        refuse_changed_code(manifest, paths)
+        refuse_changed_code(manifest, fingerprints)

@@ -154,8 +154,8 @@ format: $(READY)  ## put the code into its format
 	$(VENV)/bin/python -m ruff format .
 
 .PHONY: tables
-tables: $(READY)  ## write the table of exit codes into the documents
-	@$(VENV)/bin/python -m ptyrun.cli.exit_codes README.md docs/format.md
+tables: $(READY)  ## write the tables that follow from the code into the documents
+	@$(VENV)/bin/python -m docs.tables
 
 .PHONY: bench
 bench: $(READY)  ## measure overheads side by side and print them as ratios

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from docs import tables
 from ptyrun.engine import records
 from ptyrun.engine.manifest import ArmPlan, Manifest
 from ptyrun.errors import ExitCode
@@ -44,6 +45,19 @@ def test_the_format_document_gives_every_exit_code() -> None:
     text = (DOCS / "format.md").read_text(encoding="utf-8")
     codes = {int(code) for code in re.findall(r"^\| (\d+) \|", text, re.MULTILINE)}
     assert codes == {int(code) for code in ExitCode}
+
+
+@pytest.mark.parametrize(
+    ("name", "document"), [(name, d) for name, (_, ds) in tables.TABLES.items() for d in ds]
+)
+def test_documents_have_the_tables_of_the_code(name: str, document: str) -> None:
+    text = (DOCS.parent / document).read_text(encoding="utf-8")
+    assert tables.renewed(text, name) == text, f"`make tables` writes it into {document}"
+
+
+def test_a_document_without_the_place_of_a_table_is_named() -> None:
+    with pytest.raises(AssertionError, match="no place"):
+        tables.renewed("# A page\n", "modules")
 
 
 def test_the_format_document_names_every_file_of_a_run() -> None:

@@ -14,7 +14,6 @@ from typing import Any
 import click
 
 from ptyrun import __version__
-from ptyrun.cli import exit_codes
 from ptyrun.cli.saying import say
 from ptyrun.errors import ExitCode, PtyrunError, WindowTooShortError
 from ptyrun.host.advice import advise
@@ -116,7 +115,8 @@ def unforeseen(error: Exception) -> str:
 @click.group(
     cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog=exit_codes.as_help(),
+    # click keeps the lines of a paragraph that begins with this character.
+    epilog="\n".join(["\b", "Exit codes:", *(f"  {int(c):<3} {c.means}" for c in ExitCode)]),
 )
 @click.version_option(__version__, prog_name="ptyrun")
 def cli() -> None:

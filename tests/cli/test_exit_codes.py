@@ -14,14 +14,12 @@ from typing import IO
 import pytest
 from click.testing import CliRunner
 
-from ptyrun.cli import exit_codes
 from ptyrun.cli.commands import COMMANDS, cli
 from ptyrun.cli.main import RESUMABLE
 from ptyrun.errors import ExitCode
 from tests.kernel import wait_until_it_no_longer_catches
 from tests.studies import TRUST, Study
 
-ROOT = Path(__file__).resolve().parents[2]
 # Found before the command does anything: Ctrl-C then comes while this is imported.
 BEGINS_WITH = {
     "compare": "ptyrun.door",
@@ -56,12 +54,6 @@ class Stop:
 
 sys.meta_path.insert(0, Stop())
 """
-
-
-@pytest.mark.parametrize("name", ["README.md", "docs/format.md"])
-def test_documents_have_the_table_of_the_code(name: str) -> None:
-    text = (ROOT / name).read_text(encoding="utf-8")
-    assert exit_codes.as_markdown() in text, f"`make tables` writes it into {name}"
 
 
 def test_help_has_every_code_and_what_it_means() -> None:

@@ -1,0 +1,61 @@
+"""Which tables in the documents follow from the code? `make tables` writes them."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from ptyrun.errors import ExitCode
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "ptyrun"
+
+
+def exit_codes() -> str:
+    """Give the table of exit codes."""
+    return _table("exit | means", (f"{int(code)} | {code.means}" for code in ExitCode))
+
+
+def modules() -> str:
+    """Give each package, and what its modules answer."""
+    return "\n\n".join(_package(path.parent) for path in sorted(PACKAGE.rglob("__init__.py")))
+
+
+def _package(folder: Path) -> str:
+    said = [f"### {folder.relative_to(ROOT)}/", _first_line(folder / "__init__.py")]
+    if found := sorted(set(folder.glob("*.py")) - {folder / "__init__.py"}):
+        said += [_table("module | answers", (f"`{p.name}` | {_first_line(p)}" for p in found))]
+    return "\n\n".join(said)
+
+
+def _first_line(path: Path) -> str:
+    docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    return docstring.partition("\n")[0].replace("``", "`").replace("|", r"\|")
+
+
+def _table(head: str, rows: Iterable[str]) -> str:
+    return "\n".join(f"| {row} |" for row in (head, "--- | ---", *rows))
+
+
+# Which table stands in which documents, between its marks.
+TABLES = {
+    "exit codes": (exit_codes, ("README.md", "docs/format.md")),
+    "modules": (modules, ("docs/architecture.md",)),
+}
+
+
+def renewed(text: str, name: str) -> str:
+    """Give *text* with the table *name* as the code has it now."""
+    begin, end = f"<!-- {name}: make tables -->", f"<!-- end of {name} -->"
+    marked = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
+    assert marked.search(text), f"there is no place for the table of {name}"
+    make, _ = TABLES[name]
+    return marked.sub(lambda _: f"{begin}\n\n{make()}\n\n{end}", text)
+
+
+if __name__ == "__main__":
+    for name, (_, documents) in TABLES.items():
+        for path in (ROOT / document for document in documents):
+            path.write_text(renewed(path.read_text(encoding="utf-8"), name), encoding="utf-8")

@@ -12,6 +12,7 @@ from benchmarks.figures import Figure, Scale, compared, in_turns, summed_up
 from ptyrun.engine import store
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import PREDICTOR, ArmPlan, Manifest
+from ptyrun.engine.session_ledger import begin
 from ptyrun.host import durable
 from ptyrun.host.processes import Process
 from ptyrun.paths import RunPaths
@@ -41,7 +42,7 @@ def figure(
     root.mkdir()
     paths, manifest = RunPaths(root), Manifest(shared={}, arms=(plan,))
     store.create_arrays(paths, manifest)
-    session = Ledger(paths, manifest).begin(None, Process.current(), ptyrun.__version__)
+    session = begin(Ledger(paths, manifest), None, Process.current(), ptyrun.__version__)
     writer = store.ChunkWriter(paths, plan, "none")
     random = np.random.default_rng(0)
     outputs = random.standard_normal((chunk_items * together, *shape), np.float32) + 0j

@@ -9,6 +9,7 @@ from ptyrun.engine import ledger_cache, store
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import PREDICTOR, ArmPlan, Manifest
 from ptyrun.engine.records import Closed, Committed
+from ptyrun.engine.session_ledger import begin
 from ptyrun.errors import ExitCode
 from ptyrun.host.processes import Process
 from ptyrun.paths import RunPaths
@@ -45,7 +46,7 @@ def run_with_commits(root: Path, n_chunks: int, *, with_files: bool) -> tuple[Ru
             (paths.arrays / store.chunk_key(plan, chunk)).write_bytes(bytes(length))
     ledger = Ledger(paths, manifest)
     for first in range(0, len(done), CHUNKS_PER_SESSION):
-        session = ledger.begin(170.0, Process.current(), ptyrun.__version__)
+        session = begin(ledger, 170.0, Process.current(), ptyrun.__version__)
         chunks = done[first : first + CHUNKS_PER_SESSION]
         for start in range(0, len(chunks), CHUNKS_PER_APPEND):
             block = chunks[start : start + CHUNKS_PER_APPEND]

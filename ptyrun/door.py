@@ -9,7 +9,7 @@ from pathlib import Path
 from ptyrun.ahead import ImportsAhead
 from ptyrun.config import ArmKind, CompareConfig, SessionOptions
 from ptyrun.engine import presence
-from ptyrun.engine.ledger import Ledger
+from ptyrun.engine.ledger_cache import open_ledger
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.plan_lock import CurrentPlan
 from ptyrun.engine.window import Window
@@ -111,7 +111,7 @@ def compare(
         from ptyrun.stages.reuse import reuse as take_over
 
         take_over(config.output_dir, reuse, window=Window(session.window_s), watcher=watcher)
-    progress = Ledger.open(RunPaths(config.output_dir), planned.manifest).progress
+    progress = open_ledger(RunPaths(config.output_dir), planned.manifest).progress
     if (outlook := extent.outlook(progress, session.window_s)) is not None:
         watcher.note(outlook)
     if work is None:

@@ -28,7 +28,7 @@ from ptyrun.background.windows import (
     work_settled,
 )
 from ptyrun.comparison.counts import Counts
-from ptyrun.engine.ledger import Ledger
+from ptyrun.engine.ledger_cache import open_ledger
 from ptyrun.engine.manifest import Manifest
 from ptyrun.errors import BusyError, ExitCode, PtyrunError
 from ptyrun.host import checksums, durable
@@ -275,7 +275,7 @@ class _Session:
 
     def _counts(self) -> Counts | None:
         try:
-            return Counts.of(Ledger.open(self._paths, self._manifest).progress)
+            return Counts.of(open_ledger(self._paths, self._manifest).progress)
         except PtyrunError as error:
             self._watcher.note(f"error: {error}")
             return None

@@ -10,7 +10,7 @@ from pathlib import Path
 from signal import Signals
 
 from ptyrun.durations import format_duration
-from ptyrun.engine.ledger import Ledger
+from ptyrun.engine.ledger_cache import open_ledger
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.progress import Progress
 from ptyrun.errors import ExitCode, NoProgressError
@@ -223,7 +223,7 @@ def has_results(paths: RunPaths) -> bool:
 
 
 def _progress(paths: RunPaths) -> Progress:
-    return Ledger.open(paths, Manifest.load(paths.manifest)).progress
+    return open_ledger(paths, Manifest.load(paths.manifest)).progress
 
 
 def _kept(paths: RunPaths) -> frozenset[tuple[str, int]]:

@@ -16,7 +16,7 @@ import zarr
 from PIL import Image, UnidentifiedImageError
 
 from ptyrun.engine.integrity import HARMLESS, Level, verify
-from ptyrun.engine.ledger import Ledger
+from ptyrun.engine.ledger_cache import open_ledger
 from ptyrun.engine.manifest import Manifest
 from ptyrun.errors import DamageError
 from ptyrun.host import checksums
@@ -50,7 +50,7 @@ def check_content(paths: RunPaths) -> dict[str, str]:
 
 
 def _check_chunks(paths: RunPaths, manifest: Manifest) -> None:
-    for name, arm in Ledger.open(paths, manifest).progress.arms.items():
+    for name, arm in open_ledger(paths, manifest).progress.arms.items():
         missing = next(arm.missing(), None)
         if missing is not None:
             left = arm.plan.n_chunks - arm.chunks_committed

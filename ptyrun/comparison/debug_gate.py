@@ -15,6 +15,7 @@ from ptyrun.comparison import blockers, gates
 from ptyrun.engine import integrity
 from ptyrun.engine.integrity import HARMLESS
 from ptyrun.engine.ledger import Ledger
+from ptyrun.engine.ledger_cache import open_ledger
 from ptyrun.engine.manifest import Change, Manifest, changes
 from ptyrun.engine.ownership import FORMER_TRUST
 from ptyrun.errors import BlockedError, DamageError, PtyrunError, UsageError
@@ -110,7 +111,7 @@ def _matters(change: Change) -> bool:
 
 
 def _require_content(paths: RunPaths, debug: Manifest) -> None:
-    ledger = Ledger.open(paths, debug)
+    ledger = open_ledger(paths, debug)
     if missing := list(_missing(ledger)):
         raise _not_yet(paths, ledger, "; ".join(missing))
     if not paths.results.exists():

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ptyrun.engine import patience
 from ptyrun.engine.costs import Costs, refuse_if_too_short
-from ptyrun.engine.ledger import Ledger
+from ptyrun.engine.ledger_cache import open_ledger
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.progress import ArmProgress
 from ptyrun.engine.window import Estimate, Window, estimate, nothing_fits
@@ -59,7 +59,7 @@ def _require(
     paths: RunPaths, window: Window, chunks_of: Collection[str] | None, makes: Collection[str]
 ) -> None:
     manifest = Manifest.load(paths.manifest)
-    arms = Ledger.open(paths, manifest).progress.arms
+    arms = open_ledger(paths, manifest).progress.arms
     lacking = [arm for arm in arms.values() if arm.chunks_committed < arm.plan.n_chunks]
     wanted = [arm for arm in lacking if chunks_of is None or arm.plan.name in chunks_of]
     if wanted:

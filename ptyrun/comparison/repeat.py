@@ -19,7 +19,7 @@ from ptyrun.comparison import currency
 from ptyrun.comparison.fingerprints import Fingerprints, identity
 from ptyrun.config import CompareConfig
 from ptyrun.engine import ownership
-from ptyrun.engine.ledger import Ledger
+from ptyrun.engine.ledger_cache import open_ledger
 from ptyrun.engine.manifest import Manifest, digest_of
 from ptyrun.engine.progress import ArmProgress
 from ptyrun.errors import PtyrunError
@@ -47,7 +47,7 @@ def answer(config: CompareConfig) -> Results | None:
         if asked != _facts(config, paths):
             return None
         manifest = Manifest.load(paths.manifest)
-        progress = Ledger.open(paths, manifest).progress
+        progress = open_ledger(paths, manifest).progress
         if not all(_is_there(paths, arm) for arm in progress.arms.values()):
             return None
         fingerprints = Fingerprints(paths.digests)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ptyrun.config import SessionOptions
-from ptyrun.engine.ledger import Ledger
+from ptyrun.engine.ledger_cache import open_ledger
 from ptyrun.engine.manifest import ArmPlan, Manifest
 from ptyrun.engine.ownership import FORMER_TRUST
 from ptyrun.errors import ModelError, UsageError
@@ -50,7 +50,7 @@ def require(manifest: Manifest, paths: RunPaths, session: SessionOptions) -> Non
     chosen = [arm for arm in arms.values() if session.arms is None or arm.name in session.arms]
     refusals = [(arm, error) for arm in chosen if (error := _refusal(arm, manifest, session))]
     if refusals:
-        progress = Ledger.open(paths, manifest).progress
+        progress = open_ledger(paths, manifest).progress
         for arm, error in refusals:
             if progress.arms[arm.name].chunks_committed < arm.n_chunks:
                 raise error

@@ -20,10 +20,9 @@ import numpy as np
 
 from ptyrun.engine import ledger_cache
 from ptyrun.engine.index_arrays import metadata_is_whole, read_index
-from ptyrun.engine.ledger import Ledger
+from ptyrun.engine.ledger import SUFFIX, Ledger
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.progress import ArmProgress
-from ptyrun.engine.session_ledger import SUFFIX
 from ptyrun.engine.store import (
     CRC_BYTES,
     ZARR_GROUP,

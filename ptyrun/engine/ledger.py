@@ -7,12 +7,11 @@ other line that does not prove itself is damage. `Ledger` reads all files and ke
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from secrets import token_hex
 
 import google_crc32c
 
@@ -30,14 +29,18 @@ from ptyrun.engine.records import (
     Started,
     decode,
 )
-from ptyrun.engine.session_ledger import SUFFIX, SessionLedger, session_files
-from ptyrun.errors import DamageError, ExitCode, IdentityError, SchemaError
+from ptyrun.errors import (
+    DamageError,
+    ExitCode,
+    GoneError,
+    IdentityError,
+    SchemaError,
+    StorageError,
+)
 from ptyrun.host import durable
-from ptyrun.host.deadline import DEADLINE
-from ptyrun.host.processes import Process
 from ptyrun.paths import RunPaths
 
-CACHE_WORTH_BYTES = 8 * 2**20  # what is read and added up within a moment
+SUFFIX = ".jsonl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,28 +119,6 @@ class Ledger:
         self._disregarded: set[tuple[str, int, int, str]] = set()
         self._digests: set[str] | None = None
 
-    @classmethod
-    def open(cls, paths: RunPaths, manifest: Manifest) -> Ledger:
-        """Read what happened so far and insist that it can be trusted.
-
-        Raises
-        ------
-        IdentityError
-            If a session worked on another manifest.
-        DamageError
-            If a line other than a torn last one does not prove itself.
-        SchemaError
-            If a newer ptyrun wrote a session.
-        """
-        ledger = cls(paths, manifest)
-        if ledger.size() >= CACHE_WORTH_BYTES:
-            from ptyrun.engine import ledger_cache  # for long ledgers only
-
-            ledger_cache.restore(ledger)
-        ledger.refresh()
-        ledger.insist()
-        return ledger
-
     def restore(
         self,
         arms: Mapping[str, ArmProgress],
@@ -154,7 +135,15 @@ class Ledger:
                 self._judge(file.name, file.opened)
 
     def insist(self) -> None:
-        """Raise as `open` does if what was read cannot be trusted."""
+        """Raise if what was read cannot be trusted.
+
+        Raises
+        ------
+        IdentityError
+            If a session worked on another manifest.
+        DamageError
+            If a line other than a torn last one does not prove itself.
+        """
         for session, digest in self.foreign_work().items():
             raise IdentityError(
                 f"session {session} of this run worked on another manifest",
@@ -322,28 +311,6 @@ class Ledger:
             self._dead.add(session)
         return True
 
-    def begin(
-        self, budget_s: float | None, started: Process, version: str, crew: str = ""
-    ) -> SessionLedger:
-        """Open this process's own file, named after its place in the order of sessions."""
-        durable.make_folder(self.paths.ledger)
-        opened = Opened(
-            manifest=self.manifest.digest,
-            sequence=self.next_sequence(),
-            host=started.host,
-            pid=started.pid,
-            process_started_s=started.started_s,
-            boot_id=started.boot_id,
-            budget_s=budget_s,
-            startup_s=round(started.age_s(), 3),
-            opened_at=datetime.now(UTC).isoformat(timespec="seconds"),
-            version=version,
-            crew=crew,
-            deadline_s=DEADLINE.at_s,
-        )
-        name = f"{opened.sequence:06d}-{started.host_slug}-{started.pid}-{token_hex(4)}"
-        return SessionLedger(self, name, opened)
-
     def adopt(self, name: str) -> SessionFile:
         """Take *name* as this process's own file: never re-read."""
         self._own = name
@@ -356,6 +323,25 @@ def _proves_itself(line: bytes) -> bool:
     except BadLineError:
         return False
     return True
+
+
+def session_files(paths: RunPaths) -> list[Path]:
+    """List the files of all sessions; what is no plain file was written by none."""
+    try:
+        with durable.storage_errors(paths.ledger, "read"), os.scandir(paths.ledger) as entries:
+            names = [
+                entry.name
+                for entry in entries
+                if entry.name.endswith(SUFFIX) and entry.is_file(follow_symlinks=False)
+            ]
+    except GoneError:
+        return []
+    except StorageError as error:
+        # Where the file stands further up, there is no run, and so no ledger.
+        if isinstance(error.__cause__, NotADirectoryError) and not os.path.lexists(paths.ledger):
+            return []
+        raise
+    return [paths.ledger / name for name in sorted(names)]
 
 
 def read_records(paths: RunPaths) -> Iterator[tuple[str, Record]]:

@@ -21,14 +21,15 @@ from typing import Any
 
 import google_crc32c
 
-from ptyrun.engine import ledger as ledgers
-from ptyrun.engine.ledger import BadLine, Ledger, SessionFile
+from ptyrun.engine.ledger import SUFFIX, BadLine, Ledger, SessionFile
+from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.progress import RECENT, ArmProgress, Cost
 from ptyrun.engine.records import Closed, Failed, Halved, Opened, Started, decode, encode
-from ptyrun.engine.session_ledger import SUFFIX
 from ptyrun.errors import StorageError
 from ptyrun.host import durable
+from ptyrun.paths import RunPaths
 
+CACHE_WORTH_BYTES = 8 * 2**20  # what is read and added up within a moment
 SCHEMA = 2
 _MAGIC = b"ptyrun ledger cache\n"
 _CRC = len(b"01234567\n")
@@ -47,6 +48,26 @@ _NO_CACHE = (
 )
 
 
+def open_ledger(paths: RunPaths, manifest: Manifest) -> Ledger:
+    """Read what happened so far and insist that it can be trusted.
+
+    Raises
+    ------
+    IdentityError
+        If a session worked on another manifest.
+    DamageError
+        If a line other than a torn last one does not prove itself.
+    SchemaError
+        If a newer ptyrun wrote a session.
+    """
+    ledger = Ledger(paths, manifest)
+    if ledger.size() >= CACHE_WORTH_BYTES:
+        restore(ledger)
+    ledger.refresh()
+    ledger.insist()
+    return ledger
+
+
 def save(ledger: Ledger) -> None:
     """Write the sum of *ledger* over an older one, if that saves a later reader enough.
 
@@ -54,7 +75,7 @@ def save(ledger: Ledger) -> None:
     """
     with ledger.lock:
         read_bytes = sum(file.offset for file in ledger.sessions.values())
-        if read_bytes - ledger.cached_bytes < ledgers.CACHE_WORTH_BYTES:
+        if read_bytes - ledger.cached_bytes < CACHE_WORTH_BYTES:
             return
         content = _encoded(ledger)
     with suppress(OSError, StorageError):

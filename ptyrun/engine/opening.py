@@ -16,10 +16,11 @@ import ptyrun
 from ptyrun.engine import endings, ledger_cache, patience
 from ptyrun.engine.claims import LEASE_S, Claims
 from ptyrun.engine.ledger import Ledger
+from ptyrun.engine.ledger_cache import open_ledger
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.plan_lock import CurrentPlan, PlanLock
 from ptyrun.engine.records import Closed
-from ptyrun.engine.session_ledger import SessionLedger
+from ptyrun.engine.session_ledger import SessionLedger, begin
 from ptyrun.engine.window import Window
 from ptyrun.errors import (
     ExitCode,
@@ -117,7 +118,7 @@ def opened_session(
     ReplacedError
         If the folder holds another plan than *manifest*.
     IdentityError, DamageError, SchemaError
-        As `Ledger.open`.
+        As `open_ledger`.
     """
     paths = RunPaths(run_dir)
 
@@ -129,7 +130,7 @@ def opened_session(
         # second look, and the one before each commit, find it out.
         with PlanLock(paths, watcher):
             plan.insist()
-            session = ledger.begin(window.budget_s, window.process, ptyrun.__version__, crew)
+            session = begin(ledger, window.budget_s, window.process, ptyrun.__version__, crew)
             claims = Claims(paths.claims, session.name, shared=shared, lease_s=lease_s)
             found = OpenedSession(paths, planned, ledger, session, claims, window, plan)
             try:
@@ -164,7 +165,7 @@ def _on_the_newest(paths: RunPaths, opened: Callable[[Manifest], OpenedSession])
 
 def _ledger(paths: RunPaths, planned: Manifest, plan: CurrentPlan) -> Ledger:
     try:
-        return Ledger.open(paths, planned)
+        return open_ledger(paths, planned)
     except IdentityError:
         plan.insist()  # if the plan was replaced meanwhile, that is what happened
         raise

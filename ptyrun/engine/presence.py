@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ptyrun.engine.claims import LEASE, LOCK
+from ptyrun.engine.ledger import session_files
 from ptyrun.engine.records import BadLineError, Closed, Opened, Record, decode
-from ptyrun.engine.session_ledger import session_files
 from ptyrun.errors import BusyError
 from ptyrun.host import durable
 from ptyrun.host.heartbeat import SILENT_S, Sight

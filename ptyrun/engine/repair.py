@@ -11,7 +11,7 @@ from ptyrun.engine.integrity import Damage, Kind, still_so, zarr_groups
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.records import Closed, Disregarded, Forgotten, Record
-from ptyrun.engine.session_ledger import SessionLedger
+from ptyrun.engine.session_ledger import SessionLedger, begin
 from ptyrun.engine.store import ZARR_GROUP, array_specs
 from ptyrun.errors import ExitCode, GoneError
 from ptyrun.host import durable, partials
@@ -67,7 +67,7 @@ def repair(paths: RunPaths, damages: list[Damage]) -> list[Damage]:
         *_second_chances(ledger),
     ]
     if records:
-        session = ledger.begin(None, Process.current(), ptyrun.__version__)
+        session = begin(ledger, None, Process.current(), ptyrun.__version__)
         _write_down(session, records)
     return beyond
 

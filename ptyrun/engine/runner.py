@@ -15,13 +15,12 @@ from ptyrun.engine import patience
 from ptyrun.engine.arm_run import ArmRun, Bench, Stop, Tell, opened_work
 from ptyrun.engine.claims import LEASE_S
 from ptyrun.engine.integrity import size_damages
-from ptyrun.engine.ledger import Ledger
+from ptyrun.engine.ledger import SUFFIX, Ledger
 from ptyrun.engine.manifest import ArmPlan, Manifest
 from ptyrun.engine.opening import OpenedSession, opened_session
 from ptyrun.engine.progress import MAX_ATTEMPTS
 from ptyrun.engine.repair import forgotten
 from ptyrun.engine.schedule import Quota, Schedule
-from ptyrun.engine.session_ledger import SUFFIX
 from ptyrun.engine.store import compression_of, require_planned
 from ptyrun.engine.sweep import sweep
 from ptyrun.engine.window import Window

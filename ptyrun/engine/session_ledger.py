@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
+from secrets import token_hex
 
 import google_crc32c
 
+from ptyrun.engine.ledger import SUFFIX, Ledger
 from ptyrun.engine.records import Closed, Opened, Record, encode
-from ptyrun.errors import ExitCode, GoneError, StorageError
+from ptyrun.errors import ExitCode
 from ptyrun.host import durable
-from ptyrun.paths import RunPaths
-
-if TYPE_CHECKING:
-    from ptyrun.engine.ledger import Ledger
-
-SUFFIX = ".jsonl"
+from ptyrun.host.deadline import DEADLINE
+from ptyrun.host.processes import Process
 
 
 class SessionLedger:
@@ -83,20 +79,24 @@ class SessionLedger:
         self._file.close()
 
 
-def session_files(paths: RunPaths) -> list[Path]:
-    """List the files of all sessions; what is no plain file was written by none."""
-    try:
-        with durable.storage_errors(paths.ledger, "read"), os.scandir(paths.ledger) as entries:
-            names = [
-                entry.name
-                for entry in entries
-                if entry.name.endswith(SUFFIX) and entry.is_file(follow_symlinks=False)
-            ]
-    except GoneError:
-        return []
-    except StorageError as error:
-        # Where the file stands further up, there is no run, and so no ledger.
-        if isinstance(error.__cause__, NotADirectoryError) and not os.path.lexists(paths.ledger):
-            return []
-        raise
-    return [paths.ledger / name for name in sorted(names)]
+def begin(
+    ledger: Ledger, budget_s: float | None, started: Process, version: str, crew: str = ""
+) -> SessionLedger:
+    """Open this process's own file, named after its place in the order of sessions."""
+    durable.make_folder(ledger.paths.ledger)
+    opened = Opened(
+        manifest=ledger.manifest.digest,
+        sequence=ledger.next_sequence(),
+        host=started.host,
+        pid=started.pid,
+        process_started_s=started.started_s,
+        boot_id=started.boot_id,
+        budget_s=budget_s,
+        startup_s=round(started.age_s(), 3),
+        opened_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        version=version,
+        crew=crew,
+        deadline_s=DEADLINE.at_s,
+    )
+    name = f"{opened.sequence:06d}-{started.host_slug}-{started.pid}-{token_hex(4)}"
+    return SessionLedger(ledger, name, opened)

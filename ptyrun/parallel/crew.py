@@ -17,7 +17,8 @@ from typing import Self
 
 from ptyrun.config import SessionOptions
 from ptyrun.engine import patience
-from ptyrun.engine.ledger import Ledger, SessionFile
+from ptyrun.engine.ledger import SessionFile
+from ptyrun.engine.ledger_cache import open_ledger
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.work import Outcome
 from ptyrun.errors import ExitCode, NoProgressError
@@ -52,7 +53,7 @@ class Crew:
         self._lead_s = lead_s
         self._watcher = watcher
         self._process = Process.current()
-        self._ledger = Ledger.open(paths, manifest)
+        self._ledger = open_ledger(paths, manifest)
         self._plans = [arm for arm in map(manifest.arm, names) if arm.n_chunks]
         self._shown: dict[str, int] = {}
         self._heard: dict[str, str] = {}

@@ -30,6 +30,7 @@ from ptyrun.comparison.sums import ArmObject
 from ptyrun.config import EvaluationOptions, Presentation
 from ptyrun.engine import integrity, ownership
 from ptyrun.engine.ledger import Ledger
+from ptyrun.engine.ledger_cache import open_ledger
 from ptyrun.engine.manifest import ArmPlan, Manifest, digest_of
 from ptyrun.engine.plan_lock import CurrentPlan
 from ptyrun.engine.window import Window
@@ -115,7 +116,7 @@ def finalize(
     manifest = Manifest.load(paths.manifest)
     ownership.require_own(manifest, paths, adopt=adopt)
     ownership.forget_foreign_steps(paths)
-    ledger = Ledger.open(paths, manifest)
+    ledger = open_ledger(paths, manifest)
     _require_complete(ledger)
     with session_log(paths.logs), publishing.alone(paths, watcher, window):
         fingerprints = Fingerprints(paths.digests)

@@ -18,7 +18,7 @@ from ptyrun.comparison.group_tables import ArmIndex
 from ptyrun.comparison.planned_inputs import warn_of_changed_inputs
 from ptyrun.config import ArmKind, EvaluationOptions
 from ptyrun.engine.integrity import size_damages
-from ptyrun.engine.ledger import Ledger
+from ptyrun.engine.ledger_cache import open_ledger
 from ptyrun.engine.manifest import ArmPlan, Manifest
 from ptyrun.engine.progress import ArmProgress
 from ptyrun.errors import GeometryError, InputError, PtyrunError
@@ -153,7 +153,7 @@ class _Desk:
     def open(cls, run_dir: Path, watcher: Watcher) -> _Desk:
         paths = RunPaths(run_dir)
         manifest = Manifest.load(paths.manifest)
-        progress = Ledger.open(paths, manifest).progress.arms
+        progress = open_ledger(paths, manifest).progress.arms
         changed = warn_of_changed_inputs(manifest, paths, watcher)
         scan = _scan(paths, manifest, watcher)
         options = EvaluationOptions.from_facts(manifest.shared)

@@ -17,10 +17,12 @@ from ptyrun.comparison import leftovers
 from ptyrun.comparison.finished import FinishedRun
 from ptyrun.engine import integrity, presence
 from ptyrun.engine.ledger import Ledger
+from ptyrun.engine.ledger_cache import open_ledger
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.plan_lock import PlanLock
 from ptyrun.engine.progress import ArmProgress
 from ptyrun.engine.records import Closed, Forgotten, Pruned, Record
+from ptyrun.engine.session_ledger import begin
 from ptyrun.engine.store import chunk_key, patches_path
 from ptyrun.errors import DamageError, ExitCode, PtyrunError, UsageError
 from ptyrun.host import durable
@@ -108,7 +110,7 @@ def _alone(run_dir: Path, watcher: Watcher) -> Iterator[tuple[RunPaths, Ledger]]
     ):
         exclude(finalizing, "assembles this run's results", note=watcher.note)
         presence.insist_on_nobody(paths, presence.PATIENCE_S, watcher)
-        yield paths, Ledger.open(paths, Manifest.load(paths.manifest))
+        yield paths, open_ledger(paths, Manifest.load(paths.manifest))
 
 
 def _require_complete(paths: RunPaths, ledger: Ledger) -> None:
@@ -141,7 +143,7 @@ def _pruned(arm: ArmProgress) -> Pruned:
 
 def _write_down(ledger: Ledger, records: Iterable[Record], reason: str) -> None:
     process = Process.current()
-    session = ledger.begin(None, process, ptyrun.__version__)
+    session = begin(ledger, None, process, ptyrun.__version__)
     session.append(list(records))
     session.close(Closed(int(ExitCode.COMPLETE), reason, 0, process.age_s()))
 

@@ -19,7 +19,7 @@ from ptyrun.comparison.history import History, read_history
 from ptyrun.comparison.planned_inputs import warn_of_changed_inputs
 from ptyrun.durations import format_duration
 from ptyrun.engine.costs import Costs
-from ptyrun.engine.ledger import Ledger
+from ptyrun.engine.ledger_cache import open_ledger
 from ptyrun.engine.manifest import ArmPlan, Manifest
 from ptyrun.engine.window import Window
 from ptyrun.host import checksums, durable
@@ -89,7 +89,7 @@ def report(
     warn_of_changed_inputs(run.manifest, run.paths, watcher)
     paths = run.paths
     files = _files(paths.report)
-    progress = Ledger.open(paths, run.manifest).progress
+    progress = open_ledger(paths, run.manifest).progress
     made_from = currency.report_made_from(run.manifest, progress, paths)
     with publishing.alone(paths, watcher, window):
         publication = publishing.report(paths)

@@ -25,6 +25,7 @@ from ptyrun.config import Fact
 from ptyrun.engine import ownership
 from ptyrun.engine.integrity import byte_damages, size_damages
 from ptyrun.engine.ledger import Ledger, read_records
+from ptyrun.engine.ledger_cache import open_ledger
 from ptyrun.engine.manifest import ArmPlan, Manifest
 from ptyrun.engine.opening import OpenedSession, opened_session
 from ptyrun.engine.progress import ArmProgress
@@ -71,7 +72,7 @@ class _Source:
     def open(cls, folder: Path) -> _Source:
         paths = RunPaths(folder)
         manifest = Manifest.load(paths.manifest)
-        return cls(paths, manifest, Ledger.open(paths, manifest))
+        return cls(paths, manifest, open_ledger(paths, manifest))
 
 
 @dataclass
@@ -190,7 +191,7 @@ def reuse(
     paths = RunPaths(run_dir)
     manifest = Manifest.load(paths.manifest)
     window = window or Window()
-    if not any(0 in arm.committed for arm in Ledger.open(paths, manifest).progress.arms.values()):
+    if not any(0 in arm.committed for arm in open_ledger(paths, manifest).progress.arms.values()):
         return []
     taken = []
     with opened_session(run_dir, window, watcher=watcher) as opened:

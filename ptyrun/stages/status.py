@@ -12,6 +12,7 @@ from typing import ClassVar
 from ptyrun.comparison import blockers
 from ptyrun.engine import batches, patience, poison
 from ptyrun.engine.ledger import Ledger, SessionFile
+from ptyrun.engine.ledger_cache import open_ledger
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.progress import ArmProgress
 from ptyrun.engine.records import Failed
@@ -101,7 +102,7 @@ def status(run_dir: Path) -> Status:
         If the ledger cannot be trusted.
     """
     paths = RunPaths(run_dir)
-    return _status(paths, Ledger.open(paths, Manifest.load(paths.manifest)))
+    return _status(paths, open_ledger(paths, Manifest.load(paths.manifest)))
 
 
 def foreseen(run_dir: Path, manifest: Manifest, *, new: bool) -> Status:
@@ -120,7 +121,7 @@ def foreseen(run_dir: Path, manifest: Manifest, *, new: bool) -> Status:
     paths = RunPaths(run_dir)
     ledger = Ledger(paths, manifest)
     if not new and _is_plan_of(paths, manifest):
-        ledger = Ledger.open(paths, manifest)
+        ledger = open_ledger(paths, manifest)
     return _status(paths, ledger)
 
 

@@ -17,7 +17,7 @@ from ptyrun.comparison.fingerprints import Fingerprints
 from ptyrun.engine import integrity, presence
 from ptyrun.engine import repair as engine_repair
 from ptyrun.engine.integrity import HARMLESS, Damage, Kind, Level
-from ptyrun.engine.ledger import Ledger
+from ptyrun.engine.ledger_cache import open_ledger
 from ptyrun.engine.manifest import Manifest
 from ptyrun.errors import PtyrunError
 from ptyrun.paths import RunPaths
@@ -97,7 +97,7 @@ def _verdict(paths: RunPaths, damages: list[Damage], beyond: list[Damage]) -> Ve
     others = tuple(strangers.strangers(paths))
     if damages:
         return Verdict(tuple(damages), tuple(beyond), strangers=others)
-    arms = Ledger.open(paths, Manifest.load(paths.manifest)).progress.arms.values()
+    arms = open_ledger(paths, Manifest.load(paths.manifest)).progress.arms.values()
     computed = [arm for arm in arms if arm.plan.n_chunks]
     n_pruned = sum(arm.chunks_pruned for arm in computed)
     n_chunks = sum(arm.chunks_committed for arm in computed) - n_pruned

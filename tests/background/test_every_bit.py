@@ -14,8 +14,9 @@ from filelock import FileLock
 from ptyrun.comparison import repeat
 from ptyrun.comparison.content import check_content
 from ptyrun.config import ArmConfig, CompareConfig
-from ptyrun.engine import ledger, ledger_cache
+from ptyrun.engine import ledger_cache
 from ptyrun.engine.integrity import Damage, Level
+from ptyrun.engine.ledger_cache import open_ledger
 from ptyrun.engine.manifest import Manifest
 from ptyrun.host import checksums
 from ptyrun.paths import RunPaths
@@ -78,9 +79,9 @@ def whole(finished: Bench, tmp_path_factory: pytest.TempPathFactory) -> Bench:
     )
     with pytest.MonkeyPatch.context() as patched:
         # The sum of so short a ledger is not worth a file, nor is a network of others remembered.
-        patched.setattr(ledger, "CACHE_WORTH_BYTES", 0)
+        patched.setattr(ledger_cache, "CACHE_WORTH_BYTES", 0)
         patched.setattr(repeat, "_framework", lambda _facts: None)
-        ledger_cache.save(ledger.Ledger.open(paths, Manifest.load(paths.manifest)))
+        ledger_cache.save(open_ledger(paths, Manifest.load(paths.manifest)))
         repeat.remember(asked)
     return bench
 

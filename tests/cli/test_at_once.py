@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from ptyrun.engine.ledger import Ledger
+from ptyrun.engine.ledger_cache import open_ledger
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.presence import PATIENCE_S
 from ptyrun.host.devices import hold_devices
@@ -145,7 +145,7 @@ def test_a_session_refused_for_its_input_is_no_window_and_no_obstacle(
     scan.write_bytes(kept + b"\0")
     assert ptyrun("run", str(run_dir), *TRUST).returncode == 2
     paths = RunPaths(run_dir)
-    (session,) = Ledger.open(paths, Manifest.load(paths.manifest)).sessions.values()
+    (session,) = open_ledger(paths, Manifest.load(paths.manifest)).sessions.values()
     assert session.closed is not None and session.closed.exit_code == 2
     assert "0 windows so far" in ptyrun("status", str(run_dir)).stdout
     scan.write_bytes(kept)

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from ptyrun.engine.ledger import Ledger
+from ptyrun.engine.ledger_cache import open_ledger
 from ptyrun.engine.manifest import Manifest
+from ptyrun.engine.session_ledger import begin
 from ptyrun.paths import RunPaths
 from tests.studies import TRUST, Study, content, ptyrun
 
@@ -129,8 +130,8 @@ def test_a_session_at_work_is_named_and_nothing_is_deleted(
 
     monkeypatch.setattr(presence, "PATIENCE_S", 0.2)
     paths = RunPaths(run_dir)
-    ledger = Ledger.open(paths, Manifest.load(paths.manifest))
-    ledger.begin(None, Process.current(), "0")
+    ledger = open_ledger(paths, Manifest.load(paths.manifest))
+    begin(ledger, None, Process.current(), "0")
     refused = ptyrun("prune", str(run_dir))
     assert refused.returncode == 1
     assert "is at work" in refused.stderr

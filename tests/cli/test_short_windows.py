@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 
 from ptyrun.engine import ownership
-from ptyrun.engine.ledger import Ledger
+from ptyrun.engine.ledger_cache import open_ledger
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.records import ArmOpened, Closed, Started
+from ptyrun.engine.session_ledger import begin
 from ptyrun.paths import RunPaths
 from tests.engine.toys import just_begun
 from tests.scans import write_reconstruction, write_scan
@@ -120,7 +121,7 @@ def to_run(_: Path, folder: Path) -> list[str]:
     paths.root.mkdir()
     manifest = finished_run.manifest(finished_run.LABELS, None)
     manifest.save(paths.manifest)
-    session = Ledger.open(paths, manifest).begin(500.0, just_begun(), "0.1.0")
+    session = begin(open_ledger(paths, manifest), 500.0, just_begun(), "0.1.0")
     for arm in manifest.arms:
         if arm.n_items:
             done = replace(finished_run.committed(arm, 0, 101.0), seconds=100.0)

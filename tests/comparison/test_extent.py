@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ptyrun.comparison.extent import Extent, NoRoomError, outlook, require_room
-from ptyrun.engine.ledger import Ledger
+from ptyrun.engine.ledger_cache import open_ledger
 from ptyrun.engine.manifest import Manifest
 from ptyrun.paths import RunPaths
 
@@ -59,11 +59,11 @@ def test_what_is_there_already_is_not_needed_once_more(complete_run: Path) -> No
 def test_the_outlook_is_silent_where_nothing_is_left_or_known(complete_run: Path) -> None:
     manifest = planned(complete_run)
     paths = RunPaths(complete_run)
-    assert outlook(Ledger.open(paths, manifest).progress, 10.0) is None
+    assert outlook(open_ledger(paths, manifest).progress, 10.0) is None
 
 
 def test_the_outlook_names_time_and_windows(half_run: Path) -> None:
-    progress = Ledger.open(RunPaths(half_run), planned(half_run)).progress
+    progress = open_ledger(RunPaths(half_run), planned(half_run)).progress
     assert outlook(progress, 10.0) is None  # nothing is known of the second arm
     for arm in progress.arms.values():
         arm.costs.extend(progress.arms["pinn"].costs)

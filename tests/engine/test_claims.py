@@ -14,6 +14,7 @@ from ptyrun.engine.claims import Claims
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.records import Failed
 from ptyrun.engine.schedule import Quota, Schedule
+from ptyrun.engine.session_ledger import begin
 from ptyrun.host.processes import Process
 from ptyrun.paths import RunPaths
 from tests.engine.children import spawn
@@ -201,7 +202,7 @@ def test_what_a_session_gave_back_is_free_for_others_once_it_claims_something_el
 
     failed = schedule.take()
     assert failed is not None and theirs.others("one") == set(failed.chunks)
-    session = ledger.begin(None, Process.current(), "test")
+    session = begin(ledger, None, Process.current(), "test")
     session.append([Failed("one", failed.chunks[0], 1, "refused", "", 0.0)])
     schedule.finished(failed.chunks, {failed.chunks[0]: 1})
     following = schedule.take()

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ptyrun.engine.integrity import verify
-from ptyrun.engine.ledger import Ledger
+from ptyrun.engine.ledger_cache import open_ledger
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.store import ChunkWriter
 from ptyrun.errors import ExitCode, StorageError
@@ -49,7 +49,7 @@ def test_a_full_disk_is_named_claims_nothing_false_and_the_run_goes_on_later(
     ballast.write_bytes(bytes(max(0, free.f_bavail * free.f_frsize - room)))
     with pytest.raises(StorageError, match="disk is full"):
         toy_run(paths.root, batch_items=8)
-    done = Ledger.open(paths, manifest).progress.chunks_committed
+    done = open_ledger(paths, manifest).progress.chunks_committed
     assert 0 < done < 20
     assert verify(paths) == []
     ballast.unlink()
@@ -78,7 +78,7 @@ def test_a_read_only_folder_is_named_and_still_can_be_read(small_disk: Path) -> 
     mount("-o", "remount,ro", str(small_disk))
     with pytest.raises(StorageError, match="read-only"):
         toy_run(paths.root)
-    assert Ledger.open(paths, Manifest.load(paths.manifest)).progress.chunks_committed == 2
+    assert open_ledger(paths, Manifest.load(paths.manifest)).progress.chunks_committed == 2
     assert verify(paths) == []
     mount("-o", "remount,rw", str(small_disk))
     assert toy_run(paths.root).stop is ExitCode.COMPLETE
@@ -101,6 +101,6 @@ def test_of_a_group_that_the_disk_refused_in_part_what_was_written_counts_and_no
     said: list[str] = []
     with pytest.raises(StorageError, match="disk is full"):
         toy_run(tmp_path, batch_items=64, progress=lambda event: said.append(event.kind))
-    ledger = Ledger.open(RunPaths(tmp_path), Manifest.load(RunPaths(tmp_path).manifest))
+    ledger = open_ledger(RunPaths(tmp_path), Manifest.load(RunPaths(tmp_path).manifest))
     assert not ledger.progress.arms["one"].committed[2]
     assert said.count("committed") == ledger.progress.chunks_committed

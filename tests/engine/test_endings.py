@@ -17,6 +17,7 @@ import pytest
 from ptyrun.cli.status import as_text
 from ptyrun.engine.endings import Ending, ending_of
 from ptyrun.engine.ledger import Ledger
+from ptyrun.engine.ledger_cache import open_ledger
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.patience import fruitless
 from ptyrun.engine.window import Window
@@ -70,7 +71,7 @@ def ends_with(folder: Path, budget_s: float, **options: Any) -> int:
 
 
 def opened(folder: Path) -> Ledger:
-    return Ledger.open(RunPaths(folder), Manifest.load(RunPaths(folder).manifest))
+    return open_ledger(RunPaths(folder), Manifest.load(RunPaths(folder).manifest))
 
 
 def endings(folder: Path) -> list[Ending]:

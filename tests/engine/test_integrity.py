@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from ptyrun.engine import integrity, ledger_cache
-from ptyrun.engine import ledger as ledgers
 from ptyrun.engine.integrity import Damage, Kind, Level, verify
-from ptyrun.engine.ledger import Ledger, supersede
+from ptyrun.engine.ledger import supersede
+from ptyrun.engine.ledger_cache import open_ledger
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.repair import repair
 from ptyrun.errors import DamageError, ExitCode, InputError, PtyrunError, StorageError
@@ -126,7 +126,7 @@ def test_a_damaged_line_of_the_ledger_is_disregarded_and_its_chunk_computed_agai
 def test_a_session_whose_first_line_is_damaged_counts_no_more(paths: RunPaths) -> None:
     flip(sorted(paths.ledger.iterdir())[0], 30, 1)
     restored(paths, verify(paths))
-    assert Ledger.open(paths, Manifest.load(paths.manifest)).progress.chunks_committed == 10
+    assert open_ledger(paths, Manifest.load(paths.manifest)).progress.chunks_committed == 10
 
 
 @pytest.mark.parametrize("harm", [truncate, zero, Path.unlink], ids=lambda harm: harm.__name__)
@@ -182,8 +182,8 @@ def test_a_session_of_another_manifest_is_named_and_beyond_repair(paths: RunPath
 def test_a_wrong_cache_is_named_and_removed(
     paths: RunPaths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ledgers, "CACHE_WORTH_BYTES", 0)
-    ledger_cache.save(Ledger.open(paths, Manifest.load(paths.manifest)))
+    monkeypatch.setattr(ledger_cache, "CACHE_WORTH_BYTES", 0)
+    ledger_cache.save(open_ledger(paths, Manifest.load(paths.manifest)))
     assert verify(paths) == []
     flip(paths.ledger_cache, -5, 0)
     (damage,) = verify(paths)
@@ -214,7 +214,7 @@ def test_a_chunk_whose_name_the_listing_lacks_is_looked_at_by_name(
 
 def test_a_chunk_that_is_forgotten_while_it_is_looked_at_is_no_damage(paths: RunPaths) -> None:
     manifest = Manifest.load(paths.manifest)
-    ledger = Ledger.open(paths, manifest)
+    ledger = open_ledger(paths, manifest)
     (paths.root / CHUNK).unlink()
     arm = ledger.progress.arms["one"]
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import google_crc32c
 import pytest
 
-from ptyrun.engine.ledger import Ledger, read_records
+from ptyrun.engine.ledger import read_records
+from ptyrun.engine.ledger_cache import open_ledger
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.records import Committed, Opened
 from ptyrun.engine.runner import run
@@ -96,5 +97,5 @@ def test_i5_twenty_windows_end_in_the_bytes_of_one(tmp_path: Path) -> None:
     for key in keys:
         stored = [(RunPaths(folder).arrays / key).read_bytes() for folder in (one, twenty)]
         assert stored[0] == stored[1]
-    ledger = Ledger.open(RunPaths(twenty), manifest)
+    ledger = open_ledger(RunPaths(twenty), manifest)
     assert len(ledger.sessions) == 20

@@ -10,13 +10,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ptyrun.engine.ledger import Ledger, read_records, supersede
+from ptyrun.engine.ledger import Ledger, read_records, session_files, supersede
+from ptyrun.engine.ledger_cache import open_ledger
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.patience import Row, fruitless, raise_if_too_short
 from ptyrun.engine.progress import Progress
 from ptyrun.engine.records import Closed, Committed, Failed, Forgotten, Opened, Record, Started
 from ptyrun.engine.records import encode as encoded
-from ptyrun.engine.session_ledger import SessionLedger, session_files
+from ptyrun.engine.session_ledger import SessionLedger, begin
 from ptyrun.errors import (
     DamageError,
     ExitCode,
@@ -71,7 +72,7 @@ def session(
 ) -> SessionLedger:
     """Write down what one session did."""
     begun = process or Process.current()
-    written = Ledger.open(paths, manifest).begin(budget_s, begun, "0", crew)
+    written = begin(open_ledger(paths, manifest), budget_s, begun, "0", crew)
     if records:
         written.append(records)
     if closed is not None:
@@ -93,7 +94,7 @@ def done(ledger: Ledger) -> list[int]:
 
 def test_what_one_session_commits_the_next_one_finds(paths: RunPaths) -> None:
     session(paths, [commit(0), commit(7)])
-    ledger = Ledger.open(paths, MANIFEST)
+    ledger = open_ledger(paths, MANIFEST)
     arm = ledger.progress.arms["one"]
     assert done(ledger) == [0, 7]
     assert list(arm.missing()) == [1, 2, 3, 4, 5, 6, 8, 9]
@@ -116,13 +117,13 @@ def test_a_torn_last_line_means_nothing(paths: RunPaths) -> None:
     lines = whole.splitlines(keepends=True)
     for length in range(len(whole) - len(lines[-1]), len(whole)):
         path.write_bytes(whole[:length])
-        assert done(Ledger.open(paths, MANIFEST)) == [0]
+        assert done(open_ledger(paths, MANIFEST)) == [0]
 
 
 def test_a_torn_first_line_means_nothing(paths: RunPaths) -> None:
     path = file_of(paths, session(paths))
     path.write_bytes(path.read_bytes()[:40])
-    assert done(Ledger.open(paths, MANIFEST)) == []
+    assert done(open_ledger(paths, MANIFEST)) == []
 
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -139,7 +140,7 @@ def test_every_flipped_bit_of_a_ledger_is_found_by_name(
     try:
         path.write_bytes(whole[:place] + bytes([whole[place] ^ 1 << bit]) + whole[place + 1 :])
         with pytest.raises(DamageError, match=path.stem):
-            Ledger.open(paths, MANIFEST)
+            open_ledger(paths, MANIFEST)
     finally:
         path.write_bytes(whole)
 
@@ -148,7 +149,7 @@ def test_a_session_of_another_manifest_is_refused_by_name(paths: RunPaths) -> No
     other = toy_manifest(80, 8, seed=2)
     written = session(paths, [commit(0)], manifest=other)
     with pytest.raises(IdentityError, match=written.name):
-        Ledger.open(paths, MANIFEST)
+        open_ledger(paths, MANIFEST)
 
 
 def test_after_an_invalidation_only_chunks_of_unchanged_arms_count(paths: RunPaths) -> None:
@@ -157,7 +158,7 @@ def test_after_an_invalidation_only_chunks_of_unchanged_arms_count(paths: RunPat
     session(paths, [commit(0), two], manifest=old)
     new = toy_manifest(80, 8, {"one": 1.0, "two": 3.0})
     supersede(paths, old)
-    progress = Ledger.open(paths, new).progress
+    progress = open_ledger(paths, new).progress
     assert progress.arms["one"].chunks_committed == 1
     assert progress.arms["two"].chunks_committed == 0
 
@@ -167,7 +168,7 @@ def test_a_newer_ledger_is_refused_by_name(paths: RunPaths) -> None:
     newer = replace(written.opened, schema=99)
     file_of(paths, written).write_bytes(encoded(newer))
     with pytest.raises(SchemaError, match="schema 99"):
-        Ledger.open(paths, MANIFEST)
+        open_ledger(paths, MANIFEST)
 
 
 @given(order=st.permutations([commit(4), Forgotten("one", 4, 0, "missing"), commit(4, 1)]))
@@ -191,12 +192,12 @@ def test_a_forgotten_chunk_does_not_count_and_gets_new_attempts(order: list[Reco
 def test_either_of_two_workers_bytes_is_accepted(paths: RunPaths) -> None:
     session(paths, [commit(0, crc32c="00000001")])
     session(paths, [commit(0, crc32c="00000002")])
-    arm = Ledger.open(paths, MANIFEST).progress.arms["one"]
+    arm = open_ledger(paths, MANIFEST).progress.arms["one"]
     assert arm.accepts(0, 100, 1) and arm.accepts(0, 100, 2) and not arm.accepts(0, 100, 3)
 
 
 def test_another_session_is_read_as_it_grows(paths: RunPaths) -> None:
-    reader = Ledger.open(paths, MANIFEST)
+    reader = open_ledger(paths, MANIFEST)
     writer = session(paths, [commit(0)])
     assert reader.refresh() and done(reader) == [0]
     assert not reader.refresh()
@@ -211,14 +212,14 @@ def test_only_a_dead_session_is_charged_with_what_it_began(paths: RunPaths) -> N
     session(paths, [started], window_closed())
     session(paths, [started], process=replace(gone, boot_id="the boot before"))
     session(paths, [started])  # this very process, alive
-    ledger = Ledger.open(paths, MANIFEST)
+    ledger = open_ledger(paths, MANIFEST)
     arm = ledger.progress.arms["one"]
     assert ledger.attempts(arm, 2, lambda session: False) == 1
 
 
 def test_windows_without_progress_are_counted_in_a_row(paths: RunPaths) -> None:
     def row() -> int:
-        return fruitless(Ledger.open(paths, MANIFEST), 10.0).windows
+        return fruitless(open_ledger(paths, MANIFEST), 10.0).windows
 
     session(paths, closed=window_closed())
     assert row() == 1
@@ -238,7 +239,7 @@ def test_windows_without_progress_are_counted_in_a_row(paths: RunPaths) -> None:
 def test_a_longer_window_than_those_in_vain_begins_the_count_anew(paths: RunPaths) -> None:
     for budget_s in (10.0, 30.0, 10.0):
         session(paths, closed=window_closed(), budget_s=budget_s)
-    ledger = Ledger.open(paths, MANIFEST)
+    ledger = open_ledger(paths, MANIFEST)
     rows = {budget_s: fruitless(ledger, budget_s).windows for budget_s in (10.0, 10.1, 30.0, 31.0)}
     assert rows == {10.0: 3, 10.1: 1, 30.0: 1, 31.0: 0}
     enough_s = fruitless(ledger, 10.0).enough_s
@@ -249,15 +250,15 @@ def test_a_longer_window_than_those_in_vain_begins_the_count_anew(paths: RunPath
 def test_a_crew_without_progress_counts_as_one_window_once_it_is_over(paths: RunPaths) -> None:
     for crew in ("first", "first", "second", "second"):
         session(paths, closed=window_closed(), crew=crew)
-    ledger = Ledger.open(paths, MANIFEST)
+    ledger = open_ledger(paths, MANIFEST)
     assert fruitless(ledger).windows == 2
-    ledger.begin(None, Process.current(), "0", "second")
+    begin(ledger, None, Process.current(), "0", "second")
     assert fruitless(ledger).windows == 1, "its own window is not over"
     session(paths, [commit(0)], window_closed(), crew="third")
     session(paths, closed=window_closed(), crew="third")
-    assert fruitless(Ledger.open(paths, MANIFEST)).windows == 1
+    assert fruitless(open_ledger(paths, MANIFEST)).windows == 1
     session(paths, [commit(1)], crew="third")
-    assert fruitless(Ledger.open(paths, MANIFEST)).windows == 0
+    assert fruitless(open_ledger(paths, MANIFEST)).windows == 0
 
 
 def test_windows_that_never_reached_the_run_count_with_the_one_that_does(
@@ -298,12 +299,12 @@ def test_ten_thousand_commits_load_quickly_and_without_numpy(tmp_path: Path) -> 
     code = (
         "import sys, time\n"
         "from pathlib import Path\n"
-        "from ptyrun.engine.ledger import Ledger\n"
+        "from ptyrun.engine.ledger_cache import open_ledger\n"
         "from ptyrun.engine.manifest import Manifest\n"
         "from ptyrun.paths import RunPaths\n"
         "paths = RunPaths(Path(sys.argv[1]))\n"
         "began = time.process_time()\n"
-        "ledger = Ledger.open(paths, Manifest.load(paths.manifest))\n"
+        "ledger = open_ledger(paths, Manifest.load(paths.manifest))\n"
         "print(time.process_time() - began, ledger.progress.chunks_committed)\n"
         "assert not {'numpy', 'zarr', 'filelock'} & set(sys.modules), sorted(sys.modules)\n"
     )

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ptyrun.engine import ledger as ledgers
 from ptyrun.engine import ledger_cache
 from ptyrun.engine.ledger import Ledger
+from ptyrun.engine.ledger_cache import open_ledger
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.records import ArmOpened, Closed, Failed, Forgotten, Halved, Started
 from ptyrun.errors import DamageError
@@ -28,7 +28,7 @@ TempPaths: TypeAlias = pytest.TempPathFactory
 @pytest.fixture(autouse=True)
 def worth_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every ledger be long enough for a cache."""
-    monkeypatch.setattr(ledgers, "CACHE_WORTH_BYTES", 0)
+    monkeypatch.setattr(ledger_cache, "CACHE_WORTH_BYTES", 0)
 
 
 @pytest.fixture
@@ -109,22 +109,22 @@ def test_what_came_after_the_cache_is_read_from_the_ledger(paths: RunPaths) -> N
 def test_a_flipped_bit_in_what_the_cache_covers_is_still_found(
     paths: RunPaths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ledgers, "CACHE_WORTH_BYTES", 0)
+    monkeypatch.setattr(ledger_cache, "CACHE_WORTH_BYTES", 0)
     ledger_cache.save(read(paths))
-    assert Ledger.open(paths, MANIFEST).progress.chunks_committed == 3
+    assert open_ledger(paths, MANIFEST).progress.chunks_committed == 3
     path = sorted(paths.ledger.iterdir())[0]
     path.write_bytes(path.read_bytes().replace(b'"chunk":0', b'"chunk":4'))
     assert restored(paths) is None
     with pytest.raises(DamageError, match=path.stem):
-        Ledger.open(paths, MANIFEST)
+        open_ledger(paths, MANIFEST)
 
 
 def test_a_long_ledger_is_loaded_through_the_cache(
     paths: RunPaths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ledger_cache.save(read(paths))
-    monkeypatch.setattr(ledgers, "CACHE_WORTH_BYTES", 0)
-    ledger = Ledger.open(paths, MANIFEST)
+    monkeypatch.setattr(ledger_cache, "CACHE_WORTH_BYTES", 0)
+    ledger = open_ledger(paths, MANIFEST)
     assert facts(ledger) == facts(read(paths))
 
 
@@ -180,10 +180,10 @@ def test_the_cache_is_one_file_that_needs_no_array_library(paths: RunPaths) -> N
 def test_the_cache_is_written_only_where_it_saves_enough(
     paths: RunPaths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ledgers, "CACHE_WORTH_BYTES", Ledger(paths, MANIFEST).size() + 1)
+    monkeypatch.setattr(ledger_cache, "CACHE_WORTH_BYTES", Ledger(paths, MANIFEST).size() + 1)
     ledger_cache.save(read(paths))
     assert not paths.ledger_cache.exists()
-    monkeypatch.setattr(ledgers, "CACHE_WORTH_BYTES", Ledger(paths, MANIFEST).size())
+    monkeypatch.setattr(ledger_cache, "CACHE_WORTH_BYTES", Ledger(paths, MANIFEST).size())
     ledger_cache.save(read(paths))
     before = paths.ledger_cache.stat().st_ino
     session(paths, [commit(7)])

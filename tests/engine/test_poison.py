@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from ptyrun.engine.ledger import Ledger, SessionFile
+from ptyrun.engine.ledger_cache import open_ledger
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.poison import EXPECTED_INNOCENTS, is_set_aside
 from ptyrun.engine.records import Closed, Failed, Opened, Record, Started
@@ -219,7 +220,7 @@ def test_thirty_kills_at_random_set_nothing_aside(tmp_path: Path) -> None:
         os.kill(child.pid, signal.SIGKILL)
         child.join()
         kills += 1
-    ledger = Ledger.open(RunPaths(tmp_path), manifest)
+    ledger = open_ledger(RunPaths(tmp_path), manifest)
     arm = ledger.progress.arms["one"]
     died = [c for c in arm.open_starts if any(ledger.deaths(arm, c, lambda session: False))]
     assert (kills, len(died)) >= (30, 15), "these kills met no chunk: the test does not bite"

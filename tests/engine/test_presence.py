@@ -10,9 +10,10 @@ import pytest
 
 from ptyrun.engine import presence
 from ptyrun.engine.claims import LEASE, Claims
-from ptyrun.engine.ledger import Ledger
+from ptyrun.engine.ledger_cache import open_ledger
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.presence import insist_on_nobody
+from ptyrun.engine.session_ledger import begin
 from ptyrun.errors import BusyError
 from ptyrun.host.processes import Process
 from ptyrun.paths import RunPaths
@@ -46,7 +47,9 @@ def test_sessions_that_ended_in_good_order_are_nobody(tmp_path: Path) -> None:
 def test_a_session_that_has_only_begun_is_seen_by_its_process(tmp_path: Path) -> None:
     manifest: Manifest = planned(tmp_path, toy_manifest())
     paths = RunPaths(tmp_path)
-    Ledger.open(paths, manifest).begin(None, Process.current(), "0")  # it has no lock, no lease yet
+    begin(
+        open_ledger(paths, manifest), None, Process.current(), "0"
+    )  # it has no lock, no lease yet
     with pytest.raises(BusyError, match=f"process {os.getpid()} on"):
         insist_on_nobody(paths)
 
@@ -55,7 +58,7 @@ def test_a_session_in_another_container_of_this_host_is_seen_by_its_lock(tmp_pat
     manifest: Manifest = planned(tmp_path, toy_manifest())
     paths = RunPaths(tmp_path)
     unknown = replace(Process.current(), pid=2**22 + 1)  # its number means nothing here
-    session = Ledger.open(paths, manifest).begin(None, unknown, "0")
+    session = begin(open_ledger(paths, manifest), None, unknown, "0")
     claims = Claims(paths.claims, session.name)
     with pytest.raises(BusyError, match="is at work"):
         insist_on_nobody(paths)
@@ -70,7 +73,7 @@ def test_a_session_of_another_host_is_believed_while_its_lease_is_seen_to_beat(
     manifest: Manifest = planned(tmp_path, toy_manifest())
     paths = RunPaths(tmp_path)
     elsewhere = Process("elsewhere", "another boot", 7, 1.0)
-    session = Ledger.open(paths, manifest).begin(None, elsewhere, "0")
+    session = begin(open_ledger(paths, manifest), None, elsewhere, "0")
     insist_on_nobody(paths)
     paths.claims.mkdir()
     lease = paths.claims / f"{session.name}{LEASE}"
@@ -98,7 +101,7 @@ def test_a_session_of_another_host_that_shows_no_sign_of_life_is_nobody(
     monkeypatch.setattr(presence, "SILENT_S", 0.5)
     manifest: Manifest = planned(tmp_path, toy_manifest())
     paths = RunPaths(tmp_path)
-    session = Ledger.open(paths, manifest).begin(None, Process("elsewhere", "x", 7, 1.0), "0")
+    session = begin(open_ledger(paths, manifest), None, Process("elsewhere", "x", 7, 1.0), "0")
     paths.claims.mkdir()
     lease = paths.claims / f"{session.name}{LEASE}"
     for mtime_s in (0.0, time.time(), time.time() + 10**6):

@@ -18,9 +18,10 @@ from typing import Any
 
 import pytest
 
-from ptyrun.engine import ledger, presence
+from ptyrun.engine import ledger, opening, presence
 from ptyrun.engine.integrity import verify
 from ptyrun.engine.ledger import Ledger, read_records
+from ptyrun.engine.ledger_cache import open_ledger
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.opening import opened_session
 from ptyrun.engine.patience import fruitless
@@ -28,7 +29,7 @@ from ptyrun.engine.plan_lock import CurrentPlan, PlanLock
 from ptyrun.engine.records import Committed, Failed, Forgotten, Opened, Started
 from ptyrun.engine.repair import repair
 from ptyrun.engine.runner import run
-from ptyrun.engine.session_ledger import SessionLedger
+from ptyrun.engine.session_ledger import SessionLedger, begin
 from ptyrun.engine.store import create_arrays
 from ptyrun.engine.window import Window
 from ptyrun.errors import BusyError, ExitCode, IdentityError, InputError, ReplacedError
@@ -97,7 +98,7 @@ def test_a_session_whose_plan_goes_commits_nothing_more(
 
     with pytest.raises(ReplacedError):
         run(folder, OLD, partial(ToyWork, batch_items=8, trouble=trouble), window=Window())
-    committed = Ledger.open(RunPaths(folder), NEW).progress.arms["one"].chunks_committed
+    committed = open_ledger(RunPaths(folder), NEW).progress.arms["one"].chunks_committed
     assert committed == 0, "what the old plan computed is none of the new one's"
     insist_that_it_completes(folder)
 
@@ -153,7 +154,6 @@ def test_a_plan_that_is_replaced_just_as_a_session_opens_is_seen_by_it(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where the file system has no locks, nothing else keeps the two apart."""
-    begin = Ledger.begin
     moments = iter([invalidate])
 
     def begin_and_be_overtaken(*args: Any, **options: Any) -> SessionLedger:
@@ -162,10 +162,10 @@ def test_a_plan_that_is_replaced_just_as_a_session_opens_is_seen_by_it(
             replace_plan(folder)
         return session
 
-    monkeypatch.setattr(Ledger, "begin", begin_and_be_overtaken)
+    monkeypatch.setattr(opening, "begin", begin_and_be_overtaken)
     with opened_session(folder, Window()) as opened:
         assert opened.manifest == NEW
-    ended = [file.closed for file in Ledger.open(RunPaths(folder), NEW).sessions.values()]
+    ended = [file.closed for file in open_ledger(RunPaths(folder), NEW).sessions.values()]
     assert len(ended) == 2 and all(ended), "the first one is over, too"
     presence.insist_on_nobody(RunPaths(folder))
 
@@ -187,7 +187,7 @@ def test_a_session_is_seen_before_it_has_begun_to_work(folder: Path) -> None:
 def test_how_a_session_ended_is_written_down_wherever_it_was(folder: Path) -> None:
     with pytest.raises(ValueError, match="no such device"), opened_session(folder, Window()):
         raise ValueError("no such device")
-    (file,) = Ledger.open(RunPaths(folder), OLD).sessions.values()
+    (file,) = open_ledger(RunPaths(folder), OLD).sessions.values()
     assert file.closed is not None
     assert file.closed.exit_code == ExitCode.FAILED
     assert "no such device" in file.closed.reason
@@ -233,7 +233,7 @@ def wait_for_a_session(folder: Path) -> None:
 def stranger(folder: Path, *records: Started | Failed | Forgotten | Committed) -> str:
     """A session of another manifest that nothing here knows."""
     other = toy_manifest(64, 8, {"one": 7.0})
-    session = Ledger(RunPaths(folder), other).begin(None, Process.current(), "0")
+    session = begin(Ledger(RunPaths(folder), other), None, Process.current(), "0")
     session.append(records)
     return session.name
 
@@ -241,7 +241,7 @@ def stranger(folder: Path, *records: Started | Failed | Forgotten | Committed) -
 def test_what_a_session_of_another_manifest_says_counts_for_nothing(folder: Path) -> None:
     toy_run(folder, max_chunks=4)
     paths, arm = RunPaths(folder), OLD.arms[0]
-    alike = Ledger.open(paths, OLD).progress.arms["one"]
+    alike = open_ledger(paths, OLD).progress.arms["one"]
     before = bytes(alike.committed)
     assert before.count(1) == 4
     stranger(
@@ -250,7 +250,7 @@ def test_what_a_session_of_another_manifest_says_counts_for_nothing(folder: Path
         Started("one", 5, 0, 1.0),
         Failed("one", 6, 1, "ValueError: no", "", 1.0),
     )
-    told = Ledger.open(paths, OLD)
+    told = open_ledger(paths, OLD)
     found = told.progress.arms["one"]
     assert bytes(found.committed) == before
     assert not found.failures and not found.open_starts
@@ -262,7 +262,7 @@ def test_what_a_session_of_another_manifest_says_counts_for_nothing(folder: Path
     told.refresh()
     assert bytes(found.committed) == before, "not even with this arm's fingerprint"
     with pytest.raises(IdentityError, match=name):
-        Ledger.open(paths, OLD)
+        open_ledger(paths, OLD)
     assert [damage.path for damage in repair(paths, verify(paths))] == [f"ledger/{name}.jsonl"]
 
 
@@ -274,8 +274,8 @@ def test_windows_of_another_manifest_do_not_count_as_windows_without_progress(
     other = toy_manifest(64, 8, {"one": 7.0})
     for _ in range(3):
         closed = Closed(int(ExitCode.INCOMPLETE), "the window is used up", 0, 1.0, 9.0)
-        Ledger(RunPaths(folder), other).begin(5.0, Process.current(), "0").close(closed)
-    assert fruitless(Ledger.open(RunPaths(folder), OLD)).windows == 0
+        begin(Ledger(RunPaths(folder), other), 5.0, Process.current(), "0").close(closed)
+    assert fruitless(open_ledger(RunPaths(folder), OLD)).windows == 0
 
 
 def starts_late(folder: Path, delay_s: float, compute_s: float) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ptyrun.engine.ledger import Ledger
+from ptyrun.engine.ledger_cache import open_ledger
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.pace import MAX_CHUNKS, TARGET_S, CommitPace
 from ptyrun.engine.window import Window
@@ -64,7 +64,7 @@ def test_a_slow_disk_holds_up_neither_window_nor_signal(
     late_s = float((tmp_path / "late_s").read_text())
     assert late_s < PATIENCE_S
     paths = RunPaths(tmp_path)
-    ledger = Ledger.open(paths, Manifest.load(paths.manifest))
+    ledger = open_ledger(paths, Manifest.load(paths.manifest))
     assert ledger.progress.chunks_committed > 0, "a session gets on for all that"
     arm = ledger.progress.arms["one"]
     assert not arm.failures, "what was dropped is no failure"

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from ptyrun.config import Fact
 from ptyrun.engine import arm_run
 from ptyrun.engine.ledger import Ledger, read_records
+from ptyrun.engine.ledger_cache import open_ledger
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.records import Closed
 from ptyrun.engine.runner import run
@@ -33,7 +34,7 @@ from tests.kernel import wait_until_it_no_longer_catches
 
 def committed(folder: Path) -> int:
     paths = RunPaths(folder)
-    ledger = Ledger.open(paths, Manifest.load(paths.manifest))
+    ledger = open_ledger(paths, Manifest.load(paths.manifest))
     return ledger.progress.chunks_committed
 
 
@@ -116,7 +117,7 @@ def test_what_was_computed_when_a_signal_came_is_committed(
 
 
 def opened(folder: Path) -> Ledger:
-    return Ledger.open(RunPaths(folder), Manifest.load(RunPaths(folder).manifest))
+    return open_ledger(RunPaths(folder), Manifest.load(RunPaths(folder).manifest))
 
 
 def _ledger_text(folder: Path) -> str:

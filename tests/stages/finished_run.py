@@ -13,9 +13,10 @@ import zarr
 from numpy.typing import NDArray
 
 from ptyrun.config import EvaluationOptions, Presentation, Selection
-from ptyrun.engine.ledger import Ledger
+from ptyrun.engine.ledger_cache import open_ledger
 from ptyrun.engine.manifest import ArmPlan, Manifest
 from ptyrun.engine.records import ArmOpened, Closed, Committed, Failed, Record, Started
+from ptyrun.engine.session_ledger import begin
 from ptyrun.host import checksums
 from ptyrun.paths import RunPaths
 from ptyrun.results import ArmResult, Metric, PairResult, Results
@@ -166,7 +167,7 @@ def write_ledger(paths: RunPaths, planned: Manifest, n_sessions: int) -> None:
     todo = [(arm, chunk) for arm in predictors for chunk in range(arm.n_chunks)]
     per_session = -(-len(todo) // n_sessions)
     for number in range(n_sessions):
-        session = Ledger.open(paths, planned).begin(20.0, just_begun(), "0.1.0")
+        session = begin(open_ledger(paths, planned), 20.0, just_begun(), "0.1.0")
         records: list[Record] = []
         clock_s, seen = 2.0, set()
         for arm, chunk in todo[number * per_session : (number + 1) * per_session]:

@@ -16,7 +16,7 @@ import zarr
 from PIL import Image
 
 from ptyrun.comparison import leftovers, publishing
-from ptyrun.engine.ledger import Ledger
+from ptyrun.engine.ledger_cache import open_ledger
 from ptyrun.engine.manifest import Manifest
 from ptyrun.errors import InputError
 from ptyrun.host import checksums
@@ -205,7 +205,7 @@ def test_looking_while_a_writer_works_leaves_the_same_patches(
         time.sleep(0.5)
     assert (writer.returncode, looks > 0) == (0, True)
     assert Manifest.load(RunPaths(folder).manifest).digest == planned.digest
-    progress = Ledger.open(RunPaths(folder), planned).progress
+    progress = open_ledger(RunPaths(folder), planned).progress
     for arm in planned.arms:
         for chunk in range(arm.n_chunks):
             assert progress.arms[arm.name].committed[chunk]

@@ -13,9 +13,10 @@ import pytest
 import zarr
 from PIL import Image
 
-from ptyrun.engine.ledger import Ledger
+from ptyrun.engine.ledger_cache import open_ledger
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.records import Closed
+from ptyrun.engine.session_ledger import begin
 from ptyrun.errors import DamageError, SchemaError, UnfinishedError
 from ptyrun.host import checksums
 from ptyrun.host.processes import Process
@@ -170,11 +171,11 @@ def test_workers_share_a_window_and_a_repair_or_a_call_too_many_is_none(tmp_path
     run = finished_run.write(tmp_path / "run")
     planned = Manifest.load(run.manifest)
     for reason in ("repaired", "complete"):
-        Ledger.open(run, planned).begin(None, Process.current(), "0.1.0").close(
+        begin(open_ledger(run, planned), None, Process.current(), "0.1.0").close(
             Closed(0, reason, 0, 2.0)
         )
     for lasted_s in (5.0, 7.0):
-        Ledger.open(run, planned).begin(20.0, Process.current(), "0.1.0", "crew").close(
+        begin(open_ledger(run, planned), 20.0, Process.current(), "0.1.0", "crew").close(
             Closed(75, "the window closed", 0, lasted_s)
         )
     page = Markup(report(run.root).html.read_text())
@@ -187,8 +188,11 @@ def test_workers_share_a_window_and_a_repair_or_a_call_too_many_is_none(tmp_path
 
 def test_a_session_of_another_host_without_an_end_may_still_be_at_work(tmp_path: Path) -> None:
     run = finished_run.write(tmp_path / "run")
-    Ledger.open(run, Manifest.load(run.manifest)).begin(
-        20.0, Process("far-away", "boot", 1, 1.0), "0.1.0"
+    begin(
+        open_ledger(run, Manifest.load(run.manifest)),
+        20.0,
+        Process("far-away", "boot", 1, 1.0),
+        "0.1.0",
     ).abandon()
     page = Markup(report(run.root).html.read_text())
     assert "killed, or still at work" in page.text

@@ -15,9 +15,10 @@ import pytest
 
 from ptyrun.cli.status import as_text
 from ptyrun.comparison.gates import write_blocker
-from ptyrun.engine.ledger import Ledger
+from ptyrun.engine.ledger_cache import open_ledger
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.records import Closed, Failed, Started
+from ptyrun.engine.session_ledger import begin
 from ptyrun.errors import BlockedError
 from ptyrun.host.processes import Process
 from ptyrun.paths import RunPaths
@@ -63,8 +64,8 @@ def assert_as_documented(document: dict[str, Any], after: str) -> None:
 def fail(run_dir: Path, chunk: int, times: int) -> None:
     """Let a chunk of the Baseline fail in a window of its own."""
     paths = RunPaths(run_dir)
-    ledger = Ledger.open(paths, Manifest.load(paths.manifest))
-    session = ledger.begin(20.0, Process("far-away", "boot", 1, 1.0), "0.1.0")
+    ledger = open_ledger(paths, Manifest.load(paths.manifest))
+    session = begin(ledger, 20.0, Process("far-away", "boot", 1, 1.0), "0.1.0")
     for attempt in range(1, times + 1):
         session.append([Started("baseline", chunk, 0, 1.0)])
         session.append([Failed("baseline", chunk, attempt, "ValueError: no", "Traceback …", 2.0)])

@@ -106,6 +106,27 @@ def test_a_lock_that_was_deleted_under_its_holder_counts_no_more(tmp_path: Path,
     second.release()
 
 
+def test_a_lock_file_that_is_deleted_while_it_is_being_locked_is_not_held(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "x.lock"
+    lock = fcntl.flock
+
+    def deleted_just_before(handle: int, operation: int) -> None:
+        path.unlink()
+        monkeypatch.setattr(fcntl, "flock", lock)
+        lock(handle, operation)
+
+    monkeypatch.setattr(fcntl, "flock", deleted_just_before)
+    late, other = Lock(path), Lock(path)
+    assert not late.try_acquire(), "a file without a name excludes no process"
+    assert other.try_acquire() and other.is_in_place
+    assert not late.try_acquire()
+    other.release()
+    assert late.try_acquire()
+    late.release()
+
+
 def test_a_holder_is_named_with_the_way_out(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "plan.lock"
     child = held(path, kind)

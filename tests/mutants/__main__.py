@@ -22,7 +22,7 @@ PASSED, FAILED = 0, 1
 
 
 class Verdict(StrEnum):
-    """What became of a mutant."""
+    """What became of a mutant. Tests that do not end say nothing: the machine may be busy."""
 
     KILLED = "killed"
     SURVIVED = "SURVIVED"
@@ -33,10 +33,13 @@ def judge(mutant: Mutant, tree: Tree, timeout_s: float) -> tuple[Verdict, str]:
     """Run its tests on the changed tree; with what they said."""
     with mutant.applied(tree.folder):
         code, said = tree.pytest(mutant.tests, timeout_s)
-    if code == PASSED:
-        return Verdict.SURVIVED, said
-    # Tests that do not end have noticed; those that cannot even be collected have not.
-    return (Verdict.KILLED if code in (FAILED, None) else Verdict.UNJUDGED), said
+    return {PASSED: Verdict.SURVIVED, FAILED: Verdict.KILLED}.get(code, Verdict.UNJUDGED), said
+
+
+def noticed_by(said: str) -> str:
+    """Name the test that failed, and how: a NameError tells of a mutant that was badly made."""
+    lines = [line for line in said.splitlines() if line.startswith(("FAILED ", "ERROR "))]
+    return lines[0].partition(" ")[2][:200] if lines else ""
 
 
 def unchanged_passes(mutants: list[Mutant], tree: Tree) -> bool:
@@ -59,8 +62,9 @@ def main() -> int:
     parser.add_argument(
         "--no-baseline", action="store_true", help="take for granted that tests pass"
     )
-    parser.add_argument("-v", "--verbose", action="store_true", help="print what tests said")
+    parser.add_argument("-v", "--verbose", action="store_true", help="print which test noticed")
     asked = parser.parse_args()
+    began_s = time.monotonic()
     try:
         chosen = [mutant for mutant in read() if _is_asked_for(mutant, asked.words)]
     except StaleError as error:
@@ -77,7 +81,8 @@ def main() -> int:
             verdicts = _judged(mutants, Path(folder), asked)
         if verdicts is None:
             return 2
-        print(", ".join(f"{verdicts.count(each)} {each.lower()}" for each in Verdict))
+        counts = ", ".join(f"{verdicts.count(each)} {each.lower()}" for each in Verdict)
+        print(f"{counts}; {(time.monotonic() - began_s) / 60:.1f} min")
     if stale:
         return 2
     return 0 if all(each is Verdict.KILLED for each in verdicts) else 1
@@ -114,7 +119,9 @@ def _judged(mutants: list[Mutant], folder: Path, asked: argparse.Namespace) -> l
         idle.append(tree)
         took_s = time.monotonic() - began_s
         print(f"{verdict:10}  {took_s:4.0f} s  {mutant.file}: {mutant.name}", flush=True)
-        if asked.verbose or verdict is Verdict.UNJUDGED:
+        if asked.verbose and verdict is Verdict.KILLED:
+            print(f"{'':20}{noticed_by(said)}", flush=True)
+        if verdict is Verdict.UNJUDGED:
             print(said[-3000:], flush=True)
         return verdict
 

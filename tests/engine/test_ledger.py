@@ -15,7 +15,16 @@ from ptyrun.engine.ledger_cache import open_ledger
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.patience import Row, fruitless, raise_if_too_short
 from ptyrun.engine.progress import Progress
-from ptyrun.engine.records import Closed, Committed, Failed, Forgotten, Opened, Record, Started
+from ptyrun.engine.records import (
+    Closed,
+    Committed,
+    Disregarded,
+    Failed,
+    Forgotten,
+    Opened,
+    Record,
+    Started,
+)
 from ptyrun.engine.records import encode as encoded
 from ptyrun.engine.session_ledger import SessionLedger, begin
 from ptyrun.errors import (
@@ -215,6 +224,53 @@ def test_only_a_dead_session_is_charged_with_what_it_began(paths: RunPaths) -> N
     ledger = open_ledger(paths, MANIFEST)
     arm = ledger.progress.arms["one"]
     assert ledger.attempts(arm, 2, lambda session: False) == 1
+
+
+def test_a_session_that_died_after_it_committed_a_chunk_is_not_charged_with_it(
+    paths: RunPaths,
+) -> None:
+    gone = replace(Process.current(), pid=2**22 + 1)
+    session(paths, [Started("one", 2, 0, 1.0), commit(2)], process=gone)
+    ledger = Ledger.open(paths, MANIFEST)
+    assert ledger.attempts(ledger.progress.arms["one"], 2, lambda session: False) == 0
+
+
+def test_lines_about_chunks_that_the_plan_does_not_have_count_for_nothing() -> None:
+    progress = Progress(MANIFEST)
+    arm = progress.arms["one"]
+    progress.apply("s", commit(2))
+    for chunk in (-1, 10, 10**9):
+        progress.apply("s", Started("one", chunk, 0, 1.0))
+        progress.apply("s", failure(chunk))
+        progress.apply("s", commit(chunk))
+        progress.apply("s", Forgotten("one", chunk, 0, "missing"))
+    assert [chunk for chunk, yes in enumerate(arm.committed) if yes] == [2]
+    assert not arm.failures and not arm.open_starts and not arm.forgotten
+
+
+def test_a_session_s_first_chunk_counts_for_the_rate_only_while_there_is_no_other() -> None:
+    progress = Progress(MANIFEST)
+    arm = progress.arms["one"]
+    progress.apply("s", replace(commit(0), seconds=80.0, warm=False))
+    assert arm.item_s == pytest.approx(10.0)
+    progress.apply("s", commit(1))
+    assert arm.item_s == pytest.approx(0.1)
+
+
+def test_a_damaged_first_line_is_one_damage_whatever_its_session_still_writes(
+    paths: RunPaths,
+) -> None:
+    written = session(paths, [commit(0)])
+    path = file_of(paths, written)
+    whole = path.read_bytes()
+    path.write_bytes(bytes([whole[0] ^ 1]) + whole[1:])
+    ledger = Ledger(paths, MANIFEST)
+    ledger.refresh()
+    (bad,) = ledger.bad_lines()
+    assert bad.offset == 0
+    ledger.begin(None, Process.current(), "0").append([Disregarded(*bad.known_by)])
+    written.append([commit(1)])
+    assert done(Ledger.open(paths, MANIFEST)) == [], "whose lines these are is not known"
 
 
 def test_windows_without_progress_are_counted_in_a_row(paths: RunPaths) -> None:

@@ -164,6 +164,16 @@ def test_a_session_is_detached_and_says_who_it_is(bench: Bench) -> None:
     assert bench.do("wait").returncode == 75
 
 
+def test_a_living_session_is_no_less_alive_for_its_lock_file_being_deleted(bench: Bench) -> None:
+    bench.close_gate()
+    pid = bench.start()
+    (bench.run / "process.lock").unlink()
+    second = bench.do("start")
+    assert second.returncode == 1
+    assert f"PID {pid}" in second.stderr
+    assert bench.document("process.json")["pid"] == pid
+
+
 def test_of_two_simultaneous_starts_exactly_one_wins(bench: Bench) -> None:
     bench.pace = SLOW
     rivals = [bench.begin("start") for _ in range(3)]
@@ -245,16 +255,25 @@ def test_a_run_whose_bytes_are_not_those_committed_is_not_complete_though_all_el
     assert not (bench.run / "completion.json").exists()
 
 
-def test_a_new_session_withdraws_what_an_earlier_one_said(finished: Bench, tmp_path: Path) -> None:
-    bench = Bench(finished.inputs, tmp_path / "run", pace=SLOW)
+def test_a_repair_withdraws_what_a_session_said(finished: Bench, tmp_path: Path) -> None:
+    bench = Bench(finished.inputs, tmp_path / "run")
     shutil.copytree(finished.run, bench.run)
     (bench.run / "arrays.zarr/pinn/patches/c.3.0.0").unlink()
     assert bench.do("verify", "--repair").returncode == 0
     assert not (bench.run / "completion.json").exists(), "not all is done any more"
+
+
+def test_a_new_session_withdraws_what_an_earlier_one_said(finished: Bench, tmp_path: Path) -> None:
+    bench = Bench(finished.inputs, tmp_path / "run", pace=SLOW)
+    shutil.copytree(finished.run, bench.run)
+    completion = bench.run / "completion.json"
+    earlier = bench.document("completion.json")["session"]
+    for chunk in range(1, 6):
+        (bench.run / f"arrays.zarr/pinn/patches/c.{chunk}.0.0").unlink()
     bench.start()
-    assert not (bench.run / "completion.json").exists()
+    assert not completion.exists() or bench.document("completion.json")["session"] != earlier
     assert bench.do("stop").returncode == 0
-    assert not (bench.run / "completion.json").exists()
+    assert not completion.exists() or bench.document("completion.json")["session"] != earlier
 
 
 def test_a_session_in_the_foreground_proves_itself_as_well(bench: Bench) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import shutil
 import threading
 from collections.abc import Callable, Mapping
@@ -196,9 +197,13 @@ def test_outputs_that_break_the_contract_are_never_written(tmp_path: Path, broke
 def test_a_check_that_refuses_is_a_failure_of_its_chunk_alone(tmp_path: Path) -> None:
     manifest = planned(tmp_path, toy_manifest())
 
+    asked = itertools.count(1)
+
     class Checked(ToyWork):
         def check(self, items: range, outputs: NDArray[Any]) -> Mapping[str, Fact]:
             if items.start == 16:
+                if next(asked) > 3:
+                    raise BlockedError("asked again", "it was refused three times", "nothing")
                 raise PredictionError("constant", "all the same", "look at the model")
             return super().check(items, outputs)
 
@@ -213,7 +218,7 @@ def test_a_chunk_that_lost_its_file_or_a_byte_is_computed_again(tmp_path: Path) 
     folder = RunPaths(tmp_path).arrays / "one/patches"
     (folder / "c.2.0.0").unlink()
     (folder / "c.5.0.0").write_bytes((folder / "c.5.0.0").read_bytes()[:-1])
-    outcome = toy_run(tmp_path)
+    outcome = toy_run(tmp_path, max_chunks=2)
     assert (outcome.stop, outcome.chunks_done) == (ExitCode.COMPLETE, 2)
     assert decoded(tmp_path) == expected(manifest)
     forgotten = [r for _, r in read_records(RunPaths(tmp_path)) if isinstance(r, Forgotten)]

@@ -78,7 +78,7 @@ def test_a_signal_closes_the_window_early_and_nothing_is_lost(
 
 def test_a_long_chunk_is_dropped_when_a_signal_comes(tmp_path: Path) -> None:
     planned(tmp_path, toy_manifest(1600, 800))
-    child = spawn(work, tmp_path, batch_items=4, compute_s=0.2)  # 40 s for a chunk
+    child = spawn(work, tmp_path, batch_items=4, compute_s=0.1)  # 20 s for a chunk
     deadline_s = time.monotonic() + 300
     while '"event":"start"' not in _ledger_text(tmp_path):
         assert time.monotonic() < deadline_s

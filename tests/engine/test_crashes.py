@@ -8,13 +8,17 @@ import random
 import shutil
 import signal
 import sys
+import threading
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from ptyrun.engine.integrity import verify
 from ptyrun.engine.manifest import Manifest
+from ptyrun.engine.runner import WAIT_S
+from ptyrun.engine.work import Event
 from ptyrun.errors import ExitCode
 from ptyrun.paths import RunPaths
 from tests.engine.children import KILLED, die_before_change, spawn, work
@@ -108,3 +112,31 @@ def test_two_workers_share_the_work_without_doing_it_twice(tmp_path: Path) -> No
     sessions = [path.read_text() for path in RunPaths(tmp_path).ledger.iterdir()]
     assert all('"event":"commit"' in session for session in sessions), "one did all the work"
     assert decoded(tmp_path) == expected(manifest)
+
+
+def blocked_by(gate: Path, items: range) -> None:
+    """A trouble that holds up a session until *gate* is there."""
+    while not gate.exists():
+        time.sleep(0.01)
+
+
+def test_a_session_waits_for_what_another_one_has_in_hand(tmp_path: Path) -> None:
+    folder, gate = tmp_path / "run", tmp_path / "gate"
+    manifest = planned(folder, toy_manifest(64, 8))
+    other = spawn(work, folder, batch_items=8, trouble=partial(blocked_by, gate))
+    while not any(
+        '"event":"start"' in path.read_text() for path in RunPaths(folder).ledger.glob("*")
+    ):
+        assert other.is_alive()
+        time.sleep(0.01)
+
+    def listen(event: Event) -> None:
+        if event.kind == "waiting":
+            threading.Timer(4 * WAIT_S, gate.touch).start()
+
+    assert toy_run(folder, batch_items=8, progress=listen).stop is ExitCode.COMPLETE
+    other.join()
+    assert other.exitcode == ExitCode.COMPLETE
+    text = "".join(path.read_text() for path in RunPaths(folder).ledger.glob("*"))
+    assert text.count('"event":"commit"') == manifest.arms[0].n_chunks
+    assert decoded(folder) == expected(manifest)

@@ -125,8 +125,9 @@ def test_a_chunk_that_always_fails_is_set_aside_and_the_others_go_on(tmp_path: P
     failures = [r for _, r in read_records(RunPaths(tmp_path)) if isinstance(r, Failed)]
     assert [failure.attempt for failure in failures] == [1, 2, 3]
     assert "raise RuntimeError" in failures[0].traceback
+    (RunPaths(tmp_path).arrays / "one/patches/c.5.0.0").unlink()
     again = toy_run(tmp_path)
-    assert (again.stop, again.chunks_done) == (ExitCode.FAILED, 0)
+    assert (again.stop, again.chunks_done) == (ExitCode.FAILED, 1), "chunk 5 alone"
 
 
 @pytest.mark.parametrize("chunk_items", [6, 8, 24])

@@ -8,6 +8,7 @@ import shutil
 import threading
 import time
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -65,10 +66,12 @@ def test_what_the_disk_takes_of_a_group_counts_and_what_it_refuses_does_not(
     assert decoded(tmp_path) == expected(manifest)
 
 
+@pytest.mark.parametrize("when", ["computed", "judged"])
 def test_a_chunk_that_another_worker_committed_meanwhile_is_not_written_again(
-    tmp_path: Path,
+    tmp_path: Path, when: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     manifest = planned(tmp_path, toy_manifest(32, 8))
+    judged: list[range] = []
     seen: dict[int, tuple[int, int]] = {}
 
     def overtaken(items: range) -> None:
@@ -79,15 +82,41 @@ def test_a_chunk_that_another_worker_committed_meanwhile_is_not_written_again(
             shutil.rmtree(RunPaths(tmp_path).claims, ignore_errors=True)
             time.sleep(0.01)
         assert other.exitcode == ExitCode.COMPLETE
-        for chunk in range(4):
-            status = chunk_file(tmp_path, chunk).stat()
-            seen[chunk] = (status.st_ino, status.st_mtime_ns)
+        seen.update(written())
 
-    assert toy_run(tmp_path, batch_items=8, trouble=overtaken).stop is ExitCode.COMPLETE
-    now = {chunk: chunk_file(tmp_path, chunk).stat() for chunk in range(4)}
-    assert {c: (status.st_ino, status.st_mtime_ns) for c, status in now.items()} == seen
+    def written() -> dict[int, tuple[int, int]]:
+        found = {chunk: chunk_file(tmp_path, chunk).stat() for chunk in range(4)}
+        return {chunk: (status.st_ino, status.st_mtime_ns) for chunk, status in found.items()}
+
+    is_decided = threading.Event()
+    commit = writer.Writer._commit
+
+    def decide(self: writer.Writer, group: list[writer.Finished]) -> None:
+        commit(self, group)
+        is_decided.set()
+
+    monkeypatch.setattr(writer.Writer, "_commit", decide)
+
+    class Judged(ToyWork):
+        def read(self, items: range) -> range:
+            if items.start:  # whoever looks for the next chunk sees what others committed
+                is_decided.wait(60)
+            return super().read(items)
+
+        def check(self, items: range, outputs: NDArray[Any]) -> Mapping[str, Fact]:
+            judged.append(items)
+            if when == "judged":
+                overtaken(items)
+            return super().check(items, outputs)
+
+    trouble = overtaken if when == "computed" else None
+    opened = partial(Judged, batch_items=8, trouble=trouble)
+    assert run(tmp_path, manifest, opened, window=Window()).stop is ExitCode.COMPLETE
+    assert written() == seen
     assert committed(tmp_path) == [0, 1, 2, 3]
     assert decoded(tmp_path) == expected(manifest)
+    # What is committed already is not even judged: that it were refused would be no failure.
+    assert judged == ([] if when == "computed" else [range(8)])
 
 
 def test_failures_between_commits_do_not_end_a_session(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import os
 import signal
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -77,6 +78,31 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     return Study.write(tmp_path_factory.mktemp("study"))
 
 
+@pytest.fixture(scope="session")
+def complete_run(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of which every chunk is committed, finalized. Not to be changed."""
+    from ptyrun.stages import finalize, plan, run
+    from tests.studies import TRUSTED
+
+    folder = tmp_path_factory.mktemp("complete") / "run"
+    plan.plan(study.config(folder))
+    run.run(folder, TRUSTED)
+    finalize.finalize(folder)
+    return folder
+
+
+@pytest.fixture
+def half_run(study: Study, tmp_path: Path) -> Path:
+    """A run of which four chunks of the PINN are committed."""
+    from ptyrun.stages import plan, run
+    from tests.studies import TRUSTED
+
+    folder = tmp_path / "run"
+    plan.plan(study.config(folder))
+    run.run(folder, replace(TRUSTED, max_chunks=4))
+    return folder
+
+
 # Measured: what takes longest. Of a test with parameters, the first ones stay as a sample.
 SLOW = {
     "test_trust_reaches_every_process_of_a_session",
@@ -93,6 +119,14 @@ SLOW = {
     "test_no_group_ever_enters_anothers_canvas_at_any_batch_from_1_to_64",
     "test_a_signal_reaches_every_worker_once",
     "test_the_chunk_size_leaves_no_trace",
+    "test_no_chunk_size_leaves_a_trace_with_these_models",
+    "test_a_finalize_killed_anywhere_leaves_good_results_and_called_again_the_same",
+    "test_windows_end_while_a_model_loads_and_the_run_is_completed_by_longer_ones",
+    "test_kills_at_random_change_not_one_byte",
+    "test_with_upstreams_kernels_the_last_place_of_one_offset_is_all_that_differs",
+    "test_a_plan_is_not_replaced_under_a_session_that_waits_for_its_device",
+    "test_a_run_is_not_planned_anew_while_a_session_works_on_it",
+    "test_the_studys_commands_run_word_for_word",
 }
 
 

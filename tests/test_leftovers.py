@@ -11,9 +11,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.background.conftest import until
 from tests.engine.children import spawn
 from tests.leftovers import PROC, Before
+from tests.paced import until
 
 pytestmark = pytest.mark.skipif(
     not PROC.joinpath("self/environ").exists(), reason="left-overs are told by /proc"

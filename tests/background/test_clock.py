@@ -11,7 +11,7 @@ import pytest
 
 from ptyrun.background.control import observe
 from ptyrun.background.tracked import Standing
-from tests.background.conftest import Bench, until, windows_s
+from tests.paced import Bench, until, windows_s
 
 # Loaded before the C library: once the file appears, every wall clock of the process is a day back.
 # The machine's own clock is not touched; monotonic and boot clocks are as the kernel gives them.

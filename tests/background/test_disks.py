@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.background.conftest import Bench, on_tmpfs
+from tests.paced import Bench, on_tmpfs
 
 WHY = {"full": "the disk is full", "read-only": "the file system is read-only"}
 

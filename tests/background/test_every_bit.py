@@ -22,7 +22,7 @@ from ptyrun.host import checksums
 from ptyrun.paths import RunPaths
 from ptyrun.ptycho.readers.npy_cache import NpyCache
 from ptyrun.stages.verify import verify
-from tests.background.conftest import Bench
+from tests.paced import Bench
 from tests.studies import content
 
 # Nobody takes a figure from these.

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.background.conftest import Bench
+from tests.paced import Bench
 
 # Where Python looks into the current folder first, each of these takes the place of another module.
 SHADOWS = ("random.py", "ptyrun/__init__.py")

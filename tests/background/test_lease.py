@@ -14,8 +14,8 @@ from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.window import Window
 from ptyrun.errors import ExitCode
 from ptyrun.paths import RunPaths
-from tests.background.conftest import until
 from tests.engine.toys import decoded, expected, just_begun, planned, toy_manifest, toy_run
+from tests.paced import until
 
 LEASE_S = 1.0
 SLEEPER = """

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.background.conftest import Bench
+from tests.paced import Bench
 
 SCRIPT = Path(__file__).resolve().parents[2] / "examples" / "loop" / "random_kills.py"
 

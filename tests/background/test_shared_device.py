@@ -11,7 +11,7 @@ import pytest
 
 from ptyrun.errors import ExitCode
 from ptyrun.host.devices import hold_devices
-from tests.background.conftest import Bench, until, windows_s
+from tests.paced import Bench, until, windows_s
 
 
 def test_a_run_is_refused_or_waits_while_another_holds_its_device(

@@ -10,8 +10,8 @@ from dataclasses import replace
 import psutil
 import pytest
 
-from tests.background.conftest import Bench
 from tests.background.test_tracked import tracked
+from tests.paced import Bench
 
 
 def test_a_stranger_that_a_document_names_is_not_signalled(bench: Bench) -> None:

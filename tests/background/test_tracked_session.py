@@ -18,7 +18,7 @@ from ptyrun.comparison.content import check_content
 from ptyrun.errors import DamageError
 from ptyrun.host import checksums
 from ptyrun.paths import RunPaths
-from tests.background.conftest import Bench, on_tmpfs, until
+from tests.paced import Bench, on_tmpfs, until
 
 SLOW = {"batch_s": 0.7}
 

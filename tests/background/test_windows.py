@@ -14,7 +14,7 @@ import pytest
 from ptyrun.background.windows import MAX_IN_VAIN, Goal, until_complete
 from ptyrun.errors import ExitCode, NoProgressError
 from ptyrun.host.children import Parent
-from tests.background.conftest import Bench, until
+from tests.paced import Bench, until
 
 
 def exits(*codes: int) -> Iterator[Sequence[str]]:

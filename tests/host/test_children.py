@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.background.conftest import until
+from tests.paced import until
 
 # Writes its PID, notes every signal, ends with 75 when asked to.
 CHILD = """

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from ptyrun.errors import ExitCode
-from tests.background.conftest import Bench, until, windows_s
+from tests.paced import Bench, until, windows_s
 
 DASK = [sys.executable, "-m", "dask"]
 

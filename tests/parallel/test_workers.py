@@ -16,7 +16,7 @@ from ptyrun.cli.options import session_options
 from ptyrun.config import SessionOptions
 from ptyrun.errors import BusyError, ExitCode
 from ptyrun.host.devices import hold_devices
-from tests.background.conftest import Bench, until, windows_s
+from tests.paced import Bench, until, windows_s
 from tests.studies import content
 
 

@@ -138,12 +138,16 @@ def open_browser(profile: Path) -> Iterator[Tab]:
         try:
             yield Tab(socket, loop)
         finally:
-            socket.close()
-            loop.run_until_complete(asyncio.sleep(0))
+            loop.run_until_complete(_close(socket))
     finally:
         process.terminate()
         process.wait(timeout=_START_S)
         loop.close()
+
+
+async def _close(socket: WebSocketClientConnection) -> None:
+    socket.close()  # in its loop: elsewhere it makes one that nobody closes
+    await asyncio.sleep(0)
 
 
 async def _connect(profile: Path) -> WebSocketClientConnection:

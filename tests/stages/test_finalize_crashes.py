@@ -19,7 +19,8 @@ pytestmark = pytest.mark.skipif(
     sys.platform != "linux", reason="dies by /proc and os._exit, on Linux"
 )
 
-STRIDE = 60  # of some six hundred changes; the test of `Publication` dies before each of its own
+# Of some six hundred changes; the test of `Publication` dies before each of its own.
+STRIDES = (120, 40)
 
 
 def finalize_and_die(folder: Path, survives: int, torn: bool) -> None:
@@ -29,14 +30,15 @@ def finalize_and_die(folder: Path, survives: int, torn: bool) -> None:
     finalize.finalize(folder, force=True)
 
 
+@pytest.mark.parametrize("stride", STRIDES)
 def test_a_finalize_killed_anywhere_leaves_good_results_and_called_again_the_same(
-    complete_run: Path, tmp_path: Path
+    stride: int, complete_run: Path, tmp_path: Path
 ) -> None:
     from ptyrun.stages import finalize
 
     deaths = pending = 0
     expected = content(complete_run)
-    for point in itertools.count(STRIDE // 2, STRIDE):
+    for point in itertools.count(stride // 2, stride):
         victim = Path(shutil.copytree(complete_run, tmp_path / f"victim-{point}"))
         child = spawn(finalize_and_die, victim, point, point % 4 == 0)
         child.join(300)

@@ -17,7 +17,6 @@ from pathlib import Path
 from tests.mutants.mutant import Mutant, StaleError, read
 from tests.mutants.tree import ROOT, Tree
 
-TIMEOUT_S = 120.0
 PASSED, FAILED = 0, 1
 
 
@@ -29,10 +28,10 @@ class Verdict(StrEnum):
     UNJUDGED = "NOT JUDGED"
 
 
-def judge(mutant: Mutant, tree: Tree, timeout_s: float) -> tuple[Verdict, str]:
+def judge(mutant: Mutant, tree: Tree) -> tuple[Verdict, str]:
     """Run its tests on the changed tree; with what they said."""
     with mutant.applied(tree.folder):
-        code, said = tree.pytest(mutant.tests, timeout_s)
+        code, said = tree.pytest(mutant.tests, mutant.timeout_s)
     return {PASSED: Verdict.SURVIVED, FAILED: Verdict.KILLED}.get(code, Verdict.UNJUDGED), said
 
 
@@ -115,7 +114,7 @@ def _judged(mutants: list[Mutant], folder: Path, asked: argparse.Namespace) -> l
     def one(mutant: Mutant) -> Verdict:
         tree = idle.pop()
         began_s = time.monotonic()
-        verdict, said = judge(mutant, tree, TIMEOUT_S)
+        verdict, said = judge(mutant, tree)
         idle.append(tree)
         took_s = time.monotonic() - began_s
         print(f"{verdict:10}  {took_s:4.0f} s  {mutant.file}: {mutant.name}", flush=True)

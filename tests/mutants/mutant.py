@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 LIST = Path(__file__).with_name("list.toml")
+TIMEOUT_S = 120.0
 
 
 class StaleError(Exception):
@@ -24,6 +25,7 @@ class Mutant:
     before: str
     after: str
     tests: tuple[str, ...]
+    timeout_s: float = TIMEOUT_S
 
     @contextmanager
     def applied(self, root: Path) -> Iterator[None]:
@@ -68,6 +70,7 @@ def read(path: Path = LIST) -> list[Mutant]:
             before=each["before"],
             after=each["after"],
             tests=tuple(each.get("tests", part["tests"])),
+            timeout_s=float(each.get("timeout_s", TIMEOUT_S)),
         )
         for part in document["part"]
         for each in part["mutant"]

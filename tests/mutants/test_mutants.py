@@ -43,7 +43,7 @@ def test_its_processes_import_the_copy(tree: Tree) -> None:
     ],
 )
 def test_a_mutant_is_judged_by_its_tests(tree: Tree, after: str, verdict: Verdict) -> None:
-    assert judge(mutant("2 * x", after), tree, 60)[0] is verdict
+    assert judge(mutant("2 * x", after), tree)[0] is verdict
     assert (tree.folder / "ptyrun/toy.py").read_text() == CODE
 
 

@@ -9,13 +9,13 @@ import numpy as np
 import ptyrun
 from benchmarks import ledgers
 from benchmarks.figures import Figure, Scale, compared, in_turns, summed_up
+from ptyrun.comparison.run import Run
 from ptyrun.engine import store
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import PREDICTOR, ArmPlan, Manifest
 from ptyrun.engine.session_ledger import begin
 from ptyrun.host import durable
 from ptyrun.host.processes import Process
-from ptyrun.paths import RunPaths
 
 COMMIT_AIM = 1.3
 # Items per chunk, side of a patch, chunks committed together.
@@ -40,7 +40,7 @@ def figure(
     plan = ArmPlan("pinn", "PINN", PREDICTOR, n_items, chunk_items, shape, "complex64")
     root = scale.scratch / f"run-{chunk_items}-{patch_px}-{together}"
     root.mkdir()
-    paths, manifest = RunPaths(root), Manifest(shared={}, arms=(plan,))
+    paths, manifest = Run(root).paths, Manifest(shared={}, arms=(plan,))
     store.create_arrays(paths, manifest)
     session = begin(Ledger(paths, manifest), None, Process.current(), ptyrun.__version__)
     writer = store.ChunkWriter(paths, plan, "none")

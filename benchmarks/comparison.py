@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from benchmarks.figures import Figure, Scale, summed_up
+from ptyrun.comparison.run import Run
 from ptyrun.config import (
     ArmConfig,
     ArmKind,
@@ -97,7 +98,7 @@ def compare(hub: Path, output_dir: Path) -> dict[str, float]:
     outcome = door.compare(configuration(hub, output_dir), SessionOptions(), watcher=watch)
     assert outcome.stop is ExitCode.COMPLETE
     ended = Process.current().age_s()
-    chunks, ran = chunk_seconds(RunPaths(output_dir)), closed_s(RunPaths(output_dir))
+    chunks, ran = chunk_seconds(Run(output_dir).paths), closed_s(Run(output_dir).paths)
     stitch = sum(taken for task, taken in watch.seconds.items() if task.startswith("stitch"))
     metrics = watch.seconds["measure"]
     return {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import ptyrun
+from ptyrun.comparison.run import Run
 from ptyrun.engine import ledger_cache, store
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import PREDICTOR, ArmPlan, Manifest
@@ -23,7 +24,7 @@ EVERY_NTH_MISSING = 1000
 
 def planned_run(root: Path, n_chunks: int) -> tuple[RunPaths, Manifest]:
     """Plan a run of tiny chunks."""
-    paths = RunPaths(root)
+    paths = Run(root).paths
     plan = ArmPlan(ARM, "PtychoPINN", PREDICTOR, n_chunks, 1, (ITEM_PX, ITEM_PX), "complex64")
     manifest = Manifest(shared={}, arms=(plan,))
     root.mkdir(parents=True)

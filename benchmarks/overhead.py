@@ -13,10 +13,9 @@ from numpy.typing import NDArray
 
 from benchmarks import dense, studies
 from benchmarks.figures import Figure, Scale, compared, in_turns, summed_up
-from ptyrun.comparison.assembly import open_planned_scan
 from ptyrun.comparison.group_tables import ArmIndex
 from ptyrun.comparison.patch_work import read_groups
-from ptyrun.engine.manifest import Manifest
+from ptyrun.comparison.run import Run
 from ptyrun.errors import ExitCode
 from ptyrun.models.predictors import ModelRequest, open_predictor
 from ptyrun.paths import RunPaths
@@ -64,7 +63,7 @@ def durable_over_bare(scale: Scale, folder: Path, load: Load) -> Figure:
     def planned() -> RunPaths:
         config = study.config(next(folders), chunk_groups=CHUNK_GROUPS, batch_groups=BATCH_GROUPS)
         plan.plan(config)
-        return RunPaths(config.output_dir)
+        return Run(config.output_dir).paths
 
     waiting = [planned() for _ in range(scale.rounds)]
     batches = all_batches(waiting[0])
@@ -101,10 +100,10 @@ def layers_for(load: Load) -> int:
 
 def all_batches(paths: RunPaths) -> list[Batch]:
     """Everything that the predictor will be given, in memory."""
-    manifest = Manifest.load(paths.manifest)
-    (arm,) = manifest.arms
+    planned = Run(paths.root)
+    (arm,) = planned.manifest.arms
     table = ArmIndex.read(paths, arm)
-    scan = open_planned_scan(manifest, paths)
+    scan = planned.scan
     inputs = [
         read_groups(scan, table, range(first, min(first + BATCH_GROUPS, arm.n_items)))
         for first in range(0, arm.n_items, BATCH_GROUPS)

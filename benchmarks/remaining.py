@@ -7,17 +7,12 @@ from pathlib import Path
 from benchmarks import ledgers
 from benchmarks.figures import Figure, Scale, summed_up
 from benchmarks.processes import in_new_process
-from ptyrun.engine.ledger_cache import open_ledger
-from ptyrun.engine.manifest import Manifest
-from ptyrun.paths import RunPaths
+from ptyrun.comparison.run import Run
 
 
 def find_missing(root: Path) -> None:
     """Read a run's ledger and list every chunk that it lacks."""
-    paths = RunPaths(root)
-    manifest = Manifest.load(paths.manifest)
-    ledger = open_ledger(paths, manifest)
-    arm = ledger.progress.arms[ledgers.ARM]
+    arm = Run(root).progress.arms[ledgers.ARM]
     missing = list(arm.missing())
     assert missing == list(range(0, arm.plan.n_chunks, ledgers.EVERY_NTH_MISSING))
 

@@ -7,15 +7,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ptyrun.ahead import ImportsAhead
+from ptyrun.comparison.run import Run
 from ptyrun.config import ArmKind, CompareConfig, SessionOptions
 from ptyrun.engine import presence
-from ptyrun.engine.ledger_cache import open_ledger
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.plan_lock import CurrentPlan
 from ptyrun.engine.window import Window
 from ptyrun.engine.work import Outcome
 from ptyrun.errors import ExitCode, UsageError, WindowClosedError, WindowTooShortError
-from ptyrun.paths import RunPaths
 from ptyrun.progress import SILENT, Watcher, predicting
 from ptyrun.results import Results
 
@@ -111,8 +110,8 @@ def compare(
         from ptyrun.stages.reuse import reuse as take_over
 
         take_over(config.output_dir, reuse, window=Window(session.window_s), watcher=watcher)
-    progress = open_ledger(RunPaths(config.output_dir), planned.manifest).progress
-    if (outlook := extent.outlook(progress, session.window_s)) is not None:
+    there = Run.of(config.output_dir, planned.manifest)
+    if (outlook := extent.outlook(there.progress, session.window_s)) is not None:
         watcher.note(outlook)
     if work is None:
         from ptyrun.stages import run
@@ -128,7 +127,7 @@ def compare(
     from ptyrun.stages import finalize, report
 
     # What another command planned here meanwhile is not what this one was asked for.
-    CurrentPlan(RunPaths(config.output_dir), planned.manifest).insist()
+    CurrentPlan(there.paths, there.manifest).insist()
     window = Window(session.window_s)
     try:
         results = finalize.finalize(config.output_dir, window=window, watcher=watcher, adopt=True)

@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 import zarr
 
-from ptyrun.comparison.assembly import open_planned_scan
 from ptyrun.comparison.group_tables import ArmIndex
 from ptyrun.comparison.patch_work import read_groups
+from ptyrun.comparison.run import Run
 from ptyrun.engine.manifest import Manifest
 from ptyrun.paths import RunPaths
 from tests.scans import write_scan
@@ -168,7 +168,7 @@ class Victim:
         manifest = Manifest.load(paths.manifest)
         table = ArmIndex.read(paths, manifest.arm("pinn"))
         first = chunk * CHUNK_GROUPS
-        given = read_groups(open_planned_scan(manifest, paths), table, range(first, first + 1))
+        given = read_groups(Run.of(paths.root, manifest).scan, table, range(first, first + 1))
         np.save(self.folder / "group.npy", given.diffraction[0])
 
     def ptyrun(self, *words: str) -> Finished:

@@ -20,7 +20,7 @@ from processes import alone, end_all, end_in_good_order, program, settings_of
 from recipes import Baseline, Pinn, Recipe, Reconstruction, Scan
 from windows import compare_in_windows
 
-from ptyrun.paths import RunPaths
+from ptyrun.comparison.run import Run
 
 HERE = Path(__file__).resolve().parent
 COMPARED_SPLIT = "test"
@@ -86,7 +86,7 @@ def make_demo(hub: Hub) -> None:
     run_step(hub, scan_step(hub))
     run_together(hub, later_steps(hub))
     compare_in_windows(hub, COMPARED_SPLIT)
-    run = RunPaths(hub.run(COMPARED_SPLIT))
+    run = Run(hub.run(COMPARED_SPLIT)).paths
     print(f"picture: {run.plot}")
     print(f"figures: {run.results}")
     print(f"demo complete in {time.perf_counter() - started:.0f} s")

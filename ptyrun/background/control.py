@@ -20,7 +20,7 @@ from ptyrun.background.completion import Completion
 from ptyrun.background.tail import last_lines
 from ptyrun.background.tracked import Ending, Judgement, Standing, TrackedProcess
 from ptyrun.background.tracked_session import completion_of, ending_of, refuse_rival
-from ptyrun.engine.manifest import Manifest
+from ptyrun.comparison.run import Run
 from ptyrun.errors import BusyError, InputError, PtyrunError
 from ptyrun.host import durable
 from ptyrun.host.children import ptyrun_words
@@ -54,7 +54,7 @@ class Observed:
 
 def observe(run_dir: Path) -> Observed | None:
     """Look at a run's latest tracked session; None if there never was one."""
-    paths = RunPaths(run_dir)
+    paths = Run(run_dir).paths
     tracked = TrackedProcess.load(paths.process)
     if tracked is None:
         return None
@@ -78,7 +78,7 @@ def observed(run_dir: Path) -> Observed:
     if seen is None:
         raise InputError(
             f"no session was ever started on {run_dir}",
-            why=f"there is no {RunPaths(run_dir).process.name}",
+            why=f"there is no {Run(run_dir).paths.process.name}",
             do=f"start one with `ptyrun start {run_dir}`",
         )
     return seen
@@ -113,8 +113,9 @@ def start(
         If the session did not come up; the error quotes it.
     """
     root = run_dir.resolve()
-    paths = RunPaths(root)
-    Manifest.load(paths.manifest)
+    run = Run(root)
+    paths = run.paths
+    _ = run.manifest  # it is planned
     refuse_rival(paths, take_over=take_over)
     durable.make_folder(paths.logs)
     for old in sorted(paths.logs.glob(f"{_LOG}*"))[:-LOGS_KEPT]:
@@ -220,7 +221,7 @@ def stop(run_dir: Path, grace_s: float) -> Stopped:
     began_s = time.monotonic()
     was_over = seen.judgement.standing is not Standing.ALIVE
     if not was_over:
-        _ask(seen.tracked, RunPaths(run_dir))
+        _ask(seen.tracked, Run(run_dir).paths)
         _until(lambda: not seen.tracked.process.is_alive(), grace_s)
     killed = _kill_members(seen.tracked)
     return Stopped(observed(run_dir), was_over, killed, time.monotonic() - began_s)

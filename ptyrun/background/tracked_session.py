@@ -28,7 +28,7 @@ from ptyrun.background.windows import (
     work_settled,
 )
 from ptyrun.comparison.counts import Counts
-from ptyrun.engine.ledger_cache import open_ledger
+from ptyrun.comparison.run import Run
 from ptyrun.engine.manifest import Manifest
 from ptyrun.errors import BusyError, ExitCode, PtyrunError
 from ptyrun.host import checksums, durable
@@ -80,8 +80,8 @@ def track(
     InputError
         If the run is not planned.
     """
-    paths = RunPaths(run_dir)
-    manifest = Manifest.load(paths.manifest)
+    run = Run(run_dir)
+    paths, manifest = run.paths, run.manifest
     with Lock(paths.process_lock, say=watcher.warn) as lock:
         if not lock.acquire(LOCK_PATIENCE_S):
             raise _busy(paths, TrackedProcess.load(paths.process))
@@ -232,7 +232,7 @@ class _Session:
     def _judge(self) -> None:
         from ptyrun.comparison.content import check_content  # Zarr, which only the end needs
 
-        self._artifacts = check_content(self._paths)
+        self._artifacts = check_content(Run(self._paths.root))
 
     def _insist(self, stage: str, code: int) -> None:
         if code == ExitCode.COMPLETE:
@@ -275,7 +275,7 @@ class _Session:
 
     def _counts(self) -> Counts | None:
         try:
-            return Counts.of(open_ledger(self._paths, self._manifest).progress)
+            return Counts.of(Run.of(self._paths.root, self._manifest).progress)
         except PtyrunError as error:
             self._watcher.note(f"error: {error}")
             return None

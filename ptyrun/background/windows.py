@@ -9,9 +9,8 @@ from itertools import chain, repeat
 from pathlib import Path
 from signal import Signals
 
+from ptyrun.comparison.run import Run
 from ptyrun.durations import format_duration
-from ptyrun.engine.ledger_cache import open_ledger
-from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.progress import Progress
 from ptyrun.errors import ExitCode, NoProgressError
 from ptyrun.host.advice import Advice, asked_for
@@ -193,7 +192,7 @@ def drive(
         Exit code of the last window; 75 after a signal.
     """
     commands = chain([ptyrun_words(*first)], repeat(ptyrun_words(*later)))
-    paths = RunPaths(run_dir)
+    paths = Run(run_dir).paths
     goal = Goal(lambda: work_settled(paths), lambda: is_reached(paths))
     with Parent() as parent:
         return until_complete(parent, commands, goal, watcher).exit_code
@@ -219,11 +218,11 @@ def is_computed(paths: RunPaths, arms: Sequence[str] | None = None) -> bool:
 
 def has_results(paths: RunPaths) -> bool:
     """Whether every chunk is committed and the results belong to the plan."""
-    return is_computed(paths) and are_of(paths.results, Manifest.load(paths.manifest).digest)
+    return is_computed(paths) and are_of(paths.results, Run(paths.root).manifest.digest)
 
 
 def _progress(paths: RunPaths) -> Progress:
-    return open_ledger(paths, Manifest.load(paths.manifest)).progress
+    return Run(paths.root).progress
 
 
 def _kept(paths: RunPaths) -> frozenset[tuple[str, int]]:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Self
 import click
 
 from ptyrun.cli.saying import say
+from ptyrun.comparison.run import Run
 from ptyrun.durations import format_duration
 from ptyrun.errors import ExitCode
-from ptyrun.paths import RunPaths
 from ptyrun.texts import shown
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ class Console:
         """Say on stdout what each arm came to, in a line, and where to look."""
         for line in results.summary_lines():
             say(line)
-        page = RunPaths(run_dir).report / "index.html"
+        page = Run(run_dir).paths.report / "index.html"
         if page.exists():
             say(f"report page: {page}")
 

@@ -23,19 +23,17 @@ def admitted(run_dir: Path, session: SessionOptions, watcher: Watcher) -> Sessio
         `ptyrun.comparison.debug_gate.require`.
     """
     from ptyrun.comparison import trust
+    from ptyrun.comparison.run import Run
     from ptyrun.engine import ownership
-    from ptyrun.engine.manifest import Manifest
-    from ptyrun.paths import RunPaths
 
-    paths = RunPaths(run_dir)
-    manifest = Manifest.load(paths.manifest)
-    ownership.require_own(manifest, paths, adopt=session.adopt)
-    trust.require(manifest, paths, session)
+    run = Run(run_dir)
+    ownership.require_own(run.manifest, run.paths, adopt=session.adopt)
+    trust.require(run, session)
     if session.require_debug is None:
         return session
     from ptyrun.comparison import debug_gate
 
-    debug_gate.require(session.require_debug, run_dir, manifest, watcher)
+    debug_gate.require(session.require_debug, run_dir, run.manifest, watcher)
     return replace(session, require_debug=None)
 
 
@@ -49,6 +47,6 @@ def chosen(session: SessionOptions) -> Work:
         from ptyrun.parallel import workers
 
         return workers.work
-    from ptyrun.stages import run
+    from ptyrun.stages.run import run
 
-    return run.run
+    return run

@@ -31,18 +31,12 @@ from ptyrun.progress import Watcher
 from ptyrun.ptycho.consistency import verdict
 from ptyrun.ptycho.geometry.placement import Region, scanned_region
 from ptyrun.ptycho.geometry.stitching import object_shape
-from ptyrun.ptycho.readers.opening import Scan, open_scan
+from ptyrun.ptycho.readers.opening import Scan
 from ptyrun.ptycho.readers.reconstruction import open_reconstruction
 
 
 class PrunedError(PtyrunError):
     """Patches are needed that were deleted on purpose."""
-
-
-def open_planned_scan(manifest: Manifest, paths: RunPaths) -> Scan:
-    """Open the scan that a run was planned for."""
-    kind = manifest.shared.get("diffraction_kind")
-    return open_scan(Path(str(manifest.sources["scan"])), str(kind) if kind else None, paths.cache)
 
 
 def grid_shape(scan: Scan) -> tuple[int, int]:

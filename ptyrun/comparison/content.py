@@ -15,8 +15,8 @@ from pathlib import Path
 import zarr
 from PIL import Image, UnidentifiedImageError
 
+from ptyrun.comparison.run import Run
 from ptyrun.engine.integrity import HARMLESS, Level, verify
-from ptyrun.engine.ledger_cache import open_ledger
 from ptyrun.engine.manifest import Manifest
 from ptyrun.errors import DamageError
 from ptyrun.host import checksums
@@ -27,7 +27,7 @@ from ptyrun.results import Results
 _AGAIN = "run `ptyrun finalize` and `ptyrun report` again, or start the session once more"
 
 
-def check_content(paths: RunPaths) -> dict[str, str]:
+def check_content(run: Run) -> dict[str, str]:
     """Judge a run that was computed, finalized and reported.
 
     Returns
@@ -41,16 +41,16 @@ def check_content(paths: RunPaths) -> dict[str, str]:
         If a chunk is missing or not as the ledger says, or if a file that ``finalize`` and
         ``report`` make is missing, damaged, empty or of another run; the error names it.
     """
-    manifest = Manifest.load(paths.manifest)
-    _check_chunks(paths, manifest)
+    paths, manifest = run.paths, run.manifest
+    _check_chunks(run)
     _check_results(paths, manifest)
     _check_objects(paths, manifest)
     artifacts = {_name(paths, path): _digest(path) for path in _artifacts(paths, manifest)}
     return dict(sorted(artifacts.items()))
 
 
-def _check_chunks(paths: RunPaths, manifest: Manifest) -> None:
-    for name, arm in open_ledger(paths, manifest).progress.arms.items():
+def _check_chunks(run: Run) -> None:
+    for name, arm in run.progress.arms.items():
         missing = next(arm.missing(), None)
         if missing is not None:
             left = arm.plan.n_chunks - arm.chunks_committed
@@ -59,12 +59,12 @@ def _check_chunks(paths: RunPaths, manifest: Manifest) -> None:
                 why=f"the first is chunk {missing}",
                 do="run `ptyrun run` on it again",
             )
-    for damage in verify(paths, Level.FULL):
+    for damage in verify(run.paths, Level.FULL):
         if damage.kind not in HARMLESS:
             raise DamageError(
                 f"not as the ledger says: {damage.path}",
                 why=f"{damage.kind}: {damage.detail}",
-                do=f"run `ptyrun verify --repair {paths.root}`, then start the session once more",
+                do=f"run `ptyrun verify --repair {run.folder}`, then start the session once more",
             )
 
 

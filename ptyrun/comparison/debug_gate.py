@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ptyrun.comparison import blockers, gates
+from ptyrun.comparison.run import Run
 from ptyrun.engine import integrity
 from ptyrun.engine.integrity import HARMLESS
 from ptyrun.engine.ledger import Ledger
-from ptyrun.engine.ledger_cache import open_ledger
 from ptyrun.engine.manifest import Change, Manifest, changes
 from ptyrun.engine.ownership import FORMER_TRUST
 from ptyrun.errors import BlockedError, DamageError, PtyrunError, UsageError
@@ -62,19 +62,20 @@ def require(debug_dir: Path, full_dir: Path, full: Manifest, watcher: Watcher = 
     BlockedError
         If it stopped at a content check, or its metrics measure nothing.
     """
-    paths = RunPaths(debug_dir)
-    debug = _manifest(paths, full_dir)
-    _require_kinship(paths, debug, full)
+    run = Run(debug_dir)
+    debug = _manifest(run, full_dir)
+    _require_kinship(run.paths, debug, full)
     try:
-        _require_content(paths, debug)
+        _require_content(run)
     except BlockedError as error:
         resume = shlex.join(["ptyrun", *sys.argv[1:]])
-        raise gates.block(RunPaths(full_dir), error, resume) from error
+        raise gates.block(Run(full_dir).paths, error, resume) from error
     groups = " + ".join(f"{arm.n_items} of {arm.label}" for arm in debug.arms if arm.n_items)
     watcher.note(f"debug run {debug_dir}: complete, every byte checked; groups: {groups or 'none'}")
 
 
-def _manifest(paths: RunPaths, full_dir: Path) -> Manifest:
+def _manifest(run: Run, full_dir: Path) -> Manifest:
+    paths = run.paths
     if paths.root.resolve() == full_dir.resolve():
         raise UnmetError(
             f"{paths.root} cannot be its own debug run",
@@ -87,7 +88,7 @@ def _manifest(paths: RunPaths, full_dir: Path) -> Manifest:
             why=f"it holds no {paths.manifest.name}: it was never planned, or lies elsewhere",
             do="complete it first with `ptyrun compare`, or correct the path",
         )
-    return Manifest.load(paths.manifest)
+    return run.manifest
 
 
 def _require_kinship(paths: RunPaths, debug: Manifest, full: Manifest) -> None:
@@ -110,8 +111,8 @@ def _matters(change: Change) -> bool:
     return change.fact in _OF_AN_ARM or change.fact.startswith(_OPTION)
 
 
-def _require_content(paths: RunPaths, debug: Manifest) -> None:
-    ledger = open_ledger(paths, debug)
+def _require_content(run: Run) -> None:
+    paths, debug, ledger = run.paths, run.manifest, run.ledger
     if missing := list(_missing(ledger)):
         raise _not_yet(paths, ledger, "; ".join(missing))
     if not paths.results.exists():

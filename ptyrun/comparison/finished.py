@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from numpy.typing import NDArray
 
 from ptyrun.comparison import publishing
+from ptyrun.comparison.run import Run
 from ptyrun.engine.foreign_arrays import read_array
 from ptyrun.engine.manifest import Manifest
 from ptyrun.errors import DamageError, UnfinishedError
@@ -22,13 +22,12 @@ from ptyrun.results import Results
 class FinishedRun:
     """A finalized run, opened for reading; arms in the order of the plan."""
 
-    paths: RunPaths
-    manifest: Manifest
+    run: Run
     results: Results
 
     @classmethod
-    def open(cls, run_dir: Path) -> FinishedRun:
-        """Open a run and see that its results are its own.
+    def open(cls, run: Run) -> FinishedRun:
+        """See that a run has results, and that they are its own.
 
         Raises
         ------
@@ -39,25 +38,24 @@ class FinishedRun:
         DamageError
             If a file of its results is not what ``finalize`` wrote.
         """
-        paths = RunPaths(run_dir)
-        manifest = Manifest.load(paths.manifest)
+        paths, manifest = run.paths, run.manifest
         publishing.results(paths).settle()  # what a process that was ended left half in place
         if not paths.results.exists() or not paths.objects.exists():
             raise UnfinishedError(
-                f"{run_dir} has no results yet",
+                f"{run.folder} has no results yet",
                 why=f"there is no {paths.results.name}",
                 do="complete the run, then `ptyrun finalize`; `ptyrun preview` shows what is there",
             )
         if (damage := next(checksums.problems(paths.root), None)) is not None:
             raise DamageError(
-                f"the results in {run_dir} are damaged: {damage[0]}",
+                f"the results in {run.folder} are damaged: {damage[0]}",
                 why=damage[1],
                 do="run `ptyrun finalize` again",
             )
         results = Results.load(paths.results)
         if results.manifest_digest != manifest.digest:
             raise UnfinishedError(
-                f"the results in {run_dir} are not of this run",
+                f"the results in {run.folder} are not of this run",
                 why=f"they quote manifest {results.manifest_digest[:12]}…, it is "
                 f"{manifest.digest[:12]}…",
                 do="run `ptyrun finalize` again",
@@ -65,7 +63,17 @@ class FinishedRun:
         # results.json has its arms by name.
         planned = [arm.name for arm in manifest.arms if arm.name in results.arms]
         ordered = replace(results, arms={name: results.arms[name] for name in planned})
-        return cls(paths, manifest, ordered)
+        return cls(run, ordered)
+
+    @property
+    def paths(self) -> RunPaths:
+        """Where its files lie."""
+        return self.run.paths
+
+    @property
+    def manifest(self) -> Manifest:
+        """What it computed."""
+        return self.run.manifest
 
     @property
     def pixel_size_m(self) -> float | None:

@@ -15,6 +15,7 @@ from ptyrun.comparison.assembly import grid_shape
 from ptyrun.comparison.code import code_facts, code_notes
 from ptyrun.comparison.fingerprints import Fingerprints
 from ptyrun.comparison.roles import open_given_reconstruction, require_own_roles
+from ptyrun.comparison.run import Run
 from ptyrun.config import (
     BATCH_GROUPS,
     ArmConfig,
@@ -30,7 +31,6 @@ from ptyrun.host import partials
 from ptyrun.models.archives import SafeArchive
 from ptyrun.models.files import BACKENDS, ModelFile, ModelKind, locate, require_trust
 from ptyrun.models.predictors import check_options, find, how_to_mend, inspect
-from ptyrun.paths import RunPaths
 from ptyrun.ptycho.consistency import verdict
 from ptyrun.ptycho.geometry.grouping import read_groups
 from ptyrun.ptycho.geometry.placement import SMALLEST_PX, check_extent, check_span, scanned_region
@@ -190,7 +190,7 @@ def check_output_folder(folder: Path, what: str = "the run's folder") -> None:
     _refuse_other_than_folder(folder, what)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        probe = partials.name(RunPaths(folder).manifest)  # swept like any other, if it stays
+        probe = partials.name(Run(folder).paths.manifest)  # swept like any other, if it stays
         try:
             probe.write_bytes(b"\0" * 4096)
         finally:

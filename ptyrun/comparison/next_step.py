@@ -9,14 +9,12 @@ from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
+from ptyrun.comparison.run import Run
 from ptyrun.engine import patience
 from ptyrun.engine.costs import Costs, refuse_if_too_short
-from ptyrun.engine.ledger_cache import open_ledger
-from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.progress import ArmProgress
 from ptyrun.engine.window import Estimate, Window, estimate, nothing_fits
 from ptyrun.errors import PtyrunError, WindowTooShortError
-from ptyrun.paths import RunPaths
 
 FINALIZE, REPORT = "finalize", "report"  # the latter is one step of its own
 
@@ -48,7 +46,7 @@ def require_window(
     if window.budget_s is None:
         return
     try:
-        _require(RunPaths(run_dir), window, chunks_of, makes)
+        _require(Run(run_dir), window, chunks_of, makes)
     except WindowTooShortError:
         raise
     except (OSError, ValueError, PtyrunError):
@@ -56,16 +54,15 @@ def require_window(
 
 
 def _require(
-    paths: RunPaths, window: Window, chunks_of: Collection[str] | None, makes: Collection[str]
+    run: Run, window: Window, chunks_of: Collection[str] | None, makes: Collection[str]
 ) -> None:
-    manifest = Manifest.load(paths.manifest)
-    arms = open_ledger(paths, manifest).progress.arms
+    arms = run.progress.arms
     lacking = [arm for arm in arms.values() if arm.chunks_committed < arm.plan.n_chunks]
     wanted = [arm for arm in lacking if chunks_of is None or arm.plan.name in chunks_of]
     if wanted:
         _require_chunk(wanted, window)
     elif not lacking:
-        costs = Costs(paths.costs, manifest.digest)
+        costs = Costs(run.paths.costs, run.manifest.digest)
         step = costs.open_step
         if step is not None and (REPORT if step == REPORT else FINALIZE) in makes:
             refuse_if_too_short(step, costs.needs_s(step), window)

@@ -17,10 +17,10 @@ from typing import Any
 from ptyrun import __version__
 from ptyrun.comparison import currency
 from ptyrun.comparison.fingerprints import Fingerprints, identity
+from ptyrun.comparison.run import Run
 from ptyrun.config import CompareConfig
 from ptyrun.engine import ownership
-from ptyrun.engine.ledger_cache import open_ledger
-from ptyrun.engine.manifest import Manifest, digest_of
+from ptyrun.engine.manifest import digest_of
 from ptyrun.engine.progress import ArmProgress
 from ptyrun.errors import PtyrunError
 from ptyrun.host import durable
@@ -34,20 +34,20 @@ _OWN_BACKENDS = ("tf", "pytorch", "onnx", None)
 
 def remember(config: CompareConfig) -> None:
     """Note what was asked for and is complete now; a hint."""
-    paths = RunPaths(config.output_dir)
+    run = Run(config.output_dir)
     with suppress(OSError, ValueError, PtyrunError):
-        durable.write_hint(paths.asked, ownership.signed(_facts(config, paths)).encode())
+        durable.write_hint(run.paths.asked, ownership.signed(_facts(config, run)).encode())
 
 
 def answer(config: CompareConfig) -> Results | None:
     """Give the results of a comparison that is complete as it is asked for; None in any doubt."""
-    paths = RunPaths(config.output_dir)
+    run = Run(config.output_dir)
+    paths = run.paths
     try:
         asked = ownership.read_signed(read_text(paths.asked, MAX_BYTES))
-        if asked != _facts(config, paths):
+        if asked != _facts(config, run):
             return None
-        manifest = Manifest.load(paths.manifest)
-        progress = open_ledger(paths, manifest).progress
+        manifest, progress = run.manifest, run.progress
         if not all(_is_there(paths, arm) for arm in progress.arms.values()):
             return None
         fingerprints = Fingerprints(paths.digests)
@@ -61,8 +61,8 @@ def answer(config: CompareConfig) -> Results | None:
         return None
 
 
-def _facts(config: CompareConfig, paths: RunPaths) -> dict[str, Any]:
-    manifest = Manifest.load(paths.manifest)
+def _facts(config: CompareConfig, run: Run) -> dict[str, Any]:
+    manifest = run.manifest
     inputs = [config.scan, *(arm.path for arm in config.arms)]
     if config.groups_from is not None:
         inputs.append(config.groups_from)

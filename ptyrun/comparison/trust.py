@@ -9,13 +9,12 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from ptyrun.comparison.run import Run
 from ptyrun.config import SessionOptions
-from ptyrun.engine.ledger_cache import open_ledger
 from ptyrun.engine.manifest import ArmPlan, Manifest
 from ptyrun.engine.ownership import FORMER_TRUST
 from ptyrun.errors import ModelError, UsageError
 from ptyrun.models.files import BACKENDS, locate, require_trust
-from ptyrun.paths import RunPaths
 
 
 def as_planned(wanted: Manifest, current: Manifest) -> Manifest:
@@ -29,7 +28,7 @@ def as_planned(wanted: Manifest, current: Manifest) -> Manifest:
     return replace(wanted, arms=tuple(arms))
 
 
-def require(manifest: Manifest, paths: RunPaths, session: SessionOptions) -> None:
+def require(run: Run, session: SessionOptions) -> None:
     """See that every program which this session would run is trusted.
 
     Raises
@@ -39,6 +38,7 @@ def require(manifest: Manifest, paths: RunPaths, session: SessionOptions) -> Non
     UsageError
         If the session trusts an arm that is not there.
     """
+    manifest = run.manifest
     arms = {arm.name: arm for arm in manifest.arms}
     for name in session.trusted_arms:
         if name not in arms:
@@ -50,9 +50,8 @@ def require(manifest: Manifest, paths: RunPaths, session: SessionOptions) -> Non
     chosen = [arm for arm in arms.values() if session.arms is None or arm.name in session.arms]
     refusals = [(arm, error) for arm in chosen if (error := _refusal(arm, manifest, session))]
     if refusals:
-        progress = open_ledger(paths, manifest).progress
         for arm, error in refusals:
-            if progress.arms[arm.name].chunks_committed < arm.n_chunks:
+            if run.progress.arms[arm.name].chunks_committed < arm.n_chunks:
                 raise error
 
 

@@ -13,16 +13,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from ptyrun.durations import format_duration
 from ptyrun.engine import ownership
-from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.window import MARGIN, Window
 from ptyrun.errors import StorageError, WindowClosedError, WindowTooShortError
 from ptyrun.host import durable
 from ptyrun.host.attempts import ATTEMPTS
-from ptyrun.paths import RunPaths
 
 SCHEMA = 1
 # Once may have been a kill at any moment; twice in the same step is a window that is too short.
@@ -80,12 +78,6 @@ class Costs:
         self.finished = 0
         with suppress(OSError, ValueError, TypeError, KeyError, AttributeError):
             self._read(ownership.read_signed(path.read_text(encoding="utf-8")))
-
-    @classmethod
-    def of(cls, run_dir: Path) -> Self:
-        """What is known of a planned run."""
-        paths = RunPaths(run_dir)
-        return cls(paths.costs, Manifest.load(paths.manifest).digest)
 
     def _read(self, document: dict[str, Any]) -> None:
         if document["schema"] != SCHEMA or document["run"] != self._run:

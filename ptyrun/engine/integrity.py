@@ -118,7 +118,7 @@ def verify(
         If there is no run.
     """
     try:
-        manifest = Manifest.load(paths.manifest)
+        manifest = Manifest.of(paths)
     except ForeignFileError:
         raise  # nothing in such a folder may be looked at
     except DamageError as error:

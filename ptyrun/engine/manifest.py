@@ -239,7 +239,7 @@ class Manifest:
         Raises
         ------
         InputError
-            If there is none, or it or anything else of the run is a link or no regular file.
+            If there is none, or it is a link or no regular file.
         SchemaError, DamageError
             As `from_json`.
         """
@@ -259,10 +259,19 @@ class Manifest:
             text = data.decode()
         except UnicodeDecodeError as error:
             raise _not_a_manifest(error, str(path)) from error
-        manifest = cls.from_json(text, str(path))
-        paths = RunPaths(path.parent)
-        if path == paths.manifest:
-            require_plain(paths, [arm.name for arm in manifest.arms])
+        return cls.from_json(text, str(path))
+
+    @classmethod
+    def of(cls, paths: RunPaths) -> Self:
+        """Read the manifest of a planned run, and see that the run is made of plain files.
+
+        Raises
+        ------
+        InputError, SchemaError, DamageError
+            As `load`, and if anything of the run is a link or no regular file.
+        """
+        manifest = cls.load(paths.manifest)
+        require_plain(paths, [arm.name for arm in manifest.arms])
         return manifest
 
     def save(self, path: Path) -> None:

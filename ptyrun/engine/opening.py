@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import ptyrun
 from ptyrun.engine import endings, ledger_cache, patience
@@ -90,7 +89,7 @@ def _ending(error: BaseException) -> tuple[int, str, float | None]:
 
 @contextmanager
 def opened_session(
-    run_dir: Path,
+    paths: RunPaths,
     window: Window,
     *,
     manifest: Manifest | None = None,
@@ -103,7 +102,7 @@ def opened_session(
 
     Parameters
     ----------
-    run_dir : Path
+    paths : RunPaths
     window : Window
     manifest : Manifest, optional
         The plan to work on; by default the one in the folder, whichever that is once the session
@@ -120,7 +119,6 @@ def opened_session(
     IdentityError, DamageError, SchemaError
         As `open_ledger`.
     """
-    paths = RunPaths(run_dir)
 
     def opened(planned: Manifest) -> OpenedSession:
         plan = CurrentPlan(paths, planned)
@@ -159,8 +157,8 @@ def opened_session(
 def _on_the_newest(paths: RunPaths, opened: Callable[[Manifest], OpenedSession]) -> OpenedSession:
     for _ in range(PLANS_TRIED - 1):
         with suppress(ReplacedError):
-            return opened(Manifest.load(paths.manifest))
-    return opened(Manifest.load(paths.manifest))
+            return opened(Manifest.of(paths))
+    return opened(Manifest.of(paths))
 
 
 def _ledger(paths: RunPaths, planned: Manifest, plan: CurrentPlan) -> Ledger:

@@ -167,6 +167,6 @@ class CurrentPlan:
 
     def _digest(self) -> str | None:
         try:
-            return Manifest.load(self._paths.manifest).digest
+            return Manifest.of(self._paths).digest
         except InputError:
             return None

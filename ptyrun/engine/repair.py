@@ -51,7 +51,7 @@ def repair(paths: RunPaths, damages: list[Damage]) -> list[Damage]:
     beyond = [d for d in damages if d.kind in (Kind.MANIFEST, Kind.INDEX)]
     if any(d.kind is Kind.MANIFEST and d.path == paths.manifest.name for d in damages):
         return damages
-    manifest = Manifest.load(paths.manifest)
+    manifest = Manifest.of(paths)
     ledger = Ledger(paths, manifest)
     ledger.refresh()
     beyond += [d for d in damages if _is_foreign_session(d, ledger)]

@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
 
 from ptyrun.engine import patience
 from ptyrun.engine.arm_run import ArmRun, Bench, Stop, Tell, opened_work
@@ -30,12 +29,13 @@ from ptyrun.host import durable
 from ptyrun.host.advice import advise
 from ptyrun.host.attempts import ATTEMPTS
 from ptyrun.host.signals import Interrupts
+from ptyrun.paths import RunPaths
 
 WAIT_S = 0.2
 
 
 def run(
-    run_dir: Path,
+    paths: RunPaths,
     manifest: Manifest,
     open_work: OpenWork,
     *,
@@ -53,8 +53,8 @@ def run(
 
     Parameters
     ----------
-    run_dir : Path
-        The planned run's folder.
+    paths : RunPaths
+        The planned run.
     manifest : Manifest
         What it is to compute; must be the one that its ledger quotes.
     open_work : callable
@@ -100,7 +100,7 @@ def run(
     for name in arms or ():
         manifest.arm(name)
     with opened_session(
-        run_dir, window, manifest=manifest, shared=shared, lease_s=lease_s, crew=crew
+        paths, window, manifest=manifest, shared=shared, lease_s=lease_s, crew=crew
     ) as opened:
         return work(
             opened,

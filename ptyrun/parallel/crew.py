@@ -15,16 +15,14 @@ from pathlib import Path
 from signal import Signals
 from typing import Self
 
+from ptyrun.comparison.run import Run
 from ptyrun.config import SessionOptions
 from ptyrun.engine import patience
 from ptyrun.engine.ledger import SessionFile
-from ptyrun.engine.ledger_cache import open_ledger
-from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.work import Outcome
 from ptyrun.errors import ExitCode, NoProgressError
 from ptyrun.host.attempts import ATTEMPTS, MORE
 from ptyrun.host.processes import Process
-from ptyrun.paths import RunPaths
 from ptyrun.progress import Watcher, predicting
 
 _LOOK_S = 0.1
@@ -44,16 +42,16 @@ class Crew:
     def __init__(
         self, run_dir: Path, session: SessionOptions, watcher: Watcher, lead_s: float = LEAD_S
     ) -> None:
-        paths = RunPaths(run_dir.resolve())
-        manifest = Manifest.load(paths.manifest)
+        run = Run(run_dir.resolve())
+        manifest = run.manifest
         names = session.arms or [arm.name for arm in manifest.arms]
         self.name = secrets.token_hex(4)
-        self._root = paths.root
+        self._root = run.folder
         self._session = session
         self._lead_s = lead_s
         self._watcher = watcher
         self._process = Process.current()
-        self._ledger = open_ledger(paths, manifest)
+        self._ledger = run.ledger
         self._plans = [arm for arm in map(manifest.arm, names) if arm.n_chunks]
         self._shown: dict[str, int] = {}
         self._heard: dict[str, str] = {}

@@ -17,9 +17,9 @@ from ptyrun import __version__
 from ptyrun.comparison import artifacts
 from ptyrun.comparison.finished import FinishedRun
 from ptyrun.comparison.planned_inputs import warn_of_changed_inputs
+from ptyrun.comparison.run import Run
 from ptyrun.errors import UsageError
 from ptyrun.host import durable
-from ptyrun.paths import RunPaths
 from ptyrun.progress import SILENT, Watcher
 from ptyrun.report import tables
 
@@ -80,7 +80,7 @@ def export(
         If the run is not finalized.
     """
     chosen = _known(format)
-    if artifacts.is_own(RunPaths(run_dir), out):
+    if artifacts.is_own(Run(run_dir).paths, out):
         raise UsageError(
             f"{out} is the run's own",
             why="an export there would take the place of what the run rests on, or vouches for",
@@ -92,7 +92,7 @@ def export(
             why="nothing is overwritten unasked",
             do="choose another name, or allow it with --overwrite",
         )
-    run = FinishedRun.open(run_dir)
+    run = FinishedRun.open(Run(run_dir))
     warn_of_changed_inputs(run.manifest, run.paths, watcher)
     writers = {ExportFormat.CSV: _csv, ExportFormat.NPZ: _npz, ExportFormat.HDF5: _hdf5}
     durable.make_folder(out.parent)

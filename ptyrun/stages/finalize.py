@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import combinations
 from pathlib import Path
@@ -25,12 +25,12 @@ from ptyrun.comparison.fingerprints import Fingerprints
 from ptyrun.comparison.measures import Measures, measure
 from ptyrun.comparison.objects import Raster
 from ptyrun.comparison.planned_inputs import refuse_changed_inputs
+from ptyrun.comparison.run import Run
 from ptyrun.comparison.steps import Steps, Texts
 from ptyrun.comparison.sums import ArmObject
 from ptyrun.config import EvaluationOptions, Presentation
 from ptyrun.engine import integrity, ownership
 from ptyrun.engine.ledger import Ledger
-from ptyrun.engine.ledger_cache import open_ledger
 from ptyrun.engine.manifest import ArmPlan, Manifest, digest_of
 from ptyrun.engine.plan_lock import CurrentPlan
 from ptyrun.engine.window import Window
@@ -112,22 +112,21 @@ def finalize(
         If a window of this length cannot hold the next step.
     """
     window = window or Window()
-    paths = RunPaths(run_dir)
-    manifest = Manifest.load(paths.manifest)
+    run = Run(run_dir)
+    paths, manifest = run.paths, run.manifest
     ownership.require_own(manifest, paths, adopt=adopt)
     ownership.forget_foreign_steps(paths)
-    ledger = open_ledger(paths, manifest)
-    _require_complete(ledger)
+    _require_complete(run.ledger)
     with session_log(paths.logs), publishing.alone(paths, watcher, window):
         fingerprints = Fingerprints(paths.digests)
         refuse_changed_inputs(manifest, fingerprints, models_are_read=False)
         publishing.results(paths).sweep()
-        made_from = currency.results_made_from(manifest, ledger.progress)
+        made_from = currency.results_made_from(manifest, run.progress)
         if not force and currency.results_are_current(paths, manifest, made_from, fingerprints):
             return Results.load(paths.results)
         _require_whole(paths, watcher)
         steps = Steps.of(paths, manifest, window, keeps=not force)
-        compared = _compare(paths, manifest, ledger, steps, watcher)
+        compared = _compare(run, steps, watcher)
         # What was read may have been replaced meanwhile.
         refuse_changed_inputs(manifest, fingerprints, models_are_read=False)
         results = _results(compared)
@@ -178,13 +177,11 @@ def _require_content(paths: RunPaths, compared: _Comparison, results: Results) -
         raise gates.block(paths, error, resume) from error
 
 
-def _compare(
-    paths: RunPaths, manifest: Manifest, ledger: Ledger, steps: Steps, watcher: Watcher
-) -> _Comparison:
-    scan = assembly.open_planned_scan(manifest, paths)
+def _compare(run: Run, steps: Steps, watcher: Watcher) -> _Comparison:
+    paths, manifest, scan = run.paths, run.manifest, run.scan
     options = EvaluationOptions.from_facts(manifest.shared)
     region = assembly.compared_region(paths, manifest, scan, options)
-    progress = ledger.progress
+    progress = run.progress
     assembler = assembly.Assembler(
         paths, manifest, progress, scan, options, region, steps.kept, watcher, steps.checkpoint
     )
@@ -278,7 +275,7 @@ def _write(
     plan.insist()
     artifacts.withdraw_completion(paths)
     publication = publishing.results(paths)
-    fresh = RunPaths(publication.begin())
+    fresh = replace(paths, root=publication.begin())
     try:
         _write_files(paths, fresh, compared, results, made_from)
     except (OSError, StorageError):

@@ -22,6 +22,7 @@ from ptyrun.comparison import (
 from ptyrun.comparison.assembly import grid_shape
 from ptyrun.comparison.fingerprints import Fingerprints
 from ptyrun.comparison.roles import open_given_scan
+from ptyrun.comparison.run import Run
 from ptyrun.config import (
     CHUNK_GROUPS,
     ArmConfig,
@@ -95,7 +96,7 @@ def plan(
     BusyError
         If a session is at work on the run that *new* or *invalidate* would replace.
     """
-    paths = RunPaths(config.output_dir)
+    paths = Run(config.output_dir).paths
     debug_dir = config.presentation.baseline_debug_dir
     others = [] if debug_dir is None else [Path(debug_dir)]
     lengths.check(paths.root, [arm.name for arm in config.arms])
@@ -188,7 +189,7 @@ def check(config: CompareConfig, watcher: Watcher = SILENT) -> Manifest:
     _tell_readings(found, scan, watcher)
     manifest = _draw(_undrawn(config, found, scan), config, scan, watcher)
     _tell(config, found, scan, watcher)
-    paths = RunPaths(config.output_dir)
+    paths = Run(config.output_dir).paths
     watcher.note(extent.require_room(paths, manifest, grid_shape(scan), is_fresh=True))
     return manifest
 
@@ -333,7 +334,7 @@ def _write(paths: RunPaths, manifest: Manifest, scan: Scan) -> None:
 def _current(paths: RunPaths) -> Manifest | None:
     """The manifest on disk; None if there is none, or none that can be trusted."""
     try:
-        return Manifest.load(paths.manifest) if paths.manifest.exists() else None
+        return Run(paths.root).manifest if paths.manifest.exists() else None
     except DamageError:
         return None
 

@@ -16,9 +16,9 @@ from ptyrun.comparison import publishing
 from ptyrun.comparison.assembly import committed_patches, compared_region, grid_shape
 from ptyrun.comparison.group_tables import ArmIndex
 from ptyrun.comparison.planned_inputs import warn_of_changed_inputs
+from ptyrun.comparison.run import Run
 from ptyrun.config import ArmKind, EvaluationOptions
 from ptyrun.engine.integrity import size_damages
-from ptyrun.engine.ledger_cache import open_ledger
 from ptyrun.engine.manifest import ArmPlan, Manifest
 from ptyrun.engine.progress import ArmProgress
 from ptyrun.errors import GeometryError, InputError, PtyrunError
@@ -30,7 +30,7 @@ from ptyrun.ptycho.geometry.placement import Region
 from ptyrun.ptycho.geometry.stitching import Stitcher
 from ptyrun.ptycho.metrics.evaluation import Evaluation, evaluate
 from ptyrun.ptycho.metrics.standard_metrics import SOURCES
-from ptyrun.ptycho.readers.opening import Scan, open_scan
+from ptyrun.ptycho.readers.opening import Scan
 from ptyrun.ptycho.readers.reconstruction import open_reconstruction
 from ptyrun.report import partial
 from ptyrun.results import ArmResult, Results
@@ -151,11 +151,10 @@ class _Desk:
 
     @classmethod
     def open(cls, run_dir: Path, watcher: Watcher) -> _Desk:
-        paths = RunPaths(run_dir)
-        manifest = Manifest.load(paths.manifest)
-        progress = open_ledger(paths, manifest).progress.arms
+        run = Run(run_dir)
+        paths, manifest, progress = run.paths, run.manifest, run.progress.arms
         changed = warn_of_changed_inputs(manifest, paths, watcher)
-        scan = _scan(paths, manifest, watcher)
+        scan = _scan(run, watcher)
         options = EvaluationOptions.from_facts(manifest.shared)
         region = compared_region(paths, manifest, scan, options)
         return cls(paths, manifest, progress, scan, options, region, watcher, tuple(changed))
@@ -266,16 +265,15 @@ class _NoFrames:
         self.read(np.empty(0, np.int64))
 
 
-def _scan(paths: RunPaths, manifest: Manifest, watcher: Watcher) -> Scan:
+def _scan(run: Run, watcher: Watcher) -> Scan:
     """The planned scan; if it is gone, what the tables of groups tell of it."""
-    kind = manifest.shared.get("diffraction_kind")
-    path = Path(str(manifest.sources["scan"]))
-    arms = [arm for arm in manifest.arms if arm.n_items]
+    path = Path(str(run.manifest.sources["scan"]))
+    arms = [arm for arm in run.manifest.arms if arm.n_items]
     if path.exists() or not arms:
         # Without a cache folder, because only preview/ may be written; no frame is read here.
-        return open_scan(path, str(kind) if kind else None)
+        return run.open_scan(None)
     watcher.note(f"{path} is not there: nothing is measured, and patches are laid as planned")
-    tables = [ArmIndex.read(paths, arm).positions_px.reshape(-1, 2) for arm in arms]
+    tables = [ArmIndex.read(run.paths, arm).positions_px.reshape(-1, 2) for arm in arms]
     return Scan(path, np.concatenate(tables), arms[0].item_shape[0], _NoFrames(path), False)
 
 

@@ -15,10 +15,9 @@ from pathlib import Path
 import ptyrun
 from ptyrun.comparison import leftovers
 from ptyrun.comparison.finished import FinishedRun
+from ptyrun.comparison.run import Run
 from ptyrun.engine import integrity, presence
 from ptyrun.engine.ledger import Ledger
-from ptyrun.engine.ledger_cache import open_ledger
-from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.plan_lock import PlanLock
 from ptyrun.engine.progress import ArmProgress
 from ptyrun.engine.records import Closed, Forgotten, Pruned, Record
@@ -62,7 +61,7 @@ def prune(run_dir: Path, watcher: Watcher = SILENT) -> PrunedRun:
     """
     with _alone(run_dir, watcher) as (paths, ledger):
         _require_complete(paths, ledger)
-        FinishedRun.open(run_dir)
+        FinishedRun.open(Run(run_dir))
         arms = [arm for arm in ledger.progress.arms.values() if arm.plan.n_chunks]
         left = [arm for arm in arms if not arm.is_pruned]
         if left:
@@ -102,15 +101,16 @@ def undo(run_dir: Path, watcher: Watcher = SILENT) -> int:
 @contextmanager
 def _alone(run_dir: Path, watcher: Watcher) -> Iterator[tuple[RunPaths, Ledger]]:
     """Hold a run while nobody plans it, works on it or assembles its results."""
-    paths = RunPaths(run_dir)
-    Manifest.load(paths.manifest)  # a mistyped path shall leave nothing behind
+    run = Run(run_dir)
+    _ = run.manifest  # a mistyped path shall leave nothing behind
+    paths = run.paths
     with (
         PlanLock(paths, watcher),
         Lock(paths.claims / "finalize.lock", say=watcher.warn) as finalizing,
     ):
         exclude(finalizing, "assembles this run's results", note=watcher.note)
         presence.insist_on_nobody(paths, presence.PATIENCE_S, watcher)
-        yield paths, open_ledger(paths, Manifest.load(paths.manifest))
+        yield paths, Run(run_dir).ledger
 
 
 def _require_complete(paths: RunPaths, ledger: Ledger) -> None:

@@ -17,9 +17,9 @@ from ptyrun.comparison.fingerprints import Fingerprints
 from ptyrun.comparison.finished import FinishedRun
 from ptyrun.comparison.history import History, read_history
 from ptyrun.comparison.planned_inputs import warn_of_changed_inputs
+from ptyrun.comparison.run import Run
 from ptyrun.durations import format_duration
 from ptyrun.engine.costs import Costs
-from ptyrun.engine.ledger_cache import open_ledger
 from ptyrun.engine.manifest import ArmPlan, Manifest
 from ptyrun.engine.window import Window
 from ptyrun.host import checksums, durable
@@ -85,12 +85,11 @@ def report(
         If the window is used up, or is known to be too short.
     """
     window = window or Window()
-    run = FinishedRun.open(run_dir)
+    run = FinishedRun.open(Run(run_dir))
     warn_of_changed_inputs(run.manifest, run.paths, watcher)
     paths = run.paths
     files = _files(paths.report)
-    progress = open_ledger(paths, run.manifest).progress
-    made_from = currency.report_made_from(run.manifest, progress, paths)
+    made_from = currency.report_made_from(run.manifest, run.run.progress, paths)
     with publishing.alone(paths, watcher, window):
         publication = publishing.report(paths)
         publication.sweep()

@@ -21,19 +21,18 @@ from numpy.typing import NDArray
 
 from ptyrun.comparison import assembly, gates
 from ptyrun.comparison.group_tables import ArmIndex
+from ptyrun.comparison.run import Run
 from ptyrun.config import Fact
 from ptyrun.engine import ownership
 from ptyrun.engine.integrity import byte_damages, size_damages
-from ptyrun.engine.ledger import Ledger, read_records
-from ptyrun.engine.ledger_cache import open_ledger
-from ptyrun.engine.manifest import ArmPlan, Manifest
+from ptyrun.engine.ledger import read_records
+from ptyrun.engine.manifest import ArmPlan
 from ptyrun.engine.opening import OpenedSession, opened_session
 from ptyrun.engine.progress import ArmProgress
 from ptyrun.engine.records import Committed, Reused
 from ptyrun.engine.store import ChunkWriter, compression_of
 from ptyrun.engine.window import Window
 from ptyrun.errors import ExitCode, IdentityError, UsageError
-from ptyrun.paths import RunPaths
 from ptyrun.progress import SILENT, Watcher
 
 _SHARED = ("scan_sha256", "diffraction_kind")
@@ -61,25 +60,10 @@ class Taken:
 
 
 @dataclass
-class _Source:
-    """Another run, opened for reading."""
-
-    paths: RunPaths
-    manifest: Manifest
-    ledger: Ledger
-
-    @classmethod
-    def open(cls, folder: Path) -> _Source:
-        paths = RunPaths(folder)
-        manifest = Manifest.load(paths.manifest)
-        return cls(paths, manifest, open_ledger(paths, manifest))
-
-
-@dataclass
 class _SourceArm:
     """One arm of another run: its committed patches by group."""
 
-    source: _Source
+    source: Run
     plan: ArmPlan
     whole: dict[int, bool] = field(default_factory=dict)
     _chunk: int = _NOWHERE
@@ -87,7 +71,7 @@ class _SourceArm:
 
     @property
     def progress(self) -> ArmProgress:
-        return self.source.ledger.progress.arms[self.plan.name]
+        return self.source.progress.arms[self.plan.name]
 
     @cached_property
     def index(self) -> ArmIndex:
@@ -143,8 +127,9 @@ def require_sources(run_dir: Path, sources: Sequence[Path]) -> None:
                 why="its chunks are there",
                 do="name another run, or leave --reuse out",
             )
-        paths = RunPaths(folder)
-        Manifest.load(paths.manifest)
+        source = Run(folder)
+        _ = source.manifest  # it is planned
+        paths = source.paths
         # Marks move with a folder: whose files these are now is another question.
         owner = paths.manifest.stat().st_uid
         if owner != os.geteuid():
@@ -188,15 +173,14 @@ def reuse(
         If the ledger of one cannot be trusted. Single damaged chunks are passed over.
     """
     require_sources(run_dir, sources)
-    paths = RunPaths(run_dir)
-    manifest = Manifest.load(paths.manifest)
+    run = Run(run_dir)
     window = window or Window()
-    if not any(0 in arm.committed for arm in open_ledger(paths, manifest).progress.arms.values()):
+    if not any(0 in arm.committed for arm in run.progress.arms.values()):
         return []
     taken = []
-    with opened_session(run_dir, window, watcher=watcher) as opened:
+    with opened_session(run.paths, window, watcher=watcher) as opened:
         for folder in sources:
-            source = _Source.open(folder)
+            source = Run(folder)
             for plan in opened.manifest.arms:
                 if plan.n_chunks and not all(opened.ledger.progress.arms[plan.name].committed):
                     taken.append(_take(opened, plan, source, watcher))
@@ -205,7 +189,7 @@ def reuse(
     return taken
 
 
-def _take(opened: OpenedSession, plan: ArmPlan, source: _Source, watcher: Watcher) -> Taken:
+def _take(opened: OpenedSession, plan: ArmPlan, source: Run, watcher: Watcher) -> Taken:
     progress = opened.ledger.progress.arms[plan.name]
 
     def nothing(why: str) -> Taken:

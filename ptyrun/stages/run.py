@@ -10,12 +10,12 @@ from functools import cache
 from pathlib import Path
 
 from ptyrun.comparison import gates, trust
-from ptyrun.comparison.assembly import open_planned_scan
 from ptyrun.comparison.code import refuse_changed_code
 from ptyrun.comparison.fingerprints import Fingerprints
 from ptyrun.comparison.group_tables import ArmIndex
 from ptyrun.comparison.patch_work import PatchWork
 from ptyrun.comparison.planned_inputs import refuse_changed_inputs
+from ptyrun.comparison.run import Run
 from ptyrun.config import SessionOptions
 from ptyrun.engine import ownership, runner
 from ptyrun.engine.batches import FittingBatch
@@ -31,7 +31,6 @@ from ptyrun.logs import session_log
 from ptyrun.models.files import BACKENDS
 from ptyrun.models.halving import Halving, HalvingPredictor, open_halving
 from ptyrun.models.predictors import ModelRequest, inspect, locate
-from ptyrun.paths import RunPaths
 from ptyrun.progress import SILENT, Watcher, predicting
 
 log = logging.getLogger(__name__)
@@ -67,18 +66,18 @@ def run(run_dir: Path, session: SessionOptions | None = None, watcher: Watcher =
         If predictions carry nothing; a blocker is left in ``blocked/``.
     """
     session = session or SessionOptions()
-    paths = RunPaths(run_dir)
-    planned = Manifest.load(paths.manifest)
+    planned = Run(run_dir)
+    paths = planned.paths
     for name in session.arms or ():
-        planned.arm(name)
-    ownership.require_own(planned, paths, adopt=session.adopt)
-    trust.require(planned, paths, session)
+        planned.manifest.arm(name)
+    ownership.require_own(planned.manifest, paths, adopt=session.adopt)
+    trust.require(planned, session)
     window = Window(session.window_s)
     try:
         with (
             session_log(paths.logs),
             opened_session(
-                run_dir,
+                paths,
                 window,
                 shared=session.shared_folder,
                 crew=session.crew,
@@ -93,7 +92,8 @@ def run(run_dir: Path, session: SessionOptions | None = None, watcher: Watcher =
 
 
 def _compute(opened: OpenedSession, session: SessionOptions, watcher: Watcher) -> Outcome:
-    manifest, paths, window = opened.manifest, opened.paths, opened.window
+    here = Run.of(opened.paths.root, opened.manifest, opened.ledger)
+    manifest, paths, window = here.manifest, here.paths, opened.window
     fingerprints = Fingerprints(paths.digests)
     refuse_changed_inputs(manifest, fingerprints)
     refuse_changed_code(manifest, fingerprints)
@@ -122,14 +122,14 @@ def _compute(opened: OpenedSession, session: SessionOptions, watcher: Watcher) -
 
         def open_work(arm: ArmPlan, fitting: FittingBatch) -> PatchWork:
             hold()  # before a framework takes hold of the device, and only if one will
-            return _open_work(arm, fitting, manifest, paths, watcher, session.trusted_arms)
+            return _open_work(arm, fitting, here, watcher, session.trusted_arms)
 
         # Of a crew, somebody begins with each arm, and finds out as early.
         if opened.is_first and not session.crew:
             with suppress(NotOpenedError):  # the session itself says that its window closed
                 for arm in untold_arms(manifest, session.arms):
                     hold()
-                    _try(arm, manifest, paths, session.trusted_arms)
+                    _try(arm, here, session.trusted_arms)
         return runner.work(
             opened,
             open_work,
@@ -157,9 +157,8 @@ def _tells(arm: ArmPlan, manifest: Manifest) -> bool:
     return card.patch_px is not None and card.gridsize is not None
 
 
-def _try(arm: ArmPlan, manifest: Manifest, paths: RunPaths, trusted: Collection[str]) -> None:
-    patch_px = open_planned_scan(manifest, paths).patch_px
-    request = _request(arm, manifest, patch_px, 1, trusted)
+def _try(arm: ArmPlan, here: Run, trusted: Collection[str]) -> None:
+    request = _request(arm, here.manifest, here.scan.patch_px, 1, trusted)
     _opened(arm, request).close()
 
 
@@ -198,8 +197,7 @@ def _path(arm: ArmPlan, manifest: Manifest) -> Path:
 def _open_work(
     arm: ArmPlan,
     fitting: FittingBatch,
-    manifest: Manifest,
-    paths: RunPaths,
+    here: Run,
     watcher: Watcher,
     trusted: Collection[str],
 ) -> PatchWork:
@@ -207,10 +205,10 @@ def _open_work(
         fitting.halved(halving.before_items, halving.after_items, halving.why)
         watcher.note(f"{arm.label}: {halving}")
 
-    scan = open_planned_scan(manifest, paths)
+    scan = here.scan
     # More than there are would be padding, computed in vain.
     batch_items = fitting.at_most(min(int(arm.facts["batch_groups"] or 1), arm.n_items))
-    request = _request(arm, manifest, scan.patch_px, batch_items, trusted)
+    request = _request(arm, here.manifest, scan.patch_px, batch_items, trusted)
     watcher.note(f"{arm.label}: loading {request.path.name}")
     predictor = _opened(arm, request, on_halving)
     notes = predictor.card.notes
@@ -219,7 +217,7 @@ def _open_work(
     if notes and predictor.batch_in_memory < fitting.at_most(request.batch_items):
         # A network that merges groups is asked once: later sessions begin where it does not.
         fitting.halved(request.batch_items, predictor.batch_in_memory, "; ".join(notes))
-    return PatchWork(arm, scan, ArmIndex.read(paths, arm), predictor)
+    return PatchWork(arm, scan, ArmIndex.read(here.paths, arm), predictor)
 
 
 class _Progress:

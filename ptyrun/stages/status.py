@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import ClassVar
 
 from ptyrun.comparison import blockers
+from ptyrun.comparison.run import Run
 from ptyrun.engine import batches, patience, poison
 from ptyrun.engine.ledger import Ledger, SessionFile
-from ptyrun.engine.ledger_cache import open_ledger
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.progress import ArmProgress
 from ptyrun.engine.records import Failed
@@ -101,8 +101,8 @@ def status(run_dir: Path) -> Status:
     DamageError
         If the ledger cannot be trusted.
     """
-    paths = RunPaths(run_dir)
-    return _status(paths, open_ledger(paths, Manifest.load(paths.manifest)))
+    run = Run(run_dir)
+    return _status(run.paths, run.ledger)
 
 
 def foreseen(run_dir: Path, manifest: Manifest, *, new: bool) -> Status:
@@ -118,16 +118,14 @@ def foreseen(run_dir: Path, manifest: Manifest, *, new: bool) -> Status:
     DamageError
         If the ledger of the run that is there cannot be trusted.
     """
-    paths = RunPaths(run_dir)
-    ledger = Ledger(paths, manifest)
-    if not new and _is_plan_of(paths, manifest):
-        ledger = open_ledger(paths, manifest)
-    return _status(paths, ledger)
+    run = Run(run_dir)
+    is_there = not new and _is_plan_of(run, manifest)
+    return _status(run.paths, run.ledger if is_there else Ledger(run.paths, manifest))
 
 
-def _is_plan_of(paths: RunPaths, manifest: Manifest) -> bool:
+def _is_plan_of(run: Run, manifest: Manifest) -> bool:
     try:
-        return Manifest.load(paths.manifest).digest == manifest.digest
+        return run.manifest.digest == manifest.digest
     except (UsageError, DamageError):
         return False
 

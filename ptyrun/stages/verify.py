@@ -7,20 +7,17 @@ from pathlib import Path
 
 from ptyrun.comparison import (
     artifacts,
-    assembly,
     group_tables,
     leftovers,
     planned_inputs,
     strangers,
 )
 from ptyrun.comparison.fingerprints import Fingerprints
+from ptyrun.comparison.run import Run
 from ptyrun.engine import integrity, presence
 from ptyrun.engine import repair as engine_repair
 from ptyrun.engine.integrity import HARMLESS, Damage, Kind, Level
-from ptyrun.engine.ledger_cache import open_ledger
-from ptyrun.engine.manifest import Manifest
 from ptyrun.errors import PtyrunError
-from ptyrun.paths import RunPaths
 from ptyrun.progress import SILENT, Watcher
 
 
@@ -63,7 +60,8 @@ def verify(
     Verdict
         ``beyond_repair`` equals ``damages`` where no repair was asked for.
     """
-    paths = RunPaths(run_dir)
+    run = Run(run_dir)
+    paths = run.paths
     said = 0
     if repair:
         presence.insist_on_nobody(paths)
@@ -78,9 +76,9 @@ def verify(
     damages = list(integrity.verify(paths, level, progress=step))
     watcher.end("verify")
     damages += leftovers.damages(paths, unpacked=level is Level.FULL)
-    damages += _changed_inputs(paths, level)
+    damages += _changed_inputs(run, level)
     if not repair:  # with no damage at all, chunks that were set aside get new attempts
-        return _verdict(paths, damages, damages)
+        return _verdict(run, damages, damages)
     presence.insist_on_nobody(paths)  # a session may have begun meanwhile
     if any(damage.kind not in HARMLESS for damage in damages):
         artifacts.withdraw_completion(paths)
@@ -89,28 +87,28 @@ def verify(
         beyond += leftovers.repair(paths, damages)
         beyond += [damage for damage in damages if damage.kind is Kind.INPUT]
     if any(damage.kind is Kind.INDEX for damage in beyond):
-        beyond = _restore_index(paths, beyond)
-    return _verdict(paths, damages, beyond)
+        beyond = _restore_index(run, beyond)
+    return _verdict(run, damages, beyond)
 
 
-def _verdict(paths: RunPaths, damages: list[Damage], beyond: list[Damage]) -> Verdict:
-    others = tuple(strangers.strangers(paths))
+def _verdict(run: Run, damages: list[Damage], beyond: list[Damage]) -> Verdict:
+    others = tuple(strangers.strangers(run.paths))
     if damages:
         return Verdict(tuple(damages), tuple(beyond), strangers=others)
-    arms = open_ledger(paths, Manifest.load(paths.manifest)).progress.arms.values()
+    arms = run.progress.arms.values()
     computed = [arm for arm in arms if arm.plan.n_chunks]
     n_pruned = sum(arm.chunks_pruned for arm in computed)
     n_chunks = sum(arm.chunks_committed for arm in computed) - n_pruned
     return Verdict((), (), n_chunks, len(computed), others, n_pruned)
 
 
-def _changed_inputs(paths: RunPaths, level: Level) -> list[Damage]:
+def _changed_inputs(run: Run, level: Level) -> list[Damage]:
     """Name inputs that are there and are others now; one that is absent is no damage."""
     try:
-        manifest = Manifest.load(paths.manifest)
+        manifest = run.manifest
     except PtyrunError:
         return []  # it is damaged, and named
-    remembered = None if level is Level.FULL else paths.digests
+    remembered = None if level is Level.FULL else run.paths.digests
     changed = planned_inputs.changed_inputs(manifest, Fingerprints(remembered, is_kept=False))
     return [
         Damage(
@@ -120,10 +118,9 @@ def _changed_inputs(paths: RunPaths, level: Level) -> list[Damage]:
     ]
 
 
-def _restore_index(paths: RunPaths, beyond: list[Damage]) -> list[Damage]:
+def _restore_index(run: Run, beyond: list[Damage]) -> list[Damage]:
     try:
-        manifest = Manifest.load(paths.manifest)
-        group_tables.restore(paths, assembly.open_planned_scan(manifest, paths), manifest)
+        group_tables.restore(run.paths, run.scan, run.manifest)
     except PtyrunError:
         return beyond
     return [damage for damage in beyond if damage.kind is not Kind.INDEX]

@@ -13,6 +13,7 @@ from filelock import FileLock
 
 from ptyrun.comparison import repeat
 from ptyrun.comparison.content import check_content
+from ptyrun.comparison.run import Run
 from ptyrun.config import ArmConfig, CompareConfig
 from ptyrun.engine import ledger_cache
 from ptyrun.engine.integrity import Damage, Level
@@ -163,7 +164,7 @@ def test_after_a_bit_of_every_kind_was_lost_a_repair_and_a_session_restore_all(
     victim.start("--adopt")  # the mark of who planned it was lost as well
     done = victim.do("wait")
     assert done.returncode == 0, done.stderr
-    check_content(RunPaths(victim.run))
+    check_content(Run(victim.run))
     assert verify(victim.run).damages == ()
     assert content(victim.run) == content(whole.run)
 

@@ -15,9 +15,9 @@ import psutil
 import pytest
 
 from ptyrun.comparison.content import check_content
+from ptyrun.comparison.run import Run
 from ptyrun.errors import DamageError
 from ptyrun.host import checksums
-from ptyrun.paths import RunPaths
 from tests.paced import Bench, on_tmpfs, until
 
 SLOW = {"batch_s": 0.7}
@@ -99,20 +99,20 @@ def test_nothing_is_complete_while_something_is_missing_or_cut(
     if harm != "gone":
         victim.write_bytes(data[: 2 * len(data) // 3] if harm == "cut" else b"")
     with pytest.raises(Exception, match=r"results\.json|not as|not complete") as refused:
-        check_content(RunPaths(run))
+        check_content(Run(run))
     assert name.split("/")[0] in str(refused.value)
 
 
 def test_a_flipped_bit_in_a_chunk_is_not_complete(finished: Bench, tmp_path: Path) -> None:
     run = tmp_path / "run"
     shutil.copytree(finished.run, run)
-    check_content(RunPaths(run))
+    check_content(Run(run))
     victim = run / "arrays.zarr/pinn/patches/c.4.0.0"
     data = bytearray(victim.read_bytes())
     data[len(data) // 2] ^= 1
     victim.write_bytes(data)
     with pytest.raises(DamageError, match=r"c\.4\.0\.0"):
-        check_content(RunPaths(run))
+        check_content(Run(run))
 
 
 def test_results_of_another_run_are_not_complete(finished: Bench, tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ def test_results_of_another_run_are_not_complete(finished: Bench, tmp_path: Path
     (run / "results.json").write_text(results.replace(str(digest), "0" * 64))
     checksums.write(run, [run / name for name in checksums.vouched(run)])
     with pytest.raises(DamageError, match="quotes manifest 000000"):
-        check_content(RunPaths(run))
+        check_content(Run(run))
 
 
 def test_a_session_is_detached_and_says_who_it_is(bench: Bench) -> None:

@@ -49,7 +49,7 @@ def test_i2_a_changed_run_is_refused_and_never_mixed(tmp_path: Path, other: Mani
     toy_run(tmp_path, max_chunks=3)
     before = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
     with pytest.raises(IdentityError):
-        run(tmp_path, other, ToyWork, window=Window())
+        run(RunPaths(tmp_path), other, ToyWork, window=Window())
     assert {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()} == before
 
 

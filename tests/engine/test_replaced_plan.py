@@ -82,7 +82,7 @@ def test_a_session_that_starts_too_late_writes_nothing(folder: Path, replace_pla
     replace_plan(folder)
     before = set(folder.rglob("*"))
     with pytest.raises(ReplacedError, match="replaced"):
-        run(folder, OLD, ToyWork, window=Window())
+        run(RunPaths(folder), OLD, ToyWork, window=Window())
     assert set(folder.rglob("*")) == before
     insist_that_it_completes(folder)
 
@@ -97,7 +97,9 @@ def test_a_session_whose_plan_goes_commits_nothing_more(
             replace_plan(folder)
 
     with pytest.raises(ReplacedError):
-        run(folder, OLD, partial(ToyWork, batch_items=8, trouble=trouble), window=Window())
+        run(
+            RunPaths(folder), OLD, partial(ToyWork, batch_items=8, trouble=trouble), window=Window()
+        )
     committed = open_ledger(RunPaths(folder), NEW).progress.arms["one"].chunks_committed
     assert committed == 0, "what the old plan computed is none of the new one's"
     insist_that_it_completes(folder)
@@ -111,7 +113,9 @@ def test_two_plans_at_work_in_one_folder_never_mix(folder: Path, replace_plan: R
             assert toy_run(folder, batch_items=8, max_chunks=4).chunks_done == 4
 
     with pytest.raises(ReplacedError):
-        run(folder, OLD, partial(ToyWork, batch_items=8, trouble=trouble), window=Window())
+        run(
+            RunPaths(folder), OLD, partial(ToyWork, batch_items=8, trouble=trouble), window=Window()
+        )
     assert verify(RunPaths(folder)) == []
     insist_that_it_completes(folder)
 
@@ -121,7 +125,9 @@ def test_a_plan_that_is_lost_under_a_session_ends_it(folder: Path) -> None:
         RunPaths(folder).manifest.unlink(missing_ok=True)
 
     with pytest.raises(ReplacedError, match="is gone"):
-        run(folder, OLD, partial(ToyWork, batch_items=8, trouble=trouble), window=Window())
+        run(
+            RunPaths(folder), OLD, partial(ToyWork, batch_items=8, trouble=trouble), window=Window()
+        )
     OLD.save(RunPaths(folder).manifest)
     insist_that_it_completes(folder, OLD)
 
@@ -132,7 +138,9 @@ def test_a_manifest_written_again_with_other_paths_disturbs_nobody(folder: Path)
     def trouble(items: range) -> None:
         moved.save(RunPaths(folder).manifest)
 
-    outcome = run(folder, OLD, partial(ToyWork, batch_items=8, trouble=trouble), window=Window())
+    outcome = run(
+        RunPaths(folder), OLD, partial(ToyWork, batch_items=8, trouble=trouble), window=Window()
+    )
     assert outcome.stop is ExitCode.COMPLETE
 
 
@@ -163,7 +171,7 @@ def test_a_plan_that_is_replaced_just_as_a_session_opens_is_seen_by_it(
         return session
 
     monkeypatch.setattr(opening, "begin", begin_and_be_overtaken)
-    with opened_session(folder, Window()) as opened:
+    with opened_session(RunPaths(folder), Window()) as opened:
         assert opened.manifest == NEW
     ended = [file.closed for file in open_ledger(RunPaths(folder), NEW).sessions.values()]
     assert len(ended) == 2 and all(ended), "the first one is over, too"
@@ -173,19 +181,25 @@ def test_a_plan_that_is_replaced_just_as_a_session_opens_is_seen_by_it(
 def complete_whatever_is_planned(folder: Path) -> None:
     from ptyrun.engine import runner
 
-    with opened_session(folder, Window()) as opened:
+    with opened_session(RunPaths(folder), Window()) as opened:
         assert runner.work(opened, ToyWork).stop is ExitCode.COMPLETE
 
 
 def test_a_session_is_seen_before_it_has_begun_to_work(folder: Path) -> None:
     paths = RunPaths(folder)
-    with opened_session(folder, Window()), pytest.raises(BusyError, match=f"process {os.getpid()}"):
+    with (
+        opened_session(RunPaths(folder), Window()),
+        pytest.raises(BusyError, match=f"process {os.getpid()}"),
+    ):
         presence.insist_on_nobody(paths)
     presence.insist_on_nobody(paths)
 
 
 def test_how_a_session_ended_is_written_down_wherever_it_was(folder: Path) -> None:
-    with pytest.raises(ValueError, match="no such device"), opened_session(folder, Window()):
+    with (
+        pytest.raises(ValueError, match="no such device"),
+        opened_session(RunPaths(folder), Window()),
+    ):
         raise ValueError("no such device")
     (file,) = open_ledger(RunPaths(folder), OLD).sessions.values()
     assert file.closed is not None
@@ -217,7 +231,7 @@ def test_a_session_that_ends_in_time_is_no_hindrance(folder: Path) -> None:
 
 def test_a_living_process_is_a_presence_without_any_lock(folder: Path) -> None:
     """The claims may be deleted at any time: the process itself is asked."""
-    with opened_session(folder, Window()) as opened:
+    with opened_session(RunPaths(folder), Window()) as opened:
         opened.claims.close()
         assert not list(RunPaths(folder).claims.glob("*.claim"))
         with pytest.raises(BusyError):
@@ -284,7 +298,7 @@ def starts_late(folder: Path, delay_s: float, compute_s: float) -> None:
         manifest = Manifest.load(RunPaths(folder).manifest)
         time.sleep(delay_s)
         run(
-            folder,
+            RunPaths(folder),
             manifest,
             partial(ToyWork, batch_items=8, compute_s=compute_s),
             window=Window(),

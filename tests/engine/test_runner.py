@@ -73,7 +73,7 @@ def test_a_complete_run_loads_no_model(tmp_path: Path) -> None:
     def open_work(arm: ArmPlan, fitting: FittingBatch) -> ToyWork:
         raise AssertionError("a model was loaded for nothing")
 
-    outcome = run(tmp_path, manifest, open_work, window=Window())
+    outcome = run(RunPaths(tmp_path), manifest, open_work, window=Window())
     assert outcome.stop is ExitCode.COMPLETE
 
 
@@ -100,7 +100,7 @@ def test_calls_never_exceed_a_batch_and_small_chunks_share_one(tmp_path: Path) -
         works.append(ToyWork(arm, fitting, batch_items=16))
         return works[-1]
 
-    run(tmp_path, manifest, open_work, window=Window())
+    run(RunPaths(tmp_path), manifest, open_work, window=Window())
     (work,) = works
     assert [len(items) for items in work.computed] == [16, 16, 16, 2]
     assert decoded(tmp_path) == expected(manifest)
@@ -189,7 +189,7 @@ def test_outputs_that_break_the_contract_are_never_written(tmp_path: Path, broke
             good = super().compute(inputs, n_items)
             return good[:-1] if broken == "short" else good.astype(np.complex128)
 
-    outcome = run(tmp_path, manifest, Broken, window=Window())
+    outcome = run(RunPaths(tmp_path), manifest, Broken, window=Window())
     assert outcome.stop is ExitCode.FAILED
     assert "the last with PredictionError" in outcome.reason
     assert not commits(tmp_path)
@@ -208,7 +208,7 @@ def test_a_check_that_refuses_is_a_failure_of_its_chunk_alone(tmp_path: Path) ->
                 raise PredictionError("constant", "all the same", "look at the model")
             return super().check(items, outputs)
 
-    outcome = run(tmp_path, manifest, Checked, window=Window())
+    outcome = run(RunPaths(tmp_path), manifest, Checked, window=Window())
     assert (outcome.stop, outcome.chunks_left) == (ExitCode.FAILED, 1)
     assert "chunk 2 of arm one was set aside: PredictionError" in outcome.reason
 
@@ -231,7 +231,7 @@ def test_another_manifest_is_refused_before_any_work(tmp_path: Path) -> None:
     toy_run(tmp_path, max_chunks=2)
     other = toy_manifest(seed=9)
     with pytest.raises(IdentityError):
-        run(tmp_path, other, ToyWork, window=Window())
+        run(RunPaths(tmp_path), other, ToyWork, window=Window())
 
 
 def test_a_changed_index_array_is_refused_before_any_work(tmp_path: Path) -> None:
@@ -240,7 +240,7 @@ def test_a_changed_index_array_is_refused_before_any_work(tmp_path: Path) -> Non
     changed = replace(manifest, arms=(arm,))
     changed.save(RunPaths(tmp_path).manifest)
     with pytest.raises(DamageError, match="index/one/frames"):
-        run(tmp_path, changed, ToyWork, window=Window())
+        run(RunPaths(tmp_path), changed, ToyWork, window=Window())
     assert not commits(tmp_path)
 
 

@@ -178,7 +178,7 @@ def test_outputs_that_wait_for_the_disk_are_bounded(
     monkeypatch.setattr(
         Slow, "__init__", lambda self, *a: ToyWork.__init__(self, *a, batch_items=8)
     )
-    outcome = run(tmp_path, manifest, Slow, window=Window())
+    outcome = run(RunPaths(tmp_path), manifest, Slow, window=Window())
     assert outcome.stop is ExitCode.COMPLETE, outcome.reason
     assert max(waiting) <= writer.WAITING_BYTES
     assert decoded(tmp_path) == expected(manifest)

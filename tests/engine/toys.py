@@ -135,7 +135,7 @@ def toy_run(folder: Path, budget_s: float | None = None, **options: Any) -> Outc
     }
     manifest = Manifest.load(RunPaths(folder).manifest)
     options.setdefault("window", Window(budget_s))
-    return run(folder, manifest, partial(ToyWork, **work), **options)
+    return run(RunPaths(folder), manifest, partial(ToyWork, **work), **options)
 
 
 def decoded(folder: Path) -> dict[str, bytes]:

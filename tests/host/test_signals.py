@@ -110,7 +110,7 @@ def test_what_was_computed_when_a_signal_came_is_committed(
             threading.Timer(0.5, asked.set).start()
 
     work = partial(Judged, batch_items=8, trouble=trouble)
-    outcome = run(tmp_path, manifest, work, window=Window())
+    outcome = run(RunPaths(tmp_path), manifest, work, window=Window())
     assert outcome.stop is ExitCode.INCOMPLETE
     done = opened(tmp_path).progress.arms["one"].committed
     assert [chunk for chunk, yes in enumerate(done) if yes] == [0, 1]

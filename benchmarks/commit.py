@@ -11,8 +11,9 @@ from benchmarks import ledgers
 from benchmarks.figures import Figure, Scale, compared, in_turns, summed_up
 from ptyrun.comparison.run import Run
 from ptyrun.engine import store
+from ptyrun.engine.arm_plan import PREDICTOR, ArmPlan
 from ptyrun.engine.ledger import Ledger
-from ptyrun.engine.manifest import PREDICTOR, ArmPlan, Manifest
+from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.session_ledger import begin
 from ptyrun.host import durable
 from ptyrun.host.processes import Process

@@ -7,8 +7,9 @@ from pathlib import Path
 import ptyrun
 from ptyrun.comparison.run import Run
 from ptyrun.engine import ledger_cache, store
+from ptyrun.engine.arm_plan import PREDICTOR, ArmPlan
 from ptyrun.engine.ledger import Ledger
-from ptyrun.engine.manifest import PREDICTOR, ArmPlan, Manifest
+from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.records import Closed, Committed
 from ptyrun.engine.session_ledger import begin
 from ptyrun.errors import ExitCode

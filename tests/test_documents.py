@@ -11,7 +11,8 @@ import pytest
 
 from docs import tables
 from ptyrun.engine import records
-from ptyrun.engine.manifest import ArmPlan, Manifest
+from ptyrun.engine.arm_plan import ArmPlan
+from ptyrun.engine.manifest import Manifest
 from ptyrun.errors import ExitCode
 from ptyrun.paths import RunPaths
 from ptyrun.results import ArmResult, Metric, PairResult, Results

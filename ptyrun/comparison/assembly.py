@@ -20,12 +20,14 @@ from ptyrun.comparison.kept import Kept
 from ptyrun.comparison.sums import ArmObject, Pace, Sums
 from ptyrun.config import Alignment, ArmKind, EvaluationOptions
 from ptyrun.engine import batches, integrity, store
+from ptyrun.engine.arm_plan import ArmPlan
 from ptyrun.engine.ledger import read_records
-from ptyrun.engine.manifest import ArmPlan, Manifest, digest_of
+from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.plain_store import PlainStore
 from ptyrun.engine.progress import ArmProgress, Progress
 from ptyrun.engine.records import Committed
 from ptyrun.errors import DamageError, PtyrunError
+from ptyrun.host.documents import digest_of
 from ptyrun.paths import RunPaths
 from ptyrun.progress import Watcher
 from ptyrun.ptycho.consistency import verdict

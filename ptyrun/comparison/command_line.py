@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ptyrun.config import ArmKind, EvaluationOptions, Fact, Presentation, Registration, Selection
-from ptyrun.engine.manifest import ArmPlan, Manifest
+from ptyrun.engine.arm_plan import ArmPlan
+from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.ownership import FORMER_TRUST
 
 # Arms with options of their own.

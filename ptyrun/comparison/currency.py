@@ -12,10 +12,11 @@ from pathlib import Path
 from ptyrun import __version__
 from ptyrun.comparison.fingerprints import Fingerprints
 from ptyrun.config import Presentation
-from ptyrun.engine.manifest import Manifest, digest_of
+from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.progress import Progress
 from ptyrun.errors import InputError
 from ptyrun.host import checksums
+from ptyrun.host.documents import digest_of
 from ptyrun.paths import RunPaths
 
 

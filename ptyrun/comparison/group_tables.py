@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptyrun.config import ArmKind, Selection
+from ptyrun.engine.arm_plan import ArmPlan
 from ptyrun.engine.index_arrays import IndexArray, read_index, write_index
-from ptyrun.engine.manifest import ArmPlan, Manifest
+from ptyrun.engine.manifest import Manifest
 from ptyrun.errors import DamageError, GeometryError
 from ptyrun.paths import RunPaths
 from ptyrun.ptycho.geometry import grouping

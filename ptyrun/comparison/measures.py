@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ptyrun.comparison.kept import Finding
 from ptyrun.comparison.sums import ArmObject
 from ptyrun.config import Alignment, EvaluationOptions
-from ptyrun.engine.manifest import ArmPlan
+from ptyrun.engine.arm_plan import ArmPlan
 from ptyrun.ptycho.geometry.placement import Region
 from ptyrun.ptycho.metrics.evaluation import Evaluation, evaluate, evaluate_upstream
 from ptyrun.ptycho.metrics.registration import Shift

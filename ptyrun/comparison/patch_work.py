@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ptyrun.comparison import gates
 from ptyrun.comparison.group_tables import ArmIndex
 from ptyrun.config import Fact
-from ptyrun.engine.manifest import ArmPlan
+from ptyrun.engine.arm_plan import ArmPlan
 from ptyrun.models.halving import HalvingPredictor
 from ptyrun.models.predictors import WrongFormError
 from ptyrun.ptycho.geometry import grouping

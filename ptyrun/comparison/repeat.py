@@ -20,10 +20,10 @@ from ptyrun.comparison.fingerprints import Fingerprints, identity
 from ptyrun.comparison.run import Run
 from ptyrun.config import CompareConfig
 from ptyrun.engine import ownership
-from ptyrun.engine.manifest import digest_of
 from ptyrun.engine.progress import ArmProgress
 from ptyrun.errors import PtyrunError
 from ptyrun.host import durable
+from ptyrun.host.documents import digest_of
 from ptyrun.host.regular import read_text
 from ptyrun.paths import RunPaths
 from ptyrun.results import Results

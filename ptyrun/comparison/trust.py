@@ -11,7 +11,8 @@ from pathlib import Path
 
 from ptyrun.comparison.run import Run
 from ptyrun.config import SessionOptions
-from ptyrun.engine.manifest import ArmPlan, Manifest
+from ptyrun.engine.arm_plan import ArmPlan
+from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.ownership import FORMER_TRUST
 from ptyrun.errors import ModelError, UsageError
 from ptyrun.models.files import BACKENDS, locate, require_trust

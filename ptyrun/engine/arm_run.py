@@ -12,10 +12,10 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from ptyrun.engine.arm_plan import ArmPlan
 from ptyrun.engine.batches import FittingBatch
 from ptyrun.engine.index_arrays import check_indices
 from ptyrun.engine.loader import Batch, Loader
-from ptyrun.engine.manifest import ArmPlan
 from ptyrun.engine.opening import OpenedSession
 from ptyrun.engine.records import ArmOpened, Started
 from ptyrun.engine.schedule import Schedule, Stretch

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ptyrun.engine.manifest import canonical_json
 from ptyrun.engine.plain_store import PlainStore
 from ptyrun.engine.store import ArraySpec, DurableStore, open_array, read_metadata
 from ptyrun.errors import DamageError
 from ptyrun.host import durable
+from ptyrun.host.documents import canonical_json
 from ptyrun.paths import RunPaths
 
 

@@ -7,7 +7,6 @@ that a run can move.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -15,96 +14,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
+from ptyrun.config import Fact
 from ptyrun.engine import plan_rules
+from ptyrun.engine.arm_plan import ArmPlan
 from ptyrun.engine.folder import require_plain
 from ptyrun.errors import DamageError, InputError, SchemaError, UsageError
 from ptyrun.host import durable
+from ptyrun.host.documents import digest_of
 from ptyrun.host.regular import read_regular
 from ptyrun.host.typed_json import build, parse_object
 from ptyrun.paths import RunPaths
 
-Fact = str | int | float | bool | None
-
 MAX_BYTES = 2**24  # a manifest has some KiB
-PREDICTOR = "predictor"
-RECONSTRUCTION = "reconstruction"
-
-
-def canonical_json(value: object) -> str:
-    """Equal values give equal text: sorted keys, shortest numbers, no spaces, no NaN."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
-
-
-def digest_of(value: object) -> str:
-    """Equal plain JSON data has equal digests."""
-    return hashlib.sha256(canonical_json(value).encode()).hexdigest()
-
-
-@dataclass(frozen=True)
-class ArmPlan:
-    """One thing compared, cut into chunks.
-
-    Parameters
-    ----------
-    name, label : str
-        In paths and in tables.
-    kind : str
-        ``predictor``, or ``reconstruction``: finished, without items and chunks.
-    n_items, chunk_items : int
-        How many items there are, and how many make one chunk; the last chunk may be shorter.
-    item_shape : tuple of int
-        Shape of one item's output.
-    dtype : str
-        NumPy's name of the output's type.
-    facts : mapping
-        Whatever the outputs depend on, by name.
-    index_sha256 : mapping
-        Digests of this arm's index arrays, by their path below ``arrays.zarr``.
-    """
-
-    name: str
-    label: str
-    kind: str
-    n_items: int
-    chunk_items: int
-    item_shape: tuple[int, ...]
-    dtype: str
-    facts: Mapping[str, Fact] = field(default_factory=dict)
-    index_sha256: Mapping[str, str] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        """Refuse a cut that makes no sense."""
-        if self.kind not in (PREDICTOR, RECONSTRUCTION):
-            raise _no_plan(self.name, f"its kind is {self.kind!r}, not predictor or reconstruction")
-        if self.n_items < 0 or (self.n_items and self.chunk_items < 1):
-            raise _no_plan(self.name, f"{self.n_items} items in chunks of {self.chunk_items}")
-
-    @property
-    def n_chunks(self) -> int:
-        """Number of chunks, the last one possibly shorter."""
-        return -(-self.n_items // self.chunk_items) if self.n_items else 0
-
-    def chunk_range(self, chunk: int) -> range:
-        """Items of *chunk*.
-
-        Raises
-        ------
-        IndexError
-            If there is no such chunk.
-        """
-        if not 0 <= chunk < self.n_chunks:
-            raise IndexError(f"arm {self.name!r} has {self.n_chunks} chunks, no chunk {chunk}")
-        start = chunk * self.chunk_items
-        return range(start, min(start + self.chunk_items, self.n_items))
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """16 hex digits over everything that this arm's chunks on disk depend on."""
-        return digest_of(asdict(self))[:16]
-
-
-def _no_plan(arm: str, why: str) -> UsageError:
-    return UsageError(f"arm {arm!r} cannot be planned", why=why, do="correct the plan")
 
 
 @dataclass(frozen=True)
@@ -225,7 +146,7 @@ class Manifest:
     @classmethod
     def _described(cls, document: dict[str, Any]) -> Self:
         manifest = build(cls, document)
-        plan_rules.check(manifest)
+        plan_rules.check(manifest.arms, manifest.shared, manifest.sources)
         arms = tuple(
             replace(arm, facts=_Facts.of(f"arm {arm.name}", arm.facts)) for arm in manifest.arms
         )

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import math
 import re
-from typing import TYPE_CHECKING, Final
+from collections.abc import Mapping, Sequence
+from typing import Final
 
+from ptyrun.config import Fact
 from ptyrun.engine import fact_rules
+from ptyrun.engine.arm_plan import ArmPlan
 from ptyrun.texts import is_plain
-
-if TYPE_CHECKING:
-    from ptyrun.engine.manifest import ArmPlan, Manifest
 
 RESERVED_ARMS: Final = frozenset({"index", "ground_truth"})
 MAX_ARMS = 1000
@@ -41,23 +41,23 @@ def is_label(label: str) -> bool:
     return is_plain(label) and len(label) <= MAX_LABEL
 
 
-def check(manifest: Manifest) -> None:
-    """See that a manifest is one that a plan can have written.
+def check(arms: Sequence[ArmPlan], shared: Mapping[str, Fact], sources: Mapping[str, Fact]) -> None:
+    """See that a manifest of these is one that a plan can have written.
 
     Raises
     ------
     ValueError
         If it is not; the message names what.
     """
-    if len(manifest.arms) > MAX_ARMS:
-        raise ValueError(f"it has {len(manifest.arms)} arms, at most {MAX_ARMS} can be planned")
-    for arm in manifest.arms:
+    if len(arms) > MAX_ARMS:
+        raise ValueError(f"it has {len(arms)} arms, at most {MAX_ARMS} can be planned")
+    for arm in arms:
         _check_arm(arm)
-    n_chunks = sum(arm.n_chunks for arm in manifest.arms)
+    n_chunks = sum(arm.n_chunks for arm in arms)
     if n_chunks > MAX_CHUNKS:
         raise ValueError(f"it has {n_chunks} chunks, at most {MAX_CHUNKS} can be planned")
-    fact_rules.check_shared(manifest.shared)
-    fact_rules.check_sources(manifest.sources)
+    fact_rules.check_shared(shared)
+    fact_rules.check_sources(sources)
 
 
 def _check_arm(arm: ArmPlan) -> None:

@@ -14,7 +14,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from statistics import median
 
-from ptyrun.engine.manifest import ArmPlan, Manifest
+from ptyrun.engine.arm_plan import ArmPlan
+from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.records import (
     ArmOpened,
     Committed,

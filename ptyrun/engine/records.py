@@ -17,7 +17,7 @@ from typing import Any, Final, get_args, get_origin, get_type_hints
 
 import google_crc32c
 
-from ptyrun.engine.manifest import Fact
+from ptyrun.config import Fact
 from ptyrun.host.processes import Process
 from ptyrun.host.typed_json import parse
 

@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from ptyrun.engine import patience
+from ptyrun.engine.arm_plan import ArmPlan
 from ptyrun.engine.arm_run import ArmRun, Bench, Stop, Tell, opened_work
 from ptyrun.engine.claims import LEASE_S
 from ptyrun.engine.integrity import size_damages
 from ptyrun.engine.ledger import SUFFIX, Ledger
-from ptyrun.engine.manifest import ArmPlan, Manifest
+from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.opening import OpenedSession, opened_session
 from ptyrun.engine.progress import MAX_ATTEMPTS
 from ptyrun.engine.repair import forgotten

@@ -11,9 +11,9 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from ptyrun.engine.arm_plan import ArmPlan
 from ptyrun.engine.claims import Claims
 from ptyrun.engine.ledger import Ledger
-from ptyrun.engine.manifest import ArmPlan
 from ptyrun.engine.poison import is_set_aside
 from ptyrun.engine.progress import MAX_ATTEMPTS
 

@@ -30,7 +30,8 @@ from zarr.core.buffer import Buffer
 from zarr.storage import LocalStore, MemoryStore
 
 from ptyrun.config import Compression
-from ptyrun.engine.manifest import ArmPlan, Manifest
+from ptyrun.engine.arm_plan import ArmPlan
+from ptyrun.engine.manifest import Manifest
 from ptyrun.errors import DamageError, StorageError, UsageError
 from ptyrun.host import durable
 from ptyrun.paths import RunPaths
@@ -149,8 +150,7 @@ class ArraySpec:
 
     def metadata(self) -> dict[str, Any]:
         """Content of the ``zarr.json`` that `create` writes, as JSON reads it."""
-        kept: dict[str, Buffer] = {}
-        self.create(MemoryStore(kept))
+        self.create(MemoryStore(kept := dict[str, Buffer]()))
         return dict(json.loads(kept[f"{self.path}/zarr.json"].to_bytes()))
 
 

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ptyrun.config import Fact
+from ptyrun.engine.arm_plan import ArmPlan
 from ptyrun.engine.batches import FittingBatch
-from ptyrun.engine.manifest import ArmPlan, Fact
 from ptyrun.errors import BlockedError, ExitCode, StorageError, UsageError
 
 if TYPE_CHECKING:

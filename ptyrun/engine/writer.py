@@ -19,7 +19,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from ptyrun.engine.manifest import ArmPlan, Fact
+from ptyrun.config import Fact
+from ptyrun.engine.arm_plan import ArmPlan
 from ptyrun.engine.opening import OpenedSession
 from ptyrun.engine.pace import CommitPace
 from ptyrun.engine.records import Committed, Failed

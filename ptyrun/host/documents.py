@@ -11,6 +11,16 @@ from ptyrun.errors import SchemaError
 from ptyrun.host.typed_json import parse_object
 
 
+def canonical_json(value: object) -> str:
+    """Equal values give equal text: sorted keys, shortest numbers, no spaces, no NaN."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def digest_of(value: object) -> str:
+    """Equal plain JSON data has equal digests."""
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()
+
+
 def sealed(document: Mapping[str, Any]) -> str:
     """Write a document as JSON text, its field ``sha256`` covering all others."""
     digest = hashlib.sha256(_text(document).encode()).hexdigest()

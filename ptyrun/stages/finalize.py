@@ -30,12 +30,14 @@ from ptyrun.comparison.steps import Steps, Texts
 from ptyrun.comparison.sums import ArmObject
 from ptyrun.config import EvaluationOptions, Presentation
 from ptyrun.engine import integrity, ownership
+from ptyrun.engine.arm_plan import ArmPlan
 from ptyrun.engine.ledger import Ledger
-from ptyrun.engine.manifest import ArmPlan, Manifest, digest_of
+from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.plan_lock import CurrentPlan
 from ptyrun.engine.window import Window
 from ptyrun.errors import BlockedError, DamageError, StorageError, UnfinishedError
 from ptyrun.host import checksums, durable
+from ptyrun.host.documents import digest_of
 from ptyrun.logs import session_log
 from ptyrun.paths import RunPaths
 from ptyrun.progress import SILENT, Watcher

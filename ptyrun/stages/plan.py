@@ -23,17 +23,11 @@ from ptyrun.comparison.assembly import grid_shape
 from ptyrun.comparison.fingerprints import Fingerprints
 from ptyrun.comparison.roles import open_given_scan
 from ptyrun.comparison.run import Run
-from ptyrun.config import (
-    CHUNK_GROUPS,
-    ArmConfig,
-    ArmKind,
-    CompareConfig,
-    EvaluationOptions,
-    Fact,
-)
+from ptyrun.config import CHUNK_GROUPS, ArmConfig, ArmKind, CompareConfig, EvaluationOptions, Fact
 from ptyrun.engine import index_arrays, ledger, ownership, presence, store
+from ptyrun.engine.arm_plan import ArmPlan
 from ptyrun.engine.folder import require_plain
-from ptyrun.engine.manifest import ArmPlan, Change, Manifest, changes
+from ptyrun.engine.manifest import Change, Manifest, changes
 from ptyrun.engine.plan_lock import PlanLock
 from ptyrun.errors import DamageError, IdentityError, UsageError
 from ptyrun.host import durable

@@ -18,8 +18,9 @@ from ptyrun.comparison.group_tables import ArmIndex
 from ptyrun.comparison.planned_inputs import warn_of_changed_inputs
 from ptyrun.comparison.run import Run
 from ptyrun.config import ArmKind, EvaluationOptions
+from ptyrun.engine.arm_plan import ArmPlan
 from ptyrun.engine.integrity import size_damages
-from ptyrun.engine.manifest import ArmPlan, Manifest
+from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.progress import ArmProgress
 from ptyrun.errors import GeometryError, InputError, PtyrunError
 from ptyrun.host import checksums, durable

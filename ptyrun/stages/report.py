@@ -19,8 +19,9 @@ from ptyrun.comparison.history import History, read_history
 from ptyrun.comparison.planned_inputs import warn_of_changed_inputs
 from ptyrun.comparison.run import Run
 from ptyrun.durations import format_duration
+from ptyrun.engine.arm_plan import ArmPlan
 from ptyrun.engine.costs import Costs
-from ptyrun.engine.manifest import ArmPlan, Manifest
+from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.window import Window
 from ptyrun.host import checksums, durable
 from ptyrun.progress import SILENT, Watcher

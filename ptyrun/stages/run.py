@@ -18,8 +18,9 @@ from ptyrun.comparison.planned_inputs import refuse_changed_inputs
 from ptyrun.comparison.run import Run
 from ptyrun.config import SessionOptions
 from ptyrun.engine import ownership, runner
+from ptyrun.engine.arm_plan import ArmPlan
 from ptyrun.engine.batches import FittingBatch
-from ptyrun.engine.manifest import ArmPlan, Manifest
+from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.opening import OpenedSession, opened_session
 from ptyrun.engine.window import Window
 from ptyrun.engine.work import Event, Outcome

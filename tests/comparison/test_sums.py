@@ -12,7 +12,7 @@ from ptyrun.comparison.group_tables import ArmIndex
 from ptyrun.comparison.kept import Finding, Kept
 from ptyrun.comparison.sums import ArmObject, Sums
 from ptyrun.config import Alignment, EvaluationOptions
-from ptyrun.engine.manifest import digest_of
+from ptyrun.host.documents import digest_of
 
 SHAPE = (90, 80)
 N_GROUPS = 50

@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ptyrun.engine.manifest import ArmPlan, Fact, Manifest, changes
+from ptyrun.config import Fact
+from ptyrun.engine.arm_plan import ArmPlan
+from ptyrun.engine.manifest import Manifest, changes
 from ptyrun.errors import DamageError, InputError, SchemaError, UsageError
 from tests.engine.toys import toy_manifest
 

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from ptyrun.config import Fact
+from ptyrun.engine.arm_plan import ArmPlan
 from ptyrun.engine.batches import FittingBatch
 from ptyrun.engine.ledger import read_records
-from ptyrun.engine.manifest import ArmPlan, Fact
 from ptyrun.engine.records import Closed, Committed, Failed, Forgotten, Started
 from ptyrun.engine.runner import run
 from ptyrun.engine.window import Window

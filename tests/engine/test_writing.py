@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 from numpy.typing import NDArray
 
+from ptyrun.config import Fact
 from ptyrun.engine import writer
 from ptyrun.engine.integrity import verify
 from ptyrun.engine.ledger import read_records
-from ptyrun.engine.manifest import Fact
 from ptyrun.engine.records import Committed, Failed
 from ptyrun.engine.runner import run
 from ptyrun.engine.schedule import BACKOFF_S

@@ -16,9 +16,11 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
+from ptyrun.config import Fact
+from ptyrun.engine.arm_plan import ArmPlan
 from ptyrun.engine.batches import FittingBatch
 from ptyrun.engine.index_arrays import IndexArray, write_index
-from ptyrun.engine.manifest import ArmPlan, Fact, Manifest
+from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.runner import run
 from ptyrun.engine.store import create_arrays
 from ptyrun.engine.window import Window

@@ -13,8 +13,9 @@ import zarr
 from numpy.typing import NDArray
 
 from ptyrun.config import EvaluationOptions, Presentation, Selection
+from ptyrun.engine.arm_plan import ArmPlan
 from ptyrun.engine.ledger_cache import open_ledger
-from ptyrun.engine.manifest import ArmPlan, Manifest
+from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.records import ArmOpened, Closed, Committed, Failed, Record, Started
 from ptyrun.engine.session_ledger import begin
 from ptyrun.host import checksums

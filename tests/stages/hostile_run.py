@@ -7,7 +7,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from ptyrun.engine.manifest import ArmPlan, Manifest, canonical_json
+from ptyrun.engine.arm_plan import ArmPlan
+from ptyrun.engine.manifest import Manifest
+from ptyrun.host.documents import canonical_json
 from ptyrun.paths import RunPaths
 from tests.stages import finished_run
 

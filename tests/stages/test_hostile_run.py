@@ -21,7 +21,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ptyrun.comparison import outputs
-from ptyrun.engine.manifest import ArmPlan, Manifest
+from ptyrun.engine.arm_plan import ArmPlan
+from ptyrun.engine.manifest import Manifest
 from ptyrun.errors import ExitCode, PtyrunError
 from ptyrun.host import checksums
 from ptyrun.paths import RunPaths

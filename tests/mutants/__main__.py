@@ -7,6 +7,7 @@ are to notice. Exit code 1 if one of them is not noticed, 2 if the list no longe
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 import tempfile
 import time
@@ -18,6 +19,7 @@ from tests.mutants.mutant import Mutant, StaleError, read
 from tests.mutants.tree import ROOT, Tree
 
 PASSED, FAILED = 0, 1
+CANNOT_RUN = re.compile(r"^E +(Name|Syntax|Import|UnboundLocal)Error\b", re.MULTILINE)
 
 
 class Verdict(StrEnum):
@@ -32,11 +34,13 @@ def judge(mutant: Mutant, tree: Tree) -> tuple[Verdict, str]:
     """Run its tests on the changed tree; with what they said."""
     with mutant.applied(tree.folder):
         code, said = tree.pytest(mutant.tests, mutant.timeout_s)
-    return {PASSED: Verdict.SURVIVED, FAILED: Verdict.KILLED}.get(code, Verdict.UNJUDGED), said
+    verdict = {PASSED: Verdict.SURVIVED, FAILED: Verdict.KILLED}.get(code, Verdict.UNJUDGED)
+    # What cannot run at all is noticed by any test, and says nothing of them.
+    return (Verdict.UNJUDGED if CANNOT_RUN.search(said) else verdict), said
 
 
 def noticed_by(said: str) -> str:
-    """Name the test that failed, and how: a NameError tells of a mutant that was badly made."""
+    """Name the test that failed, and how."""
     lines = [line for line in said.splitlines() if line.startswith(("FAILED ", "ERROR "))]
     return lines[0].partition(" ")[2][:200] if lines else ""
 

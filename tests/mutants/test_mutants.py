@@ -40,6 +40,7 @@ def test_its_processes_import_the_copy(tree: Tree) -> None:
         ("2 + x", Verdict.KILLED),
         ("3 * x", Verdict.SURVIVED),
         ("2 * ", Verdict.UNJUDGED),  # what cannot be imported is noticed by any test
+        ("2 * y", Verdict.UNJUDGED),  # and so is what cannot run
     ],
 )
 def test_a_mutant_is_judged_by_its_tests(tree: Tree, after: str, verdict: Verdict) -> None:

@@ -51,6 +51,7 @@ class Tree:
             "PYTHONPATH": str(self.folder),
             # Changed within a second and equally long, a file would pass for its old self.
             "PYTHONDONTWRITEBYTECODE": "1",
+            "COLUMNS": "200",
         }
         child = subprocess.Popen(
             [sys.executable, *words],

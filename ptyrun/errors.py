@@ -54,14 +54,27 @@ class PtyrunError(Exception):
     def __init__(self, what: str, why: str, do: str) -> None:
         super().__init__(what, why, do)
 
+    @property
+    def what(self) -> str:
+        """What happened."""
+        return str(self.args[0])
+
+    @property
+    def why(self) -> str:
+        """Why it happened."""
+        return str(self.args[1])
+
+    @property
+    def do(self) -> str:
+        """What to do about it."""
+        return str(self.args[2])
+
     def advised(self, more: str) -> Self:
         """The same error with more to do about it."""
-        what, why, do, *rest = self.args
-        return type(self)(what, why, f"{do}; {more}", *rest)
+        return type(self)(self.what, self.why, f"{self.do}; {more}", *self.args[3:])
 
     def __str__(self) -> str:
-        what, why, do, *_ = self.args
-        return printable(f"{what}\n  why: {why}\n  do:  {do}")
+        return printable(f"{self.what}\n  why: {self.why}\n  do:  {self.do}")
 
 
 class UsageError(PtyrunError):

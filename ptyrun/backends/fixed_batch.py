@@ -111,7 +111,7 @@ def prepare(
         raise
     except PredictionError as error:
         raise ModelError(
-            "the network cannot be used", why=f"{error.args[0]}: {error.args[1]}", do=error.args[2]
+            "the network cannot be used", why=f"{error.what}: {error.why}", do=error.do
         ) from error
 
 

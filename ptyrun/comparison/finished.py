@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 from dataclasses import dataclass, replace
 from typing import Any
 
-import pandas as pd
+import numpy as np
 from numpy.typing import NDArray
 
 from ptyrun.comparison import publishing
@@ -16,6 +17,8 @@ from ptyrun.errors import DamageError, UnfinishedError
 from ptyrun.host import checksums
 from ptyrun.paths import RunPaths
 from ptyrun.results import Results
+
+CURVES = ("amplitude_frc", "phase_frc")
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,14 @@ class FinishedRun:
         """Array of ``objects.zarr``; None if there is none of that path."""
         return read_array(self.paths.objects, path)
 
-    def frc_curves(self, arm: str) -> pd.DataFrame | None:
-        """Columns model, frequency_bin, amplitude_frc, phase_frc; None without ground truth."""
+    def frc_curves(self, arm: str) -> dict[str, NDArray[np.float64]] | None:
+        """Read ``amplitude_frc`` and ``phase_frc``, ring by ring; None without ground truth.
+
+        Where one is shorter, NaN stands in for what it lacks.
+        """
         path = self.paths.frc_curves(arm)
-        return pd.read_csv(path) if path.exists() else None
+        if not path.exists():
+            return None
+        with path.open(encoding="utf-8", newline="") as stream:
+            rows = list(csv.DictReader(stream))
+        return {curve: np.array([float(row[curve] or "nan") for row in rows]) for curve in CURVES}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import io
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import zip_longest
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from ptyrun.comparison.measures import Measures
@@ -21,7 +22,7 @@ from ptyrun.results import ArmResult, Metric, Results
 from ptyrun.texts import as_cell
 
 _UPSTREAM_NAMES = {"pinn": "ptychopinn"}
-_FLOAT = "%.6f"
+Cell = str | float | int | None
 _ABOUT = {
     Alignment.EXACT: (
         "Complex objects on the object's own pixel grid; offsets (dy, dx) in pixels.",
@@ -34,42 +35,17 @@ _ABOUT = {
 }
 
 
-def metrics_frame(results: Results) -> pd.DataFrame:
-    """The metrics as a long table: model, metric, amplitude, phase, value."""
-    rows = [
-        _row(arm.label, name, metric)
-        for arm in results.arms.values()
-        for name, metric in _csv_metrics(arm).items()
-    ]
-    return pd.DataFrame(rows, columns=["model", "metric", "amplitude", "phase", "value"])
-
-
 def _csv_metrics(arm: ArmResult) -> dict[str, Metric]:
     return {**arm.metrics, **{f"standard_{name}": m for name, m in arm.standard.items()}}
-
-
-def _row(label: str, name: str, metric: Metric) -> dict[str, Any]:
-    return {
-        "model": label,
-        "metric": name,
-        "amplitude": metric.amplitude,
-        "phase": metric.phase,
-        "value": metric.value,
-    }
 
 
 def metrics_table(results: Results) -> str:
     """The metrics as text for a terminal: amplitude / phase, one column per arm."""
     columns = {arm.label: _csv_metrics(arm) for arm in results.arms.values()}
     names = list(dict.fromkeys(name for metrics in columns.values() for name in metrics))
-    shown = pd.DataFrame(
-        {
-            label: [_shown(metrics.get(name)) for name in names]
-            for label, metrics in columns.items()
-        },
-        index=pd.Index(names, name="amplitude / phase"),
-    )
-    lines = [str(shown.to_string())] if names else []
+    head = ("amplitude / phase", *columns)
+    rows = [(name, *(_shown(each.get(name)) for each in columns.values())) for name in names]
+    lines = _aligned([head, *rows]) if rows else []
     for pair in results.pairs:
         lines.append(f"{' against '.join(results.labels_of(pair))}:")
         lines += [f"  {name:<18} {_shown(metric)}" for name, metric in pair.standard.items()]
@@ -79,6 +55,16 @@ def metrics_table(results: Results) -> str:
         if arm.mismatch:
             lines.append(f"WARNING: {arm.label}: {arm.mismatch}")
     return "\n".join(lines)
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Names to the left, figures to the right, in columns as wide as they need."""
+    first, *others = (max(map(len, column)) for column in zip(*rows, strict=True))
+    return [
+        "  ".join([name.ljust(first), *map(str.rjust, figures, others)]).rstrip()
+        for name, *figures in rows
+        for name, *figures in rows
+    ]
 
 
 def _shown(metric: Metric | None) -> str:
@@ -92,36 +78,39 @@ def _shown(metric: Metric | None) -> str:
 
 
 def write_metrics_csv(path: Path, results: Results) -> None:
-    """Write ``comparison_metrics.csv``."""
-    write_csv(path, metrics_frame(results))
+    """Write ``comparison_metrics.csv``: model, metric, amplitude, phase, value."""
+    rows = [
+        (arm.label, name, metric.amplitude, metric.phase, metric.value)
+        for arm in results.arms.values()
+        for name, metric in _csv_metrics(arm).items()
+    ]
+    _write_csv(path, ("model", "metric", "amplitude", "phase", "value"), rows)
 
 
 def write_frc_csv(
     path: Path, label: str, amplitude: NDArray[np.float64], phase: NDArray[np.float64]
 ) -> None:
     """Write an arm's FRC curves: model, frequency_bin, amplitude_frc, phase_frc."""
-    length = max(len(amplitude), len(phase))
-    frame = pd.DataFrame(
-        {
-            "model": label,
-            "frequency_bin": np.arange(length),
-            "amplitude_frc": pd.Series(amplitude).reindex(range(length)),
-            "phase_frc": pd.Series(phase).reindex(range(length)),
-        }
-    )
-    write_csv(path, frame)
+    rings = enumerate(zip_longest(amplitude.tolist(), phase.tolist()))
+    rows = [(label, ring, *values) for ring, values in rings]
+    _write_csv(path, ("model", "frequency_bin", "amplitude_frc", "phase_frc"), rows)
 
 
-def write_csv(path: Path, frame: pd.DataFrame) -> None:
+def _write_csv(path: Path, names: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
     """Write a table, all or nothing; no text in it is a spreadsheet's formula."""
-    texts = frame.select_dtypes(exclude="number").columns
-    frame = frame.assign(**{name: frame[name].map(_cell) for name in texts})
-    text = frame.to_csv(index=False, float_format=_FLOAT, lineterminator="\n")
-    durable.write_text(path, text)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(names)
+    writer.writerows([_cell(value) for value in row] for row in rows)
+    durable.write_text(path, text.getvalue())
 
 
-def _cell(value: object) -> object:
-    return as_cell(value) if isinstance(value, str) else value
+def _cell(value: Cell) -> str:
+    if isinstance(value, str):
+        return as_cell(value)
+    if isinstance(value, float):
+        return "" if math.isnan(value) else f"{value:.6f}"
+    return "" if value is None else str(value)
 
 
 def write_npz(path: Path, arrays: Mapping[str, NDArray[np.generic]], about: str) -> None:

@@ -38,7 +38,7 @@ def open_given_scan(config: CompareConfig, cache_dir: Path | None = None) -> Sca
             f"--test_data is a finished reconstruction: {config.scan}",
             why=f"{exchanged} is a scan: the two are exchanged"
             if exchanged is not None
-            else f"a scan has frames and positions; {error.args[0]}",
+            else f"a scan has frames and positions; {error.what}",
             do="give the scan with --test_data, the reconstruction with --tike_recon_path",
         ) from error
 
@@ -58,7 +58,7 @@ def open_given_reconstruction(arm: ArmConfig, diffraction_kind: str | None) -> R
             raise
         raise InputError(
             f"the reconstruction of arm {arm.name!r} is a scan: {arm.path}",
-            why=f"it holds frames and positions; {error.args[0]}",
+            why=f"it holds frames and positions; {error.what}",
             do="give the scan with --test_data, the reconstruction with --tike_recon_path",
         ) from error
 

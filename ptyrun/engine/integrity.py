@@ -122,11 +122,11 @@ def verify(
     except ForeignFileError:
         raise  # nothing in such a folder may be looked at
     except DamageError as error:
-        return [Damage(Kind.MANIFEST, paths.manifest.name, str(error.args[1]))]
+        return [Damage(Kind.MANIFEST, paths.manifest.name, error.why)]
     except PtyrunError as error:
         if not paths.manifest.exists():
             raise
-        return [Damage(Kind.MANIFEST, paths.manifest.name, str(error.args[1]))]
+        return [Damage(Kind.MANIFEST, paths.manifest.name, error.why)]
     ledger = Ledger(paths, manifest)
     ledger.refresh()
     damages = [
@@ -251,7 +251,7 @@ def byte_damages(paths: RunPaths, arm: ArmProgress, chunk: int) -> Iterator[Dama
         with open_regular(paths.arrays / chunk_key(arm.plan, chunk)) as stream:
             data = np.fromfile(stream, np.uint8)
     except ForeignFileError as error:
-        yield _damage(Kind.DAMAGED, arm, chunk, str(error.args[0]))
+        yield _damage(Kind.DAMAGED, arm, chunk, error.what)
         return
     except OSError as error:
         yield _damage(Kind.DAMAGED, arm, chunk, f"it cannot be read: {error.strerror}")
@@ -269,7 +269,7 @@ def _superseded_damages(paths: RunPaths) -> Iterator[Damage]:
         try:
             manifest = Manifest.load(path)
         except PtyrunError as error:
-            yield Damage(Kind.MANIFEST, where, str(error.args[1]))
+            yield Damage(Kind.MANIFEST, where, error.why)
         else:
             if manifest.digest != path.stem:
                 yield Damage(Kind.MANIFEST, where, "it is not the manifest that its name says")
@@ -314,7 +314,7 @@ def _index_damages(paths: RunPaths, manifest: Manifest) -> Iterator[Damage]:
                 read_index(paths, path, sha256)
                 whole = metadata_is_whole(paths, path)
             except DamageError as error:
-                yield Damage(Kind.INDEX, f"arrays.zarr/{path}", str(error.args[1]), arm.name)
+                yield Damage(Kind.INDEX, f"arrays.zarr/{path}", error.why, arm.name)
             else:
                 if not whole:
                     why = "its zarr.json is not as planned"

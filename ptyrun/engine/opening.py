@@ -82,7 +82,7 @@ class OpenedSession:
 def _ending(error: BaseException) -> tuple[int, str, float | None]:
     if isinstance(error, Leaving):  # a signal while no chunk was in hand
         return int(ExitCode.INCOMPLETE), INTERRUPTED, None
-    what = error.args[0] if isinstance(error, PtyrunError) else str(error)
+    what = error.what if isinstance(error, PtyrunError) else str(error)
     code = error.exit_code if isinstance(error, PtyrunError) else ExitCode.FAILED
     return int(code), f"{type(error).__name__}: {what}", getattr(error, "enough_s", None)
 

@@ -307,7 +307,7 @@ class Hint:
             else:
                 self._is_stuck = False
         except StorageError as error:
-            self._go_without(str(error.args[1]))
+            self._go_without(error.why)
         try:
             yield
         finally:

@@ -199,7 +199,7 @@ def _no_smaller(
 
 def _why(error: PredictorOutOfMemoryError | MemoryError) -> str:
     if isinstance(error, PredictorOutOfMemoryError):
-        return str(error.args[1])
+        return error.why
     return str(error) or type(error).__name__
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from ptyrun import __version__
@@ -24,7 +24,6 @@ from ptyrun.progress import SILENT, Watcher
 from ptyrun.report import tables
 
 IMAGES = ("object", "coverage", "aligned", "aligned_truth", "aligned_covered")
-CURVES = ("amplitude_frc", "phase_frc")
 _TRUTH = "ground_truth"
 
 
@@ -133,8 +132,14 @@ def _csv(run: FinishedRun) -> bytes:
     return tables.metrics_csv(run.results).encode()
 
 
-def _figures(run: FinishedRun) -> pd.DataFrame:
-    return pd.read_csv(io.StringIO(tables.metrics_csv(run.results)), keep_default_na=False)
+def _figures(run: FinishedRun) -> dict[str, NDArray[Any]]:
+    """Columns of the table of figures: texts, but for the values."""
+    names, *rows = csv.reader(io.StringIO(tables.metrics_csv(run.results)))
+    columns = {name: [row[place] for row in rows] for place, name in enumerate(names)}
+    return {
+        name: np.array(column, np.float64 if name == "value" else np.str_)
+        for name, column in columns.items()
+    }
 
 
 def _images(run: FinishedRun) -> Iterator[tuple[str, str, NDArray[Any]]]:
@@ -149,17 +154,15 @@ def _curves(run: FinishedRun) -> Iterator[tuple[str, str, NDArray[np.float64]]]:
     for arm in run.results.arms:
         table = run.frc_curves(arm)
         if table is not None:
-            for curve in CURVES:
-                yield arm, curve, table[curve].to_numpy(np.float64)
+            for curve, values in table.items():
+                yield arm, curve, values
 
 
 def _npz(run: FinishedRun) -> bytes:
     arrays: dict[str, NDArray[Any]] = {
         f"{owner}_{name}": values for owner, name, values in (*_images(run), *_curves(run))
     }
-    for column, values in _figures(run).items():
-        dtype = np.float64 if column == "value" else np.str_
-        arrays[f"metrics_{column}"] = values.to_numpy(dtype)
+    arrays |= {f"metrics_{column}": values for column, values in _figures(run).items()}
     arrays["manifest_digest"] = np.array(run.manifest.digest)
     arrays["pixel_size_m"] = np.array(run.pixel_size_m or np.nan)
     memory = io.BytesIO()
@@ -206,10 +209,10 @@ def _put_image(group: h5py.Group, name: str, values: NDArray[Any], run: Finished
         data.dims[axis].attach_scale(group[scale])
 
 
-def _put_figures(group: h5py.Group, figures: pd.DataFrame) -> None:
+def _put_figures(group: h5py.Group, figures: Mapping[str, NDArray[Any]]) -> None:
     for column, values in figures.items():
         if column == "value":
-            group.create_dataset(column, data=values.to_numpy(np.float64))
+            group.create_dataset(column, data=values)
         else:
-            text = values.astype(str).to_list()
+            text = values.tolist()
             group.create_dataset(column, data=text, dtype=h5py.string_dtype("utf-8"))

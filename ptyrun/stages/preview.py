@@ -245,7 +245,7 @@ class _Desk:
                 registered=self.options.registration.reaches(arm.kind),
             )
         except GeometryError as error:
-            return _result(arm, seen, (*notes, f"too little to measure: {error.args[1]}"))
+            return _result(arm, seen, (*notes, f"too little to measure: {error.why}"))
         return _result(arm, seen, notes, found)
 
 

@@ -29,7 +29,7 @@ from ptyrun.ptycho.metrics import frc
 from ptyrun.report import curves, page, pictures, tables, timeline
 from ptyrun.results import Results
 
-LIBRARIES = ("ptyrun", "numpy", "scipy", "scikit-image", "zarr", "pandas", "matplotlib")
+LIBRARIES = ("ptyrun", "numpy", "scipy", "scikit-image", "zarr", "matplotlib")
 _FRC_TEXT = (
     "Correlation of each arm with the ground truth on rings of spatial frequency, by PtychoPINN’s "
     "formula: no taper, centre square of the evaluated region. Where a curve falls below a "
@@ -213,8 +213,8 @@ def _frc_curves(run: FinishedRun, quantity: str) -> list[curves.Curve]:
         if table is None or aligned is None:
             continue
         side_px = min(aligned.shape)
-        x = table["frequency_bin"].to_numpy() / (side_px / 2)
-        found.append(curves.Curve(label, styles[name], x, table[f"{quantity}_frc"].to_numpy()))
+        y = table[f"{quantity}_frc"]
+        found.append(curves.Curve(label, styles[name], np.arange(len(y)) / (side_px / 2), y))
     return [*_thresholds(side_px), *found] if found else []
 
 

@@ -286,7 +286,7 @@ def test_a_program_for_other_shapes_is_refused_before_pytorch_is_imported(
         "try:\n"
         f"    check_request(locate(path), ModelRequest(path, *{asked}, 4, trusted=True))\n"
         "except ModelError as error:\n"
-        "    print(error.args[0], 'torch' in sys.modules)"
+        "    print(error.what, 'torch' in sys.modules)"
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "is made for" in said.stdout

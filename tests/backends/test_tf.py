@@ -262,7 +262,7 @@ def test_a_model_for_other_shapes_is_refused_before_tensorflow_is_imported(
         "try:\n"
         f"    check_request(locate(path), ModelRequest(path, *{asked}, 4, trusted=True))\n"
         "except ModelError as error:\n"
-        "    print(error.args[0], 'tensorflow' in sys.modules)"
+        "    print(error.what, 'tensorflow' in sys.modules)"
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "is made for" in said.stdout

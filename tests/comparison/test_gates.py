@@ -32,8 +32,8 @@ def test_a_hole_is_named_by_its_place_and_size() -> None:
     assert (found.missing_px, found.promised_px) == (8 * 84, 84 * 84)
     with pytest.raises(BlockedError, match="coverage-hole") as caught:
         require_coverage("pinn", found)
-    assert "40 of 400 patches" in caught.value.args[1]
-    assert "rows 6..13, columns 6..89" in caught.value.args[1]
+    assert "40 of 400 patches" in caught.value.why
+    assert "rows 6..13, columns 6..89" in caught.value.why
 
 
 def test_an_object_without_silent_patches_needs_no_note() -> None:
@@ -56,7 +56,7 @@ def test_a_row_of_metrics_counts_if_its_errors_are_numbers() -> None:
 def test_a_row_of_metrics_without_errors_is_refused(empty: ArmResult) -> None:
     with pytest.raises(BlockedError, match="empty-metrics") as caught:
         require_metrics("pinn", empty)
-    assert "mse of the amplitude is" in caught.value.args[1]
+    assert "mse of the amplitude is" in caught.value.why
 
 
 @pytest.mark.parametrize(

@@ -112,6 +112,6 @@ def test_the_packages_predictor_refuses_another_patch_size(installed: Path, mode
         "try:\n"
         f"    open_predictor('known-probe', ModelRequest(Path({str(model)!r}), 64, 1, 2))\n"
         "except ModelError as error:\n"
-        "    print(error.args[0])"
+        "    print(error.what)"
     )
     assert python(code, installed) == f"the probe has shape ({PATCH_PX}, {PATCH_PX})\n"

@@ -104,8 +104,8 @@ def test_a_model_that_may_not_be_read_is_no_broken_model(
     monkeypatch.setattr(Path, "read_bytes", refuse)
     with pytest.raises(ModelError, match="may not be read") as caught:
         inspect(model)
-    assert "Permission denied" in caught.value.args[1]
-    assert "chmod" in caught.value.args[2]
+    assert "Permission denied" in caught.value.why
+    assert "chmod" in caught.value.do
 
 
 @pytest.mark.parametrize("name", ["net.keras", "net.pt2", "net.ts", "net.pth", "wts.h5.zip"])

@@ -135,7 +135,7 @@ def test_a_frame_that_is_none_and_a_table_without_groups_are_named(tmp_path: Pat
     np.savez(path, nn_indices=np.array([[0, -1], [2, 59]]))
     with pytest.raises(InputError, match="do not belong") as caught:
         read_groups(path, 60)
-    assert caught.value.args[1] == "they name frame -1 of 60"
+    assert caught.value.why == "they name frame -1 of 60"
     np.savez(path, nn_indices=np.zeros((0, 4), np.int32))
     with pytest.raises(InputError, match="holds no group"):
         read_groups(path, 60)

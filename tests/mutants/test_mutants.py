@@ -6,7 +6,7 @@ import pytest
 
 from tests.mutants.__main__ import Verdict, judge
 from tests.mutants.mutant import LIST, Mutant, StaleError, read
-from tests.mutants.tree import Tree
+from tests.mutants.tree import ROOT, Tree
 
 CODE = "def double(x):\n    return 2 * x\n"
 TEST = "from ptyrun.toy import double\n\n\ndef test_it():\n    assert double(0) == 0\n"
@@ -54,7 +54,9 @@ def test_what_no_longer_fits_is_named(tree: Tree) -> None:
             stale.text(tree.folder)
 
 
-def test_the_kept_list_can_be_read() -> None:
+def test_the_kept_list_fits_the_code() -> None:
     mutants = read(LIST)
     assert len(mutants) > 60
     assert all(each.before != each.after and each.tests for each in mutants)
+    for each in mutants:
+        each.text(ROOT)

@@ -118,8 +118,9 @@ def start(
     _ = run.manifest  # it is planned
     refuse_rival(paths, take_over=take_over)
     durable.make_folder(paths.logs)
-    for old in sorted(paths.logs.glob(f"{_LOG}*"))[:-LOGS_KEPT]:
-        old.unlink(missing_ok=True)
+    with suppress(OSError):
+        for old in sorted(paths.logs.glob(f"{_LOG}*"))[:-LOGS_KEPT]:
+            old.unlink(missing_ok=True)
     log = paths.logs / f"{_LOG}{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}.log"
     words = ("start", str(root), "--foreground", "--log", log.relative_to(root).as_posix())
     taking = ("--take-over",) if take_over else ()

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import repeat
@@ -30,8 +31,8 @@ from ptyrun.background.windows import (
 from ptyrun.comparison.counts import Counts
 from ptyrun.comparison.run import Run
 from ptyrun.engine.manifest import Manifest
-from ptyrun.errors import BusyError, ExitCode, PtyrunError
-from ptyrun.host import checksums, durable
+from ptyrun.errors import BusyError, ExitCode, PtyrunError, StorageError
+from ptyrun.host import checksums, durable, listing
 from ptyrun.host.children import Parent, ptyrun_words
 from ptyrun.host.locks import Lock
 from ptyrun.host.processes import Process, pid_namespace
@@ -281,9 +282,10 @@ class _Session:
             return None
 
     def _evidence(self, code: int) -> str:
-        blockers = sorted(self._paths.blocked.glob("*.md"))
-        if code == ExitCode.BLOCKED and blockers:
-            return blockers[-1].relative_to(self._paths.root).as_posix()
+        with suppress(StorageError):
+            blockers = listing.matching(self._paths.blocked, "*.md")
+            if code == ExitCode.BLOCKED and blockers:
+                return blockers[-1].relative_to(self._paths.root).as_posix()
         return self._tracked.log
 
 

@@ -12,7 +12,8 @@ from signal import Signals
 from ptyrun.comparison.run import Run
 from ptyrun.durations import format_duration
 from ptyrun.engine.progress import Progress
-from ptyrun.errors import ExitCode, NoProgressError
+from ptyrun.errors import ExitCode, NoProgressError, StorageError
+from ptyrun.host import listing
 from ptyrun.host.advice import Advice, asked_for
 from ptyrun.host.children import Parent, ptyrun_words
 from ptyrun.host.durable import PARTIAL
@@ -231,8 +232,8 @@ def _kept(paths: RunPaths) -> frozenset[tuple[str, int]]:
     What steps took is not among it: that changes with each attempt, in vain or not.
     """
     found = set()
-    for path in paths.cache.rglob("*") if paths.cache.is_dir() else ():
-        with suppress(OSError):
-            if path.is_file() and path.suffix != PARTIAL and path != paths.costs:
+    with suppress(OSError, StorageError):
+        for path in listing.files_below(paths.cache):
+            if path.suffix != PARTIAL and path != paths.costs:
                 found.add((path.relative_to(paths.cache).as_posix(), path.stat().st_size))
     return frozenset(found)

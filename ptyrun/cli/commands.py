@@ -79,8 +79,7 @@ class LazyGroup(click.Group):
                     err=True,
                 )
                 ctx.exit(int(ExitCode.USAGE))
-            of_a_file = isinstance(error, OSError) and error.filename is not None
-            words = _explained(error) if of_a_file else unforeseen(error)
+            words = _explained(error) if isinstance(error, OSError) else unforeseen(error)
             say(f"error: {words}", err=True)
             ctx.exit(int(ExitCode.FAILED))
         except KeyboardInterrupt:
@@ -89,11 +88,11 @@ class LazyGroup(click.Group):
             raise
 
 
-def _explained(error: Any) -> PtyrunError:
-    """What the disk refused where nothing said it better."""
-    from ptyrun.host.durable import refusal
+def _explained(error: OSError) -> PtyrunError | str:
+    """What the system refused where nothing said it better."""
+    from ptyrun.host.durable import explanation
 
-    return refusal(Path(os.fsdecode(error.filename)), error, "use")
+    return explanation(error) if error.errno else unforeseen(error)
 
 
 def unforeseen(error: Exception) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
+from itertools import chain
 from pathlib import Path
 
 from ptyrun.config import Presentation
-from ptyrun.host import checksums, durable
+from ptyrun.host import checksums, durable, listing
 from ptyrun.paths import RunPaths
 from ptyrun.results import Results
 
@@ -35,8 +36,7 @@ def _result_files(paths: RunPaths, results: Results, presentation: Presentation)
 def found_in(paths: RunPaths) -> list[Path]:
     """Files and folders in a run's folder that have the name of some result."""
     fixed = [paths.results, paths.objects, paths.metrics_csv, paths.plot, paths.report]
-    optional = (path for name in _OPTIONAL for path in paths.root.glob(name))
-    return sorted(path for path in (*fixed, *optional) if path.exists())
+    return sorted([*filter(Path.exists, fixed), *listing.matching(paths.root, *_OPTIONAL)])
 
 
 def is_own(paths: RunPaths, path: Path) -> bool:
@@ -51,9 +51,8 @@ def is_own(paths: RunPaths, path: Path) -> bool:
 
 def obsolete(paths: RunPaths, new: frozenset[str]) -> Iterator[Path]:
     """Name what results made by any ptyrun left in a run's folder and the *new* ones have not."""
-    optional = (path for name in _OPTIONAL for path in paths.root.glob(name))
-    below = (file for folder in (paths.objects, paths.debug) for file in folder.rglob("*"))
-    for path in (*optional, *below):
+    below = map(listing.files_below, (paths.objects, paths.debug))
+    for path in chain(listing.matching(paths.root, *_OPTIONAL), *below):
         if path.is_file() and path.relative_to(paths.root).as_posix() not in new:
             yield path
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ptyrun.engine.ledger import Ledger
 from ptyrun.errors import ExitCode
+from ptyrun.host import listing
 from ptyrun.paths import RunPaths
 
 STAMP = "%Y%m%dT%H%M%SZ"
@@ -23,7 +24,9 @@ def standing(paths: RunPaths, ledger: Ledger) -> Path | None:
         if each.opened and not (each.closed and each.closed.exit_code == ExitCode.USAGE)
     ]
     began = max(map(datetime.fromisoformat, opened), default=datetime.min.replace(tzinfo=UTC))
-    later = [path for path in paths.blocked.glob("*.md") if _left_at(path, began) >= began]
+    later = [
+        path for path in listing.matching(paths.blocked, "*.md") if _left_at(path, began) >= began
+    ]
     return max(later, default=None)
 
 

@@ -200,12 +200,16 @@ def _files(spec: ModuleSpec) -> dict[str, Path]:
 
 
 def _below(folder: Path) -> Iterator[Path]:
-    for where, folders, names in os.walk(folder):
+    for where, folders, names in os.walk(folder, onerror=_refused):
         folders[:] = sorted(n for n in folders if n != "__pycache__" and not n.startswith("."))
         for name in sorted(names):
             path = Path(where, name)
             if path.suffix in SUFFIXES and path.is_file():
                 yield path
+
+
+def _refused(error: OSError) -> None:
+    raise error  # what is left out would be missing in the digest
 
 
 def _imported(files: Iterable[Path]) -> set[str]:

@@ -19,7 +19,7 @@ from ptyrun.comparison.run import Run
 from ptyrun.engine.integrity import HARMLESS, Level, verify
 from ptyrun.engine.manifest import Manifest
 from ptyrun.errors import DamageError
-from ptyrun.host import checksums
+from ptyrun.host import checksums, listing
 from ptyrun.host.checksums import file_sha256
 from ptyrun.paths import RunPaths
 from ptyrun.results import Results
@@ -112,7 +112,7 @@ def _artifacts(paths: RunPaths, manifest: Manifest) -> Iterator[Path]:
 
 
 def _files(path: Path) -> list[Path]:
-    files = [file for file in path.rglob("*") if file.is_file()] if path.is_dir() else [path]
+    files = list(listing.files_below(path)) if path.is_dir() else [path]
     if not files or not files[0].exists():
         raise _bad(path, "it is missing")
     return sorted(files, key=Path.as_posix)

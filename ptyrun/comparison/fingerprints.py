@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ptyrun.engine import ownership
 from ptyrun.errors import InputError, StorageError
-from ptyrun.host import durable
+from ptyrun.host import durable, listing
 from ptyrun.host.attempts import ATTEMPTS
 from ptyrun.host.documents import unsealed
 
@@ -42,13 +42,17 @@ class Fingerprints:
         InputError
             If a file cannot be read.
         """
-        if path.is_dir():
-            digest = hashlib.sha256()
-            for entry in sorted(child for child in path.rglob("*") if child.is_file()):
-                digest.update(os.fsencode(entry.relative_to(path).as_posix()) + b"\0")
-                digest.update(bytes.fromhex(self._of_file(entry)))
-            return digest.hexdigest()
-        return self._of_file(path)
+        try:
+            if not path.is_dir():
+                return self._of_file(path)
+            files = sorted(listing.files_below(path))
+        except (OSError, StorageError) as error:
+            raise _unreadable(path, error) from error
+        digest = hashlib.sha256()
+        for entry in files:
+            digest.update(os.fsencode(entry.relative_to(path).as_posix()) + b"\0")
+            digest.update(bytes.fromhex(self._of_file(entry)))
+        return digest.hexdigest()
 
     def of_files(self, name: str, files: Mapping[str, Path]) -> str:
         """Digest several files as one thing, each by its name in it.
@@ -73,11 +77,7 @@ class Fingerprints:
                 os.path.realpath(path), partial(identity, path), lambda: _sha256(path).hex()
             )
         except OSError as error:
-            raise InputError(
-                f"{path} cannot be read",
-                why=str(error),
-                do="check the path and its permissions",
-            ) from error
+            raise _unreadable(path, error) from error
 
     def _remembered(
         self, name: str, identify: Callable[[], object], digest: Callable[[], str]
@@ -115,7 +115,7 @@ class Fingerprints:
     def _load(self) -> dict[str, object]:
         try:
             return ownership.read_signed(self._text())
-        except ValueError:
+        except (ValueError, OSError):
             return {}
 
     def _save(self, name: str) -> None:
@@ -126,6 +126,11 @@ class Fingerprints:
                 durable.write_hint(self.cache, ownership.signed(known).encode())
                 if self._load():  # where no key can be kept, the next window reads it again
                     ATTEMPTS.progressed()
+
+
+def _unreadable(path: Path, error: OSError | StorageError) -> InputError:
+    why = str(error) if isinstance(error, OSError) else str(error.args[1])
+    return InputError(f"{path} cannot be read", why=why, do="check the path and its permissions")
 
 
 def identity(path: Path) -> list[int]:

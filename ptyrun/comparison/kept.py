@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptyrun.errors import StorageError
-from ptyrun.host import durable
+from ptyrun.host import durable, listing
 from ptyrun.host.remembered import Remembered, identity
 
 _ABOUT = "about"
@@ -45,7 +45,7 @@ class Kept:
 
     def load(self, step: str, key: str) -> Finding | None:
         """What *step* found from what *key* stands for; None if that is not known."""
-        for path in self.folder.glob(f"{step}.{key[:16]}.*.npz"):
+        for path in self._files(f"{step}.{key[:16]}"):
             with suppress(OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
                 if not self._own.holds(_fact(path)) or not _is_whole(path):
                     continue
@@ -85,16 +85,19 @@ class Kept:
 
     def sweep(self) -> None:
         """Drop what ended processes left half written; nobody else may be writing."""
-        for path in self.folder.glob(f"*{durable.PARTIAL}"):
-            with suppress(OSError):
+        with suppress(OSError, StorageError):
+            for path in listing.matching(self.folder, f"*{durable.PARTIAL}"):
                 path.unlink()
 
     def damaged(self) -> list[Path]:
         """Name the files whose bytes do not match the CRC in their names."""
-        return [path for path in sorted(self.folder.glob("*.npz")) if not _is_whole(path)]
+        with durable.storage_errors(self.folder, "read"):
+            return [path for path in listing.matching(self.folder, "*.npz") if not _is_whole(path)]
 
     def _files(self, step: str) -> list[Path]:
-        return list(self.folder.glob(f"{step}.*.npz"))
+        with suppress(StorageError):
+            return listing.matching(self.folder, f"{step}.*.npz")
+        return []
 
 
 def _fact(path: Path) -> str:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ptyrun.engine.store import ArraySpec, DurableStore, open_array
+from ptyrun.engine.durable_store import DurableStore
+from ptyrun.engine.store import ArraySpec, open_array
 from ptyrun.host import durable
 from ptyrun.paths import RunPaths
 

@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from ptyrun.comparison import artifacts
-from ptyrun.host import checksums, durable
+from ptyrun.host import checksums, durable, listing
 from ptyrun.paths import RunPaths
 from ptyrun.texts import printable
 
@@ -58,8 +58,5 @@ def _unvouched(folder: Path) -> Iterator[str]:
 
 
 def _names(folder: Path) -> list[str]:
-    try:
-        names = sorted(entry.name for entry in folder.iterdir())
-    except OSError:
-        return []
+    names = (entry.name for entry in listing.entries(folder))
     return [name for name in names if not fnmatchcase(name, _PASSING)]

@@ -18,17 +18,17 @@ def none_if_refused(paths: RunPaths, *others: Path) -> Iterator[None]:
 
     A signal or the end of a window takes nothing back: the next call goes on with it.
     """
-    was_there = {path for path in (paths.cache, paths.claims) if path.exists()}
+    was_there = {path for path in (paths.cache, paths.claims) if _may_exist(path)}
     missing = [
         folder
         for root in (paths.root, *others)
         for folder in (root, *root.parents)
-        if not folder.exists()
+        if not _may_exist(folder)
     ]
     try:
         yield
     except Exception:
-        if not paths.manifest.exists() and not paths.ledger.exists():
+        if not _may_exist(paths.manifest) and not _may_exist(paths.ledger):
             _take_back(paths, was_there)
         for folder in missing:
             with suppress(OSError):  # others put something into it
@@ -36,10 +36,18 @@ def none_if_refused(paths: RunPaths, *others: Path) -> Iterator[None]:
         raise
 
 
+def _may_exist(path: Path) -> bool:
+    """Where the disk does not tell, nothing is taken back."""
+    try:
+        return path.exists()
+    except OSError:
+        return True
+
+
 def _take_back(paths: RunPaths, was_there: set[Path]) -> None:
     # Who plans here at this moment keeps what it needs.
     with suppress(StorageError), Lock(paths.claims / "plan.lock") as lock:
-        if paths.claims.exists() and not lock.try_acquire():
+        if _may_exist(paths.claims) and not lock.try_acquire():
             return
         if paths.cache not in was_there:
             shutil.rmtree(paths.cache, ignore_errors=True)

@@ -10,12 +10,13 @@ files that beat. Everything here may be deleted at any time, and no trouble with
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
 from ptyrun.errors import StorageError
-from ptyrun.host import durable, locks
+from ptyrun.host import durable, listing, locks
 from ptyrun.host.heartbeat import Sight
 from ptyrun.host.locks import Hint, Lock
 
@@ -25,6 +26,7 @@ LEASE = ".lease"
 CLAIM = ".claim"
 
 LEASE_S = 30.0
+_SESSION = re.compile(r"\d{6,}-[^.]+")
 MAX_CLAIM_CHUNKS = 2**20  # a file that claims more makes no sense
 
 
@@ -66,6 +68,7 @@ class Claims:
         with suppress(StorageError):
             durable.make_hint_folder(folder)
             self._life.acquire(locks.HINT_S)
+        self._forget_dead()
 
     def _lock_path(self, name: str) -> Path:
         return self._folder / f"{name}{LEASE if self._shared else LOCK}"
@@ -107,6 +110,15 @@ class Claims:
                     if stop - start <= MAX_CLAIM_CHUNKS:
                         taken.update(range(start, stop))
         return taken
+
+    def _forget_dead(self) -> None:
+        """Take away what sessions left that were killed, or that the disk refused to let clean."""
+        with suppress(StorageError):
+            names = [entry.name for entry in listing.entries(self._folder)]
+            ended = (name.removesuffix(end) for name in names for end in (CLAIM, LOCK, LEASE))
+            for session in sorted(set(filter(_SESSION.fullmatch, ended))):
+                if not self.is_alive(session):
+                    self._forget(session)
 
     def _posted(self) -> list[Path]:
         with suppress(OSError):

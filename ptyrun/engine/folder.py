@@ -12,7 +12,8 @@ from fnmatch import fnmatchcase
 from itertools import chain
 from pathlib import Path
 
-from ptyrun.host import checksums
+from ptyrun.errors import StorageError
+from ptyrun.host import checksums, listing
 from ptyrun.host.regular import refuse_foreign
 from ptyrun.paths import RunPaths
 
@@ -46,8 +47,8 @@ def require_plain(paths: RunPaths, arms: Iterable[str] = ()) -> None:
 def _at_top(paths: RunPaths) -> Iterator[Path]:
     own = paths.names()
     try:
-        names = sorted(path.name for path in paths.root.iterdir())
-    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        names = [entry.name for entry in listing.entries(paths.root)]
+    except StorageError:
         names = sorted(own)
     # What is half written has its later name and more.
     patterns = (*_RESULTS, *(f"{name}.*" for name in own))
@@ -59,8 +60,8 @@ def _at_top(paths: RunPaths) -> Iterator[Path]:
 def _below_top(paths: RunPaths) -> Iterator[Path]:
     """What lies in folders whose files are read, swept or moved as they are found there."""
     for folder in (paths.cache, paths.steps, paths.unpublished):
-        with suppress(FileNotFoundError, NotADirectoryError, PermissionError):
-            yield from sorted(folder.iterdir())
+        with suppress(StorageError):
+            yield from [folder / entry.name for entry in listing.entries(folder)]
 
 
 def _of_arms(paths: RunPaths, arms: Iterable[str]) -> Iterator[Path]:

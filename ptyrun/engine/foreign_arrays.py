@@ -15,6 +15,7 @@ import zarr
 from numpy.typing import NDArray
 
 from ptyrun.errors import SchemaError
+from ptyrun.host import listing
 from ptyrun.host.regular import read_regular
 from ptyrun.host.typed_json import parse_object
 
@@ -66,6 +67,6 @@ def _check(document: dict[str, Any], folder: Path) -> None:
     if itemsize is None:
         raise ValueError(f"it holds {document['data_type']!r:.80}")
     asked = itemsize * max(math.prod(shape), math.prod(chunks))
-    stored = sum(entry.stat().st_size for entry in folder.rglob("c*") if entry.is_file())
+    stored = sum(f.stat().st_size for f in listing.files_below(folder) if f.name[0] == "c")
     if asked > min(MAX_BYTES, MAX_INFLATION * max(stored, 2**10)):
         raise ValueError(f"it asks for {asked} bytes, and its files have {stored}")

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ptyrun.engine.durable_store import DurableStore
 from ptyrun.engine.plain_store import PlainStore
-from ptyrun.engine.store import ArraySpec, DurableStore, open_array, read_metadata
+from ptyrun.engine.store import ArraySpec, open_array, read_metadata
 from ptyrun.errors import DamageError
 from ptyrun.host import durable
 from ptyrun.host.documents import canonical_json
@@ -68,10 +69,9 @@ def write_index(paths: RunPaths, index: IndexArray) -> str:
     """Write *index*, on disk for good, over what was there; return its digest."""
     durable.make_folder(paths.arrays)
     folder = paths.arrays / index.path
-    if folder.exists():
-        with durable.storage_errors(folder):
-            shutil.rmtree(folder)
     with durable.storage_errors(folder):
+        if folder.exists():
+            shutil.rmtree(folder)
         store = DurableStore(paths.arrays)
         index.spec.create(store)
         open_array(store, index.path, "r+")[...] = index.values
@@ -98,7 +98,8 @@ def read_index(paths: RunPaths, path: str, sha256: str | None = None) -> NDArray
     with durable.storage_errors(paths.arrays / path, "read"):
         array = open_array(PlainStore(paths.arrays), path, "r")
     try:
-        values = np.asarray(array[...])
+        with durable.refusals(paths.arrays / path):
+            values = np.asarray(array[...])
     except (ValueError, RuntimeError, OSError) as error:
         raise _damaged_index(path, str(error)) from error
     names = [str(name) for name in array.metadata.dimension_names or ()]  # type: ignore[union-attr]

@@ -6,7 +6,6 @@ it.
 
 from __future__ import annotations
 
-import os
 import random
 import stat
 from collections.abc import Callable, Iterator
@@ -32,7 +31,7 @@ from ptyrun.engine.store import (
     read_metadata,
 )
 from ptyrun.errors import DamageError, ForeignFileError, GoneError, PtyrunError
-from ptyrun.host import durable
+from ptyrun.host import durable, listing
 from ptyrun.host.partials import PARTIAL
 from ptyrun.host.regular import open_regular
 from ptyrun.paths import RunPaths
@@ -231,30 +230,29 @@ def _damage(kind: Kind, arm: ArmProgress, chunk: int, detail: str) -> Damage:
 def _sizes(folder: Path) -> dict[str, int]:
     """Size of each file there, without those that are gone before they are looked at."""
     sizes: dict[str, int] = {}
-    for entry in _entries(folder):
+    for entry in listing.entries(folder):
         with suppress(OSError):
             sizes[entry.name] = entry.stat().st_size
     return sizes
 
 
-def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
-    try:
-        with durable.storage_errors(folder, "read"), os.scandir(folder) as entries:
-            yield from entries
-    except GoneError:
-        return
-
-
 def byte_damages(paths: RunPaths, arm: ArmProgress, chunk: int) -> Iterator[Damage]:
-    """Compare every byte of one committed chunk with the ledger's checksum."""
+    """Compare every byte of one committed chunk with the ledger's checksum.
+
+    Raises
+    ------
+    StorageError
+        If the disk refuses to tell.
+    """
+    path = paths.arrays / chunk_key(arm.plan, chunk)
     try:
-        with open_regular(paths.arrays / chunk_key(arm.plan, chunk)) as stream:
+        with durable.refusals(path), open_regular(path) as stream:
             data = np.fromfile(stream, np.uint8)
     except ForeignFileError as error:
         yield _damage(Kind.DAMAGED, arm, chunk, error.what)
         return
     except OSError as error:
-        yield _damage(Kind.DAMAGED, arm, chunk, f"it cannot be read: {error.strerror}")
+        yield _damage(Kind.DAMAGED, arm, chunk, f"it cannot be read: {error.strerror or error}")
         return
     crc = google_crc32c.value(data[:-CRC_BYTES])
     if crc != int.from_bytes(data[-CRC_BYTES:].tobytes(), "little"):
@@ -264,7 +262,7 @@ def byte_damages(paths: RunPaths, arm: ArmProgress, chunk: int) -> Iterator[Dama
 
 
 def _superseded_damages(paths: RunPaths) -> Iterator[Damage]:
-    for path in sorted(paths.superseded.glob("*.json")) if paths.superseded.is_dir() else []:
+    for path in listing.matching(paths.superseded, "*.json"):
         where = f"{paths.superseded.name}/{path.name}"
         try:
             manifest = Manifest.load(path)
@@ -328,7 +326,7 @@ def _foreign_chunks(paths: RunPaths, ledger: Ledger) -> Iterator[Damage]:
             continue
         folder = patches_path(arm.plan.name)
         before, after = _affixes(arm)
-        for name in sorted(entry.name for entry in _entries(paths.arrays / folder)):
+        for name in (entry.name for entry in listing.entries(paths.arrays / folder)):
             if name == "zarr.json" or name.endswith(PARTIAL):
                 continue
             number = name.removeprefix(before).removesuffix(after)

@@ -37,7 +37,7 @@ from ptyrun.errors import (
     SchemaError,
     StorageError,
 )
-from ptyrun.host import durable
+from ptyrun.host import durable, listing
 from ptyrun.paths import RunPaths
 
 SUFFIX = ".jsonl"
@@ -269,8 +269,7 @@ class Ledger:
     def _known_digests(self) -> set[str]:
         if self._digests is None:
             self._digests = {self.manifest.digest}
-            if self.paths.superseded.is_dir():
-                self._digests |= {path.stem for path in self.paths.superseded.glob("*.json")}
+            self._digests |= {old.stem for old in listing.matching(self.paths.superseded, "*.json")}
         return self._digests
 
     def next_sequence(self) -> int:

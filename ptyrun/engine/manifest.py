@@ -173,9 +173,7 @@ class Manifest:
                 do="plan it first with `ptyrun plan` or `ptyrun compare`, or correct the path",
             ) from error
         except OSError as error:
-            raise InputError(
-                f"{path} cannot be read", why=str(error), do="check the path and its permissions"
-            ) from error
+            raise durable.refusal(path, error, "read") from error
         try:
             text = data.decode()
         except UnicodeDecodeError as error:

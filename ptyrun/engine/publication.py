@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ptyrun.errors import StorageError
-from ptyrun.host import checksums, durable
+from ptyrun.host import checksums, durable, listing
 
 Obsolete = Callable[[frozenset[str]], Iterable[Path]]
 
@@ -51,7 +51,8 @@ class Publication:
     @property
     def is_pending(self) -> bool:
         """Whether a set is complete and not wholly in place."""
-        return (self._ready / checksums.NAME).exists()
+        with durable.storage_errors(self._ready, "read"):
+            return (self._ready / checksums.NAME).exists()
 
     def begin(self) -> Path:
         """Return an empty folder for a new set; one process at a time makes one.
@@ -81,8 +82,9 @@ class Publication:
 
     def settle(self) -> None:
         """Move into place what is complete; several processes may do so at a time."""
-        if not self._ready.is_dir():
-            return
+        with durable.storage_errors(self._ready, "read"):
+            if not self._ready.is_dir():
+                return
         with suppress(ValueError):  # a list that is no list vouches for no set
             self._move(frozenset(checksums.vouched(self._ready)))
         shutil.rmtree(self._ready, ignore_errors=True)
@@ -132,4 +134,4 @@ def _remove_empty(folder: Path, below: Path) -> None:
 
 
 def _folders(root: Path) -> list[Path]:
-    return [path for path in root.rglob("*") if path.is_dir()]
+    return list(listing.folders_below(root))

@@ -8,7 +8,6 @@ constant for every chunk: such is the CRC of any data followed by its own CRC.)
 
 from __future__ import annotations
 
-import asyncio
 import json
 import math
 import shutil
@@ -31,9 +30,10 @@ from zarr.storage import LocalStore, MemoryStore
 
 from ptyrun.config import Compression
 from ptyrun.engine.arm_plan import ArmPlan
+from ptyrun.engine.durable_store import DurableStore
 from ptyrun.engine.manifest import Manifest
-from ptyrun.errors import DamageError, StorageError, UsageError
-from ptyrun.host import durable
+from ptyrun.errors import DamageError, GoneError, StorageError, UsageError
+from ptyrun.host import durable, listing
 from ptyrun.paths import RunPaths
 
 ITEM_DIMENSION = "group"
@@ -59,37 +59,6 @@ class _Written:
 
     stored: Stored
     partial: Path
-
-
-class DurableStore(LocalStore):
-    """A `LocalStore` whose bytes are on disk for good before they get their name.
-
-    The names are, too, once `sync` has returned. For metadata and small arrays.
-    """
-
-    def __init__(self, root: Path | str, *, read_only: bool = False) -> None:
-        super().__init__(root, read_only=read_only)
-        self._unsynced: set[Path] = set()
-
-    async def _set(self, key: str, value: Buffer, exclusive: bool = False) -> None:
-        if not self._is_open:
-            await self._open()
-        self._check_writable()
-        await asyncio.to_thread(self._put, key, memoryview(value.as_buffer_like()), exclusive)
-
-    def _put(self, key: str, data: memoryview, exclusive: bool) -> None:
-        path = self.root / key
-        if exclusive and path.exists():
-            raise FileExistsError(path)
-        durable.make_folder(path.parent)
-        durable.publish(durable.write_partial(path, data), path)
-        inside = len(path.parent.relative_to(self.root).parts)
-        self._unsynced.update((path.parent, *path.parent.parents[:inside]))
-
-    def sync(self) -> None:
-        """Make the names of all that was written survive a power loss."""
-        while self._unsynced:
-            durable.fsync_folder(self._unsynced.pop())
 
 
 def open_array(store: LocalStore, path: str, mode: Literal["r", "r+"]) -> zarr.Array[Any]:
@@ -235,11 +204,11 @@ def create_arrays(paths: RunPaths, manifest: Manifest, *, replace: bool = False)
     """
     durable.make_folder(paths.arrays)
     for spec in array_specs(manifest):
-        found = read_metadata(paths, spec.path)
+        found = read_metadata(paths, spec.path, is_decisive=True)
         if found == spec.metadata():
             _settle(paths, spec)
             continue
-        if found is not None or any((paths.arrays / spec.path).glob("c.*")):  # not just killed
+        if found is not None or listing.matching(paths.arrays / spec.path, "c.*"):
             if not replace:
                 raise UsageError(
                     f"{paths.arrays / spec.path} exists and is not as planned",
@@ -268,11 +237,18 @@ def _create(paths: RunPaths, spec: ArraySpec) -> None:
         store.sync()
 
 
-def read_metadata(paths: RunPaths, path: str) -> dict[str, Any] | None:
-    """Content of an array's or a zarr group's ``zarr.json``; None if missing or not JSON."""
+def read_metadata(
+    paths: RunPaths, path: str, *, is_decisive: bool = False
+) -> dict[str, Any] | None:
+    """Content of an array's or a zarr group's ``zarr.json``; None if missing or not JSON.
+
+    With *is_decisive*, one that cannot be read is an error: chunks may be deleted for its content.
+    """
+    file = paths.arrays / path / "zarr.json"
     try:
-        return dict(json.loads((paths.arrays / path / "zarr.json").read_bytes()))
-    except (OSError, ValueError, TypeError):
+        with durable.storage_errors(file, "read") if is_decisive else durable.refusals(file):
+            return dict(json.loads(file.read_bytes()))
+    except (OSError, GoneError, ValueError, TypeError):
         return None
 
 

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
-from ptyrun.host import durable
+from ptyrun.host import durable, listing
 from ptyrun.host.regular import below, open_regular, read_regular
 
 NAME = "SHA256SUMS"
@@ -27,8 +27,10 @@ def file_sha256(path: Path) -> str:
 
 def files_below(path: Path) -> list[Path]:
     """Give a folder's files, sorted; a file is its own list; what a writer left half is none."""
-    found = path.rglob("*") if path.is_dir() else [path]
-    whole = (file for file in found if file.is_file() and file.suffix != durable.PARTIAL)
+    with durable.storage_errors(path, "read"):
+        if not path.is_dir():
+            return [path] if path.is_file() and path.suffix != durable.PARTIAL else []
+    whole = (file for file in listing.files_below(path) if file.suffix != durable.PARTIAL)
     return sorted(whole, key=Path.as_posix)
 
 
@@ -62,6 +64,8 @@ def vouched(folder: Path) -> dict[str, str]:
     ------
     ValueError
         If the list is missing or no longer what was written; the message says which.
+    StorageError
+        If the disk refuses to tell.
     """
     lines = (line for line in _lines(folder) if not line.startswith("#"))
     digests = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
@@ -82,7 +86,8 @@ def made_from(folder: Path) -> str:
 
 def _lines(folder: Path) -> list[str]:
     try:
-        text = read_regular(folder / NAME, MAX_BYTES).decode()
+        with durable.refusals(folder / NAME):
+            text = read_regular(folder / NAME, MAX_BYTES).decode()
         head, lines = text.split("\n", 1)
     except FileNotFoundError:
         raise ValueError("it is missing, so nothing vouches for the files beside it") from None
@@ -102,7 +107,9 @@ def problems(folder: Path) -> Iterator[tuple[str, str]]:
         return
     for name, digest in digests.items():
         try:
-            if file_sha256(below(folder, name)) != digest:
+            with durable.refusals(folder / name):
+                found = file_sha256(below(folder, name))
+            if found != digest:
                 yield name, "its bytes are not those that were written"
         except FileNotFoundError:
             yield name, "it is missing"

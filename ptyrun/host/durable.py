@@ -53,6 +53,8 @@ _ADVICE = {
     errno.ENOMEM: ("the system has no memory left", "free memory"),
     errno.EILSEQ: ("the file system takes no such name", "choose another name"),
 }
+# None: no answer of the system, but what a reader says of bytes that end too early.
+_DAMAGE = frozenset({None, errno.EIO, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP})
 _settled: set[Path] = set()  # folders whose names this process made survive a power loss
 
 _ADVICE_ELSE = "check the disk and the folder"
@@ -81,6 +83,28 @@ def refusal(path: Path, error: OSError, doing: str = "write") -> StorageError:
     why, do = _ADVICE.get(error.errno or 0, unknown)
     kind = GoneError if error.errno == errno.ENOENT else StorageError
     return kind(f"cannot {doing} {printable(str(path))}", why=why, do=f"{do}, then run again")
+
+
+@contextmanager
+def refusals(path: Path) -> Iterator[None]:
+    """Let pass what says that *path* is bad, or not there; for the rest, raise `StorageError`.
+
+    A disk that does not answer now, and may read it well the next time, is no reason to call it
+    damaged.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _DAMAGE:
+            raise
+        raise refusal(path, error, "read") from error
+
+
+def explanation(error: OSError) -> StorageError:
+    """Explain a refusal where nothing says better what was being done; its file may be unknown."""
+    if isinstance(error.filename, str | bytes):
+        return refusal(Path(os.fsdecode(error.filename)), error, "use")
+    return refusal(Path("a file that was open"), error, "use")
 
 
 def fsync_folder(folder: Path) -> None:

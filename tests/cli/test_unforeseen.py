@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from pathlib import Path
 
@@ -49,3 +50,17 @@ def test_the_runs_log_holds_its_traceback(tmp_path: Path) -> None:
         raise KeyError("lost")
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     assert "KeyError: 'lost'" in lines[-1]["traceback"]
+
+
+def test_a_refusal_of_the_system_is_no_mistake_of_ptyrun_even_if_it_names_no_file(
+    run: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def raises(*_: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(status, "status", raises)
+    done = ptyrun("status", run)
+    assert done.returncode == 1
+    assert "cannot use a file that was open" in done.stderr
+    assert "the disk reports an input/output error" in done.stderr
+    assert "mistake" not in done.stderr

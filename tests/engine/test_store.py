@@ -10,10 +10,10 @@ import pytest
 import zarr
 from zarr.storage import LocalStore
 
+from ptyrun.engine.durable_store import DurableStore
 from ptyrun.engine.index_arrays import IndexArray, check_indices, read_index, write_index
 from ptyrun.engine.store import (
     ChunkWriter,
-    DurableStore,
     chunk_key,
     create_arrays,
     open_array,

@@ -87,7 +87,7 @@ class NpyCache:
         ]
 
     def _found(self, key: str, size: int) -> Path | None:
-        for path in sorted(self.folder.glob(f"{key}-*.npy")):
+        for path in self._named(key):
             with suppress(OSError):  # another session may have replaced it
                 found = path.lstat()
                 if self._own.holds(f"{key} {file_identity(found)}") and found.st_size == size:
@@ -95,6 +95,11 @@ class NpyCache:
                         return path
                     path.unlink()
         return None
+
+    def _named(self, key: str) -> list[Path]:
+        with suppress(OSError):
+            return sorted(self.folder.glob(f"{key}-*.npy"))
+        return []
 
 
 class RowReader:

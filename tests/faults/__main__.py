@@ -1,8 +1,9 @@
 """Does a run bear a disk that refuses any one call?
 
-Lets every call of every kind fail in every way, one at a time, while a run is planned, computed and
-finalized. After each: what the ledger names must be on disk, the exit must be explained, and the
-next session must complete the run, with the same bytes and nothing left over. Exit code 1 if not.
+Lets calls of every kind fail, one at a time and from each line of ptyrun that leads to one, while a
+run is planned, computed and finalized. After each: what the ledger names must be on disk, the exit
+must be explained, a hint must not have ended it, and the next session must complete the run, with
+the same bytes and nothing left over. Exit code 1 if not.
 """
 
 from __future__ import annotations
@@ -13,27 +14,56 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
 from functools import partial
-from itertools import groupby
+from itertools import groupby, product
 from pathlib import Path
 
-from tests.faults.disk import KINDS, WAYS, Fault, build, reason_for_none
+from tests.faults.disk import KINDS, LOOKING, WAYS, Fault, Sites, build, reason_for_none
+
+FEW = 3  # calls of one site that are tried where a trial is quick
+_MEMORY = Path("/dev/shm")  # where syncs cost nothing: what they are for is not what is tried
 
 
-def chosen(asked: argparse.Namespace, thorough: bool, calls: Mapping[str, int]) -> list[Fault]:
-    """List the faults: every call with every answer, or, where a trial takes long, with one."""
+def chosen(
+    asked: argparse.Namespace, quick: bool, seen: frozenset[tuple[str, str]], sites: Sites
+) -> list[Fault]:
+    """List the faults: calls from one site are alike, and share out the answers of their kind.
+
+    Sites *seen* in an earlier work are left out where the call changes nothing.
+    """
     if asked.only:
         return [Fault.parse(asked.only)]
     every = [
         Fault(kind, number, answer, lasts)
-        for kind, count in calls.items()
+        for kind, of_kind in sites.items()
         if kind in (asked.kind or KINDS)
-        for number in range(1, count + 1)
-        for turn, (answer, lasts) in enumerate(WAYS[kind])
-        if thorough or turn == number % len(WAYS[kind])
+        for turn, (site, numbers) in enumerate(_by_site(of_kind).items())
+        if asked.thorough or (kind, site) not in seen
+        for number, way in _pairs(numbers, len(WAYS[kind]), asked.thorough, quick, turn)
+        for answer, lasts in [WAYS[kind][way]]
     ]
     return _spread(every, asked.sample) if asked.sample else every[asked.first :: asked.every]
+
+
+def _by_site(sites: list[str]) -> dict[str, list[int]]:
+    """Gather the numbers of the calls that come from one site."""
+    found: dict[str, list[int]] = {}
+    for number, site in enumerate(sites, 1):
+        found.setdefault(site, []).append(number)
+    return found
+
+
+def _pairs(
+    numbers: list[int], ways: int, thorough: bool, quick: bool, turn: int
+) -> list[tuple[int, int]]:
+    """Pair calls of one site with answers: all with all, each answer once, or one with one."""
+    if thorough:
+        return list(product(numbers, range(ways)))
+    tries = max(ways, min(len(numbers), FEW)) if quick else 1
+    return [
+        (numbers[(turn + each) * len(numbers) // tries % len(numbers)], (turn + each) % ways)
+        for each in range(tries)
+    ]
 
 
 def _spread(faults: list[Fault], count: int) -> list[Fault]:
@@ -75,18 +105,20 @@ def main() -> int:
     from tests.faults.works import QUICK, WORKS
 
     total = Sweep()
+    seen: frozenset[tuple[str, str]] = frozenset()
     for name in asked.works or WORKS:
         count = 1 if asked.only else asked.side_by_side
         sweep = Sweep.of(
             WORKS[name],
             folder / name,
             count,
-            partial(chosen, asked, asked.thorough or name in QUICK),
+            partial(chosen, asked, name in QUICK, seen),
         )
         print(f"{name}: {sweep}", flush=True)
         for line in sweep.complaints():
             print(f"  {line if asked.verbose else _short(line)}", flush=True)
         total += sweep
+        seen |= {(kind, site) for kind in LOOKING for site in sweep.sites.get(kind, ())}
     print(f"in all: {total}")
     return 1 if total.is_bad else 0
 
@@ -98,7 +130,9 @@ def _short(complaint: str) -> str:
 
 def _with_library() -> int:
     """Begin again with the library: it is loaded before everything else or not at all."""
-    folder = Path(tempfile.mkdtemp(prefix="faults-"))
+    folder = Path(
+        tempfile.mkdtemp(prefix="faults-", dir=_MEMORY if os.access(_MEMORY, os.W_OK) else None)
+    )
     try:
         environment = {
             **os.environ,

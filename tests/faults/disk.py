@@ -12,11 +12,19 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Final
 
+import ptyrun
+
 SOURCE = Path(__file__).with_name("faulty_disk.c")
+OURS = Path(ptyrun.__file__).parent
 SHORT = "short"
-KINDS: Final = ("open", "write", "sync", "rename", "mkdir", "unlink", "truncate", "lock")
+KINDS: Final = (
+    *("open", "write", "sync", "rename", "mkdir", "unlink", "truncate", "lock"),
+    *("list", "entry", "stat", "read"),
+)
+LOOKING: Final = ("list", "entry", "stat", "read")  # they change nothing
 _ANSWERS: Final = {
     "open": ("EIO", "ENOSPC", "EACCES", "EMFILE", "EROFS", "ESTALE", "ENFILE", "EBUSY", "EINTR"),
     "write": ("ENOSPC", SHORT, "EIO", "EDQUOT", "EFBIG", "EINTR", "ENXIO"),
@@ -26,6 +34,10 @@ _ANSWERS: Final = {
     "unlink": ("EACCES", "EIO", "EBUSY"),
     "truncate": ("EIO",),
     "lock": ("ENOLCK", "ENOSYS", "EIO"),
+    "list": ("EACCES", "EIO", "ESTALE", "EMFILE"),
+    "entry": ("EIO", "ESTALE"),  # a listing that breaks off half way
+    "stat": ("ESTALE", "EIO", "EACCES"),
+    "read": ("EIO", "ESTALE"),
 }
 # A disk that is full, or failed, mostly stays so.
 _LASTING: Final = {("write", "ENOSPC"), ("open", "EROFS"), ("sync", "EIO"), ("lock", "ENOSYS")}
@@ -40,7 +52,12 @@ WAYS: Final[Mapping[str, list[tuple[str, bool]]]] = {
     ]
     for kind, answers in _ANSWERS.items()
 }
-_TALLY = struct.Struct(f"={len(KINDS) + 1}q")
+# By kind, from where each call came, the first one first.
+Sites = dict[str, list[str]]
+
+_WATCHER = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_long)
+_WATCHERS: list[object] = []  # what C calls must not be collected
+_TALLY = struct.Struct(f"={len(KINDS) + 1}q4096s")
 
 
 @dataclass(frozen=True, order=True)
@@ -95,15 +112,41 @@ def arm(fault: Fault, below: Path, tally: Path) -> None:
     ctypes.CDLL(None).faults_arm()
 
 
+def watch() -> Sites:
+    """From now on note from where in ptyrun each call comes; the lists grow while work is done."""
+    sites: Sites = {kind: [] for kind in KINDS}
+
+    def told(kind: int, number: int) -> None:
+        found = sites[KINDS[kind]]
+        found += [""] * (number - len(found))  # "": those of another process
+        found[number - 1] = _site(sys._getframe(1))
+
+    _WATCHERS.append(_WATCHER(told))
+    ctypes.CDLL(None).faults_watch(_WATCHERS[-1])
+    return sites
+
+
+def _site(frame: FrameType | None) -> str:
+    """Every line of ptyrun that led there, and the function that made the call."""
+    last = frame.f_code.co_name if frame else ""
+    lines = []
+    while frame:
+        path = Path(frame.f_code.co_filename)
+        if OURS in path.parents:
+            lines.append(f"{path.relative_to(OURS).with_suffix('')}:{frame.f_lineno}")
+        frame = frame.f_back
+    return " ".join([last, *lines])
+
+
 @dataclass(frozen=True)
 class Tally:
-    """How often each kind was called, and how often a call was refused."""
+    """How often a call was refused, and about which path (or in which folder) the first time."""
 
-    calls: Mapping[str, int]
     faults: int
+    path: str
 
     @classmethod
     def read(cls, path: Path) -> Tally:
         """Read what the library counted."""
-        *calls, faults = _TALLY.unpack(path.read_bytes())
-        return cls(dict(zip(KINDS, calls, strict=True)), faults)
+        *_, faults, path = _TALLY.unpack_from(path.read_bytes())
+        return cls(faults, path.split(b"\0")[0].decode())

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 import sys
+import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.faults.disk import Fault
+from tests.faults.disk import Fault, Sites
 from tests.faults.trial import Laboratory, Verdict
 from tests.faults.works import Work
-
-Calls = Mapping[str, int]
 
 
 @dataclass
@@ -22,6 +22,7 @@ class Sweep:
     """The verdicts of many trials."""
 
     verdicts: list[Verdict] = field(default_factory=list)
+    sites: Sites = field(default_factory=dict)
 
     @classmethod
     def nothing(cls) -> Sweep:
@@ -33,7 +34,7 @@ class Sweep:
 
     @classmethod
     def of(
-        cls, work: Work, folder: Path, side_by_side: int, choose: Callable[[Calls], list[Fault]]
+        cls, work: Work, folder: Path, side_by_side: int, choose: Callable[[Sites], list[Fault]]
     ) -> Sweep:
         """Try the faults that *choose* names on *work*, in as many processes."""
         folder.mkdir()
@@ -46,7 +47,8 @@ class Sweep:
         if any(codes):
             sys.exit("without any fault, the work does not come to its end: see above")
         found = [pickle.loads(path.read_bytes()) for path in sorted(folder.glob("*.verdicts"))]
-        return cls([verdict for part in found for verdict in part if verdict.happened])
+        sites: Sites = json.loads((folder / "0/sites").read_text())
+        return cls([each for part in found for each in part if each.happened], sites)
 
     @property
     def is_bad(self) -> bool:
@@ -72,16 +74,18 @@ class Sweep:
         )
 
 
-def _try_out(work: Work, folder: Path, choose: Callable[[Calls], list[Fault]], part: slice) -> None:
+def _try_out(work: Work, folder: Path, choose: Callable[[Sites], list[Fault]], part: slice) -> None:
     code = 1
     try:
         laboratory = Laboratory(work, folder)
         faults = choose(laboratory.prepare())[part]
         verdicts = []
+        began_s = time.monotonic()
         for number, fault in enumerate(faults, 1):
             verdicts.append(laboratory.try_out(fault))
             what = "; ".join(verdicts[-1].complaints) or "ok"
-            print(f"  {number}/{len(faults)}  {fault}: {what}", flush=True)
+            each_s = (time.monotonic() - began_s) / number
+            print(f"  {number}/{len(faults)} ({each_s:.2f} s each)  {fault}: {what}", flush=True)
         folder.with_suffix(".verdicts").write_bytes(pickle.dumps(verdicts))
         code = 0
     except BaseException:

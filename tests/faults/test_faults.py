@@ -20,9 +20,9 @@ ROOT = Path(__file__).resolve().parents[2]
     ("work", "sample"),
     [
         ("engine-plan", 8),
-        ("run", 8),
-        ("plan", 3),
-        ("finalize", 4),
+        ("run", 12),
+        ("plan --kind=open --kind=list --kind=stat", 3),
+        ("finalize --kind=write --kind=rename --kind=entry --kind=stat", 4),
         pytest.param("engine-plan", 48, marks=pytest.mark.slow),
         pytest.param("run", 48, marks=pytest.mark.slow),
         pytest.param("plan", 16, marks=pytest.mark.slow),
@@ -32,7 +32,14 @@ ROOT = Path(__file__).resolve().parents[2]
     ],
 )
 def test_a_disk_that_refuses_one_call_does_no_harm(work: str, sample: int) -> None:
-    words = [sys.executable, "-m", "tests.faults", work, f"--sample={sample}", "--side-by-side=1"]
+    words = [
+        sys.executable,
+        "-m",
+        "tests.faults",
+        *work.split(),
+        f"--sample={sample}",
+        "--side-by-side=1",
+    ]
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert " 0 false claims, 0 tracebacks" in done.stdout.splitlines()[-1]

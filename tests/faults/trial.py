@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import re
@@ -10,6 +11,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,10 +21,11 @@ import google_crc32c
 from ptyrun.engine.integrity import verify
 from ptyrun.engine.records import BadLineError, Committed, Forgotten, decode
 from ptyrun.paths import RunPaths
-from tests.faults.disk import NONE, Fault, Tally, arm
+from tests.faults.disk import NONE, Fault, Sites, Tally, arm, watch
 from tests.faults.works import Work, fresh
 
 ALLOWED = {0, 1, 2, 3, 75}
+HINTS = ("cache", "ledger.cache")
 HANGING_S = 300.0
 LONG_AGO_S = 2 * 86400.0
 SESSION = re.compile(r"\d{6}-[^/]*-\d+-[0-9a-f]{8}|session-\w+-\d+(?=\.jsonl)")
@@ -69,36 +72,48 @@ class Laboratory:
         self._start = folder / "start"
         self._run = folder / "run"
         self._tally = folder / "tally"
+        self._sites = folder / "sites"
         folder.mkdir()
 
-    def prepare(self) -> dict[str, int]:
-        """Lay the start out and do it once without a fault; return the calls of each kind."""
+    def prepare(self) -> Sites:
+        """Lay the start out and do it once without a fault; say from where each call came."""
         self._do(lambda: self._work.begin(fresh(self._run)) and None)
         if self._run.exists():
             shutil.copytree(self._run, self._start)
         ended = self._act(NONE)
         assert ended.code == 0, ended.said
-        calls = dict(Tally.read(self._tally).calls)
+        sites: Sites = json.loads(self._sites.read_text())
         healed = self._heal()
         assert not healed.said, healed.said
-        self._expected, self._names = healed.answer
-        return calls
+        self._expected, self._names, modules = healed.answer
+        for name in modules:  # once, not in each process that a trial forks
+            with suppress(ImportError):
+                importlib.import_module(name)
+        return sites
 
     def try_out(self, fault: Fault) -> Verdict:
         """Let it happen, look at what is claimed, go on, and compare."""
         verdict = Verdict(fault)
         ended = self._act(fault)
-        if not (self._tally.exists() and Tally.read(self._tally).faults):
+        if not self._tally.exists() or not (tally := Tally.read(self._tally)).faults:
             verdict.happened = False
             return verdict
+        if (
+            ended.code != 0
+            and not fault.lasts
+            and _is_hint(Path(tally.path).relative_to(self._run.resolve()))
+        ):
+            verdict.unexplained.append(f"a hint ended it: {tally.path}: {ended.said[-1500:]}")
         if why := _unexplained(ended):
             verdict.unexplained.append(f"{why}: {ended.said[-1500:]}")
         verdict.false_claims += false_claims(self._run)
+        if ended.code == 0 and (why := self._do(self._look).said):
+            verdict.false_claims.append(f"it said that all is done: {why[-1500:]}")
         healed = self._heal()
         if healed.said:
             verdict.wrong.append(healed.said[-1500:])
             return verdict
-        result, names = healed.answer
+        result, names, _ = healed.answer
         if result != self._expected:
             verdict.wrong.append("the bytes are others than without a fault")
         verdict.false_claims += false_claims(self._run)
@@ -113,14 +128,27 @@ class Laboratory:
 
         def act() -> int:
             arm(fault, self._run, self._tally)
-            return self._work.act(self._run)
+            if fault != NONE:
+                return self._work.act(self._run)
+            sites = watch()
+            code = self._work.act(self._run)
+            self._sites.write_text(json.dumps(sites))
+            return code
 
         return self._do(act, act_is_code=True)
+
+    def _look(self) -> None:
+        """See that what is said to be done is done, before the next session mends it."""
+        damages = [str(damage) for damage in verify(RunPaths(self._run))]
+        assert not damages, f"verify names {damages}"
+        if self._work.finishes:
+            found = _jsonable(self._work.result(self._run))
+            assert found == self._expected, "the bytes are others than without a fault"
 
     def _heal(self) -> Ended:
         """Go on without a fault: at once, and two days later."""
 
-        def heal() -> tuple[Any, list[str]]:
+        def heal() -> tuple[Any, list[str], list[str]]:
             code = self._work.go_on(self._run)
             assert code in (0, 75), f"the next session ends with {code}"
             _age(self._run)
@@ -128,7 +156,7 @@ class Laboratory:
             assert code == 0, f"two days later, a session ends with {code}"
             damages = [str(damage) for damage in verify(RunPaths(self._run))]
             assert not damages, f"verify names {damages}"
-            return _jsonable(self._work.result(self._run)), _names(self._run)
+            return _jsonable(self._work.result(self._run)), _names(self._run), list(sys.modules)
 
         return self._do(heal)
 
@@ -178,6 +206,14 @@ def _waited_for(pid: int) -> int | None:
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
     return None
+
+
+def _is_hint(path: Path) -> bool:
+    """Whether nothing is lost without it: then a disk that refuses it ends nothing."""
+    first, *rest = path.parts or ("",)
+    if first == "claims":  # where locks of other names exclude
+        return bool(rest) and bool(SESSION.match(rest[0]) or rest[0].startswith("board."))
+    return first in HINTS
 
 
 def _unexplained(ended: Ended) -> str:

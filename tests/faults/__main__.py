@@ -82,7 +82,8 @@ def main() -> int:
     parser.add_argument(
         "works",
         nargs="*",
-        help="engine-plan, run, plan, finalize, finalize-again, report (default: all)",
+        help="engine-plan, run, engine-verify, plan, finalize, finalize-again, report, verify, "
+        "status (default: all)",
     )
     parser.add_argument("--thorough", action="store_true", help="every answer, which takes hours")
     parser.add_argument("--kind", action="append", choices=KINDS, help="only calls of this kind")

@@ -20,11 +20,13 @@ import google_crc32c
 
 from ptyrun.engine.integrity import verify
 from ptyrun.engine.records import BadLineError, Committed, Forgotten, decode
+from ptyrun.errors import ExitCode
 from ptyrun.paths import RunPaths
 from tests.faults.disk import NONE, Fault, Sites, Tally, arm, watch
 from tests.faults.works import Work, fresh
 
 ALLOWED = {0, 1, 2, 3, 75}
+BAD_SECTOR = "EIO"  # the one answer that speaks of bytes which will not be read again
 HINTS = ("cache", "ledger.cache")
 HANGING_S = 300.0
 LONG_AGO_S = 2 * 86400.0
@@ -109,6 +111,8 @@ class Laboratory:
         verdict.false_claims += false_claims(self._run)
         if ended.code == 0 and (why := self._do(self._look).said):
             verdict.false_claims.append(f"it said that all is done: {why[-1500:]}")
+        if ended.code == int(ExitCode.BLOCKED) and fault.answer != BAD_SECTOR:
+            verdict.false_claims.append(f"it named damage: {ended.said[-1500:]}")
         healed = self._heal()
         if healed.said:
             verdict.wrong.append(healed.said[-1500:])

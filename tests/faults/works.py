@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image
 
 from ptyrun.engine.index_arrays import write_index
+from ptyrun.engine.integrity import verify
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.store import create_arrays
 from ptyrun.errors import ExitCode, PtyrunError
@@ -70,6 +71,18 @@ def lay_out(folder: Path) -> int:
             write_index(paths, frames(arm.name, arm.n_items))
         TOY.save(paths.manifest)
         return 0
+
+    return explained(do)
+
+
+def look_through(folder: Path) -> int:
+    """What ``verify`` asks of the engine."""
+
+    def do() -> int:
+        damages = verify(RunPaths(folder))
+        for damage in damages:
+            print(f"{damage}\n  why: it is damaged")
+        return int(ExitCode.BLOCKED if damages else ExitCode.COMPLETE)
 
     return explained(do)
 
@@ -158,6 +171,13 @@ WORKS: Mapping[str, Work] = {
         complete=toy_session,
         result=toy_result,
     ),
+    "engine-verify": Work(
+        begin=lambda folder: planned(folder, TOY) and toy_session(folder),
+        act=look_through,
+        go_on=toy_session,
+        complete=toy_session,
+        result=toy_result,
+    ),
     "plan": Work(
         begin=lambda folder: inputs(folder),
         act=plan,
@@ -188,9 +208,23 @@ WORKS: Mapping[str, Work] = {
         complete=report,
         result=lambda folder: (folder / "report/metrics.csv").read_bytes(),
     ),
+    "verify": Work(
+        begin=lambda folder: plan(folder) or run(folder) or finalize(folder) or report(folder),
+        act=lambda folder: command("verify", str(folder)),
+        go_on=report,
+        complete=finalize,
+        result=content,
+    ),
+    "status": Work(
+        begin=lambda folder: plan(folder) or run(folder) or finalize(folder) or report(folder),
+        act=lambda folder: command("status", str(folder)),
+        go_on=report,
+        complete=finalize,
+        result=content,
+    ),
 }
 
-QUICK = ("engine-plan", "run", "plan")
+QUICK = ("engine-plan", "run", "engine-verify", "plan")
 
 
 def fresh(folder: Path) -> Path:

@@ -13,7 +13,7 @@ import pytest
 from ptyrun.engine import ledger
 from ptyrun.engine.claims import Claims
 from ptyrun.engine.integrity import Kind, byte_damages, verify
-from ptyrun.engine.ledger import Ledger
+from ptyrun.engine.ledger_cache import open_ledger
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.store import create_arrays
 from ptyrun.errors import StorageError
@@ -77,7 +77,7 @@ def test_a_chunk_that_cannot_be_read_now_is_not_damaged(
     planned(tmp_path, toy_manifest(16, 4))
     toy_run(tmp_path)
     paths = RunPaths(tmp_path)
-    arm = Ledger.open(paths, Manifest.load(paths.manifest)).progress.arms["one"]
+    arm = open_ledger(paths, Manifest.load(paths.manifest)).progress.arms["one"]
     refuse(monkeypatch, "open", code, lambda path: path.name == "c.1.0.0")
     with pytest.raises(StorageError):
         list(byte_damages(paths, arm, 1))
@@ -125,10 +125,10 @@ def test_sessions_of_an_earlier_plan_are_not_called_foreign(
     ledger.supersede(paths, Manifest.load(paths.manifest))
     manifest = toy_manifest(16, 4, shared="another")
     manifest.save(paths.manifest)
-    Ledger.open(paths, manifest)
+    open_ledger(paths, manifest)
     refuse(monkeypatch, "scandir", code, lambda path: path == paths.superseded)
     with pytest.raises(StorageError):
-        Ledger.open(paths, manifest)
+        open_ledger(paths, manifest)
 
 
 @pytest.mark.parametrize("find", [listing.matching, listing.files_below, listing.folders_below])

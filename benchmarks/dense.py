@@ -14,7 +14,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ptyrun.models.predictors import ModelCard, ModelRequest
+from ptyrun.models.files import ModelCard
+from ptyrun.models.predictors import ModelRequest
 
 WIDTH = 1024  # a group is cut into rows of so many values; N^2 C is a multiple of it
 BACKEND = "bench-dense"

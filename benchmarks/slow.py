@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import python_path
-from ptyrun.models.predictors import ModelCard, ModelRequest
+from ptyrun.models.files import ModelCard
+from ptyrun.models.predictors import ModelRequest
 
 ASKED_FOR = "PTYRUN_BENCH_SLOW"
 BACKEND = "bench-slow"

@@ -28,7 +28,7 @@ from tests.studies import Finished, ptyrun
 MODULE = '''
 import json, os, signal, sys, time
 import numpy as np
-from ptyrun.models.predictors import ModelCard
+from ptyrun.predictors import ModelCard
 
 class HostilePredictor:
     """Smooths the diffraction into a patch; does what its file says, where the test says."""

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ptyrun.models.predictors import ModelCard, ModelRequest, PredictorOutOfMemoryError
+from ptyrun.models.files import ModelCard
+from ptyrun.models.predictors import ModelRequest, PredictorOutOfMemoryError
 
 N, C = 8, 4
 

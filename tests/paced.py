@@ -23,7 +23,7 @@ from tests.scans import write_scan
 MODULE = '''
 import json, os, signal, time
 import numpy as np
-from ptyrun.models.predictors import ModelCard
+from ptyrun.predictors import ModelCard
 
 class PacedPredictor:
     """Smooths the diffraction into a patch, so many seconds a batch; all but the first may wait."""

@@ -15,12 +15,8 @@ from numpy.typing import NDArray
 
 from ptyrun.backends.probing import Predict, require_apart, require_size, safe_batch, specimen
 from ptyrun.errors import ModelError, PredictionError
-from ptyrun.models.predictors import (
-    ModelCard,
-    ModelRequest,
-    PredictorOutOfMemoryError,
-    WrongFormError,
-)
+from ptyrun.models.files import ModelCard
+from ptyrun.models.predictors import ModelRequest, PredictorOutOfMemoryError, WrongFormError
 
 
 def n_threads() -> int:

@@ -29,7 +29,8 @@ from ptyrun.backends.outputs import amplitude_and_phase, parts
 from ptyrun.backends.probing import Predict
 from ptyrun.backends.pytorch_networks import Network, load_network
 from ptyrun.errors import ModelError, PredictionError
-from ptyrun.models.predictors import ModelRequest, PredictorOutOfMemoryError, check_request, locate
+from ptyrun.models.files import locate
+from ptyrun.models.predictors import ModelRequest, PredictorOutOfMemoryError, check_request
 
 
 class PyTorchPredictor(FixedBatch):

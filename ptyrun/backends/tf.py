@@ -24,12 +24,8 @@ from ptyrun.backends.probing import Predict
 from ptyrun.backends.quiet_tensorflow import GPUS, tf
 from ptyrun.backends.tf_networks import Network, load_network
 from ptyrun.errors import ModelError, PredictionError
-from ptyrun.models.predictors import (
-    ModelRequest,
-    PredictorOutOfMemoryError,
-    check_request,
-    locate,
-)
+from ptyrun.models.files import locate
+from ptyrun.models.predictors import ModelRequest, PredictorOutOfMemoryError, check_request
 
 
 class TensorFlowPredictor(FixedBatch):

@@ -29,8 +29,9 @@ from ptyrun.engine import plan_rules
 from ptyrun.errors import GeometryError, InputError, ModelError, StorageError, UsageError
 from ptyrun.host import partials
 from ptyrun.models.archives import SafeArchive
+from ptyrun.models.cards import inspect
 from ptyrun.models.files import BACKENDS, ModelFile, ModelKind, locate, require_trust
-from ptyrun.models.predictors import check_options, find, how_to_mend, inspect
+from ptyrun.models.predictors import check_options, find, how_to_mend
 from ptyrun.ptycho.consistency import verdict
 from ptyrun.ptycho.geometry.grouping import read_groups
 from ptyrun.ptycho.geometry.placement import SMALLEST_PX, check_extent, check_span, scanned_region

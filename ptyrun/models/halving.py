@@ -10,8 +10,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from ptyrun.models.files import ModelCard
 from ptyrun.models.predictors import (
-    ModelCard,
     ModelRequest,
     Predictor,
     PredictorOutOfMemoryError,

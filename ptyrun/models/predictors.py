@@ -31,29 +31,9 @@ from ptyrun.models.files import (
     ModelCard,
     ModelFile,
     ModelKind,
-    locate,
     require_reader,
     require_trust,
 )
-
-__all__ = [
-    "ModelCard",
-    "ModelFile",
-    "ModelKind",
-    "ModelRequest",
-    "Predictor",
-    "PredictorOutOfMemoryError",
-    "WrongFormError",
-    "check_form",
-    "check_output",
-    "check_request",
-    "how_to_mend",
-    "in_foreign_code",
-    "inspect",
-    "locate",
-    "open_predictor",
-    "require_trust",
-]
 
 ENTRY_POINTS = "ptyrun.predictors"
 # Of ptyrun's own backends; other packages may take what they like.

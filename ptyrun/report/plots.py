@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +13,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
+
+from ptyrun.report.scale_bar import scale_bar
 
 DPI = 140
 PANEL_INCHES = 3.2
@@ -28,7 +29,6 @@ TALLEST, FLATTEST = 2.0, 0.4  # height over width of a panel
 # A hue, since every grey may be a value.
 UNCOVERED = "#bcd4ea"
 WARNING = "#b00020"
-SCALE_BAR_SHARE = 0.3
 
 
 @dataclass(frozen=True)
@@ -166,26 +166,12 @@ def _title(axes: Axes, panel: Panel) -> None:
 
 def _scale_bar(axes: Axes, shape: tuple[int, ...], pixel_size_m: float | None) -> None:
     height, width = shape
-    unit = 1.0 if pixel_size_m is None else pixel_size_m
-    length = _round_length(SCALE_BAR_SHARE * width * unit)
-    bar_px, thickness = length / unit, max(1.0, height / 80)
+    bar = scale_bar(width, pixel_size_m)
+    bar_px, thickness = bar.width_percent / 100 * width, max(1.0, height / 80)
     left, top = 0.04 * width, height * 0.95 - thickness
     box = Rectangle((left, top), bar_px, thickness, facecolor="white", edgecolor="black", lw=0.5)
     axes.add_patch(box)
-    text = f"{length:.0f} px" if pixel_size_m is None else _metres(length)
     axes.text(
-        left + bar_px / 2, top - thickness, text, color="white", fontsize=7, ha="center",
+        left + bar_px / 2, top - thickness, bar.label, color="white", fontsize=7, ha="center",
         va="bottom", bbox={"facecolor": "black", "alpha": 0.5, "pad": 1.0, "edgecolor": "none"},
     )  # fmt: skip
-
-
-def _round_length(longest: float) -> float:
-    decade = 10.0 ** math.floor(math.log10(longest))
-    return max(factor * decade for factor in (1, 2, 5) if factor * decade <= longest * 1.0001)
-
-
-def _metres(length_m: float) -> str:
-    for factor, unit in ((1e-3, "mm"), (1e-6, "µm")):
-        if length_m >= factor * 0.9999:
-            return f"{length_m / factor:g} {unit}"
-    return f"{length_m / 1e-9:g} nm"

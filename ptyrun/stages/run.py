@@ -29,9 +29,10 @@ from ptyrun.host.attempts import ATTEMPTS
 from ptyrun.host.devices import hold_devices
 from ptyrun.host.signals import Interrupts
 from ptyrun.logs import session_log
-from ptyrun.models.files import BACKENDS
+from ptyrun.models.cards import inspect
+from ptyrun.models.files import BACKENDS, locate
 from ptyrun.models.halving import Halving, HalvingPredictor, open_halving
-from ptyrun.models.predictors import ModelRequest, inspect, locate
+from ptyrun.models.predictors import ModelRequest
 from ptyrun.progress import SILENT, Watcher, predicting
 
 log = logging.getLogger(__name__)

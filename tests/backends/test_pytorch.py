@@ -14,12 +14,12 @@ import torch
 from ptyrun.backends.probing import specimen
 from ptyrun.backends.pytorch import PyTorchPredictor
 from ptyrun.errors import ModelError
+from ptyrun.models.cards import inspect
+from ptyrun.models.files import locate
 from ptyrun.models.predictors import (
     ModelRequest,
     PredictorOutOfMemoryError,
     check_output,
-    inspect,
-    locate,
     open_predictor,
 )
 from tests.backends import torch_nets
@@ -280,7 +280,7 @@ def test_a_program_for_other_shapes_is_refused_before_pytorch_is_imported(
     path = saved(Network(), tmp_path / "net.pt2")
     code = (
         "import sys; from pathlib import Path\n"
-        "from ptyrun.models.predictors import ModelRequest, check_request, locate\n"
+        "from ptyrun.predictors import ModelRequest, check_request, locate\n"
         "from ptyrun.errors import ModelError\n"
         f"path = Path({str(path)!r})\n"
         "try:\n"

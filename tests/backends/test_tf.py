@@ -15,12 +15,12 @@ from ptyrun.backends.quiet_tensorflow import keras, tf
 from ptyrun.backends.tf import TensorFlowPredictor
 from ptyrun.backends.tf_networks import load_network
 from ptyrun.errors import ModelError, PredictionError
+from ptyrun.models.cards import inspect
+from ptyrun.models.files import locate
 from ptyrun.models.predictors import (
     ModelRequest,
     PredictorOutOfMemoryError,
     check_output,
-    inspect,
-    locate,
     open_predictor,
 )
 from tests.backends import keras_nets
@@ -256,7 +256,7 @@ def test_a_model_for_other_shapes_is_refused_before_tensorflow_is_imported(
     path = saved(network(), tmp_path / name)
     code = (
         "import sys; from pathlib import Path\n"
-        "from ptyrun.models.predictors import ModelRequest, check_request, locate\n"
+        "from ptyrun.predictors import ModelRequest, check_request, locate\n"
         "from ptyrun.errors import ModelError\n"
         f"path = Path({str(path)!r})\n"
         "try:\n"
@@ -279,7 +279,7 @@ def test_tensorflow_is_opened_by_name_without_a_word_on_stderr(tmp_path: Path) -
     path = saved(network(), tmp_path / "net.keras")
     code = (
         "from pathlib import Path\n"
-        "from ptyrun.models.predictors import ModelRequest, open_predictor\n"
+        "from ptyrun.predictors import ModelRequest, open_predictor\n"
         f"print(open_predictor('tf', ModelRequest(Path({str(path)!r}), {N}, 2, 2)).batch_items)"
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -18,7 +18,9 @@ from numpy.typing import NDArray
 
 from ptyrun.backends.tf import TensorFlowPredictor
 from ptyrun.errors import ModelError, PredictorUnavailableError
-from ptyrun.models.predictors import ModelRequest, inspect, locate
+from ptyrun.models.cards import inspect
+from ptyrun.models.files import locate
+from ptyrun.models.predictors import ModelRequest
 from tests.backends.reference import CENTRE, STUDY, intensity_scale, stored_arrays
 
 # On a CPU with other kernels. Two units in the last place of amplitudes around 1;

@@ -96,7 +96,8 @@ def likeness(one: np.ndarray, other: np.ndarray) -> float:
 
 def test_without_the_package_the_predictor_is_unknown(model: Path) -> None:
     from ptyrun.errors import UnknownPredictorError
-    from ptyrun.models.predictors import ModelRequest, locate, open_predictor
+    from ptyrun.models.files import locate
+    from ptyrun.models.predictors import ModelRequest, open_predictor
 
     found = locate(model)
     assert (found.backend, found.gridsize) == ("known-probe", 1)
@@ -108,7 +109,7 @@ def test_the_packages_predictor_refuses_another_patch_size(installed: Path, mode
     code = (
         "from pathlib import Path\n"
         "from ptyrun.errors import ModelError\n"
-        "from ptyrun.models.predictors import ModelRequest, open_predictor\n"
+        "from ptyrun.predictors import ModelRequest, open_predictor\n"
         "try:\n"
         f"    open_predictor('known-probe', ModelRequest(Path({str(model)!r}), 64, 1, 2))\n"
         "except ModelError as error:\n"

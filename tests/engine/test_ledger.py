@@ -231,7 +231,7 @@ def test_a_session_that_died_after_it_committed_a_chunk_is_not_charged_with_it(
 ) -> None:
     gone = replace(Process.current(), pid=2**22 + 1)
     session(paths, [Started("one", 2, 0, 1.0), commit(2)], process=gone)
-    ledger = Ledger.open(paths, MANIFEST)
+    ledger = open_ledger(paths, MANIFEST)
     assert ledger.attempts(ledger.progress.arms["one"], 2, lambda session: False) == 0
 
 
@@ -270,7 +270,7 @@ def test_a_damaged_first_line_is_one_damage_whatever_its_session_still_writes(
     assert bad.offset == 0
     ledger.begin(None, Process.current(), "0").append([Disregarded(*bad.known_by)])
     written.append([commit(1)])
-    assert done(Ledger.open(paths, MANIFEST)) == [], "whose lines these are is not known"
+    assert done(open_ledger(paths, MANIFEST)) == [], "whose lines these are is not known"
 
 
 def test_windows_without_progress_are_counted_in_a_row(paths: RunPaths) -> None:

@@ -111,7 +111,7 @@ def test_a_chunk_that_another_worker_committed_meanwhile_is_not_written_again(
 
     trouble = overtaken if when == "computed" else None
     opened = partial(Judged, batch_items=8, trouble=trouble)
-    assert run(tmp_path, manifest, opened, window=Window()).stop is ExitCode.COMPLETE
+    assert run(RunPaths(tmp_path), manifest, opened, window=Window()).stop is ExitCode.COMPLETE
     assert written() == seen
     assert committed(tmp_path) == [0, 1, 2, 3]
     assert decoded(tmp_path) == expected(manifest)

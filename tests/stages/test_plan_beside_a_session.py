@@ -11,7 +11,8 @@ import pytest
 
 from ptyrun.comparison import group_tables
 from ptyrun.config import ArmConfig, ArmKind, CompareConfig, EvaluationOptions
-from ptyrun.engine.ledger import Ledger
+from ptyrun.engine.ledger_cache import open_ledger
+from ptyrun.engine.session_ledger import begin
 from ptyrun.errors import BusyError
 from ptyrun.host.processes import Process
 from ptyrun.paths import RunPaths
@@ -35,7 +36,7 @@ def test_a_session_that_begins_while_groups_are_drawn_keeps_its_plan(
     draw = group_tables.planned_tables
 
     def beside_a_session(*given: Any) -> Any:
-        Ledger.open(paths, manifest).begin(None, Process.current(), "0")
+        begin(open_ledger(paths, manifest), None, Process.current(), "0")
         return draw(*given)
 
     monkeypatch.setattr(group_tables, "planned_tables", beside_a_session)

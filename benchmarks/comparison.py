@@ -92,10 +92,10 @@ def configuration(hub: Path, output_dir: Path) -> CompareConfig:
 
 def compare(hub: Path, output_dir: Path) -> dict[str, float]:
     """Plan, run, finalize and report in this process; give the seconds of each part."""
-    from ptyrun import door
+    from ptyrun.door import all_stages
 
     start_up, watch = Process.current().age_s(), Stopwatch()
-    outcome = door.compare(configuration(hub, output_dir), SessionOptions(), watcher=watch)
+    outcome = all_stages.compare(configuration(hub, output_dir), SessionOptions(), watcher=watch)
     assert outcome.stop is ExitCode.COMPLETE
     ended = Process.current().age_s()
     chunks, ran = chunk_seconds(Run(output_dir).paths), closed_s(Run(output_dir).paths)

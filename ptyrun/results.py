@@ -25,6 +25,10 @@ class Metric:
     phase: float | None = None
     value: float | None = None
 
+    def __getitem__(self, component: str) -> float | None:
+        """Give a component by its name, as ``results.json`` has it."""
+        return {"amplitude": self.amplitude, "phase": self.phase, "value": self.value}[component]
+
 
 # Shares of the region may differ by this much before figures are those of other pixels.
 SAME_PIXELS = 0.1

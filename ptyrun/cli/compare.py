@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ptyrun.cli import compare_config, compare_options, executors
+from ptyrun.cli import compare_config, compare_options
 from ptyrun.cli import options as shared
 from ptyrun.errors import ExitCode
 from ptyrun.host.deadline import DEADLINE
@@ -45,7 +45,7 @@ def command(
         later = [word for word in first if word != "--new"]
         ctx.exit(windows.drive(given["output_dir"], first, later, windows.has_results, screen))
 
-    from ptyrun import door
+    from ptyrun.door import all_stages, executors
 
     session = shared.session_options(given)
     DEADLINE.set_window(session.window_s)
@@ -55,7 +55,7 @@ def command(
         # What computes is imported when something is to be computed.
         return executors.chosen(session)(run_dir, options, watcher)
 
-    outcome = door.compare(
+    outcome = all_stages.compare(
         config,
         session,
         new=new,

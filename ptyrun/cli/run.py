@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from ptyrun.cli import executors, options
+from ptyrun.cli import options
 from ptyrun.host.deadline import DEADLINE
 
 
@@ -33,6 +33,7 @@ def command(
 ) -> None:
     """Compute what RUN still lacks. Safe to kill, safe to repeat."""
     from ptyrun.cli import console
+    from ptyrun.door import executors
 
     seen = console.words(given)
     screen = console.Console.from_words(given, bars=not crew)

@@ -64,7 +64,8 @@ def command(
         ctx.exit(track(run_dir, argv, words, log, Console(), take_over=take_over))
 
     from ptyrun.background.control import start
-    from ptyrun.cli import console, executors
+    from ptyrun.cli import console
+    from ptyrun.door import executors
 
     # Each window asks again; but who starts it hears of a refusal at once.
     executors.admitted(run_dir, session, console.Console())

@@ -128,7 +128,14 @@ def opened_session(
         # second look, and the one before each commit, find it out.
         with PlanLock(paths, watcher):
             plan.insist()
-            session = begin(ledger, window.budget_s, window.process, ptyrun.__version__, crew)
+            session = begin(
+                ledger,
+                window.budget_s,
+                window.process,
+                ptyrun.__version__,
+                crew,
+                window.elapsed_s,
+            )
             claims = Claims(paths.claims, session.name, shared=shared, lease_s=lease_s)
             found = OpenedSession(paths, planned, ledger, session, claims, window, plan)
             try:

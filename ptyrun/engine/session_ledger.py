@@ -80,9 +80,17 @@ class SessionLedger:
 
 
 def begin(
-    ledger: Ledger, budget_s: float | None, started: Process, version: str, crew: str = ""
+    ledger: Ledger,
+    budget_s: float | None,
+    started: Process,
+    version: str,
+    crew: str = "",
+    startup_s: float | None = None,
 ) -> SessionLedger:
-    """Open this process's own file, named after its place in the order of sessions."""
+    """Open this process's own file, named after its place in the order of sessions.
+
+    ``startup_s`` is what its window has lost before it; by default the age of the process.
+    """
     durable.make_folder(ledger.paths.ledger)
     opened = Opened(
         manifest=ledger.manifest.digest,
@@ -92,7 +100,7 @@ def begin(
         process_started_s=started.started_s,
         boot_id=started.boot_id,
         budget_s=budget_s,
-        startup_s=round(started.age_s(), 3),
+        startup_s=round(started.age_s() if startup_s is None else startup_s, 3),
         opened_at=datetime.now(UTC).isoformat(timespec="seconds"),
         version=version,
         crew=crew,

@@ -1,22 +1,39 @@
 """Does one more chunk still fit?
 
 The window counts from process start, imports included, on the boot clock: setting the wall clock
-neither shortens nor lengthens it, and what a machine sleeps counts.
+neither shortens nor lengthens it, and what a machine sleeps counts. A process that holds many
+sessions, like a notebook's, says where each begins.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 
 from ptyrun.durations import format_duration
 from ptyrun.engine.progress import ArmProgress, Cost
 from ptyrun.errors import UsageError
+from ptyrun.host.clock import boot_clock_s
 from ptyrun.host.processes import Process
 
 MARGIN = 1.1  # chunks vary; a window may end early rather than late
 SLACK = 1.2  # of a window that is advised
 RECENT_CHUNKS = 8
+
+_BEGAN_S: ContextVar[float | None] = ContextVar("began_s", default=None)
+
+
+@contextmanager
+def counted_from_now() -> Iterator[None]:
+    """Let the windows that are made meanwhile count from here, not from process start."""
+    before = _BEGAN_S.set(boot_clock_s())
+    try:
+        yield
+    finally:
+        _BEGAN_S.reset(before)
 
 
 class Window:
@@ -44,11 +61,13 @@ class Window:
             )
         self.budget_s = budget_s
         self.process = process or Process.current()
+        began_s = _BEGAN_S.get()
+        self._began_s = self.process.started_s if began_s is None else began_s
 
     @property
     def elapsed_s(self) -> float:
-        """Seconds since process start."""
-        return self.process.age_s()
+        """Seconds since it began."""
+        return boot_clock_s() - self._began_s
 
     @property
     def remaining_s(self) -> float:

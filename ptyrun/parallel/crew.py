@@ -19,10 +19,10 @@ from ptyrun.comparison.run import Run
 from ptyrun.config import SessionOptions
 from ptyrun.engine import patience
 from ptyrun.engine.ledger import SessionFile
+from ptyrun.engine.window import Window
 from ptyrun.engine.work import Outcome
 from ptyrun.errors import ExitCode, NoProgressError
 from ptyrun.host.attempts import ATTEMPTS, MORE
-from ptyrun.host.processes import Process
 from ptyrun.progress import Watcher, predicting
 
 _LOOK_S = 0.1
@@ -50,7 +50,7 @@ class Crew:
         self._session = session
         self._lead_s = lead_s
         self._watcher = watcher
-        self._process = Process.current()
+        self._window = Window(session.window_s)
         self._ledger = run.ledger
         self._plans = [arm for arm in map(manifest.arm, names) if arm.n_chunks]
         self._shown: dict[str, int] = {}
@@ -119,7 +119,7 @@ class Crew:
         return ["run", str(self._root), *told.words()]
 
     def _left_s(self, budget_s: float) -> float:
-        return budget_s - self._process.age_s() - self._lead_s
+        return budget_s - self._window.elapsed_s - self._lead_s
 
     def lost(self, worker: str, how: str) -> None:
         """Say that a worker is gone without a word of its own."""

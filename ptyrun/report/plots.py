@@ -79,6 +79,18 @@ def comparison_plot(
     bytes
         A PNG; equal arguments give equal bytes.
     """
+    buffer = io.BytesIO()
+    figure = comparison_figure(panels, percentiles, pixel_size_m)
+    figure.savefig(buffer, format="png", metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def comparison_figure(
+    panels: Sequence[Panel],
+    percentiles: tuple[float, float] = (10.0, 90.0),
+    pixel_size_m: float | None = None,
+) -> Figure:
+    """Draw as `comparison_plot` does, and give what was drawn."""
     figure, axes = _frame(panels)
     for panel, (phase, amplitude) in zip(panels, axes, strict=True):
         _draw(figure, phase, np.angle(panel.image), panel, percentiles, panel.phase_limits)
@@ -87,9 +99,7 @@ def comparison_plot(
         _title(phase, panel)
     for first, quantity in zip(axes[0], ("phase (rad)", "amplitude"), strict=True):
         first.set_ylabel(quantity)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})
-    return buffer.getvalue()
+    return figure
 
 
 def colour_limits(

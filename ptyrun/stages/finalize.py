@@ -237,10 +237,7 @@ def _arm_result(compared: _Comparison, plan: ArmPlan) -> ArmResult:
     found = compared.evaluations.get(plan.name)
     metrics: dict[str, Metric] = {}
     if found is not None:
-        metrics = dict(found.metrics)
-        if found.shift is not None:
-            metrics["registration_offset_dy"] = Metric(value=found.shift.dy_px)
-            metrics["registration_offset_dx"] = Metric(value=found.shift.dx_px)
+        metrics = evaluation.with_offsets(found.metrics, found.shift)
     if arm.computation_time_s is not None:
         metrics["computation_time_s"] = Metric(value=arm.computation_time_s)
     return ArmResult(

@@ -6,11 +6,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from html import escape
 from pathlib import Path
 from typing import ClassVar
 
 from ptyrun.comparison import blockers
 from ptyrun.comparison.run import Run
+from ptyrun.durations import format_duration
 from ptyrun.engine import batches, patience, poison
 from ptyrun.engine.ledger import Ledger, SessionFile
 from ptyrun.engine.manifest import Manifest
@@ -89,6 +91,19 @@ class Status:
     def to_json(self) -> str:
         """One JSON document; fields are only ever added within a schema."""
         return json.dumps({"schema": self.SCHEMA, **asdict(self)}, indent=1, sort_keys=True)
+
+    def _repr_html_(self) -> str:
+        """Show it in a notebook."""
+        rows = "".join(
+            f"<tr><td>{escape(name)}</td>"
+            f'<td><progress value="{arm.groups_committed}" max="{max(arm.groups_total, 1)}">'
+            f"</progress></td><td>{arm.groups_committed} of {arm.groups_total} groups</td>"
+            f"<td>{escape('; '.join(arm.notes))}</td></tr>"
+            for name, arm in self.arms.items()
+            if arm.groups_total
+        )
+        left = "" if not self.eta_s else f", about {format_duration(self.eta_s)} of work left"
+        return f"<div>{self.state.value}{left}</div><table>{rows}</table>"
 
 
 def status(run_dir: Path) -> Status:

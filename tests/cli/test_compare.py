@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from ptyrun.config import SessionOptions
-from ptyrun.door import compare
+from ptyrun.door.all_stages import compare
 from ptyrun.engine.work import Outcome
 from ptyrun.errors import ExitCode
 from ptyrun.progress import Silent, Watcher, predicting

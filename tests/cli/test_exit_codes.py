@@ -22,7 +22,7 @@ from tests.studies import TRUST, Study
 
 # Found before the command does anything: Ctrl-C then comes while this is imported.
 BEGINS_WITH = {
-    "compare": "ptyrun.door",
+    "compare": "ptyrun.door.all_stages",
     "plan": "ptyrun.stages.plan",
     "run": "ptyrun.stages.run",
     "status": "ptyrun.stages.status",

@@ -109,6 +109,17 @@ def evaluate(
     )
 
 
+def with_offsets(metrics: Mapping[str, Metric], shift: Shift | None) -> dict[str, Metric]:
+    """Add what registration found, in pixels, to the metrics."""
+    if shift is None:
+        return dict(metrics)
+    return {
+        **metrics,
+        "registration_offset_dy": Metric(value=shift.dy_px),
+        "registration_offset_dx": Metric(value=shift.dx_px),
+    }
+
+
 def evaluate_upstream(
     canvas: Complex2D,
     truth: Complex2D,

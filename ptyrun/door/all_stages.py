@@ -13,22 +13,22 @@ from ptyrun.engine import presence
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.plan_lock import CurrentPlan
 from ptyrun.engine.window import Window
-from ptyrun.engine.work import Outcome
+from ptyrun.engine.work import Outcome as SessionOutcome
 from ptyrun.errors import ExitCode, UsageError, WindowClosedError, WindowTooShortError
 from ptyrun.progress import SILENT, Watcher, predicting
 from ptyrun.results import Results
 
 RESULTS_STAGES = ("ptyrun.stages.finalize", "ptyrun.stages.report")
 
-Work = Callable[[Path, SessionOptions, Watcher], Outcome]
+Work = Callable[[Path, SessionOptions, Watcher], SessionOutcome]
 
 
 @dataclass(frozen=True)
-class ComparisonOutcome:
+class Outcome:
     """What one call of :func:`compare` came to."""
 
     stop: ExitCode
-    run: Outcome
+    run: SessionOutcome
     results: Results | None = None
     is_repeated: bool = False
 
@@ -42,7 +42,7 @@ def compare(
     reuse: Sequence[Path] = (),
     work: Work | None = None,
     watcher: Watcher = SILENT,
-) -> ComparisonOutcome:
+) -> Outcome:
     """Plan, run, finalize and report; called again, go on where the last call stopped.
 
     Parameters
@@ -61,7 +61,7 @@ def compare(
 
     Returns
     -------
-    ComparisonOutcome
+    Outcome
         ``results`` is None while chunks are missing, and where the window closed or a signal came
         before all of them were made: the next call goes on there. ``is_repeated`` says that all of
         it was there already, as it was asked for.
@@ -85,8 +85,10 @@ def compare(
 
         require_sources(config.output_dir, reuse)
     if not new and not invalidate and (known := repeat.answer(config)) is not None:
-        nothing = Outcome(ExitCode.COMPLETE, "complete", 0, 0, 0, 0, None, None, interrupted=False)
-        return ComparisonOutcome(ExitCode.COMPLETE, nothing, known, is_repeated=True)
+        nothing = SessionOutcome(
+            ExitCode.COMPLETE, "complete", 0, 0, 0, 0, None, None, interrupted=False
+        )
+        return Outcome(ExitCode.COMPLETE, nothing, known, is_repeated=True)
     if not (new or invalidate or reuse or session.dask):
         window = Window(session.window_s)
         next_step.require_window(config.output_dir, window, chunks_of=session.arms)
@@ -121,9 +123,9 @@ def compare(
         config.output_dir, replace(session, require_debug=None), _ahead(config, session, watcher)
     )
     if outcome.stop is not ExitCode.COMPLETE:
-        return ComparisonOutcome(outcome.stop, outcome)
+        return Outcome(outcome.stop, outcome)
     if outcome.interrupted:
-        return ComparisonOutcome(ExitCode.INCOMPLETE, outcome)
+        return Outcome(ExitCode.INCOMPLETE, outcome)
     from ptyrun.stages import finalize, report
 
     # What another command planned here meanwhile is not what this one was asked for.
@@ -140,8 +142,8 @@ def compare(
         watcher.note(str(error))
     else:
         repeat.remember(config)
-        return ComparisonOutcome(ExitCode.COMPLETE, outcome, results)
-    return ComparisonOutcome(ExitCode.INCOMPLETE, outcome)
+        return Outcome(ExitCode.COMPLETE, outcome, results)
+    return Outcome(ExitCode.INCOMPLETE, outcome)
 
 
 def _ahead(config: CompareConfig, session: SessionOptions, watcher: Watcher) -> Watcher:

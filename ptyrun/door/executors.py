@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ptyrun.config import SessionOptions
 
 if TYPE_CHECKING:
-    from ptyrun.door import Work
+    from ptyrun.door.all_stages import Work
     from ptyrun.progress import Watcher
 
 

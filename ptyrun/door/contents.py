@@ -1,0 +1,264 @@
+"""What does a run hold that was computed? Its figures and arrays, with names and units."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ptyrun.comparison.run import Run as Folder
+from ptyrun.errors import UnfinishedError, UsageError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+    from matplotlib.figure import Figure
+
+    from ptyrun.comparison.finished import FinishedRun
+    from ptyrun.door.arrays import Coordinates, Labelled
+    from ptyrun.engine.manifest import ArmPlan
+
+    Array = xr.DataArray | Labelled
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What can be read of a run; see `ptyrun.Run`."""
+
+    folder: Path
+
+    @property
+    def arms(self) -> tuple[str, ...]:
+        """Names of what is compared, in the order of the plan."""
+        return tuple(arm.name for arm in Folder(self.folder).manifest.arms)
+
+    @property
+    def metrics(self) -> pd.DataFrame | list[dict[str, Any]]:
+        """Every figure of every arm, one a row: a DataFrame where pandas is installed, else dicts.
+
+        Columns: arm, label, definition (``upstream`` or ``standard``), metric, component
+        (``amplitude``, ``phase`` or ``value``), value, source.
+
+        Raises
+        ------
+        UnfinishedError
+            If the run is not finalized.
+
+        Examples
+        --------
+        >>> len(run.metrics) > 20
+        True
+        """
+        from ptyrun.report.tables import metrics_csv
+
+        text = io.StringIO(metrics_csv(self._finished().results))
+        rows = [{**row, "value": float(row["value"])} for row in csv.DictReader(text)]
+        try:
+            import pandas as pd
+        except ImportError:
+            return rows
+        return pd.DataFrame(rows)
+
+    def object(self, arm: str) -> Array:
+        """Give an arm's object, as stitched.
+
+        Parameters
+        ----------
+        arm : str
+            Its name, one of `arms`.
+
+        Returns
+        -------
+        xarray.DataArray
+            (H, W) complex64, dimensionless; coordinates ``y`` and ``x`` in object pixels. Without
+            xarray an object with the same ``values``, ``dims``, ``coords`` and ``attrs``.
+
+        Raises
+        ------
+        UnfinishedError
+            If the run is not finalized.
+        UsageError
+            If there is no such arm.
+
+        Examples
+        --------
+        >>> found = run.object("first")
+        >>> found.dims, found.values.dtype.name
+        (('y', 'x'), 'complex64')
+        """
+        return self._image(self._arm(arm).name, "object")
+
+    def coverage(self, arm: str) -> Array:
+        """Say how many patches cover each pixel of an arm's object, (H, W); see `object`.
+
+        Parameters
+        ----------
+        arm : str
+            Its name, one of `arms`.
+
+        Raises
+        ------
+        UnfinishedError
+            If the run is not finalized.
+        UsageError
+            If there is no such arm.
+
+        Examples
+        --------
+        >>> bool((run.coverage("first").values > 0).any())
+        True
+        """
+        return self._image(self._arm(arm).name, "coverage")
+
+    def patches(self, arm: str) -> Array:
+        """Give an arm's predicted patches, read from the disk when they are sliced.
+
+        Parameters
+        ----------
+        arm : str
+            Its name, one of `arms`.
+
+        Returns
+        -------
+        xarray.DataArray
+            (G, N, N) complex64, dimensionless; coordinates ``centre_y`` and ``centre_x`` (G,) in
+            object pixels say where each is laid. NaN where a chunk is not committed.
+
+        Raises
+        ------
+        UsageError
+            If there is no such arm, or it is a finished reconstruction.
+        DamageError
+            If the array on disk is not as planned.
+        """
+        from ptyrun.comparison.assembly import open_patches
+        from ptyrun.comparison.group_tables import ArmIndex
+        from ptyrun.door.arrays import on_disk
+        from ptyrun.engine.store import compression_of, require_planned
+
+        plan, run = self._arm(arm), Folder(self.folder)
+        if not plan.n_chunks:
+            raise UsageError(
+                f"arm {arm!r} has no patches",
+                why="it is a finished reconstruction",
+                do="take its object",
+            )
+        require_planned(run.paths, plan, compression_of(run.manifest))
+        centres_px = ArmIndex.read(run.paths, plan).centres_px
+        places: Coordinates = {
+            "centre_y": ("group", centres_px[:, 0], "px"),
+            "centre_x": ("group", centres_px[:, 1], "px"),
+        }
+        array = open_patches(run.paths, plan)
+        return on_disk(array, run.paths.arrays, ("group", "y", "x"), places)
+
+    def frc(self, arm: str) -> Array:
+        """Give an arm's Fourier ring correlation with the ground truth, by PtychoPINN's formula.
+
+        Parameters
+        ----------
+        arm : str
+            Its name, one of `arms`.
+
+        Returns
+        -------
+        xarray.DataArray
+            (2, R) float64; coordinates ``component`` (amplitude, phase) and ``frequency`` in
+            fractions of Nyquist.
+
+        Raises
+        ------
+        UnfinishedError
+            If the run is not finalized, or has no ground truth.
+        UsageError
+            If there is no such arm.
+
+        Examples
+        --------
+        >>> run.frc("first").dims
+        ('component', 'frequency')
+        """
+        import numpy as np
+
+        from ptyrun.door.arrays import labelled
+
+        finished, name = self._finished(), self._arm(arm).name
+        path, aligned = finished.paths.frc_curves(name), finished.array(f"{name}/aligned")
+        if aligned is None or not path.exists():
+            raise UnfinishedError(
+                f"arm {arm!r} has no ring correlation",
+                why="there is no ground truth to correlate it with",
+                do="compare arms with each other: `metrics` has their pairs",
+            )
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+        columns = ("frequency_bin", "amplitude_frc", "phase_frc")
+        bins, amplitude, phase = (np.array([float(row[c]) for row in rows]) for c in columns)
+        places: Coordinates = {
+            "component": ("component", np.array(["amplitude", "phase"]), ""),
+            "frequency": ("frequency", bins / (min(aligned.shape) / 2), "Nyquist"),
+        }
+        return labelled(np.stack([amplitude, phase]), ("component", "frequency"), places, "frc")
+
+    def plot(self) -> Figure:
+        """Draw phase over amplitude of each arm, and of the ground truth where there is one.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+
+        Raises
+        ------
+        UnfinishedError
+            If the run is not finalized.
+
+        Examples
+        --------
+        >>> type(run.plot()).__name__
+        'Figure'
+        """
+        from ptyrun.comparison.pictures import finished_panels
+        from ptyrun.config import Presentation
+        from ptyrun.report import plots
+
+        finished = self._finished()
+        shown = Presentation.from_facts(finished.manifest.sources)
+        percentiles = (shown.percentile_min, shown.percentile_max)
+        return plots.comparison_figure(
+            finished_panels(finished, shown), percentiles, shown.pixel_size_m
+        )
+
+    def _image(self, arm: str, name: str) -> Array:
+        from ptyrun.door.arrays import labelled
+
+        finished = self._finished()
+        values = finished.array(f"{arm}/{name}")
+        if values is None:
+            raise UnfinishedError(
+                f"the results have no {name} of arm {arm!r}",
+                why="they were made before it was planned, or lost it",
+                do="run `ptyrun finalize` again",
+            )
+        places: Coordinates = {
+            axis: (axis, along, "px")
+            for axis in ("y", "x")
+            if (along := finished.array(f"{arm}/{axis}")) is not None
+        }
+        return labelled(values, ("y", "x"), places, name)
+
+    def _finished(self) -> FinishedRun:
+        from ptyrun.comparison.finished import FinishedRun
+
+        return FinishedRun.open(Folder(self.folder))
+
+    def _arm(self, name: str) -> ArmPlan:
+        arms = {arm.name: arm for arm in Folder(self.folder).manifest.arms}
+        if name not in arms:
+            raise UsageError(
+                f"there is no arm {name!r}",
+                why=f"the run's arms are {', '.join(arms)}",
+                do="name one of these",
+            )
+        return arms[name]

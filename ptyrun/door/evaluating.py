@@ -1,0 +1,105 @@
+"""How good is a reconstruction that is in memory?"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ptyrun.config import EvaluationOptions, PhaseAlign
+from ptyrun.errors import GeometryError, UsageError
+from ptyrun.ptycho.geometry.placement import Region
+from ptyrun.ptycho.metrics import evaluation
+from ptyrun.ptycho.metrics.evaluation import Evaluation
+
+
+def evaluate(
+    recon: ArrayLike,
+    reference: ArrayLike,
+    coverage: ArrayLike | None = None,
+    *,
+    region: tuple[int, int, int, int] | None = None,
+    skip_registration: bool = False,
+    phase_align_method: str = EvaluationOptions.phase_align.value,
+    frc_sigma: float = EvaluationOptions.frc_sigma,
+    ms_ssim_sigma: float = EvaluationOptions.ms_ssim_sigma,
+) -> Evaluation:
+    """Measure a reconstruction against a reference, as ``finalize`` measures an arm.
+
+    Parameters
+    ----------
+    recon, reference : array of complex, shape (H, W)
+        Transmissions (dimensionless) on one pixel grid, up to a shift, a phase ramp and a global
+        factor, which are found and removed.
+    coverage : array of float or bool, shape (H, W), optional
+        Positive where *recon* is known; nothing else is measured. By default where it is finite.
+    region : (top, left, height, width), optional
+        What to look at, in pixels; everything by default. ``evaluated_region_px`` of a run's
+        results gives the figures of that run.
+    skip_registration : bool
+        Do not register *recon* to the reference.
+    phase_align_method : {"plane", "mean"}
+        What is removed from phases before they are compared.
+    frc_sigma : float
+        Width in rings of the Gaussian that smooths FRC curves.
+    ms_ssim_sigma : float
+        Width in pixels of the Gaussian on amplitudes before MS-SSIM.
+
+    Returns
+    -------
+    Evaluation
+        ``metrics``: by the names of ``results.json``, each with ``amplitude``, ``phase`` or
+        ``value``; ``standard``: by the literature's definitions; ``curves``: ring correlations up
+        to Nyquist; ``recon``, ``truth`` (h, w) complex64: what was compared.
+
+    Raises
+    ------
+    GeometryError
+        If the arrays are no images of one shape, or nothing is covered.
+    UsageError
+        If a width is negative or not finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> y, x = np.mgrid[:96, :96]
+    >>> reference = (1 + 0.1 * np.sin(x / 3)) * np.exp(1j * np.sin(y / 5) * np.cos(x / 7))
+    >>> found = evaluate(2j * reference, reference)
+    >>> round(found.metrics["ssim"].amplitude, 3), round(found.standard["coherence"].value, 3)
+    (1.0, 1.0)
+    """
+    image, target = np.asarray(recon), np.asarray(reference)
+    known = np.isfinite(image) if coverage is None else np.asarray(coverage)
+    shapes = {image.shape, target.shape, known.shape}
+    if len(shapes) > 1 or image.ndim != 2:
+        raise GeometryError(
+            "these arrays are no images of one shape",
+            why=f"the shapes are {image.shape}, {target.shape} and {known.shape} (coverage)",
+            do="give images (H, W) on one pixel grid",
+        )
+    options = EvaluationOptions(
+        phase_align=_phase_align(phase_align_method),
+        frc_sigma=frc_sigma,
+        ms_ssim_sigma=ms_ssim_sigma,
+    )
+    found = evaluation.evaluate(
+        image,
+        target,
+        known.astype(np.float64),
+        options,
+        region=None if region is None else Region(*region),
+        registered=not skip_registration,
+    )
+    return replace(found, metrics=evaluation.with_offsets(found.metrics, found.shift))
+
+
+def _phase_align(method: str) -> PhaseAlign:
+    try:
+        return PhaseAlign(method)
+    except ValueError as error:
+        raise UsageError(
+            f"phase_align_method {method!r} is unknown",
+            why=f"known are {', '.join(PhaseAlign)}",
+            do="choose one of these",
+        ) from error

@@ -1,0 +1,316 @@
+"""What can be asked of a run, and what can be done with it?
+
+The verbs are those of the command line. Each call looks at the folder as it is then: nothing here
+grows old in a notebook's memory.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Unpack
+
+from ptyrun.door.contents import Contents
+from ptyrun.door.session import Duration, SessionWords, session_options
+from ptyrun.stages.status import Status, status
+
+if TYPE_CHECKING:
+    from ptyrun.door.job import Job
+    from ptyrun.engine.work import Outcome
+    from ptyrun.results import Results
+    from ptyrun.stages.preview import PreviewFiles
+    from ptyrun.stages.report import ReportFiles
+    from ptyrun.stages.verify import Verdict
+
+
+class Run(Contents):
+    """One comparison in its folder.
+
+    Parameters
+    ----------
+    folder : Path
+        Where ``plan`` or ``compare`` put it.
+
+    Examples
+    --------
+    >>> run = Run(example.folder)
+    >>> run.status().state.value
+    'complete'
+    >>> run.object("first").shape
+    (96, 90)
+    """
+
+    def status(self) -> Status:
+        """Say how far it is, at once: neither the scan nor a chunk is read.
+
+        Returns
+        -------
+        Status
+            ``state``, ``groups_committed``, ``groups_total``, ``eta_s``, ``arms``, ...
+
+        Raises
+        ------
+        InputError
+            If nothing is planned in the folder any more.
+        DamageError
+            If the ledger cannot be trusted.
+
+        Examples
+        --------
+        >>> Run(example.folder).status().chunks_total
+        0
+        """
+        return status(self.folder)
+
+    def run(
+        self,
+        *,
+        window: Duration = None,
+        reuse: Sequence[str | os.PathLike[str]] = (),
+        **options: Unpack[SessionWords],
+    ) -> Outcome:
+        """Compute what it still lacks, until it is complete or the window closes.
+
+        Parameters
+        ----------
+        window : float or str, optional
+            Wall time this call may use: seconds, or text like ``"170s"``.
+        reuse : sequence of path
+            Other runs, from which chunks are taken over that are the same.
+        **options
+            As ``ptyrun run`` has them: ``max_chunks``, ``arm``, ``shared_folder``,
+            ``device_wait``, ``lock_cpu``, ``workers``, ``dask``, ``require_debug``,
+            ``trust_model``, ``adopt``.
+
+        Returns
+        -------
+        Outcome
+            ``stop`` is `ExitCode.COMPLETE`, or INCOMPLETE where work remains; ``reason``,
+            ``chunks_done``, ``chunks_left``.
+
+        Raises
+        ------
+        IdentityError
+            If an input changed since the run was planned, or if somebody else planned it.
+        ModelError
+            If a model runs code of its own and is not trusted (``trust_model``).
+        BlockedError
+            If the predictions contain no usable values.
+        WindowTooShortError
+            If no window of this length can hold the next chunk.
+
+        Examples
+        --------
+        >>> Run(example.folder).run(window="60s").stop.name
+        'COMPLETE'
+        """
+        from ptyrun.door import executors
+        from ptyrun.door.watching import watcher
+        from ptyrun.engine.window import Window, counted_from_now
+
+        shown = watcher()
+        with counted_from_now():
+            session = executors.admitted(self.folder, session_options(window, options), shown)
+            if reuse:
+                from ptyrun.stages.reuse import reuse as take_over
+
+                others = [Path(other) for other in reuse]
+                take_over(self.folder, others, window=Window(session.window_s), watcher=shown)
+            return executors.chosen(session)(self.folder, session, shown)
+
+    def preview(self) -> PreviewFiles:
+        """Stitch, draw and measure what is committed so far, into ``preview/``.
+
+        Raises
+        ------
+        InputError
+            If the scan is gone, and no arm has groups to be laid without it.
+        DamageError
+            If the ledger cannot be trusted.
+        """
+        from ptyrun.door.watching import watcher
+        from ptyrun.stages import preview
+
+        return preview.preview(self.folder, watcher=watcher())
+
+    def verify(self, level: str = "full", *, repair: bool = False) -> Verdict:
+        """Check every file that the run rests on.
+
+        Parameters
+        ----------
+        level : {"full", "sample", "size"}
+            Every byte of every chunk, of some, or sizes alone.
+        repair : bool
+            Discard damaged parts, so that the next `run` recreates them.
+
+        Returns
+        -------
+        Verdict
+            ``damages`` is empty if nothing is wrong.
+
+        Raises
+        ------
+        BusyError
+            If a session works on a run that is to be repaired.
+
+        Examples
+        --------
+        >>> Run(example.folder).verify().damages
+        ()
+        """
+        from ptyrun.door.watching import watcher
+        from ptyrun.engine.integrity import Level
+        from ptyrun.stages import verify
+
+        return verify.verify(self.folder, Level(level), repair=repair, watcher=watcher())
+
+    def finalize(
+        self, *, force: bool = False, window: Duration = None, adopt: bool = False
+    ) -> Results:
+        """Assemble objects, metrics and pictures once every chunk is committed.
+
+        Parameters
+        ----------
+        force : bool
+            Make the results again even if they are up to date.
+        window : float or str, optional
+            Wall time this call may use: seconds, or text like ``"170s"``.
+        adopt : bool
+            Believe a run that somebody else planned.
+
+        Raises
+        ------
+        UnfinishedError
+            If chunks are missing.
+        IdentityError, DamageError, BlockedError
+            If an input changed, a chunk is damaged, or the results are empty.
+        WindowClosedError
+            If the window is used up; what was done is kept.
+
+        Examples
+        --------
+        >>> Run(example.folder).finalize().has_ground_truth
+        True
+        """
+        from ptyrun.door.session import seconds
+        from ptyrun.door.watching import watcher
+        from ptyrun.engine.window import Window, counted_from_now
+        from ptyrun.stages import finalize
+
+        with counted_from_now():
+            span = Window(seconds(window))
+            return finalize.finalize(
+                self.folder, window=span, force=force, watcher=watcher(), adopt=adopt
+            )
+
+    def report(self, *, force: bool = False, window: Duration = None) -> ReportFiles:
+        """Write the report page; ``html`` of what is returned is its path.
+
+        Parameters
+        ----------
+        force : bool
+            Make the report again even if it is up to date.
+        window : float or str, optional
+            Wall time this call may use: seconds, or text like ``"170s"``.
+
+        Raises
+        ------
+        UnfinishedError
+            If the run is not finalized.
+
+        Examples
+        --------
+        >>> Run(example.folder).report().html.name
+        'index.html'
+        """
+        from ptyrun.door.session import seconds
+        from ptyrun.door.watching import watcher
+        from ptyrun.engine.window import Window, counted_from_now
+        from ptyrun.stages import report
+
+        with counted_from_now():
+            span = Window(seconds(window))
+            return report.report(self.folder, window=span, force=force, watcher=watcher())
+
+    def export(
+        self, path: str | os.PathLike[str], *, format: str | None = None, overwrite: bool = False
+    ) -> Path:
+        """Write the results into one file.
+
+        Parameters
+        ----------
+        path : path
+            The file to write.
+        format : {"csv", "npz", "hdf5"}, optional
+            Inferred from the file's name if omitted.
+        overwrite : bool
+            Replace the file if it is there.
+
+        Raises
+        ------
+        UsageError
+            If the format is unknown, or the file exists.
+        UnfinishedError
+            If the run is not finalized.
+
+        Examples
+        --------
+        >>> Run(example.folder).export(example.folder.parent / "results.csv").name
+        'results.csv'
+        """
+        from ptyrun.door.watching import watcher
+        from ptyrun.stages import export
+
+        out = Path(path)
+        kind = format or export.format_of(out)
+        return export.export(self.folder, kind, out, overwrite=overwrite, watcher=watcher())
+
+    def start(
+        self,
+        *,
+        window: Duration = None,
+        take_over: bool = False,
+        reuse: Sequence[str | os.PathLike[str]] = (),
+        **options: Unpack[SessionWords],
+    ) -> Job:
+        """Complete the run in the background: windows, finalize, report, a check of the content.
+
+        Parameters
+        ----------
+        window : float or str, optional
+            Length of each window: seconds, or text like ``"170s"``.
+        take_over : bool
+            Treat a session recorded on another host or container as dead.
+        reuse : sequence of path
+            Other runs, from which chunks are taken over that are the same.
+        **options
+            As for `run`.
+
+        Raises
+        ------
+        BusyError
+            If a session works on the run.
+        PtyrunError
+            If the session did not come up.
+        """
+        from ptyrun.background import control
+        from ptyrun.door import executors
+        from ptyrun.door.job import Job
+        from ptyrun.door.watching import watcher
+
+        session = session_options(window, options)
+        executors.admitted(self.folder, session, watcher())
+        others = [Path(other).resolve() for other in reuse]
+        if others:
+            from ptyrun.stages.reuse import require_sources
+
+            require_sources(self.folder, others)
+        words = [word for other in others for word in ("--reuse", str(other))]
+        control.start(self.folder, [*session.words(), *words], take_over=take_over)
+        return Job(self.folder)
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        return f"<b>{escape(str(self.folder))}</b>{self.status()._repr_html_()}"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from ptyrun.comparison.finished import FinishedRun
     from ptyrun.door.arrays import Coordinates, Labelled
-    from ptyrun.engine.manifest import ArmPlan
+    from ptyrun.engine.arm_plan import ArmPlan
 
     Array = xr.DataArray | Labelled
 

@@ -30,7 +30,7 @@ from ptyrun.engine.store import (
     patches_path,
     read_metadata,
 )
-from ptyrun.errors import DamageError, ForeignFileError, GoneError, PtyrunError
+from ptyrun.errors import DamageError, ForeignFileError, GoneError, PtyrunError, StorageError
 from ptyrun.host import durable, listing
 from ptyrun.host.partials import PARTIAL
 from ptyrun.host.regular import open_regular
@@ -115,11 +115,13 @@ def verify(
     ------
     InputError
         If there is no run.
+    StorageError
+        If the disk refuses to tell.
     """
     try:
         manifest = Manifest.of(paths)
-    except ForeignFileError:
-        raise  # nothing in such a folder may be looked at
+    except (ForeignFileError, StorageError):
+        raise  # nothing in such a folder may be looked at, or nothing is known
     except DamageError as error:
         return [Damage(Kind.MANIFEST, paths.manifest.name, error.why)]
     except PtyrunError as error:

@@ -159,19 +159,23 @@ def restore(ledger: Ledger) -> bool:
         ledger that it covers is no longer what it was. Then *ledger* is as it was.
     """
     try:
-        document, columns = _decoded(ledger.paths.ledger_cache)
-        if not _is_of(ledger, document):
-            return False
-        if not all(_is_covered(ledger.paths.ledger, each) for each in document["sessions"]):
-            return False
-        arms = {
-            name: _restored_arm(arm, columns, document["arms"][name])
-            for name, arm in ledger.progress.arms.items()
-        }
-        sessions = {each["name"]: _restored_session(each) for each in document["sessions"]}
-        bad_lines = [BadLine(*line) for line in document["bad_lines"]]
+        return _restored(ledger)
     except _NO_CACHE:
         return False
+
+
+def _restored(ledger: Ledger) -> bool:
+    document, columns = _decoded(ledger.paths.ledger_cache)
+    if not _is_of(ledger, document):
+        return False
+    if not all(_is_covered(ledger.paths.ledger, each) for each in document["sessions"]):
+        return False
+    arms = {
+        name: _restored_arm(arm, columns, document["arms"][name])
+        for name, arm in ledger.progress.arms.items()
+    }
+    sessions = {each["name"]: _restored_session(each) for each in document["sessions"]}
+    bad_lines = [BadLine(*line) for line in document["bad_lines"]]
     ledger.restore(arms, sessions, bad_lines)
     return True
 
@@ -282,19 +286,21 @@ def _restored_arm(arm: ArmProgress, columns: _Columns, document: Mapping[str, An
 def difference(ledger: Ledger) -> str | None:
     """Say in what ``ledger.cache`` disagrees with the ledger; None if in nothing, or of no use.
 
-    What it covers is compared, so that sessions may go on writing meanwhile.
+    What it covers is compared, so that sessions may go on writing meanwhile. A cache that the disk
+    refuses to read now is of no use, and not damaged.
     """
+    cached, read = (Ledger(ledger.paths, ledger.manifest) for _ in range(2))
     try:
-        document, _ = _decoded(ledger.paths.ledger_cache)
-        if not _is_of(ledger, document):
-            return None  # an older manifest's or schema's: nothing believes it
-    except FileNotFoundError:
+        with durable.refusals(ledger.paths.ledger_cache):
+            document, _ = _decoded(ledger.paths.ledger_cache)
+            if not _is_of(ledger, document):
+                return None  # an older manifest's or schema's: nothing believes it
+            if not _restored(cached):
+                return "it covers bytes that are no longer what they were"
+    except (FileNotFoundError, StorageError):
         return None
     except _NO_CACHE as error:
         return f"it cannot be read: {error}"
-    cached, read = (Ledger(ledger.paths, ledger.manifest) for _ in range(2))
-    if not restore(cached):
-        return "it cannot be read, or covers bytes that are no longer what they were"
     for name, file in cached.sessions.items():
         read.read_until(name, file.offset)
     for name, arm in read.progress.arms.items():

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ptyrun.engine import ledger
+from ptyrun.engine import ledger, ledger_cache
 from ptyrun.engine.claims import Claims
 from ptyrun.engine.integrity import Kind, byte_damages, verify
 from ptyrun.engine.ledger_cache import open_ledger
@@ -161,3 +161,29 @@ def test_what_an_ended_session_left_among_the_claims_is_gone_with_the_next_one(
     }
     third.close()
     second.close()
+
+
+@pytest.mark.parametrize("code", ANSWERS)
+@pytest.mark.parametrize("name", ["manifest.json", "ledger.cache"])
+def test_verify_names_no_file_as_damaged_that_cannot_be_read_now(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, name: str
+) -> None:
+    monkeypatch.setattr(ledger_cache, "CACHE_WORTH_BYTES", 0)
+    planned(tmp_path, toy_manifest(16, 4))
+    toy_run(tmp_path)
+    paths = RunPaths(tmp_path)
+    assert paths.ledger_cache.exists()
+    real = Path.read_bytes
+
+    def refusing(path: Path) -> bytes:
+        if path.name == name:
+            raise OSError(code, os.strerror(code), str(path))
+        return real(path)
+
+    monkeypatch.setattr(Path, "read_bytes", refusing)
+    refuse(monkeypatch, "open", code, lambda path: path.name == name)
+    if name == "manifest.json":
+        with pytest.raises(StorageError):
+            verify(paths)
+    else:
+        assert verify(paths) == []

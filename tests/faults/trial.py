@@ -100,11 +100,8 @@ class Laboratory:
         if not self._tally.exists() or not (tally := Tally.read(self._tally)).faults:
             verdict.happened = False
             return verdict
-        if (
-            ended.code != 0
-            and not fault.lasts
-            and _is_hint(Path(tally.path).relative_to(self._run.resolve()))
-        ):
+        is_ended = ended.code != 0 and not fault.lasts and not self._work.reads_hints
+        if is_ended and _is_hint(Path(tally.path).relative_to(self._run.resolve())):
             verdict.unexplained.append(f"a hint ended it: {tally.path}: {ended.said[-1500:]}")
         if why := _unexplained(ended):
             verdict.unexplained.append(f"{why}: {ended.said[-1500:]}")

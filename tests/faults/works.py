@@ -44,6 +44,7 @@ class Work:
     complete: Callable[[Path], int]
     result: Callable[[Path], Any]
     finishes: bool = True
+    reads_hints: bool = False  # it looks at them for their own sake
 
 
 def explained(act: Callable[[], int]) -> int:
@@ -177,6 +178,7 @@ WORKS: Mapping[str, Work] = {
         go_on=toy_session,
         complete=toy_session,
         result=toy_result,
+        reads_hints=True,
     ),
     "plan": Work(
         begin=lambda folder: inputs(folder),
@@ -214,6 +216,7 @@ WORKS: Mapping[str, Work] = {
         go_on=report,
         complete=finalize,
         result=content,
+        reads_hints=True,
     ),
     "status": Work(
         begin=lambda folder: plan(folder) or run(folder) or finalize(folder) or report(folder),

@@ -27,6 +27,11 @@ class RunPaths:
         return self.root / "owner.json"
 
     @property
+    def config(self) -> Path:
+        """The comparison as a file, for people who repeat it; safe to delete."""
+        return self.root / "config.toml"
+
+    @property
     def superseded(self) -> Path:
         """Manifests that an explicit invalidation replaced, by digest."""
         return self.root / "superseded"

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ptyrun.cli import compare_config, compare_options
+from ptyrun.cli import compare_config
 from ptyrun.cli import options as shared
+from ptyrun.cli.panels import PanelCommand
 from ptyrun.errors import ExitCode
 from ptyrun.host.deadline import DEADLINE
 
@@ -19,17 +20,14 @@ if TYPE_CHECKING:
     from ptyrun.progress import Watcher
 
 
-@click.command("compare")
-@compare_options.options
+@click.command("compare", cls=PanelCommand, epilog=compare_config.EPILOG)
+@compare_config.options
 @shared.session("--only-arm")
 @shared.until_complete
 @click.pass_context
 def command(
     ctx: click.Context,
     /,
-    new: bool,
-    invalidate: tuple[str, ...],
-    reuse: tuple[Path, ...],
     until_complete: bool,
     **given: Any,
 ) -> None:
@@ -37,19 +35,20 @@ def command(
     from ptyrun.cli import console
 
     screen = console.Console.from_words(given)
+    replanning = compare_config.replanning(given)
+    session = shared.session_options(given)
+    config = compare_config.configuration(given, new=replanning.new)
     if until_complete:
         from ptyrun.background import windows
 
         first = [word for word in sys.argv[1:] if word != "--until-complete"]
         # Only the first window may begin afresh; the others go on with what it began.
         later = [word for word in first if word != "--new"]
-        ctx.exit(windows.drive(given["output_dir"], first, later, windows.has_results, screen))
+        ctx.exit(windows.drive(config.output_dir, first, later, windows.has_results, screen))
 
     from ptyrun.door import all_stages, executors
 
-    session = shared.session_options(given)
     DEADLINE.set_window(session.window_s)
-    config = compare_config.configuration(given)
 
     def work(run_dir: Path, options: SessionOptions, watcher: Watcher) -> Outcome:
         # What computes is imported when something is to be computed.
@@ -58,9 +57,9 @@ def command(
     outcome = all_stages.compare(
         config,
         session,
-        new=new,
-        invalidate=invalidate,
-        reuse=reuse,
+        new=replanning.new,
+        invalidate=replanning.invalidate,
+        reuse=replanning.reuse,
         work=work,
         watcher=screen,
     )

@@ -2,62 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from ptyrun.config import SessionOptions
-from ptyrun.durations import parse_duration
+from ptyrun.cli.panels import Duration, PanelOption, flag, made, spelt
+from ptyrun.config import Replanning, SessionOptions
+from ptyrun.config.options import Entry, Panel, entries, gather
 from ptyrun.errors import UsageError
 
+__all__ = ["Duration", "spelt"]
+
 _Command = TypeVar("_Command", bound=Callable[..., Any])
-
-_SESSION_NAMES = (
-    "window_s",
-    "max_chunks",
-    "shared_folder",
-    "device_wait_s",
-    "lock_cpu",
-    "workers",
-    "dask",
-    "require_debug",
-)
+_ARM, _ONLY_ARM = "--arm", "--only-arm"
+_APART = ("trust_model", "adopt")  # not every command that works on a run takes them
 
 
-class Duration(click.ParamType[float]):
-    """Seconds, written like 170s, 2.5m or 1h30m."""
+def add(options: Iterable[click.Option]) -> Callable[[_Command], _Command]:
+    """Add options to a command, in their order."""
 
-    name = "duration"
+    def decorate(command: _Command) -> _Command:
+        for option in reversed([*options]):
+            if isinstance(command, click.Command):
+                command.params.insert(0, option)
+            else:
+                known = command.__dict__.setdefault("__click_params__", [])
+                known.append(option)
+        return command
 
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        """Read the text; what is already a number passes."""
-        if isinstance(value, float):
-            return value
-        try:
-            return parse_duration(str(value))
-        except UsageError as error:
-            self.fail(str(error), param, ctx)
+    return decorate
 
 
-def spelt(*names: str) -> tuple[str, ...]:
-    """Every option name with dashes and with underscores, as upstream mixes them.
+def _session(arm_word: str) -> list[Entry]:
+    return [
+        replace(entry, word=arm_word) if entry.field == "arms" else entry
+        for entry in entries(SessionOptions)
+    ]
 
-    Examples
-    --------
-    >>> spelt("--pinn_dir")
-    ('--pinn-dir', '--pinn_dir')
-    """
-    spellings: list[str] = []
-    for name in names:
-        stem = name[2:]
-        for variant in (f"--{stem.replace('_', '-')}", f"--{stem.replace('-', '_')}"):
-            if variant not in spellings:
-                spellings.append(variant)
-    return tuple(spellings)
+
+def _one(table: type[Any], name: str, parameter: str = "") -> list[PanelOption]:
+    found = [entry for entry in entries(table) if entry.name == name]
+    return [option for entry in found for option in made(entry, name=parameter)]
 
 
 def run_folder(command: _Command) -> _Command:
@@ -67,88 +55,20 @@ def run_folder(command: _Command) -> _Command:
     )(command)
 
 
-window = click.option(
-    "--window",
-    "window_s",
-    type=Duration(),
-    help="Wall time this session may use, counted from process start, e.g. 170s.",
-)
+window = add(_one(SessionOptions, "window", "window_s"))
+trust = add(_one(SessionOptions, "trust_model"))
+adopt = add(_one(SessionOptions, "adopt"))
+reuse = add(_one(Replanning, "reuse"))
 
 
-def session(arm_option: str | None = None) -> Callable[[_Command], _Command]:
-    """Add what bounds one session of work; *arm_option* is the word that picks arms, if any."""
-    options = [
-        window,
-        click.option("--max-chunks", type=click.IntRange(min=1), help="Stop after so many chunks."),
-        click.option(
-            "--shared-folder",
-            is_flag=True,
-            default=None,
-            help="Claim by leases: several hosts work on this run through a network folder.",
-        ),
-        click.option(
-            "--device-wait",
-            "device_wait_s",
-            type=Duration(),
-            help="How long to wait for a GPU that another run holds (default: not at all).",
-        ),
-        click.option(
-            "--lock-cpu",
-            is_flag=True,
-            default=None,
-            help="Share the CPU with no other run that asks for this.",
-        ),
-        click.option(
-            "--workers",
-            type=click.IntRange(min=1),
-            help="Compute with so many processes side by side.",
-        ),
-        click.option(
-            "--dask",
-            metavar="ADDRESS",
-            help="Compute on the workers of the Dask cluster whose scheduler listens there; they "
-            "share the run's folder.",
-        ),
-        click.option(
-            "--require-debug",
-            type=click.Path(path_type=Path, file_okay=False, resolve_path=True),
-            metavar="RUN",
-            help="Begin only if this smaller run of the same models and scan is complete, with "
-            "every byte checked.",
-        ),
+def session(arm_word: str | None = None) -> Callable[[_Command], _Command]:
+    """Add what bounds one session of work; *arm_word* picks arms, if there is such a word."""
+    chosen = [
+        entry
+        for entry in _session(arm_word or _ARM)
+        if entry.name not in _APART and (entry.field != "arms" or arm_word)
     ]
-    if arm_option is not None:
-        only = "Work on this arm only (repeatable)."
-        options.append(click.option(arm_option, "only_arms", multiple=True, help=only))
-
-    def decorate(command: _Command) -> _Command:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return decorate
-
-
-def trust(command: _Command) -> _Command:
-    """Add the option that lets a model run code of its own."""
-    return click.option(
-        *spelt("--trust-model"),
-        "trusted_arms",
-        multiple=True,
-        metavar="ARM",
-        help="Let the model of this arm run its maker's code, with your rights: needed for .pt2, "
-        "TorchScript, SavedModels and bundles with layers of their own (repeatable).",
-    )(command)
-
-
-reuse = click.option(
-    "--reuse",
-    multiple=True,
-    type=click.Path(path_type=Path, file_okay=False, exists=True, resolve_path=True),
-    metavar="RUN",
-    help="Take over chunks of another run that hold the same groups of the same network, after a "
-    "check of every byte (repeatable).",
-)
+    return add(option for entry in chosen for option in made(entry))
 
 
 def reuse_words(folders: Sequence[Path]) -> list[str]:
@@ -156,54 +76,42 @@ def reuse_words(folders: Sequence[Path]) -> list[str]:
     return [word for folder in folders for word in ("--reuse", str(folder))]
 
 
-def adopt(command: _Command) -> _Command:
-    """Add the option that believes a run which somebody else planned."""
-    return click.option(
-        "--adopt",
-        is_flag=True,
-        help="Believe a run that was planned by somebody else, or on another machine: its "
-        "factories, plug-ins and folders are used with your rights. Needed once.",
-    )(command)
-
-
 def console(command: _Command) -> _Command:
     """Add the options that say how much a person wants to see."""
-    for option in (
-        click.option(
-            *spelt("--console-level"),
-            "console_level",
-            type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"], case_sensitive=False),
-            help="From which level on the console shows the log (default WARNING).",
-        ),
-        click.option("--verbose", is_flag=True, help="Everything, to the console too."),
-        click.option("--quiet", is_flag=True, help="Results only."),
-    ):
-        command = option(command)
-    return command
+    level = PanelOption(
+        [*spelt("--console-level"), "console_level"],
+        panel=Panel.CONSOLE,
+        shown="--console-level",
+        type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"], case_sensitive=False),
+        help="Lowest level of the log that the console shows (default: WARNING).",
+    )
+    quiet = flag("--quiet", "Results only.", Panel.CONSOLE)
+    verbose = flag("--verbose", "Show the whole log on the console too.", Panel.CONSOLE)
+    return add([quiet, verbose, level])(command)
 
 
 def until_complete(command: _Command) -> _Command:
     """Add the option that repeats windows."""
-    return click.option(
-        "--until-complete",
-        is_flag=True,
-        help="Repeat this in fresh processes, one per window, until nothing is left.",
-    )(command)
+    about = "Repeat this in fresh processes, one per window, until nothing is left."
+    return add([flag("--until-complete", about, Panel.WINDOWS)])(command)
 
 
 def session_options(given: dict[str, Any]) -> SessionOptions:
     """Take the session's words out of a command's parameters; None means as configured."""
-    chosen = {name: given.pop(name) for name in _SESSION_NAMES}
-    arms = given.pop("only_arms", ())
-    if chosen["workers"] and chosen["dask"]:
+    options = _session(_ONLY_ARM if "only_arm" in given else _ARM)
+    # A comparison takes the trust in its models as well.
+    taken = {
+        entry.field: given.get(entry.name) if entry.name in _APART else given.pop(entry.name, None)
+        for entry in options
+    }
+    given.pop("adopt", None)
+    names = {entry.field: entry.name for entry in entries(SessionOptions)}
+    said = {names[field]: each for field, each in taken.items() if each not in (None, ())}
+    found = SessionOptions(**gather(SessionOptions, said))
+    if found.workers > 1 and found.dask:
         raise UsageError(
             "--workers and --dask contradict each other",
             why="workers are either processes here, or those of the cluster",
             do="give one of them; `dask worker --nworkers` says how many a cluster has",
         )
-    return SessionOptions(
-        arms=tuple(arms) or None,
-        trusted_arms=tuple(given.get("trusted_arms", ())),
-        adopt=bool(given.pop("adopt", False)),
-        **{name: value for name, value in chosen.items() if value is not None},
-    )
+    return found

@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
 
-from ptyrun.cli import compare_config, compare_options
+from ptyrun.cli import compare_config
+from ptyrun.cli.panels import PanelCommand
 
 
-@click.command("plan")
-@compare_options.options
+@click.command("plan", cls=PanelCommand, epilog=compare_config.EPILOG)
+@compare_config.options
 @click.option("--dry-run", is_flag=True, help="Say what would be computed; write nothing.")
-def command(
-    dry_run: bool,
-    new: bool,
-    invalidate: tuple[str, ...],
-    reuse: tuple[Path, ...],
-    **given: Any,
-) -> None:
+def command(dry_run: bool, **given: Any) -> None:
     """Check every input and write what will be computed; compute nothing."""
     from ptyrun.cli import console
     from ptyrun.stages import plan
 
     screen = console.Console.from_words(given)
-    config = compare_config.configuration(given)
+    replanning = compare_config.replanning(given)
+    new, invalidate, reuse = replanning.new, replanning.invalidate, replanning.reuse
+    config = compare_config.configuration(given, new=new)
     if reuse:
         from ptyrun.stages.reuse import require_sources
 

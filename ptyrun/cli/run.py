@@ -9,10 +9,11 @@ from typing import Any
 import click
 
 from ptyrun.cli import options
+from ptyrun.cli.panels import PanelCommand
 from ptyrun.host.deadline import DEADLINE
 
 
-@click.command("run")
+@click.command("run", cls=PanelCommand)
 @options.run_folder
 @options.session("--arm")
 @options.trust

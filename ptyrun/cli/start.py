@@ -11,12 +11,13 @@ from typing import Any
 import click
 
 from ptyrun.cli import options
+from ptyrun.cli.panels import PanelCommand
 from ptyrun.cli.saying import say
 from ptyrun.errors import UsageError
 from ptyrun.host.children import ptyrun_words
 
 
-@click.command("start")
+@click.command("start", cls=PanelCommand)
 @options.run_folder
 @options.session()
 @options.trust

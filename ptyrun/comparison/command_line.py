@@ -1,117 +1,113 @@
-"""Which command makes a run again?"""
+"""Which options, and which command, make a run again?"""
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
-from ptyrun.config import ArmKind, EvaluationOptions, Fact, Presentation, Registration, Selection
+from ptyrun.comparison import request
+from ptyrun.comparison.run import Run
+from ptyrun.config import ROLES, ArmConfig, ArmKind, Fact, role_gridsize
+from ptyrun.config.options import Entry, keys, name_of
 from ptyrun.engine.arm_plan import ArmPlan
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.ownership import FORMER_TRUST
+from ptyrun.errors import UsageError
 
-# Arms with options of their own.
-_ROLES = {"pinn": "PtychoPINN", "baseline": "Baseline"}
-_OPTIONS = {
-    "n_groups": "--n-test-groups",
-    "n_subsample": "--n-test-subsample",
-    "subsample_seed": "--test-subsample-seed",
-    "grouping_seed": "--grouping-seed",
-    "neighbor_count": "--neighbor-count",
-    "diffraction_kind": "--diffraction-kind",
-    "stitch_crop_px": "--stitch-crop-size",
-    "alignment": "--alignment",
-    "phase_align": "--phase-align-method",
-    "frc_sigma": "--frc-sigma",
-    "ms_ssim_sigma": "--ms-ssim-sigma",
-    "percentile_min": "--p_min",
-    "percentile_max": "--p_max",
-    "pinn_phase_vmin": "--pinn_phase_vmin",
-    "pinn_phase_vmax": "--pinn_phase_vmax",
-    "baseline_phase_vmin": "--baseline_phase_vmin",
-    "baseline_phase_vmax": "--baseline_phase_vmax",
-    "baseline_debug_dir": "--baseline-debug-dir",
-    "pixel_size_m": "--pixel-size-m",
-}
-_FLAGS: Mapping[tuple[str, Fact], str] = {
-    ("registration", Registration.NONE.value): "--skip-registration",
-    ("registration", Registration.RECONSTRUCTION_ONLY.value): "--register-ptychi-only",
-    ("save_npz", False): "--no-save-npz",
-    ("save_npz_aligned", False): "--no-save-npz-aligned",
-    ("save_debug_images", True): "--save-debug-images",
-}
+_OPTION = "option."
+
+
+def repeating(manifest: Manifest, output_dir: Path) -> dict[str, Any]:
+    """Give what describes the comparison of *manifest*, by the options' names.
+
+    Options that are as configured by default are left out, but for chunk and batch sizes; and so is
+    trust in models, which only a person can say.
+    """
+    roles = {arm.name: _settings(arm, manifest.sources) for arm in manifest.arms if _has_role(arm)}
+    shared = {**manifest.shared, **manifest.sources, "output_dir": str(output_dir)}
+    given: dict[str, Any] = {}
+    for entry in request.options():
+        value = (roles.get(entry.role, {}) if entry.role else shared).get(entry.field)
+        if value is None or value == entry.default:
+            continue
+        if entry.option.switches:
+            for switch in entry.option.switches:
+                if switch.means == value:
+                    given[name_of(switch.word)] = True
+        else:
+            given[entry.name] = value
+    further = [_keys(arm, manifest.sources) for arm in manifest.arms if not _has_role(arm)]
+    return {**given, request.ARM: further} if further else given
 
 
 def compare_command(manifest: Manifest, run_dir: Path) -> str:
     """Write the ``ptyrun compare`` that plans just this manifest, for a shell.
 
-    Options that are as configured by default are left out, but for chunk and batch sizes; and so is
-    trust in models, which only a person can say.
+    Where an arm cannot be spelt on a command line, it names the file that says the same.
     """
-    words = [
-        *(word for arm in manifest.arms for word in _arm_words(arm, manifest.sources)),
-        ("--test_data", str(manifest.sources["scan"])),
-        ("--output_dir", str(run_dir)),
-        *_chosen(manifest),
-    ]
+    given = repeating(manifest, run_dir)
+    try:
+        words = [word for entry in request.options() for word in _words(entry, given)]
+    except UsageError:
+        words = [["--config", str(Run(run_dir).paths.config)]]
     lines = ["ptyrun compare", *(shlex.join(option) for option in words)]
     return " \\\n  ".join(lines)
 
 
-def _arm_words(arm: ArmPlan, sources: Mapping[str, Fact]) -> Iterator[tuple[str, ...]]:
-    path = str(sources[f"arm.{arm.name}"])
-    if arm.kind == ArmKind.RECONSTRUCTION and arm.name == "reconstruction":
-        yield "--tike_recon_path", path
-    elif arm.kind == ArmKind.RECONSTRUCTION:
-        yield "--arm", f"name={arm.name},reconstruction={path},label={arm.label}"
-    elif _ROLES.get(arm.name) == arm.label:
-        yield from _role_words(arm, path)
-    else:
-        yield "--arm", ",".join(f"{key}={value}" for key, value in _extra(arm, path).items())
+def _words(entry: Entry, given: Mapping[str, Any]) -> Iterator[list[str]]:
+    if entry.name == request.ARM:
+        for words in given.get(entry.name, ()):
+            yield [entry.word, _arm_text(words)]
+    elif entry.option.switches:
+        names = [switch.word for switch in entry.option.switches]
+        yield from ([word] for word in names if given.get(name_of(word)))
+    elif entry.name in given:
+        yield entry.words(given[entry.name])
 
 
-def _role_words(arm: ArmPlan, path: str) -> Iterator[tuple[str, ...]]:
-    yield f"--{arm.name}_dir", path
-    yield f"--{arm.name}-backend", str(arm.facts["backend"])
-    yield f"--{arm.name}-chunk-size", str(arm.chunk_items)
-    yield f"--{arm.name}-predict-batch-size", str(arm.facts["batch_groups"])
-    if arm.facts.get("limit_groups") is not None:
-        yield f"--{arm.name}-debug-limit", str(arm.facts["limit_groups"])
+def _arm_text(words: Mapping[str, Fact]) -> str:
+    text = ",".join(f"{key}={value}" for key, value in words.items())
+    if request.arm_words(text) != {key: str(value) for key, value in words.items()}:
+        raise UsageError(text, why="it would be read as something else", do="use a file")
+    return text
 
 
-def _extra(arm: ArmPlan, path: str) -> dict[str, Fact]:
-    options = {
-        name.removeprefix("option."): fact
-        for name, fact in arm.facts.items()
-        if name.startswith("option.") and name != FORMER_TRUST
-    }
-    limit = arm.facts.get("limit_groups")
+def _has_role(arm: ArmPlan) -> bool:
+    """Whether the options of its role say all of it."""
+    if arm.kind == ArmKind.RECONSTRUCTION:
+        return arm.name == request.RECONSTRUCTION
+    return (
+        bool(arm.label)
+        and ROLES.get(arm.name) == arm.label
+        and arm.facts["gridsize"] == role_gridsize(arm.name)
+        and not _options(arm)
+    )
+
+
+def _settings(arm: ArmPlan, sources: Mapping[str, Fact]) -> dict[str, Fact]:
+    """Give an arm's settings by the names of their fields."""
+    return {**arm.facts, "path": sources[f"arm.{arm.name}"], "chunk_groups": arm.chunk_items}
+
+
+def _options(arm: ArmPlan) -> dict[str, Fact]:
     return {
-        "name": arm.name,
-        "path": path,
-        "label": arm.label,
-        "backend": arm.facts["backend"],
-        "gridsize": arm.facts["gridsize"],
-        "batch": arm.facts["batch_groups"],
-        "chunk": arm.chunk_items,
-        **({} if limit is None else {"limit": limit}),
-        **options,
+        name.removeprefix(_OPTION): fact
+        for name, fact in arm.facts.items()
+        if name.startswith(_OPTION) and name != FORMER_TRUST
     }
 
 
-def _chosen(manifest: Manifest) -> Iterator[tuple[str, ...]]:
-    defaults = {**Selection().facts(), **EvaluationOptions().facts(), **Presentation().facts()}
-    found = {**manifest.shared, **manifest.sources}
-    if "compression" in found:
-        yield "--compression", str(found["compression"])
-    if found.get("groups_from") is not None:
-        yield "--groups-from", str(found["groups_from"])
-    for name, default in defaults.items():
-        value = found.get(name, default)
-        if value == default:
-            continue
-        if name in _OPTIONS:
-            yield _OPTIONS[name], str(value)
-        elif (name, value) in _FLAGS:
-            yield (_FLAGS[name, value],)
+def _keys(arm: ArmPlan, sources: Mapping[str, Fact]) -> dict[str, Fact]:
+    """Give what ``--arm`` is told of an arm, by its keys."""
+    path = sources[f"arm.{arm.name}"]
+    if arm.kind == ArmKind.RECONSTRUCTION:
+        return {"name": arm.name, request.RECONSTRUCTION: path, "label": arm.label}
+    settings = {**_settings(arm, sources), "name": arm.name, "label": arm.label}
+    known = {
+        key: settings[entry.field]
+        for key, entry in keys(ArmConfig).items()
+        if key != request.RECONSTRUCTION and settings.get(entry.field) is not None
+    }
+    return {**known, **_options(arm)}

@@ -42,7 +42,9 @@ def named(found: list[str]) -> str:
 def in_the_way(paths: RunPaths) -> list[Path]:
     """Name what a run would write over, in a folder that holds no run yet."""
     # What a call leaves that was killed before it planned; nothing else in these is touched.
-    harmless = {path.name for path in (paths.cache, paths.claims, paths.logs, paths.blocked)}
+    # A config.toml of another's making is never written over.
+    left = (paths.cache, paths.claims, paths.logs, paths.blocked, paths.config)
+    harmless = {path.name for path in left}
     own = [paths.root / name for name in paths.names() - harmless]
     return sorted({*artifacts.found_in(paths), *(path for path in own if path.exists())})
 

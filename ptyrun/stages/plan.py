@@ -11,6 +11,7 @@ from pathlib import Path
 from ptyrun.comparison import (
     afresh,
     artifacts,
+    config_file,
     extent,
     group_tables,
     inputs,
@@ -152,7 +153,7 @@ def _plan(
                 manifest = afresh.noted(manifest)
         if current is None:
             _refuse_foreign_ledger(paths, manifest)
-            _write(paths, manifest, scan)
+            _write(paths, manifest, scan, watcher)
             return Plan(manifest, aside)
         wanted = _as_planned(wanted, config, current)
         changed = changes(_without_draw(current), _like(wanted, current))
@@ -164,7 +165,7 @@ def _plan(
             watcher.note(extent.require_room(paths, manifest, grid_shape(scan), is_fresh=False))
             presence.insist_on_nobody(paths)
             ledger.supersede(paths, current)
-            _write(paths, manifest, scan)
+            _write(paths, manifest, scan, watcher)
             return Plan(manifest, aside)
         kept = replace(current, sources=wanted.sources)
         if kept.sources != current.sources:
@@ -172,7 +173,7 @@ def _plan(
         if not index_is_whole(kept, paths):
             watcher.note("the group tables are damaged or incomplete: they are made again")
             group_tables.restore(paths, scan, kept)
-        ownership.mark(paths)
+        _stands(paths, kept, watcher)
         return Plan(kept, aside)
 
 
@@ -315,14 +316,20 @@ def _draw(wanted: Manifest, config: CompareConfig, scan: Scan, watcher: Watcher)
     return replace(wanted, arms=tuple(arms))
 
 
-def _write(paths: RunPaths, manifest: Manifest, scan: Scan) -> None:
+def _write(paths: RunPaths, manifest: Manifest, scan: Scan, watcher: Watcher) -> None:
     artifacts.withdraw_completion(paths)
     group_tables.restore(paths, scan, manifest)
     store.create_arrays(paths, manifest, replace=True)
     # The manifest comes last: a run exists from the moment it names tables that are on disk.
     manifest.save(paths.manifest)
-    ownership.mark(paths)
+    _stands(paths, manifest, watcher)
     ATTEMPTS.progressed()
+
+
+def _stands(paths: RunPaths, manifest: Manifest, watcher: Watcher) -> None:
+    ownership.mark(paths)
+    if (why := config_file.keep(paths, manifest)) is not None:
+        watcher.note(why)
 
 
 def _current(paths: RunPaths) -> Manifest | None:

@@ -1,0 +1,44 @@
+"""What can be chosen, and what is chosen when nobody says? Every default lives here, once."""
+
+from ptyrun.config.arms import (
+    ARM_WORDS,
+    BATCH_GROUPS,
+    CHUNK_GROUPS,
+    ROLES,
+    ArmConfig,
+    ArmKind,
+    role_gridsize,
+)
+from ptyrun.config.comparison import CompareConfig
+from ptyrun.config.session import Replanning, SessionOptions
+from ptyrun.config.settings import (
+    Alignment,
+    Compression,
+    EvaluationOptions,
+    Fact,
+    PhaseAlign,
+    Presentation,
+    Registration,
+    Selection,
+)
+
+__all__ = [
+    "ARM_WORDS",
+    "BATCH_GROUPS",
+    "CHUNK_GROUPS",
+    "ROLES",
+    "Alignment",
+    "ArmConfig",
+    "ArmKind",
+    "CompareConfig",
+    "Compression",
+    "EvaluationOptions",
+    "Fact",
+    "PhaseAlign",
+    "Presentation",
+    "Registration",
+    "Replanning",
+    "Selection",
+    "SessionOptions",
+    "role_gridsize",
+]

@@ -1,0 +1,53 @@
+"""What is one comparison, as it is asked for?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+from ptyrun.config.arms import ArmConfig
+from ptyrun.config.options import Option, Panel, Place
+from ptyrun.config.settings import Compression, EvaluationOptions, Presentation, Selection
+
+
+@dataclass(frozen=True)
+class CompareConfig:
+    """One comparison, as asked for."""
+
+    scan: Annotated[
+        Path, Option("--test_data", "The scan.", Panel.INPUTS, "FILE", place=Place.FILE)
+    ]
+    output_dir: Annotated[
+        Path, Option("--output_dir", "The run's folder.", Panel.OUTPUT, place=Place.FOLDER)
+    ]
+    arms: Annotated[
+        tuple[ArmConfig, ...],
+        Option(
+            "--arm",
+            "A further arm: name=unet,path=unet.keras or name=tike,reconstruction=FILE; more keys: "
+            "label, backend, gridsize, batch, chunk, limit, factory=module:callable.",
+            Panel.INPUTS,
+            "KEY=VALUE,...",
+        ),
+    ]
+    selection: Selection = field(default_factory=Selection)
+    evaluation: EvaluationOptions = field(default_factory=EvaluationOptions)
+    presentation: Presentation = field(default_factory=Presentation)
+    groups_from: Annotated[
+        Path | None,
+        Option(
+            "--groups-from",
+            "Reuse the groups stored in this NPZ (`nn_indices`).",
+            Panel.SELECTION,
+            place=Place.FILE,
+        ),
+    ] = None
+    compression: Annotated[
+        Compression,
+        Option(
+            "--compression",
+            "How chunks are stored; lz4 saves about a fifth of the space.",
+            Panel.OUTPUT,
+        ),
+    ] = Compression.NONE

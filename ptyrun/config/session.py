@@ -1,0 +1,146 @@
+"""How long and with what help does a session work, and what of an earlier plan may it replace?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from ptyrun.config.options import DURATION, Option, Panel, Place, entries
+
+
+@dataclass(frozen=True)
+class SessionOptions:
+    """How long and with what help one session works; changes no result.
+
+    Each of several workers is told by ``crew`` with whom it shares a window.
+    """
+
+    window_s: Annotated[
+        float | None,
+        Option(
+            "--window",
+            "Wall time this session may use, counted from process start, e.g. 170s.",
+            Panel.WINDOWS,
+            DURATION,
+            "unlimited",
+        ),
+    ] = None
+    max_chunks: Annotated[
+        int | None,
+        Option("--max-chunks", "Stop after N chunks.", Panel.WINDOWS, "N", "all", least=1),
+    ] = None
+    arms: Annotated[
+        tuple[str, ...] | None,
+        Option("--arm", "Work on this arm only.", Panel.WINDOWS, "ARM", "all"),
+    ] = None
+    shared_folder: Annotated[
+        bool,
+        Option(
+            "--shared-folder",
+            "Claim by leases: several hosts work on this run through a network folder.",
+            Panel.MACHINE,
+        ),
+    ] = False
+    device_wait_s: Annotated[
+        float,
+        Option(
+            "--device-wait",
+            "How long to wait for a GPU that another run holds.",
+            Panel.MACHINE,
+            DURATION,
+            "not at all",
+        ),
+    ] = 0.0
+    lock_cpu: Annotated[
+        bool,
+        Option(
+            "--lock-cpu",
+            "Take an exclusive CPU lock: runs started with this flag never overlap.",
+            Panel.MACHINE,
+        ),
+    ] = False
+    workers: Annotated[
+        int, Option("--workers", "Compute with N processes.", Panel.MACHINE, "N", least=1)
+    ] = 1
+    dask: Annotated[
+        str | None,
+        Option(
+            "--dask",
+            "Compute on the workers of the Dask cluster whose scheduler listens there; they share "
+            "the run's folder.",
+            Panel.MACHINE,
+            "ADDRESS",
+        ),
+    ] = None
+    require_debug: Annotated[
+        Path | None,
+        Option(
+            "--require-debug",
+            "Begin only if this smaller run of the same models and scan is complete, with every "
+            "byte checked.",
+            Panel.EARLIER,
+            place=Place.RUN,
+        ),
+    ] = None
+    crew: str = ""
+    trusted_arms: Annotated[
+        tuple[str, ...],
+        Option(
+            "--trust-model",
+            "Let the model of this arm run its maker's code, with your rights: needed for .pt2, "
+            "TorchScript, SavedModels and bundles with layers of their own.",
+            Panel.NETWORKS,
+            "ARM",
+        ),
+    ] = ()
+    adopt: Annotated[
+        bool,
+        Option(
+            "--adopt",
+            "Believe a run that was planned by somebody else, or on another machine: its "
+            "factories, plug-ins and folders are used with your rights. Needed once.",
+            Panel.EARLIER,
+        ),
+    ] = False
+
+    def words(self) -> list[str]:
+        """What ``ptyrun run`` is told, so that it works like this.
+
+        Examples
+        --------
+        >>> SessionOptions(window_s=170.0, lock_cpu=True, arms=("pinn",)).words()
+        ['--window', '170.0', '--arm', 'pinn', '--lock-cpu']
+        """
+        options = entries(SessionOptions)
+        return [word for entry in options for word in entry.words(getattr(self, entry.field))]
+
+
+@dataclass(frozen=True)
+class Replanning:
+    """What is done with a run that is there already, and with chunks of others."""
+
+    reuse: Annotated[
+        tuple[Path, ...],
+        Option(
+            "--reuse",
+            "Take over chunks of another run that hold the same groups of the same network, after "
+            "a check of every byte.",
+            Panel.EARLIER,
+            place=Place.RUN,
+        ),
+    ] = ()
+    new: Annotated[
+        bool,
+        Option("--new", "Set an existing run aside and start afresh.", Panel.EARLIER),
+    ] = False
+    invalidate: Annotated[
+        tuple[str, ...],
+        Option(
+            "--invalidate",
+            "Accept that this arm changed; its chunks are computed again, the others stay. "
+            "`results` accepts other options of evaluation.",
+            Panel.EARLIER,
+            "ARM",
+        ),
+    ] = ()

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+import click
+
+from ptyrun.cli.compare import command
 from ptyrun.errors import ExitCode
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -16,6 +19,22 @@ PACKAGE = ROOT / "ptyrun"
 def exit_codes() -> str:
     """Give the table of exit codes."""
     return _table("exit | means", (f"{int(code)} | {code.means}" for code in ExitCode))
+
+
+def options() -> str:
+    """Give the options of ``ptyrun compare`` as its help has them."""
+    panels = command.panels(click.Context(command))
+    panels.pop("Other")  # what every command has
+    return "\n\n".join(f"**{panel}**\n\n{_options(rows)}" for panel, rows in panels.items())
+
+
+def _options(rows: Mapping[str, list[str]]) -> str:
+    """Give the options of one panel, each in its positive form."""
+    words = {
+        text: ", ".join(f"`{word.partition(' / ')[0]}`".replace("|", r"\|") for word in spelt)
+        for text, spelt in rows.items()
+    }
+    return _table("option | does", (f"{words[text]} | {text}" for text in rows))
 
 
 def modules() -> str:
@@ -42,6 +61,7 @@ def _table(head: str, rows: Iterable[str]) -> str:
 # Which table stands in which documents, between its marks.
 TABLES = {
     "exit codes": (exit_codes, ("README.md", "docs/format.md")),
+    "options": (options, ("docs/compatibility.md",)),
     "modules": (modules, ("docs/architecture.md",)),
 }
 

@@ -67,20 +67,23 @@ class PanelOption(click.Option):
 class PanelCommand(click.Command):
     """A command whose help has a panel for each kind of options."""
 
-    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the panels; options that do the same for several arms share a row."""
+    def panels(self, ctx: click.Context) -> dict[str, dict[str, list[str]]]:
+        """Give by panel what options do, and which; those of several arms share a row."""
         panels: dict[str, dict[str, list[str]]] = {panel: {} for panel in Panel}
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
             if record is not None and isinstance(parameter, click.Option):
                 panel = parameter.panel if isinstance(parameter, PanelOption) else "Other"
                 panels.setdefault(panel, {}).setdefault(record[1], []).append(record[0])
-        for panel, rows in panels.items():
-            if rows:
-                with formatter.section(panel):
-                    # As wide everywhere: the eye finds its column again.
-                    table = [(", ".join(w).ljust(_WIDEST), text) for text, w in rows.items()]
-                    formatter.write_dl(table, col_max=_WIDEST)
+        return {panel: rows for panel, rows in panels.items() if rows}
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the panels."""
+        for panel, rows in self.panels(ctx).items():
+            with formatter.section(panel):
+                # As wide everywhere: the eye finds its column again.
+                table = [(", ".join(words).ljust(_WIDEST), text) for text, words in rows.items()]
+                formatter.write_dl(table, col_max=_WIDEST)
 
 
 def spelt(*names: str) -> tuple[str, ...]:

@@ -103,7 +103,8 @@ class Laboratory:
         is_ended = ended.code != 0 and not fault.lasts and not self._work.reads_hints
         if is_ended and _is_hint(Path(tally.path).relative_to(self._run.resolve())):
             verdict.unexplained.append(f"a hint ended it: {tally.path}: {ended.said[-1500:]}")
-        if why := _unexplained(ended):
+        is_finding = self._work.reads_hints and ended.code == int(ExitCode.BLOCKED)
+        if not is_finding and (why := _unexplained(ended)):
             verdict.unexplained.append(f"{why}: {ended.said[-1500:]}")
         verdict.false_claims += false_claims(self._run)
         if ended.code == 0 and (why := self._do(self._look).said):

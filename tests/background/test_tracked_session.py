@@ -16,8 +16,11 @@ import pytest
 
 from ptyrun.comparison.content import check_content
 from ptyrun.comparison.run import Run
+from ptyrun.engine.integrity import verify
+from ptyrun.engine.repair import repair
 from ptyrun.errors import DamageError
 from ptyrun.host import checksums
+from ptyrun.paths import RunPaths
 from tests.paced import Bench, on_tmpfs, until
 
 SLOW = {"batch_s": 0.7}
@@ -101,6 +104,17 @@ def test_nothing_is_complete_while_something_is_missing_or_cut(
     with pytest.raises(Exception, match=r"results\.json|not as|not complete") as refused:
         check_content(Run(run))
     assert name.split("/")[0] in str(refused.value)
+
+
+def test_results_do_not_stand_for_chunks_that_the_ledger_lacks(
+    finished: Bench, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(finished.run, run)
+    (run / "arrays.zarr/pinn/patches/c.3.0.0").unlink()
+    assert repair(RunPaths(run), verify(RunPaths(run))) == []
+    with pytest.raises(DamageError, match="1 chunks of pinn are missing"):
+        check_content(Run(run))
 
 
 def test_a_flipped_bit_in_a_chunk_is_not_complete(finished: Bench, tmp_path: Path) -> None:

@@ -22,6 +22,8 @@ _HOMES = {
     "open_reconstruction": "ptyrun.door.opening",
     "open_run": "ptyrun.door.opening",
     "open_scan": "ptyrun.door.opening",
+    "compare": "ptyrun.door.comparing",
+    "plan": "ptyrun.door.comparing",
 }
 __all__ = ["__version__", *_HOMES]
 

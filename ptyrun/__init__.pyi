@@ -1,4 +1,6 @@
 from ptyrun.door.all_stages import Outcome as Outcome
+from ptyrun.door.comparing import compare as compare
+from ptyrun.door.comparing import plan as plan
 from ptyrun.door.evaluating import evaluate as evaluate
 from ptyrun.door.job import Job as Job
 from ptyrun.door.opening import open_reconstruction as open_reconstruction

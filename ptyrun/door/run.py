@@ -7,12 +7,14 @@ grows old in a notebook's memory.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
+from ptyrun.config import SessionOptions
 from ptyrun.door.contents import Contents
-from ptyrun.door.session import Duration, SessionWords, session_options
+from ptyrun.door.session import replanning, session_options
+from ptyrun.door.words import Duration, SessionWords
 from ptyrun.stages.status import Status, status
 
 if TYPE_CHECKING:
@@ -67,7 +69,6 @@ class Run(Contents):
         self,
         *,
         window: Duration = None,
-        reuse: Sequence[str | os.PathLike[str]] = (),
         **options: Unpack[SessionWords],
     ) -> Outcome:
         """Compute what it still lacks, until it is complete or the window closes.
@@ -76,11 +77,9 @@ class Run(Contents):
         ----------
         window : float or str, optional
             Wall time this call may use: seconds, or text like ``"170s"``.
-        reuse : sequence of path
-            Other runs, from which chunks are taken over that are the same.
         **options
             As ``ptyrun run`` has them: ``max_chunks``, ``arm``, ``shared_folder``,
-            ``device_wait``, ``lock_cpu``, ``workers``, ``dask``, ``require_debug``,
+            ``device_wait``, ``lock_cpu``, ``workers``, ``dask``, ``require_debug``, ``reuse``,
             ``trust_model``, ``adopt``.
 
         Returns
@@ -110,12 +109,12 @@ class Run(Contents):
         from ptyrun.engine.window import Window, counted_from_now
 
         shown = watcher()
+        session, others = _read(window, options)
         with counted_from_now():
-            session = executors.admitted(self.folder, session_options(window, options), shown)
-            if reuse:
+            session = executors.admitted(self.folder, session, shown)
+            if others:
                 from ptyrun.stages.reuse import reuse as take_over
 
-                others = [Path(other) for other in reuse]
                 take_over(self.folder, others, window=Window(session.window_s), watcher=shown)
             return executors.chosen(session)(self.folder, session, shown)
 
@@ -271,7 +270,6 @@ class Run(Contents):
         *,
         window: Duration = None,
         take_over: bool = False,
-        reuse: Sequence[str | os.PathLike[str]] = (),
         **options: Unpack[SessionWords],
     ) -> Job:
         """Complete the run in the background: windows, finalize, report, a check of the content.
@@ -282,8 +280,6 @@ class Run(Contents):
             Length of each window: seconds, or text like ``"170s"``.
         take_over : bool
             Treat a session recorded on another host or container as dead.
-        reuse : sequence of path
-            Other runs, from which chunks are taken over that are the same.
         **options
             As for `run`.
 
@@ -299,9 +295,8 @@ class Run(Contents):
         from ptyrun.door.job import Job
         from ptyrun.door.watching import watcher
 
-        session = session_options(window, options)
+        session, others = _read(window, options)
         executors.admitted(self.folder, session, watcher())
-        others = [Path(other).resolve() for other in reuse]
         if others:
             from ptyrun.stages.reuse import require_sources
 
@@ -314,3 +309,10 @@ class Run(Contents):
         from html import escape
 
         return f"<b>{escape(str(self.folder))}</b>{self.status()._repr_html_()}"
+
+
+def _read(window: Duration, options: Mapping[str, Any]) -> tuple[SessionOptions, tuple[Path, ...]]:
+    """Tell a session's options from the runs that give chunks."""
+    given = dict(options)
+    others = replanning({"reuse": given.pop("reuse", ())}).reuse
+    return session_options(window, given), others

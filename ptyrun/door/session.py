@@ -3,33 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any
 
-from ptyrun.config import SessionOptions
+from ptyrun.config import Replanning, SessionOptions
+from ptyrun.config.options import entries, gather
+from ptyrun.door.words import Duration
 from ptyrun.durations import parse_duration
 from ptyrun.errors import UsageError, nearest
 
-Duration = float | str | None
-
-
-class SessionWords(TypedDict, total=False):
-    """What bounds and helps one session, by the words of ``ptyrun run``; see ``--help``.
-
-    ``arm`` and ``trust_model`` name arms; durations are seconds, or text like ``"170s"``.
-    """
-
-    max_chunks: int | None
-    arm: Sequence[str]
-    shared_folder: bool
-    device_wait: float | str
-    lock_cpu: bool
-    workers: int
-    dask: str | None
-    require_debug: str | os.PathLike[str] | None
-    trust_model: Sequence[str]
-    adopt: bool
+SESSION = {entry.name: entry for entry in entries(SessionOptions)}
+REPLANNING = {entry.name: entry for entry in entries(Replanning)}
+_MANY = {name for name, entry in {**SESSION, **REPLANNING}.items() if entry.is_many}
 
 
 def seconds(duration: Duration) -> float | None:
@@ -45,44 +31,65 @@ def seconds(duration: Duration) -> float | None:
     return parse_duration(duration) if isinstance(duration, str) else float(duration)
 
 
-def session_options(window: Duration, words: SessionWords) -> SessionOptions:
+def plain(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Take what was given as the tables of options read it; None is as configured.
+
+    Examples
+    --------
+    >>> plain({"arm": "pinn", "dask": None, "reuse": [Path("other")]})
+    {'arm': ['pinn'], 'reuse': ['other']}
+    """
+    found = {}
+    for name, value in given.items():
+        if value is None:
+            continue
+        if isinstance(value, str | os.PathLike):
+            value = [os.fspath(value)] if name in _MANY else os.fspath(value)
+        elif not isinstance(value, Mapping) and isinstance(value, Collection):
+            value = [os.fspath(v) if isinstance(v, os.PathLike) else v for v in value]
+        found[name] = value
+    return found
+
+
+def require_known(given: Collection[str], known: Collection[str]) -> None:
+    """Refuse a word that is none.
+
+    Raises
+    ------
+    UsageError
+        Naming the one that may be meant.
+    """
+    for word in given:
+        if word not in known:
+            raise UsageError(
+                f"there is no option {word!r}",
+                why=f"options have the names of the command line{nearest(word, known)}",
+                do="correct the name; `ptyrun compare --help` lists all",
+            )
+
+
+def session_options(window: Duration, words: Mapping[str, Any]) -> SessionOptions:
     """Build the options of a session.
 
     Raises
     ------
     UsageError
-        If a word is none, or two contradict each other.
+        If a word is none, a value cannot be used, or two contradict each other.
     """
-    given: dict[str, Any] = dict(words)
-    known = [*SessionWords.__annotations__]
-    for word in given:
-        if word not in known:
-            raise UsageError(
-                f"there is no option {word!r}",
-                why=f"a session takes window, {', '.join(known)}{nearest(word, known)}",
-                do="correct the name",
-            )
-    debug = given.get("require_debug")
-    if given.get("workers", 1) > 1 and given.get("dask"):
+    given = plain({**words, "window": seconds(window)})
+    require_known(given, SESSION)
+    found = SessionOptions(**gather(SessionOptions, given))
+    if found.workers > 1 and found.dask:
         raise UsageError(
             "workers and dask contradict each other",
             why="workers are either processes here, or those of the cluster",
             do="give one of them",
         )
-    return SessionOptions(
-        window_s=seconds(window),
-        max_chunks=given.get("max_chunks"),
-        arms=_names(given.get("arm", ())) or None,
-        shared_folder=given.get("shared_folder", False),
-        device_wait_s=seconds(given.get("device_wait")) or 0.0,
-        lock_cpu=given.get("lock_cpu", False),
-        workers=given.get("workers", 1),
-        dask=given.get("dask"),
-        require_debug=None if debug is None else Path(debug).resolve(),
-        trusted_arms=_names(given.get("trust_model", ())),
-        adopt=given.get("adopt", False),
-    )
+    return found
 
 
-def _names(given: Sequence[str]) -> tuple[str, ...]:
-    return (given,) if isinstance(given, str) else tuple(given)
+def replanning(words: Mapping[str, Any]) -> Replanning:
+    """Say what becomes of a run that is there, and which others give chunks."""
+    given = plain(words)
+    given["reuse"] = [str(Path(folder).resolve()) for folder in given.get("reuse", ())]
+    return Replanning(**gather(Replanning, given))

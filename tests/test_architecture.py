@@ -27,6 +27,7 @@ MAY_IMPORT = {
     **{part: set[str]() for part in GROUND},
     **{key: set[str]() for key in ("engine", "models", "ptycho")},
     "predictors": {"models"},
+    "testing": {"models"},
     "backends": {"models"},
     "report": {"ptycho"},
     "comparison": {"engine", "models", "ptycho", "report"},
@@ -140,6 +141,13 @@ def test_only_backends_import_frameworks_and_only_at_the_top_of_the_module() -> 
                     yield f"{dotted(path)}:{found.line} imports {found.module}"
 
     assert not offences(strays())
+
+
+def test_only_testing_imports_pytest() -> None:
+    found = {
+        dotted(path) for path in modules(PACKAGE) for i in imports(path) if i.module == "pytest"
+    }
+    assert found == {"ptyrun.testing"}
 
 
 def test_backends_are_reached_by_entry_points_alone() -> None:

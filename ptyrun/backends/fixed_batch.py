@@ -13,10 +13,11 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from ptyrun.backends.probing import Predict, require_apart, require_size, safe_batch, specimen
+from ptyrun.backends.probing import Predict, require_apart, require_size, safe_batch
 from ptyrun.errors import ModelError, PredictionError
 from ptyrun.models.files import ModelCard
 from ptyrun.models.predictors import ModelRequest, PredictorOutOfMemoryError, WrongFormError
+from ptyrun.models.synthetic_groups import synthetic_groups
 
 
 def n_threads() -> int:
@@ -94,7 +95,7 @@ def prepare(
         if not foreign:
             batch_items = only_batch or request.batch_items
             predict = compiled(batch_items)
-            patches = predict(*specimen(batch_items, request.patch_px, request.gridsize))
+            patches = predict(*synthetic_groups(batch_items, request.patch_px, request.gridsize))
             require_size(patches, batch_items, request.patch_px)
             return batch_items, predict, _only(only_batch)
         if only_batch is None:

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from ptyrun.errors import ModelError, PredictionError
 from ptyrun.models.predictors import PredictorOutOfMemoryError
+from ptyrun.models.synthetic_groups import synthetic_groups
 
 Patches = NDArray[np.complex64]
 Predict = Callable[[NDArray[np.float32], NDArray[np.float32]], Patches]
 
-SEED = 20231
 # Batches of different sizes run through different kernels: 1e-5 of the maximum is common.
 TOLERANCE = 1e-3
 # The same batch again runs through the same kernels; on a GPU some still sum in any order.
@@ -55,7 +55,7 @@ def safe_batch(
     PredictionError
         If the network fails at every batch.
     """
-    diffraction, offsets = specimen(batch_items, patch_px, gridsize)
+    diffraction, offsets = synthetic_groups(batch_items, patch_px, gridsize)
     alone = compiled(1)
     try:
         first = alone(diffraction[:1], offsets[:1])
@@ -112,7 +112,7 @@ def require_apart(predict: Predict, batch_items: int, patch_px: int, gridsize: i
         If groups and patches differ in number, patches have another size, or a patch changes
         with its batch or with time.
     """
-    diffraction, offsets = specimen(2 * batch_items, patch_px, gridsize)
+    diffraction, offsets = synthetic_groups(2 * batch_items, patch_px, gridsize)
     here, there = slice(0, batch_items), slice(batch_items - 1, 2 * batch_items - 1)
     first = predict(diffraction[here], offsets[here])
     require_size(first, batch_items, patch_px)
@@ -148,31 +148,6 @@ def require_size(patches: Patches, batch_items: int, patch_px: int) -> None:
         why=f"a patch has as many pixels as a diffraction pattern, {patch_px} x {patch_px}",
         do="export a network that gives patches of this size",
     )
-
-
-def specimen(
-    n_groups: int, patch_px: int, gridsize: int
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Made-up groups, each different, normalised as real ones are.
-
-    Returns
-    -------
-    diffraction : ndarray of float32, shape (n_groups, N, N, C)
-    local_offsets_px : ndarray of float32, shape (n_groups, 1, 2, C)
-    """
-    generator = np.random.default_rng(SEED)
-    channels = gridsize**2
-    axis = np.arange(patch_px) - patch_px // 2
-    width = generator.uniform(0.05, 0.15, (n_groups, 1, 1, channels)) * patch_px
-    radius = np.hypot(axis[:, None], axis[None, :])[None, :, :, None]
-    amplitude = np.exp(-radius / width) * generator.uniform(
-        0.5, 1.5, (n_groups, patch_px, patch_px, channels)
-    )
-    energy = np.sum(amplitude**2, axis=(1, 2), keepdims=True)
-    amplitude *= np.sqrt((patch_px / 2) ** 2 / energy)
-    offsets = generator.uniform(-3, 3, (n_groups, 1, 2, channels))
-    offsets -= offsets.mean(axis=-1, keepdims=True)
-    return amplitude.astype(np.float32), offsets.astype(np.float32)
 
 
 def _fault(

@@ -191,13 +191,13 @@ def _open(backend: str, request: ModelRequest) -> Predictor:
     if not callable(getattr(loaded, "open", None)):
         raise _no_predictor(point, "it has no class method open")
     predictor = cast("type[Predictor]", loaded).open(request)
-    if fault := _fault(predictor):
+    if fault := fault_of(predictor):
         raise _no_predictor(point, fault)
     return predictor
 
 
-def _fault(predictor: Predictor) -> str | None:
-    """Say what another package forgot, if anything."""
+def fault_of(predictor: Predictor) -> str | None:
+    """Say which part of `Predictor` is missing, if any."""
     for method in ("predict", "close"):
         if not callable(getattr(predictor, method, None)):
             return f"what it opens has no method {method}"

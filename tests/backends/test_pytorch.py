@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import torch
 
-from ptyrun.backends.probing import specimen
 from ptyrun.backends.pytorch import PyTorchPredictor
 from ptyrun.errors import ModelError
 from ptyrun.models.cards import inspect
@@ -22,6 +21,8 @@ from ptyrun.models.predictors import (
     check_output,
     open_predictor,
 )
+from ptyrun.models.synthetic_groups import synthetic_groups
+from ptyrun.testing import PredictorContract
 from tests.backends import torch_nets
 from tests.backends.torch_nets import N, Network, saved
 from tests.model_files import same_rows
@@ -54,7 +55,7 @@ def test_every_format_gives_the_networks_own_patches(
     network = kind()
     path = saved(network, tmp_path / name)
     predictor = PyTorchPredictor.open(request(path, **factory(kind)))
-    diffraction, offsets = specimen(4, N, 2)
+    diffraction, offsets = synthetic_groups(4, N, 2)
     takes_offsets = kind is Network
     with torch.inference_mode():
         wanted = network(*layout(diffraction, offsets)[: 1 + takes_offsets]).numpy()
@@ -68,7 +69,7 @@ def test_every_format_gives_the_networks_own_patches(
 def test_a_group_of_one_pattern_is_never_shifted(tmp_path: Path) -> None:
     path = saved(Network(gridsize=1), tmp_path / "net.pt2", gridsize=1)
     predictor = PyTorchPredictor.open(request(path, gridsize=1))
-    diffraction, offsets = specimen(4, N, 1)
+    diffraction, offsets = synthetic_groups(4, N, 1)
     far = predictor.predict(diffraction, offsets + np.float32(50))
     assert np.array_equal(far, predictor.predict(diffraction, offsets * 0))
 
@@ -80,7 +81,7 @@ def test_a_patch_has_the_same_bits_whatever_lies_in_the_other_rows(
     predictor = PyTorchPredictor.open(
         request(saved(Network(), tmp_path / name), batch_items=8, **factory(Network))
     )
-    diffraction, offsets = specimen(24, N, 2)
+    diffraction, offsets = synthetic_groups(24, N, 2)
 
     def patches(order: np.ndarray) -> np.ndarray:
         batches = order.reshape(3, 8)
@@ -94,7 +95,7 @@ def test_a_patch_has_the_same_bits_whatever_lies_in_the_other_rows(
 def test_real_outputs_are_amplitude_and_phase(tmp_path: Path, kind: type[torch.nn.Module]) -> None:
     network = kind()
     predictor = PyTorchPredictor.open(request(saved(network, tmp_path / "net.pt2")))
-    given = specimen(4, N, 2)
+    given = synthetic_groups(4, N, 2)
     with torch.inference_mode():
         features = torch_nets.TwoChannels()(layout(*given)[0]).numpy()
     wanted = features[:, 0] * np.exp(1j * features[:, 1])
@@ -113,7 +114,7 @@ def test_named_outputs_are_matched_by_name_and_not_by_order(
     tmp_path: Path, kind: type[torch.nn.Module], name: str
 ) -> None:
     predictor = PyTorchPredictor.open(request(saved(kind(), tmp_path / name)))
-    given = specimen(4, N, 2)
+    given = synthetic_groups(4, N, 2)
     with torch.inference_mode():
         features = torch_nets.TwoChannels()(layout(*given)[0]).numpy()
     wanted = features[:, 0] * np.exp(1j * features[:, 1])
@@ -147,7 +148,7 @@ def test_a_network_that_mixes_groups_gets_a_safe_batch_and_a_note(
     assert predictor.batch_items == 1
     (note,) = predictor.card.notes
     assert note.startswith("predicts 1 groups at once, not 8")
-    check_output(predictor.predict(*specimen(1, N, 2)), 1, N)
+    check_output(predictor.predict(*synthetic_groups(1, N, 2)), 1, N)
 
 
 def test_a_program_of_one_batch_size_is_used_with_that(tmp_path: Path) -> None:
@@ -155,7 +156,7 @@ def test_a_program_of_one_batch_size_is_used_with_that(tmp_path: Path) -> None:
     assert inspect(locate(path)).batch_items == 3
     predictor = PyTorchPredictor.open(request(path, batch_items=8))
     assert predictor.batch_items == 3
-    check_output(predictor.predict(*specimen(3, N, 2)), 3, N)
+    check_output(predictor.predict(*synthetic_groups(3, N, 2)), 3, N)
 
 
 def test_a_program_of_one_batch_size_that_mixes_groups_is_refused(tmp_path: Path) -> None:
@@ -172,7 +173,7 @@ def test_torchscript_that_fails_alone_is_used_at_the_batch_it_was_made_for(
     predictor = PyTorchPredictor.open(request(path, batch_items=asked))
     assert predictor.batch_items == 4
     assert predictor.card.notes == ("takes batches of 4, and no single groups",)
-    check_output(predictor.predict(*specimen(4, N, 2)), 4, N)
+    check_output(predictor.predict(*synthetic_groups(4, N, 2)), 4, N)
 
 
 def test_torchscript_asked_for_no_batch_that_it_takes_says_what_to_ask(tmp_path: Path) -> None:
@@ -245,7 +246,11 @@ def test_a_state_dict_inside_a_training_checkpoint_is_found(tmp_path: Path) -> N
     path = tmp_path / "net.pth"
     torch.save({"state_dict": Network().state_dict(), "epoch": 3}, path)
     check_output(
-        PyTorchPredictor.open(request(path, **factory(Network))).predict(*specimen(4, N, 2)), 4, N
+        PyTorchPredictor.open(request(path, **factory(Network))).predict(
+            *synthetic_groups(4, N, 2)
+        ),
+        4,
+        N,
     )
 
 
@@ -331,3 +336,15 @@ def test_torchscript_for_other_channels_is_refused_when_opened(tmp_path: Path) -
 def test_the_entry_point_gives_this_predictor(tmp_path: Path) -> None:
     path = saved(Network(), tmp_path / "net.pt2")
     assert isinstance(open_predictor("pytorch", request(path)), PyTorchPredictor)
+
+
+class TestContract(PredictorContract):
+    predictor = PyTorchPredictor
+
+    @pytest.fixture
+    def model_request(self, tmp_path: Path) -> ModelRequest:
+        return request(saved(Network(), tmp_path / "net.ts"))
+
+    @pytest.fixture
+    def too_large_request(self, tmp_path: Path) -> ModelRequest:
+        return request(saved(torch_nets.Hungry(), tmp_path / "net.ts"))

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ptyrun.backends.probing import specimen
 from ptyrun.backends.quiet_tensorflow import keras, tf
 from ptyrun.backends.tf import TensorFlowPredictor
 from ptyrun.backends.tf_networks import load_network
@@ -23,6 +22,8 @@ from ptyrun.models.predictors import (
     check_output,
     open_predictor,
 )
+from ptyrun.models.synthetic_groups import synthetic_groups
+from ptyrun.testing import PredictorContract
 from tests.backends import keras_nets
 from tests.backends.keras_nets import N, network, saved
 from tests.model_files import same_rows
@@ -37,7 +38,7 @@ def request(path: Path, gridsize: int = 2, batch_items: int = 4) -> ModelRequest
 
 
 def reference(model: keras.Model, gridsize: int, n_groups: int) -> NDArray[np.complex64]:
-    diffraction, offsets = specimen(n_groups, N, gridsize)
+    diffraction, offsets = synthetic_groups(n_groups, N, gridsize)
     if gridsize == 1:
         offsets = np.zeros_like(offsets)
     given = [diffraction, offsets][: len(model.inputs)]
@@ -56,7 +57,7 @@ def test_every_format_gives_the_networks_own_patches(
     card = inspect(locate(tmp_path if path.suffix else path))
     assert (card.patch_px, card.gridsize, card.takes_offsets) == (N, gridsize, takes_offsets)
     predictor = TensorFlowPredictor.open(request(path, gridsize))
-    patches = predictor.predict(*specimen(4, N, gridsize))
+    patches = predictor.predict(*synthetic_groups(4, N, gridsize))
     check_output(patches, 4, N)
     np.testing.assert_allclose(patches, reference(model, gridsize, 4), **CLOSE)
     assert predictor.batch_items == 4
@@ -72,7 +73,7 @@ def predictor(tmp_path_factory: pytest.TempPathFactory) -> TensorFlowPredictor:
 def test_a_patch_has_the_same_bits_whatever_lies_in_the_other_rows(
     predictor: TensorFlowPredictor,
 ) -> None:
-    diffraction, offsets = specimen(24, N, 2)
+    diffraction, offsets = synthetic_groups(24, N, 2)
 
     def patches(order: NDArray[np.intp]) -> NDArray[np.complex64]:
         batches = order.reshape(3, 8)
@@ -84,19 +85,19 @@ def test_a_patch_has_the_same_bits_whatever_lies_in_the_other_rows(
 
 def test_a_batch_of_another_size_is_refused(predictor: TensorFlowPredictor) -> None:
     with pytest.raises(PredictionError, match="7 groups"):
-        predictor.predict(*specimen(7, N, 2))
+        predictor.predict(*synthetic_groups(7, N, 2))
 
 
 def test_a_closed_predictor_says_so(tmp_path: Path) -> None:
     closed = TensorFlowPredictor.open(request(saved(network(), tmp_path / "net.keras")))
     closed.close()
     with pytest.raises(PredictionError, match="closed"):
-        closed.predict(*specimen(4, N, 2))
+        closed.predict(*synthetic_groups(4, N, 2))
 
 
 def test_a_real_output_with_two_channels_is_amplitude_and_phase(tmp_path: Path) -> None:
     model = network(keras_nets.two_channels)
-    given = specimen(4, N, 2)
+    given = synthetic_groups(4, N, 2)
     features = model(list(given)).numpy()
     patches = TensorFlowPredictor.open(request(saved(model, tmp_path / "net.keras"))).predict(
         *given
@@ -120,7 +121,7 @@ def test_named_outputs_are_matched_by_name_and_not_by_order(
 ) -> None:
     model = network(outputs)
     predictor = TensorFlowPredictor.open(request(saved(model, tmp_path / name)))
-    given = specimen(4, N, 2)
+    given = synthetic_groups(4, N, 2)
     by_name = model(list(given))
     keys = list(by_name) if isinstance(by_name, dict) else [0, 1]
     (amplitude,) = (key for key in keys if key != phase)
@@ -175,7 +176,7 @@ def test_a_network_that_mixes_groups_gets_a_safe_batch_and_a_note(
     assert predictor.batch_items == 1
     (note,) = predictor.card.notes
     assert note.startswith("predicts 1 groups at once, not 8")
-    diffraction, offsets = specimen(3, N, 2)
+    diffraction, offsets = synthetic_groups(3, N, 2)
     for group in range(3):
         one = slice(group, group + 1)
         amplitude, phase = (x.numpy()[..., 0] for x in model([diffraction[one], offsets[one]]))
@@ -198,7 +199,7 @@ def test_a_network_of_one_batch_size_is_used_with_that(tmp_path: Path) -> None:
     predictor = TensorFlowPredictor.open(request(path, batch_items=8))
     assert predictor.batch_items == 3
     assert predictor.card.notes == ("takes batches of 3 only",)
-    check_output(predictor.predict(*specimen(3, N, 2)), 3, N)
+    check_output(predictor.predict(*synthetic_groups(3, N, 2)), 3, N)
 
 
 def test_a_network_of_one_batch_size_that_mixes_groups_is_refused(tmp_path: Path) -> None:
@@ -269,10 +270,13 @@ def test_a_model_for_other_shapes_is_refused_before_tensorflow_is_imported(
     assert said.stdout.strip().endswith("False")
 
 
+def hungry_network() -> keras.Model:
+    return network(lambda x: keras_nets.amplitude_and_phase(keras_nets.needs_a_petabyte(x)))
+
+
 def test_running_out_of_memory_is_told_as_such(tmp_path: Path) -> None:
-    hungry = network(lambda x: keras_nets.amplitude_and_phase(keras_nets.needs_a_petabyte(x)))
     with pytest.raises(PredictorOutOfMemoryError, match="TensorFlow ran out of memory at 1 groups"):
-        TensorFlowPredictor.open(request(saved(hungry, tmp_path / "net.keras")))
+        TensorFlowPredictor.open(request(saved(hungry_network(), tmp_path / "net.keras")))
 
 
 def test_tensorflow_is_opened_by_name_without_a_word_on_stderr(tmp_path: Path) -> None:
@@ -299,3 +303,15 @@ def test_what_is_hidden_from_keras_can_be_imported_afterwards() -> None:
 def test_the_entry_point_gives_this_predictor(tmp_path: Path) -> None:
     path = saved(network(), tmp_path / "net.keras")
     assert isinstance(open_predictor("tf", request(path)), TensorFlowPredictor)
+
+
+class TestContract(PredictorContract):
+    predictor = TensorFlowPredictor
+
+    @pytest.fixture
+    def model_request(self, tmp_path: Path) -> ModelRequest:
+        return request(saved(network(), tmp_path / "net.keras"))
+
+    @pytest.fixture
+    def too_large_request(self, tmp_path: Path) -> ModelRequest:
+        return request(saved(hungry_network(), tmp_path / "net.keras"))

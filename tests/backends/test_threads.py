@@ -16,12 +16,12 @@ PATCH_PX = 64
 DIGESTS = """
 import hashlib, sys
 from pathlib import Path
-from ptyrun.backends.probing import specimen
 from ptyrun.models.predictors import ModelRequest, open_predictor
+from ptyrun.models.synthetic_groups import synthetic_groups
 
 for backend, path in zip(("pytorch", "tf"), sys.argv[1:]):
     predictor = open_predictor(backend, ModelRequest(Path(path), 64, 2, 16, trusted=True))
-    patches = predictor.predict(*specimen(16, 64, 2))
+    patches = predictor.predict(*synthetic_groups(16, 64, 2))
     print(backend, hashlib.sha256(patches.tobytes()).hexdigest())
 import torch, tensorflow
 print(torch.get_num_threads(), tensorflow.config.threading.get_intra_op_parallelism_threads())

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ptyrun.testing import PredictorContract
 from tests.scans import PATCH_PX, small_object, small_probe
 
 CORNERS = ((9, 9), (30, 41), (50, 10))
@@ -116,3 +118,21 @@ def test_the_packages_predictor_refuses_another_patch_size(installed: Path, mode
         "    print(error.what)"
     )
     assert python(code, installed) == f"the probe has shape ({PATCH_PX}, {PATCH_PX})\n"
+
+
+def test_the_package_passes_its_own_tests(installed: Path, tmp_path: Path) -> None:
+    (module,) = EXAMPLE.glob("test_*.py")
+    shutil.copy(module, tmp_path)
+    words = ["-m", "pytest", "-q", "-rA", "-p", "no:cacheprovider", str(tmp_path)]
+    done = subprocess.run(
+        [sys.executable, *words],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(installed)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    rules = {name for name in vars(PredictorContract) if name.startswith("test_")}
+    passed = set(re.findall(r"^PASSED \S+::(test_\w+)", done.stdout, re.MULTILINE))
+    assert rules < passed

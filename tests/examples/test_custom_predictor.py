@@ -57,7 +57,7 @@ def python(code: str, installed: Path) -> str:
 PREDICT = """
 from pathlib import Path
 import numpy as np
-from ptyrun.models.predictors import ModelRequest, check_output, locate, open_predictor
+from ptyrun.predictors import ModelRequest, check_output, locate, open_predictor
 
 model = locate(Path({model!r}))
 diffraction = np.load({diffraction!r})

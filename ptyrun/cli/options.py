@@ -22,15 +22,10 @@ _APART = ("trust_model", "adopt")  # not every command that works on a run takes
 
 
 def add(options: Iterable[click.Option]) -> Callable[[_Command], _Command]:
-    """Add options to a command, in their order."""
+    """Add options to a command, in their order; click makes the command of its function last."""
 
     def decorate(command: _Command) -> _Command:
-        for option in reversed([*options]):
-            if isinstance(command, click.Command):
-                command.params.insert(0, option)
-            else:
-                known = command.__dict__.setdefault("__click_params__", [])
-                known.append(option)
+        command.__dict__.setdefault("__click_params__", []).extend(reversed([*options]))
         return command
 
     return decorate

@@ -101,7 +101,8 @@ def _arms(value: Any, path: Path) -> list[dict[str, Any]]:
     found = []
     for each in arms:
         if not isinstance(each, str | dict):
-            raise _refusal(path, "arm must be a list of tables", "write [[arm]] before each", "")
+            why = f"{each!s:.80} is neither a table nor the text of an --arm"
+            raise _refusal(path, "arm must be a list of tables", "write [[arm]] before each", why)
         words = request.arm_words(each) if isinstance(each, str) else each
         found.append(
             {

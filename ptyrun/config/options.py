@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -178,7 +179,7 @@ class Entry:
             return parse_duration(value)
         numbers = isinstance(value, int) and not isinstance(value, bool)
         if kind is float and (numbers or isinstance(value, float)):
-            return float(value)
+            return float(value) if abs(value) <= sys.float_info.max else math.inf
         if (kind is int and numbers) or (kind is bool and isinstance(value, bool)):
             return value
         if issubclass(kind, str | Path) and isinstance(value, str | Path):
@@ -197,7 +198,7 @@ class Entry:
         bounds = self.option
         if not isinstance(value, int | float) or isinstance(value, bool):
             return
-        holds = math.isfinite(value) and not (
+        holds = (isinstance(value, int) or math.isfinite(value)) and not (
             (bounds.least is not None and value < bounds.least)
             or (bounds.above is not None and value <= bounds.above)
             or (bounds.most is not None and value > bounds.most)

@@ -3,13 +3,20 @@ from __future__ import annotations
 import os
 import shlex
 import tomllib
+from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from ptyrun.comparison import config_file
+from ptyrun.comparison import config_file, request
+from ptyrun.config import ARM_WORDS
+from ptyrun.config.toml import dumps
 from ptyrun.engine.manifest import Manifest
-from ptyrun.errors import IdentityError, UsageError
+from ptyrun.errors import IdentityError, PtyrunError, UsageError
 from ptyrun.paths import RunPaths
 from tests.scans import write_reconstruction, write_scan
 from tests.studies import Finished, Study, ptyrun
@@ -95,6 +102,7 @@ def test_an_arm_on_the_line_takes_the_place_of_the_files_arm_of_that_name(folder
         ("n_test_groups = 3\nn-test-groups = 4", "stands there twice"),
         ('n_test_groups = "3"', "it must be an integer"),
         ('phase_align_method = "plain"', "it must be plane or mean"),
+        (f"frc_sigma = {10**400}", "it must be finite"),
         ("frc_sigma = -1", "it must be finite and at least 0"),
         ("n_test_groups = ", "Invalid value"),
         ("arm = 3", "arm must be a list of tables"),
@@ -212,3 +220,27 @@ def test_the_text_of_an_arm_is_split_at_its_keys() -> None:
     for text in ("name=a,b,path=x", "path=x,path=y", "unet"):
         with pytest.raises(UsageError, match="cannot be read"):
             arm_words(text)
+
+
+SCALARS = st.one_of(
+    st.text(max_size=5),
+    st.integers(),
+    st.floats(),
+    st.booleans(),
+    st.sampled_from(["all", "plane", "lz4"]),
+)
+ARMS = st.dictionaries(st.sampled_from([*ARM_WORDS, "x"]), SCALARS, max_size=5)
+SAID = st.one_of(SCALARS, st.lists(SCALARS, max_size=3), ARMS, st.lists(ARMS, max_size=2))
+NAMES = [*(entry.name for entry in request.options()), "skip_registration", "trust_model"]
+
+
+@given(st.dictionaries(st.sampled_from(NAMES), SAID, max_size=4))
+def test_whatever_a_file_says_is_taken_or_refused(said: dict[str, Any]) -> None:
+    needed = {"test_data": "a", "output_dir": "b", "tike_recon_path": "c"}
+    with TemporaryDirectory() as folder:
+        file = Path(folder, "c.toml")
+        file.write_text(dumps({**needed, **said}), encoding="utf-8")
+        with suppress(PtyrunError):
+            found = config_file.read(file)
+            config_file.require_trusted_code(found, (), file)
+            request.configuration(config_file.merged(found, {"arm": ("name=z,path=y",)}))

@@ -78,6 +78,21 @@ class RunPaths:
         return self.cache / "steps"
 
     @property
+    def planning(self) -> Path:
+        """What earlier windows found out for a plan that does not stand yet; safe to delete."""
+        return self.cache / "planning"
+
+    @property
+    def planning_costs(self) -> Path:
+        """What each step towards that plan took; safe to delete."""
+        return self.planning / "costs.json"
+
+    @property
+    def refused(self) -> Path:
+        """Windows that were refused before they began; safe to delete."""
+        return self.cache / "refused.json"
+
+    @property
     def unpublished(self) -> Path:
         """Results that are being made, or put in the place of earlier ones."""
         return self.root / "unpublished"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import chain, repeat
+from itertools import repeat
 from pathlib import Path
 from signal import Signals
 
@@ -182,7 +182,8 @@ def drive(
     run_dir : Path
         May not be planned yet.
     first, later : sequence of str
-        The words after ``ptyrun`` of the first window, and of those that follow.
+        The words after ``ptyrun`` of the first windows, until there is a plan of theirs, and of
+        those that follow.
     is_reached : callable
         Whether nothing of what was asked for is left to do.
     watcher : Watcher
@@ -192,11 +193,32 @@ def drive(
     int
         Exit code of the last window; 75 after a signal.
     """
-    commands = chain([ptyrun_words(*first)], repeat(ptyrun_words(*later)))
     paths = Run(run_dir).paths
+    commands = (ptyrun_words(*words) for words in words_of_windows(paths, first, later))
     goal = Goal(lambda: work_settled(paths), lambda: is_reached(paths))
     with Parent() as parent:
         return until_complete(parent, commands, goal, watcher).exit_code
+
+
+def words_of_windows(
+    paths: RunPaths, first: Sequence[str], later: Sequence[str]
+) -> Iterator[Sequence[str]]:
+    """Repeat *first* until the plan in the folder is another one than now, then *later*.
+
+    A window may be cut before it has set aside the run that it is to begin afresh.
+    """
+    there = _plan_file(paths)
+    yield first
+    while first != later and _plan_file(paths) == there:
+        yield first
+    yield from repeat(later)
+
+
+def _plan_file(paths: RunPaths) -> tuple[int, int] | None:
+    with suppress(OSError):
+        found = paths.manifest.stat()
+        return found.st_ino, found.st_mtime_ns
+    return None
 
 
 def work_settled(paths: RunPaths) -> object:
@@ -229,11 +251,13 @@ def _progress(paths: RunPaths) -> Progress:
 def _kept(paths: RunPaths) -> frozenset[tuple[str, int]]:
     """Names and sizes of what long steps found and later windows need not find again.
 
-    What steps took is not among it: that changes with each attempt, in vain or not.
+    What steps took, and what was refused, is not among it: that changes with each attempt, in vain
+    or not.
     """
     found = set()
+    hints = (paths.costs, paths.planning_costs, paths.refused)
     with suppress(OSError, StorageError):
         for path in listing.files_below(paths.cache):
-            if path.suffix != PARTIAL and path != paths.costs:
+            if path.suffix != PARTIAL and path not in hints:
                 found.add((path.relative_to(paths.cache).as_posix(), path.stat().st_size))
     return frozenset(found)

@@ -73,12 +73,13 @@ def as_text(found: Status, run_dir: Path, columns: int) -> str:
         lines.append(f"  {name:<{width}}  {bar} {figures[name]}")
         lines += [f"    {note}" for note in arm.notes]
     lines += _unknown(found)
-    if found.window_needed_s is not None and found.chunks_committed < found.chunks_total:
+    if found.windows_without_progress and _lacks_chunks(found):
         windows = _counted(found.windows_without_progress, "window")
-        lines += [
-            f"  the last {windows} made no progress: {found.why_without_progress}",
-            f"  next: --window {math.ceil(found.window_needed_s)}s or more",
-        ]
+        lines.append(f"  the last {windows} made no progress: {found.why_without_progress}")
+    if found.why_refused:
+        lines.append(f"  the latest window was too short: {found.why_refused}")
+    if found.window_needed_s is not None and (found.why_refused or _lacks_chunks(found)):
+        lines.append(f"  next: --window {math.ceil(found.window_needed_s)}s or more")
     for trouble in found.troubles:
         verdict = "set aside" if trouble.set_aside else "will be tried again"
         what = "failed" if trouble.error else "killed its process, or died with it,"
@@ -95,6 +96,10 @@ def as_text(found: Status, run_dir: Path, columns: int) -> str:
         )
     lines += [f"  blocked: {run_dir / 'blocked' / name}" for name in found.blockers]
     return "\n".join(lines)
+
+
+def _lacks_chunks(found: Status) -> bool:
+    return found.chunks_committed < found.chunks_total
 
 
 def _headline(found: Status) -> str:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 
 from ptyrun.engine import ownership
+from ptyrun.engine.costs import Outcome
 from ptyrun.errors import InputError, StorageError
 from ptyrun.host import durable, listing
 from ptyrun.host.attempts import ATTEMPTS
 from ptyrun.host.documents import unsealed
+
+STEP_BYTES = 64 << 20  # a smaller file is read in less than half a second
 
 
 @dataclass
@@ -23,11 +26,12 @@ class Fingerprints:
 
     A change of content changes ctime, which no user program can set back. The cache is a hint: one
     that cannot be written or that somebody else wrote is none, and who only looks at a run writes
-    none (*is_kept*).
+    none (*is_kept*). A file that takes a while is a step of its own where steps are *measured*.
     """
 
     cache: Path | None
     is_kept: bool = True
+    measured: Callable[[str], AbstractContextManager[Outcome]] | None = None
 
     def of(self, path: Path) -> str:
         """Digest one file, or a folder's files with their relative names.
@@ -73,24 +77,33 @@ class Fingerprints:
 
     def _of_file(self, path: Path) -> str:
         try:
+            name = os.path.realpath(path)
+            step = f"SHA-256 of {name}" if path.stat().st_size >= STEP_BYTES else None
             return self._remembered(
-                os.path.realpath(path), partial(identity, path), lambda: _sha256(path).hex()
+                name, partial(identity, path), lambda: _sha256(path).hex(), step
             )
         except OSError as error:
             raise _unreadable(path, error) from error
 
     def _remembered(
-        self, name: str, identify: Callable[[], object], digest: Callable[[], str]
+        self,
+        name: str,
+        identify: Callable[[], object],
+        digest: Callable[[], str],
+        step: str | None = None,
     ) -> str:
         """What *digest* finds, unless it is known for what *identify* tells now."""
         found = identify()
         entry = self._known.get(name)
         if isinstance(entry, dict) and entry.get("stat") == found:
             return str(entry["sha256"])
-        sha256 = digest()
-        if identify() == found:  # not written to while it was read
-            self._known[name] = {"stat": found, "sha256": sha256}
-            self._save(name)
+        measured = self.measured if step and self.measured else _unmeasured
+        with measured(step or name) as outcome:
+            sha256 = digest()
+            outcome.is_kept = False
+            if identify() == found:  # not written to while it was read
+                self._known[name] = {"stat": found, "sha256": sha256}
+                outcome.is_kept = self._save(name)
         return sha256
 
     def damage(self) -> str | None:
@@ -118,7 +131,7 @@ class Fingerprints:
         except (ValueError, OSError):
             return {}
 
-    def _save(self, name: str) -> None:
+    def _save(self, name: str) -> bool:
         if self.cache is not None and self.is_kept:
             with suppress(StorageError, OSError):
                 self.cache.parent.mkdir(parents=True, exist_ok=True)
@@ -126,6 +139,12 @@ class Fingerprints:
                 durable.write_hint(self.cache, ownership.signed(known).encode())
                 if self._load():  # where no key can be kept, the next window reads it again
                     ATTEMPTS.progressed()
+                    return True
+        return False
+
+
+def _unmeasured(_: str) -> AbstractContextManager[Outcome]:
+    return nullcontext(Outcome())
 
 
 def _unreadable(path: Path, error: OSError | StorageError) -> InputError:

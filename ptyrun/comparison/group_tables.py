@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ptyrun.comparison.kept import Finding
 from ptyrun.config import ArmKind, Selection
 from ptyrun.engine.arm_plan import ArmPlan
 from ptyrun.engine.index_arrays import IndexArray, read_index, write_index
@@ -97,6 +99,15 @@ class Reference:
         """Channels of a group are gridsize squared."""
         return math.isqrt(self.frames.shape[1])
 
+    def finding(self) -> Finding:
+        """As it is kept until the plan stands."""
+        return Finding({"normalisation": self.normalisation}, {"frames": self.frames})
+
+    @classmethod
+    def of(cls, found: Finding) -> Reference:
+        """Read back what :meth:`finding` gave."""
+        return cls(found.arrays["frames"], float(found.facts["normalisation"]))
+
 
 def reference(
     scan: Scan, selection: Selection, gridsize: int, groups_from: Path | None = None
@@ -175,11 +186,16 @@ def arm_index(
     )
 
 
-def planned_tables(scan: Scan, manifest: Manifest, groups_from: Path | None) -> dict[str, ArmIndex]:
-    """Every predictor arm's table, as the facts of a manifest decide it."""
+def planned_reference(scan: Scan, manifest: Manifest) -> Reference:
+    """The selection's groups, as the facts of a manifest decide them."""
     selection = Selection.from_facts(manifest.shared)
     gridsize = int(manifest.shared["selection_gridsize"] or 1)
-    selected = reference(scan, selection, gridsize, groups_from)
+    source = manifest.sources.get("groups_from")
+    return reference(scan, selection, gridsize, Path(str(source)) if source else None)
+
+
+def planned_tables(scan: Scan, manifest: Manifest, selected: Reference) -> dict[str, ArmIndex]:
+    """Every predictor arm's table, as the facts of a manifest decide it."""
     tables = {}
     for arm in manifest.arms:
         if arm.kind == ArmKind.PREDICTOR:
@@ -198,8 +214,7 @@ def restore(paths: RunPaths, scan: Scan, manifest: Manifest) -> None:
     DamageError
         If these facts no longer give the same tables.
     """
-    source = manifest.sources.get("groups_from")
-    tables = planned_tables(scan, manifest, Path(str(source)) if source else None)
+    tables = planned_tables(scan, manifest, planned_reference(scan, manifest))
     for arm in manifest.arms:
         entries = tables[arm.name].tables(arm.name) if arm.name in tables else []
         if {entry.path: entry.sha256 for entry in entries} != dict(arm.index_sha256):
@@ -208,7 +223,13 @@ def restore(paths: RunPaths, scan: Scan, manifest: Manifest) -> None:
                 why="the scan, ptyrun or one of its libraries gives other groups for the same seed",
                 do="restore arrays.zarr/index from a copy, or start afresh with --new",
             )
-        for entry in entries:
+    write(paths, tables)
+
+
+def write(paths: RunPaths, tables: Mapping[str, ArmIndex]) -> None:
+    """Write the tables of arms by name, over what was there."""
+    for name, table in tables.items():
+        for entry in table.tables(name):
             write_index(paths, entry)
 
 

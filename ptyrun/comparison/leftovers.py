@@ -43,7 +43,7 @@ def damages(paths: RunPaths, *, unpacked: bool) -> Iterator[Damage]:
             yield Damage(kind, document.name, str(error))
     if (lost := Fingerprints(paths.digests).damage()) is not None:
         yield Damage(Kind.CACHE, paths.digests.relative_to(paths.root).as_posix(), lost)
-    for document in (paths.costs, paths.asked):
+    for document in (paths.costs, paths.planning_costs, paths.refused, paths.asked):
         try:
             documents.unsealed(document.read_text(encoding="utf-8", errors="replace"))
         except FileNotFoundError:

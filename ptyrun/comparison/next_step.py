@@ -9,8 +9,10 @@ from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
+from ptyrun.comparison import asked
 from ptyrun.comparison.run import Run
-from ptyrun.engine import patience
+from ptyrun.config import CompareConfig
+from ptyrun.engine import patience, refusal
 from ptyrun.engine.costs import Costs, refuse_if_too_short
 from ptyrun.engine.progress import ArmProgress
 from ptyrun.engine.window import Estimate, Window, estimate, nothing_fits
@@ -53,7 +55,34 @@ def require_window(
         return  # told, and told better, by who needs what could not be read
 
 
+def require_planning_window(config: CompareConfig, window: Window) -> None:
+    """See that the next step towards a plan fits, as far as its cost is known.
+
+    Raises
+    ------
+    WindowTooShortError
+        If it does not; the error names the window that would do.
+    """
+    if window.budget_s is None:
+        return
+    paths = Run(config.output_dir).paths
+    try:
+        costs = Costs(paths.planning_costs, asked.plan(config))
+    except OSError:
+        return  # told by who opens the scan
+    if (step := costs.open_step) is not None:
+        with refusal.noted(paths, None):
+            refuse_if_too_short(step, costs.needs_s(step), window)
+
+
 def _require(
+    run: Run, window: Window, chunks_of: Collection[str] | None, makes: Collection[str]
+) -> None:
+    with refusal.noted(run.paths, run.ledger):
+        _require_next(run, window, chunks_of, makes)
+
+
+def _require_next(
     run: Run, window: Window, chunks_of: Collection[str] | None, makes: Collection[str]
 ) -> None:
     arms = run.progress.arms

@@ -9,13 +9,12 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from ptyrun import __version__
-from ptyrun.comparison import currency
+from ptyrun.comparison import asked, currency
 from ptyrun.comparison.fingerprints import Fingerprints, identity
 from ptyrun.comparison.run import Run
 from ptyrun.config import CompareConfig
@@ -44,8 +43,8 @@ def answer(config: CompareConfig) -> Results | None:
     run = Run(config.output_dir)
     paths = run.paths
     try:
-        asked = ownership.read_signed(read_text(paths.asked, MAX_BYTES))
-        if asked != _facts(config, run):
+        known = ownership.read_signed(read_text(paths.asked, MAX_BYTES))
+        if known != _facts(config, run):
             return None
         manifest, progress = run.manifest, run.progress
         if not all(_is_there(paths, arm) for arm in progress.arms.values()):
@@ -69,20 +68,12 @@ def _facts(config: CompareConfig, run: Run) -> dict[str, Any]:
     return {
         "schema": 1,
         "ptyrun": __version__,
-        "asked": digest_of(_plain(asdict(config))),
+        "asked": asked.words(config),
         "folder": str(Path.cwd()),
         "manifest": [manifest.digest, digest_of(dict(manifest.sources))],
         "inputs": {str(path): [*_identities(path)] for path in inputs},
         "frameworks": {arm.name: _framework(arm.facts) for arm in manifest.arms},
     }
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _plain(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
-    return value if isinstance(value, int | float | bool | None) else str(value)
 
 
 def _identities(path: Path) -> list[list[Any]]:

@@ -1,7 +1,8 @@
-"""Which steps make results, and which of them did earlier windows finish?"""
+"""Which steps make a plan or results, and which of them did earlier windows finish?"""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
@@ -24,15 +25,22 @@ class Findable(Protocol):
 
 T = TypeVar("T", bound=Findable)
 
+FOUND_SO_FAR = "what was found out for the plan so far is kept"
+# What a plan finds out sooner is sooner found again than it is worth a file.
+_WORTH_KEEPING_S = 0.5
+
 
 class Steps:
     """The steps of one call: what earlier windows finished is taken over, the rest is measured."""
 
-    def __init__(self, kept: Kept, costs: Costs, window: Window, *, keeps: bool) -> None:
+    def __init__(
+        self, kept: Kept, costs: Costs, window: Window, *, keeps: bool, worth_s: float = 0.0
+    ) -> None:
         self.kept = kept
         self._costs = costs
         self._window = window
         self._keeps = keeps
+        self._worth_s = worth_s
         self._begun_with = costs.finished
 
     @classmethod
@@ -41,6 +49,13 @@ class Steps:
         kept = Kept(paths.steps)
         kept.sweep()
         return cls(kept, Costs(paths.costs, manifest.digest), window, keeps=keeps)
+
+    @classmethod
+    def towards_plan(cls, paths: RunPaths, asked: str, window: Window) -> Steps:
+        """Open what earlier windows found out for a plan, named by what is *asked* for."""
+        costs = Costs(paths.planning_costs, asked, FOUND_SO_FAR)
+        kept = Kept(paths.planning)
+        return cls(kept, costs, window, keeps=True, worth_s=_WORTH_KEEPING_S)
 
     def measured(self, step: str, *, in_blocks: bool = False) -> AbstractContextManager[Outcome]:
         """Do an indivisible *step* if the window holds it."""
@@ -69,8 +84,10 @@ class Steps:
             with suppress(KeyError, TypeError, ValueError):
                 return restore(found)
         with self.measured(step, in_blocks=in_blocks) as outcome:
+            began_s = time.monotonic()
             fresh = do()
-            outcome.is_kept = self.kept.save(name, key, fresh.finding())
+            is_worth_it = time.monotonic() - began_s >= self._worth_s
+            outcome.is_kept = is_worth_it and self.kept.save(name, key, fresh.finding())
         return fresh
 
     def checkpoint(self, is_kept: bool) -> None:

@@ -7,18 +7,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from ptyrun.errors import StorageError
+from ptyrun.errors import (
+    ClosedWhileWaitingError,
+    StorageError,
+    WindowClosedError,
+    WindowTooShortError,
+)
 from ptyrun.host.locks import Lock
 from ptyrun.paths import RunPaths
+
+_GOES_ON = (ClosedWhileWaitingError, WindowClosedError, WindowTooShortError)
 
 
 @contextmanager
 def none_if_refused(paths: RunPaths, *others: Path) -> Iterator[None]:
-    """Take back what was made in a folder without a run, if the work in here raises.
+    """Take back what was made for a plan that does not come about, if the work in here raises.
 
     A signal or the end of a window takes nothing back: the next call goes on with it.
     """
-    was_there = {path for path in (paths.cache, paths.claims) if _may_exist(path)}
+    was_there = {path for path in (paths.cache, paths.planning, paths.claims) if _may_exist(path)}
     missing = [
         folder
         for root in (paths.root, *others)
@@ -27,7 +34,11 @@ def none_if_refused(paths: RunPaths, *others: Path) -> Iterator[None]:
     ]
     try:
         yield
+    except _GOES_ON:
+        raise
     except Exception:
+        if paths.planning not in was_there:
+            shutil.rmtree(paths.planning, ignore_errors=True)
         if not _may_exist(paths.manifest) and not _may_exist(paths.ledger):
             _take_back(paths, was_there)
         for folder in missing:

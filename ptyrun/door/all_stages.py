@@ -9,7 +9,6 @@ from pathlib import Path
 from ptyrun.ahead import ImportsAhead
 from ptyrun.comparison.run import Run
 from ptyrun.config import ArmKind, CompareConfig, SessionOptions
-from ptyrun.engine import presence
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.plan_lock import CurrentPlan
 from ptyrun.engine.window import Window
@@ -89,21 +88,22 @@ def compare(
             ExitCode.COMPLETE, "complete", 0, 0, 0, 0, None, None, interrupted=False
         )
         return Outcome(ExitCode.COMPLETE, nothing, known, is_repeated=True)
+    window = Window(session.window_s)
+    if new or invalidate or not Run(config.output_dir).paths.manifest.exists():
+        next_step.require_planning_window(config, window)
     if not (new or invalidate or reuse or session.dask):
-        window = Window(session.window_s)
         next_step.require_window(config.output_dir, window, chunks_of=session.arms)
     from ptyrun.comparison import extent
     from ptyrun.stages import plan
 
     admit = _debug_gate(config, session, watcher)
-    patience_s = min(presence.PATIENCE_S, Window(session.window_s).remaining_s)
     planned = plan.plan(
         config,
         new=new,
         invalidate=invalidate,
         watcher=watcher,
         admit=admit,
-        patience_s=patience_s,
+        window=window,
         once=session.window_s is not None,
     )
     if planned.set_aside is not None:

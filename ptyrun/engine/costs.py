@@ -18,13 +18,21 @@ from typing import Any
 from ptyrun.durations import format_duration
 from ptyrun.engine import ownership
 from ptyrun.engine.window import MARGIN, Window
-from ptyrun.errors import StorageError, WindowClosedError, WindowTooShortError
+from ptyrun.errors import (
+    ForeignFileError,
+    StorageError,
+    WindowClosedError,
+    WindowTooShortError,
+)
 from ptyrun.host import durable
 from ptyrun.host.attempts import ATTEMPTS
+from ptyrun.host.documents import MAX_BYTES
+from ptyrun.host.regular import read_text
 
 SCHEMA = 1
 # Once may have been a kill at any moment; twice in the same step is a window that is too short.
 BELIEVED_CUTS = 2
+MADE_SO_FAR = "every chunk is there; what was assembled and measured so far is kept"
 
 
 @dataclass(frozen=True)
@@ -67,17 +75,20 @@ class Costs:
     path : Path
     run : str
         The manifest's digest: what another run cost is not believed.
+    so_far : str
+        What stays of these steps where a window ends between two of them.
     """
 
-    def __init__(self, path: Path, run: str) -> None:
+    def __init__(self, path: Path, run: str, so_far: str = MADE_SO_FAR) -> None:
         self._path = path
         self._run = run
+        self._so_far = so_far
         self._steps: dict[str, Step] = {}
         self._open: str | None = None
         self._before = Step()
         self.finished = 0
-        with suppress(OSError, ValueError, TypeError, KeyError, AttributeError):
-            self._read(ownership.read_signed(path.read_text(encoding="utf-8")))
+        with suppress(OSError, ValueError, TypeError, KeyError, AttributeError, ForeignFileError):
+            self._read(ownership.read_signed(read_text(path, MAX_BYTES)))
 
     def _read(self, document: dict[str, Any]) -> None:
         if document["schema"] != SCHEMA or document["run"] != self._run:
@@ -122,7 +133,7 @@ class Costs:
             The same, where the window has achieved something.
         """
         if window.remaining_s <= 0:
-            raise closed(step, window)
+            raise self._closed(step, window)
         if not in_blocks:
             try:
                 refuse_if_too_short(step, self.needs_s(step), window)
@@ -130,7 +141,7 @@ class Costs:
                 self._open = step
                 self._write()
                 if has_gone_on:
-                    raise closed(step, window) from error
+                    raise self._closed(step, window) from error
                 raise
         self._begin(step, window, is_open=not in_blocks)
         began_s = time.monotonic()
@@ -149,6 +160,14 @@ class Costs:
         """Count a part of a step that was kept."""
         self._count()
         self._write()
+
+    def _closed(self, step: str, window: Window) -> WindowClosedError:
+        budget_s = format_duration(window.budget_s or 0)
+        return WindowClosedError(
+            f"the window of {budget_s} closed before the step `{step}`",
+            why=self._so_far,
+            do="run the same command again",
+        )
 
     def _count(self) -> None:
         self.finished += 1
@@ -178,7 +197,7 @@ class Costs:
             "steps": {name: asdict(step) for name, step in self._steps.items()},
         }
         with suppress(OSError, StorageError):
-            self._path.parent.mkdir(exist_ok=True)
+            self._path.parent.mkdir(parents=True, exist_ok=True)
             durable.write_hint(self._path, ownership.signed(document).encode())
 
 
@@ -202,17 +221,8 @@ def refuse_if_too_short(step: str, needs_s: float, window: Window) -> None:
     )
 
 
-def closed(step: str, window: Window) -> WindowClosedError:
-    """Say that a window ends before *step*."""
-    return WindowClosedError(
-        f"the window of {format_duration(window.budget_s or 0)} closed before the step `{step}`",
-        why="every chunk is there; what was assembled and measured so far is kept",
-        do="run the same command again",
-    )
-
-
 def progress_of(path: Path) -> int:
     """Count the steps that were finished so far, for who asks whether windows get anywhere."""
-    with suppress(OSError, ValueError, KeyError, TypeError):
-        return int(json.loads(path.read_text(encoding="utf-8"))["finished"])
+    with suppress(OSError, ValueError, KeyError, TypeError, ForeignFileError):
+        return int(json.loads(read_text(path, MAX_BYTES))["finished"])
     return 0

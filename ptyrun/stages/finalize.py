@@ -29,7 +29,7 @@ from ptyrun.comparison.run import Run
 from ptyrun.comparison.steps import Steps, Texts
 from ptyrun.comparison.sums import ArmObject
 from ptyrun.config import EvaluationOptions, Presentation
-from ptyrun.engine import integrity, ownership
+from ptyrun.engine import integrity, ownership, refusal
 from ptyrun.engine.arm_plan import ArmPlan
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import Manifest
@@ -119,7 +119,11 @@ def finalize(
     ownership.require_own(manifest, paths, adopt=adopt)
     ownership.forget_foreign_steps(paths)
     _require_complete(run.ledger)
-    with session_log(paths.logs), publishing.alone(paths, watcher, window):
+    with (
+        session_log(paths.logs),
+        publishing.alone(paths, watcher, window),
+        refusal.noted(paths, run.ledger),
+    ):
         fingerprints = Fingerprints(paths.digests)
         refuse_changed_inputs(manifest, fingerprints, models_are_read=False)
         publishing.results(paths).sweep()

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import datetime
+import shutil
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
-from itertools import chain
 from pathlib import Path
 
 from ptyrun.comparison import (
     afresh,
     artifacts,
+    asked,
     config_file,
     extent,
     group_tables,
@@ -21,28 +22,25 @@ from ptyrun.comparison import (
     trust,
 )
 from ptyrun.comparison.assembly import grid_shape
-from ptyrun.comparison.fingerprints import Fingerprints
-from ptyrun.comparison.roles import open_given_scan
+from ptyrun.comparison.draft import UNDRAWN, Draft, Drawn
 from ptyrun.comparison.run import Run
-from ptyrun.config import CHUNK_GROUPS, ArmConfig, ArmKind, CompareConfig, EvaluationOptions, Fact
-from ptyrun.engine import index_arrays, ledger, ownership, presence, store
+from ptyrun.comparison.steps import Steps
+from ptyrun.config import ArmKind, CompareConfig, EvaluationOptions
+from ptyrun.engine import index_arrays, ledger, ownership, patience, presence, refusal, store
 from ptyrun.engine.arm_plan import ArmPlan
 from ptyrun.engine.folder import require_plain
 from ptyrun.engine.manifest import Change, Manifest, changes
 from ptyrun.engine.plan_lock import PlanLock
-from ptyrun.errors import DamageError, IdentityError, UsageError
+from ptyrun.engine.window import Window
+from ptyrun.errors import DamageError, IdentityError, UsageError, WindowClosedError
 from ptyrun.host import durable
 from ptyrun.host.attempts import ATTEMPTS
-from ptyrun.models.files import BACKENDS
 from ptyrun.paths import RunPaths
 from ptyrun.progress import SILENT, Watcher
 from ptyrun.ptycho.readers.formats import format_of
-from ptyrun.ptycho.readers.opening import Scan
 
 RESULTS = "results"
 _EVALUATION = frozenset(EvaluationOptions().facts())
-# What grouping finds, as opposed to what was chosen: known only once the groups are drawn.
-_UNDRAWN = -1
 
 
 @dataclass(frozen=True)
@@ -60,7 +58,7 @@ def plan(
     invalidate: Collection[str] = (),
     watcher: Watcher = SILENT,
     admit: Callable[[Manifest], None] | None = None,
-    patience_s: float = presence.PATIENCE_S,
+    window: Window | None = None,
     once: bool = False,
 ) -> Plan:
     """Write what *config* will compute, or see that the run on disk computes just that.
@@ -77,8 +75,8 @@ def plan(
         stands for the options of assembly and evaluation, which no chunk depends on.
     admit : callable, optional
         Given what is wanted, its groups not drawn yet; raises if that must not be planned.
-    patience_s : float
-        How long the end of a session is waited for whose plan is to be replaced.
+    window : Window, optional
+        How long this may take. What took long is kept in ``cache/planning/`` until the plan stands.
     once : bool
         With *new*: do not set aside what the same command began and has not completed.
 
@@ -90,7 +88,12 @@ def plan(
         If the run on disk was planned from other inputs, seeds or sizes.
     BusyError
         If a session is at work on the run that *new* or *invalidate* would replace.
+    WindowClosedError
+        If the window is used up; what was found out is kept.
+    WindowTooShortError
+        If a window of this length cannot hold the next step.
     """
+    window = window or Window()
     paths = Run(config.output_dir).paths
     debug_dir = config.presentation.baseline_debug_dir
     others = [] if debug_dir is None else [Path(debug_dir)]
@@ -100,7 +103,15 @@ def plan(
         for folder in others:
             inputs.check_output_folder(folder, "the folder")
         inputs.check_output_folder(paths.root)
-        return _plan(config, paths, new, invalidate, watcher, admit, patience_s, once)
+        try:
+            with refusal.noted(paths, None):
+                planned = _plan(config, paths, new, invalidate, watcher, admit, window, once)
+        except WindowClosedError as error:
+            patience.raise_if_too_short(patience.Row(), error.args[0], 2 * window.elapsed_s)
+            raise
+    for folder in filter(None, (paths.root, planned.set_aside)):
+        shutil.rmtree(RunPaths(folder).planning, ignore_errors=True)
+    return planned
 
 
 def _plan(
@@ -110,7 +121,7 @@ def _plan(
     invalidate: Collection[str],
     watcher: Watcher,
     admit: Callable[[Manifest], None] | None,
-    patience_s: float,
+    window: Window,
     once: bool,
 ) -> Plan:
     require_plain(paths)
@@ -121,15 +132,14 @@ def _plan(
                 f"{paths.root} holds what is not ptyrun's: {strangers.named(found_there)}; "
                 "it stays as it is"
             )
-    fingerprints = Fingerprints(paths.digests)
-    scan = open_given_scan(config, paths.cache)
-    found = inputs.survey(config, scan, fingerprints)
-    _tell_readings(found, scan, watcher)
-    wanted = _undrawn(config, found, scan)
+    steps = Steps.towards_plan(paths, asked.plan(config), window)
+    draft = Draft.of(config, watcher, digests=paths.digests, steps=steps)
+    wanted, scan = draft.undrawn, draft.scan
     _check_names(invalidate, wanted, _current(paths))
     if admit is not None:
         admit(wanted)
-    with PlanLock(paths, watcher) as lock:
+    is_closing = lambda: window.remaining_s <= 0  # noqa: E731
+    with PlanLock(paths, watcher, is_closing=is_closing) as lock:
         current = None if new else _current(paths)
         if current is not None:
             wanted = trust.as_planned(wanted, current)
@@ -140,9 +150,10 @@ def _plan(
             afresh.refuse_to_repeat(paths, there, is_the_same=same)
         if current is None:
             # First, since drawing takes long; while the lock is held, no further one begins.
-            presence.insist_on_nobody(paths, patience_s, watcher)
-            manifest = _draw(wanted, config, scan, watcher)
-            _tell(config, found, scan, watcher)
+            presence.insist_on_nobody(paths, _patience_s(window), watcher)
+            drawn = draft.drawn(wanted)
+            manifest = drawn.manifest
+            draft.tell()
             watcher.note(extent.require_room(paths, manifest, grid_shape(scan), is_fresh=True))
             # Not before the new plan stands: an input that cannot be used leaves the old run there.
             if new and (_holds_a_run(paths) or artifacts.found_in(paths)):
@@ -153,19 +164,20 @@ def _plan(
                 manifest = afresh.noted(manifest)
         if current is None:
             _refuse_foreign_ledger(paths, manifest)
-            _write(paths, manifest, scan, watcher)
+            _write(paths, manifest, drawn, watcher)
             return Plan(manifest, aside)
         wanted = _as_planned(wanted, config, current)
         changed = changes(_without_draw(current), _like(wanted, current))
         if changed:
             _refuse_changes(changed, invalidate)
-            presence.insist_on_nobody(paths, patience_s, watcher)
-            manifest = _draw(wanted, config, scan, watcher)
-            _tell(config, found, scan, watcher)
+            presence.insist_on_nobody(paths, _patience_s(window), watcher)
+            drawn = draft.drawn(wanted)
+            manifest = drawn.manifest
+            draft.tell()
             watcher.note(extent.require_room(paths, manifest, grid_shape(scan), is_fresh=False))
             presence.insist_on_nobody(paths)
             ledger.supersede(paths, current)
-            _write(paths, manifest, scan, watcher)
+            _write(paths, manifest, drawn, watcher)
             return Plan(manifest, aside)
         kept = replace(current, sources=wanted.sources)
         if kept.sources != current.sources:
@@ -179,14 +191,17 @@ def _plan(
 
 def check(config: CompareConfig, watcher: Watcher = SILENT) -> Manifest:
     """What :func:`plan` would write, without writing anything (``--dry-run``)."""
-    scan = open_given_scan(config)
-    found = inputs.survey(config, scan, Fingerprints(None))
-    _tell_readings(found, scan, watcher)
-    manifest = _draw(_undrawn(config, found, scan), config, scan, watcher)
-    _tell(config, found, scan, watcher)
+    draft = Draft.of(config, watcher)
+    manifest = draft.drawn(draft.undrawn).manifest
+    draft.tell()
     paths = Run(config.output_dir).paths
-    watcher.note(extent.require_room(paths, manifest, grid_shape(scan), is_fresh=True))
+    watcher.note(extent.require_room(paths, manifest, grid_shape(draft.scan), is_fresh=True))
     return manifest
+
+
+def _patience_s(window: Window) -> float:
+    """How long the end of a session is waited for whose plan is to be replaced."""
+    return max(0.0, min(presence.PATIENCE_S, window.remaining_s))
 
 
 def _check_names(invalidate: Collection[str], wanted: Manifest, current: Manifest | None) -> None:
@@ -200,20 +215,6 @@ def _check_names(invalidate: Collection[str], wanted: Manifest, current: Manifes
             )
 
 
-def _tell_readings(found: inputs.Survey, scan: Scan, watcher: Watcher) -> None:
-    """Say how files were understood where that could be otherwise."""
-    for note in (*scan.notes, *(note for arm in found.arms for note in arm.notes)):
-        watcher.note(note)
-
-
-def _tell(config: CompareConfig, found: inputs.Survey, scan: Scan, watcher: Watcher) -> None:
-    """Say before any work what will make a person doubt the result after it."""
-    for note in chain(scan.survey.notes, inputs.shortages(config, scan)):
-        watcher.note(note)
-    for doubt in chain(inputs.same_models(found), inputs.doubts(config, scan)):
-        watcher.warn(doubt)
-
-
 def index_is_whole(manifest: Manifest, paths: RunPaths) -> bool:
     """Whether every group table on disk is the one that the manifest names."""
     try:
@@ -222,28 +223,6 @@ def index_is_whole(manifest: Manifest, paths: RunPaths) -> bool:
     except DamageError:
         return False
     return True
-
-
-def _undrawn(config: CompareConfig, found: inputs.Survey, scan: Scan) -> Manifest:
-    arms = tuple(
-        ArmPlan(
-            name=arm.config.name,
-            label=arm.label,
-            kind=arm.config.kind.value,
-            n_items=0,
-            chunk_items=_chunk_items(arm.config),
-            item_shape=(scan.patch_px, scan.patch_px),
-            dtype="complex64",
-            facts=arm.facts,
-        )
-        for arm in found.arms
-    )
-    return Manifest(shared=found.shared, arms=arms, sources=_sources(config, found))
-
-
-def _chunk_items(arm: ArmConfig) -> int:
-    chunk_groups = CHUNK_GROUPS if arm.chunk_groups is None else arm.chunk_groups
-    return chunk_groups or _UNDRAWN
 
 
 def _as_planned(wanted: Manifest, config: CompareConfig, current: Manifest) -> Manifest:
@@ -264,21 +243,12 @@ def _as_planned(wanted: Manifest, config: CompareConfig, current: Manifest) -> M
     return replace(wanted, arms=tuple(map(taken, wanted.arms)))
 
 
-def _sources(config: CompareConfig, found: inputs.Survey) -> dict[str, Fact]:
-    return {
-        "scan": str(config.scan.resolve()),
-        "groups_from": str(config.groups_from.resolve()) if config.groups_from else None,
-        **{f"arm.{arm.config.name}": str(arm.path.resolve()) for arm in found.arms},
-        **config.presentation.facts(),
-    }
-
-
 def _without_draw(manifest: Manifest) -> Manifest:
     arms = tuple(
         replace(
             arm,
             n_items=0,
-            chunk_items=_UNDRAWN if arm.chunk_items == arm.n_items else arm.chunk_items,
+            chunk_items=UNDRAWN if arm.chunk_items == arm.n_items else arm.chunk_items,
             index_sha256={},
         )
         for arm in manifest.arms
@@ -290,7 +260,7 @@ def _like(wanted: Manifest, current: Manifest) -> Manifest:
     """One chunk for all groups may be written as ``all`` or as any size that holds them."""
     n_items = {arm.name: arm.n_items for arm in current.arms}
     arms = tuple(
-        replace(arm, chunk_items=_UNDRAWN)
+        replace(arm, chunk_items=UNDRAWN)
         if arm.chunk_items >= n_items.get(arm.name, arm.chunk_items + 1)
         else arm
         for arm in wanted.arms
@@ -298,27 +268,9 @@ def _like(wanted: Manifest, current: Manifest) -> Manifest:
     return replace(wanted, arms=arms)
 
 
-def _draw(wanted: Manifest, config: CompareConfig, scan: Scan, watcher: Watcher) -> Manifest:
-    watcher.note(f"planning: {scan.n_frames} positions, patches of {scan.patch_px} px")
-    own = BACKENDS.values()  # what another package's predictor reads is its own affair
-    models = [arm.name for arm in wanted.arms if arm.facts.get("backend") in own]
-    inputs.require_whole_models(Path(str(wanted.sources[f"arm.{name}"])) for name in models)
-    tables = group_tables.planned_tables(scan, wanted, config.groups_from)
-    arms = []
-    for arm in wanted.arms:
-        if arm.name not in tables:
-            arms.append(replace(arm, chunk_items=0))
-            continue
-        n_items = len(tables[arm.name].frames)
-        chunk_items = n_items if arm.chunk_items == _UNDRAWN else min(arm.chunk_items, n_items)
-        digests = {entry.path: entry.sha256 for entry in tables[arm.name].tables(arm.name)}
-        arms.append(replace(arm, n_items=n_items, chunk_items=chunk_items, index_sha256=digests))
-    return replace(wanted, arms=tuple(arms))
-
-
-def _write(paths: RunPaths, manifest: Manifest, scan: Scan, watcher: Watcher) -> None:
+def _write(paths: RunPaths, manifest: Manifest, drawn: Drawn, watcher: Watcher) -> None:
     artifacts.withdraw_completion(paths)
-    group_tables.restore(paths, scan, manifest)
+    group_tables.write(paths, drawn.tables)
     store.create_arrays(paths, manifest, replace=True)
     # The manifest comes last: a run exists from the moment it names tables that are on disk.
     manifest.save(paths.manifest)

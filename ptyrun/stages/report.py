@@ -19,6 +19,7 @@ from ptyrun.comparison.history import History, read_history
 from ptyrun.comparison.planned_inputs import warn_of_changed_inputs
 from ptyrun.comparison.run import Run
 from ptyrun.durations import format_duration
+from ptyrun.engine import refusal
 from ptyrun.engine.arm_plan import ArmPlan
 from ptyrun.engine.costs import Costs
 from ptyrun.engine.manifest import Manifest
@@ -91,7 +92,7 @@ def report(
     paths = run.paths
     files = _files(paths.report)
     made_from = currency.report_made_from(run.manifest, run.run.progress, paths)
-    with publishing.alone(paths, watcher, window):
+    with publishing.alone(paths, watcher, window), refusal.noted(paths, run.run.ledger):
         publication = publishing.report(paths)
         publication.sweep()
         if not force and currency.is_current(paths.report, made_from, Fingerprints(paths.digests)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -18,7 +19,8 @@ from ptyrun.engine.ledger import Ledger, SessionFile
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.progress import ArmProgress
 from ptyrun.engine.records import Failed
-from ptyrun.errors import DamageError, ExitCode, UsageError
+from ptyrun.engine.refusal import Refusal
+from ptyrun.errors import DamageError, ExitCode, InputError, UsageError
 from ptyrun.host import checksums
 from ptyrun.paths import RunPaths
 from ptyrun.results import are_of
@@ -87,6 +89,7 @@ class Status:
     windows_without_progress: int = 0
     why_without_progress: str = ""
     window_needed_s: float | None = None
+    why_refused: str = ""
 
     def to_json(self) -> str:
         """One JSON document; fields are only ever added within a schema."""
@@ -117,7 +120,19 @@ def status(run_dir: Path) -> Status:
         If the ledger cannot be trusted.
     """
     run = Run(run_dir)
-    return _status(run.paths, run.ledger)
+    try:
+        ledger = run.ledger
+    except InputError as error:
+        refused = Refusal.standing(run.paths, None)
+        if refused is None:
+            raise
+        enough_s = math.ceil(refused.enough_s)
+        raise InputError(
+            f"{run_dir} is not planned yet",
+            why=f"the latest window for it was too short: {refused.why}",
+            do=f"give the command that plans it --window {enough_s}s or more",
+        ) from error
+    return _status(run.paths, ledger)
 
 
 def foreseen(run_dir: Path, manifest: Manifest, *, new: bool) -> Status:
@@ -161,6 +176,8 @@ def _status(paths: RunPaths, ledger: Ledger) -> Status:
         for trouble in _troubles(name, arm, ledger)
     )
     in_vain = patience.fruitless(ledger)
+    refused = Refusal.standing(paths, ledger)
+    needed_s = [in_vain.enough_s, refused.enough_s if refused else None]
     return Status(
         state=state,
         groups_total=sum(arm.groups_total for arm in arms.values()),
@@ -178,7 +195,8 @@ def _status(paths: RunPaths, ledger: Ledger) -> Status:
         blockers=() if blocker is None else (blocker.name,),
         windows_without_progress=in_vain.windows,
         why_without_progress=in_vain.why,
-        window_needed_s=in_vain.enough_s,
+        window_needed_s=max((each for each in needed_s if each), default=None),
+        why_refused=refused.why if refused else "",
     )
 
 

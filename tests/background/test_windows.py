@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from ptyrun.background.windows import MAX_IN_VAIN, Goal, until_complete
+from ptyrun.background.windows import MAX_IN_VAIN, Goal, until_complete, words_of_windows
 from ptyrun.errors import ExitCode, NoProgressError
 from ptyrun.host.children import Parent
+from ptyrun.paths import RunPaths
 from tests.paced import Bench, until
 
 
@@ -40,6 +41,17 @@ class Notes:
 
 
 STILL = Goal(lambda: 0, lambda: True)  # nothing is achieved, and an exit code of 0 is true
+
+
+def test_a_loop_begins_afresh_until_there_is_another_plan_and_never_again(tmp_path: Path) -> None:
+    manifest = RunPaths(tmp_path).manifest
+    manifest.write_text("of the run that is to be set aside")
+    windows = words_of_windows(RunPaths(tmp_path), ["--new"], [])
+    assert [next(windows) for _ in range(3)] == [["--new"]] * 3
+    manifest.rename(tmp_path / "set aside")
+    assert next(windows) == []
+    manifest.write_text("of the new run")
+    assert [next(windows) for _ in range(2)] == [[]] * 2
 
 
 @pytest.mark.parametrize("last", [0, 1, 2, 3])

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from ptyrun.engine import ownership
+from ptyrun.engine.costs import Costs
 from ptyrun.engine.ledger_cache import open_ledger
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.records import ArmOpened, Closed, Started
@@ -142,6 +143,57 @@ def test_one_that_cannot_hold_the_next_step_is_refused_before_anything_slow(
     assert found, refused.stderr
     assert 100 < int(found[1]) < 200
     assert refused.cpu_s < MOST_CPU * least_s, f"{refused.cpu_s} s against {least_s} s"
+
+
+@pytest.mark.parametrize("command", [to_compare, to_finalize, to_report, to_run])
+def test_status_says_why_a_window_was_refused_until_anything_is_achieved(
+    complete: Path, tmp_path: Path, command: Callable[[Path, Path], list[str]]
+) -> None:
+    words = command(complete, tmp_path)
+    run = tmp_path / "run"
+    before = status(run)
+    refused = process(*words, "--window", "90s")
+    found = re.search(r"--window (\d+)s or more", refused.stderr)
+    assert found, refused.stderr
+    said = status(run)
+    assert "the latest window was too short: the " in said
+    assert f"next: --window {found[1]}s or more" in said
+    RunPaths(run).refused.unlink()
+    assert status(run) == before, "it was counted as something else"
+    process(*words, "--window", "90s")
+    achieve(run)
+    assert "too short" not in status(run)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "\0", "{}", '{"schema": 2}'])
+def test_a_note_of_refusals_that_is_none_says_nothing(
+    complete: Path, tmp_path: Path, text: str
+) -> None:
+    run = without_results(complete, tmp_path)
+    before = status(run)
+    RunPaths(run).refused.write_text(text)
+    assert status(run) == before
+    RunPaths(run).refused.unlink()
+    RunPaths(run).refused.mkdir()
+    assert status(run) == before
+    refused = process(*comparison(complete, run), "--window", "90s")
+    assert refused.last.split()[0] in {"1", "2"}
+
+
+def status(run: Path) -> str:
+    done = ptyrun("status", str(run))
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def achieve(run: Path) -> None:
+    """Let one more step be done, or one more session begin."""
+    paths = RunPaths(run)
+    manifest = Manifest.load(paths.manifest)
+    if paths.costs.exists():
+        Costs(paths.costs, manifest.digest).advance()
+    else:
+        begin(open_ledger(paths, manifest), 500.0, just_begun(), "0.1.0")
 
 
 @pytest.mark.parametrize("command", [to_compare, to_finalize, to_report])

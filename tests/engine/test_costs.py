@@ -143,6 +143,13 @@ def test_a_file_of_costs_that_is_none_is_not_believed(tmp_path: Path, text: str)
     assert Costs(path, "run").needs_s("m") > 0
 
 
+def test_costs_that_are_no_file_are_none_and_not_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "costs.json"
+    os.mkfifo(path)
+    assert Costs(path, "run").needs_s("m") == 0
+    assert progress_of(path) == 0
+
+
 def test_the_costs_of_another_run_are_not_believed(tmp_path: Path) -> None:
     slow(Costs(tmp_path / "costs.json", "run"), "m", 0.01)
     assert Costs(tmp_path / "costs.json", "other").needs_s("m") == 0

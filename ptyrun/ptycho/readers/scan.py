@@ -72,6 +72,8 @@ class Scan:
         Whether the frames were taken in the near field, where far-field networks do not apply.
     notes : tuple of str
         What was assumed.
+    surveyed : Survey, optional
+        What an earlier pass over just these frames found; they are not read again for it.
     """
 
     path: Path
@@ -83,6 +85,7 @@ class Scan:
     object_guess: NDArray[np.complex64] | None = None
     near_field: bool = False
     notes: tuple[str, ...] = ()
+    surveyed: Survey | None = None
 
     @property
     def n_frames(self) -> int:
@@ -108,6 +111,8 @@ class Scan:
         InputError
             If a frame is negative or not finite, all are zero, or the file is damaged.
         """
+        if self.surveyed is not None:
+            return self.surveyed
         self.source.check()
         energies = np.empty(self.n_frames)
         maximum, total = 0.0, 0.0

@@ -132,6 +132,14 @@ lint: $(READY)  ## lint, format and types
 	$(VENV)/bin/python -m ruff check .
 	$(VENV)/bin/python -m ruff format --check .
 	$(VENV)/bin/python -m mypy
+	$(VENV)/bin/python -m mypy --config-file tests/mypy.ini tests docs examples/{demo,loop,custom_predictor}
+
+FAST := tests/ptycho/geometry tests/ptycho/metrics tests/report tests/models tests/test_testing.py \
+  tests/test_documents.py tests/test_doctests.py
+.PHONY: test-fast
+test-fast: $(READY)  ## run the tests of functions, models and documents, within a minute
+	@$(PYTEST) -m "not slow" $(FAST)
+	@echo "Left out: scans from files, whole commands, crashes, windows, networks, examples (make test)."
 
 .PHONY: test-slow
 test-slow: $(READY)  ## run the tests that take long: the rest of those kinds

@@ -63,7 +63,6 @@ def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     return [
         "  ".join([name.ljust(first), *map(str.rjust, figures, others)]).rstrip()
         for name, *figures in rows
-        for name, *figures in rows
     ]
 
 
@@ -80,7 +79,7 @@ def _shown(metric: Metric | None) -> str:
 def write_metrics_csv(path: Path, results: Results) -> None:
     """Write ``comparison_metrics.csv``: model, metric, amplitude, phase, value."""
     rows = [
-        (arm.label, name, metric.amplitude, metric.phase, metric.value)
+        (arm.label, name, *map(_real, (metric.amplitude, metric.phase, metric.value)))
         for arm in results.arms.values()
         for name, metric in _csv_metrics(arm).items()
     ]
@@ -103,6 +102,10 @@ def _write_csv(path: Path, names: Sequence[str], rows: Iterable[Sequence[Cell]])
     writer.writerow(names)
     writer.writerows([_cell(value) for value in row] for row in rows)
     durable.write_text(path, text.getvalue())
+
+
+def _real(value: float | None) -> float | None:
+    return None if value is None else float(value)  # a whole number is one without fraction in JSON
 
 
 def _cell(value: Cell) -> str:

@@ -1,0 +1,56 @@
+"""Are tables written as people and older tools read them?"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from ptyrun.comparison import outputs
+from ptyrun.results import Metric, Results
+from tests.stages import finished_run
+
+
+def results(folder: Path) -> Results:
+    found = Results.load(finished_run.write(folder / "run").results)
+    metrics = {"mae": Metric(0.25, 0.5), "one": Metric(value=3.0), "none": Metric(None, None)}
+    arms = {name: replace(found.arms[name], metrics=metrics, standard={}) for name in ("pinn",)}
+    arms["baseline"] = replace(
+        found.arms["baseline"], metrics={"mae": Metric(1, None)}, standard={}
+    )
+    return replace(found, arms=arms)
+
+
+def test_the_table_on_the_terminal_has_one_line_for_each_metric(tmp_path: Path) -> None:
+    table = outputs.metrics_table(results(tmp_path)).splitlines()
+    assert table[:4] == [
+        "amplitude / phase       PtychoPINN    Baseline",
+        "mae                0.2500 / 0.5000  1.0000 / -",
+        "one                         3.0000",
+        "none                             -",
+    ]
+
+
+def test_a_table_of_metrics_names_what_is_not_known_by_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.csv"
+    outputs.write_metrics_csv(path, results(tmp_path))
+    assert path.read_text().splitlines() == [
+        "model,metric,amplitude,phase,value",
+        "PtychoPINN,mae,0.250000,0.500000,",
+        "PtychoPINN,one,,,3.000000",
+        "PtychoPINN,none,,,",
+        "Baseline,mae,1.000000,,",
+    ]
+
+
+def test_a_shorter_curve_leaves_its_rings_empty_and_a_label_is_no_formula(tmp_path: Path) -> None:
+    path = tmp_path / "frc.csv"
+    outputs.write_frc_csv(path, "=A", np.array([1.0, math.nan, 0.5]), np.array([1.0]))
+    assert path.read_text().splitlines() == [
+        "model,frequency_bin,amplitude_frc,phase_frc",
+        "'=A,0,1.000000,1.000000",
+        "'=A,1,,",
+        "'=A,2,0.500000,",
+    ]

@@ -109,6 +109,21 @@ class SchemaError(UsageError):
     """A document on disk is newer than this ptyrun, or not such a document."""
 
 
+class NewerError(SchemaError):
+    """A newer ptyrun wrote a document or a line of a ledger: it is whole, and cannot be read."""
+
+    DO = "upgrade ptyrun, or use the one that wrote it; nothing was touched"
+
+    @classmethod
+    def of(cls, name: str, schema: int, newest: int) -> Self:
+        """Say so of the document called *name*, where schemas up to *newest* are read."""
+        return cls(
+            f"{name} has schema {schema}: it was written by a newer ptyrun",
+            why=f"this ptyrun reads schemas up to {newest}",
+            do=cls.DO,
+        )
+
+
 class ModelError(UsageError):
     """A model file cannot be used: absent, untrusted, or made for other shapes."""
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
-from ptyrun.errors import ForeignFileError, SchemaError
-from ptyrun.host.regular import read_regular, read_text
-from ptyrun.host.typed_json import build, parse, parse_object
+from ptyrun.errors import ForeignFileError
+from ptyrun.host.documents import Document, text_of
+from ptyrun.host.regular import read_regular
+from ptyrun.host.typed_json import parse
 from ptyrun.texts import is_plain
-
-MAX_BYTES = 2**26  # results have some KiB
 
 
 @dataclass(frozen=True)
@@ -66,10 +64,14 @@ class PairResult:
 
 
 @dataclass(frozen=True)
-class Results:
+class Results(Document):
     """Everything that ``finalize`` found, bound to the run by the manifest's digest."""
 
+    NAME: ClassVar[str] = "results.json"
     SCHEMA: ClassVar[int] = 1
+    REMEDY: ClassVar[str] = "run `ptyrun finalize` again"
+    IS_SEALED: ClassVar[bool] = False
+    MAX_BYTES: ClassVar[int] = 2**26
 
     manifest_digest: str
     has_ground_truth: bool
@@ -115,52 +117,21 @@ class Results:
 
     def to_json(self) -> str:
         """Canonical text; what is not finite becomes null, since JSON has no NaN."""
-        document = {"schema": self.SCHEMA, **asdict(self)}
-        return json.dumps(_finite(document), indent=1, sort_keys=True, allow_nan=False) + "\n"
+        return text_of(_finite({"schema": self.SCHEMA, **asdict(self)}))
 
-    @classmethod
-    def from_json(cls, text: str) -> Self:
-        """Read ``results.json``.
-
-        Raises
-        ------
-        SchemaError
-            If the text is no such document, or newer than this ptyrun.
-        """
-        try:
-            document = parse_object(text)
-            schema = document.pop("schema")
-            if type(schema) is not int or schema > cls.SCHEMA:
-                raise SchemaError(
-                    f"the results have schema {schema}",
-                    why=f"this ptyrun reads schemas up to {cls.SCHEMA}",
-                    do="upgrade ptyrun, or run `ptyrun finalize` again with this one",
-                )
-            results = build(cls, document)
-            results._check()
-        except (KeyError, ValueError, RecursionError) as error:
-            raise SchemaError(
-                "this is no results.json", why=str(error), do="run `ptyrun finalize` again"
-            ) from error
-        return results
-
-    def _check(self) -> None:
+    def check(self) -> None:
+        """Refuse labels and pairs that no finalize writes."""
         if not all(is_plain(arm.label) for arm in self.arms.values()):
             raise ValueError("a label has control characters")
         for pair in self.pairs:
             if not {pair.first, pair.second} <= self.arms.keys():
                 raise ValueError(f"a pair of {pair.first!r:.80} and {pair.second!r:.80}")
 
-    @classmethod
-    def load(cls, path: Path) -> Self:
-        """Read a file that :meth:`to_json` wrote; raises as `from_json` and `read_regular`."""
-        return cls.from_json(read_text(path, MAX_BYTES))
-
 
 def are_of(path: Path, manifest_digest: str) -> bool:
     """Whether results lie there that quote this manifest, as far as one look at them tells."""
     try:
-        document = parse(read_regular(path, MAX_BYTES))
+        document = parse(read_regular(path, Results.MAX_BYTES))
     except (OSError, ValueError, ForeignFileError):
         return False
     return isinstance(document, dict) and document.get("manifest_digest") == manifest_digest

@@ -7,19 +7,15 @@ ended otherwise stands in ``process.json``.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import ClassVar, Self
+from dataclasses import dataclass
+from typing import ClassVar
 
 from ptyrun.comparison.counts import Counts
-from ptyrun.host import durable
-from ptyrun.host.documents import MAX_BYTES, no_document, read_document, sealed
-from ptyrun.host.regular import read_text
-from ptyrun.host.typed_json import build
+from ptyrun.host.documents import Document
 
 
 @dataclass(frozen=True)
-class Completion:
+class Completion(Document):
     """Content of ``completion.json``.
 
     Attributes
@@ -44,7 +40,11 @@ class Completion:
         UTC.
     """
 
+    NAME: ClassVar[str] = "completion.json"
     SCHEMA: ClassVar[int] = 1
+    REMEDY: ClassVar[str] = (
+        "delete it: it only says that the run is complete; start a session again"
+    )
 
     session: str
     exit_code: int
@@ -56,34 +56,3 @@ class Completion:
     windows: int
     started_at: str
     finished_at: str
-
-    def to_json(self) -> str:
-        """One JSON document."""
-        return sealed({"schema": self.SCHEMA, **asdict(self)})
-
-    @classmethod
-    def from_json(cls, text: str) -> Self:
-        """Read ``completion.json``.
-
-        Raises
-        ------
-        SchemaError
-            If the text is no such document, or newer than this ptyrun.
-        """
-        document = read_document(text, "completion.json", cls.SCHEMA)
-        try:
-            return build(cls, document)
-        except ValueError as error:
-            raise no_document("completion.json", error) from error
-
-    def save(self, path: Path) -> None:
-        """Write ``completion.json``, all or nothing."""
-        durable.write_atomic(path, self.to_json().encode())
-
-    @classmethod
-    def load(cls, path: Path) -> Self | None:
-        """Read ``completion.json``; None if the run is not complete."""
-        try:
-            return cls.from_json(read_text(path, MAX_BYTES))
-        except FileNotFoundError:
-            return None

@@ -55,12 +55,12 @@ class Observed:
 def observe(run_dir: Path) -> Observed | None:
     """Look at a run's latest tracked session; None if there never was one."""
     paths = Run(run_dir).paths
-    tracked = TrackedProcess.load(paths.process)
+    tracked = TrackedProcess.find(paths.process)
     if tracked is None:
         return None
     # In this order: a process that is gone by now has already written what it will ever write.
     judgement = tracked.judge()
-    latest = TrackedProcess.load(paths.process)
+    latest = TrackedProcess.find(paths.process)
     if latest is not None and latest.session == tracked.session:
         tracked = latest
     return Observed(tracked, judgement, ending_of(paths, tracked), completion_of(paths, tracked))
@@ -141,7 +141,7 @@ def _introduced(paths: RunPaths, child: subprocess.Popen[bytes], log: Path) -> T
     while time.monotonic() < deadline_s:
         # In this order: a session may introduce itself and be done in between.
         ended = child.poll() is not None
-        tracked = TrackedProcess.load(paths.process)
+        tracked = TrackedProcess.find(paths.process)
         if tracked is not None and paths.root / tracked.log == log:
             return tracked
         if ended:

@@ -7,19 +7,15 @@ from __future__ import annotations
 
 import re
 import shlex
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import Enum
-from pathlib import Path
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import psutil
 
 from ptyrun.comparison.counts import Counts
-from ptyrun.host import durable
-from ptyrun.host.documents import MAX_BYTES, no_document, read_document, sealed
+from ptyrun.host.documents import Document
 from ptyrun.host.processes import Process, pid_namespace
-from ptyrun.host.regular import read_text
-from ptyrun.host.typed_json import build
 
 _TOKEN = re.compile(r"[0-9a-f-]{1,80}")
 _BELOW = re.compile(r"(?:logs|blocked)/[A-Za-z0-9_][A-Za-z0-9_.-]*")
@@ -60,7 +56,7 @@ class Ending:
 
 
 @dataclass(frozen=True)
-class TrackedProcess:
+class TrackedProcess(Document):
     """Content of ``process.json``: one process, named for ever, what it does and how it ended.
 
     Attributes
@@ -89,7 +85,11 @@ class TrackedProcess:
         How many windows the session took.
     """
 
+    NAME: ClassVar[str] = "process.json"
     SCHEMA: ClassVar[int] = 2
+    REMEDY: ClassVar[str] = (
+        "delete it: it only says which process works in the background, and how it ended"
+    )
 
     session: str
     host: str
@@ -123,28 +123,8 @@ class TrackedProcess:
     def __str__(self) -> str:
         return f"PID {self.pid} on {self.host}, started {self.started_at}"
 
-    def to_json(self) -> str:
-        """One JSON document."""
-        return sealed({"schema": self.SCHEMA, **asdict(self)})
-
-    @classmethod
-    def from_json(cls, text: str) -> Self:
-        """Read ``process.json``.
-
-        Raises
-        ------
-        SchemaError
-            If the text is no such document, or newer than this ptyrun.
-        """
-        document = read_document(text, "process.json", cls.SCHEMA)
-        try:
-            tracked = build(cls, document)
-            tracked._check()
-        except ValueError as error:
-            raise no_document("process.json", error) from error
-        return tracked
-
-    def _check(self) -> None:
+    def check(self) -> None:
+        """Refuse names and paths that no session has."""
         if not _TOKEN.fullmatch(self.session):
             raise ValueError(f"no session is called {self.session!r:.80}")
         if not 0 < self.pid < 2**31:
@@ -154,18 +134,6 @@ class TrackedProcess:
                 raise ValueError(
                     f"it names {path!r:.200}, and a session writes right below logs/ or blocked/"
                 )
-
-    def save(self, path: Path) -> None:
-        """Write ``process.json``, all or nothing."""
-        durable.write_atomic(path, self.to_json().encode())
-
-    @classmethod
-    def load(cls, path: Path) -> Self | None:
-        """Read ``process.json``; None if no session was ever started."""
-        try:
-            return cls.from_json(read_text(path, MAX_BYTES))
-        except FileNotFoundError:
-            return None
 
     def judge(self) -> Judgement:
         """Tell what became of the process, as far as it can be told from here."""

@@ -85,7 +85,7 @@ def track(
     paths, manifest = run.paths, run.manifest
     with Lock(paths.process_lock, say=watcher.warn) as lock:
         if not lock.acquire(LOCK_PATIENCE_S):
-            raise _busy(paths, TrackedProcess.load(paths.process))
+            raise _busy(paths, TrackedProcess.find(paths.process))
         with Parent() as parent:
             refuse_rival(paths, take_over=take_over)
             tracked = _introduce(paths, manifest, argv, log)
@@ -101,7 +101,7 @@ def refuse_rival(paths: RunPaths, *, take_over: bool) -> None:
     BusyError
         If one is alive, or out of sight and has not said that it ended; the error names it.
     """
-    tracked = TrackedProcess.load(paths.process)
+    tracked = TrackedProcess.find(paths.process)
     if tracked is None or ending_of(paths, tracked) is not None:
         return
     judgement = tracked.judge()
@@ -117,7 +117,7 @@ def refuse_rival(paths: RunPaths, *, take_over: bool) -> None:
 
 def completion_of(paths: RunPaths, tracked: TrackedProcess) -> Completion | None:
     """Give what this very session left when it completed the run."""
-    completion = Completion.load(paths.completion)
+    completion = Completion.find(paths.completion)
     return completion if completion and completion.session == tracked.session else None
 
 

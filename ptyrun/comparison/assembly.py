@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import shlex
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +87,7 @@ class Assembler:
         return digest_of(
             {
                 "ptyrun": __version__,
-                "arm": asdict(plan),
+                "arm": plan.document,
                 "shared": dict(self.manifest.shared),
                 "region": self.region.as_tuple(),
                 "stored": self.progress.arms[plan.name].stored_sha256,

@@ -6,27 +6,14 @@ by nobody.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 from ptyrun.comparison.run import Run
 from ptyrun.config import SessionOptions
 from ptyrun.engine.arm_plan import ArmPlan
 from ptyrun.engine.manifest import Manifest
-from ptyrun.engine.ownership import FORMER_TRUST
 from ptyrun.errors import ModelError, UsageError
 from ptyrun.models.files import BACKENDS, locate, require_trust
-
-
-def as_planned(wanted: Manifest, current: Manifest) -> Manifest:
-    """Give arms of *wanted* the former fact where *current* has it: it makes no difference."""
-    former = {
-        arm.name: {FORMER_TRUST: arm.facts[FORMER_TRUST]}
-        for arm in current.arms
-        if FORMER_TRUST in arm.facts
-    }
-    arms = [replace(arm, facts={**arm.facts, **former.get(arm.name, {})}) for arm in wanted.arms]
-    return replace(wanted, arms=tuple(arms))
 
 
 def require(run: Run, session: SessionOptions) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
+from typing import Any
 
 from ptyrun.config import Fact
 from ptyrun.errors import UsageError
-from ptyrun.host.documents import digest_of
+from ptyrun.host.documents import AsRead, digest_of
 
 PREDICTOR = "predictor"
 RECONSTRUCTION = "reconstruction"
@@ -34,6 +35,8 @@ class ArmPlan:
         Whatever the outputs depend on, by name.
     index_sha256 : mapping
         Digests of this arm's index arrays, by their path below ``arrays.zarr``.
+    as_read : AsRead, optional
+        What the manifest on disk says of it, perhaps in the words of an older ptyrun.
     """
 
     name: str
@@ -45,6 +48,7 @@ class ArmPlan:
     dtype: str
     facts: Mapping[str, Fact] = field(default_factory=dict)
     index_sha256: Mapping[str, str] = field(default_factory=dict)
+    as_read: AsRead | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         """Refuse a cut that makes no sense."""
@@ -72,9 +76,24 @@ class ArmPlan:
         return range(start, min(start + self.chunk_items, self.n_items))
 
     @cached_property
+    def document(self) -> Mapping[str, Any]:
+        """What a manifest says of it: as it was read, so that what was not said stays unsaid."""
+        if self.as_read is not None and self.as_read.meaning == self.meaning:
+            return self.as_read.document
+        return self._said()
+
+    @cached_property
+    def meaning(self) -> str:
+        """Equal for equal arms, whichever ptyrun wrote them down."""
+        return digest_of(self._said())
+
+    def _said(self) -> dict[str, Any]:
+        return {entry.name: getattr(self, entry.name) for entry in fields(self) if entry.compare}
+
+    @cached_property
     def fingerprint(self) -> str:
         """16 hex digits over everything that this arm's chunks on disk depend on."""
-        return digest_of(asdict(self))[:16]
+        return digest_of(self.document)[:16]
 
 
 def _no_plan(arm: str, why: str) -> UsageError:

@@ -30,7 +30,14 @@ from ptyrun.engine.store import (
     patches_path,
     read_metadata,
 )
-from ptyrun.errors import DamageError, ForeignFileError, GoneError, PtyrunError, StorageError
+from ptyrun.errors import (
+    DamageError,
+    ForeignFileError,
+    GoneError,
+    NewerError,
+    PtyrunError,
+    StorageError,
+)
 from ptyrun.host import durable, listing
 from ptyrun.host.partials import PARTIAL
 from ptyrun.host.regular import open_regular
@@ -117,10 +124,12 @@ def verify(
         If there is no run.
     StorageError
         If the disk refuses to tell.
+    NewerError
+        If a newer ptyrun wrote its manifest or a line of its ledger, which is no damage.
     """
     try:
         manifest = Manifest.of(paths)
-    except (ForeignFileError, StorageError):
+    except (ForeignFileError, StorageError, NewerError):
         raise  # nothing in such a folder may be looked at, or nothing is known
     except DamageError as error:
         return [Damage(Kind.MANIFEST, paths.manifest.name, error.why)]
@@ -268,6 +277,8 @@ def _superseded_damages(paths: RunPaths) -> Iterator[Damage]:
         where = f"{paths.superseded.name}/{path.name}"
         try:
             manifest = Manifest.load(path)
+        except NewerError:
+            raise
         except PtyrunError as error:
             yield Damage(Kind.MANIFEST, where, error.why)
         else:

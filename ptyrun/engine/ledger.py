@@ -19,11 +19,11 @@ from ptyrun.engine.endings import Ending, ending_of
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.progress import ArmProgress, Progress
 from ptyrun.engine.records import (
-    SCHEMA,
     BadLineError,
     Closed,
     Committed,
     Disregarded,
+    NewerLineError,
     Opened,
     Record,
     Started,
@@ -34,7 +34,6 @@ from ptyrun.errors import (
     ExitCode,
     GoneError,
     IdentityError,
-    SchemaError,
     StorageError,
 )
 from ptyrun.host import durable, listing
@@ -178,7 +177,13 @@ class Ledger:
             return sum(path.stat().st_size for path in self._files())
 
     def refresh(self) -> bool:
-        """Read what other sessions added; tell whether there was anything."""
+        """Read what other sessions added; tell whether there was anything.
+
+        Raises
+        ------
+        NewerError
+            If a newer ptyrun wrote a session or a line: what it means is not known here.
+        """
         with self.lock:
             news = False
             for path in self._files():
@@ -210,10 +215,13 @@ class Ledger:
                 stream.seek(file.offset)
                 data = stream.read(-1 if stop is None else stop - file.offset)
         *lines, tail = data.split(b"\n")
-        for line in lines:
-            self._read_line(file, line)
-        covered = len(data) - len(tail)
-        file.crc = google_crc32c.extend(file.crc, data[:covered])
+        start = file.offset
+        try:
+            for line in lines:
+                self._read_line(file, line)
+        finally:
+            covered = file.offset - start
+            file.crc = google_crc32c.extend(file.crc, data[:covered])
         if tail and _proves_itself(tail[:-1]):  # a whole line whose newline was changed
             self._note_bad(file, tail, "its end is damaged")
         return covered > 0
@@ -223,6 +231,8 @@ class Ledger:
             record = decode(line)
             if not file.headless and isinstance(record, Opened) != (file.opened is None):
                 raise BadLineError("a session's first line, and only this, must open it")
+        except NewerLineError as error:
+            raise error.of(file.name, file.opened.version if file.opened else "") from error
         except BadLineError as error:
             self._note_bad(file, line, str(error))
             file.headless |= file.opened is None
@@ -257,12 +267,6 @@ class Ledger:
                     self.progress.apply(file.name, record)
 
     def _judge(self, session: str, opened: Opened) -> None:
-        if opened.schema > SCHEMA:
-            raise SchemaError(
-                f"session {session} was written in ledger schema {opened.schema}",
-                why=f"this ptyrun reads schemas up to {SCHEMA}",
-                do="upgrade ptyrun; the run was not touched",
-            )
         if opened.manifest not in self._known_digests():
             self.foreign[session] = opened.manifest
 
@@ -319,8 +323,8 @@ class Ledger:
 def _proves_itself(line: bytes) -> bool:
     try:
         decode(line)
-    except BadLineError:
-        return False
+    except BadLineError as error:
+        return isinstance(error, NewerLineError)
     return True
 
 

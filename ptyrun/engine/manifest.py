@@ -7,9 +7,8 @@ that a run can move.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -20,12 +19,13 @@ from ptyrun.engine.arm_plan import ArmPlan
 from ptyrun.engine.folder import require_plain
 from ptyrun.errors import DamageError, InputError, SchemaError, UsageError
 from ptyrun.host import durable
-from ptyrun.host.documents import digest_of
+from ptyrun.host.documents import AsRead, Document, digest_of, schema_of, text_of, why_none
 from ptyrun.host.regular import read_regular
 from ptyrun.host.typed_json import build, parse_object
 from ptyrun.paths import RunPaths
 
 MAX_BYTES = 2**24  # a manifest has some KiB
+_NO_IDENTITY = frozenset({"sources", "digest"})
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,11 @@ def _shown(fact: Fact) -> str:
 
 
 @dataclass(frozen=True)
-class Manifest:
+class Manifest(Document):
     """What will be computed.
+
+    Its sources may be written anew into a document that stays of its schema: an upgrade leaves
+    alone what it would make of them.
 
     Parameters
     ----------
@@ -59,13 +62,20 @@ class Manifest:
     arms : tuple of ArmPlan
     sources : mapping
         Where the inputs lay when the run was planned; not part of the identity.
+    as_read : AsRead, optional
+        What the file says, without arms and sources, perhaps in the words of an older ptyrun.
     """
 
+    NAME: ClassVar[str] = "the manifest"
     SCHEMA: ClassVar[int] = 1
+    REMEDY: ClassVar[str] = (
+        "run `ptyrun plan` again with the configuration of this run, or restore the file"
+    )
 
     shared: Mapping[str, Fact]
     arms: tuple[ArmPlan, ...]
     sources: Mapping[str, Fact] = field(default_factory=dict)
+    as_read: AsRead | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         """Refuse two arms of one name: they would share a folder."""
@@ -80,9 +90,7 @@ class Manifest:
     @cached_property
     def digest(self) -> str:
         """SHA-256 of the identity: everything but the sources."""
-        document = self._document()
-        del document["sources"]
-        return digest_of(document)
+        return digest_of(self._identity())
 
     def arm(self, name: str) -> ArmPlan:
         """Return the arm called *name*, or raise `UsageError` with the names there are."""
@@ -95,63 +103,87 @@ class Manifest:
             do="name one of these",
         )
 
-    def _document(self) -> dict[str, Any]:
-        return {
-            "schema": self.SCHEMA,
-            "shared": dict(self.shared),
-            "arms": [asdict(arm) for arm in self.arms],
-            "sources": dict(self.sources),
-        }
+    def with_arms_of(self, planned: Manifest) -> Self:
+        """Take arms that *planned* has alike as they are stored there: their chunks still count."""
+        there = {arm.name: arm for arm in planned.arms if arm.as_read and arm.as_read.is_current}
+
+        def kept(arm: ArmPlan) -> ArmPlan:
+            before = there.get(arm.name, arm)
+            return before if before.meaning == arm.meaning else arm
+
+        return replace(self, arms=tuple(map(kept, self.arms)))
+
+    def _identity(self) -> dict[str, Any]:
+        arms = [arm.document for arm in self.arms]
+        if self.as_read is not None and self.as_read.meaning == _meaning(self.shared, self.arms):
+            return {**self.as_read.document, "arms": arms}
+        return {"schema": self.SCHEMA, "shared": self.shared, "arms": arms}
 
     def to_json(self) -> str:
         """Canonical text: equal manifests are equal bytes. ``sha256`` covers all other fields."""
-        document = {**self._document(), "digest": self.digest}
-        document["sha256"] = digest_of(document)
-        return json.dumps(document, sort_keys=True, indent=1, allow_nan=False) + "\n"
+        document = {**self._identity(), "sources": dict(self.sources), "digest": self.digest}
+        return text_of({**document, "sha256": digest_of(document)})
 
     @classmethod
-    def from_json(cls, text: str, name: str = "the manifest") -> Self:
-        """Read what `to_json` wrote; *name* is what errors call it.
+    def stored(cls, text: str, name: str) -> dict[str, Any]:
+        """Read what is stored.
 
         Raises
         ------
-        SchemaError
-            If it is no manifest that a plan can have written, or one of a newer ptyrun.
         DamageError
             If a single character of it was changed since it was written.
         """
-        try:
-            document = parse_object(text)
-            schema, sha256 = document["schema"], document.pop("sha256")
-        except (ValueError, KeyError) as error:
-            raise _not_a_manifest(error, name) from error
-        if not isinstance(schema, int) or schema > cls.SCHEMA:
+        document = parse_object(text)
+        sha256 = document.pop("sha256")
+        schema, is_sealed = schema_of(document), sha256 == digest_of(document)
+        if is_sealed and schema > cls.SCHEMA:
+            return document
+        if schema > cls.SCHEMA:
             raise SchemaError(
-                f"{name} has schema {schema!r:.40}",
-                why=f"this ptyrun reads schemas up to {cls.SCHEMA}",
-                do="upgrade ptyrun; the run was not touched",
+                f"{name} has schema {schema}, and its checksum does not match",
+                why=f"this ptyrun reads schemas up to {cls.SCHEMA}; it was edited, the disk lost a "
+                "bit, or a newer ptyrun sums otherwise",
+                do="restore the file, or upgrade ptyrun",
             )
-        try:
-            if sha256 != digest_of(document):
-                why = "its checksum does not match: it was edited, or the disk lost a bit"
-                raise _damaged(why, name)
-            del document["schema"], document["digest"]
-            manifest = cls._described(document)
-        except (KeyError, ValueError, RecursionError, UsageError) as error:
-            raise _not_a_manifest(error, name) from error
-        if manifest.to_json() != text:
+        if not is_sealed:
+            why = "its checksum does not match: it was edited, or the disk lost a bit"
+            raise _damaged(why, name)
+        if text_of({**document, "sha256": sha256}) != text:
             raise _damaged("its text is not what ptyrun writes: it was edited", name)
-        return manifest
+        identity = {each: document[each] for each in document if each not in _NO_IDENTITY}
+        if document["digest"] != digest_of(identity):
+            raise _damaged("its digest is not that of what it says", name)
+        return document
 
     @classmethod
-    def _described(cls, document: dict[str, Any]) -> Self:
-        manifest = build(cls, document)
-        plan_rules.check(manifest.arms, manifest.shared, manifest.sources)
+    def described(cls, stored: dict[str, Any]) -> Self:
+        """Make what a stored manifest says, bound to the identity that it has as it is stored."""
+        document = cls.upgraded(stored)
+        del document["digest"]
+        try:
+            made = build(cls, document)
+            plan_rules.check(made.arms, made.shared, made.sources)
+        except UsageError as error:
+            raise ValueError(str(error.args[0])) from error
         arms = tuple(
-            replace(arm, facts=_Facts.of(f"arm {arm.name}", arm.facts)) for arm in manifest.arms
+            replace(
+                arm,
+                facts=_Facts.of(f"arm {arm.name}", arm.facts),
+                as_read=AsRead(as_stored, arm.meaning, is_current=as_stored == upgraded),
+            )
+            for arm, as_stored, upgraded in zip(
+                made.arms, stored["arms"], document["arms"], strict=True
+            )
         )
-        shared = _Facts.of("what all arms share", manifest.shared)
-        return cls(shared, arms, _Facts.of("the sources", manifest.sources))
+        shared = _Facts.of("what all arms share", made.shared)
+        others = {each: stored[each] for each in stored if each not in {"arms", *_NO_IDENTITY}}
+        as_read = AsRead(others, _meaning(shared, arms))
+        return cls(shared, arms, _Facts.of("the sources", made.sources), as_read)
+
+    @classmethod
+    def refusal(cls, name: str, error: Exception) -> SchemaError:
+        """Say that a file is not a manifest."""
+        return SchemaError(f"{name} is not a manifest", why=why_none(error), do=cls.REMEDY)
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -162,7 +194,7 @@ class Manifest:
         InputError
             If there is none, or it is a link or no regular file.
         SchemaError, DamageError
-            As `from_json`.
+            As `from_json` and `stored`.
         """
         try:
             data = read_regular(path, MAX_BYTES)
@@ -177,7 +209,7 @@ class Manifest:
         try:
             text = data.decode()
         except UnicodeDecodeError as error:
-            raise _not_a_manifest(error, str(path)) from error
+            raise cls.refusal(str(path), error) from error
         return cls.from_json(text, str(path))
 
     @classmethod
@@ -196,7 +228,11 @@ class Manifest:
     def save(self, path: Path) -> None:
         """Write the manifest, all or nothing, on disk for good."""
         durable.make_folder(path.parent)
-        durable.write_atomic(path, self.to_json().encode())
+        super().save(path)
+
+
+def _meaning(shared: Mapping[str, Fact], arms: Iterable[ArmPlan]) -> str:
+    return digest_of([shared, [arm.meaning for arm in arms]])
 
 
 def _damaged(why: str, name: str) -> DamageError:
@@ -204,15 +240,6 @@ def _damaged(why: str, name: str) -> DamageError:
         f"{name} is not what was written",
         why=why,
         do="run `ptyrun plan` again with this run's configuration, or restore it",
-    )
-
-
-def _not_a_manifest(error: Exception, name: str) -> SchemaError:
-    why = f"it lacks {error}" if isinstance(error, KeyError) else str(error).partition("\n")[0]
-    return SchemaError(
-        f"{name} is not a manifest",
-        why=why,
-        do="run `ptyrun plan` again with the configuration of this run, or restore the file",
     )
 
 
@@ -232,7 +259,7 @@ class _Facts(dict[str, Fact]):
         raise SchemaError(
             f"the manifest does not say {name!r} of {self._whose}",
             why="no plan of ptyrun leaves it out",
-            do="run `ptyrun plan` again with the configuration of this run, or restore the file",
+            do=Manifest.REMEDY,
         )
 
 
@@ -242,7 +269,8 @@ def changes(old: Manifest, new: Manifest) -> list[Change]:
     Returns
     -------
     list of Change
-        Shared facts first, then arm by arm; empty exactly if the digests are equal.
+        Shared facts first, then arm by arm; empty exactly if the same is to be computed, which
+        an older ptyrun may have said in other words, under another digest.
     """
     found = [Change(None, *difference) for difference in _differences(old.shared, new.shared)]
     before = {arm.name: arm for arm in old.arms}
@@ -254,22 +282,20 @@ def changes(old: Manifest, new: Manifest) -> list[Change]:
         else:
             presence = ("absent", "present") if name in after else ("present", "absent")
             found.append(Change(name, "arm", *presence))
-    if not found and old.digest != new.digest:
-        orders = [",".join(arm.name for arm in manifest.arms) for manifest in (old, new)]
-        found.append(Change(None, "order of the arms", *orders))
+    if not found and list(before) != list(after):
+        found.append(Change(None, "order of the arms", ",".join(before), ",".join(after)))
     return found
 
 
 def _facts(arm: ArmPlan) -> dict[str, Fact]:
-    own: dict[str, Fact] = {
-        "label": arm.label,
-        "kind": arm.kind,
-        "n_items": arm.n_items,
-        "chunk_items": arm.chunk_items,
-        "item_shape": "x".join(map(str, arm.item_shape)),
-        "dtype": arm.dtype,
+    mappings = {"facts", "index_sha256"}
+    own = {
+        entry.name: getattr(arm, entry.name)
+        for entry in fields(arm)
+        if entry.compare and entry.name not in mappings
     }
-    return {**own, **arm.facts, **{f"{path} (sha256)": d for path, d in arm.index_sha256.items()}}
+    digests = {f"{path} (sha256)": sha256 for path, sha256 in arm.index_sha256.items()}
+    return {**own, "item_shape": "x".join(map(str, arm.item_shape)), **arm.facts, **digests}
 
 
 def _differences(

@@ -19,7 +19,7 @@ import shutil
 import stat
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -27,9 +27,8 @@ from ptyrun.engine.manifest import MAX_BYTES as MAX_MANIFEST_BYTES
 from ptyrun.engine.manifest import Manifest
 from ptyrun.errors import IdentityError, PtyrunError
 from ptyrun.host import durable
-from ptyrun.host.documents import MAX_BYTES, read_document, sealed, unsealed
-from ptyrun.host.regular import read_regular, read_text
-from ptyrun.host.typed_json import build
+from ptyrun.host.documents import Document, sealed, unsealed
+from ptyrun.host.regular import read_regular
 from ptyrun.paths import RunPaths
 
 log = logging.getLogger(__name__)
@@ -44,10 +43,12 @@ _BUILT_IN = frozenset({"tf", "pytorch"})
 
 
 @dataclass(frozen=True)
-class _Marks:
+class _Marks(Document):
     """Content of ``owner.json``: by a name of the key, what only its holder can have written."""
 
+    NAME: ClassVar[str] = "owner.json"
     SCHEMA: ClassVar[int] = 1
+    REMEDY: ClassVar[str] = "delete it, and adopt the run again"
 
     manifests: Mapping[str, str] = field(default_factory=dict)
     folders: Mapping[str, str] = field(default_factory=dict)
@@ -56,7 +57,7 @@ class _Marks:
     def load(cls, path: Path) -> Self:
         """Read the marks; what cannot be read marks nothing."""
         try:
-            return build(cls, read_document(read_text(path, MAX_BYTES), path.name, cls.SCHEMA))
+            return super().load(path)
         except (OSError, ValueError, PtyrunError):
             return cls()
 
@@ -213,9 +214,7 @@ def _name_of(key: bytes) -> str:
 
 def _write(paths: RunPaths, marks: _Marks) -> bool:
     try:
-        durable.write_atomic(
-            paths.owner, sealed({"schema": marks.SCHEMA, **asdict(marks)}).encode()
-        )
+        marks.save(paths.owner)
     except (OSError, PtyrunError) as error:
         log.info("%s cannot be marked as this user's: %s", paths.root, error)
         return False

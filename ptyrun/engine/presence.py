@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ptyrun.engine.claims import LEASE, LOCK
 from ptyrun.engine.ledger import session_files
-from ptyrun.engine.records import BadLineError, Closed, Opened, Record, decode
+from ptyrun.engine.records import BadLineError, Closed, NewerLineError, Opened, Record, decode
 from ptyrun.errors import BusyError
 from ptyrun.host import durable
 from ptyrun.host.heartbeat import SILENT_S, Sight
@@ -35,6 +35,8 @@ def insist_on_nobody(paths: RunPaths, patience_s: float = 0.0, watcher: Watcher 
     ------
     BusyError
         If one does after *patience_s*; the error names its process.
+    NewerError
+        If a newer ptyrun wrote a session: whether it is over is not known here.
     """
     until_s = time.monotonic() + patience_s
     told = False
@@ -98,11 +100,14 @@ def _ends(path: Path) -> tuple[Record | None, Record | None]:
         first = stream.readline()
         stream.seek(max(0, stream.seek(0, os.SEEK_END) - _LONGEST_CLOSING_BYTES))
         lines = stream.read().split(b"\n")[:-1]
-    return _decoded(first.rstrip(b"\n")), _decoded(lines[-1] if lines else b"")
+    last = lines[-1] if lines else b""
+    return _decoded(first.rstrip(b"\n"), path.stem), _decoded(last, path.stem)
 
 
-def _decoded(line: bytes) -> Record | None:
+def _decoded(line: bytes, session: str) -> Record | None:
     try:
         return decode(line)
+    except NewerLineError as error:
+        raise error.of(session) from error
     except BadLineError:
         return None

@@ -18,6 +18,7 @@ from typing import Any, Final, get_args, get_origin, get_type_hints
 import google_crc32c
 
 from ptyrun.config import Fact
+from ptyrun.errors import NewerError
 from ptyrun.host.processes import Process
 from ptyrun.host.typed_json import parse
 
@@ -244,6 +245,23 @@ class BadLineError(ValueError):
     """A line that is not what was written."""
 
 
+class NewerLineError(BadLineError):
+    """A whole line of a newer ptyrun; some name its *version*."""
+
+    def __init__(self, why: str, version: str = "") -> None:
+        super().__init__(why)
+        self.version = version
+
+    def of(self, session: str, version: str = "") -> NewerError:
+        """Name the session that wrote it, and with which version if a line says so."""
+        version = self.version or version
+        return NewerError(
+            f"session {session} was written by a newer ptyrun" + (version and f" ({version})"),
+            why=f"{self}; this ptyrun reads ledgers up to schema {SCHEMA}",
+            do=NewerError.DO,
+        )
+
+
 def encode(record: Record) -> bytes:
     """One line, newline included. Figures that JSON cannot say (NaN, infinity) become null."""
     kind = type(record)
@@ -268,6 +286,8 @@ def decode(line: bytes) -> Record:
     ------
     BadLineError
         If a single bit of it is different, or it is nothing that `encode` writes.
+    NewerLineError
+        If it is whole, and of an event or in a schema that this ptyrun does not know.
     """
     body, tail = line[:-_TAIL], line[-_TAIL:]
     if tail != b'%b%08x"}' % (_CRC_FIELD, google_crc32c.value(body)):
@@ -275,11 +295,25 @@ def decode(line: bytes) -> Record:
     try:
         document = parse(line)
         del document["crc"]
-        record: Record = _EVENTS[document.pop("event")](**document)
+        kind = _EVENTS.get(event := document.pop("event"))
+        if kind is None or kind is Opened:
+            _require_known(event, document)
+        record: Record = kind(**document)  # type: ignore[misc]
         _check(record)
+    except NewerLineError:
+        raise
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise BadLineError(f"it is no ledger line: {type(error).__name__}: {error}") from error
     return record
+
+
+def _require_known(event: Any, document: Mapping[str, Any]) -> None:
+    if event not in _EVENTS and isinstance(event, str):
+        raise NewerLineError(f"a line tells of the unknown event {event!r:.80}")
+    schema = document.get("schema", SCHEMA)
+    if type(schema) is int and schema > SCHEMA:
+        version = str(document.get("version", ""))[:80]
+        raise NewerLineError(f"it has schema {schema}", version)
 
 
 def _check(record: Record) -> None:

@@ -51,6 +51,8 @@ _DECODER = json.JSONDecoder(parse_constant=_refuse_constant)  # to make one take
 def build(kind: type[T], document: Any, where: str = "") -> T:
     """Make a dataclass of a JSON object whose fields have the annotated types.
 
+    A field that does not count in comparing is not of the document.
+
     Raises
     ------
     ValueError
@@ -62,7 +64,7 @@ def build(kind: type[T], document: Any, where: str = "") -> T:
     if unknown := document.keys() - hints.keys():
         raise ValueError(f"unknown field {_path(where, sorted(unknown)[0])!r}")
     values = {}
-    for field in dataclasses.fields(kind):  # type: ignore[arg-type]
+    for field in _fields(kind):  # type: ignore[arg-type]
         name = _path(where, field.name)
         if field.name in document:
             values[field.name] = _value(hints[field.name], document[field.name], name)
@@ -72,8 +74,13 @@ def build(kind: type[T], document: Any, where: str = "") -> T:
 
 
 @cache
+def _fields(kind: type) -> tuple[dataclasses.Field[Any], ...]:
+    return tuple(field for field in dataclasses.fields(kind) if field.compare)
+
+
+@cache
 def _hints(kind: type) -> dict[str, Any]:
-    names = {field.name for field in dataclasses.fields(kind)}
+    names = {field.name for field in _fields(kind)}
     return {name: hint for name, hint in typing.get_type_hints(kind).items() if name in names}
 
 

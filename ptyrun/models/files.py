@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import ClassVar
 
-from ptyrun.errors import ModelError
+from ptyrun.errors import ModelError, SchemaError
+from ptyrun.host.documents import Document, why_none
 
 CARD_NAME = "model.json"
-CARD_SCHEMA = 1
 
 
 class ModelKind(StrEnum):
@@ -196,28 +195,42 @@ def _carded(folder: Path) -> ModelFile | None:
     return _from_card(card) if card.is_file() else None
 
 
+@dataclass(frozen=True)
+class _Declared(Document):
+    """Content of ``model.json``."""
+
+    NAME: ClassVar[str] = CARD_NAME
+    SCHEMA: ClassVar[int] = 1
+    REMEDY: ClassVar[str] = (
+        'write {"schema": 1, "backend": "...", "file": "...", "patch_px": 64, "gridsize": 2}; the '
+        "last two may be left out"
+    )
+    IS_SEALED: ClassVar[bool] = False
+
+    backend: str
+    file: str
+    patch_px: int | None = None
+    gridsize: int | None = None
+
+    def check(self) -> None:
+        """Refuse sizes that no model has."""
+        for size in (self.patch_px, self.gridsize):
+            if size is not None and size < 1:
+                raise ValueError(f"{size} is not a positive number")
+
+    @classmethod
+    def refusal(cls, name: str, error: Exception) -> SchemaError:
+        """Say that a file is not a model card."""
+        return SchemaError(f"{name} is not a model card", why=why_none(error), do=cls.REMEDY)
+
+
 def _from_card(card: Path) -> ModelFile:
     try:
-        document: dict[str, Any] = json.loads(card.read_text(encoding="utf-8"))
-        schema = int(document.pop("schema"))
-        backend, name = str(document.pop("backend")), str(document.pop("file"))
-        patch_px = _positive(document.pop("patch_px", None))
-        gridsize = _positive(document.pop("gridsize", None))
-        if document:
-            raise ValueError(f"unknown fields: {', '.join(sorted(document))}")
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ModelError(
-            f"{card} is not a model card",
-            why=f"{type(error).__name__}: {error}",
-            do='write {"schema": 1, "backend": "...", "file": "...", "patch_px": 64, '
-            '"gridsize": 2}; the last two may be left out',
-        ) from error
-    if schema > CARD_SCHEMA:
-        raise ModelError(
-            f"{card} has schema {schema}",
-            why=f"this ptyrun reads cards up to schema {CARD_SCHEMA}",
-            do="upgrade ptyrun",
-        )
+        text = card.read_text(encoding="utf-8", errors="replace")
+        declared = _Declared.from_json(text, str(card))
+    except SchemaError as error:
+        raise ModelError(*error.args) from error
+    name = declared.file
     path = card.parent / name
     if not path.resolve().is_relative_to(card.parent.resolve()) or not path.exists():
         raise ModelError(
@@ -225,15 +238,8 @@ def _from_card(card: Path) -> ModelFile:
             why="that is not a file or folder beside the card",
             do="correct the field `file`",
         )
-    return ModelFile(path, backend, _kind_of(path), patch_px, gridsize)
-
-
-def _positive(value: Any) -> int | None:
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError(f"{value!r} is not a positive number")
-    return value
+    kind = _kind_of(path)
+    return ModelFile(path, declared.backend, kind, declared.patch_px, declared.gridsize)
 
 
 def _kind_of(path: Path) -> ModelKind:

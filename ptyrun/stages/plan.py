@@ -19,15 +19,14 @@ from ptyrun.comparison import (
     lengths,
     strangers,
     traces,
-    trust,
 )
+from ptyrun.comparison.as_planned import as_planned
 from ptyrun.comparison.assembly import grid_shape
 from ptyrun.comparison.draft import UNDRAWN, Draft, Drawn
 from ptyrun.comparison.run import Run
 from ptyrun.comparison.steps import Steps
-from ptyrun.config import ArmKind, CompareConfig, EvaluationOptions
+from ptyrun.config import CompareConfig, EvaluationOptions
 from ptyrun.engine import index_arrays, ledger, ownership, patience, presence, refusal, store
-from ptyrun.engine.arm_plan import ArmPlan
 from ptyrun.engine.folder import require_plain
 from ptyrun.engine.manifest import Change, Manifest, changes
 from ptyrun.engine.plan_lock import PlanLock
@@ -141,11 +140,9 @@ def _plan(
     is_closing = lambda: window.remaining_s <= 0  # noqa: E731
     with PlanLock(paths, watcher, is_closing=is_closing) as lock:
         current = None if new else _current(paths)
-        if current is not None:
-            wanted = trust.as_planned(wanted, current)
         aside = None
         if new and once and (there := _current(paths)) is not None:
-            as_there = _as_planned(trust.as_planned(wanted, there), config, there)
+            as_there = as_planned(wanted, config, there)
             same = not changes(_without_draw(there), _like(as_there, there))
             afresh.refuse_to_repeat(paths, there, is_the_same=same)
         if current is None:
@@ -166,13 +163,13 @@ def _plan(
             _refuse_foreign_ledger(paths, manifest)
             _write(paths, manifest, drawn, watcher)
             return Plan(manifest, aside)
-        wanted = _as_planned(wanted, config, current)
+        wanted = as_planned(wanted, config, current)
         changed = changes(_without_draw(current), _like(wanted, current))
         if changed:
             _refuse_changes(changed, invalidate)
             presence.insist_on_nobody(paths, _patience_s(window), watcher)
             drawn = draft.drawn(wanted)
-            manifest = drawn.manifest
+            manifest = drawn.manifest.with_arms_of(current)
             draft.tell()
             watcher.note(extent.require_room(paths, manifest, grid_shape(scan), is_fresh=False))
             presence.insist_on_nobody(paths)
@@ -223,24 +220,6 @@ def index_is_whole(manifest: Manifest, paths: RunPaths) -> bool:
     except DamageError:
         return False
     return True
-
-
-def _as_planned(wanted: Manifest, config: CompareConfig, current: Manifest) -> Manifest:
-    """Take sizes that were left off from the run on disk: they are not asked to change."""
-    planned = {arm.name: arm for arm in current.arms}
-    given = {arm.name: arm for arm in config.arms}
-
-    def taken(arm: ArmPlan) -> ArmPlan:
-        before = planned.get(arm.name)
-        if before is None or arm.kind != ArmKind.PREDICTOR or before.kind != arm.kind:
-            return arm
-        if given[arm.name].chunk_groups is None:
-            arm = replace(arm, chunk_items=before.chunk_items)
-        if given[arm.name].batch_groups is None:
-            arm = replace(arm, facts={**arm.facts, "batch_groups": before.facts["batch_groups"]})
-        return arm
-
-    return replace(wanted, arms=tuple(map(taken, wanted.arms)))
 
 
 def _without_draw(manifest: Manifest) -> Manifest:

@@ -16,11 +16,11 @@ from ptyrun.comparison.run import Run
 from ptyrun.durations import format_duration
 from ptyrun.engine import batches, patience, poison
 from ptyrun.engine.ledger import Ledger, SessionFile
-from ptyrun.engine.manifest import Manifest
+from ptyrun.engine.manifest import Manifest, changes
 from ptyrun.engine.progress import ArmProgress
 from ptyrun.engine.records import Failed
 from ptyrun.engine.refusal import Refusal
-from ptyrun.errors import DamageError, ExitCode, InputError, UsageError
+from ptyrun.errors import DamageError, ExitCode, InputError, NewerError, UsageError
 from ptyrun.host import checksums
 from ptyrun.paths import RunPaths
 from ptyrun.results import are_of
@@ -155,7 +155,9 @@ def foreseen(run_dir: Path, manifest: Manifest, *, new: bool) -> Status:
 
 def _is_plan_of(run: Run, manifest: Manifest) -> bool:
     try:
-        return run.manifest.digest == manifest.digest
+        return not changes(run.manifest, manifest)
+    except NewerError:
+        raise
     except (UsageError, DamageError):
         return False
 

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import given
@@ -13,8 +14,10 @@ from hypothesis import strategies as st
 from ptyrun.config import Fact
 from ptyrun.engine.arm_plan import ArmPlan
 from ptyrun.engine.manifest import Manifest, changes
-from ptyrun.errors import DamageError, InputError, SchemaError, UsageError
+from ptyrun.errors import DamageError, InputError, NewerError, SchemaError, UsageError
+from ptyrun.host.documents import Upgrade, digest_of, text_of
 from tests.engine.toys import toy_manifest
+from tests.stages.hostile_run import redigested
 
 sizes = st.integers(1, 400)
 
@@ -236,3 +239,97 @@ def test_any_value_of_a_fact_is_either_taken_or_refused_by_name(case: str, value
     part, fact, _ = WRONG[case]
     with suppress(SchemaError):
         Manifest.from_json(with_fact(part, fact, value).to_json())
+
+
+def in_words(document: dict[str, Any]) -> dict[str, Any]:
+    arms = [{**arm, "facts": {**arm["facts"], "unit": "px"}} for arm in document["arms"]]
+    return {**document, "arms": arms}
+
+
+class Newer(Manifest):
+    """The manifest of a ptyrun two schemas on: what one arm depends on has a fact more."""
+
+    SCHEMA: ClassVar[int] = 3
+    UPGRADES: ClassVar[Mapping[int, Upgrade]] = {1: in_words}
+
+
+def test_an_upgraded_manifest_keeps_identity_and_fingerprints_as_they_are_stored() -> None:
+    planned = toy_manifest(arms={"one": 1.0, "two": 2.0}, seed=3)
+    read = Newer.from_json(planned.to_json())
+    assert [arm.facts["unit"] for arm in read.arms] == ["px", "px"]
+    assert read.digest == planned.digest
+    assert [arm.fingerprint for arm in read.arms] == [arm.fingerprint for arm in planned.arms]
+    assert read.to_json() == planned.to_json()
+    moved = replace(read, sources={"scan": "elsewhere.npz"})
+    assert moved.digest == planned.digest
+    assert Newer.from_json(moved.to_json()).sources == moved.sources
+
+
+def test_what_is_changed_of_a_manifest_that_was_read_is_another_one() -> None:
+    read = Newer.from_json(toy_manifest(arms={"one": 1.0, "two": 2.0}).to_json())
+    one, two = read.arms
+    other = replace(one, facts={**one.facts, "scale": 5.0})
+    assert other.fingerprint != one.fingerprint
+    changed = replace(read, arms=(other, two))
+    assert changed.digest != read.digest
+    assert json.loads(changed.to_json())["schema"] == Newer.SCHEMA
+    again = Newer.from_json(changed.to_json())
+    assert (again.digest, again.arms[0].fingerprint) == (changed.digest, other.fingerprint)
+    assert replace(read, shared={"seed": 4}).digest != read.digest
+
+
+def test_an_arm_that_an_upgrade_leaves_alone_keeps_its_fingerprint_in_a_newer_manifest() -> None:
+    class LikeNow(Manifest):
+        SCHEMA: ClassVar[int] = 2
+
+    planned = toy_manifest(arms={"one": 1.0, "two": 2.0})
+    stored = json.loads(planned.to_json())
+    for arm in stored["arms"]:
+        del arm["index_sha256"]  # as if it had come later
+    read = LikeNow.from_json(redigested(stored))
+    one, two = read.arms
+    assert one.fingerprint != planned.arms[0].fingerprint
+    wanted = LikeNow(read.shared, (replace(one, as_read=None), replace(two, n_items=3)))
+    assert not changes(read, replace(wanted, arms=(wanted.arms[0], two)))
+    kept = wanted.with_arms_of(read)
+    assert kept.arms[0].fingerprint == one.fingerprint
+    again = LikeNow.from_json(kept.to_json())
+    assert [arm.fingerprint for arm in again.arms] == [arm.fingerprint for arm in kept.arms]
+    upgraded = Newer.from_json(planned.to_json())
+    plain = replace(upgraded, arms=tuple(replace(arm, as_read=None) for arm in upgraded.arms))
+    assert plain.with_arms_of(upgraded).arms[0].fingerprint == plain.arms[0].fingerprint
+
+
+def test_every_changed_character_of_an_older_manifest_is_found_by_a_newer_ptyrun() -> None:
+    text = toy_manifest().to_json()
+    for place, character in enumerate(text):
+        flipped = text[:place] + chr(ord(character) ^ 1) + text[place + 1 :]
+        with pytest.raises((DamageError, SchemaError)):
+            Newer.from_json(flipped)
+
+
+def test_a_newer_manifest_is_called_newer_and_a_changed_schema_is_not() -> None:
+    stored = json.loads(toy_manifest().to_json())
+    with pytest.raises(NewerError, match="written by a newer ptyrun"):
+        Manifest.from_json(redigested({**stored, "schema": 2, "tilts": [1]}))
+    with pytest.raises(SchemaError, match="checksum does not match") as refused:
+        Manifest.from_json(toy_manifest().to_json().replace('"schema": 1', '"schema": 9'))
+    assert not isinstance(refused.value, NewerError)
+
+
+def test_a_manifest_under_another_digest_than_its_own_is_found() -> None:
+    stored = json.loads(toy_manifest().to_json())
+    del stored["sha256"]
+    stored["digest"] = "0" * 64
+    text = text_of({**stored, "sha256": digest_of(stored)})
+    with pytest.raises(DamageError, match="digest"):
+        Manifest.from_json(text)
+
+
+def test_how_an_arm_was_read_is_no_field_that_a_manifest_may_have() -> None:
+    stored = json.loads(toy_manifest().to_json())
+    for where in (stored, stored["arms"][0]):
+        where["as_read"] = None
+        with pytest.raises(SchemaError, match="unknown field"):
+            Manifest.from_json(redigested(stored))
+        del where["as_read"]

@@ -5,6 +5,7 @@ import math
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import google_crc32c
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,6 +19,7 @@ from ptyrun.engine.records import (
     Failed,
     Forgotten,
     Halved,
+    NewerLineError,
     Opened,
     Record,
     Started,
@@ -118,3 +120,27 @@ def test_figures_that_json_cannot_say_become_null() -> None:
     record = decode(encode(replace(COMMIT, stats={"mean": math.nan, "max": -math.inf}))[:-1])
     assert isinstance(record, Committed)
     assert record.stats == {"mean": None, "max": None}
+
+
+def line_of(**fields: object) -> bytes:
+    body = json.dumps(fields, separators=(",", ":"))[:-1].encode()
+    return b'%b,"crc":"%08x"}' % (body, google_crc32c.value(body))
+
+
+def test_an_event_that_is_not_known_is_newer_and_no_damage() -> None:
+    with pytest.raises(NewerLineError, match="'weigh'"):
+        decode(line_of(event="weigh", kilograms=3))
+
+
+def test_a_session_of_a_newer_schema_names_its_version_whatever_its_fields() -> None:
+    with pytest.raises(NewerLineError, match="schema 2") as refused:
+        decode(line_of(event="session_open", schema=2, version="0.9", tilts=[1]))
+    error = refused.value.of("000001-here")
+    assert "session 000001-here was written by a newer ptyrun (0.9)" in str(error)
+
+
+@pytest.mark.parametrize("event", [None, 3, ["commit"], {}])
+def test_an_event_that_is_no_word_is_damage(event: object) -> None:
+    with pytest.raises(BadLineError) as refused:
+        decode(line_of(event=event, arm="pinn"))
+    assert not isinstance(refused.value, NewerLineError)

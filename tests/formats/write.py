@@ -20,6 +20,27 @@ PATCH_PX = 16
 SHAPE = (44, 40)
 
 
+def write_networks(inputs: Path) -> None:
+    """Write the two networks into *inputs*; their files differ each time, their outputs do not."""
+    write_network(inputs / "pinn", 2, patch_px=PATCH_PX)
+    write_network(inputs / "baseline", 1, seed=1, patch_px=PATCH_PX)
+
+
+def words(inputs: Path, run_dir: Path) -> list[str]:
+    """The command that compares what lies in *inputs*."""
+    return [
+        "compare",
+        f"--pinn_dir={inputs / 'pinn'}",
+        f"--baseline_dir={inputs / 'baseline'}",
+        f"--test_data={inputs / 'scan.npz'}",
+        f"--tike_recon_path={inputs / 'recon.npz'}",
+        f"--output_dir={run_dir}",
+        *["--n-test-groups=12", "--pinn-chunk-size=5", "--baseline-chunk-size=7"],
+        *["--stitch-crop-size=12", "--no-save-npz", "--no-save-npz-aligned"],
+        *TRUST,
+    ]
+
+
 def write(folder: Path) -> None:
     """Write a scan, a reconstruction and the finished comparison of two networks with it."""
     with tempfile.TemporaryDirectory() as scratch:
@@ -28,18 +49,8 @@ def write(folder: Path) -> None:
         np.savez_compressed(inputs / "scan.npz", allow_pickle=False, **arrays)
         recon = small_object(*SHAPE) * np.complex64(0.9 + 0.1j)
         np.savez_compressed(inputs / "recon.npz", allow_pickle=False, reconstructed_object=recon)
-        words = [
-            "compare",
-            f"--pinn_dir={write_network(inputs / 'pinn', 2, patch_px=PATCH_PX)}",
-            f"--baseline_dir={write_network(inputs / 'baseline', 1, seed=1, patch_px=PATCH_PX)}",
-            f"--test_data={inputs / 'scan.npz'}",
-            f"--tike_recon_path={inputs / 'recon.npz'}",
-            f"--output_dir={run_dir}",
-            *["--n-test-groups=12", "--pinn-chunk-size=5", "--baseline-chunk-size=7"],
-            *["--stitch-crop-size=12", "--no-save-npz", "--no-save-npz-aligned"],
-            *TRUST,
-        ]
-        while (done := ptyrun(*words, "--max-chunks=2")).returncode == 75:
+        write_networks(inputs)
+        while (done := ptyrun(*words(inputs, run_dir), "--max-chunks=2")).returncode == 75:
             pass
         if done.returncode:
             raise RuntimeError(done.stderr)

@@ -8,8 +8,6 @@
 What is listed in ``__all__`` is the whole of it: each name is imported when it is first asked for.
 """
 
-import importlib
-
 __version__ = "0.1.0"
 
 _HOMES = {
@@ -31,6 +29,8 @@ __all__ = ["__version__", *_HOMES]
 def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module 'ptyrun' has no attribute {name!r}")
+    import importlib
+
     found = getattr(importlib.import_module(_HOMES[name]), name)
     globals()[name] = found
     return found

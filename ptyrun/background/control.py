@@ -6,6 +6,7 @@ import os
 import shlex
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -143,6 +144,8 @@ def _introduced(paths: RunPaths, child: subprocess.Popen[bytes], log: Path) -> T
         ended = child.poll() is not None
         tracked = TrackedProcess.find(paths.process)
         if tracked is not None and paths.root / tracked.log == log:
+            # Reaped when it ends, where who started it lives as long, as a notebook does.
+            threading.Thread(target=child.wait, daemon=True).start()
             return tracked
         if ended:
             break

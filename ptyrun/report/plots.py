@@ -58,6 +58,20 @@ class Panel:
     warning: str | None = None
 
 
+class Drawn(Figure):
+    """A figure that a notebook shows without pyplot."""
+
+    def _repr_png_(self) -> bytes:
+        return png(self)
+
+
+def png(figure: Figure) -> bytes:
+    """Write a figure as PNG; equal figures give equal bytes."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", metadata={"Software": None})
+    return buffer.getvalue()
+
+
 def comparison_plot(
     panels: Sequence[Panel],
     percentiles: tuple[float, float] = (10.0, 90.0),
@@ -79,10 +93,7 @@ def comparison_plot(
     bytes
         A PNG; equal arguments give equal bytes.
     """
-    buffer = io.BytesIO()
-    figure = comparison_figure(panels, percentiles, pixel_size_m)
-    figure.savefig(buffer, format="png", metadata={"Software": None})
-    return buffer.getvalue()
+    return png(comparison_figure(panels, percentiles, pixel_size_m))
 
 
 def comparison_figure(
@@ -123,7 +134,7 @@ def _frame(panels: Sequence[Panel]) -> tuple[Figure, list[tuple[Axes, Axes]]]:
     pitch = PANEL_INCHES + 2 * GAP_INCHES + BAR_INCHES + TICKS_INCHES
     width = LEFT_INCHES + pitch * len(panels)
     height = TITLE_INCHES + 2 * tall + ROW_GAP_INCHES + 2 * GAP_INCHES
-    figure = Figure(figsize=(width, height), dpi=DPI)
+    figure = Drawn(figsize=(width, height), dpi=DPI)
     FigureCanvasAgg(figure)
     axes = []
     for column in range(len(panels)):

@@ -12,6 +12,7 @@ import pytest
 import zarr
 
 import ptyrun
+from ptyrun.door.watching import Bars
 from ptyrun.errors import GeometryError, InputError, UsageError
 from ptyrun.stages.status import RunState
 from tests.door.conftest import Example
@@ -163,3 +164,38 @@ def test_windows_count_from_the_call_and_patches_are_read_when_sliced(
 def test_an_unknown_option_is_named_with_the_one_that_is_meant(example: Example) -> None:
     with pytest.raises(UsageError, match="no option 'max_chunk'"):
         ptyrun.open_run(example.folder).run(max_chunk=3)  # type: ignore[call-arg]
+
+
+def test_a_run_is_completed_in_the_background_and_its_log_read(
+    example: Example, tmp_path: Path
+) -> None:
+    run = ptyrun.plan(
+        test_data=example.scan,
+        output_dir=tmp_path / "run",
+        tike_recon_path=example.reconstructions[0],
+    )
+    job = run.start(window="10m")
+    seen = job.wait("10m")
+    assert seen.ending is not None and seen.ending.exit_code == 0, job.tail(50)
+    assert job.look().completion is not None and job.tail(1)
+    assert job.stop().observed.ending == seen.ending
+    assert run.status().reported and run.preview().arms["reconstruction"].picture is not None
+
+
+def test_bars_are_drawn_into_a_cell_and_stand_there_when_a_task_is_over() -> None:
+    drawn: list[Bars] = []
+
+    class Handle:
+        def update(self, bars: Bars) -> None:
+            drawn.append(bars)
+
+    def display(bars: Bars, **_: bool) -> Handle:
+        drawn.append(bars)
+        return Handle()
+
+    bars = Bars(display)
+    bars.begin("predict <b>", 8)
+    bars.advance("predict <b>", 8)
+    bars.end("predict <b>")
+    assert len(drawn) >= 2 and "predict &lt;b&gt;" in bars._repr_html_()
+    assert '<progress value="8" max="8">' in bars._repr_html_() and "8 of 8 groups" in repr(bars)

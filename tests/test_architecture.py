@@ -226,6 +226,19 @@ def test_every_module_has_a_docstring_and_at_most_400_lines() -> None:
     assert not offences(faults())
 
 
+def test_only_a_run_says_where_its_files_are_and_reads_its_plan_and_ledger() -> None:
+    calls = ("RunPaths(", "Manifest.load(", "Ledger.open(", "open_ledger(", "Manifest.of(")
+    places = [PACKAGE / part for part in ("comparison", "stages", "background", "parallel", "door")]
+
+    def strays() -> Iterator[str]:
+        for path in modules(*places, PACKAGE / "cli", ROOT / "benchmarks", ROOT / "examples"):
+            if path != PACKAGE / "comparison" / "run.py":
+                found = [call for call in calls if call in path.read_text(encoding="utf-8")]
+                yield from (f"{dotted(path)} calls {call}...)" for call in found)
+
+    assert not offences(strays())
+
+
 def test_no_module_is_a_drawer_for_everything() -> None:
     drawers = {"utils", "util", "helpers", "helper", "common", "misc", "tools"}
     assert not [dotted(path) for path in modules(PACKAGE, ROOT / "tests") if path.stem in drawers]

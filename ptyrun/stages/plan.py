@@ -109,7 +109,7 @@ def plan(
             patience.raise_if_too_short(patience.Row(), error.args[0], 2 * window.elapsed_s)
             raise
     for folder in filter(None, (paths.root, planned.set_aside)):
-        shutil.rmtree(RunPaths(folder).planning, ignore_errors=True)
+        shutil.rmtree(Run(folder).paths.planning, ignore_errors=True)
     return planned
 
 

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -114,6 +115,19 @@ def test_every_import_points_down() -> None:
                     yield f"{dotted(path)}:{found.line} imports {found.module}"
 
     assert not offences(upward())
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Types and what is imported inside functions count, too."""
+    uses = {
+        dotted(path): {found.module for found in imports(path)} - {dotted(path)}
+        for path in modules(PACKAGE)
+    }
+    order = TopologicalSorter(uses)
+    try:
+        order.prepare()
+    except CycleError as error:
+        pytest.fail(" -> ".join(error.args[1]))
 
 
 def test_stages_never_import_each_other() -> None:

@@ -22,6 +22,7 @@ from ptyrun.comparison.group_tables import ArmIndex, Reference
 from ptyrun.comparison.kept import Finding
 from ptyrun.comparison.roles import open_given_scan
 from ptyrun.comparison.steps import Findable, Steps, Texts
+from ptyrun.comparison.surveys import Survey
 from ptyrun.config import CHUNK_GROUPS, ArmConfig, CompareConfig, Fact
 from ptyrun.engine.arm_plan import ArmPlan
 from ptyrun.engine.manifest import Manifest
@@ -29,7 +30,8 @@ from ptyrun.errors import InputError
 from ptyrun.host.documents import digest_of
 from ptyrun.models.files import BACKENDS
 from ptyrun.progress import Watcher
-from ptyrun.ptycho.readers.opening import Scan, Survey
+from ptyrun.ptycho.readers.opening import Scan
+from ptyrun.ptycho.readers.opening import Survey as FrameSurvey
 
 T = TypeVar("T", bound=Findable)
 R = TypeVar("R")
@@ -52,7 +54,7 @@ class Draft:
 
     config: CompareConfig
     scan: Scan
-    found: inputs.Survey
+    found: Survey
     fingerprints: Fingerprints
     watcher: Watcher
     steps: Steps | None = None
@@ -208,7 +210,7 @@ class Draft:
 class _LookedThrough:
     """What one pass over all frames found, in a form that can be kept."""
 
-    survey: Survey
+    survey: FrameSurvey
 
     def finding(self) -> Finding:
         facts = {"maximum": self.survey.maximum, "mean": self.survey.mean}
@@ -218,7 +220,7 @@ class _LookedThrough:
     def of(cls, found: Finding) -> _LookedThrough:
         facts = found.facts
         maximum, mean = float(facts["maximum"]), float(facts["mean"])
-        return cls(Survey(found.arrays["energies"], maximum, mean))
+        return cls(FrameSurvey(found.arrays["energies"], maximum, mean))
 
 
 def _unpacking(step: str, cache: Path | None, steps: Steps | None, do: Callable[[], R]) -> R:

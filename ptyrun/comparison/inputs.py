@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from importlib.metadata import EntryPoint, PackageNotFoundError, version
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from ptyrun.comparison.code import code_facts, code_notes
 from ptyrun.comparison.fingerprints import Fingerprints
 from ptyrun.comparison.roles import open_given_reconstruction, require_own_roles
 from ptyrun.comparison.run import Run
+from ptyrun.comparison.surveys import ArmSurvey, Survey
 from ptyrun.config import (
     BATCH_GROUPS,
     ArmConfig,
@@ -41,27 +42,6 @@ from ptyrun.ptycho.readers.reconstruction import open_reconstruction
 _FRAMEWORK = {"tf": "tensorflow", "pytorch": "torch"}
 # How much of it is predicted at a time and at all makes no other model.
 _AMOUNTS = {"batch_groups", "limit_groups"}
-
-
-@dataclass(frozen=True)
-class ArmSurvey:
-    """One arm as its files and options describe it."""
-
-    config: ArmConfig
-    label: str
-    path: Path
-    gridsize: int
-    facts: Mapping[str, Fact]
-    notes: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Survey:
-    """The whole comparison as its files and options describe it."""
-
-    arms: tuple[ArmSurvey, ...]
-    shared: Mapping[str, Fact]
-    gridsize: int
 
 
 def survey(config: CompareConfig, scan: Scan, fingerprints: Fingerprints) -> Survey:

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from ptyrun.comparison.surveys import ArmSurvey
 from ptyrun.config import ArmConfig, ArmKind, CompareConfig
 from ptyrun.errors import InputError, ModelError, PtyrunError
 from ptyrun.ptycho.readers.opening import Scan, open_scan
 from ptyrun.ptycho.readers.reconstruction import Reconstruction, open_reconstruction
-
-if TYPE_CHECKING:
-    from ptyrun.comparison.inputs import ArmSurvey
 
 # By which name upstream saves the model that belongs to the other option.
 _FILES = {"pinn": "baseline_model.h5", "baseline": "wts.h5.zip"}

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ptyrun.comparison.inputs import ArmSurvey
 from ptyrun.comparison.roles import require_own_roles
+from ptyrun.comparison.surveys import ArmSurvey
 from ptyrun.config import ArmConfig
 from ptyrun.errors import ModelError
 

@@ -131,7 +131,7 @@ def test_what_cannot_be_measured_is_refused_by_name() -> None:
         ptyrun.evaluate(image, image[1:])
     with pytest.raises(UsageError, match="phase_align_method 'flat' is unknown"):
         ptyrun.evaluate(image, image, phase_align_method="flat")
-    with pytest.raises(UsageError, match="frc sigma"):
+    with pytest.raises(UsageError, match="invalid --frc-sigma"):
         ptyrun.evaluate(image, image, frc_sigma=-1)
     unknown = np.where(np.arange(image.shape[1]) < 9, np.nan, image)
     assert ptyrun.evaluate(unknown, image).covered.mean() < 1

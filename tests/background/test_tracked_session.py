@@ -141,7 +141,7 @@ def test_results_of_another_run_are_not_complete(finished: Bench, tmp_path: Path
 
 
 def test_a_session_is_detached_and_says_who_it_is(bench: Bench) -> None:
-    bench.pace = SLOW
+    gate = bench.close_gate()
     began_s = time.monotonic()
     done = bench.do("start", "--window", "60s")
     assert time.monotonic() - began_s < 50
@@ -166,9 +166,12 @@ def test_a_session_is_detached_and_says_who_it_is(bench: Bench) -> None:
         assert said in second.stderr
 
     until(bench.commits)
-    stopped = bench.do("stop")
-    assert stopped.returncode == 0
-    assert "asked (SIGTERM), and it ended" in stopped.stdout
+    stop = bench.begin("stop")
+    until(bench.asked)
+    gate.touch()
+    said, complaints = stop.communicate(timeout=300)
+    assert stop.returncode == 0, complaints
+    assert "asked (SIGTERM), and it ended" in said
     assert not bench.processes()
     ended = bench.document("process.json")
     assert ended["exit_code"] == 75

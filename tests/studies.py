@@ -14,6 +14,7 @@ from click.testing import CliRunner
 
 from ptyrun.cli.commands import cli
 from ptyrun.config import ArmConfig, ArmKind, CompareConfig, Selection, SessionOptions
+from ptyrun.engine.window import counted_from_now
 from tests.scans import write_network, write_reconstruction, write_scan
 
 WHEN = ("_s", "_at")
@@ -91,7 +92,8 @@ class Study:
 
 def ptyrun(*words: str) -> Finished:
     """Run the command line in this process: frameworks are imported once for many calls."""
-    result = CliRunner().invoke(cli, words)
+    with counted_from_now():  # as windows of a process of its own would
+        result = CliRunner().invoke(cli, words)
     if not isinstance(result.exception, SystemExit | None):
         raise result.exception
     return Finished(result.exit_code, result.stdout, result.stderr)

@@ -179,7 +179,7 @@ class Entry:
             return parse_duration(value)
         numbers = isinstance(value, int) and not isinstance(value, bool)
         if kind is float and (numbers or isinstance(value, float)):
-            return float(value) if abs(value) <= sys.float_info.max else math.inf
+            return math.inf if abs(value) > sys.float_info.max else float(value)
         if (kind is int and numbers) or (kind is bool and isinstance(value, bool)):
             return value
         if issubclass(kind, str | Path) and isinstance(value, str | Path):

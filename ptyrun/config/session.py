@@ -113,7 +113,8 @@ class SessionOptions:
         ['--window', '170.0', '--arm', 'pinn', '--lock-cpu']
         """
         options = entries(SessionOptions)
-        return [word for entry in options for word in entry.words(getattr(self, entry.field))]
+        words = [word for entry in options for word in entry.words(getattr(self, entry.field))]
+        return [*words, "--crew", self.crew] if self.crew else words
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,8 @@ from tests.paced import Bench
 from tests.studies import content
 
 # Nobody takes a figure from these.
-WORDS = ("logs/", "claims/", "process.lock")
+# What is for people, and believed for nothing.
+WORDS = ("logs/", "claims/", "process.lock", "config.toml")
 KINDS = {
     "manifest": "manifest.json",
     "replaced manifest": "superseded/*.json",

@@ -18,12 +18,16 @@ import pytest
 
 from ptyrun.config import SessionOptions
 from ptyrun.door.all_stages import compare
+from ptyrun.engine import window
 from ptyrun.engine.work import Outcome
 from ptyrun.errors import ExitCode
+from ptyrun.host.clock import boot_clock_s
 from ptyrun.progress import Silent, Watcher, predicting
 from ptyrun.stages import run
 from tests.scans import scan_arrays, write_network, write_scan
 from tests.studies import TRUST, TRUSTED, Study, content, ptyrun
+
+HOUR_S = 3600.0
 
 
 def test_a_comparison_leaves_the_files_that_it_promises(complete: Path) -> None:
@@ -255,13 +259,16 @@ def test_a_run_is_not_planned_anew_while_a_session_works_on_it(
 
 
 def test_a_window_that_ends_with_the_last_chunk_leaves_the_results_to_the_next(
-    study: Study, complete: Path, tmp_path: Path
+    study: Study, complete: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def whole(run_dir: Path, session: SessionOptions, watcher: Watcher) -> Outcome:
-        return run.run(run_dir, TRUSTED, watcher)
+        outcome = run.run(run_dir, TRUSTED, watcher)
+        monkeypatch.setattr(window, "boot_clock_s", lambda: boot_clock_s() + HOUR_S)
+        return outcome
 
-    config, closed = study.config(tmp_path / "run"), SessionOptions(window_s=1e-3)
-    first = compare(config, closed, work=whole)
+    config = study.config(tmp_path / "run")
+    with window.counted_from_now():
+        first = compare(config, SessionOptions(window_s=HOUR_S), work=whole)
     assert (first.stop, first.run.stop) == (ExitCode.INCOMPLETE, ExitCode.COMPLETE)
     assert not (tmp_path / "run/results.json").exists()
     assert compare(config, SessionOptions(), work=whole).stop is ExitCode.COMPLETE

@@ -210,7 +210,7 @@ def with_fact(part: str, fact: str, value: Fact) -> Manifest:
 
 
 # Settings that are refused as their options are.
-SAID = {"frc_sigma": "frc sigma", "percentile_min": "p_min", "pixel_size_m": "pixel size"}
+SAID = {"frc_sigma": "--frc-sigma", "percentile_min": "p_min", "pixel_size_m": "--pixel-size-m"}
 
 
 @pytest.mark.parametrize("case", WRONG)

@@ -124,6 +124,6 @@ def test_the_window_that_is_armed_is_the_one_that_is_read(words: list[str]) -> N
             read = context.params
     except Exception:
         return
-    if "--" in read["only_arms"] or "--window" in (*read["only_arms"], str(read["run_dir"])):
+    if "--" in read["arm"] or "--window" in (*read["arm"], str(read["run_dir"])):
         return  # a value that looks like an option: put right once it is read
-    assert window_of(["run", *words])[0] == (None if read["until_complete"] else read["window_s"])
+    assert window_of(["run", *words])[0] == (None if read["until_complete"] else read["window"])

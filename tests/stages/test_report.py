@@ -128,7 +128,8 @@ def test_a_mismatch_stands_in_an_alert_before_the_first_picture(files: ReportFil
 
 def test_labels_and_notes_from_files_are_shown_as_text(tmp_path: Path) -> None:
     labels = {"pinn": HOSTILE + " ``` ", "baseline": "a|b"}
-    files = report(finished_run.write(tmp_path / "run", labels, notes=[HOSTILE]).root)
+    folder = tmp_path / "``` <script>"  # in the command, which is fenced by one tick more
+    files = report(finished_run.write(folder / "run", labels, notes=[HOSTILE]).root)
     text = files.html.read_text()
     assert "<script" not in text
     assert HOSTILE in Markup(text).text

@@ -6,6 +6,7 @@ Found step by step. What takes long is kept until the plan stands, so that no wi
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from itertools import chain
@@ -26,7 +27,8 @@ from ptyrun.comparison.surveys import Survey
 from ptyrun.config import CHUNK_GROUPS, ArmConfig, CompareConfig, Fact
 from ptyrun.engine.arm_plan import ArmPlan
 from ptyrun.engine.manifest import Manifest
-from ptyrun.errors import InputError
+from ptyrun.errors import InputError, StorageError
+from ptyrun.host import listing
 from ptyrun.host.documents import digest_of
 from ptyrun.models.files import BACKENDS
 from ptyrun.progress import Watcher
@@ -235,7 +237,11 @@ def _unpacking(step: str, cache: Path | None, steps: Steps | None, do: Callable[
 
 
 def _unpacked(cache: Path | None) -> frozenset[str]:
-    return frozenset() if cache is None else frozenset(path.name for path in cache.glob("*.npy"))
+    """Name the frames that are unpacked, as far as the disk tells."""
+    if cache is not None:
+        with suppress(StorageError):
+            return frozenset(path.name for path in listing.matching(cache, "*.npy"))
+    return frozenset()
 
 
 def _chunk_items(arm: ArmConfig) -> int:

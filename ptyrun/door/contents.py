@@ -185,22 +185,23 @@ class Contents:
         from ptyrun.door.arrays import labelled
 
         finished, name = self._finished(), self._arm(arm).name
-        path, aligned = finished.paths.frc_curves(name), finished.array(f"{name}/aligned")
-        if aligned is None or not path.exists():
+        curves, aligned = finished.frc_curves(name), finished.array(f"{name}/aligned")
+        if aligned is None or curves is None:
             raise UnfinishedError(
                 f"arm {arm!r} has no ring correlation",
                 why="there is no ground truth to correlate it with",
                 do="compare arms with each other: `metrics` has their pairs",
             )
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
-        columns = ("frequency_bin", "amplitude_frc", "phase_frc")
-        bins, amplitude, phase = (np.array([float(row[c]) for row in rows]) for c in columns)
+        values = np.stack([*curves.values()])
         places: Coordinates = {
             "component": ("component", np.array(["amplitude", "phase"]), ""),
-            "frequency": ("frequency", bins / (min(aligned.shape) / 2), "Nyquist"),
+            "frequency": (
+                "frequency",
+                np.arange(values.shape[1]) / (min(aligned.shape) / 2),
+                "Nyquist",
+            ),
         }
-        return labelled(np.stack([amplitude, phase]), ("component", "frequency"), places, "frc")
+        return labelled(values, ("component", "frequency"), places, "frc")
 
     def plot(self) -> Figure:
         """Draw phase over amplitude of each arm, and of the ground truth where there is one.

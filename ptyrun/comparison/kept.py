@@ -16,16 +16,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import google_crc32c
 import numpy as np
 from numpy.typing import NDArray
 
 from ptyrun.errors import StorageError
 from ptyrun.host import durable, listing
+from ptyrun.host.checksums import file_crc32c
 from ptyrun.host.remembered import Remembered, identity
 
 _ABOUT = "about"
-_PIECE_BYTES = 4 << 20
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ class Kept:
             try:
                 with partial.open("xb") as file:
                     np.savez(file, allow_pickle=False, **{_ABOUT: about}, **finding.arrays)
-                final = self.folder / f"{step}.{key[:16]}.{_crc(partial):08x}.npz"
+                final = self.folder / f"{step}.{key[:16]}.{file_crc32c(partial):08x}.npz"
                 durable.publish(partial, final)
             finally:
                 partial.unlink(missing_ok=True)
@@ -105,12 +104,4 @@ def _fact(path: Path) -> str:
 
 
 def _is_whole(path: Path) -> bool:
-    return path.stem.endswith(f".{_crc(path):08x}")
-
-
-def _crc(path: Path) -> int:
-    crc = 0
-    with path.open("rb") as file:
-        while piece := file.read(_PIECE_BYTES):
-            crc = google_crc32c.extend(crc, piece)
-    return crc
+    return path.stem.endswith(f".{file_crc32c(path):08x}")

@@ -10,6 +10,8 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
+import google_crc32c
+
 from ptyrun.host import durable, listing
 from ptyrun.host.regular import below, open_regular, read_regular
 
@@ -17,12 +19,22 @@ NAME = "SHA256SUMS"
 MAX_BYTES = 2**27
 _HEAD = "# SHA-256 of the lines below: "
 _MADE_FROM = "# made from: "
+_PIECE_BYTES = 4 << 20
 
 
 def file_sha256(path: Path) -> str:
     """Digest one regular file, 64 hex digits."""
     with open_regular(path) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def file_crc32c(path: Path) -> int:
+    """CRC-32C of a file of any length."""
+    crc = 0
+    with path.open("rb") as file:
+        while piece := file.read(_PIECE_BYTES):
+            crc = google_crc32c.extend(crc, piece)
+    return crc
 
 
 def files_below(path: Path) -> list[Path]:

@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptyrun.errors import InputError, StorageError
+from ptyrun.host.checksums import file_crc32c
 from ptyrun.host.remembered import Remembered
 from ptyrun.host.remembered import identity as file_identity
 
-PIECE_BYTES = 4 << 20
 BLOCK_BYTES = 16 << 20
 
 
@@ -83,7 +83,7 @@ class NpyCache:
         return [
             path
             for path in sorted(self.folder.glob("*-*.npy"))
-            if not path.stem.endswith(f"-{_crc(path):08x}")
+            if not path.stem.endswith(f"-{file_crc32c(path):08x}")
         ]
 
     def _found(self, key: str, size: int) -> Path | None:
@@ -91,7 +91,7 @@ class NpyCache:
             with suppress(OSError):  # another session may have replaced it
                 found = path.lstat()
                 if self._own.holds(f"{key} {file_identity(found)}") and found.st_size == size:
-                    if path.stem.endswith(f"-{_crc(path):08x}"):
+                    if path.stem.endswith(f"-{file_crc32c(path):08x}"):
                         return path
                     path.unlink()
         return None
@@ -171,11 +171,3 @@ class RowReader:
                     do="copy the file again from its source",
                 )
             buffer, position = buffer[count:], position + count
-
-
-def _crc(path: Path) -> int:
-    crc = 0
-    with path.open("rb") as file:
-        while piece := file.read(PIECE_BYTES):
-            crc = google_crc32c.extend(crc, piece)
-    return crc

@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from contextlib import suppress
 
 from ptyrun.errors import ExitCode, Leaving
@@ -29,6 +30,7 @@ INTERRUPTED = "interrupted"
 RECEIVED = "received "
 PATIENCE_S = 1.0  # for an end in good order where no session is at work
 CLOSING_S = 8.0  # for that of a session: a model that is being loaded cannot be interrupted
+_WAKING_S = 0.05  # from one attempt to the next
 CLOSING: tuple[signal.Signals, ...] = tuple(
     number for name in CLOSING_NAMES if (number := getattr(signal, name, None)) is not None
 )
@@ -115,6 +117,31 @@ def leave_on_signals() -> None:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _leave)
     _hear_ctrl_c_once()
+    _let_none_go_unnoticed()
+
+
+def _let_none_go_unnoticed() -> None:
+    """Have the main thread look up when a signal came.
+
+    Python only remembers a signal, and the handler runs when the main thread next looks. One that
+    comes a moment before that thread begins to wait, or that the kernel gives to another thread, is
+    noticed when the wait ends, which may be never.
+    """
+    if not hasattr(signal, "pthread_kill"):
+        return
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    signal.signal(signal.SIGURG, lambda *_: None)  # without a handler, it interrupts nothing
+    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    main = threading.get_ident()
+    threading.Thread(target=_wake_when_asked, args=(reader, main), daemon=True).start()
+
+
+def _wake_when_asked(reader: int, main: int) -> None:
+    while number := os.read(reader, 1):
+        while number[0] in CLOSING and not ASKED.was:
+            signal.pthread_kill(main, signal.SIGURG)
+            time.sleep(_WAKING_S)
 
 
 def end_by(number: int) -> None:

@@ -179,6 +179,25 @@ def test_a_process_leaves_even_where_its_exit_gets_lost() -> None:
     assert "received SIGUSR1: run the same command again" in said
 
 
+# The kernel gives the signal to another thread, so that it does not interrupt the wait.
+WAITING = """
+import signal, threading, time
+from ptyrun.host.signals import leave_on_signals
+
+threading.Thread(target=time.sleep, args=(600,), daemon=True).start()
+leave_on_signals()
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+print("listening", flush=True)
+time.sleep(600)
+"""
+
+
+def test_a_signal_that_did_not_interrupt_a_wait_is_noticed() -> None:
+    code, said = left(WAITING, signal.SIGTERM)
+    assert code == ExitCode.INCOMPLETE
+    assert "received SIGTERM: run the same command again" in said
+
+
 # Foreign code is asked for patches, and the signal comes meanwhile.
 PREDICTING = """
 import time

@@ -276,7 +276,7 @@ class _Session:
 
     def _counts(self) -> Counts | None:
         try:
-            return Counts.of(Run.of(self._paths.root, self._manifest).progress)
+            return Counts.of(Run.of(self._paths.root, self._manifest).progress.arms.values())
         except PtyrunError as error:
             self._watcher.note(f"error: {error}")
             return None

@@ -234,9 +234,7 @@ def is_computed(paths: RunPaths, arms: Sequence[str] | None = None) -> bool:
     """Whether every chunk is committed, of *arms* or of all."""
     if not paths.manifest.exists():
         return False
-    found = _progress(paths).arms
-    names = found if arms is None else arms
-    return all(found[name].chunks_committed == found[name].plan.n_chunks for name in names)
+    return not _progress(paths).chunks_left(arms)
 
 
 def has_results(paths: RunPaths) -> bool:

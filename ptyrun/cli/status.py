@@ -73,12 +73,12 @@ def as_text(found: Status, run_dir: Path, columns: int) -> str:
         lines.append(f"  {name:<{width}}  {bar} {figures[name]}")
         lines += [f"    {note}" for note in arm.notes]
     lines += _unknown(found)
-    if found.windows_without_progress and _lacks_chunks(found):
+    if found.windows_without_progress and found.is_partial:
         windows = _counted(found.windows_without_progress, "window")
         lines.append(f"  the last {windows} made no progress: {found.why_without_progress}")
     if found.why_refused:
         lines.append(f"  the latest window was too short: {found.why_refused}")
-    if found.window_needed_s is not None and (found.why_refused or _lacks_chunks(found)):
+    if found.window_needed_s is not None and (found.why_refused or found.is_partial):
         lines.append(f"  next: --window {math.ceil(found.window_needed_s)}s or more")
     for trouble in found.troubles:
         verdict = "set aside" if trouble.set_aside else "will be tried again"
@@ -98,13 +98,9 @@ def as_text(found: Status, run_dir: Path, columns: int) -> str:
     return "\n".join(lines)
 
 
-def _lacks_chunks(found: Status) -> bool:
-    return found.chunks_committed < found.chunks_total
-
-
 def _headline(found: Status) -> str:
     text = f"{found.state.value}, {_counted(found.windows, 'window')} so far"
-    if found.chunks_committed == found.chunks_total:
+    if not found.is_partial:
         if found.finalized:
             return text if found.reported else f"{text}; finalized, not reported"
         return f"{text}; not finalized"
@@ -117,7 +113,7 @@ def _headline(found: Status) -> str:
 
 def work_left(found: Status) -> list[str]:
     """Say how much time and how many windows the missing chunks will take, or why not."""
-    if found.chunks_committed == found.chunks_total:
+    if not found.is_partial:
         return []
     windows = ""
     if found.windows_left is not None:

@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Self
 
-from ptyrun.engine.progress import Progress
+from ptyrun.engine.progress import ArmProgress
 
 
 @dataclass(frozen=True)
 class Counts:
-    """How much of a run is committed."""
+    """How much of a run, or of one of its arms, is committed."""
 
     groups_total: int
     groups_committed: int
     chunks_total: int
     chunks_committed: int
 
-    @classmethod
-    def of(cls, progress: Progress) -> Self:
-        """Count over all arms."""
-        arms = progress.arms.values()
-        return cls(
+    @staticmethod
+    def of(arms: Iterable[ArmProgress]) -> Counts:
+        """Count over *arms*."""
+        arms = [*arms]
+        return Counts(
             groups_total=sum(arm.plan.n_items for arm in arms),
             groups_committed=sum(arm.items_committed for arm in arms),
             chunks_total=sum(arm.plan.n_chunks for arm in arms),
             chunks_committed=sum(arm.chunks_committed for arm in arms),
         )
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether chunks are missing."""
+        return self.chunks_committed < self.chunks_total

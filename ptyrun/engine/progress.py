@@ -244,6 +244,16 @@ class Progress:
         """How many chunks count as done, over all arms."""
         return sum(arm.chunks_committed for arm in self.arms.values())
 
+    def chunks_left(self, arms: Iterable[str] | None = None) -> int:
+        """How many chunks are missing, of *arms* or of all."""
+        found = [self.arms[name] for name in (self.arms if arms is None else arms)]
+        return sum(arm.plan.n_chunks - arm.chunks_committed for arm in found)
+
+    def items_left(self, arms: Iterable[str] | None = None) -> int:
+        """How many items are missing, of *arms* or of all."""
+        found = [self.arms[name] for name in (self.arms if arms is None else arms)]
+        return sum(arm.plan.n_items - arm.items_committed for arm in found)
+
     def eta_s(self, arms: Iterable[str] | None = None) -> float | None:
         """Seconds that the missing items will take; None if an arm has no figures yet."""
         total = 0.0

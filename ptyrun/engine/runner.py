@@ -268,10 +268,9 @@ class _Session:
         return max(stop.enough_s, patience.LONGER * (self._bench.window.budget_s or 0.0))
 
     def _outcome(self, stop: Stop | None) -> Outcome:
-        arms = [self._ledger.progress.arms[plan.name] for plan in self._plans]
-        chunks_left = sum(arm.plan.n_chunks - arm.chunks_committed for arm in arms)
+        names = [plan.name for plan in self._plans]
+        chunks_left = self._ledger.progress.chunks_left(names)
         set_aside = {p.name: self._schedules[p.name].set_aside() for p in self._plans}
-        eta_s = self._ledger.progress.eta_s([plan.name for plan in self._plans])
         enough_s = None
         if chunks_left == 0:
             code, reason = ExitCode.COMPLETE, "all chunks are committed"
@@ -282,17 +281,13 @@ class _Session:
             enough_s = self._enough_s(stop)
             if enough_s is not None:
                 reason = f"{reason}; {patience.advice(enough_s)}"
-        return Outcome(
-            stop=code,
-            reason=reason,
-            chunks_done=self._chunks_done,
-            chunks_left=chunks_left,
-            items_done=self._items_done,
-            items_left=sum(arm.plan.n_items - arm.items_committed for arm in arms),
-            windows_left=self._ledger.progress.windows_left(
-                eta_s, self._bench.window.budget_s, self._bench.startup_s
-            ),
-            eta_s=eta_s,
+        return Outcome.of(
+            self._ledger.progress,
+            names,
+            code,
+            reason,
+            (self._chunks_done, self._items_done),
+            window=(self._bench.window.budget_s, self._bench.startup_s),
             interrupted=self._bench.interrupts.reason is not None,
             enough_s=enough_s,
         )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from ptyrun.config import Fact
 from ptyrun.engine.arm_plan import ArmPlan
 from ptyrun.engine.batches import FittingBatch
+from ptyrun.engine.progress import Progress
 from ptyrun.errors import BlockedError, ExitCode, StorageError, UsageError
 
 if TYPE_CHECKING:
@@ -100,3 +101,43 @@ class Outcome:
     eta_s: float | None
     interrupted: bool
     enough_s: float | None = None
+
+    @classmethod
+    def of(
+        cls,
+        progress: Progress,
+        arms: Sequence[str],
+        stop: ExitCode,
+        reason: str,
+        done: tuple[int, int],
+        *,
+        window: tuple[float | None, float] = (None, 0.0),
+        workers: int = 1,
+        interrupted: bool = False,
+        enough_s: float | None = None,
+    ) -> Self:
+        """Say what is left of *arms*, and how long that will take.
+
+        Parameters
+        ----------
+        done : (int, int)
+            Chunks and items.
+        window : (float or None, float)
+            Its length, and how much of it the start took.
+        workers : int
+            How many work side by side.
+        """
+        eta_s = progress.eta_s(arms)
+        eta_s = None if eta_s is None else eta_s / workers
+        return cls(
+            stop=stop,
+            reason=reason,
+            chunks_done=done[0],
+            chunks_left=progress.chunks_left(arms),
+            items_done=done[1],
+            items_left=progress.items_left(arms),
+            windows_left=progress.windows_left(eta_s, *window),
+            eta_s=eta_s,
+            interrupted=interrupted,
+            enough_s=enough_s,
+        )

@@ -53,11 +53,12 @@ class Crew:
         self._window = Window(session.window_s)
         self._ledger = run.ledger
         self._plans = [arm for arm in map(manifest.arm, names) if arm.n_chunks]
+        self._names = [plan.name for plan in self._plans]
         self._shown: dict[str, int] = {}
         self._heard: dict[str, str] = {}
         self._ends: list[int] = []
         self._lost = 0
-        self._items_left = self._count_items_left()
+        self._items_left = self._ledger.progress.items_left(self._names)
 
     def __enter__(self) -> Self:
         for plan in self._plans:
@@ -89,12 +90,7 @@ class Crew:
     @property
     def chunks_left(self) -> int:
         """Chunks that the ledger does not name."""
-        arms = [self._ledger.progress.arms[plan.name] for plan in self._plans]
-        return sum(arm.plan.n_chunks - arm.chunks_committed for arm in arms)
-
-    def _count_items_left(self) -> int:
-        arms = [self._ledger.progress.arms[plan.name] for plan in self._plans]
-        return sum(arm.plan.n_items - arm.items_committed for arm in arms)
+        return self._ledger.progress.chunks_left(self._names)
 
     def places(self, n_workers: int) -> int:
         """How many of *n_workers* find something to do; one looks at the run in any case."""
@@ -106,7 +102,7 @@ class Crew:
         budget_s, quota = self._session.window_s, self._session.max_chunks
         # Each begins with another arm, so that they need not all load every model.
         first = place % max(1, len(self._plans))
-        arms = [plan.name for plan in self._plans[first:] + self._plans[:first]]
+        arms = self._names[first:] + self._names[:first]
         told = replace(
             self._session,
             window_s=budget_s and max(_A_MOMENT_S, round(self._left_s(budget_s), 3)),
@@ -164,11 +160,8 @@ class Crew:
         sessions = self._sessions()
         chunks_done = sum(session.commits for session in sessions)
         stop = self._stop(chunks_done, interrupted=interrupted)
-        eta_s = self._ledger.progress.eta_s([plan.name for plan in self._plans])
-        if eta_s is not None:
-            eta_s /= max(1, len(sessions))
         opened = next((session.opened for session in sessions if session.opened), None)
-        items_left = self._count_items_left()
+        items_left = self._ledger.progress.items_left(self._names)
         reason = self._reason(stop, sessions, nobody)
         enough_s = self._enough_s(sessions) if not chunks_done and not interrupted else None
         if stop is ExitCode.INCOMPLETE and enough_s is not None:
@@ -176,17 +169,14 @@ class Crew:
             patience.raise_if_too_short(patience.Row(), reason, enough_s)
         elif stop is ExitCode.INCOMPLETE:
             ATTEMPTS.withdraw()
-        return Outcome(
-            stop=stop,
-            reason=reason,
-            chunks_done=chunks_done,
-            chunks_left=self.chunks_left,
-            items_done=max(0, self._items_left - items_left),
-            items_left=items_left,
-            windows_left=self._ledger.progress.windows_left(
-                eta_s, self._session.window_s, opened.startup_s if opened else 0.0
-            ),
-            eta_s=eta_s,
+        return Outcome.of(
+            self._ledger.progress,
+            self._names,
+            stop,
+            reason,
+            (chunks_done, max(0, self._items_left - items_left)),
+            window=(self._session.window_s, opened.startup_s if opened else 0.0),
+            workers=max(1, len(sessions)),
             interrupted=interrupted,
             enough_s=enough_s,
         )

@@ -31,7 +31,6 @@ from ptyrun.comparison.sums import ArmObject
 from ptyrun.config import EvaluationOptions, Presentation
 from ptyrun.engine import integrity, ownership, refusal
 from ptyrun.engine.arm_plan import ArmPlan
-from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.plan_lock import CurrentPlan
 from ptyrun.engine.window import Window
@@ -118,7 +117,7 @@ def finalize(
     paths, manifest = run.paths, run.manifest
     ownership.require_own(manifest, paths, adopt=adopt)
     ownership.forget_foreign_steps(paths)
-    _require_complete(run.ledger)
+    _require_complete(run)
     with (
         session_log(paths.logs),
         publishing.alone(paths, watcher, window),
@@ -146,9 +145,8 @@ def finalize(
     return results
 
 
-def _require_complete(ledger: Ledger) -> None:
-    left = sum(arm.plan.n_chunks - arm.chunks_committed for arm in ledger.progress.arms.values())
-    if left:
+def _require_complete(run: Run) -> None:
+    if left := run.progress.chunks_left():
         raise UnfinishedError(
             f"{left} chunks are still missing",
             why="results are assembled once every group is present",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ptyrun.comparison import publishing
 from ptyrun.comparison.assembly import committed_patches, compared_region, grid_shape
+from ptyrun.comparison.counts import Counts
 from ptyrun.comparison.group_tables import ArmIndex
 from ptyrun.comparison.planned_inputs import warn_of_changed_inputs
 from ptyrun.comparison.run import Run
@@ -41,22 +42,13 @@ Coverage = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class ArmPreview:
+class ArmPreview(Counts):
     """One arm as far as it is."""
 
     label: str
-    groups_committed: int
-    groups_total: int
-    chunks_committed: int
-    chunks_total: int
     covered_px: int = 0
     picture: Path | None = None
     result: ArmResult | None = None
-
-    @property
-    def is_partial(self) -> bool:
-        """Whether chunks are missing."""
-        return self.chunks_committed < self.chunks_total
 
     @property
     def progress(self) -> str:
@@ -163,9 +155,7 @@ class _Desk:
     def look_at(self, arm: ArmPlan, folder: Path) -> ArmPreview:
         """Draw *arm* into *folder*, from which the picture is moved into its place."""
         done, lost = _readable(self.paths, self.progress[arm.name])
-        seen = ArmPreview(
-            arm.label, done.items_committed, arm.n_items, done.chunks_committed, arm.n_chunks
-        )
+        seen = ArmPreview(**vars(Counts.of([done])), label=arm.label)
         picture = self.paths.preview / f"{arm.name}.png"
         notes = _lost_notes(lost)
         if seen.chunks_total and not seen.chunks_committed:
@@ -333,10 +323,7 @@ def _document(desk: _Desk, files: PreviewFiles) -> str:
     for name, arm in files.arms.items():
         document["arms"][name] |= {
             "partial": arm.is_partial,
-            "groups_committed": arm.groups_committed,
-            "groups_total": arm.groups_total,
-            "chunks_committed": arm.chunks_committed,
-            "chunks_total": arm.chunks_total,
+            **{entry.name: getattr(arm, entry.name) for entry in fields(Counts)},
             "covered_px": arm.covered_px,
             "picture": arm.picture.name if arm.picture else None,
         }

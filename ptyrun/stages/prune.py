@@ -114,8 +114,7 @@ def _alone(run_dir: Path, watcher: Watcher) -> Iterator[tuple[RunPaths, Ledger]]
 
 
 def _require_complete(paths: RunPaths, ledger: Ledger) -> None:
-    left = sum(arm.plan.n_chunks - arm.chunks_committed for arm in ledger.progress.arms.values())
-    if left:
+    if left := ledger.progress.chunks_left():
         raise NotFinishedError(
             f"{left} chunks of {paths.root} are still missing",
             why="patches are given up only once their results are made",

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from ptyrun.comparison import blockers
+from ptyrun.comparison.counts import Counts
 from ptyrun.comparison.run import Run
 from ptyrun.durations import format_duration
 from ptyrun.engine import batches, patience, poison
@@ -37,16 +38,12 @@ class RunState(StrEnum):
 
 
 @dataclass(frozen=True)
-class ArmStatus:
+class ArmStatus(Counts):
     """How far one arm is; ``failed`` counts the chunks that were set aside.
 
     ``notes`` say what is not as planned, like a batch that had to be halved.
     """
 
-    groups_total: int
-    groups_committed: int
-    chunks_total: int
-    chunks_committed: int
     failed: int
     groups_per_s: float | None
     chunks_reused: int = 0
@@ -67,16 +64,12 @@ class Trouble:
 
 
 @dataclass(frozen=True)
-class Status:
+class Status(Counts):
     """How far a run is; :meth:`to_json` is the documented form."""
 
     SCHEMA: ClassVar[int] = 1
 
     state: RunState
-    groups_total: int
-    groups_committed: int
-    chunks_total: int
-    chunks_committed: int
     windows: int
     windows_left: int | None
     eta_s: float | None
@@ -166,7 +159,7 @@ def _status(paths: RunPaths, ledger: Ledger) -> Status:
     manifest = ledger.manifest
     arms = {name: _arm(arm, ledger) for name, arm in ledger.progress.arms.items()}
     finalized = are_of(paths.results, manifest.digest)
-    state = _state(paths, ledger, arms, finalized)
+    state = _state(paths, ledger, finalized)
     blocker = None if state is RunState.COMPLETE else blockers.standing(paths, ledger)
     latest = _latest_window(ledger)
     eta_s = ledger.progress.eta_s()
@@ -181,11 +174,8 @@ def _status(paths: RunPaths, ledger: Ledger) -> Status:
     refused = Refusal.standing(paths, ledger)
     needed_s = [in_vain.enough_s, refused.enough_s if refused else None]
     return Status(
+        **vars(Counts.of(ledger.progress.arms.values())),
         state=state,
-        groups_total=sum(arm.groups_total for arm in arms.values()),
-        groups_committed=sum(arm.groups_committed for arm in arms.values()),
-        chunks_total=sum(arm.chunks_total for arm in arms.values()),
-        chunks_committed=sum(arm.chunks_committed for arm in arms.values()),
         windows=len({each.window for each in ledger.sessions.values() if each.computed}),
         windows_left=(windows_left := _windows_left(ledger, latest, eta_s)),
         eta_s=eta_s,
@@ -204,10 +194,7 @@ def _status(paths: RunPaths, ledger: Ledger) -> Status:
 
 def _arm(arm: ArmProgress, ledger: Ledger) -> ArmStatus:
     return ArmStatus(
-        groups_total=arm.plan.n_items,
-        groups_committed=arm.items_committed,
-        chunks_total=arm.plan.n_chunks,
-        chunks_committed=arm.chunks_committed,
+        **vars(Counts.of([arm])),
         failed=sum(trouble.set_aside for trouble in _troubles(arm.plan.name, arm, ledger)),
         groups_per_s=1 / arm.item_s if arm.item_s else None,
         chunks_reused=arm.reused,
@@ -249,10 +236,8 @@ def _troubles(name: str, arm: ArmProgress, ledger: Ledger) -> list[Trouble]:
     return found
 
 
-def _state(
-    paths: RunPaths, ledger: Ledger, arms: Mapping[str, ArmStatus], finalized: bool
-) -> RunState:
-    complete = all(arm.chunks_committed == arm.chunks_total for arm in arms.values())
+def _state(paths: RunPaths, ledger: Ledger, finalized: bool) -> RunState:
+    complete = not ledger.progress.chunks_left()
     if complete and finalized:
         return RunState.COMPLETE
     if any(_is_alive(session) for session in ledger.sessions.values()):

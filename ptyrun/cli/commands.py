@@ -38,27 +38,44 @@ COMMANDS = {
     "stop": "End the background session; leave nothing of it running.",
     "logs": "Show what the background session says.",
 }
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
 class LazyGroup(click.Group):
-    """A group that imports a command when it is asked for."""
+    """A group that imports a command when it is asked for.
+
+    Parameters
+    ----------
+    table : dict
+        Names of the commands and their help, in the order of work.
+    package : str
+        Where the modules lie that are named after them and hold each one as ``command``.
+    """
+
+    def __init__(self, *arguments: Any, table: dict[str, str], package: str, **words: Any) -> None:
+        super().__init__(*arguments, **words)
+        self.table, self.package = table, package
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """In the order of work."""
-        return list(COMMANDS)
+        return list(self.table)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import the command's module."""
-        if cmd_name not in COMMANDS:
+        if cmd_name not in self.table:
             return None
-        command = importlib.import_module(f"ptyrun.cli.{cmd_name}").command
+        command = importlib.import_module(f"{self.package}.{cmd_name}").command
         assert isinstance(command, click.Command)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the list from the table above."""
+        """Write the list from the table."""
         with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+            formatter.write_dl(list(self.table.items()))
+
+
+class OuterGroup(LazyGroup):
+    """The group of all commands, where every error ends."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Turn every error of ptyrun into its message and exit code, once for all commands."""
@@ -112,8 +129,10 @@ def unforeseen(error: Exception) -> str:
 
 
 @click.group(
-    cls=LazyGroup,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    cls=OuterGroup,
+    table=COMMANDS,
+    package="ptyrun.cli",
+    context_settings=CONTEXT,
     # click keeps the lines of a paragraph that begins with this character.
     epilog="\n".join(["\b", "Exit codes:", *(f"  {int(c):<3} {c.means}" for c in ExitCode)]),
 )

@@ -36,6 +36,7 @@ QUESTIONS = (
     "prediction",
     "comparison",
     "windows",
+    "beside",
 )
 
 

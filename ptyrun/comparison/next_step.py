@@ -13,7 +13,7 @@ from ptyrun.comparison import asked
 from ptyrun.comparison.run import Run
 from ptyrun.config import CompareConfig
 from ptyrun.engine import patience, refusal
-from ptyrun.engine.costs import Costs, refuse_if_too_short
+from ptyrun.engine.costs import Costs
 from ptyrun.engine.progress import ArmProgress
 from ptyrun.engine.window import Estimate, Window, estimate, nothing_fits
 from ptyrun.errors import PtyrunError, WindowTooShortError
@@ -70,9 +70,8 @@ def require_planning_window(config: CompareConfig, window: Window) -> None:
         costs = Costs(paths.planning_costs, asked.plan(config))
     except OSError:
         return  # told by who opens the scan
-    if (step := costs.open_step) is not None:
-        with refusal.noted(paths, None):
-            refuse_if_too_short(step, costs.needs_s(step), window)
+    with refusal.noted(paths, None):
+        costs.refuse_open_step(window)
 
 
 def _require(
@@ -94,7 +93,7 @@ def _require_next(
         costs = Costs(run.paths.costs, run.manifest.digest)
         step = costs.open_step
         if step is not None and (REPORT if step == REPORT else FINALIZE) in makes:
-            refuse_if_too_short(step, costs.needs_s(step), window)
+            costs.refuse_open_step(window)
 
 
 def _require_chunk(arms: list[ArmProgress], window: Window) -> None:

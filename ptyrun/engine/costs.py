@@ -17,7 +17,7 @@ from typing import Any
 
 from ptyrun.durations import format_duration
 from ptyrun.engine import ownership
-from ptyrun.engine.window import MARGIN, Window
+from ptyrun.engine.window import MARGIN, SLACK, Window
 from ptyrun.errors import (
     ForeignFileError,
     StorageError,
@@ -86,6 +86,7 @@ class Costs:
         self._steps: dict[str, Step] = {}
         self._open: str | None = None
         self._before = Step()
+        self._reached_after_s = 0.0
         self.finished = 0
         with suppress(OSError, ValueError, TypeError, KeyError, AttributeError, ForeignFileError):
             self._read(ownership.read_signed(read_text(path, MAX_BYTES)))
@@ -95,6 +96,8 @@ class Costs:
             return
         self.finished = int(document["finished"])
         self._open = None if document["open"] is None else str(document["open"])
+        reached_s = float(document.get("reached_after_s", 0.0))
+        self._reached_after_s = reached_s if math.isfinite(reached_s) else 0.0
         for name, step in document["steps"].items():
             found = Step(**step)
             times = [time_s for time_s in (found.took_s, found.cut_after_s) if time_s is not None]
@@ -109,6 +112,18 @@ class Costs:
     def open_step(self) -> str | None:
         """The indivisible step that an earlier window could not hold, or did not end."""
         return self._open
+
+    def refuse_open_step(self, window: Window) -> None:
+        """See that *window*, at its start, holds what an earlier one could not.
+
+        Raises
+        ------
+        WindowTooShortError
+            If it does not; the error names the window that would do.
+        """
+        if self._open is not None:
+            needs_s = self.needs_s(self._open)
+            refuse_if_too_short(self._open, needs_s, window, after_s=self._reached_after_s)
 
     @contextmanager
     def measured(
@@ -134,6 +149,9 @@ class Costs:
         """
         if window.remaining_s <= 0:
             raise self._closed(step, window)
+        if not ATTEMPTS.has_progressed:  # what came before is no more than a start
+            known_s = self._reached_after_s or math.inf  # a start on a busy machine is no rule
+            self._reached_after_s = min(known_s, round(window.elapsed_s, 3))
         if not in_blocks:
             try:
                 refuse_if_too_short(step, self.needs_s(step), window)
@@ -194,6 +212,7 @@ class Costs:
             "run": self._run,
             "finished": self.finished,
             "open": self._open,
+            "reached_after_s": self._reached_after_s,
             "steps": {name: asdict(step) for name, step in self._steps.items()},
         }
         with suppress(OSError, StorageError):
@@ -201,21 +220,22 @@ class Costs:
             durable.write_hint(self._path, ownership.signed(document).encode())
 
 
-def refuse_if_too_short(step: str, needs_s: float, window: Window) -> None:
-    """Refuse to begin what the window cannot hold.
+def refuse_if_too_short(step: str, needs_s: float, window: Window, *, after_s: float = 0.0) -> None:
+    """Refuse to begin what the window cannot hold, *after_s* seconds from its start or now.
 
     Raises
     ------
     WindowTooShortError
         With the window that would do.
     """
-    if MARGIN * needs_s <= window.remaining_s:
+    used_s = max(window.elapsed_s, after_s)
+    if used_s + MARGIN * needs_s <= (math.inf if window.budget_s is None else window.budget_s):
         return
-    enough_s = math.ceil(1.2 * (window.elapsed_s + MARGIN * needs_s))
+    enough_s = math.ceil(SLACK * (used_s + MARGIN * needs_s))
     raise WindowTooShortError(
         f"the step `{step}` does not fit the window of {format_duration(window.budget_s or 0)}",
-        why=f"it takes {format_duration(needs_s)}, and {format_duration(window.elapsed_s)} of the "
-        "window are used up",
+        why=f"it takes {format_duration(needs_s)}, and {format_duration(used_s)} of the window "
+        "pass before it",
         do=f"use --window {enough_s}s or more; what is done so far is kept",
         enough_s=enough_s,
     )

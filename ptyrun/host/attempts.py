@@ -34,6 +34,8 @@ class Attempts:
     ----------
     before : int
         How many came to nothing just before this one, and were at least as long.
+    has_progressed : bool
+        Whether this one has achieved something.
     """
 
     def __init__(self) -> None:
@@ -41,7 +43,7 @@ class Attempts:
         self._window_s = 0.0
         self._folder: Path | None = None
         self._own: Path | None = None
-        self._has_progressed = False
+        self.has_progressed = False
 
     def begin(self, words: Sequence[str], window_s: float) -> str | None:
         """Count this window; say so if it may not come to nothing any more.
@@ -79,9 +81,9 @@ class Attempts:
 
     def progressed(self) -> None:
         """Count anew: something was achieved that the next window need not do again."""
-        if not self._has_progressed:
+        if not self.has_progressed:
             advise_nothing()
-            self._has_progressed = True
+            self.has_progressed = True
         DEADLINE.end_with(ExitCode.INCOMPLETE)
         self.before = 0
         if self._folder is None:

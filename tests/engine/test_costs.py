@@ -12,6 +12,7 @@ import pytest
 from ptyrun.engine.costs import Costs, progress_of
 from ptyrun.engine.window import Window
 from ptyrun.errors import WindowClosedError, WindowTooShortError
+from ptyrun.host.attempts import ATTEMPTS
 from ptyrun.host.clock import boot_clock_s
 from tests.engine.children import spawn
 
@@ -73,6 +74,22 @@ def test_the_step_that_a_window_could_not_hold_is_the_next_one_unless_it_goes_on
     with pytest.raises(WindowTooShortError), Costs(path, "run").measured("m", JustBegun(0.9)):
         pytest.fail("it was begun")
     assert Costs(path, "run").open_step == "m"
+
+
+def test_a_later_window_is_refused_at_its_start_for_what_passes_before_the_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "costs.json"
+    slow(Costs(path, "run"), "m", 1.0)
+    monkeypatch.setattr(ATTEMPTS, "has_progressed", False)
+    started = JustBegun(5.5)
+    started._began_s -= 5
+    with pytest.raises(WindowTooShortError), Costs(path, "run").measured("m", started):
+        pytest.fail("it was begun")
+    with pytest.raises(WindowTooShortError, match=r"5\.\d s of the window pass before it") as again:
+        Costs(path, "run").refuse_open_step(JustBegun(5.5))
+    assert again.value.enough_s > 6
+    Costs(path, "run").refuse_open_step(JustBegun(again.value.enough_s))
 
 
 def test_a_window_that_achieved_something_closes_and_is_not_refused(tmp_path: Path) -> None:

@@ -37,6 +37,7 @@ class Watched:
     folder: Path
     environment: dict[str, str]
     ended: Counter[tuple[str, int]] = field(default_factory=Counter)
+    unexpected: list[str] = field(default_factory=list)
 
     def words(self, *words: str) -> list[str]:
         """``ptyrun COMMAND RUN ...``."""
@@ -44,25 +45,29 @@ class Watched:
         return [sys.executable, "-m", "ptyrun", command, str(self.folder), *more]
 
     def begin(self, *words: str) -> subprocess.Popen[bytes]:
-        """Begin a command whose words nobody reads."""
+        """Begin a command that goes on for long; nobody reads its answer."""
         nowhere = subprocess.DEVNULL
         return subprocess.Popen(
             self.words(*words), env=self.environment, stdout=nowhere, stderr=nowhere
         )
 
     def do(self, *words: str) -> None:
-        """Run a command to its end, and count how it ended."""
-        self.ended[words[0], self.begin(*words).wait()] += 1
+        """Run a command to its end."""
+        done = subprocess.run(
+            self.words(*words), env=self.environment, capture_output=True, text=True, check=False
+        )
+        self.count(words[0], done.returncode, done.stderr)
+
+    def count(self, command: str, code: int, said: str = "") -> None:
+        """Note how a command ended."""
+        self.ended[command, code] += 1
+        if code not in EXPECTED:
+            self.unexpected.append(f"{command}: exit {code}, {said.strip()}")
 
     def do_until(self, is_over: threading.Event, words: Sequence[str]) -> None:
         """Run a command again and again."""
         while not is_over.is_set():
             self.do(*words)
-
-    @property
-    def unexpected(self) -> list[str]:
-        """Commands that ended as none should."""
-        return [f"{command}: exit {code}" for command, code in self.ended if code not in EXPECTED]
 
 
 def measure(scale: Scale) -> list[Figure]:
@@ -83,7 +88,7 @@ def measure(scale: Scale) -> list[Figure]:
         is_over.set()
         for looker in lookers:
             looker.join()
-    run.ended["run", writer.wait()] += 1
+    run.count("run", writer.wait())
     run.do("finalize")
     watch.terminate()
     watch.wait()
@@ -115,5 +120,5 @@ def figures(run: Watched, starts: int, chunks: int, *, outlasted: bool) -> list[
     return [
         Figure("commits forgotten", forgotten, "", 0, note=note),
         Figure("commits made twice", committed - chunks, "", 0, note=f"of {chunks} chunks"),
-        Figure("unexpected ends", len(run.unexpected), "", 0, note=", ".join(run.unexpected)),
+        Figure("unexpected ends", len(run.unexpected), "", 0, note="; ".join(run.unexpected[:1])),
     ]

@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PTYRUN = """#!/usr/bin/env bash
 echo "asked: $1 ${2##*/}"
-case $2 in *damaged) exit 3 ;; *unfinished) exit 75 ;; esac
+case $2 in *damaged) exit 3 ;; *refused) exit 2 ;; *unfinished) exit 75 ;; esac
 """
 FILES = ("manifest.json", "results.json", "process.json")
 
@@ -29,8 +29,8 @@ def hub(tmp_path: Path) -> Path:
 
 
 def make_run(folder: Path, *names: str) -> None:
-    folder.mkdir(parents=True)
     for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).touch()
 
 
@@ -77,6 +77,14 @@ def test_damage_of_one_run_fails_the_target_after_all_were_asked(hub: Path) -> N
     done = make("verify", hub)
     assert done.returncode == 2
     assert asked(done) == ["verify damaged", "verify train", "verify unfinished"]
+
+
+def test_status_tells_of_a_run_that_no_window_could_plan(hub: Path) -> None:
+    make_run(hub / "analysis/dose_1000/dense/refused", "cache/refused.json")
+    done = make("status", hub)
+    assert done.returncode == 0
+    assert "status refused" in asked(done)
+    assert "verify refused" not in asked(make("verify", hub))
 
 
 def test_a_hub_without_runs_is_said(hub: Path) -> None:

@@ -19,12 +19,13 @@ import psutil
 from ptyrun.background import proof
 from ptyrun.background.completion import Completion
 from ptyrun.background.tail import last_lines
-from ptyrun.background.tracked import Ending, Judgement, Standing, TrackedProcess
+from ptyrun.background.tracked import Ending, Judgement, TrackedProcess
 from ptyrun.background.tracked_session import completion_of, ending_of, refuse_rival
 from ptyrun.comparison.run import Run
 from ptyrun.errors import BusyError, InputError, PtyrunError
 from ptyrun.host import durable
 from ptyrun.host.children import ptyrun_words
+from ptyrun.host.processes import Standing
 from ptyrun.paths import RunPaths
 
 POLL_S = 0.1

@@ -8,32 +8,16 @@ from __future__ import annotations
 import re
 import shlex
 from dataclasses import dataclass
-from enum import Enum
 from typing import ClassVar
 
 import psutil
 
 from ptyrun.comparison.counts import Counts
 from ptyrun.host.documents import Document
-from ptyrun.host.processes import Process, pid_namespace
+from ptyrun.host.processes import Process, Standing
 
 _TOKEN = re.compile(r"[0-9a-f-]{1,80}")
 _BELOW = re.compile(r"(?:logs|blocked)/[A-Za-z0-9_][A-Za-z0-9_.-]*")
-
-
-class Standing(Enum):
-    """What became of a process."""
-
-    ALIVE = "alive"
-    GONE = "gone"
-    REUSED = "its PID belongs to another process"
-    REBOOTED = "its machine was started again"
-    ELSEWHERE = "on another host or in another container"
-
-    @property
-    def is_over(self) -> bool:
-        """Whether it certainly does no work any more."""
-        return self in {Standing.GONE, Standing.REUSED, Standing.REBOOTED}
 
 
 @dataclass(frozen=True)
@@ -137,23 +121,18 @@ class TrackedProcess(Document):
 
     def judge(self) -> Judgement:
         """Tell what became of the process, as far as it can be told from here."""
-        process = self.process
-        if process.went_down_with_its_host():
-            words = f"{self.host} was started again since, and PID {self.pid} went down with it"
-            return Judgement(Standing.REBOOTED, words)
-        if not process.is_here():
-            words = f"it was started on host {self.host}, out of sight from here"
-            return Judgement(Standing.ELSEWHERE, words)
-        if self.pid_namespace != pid_namespace():
-            words = f"it was started in another container on {self.host}, out of sight from here"
-            return Judgement(Standing.ELSEWHERE, words)
-        if process.is_alive():
-            return Judgement(Standing.ALIVE, f"PID {self.pid} is alive")
-        occupant = _command_of(self.pid)
-        if occupant is not None:
+        standing = self.process.standing(self.pid_namespace)
+        if standing is Standing.GONE and (occupant := _command_of(self.pid)) is not None:
             words = f"PID {self.pid} now belongs to another process ({occupant})"
             return Judgement(Standing.REUSED, words)
-        return Judgement(Standing.GONE, f"no process has PID {self.pid} any more")
+        container = "in another container on" if self.process.is_here() else "on host"
+        words = {
+            Standing.REBOOTED: f"{self.host} was started again since, and PID {self.pid} went down "
+            "with it",
+            Standing.ELSEWHERE: f"it was started {container} {self.host}, out of sight from here",
+            Standing.ALIVE: f"PID {self.pid} is alive",
+        }.get(standing, f"no process has PID {self.pid} any more")
+        return Judgement(standing, words)
 
 
 def _command_of(pid: int) -> str | None:

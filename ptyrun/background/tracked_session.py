@@ -20,7 +20,7 @@ from signal import Signals
 
 from ptyrun.background import proof
 from ptyrun.background.completion import Completion
-from ptyrun.background.tracked import Ending, Standing, TrackedProcess
+from ptyrun.background.tracked import Ending, TrackedProcess
 from ptyrun.background.windows import (
     Goal,
     has_results,
@@ -35,7 +35,7 @@ from ptyrun.errors import BusyError, ExitCode, PtyrunError, StorageError
 from ptyrun.host import checksums, durable, listing
 from ptyrun.host.children import Parent, ptyrun_words
 from ptyrun.host.locks import Lock
-from ptyrun.host.processes import Process, pid_namespace
+from ptyrun.host.processes import Process, Standing, pid_namespace
 from ptyrun.paths import RunPaths
 from ptyrun.progress import Watcher
 

@@ -61,10 +61,7 @@ class _SessionLines:
 
     def _is_over(self) -> bool:
         """Tell whether its process is certainly gone, which only its own host knows."""
-        if self.opened is None:
-            return False
-        process = self.opened.process
-        return process.went_down_with_its_host() or (process.is_here() and not process.is_alive())
+        return self.opened is not None and self.opened.process.standing().is_over
 
     @property
     def window(self) -> str:

@@ -83,9 +83,11 @@ class SessionFile:
         return self.opened is not None and towards_chunks(self.closed, tried=tried)
 
     @property
-    def dead_or_alive(self) -> bool:
-        """No closing line: killed, or still at work."""
-        return self.opened is not None and self.closed is None
+    def is_at_work(self) -> bool:
+        """Whether it has not closed and its process runs, as far as this host can tell."""
+        if self.opened is None or self.closed is not None:
+            return False
+        return self.opened.process.is_alive()
 
 
 def towards_chunks(closed: Closed | None, *, tried: bool) -> bool:
@@ -303,11 +305,11 @@ class Ledger:
 
     def _died(self, session: str, alive: Callable[[str], bool]) -> bool:
         file = self.sessions[session]
-        if not file.dead_or_alive or session == self._own or file.opened is None:
+        if file.closed is not None or session == self._own or file.opened is None:
             return False
         if session not in self._dead:
-            process = file.opened.process
-            if process.is_alive() or process.went_down_with_its_host() or alive(session):
+            rebooted = file.opened.process.went_down_with_its_host()
+            if file.is_at_work or rebooted or alive(session):
                 return False
             if ending_of(self.paths, session, file.opened) is not Ending.KILLED:
                 return False

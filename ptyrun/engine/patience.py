@@ -70,7 +70,7 @@ def _short(ledger: Ledger, file: SessionFile, length_s: float) -> tuple[float, s
     if closed is not None:
         to_blame = closed.exit_code == ExitCode.INCOMPLETE and not is_asked_for(closed.reason)
         return (closed.enough_s, closed.reason) if to_blame and closed.enough_s else None
-    if opened is None or opened.process.is_alive():
+    if opened is None or file.is_at_work:
         return None
     if ending_of(ledger.paths, file.name, opened) is not Ending.CUT:
         return None

@@ -76,9 +76,7 @@ class Holder:
     @property
     def is_gone(self) -> bool:
         """Whether the process certainly no longer runs."""
-        if self.process.went_down_with_its_host():
-            return True
-        return self.is_visible and not self.process.is_alive()
+        return self.process.standing(self.pid_namespace).is_over
 
     @property
     def is_stopped(self) -> bool:

@@ -11,12 +11,28 @@ import re
 import socket
 from contextlib import suppress
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from typing import Self
 
 from ptyrun.host.clock import boot_clock_s, started_s
 
 _PROC = Path("/proc")
+
+
+class Standing(Enum):
+    """What became of a process."""
+
+    ALIVE = "alive"
+    GONE = "gone"
+    REUSED = "its PID belongs to another process"
+    REBOOTED = "its machine was started again"
+    ELSEWHERE = "on another host or in another container"
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it certainly does no work any more."""
+        return self in {Standing.GONE, Standing.REUSED, Standing.REBOOTED}
 
 
 @dataclass(frozen=True)
@@ -56,12 +72,25 @@ class Process:
         """Tell whether it ran on this host since its last boot."""
         return self.host == socket.gethostname() and self.boot_id == _boot_id()
 
-    def is_alive(self) -> bool:
-        """Tell whether it still runs, on this host; a reused PID is another process."""
-        if not self.is_here():
-            return False
+    def standing(self, namespace: str | None = None) -> Standing:
+        """Tell what became of it, as far as this host knows; a reused PID is another process.
+
+        Parameters
+        ----------
+        namespace : str, optional
+            In which its PID counts, as `pid_namespace` names it; by default this process's own.
+        """
+        if self.went_down_with_its_host():
+            return Standing.REBOOTED
+        if not self.is_here() or namespace not in (None, pid_namespace()):
+            return Standing.ELSEWHERE
         began_s = started_s(self.pid)
-        return began_s is not None and abs(began_s - self.started_s) < 0.05
+        is_it = began_s is not None and abs(began_s - self.started_s) < 0.05
+        return Standing.ALIVE if is_it else Standing.GONE
+
+    def is_alive(self) -> bool:
+        """Tell whether it still runs, on this host."""
+        return self.standing() is Standing.ALIVE
 
     def is_stopped(self) -> bool:
         """Tell whether it was stopped (Ctrl-Z, SIGSTOP) and goes on only when it is told to."""

@@ -214,7 +214,7 @@ def _pruned(arm: ArmProgress) -> str:
 
 def _troubles(name: str, arm: ArmProgress, ledger: Ledger) -> list[Trouble]:
     def alive(session: str) -> bool:
-        return _is_alive(ledger.sessions[session])
+        return ledger.sessions[session].is_at_work
 
     found = []
     for chunk in sorted({*arm.failures, *arm.open_starts}):
@@ -240,7 +240,7 @@ def _state(paths: RunPaths, ledger: Ledger, finalized: bool) -> RunState:
     complete = not ledger.progress.chunks_left()
     if complete and finalized:
         return RunState.COMPLETE
-    if any(_is_alive(session) for session in ledger.sessions.values()):
+    if any(session.is_at_work for session in ledger.sessions.values()):
         return RunState.COMPLETE if complete else RunState.RUNNING
     if blockers.standing(paths, ledger) is not None:
         return RunState.BLOCKED
@@ -259,12 +259,6 @@ def _latest_window(ledger: Ledger) -> list[SessionFile]:
     opened = [session for session in ledger.sessions.values() if session.opened]
     latest = max(opened, key=lambda s: s.opened.sequence if s.opened else 0, default=None)
     return [session for session in opened if latest and session.window == latest.window]
-
-
-def _is_alive(session: SessionFile) -> bool:
-    if session.opened is None or session.closed is not None:
-        return False
-    return session.opened.process.is_alive()
 
 
 def _windows_left(ledger: Ledger, latest: list[SessionFile], eta_s: float | None) -> int | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ptyrun.background.control import observe
-from ptyrun.background.tracked import Standing
+from ptyrun.host.processes import Standing
 from tests.paced import Bench, until, windows_s
 
 # Loaded before the C library: once the file appears, every wall clock of the process is a day back.

@@ -15,11 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ptyrun.background.completion import Completion
-from ptyrun.background.tracked import Standing, TrackedProcess
+from ptyrun.background.tracked import TrackedProcess
 from ptyrun.comparison.counts import Counts
 from ptyrun.errors import SchemaError
 from ptyrun.host.documents import sealed, unsealed
-from ptyrun.host.processes import Process, pid_namespace
+from ptyrun.host.processes import Process, Standing, pid_namespace
 
 # Prints what became of the process that the file names.
 JUDGE = """

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import json
 import math
+import time
 import zipfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import h5py
 
 from ptyrun.errors import ModelError
+from ptyrun.host.remembered import identity
 from ptyrun.models.archives import MAX_WEIGHTS_BYTES, SafeArchive, require_hdf5
 from ptyrun.models.bundles import PYTORCH_VERSION, BundleReader
 from ptyrun.models.files import ModelCard, ModelFile, ModelKind, forbidden
 from ptyrun.models.saved_models import input_shapes
 
 Shape = Sequence[int | None]
+FRESH_NS = 10**9
 
 
 @dataclass(frozen=True)
@@ -50,12 +54,7 @@ def inspect(model: ModelFile) -> ModelCard:
     ModelError
         If the file is damaged, or contradicts the ``model.json`` beside it.
     """
-    if model.path.is_file():
-        _require_readable(model.path)
-    reader = READERS.get(model.kind)
-    card = (
-        reader(model.path) if reader else ModelCard(None, None, None, description=str(model.kind))
-    )
+    card = _card(model.kind, model.path)
     return ModelCard(
         patch_px=_agreed(model, "patch_px", card.patch_px, model.patch_px),
         gridsize=_agreed(model, "gridsize", card.gridsize, model.gridsize),
@@ -64,6 +63,28 @@ def inspect(model: ModelFile) -> ModelCard:
         notes=model.notes + card.notes,
         batch_items=card.batch_items,
     )
+
+
+def _card(kind: ModelKind, path: Path) -> ModelCard:
+    if not path.is_file():
+        return _read(kind, path)
+    _require_readable(path)
+    found = path.stat()
+    # What was written just now may be written again within one tick of the file system's clock.
+    if time.time_ns() - found.st_ctime_ns < FRESH_NS:
+        return _read(kind, path)
+    return _read_once(kind, path, identity(found))
+
+
+def _read(kind: ModelKind, path: Path) -> ModelCard:
+    reader = READERS.get(kind)
+    return reader(path) if reader else ModelCard(None, None, None, description=str(kind))
+
+
+@lru_cache(maxsize=64)
+def _read_once(kind: ModelKind, path: Path, identity: str) -> ModelCard:
+    """Read a file that stays as it is only once in a process: planning and opening ask alike."""
+    return _read(kind, path)
 
 
 def _require_readable(path: Path) -> None:

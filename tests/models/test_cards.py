@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ptyrun.errors import ModelError
+from ptyrun.models import cards
 from ptyrun.models.cards import exported_inputs, inspect, keras_inputs
 from ptyrun.models.files import ModelFile, ModelKind, locate
 
@@ -140,3 +142,17 @@ def test_weights_of_a_keras_file_are_looked_through(tmp_path: Path) -> None:
 def test_a_description_of_any_other_shape_says_nothing(document: dict[str, Any]) -> None:
     for shapes in (keras_inputs(document), exported_inputs(document)):
         assert all(size is None or size > 0 for shape in shapes for size in shape)
+
+
+def test_a_file_that_stays_as_it_is_is_read_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cards, "FRESH_NS", 0)
+    model = keras_file(tmp_path / "net.keras", [8, 64, 64, 1])
+    before = model.path.stat()
+    read = cards._read_once.cache_info().misses
+    assert inspect(model) == inspect(model)
+    assert cards._read_once.cache_info().misses == read + 1
+    keras_file(tmp_path / "net.keras", [16, 64, 64, 1])
+    os.utime(model.path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert inspect(model).batch_items == 16

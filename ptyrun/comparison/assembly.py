@@ -6,7 +6,6 @@ import math
 import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from ptyrun import __version__
 from ptyrun.comparison import gates
 from ptyrun.comparison.group_tables import ArmIndex
 from ptyrun.comparison.kept import Kept
+from ptyrun.comparison.sources import Sources
 from ptyrun.comparison.sums import ArmObject, Pace, Sums
 from ptyrun.config import Alignment, ArmKind, EvaluationOptions
 from ptyrun.engine import batches, integrity, store
@@ -107,7 +107,7 @@ class Assembler:
         return self._stitch(plan)
 
     def _place(self, plan: ArmPlan) -> ArmObject:
-        found = open_reconstruction(Path(str(self.manifest.sources[f"arm.{plan.name}"])))
+        found = open_reconstruction(Sources.of(self.manifest).arms[plan.name])
         placement = verdict.place(self.scan, grid_shape(self.scan), found)
         coherence = verdict.agreement(placement, self.scan.object_guess, self.region)
         return ArmObject(

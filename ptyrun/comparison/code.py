@@ -19,6 +19,7 @@ from importlib.metadata import EntryPoint, PackageNotFoundError, version
 from pathlib import Path
 
 from ptyrun.comparison.fingerprints import Fingerprints
+from ptyrun.comparison.model_facts import ModelFacts
 from ptyrun.config import Fact
 from ptyrun.engine.manifest import Manifest
 from ptyrun.errors import IdentityError, ModelError
@@ -31,7 +32,6 @@ SUFFIXES = frozenset(
 )
 SHA256 = "_code_sha256"
 PACKAGE = "_package"
-_OPTION = "option."
 _IMPORTS = re.compile(rb"^[ \t]*(?:from[ \t]+([A-Za-z_]\w*)|import[ \t]+([^#;\r\n]+))", re.M)
 
 
@@ -89,12 +89,8 @@ def refuse_changed_code(manifest: Manifest, fingerprints: Fingerprints) -> None:
         planned = {fact: value for fact, value in arm.facts.items() if fact.endswith(SHA256)}
         if not planned:
             continue
-        options = {
-            fact.removeprefix(_OPTION): str(value)
-            for fact, value in arm.facts.items()
-            if fact.startswith(_OPTION)
-        }
-        found = code_facts(find(str(arm.facts["backend"])), options, fingerprints)
+        model = ModelFacts.of(arm)
+        found = code_facts(find(model.backend), model.options, fingerprints)
         for fact, was in planned.items():
             if found.get(fact) != was:
                 raise IdentityError(

@@ -8,15 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from ptyrun.comparison import request
+from ptyrun.comparison.model_facts import ModelFacts
 from ptyrun.comparison.run import Run
+from ptyrun.comparison.sources import Sources
 from ptyrun.config import ROLES, ArmConfig, ArmKind, Fact, role_gridsize
 from ptyrun.config.options import Entry, keys, name_of
 from ptyrun.engine.arm_plan import ArmPlan
 from ptyrun.engine.manifest import Manifest
-from ptyrun.engine.ownership import FORMER_TRUST
 from ptyrun.errors import UsageError
-
-_OPTION = "option."
 
 
 def repeating(manifest: Manifest, output_dir: Path) -> dict[str, Any]:
@@ -25,7 +24,8 @@ def repeating(manifest: Manifest, output_dir: Path) -> dict[str, Any]:
     Options that are as configured by default are left out, but for chunk and batch sizes; and so is
     trust in models, which only a person can say.
     """
-    roles = {arm.name: _settings(arm, manifest.sources) for arm in manifest.arms if _has_role(arm)}
+    paths = Sources.of(manifest).arms
+    roles = {arm.name: _settings(arm, paths) for arm in manifest.arms if _has_role(arm)}
     shared = {**manifest.shared, **manifest.sources, "output_dir": str(output_dir)}
     given: dict[str, Any] = {}
     for entry in request.options():
@@ -38,7 +38,7 @@ def repeating(manifest: Manifest, output_dir: Path) -> dict[str, Any]:
                     given[name_of(switch.word)] = True
         else:
             given[entry.name] = value
-    further = [_keys(arm, manifest.sources) for arm in manifest.arms if not _has_role(arm)]
+    further = [_keys(arm, paths) for arm in manifest.arms if not _has_role(arm)]
     return {**given, request.ARM: further} if further else given
 
 
@@ -81,33 +81,25 @@ def _has_role(arm: ArmPlan) -> bool:
     return (
         bool(arm.label)
         and ROLES.get(arm.name) == arm.label
-        and arm.facts["gridsize"] == role_gridsize(arm.name)
-        and not _options(arm)
+        and ModelFacts.of(arm).gridsize == role_gridsize(arm.name)
+        and not ModelFacts.of(arm).options
     )
 
 
-def _settings(arm: ArmPlan, sources: Mapping[str, Fact]) -> dict[str, Fact]:
+def _settings(arm: ArmPlan, paths: Mapping[str, Path]) -> dict[str, Fact]:
     """Give an arm's settings by the names of their fields."""
-    return {**arm.facts, "path": sources[f"arm.{arm.name}"], "chunk_groups": arm.chunk_items}
+    return {**arm.facts, "path": str(paths[arm.name]), "chunk_groups": arm.chunk_items}
 
 
-def _options(arm: ArmPlan) -> dict[str, Fact]:
-    return {
-        name.removeprefix(_OPTION): fact
-        for name, fact in arm.facts.items()
-        if name.startswith(_OPTION) and name != FORMER_TRUST
-    }
-
-
-def _keys(arm: ArmPlan, sources: Mapping[str, Fact]) -> dict[str, Fact]:
+def _keys(arm: ArmPlan, paths: Mapping[str, Path]) -> dict[str, Fact]:
     """Give what ``--arm`` is told of an arm, by its keys."""
-    path = sources[f"arm.{arm.name}"]
+    path = str(paths[arm.name])
     if arm.kind == ArmKind.RECONSTRUCTION:
         return {"name": arm.name, request.RECONSTRUCTION: path, "label": arm.label}
-    settings = {**_settings(arm, sources), "name": arm.name, "label": arm.label}
+    settings = {**_settings(arm, paths), "name": arm.name, "label": arm.label}
     known = {
         key: settings[entry.field]
         for key, entry in keys(ArmConfig).items()
         if key != request.RECONSTRUCTION and settings.get(entry.field) is not None
     }
-    return {**known, **_options(arm)}
+    return {**known, **ModelFacts.of(arm).options}

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ptyrun.comparison import blockers, gates
+from ptyrun.comparison.model_facts import OPTION
 from ptyrun.comparison.run import Run
 from ptyrun.engine import integrity
 from ptyrun.engine.integrity import HARMLESS
@@ -31,7 +32,6 @@ _OF_AN_ARM = frozenset(
     {"arm", "kind", "item_shape", "dtype", "weights_sha256", "reconstruction_sha256"}
     | {"backend", "framework", "gridsize", "factory_code_sha256", "backend_code_sha256"}
 )
-_OPTION = "option."
 
 
 class UnmetError(UsageError):
@@ -108,7 +108,7 @@ def _matters(change: Change) -> bool:
         return False  # the debug run may show more than is asked for now
     if change.fact == FORMER_TRUST:
         return False
-    return change.fact in _OF_AN_ARM or change.fact.startswith(_OPTION)
+    return change.fact in _OF_AN_ARM or change.fact.startswith(OPTION)
 
 
 def _require_content(run: Run) -> None:

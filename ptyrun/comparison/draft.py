@@ -21,16 +21,17 @@ from ptyrun.comparison import group_tables, inputs
 from ptyrun.comparison.fingerprints import Fingerprints
 from ptyrun.comparison.group_tables import ArmIndex, Reference
 from ptyrun.comparison.kept import Finding
+from ptyrun.comparison.model_facts import ModelFacts
 from ptyrun.comparison.roles import open_given_scan
+from ptyrun.comparison.sources import Sources
 from ptyrun.comparison.steps import Findable, Steps, Texts
 from ptyrun.comparison.surveys import Survey
-from ptyrun.config import CHUNK_GROUPS, ArmConfig, CompareConfig, Fact
+from ptyrun.config import CHUNK_GROUPS, ArmConfig, ArmKind, CompareConfig, Fact
 from ptyrun.engine.arm_plan import ArmPlan
 from ptyrun.engine.manifest import Manifest
 from ptyrun.errors import InputError, StorageError
 from ptyrun.host import listing
 from ptyrun.host.documents import digest_of
-from ptyrun.models.files import BACKENDS
 from ptyrun.progress import Watcher
 from ptyrun.ptycho.readers.opening import Scan
 from ptyrun.ptycho.readers.opening import Survey as FrameSurvey
@@ -193,19 +194,21 @@ class Draft:
         return tuple(map(self.fingerprints.of, files))
 
     def _checked_models(self, wanted: Manifest) -> Texts:
-        own = BACKENDS.values()  # what another package's predictor reads is its own affair
-        models = [arm.name for arm in wanted.arms if arm.facts.get("backend") in own]
-        inputs.require_whole_models(Path(str(wanted.sources[f"arm.{name}"])) for name in models)
+        paths = Sources.of(wanted).arms
+        # What another package's predictor reads is its own affair.
+        models = [arm for arm in wanted.arms if arm.kind == ArmKind.PREDICTOR]
+        own = [arm.name for arm in models if ModelFacts.of(arm).is_built_in]
+        inputs.require_whole_models(paths[name] for name in own)
         return Texts(())
 
     def _sources(self) -> dict[str, Fact]:
         groups_from = self.config.groups_from
-        return {
-            "scan": str(self.config.scan.resolve()),
-            "groups_from": str(groups_from.resolve()) if groups_from else None,
-            **{f"arm.{arm.config.name}": str(arm.path.resolve()) for arm in self.found.arms},
-            **self.config.presentation.facts(),
-        }
+        return Sources(
+            scan=self.config.scan.resolve(),
+            groups_from=groups_from.resolve() if groups_from else None,
+            arms={arm.config.name: arm.path.resolve() for arm in self.found.arms},
+            presentation=self.config.presentation,
+        ).facts()
 
 
 @dataclass(frozen=True)

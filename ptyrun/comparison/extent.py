@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from ptyrun.config import Presentation
+from ptyrun.comparison.sources import Sources
 from ptyrun.durations import format_duration
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.progress import Progress
@@ -59,12 +59,12 @@ class Extent:
             arm.n_chunks * arm.chunk_items * math.prod(arm.item_shape) * _COMPLEX64
             for arm in manifest.arms
         )
-        shown = Presentation.from_facts(manifest.sources)
+        sources = Sources.of(manifest)
+        shown = sources.presentation
         archives = _ARCHIVE_PX if shown.save_npz or shown.save_npz_aligned else 0
         # New results lie beside the old ones until they take their place.
         of_an_arm = math.prod(grid) * (_KEPT_PX + 2 * (_OBJECT_PX + archives))
-        scan = Path(str(manifest.sources["scan"]))
-        return cls(arrays, len(manifest.arms) * of_an_arm, _unpacked_bytes(scan))
+        return cls(arrays, len(manifest.arms) * of_an_arm, _unpacked_bytes(sources.scan))
 
 
 def _unpacked_bytes(scan: Path) -> int:

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from ptyrun.comparison import publishing
 from ptyrun.comparison.run import Run
+from ptyrun.comparison.sources import Sources
+from ptyrun.config import Presentation
 from ptyrun.engine.foreign_arrays import read_array
 from ptyrun.engine.manifest import Manifest
 from ptyrun.errors import DamageError, UnfinishedError
@@ -79,10 +81,14 @@ class FinishedRun:
         return self.run.manifest
 
     @property
+    def sources(self) -> Sources:
+        """Where its inputs lay, and how it is shown."""
+        return Sources.of(self.manifest)
+
+    @property
     def pixel_size_m(self) -> float | None:
         """Object pixel in metres, where somebody said it."""
-        size = self.manifest.sources.get("pixel_size_m")
-        return float(size) if isinstance(size, int | float) else None
+        return Presentation.from_facts(self.manifest.sources).pixel_size_m
 
     @property
     def labels(self) -> dict[str, str]:

@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptyrun.comparison.kept import Finding
+from ptyrun.comparison.model_facts import ModelFacts
+from ptyrun.comparison.sources import Sources
 from ptyrun.config import ArmKind, Selection
 from ptyrun.engine.arm_plan import ArmPlan
 from ptyrun.engine.index_arrays import IndexArray, read_index, write_index
@@ -190,8 +192,7 @@ def planned_reference(scan: Scan, manifest: Manifest) -> Reference:
     """The selection's groups, as the facts of a manifest decide them."""
     selection = Selection.from_facts(manifest.shared)
     gridsize = int(manifest.shared["selection_gridsize"] or 1)
-    source = manifest.sources.get("groups_from")
-    return reference(scan, selection, gridsize, Path(str(source)) if source else None)
+    return reference(scan, selection, gridsize, Sources.of(manifest).groups_from)
 
 
 def planned_tables(scan: Scan, manifest: Manifest, selected: Reference) -> dict[str, ArmIndex]:
@@ -199,10 +200,8 @@ def planned_tables(scan: Scan, manifest: Manifest, selected: Reference) -> dict[
     tables = {}
     for arm in manifest.arms:
         if arm.kind == ArmKind.PREDICTOR:
-            limit = arm.facts["limit_groups"]
-            tables[arm.name] = arm_index(
-                scan, selected, int(arm.facts["gridsize"] or 1), int(limit) if limit else None
-            )
+            model = ModelFacts.of(arm)
+            tables[arm.name] = arm_index(scan, selected, model.gridsize, model.limit_groups)
     return tables
 
 

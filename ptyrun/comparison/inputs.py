@@ -14,6 +14,7 @@ import psutil
 from ptyrun.comparison.assembly import grid_shape
 from ptyrun.comparison.code import code_facts, code_notes
 from ptyrun.comparison.fingerprints import Fingerprints
+from ptyrun.comparison.model_facts import ModelFacts
 from ptyrun.comparison.roles import open_given_reconstruction, require_own_roles
 from ptyrun.comparison.run import Run
 from ptyrun.comparison.surveys import ArmSurvey, Survey
@@ -301,16 +302,16 @@ def _survey_model(arm: ArmConfig, scan: Scan, fingerprints: Fingerprints) -> Arm
             why=f"gridsize {gridsize} was asked for, that is {gridsize**2} channels",
             do=f"leave gridsize away, or say gridsize={card.gridsize}",
         )
-    facts: dict[str, Fact] = {
-        "weights_sha256": fingerprints.of(model.path),
-        "backend": model.backend,
-        "framework": _framework(point),
-        "gridsize": gridsize,
-        "batch_groups": arm.batch_groups or BATCH_GROUPS,
-        "limit_groups": arm.limit_groups,
-        **{f"option.{name}": value for name, value in sorted(arm.options.items())},
-        **code_facts(point, arm.options, fingerprints),
-    }
+    said = ModelFacts(
+        weights_sha256=fingerprints.of(model.path),
+        backend=model.backend,
+        framework=_framework(point),
+        gridsize=gridsize,
+        batch_groups=arm.batch_groups or BATCH_GROUPS,
+        limit_groups=arm.limit_groups,
+        options=arm.options,
+    )
+    facts = {**said.facts(), **code_facts(point, arm.options, fingerprints)}
     notes = (*card.notes, *code_notes(facts))
     return ArmSurvey(arm, arm.label, model.path, gridsize, facts, notes)
 

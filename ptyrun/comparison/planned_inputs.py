@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ptyrun.comparison.fingerprints import Fingerprints
+from ptyrun.comparison.sources import Sources
 from ptyrun.engine.manifest import Manifest
 from ptyrun.errors import IdentityError, InputError
 from ptyrun.paths import RunPaths
@@ -31,18 +32,13 @@ class Input:
 
 def planned_inputs(manifest: Manifest) -> Iterator[Input]:
     """Name every input whose bytes the manifest names."""
-    yield Input("scan", _path(manifest, "scan"), str(manifest.shared["scan_sha256"]))
+    sources = Sources.of(manifest)
+    yield Input("scan", sources.scan, str(manifest.shared["scan_sha256"]))
     for arm in manifest.arms:
-        source = f"arm.{arm.name}"
         for fact in _DIGESTS:
-            if arm.facts.get(fact) is not None:
-                is_model = fact == "weights_sha256"
-                path = _path(manifest, source)
-                yield Input(source, path, str(arm.facts[fact]), is_model)
-
-
-def _path(manifest: Manifest, source: str) -> Path:
-    return Path(str(manifest.sources[source]))
+            if (sha256 := arm.facts.get(fact)) is not None:
+                path, is_model = sources.arms[arm.name], fact == "weights_sha256"
+                yield Input(f"arm.{arm.name}", path, str(sha256), is_model)
 
 
 def refuse_changed_inputs(

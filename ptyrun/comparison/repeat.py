@@ -16,6 +16,7 @@ from typing import Any
 from ptyrun import __version__
 from ptyrun.comparison import asked, currency
 from ptyrun.comparison.fingerprints import Fingerprints, identity
+from ptyrun.comparison.model_facts import OPTION
 from ptyrun.comparison.run import Run
 from ptyrun.config import CompareConfig
 from ptyrun.engine import ownership
@@ -91,7 +92,7 @@ def _identity(path: Path) -> list[Any]:
 
 def _framework(facts: Mapping[str, Any]) -> str | None:
     """The framework as it is installed; an arm with code of others is always planned again."""
-    if facts.get("backend") not in _OWN_BACKENDS or any("option." in name for name in facts):
+    if facts.get("backend") not in _OWN_BACKENDS or any(OPTION in name for name in facts):
         raise ValueError("code of others may have changed")
     if facts.get("framework") is None:
         return None

@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from ptyrun.comparison.sources import Sources
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.ledger_cache import open_ledger
 from ptyrun.engine.manifest import Manifest
@@ -60,6 +61,11 @@ class Run:
         return Manifest.of(self.paths)
 
     @cached_property
+    def sources(self) -> Sources:
+        """Where its inputs lay when it was planned; raises as `manifest` does."""
+        return Sources.of(self.manifest)
+
+    @cached_property
     def ledger(self) -> Ledger:
         """What happened to it.
 
@@ -91,6 +97,4 @@ class Run:
         from ptyrun.ptycho.readers.opening import open_scan  # NumPy: `status` does without
 
         kind = self.manifest.shared.get("diffraction_kind")
-        return open_scan(
-            Path(str(self.manifest.sources["scan"])), str(kind) if kind else None, cache_dir
-        )
+        return open_scan(self.sources.scan, str(kind) if kind else None, cache_dir)

@@ -6,14 +6,13 @@ by nobody.
 
 from __future__ import annotations
 
-from pathlib import Path
-
+from ptyrun.comparison.model_facts import ModelFacts
 from ptyrun.comparison.run import Run
+from ptyrun.comparison.sources import Sources
 from ptyrun.config import SessionOptions
 from ptyrun.engine.arm_plan import ArmPlan
-from ptyrun.engine.manifest import Manifest
 from ptyrun.errors import ModelError, UsageError
-from ptyrun.models.files import BACKENDS, locate, require_trust
+from ptyrun.models.files import locate, require_trust
 
 
 def require(run: Run, session: SessionOptions) -> None:
@@ -26,8 +25,7 @@ def require(run: Run, session: SessionOptions) -> None:
     UsageError
         If the session trusts an arm that is not there.
     """
-    manifest = run.manifest
-    arms = {arm.name: arm for arm in manifest.arms}
+    arms = {arm.name: arm for arm in run.manifest.arms}
     for name in session.trusted_arms:
         if name not in arms:
             raise UsageError(
@@ -36,18 +34,18 @@ def require(run: Run, session: SessionOptions) -> None:
                 do="name one of these",
             )
     chosen = [arm for arm in arms.values() if session.arms is None or arm.name in session.arms]
-    refusals = [(arm, error) for arm in chosen if (error := _refusal(arm, manifest, session))]
+    refusals = [(arm, error) for arm in chosen if (error := _refusal(arm, run.sources, session))]
     if refusals:
         for arm, error in refusals:
             if run.progress.arms[arm.name].chunks_committed < arm.n_chunks:
                 raise error
 
 
-def _refusal(arm: ArmPlan, manifest: Manifest, session: SessionOptions) -> ModelError | None:
-    if not arm.n_chunks or arm.facts["backend"] not in BACKENDS.values():
+def _refusal(arm: ArmPlan, sources: Sources, session: SessionOptions) -> ModelError | None:
+    if not arm.n_chunks or not ModelFacts.of(arm).is_built_in:
         return None
     try:
-        model = locate(Path(str(manifest.sources[f"arm.{arm.name}"])))
+        model = locate(sources.arms[arm.name])
     except ModelError:  # it is not there: told where inputs are compared with the plan
         return None
     try:

@@ -18,6 +18,7 @@ from ptyrun.comparison.counts import Counts
 from ptyrun.comparison.group_tables import ArmIndex
 from ptyrun.comparison.planned_inputs import warn_of_changed_inputs
 from ptyrun.comparison.run import Run
+from ptyrun.comparison.sources import Sources
 from ptyrun.config import ArmKind, EvaluationOptions
 from ptyrun.engine.arm_plan import ArmPlan
 from ptyrun.engine.integrity import size_damages
@@ -135,6 +136,7 @@ class _Desk:
 
     paths: RunPaths
     manifest: Manifest
+    sources: Sources
     progress: Mapping[str, ArmProgress]
     scan: Scan
     options: EvaluationOptions
@@ -150,7 +152,9 @@ class _Desk:
         scan = _scan(run, watcher)
         options = EvaluationOptions.from_facts(manifest.shared)
         region = compared_region(paths, manifest, scan, options)
-        return cls(paths, manifest, progress, scan, options, region, watcher, tuple(changed))
+        return cls(
+            paths, manifest, run.sources, progress, scan, options, region, watcher, tuple(changed)
+        )
 
     def look_at(self, arm: ArmPlan, folder: Path) -> ArmPreview:
         """Draw *arm* into *folder*, from which the picture is moved into its place."""
@@ -169,8 +173,9 @@ class _Desk:
             )
         except (PtyrunError, ValueError, OSError) as error:
             return replace(seen, result=_result(arm, seen, (*notes, f"cannot be shown: {error}")))
+        pixel_size_m = self.sources.presentation.pixel_size_m
         look = partial.Look(
-            f"{arm.label}: {seen.progress}", seen.is_partial, image, coverage, self.pixel_size_m
+            f"{arm.label}: {seen.progress}", seen.is_partial, image, coverage, pixel_size_m
         )
         durable.write_atomic(folder / picture.name, partial.draw(look))
         return replace(
@@ -183,15 +188,10 @@ class _Desk:
             ),
         )
 
-    @property
-    def pixel_size_m(self) -> float | None:
-        size = self.manifest.sources.get("pixel_size_m")
-        return float(size) if isinstance(size, int | float) else None
-
     def _placement(self, arm: ArmPlan) -> verdict.Placement | None:
         if arm.kind != ArmKind.RECONSTRUCTION:
             return None
-        found = open_reconstruction(Path(str(self.manifest.sources[f"arm.{arm.name}"])))
+        found = open_reconstruction(self.sources.arms[arm.name])
         return verdict.place(self.scan, grid_shape(self.scan), found)
 
     def _mismatch(self, placement: verdict.Placement) -> str | None:
@@ -258,7 +258,7 @@ class _NoFrames:
 
 def _scan(run: Run, watcher: Watcher) -> Scan:
     """The planned scan; if it is gone, what the tables of groups tell of it."""
-    path = Path(str(run.manifest.sources["scan"]))
+    path = run.sources.scan
     arms = [arm for arm in run.manifest.arms if arm.n_items]
     if path.exists() or not arms:
         # Without a cache folder, because only preview/ may be written; no frame is read here.

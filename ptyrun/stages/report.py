@@ -20,9 +20,7 @@ from ptyrun.comparison.planned_inputs import warn_of_changed_inputs
 from ptyrun.comparison.run import Run
 from ptyrun.durations import format_duration
 from ptyrun.engine import refusal
-from ptyrun.engine.arm_plan import ArmPlan
 from ptyrun.engine.costs import Costs
-from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.window import Window
 from ptyrun.host import checksums, durable
 from ptyrun.progress import SILENT, Watcher
@@ -263,9 +261,8 @@ def _computed(run: FinishedRun) -> dict[str, str]:
 
 
 def _summary(run: FinishedRun, history: History) -> Iterator[page.Fact]:
-    scan = Path(str(run.manifest.sources.get("scan", "")))
     sessions = history.sessions
-    yield page.Fact("Scan", scan.name)
+    yield page.Fact("Scan", run.sources.scan.name)
     for arm in run.manifest.arms:
         groups = f"{arm.n_items} groups" if arm.n_items else "finished reconstruction"
         yield page.Fact(run.labels[arm.name], groups)
@@ -290,16 +287,13 @@ def _provenance(run: FinishedRun, history: History) -> Iterator[page.Facts]:
         ),
     )
     for arm in manifest.arms:
-        facts = {"fingerprint": arm.fingerprint, "source": _source(manifest, arm), **arm.facts}
+        source = str(run.sources.arms[arm.name])
+        facts = {"fingerprint": arm.fingerprint, "source": source, **arm.facts}
         yield page.Facts(run.labels[arm.name], _facts(facts))
-    shared = {"scan": manifest.sources.get("scan"), **manifest.shared}
+    shared = {"scan": str(run.sources.scan), **manifest.shared}
     yield page.Facts("Selection and evaluation", _facts(shared))
     installed = {name: _version(name) for name in LIBRARIES}
     yield page.Facts("Libraries that drew this report", _facts(installed))
-
-
-def _source(manifest: Manifest, arm: ArmPlan) -> Any:
-    return manifest.sources.get(f"arm.{arm.name}")
 
 
 def _facts(facts: Mapping[str, Any]) -> tuple[page.Fact, ...]:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from ptyrun.comparison import assembly, gates
 from ptyrun.comparison.group_tables import ArmIndex
+from ptyrun.comparison.model_facts import ModelFacts
 from ptyrun.comparison.run import Run
 from ptyrun.config import Fact
 from ptyrun.engine import ownership
@@ -245,7 +246,7 @@ def _short(fact: Fact) -> str:
 
 def _batch_items(plan: ArmPlan) -> int:
     """How many groups each call gets: no more than there are."""
-    return min(int(plan.facts.get("batch_groups") or 1), plan.n_items)
+    return min(ModelFacts.of(plan).batch_groups, plan.n_items)
 
 
 def _places(wanted: ArmIndex, other: ArmIndex, batch_items: int) -> NDArray[np.int64]:

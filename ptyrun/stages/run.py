@@ -13,9 +13,11 @@ from ptyrun.comparison import gates, trust
 from ptyrun.comparison.code import refuse_changed_code
 from ptyrun.comparison.fingerprints import Fingerprints
 from ptyrun.comparison.group_tables import ArmIndex
+from ptyrun.comparison.model_facts import ModelFacts
 from ptyrun.comparison.patch_work import PatchWork
 from ptyrun.comparison.planned_inputs import refuse_changed_inputs
 from ptyrun.comparison.run import Run
+from ptyrun.comparison.sources import Sources
 from ptyrun.config import SessionOptions
 from ptyrun.engine import ownership, runner
 from ptyrun.engine.arm_plan import ArmPlan
@@ -30,7 +32,7 @@ from ptyrun.host.devices import hold_devices
 from ptyrun.host.signals import Interrupts
 from ptyrun.logs import session_log
 from ptyrun.models.cards import inspect
-from ptyrun.models.files import BACKENDS, locate
+from ptyrun.models.files import locate
 from ptyrun.models.halving import Halving, HalvingPredictor, open_halving
 from ptyrun.models.predictors import ModelRequest
 from ptyrun.progress import SILENT, Watcher, predicting
@@ -153,14 +155,14 @@ def untold_arms(manifest: Manifest, only: Sequence[str] | None = None) -> list[A
 
 
 def _tells(arm: ArmPlan, manifest: Manifest) -> bool:
-    if arm.facts["backend"] not in BACKENDS.values():
+    if not ModelFacts.of(arm).is_built_in:
         return False  # another package's: only that can read its files
-    card = inspect(locate(_path(arm, manifest)))
+    card = inspect(locate(Sources.of(manifest).arms[arm.name]))
     return card.patch_px is not None and card.gridsize is not None
 
 
 def _try(arm: ArmPlan, here: Run, trusted: Collection[str]) -> None:
-    request = _request(arm, here.manifest, here.scan.patch_px, 1, trusted)
+    request = _request(arm, here, 1, trusted)
     _opened(arm, request).close()
 
 
@@ -168,32 +170,23 @@ def _opened(
     arm: ArmPlan, request: ModelRequest, *told: Callable[[Halving], None]
 ) -> HalvingPredictor:
     try:
-        return open_halving(str(arm.facts["backend"]), request, *told)
+        return open_halving(ModelFacts.of(arm).backend, request, *told)
     except ModelError as error:
         raise error.advised(
             f"the run names this model: with another one, add --invalidate {arm.name}"
         ) from error
 
 
-def _request(
-    arm: ArmPlan, manifest: Manifest, patch_px: int, batch_items: int, trusted: Collection[str]
-) -> ModelRequest:
+def _request(arm: ArmPlan, here: Run, batch_items: int, trusted: Collection[str]) -> ModelRequest:
+    facts = ModelFacts.of(arm)
     return ModelRequest(
-        path=_path(arm, manifest),
-        patch_px=patch_px,
-        gridsize=int(arm.facts["gridsize"] or 1),
+        path=here.sources.arms[arm.name],
+        patch_px=here.scan.patch_px,
+        gridsize=facts.gridsize,
         batch_items=batch_items,
-        options={
-            name.removeprefix("option."): str(value)
-            for name, value in arm.facts.items()
-            if name.startswith("option.") and name != ownership.FORMER_TRUST
-        },
+        options=facts.options,
         trusted=arm.name in trusted,
     )
-
-
-def _path(arm: ArmPlan, manifest: Manifest) -> Path:
-    return Path(str(manifest.sources[f"arm.{arm.name}"]))
 
 
 def _open_work(
@@ -207,10 +200,9 @@ def _open_work(
         fitting.halved(halving.before_items, halving.after_items, halving.why)
         watcher.note(f"{arm.label}: {halving}")
 
-    scan = here.scan
     # More than there are would be padding, computed in vain.
-    batch_items = fitting.at_most(min(int(arm.facts["batch_groups"] or 1), arm.n_items))
-    request = _request(arm, here.manifest, scan.patch_px, batch_items, trusted)
+    batch_items = fitting.at_most(min(ModelFacts.of(arm).batch_groups, arm.n_items))
+    request = _request(arm, here, batch_items, trusted)
     watcher.note(f"{arm.label}: loading {request.path.name}")
     predictor = _opened(arm, request, on_halving)
     notes = predictor.card.notes
@@ -219,7 +211,7 @@ def _open_work(
     if notes and predictor.batch_in_memory < fitting.at_most(request.batch_items):
         # A network that merges groups is asked once: later sessions begin where it does not.
         fitting.halved(request.batch_items, predictor.batch_in_memory, "; ".join(notes))
-    return PatchWork(arm, scan, ArmIndex.read(here.paths, arm), predictor)
+    return PatchWork(arm, here.scan, ArmIndex.read(here.paths, arm), predictor)
 
 
 class _Progress:

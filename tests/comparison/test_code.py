@@ -166,7 +166,7 @@ def test_a_session_refuses_changed_code_by_name(home: Path, tmp_path: Path) -> N
     facts = code_facts(OWN, {"factory": "swapped:make"}, Fingerprints(None))
     manifest = toy_manifest()
     arm = manifest.arms[0]
-    changed = {**facts, "backend": "pytorch", "option.factory": "swapped:make"}
+    changed = {**facts, "backend": "pytorch", "gridsize": 1, "option.factory": "swapped:make"}
     manifest = type(manifest)(
         {}, (type(arm)(**{**vars(arm), "facts": changed}),), {"scan": "scan.npz"}
     )

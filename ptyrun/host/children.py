@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from types import FrameType
 from typing import Any, Self
 
@@ -65,15 +66,20 @@ class Parent:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    def call(self, words: Sequence[str], environment: Mapping[str, str] | None = None) -> int:
-        """Run a command to its end, in *environment* or this process's own.
+    def call(
+        self,
+        words: Sequence[str],
+        environment: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+    ) -> int:
+        """Run a command to its end, in *environment* and *cwd* or this process's own.
 
         Returns
         -------
         int
             Its exit code, or minus the signal that killed it, before it began if need be.
         """
-        child = self.begin(words, environment=environment)
+        child = self.begin(words, environment=environment, cwd=cwd)
         if child is None:
             return -(self.caught or 0)
         return self._collected(child)
@@ -83,10 +89,11 @@ class Parent:
         words: Sequence[str],
         *,
         environment: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
         stdout: int | None = None,
         stderr: int | None = None,
     ) -> subprocess.Popen[bytes] | None:
-        """Begin a command, in *environment* and with its output there; None after a signal."""
+        """Begin a command there, with its output there; None after a signal."""
         before = signal.pthread_sigmask(signal.SIG_BLOCK, CLOSING)
         try:
             if self.caught:
@@ -94,6 +101,7 @@ class Parent:
             child = subprocess.Popen(
                 words,
                 env=environment,
+                cwd=cwd,
                 stdin=subprocess.DEVNULL,
                 stdout=stdout,
                 stderr=stderr,

@@ -1,0 +1,255 @@
+"""What is one study, as it is asked for, and how is it worked on?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+from ptyrun.config.options import DURATION, Option, Panel, Place
+from ptyrun.errors import UsageError
+
+SPLITS = ("train", "test")
+
+
+class View(StrEnum):
+    """How many of a scan's frames are kept, and how they are grouped."""
+
+    DENSE = "dense"
+    SPARSE = "sparse"
+
+
+class Split(StrEnum):
+    """Which half of the scan."""
+
+    TRAIN = "train"
+    TEST = "test"
+
+
+class Positions(StrEnum):
+    """Where the simulated frames lie."""
+
+    UNIFORM = "uniform"
+    BASE = "base"
+
+
+@dataclass(frozen=True)
+class StudyOptions:
+    """One study: doses x views x splits, and what they are made from."""
+
+    hub: Annotated[
+        Path,
+        Option(
+            "--hub",
+            "Folder of the study.",
+            Panel.OUTPUT,
+            "FOLDER",
+            place=Place.FOLDER,
+            also="--output-root",
+        ),
+    ]
+    name: Annotated[
+        str | None,
+        Option("--name", "Name of the study.", Panel.OUTPUT, "NAME", "as the hub says"),
+    ] = None
+    base_npz: Annotated[
+        Path | None,
+        Option(
+            "--base-npz",
+            "NPZ whose object, probe and number of positions are simulated.",
+            Panel.INPUTS,
+            place=Place.FILE,
+        ),
+    ] = None
+    doses: Annotated[
+        tuple[float, ...],
+        Option("--dose", "Mean number of photons per frame.", Panel.SELECTION, "PHOTONS", least=1),
+    ] = (1000.0, 10000.0, 100000.0)
+    views: Annotated[
+        tuple[View, ...],
+        Option("--view", "Overlap view: dense or sparse.", Panel.SELECTION, "VIEW"),
+    ] = (View.DENSE, View.SPARSE)
+    splits: Annotated[
+        tuple[Split, ...],
+        Option("--splits", "Half of the scan: train or test.", Panel.SELECTION, "SPLIT"),
+    ] = (Split.TRAIN, Split.TEST)
+    n_images: Annotated[
+        int | None,
+        Option(
+            "--n-images",
+            "Number of frames to simulate.",
+            Panel.SELECTION,
+            "N",
+            "as the base",
+            least=2,
+        ),
+    ] = None
+    positions: Annotated[
+        Positions,
+        Option(
+            "--positions",
+            "Positions of the frames: drawn uniformly from --seed, or those of the base.",
+            Panel.SELECTION,
+            "uniform|base",
+        ),
+    ] = Positions.UNIFORM
+    seed: Annotated[
+        int,
+        Option(
+            "--seed", "Seed of the positions.", Panel.SELECTION, "SEED", least=0, most=2**32 - 1
+        ),
+    ] = 42
+    noise_seed: Annotated[
+        int, Option("--noise-seed", "Seed of the photon noise.", Panel.SELECTION, "SEED", least=0)
+    ] = 0
+    split_fraction: Annotated[
+        float,
+        Option(
+            "--split-fraction",
+            "Where the range of y is split into train and test.",
+            Panel.SELECTION,
+            "FRACTION",
+            above=0,
+            most=1,
+        ),
+    ] = 0.5
+    dense_s_img: Annotated[
+        float,
+        Option(
+            "--dense-s-img",
+            "Share of the frames in the dense view.",
+            Panel.SELECTION,
+            "SHARE",
+            above=0,
+            most=1,
+        ),
+    ] = 0.8
+    sparse_s_img: Annotated[
+        float,
+        Option(
+            "--sparse-s-img",
+            "Share of the frames in the sparse view.",
+            Panel.SELECTION,
+            "SHARE",
+            above=0,
+            most=1,
+        ),
+    ] = 1.0
+    dense_gridsize: Annotated[
+        int,
+        Option(
+            "--dense-gridsize",
+            "Gridsize of the dense view's groups.",
+            Panel.SELECTION,
+            "1|2",
+            least=1,
+            most=2,
+        ),
+    ] = 2
+    sparse_gridsize: Annotated[
+        int,
+        Option(
+            "--sparse-gridsize",
+            "Gridsize of the sparse view's groups.",
+            Panel.SELECTION,
+            "1|2",
+            least=1,
+            most=2,
+        ),
+    ] = 1
+    n_groups: Annotated[
+        int,
+        Option(
+            "--n-groups",
+            "Number of groups whose overlap is measured.",
+            Panel.SELECTION,
+            "N",
+            least=1,
+        ),
+    ] = 512
+    neighbor_count: Annotated[
+        int,
+        Option(
+            "--neighbor-count",
+            "Number of nearest neighbours in the overlap metrics.",
+            Panel.SELECTION,
+            "K",
+            least=1,
+        ),
+    ] = 25
+    probe_diameter_px: Annotated[
+        float,
+        Option(
+            "--probe-diameter-px",
+            "Diameter of the probe in the overlap metrics.",
+            Panel.SELECTION,
+            "PIXELS",
+            above=0,
+        ),
+    ] = 38.4
+    subsample_seed: Annotated[
+        int,
+        Option(
+            "--rng-seed-subsample", "Seed of the subsampling.", Panel.SELECTION, "SEED", least=0
+        ),
+    ] = 456
+
+    def __post_init__(self) -> None:
+        for dose in self.doses:
+            if dose != int(dose):
+                raise UsageError(
+                    f"invalid --dose: {dose:g}",
+                    why="a dose names a folder, like dose_1000, so it must be a whole number",
+                    do="give a whole number of photons per frame",
+                )
+
+    def s_img(self, view: View) -> float:
+        """Share of the frames that a view keeps."""
+        return self.dense_s_img if view is View.DENSE else self.sparse_s_img
+
+    def gridsize(self, view: View) -> int:
+        """Side of a view's groups, in frames."""
+        return self.dense_gridsize if view is View.DENSE else self.sparse_gridsize
+
+
+@dataclass(frozen=True)
+class StudySession:
+    """How long and with what help a study is worked on; changes no result."""
+
+    window_s: Annotated[
+        float | None,
+        Option(
+            "--window",
+            "Wall time this session may use, counted from process start, e.g. 170s.",
+            Panel.WINDOWS,
+            DURATION,
+            "unlimited",
+        ),
+    ] = None
+    jobs: Annotated[
+        int,
+        Option(
+            "--jobs", "Run up to N independent stages side by side.", Panel.MACHINE, "N", least=1
+        ),
+    ] = 1
+    clobber: Annotated[
+        bool,
+        Option(
+            "--clobber",
+            "First set aside, in one folder under HUB/archive, all that these stages made.",
+            Panel.EARLIER,
+        ),
+    ] = False
+    collect_only: Annotated[
+        bool,
+        Option(
+            "--collect-only", "Print the stages and their commands; run nothing.", Panel.WINDOWS
+        ),
+    ] = False
+    skip_post_verify: Annotated[
+        bool,
+        Option(
+            "--skip-post-verify", "Do not verify the hub when all stages are done.", Panel.WINDOWS
+        ),
+    ] = False

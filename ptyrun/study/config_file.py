@@ -1,0 +1,235 @@
+"""How is a study given as a file? What a line says counts more than what the file says.
+
+Commands that stand in a file run only where its user names that file: a hub may come from anybody.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NoReturn
+
+from ptyrun.config.options import Entry, entries, gather, name_of
+from ptyrun.config.study import StudyOptions
+from ptyrun.config.toml import dumps
+from ptyrun.errors import InputError, UsageError, nearest
+from ptyrun.host import durable
+from ptyrun.host.regular import read_regular
+from ptyrun.study.others import OtherStage
+
+MAX_BYTES = 2**20
+STAGE = "stage"
+_TABLES = (list, tuple)
+_TEXTS = ("name",)
+_LISTS = ("command", "inputs", "outputs", "files")
+_AT = re.compile(r"\(at (line \d+, column \d+|end of document)\)")
+
+EXAMPLE = """
+# A stage of your own: any command with its inputs and outputs, as paths below the hub.
+# {dose}, {view}, {split} make one for each; {hub} is the hub, {here} the folder of this file.
+# The name of a stage of ptyrun's (`ptyrun study plan` lists them) replaces it.
+# [[stage]]
+# name = "train-{dose}-{view}"
+# command = ["python", "{here}/train.py", "{hub}/data/phase_c/dose_{dose}/patched_train.npz"]
+# inputs = ["data/phase_c/dose_{dose}/patched_train.npz", "{here}/train.py"]
+# outputs = ["data/phase_e/dose_{dose}/{view}/gs2/wts.h5.zip"]
+# parameters = {epochs = 50}
+
+# Ready data in the place of a stage, a file for each of its outputs:
+# [[stage]]
+# name = "split-dose_1000"
+# files = ["{here}/train.npz", "{here}/test.npz"]
+"""
+
+
+class StudyFile:
+    """A study as its file has it.
+
+    Parameters
+    ----------
+    path : Path
+
+    Raises
+    ------
+    UsageError
+        If it cannot be read, or holds what is no part of a study; line and key are named.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._text = self._read()
+        document = self._parsed()
+        stages = document.pop(STAGE, [])
+        self.options = dict(self._options(document))
+        self.stages = tuple(self._stages(stages))
+
+    def _read(self) -> str:
+        try:
+            return read_regular(self.path.resolve(), MAX_BYTES).decode()
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"{self.path} cannot be read",
+                why=str(error),
+                do="give a study in TOML, like the one that `ptyrun study init` writes",
+            ) from error
+
+    def _parsed(self) -> dict[str, Any]:
+        try:
+            return tomllib.loads(self._text)
+        except (ValueError, RecursionError) as error:
+            place = _AT.search(str(error))
+            line = place[1] if place else "some line"
+            raise InputError(
+                f"{self.path}, {line}: this is no TOML{self._key_at(line)}",
+                why=_AT.sub("", str(error)).strip() or "it is nested too deeply",
+                do="correct that line; texts stand in quotes, lists in brackets",
+            ) from error
+
+    def _key_at(self, line: str) -> str:
+        """Which key's value the place is in."""
+        before = self._text
+        if place := re.fullmatch(r"line (\d+), column (\d+)", line):
+            lines = self._text.splitlines(keepends=True)
+            number, column = int(place[1]), int(place[2])
+            before = (
+                "".join(lines[: number - 1]) + "".join(lines[number - 1 : number])[: column - 1]
+            )
+        keys = re.findall(r"^[ \t]*([\w-]+)[ \t]*=", before, re.MULTILINE)
+        return f" (key {keys[-1]!r})" if keys else ""
+
+    def _options(self, document: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+        known = {name_of(word): entry for entry in entries(StudyOptions) for word in _words(entry)}
+        seen: dict[str, str] = {}
+        for key, value in document.items():
+            name = key.replace("-", "_")
+            if name not in known:
+                why = f"no option of a study is called {name!r}{nearest(name, known)}"
+                self._refuse(key, "unknown key", why)
+            entry = known[name]
+            if entry.name in seen:
+                self._refuse(key, "said twice", f"{seen[entry.name]!r} says the same")
+            seen[entry.name] = key
+            if entry.is_many and not isinstance(value, list):
+                value = [value]
+            try:
+                yield entry.name, self._placed(entry, entry.read(value))
+            except UsageError as error:
+                self._refuse(key, f"invalid value {value!s:.80}", error.why)
+
+    def _placed(self, entry: Entry, value: Any) -> Any:
+        if entry.place is None:
+            return value
+        return self.path.parent / Path(value).expanduser()
+
+    def _stages(self, tables: Any) -> Iterator[OtherStage]:
+        if not isinstance(tables, list) or not all(isinstance(each, dict) for each in tables):
+            self._refuse(STAGE, "no list of tables", "write [[stage]] before each stage")
+        for table in tables:
+            known = (*_TEXTS, *_LISTS, "parameters")
+            for key, value in table.items():
+                if key not in known:
+                    self._refuse(key, "unknown key of a stage", f"it has {', '.join(known)}")
+                self._require(key, value)
+            if "name" not in table:
+                self._refuse(STAGE, "a stage without a name", "a stage is known by its name")
+            lists = {key: tuple(table.get(key, ())) for key in _LISTS}
+            yield OtherStage(
+                table["name"],
+                parameters=table.get("parameters", {}),
+                here=self.path.parent,
+                **lists,
+            )
+
+    def _require(self, key: str, value: Any) -> None:
+        if key in _TEXTS and not isinstance(value, str):
+            self._refuse(key, "no text", "a stage's name is a text")
+        if key in _LISTS and not (
+            isinstance(value, list) and all(isinstance(each, str) for each in value)
+        ):
+            self._refuse(key, "no list of texts", f'write {key} = ["..."]')
+        if key == "parameters" and not (
+            isinstance(value, dict)
+            and all(isinstance(each, str | int | float | bool) for each in value.values())
+        ):
+            self._refuse(key, "no table of values", "write parameters = {epochs = 50}")
+
+    def _refuse(self, key: str, what: str, why: str) -> NoReturn:
+        raise UsageError(
+            f"{self.path}, line {self._line_of(key)}, key {key!r}: {what}",
+            why=why,
+            do="correct that line, or leave it out",
+        )
+
+    def _line_of(self, key: str) -> int:
+        pattern = re.compile(rf"^[ \t]*(?:\[+\s*)?[\"']?{re.escape(key)}\b", re.MULTILINE)
+        found = pattern.search(self._text)
+        return self._text.count("\n", 0, found.start()) + 1 if found else 1
+
+
+def _words(entry: Entry) -> list[str]:
+    return [word for word in (entry.word, entry.option.also) if word]
+
+
+def options_of(given: Mapping[str, Any]) -> StudyOptions:
+    """Make a study's options of what was said, by the options' names.
+
+    Raises
+    ------
+    UsageError
+        If a value cannot be used, or there is no hub.
+    """
+    if "hub" not in given:
+        raise UsageError(
+            "nothing says where the study lies",
+            why="neither --hub nor a study.toml was given",
+            do="give --hub FOLDER, or --config study.toml",
+        )
+    return StudyOptions(**gather(StudyOptions, given))
+
+
+def written(given: Mapping[str, Any]) -> str:
+    """Give the text of a commented study.toml with *given*, and every default as a comment."""
+    lines = [
+        "# A study: doses x views x splits. `ptyrun study run --config study.toml` makes it.",
+        "",
+    ]
+    for entry in entries(StudyOptions):
+        lines.append(f"# {entry.help}")
+        value = given.get(entry.name, entry.default)
+        if value is None:
+            lines.append(
+                f'# {entry.name} = "..."' if entry.kind is not int else f"# {entry.name} = 1000"
+            )
+        else:
+            text = dumps({entry.name: _plain(value)}).strip()
+            lines.append(text if entry.name in given or entry.is_many else f"# {text}")
+        lines.append("")
+    return "\n".join(lines) + EXAMPLE
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, _TABLES):
+        return [_plain(each) for each in value]
+    if isinstance(value, float) and value == int(value):
+        return int(value)
+    return str(value) if isinstance(value, Path) else value
+
+
+def write_new(path: Path, text: str) -> None:
+    """Write a study.toml where there is none.
+
+    Raises
+    ------
+    UsageError
+        If something stands there.
+    """
+    if path.exists() or path.is_symlink():
+        raise UsageError(
+            f"{path} exists already",
+            why="nothing is overwritten",
+            do="name another file, or delete this one",
+        )
+    durable.make_folder(path.parent)
+    durable.write_text(path, text)

@@ -1,0 +1,75 @@
+"""Which bytes has a file or folder of a study? By SHA-256, remembered while it stays untouched."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import time
+from pathlib import Path
+
+from ptyrun.host import checksums, durable, listing
+from ptyrun.host.remembered import Remembered, identity
+
+_TICK_S = 0.05  # two changes of a file within so much may leave the same ctime
+
+
+class Contents:
+    """What lies in a study, by content.
+
+    That a file has the digest which a record gives it is remembered by inode, size and times, in
+    the user's own cache: a change of content changes ctime, which no user program can set back.
+    """
+
+    def __init__(self) -> None:
+        self._own = Remembered("study")
+
+    def digest(self, path: Path, expected: str = "") -> str | None:
+        """Digest a file, or a folder's files with their names; None where there is none.
+
+        Parameters
+        ----------
+        path : Path
+        expected : str
+            What it was: a file that is known to be that still is not read.
+
+        Raises
+        ------
+        ForeignFileError
+            If something else lies there, like a link.
+        StorageError
+            If the disk refuses to tell.
+        """
+        try:
+            with durable.refusals(path):
+                found = path.lstat()
+                if stat.S_ISDIR(found.st_mode):
+                    return self._of_folder(path)
+                if expected and self._own.holds(_fact(path, found, expected)):
+                    return expected
+                return self._read(path, found)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def _read(self, path: Path, found: os.stat_result) -> str:
+        age_s = time.time() - found.st_ctime
+        if 0 <= age_s < _TICK_S:
+            time.sleep(_TICK_S - age_s)
+        digest = checksums.file_sha256(path)
+        if age_s >= 0 and identity(path.lstat()) == identity(found):
+            self._own.add(_fact(path, found, digest))
+        return digest
+
+    def _of_folder(self, path: Path) -> str | None:
+        digest = hashlib.sha256()
+        files = sorted(listing.files_below(path), key=Path.as_posix)
+        for file in files:
+            if file.suffix == durable.PARTIAL:
+                continue
+            digest.update(os.fsencode(file.relative_to(path).as_posix()) + b"\0")
+            digest.update(bytes.fromhex(checksums.file_sha256(file)))
+        return digest.hexdigest() if files else None
+
+
+def _fact(path: Path, found: os.stat_result, digest: str) -> str:
+    return f"{os.path.realpath(path)} {identity(found)} {digest}"

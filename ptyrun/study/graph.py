@@ -1,0 +1,110 @@
+"""Which stages make a study, and which of them need which? Pure: nothing is read or written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from graphlib import CycleError, TopologicalSorter
+
+from ptyrun.errors import UsageError
+from ptyrun.study.hub import Hub
+from ptyrun.study.stage import Stage
+
+
+@dataclass(frozen=True)
+class Graph:
+    """The stages of a study, each after those that it needs.
+
+    Raises
+    ------
+    UsageError
+        If two stages write the same file or have the same key, or need each other.
+    """
+
+    hub: Hub
+    stages: tuple[Stage, ...]
+
+    @classmethod
+    def of(cls, hub: Hub, stages: Iterable[Stage]) -> Graph:
+        """Order *stages*; those that need nothing of each other stay as they are given."""
+        given = {stage.key: stage for stage in _unique(stages)}
+        makers = _makers(given.values())
+        needs = {
+            key: [makers[each.name] for each in stage.inputs if each.name in makers]
+            for key, stage in given.items()
+        }
+        try:
+            order = [*TopologicalSorter(needs).static_order()]
+        except CycleError as error:
+            raise UsageError(
+                "stages of the study need each other: " + " -> ".join(error.args[1][::-1]),
+                why="each would have to be made before the other",
+                do="correct the inputs and outputs of these stages",
+            ) from error
+        depth: dict[str, int] = {}
+        for key in order:
+            depth[key] = 1 + max((depth[each] for each in needs[key]), default=0)
+        return cls(hub, tuple(sorted(given.values(), key=lambda stage: depth[stage.key])))
+
+    @cached_property
+    def by_key(self) -> dict[str, Stage]:
+        """The stages by key."""
+        return {stage.key: stage for stage in self.stages}
+
+    @cached_property
+    def makers(self) -> dict[str, str]:
+        """Which stage makes which file below the hub."""
+        return _makers(self.stages)
+
+    def needs(self, stage: Stage) -> tuple[str, ...]:
+        """Keys of the stages whose outputs *stage* reads, each once."""
+        found = (self.makers.get(each.name) for each in stage.inputs)
+        return tuple(dict.fromkeys(key for key in found if key is not None))
+
+    def dependents(self, key: str) -> tuple[str, ...]:
+        """Keys of all stages that read what *key* makes, or what these make."""
+        found = {key}
+        for stage in self.stages:
+            if found.intersection(self.needs(stage)):
+                found.add(stage.key)
+        return tuple(stage.key for stage in self.stages if stage.key in found - {key})
+
+    def find(self, key: str) -> Stage:
+        """Give one stage; raises UsageError if there is none of that key."""
+        if key not in self.by_key:
+            from ptyrun.errors import nearest
+
+            raise UsageError(
+                f"no stage is called {key!r}",
+                why=f"the study has {len(self.stages)} stages{nearest(key, self.by_key)}",
+                do="take one that `ptyrun study plan` lists",
+            )
+        return self.by_key[key]
+
+
+def _unique(stages: Iterable[Stage]) -> Iterator[Stage]:
+    seen: set[str] = set()
+    for stage in stages:
+        if stage.key in seen:
+            raise UsageError(
+                f"two stages are called {stage.key!r}",
+                why="a stage is known by its name",
+                do="rename one of them",
+            )
+        seen.add(stage.key)
+        yield stage
+
+
+def _makers(stages: Iterable[Stage]) -> dict[str, str]:
+    makers: dict[str, str] = {}
+    for stage in stages:
+        for name in stage.outputs:
+            if name in makers:
+                raise UsageError(
+                    f"{name} is made by two stages: {makers[name]} and {stage.key}",
+                    why="each output belongs to one stage",
+                    do="give one of them another output, or the same name to replace it",
+                )
+            makers[name] = stage.key
+    return makers

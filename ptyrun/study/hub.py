@@ -1,0 +1,80 @@
+"""Where does each file of a study lie? Every name in a hub is spelt here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+PHASE_C = "data/phase_c"
+PHASE_D = "data/phase_d"
+ANALYSIS = "analysis"
+COMPARISON_MANIFEST = f"{ANALYSIS}/comparison_manifest.json"
+CONFIG = "study.toml"
+RECORD = ".stage.json"
+ATTEMPT = ".attempt.json"
+PIECES = ".pieces-"
+
+
+def dose_name(dose: float) -> str:
+    """Name a dose as folders do.
+
+    Examples
+    --------
+    >>> dose_name(1e3)
+    'dose_1000'
+    """
+    return f"dose_{int(dose)}"
+
+
+@dataclass(frozen=True)
+class Hub:
+    """The folder of one study; paths below it are written with slashes."""
+
+    root: Path
+
+    def path(self, name: str) -> Path:
+        """Give the place of what is called *name* below the hub."""
+        return self.root / name
+
+    @property
+    def study(self) -> Path:
+        """Which study this is, and its options."""
+        return self.root / "study.json"
+
+    @property
+    def config(self) -> Path:
+        """The study as a file of its user, if it lies here."""
+        return self.root / CONFIG
+
+    @property
+    def locks(self) -> Path:
+        """Who works on which stage; safe to delete while nobody does."""
+        return self.root / "locks"
+
+    @property
+    def sessions(self) -> Path:
+        """Held by each session for its life."""
+        return self.locks / "sessions"
+
+    @property
+    def door(self) -> Path:
+        """Held for a moment by who begins a session or sets stages aside."""
+        return self.locks / "hub.lock"
+
+    def stage_lock(self, key: str) -> Path:
+        """Held by the process that makes a stage."""
+        return self.locks / f"{key}.lock"
+
+    def log(self, key: str) -> Path:
+        """What a stage said."""
+        return self.root / "cli" / f"{key}.log"
+
+    @property
+    def archive(self) -> Path:
+        """What was set aside."""
+        return self.root / "archive"
+
+    @property
+    def comparison_manifest(self) -> Path:
+        """Which comparisons there are, and how they ended."""
+        return self.root / COMPARISON_MANIFEST

@@ -1,0 +1,239 @@
+"""How is one stage made? Begun, worked on, looked at and written down, by a process of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ptyrun.engine.window import Window
+from ptyrun.errors import BusyError, ExitCode, PtyrunError, UnfinishedError, UsageError
+from ptyrun.host import durable, listing
+from ptyrun.host.children import Parent
+from ptyrun.host.locks import Lock
+from ptyrun.study import archive
+from ptyrun.study.contents import Contents
+from ptyrun.study.graph import Graph
+from ptyrun.study.hub import PIECES, Hub
+from ptyrun.study.record import Attempt, Record
+from ptyrun.study.stage import Stage
+from ptyrun.study.state import Standing, State, survey
+from ptyrun.study.task import Task, Work
+
+
+def make(graph: Graph, key: str, window: Window, work_of: Callable[[str], Work]) -> Standing:
+    """Make one stage, unless it is done.
+
+    Parameters
+    ----------
+    graph : Graph
+    key : str
+    window : Window
+    work_of : callable
+        Gives the function that makes a kind of ptyrun's own stages.
+
+    Returns
+    -------
+    Standing
+        As it is now: done.
+
+    Raises
+    ------
+    BusyError
+        If another process makes it.
+    UsageError
+        If it needs stages that are not done, or files that are missing.
+    UnfinishedError
+        If the window closed before it was done; what is finished of it is kept.
+    PtyrunError
+        If it fails; the attempt says so.
+    """
+    stage, hub = graph.find(key), graph.hub
+    durable.make_folder(hub.locks)
+    with Lock(hub.stage_lock(key)) as lock:
+        if not lock.try_acquire():
+            raise BusyError(
+                f"another process makes the stage {key}",
+                why=f"{lock.path} is held: {lock.holder()}",
+                do="wait for its end, then call this again",
+            )
+        archive.settle(hub)
+        standing = survey(graph, mine=key)[key]
+        if standing.state is State.DONE:
+            sweep(hub, stage)
+            return standing
+        if not standing.is_ready:
+            raise UsageError(
+                f"the stage {key} cannot be made now: {standing.state}",
+                why=standing.why,
+                do="make what it needs first: `ptyrun study run` does all in order",
+            )
+        return _Making(graph, standing, window, work_of).made()
+
+
+class _Making:
+    """A stage that is locked and can be made."""
+
+    def __init__(
+        self,
+        graph: Graph,
+        standing: Standing,
+        window: Window,
+        work_of: Callable[[str], Work],
+    ) -> None:
+        self._standing, self._window, self._work_of = standing, window, work_of
+        self._stage, self._hub = standing.stage, graph.hub
+        self._contents = Contents()
+        self._attempt = Attempt(self._stage.key, standing.facts, now())
+
+    def made(self) -> Standing:
+        began_s = time.monotonic()
+        stage, hub = self._stage, self._hub
+        for folder in {hub.path(name).parent for name in stage.outputs}:
+            durable.make_folder(folder)
+        aside = self._make_room()
+        try:
+            self._work()
+            inputs = self._inputs_again()
+            outputs = self._look_at_outputs()
+        except UnfinishedError:
+            raise
+        except Exception as error:
+            self._fail(error)
+            raise
+        duration_s = round(time.monotonic() - began_s, 3)
+        record = Record(stage.key, dict(stage.parameters), inputs, outputs, now(), duration_s)
+        record.save(stage.record(hub))
+        sweep(hub, stage)
+        archive.drop_equal(aside, outputs, self._contents)
+        print(f"{stage.key}: complete", flush=True)
+        return replace(self._standing, state=State.DONE, record=record, why="", changed=())
+
+    def _make_room(self) -> Path | None:
+        """Take away what earlier facts left; set aside what this study did not make."""
+        stage, hub, standing = self._stage, self._hub, self._standing
+        before = standing.attempt
+        goes_on = standing.record is None and before is not None and before.facts == standing.facts
+        record, tried = stage.record(hub), stage.attempt(hub)
+        is_known = os.path.lexists(record) or os.path.lexists(tried)
+        aside = None if is_known else archive.set_aside(hub, stage.outputs, why="unrecorded")
+        # Before anything goes: from here on, what lies there is this stage's.
+        self._attempt.save(tried)
+        if goes_on:
+            return None  # with what it left half done
+        for path in map(hub.path, stage.outputs):
+            with durable.storage_errors(path):
+                if path.is_dir() and not path.is_symlink():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink(missing_ok=True)
+        keep = stage.pieces(hub, standing.facts)
+        for folder in listing.matching(keep.parent, f"{stage.key}{PIECES}*"):
+            if folder != keep:
+                shutil.rmtree(folder, ignore_errors=True)
+        with durable.storage_errors(record):
+            record.unlink(missing_ok=True)
+        return aside
+
+    def _work(self) -> None:
+        stage = self._stage
+        if stage.command:
+            self._run_command()
+            return
+        pieces = stage.pieces(self._hub, self._standing.facts)
+        inputs = self._standing.inputs or {}
+        self._work_of(stage.kind)(Task(stage, self._hub, self._window, pieces, inputs))
+
+    def _run_command(self) -> None:
+        stage = self._stage
+        left_s = self._window.remaining_s
+        environment = {
+            **os.environ,
+            "PTYRUN_HUB": str(self._hub.root.absolute()),
+            "PTYRUN_STAGE": stage.key,
+            **({} if left_s == float("inf") else {"PTYRUN_WINDOW_S": f"{max(left_s, 0):.1f}"}),
+        }
+        sys.stdout.flush()
+        try:
+            with Parent() as parent:
+                code = parent.call(stage.command, environment, stage.cwd)
+                caught = parent.caught
+        except OSError as error:
+            raise _failed(stage, f"{stage.command[0]!r} cannot be run: {error.strerror}") from error
+        if code == ExitCode.INCOMPLETE or (caught and code):
+            raise UnfinishedError(
+                f"the stage {stage.key} is not done yet",
+                why="its command says that work remains" if not caught else "a signal ended it",
+                do="run the same command again",
+            )
+        if code < 0:
+            raise _failed(stage, f"its command was killed by signal {-code}")
+        if code:
+            raise _failed(stage, f"its command ended with exit code {code}")
+
+    def _inputs_again(self) -> Mapping[str, str]:
+        """See that the inputs are still those that the stage was begun with."""
+        inputs = self._standing.inputs
+        assert inputs is not None
+        for each in self._stage.inputs:
+            if self._contents.digest(each.path.resolve(), inputs[each.name]) != inputs[each.name]:
+                raise _failed(self._stage, f"its input {each.name} changed while it was made")
+        return inputs
+
+    def _look_at_outputs(self) -> dict[str, str]:
+        found = {}
+        for name in self._stage.outputs:
+            path = self._hub.path(name)
+            if path.is_file() and not path.is_symlink():
+                durable.sync_file(path)
+            digest = self._contents.digest(path)
+            if digest is None:
+                how = "ended with exit code 0" if self._stage.command else "ended"
+                raise _failed(self._stage, f"it {how} without its output {name}")
+            found[name] = digest
+        return found
+
+    def _fail(self, error: Exception) -> None:
+        words = f"{error.what} ({error.why})" if isinstance(error, PtyrunError) else repr(error)
+        log = self._hub.log(self._stage.key)
+        note_failure(self._hub, self._stage, self._attempt, words, log)
+
+
+def note_failure(hub: Hub, stage: Stage, attempt: Attempt, words: str, log: Path) -> None:
+    """Write down that an attempt failed; a disk that refuses that has its own error."""
+    with suppress(PtyrunError):
+        where = log.relative_to(hub.root).as_posix() if log.exists() else ""
+        replace(attempt, error=words[:2000], log=where).save(stage.attempt(hub))
+
+
+def sweep(hub: Hub, stage: Stage) -> None:
+    """Delete what only a stage at work needs; it is done."""
+    with suppress(OSError):
+        stage.attempt(hub).unlink(missing_ok=True)
+    folder = hub.path(str(stage.folder))
+    for pieces in listing.matching(folder, f"{stage.key}{PIECES}*"):
+        shutil.rmtree(pieces, ignore_errors=True)
+    for name in stage.outputs:
+        path = hub.path(name)
+        for partial in listing.matching(path.parent, f"{path.name}.*{durable.PARTIAL}"):
+            with suppress(OSError):
+                partial.unlink()
+
+
+def _failed(stage: Stage, why: str) -> PtyrunError:
+    return PtyrunError(
+        f"the stage {stage.key} failed",
+        why=why,
+        do="put that right, then run the same command again",
+    )
+
+
+def now() -> str:
+    """Give the time in UTC."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

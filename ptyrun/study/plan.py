@@ -1,0 +1,146 @@
+"""Which stages follow from a study as it is asked for? Pure: nothing is read or written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from ptyrun.config.study import Split, StudyOptions, View
+from ptyrun.host.documents import canonical_json
+from ptyrun.study.graph import Graph
+from ptyrun.study.hub import PHASE_C, PHASE_D, Hub, dose_name
+from ptyrun.study.others import OtherStage, placed, with_base
+from ptyrun.study.stage import Input, Stage
+
+BASE = "base"
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study as asked for: its options, and stages of others."""
+
+    options: StudyOptions
+    others: tuple[OtherStage, ...] = field(default=())
+
+    @property
+    def hub(self) -> Hub:
+        """Where it lies."""
+        return Hub(self.options.hub)
+
+
+def graph(study: Study) -> Graph:
+    """Give all stages of a study.
+
+    Raises
+    ------
+    UsageError
+        If a stage of others cannot be placed among them.
+    """
+    built_in = [*_phase_c(study), *_phase_d(study)]
+    stages = placed(study.hub, study.options, built_in, study.others)
+    return Graph.of(study.hub, with_base(stages, BASE, study.options.base_npz))
+
+
+def _texts(**values: Any) -> Mapping[str, str]:
+    return {name: canonical_json(value) for name, value in values.items()}
+
+
+def _stage(
+    hub: Hub,
+    kind: str,
+    axes: Mapping[str, str],
+    inputs: Sequence[Input | str],
+    outputs: Sequence[str],
+    **values: Any,
+) -> Stage:
+    files = tuple(Input(i, hub.path(i)) if isinstance(i, str) else i for i in inputs)
+    named = [f"dose_{value}" if axis == "dose" else value for axis, value in axes.items()]
+    return Stage("-".join([kind, *named]), kind, files, tuple(outputs), _texts(**values), axes)
+
+
+def _phase_c(study: Study) -> Iterator[Stage]:
+    options, hub = study.options, study.hub
+    base = Input(BASE, Path())
+    for dose in options.doses:
+        folder, axes = f"{PHASE_C}/{dose_name(dose)}", {"dose": f"{dose:.0f}"}
+        raw, canonical, patched = (
+            f"{folder}/{name}.npz" for name in ("simulated_raw", "canonical", "patched")
+        )
+        yield _stage(
+            hub,
+            "simulate",
+            axes,
+            [base],
+            [raw],
+            method=1,
+            dose=dose,
+            seed=options.seed,
+            noise_seed=options.noise_seed,
+            n_images=options.n_images,
+            positions=options.positions,
+        )
+        yield _stage(hub, "canonicalise", axes, [raw], [canonical], method=1)
+        yield _stage(hub, "patch", axes, [canonical], [patched], method=1)
+        halves = [f"{folder}/patched_{split}.npz" for split in Split]
+        yield _stage(
+            hub,
+            "split",
+            axes,
+            [patched],
+            halves,
+            method=1,
+            fraction=options.split_fraction,
+        )
+    halves = [
+        f"{PHASE_C}/{dose_name(dose)}/patched_{split}.npz"
+        for dose in options.doses
+        for split in Split
+    ]
+    yield _stage(
+        hub,
+        "manifest",
+        {},
+        halves,
+        [f"{PHASE_C}/run_manifest.json"],
+        method=1,
+        doses=list(options.doses),
+        root=str(hub.root.absolute()),
+    )
+
+
+def _phase_d(study: Study) -> Iterator[Stage]:
+    options = study.options
+    for dose in options.doses:
+        yield from chain.from_iterable(_views(study, dose, view) for view in options.views)
+
+
+def _views(study: Study, dose: float, view: View) -> Iterator[Stage]:
+    options, hub = study.options, study.hub
+    folder = f"{PHASE_D}/{dose_name(dose)}/{view}"
+    axes = {"dose": f"{dose:.0f}", "view": str(view)}
+    for split in options.splits:
+        yield _stage(
+            hub,
+            "overlap",
+            {**axes, "split": str(split)},
+            [f"{PHASE_C}/{dose_name(dose)}/patched_{split}.npz"],
+            [f"{folder}/{split}.npz", f"{folder}/{split}_metrics.json"],
+            method=1,
+            gridsize=options.gridsize(view),
+            s_img=options.s_img(view),
+            n_groups=options.n_groups,
+            neighbor_count=options.neighbor_count,
+            probe_diameter_px=options.probe_diameter_px,
+            rng_seed_subsample=options.subsample_seed,
+        )
+    yield _stage(
+        hub,
+        "bundle",
+        axes,
+        [f"{folder}/{split}_metrics.json" for split in options.splits],
+        [f"{folder}/metrics_bundle.json"],
+        method=1,
+    )

@@ -1,0 +1,334 @@
+"""One session on a hub: which stages are begun when, and why does it end?
+
+Each stage is a process of its own (`ptyrun study stage KEY`), so that none of them can harm the
+session, and sessions on one hub share the stages out by their locks.
+"""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from ptyrun.durations import format_duration
+from ptyrun.engine.window import MARGIN, SLACK, Window
+from ptyrun.errors import BusyError, ExitCode, IdentityError, UsageError, WindowTooShortError
+from ptyrun.host import durable, listing, locks
+from ptyrun.host.attempts import ATTEMPTS, IN_A_ROW
+from ptyrun.host.children import Parent
+from ptyrun.host.locks import Lock
+from ptyrun.progress import Watcher
+from ptyrun.study import archive, identity, making
+from ptyrun.study.contents import Contents
+from ptyrun.study.graph import Graph
+from ptyrun.study.hub import Hub
+from ptyrun.study.plan import Study
+from ptyrun.study.record import Attempt, Record
+from ptyrun.study.state import Standing, State, survey
+
+POLL_S = 0.05
+LOOK_S = 1.0  # how often stages that other sessions make are looked at
+LEAST_S = 1.0  # of a window in which a process is begun
+CHILD_ENDS_S = 0.6  # before the session that waits for it
+MOST_SESSIONS = 64
+# What can be gone on with in a later window, so that any time is time enough to begin.
+DIVISIBLE = ("simulate",)
+
+Words = Callable[[str, float], Sequence[str]]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a session ended: the exit code, the stages as they are, and those it made."""
+
+    stop: ExitCode
+    standings: Mapping[str, Standing]
+    made: tuple[str, ...] = ()
+
+    def of(self, *states: State) -> list[Standing]:
+        """The stages in one of *states*."""
+        return [each for each in self.standings.values() if each.state in states]
+
+
+@contextmanager
+def joined(study: Study, *, alone: bool = False) -> Iterator[int]:
+    """Be one of the sessions on a hub, or (*alone*) the only one as this begins; give its number.
+
+    Raises
+    ------
+    BusyError
+        If another session works and this one must be alone.
+    IdentityError
+        If another session works on the hub with other options.
+    """
+    hub, options = study.hub, study.options
+    durable.make_folder(hub.sessions)
+    with locks.Lock(hub.door, momentary=True) as door:
+        locks.exclude(door, "begins a session on this hub")
+        busy = [path for path in listing.matching(hub.sessions, "*.lock") if locks.is_held(path)]
+        if busy and alone:
+            raise BusyError(
+                f"another session works on {hub.root}",
+                why=f"{busy[0]} is held: {Lock(busy[0]).holder() or 'by an unknown process'}",
+                do="wait for its end, then call this again",
+            )
+        if busy and (said := identity.differences(options, hub)):
+            raise IdentityError(
+                f"another session works on {hub.root} with other options",
+                why="; ".join(said),
+                do="use the same options, another hub, or wait for its end",
+            )
+        number, lock = _free(hub)
+        identity.keep(options, hub)
+    with lock:
+        yield number
+
+
+def _free(hub: Hub) -> tuple[int, Lock]:
+    for number in range(MOST_SESSIONS):
+        lock = Lock(hub.sessions / f"{number}.lock")
+        if lock.try_acquire():
+            return number, lock
+    raise BusyError(
+        f"{MOST_SESSIONS} sessions work on {hub.root}",
+        why="no more are counted",
+        do="wait until one of them ends",
+    )
+
+
+class Session:
+    """Makes the stages of a study that are not done.
+
+    Parameters
+    ----------
+    graph : Graph
+    words : callable
+        Given a stage's key and the seconds it may take, gives the command that makes it.
+    window : Window
+    watcher : Watcher
+    jobs : int
+        How many stages side by side.
+    number : int
+        Of this session among those on the hub: each begins with another stage.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        words: Words,
+        window: Window,
+        watcher: Watcher,
+        jobs: int = 1,
+        number: int = 0,
+    ) -> None:
+        self._number = number
+        self._graph, self._hub = graph, graph.hub
+        self._words, self._window, self._watcher, self._jobs = words, window, watcher, jobs
+        self._contents = Contents()
+        self._tried: set[str] = set()
+        self._made: list[str] = []
+        self._running: dict[str, _Child] = {}
+        self._too_short: list[tuple[str, float]] = []
+        self._waited_for = ""
+
+    def run(self) -> Outcome:
+        """Make what can be made, until all is done, nothing more can be, or the session must end.
+
+        Raises
+        ------
+        WindowTooShortError
+            If this window, or the third in a row, was too short for any progress.
+        """
+        archive.settle(self._hub)
+        standings = self._look()
+        for standing in standings.values():
+            if standing.state is State.DONE:
+                making.sweep(self._hub, standing.stage)
+        with Parent() as parent:
+            while not parent.caught and self._window.remaining_s > 0:
+                self._begin(parent, standings)
+                if not self._running and not self._waits(standings):
+                    break
+                standings = self._wait(parent, standings)
+            while self._running and parent.caught:
+                self._collect(parent)  # they were told, and end as windows do
+                time.sleep(POLL_S)
+            caught = parent.caught
+        self._cut()
+        return self._outcome(self._look(), is_asked=caught is not None)
+
+    def _look(self) -> dict[str, Standing]:
+        return survey(self._graph, self._contents)
+
+    def _waits(self, standings: Mapping[str, Standing]) -> bool:
+        """Whether other sessions make something that this study still needs."""
+        others = [each for each in standings.values() if each.state is State.RUNNING]
+        if others and self._waited_for != others[0].stage.key:
+            self._waited_for = others[0].stage.key
+            self._watcher.note(f"{self._waited_for} is made by another process: {others[0].why}")
+        return bool(others)
+
+    def _begin(self, parent: Parent, standings: Mapping[str, Standing]) -> None:
+        ready = [s for s in standings.values() if s.is_ready and s.stage.key not in self._tried]
+        first = self._number % max(len(ready), 1)
+        for standing in (*ready[first:], *ready[:first]):
+            key = standing.stage.key
+            if len(self._running) >= self._jobs:
+                return
+            if locks.is_held(self._hub.stage_lock(key)) or not self._fits(standing, standings):
+                continue
+            self._tried.add(key)
+            left_s = max(self._window.remaining_s - CHILD_ENDS_S, LEAST_S / 2)
+            log = self._hub.log(key)
+            durable.make_folder(log.parent)
+            with durable.storage_errors(log), log.open("ab") as stream:
+                words = self._words(key, left_s)
+                stream.write(f"{making.now()} {' '.join(words)}\n".encode(errors="replace"))
+                stream.flush()
+                child = parent.begin(words, stdout=stream.fileno(), stderr=stream.fileno())
+            if child is None:
+                return
+            self._watcher.note(f"{key}: begun" + (f" ({standing.why})" if standing.why else ""))
+            self._running[key] = _Child(child, standing, self._progress(standing))
+
+    def _fits(self, standing: Standing, standings: Mapping[str, Standing]) -> bool:
+        """Whether what is left of the window holds a stage that cannot be divided."""
+        left_s = self._window.remaining_s
+        if math.isinf(left_s):
+            return True
+        needed_s = LEAST_S
+        if standing.stage.kind not in DIVISIBLE:
+            needed_s = max(needed_s, MARGIN * _known_s(standing, standings))
+        if left_s >= needed_s:
+            return True
+        self._too_short.append((standing.stage.key, needed_s))
+        return False
+
+    def _progress(self, standing: Standing) -> int:
+        """How much of a stage is kept for later windows."""
+        folder = standing.stage.pieces(self._hub, standing.facts)
+        return len(listing.entries(folder))
+
+    def _wait(self, parent: Parent, standings: dict[str, Standing]) -> dict[str, Standing]:
+        until_s = time.monotonic() + LOOK_S
+        while time.monotonic() < until_s and not parent.caught and self._window.remaining_s > 0:
+            if self._collect(parent):
+                return self._look()
+            time.sleep(POLL_S)
+        is_shared = any(
+            each.state is State.RUNNING and key not in self._running
+            for key, each in standings.items()
+        )
+        return self._look() if is_shared else standings
+
+    def _collect(self, parent: Parent) -> bool:
+        ended = {child.pid: code for child, code in parent.ended()}
+        over = [key for key, child in self._running.items() if child.process.pid in ended]
+        for key in over:
+            child = self._running.pop(key)
+            self._judge(child, ended[child.process.pid])
+        return bool(over)
+
+    def _judge(self, child: _Child, code: int) -> None:
+        stage = child.standing.stage
+        now = survey(self._graph, self._contents)[stage.key]
+        if now.state is State.DONE:
+            ATTEMPTS.progressed()
+            self._made.append(stage.key)
+            duration_s = 0.0 if now.record is None else now.record.duration_s
+            self._watcher.note(f"{stage.key}: done in {format_duration(duration_s)}")
+            return
+        if self._progress(child.standing) > child.progress:
+            ATTEMPTS.progressed()
+        if code == ExitCode.INCOMPLETE or now.state is State.RUNNING:
+            return
+        attempt = now.attempt or Attempt(stage.key, child.standing.facts, making.now())
+        if not attempt.error:
+            words = f"it was killed by signal {-code}" if code < 0 else f"exit code {code}"
+            if code == -9:
+                words += " (usually the out-of-memory killer)"
+            making.note_failure(self._hub, stage, attempt, words, self._hub.log(stage.key))
+        log = self._hub.log(stage.key)
+        self._watcher.warn(f"{stage.key}: failed: {attempt.error or words}; see {log}")
+
+    def _cut(self) -> None:
+        """Write down how long what was cut off has had: a later window must be longer."""
+        for child in self._running.values():
+            stage = child.standing.stage
+            if self._progress(child.standing) > child.progress:
+                ATTEMPTS.progressed()
+            attempt = Attempt(
+                stage.key,
+                child.standing.facts,
+                making.now(),
+                cut_after_s=round(time.monotonic() - child.began_s, 2),
+            )
+            if stage.kind not in DIVISIBLE:
+                attempt.save(stage.attempt(self._hub))
+        self._running.clear()
+
+    def _outcome(self, standings: dict[str, Standing], *, is_asked: bool) -> Outcome:
+        left = [each for each in standings.values() if each.state is not State.DONE]
+        failed = [each for each in left if each.state is State.FAILED]
+        stuck = [each for each in left if each.state is State.BLOCKED]
+        stop = ExitCode.INCOMPLETE
+        if not left:
+            stop = ExitCode.COMPLETE
+        elif failed and len(failed) + len(stuck) == len(left):
+            stop = ExitCode.FAILED
+        elif not is_asked and stuck and len(stuck) == len(left):
+            raise UsageError(
+                f"the stage {stuck[0].stage.key} cannot be made",
+                why=stuck[0].why,
+                do="put the file there, correct its path, or leave the stage out",
+            )
+        if stop is ExitCode.INCOMPLETE and not is_asked and not self._made:
+            self._require_progress()
+        return Outcome(stop, standings, tuple(self._made))
+
+    def _require_progress(self) -> None:
+        if self._window.budget_s is None or (ATTEMPTS.before == 0 and not self._too_short):
+            ATTEMPTS.fell_short()
+            return
+        elapsed_s = self._window.elapsed_s
+        needed_s = max((each for _, each in self._too_short), default=elapsed_s)
+        enough_s = SLACK * (elapsed_s + needed_s)
+        never_fits = bool(self._too_short) and needed_s > self._window.budget_s
+        if never_fits or ATTEMPTS.before + 1 >= IN_A_ROW:
+            key = self._too_short[0][0] if self._too_short else "a stage"
+            raise WindowTooShortError(
+                f"the window of {format_duration(self._window.budget_s)} is too short for {key}",
+                why=f"it takes {format_duration(needed_s)} or more in one piece",
+                do=f"use --window {math.ceil(enough_s)}s or more",
+                enough_s=enough_s,
+            )
+        ATTEMPTS.fell_short()
+
+
+@dataclass(frozen=True)
+class _Child:
+    """A stage that is being made by a process of this session."""
+
+    process: subprocess.Popen[bytes]
+    standing: Standing
+    progress: int
+    began_s: float = field(default_factory=time.monotonic)
+
+
+def _known_s(standing: Standing, standings: Mapping[str, Standing]) -> float:
+    """How long a stage takes, as far as anything tells: its like, or a window that cut it off."""
+    cut_s = 0.0
+    attempt = standing.attempt
+    if attempt is not None and attempt.facts == standing.facts and attempt.cut_after_s:
+        cut_s = SLACK * attempt.cut_after_s
+    like: list[Record] = [
+        each.record
+        for each in standings.values()
+        if each.stage.kind == standing.stage.kind and each.record is not None
+    ]
+    own = standing.record
+    known = [own.duration_s] if own is not None else [record.duration_s for record in like]
+    return max(cut_s, max(known, default=0.0))

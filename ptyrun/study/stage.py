@@ -1,0 +1,76 @@
+"""What is one stage of a study? What it reads, what it writes, and what it depends on besides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from ptyrun.host.documents import digest_of
+from ptyrun.study.hub import ATTEMPT, PIECES, RECORD, Hub
+
+
+@dataclass(frozen=True)
+class Input:
+    """One file that a stage reads.
+
+    ``name`` is what records call it: the path below the hub, or the role of a file from elsewhere,
+    so that such a file may move. ``path`` is where it lies.
+    """
+
+    name: str
+    path: Path
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One step of a study, run as a process of its own.
+
+    Parameters
+    ----------
+    key : str
+        Unique in its study; also part of file names.
+    kind : str
+        What it does, the same for all doses, views and splits.
+    inputs : tuple of Input
+    outputs : tuple of str
+        Paths below the hub; at least one.
+    parameters : mapping
+        All that its outputs depend on besides its inputs, by name, as text.
+    axes : mapping
+        Its dose, view and split, as far as it has them, as its names spell them.
+    command : tuple of str
+        Of a stage that is not ptyrun's own; empty for the others.
+    cwd : Path, optional
+        Where the command runs.
+    """
+
+    key: str
+    kind: str
+    inputs: tuple[Input, ...]
+    outputs: tuple[str, ...]
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    axes: Mapping[str, str] = field(default_factory=dict)
+    command: tuple[str, ...] = ()
+    cwd: Path | None = None
+
+    @property
+    def folder(self) -> PurePosixPath:
+        """Where the first output lies, and with it the stage's documents."""
+        return PurePosixPath(self.outputs[0]).parent
+
+    def record(self, hub: Hub) -> Path:
+        """What was made, and from what; written last."""
+        return hub.path(str(self.folder / f"{self.key}{RECORD}"))
+
+    def attempt(self, hub: Hub) -> Path:
+        """That the stage was begun, and how it failed; gone when it is done."""
+        return hub.path(str(self.folder / f"{self.key}{ATTEMPT}"))
+
+    def pieces(self, hub: Hub, facts: str) -> Path:
+        """What an earlier window finished of the stage, from these *facts*."""
+        return hub.path(str(self.folder / f"{self.key}{PIECES}{facts[:16]}"))
+
+    def facts(self, inputs: Mapping[str, str]) -> str:
+        """Digest all that the outputs depend on; *inputs* are SHA-256 by name."""
+        return digest_of({"parameters": dict(self.parameters), "inputs": dict(inputs)})

@@ -1,0 +1,118 @@
+"""How is a study worked on by one call, and looked at when it is done?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from itertools import chain, repeat
+from pathlib import Path
+
+from ptyrun.background.windows import Goal, until_complete
+from ptyrun.config.study import StudySession
+from ptyrun.engine.window import Window
+from ptyrun.errors import ExitCode, UsageError
+from ptyrun.host import listing
+from ptyrun.host.children import Parent, ptyrun_words
+from ptyrun.progress import Watcher
+from ptyrun.study import archive
+from ptyrun.study.asking import words_of_stage
+from ptyrun.study.graph import Graph
+from ptyrun.study.hub import COMPARISON_MANIFEST
+from ptyrun.study.plan import Study, graph
+from ptyrun.study.session import Outcome, Session, joined
+from ptyrun.study.state import Standing, State, survey
+
+CLOBBER = "--clobber"
+
+
+def standings(study: Study) -> dict[str, Standing]:
+    """Tell of every stage how far it is."""
+    return survey(graph(study))
+
+
+def run(study: Study, config: Path | None, session: StudySession, watcher: Watcher) -> Outcome:
+    """Make the stages that are not done, within a window.
+
+    Raises
+    ------
+    UsageError
+        If nothing can be made, because files are missing; nothing is written then.
+    BusyError
+        If stages are to be set aside and another session works.
+    """
+    window, stages = Window(session.window_s), graph(study)
+    found = survey(stages)
+    if not session.clobber:
+        _require_something_to_begin(found)
+        if all(each.state is State.DONE for each in found.values()):
+            return Outcome(ExitCode.COMPLETE, found)
+    words = partial(words_of_stage, study, config)
+    with joined(study, alone=session.clobber) as number:
+        if session.clobber and (folder := archive.clobber(stages)) is not None:
+            watcher.note(f"what these stages made is set aside in {folder}")
+        return Session(stages, words, window, watcher, session.jobs, number).run()
+
+
+def _require_something_to_begin(found: dict[str, Standing]) -> None:
+    left = [each for each in found.values() if each.state is not State.DONE]
+    first = [each for each in left if each.state is State.BLOCKED and not each.waits_for]
+    if left and all(each.state is State.BLOCKED for each in left):
+        raise UsageError(
+            f"the stage {first[0].stage.key} cannot be made",
+            why=first[0].why,
+            do="put the file there, correct its path, or leave the stage out",
+        )
+
+
+def verify(study: Study, session: StudySession, watcher: Watcher) -> int:
+    """Summarize and verify the comparisons of a hub, if it has any; give the exit code."""
+    if not study.hub.comparison_manifest.exists():
+        watcher.note(f"there is no {COMPARISON_MANIFEST}: no comparisons to summarize and verify")
+        return ExitCode.COMPLETE
+    with Parent() as parent:
+        for verb in ("summarize", "verify"):
+            code = parent.call(ptyrun_words("study", verb, "--hub", str(study.hub.root)))
+            if code or parent.caught:
+                return ExitCode.INCOMPLETE if parent.caught else code
+    return ExitCode.COMPLETE
+
+
+def verify_only(study: Study, session: StudySession) -> int:
+    """Verify a hub, as ``study verify`` does; give the exit code.
+
+    Raises
+    ------
+    UsageError
+        If the session is also told to set stages aside, or not to verify.
+    """
+    if session.clobber or session.skip_post_verify:
+        raise UsageError(
+            "--post-verify-only does nothing else",
+            why="--clobber and --skip-post-verify ask for something else",
+            do="leave one of them out",
+        )
+    with Parent() as parent:
+        code = parent.call(ptyrun_words("study", "verify", "--hub", str(study.hub.root)))
+        return ExitCode.INCOMPLETE if parent.caught else code
+
+
+def drive(study: Study, config: Path | None, line: Sequence[str], watcher: Watcher) -> int:
+    """Repeat windows, each in a fresh process, until all stages are done; give the exit code."""
+    stages = graph(study)
+    # Only the first window sets aside what is there.
+    later = [word for word in line if word != CLOBBER]
+    commands: Iterator[Sequence[str]] = chain([line], repeat(later))
+    goal = Goal(partial(_progress, stages), partial(_is_done, stages))
+    with Parent() as parent:
+        words = (ptyrun_words(*each) for each in commands)
+        return until_complete(parent, words, goal, watcher).exit_code
+
+
+def _progress(stages: Graph) -> object:
+    found = survey(stages)
+    pieces = [len(listing.entries(s.stage.pieces(stages.hub, s.facts))) for s in found.values()]
+    return [each.state for each in found.values()], pieces
+
+
+def _is_done(stages: Graph) -> bool:
+    return all(each.state is State.DONE for each in survey(stages).values())

@@ -1,0 +1,26 @@
+"""Which function makes which kind of stage? Imported when it is asked for."""
+
+from __future__ import annotations
+
+import importlib
+
+from ptyrun.study.others import READY
+from ptyrun.study.task import Work
+
+_WORKS = {
+    "simulate": "simulating:simulate",
+    "canonicalise": "preparing:canonicalise",
+    "patch": "preparing:patch",
+    "split": "preparing:split",
+    "manifest": "indexes:list_doses",
+    "overlap": "views:overlap_view",
+    "bundle": "indexes:bundle",
+    READY: "preparing:take_ready",
+}
+
+
+def work_of(kind: str) -> Work:
+    """Give the function that makes a kind of stages."""
+    module, name = _WORKS[kind].split(":")
+    found: Work = getattr(importlib.import_module(f"ptyrun.study.{module}"), name)
+    return found

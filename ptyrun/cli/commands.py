@@ -37,6 +37,7 @@ COMMANDS = {
     "wait": "Wait for the background session to end, with its exit code.",
     "stop": "End the background session; leave nothing of it running.",
     "logs": "Show what the background session says.",
+    "study": "Many comparisons in one folder: doses, views, splits, and the stages before them.",
 }
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 

@@ -12,7 +12,7 @@ import sys
 
 INCOMPLETE = 75  # as errors.ExitCode, which costs an import
 # Which commands go on where they stopped, when they are given again.
-RESUMABLE = frozenset({"compare", "plan", "run", "finalize", "report"})
+RESUMABLE = frozenset({"compare", "plan", "run", "finalize", "report", "study"})
 # Signals that close a window, as far as the system has them.
 CLOSING_NAMES = ("SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2", "SIGHUP", "SIGXCPU")
 COMMAND = ("ptyrun", "ptyrun/__main__.py")

@@ -36,6 +36,7 @@ BEGINS_WITH = {
     "wait": "ptyrun.background.control",
     "stop": "ptyrun.background.control",
     "logs": "ptyrun.background.control",
+    "study": "ptyrun.study.working",
 }
 # Stops at the import of a module, and says so.
 CUSTOMISED = """
@@ -160,6 +161,8 @@ def words_of(name: str, planned: Path, study: Study, tmp_path: Path) -> list[str
         words.append("--output=r.csv")
     if name == "run":
         words += TRUST
+    if name == "study":
+        words = [name, "run", "--hub", str(tmp_path / "hub")]
     return words
 
 

@@ -1,0 +1,72 @@
+"""Which words do the commands of a study share, and how are they read?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from ptyrun.cli import options as shared
+from ptyrun.cli.panels import PanelCommand, PanelOption, made
+from ptyrun.config.options import Panel, entries, gather
+from ptyrun.config.study import StudyOptions, StudySession
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+_MANY = frozenset({"--dose", "--view", "--splits"})
+
+
+class StudyCommand(PanelCommand):
+    """A command whose lists may follow one word, as upstream's do: ``--splits train test``."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Repeat the word of a list before each of its values."""
+        spread: list[str] = []
+        word = ""
+        for each in args:
+            if each.startswith("-"):
+                word = each if each in _MANY else ""
+                count = 0
+            elif word:
+                count += 1
+                if count > 1:
+                    spread.append(word)
+            spread.append(each)
+        return super().parse_args(ctx, spread)
+
+
+def study(command: _Command) -> _Command:
+    """Add what describes a study."""
+    config = PanelOption(
+        ["--config", "config"],
+        panel=Panel.INPUTS,
+        shown="--config",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Take the study from this file (default: study.toml in the hub, or here).",
+    )
+    rows = [option for entry in entries(StudyOptions) for option in made(entry)]
+    return shared.add([config, *rows])(command)
+
+
+def session(command: _Command) -> _Command:
+    """Add how long and with what help a study is worked on."""
+    return shared.add(o for entry in entries(StudySession) for o in made(entry))(command)
+
+
+def taken(given: dict[str, Any]) -> dict[str, Any]:
+    """Take what was said of the study out of a command's parameters, by the options' names."""
+    names = [entry.name for entry in entries(StudyOptions)]
+    found = {name: given.pop(name, None) for name in names}
+    said = {name: value for name, value in found.items() if value not in (None, ())}
+    gather(StudyOptions, said)  # refuses what nothing could be done with
+    return said
+
+
+def session_taken(given: dict[str, Any]) -> StudySession:
+    """Take what was said of the session out of a command's parameters."""
+    names = [entry.name for entry in entries(StudySession)]
+    found = {name: given.pop(name, None) for name in names}
+    said = {name: value for name, value in found.items() if value is not None}
+    return StudySession(**gather(StudySession, said))

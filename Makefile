@@ -35,8 +35,11 @@ DEBUG_NAME ?= debug_v4
 RECON ?=
 REQUIRE_DEBUG ?=
 RUN ?=
+BASE ?=
+CONFIG ?=
+SPLITS ?=
 # The recipes read these from the environment, so that blanks and quotes in a path do no harm.
-export PYTHON HUB WINDOW DOSE VIEW CHUNK TRUST DEBUG_NAME RECON REQUIRE_DEBUG RUN
+export PYTHON HUB WINDOW DOSE VIEW CHUNK BASE CONFIG SPLITS TRUST DEBUG_NAME RECON REQUIRE_DEBUG RUN
 
 ##@ Start here
 
@@ -126,6 +129,27 @@ verify: $(READY)  ## check every byte
 	$(call each_run,verify,manifest.json)
 logs: $(READY)  ## show what its background session says
 	$(call each_run,logs,process.json)
+
+##@ A study: its data and overlap views, in windows
+
+# BASE: NPZ with object, probe and positions; CONFIG: a study.toml; SPLITS: train, test or both. Without HUB it
+# is a study of the demo's object and probe, in a hub of its own.
+said = $(if $(filter-out file default undefined,$(origin $(1))),$(2) $$$(1))
+study_words = $(if $(filter-out file,$(origin HUB)),--hub "$$HUB",--hub demo/study) \
+  $(if $(CONFIG),--config "$$CONFIG") $(call said,DOSE,--dose) $(call said,VIEW,--view) $(call said,SPLITS,--splits)
+study_base = $(if $(BASE),--base-npz "$$BASE",$(if $(filter-out file,$(origin HUB)),,--positions base \
+  --base-npz $(DEMO_HUB)/data/phase_c/dose_100000/patched_train.npz))
+
+.PHONY: study study-status study-verify
+study: $(READY)  ## one window of a study: simulate, split, make overlap views
+	@code=0; \
+	"$${PTYRUN:-$(VENV)/bin/ptyrun}" study run $(study_words) $(study_base) --window "$$WINDOW" || code=$$?; \
+	if [ "$$code" -eq 75 ]; then echo "Work remains: run 'make $@' again."; code=0; fi; \
+	exit "$$code"
+study-status: $(READY)  ## say how far each stage of a study is
+	@"$${PTYRUN:-$(VENV)/bin/ptyrun}" study status $(study_words) $(study_base)
+study-verify: $(READY)  ## check the comparisons and summaries of a study
+	@"$${PTYRUN:-$(VENV)/bin/ptyrun}" study verify $(if $(filter-out file,$(origin HUB)),--hub "$$HUB",--hub demo/study)
 
 ##@ Development
 

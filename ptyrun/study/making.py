@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ptyrun.engine.window import Window
 from ptyrun.errors import BusyError, ExitCode, PtyrunError, UnfinishedError, UsageError
-from ptyrun.host import durable, listing
+from ptyrun.host import durable, listing, partials
 from ptyrun.host.children import Parent
 from ptyrun.host.locks import Lock
 from ptyrun.study import archive
@@ -216,14 +216,19 @@ def sweep(hub: Hub, stage: Stage) -> None:
     """Delete what only a stage at work needs; it is done."""
     with suppress(OSError):
         stage.attempt(hub).unlink(missing_ok=True)
-    folder = hub.path(str(stage.folder))
-    for pieces in listing.matching(folder, f"{stage.key}{PIECES}*"):
+    for pieces in listing.matching(hub.path(str(stage.folder)), f"{stage.key}{PIECES}*"):
         shutil.rmtree(pieces, ignore_errors=True)
-    for name in stage.outputs:
-        path = hub.path(name)
-        for partial in listing.matching(path.parent, f"{path.name}.*{durable.PARTIAL}"):
-            with suppress(OSError):
-                partial.unlink()
+
+
+def sweep_all(hub: Hub, standings: Iterable[Standing]) -> None:
+    """Delete what ended processes left of stages that are done, and what they left half written."""
+    folders = {hub.root, hub.archive}
+    for standing in standings:
+        if standing.state is State.DONE:
+            sweep(hub, standing.stage)
+            folders.update(hub.path(name).parent for name in standing.stage.outputs)
+    for folder in folders:
+        partials.sweep(folder, time.time())
 
 
 def _failed(stage: Stage, why: str) -> PtyrunError:

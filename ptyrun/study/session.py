@@ -144,9 +144,7 @@ class Session:
         """
         archive.settle(self._hub)
         standings = self._look()
-        for standing in standings.values():
-            if standing.state is State.DONE:
-                making.sweep(self._hub, standing.stage)
+        making.sweep_all(self._hub, standings.values())
         with Parent() as parent:
             while not parent.caught and self._window.remaining_s > 0:
                 self._begin(parent, standings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import chain, repeat
@@ -14,7 +15,7 @@ from ptyrun.errors import ExitCode, UsageError
 from ptyrun.host import listing
 from ptyrun.host.children import Parent, ptyrun_words
 from ptyrun.progress import Watcher
-from ptyrun.study import archive
+from ptyrun.study import archive, identity, making
 from ptyrun.study.asking import words_of_stage
 from ptyrun.study.graph import Graph
 from ptyrun.study.hub import COMPARISON_MANIFEST
@@ -43,14 +44,36 @@ def run(study: Study, config: Path | None, session: StudySession, watcher: Watch
     window, stages = Window(session.window_s), graph(study)
     found = survey(stages)
     if not session.clobber:
+        _require_own(study, found)
         _require_something_to_begin(found)
         if all(each.state is State.DONE for each in found.values()):
+            making.sweep_all(study.hub, found.values())
             return Outcome(ExitCode.COMPLETE, found)
     words = partial(words_of_stage, study, config)
     with joined(study, alone=session.clobber) as number:
         if session.clobber and (folder := archive.clobber(stages)) is not None:
             watcher.note(f"what these stages made is set aside in {folder}")
         return Session(stages, words, window, watcher, session.jobs, number).run()
+
+
+def _require_own(study: Study, found: dict[str, Standing]) -> None:
+    """See that a hub which no study has worked on yet holds none of this one's files."""
+    if identity.of_hub(study.hub) is not None:
+        return
+    names = [
+        name
+        for each in found.values()
+        if each.record is None and each.attempt is None
+        for name in each.stage.outputs
+        if os.path.lexists(study.hub.path(name))
+    ]
+    if names:
+        raise UsageError(
+            f"{study.hub.root} holds files that no study of ptyrun's made, like {names[0]}",
+            why=f"the study would make {len(names)} of them again",
+            do="give another --hub, name them as ready files in study.toml, or set them aside "
+            "with --clobber",
+        )
 
 
 def _require_something_to_begin(found: dict[str, Standing]) -> None:

@@ -91,3 +91,30 @@ def test_a_hub_without_runs_is_said(hub: Path) -> None:
     done = make("status", hub.parent / "nothing")
     assert done.returncode == 0
     assert "no run with manifest.json" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("target", "variables", "words"),
+    [
+        (
+            "study",
+            {"BASE": "b.npz", "DOSE": "1000 2000", "VIEW": "dense", "SPLITS": "train test"},
+            "study run --hub HUB --dose 1000 2000 --view dense --splits train test "
+            "--base-npz b.npz --window 7s",
+        ),
+        ("study", {}, "study run --hub HUB --window 7s"),
+        ("study-status", {"CONFIG": "s.toml"}, "study status --hub HUB --config s.toml"),
+        ("study-verify", {}, "study verify --hub HUB"),
+    ],
+)
+def test_a_study_is_told_what_was_said_and_nothing_else(
+    target: str, variables: dict[str, str], words: str, hub: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("DOSE", "VIEW", "SPLITS", "BASE", "CONFIG"):
+        monkeypatch.delenv(name, raising=False)
+    (hub.parent / "ptyrun").write_text('#!/bin/sh\necho "asked: $*"; exit 75\n', encoding="utf-8")
+    done = make(target, hub, WINDOW="7s", **variables)
+    assert asked(done) == [words.replace("HUB", str(hub))]
+    if target == "study":
+        assert done.returncode == 0, "work that remains is no failure"
+        assert "Work remains" in done.stdout

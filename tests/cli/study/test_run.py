@@ -250,6 +250,16 @@ def test_clobber_is_refused_while_anybody_works(tmp_path: Path, base: Path) -> N
     assert f"PID {process.pid}" in done.stderr
 
 
+def test_files_that_no_study_made_are_refused_by_name(tmp_path: Path, base: Path) -> None:
+    theirs = tmp_path / "hub" / "data" / "phase_c" / "dose_1000" / "patched_train.npz"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_bytes(b"theirs")
+    done = study(*words_of(tmp_path / "hub", base))
+    assert done.returncode == ExitCode.USAGE
+    assert "patched_train.npz" in done.stderr
+    assert theirs.read_bytes() == b"theirs"
+
+
 def test_clobber_never_moves_an_input(tmp_path: Path) -> None:
     hub = tmp_path / "hub"
     inside = hub / "data" / "phase_c" / "dose_1000" / "simulated_raw.npz"

@@ -16,7 +16,7 @@ import zarr
 from PIL import Image, UnidentifiedImageError
 
 from ptyrun.comparison.run import Run
-from ptyrun.engine.integrity import HARMLESS, Level, verify
+from ptyrun.comparison.wholeness import require_whole
 from ptyrun.engine.manifest import Manifest
 from ptyrun.errors import DamageError
 from ptyrun.host import checksums, listing
@@ -59,13 +59,7 @@ def _check_chunks(run: Run) -> None:
                 why=f"the first is chunk {missing}",
                 do="run `ptyrun run` on it again",
             )
-    for damage in verify(run.paths, Level.FULL):
-        if damage.kind not in HARMLESS:
-            raise DamageError(
-                f"not as the ledger says: {damage.path}",
-                why=f"{damage.kind}: {damage.detail}",
-                do=f"run `ptyrun verify --repair {run.folder}`, then start the session once more",
-            )
+    require_whole(run, "it is not complete by its content")
 
 
 def _check_results(paths: RunPaths, manifest: Manifest) -> None:

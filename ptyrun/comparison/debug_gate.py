@@ -14,12 +14,12 @@ from pathlib import Path
 from ptyrun.comparison import blockers, gates
 from ptyrun.comparison.model_facts import OPTION
 from ptyrun.comparison.run import Run
-from ptyrun.engine import integrity
-from ptyrun.engine.integrity import HARMLESS
+from ptyrun.comparison.wholeness import require_whole
+from ptyrun.engine.integrity import Damage, Kind
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import Change, Manifest, changes
 from ptyrun.engine.ownership import FORMER_TRUST
-from ptyrun.errors import BlockedError, DamageError, PtyrunError, UsageError
+from ptyrun.errors import BlockedError, PtyrunError, UsageError
 from ptyrun.host import checksums
 from ptyrun.paths import RunPaths
 from ptyrun.progress import SILENT, Watcher
@@ -118,7 +118,8 @@ def _require_content(run: Run) -> None:
     if not paths.results.exists():
         why = f"its chunks are there, but no {paths.results.name} was made from them"
         raise _not_yet(paths, ledger, why)
-    _require_whole(paths)
+    lost = [Damage(Kind.RESULT, *problem) for problem in checksums.problems(paths.root)]
+    require_whole(run, "the debug run is not what was checked when it was made", lost)
     results = Results.load(paths.results)
     if results.manifest_digest != debug.digest:
         why = f"{paths.results.name} was made before its plan was changed"
@@ -152,17 +153,3 @@ def _not_yet(paths: RunPaths, ledger: Ledger, why: str) -> PtyrunError:
         do=f"complete it with `ptyrun start {shlex.quote(str(paths.root))}` or the command that it "
         "was begun with; then give this command again",
     )
-
-
-def _require_whole(paths: RunPaths) -> None:
-    wrong = [
-        *(damage for damage in integrity.verify(paths) if damage.kind not in HARMLESS),
-        *(f"{name}: {why}" for name, why in checksums.problems(paths.root)),
-    ]
-    if wrong:
-        raise DamageError(
-            f"the debug run {paths.root} is damaged: {wrong[0]}",
-            why="what was checked when it was made is not what is there now",
-            do=f"run `ptyrun verify --repair {shlex.quote(str(paths.root))}`, complete it, then "
-            "give this command again",
-        )

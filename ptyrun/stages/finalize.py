@@ -28,13 +28,14 @@ from ptyrun.comparison.planned_inputs import refuse_changed_inputs
 from ptyrun.comparison.run import Run
 from ptyrun.comparison.steps import Steps, Texts
 from ptyrun.comparison.sums import ArmObject
+from ptyrun.comparison.wholeness import require_complete, require_whole
 from ptyrun.config import EvaluationOptions, Presentation
 from ptyrun.engine import integrity, ownership, refusal
 from ptyrun.engine.arm_plan import ArmPlan
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.plan_lock import CurrentPlan
 from ptyrun.engine.window import Window
-from ptyrun.errors import BlockedError, DamageError, StorageError, UnfinishedError
+from ptyrun.errors import BlockedError, StorageError
 from ptyrun.host import checksums, durable
 from ptyrun.host.documents import digest_of
 from ptyrun.logs import session_log
@@ -117,7 +118,7 @@ def finalize(
     paths, manifest = run.paths, run.manifest
     ownership.require_own(manifest, paths, adopt=adopt)
     ownership.forget_foreign_steps(paths)
-    _require_complete(run)
+    require_complete(run, "results are assembled once every group is present")
     with (
         session_log(paths.logs),
         publishing.alone(paths, watcher, window),
@@ -129,7 +130,9 @@ def finalize(
         made_from = currency.results_made_from(manifest, run.progress)
         if not force and currency.results_are_current(paths, manifest, made_from, fingerprints):
             return Results.load(paths.results)
-        _require_whole(paths, watcher)
+        # Bytes of chunks are compared when they are read.
+        why = "its bytes are not those that the ledger vouches for"
+        require_whole(run, why, level=integrity.Level.SIZE, watcher=watcher)
         steps = Steps.of(paths, manifest, window, keeps=not force)
         compared = _compare(run, steps, watcher)
         # What was read may have been replaced meanwhile.
@@ -143,29 +146,6 @@ def finalize(
         with steps.measured("write"):
             _write(paths, compared, results, made_from, CurrentPlan(paths, manifest))
     return results
-
-
-def _require_complete(run: Run) -> None:
-    if left := run.progress.chunks_left():
-        raise UnfinishedError(
-            f"{left} chunks are still missing",
-            why="results are assembled once every group is present",
-            do="go on with `ptyrun run RUN`; look at what is there with `ptyrun preview RUN`",
-        )
-
-
-def _require_whole(paths: RunPaths, watcher: Watcher) -> None:
-    # Bytes of chunks are compared when they are read. ledger.cache is one: nothing rests on it.
-    found = integrity.verify(paths, integrity.Level.SIZE)
-    damages = [damage for damage in found if damage.kind is not integrity.Kind.STATE]
-    for damage in damages:
-        watcher.note(str(damage))
-    if damages:
-        raise DamageError(
-            f"{len(damages)} parts of the run are damaged: {damages[0]}",
-            why="their bytes are not those that the ledger vouches for",
-            do="`ptyrun verify RUN --repair`, then `ptyrun run RUN`",
-        )
 
 
 def _require_content(paths: RunPaths, compared: _Comparison, results: Results) -> None:

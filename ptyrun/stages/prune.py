@@ -6,7 +6,6 @@ them, which nobody misses or reads, and the next call deletes them.
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,25 +15,20 @@ import ptyrun
 from ptyrun.comparison import leftovers
 from ptyrun.comparison.finished import FinishedRun
 from ptyrun.comparison.run import Run
-from ptyrun.engine import integrity, presence
+from ptyrun.comparison.wholeness import require_complete, require_whole
+from ptyrun.engine import presence
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.plan_lock import PlanLock
 from ptyrun.engine.progress import ArmProgress
 from ptyrun.engine.records import Closed, Forgotten, Pruned, Record
 from ptyrun.engine.session_ledger import begin
 from ptyrun.engine.store import chunk_key, patches_path
-from ptyrun.errors import DamageError, ExitCode, PtyrunError, UsageError
+from ptyrun.errors import ExitCode, UsageError
 from ptyrun.host import durable
 from ptyrun.host.locks import Lock, exclude
 from ptyrun.host.processes import Process
 from ptyrun.paths import RunPaths
 from ptyrun.progress import SILENT, Watcher
-
-
-class NotFinishedError(PtyrunError):
-    """Chunks are missing whose results are not made yet."""
-
-    exit_code = ExitCode.INCOMPLETE
 
 
 @dataclass(frozen=True)
@@ -50,22 +44,22 @@ def prune(run_dir: Path, watcher: Watcher = SILENT) -> PrunedRun:
 
     Raises
     ------
-    NotFinishedError
-        If chunks are missing.
-    InputError
-        If there are no results.
+    UnfinishedError
+        If chunks are missing, or there are no results.
     DamageError
         If a chunk, a result or anything else that the run rests on is not as it was written.
     BusyError
         If a session works on the run.
     """
-    with _alone(run_dir, watcher) as (paths, ledger):
-        _require_complete(paths, ledger)
-        FinishedRun.open(Run(run_dir))
+    with _alone(run_dir, watcher) as run:
+        require_complete(run, "patches are given up only once their results are made")
+        FinishedRun.open(run)
+        paths, ledger = run.paths, run.ledger
         arms = [arm for arm in ledger.progress.arms.values() if arm.plan.n_chunks]
         left = [arm for arm in arms if not arm.is_pruned]
         if left:
-            _require_whole(paths, watcher)
+            lost = leftovers.damages(paths, unpacked=False)
+            require_whole(run, "nothing is deleted that a repair may need", lost, watcher=watcher)
             _write_down(ledger, [_pruned(arm) for arm in left], "patches given up")
         deleted = [size for arm in arms for size in _delete(paths, arm)]
     return PrunedRun(len(deleted), sum(deleted))
@@ -81,7 +75,8 @@ def undo(run_dir: Path, watcher: Watcher = SILENT) -> int:
     BusyError
         If a session works on it.
     """
-    with _alone(run_dir, watcher) as (paths, ledger):
+    with _alone(run_dir, watcher) as run:
+        ledger = run.ledger
         forgotten: list[Record] = [
             Forgotten(name, chunk, arm.next_generation(chunk), "given up; to be computed again")
             for name, arm in ledger.progress.arms.items()
@@ -90,7 +85,7 @@ def undo(run_dir: Path, watcher: Watcher = SILENT) -> int:
         ]
         if not forgotten:
             raise UsageError(
-                f"{paths.root} is not pruned",
+                f"{run.folder} is not pruned",
                 why="none of its patches was given up",
                 do="nothing: there is nothing to undo",
             )
@@ -99,7 +94,7 @@ def undo(run_dir: Path, watcher: Watcher = SILENT) -> int:
 
 
 @contextmanager
-def _alone(run_dir: Path, watcher: Watcher) -> Iterator[tuple[RunPaths, Ledger]]:
+def _alone(run_dir: Path, watcher: Watcher) -> Iterator[Run]:
     """Hold a run while nobody plans it, works on it or assembles its results."""
     run = Run(run_dir)
     _ = run.manifest  # a mistyped path shall leave nothing behind
@@ -110,29 +105,7 @@ def _alone(run_dir: Path, watcher: Watcher) -> Iterator[tuple[RunPaths, Ledger]]
     ):
         exclude(finalizing, "assembles this run's results", note=watcher.note)
         presence.insist_on_nobody(paths, presence.PATIENCE_S, watcher)
-        yield paths, Run(run_dir).ledger
-
-
-def _require_complete(paths: RunPaths, ledger: Ledger) -> None:
-    if left := ledger.progress.chunks_left():
-        raise NotFinishedError(
-            f"{left} chunks of {paths.root} are still missing",
-            why="patches are given up only once their results are made",
-            do=f"complete it with `ptyrun run {shlex.quote(str(paths.root))}`, then finalize",
-        )
-
-
-def _require_whole(paths: RunPaths, watcher: Watcher) -> None:
-    wrong = [*integrity.verify(paths), *leftovers.damages(paths, unpacked=False)]
-    wrong = [damage for damage in wrong if damage.kind not in integrity.HARMLESS]
-    for damage in wrong:
-        watcher.note(str(damage))
-    if wrong:
-        raise DamageError(
-            f"{len(wrong)} parts of the run are damaged: {wrong[0]}",
-            why="nothing is deleted that a repair may need",
-            do=f"`ptyrun verify --repair {shlex.quote(str(paths.root))}`, complete it, then prune",
-        )
+        yield Run(run_dir)  # as it is now
 
 
 def _pruned(arm: ArmProgress) -> Pruned:

@@ -25,7 +25,7 @@ from typing import Any, ClassVar, Self
 
 from ptyrun.engine.manifest import MAX_BYTES as MAX_MANIFEST_BYTES
 from ptyrun.engine.manifest import Manifest
-from ptyrun.errors import IdentityError, PtyrunError
+from ptyrun.errors import IdentityError, NewerError, PtyrunError
 from ptyrun.host import durable
 from ptyrun.host.documents import Document, sealed, unsealed
 from ptyrun.host.regular import read_regular
@@ -55,9 +55,11 @@ class _Marks(Document):
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Read the marks; what cannot be read marks nothing."""
+        """Read the marks; what cannot be read marks nothing, but a newer ptyrun's raise."""
         try:
             return super().load(path)
+        except NewerError:
+            raise
         except (OSError, ValueError, PtyrunError):
             return cls()
 
@@ -71,24 +73,24 @@ def key_path() -> Path:
 
 def is_own(paths: RunPaths) -> bool:
     """Tell whether this user planned or adopted this very manifest."""
-    key = _key()
-    return key is not None and _is_marked(
-        _Marks.load(paths.owner).manifests, key, _manifest_text(paths)
-    )
+    with suppress(NewerError):
+        key, marks = _key(), _Marks.load(paths.owner)
+        return key is not None and _is_marked(marks.manifests, key, _manifest_text(paths))
+    return False
 
 
 def mark(paths: RunPaths) -> bool:
-    """Mark a run as this user's; False, said once, where no key can be kept or no mark written."""
-    key = _key(make=True)
-    if key is None:
+    """Mark a run as this user's; False, said once, where no key can be kept or no mark written.
+
+    Steps that somebody else may have left are forgotten before. The marks of a newer ptyrun stay.
+    """
+    forget_foreign_steps(paths)
+    key, marks = _key(make=True), _marks(paths)
+    if key is None or marks is None:
         return False
-    marks = _Marks.load(paths.owner)
-    name = _name_of(key)
-    wanted = replace(
-        marks,
-        manifests={**marks.manifests, name: _mac(key, _manifest_text(paths))},
-        folders={**marks.folders, name: _mac(key, _folder_text(paths))},
-    )
+    wanted = _with_folder(marks, key, paths)
+    manifests = {**marks.manifests, _name_of(key): _mac(key, _manifest_text(paths))}
+    wanted = replace(wanted, manifests=manifests)
     return wanted == marks or _write(paths, wanted)
 
 
@@ -121,15 +123,26 @@ def forget_foreign_steps(paths: RunPaths) -> None:
 
     Where that cannot be remembered, for want of a key, they stay: they hold figures, no code.
     """
-    key = _key(make=True)
-    if key is None or is_own(paths):
+    key, marks = _key(make=True), _marks(paths)
+    if key is None or marks is None or is_own(paths):
         return
-    marks = _Marks.load(paths.owner)
     if _is_marked(marks.folders, key, _folder_text(paths)):
         return
     shutil.rmtree(paths.steps, ignore_errors=True)
-    folders = {**marks.folders, _name_of(key): _mac(key, _folder_text(paths))}
-    _write(paths, replace(marks, folders=folders))
+    _write(paths, _with_folder(marks, key, paths))
+
+
+def _marks(paths: RunPaths) -> _Marks | None:
+    """Give the marks that may be written anew; None if a newer ptyrun wrote them."""
+    try:
+        return _Marks.load(paths.owner)
+    except NewerError as error:
+        log.info("%s cannot be marked as this user's: %s", paths.root, error)
+        return None
+
+
+def _with_folder(marks: _Marks, key: bytes, paths: RunPaths) -> _Marks:
+    return replace(marks, folders={**marks.folders, _name_of(key): _mac(key, _folder_text(paths))})
 
 
 def require_own(manifest: Manifest, paths: RunPaths, *, adopt: bool) -> None:
@@ -146,14 +159,16 @@ def require_own(manifest: Manifest, paths: RunPaths, *, adopt: bool) -> None:
     ------
     IdentityError
         If the run is somebody else's and asks for such a thing; the error names it.
+    NewerError
+        If it asks for such a thing, and whose it is was written down by a newer ptyrun.
     """
     if is_own(paths):
         return
     if adopt:
-        forget_foreign_steps(paths)
         mark(paths)
         return
     if asked := _asks_for(manifest):
+        _Marks.load(paths.owner)  # a newer ptyrun may know whose it is
         raise IdentityError(
             f"{paths.root} was not planned by this user on this machine: {asked[0]}",
             why="the folder may come from somebody else, and this would be done with your rights"

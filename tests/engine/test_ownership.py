@@ -10,7 +10,8 @@ import pytest
 
 from ptyrun.engine import ownership
 from ptyrun.engine.manifest import Manifest
-from ptyrun.errors import IdentityError
+from ptyrun.errors import IdentityError, NewerError
+from ptyrun.host.documents import sealed
 from ptyrun.paths import RunPaths
 from tests.stages import finished_run
 
@@ -107,6 +108,8 @@ def test_an_adopted_run_has_lost_the_senders_steps(sent: RunPaths) -> None:
 
 def test_own_steps_stay(sent: RunPaths) -> None:
     ownership.mark(sent)
+    sent.steps.mkdir()
+    (sent.steps / "sums.npz").write_bytes(b"those of the planner")
     ownership.forget_foreign_steps(sent)
     assert (sent.steps / "sums.npz").exists()
 
@@ -151,3 +154,23 @@ def test_marks_that_cannot_be_read_mark_nothing(sent: RunPaths, text: str) -> No
     assert not ownership.is_own(sent)
     assert ownership.mark(sent)
     assert ownership.is_own(sent)
+
+
+def test_steps_of_somebody_else_are_gone_before_a_run_is_marked(sent: RunPaths) -> None:
+    assert ownership.mark(sent)
+    assert not sent.steps.exists()
+    sent.steps.mkdir()
+    asking(sent)  # another plan in a folder that is this user's
+    assert ownership.mark(sent) and sent.steps.exists()
+
+
+def test_marks_of_a_newer_ptyrun_are_left_as_they_are(sent: RunPaths) -> None:
+    manifest = asking(sent)
+    newer = sealed({"schema": 2, "manifests": {}, "folders": {}, "signers": []})
+    sent.owner.write_text(newer)
+    assert not ownership.mark(sent) and not ownership.is_own(sent)
+    ownership.forget_foreign_steps(sent)
+    ownership.require_own(manifest, sent, adopt=True)
+    assert sent.owner.read_text() == newer
+    with pytest.raises(NewerError, match=r"owner\.json has schema 2: it was written by a newer"):
+        ownership.require_own(manifest, sent, adopt=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from enum import IntEnum
 
 from ptyrun.texts import printable
@@ -202,6 +202,36 @@ class BlockedError(PtyrunError):
     """A content check failed; the reason is written to ``blocked/``."""
 
     exit_code = ExitCode.BLOCKED
+
+
+def refuse_unknown(
+    named: Iterable[str],
+    known: Collection[str],
+    what: str,
+    why: str = "",
+    do: str = "name one of these",
+) -> None:
+    """Refuse a name that is not among the *known* ones; it stands for ``{}`` in *what*.
+
+    Without a *why* all that are known are named.
+
+    Raises
+    ------
+    UsageError
+        Naming those that are, or the one that is probably meant.
+
+    Examples
+    --------
+    >>> refuse_unknown(["pin"], ["pinn", "unet"], "there is no arm {}")
+    Traceback (most recent call last):
+    ptyrun.errors.UsageError: there is no arm 'pin'
+      why: there are pinn, unet; did you mean 'pinn'?
+      do:  name one of these
+    """
+    for name in named:
+        if name not in known:
+            why = why or f"there are {', '.join(known)}"
+            raise UsageError(what.format(repr(name)), why=why + nearest(name, known), do=do)
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

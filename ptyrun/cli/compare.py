@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -13,11 +12,6 @@ from ptyrun.cli import options as shared
 from ptyrun.cli.panels import PanelCommand
 from ptyrun.errors import ExitCode
 from ptyrun.host.deadline import DEADLINE
-
-if TYPE_CHECKING:
-    from ptyrun.config import SessionOptions
-    from ptyrun.engine.work import Outcome
-    from ptyrun.progress import Watcher
 
 
 @click.command("compare", cls=PanelCommand, epilog=compare_config.EPILOG)
@@ -46,21 +40,15 @@ def command(
         later = [word for word in first if word != "--new"]
         ctx.exit(windows.drive(config.output_dir, first, later, windows.has_results, screen))
 
-    from ptyrun.door import all_stages, executors
+    from ptyrun.door import all_stages
 
     DEADLINE.set_window(session.window_s)
-
-    def work(run_dir: Path, options: SessionOptions, watcher: Watcher) -> Outcome:
-        # What computes is imported when something is to be computed.
-        return executors.chosen(session)(run_dir, options, watcher)
-
     outcome = all_stages.compare(
         config,
         session,
         new=replanning.new,
         invalidate=replanning.invalidate,
         reuse=replanning.reuse,
-        work=work,
         watcher=screen,
     )
     screen.session(outcome.run)

@@ -51,37 +51,14 @@ def replanning(given: dict[str, Any]) -> Replanning:
 def configuration(given: Mapping[str, Any], *, new: bool = False) -> CompareConfig:
     """Build the configuration from the command's parameters; None means as configured.
 
-    Parameters
-    ----------
-    given : mapping
-    new : bool
-        Whether the run that may be there is set aside, and need not be the user's.
-
-    Raises
-    ------
-    UsageError
-        If words are missing, contradict each other, or come from a file that may not say them.
+    See `ptyrun.comparison.config_file.configuration`.
     """
-    said = {name: value for name, value in given.items() if value not in (None, ())}
-    said = _with_modern_names(said)
-    path, trusted = said.get("config"), said.get("trust_model", ())
-    if path is None:
-        return _configuration(said, said, trusted)
     from ptyrun.comparison import config_file
 
-    file = config_file.read(path)
-    config_file.require_trusted_code(file, trusted, path)
-    config = _configuration(config_file.merged(file, said), said, trusted)
-    if not new:
-        config_file.require_own_run(config.output_dir, path)
-    return config
-
-
-def _configuration(
-    given: Mapping[str, Any], said: Mapping[str, Any], trusted: tuple[str, ...]
-) -> CompareConfig:
-    bundles = bool(said.get("trust_bundle"))
-    return request.configuration(given, trusted=trusted, trusts_bundles=bundles)
+    said = {name: value for name, value in given.items() if value not in (None, ())}
+    said = _with_modern_names(said)
+    trusted, bundles = said.get("trust_model", ()), bool(said.get("trust_bundle"))
+    return config_file.configuration(said, trusted=trusted, trusts_bundles=bundles, new=new)
 
 
 def _with_modern_names(said: dict[str, Any]) -> dict[str, Any]:

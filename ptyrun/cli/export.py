@@ -27,13 +27,8 @@ from ptyrun.cli import options
 def command(run_dir: Path, kind: str | None, output: Path, overwrite: bool) -> None:
     """Write RUN's results into one file: csv has the figures, npz and hdf5 the objects too."""
     from ptyrun.cli import console
-    from ptyrun.stages import export
+    from ptyrun.door.run import Run
+    from ptyrun.door.watching import from_the_line
 
-    written = export.export(
-        run_dir,
-        kind or export.format_of(output),
-        output,
-        overwrite=overwrite,
-        watcher=console.Console(),
-    )
-    click.echo(written)
+    with from_the_line(console.Console()):
+        click.echo(Run(run_dir).export(output, format=kind, overwrite=overwrite))

@@ -20,14 +20,11 @@ from ptyrun.host.deadline import DEADLINE
 def command(run_dir: Path, force: bool, window_s: float | None, adopt: bool, **given: Any) -> None:
     """Assemble RUN's objects, metrics and pictures once every chunk is committed."""
     from ptyrun.cli import console
-    from ptyrun.comparison import next_step
-    from ptyrun.engine.window import Window
+    from ptyrun.door.run import Run
+    from ptyrun.door.watching import from_the_line
 
     DEADLINE.set_window(window_s)
-    window = Window(window_s)
-    next_step.require_window(run_dir, window, chunks_of=(), makes=(next_step.FINALIZE,))
-    from ptyrun.stages import finalize
-
     screen = console.Console.from_words(given)
-    found = finalize.finalize(run_dir, window=window, force=force, watcher=screen, adopt=adopt)
+    with from_the_line(screen):
+        found = Run(run_dir).finalize(force=force, window=window_s, adopt=adopt)
     screen.results(found, run_dir)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,7 +12,6 @@ import click
 from ptyrun.cli.panels import Duration, PanelOption, flag, made, spelt
 from ptyrun.config import Replanning, SessionOptions
 from ptyrun.config.options import Entry, Panel, entries, gather
-from ptyrun.errors import UsageError
 
 __all__ = ["Duration", "spelt"]
 
@@ -66,11 +65,6 @@ def session(arm_word: str | None = None) -> Callable[[_Command], _Command]:
     return add(option for entry in chosen for option in made(entry))
 
 
-def reuse_words(folders: Sequence[Path]) -> list[str]:
-    """What ``ptyrun run`` is told, so that it takes chunks over from *folders*."""
-    return [word for folder in folders for word in ("--reuse", str(folder))]
-
-
 def console(command: _Command) -> _Command:
     """Add the options that say how much a person wants to see."""
     level = PanelOption(
@@ -102,11 +96,4 @@ def session_options(given: dict[str, Any]) -> SessionOptions:
     given.pop("adopt", None)
     names = {entry.field: entry.name for entry in entries(SessionOptions)}
     said = {names[field]: each for field, each in taken.items() if each not in (None, ())}
-    found = SessionOptions(**gather(SessionOptions, said))
-    if found.workers > 1 and found.dask:
-        raise UsageError(
-            "--workers and --dask contradict each other",
-            why="workers are either processes here, or those of the cluster",
-            do="give one of them; `dask worker --nworkers` says how many a cluster has",
-        )
-    return found
+    return SessionOptions(**gather(SessionOptions, said))

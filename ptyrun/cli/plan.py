@@ -16,20 +16,13 @@ from ptyrun.cli.panels import PanelCommand
 def command(dry_run: bool, **given: Any) -> None:
     """Check every input and write what will be computed; compute nothing."""
     from ptyrun.cli import console
-    from ptyrun.stages import plan
+    from ptyrun.cli.status import work_left
+    from ptyrun.door import comparing
 
     screen = console.Console.from_words(given)
     replanning = compare_config.replanning(given)
-    new, invalidate, reuse = replanning.new, replanning.invalidate, replanning.reuse
-    config = compare_config.configuration(given, new=new)
-    if reuse:
-        from ptyrun.stages.reuse import require_sources
-
-        require_sources(config.output_dir, reuse)
-    if dry_run:
-        manifest = plan.check(config, screen)
-    else:
-        manifest = plan.plan(config, new=new, invalidate=invalidate, watcher=screen).manifest
+    config = compare_config.configuration(given, new=replanning.new)
+    manifest, found = comparing.planned(config, replanning, screen, dry_run=dry_run)
     for arm in manifest.arms:
         click.echo(
             f"{arm.label}: {arm.n_items} groups in {arm.n_chunks} chunks of {arm.chunk_items}"
@@ -37,16 +30,5 @@ def command(dry_run: bool, **given: Any) -> None:
             else f"{arm.label}: finished reconstruction"
         )
     click.echo(f"manifest {manifest.digest}")
-    if reuse and not dry_run:
-        from ptyrun.stages.reuse import reuse as take_over
-
-        take_over(config.output_dir, reuse, watcher=screen)
-    from ptyrun.cli.status import work_left
-    from ptyrun.stages import status
-
-    if dry_run:
-        found = status.foreseen(config.output_dir, manifest, new=new)
-    else:
-        found = status.status(config.output_dir)
     for line in work_left(found):
         click.echo(line)

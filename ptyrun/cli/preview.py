@@ -16,9 +16,11 @@ from ptyrun.cli import options
 def command(run_dir: Path, **given: Any) -> None:
     """Draw and measure what is committed of RUN, marked as partial; disturbs no writer."""
     from ptyrun.cli import console
-    from ptyrun.stages import preview
+    from ptyrun.door.run import Run
+    from ptyrun.door.watching import from_the_line
 
-    files = preview.preview(run_dir, watcher=console.Console.from_words(given))
+    with from_the_line(console.Console.from_words(given)):
+        files = Run(run_dir).preview()
     click.echo(files.message)
     for picture in files.pictures:
         click.echo(picture)

@@ -17,13 +17,9 @@ from ptyrun.host.deadline import DEADLINE
 def command(run_dir: Path, force: bool, window_s: float | None) -> None:
     """Write RUN's report: one HTML page, Markdown and CSV."""
     from ptyrun.cli import console
-    from ptyrun.comparison import next_step
-    from ptyrun.engine.window import Window
+    from ptyrun.door.run import Run
+    from ptyrun.door.watching import from_the_line
 
     DEADLINE.set_window(window_s)
-    window = Window(window_s)
-    next_step.require_window(run_dir, window, chunks_of=(), makes=(next_step.REPORT,))
-    from ptyrun.stages import report
-
-    screen = console.Console()
-    click.echo(report.report(run_dir, window=window, force=force, watcher=screen).html)
+    with from_the_line(console.Console()):
+        click.echo(Run(run_dir).report(force=force, window=window_s).html)

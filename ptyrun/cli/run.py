@@ -38,11 +38,11 @@ def command(
 
     seen = console.words(given)
     screen = console.Console.from_words(given, bars=not crew)
+    session = options.session_options(given)
     if until_complete:
         from ptyrun.background import windows
 
-        session = options.session_options(given)
-        words = ["run", str(run_dir), *session.words(), *options.reuse_words(reuse), *seen]
+        words = ["run", str(run_dir), *session.words(reuse), *seen]
         ctx.exit(
             windows.drive(
                 run_dir,
@@ -53,20 +53,7 @@ def command(
             )
         )
 
-    session = replace(options.session_options(given), crew=crew)
     DEADLINE.set_window(session.window_s)
-    session = executors.admitted(run_dir, session, screen)
-    if not (crew or reuse or session.dask):
-        from ptyrun.comparison import next_step
-        from ptyrun.engine.window import Window
-
-        window = Window(session.window_s)
-        next_step.require_window(run_dir, window, chunks_of=session.arms, makes=())
-    if reuse:
-        from ptyrun.engine.window import Window
-        from ptyrun.stages.reuse import reuse as take_over
-
-        take_over(run_dir, reuse, window=Window(session.window_s), watcher=screen)
-    outcome = executors.chosen(session)(run_dir, session, screen)
+    outcome = executors.work(run_dir, replace(session, crew=crew), reuse, screen)
     screen.session(outcome)
     ctx.exit(int(outcome.stop))

@@ -51,9 +51,6 @@ def command(
     is in process.json (`ptyrun wait`).
     """
     session = options.session_options(given)
-    # Each window asks the other runs again: what one could not take over before its end, the next
-    # one does.
-    words = [*session.words(), *options.reuse_words(reuse)]
     if foreground:
         _require_own_session()
         if not log:
@@ -62,19 +59,13 @@ def command(
         from ptyrun.cli.console import Console
 
         argv = ptyrun_words(*sys.argv[1:])
+        words = session.words(reuse)
         ctx.exit(track(run_dir, argv, words, log, Console(), take_over=take_over))
 
-    from ptyrun.background.control import start
     from ptyrun.cli import console
     from ptyrun.door import executors
 
-    # Each window asks again; but who starts it hears of a refusal at once.
-    executors.admitted(run_dir, session, console.Console())
-    if reuse:
-        from ptyrun.stages.reuse import require_sources
-
-        require_sources(run_dir, reuse)
-    tracked = start(run_dir, words, take_over=take_over)
+    tracked = executors.start(run_dir, session, reuse, console.Console(), take_over=take_over)
     say(f"started PID {tracked.pid} on {tracked.host} at {tracked.started_at}")
     say(f"process began {tracked.process_started_s:.2f} s after boot {tracked.boot_id}")
     say(f"log      {run_dir / tracked.log}")

@@ -24,11 +24,13 @@ from ptyrun.errors import DamageError, ExitCode
 def command(ctx: click.Context, /, run_dir: Path, level: str, repair: bool) -> None:
     """Name what is damaged, missing or foreign in RUN, one line each, or say that it is whole."""
     from ptyrun.cli import console
-    from ptyrun.engine.integrity import Kind, Level
-    from ptyrun.stages import verify
+    from ptyrun.door.run import Run
+    from ptyrun.door.watching import from_the_line
+    from ptyrun.engine.integrity import Kind
 
     try:
-        verdict = verify.verify(run_dir, Level(level), repair=repair, watcher=console.Console())
+        with from_the_line(console.Console()):
+            verdict = Run(run_dir).verify(level, repair=repair)
     except DamageError as error:
         click.echo(f"error: {error}", err=True)
         ctx.exit(int(ExitCode.BLOCKED))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shlex
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from typing import Any
 from ptyrun.comparison import request
 from ptyrun.comparison.command_line import repeating
 from ptyrun.comparison.run import Run
-from ptyrun.config import ArmConfig, Replanning, SessionOptions
+from ptyrun.config import ArmConfig, CompareConfig, Replanning, SessionOptions
 from ptyrun.config.options import Entry, entries, keys, name_of
 from ptyrun.config.toml import dumps
 from ptyrun.engine import ownership
@@ -32,6 +32,41 @@ from ptyrun.texts import printable
 MAX_BYTES = 2**20
 HEAD = "# The comparison of this run, written by `ptyrun plan`. To repeat it:"
 TRUST = ("trust_model", "trust_bundle", "adopt")
+
+
+def configuration(
+    given: Mapping[str, Any],
+    *,
+    trusted: Collection[str] = (),
+    trusts_bundles: bool = False,
+    new: bool = False,
+) -> CompareConfig:
+    """Build a comparison from options, and from the file that ``config`` among them names.
+
+    Parameters
+    ----------
+    given : mapping
+        As for `ptyrun.comparison.request.configuration`, and so the rest.
+    new : bool
+        Whether the run that may be there is set aside, and need not be the user's.
+
+    Raises
+    ------
+    UsageError
+        If words are missing, contradict each other, or come from a file that may not say them.
+    IdentityError
+        If a file leads to somebody else's run.
+    """
+    if "config" not in given:
+        return request.configuration(given, trusted=trusted, trusts_bundles=trusts_bundles)
+    path = Path(given["config"])
+    file = read(path)
+    require_trusted_code(file, trusted, path)
+    words = merged(file, given)
+    config = request.configuration(words, trusted=trusted, trusts_bundles=trusts_bundles)
+    if not new:
+        require_own_run(config.output_dir, path)
+    return config
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -120,7 +155,7 @@ def _placed(value: Any, entry: Entry, path: Path) -> Any:
     return str(path.parent / value)
 
 
-def require_trusted_code(given: Mapping[str, Any], trusted: tuple[str, ...], path: Path) -> None:
+def require_trusted_code(given: Mapping[str, Any], trusted: Collection[str], path: Path) -> None:
     """See that code which a file would have imported is trusted by the user.
 
     Raises

@@ -20,7 +20,7 @@ from ptyrun.config import (
     Selection,
 )
 from ptyrun.config.options import Entry, entries, gather, keys
-from ptyrun.errors import ModelError, UsageError, nearest
+from ptyrun.errors import ModelError, UsageError, nearest, refuse_unknown
 from ptyrun.models.files import ModelKind, locate
 
 ARM = "arm"
@@ -65,7 +65,8 @@ def configuration(
                 do=f"give {entry.word}, here or in the file that --config names",
             )
     arms = _arms(given)
-    require_arms("--trust-model", trusted, [arm.name for arm in arms])
+    names = [arm.name for arm in arms]
+    refuse_unknown(trusted, names, "--trust-model {}: there is no such arm")
     shared = gather(CompareConfig, {name: each for name, each in given.items() if name != ARM})
     return CompareConfig(
         **shared,
@@ -103,23 +104,6 @@ def _is_bundle(arm: ArmConfig) -> bool:
         return locate(arm.path).kind is ModelKind.BUNDLE
     except ModelError:  # told where arms are looked at
         return False
-
-
-def require_arms(option: str, named: Collection[str], arms: Collection[str]) -> None:
-    """Refuse an option that names an arm which is not there.
-
-    Raises
-    ------
-    UsageError
-        Naming those that are.
-    """
-    for name in named:
-        if name not in arms:
-            raise UsageError(
-                f"{option} {name}: there is no such arm",
-                why=f"the comparison's arms are {', '.join(arms)}",
-                do="name one of these",
-            )
 
 
 def arm(given: str | Mapping[str, Any]) -> ArmConfig:

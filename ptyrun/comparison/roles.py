@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from ptyrun.comparison.scans import opened
 from ptyrun.comparison.surveys import ArmSurvey
 from ptyrun.config import ArmConfig, ArmKind, CompareConfig
 from ptyrun.errors import InputError, ModelError, PtyrunError
@@ -25,7 +26,7 @@ def open_given_scan(config: CompareConfig, cache_dir: Path | None = None) -> Sca
     """
     kind = config.selection.diffraction_kind
     try:
-        return open_scan(config.scan, kind, cache_dir)
+        return opened(config.scan, kind, cache_dir)
     except InputError as error:
         if not _is_reconstruction(config.scan):
             raise

@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from ptyrun.comparison import scans
 from ptyrun.comparison.sources import Sources
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.ledger_cache import open_ledger
@@ -94,7 +95,5 @@ class Run:
 
     def open_scan(self, cache_dir: Path | None) -> Scan:
         """Open the planned scan; without *cache_dir* compressed frames are held in memory."""
-        from ptyrun.ptycho.readers.opening import open_scan  # NumPy: `status` does without
-
         kind = self.manifest.shared.get("diffraction_kind")
-        return open_scan(self.sources.scan, str(kind) if kind else None, cache_dir)
+        return scans.opened(self.sources.scan, str(kind) if kind else None, cache_dir)

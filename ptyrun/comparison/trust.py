@@ -11,7 +11,7 @@ from ptyrun.comparison.run import Run
 from ptyrun.comparison.sources import Sources
 from ptyrun.config import SessionOptions
 from ptyrun.engine.arm_plan import ArmPlan
-from ptyrun.errors import ModelError, UsageError
+from ptyrun.errors import ModelError, refuse_unknown
 from ptyrun.models.files import locate, require_trust
 
 
@@ -26,13 +26,7 @@ def require(run: Run, session: SessionOptions) -> None:
         If the session trusts an arm that is not there.
     """
     arms = {arm.name: arm for arm in run.manifest.arms}
-    for name in session.trusted_arms:
-        if name not in arms:
-            raise UsageError(
-                f"--trust-model {name}: there is no such arm",
-                why=f"the run's arms are {', '.join(arms)}",
-                do="name one of these",
-            )
+    refuse_unknown(session.trusted_arms, arms, "--trust-model {}: there is no such arm")
     chosen = [arm for arm in arms.values() if session.arms is None or arm.name in session.arms]
     refusals = [(arm, error) for arm in chosen if (error := _refusal(arm, run.sources, session))]
     if refusals:

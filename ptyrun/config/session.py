@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 from ptyrun.config.options import DURATION, Option, Panel, Place, entries
+from ptyrun.errors import UsageError
 
 
 @dataclass(frozen=True)
@@ -104,8 +106,17 @@ class SessionOptions:
         ),
     ] = False
 
-    def words(self) -> list[str]:
-        """What ``ptyrun run`` is told, so that it works like this.
+    def __post_init__(self) -> None:
+        """Refuse workers of two kinds."""
+        if self.workers > 1 and self.dask:
+            raise UsageError(
+                "--workers and --dask contradict each other",
+                why="workers are either processes here, or those of the cluster",
+                do="give one of them; `dask worker --nworkers` says how many a cluster has",
+            )
+
+    def words(self, reuse: Iterable[Path] = ()) -> list[str]:
+        """What ``ptyrun run`` is told, so that it works like this, and takes chunks of *reuse*.
 
         Examples
         --------
@@ -114,6 +125,7 @@ class SessionOptions:
         """
         options = entries(SessionOptions)
         words = [word for entry in options for word in entry.words(getattr(self, entry.field))]
+        words += [word for folder in reuse for word in ("--reuse", str(folder))]
         return [*words, "--crew", self.crew] if self.crew else words
 
 

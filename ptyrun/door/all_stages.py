@@ -7,19 +7,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ptyrun.ahead import ImportsAhead
+from ptyrun.comparison import scans
 from ptyrun.comparison.run import Run
 from ptyrun.config import ArmKind, CompareConfig, SessionOptions
+from ptyrun.door import executors
+from ptyrun.door.executors import Work
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.plan_lock import CurrentPlan
 from ptyrun.engine.window import Window
 from ptyrun.engine.work import Outcome as SessionOutcome
-from ptyrun.errors import ExitCode, UsageError, WindowClosedError, WindowTooShortError
+from ptyrun.errors import ExitCode, WindowClosedError, WindowTooShortError, refuse_unknown
 from ptyrun.progress import SILENT, Watcher, predicting
 from ptyrun.results import Results
 
 RESULTS_STAGES = ("ptyrun.stages.finalize", "ptyrun.stages.report")
-
-Work = Callable[[Path, SessionOptions, Watcher], SessionOutcome]
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Outcome:
     is_repeated: bool = False
 
 
+@scans.kept()
 def compare(
     config: CompareConfig,
     session: SessionOptions,
@@ -55,7 +57,7 @@ def compare(
     reuse : sequence of Path
         Other runs, from which chunks are taken over that are the same.
     work : callable, optional
-        Computes what a planned run lacks; by default this process does.
+        Computes what a planned run lacks; by default who *session* says.
     watcher : Watcher
 
     Returns
@@ -78,7 +80,8 @@ def compare(
     trusted_arms = tuple(dict.fromkeys((*session.trusted_arms, *trusted)))
     # Who gave the words that the run is planned from has said that it is to be believed.
     session = replace(session, trusted_arms=trusted_arms, adopt=True)
-    _check_arms(config, session)
+    names = [arm.name for arm in config.arms]
+    refuse_unknown(session.arms or (), names, "there is no arm {} to work on")
     if reuse:
         from ptyrun.stages.reuse import require_sources
 
@@ -115,11 +118,8 @@ def compare(
     there = Run.of(config.output_dir, planned.manifest)
     if (outlook := extent.outlook(there.progress, session.window_s)) is not None:
         watcher.note(outlook)
-    if work is None:
-        from ptyrun.stages import run
-
-        work = run.run
-    outcome = work(
+    # What computes is imported when something is to be computed.
+    outcome = (work or executors.chosen(session))(
         config.output_dir, replace(session, require_debug=None), _ahead(config, session, watcher)
     )
     if outcome.stop is not ExitCode.COMPLETE:
@@ -170,14 +170,3 @@ def _debug_gate(
         debug_gate.require(debug_dir, config.output_dir, wanted, watcher)
 
     return admit
-
-
-def _check_arms(config: CompareConfig, session: SessionOptions) -> None:
-    names = [arm.name for arm in config.arms]
-    for name in session.arms or ():
-        if name not in names:
-            raise UsageError(
-                f"there is no arm {name!r} to work on",
-                why=f"the comparison's arms are {', '.join(names)}",
-                do="name one of these",
-            )

@@ -5,13 +5,12 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from itertools import chain
-from pathlib import Path
-from typing import Any, Unpack
+from typing import Any, Literal, Unpack, overload
 
-from ptyrun.comparison import request
-from ptyrun.config import CompareConfig
+from ptyrun.comparison import config_file, request
+from ptyrun.config import CompareConfig, Replanning
 from ptyrun.config.options import Entry, name_of
-from ptyrun.door import all_stages, executors
+from ptyrun.door import all_stages
 from ptyrun.door.all_stages import Outcome
 from ptyrun.door.run import Run
 from ptyrun.door.session import (
@@ -22,18 +21,30 @@ from ptyrun.door.session import (
     require_known,
     session_options,
 )
-from ptyrun.door.watching import watcher
+from ptyrun.door.watching import call
 from ptyrun.door.words import CompareWords, Duration, PlanWords
-from ptyrun.engine.window import counted_from_now
+from ptyrun.engine.manifest import Manifest
+from ptyrun.progress import Watcher
+from ptyrun.stages.status import Status
 
 TRUST, ONLY, CONFIG = "trust_model", "only_arm", "config"
 
 
-def plan(**options: Unpack[PlanWords]) -> Run:
+@overload
+def plan(*, dry_run: Literal[False] = ..., **options: Unpack[PlanWords]) -> Run: ...
+
+
+@overload
+def plan(*, dry_run: Literal[True], **options: Unpack[PlanWords]) -> Status: ...
+
+
+def plan(*, dry_run: bool = False, **options: Unpack[PlanWords]) -> Run | Status:
     """Check every input and write what will be computed; compute nothing.
 
     Parameters
     ----------
+    dry_run : bool
+        Write nothing; say what would be computed, and how far a run that is there is with it.
     **options
         As ``ptyrun plan`` has them, with the same defaults: ``test_data`` (the scan) and
         ``output_dir`` are needed, and something to compare: ``pinn_dir``, ``baseline_dir``,
@@ -43,7 +54,7 @@ def plan(**options: Unpack[PlanWords]) -> Run:
 
     Returns
     -------
-    Run
+    Run, or Status where nothing is written
         Called again with the same options it is the run that is there.
 
     Raises
@@ -69,20 +80,31 @@ def plan(**options: Unpack[PlanWords]) -> Run:
     require_known(given, _known(_PLAN, CONFIG))
     again = replanning({name: given[name] for name in REPLANNING if name in given})
     config = _configuration(given, new=again.new)
-    from ptyrun.stages import plan as stage
+    with call() as watcher:
+        _, found = planned(config, again, watcher, dry_run=dry_run)
+    return found if dry_run else Run(config.output_dir)
 
-    shown = watcher()
+
+def planned(
+    config: CompareConfig, again: Replanning, watcher: Watcher, *, dry_run: bool = False
+) -> tuple[Manifest, Status]:
+    """Plan, take over chunks of other runs, and say how far the run then is."""
+    from ptyrun.stages import plan as stage
+    from ptyrun.stages import status
+
     if again.reuse:
         from ptyrun.stages.reuse import require_sources
 
         require_sources(config.output_dir, again.reuse)
-    stage.plan(config, new=again.new, invalidate=again.invalidate, watcher=shown)
+    if dry_run:
+        manifest = stage.check(config, watcher, new=again.new)
+        return manifest, status.foreseen(config.output_dir, manifest, new=again.new)
+    made = stage.plan(config, new=again.new, invalidate=again.invalidate, watcher=watcher)
     if again.reuse:
         from ptyrun.stages.reuse import reuse as take_over
 
-        with counted_from_now():
-            take_over(config.output_dir, again.reuse, watcher=shown)
-    return Run(config.output_dir)
+        take_over(config.output_dir, again.reuse, watcher=watcher)
+    return made.manifest, status.status(config.output_dir)
 
 
 def compare(*, window: Duration = None, **options: Unpack[CompareWords]) -> Outcome:
@@ -123,38 +145,22 @@ def compare(*, window: Duration = None, **options: Unpack[CompareWords]) -> Outc
     bounds = {name: given.pop(name) for name in _known(_SESSION) if name in given}
     bounds |= {"arm": given.pop(ONLY)} if ONLY in given else {}
     again = replanning({name: given[name] for name in REPLANNING if name in given})
-    with counted_from_now():
+    with call() as watcher:
         session = session_options(window, {**bounds, TRUST: given.get(TRUST)})
         config = _configuration(given, new=again.new)
-
-        def work(folder: Path, *how: Any) -> Any:
-            return executors.chosen(session)(folder, *how)
-
         return all_stages.compare(
             config,
             session,
             new=again.new,
             invalidate=again.invalidate,
             reuse=again.reuse,
-            work=work,
-            watcher=watcher(),
+            watcher=watcher,
         )
 
 
 def _configuration(given: Mapping[str, Any], *, new: bool) -> CompareConfig:
     said = {name: each for name, each in plain(given).items() if name not in REPLANNING}
-    trusted = said.pop(TRUST, ())
-    path = said.pop(CONFIG, None)
-    if path is None:
-        return request.configuration(said, trusted=trusted)
-    from ptyrun.comparison import config_file
-
-    file = config_file.read(Path(path))
-    config_file.require_trusted_code(file, tuple(trusted), Path(path))
-    config = request.configuration(config_file.merged(file, said), trusted=trusted)
-    if not new:
-        config_file.require_own_run(config.output_dir, Path(path))
-    return config
+    return config_file.configuration(said, trusted=said.pop(TRUST, ()), new=new)
 
 
 _PLAN = (*request.options(), SESSION[TRUST], *REPLANNING.values())
@@ -171,9 +177,9 @@ def _known(options: tuple[Entry, ...], *others: str) -> list[str]:
     return [*others, *chain.from_iterable(map(_names, options))]
 
 
-def _signed(function: Callable[..., Any], options: tuple[Entry, ...], *others: str) -> None:
+def _signed(function: Callable[..., Any], options: tuple[Entry, ...], **others: Any) -> None:
     """Let ``help`` and completion show each option with its default."""
-    defaults: dict[str, Any] = dict.fromkeys((CONFIG, *others))
+    defaults: dict[str, Any] = {CONFIG: None, **others}
     for entry in options:
         is_switch = bool(entry.option.switches)
         defaults |= dict.fromkeys(_names(entry), False if is_switch else entry.default)
@@ -184,5 +190,5 @@ def _signed(function: Callable[..., Any], options: tuple[Entry, ...], *others: s
     function.__signature__ = signature  # type: ignore[attr-defined]
 
 
-_signed(plan, _PLAN)
-_signed(compare, (*_PLAN, *_SESSION), "window", ONLY)
+_signed(plan, _PLAN, dry_run=False)
+_signed(compare, (*_PLAN, *_SESSION), window=None, only_arm=None)

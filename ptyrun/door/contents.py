@@ -255,11 +255,4 @@ class Contents:
         return FinishedRun.open(Folder(self.folder))
 
     def _arm(self, name: str) -> ArmPlan:
-        arms = {arm.name: arm for arm in Folder(self.folder).manifest.arms}
-        if name not in arms:
-            raise UsageError(
-                f"there is no arm {name!r}",
-                why=f"the run's arms are {', '.join(arms)}",
-                do="name one of these",
-            )
-        return arms[name]
+        return Folder(self.folder).manifest.arm(name)

@@ -2,15 +2,64 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ptyrun.config import SessionOptions
+from ptyrun.engine.work import Outcome
+from ptyrun.progress import Watcher
 
 if TYPE_CHECKING:
-    from ptyrun.door.all_stages import Work
-    from ptyrun.progress import Watcher
+    from ptyrun.background.tracked import TrackedProcess
+
+Work = Callable[[Path, SessionOptions, Watcher], Outcome]
+
+
+def work(
+    run_dir: Path, session: SessionOptions, reuse: Sequence[Path], watcher: Watcher
+) -> Outcome:
+    """Work on a planned run for one session, and take chunks of other runs over before.
+
+    Raises
+    ------
+    PtyrunError
+        As `admitted`, the check of the window and the work itself.
+    """
+    from ptyrun.engine.window import Window
+
+    session = admitted(run_dir, session, watcher)
+    if not (session.crew or reuse or session.dask):
+        from ptyrun.comparison import next_step
+
+        window = Window(session.window_s)
+        next_step.require_window(run_dir, window, chunks_of=session.arms, makes=())
+    if reuse:
+        from ptyrun.stages.reuse import reuse as take_over
+
+        take_over(run_dir, reuse, window=Window(session.window_s), watcher=watcher)
+    return chosen(session)(run_dir, session, watcher)
+
+
+def start(
+    run_dir: Path,
+    session: SessionOptions,
+    reuse: Sequence[Path],
+    watcher: Watcher,
+    *,
+    take_over: bool,
+) -> TrackedProcess:
+    """Detach a session that completes a run; who starts it hears of a refusal at once."""
+    from ptyrun.background import control
+
+    admitted(run_dir, session, watcher)
+    if reuse:
+        from ptyrun.stages.reuse import require_sources
+
+        require_sources(run_dir, reuse)
+    # Each window asks again, and takes over what one before could not.
+    return control.start(run_dir, session.words(reuse), take_over=take_over)
 
 
 def admitted(run_dir: Path, session: SessionOptions, watcher: Watcher) -> SessionOptions:

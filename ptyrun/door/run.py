@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from ptyrun.config import SessionOptions
 from ptyrun.door.contents import Contents
-from ptyrun.door.session import replanning, session_options
+from ptyrun.door.session import replanning, seconds, session_options
+from ptyrun.door.watching import call
 from ptyrun.door.words import Duration, SessionWords
+from ptyrun.engine.window import Window
 from ptyrun.stages.status import Status, status
 
 if TYPE_CHECKING:
@@ -105,18 +107,10 @@ class Run(Contents):
         'COMPLETE'
         """
         from ptyrun.door import executors
-        from ptyrun.door.watching import watcher
-        from ptyrun.engine.window import Window, counted_from_now
 
-        shown = watcher()
         session, others = _read(window, options)
-        with counted_from_now():
-            session = executors.admitted(self.folder, session, shown)
-            if others:
-                from ptyrun.stages.reuse import reuse as take_over
-
-                take_over(self.folder, others, window=Window(session.window_s), watcher=shown)
-            return executors.chosen(session)(self.folder, session, shown)
+        with call() as watcher:
+            return executors.work(self.folder, session, others, watcher)
 
     def preview(self) -> PreviewFiles:
         """Stitch, draw and measure what is committed so far, into ``preview/``.
@@ -128,10 +122,10 @@ class Run(Contents):
         DamageError
             If the ledger cannot be trusted.
         """
-        from ptyrun.door.watching import watcher
         from ptyrun.stages import preview
 
-        return preview.preview(self.folder, watcher=watcher())
+        with call() as watcher:
+            return preview.preview(self.folder, watcher=watcher)
 
     def verify(self, level: str = "full", *, repair: bool = False) -> Verdict:
         """Check every file that the run rests on.
@@ -158,11 +152,11 @@ class Run(Contents):
         >>> Run(example.folder).verify().damages
         ()
         """
-        from ptyrun.door.watching import watcher
         from ptyrun.engine.integrity import Level
         from ptyrun.stages import verify
 
-        return verify.verify(self.folder, Level(level), repair=repair, watcher=watcher())
+        with call() as watcher:
+            return verify.verify(self.folder, Level(level), repair=repair, watcher=watcher)
 
     def finalize(
         self, *, force: bool = False, window: Duration = None, adopt: bool = False
@@ -192,15 +186,15 @@ class Run(Contents):
         >>> Run(example.folder).finalize().has_ground_truth
         True
         """
-        from ptyrun.door.session import seconds
-        from ptyrun.door.watching import watcher
-        from ptyrun.engine.window import Window, counted_from_now
-        from ptyrun.stages import finalize
+        from ptyrun.comparison import next_step
 
-        with counted_from_now():
+        with call() as watcher:
             span = Window(seconds(window))
+            next_step.require_window(self.folder, span, chunks_of=(), makes=(next_step.FINALIZE,))
+            from ptyrun.stages import finalize
+
             return finalize.finalize(
-                self.folder, window=span, force=force, watcher=watcher(), adopt=adopt
+                self.folder, window=span, force=force, watcher=watcher, adopt=adopt
             )
 
     def report(self, *, force: bool = False, window: Duration = None) -> ReportFiles:
@@ -223,14 +217,14 @@ class Run(Contents):
         >>> Run(example.folder).report().html.name
         'index.html'
         """
-        from ptyrun.door.session import seconds
-        from ptyrun.door.watching import watcher
-        from ptyrun.engine.window import Window, counted_from_now
-        from ptyrun.stages import report
+        from ptyrun.comparison import next_step
 
-        with counted_from_now():
+        with call() as watcher:
             span = Window(seconds(window))
-            return report.report(self.folder, window=span, force=force, watcher=watcher())
+            next_step.require_window(self.folder, span, chunks_of=(), makes=(next_step.REPORT,))
+            from ptyrun.stages import report
+
+            return report.report(self.folder, window=span, force=force, watcher=watcher)
 
     def export(
         self, path: str | os.PathLike[str], *, format: str | None = None, overwrite: bool = False
@@ -258,12 +252,12 @@ class Run(Contents):
         >>> Run(example.folder).export(example.folder.parent / "results.csv").name
         'results.csv'
         """
-        from ptyrun.door.watching import watcher
         from ptyrun.stages import export
 
         out = Path(path)
         kind = format or export.format_of(out)
-        return export.export(self.folder, kind, out, overwrite=overwrite, watcher=watcher())
+        with call() as watcher:
+            return export.export(self.folder, kind, out, overwrite=overwrite, watcher=watcher)
 
     def start(
         self,
@@ -290,19 +284,12 @@ class Run(Contents):
         PtyrunError
             If the session did not come up.
         """
-        from ptyrun.background import control
         from ptyrun.door import executors
         from ptyrun.door.job import Job
-        from ptyrun.door.watching import watcher
 
         session, others = _read(window, options)
-        executors.admitted(self.folder, session, watcher())
-        if others:
-            from ptyrun.stages.reuse import require_sources
-
-            require_sources(self.folder, others)
-        words = [word for other in others for word in ("--reuse", str(other))]
-        control.start(self.folder, [*session.words(), *words], take_over=take_over)
+        with call() as watcher:
+            executors.start(self.folder, session, others, watcher, take_over=take_over)
         return Job(self.folder)
 
     def _repr_html_(self) -> str:

@@ -11,7 +11,7 @@ from ptyrun.config import Replanning, SessionOptions
 from ptyrun.config.options import entries, gather
 from ptyrun.door.words import Duration
 from ptyrun.durations import parse_duration
-from ptyrun.errors import UsageError, nearest
+from ptyrun.errors import refuse_unknown
 
 SESSION = {entry.name: entry for entry in entries(SessionOptions)}
 REPLANNING = {entry.name: entry for entry in entries(Replanning)}
@@ -52,20 +52,10 @@ def plain(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def require_known(given: Collection[str], known: Collection[str]) -> None:
-    """Refuse a word that is none.
-
-    Raises
-    ------
-    UsageError
-        Naming the one that may be meant.
-    """
-    for word in given:
-        if word not in known:
-            raise UsageError(
-                f"there is no option {word!r}",
-                why=f"options have the names of the command line{nearest(word, known)}",
-                do="correct the name; `ptyrun compare --help` lists all",
-            )
+    """Refuse a word that is none; raises UsageError, naming the one that may be meant."""
+    why = "options have the names of the command line"
+    remedy = "correct the name; `ptyrun compare --help` lists all"
+    refuse_unknown(given, known, "there is no option {}", why, remedy)
 
 
 def session_options(window: Duration, words: Mapping[str, Any]) -> SessionOptions:
@@ -78,14 +68,7 @@ def session_options(window: Duration, words: Mapping[str, Any]) -> SessionOption
     """
     given = plain({**words, "window": seconds(window)})
     require_known(given, SESSION)
-    found = SessionOptions(**gather(SessionOptions, given))
-    if found.workers > 1 and found.dask:
-        raise UsageError(
-            "workers and dask contradict each other",
-            why="workers are either processes here, or those of the cluster",
-            do="give one of them",
-        )
-    return found
+    return SessionOptions(**gather(SessionOptions, given))
 
 
 def replanning(words: Mapping[str, Any]) -> Replanning:

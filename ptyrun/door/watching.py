@@ -6,11 +6,16 @@ import html
 import logging
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
+from ptyrun.engine.window import counted_from_now
 from ptyrun.progress import Watcher
 
 log = logging.getLogger("ptyrun")
+_SCREEN: ContextVar[Watcher | None] = ContextVar("screen", default=None)
 
 _EVERY_S = 0.2  # a page that is drawn at each step takes longer than the step
 
@@ -88,6 +93,26 @@ class Bars(Logged):
         return "\n".join(
             f"{task}: {done} of {total} {unit}" for task, (done, total, unit) in self._tasks.items()
         )
+
+
+@contextmanager
+def from_the_line(screen: Watcher) -> Iterator[None]:
+    """Let calls show progress there, and count their windows from process start."""
+    before = _SCREEN.set(screen)
+    try:
+        yield
+    finally:
+        _SCREEN.reset(before)
+
+
+@contextmanager
+def call() -> Iterator[Watcher]:
+    """Give who is told of the progress of one call, from which windows count."""
+    if (screen := _SCREEN.get()) is not None:
+        yield screen
+        return
+    with counted_from_now():
+        yield watcher()
 
 
 def watcher() -> Watcher:

@@ -17,7 +17,7 @@ from ptyrun.config import Fact
 from ptyrun.engine import plan_rules
 from ptyrun.engine.arm_plan import ArmPlan
 from ptyrun.engine.folder import require_plain
-from ptyrun.errors import DamageError, InputError, SchemaError, UsageError
+from ptyrun.errors import DamageError, InputError, SchemaError, UsageError, refuse_unknown
 from ptyrun.host import durable
 from ptyrun.host.documents import AsRead, Document, digest_of, schema_of, text_of, why_none
 from ptyrun.host.regular import read_regular
@@ -94,14 +94,9 @@ class Manifest(Document):
 
     def arm(self, name: str) -> ArmPlan:
         """Return the arm called *name*, or raise `UsageError` with the names there are."""
-        for arm in self.arms:
-            if arm.name == name:
-                return arm
-        raise UsageError(
-            f"the run has no arm {name!r}",
-            why=f"its arms are {', '.join(arm.name for arm in self.arms)}",
-            do="name one of these",
-        )
+        arms = {arm.name: arm for arm in self.arms}
+        refuse_unknown([name], arms, "there is no arm {}")
+        return arms[name]
 
     def with_arms_of(self, planned: Manifest) -> Self:
         """Take arms that *planned* has alike as they are stored there: their chunks still count."""

@@ -31,7 +31,13 @@ from ptyrun.engine.folder import require_plain
 from ptyrun.engine.manifest import Change, Manifest, changes
 from ptyrun.engine.plan_lock import PlanLock
 from ptyrun.engine.window import Window
-from ptyrun.errors import DamageError, IdentityError, UsageError, WindowClosedError
+from ptyrun.errors import (
+    DamageError,
+    IdentityError,
+    UsageError,
+    WindowClosedError,
+    refuse_unknown,
+)
 from ptyrun.host import durable
 from ptyrun.host.attempts import ATTEMPTS
 from ptyrun.paths import RunPaths
@@ -186,14 +192,19 @@ def _plan(
         return Plan(kept, aside)
 
 
-def check(config: CompareConfig, watcher: Watcher = SILENT) -> Manifest:
+def check(config: CompareConfig, watcher: Watcher = SILENT, *, new: bool = False) -> Manifest:
     """What :func:`plan` would write, without writing anything (``--dry-run``)."""
-    draft = Draft.of(config, watcher)
-    manifest = draft.drawn(draft.undrawn).manifest
-    draft.tell()
     paths = Run(config.output_dir).paths
-    watcher.note(extent.require_room(paths, manifest, grid_shape(draft.scan), is_fresh=True))
-    return manifest
+    draft = Draft.of(config, watcher)
+    current = None if new else _current(paths)
+    wanted = draft.undrawn if current is None else as_planned(draft.undrawn, config, current)
+    manifest = draft.drawn(wanted).manifest
+    draft.tell()
+    is_fresh = current is None
+    watcher.note(extent.require_room(paths, manifest, grid_shape(draft.scan), is_fresh=is_fresh))
+    if current is None:
+        return manifest
+    return manifest.with_arms_of(current) if changes(current, manifest) else current
 
 
 def _patience_s(window: Window) -> float:
@@ -203,13 +214,8 @@ def _patience_s(window: Window) -> float:
 
 def _check_names(invalidate: Collection[str], wanted: Manifest, current: Manifest | None) -> None:
     arms = {arm.name for manifest in (wanted, current) if manifest for arm in manifest.arms}
-    for name in invalidate:
-        if name not in {RESULTS, *arms}:
-            raise UsageError(
-                f"--invalidate {name}: there is no such arm",
-                why=f"there are {', '.join(sorted(arms))}, and `{RESULTS}` for the evaluation",
-                do="name one of these",
-            )
+    known = [*sorted(arms), RESULTS]
+    refuse_unknown(invalidate, known, "--invalidate {}: there is no such arm")
 
 
 def index_is_whole(manifest: Manifest, paths: RunPaths) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from ptyrun.engine.manifest import Manifest
 from tests.studies import Study, ptyrun
 
 
@@ -39,3 +40,22 @@ def test_sizes_left_off_stay_where_another_arm_is_accepted_as_changed(
     arms = json.loads((run_dir / "manifest.json").read_text())["arms"]
     sizes = {arm["name"]: (arm["chunk_items"], arm["facts"].get("batch_groups")) for arm in arms}
     assert sizes["pinn"] == sizes["baseline"] == (7, 4)
+
+
+def test_a_dry_run_of_an_older_run_says_what_planning_it_again_does(
+    study: Study, tmp_path: Path
+) -> None:
+    run_dir = tmp_path / "run"
+    assert ptyrun("plan", *study.words(run_dir)[1:]).returncode == 0
+    # As it was before there was a choice of the width.
+    planned = Manifest.load(run_dir / "manifest.json")
+    shared = {fact: value for fact, value in planned.shared.items() if fact != "ms_ssim_sigma"}
+    older = Manifest(shared, planned.arms, planned.sources)
+    older.save(run_dir / "manifest.json")
+    left_off = [word for word in study.words(run_dir) if "-size=" not in word]
+    for more in ([], ["--dry-run"]):
+        said = ptyrun("plan", *left_off[1:], *more)
+        assert f"manifest {older.digest}" in said.stdout, said.stderr
+    assert "chunks of 7" in said.stdout
+    afresh = ptyrun("plan", *left_off[1:], "--dry-run", "--new").stdout
+    assert f"manifest {older.digest}" not in afresh and "chunks of 7" not in afresh

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from ptyrun.comparison.run import Run
+from ptyrun.door.all_stages import compare
 from ptyrun.engine.ledger_cache import open_ledger
 from ptyrun.errors import InputError
 from ptyrun.paths import RunPaths
@@ -81,6 +82,17 @@ def test_a_session_that_knows_its_plan_reads_it_no_more(toy: Path) -> None:
         here = Run.of(toy, known.manifest, ledger)
         assert here.manifest is known.manifest and here.ledger is ledger
     assert not opened
+
+
+def test_all_stages_of_one_comparison_open_its_scan_once(study: Study, tmp_path: Path) -> None:
+    with np.load(study.scan) as scan:
+        np.savez_compressed(tmp_path / "scan.npz", allow_pickle=True, **scan)
+    folder = tmp_path / "run"
+    config = replace(study.config(folder), scan=tmp_path / "scan.npz")
+    with watched(tmp_path) as opened:
+        assert compare(config, TRUSTED).results is not None
+    checked = [name for name, mode in opened if name.endswith(".npy") and mode == "r"]
+    assert not checked, "what plan unpacked is not opened, and so not checked, again"
 
 
 def test_a_session_of_several_arms_checks_its_unpacked_scan_once(

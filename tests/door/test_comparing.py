@@ -8,6 +8,7 @@ from click import Command, Context
 
 import ptyrun
 from ptyrun.cli.compare import command as compare_command
+from ptyrun.cli.plan import command as plan_command
 from ptyrun.cli.run import command as run_command
 from ptyrun.door.words import CompareWords, PlanWords, SessionWords
 from ptyrun.errors import UsageError
@@ -37,7 +38,9 @@ def test_a_call_has_the_words_of_the_command_line() -> None:
 def test_help_shows_the_words_that_type_checkers_are_told_with_their_defaults() -> None:
     shown = inspect.signature(ptyrun.compare).parameters
     assert {*shown} == {*CompareWords.__annotations__, "window"}
-    assert {*inspect.signature(ptyrun.plan).parameters} == {*PlanWords.__annotations__}
+    of_plan = inspect.signature(ptyrun.plan).parameters
+    assert {*of_plan} == {*PlanWords.__annotations__, "dry_run"} == words_of(plan_command)
+    assert of_plan["dry_run"].default is False
     assert (shown["frc_sigma"].default, shown["grouping_seed"].default) == (0.0, 123)
     assert (shown["workers"].default, shown["skip_registration"].default) == (1, False)
 
@@ -91,5 +94,34 @@ def test_what_cannot_be_used_is_refused_before_anything_is_written(
             output_dir=tmp_path / "run",
             tike_recon_path=example.reconstructions[0],
             **words,
+        )
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_would_be_planned_is_said_and_nothing_is_written(
+    example: Example, tmp_path: Path
+) -> None:
+    words = {
+        "test_data": example.scan,
+        "output_dir": tmp_path / "run",
+        "tike_recon_path": example.reconstructions[0],
+    }
+    foreseen = ptyrun.plan(dry_run=True, **words)
+    assert (foreseen.state.value, [*foreseen.arms]) == ("complete", ["reconstruction"])
+    assert not (tmp_path / "run").exists()
+    with pytest.raises(UsageError, match="dry"):
+        ptyrun.compare(dry_run=True, **words)  # type: ignore[call-arg]
+
+
+def test_workers_and_a_cluster_contradict_each_other_before_anything_is_written(
+    example: Example, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match="--workers and --dask contradict each other"):
+        ptyrun.compare(
+            test_data=example.scan,
+            output_dir=tmp_path / "run",
+            tike_recon_path=example.reconstructions[0],
+            workers=2,
+            dask="tcp://nowhere:8786",
         )
     assert not (tmp_path / "run").exists()

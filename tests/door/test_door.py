@@ -102,9 +102,15 @@ def test_a_run_without_pandas_and_xarray_gives_records_and_plain_arrays(example:
         "run = ptyrun.open_run(sys.argv[1])\n"
         "found = run.object('first')\n"
         "print(found.values.shape, found.dims, found.attrs['units'], found.coords['y'][1])\n"
+        "rows = run.metrics\n"
+        "kinds = {type(row['value']) for row in rows}\n"
+        "print(type(rows).__name__, type(rows[0]).__name__, kinds)\n"
+        "print(len(rows), *rows[0])\n"
     )
-    said = in_python(code, str(example.folder))
-    assert said.split("\n")[0] == "(96, 90) ('y', 'x') 1 1.0"
+    said = in_python(code, str(example.folder)).splitlines()
+    assert said[:2] == ["(96, 90) ('y', 'x') 1 1.0", "list dict {<class 'float'>}"]
+    table = ptyrun.open_run(example.folder).metrics
+    assert said[2] == " ".join([str(len(table)), *table])
 
 
 def test_arrays_are_measured_as_finalize_measures_them(example: Example) -> None:

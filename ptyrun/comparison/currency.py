@@ -18,13 +18,14 @@ from ptyrun.errors import InputError
 from ptyrun.host import checksums
 from ptyrun.host.documents import digest_of
 from ptyrun.paths import RunPaths
+from ptyrun.results import Results
 
 
 def results_made_from(manifest: Manifest, progress: Progress) -> str:
     """Digest all that the files of ``finalize`` depend on."""
     stored = {name: arm.stored_sha256 for name, arm in progress.arms.items()}
     presentation = Presentation.from_facts(manifest.sources).facts()
-    return digest_of([__version__, manifest.digest, presentation, stored])
+    return digest_of([__version__, Results.SCHEMA, manifest.digest, presentation, stored])
 
 
 def report_made_from(manifest: Manifest, progress: Progress, paths: RunPaths) -> str:

@@ -15,7 +15,7 @@ COMPONENTS = ("amplitude", "phase", "value")
 MISSING = "–"
 BEYOND = "> 1"  # fractions of Nyquist
 _LOWER_IS_BETTER = ("mae", "mse", "rmse", "nrmse", "error", "residual")
-_HIGHER_IS_BETTER = ("psnr", "ssim", "frc", "coherence")
+_HIGHER_IS_BETTER = ("psnr", "ssim", "frc", "coherence", "correlation")
 _HEADINGS = {
     "mae": "MAE",
     "mse": "MSE",

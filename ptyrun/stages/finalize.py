@@ -187,7 +187,7 @@ def _compare(run: Run, steps: Steps, watcher: Watcher) -> _Comparison:
             watcher.begin(f"measure {plan.label}", total=1, unit="arms")
             measured[plan.name] = steps.taken(
                 f"measure {plan.name}",
-                key,
+                digest_of([key, Results.SCHEMA]),
                 Measures.from_finding,
                 partial(measure, plan, arm, truth, region, options),
             )

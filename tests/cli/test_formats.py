@@ -14,7 +14,7 @@ from ptyrun.results import Metric, Results
 from tests.scans import scan_arrays, small_object, write_network, write_reconstruction
 from tests.studies import TRUST, Finished, ptyrun
 
-BETTER_WHEN_LARGER = {"psnr", "ssim", "ms_ssim", "coherence"}
+BETTER_WHEN_LARGER = {"psnr", "ssim", "ms_ssim", "coherence", "contrast_correlation"}
 STAR = "siemens_star_contract_norm.npz"
 
 

@@ -265,6 +265,7 @@ def test_a_session_or_a_line_of_a_newer_ptyrun_is_called_newer_and_left_alone(
 
 def test_results_of_a_newer_ptyrun_are_called_newer(done: RunPaths) -> None:
     results = json.loads(done.results.read_text())
-    done.results.write_text(json.dumps({**results, "schema": results["schema"] + 1, "tilts": []}))
-    with pytest.raises(NewerError, match=rf"results\.json has schema 2: it was {NEWER}"):
+    newer = Results.SCHEMA + 1
+    done.results.write_text(json.dumps({**results, "schema": newer, "tilts": []}))
+    with pytest.raises(NewerError, match=rf"results\.json has schema {newer}: it was {NEWER}"):
         Results.load(done.results)

@@ -16,7 +16,10 @@ TAPER_PX = 20
 
 @dataclass(frozen=True)
 class RingCorrelation:
-    """Correlation (R,) of each ring of the spectrum, and how many Fourier pixels it has."""
+    """Correlation (R,) of each ring of the spectrum, and how many Fourier pixels it has.
+
+    With its sign: contrast that is inverted, as a conjugated phase is, correlates with -1.
+    """
 
     correlation: NDArray[np.float64]
     n_pixels: NDArray[np.int64]
@@ -42,7 +45,7 @@ Threshold = Callable[[RingCorrelation], NDArray[np.float64]]
 
 
 def ring_correlation(first: NDArray[Any], second: NDArray[Any]) -> RingCorrelation:
-    r"""Correlate the spectra of two square images ring by ring, out to the corner.
+    r"""Correlate the spectra of two square images ring by ring, with its sign, out to the corner.
 
     Parameters
     ----------
@@ -56,10 +59,35 @@ def ring_correlation(first: NDArray[Any], second: NDArray[Any]) -> RingCorrelati
 
     Notes
     -----
-    :math:`|\sum F_1 F_2^*| / \sqrt{\sum |F_1|^2 \sum |F_2|^2}` over the Fourier pixels whose
-    radius rounds to the ring's number. Source: Saxton and Baumeister, J. Microsc. 127, 127 (1982),
-    doi:10.1111/j.1365-2818.1982.tb00405.x.
+    :math:`\Re \sum F_1 F_2^* / \sqrt{\sum |F_1|^2 \sum |F_2|^2}` over the Fourier pixels whose
+    radius rounds to the ring's number: 1 for equal images, -1 for one and its negative. Sources:
+    Saxton and Baumeister, J. Microsc. 127, 127 (1982), doi:10.1111/j.1365-2818.1982.tb00405.x; van
+    Heel and Schatz, J. Struct. Biol. 151, 250 (2005), doi:10.1016/j.jsb.2005.05.009.
     """
+    total, norm, n_pixels = _ring_sums(first, second)
+    return _rings(total.real, norm, n_pixels, first.shape[0])
+
+
+def ring_modulus(first: NDArray[Any], second: NDArray[Any]) -> RingCorrelation:
+    """As :func:`ring_correlation`, but the modulus of the sum, as upstream has it: of no sign."""
+    total, norm, n_pixels = _ring_sums(first, second)
+    return _rings(np.abs(total), norm, n_pixels, first.shape[0])
+
+
+def _rings(
+    total: NDArray[np.float64],
+    norm: NDArray[np.float64],
+    n_pixels: NDArray[np.int64],
+    side_px: int,
+) -> RingCorrelation:
+    correlation = np.divide(total, norm, out=np.zeros_like(norm), where=norm > 0)
+    return RingCorrelation(correlation, n_pixels, side_px)
+
+
+def _ring_sums(
+    first: NDArray[Any], second: NDArray[Any]
+) -> tuple[NDArray[np.complex128], NDArray[np.float64], NDArray[np.int64]]:
+    """Of each ring: the sum of F1 F2*, what it is at most, and the number of Fourier pixels."""
     side = first.shape[0]
     if first.shape != (side, side) or second.shape != (side, side):
         raise GeometryError(
@@ -73,9 +101,7 @@ def ring_correlation(first: NDArray[Any], second: NDArray[Any]) -> RingCorrelati
     cross = (spectra[0] * spectra[1].conj()).ravel()
     total = np.bincount(ring, cross.real) + 1j * np.bincount(ring, cross.imag)
     powers = [np.bincount(ring, np.abs(spectrum.ravel()) ** 2) for spectrum in spectra]
-    norm = np.sqrt(powers[0] * powers[1])
-    correlation = np.divide(np.abs(total), norm, out=np.zeros_like(norm), where=norm > 0)
-    return RingCorrelation(correlation, np.bincount(ring), side)
+    return total, np.sqrt(powers[0] * powers[1]), np.bincount(ring)
 
 
 def tapered_correlation(

@@ -110,6 +110,23 @@ def ms_ssim(recon: Image, truth: Image, covered: Mask, data_range: float) -> flo
     return product
 
 
+def contrast_correlation(recon: Image | Complex2D, truth: Image | Complex2D) -> float:
+    r"""Correlation of two quantities without their means, with its sign, in [-1, 1]; pixels (k,).
+
+    :math:`\Re \sum u^* v / \sqrt{\sum |u|^2 \sum |v|^2}` with u, v the images less their means: -1
+    for inverted contrast, as of a conjugated phase. Source: Pearson, Proc. R. Soc. Lond. 58, 240
+    (1895), doi:10.1098/rspl.1895.0041. NaN where one of them has no contrast.
+    """
+    if recon.size == 0:
+        return math.nan
+    own, wanted = recon - recon.mean(), truth - truth.mean()
+    powers = [float(np.sum(np.abs(each) ** 2)) for each in (own, wanted)]
+    floors = [float(np.sum(np.abs(each) ** 2)) * ROUNDING**2 for each in (recon, truth)]
+    if any(power <= floor for power, floor in zip(powers, floors, strict=True)):
+        return math.nan
+    return float(np.sum(own.conj() * wanted).real / math.sqrt(powers[0] * powers[1]))
+
+
 def complex_error(recon: Complex2D, truth: Complex2D) -> float:
     r"""Relative error of the complex field after the best global factor.
 

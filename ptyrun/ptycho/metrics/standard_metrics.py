@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptyrun.ptycho.metrics import frc, measures
-from ptyrun.ptycho.metrics.alignment import amplitude_factor, coherence
+from ptyrun.ptycho.metrics.alignment import amplitude_factor, coherence, global_factor
 from ptyrun.results import Metric
 
 SOURCES: Mapping[str, str] = {
@@ -22,8 +22,12 @@ SOURCES: Mapping[str, str] = {
     "ms_ssim": "Wang et al. 2003, of scikit-image's SSIM; doi:10.1109/ACSSC.2003.1292216",
     "complex_error": "relative, after the best global factor; doi:10.1364/AO.36.008352",
     "invariant_error": "squared, Fienup 1997; doi:10.1364/AO.36.008352",
-    "coherence": "correlation of the complex fields without their means",
-    "frc50": "FRC 0.5 in fractions of Nyquist; doi:10.1111/j.1365-2818.1982.tb00405.x",
+    "coherence": "modulus of the correlation of the complex fields without their means: blind to "
+    "sign",
+    "contrast_correlation": "correlation without means, with its sign: -1 for inverted contrast; "
+    "Pearson 1895; doi:10.1098/rspl.1895.0041",
+    "frc50": "FRC 0.5 in fractions of Nyquist, with its sign; "
+    "doi:10.1111/j.1365-2818.1982.tb00405.x",
     "frc1over7": "FRC 1/7 in fractions of Nyquist; doi:10.1016/j.jmb.2003.07.013",
     "frc_half_bit": "van Heel and Schatz 2005; doi:10.1016/j.jsb.2005.05.009",
     "frc_one_bit": "van Heel and Schatz 2005; doi:10.1016/j.jsb.2005.05.009",
@@ -76,10 +80,11 @@ def standard_metrics(recon: Complex2D, truth: Complex2D, covered: Mask) -> Stand
     """
     amplitude = _Image.amplitude(recon, truth, covered).measured()
     phase = _Image.phase(recon, truth, covered).measured()
-    values = {
-        **{name: Metric(amplitude[name], phase[name]) for name in amplitude},
-        **field_metrics(recon[covered], truth[covered]),
-    }
+    values = {name: Metric(amplitude[name], phase[name]) for name in amplitude}
+    of_field = field_metrics(recon[covered], truth[covered])
+    both = values.pop("contrast_correlation")
+    contrast = Metric(both.amplitude, both.phase, of_field["contrast_correlation"].value)
+    values |= {**of_field, "contrast_correlation": contrast}
     curves = correlations(recon, truth, covered)
     return Standard({**values, **resolutions(curves)}, curves, _notes(curves, covered))
 
@@ -121,6 +126,9 @@ class _Image:
             "psnr": measures.psnr(squared_error, self.data_range),
             "ssim": measures.ssim(*images, self.data_range),
             "ms_ssim": measures.ms_ssim(*images, self.data_range),
+            "contrast_correlation": measures.contrast_correlation(
+                self.recon[self.covered], self.truth[self.covered]
+            ),
         }
 
 
@@ -135,6 +143,9 @@ def field_metrics(recon: Complex2D, truth: Complex2D) -> dict[str, Metric]:
         "complex_error": Metric(value=measures.complex_error(recon, truth)),
         "invariant_error": Metric(value=measures.invariant_error(recon, truth)),
         "coherence": Metric(value=coherence(recon, truth)),
+        "contrast_correlation": Metric(
+            value=measures.contrast_correlation(global_factor(recon, truth) * recon, truth)
+        ),
     }
 
 

@@ -22,7 +22,7 @@ from skimage.metrics import structural_similarity
 
 from ptyrun.config import PhaseAlign
 from ptyrun.ptycho.metrics.alignment import amplitude_factor
-from ptyrun.ptycho.metrics.frc import ring_correlation
+from ptyrun.ptycho.metrics.frc import ring_modulus
 from ptyrun.ptycho.metrics.measures import whole_windows
 from ptyrun.ptycho.metrics.phases import without_mean, without_plane
 
@@ -179,7 +179,7 @@ def frc_curve(
     NaN where hardly a pixel of the square is covered.
     """
     side = min(truth.shape)
-    curve = ring_correlation(_centre(truth, side), _centre(recon, side)).correlation
+    curve = ring_modulus(_centre(truth, side), _centre(recon, side)).correlation
     if covered is not None and np.count_nonzero(_centre(covered, side)) < FEWEST_PIXELS:
         return np.full_like(curve, np.nan)
     return np.asarray(gaussian_filter1d(curve, sigma)) if sigma > 0 else curve

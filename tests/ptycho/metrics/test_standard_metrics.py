@@ -17,7 +17,7 @@ from ptyrun.ptycho.readers.reconstruction import open_reconstruction
 
 # The region of the star that its probe reaches well, before 2 px at each side are cropped.
 STAR = Region(121, 120, 258, 258)
-BETTER_WHEN_LARGER = {"psnr", "ssim", "ms_ssim", "coherence"}
+BETTER_WHEN_LARGER = {"psnr", "ssim", "ms_ssim", "coherence", "contrast_correlation"}
 
 
 @pytest.fixture(scope="module")
@@ -67,8 +67,9 @@ def test_the_resolution_of_the_star_is_that_measured_elsewhere(star) -> None:
 def test_the_split_half_resolution_of_the_star_is_that_measured_elsewhere(star) -> None:
     halves = mutual(star["even"], star["odd"], np.ones(star["odd"].shape, bool))
     assert halves.metrics["frc50"].value == pytest.approx(0.37, abs=0.02)
-    assert halves.metrics["frc1over7"].value == pytest.approx(0.496, abs=0.02)
-    assert halves.metrics["frc_half_bit"].value == pytest.approx(0.449, abs=0.02)
+    assert halves.metrics["frc_half_bit"].value == pytest.approx(0.446, abs=0.02)
+    # There by the modulus of the sum, 0.496; with its sign the curve is lower where it is noise.
+    assert halves.metrics["frc1over7"].value == pytest.approx(0.472, abs=0.01)
 
 
 def test_an_agreement_up_to_nyquist_is_flagged_not_given_a_number(star) -> None:

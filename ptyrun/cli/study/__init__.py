@@ -14,11 +14,25 @@ COMMANDS: dict[str, str] = {
     "stage": "Make one stage, in a process of its own.",
     "status": "Say how far each stage is, and why.",
     "report": "Show a study as a text that a person can read.",
+    "summarize": "Write the summaries, tables and inventory of the comparisons of a hub.",
+    "verify": "Check a hub by its content, with ten checks; change nothing.",
 }
+POST_VERIFY_ONLY = "--post-verify-only"
+
+
+class StudyGroup(LazyGroup):
+    """The group of a study's commands; upstream's word for its verification is `verify`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read `--post-verify-only` as the command `verify` where no other one is named."""
+        if POST_VERIFY_ONLY in args and args[0] not in set(COMMANDS) - {"verify"}:
+            words = [word for word in args if word != POST_VERIFY_ONLY]
+            args = words if words[:1] == ["verify"] else ["verify", *words]
+        return super().parse_args(ctx, args)
 
 
 @click.group(
-    "study", cls=LazyGroup, table=COMMANDS, package="ptyrun.cli.study", context_settings=CONTEXT
+    "study", cls=StudyGroup, table=COMMANDS, package="ptyrun.cli.study", context_settings=CONTEXT
 )
 def command() -> None:
     """Many comparisons in one hub folder: doses, views and splits, and the stages before them."""

@@ -1,0 +1,30 @@
+"""``ptyrun study summarize``: what do the comparisons of a hub add up to?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ptyrun.cli.saying import say
+from ptyrun.cli.study import study_options
+
+
+@click.command("summarize")
+@study_options.hub
+@study_options.threshold
+def command(hub_dir: Path, threshold: float | None) -> None:
+    """Write all summaries of the comparisons in HUB, tables for programs and papers, the inventory.
+
+    Reads comparison_manifest.json and the comparison_metrics.csv of every comparison; works on hubs
+    by ptyrun and by upstream. Files that are right already stay as they are.
+    """
+    from ptyrun.study.summaries.summarize import summarize
+
+    outcome = summarize(hub_dir, threshold)
+    for note in outcome.notes:
+        say(f"note: {note}", err=True)
+    for name in outcome.written:
+        say(f"wrote {name}")
+    n_written, n_same = len(outcome.written), len(outcome.unchanged)
+    say(f"{n_written} files written, {n_same} were up to date")

@@ -1,0 +1,1 @@
+"""Is a hub what it says? Ten checks, each by content; none changes anything."""

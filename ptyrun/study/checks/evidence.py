@@ -1,0 +1,144 @@
+"""What does a hub say of its comparisons, in each of the places that say it?
+
+Every summary follows from the tables of the comparisons. A file is as it should be if it follows
+from these tables, or from ``metrics_summary.json``: so that an altered table, and an altered
+summary, are each found by the check that is about them, and by no other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from ptyrun.errors import PtyrunError
+from ptyrun.study import analysis
+from ptyrun.study.checks.verdict import fault_of, first_other_line
+from ptyrun.study.files import HubFiles
+from ptyrun.study.summaries.compliance import Compliance
+from ptyrun.study.summaries.manifest import Key, Manifest
+from ptyrun.study.summaries.parameters import Parameters
+from ptyrun.study.summaries.rows import Row
+from ptyrun.study.summaries.summarize import contents, uncounted
+from ptyrun.study.summaries.summary import Job, Summary
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The files of a hub, and what can be read in them; all of it is read once."""
+
+    files: HubFiles
+    parameters: Parameters
+    parameters_fault: str = ""
+
+    @cached_property
+    def manifest(self) -> Manifest | str:
+        """The manifest, or why there is none."""
+        try:
+            return Manifest.load(self.files)
+        except PtyrunError as error:
+            return fault_of(error)
+
+    @cached_property
+    def stored(self) -> Summary | str:
+        """``metrics_summary.json``, or why it cannot be read."""
+        try:
+            return Summary.load(self.files)
+        except PtyrunError as error:
+            return fault_of(error)
+
+    @cached_property
+    def keys(self) -> tuple[Key, ...]:
+        """The comparisons that ended well, by the manifest, else the summary, else their tables."""
+        if isinstance(self.manifest, Manifest) and self.manifest.succeeded:
+            return self.manifest.succeeded
+        if isinstance(self.stored, Summary) and self.stored.jobs:
+            return tuple(job.key for job in self.stored.jobs)
+        return uncounted(self.files, ())
+
+    @cached_property
+    def uncounted(self) -> tuple[Key, ...]:
+        """Comparisons with a table, that the manifest does not list."""
+        return uncounted(self.files, self.keys)
+
+    @cached_property
+    def jobs(self) -> dict[Key, Job | str]:
+        """The table of each comparison that ended well, or why it cannot be read."""
+        return {key: self._job(key) for key in self.keys}
+
+    @cached_property
+    def collected(self) -> Summary | None:
+        """What the tables add up to; None if one of them cannot be read."""
+        jobs = tuple(job for job in self.jobs.values() if isinstance(job, Job))
+        if not jobs or len(jobs) < len(self.jobs):
+            return None
+        n_jobs, n_failed = len(jobs), 0
+        if isinstance(self.manifest, Manifest) and self.manifest.succeeded:
+            n_jobs, n_failed = len(self.manifest.executions), len(self.manifest.failed)
+        return Summary(n_jobs, len(jobs), n_failed, jobs, self.compliance)
+
+    @cached_property
+    def compliance(self) -> Compliance:
+        """What the data files say of themselves."""
+        return Compliance.of(self.files)
+
+    @cached_property
+    def candidates(self) -> tuple[Summary, ...]:
+        """Every summary that the hub's files may follow from."""
+        found = [] if self.collected is None else [self.collected, as_upstream(self.collected)]
+        if isinstance(self.stored, Summary):
+            found.append(self.stored)
+            found += [replace(each, compliance=self.stored.compliance) for each in found[:-1]]
+        return tuple(found)
+
+    @cached_property
+    def _texts(self) -> tuple[dict[str, str], ...]:
+        left = tuple(job for key in self.uncounted if isinstance(job := self._job(key), Job))
+        return tuple(
+            contents(each, left, self.parameters, "", exact=exact)
+            for exact in (False, True)
+            for each in self.candidates
+        )
+
+    def wanted(self, name: str) -> list[str]:
+        """Every text that the file *name* may have."""
+        return list(dict.fromkeys(each[name] for each in self._texts))
+
+    def faults_of_text(self, name: str) -> Iterator[str]:
+        """Say what is wrong with a summary that follows from the comparisons."""
+        try:
+            text = self.files.text(name)
+        except PtyrunError as error:
+            yield fault_of(error)
+            return
+        wanted = self.wanted(name)
+        if not wanted:
+            yield f"{name} cannot be compared: no metrics of the comparisons can be read"
+        elif text not in wanted:
+            yield f"{name} does not follow from the metrics: {first_other_line(text, wanted[0])}"
+
+    def _job(self, key: Key) -> Job | str:
+        try:
+            return Job.load(self.files, key)
+        except PtyrunError as error:
+            return fault_of(error)
+
+
+def as_upstream(summary: Summary) -> Summary:
+    """The same summary as upstream makes it: a pair with one number counts as none."""
+    jobs = (replace(job, rows=tuple(map(_whole_pair, job.rows))) for job in summary.jobs)
+    return replace(summary, jobs=tuple(jobs))
+
+
+def _whole_pair(row: Row) -> Row:
+    if (row.amplitude is None) == (row.phase is None):
+        return row
+    return replace(row, amplitude=None, phase=None)
+
+
+def is_listed(files: HubFiles, name: str) -> bool:
+    """Whether the hub's inventory names a file."""
+    try:
+        return name in files.text(analysis.INVENTORY).splitlines()
+    except PtyrunError:
+        return False

@@ -1,0 +1,106 @@
+"""Is a hub what it says? All ten checks, always ten, whatever is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ptyrun.study import analysis
+from ptyrun.study.checks import comparisons, summaries
+from ptyrun.study.checks.data import data_faults
+from ptyrun.study.checks.evidence import Evidence
+from ptyrun.study.checks.inventory import inventory_faults
+from ptyrun.study.checks.logs import log_faults
+from ptyrun.study.checks.verdict import Validation, Verdict
+from ptyrun.study.files import HubFiles
+from ptyrun.study.summaries.parameters import remembered_or_default
+from ptyrun.texts import printable
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check: what it is called here and by upstream, what it is about, and how it looks."""
+
+    name: str
+    description: str
+    path: str
+    look: Callable[[Evidence], Iterator[str]]
+
+    def __call__(self, evidence: Evidence) -> Validation:
+        """Look, and say what is wrong; whatever a file does to the check is that, too."""
+        try:
+            found = tuple(self.look(evidence))
+        except Exception as error:
+            found = (f"the check cannot be made: {type(error).__name__}: {error!s:.200}",)
+        return Validation(self.name, self.description, self.path, tuple(map(printable, found)))
+
+
+CHECKS = (
+    Check(
+        "comparison_manifest",
+        "Phase G comparison manifest",
+        analysis.MANIFEST,
+        comparisons.manifest_faults,
+    ),
+    Check(
+        "metrics_summary",
+        "Phase G metrics summary JSON",
+        analysis.SUMMARY,
+        comparisons.summary_faults,
+    ),
+    Check(
+        "metrics_summary_markdown",
+        "Phase G metrics summary Markdown",
+        analysis.SUMMARY_TEXT,
+        summaries.markdown_faults,
+    ),
+    Check(
+        "aggregate_highlights",
+        "Phase G aggregate highlights",
+        analysis.HIGHLIGHTS,
+        summaries.aggregate_faults,
+    ),
+    Check("metrics_digest", "Metrics digest", analysis.DIGEST, summaries.digest_faults),
+    Check("phase_c_metadata", "Phase C metadata compliance", analysis.PHASE_C, data_faults),
+    Check("delta_summary", "Metrics delta summary JSON", analysis.DELTAS, summaries.delta_faults),
+    Check(
+        "delta_highlights",
+        "Metrics delta highlights",
+        analysis.DELTA_HIGHLIGHTS,
+        summaries.delta_text_faults,
+    ),
+    Check("stage_logs", "CLI orchestrator logs validation", analysis.LOGS, log_faults),
+    Check("inventory", "Artifact inventory", analysis.INVENTORY, inventory_faults),
+)
+
+
+def verify(
+    hub: Path,
+    *,
+    doses: tuple[float, ...] = (),
+    views: tuple[str, ...] = (),
+    splits: tuple[str, ...] = (),
+    ms_ssim_threshold: float | None = None,
+) -> Verdict:
+    """Check a hub by its content; changes nothing.
+
+    Parameters
+    ----------
+    hub : Path
+        Folder of a study, by ptyrun or by upstream.
+    doses, views, splits : tuple, optional
+        Comparisons that must be there (default: as the hub remembers, or those it holds).
+    ms_ssim_threshold : float, optional
+        The one the reports were made with (default: as the hub remembers, or 0.8).
+
+    Raises
+    ------
+    UsageError
+        If there is no such hub, or a parameter is outside its range.
+    """
+    files = HubFiles.of(hub)
+    parameters, fault = remembered_or_default(files)
+    parameters = parameters.overridden(ms_ssim_threshold, doses, views, splits)
+    evidence = Evidence(files, parameters, fault)
+    return Verdict(str(hub.absolute()), tuple(check(evidence) for check in CHECKS))

@@ -1,0 +1,69 @@
+"""Is a file whole, as far as its own format tells? Archives, HDF5 and JSON; nothing is loaded."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+
+from ptyrun.errors import PtyrunError
+from ptyrun.study.files import HubFiles
+
+ZIP, HDF5 = b"PK\3\4", b"\x89HDF\r\n\x1a\n"
+PIECE_BYTES = 4 << 20
+
+# Deflate cannot exceed 1032:1.
+MAX_RATIO, MAX_FREE_BYTES = 1100, 256 << 20
+
+
+def damage(files: HubFiles, name: str) -> str:
+    """Say what of a file is damaged or cut off; empty if its format tells of nothing."""
+    try:
+        with files.open(name) as stream:
+            head = stream.read(64)
+            size = stream.seek(0, 2)
+            stream.seek(0)
+            if not head:
+                return "is empty"
+            if head.startswith(ZIP) or (
+                ZIP.startswith(head[:4]) and name.endswith((".npz", ".zip"))
+            ):
+                return _zip_damage(stream)
+            if head.startswith(HDF5):
+                return _hdf5_damage(head, size)
+        if name.endswith(".json"):
+            files.json(name)
+    except PtyrunError as error:
+        return f"cannot be read: {error.why}"
+    except OSError as error:
+        return f"cannot be read: {error.strerror or error}"
+    return ""
+
+
+def _zip_damage(stream: object) -> str:
+    """Compare every member with its checksum."""
+    try:
+        with zipfile.ZipFile(stream) as archive:  # type: ignore[call-overload]
+            for member in archive.infolist():
+                if member.file_size > max(MAX_FREE_BYTES, MAX_RATIO * member.compress_size):
+                    return f"has a member that cannot be: {member.filename!r:.80}"
+                with archive.open(member) as inside:
+                    while inside.read(PIECE_BYTES):
+                        pass
+    except (OSError, ValueError, EOFError, RuntimeError) as error:
+        return f"is damaged: {error}"
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
+        return f"is damaged: {error}"
+    return ""
+
+
+def _hdf5_damage(head: bytes, size: int) -> str:
+    """Compare the size with the end of file that the superblock names.
+
+    Source: HDF5 File Format Specification 3.0, section II.A.
+    """
+    version = head[8]
+    at, width = (40, head[13]) if version < 2 else (28, head[9])
+    if version > 3 or width != 8:
+        return ""
+    end = int.from_bytes(head[at + 4 * (version == 1) :][:8], "little")
+    return f"is cut off: it has {size} of {end} bytes" if size < end else ""

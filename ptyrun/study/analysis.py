@@ -1,9 +1,11 @@
-"""What are the files of a hub's analysis called, and where do its logs and data lie?"""
+"""What are the files of a hub's analysis called?"""
 
 from __future__ import annotations
 
-FOLDER = "analysis"
-MANIFEST = f"{FOLDER}/comparison_manifest.json"
+from ptyrun.study.hub import ANALYSIS, COMPARISON_MANIFEST, dose_name
+
+FOLDER = ANALYSIS
+MANIFEST = COMPARISON_MANIFEST
 MANIFEST_TEXT = f"{FOLDER}/comparison_summary.txt"
 SUMMARY = f"{FOLDER}/metrics_summary.json"
 SUMMARY_TEXT = f"{FOLDER}/metrics_summary.md"
@@ -23,12 +25,10 @@ MEAN_TABLE = f"{FOLDER}/study_means.csv"
 DELTA_TABLE = f"{FOLDER}/study_deltas.csv"
 LATEX_TABLE = f"{FOLDER}/study_tables.tex"
 
-PHASE_C = "data/phase_c"
-LOGS = "cli"
 METRICS_CSV = "comparison_metrics.csv"
 COMPARISON_LOG = "comparison.log"
 
 
 def job_folder(dose: float, view: str, split: str) -> str:
     """Where the comparison of one dose, view and split lies."""
-    return f"{FOLDER}/dose_{dose:.15g}/{view}/{split}"
+    return f"{FOLDER}/{dose_name(dose)}/{view}/{split}"

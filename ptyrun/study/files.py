@@ -15,14 +15,12 @@ from typing import Any
 from ptyrun.errors import ForeignFileError, InputError, UsageError
 from ptyrun.host.partials import PARTIAL
 from ptyrun.host.regular import below, kind_of, open_regular
+from ptyrun.study.hub import ATTEMPT, LOCKS, PIECES
 from ptyrun.texts import printable
 
 MAX_TEXT_BYTES = 64 << 20
 MAX_FILES = 1_000_000
 MAX_DEPTH = 64
-
-# Where sessions on a hub meet; what lies there comes and goes.
-LOCKS = "locks"
 
 
 @dataclass(frozen=True)
@@ -164,14 +162,10 @@ class HubFiles:
 
 
 def is_working_file(name: str) -> bool:
-    """Tell whether *name* is what work leaves meanwhile: locks, hidden records, half a file."""
-    *folders, last = name.split("/")
-    return (
-        name.startswith(f"{LOCKS}/")
-        or name == LOCKS
-        or last.startswith(".")
-        or (last.endswith(PARTIAL) or any(each.startswith(".") for each in folders))
-    )
+    """Tell whether *name* is what work leaves meanwhile: locks, attempts, pieces, half a file."""
+    parts = name.split("/")
+    is_hidden = any(each.startswith(".") or PIECES in each for each in parts)
+    return parts[0] == LOCKS or is_hidden or parts[-1].endswith((PARTIAL, ATTEMPT))
 
 
 def unreadable(name: str, why: str) -> InputError:

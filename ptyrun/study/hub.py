@@ -9,6 +9,9 @@ PHASE_C = "data/phase_c"
 PHASE_D = "data/phase_d"
 ANALYSIS = "analysis"
 COMPARISON_MANIFEST = f"{ANALYSIS}/comparison_manifest.json"
+LOCKS = "locks"
+LOGS = "cli"
+STUDY = "study.json"
 CONFIG = "study.toml"
 RECORD = ".stage.json"
 ATTEMPT = ".attempt.json"
@@ -39,7 +42,7 @@ class Hub:
     @property
     def study(self) -> Path:
         """Which study this is, and its options."""
-        return self.root / "study.json"
+        return self.root / STUDY
 
     @property
     def config(self) -> Path:
@@ -49,7 +52,7 @@ class Hub:
     @property
     def locks(self) -> Path:
         """Who works on which stage; safe to delete while nobody does."""
-        return self.root / "locks"
+        return self.root / LOCKS
 
     @property
     def sessions(self) -> Path:
@@ -67,7 +70,7 @@ class Hub:
 
     def log(self, key: str) -> Path:
         """What a stage said."""
-        return self.root / "cli" / f"{key}.log"
+        return self.root / LOGS / f"{key}.log"
 
     @property
     def archive(self) -> Path:

@@ -99,13 +99,8 @@ def write_hub(
 ) -> Path:
     """Everything but the summaries: manifest, tables, logs, data, models, reconstructions."""
     splits = tuple(splits)
-    write(root / "analysis/comparison_manifest.json", manifest(splits, codes))
-    write(root / "analysis/comparison_summary.txt", manifest_text(splits))
-    for number, split in enumerate(splits):
-        folder = root / "analysis/dose_1000/dense" / split
-        chosen = (models or {}).get(split, MODELS)
-        write(folder / "comparison_metrics.csv", metrics_csv(chosen, shift=number * 0.001))
-        write(folder / "comparison.log", comparison_log((codes or {}).get(split, 0)))
+    write_comparisons(root, models, splits, codes)
+    for split in splits:
         write_npz(root / f"data/phase_c/dose_1000/patched_{split}.npz")
         reconstruction = root / f"data/phase_f/dose_1000/dense/{split}/ptychi_reconstruction.npz"
         reconstruction.parent.mkdir(parents=True, exist_ok=True)
@@ -126,6 +121,23 @@ def write_hub(
     banners = "".join(f"[{number}/8] phase {number}\n" for number in range(1, 9))
     write(root / "cli/run_phase_g_dense.log", f"{banners}[run] SUCCESS: All phases completed\n")
     return root
+
+
+def write_comparisons(
+    root: Path,
+    models: Mapping[str, Iterable[str]] | None = None,
+    splits: Iterable[str] = SPLITS,
+    codes: Mapping[str, int] | None = None,
+) -> None:
+    """The manifest, and of each comparison the table and the log."""
+    splits = tuple(splits)
+    write(root / "analysis/comparison_manifest.json", manifest(splits, codes))
+    write(root / "analysis/comparison_summary.txt", manifest_text(splits))
+    for number, split in enumerate(splits):
+        folder = root / "analysis/dose_1000/dense" / split
+        chosen = (models or {}).get(split, MODELS)
+        write(folder / "comparison_metrics.csv", metrics_csv(chosen, shift=number * 0.001))
+        write(folder / "comparison.log", comparison_log((codes or {}).get(split, 0)))
 
 
 def write_summed_hub(root: Path) -> Path:

@@ -7,21 +7,21 @@ from pathlib import Path
 import click
 
 from ptyrun.cli.saying import say
-from ptyrun.cli.study import study_options
+from ptyrun.cli.study import words
 
 
 @click.command("summarize")
-@study_options.hub
-@study_options.threshold
-def command(hub_dir: Path, threshold: float | None) -> None:
-    """Write all summaries of the comparisons in HUB, tables for programs and papers, the inventory.
+@words.hub
+@words.threshold
+def command(hub: Path, ms_ssim_threshold: float | None) -> None:
+    """Write all summaries of the comparisons in a hub, tables and the inventory.
 
     Reads comparison_manifest.json and the comparison_metrics.csv of every comparison; works on hubs
     by ptyrun and by upstream. Files that are right already stay as they are.
     """
     from ptyrun.study.summaries.summarize import summarize
 
-    outcome = summarize(hub_dir, threshold)
+    outcome = summarize(hub, ms_ssim_threshold)
     for note in outcome.notes:
         say(f"note: {note}", err=True)
     for name in outcome.written:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,6 +15,7 @@ from ptyrun.config.options import Panel, entries, gather
 from ptyrun.config.study import StudyOptions, StudySession
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
+SCOPE = ("doses", "views", "splits")
 _MANY = frozenset({"--dose", "--view", "--splits"})
 
 
@@ -48,6 +50,38 @@ def study(command: _Command) -> _Command:
     )
     rows = [option for entry in entries(StudyOptions) for option in made(entry)]
     return shared.add([config, *rows])(command)
+
+
+def _some(default: str, **about: str) -> Iterator[PanelOption]:
+    """The words for some fields of a study alone, by what they do, and by default."""
+    for entry in entries(StudyOptions):
+        if entry.field in about:
+            option = replace(entry.option, help=about[entry.field], default=default)
+            yield from made(replace(entry, option=option, default=None))
+
+
+def hub(command: _Command) -> _Command:
+    """Add the word for the folder of a study that is there already."""
+    options = [*_some("", hub="Folder of the study.")]
+    for each in options:
+        each.required = True
+    return shared.add(options)(command)
+
+
+def scope(command: _Command) -> _Command:
+    """Add the words for what must be there."""
+    about = {name: f"{name.title()[:-1]} that must be there." for name in SCOPE}
+    return shared.add(_some("as the hub remembers, or holds", **about))(command)
+
+
+def threshold(command: _Command) -> _Command:
+    """Add the option for the MS-SSIM that counts as low."""
+    return click.option(
+        "--ms-ssim-threshold",
+        "ms_ssim_threshold",
+        type=float,
+        help="Mean MS-SSIM below which reports say LOW (default: as the hub remembers, or 0.8).",
+    )(command)
 
 
 def session(command: _Command) -> _Command:

@@ -10,6 +10,7 @@ from ptyrun.study.checks.comparisons import COMPLIANCE
 from ptyrun.study.checks.evidence import Evidence
 from ptyrun.study.checks.verdict import fault_of, first_difference
 from ptyrun.study.checks.wholeness import damage
+from ptyrun.study.hub import PHASE_C
 from ptyrun.study.summaries.compliance import Compliance, FileState
 
 
@@ -24,7 +25,7 @@ def data_faults(evidence: Evidence) -> Iterator[str]:
             yield f"{dose}/{split}: {_said(state)}"
     doses = {key.folder.split("/")[1] for key in evidence.parameters.expected(evidence.keys)}
     for dose in sorted(doses - set(found.doses)):
-        yield f"{analysis.PHASE_C}/{dose} is missing"
+        yield f"{PHASE_C}/{dose} is missing"
     yield from _damages(evidence)
     yield from _told_faults(evidence, found)
 
@@ -42,7 +43,7 @@ def _damages(evidence: Evidence) -> Iterator[str]:
     except PtyrunError:
         return  # the inventory's check says so
     for name in names:
-        if name.startswith(f"{analysis.PHASE_C}/") and (said := damage(evidence.files, name)):
+        if name.startswith(f"{PHASE_C}/") and (said := damage(evidence.files, name)):
             yield f"{name} {said}"
 
 

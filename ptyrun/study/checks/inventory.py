@@ -12,6 +12,7 @@ from ptyrun.study.checks.evidence import Evidence
 from ptyrun.study.checks.verdict import fault_of
 from ptyrun.study.checks.wholeness import damage
 from ptyrun.study.files import Found
+from ptyrun.study.hub import LOGS, PHASE_C
 from ptyrun.study.summaries.inventory import unlistable
 
 
@@ -30,7 +31,7 @@ def inventory_faults(evidence: Evidence) -> Iterator[str]:
             yield f"{name} is {each.kind}, not a file"
         elif said := unlistable(name):
             yield f"{name!r:.80}: {said}"
-        elif not name.startswith(f"{analysis.PHASE_C}/") and (said := _damage(evidence, name)):
+        elif not name.startswith(f"{PHASE_C}/") and (said := _damage(evidence, name)):
             yield f"{name} {said}"
 
 
@@ -44,7 +45,7 @@ def _damage(evidence: Evidence, name: str) -> str:
     """Damage of a file that no other check is about."""
     last = name.rpartition("/")[2]
     of_others = name in _OF_OTHERS or last in (analysis.METRICS_CSV, analysis.COMPARISON_LOG)
-    return "" if of_others or name.startswith(f"{analysis.LOGS}/") else damage(evidence.files, name)
+    return "" if of_others or name.startswith(f"{LOGS}/") else damage(evidence.files, name)
 
 
 def _listing_faults(evidence: Evidence, there: dict[str, Found]) -> Iterator[str]:

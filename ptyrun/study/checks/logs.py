@@ -9,6 +9,8 @@ from ptyrun.errors import PtyrunError
 from ptyrun.study import analysis
 from ptyrun.study.checks.evidence import Evidence
 from ptyrun.study.checks.verdict import fault_of
+from ptyrun.study.files import HubFiles
+from ptyrun.study.hub import LOGS, RECORD, STUDY
 from ptyrun.study.summaries.manifest import Execution, Key, Manifest
 from ptyrun.study.summaries.tables import dose_text
 
@@ -24,17 +26,19 @@ def log_faults(evidence: Evidence) -> Iterator[str]:
     listed = _listed(evidence)
     there = set(_there(evidence))
     keys = evidence.parameters.expected(evidence.keys)
-    missing = {names[0] for names in required(keys) if there.isdisjoint(names)}
+    stages = stage_logs(evidence.files)
+    needed = required(keys) if stages is None else ((name,) for name in stages)
+    missing = {names[0] for names in needed if there.isdisjoint(names)}
     for name in sorted(missing | (listed - there)):
-        yield f"{analysis.LOGS}/{name} is missing"
+        yield f"{LOGS}/{name} is missing"
     for name in sorted(there):
         try:
-            text = evidence.files.text(f"{analysis.LOGS}/{name}")
+            text = evidence.files.text(f"{LOGS}/{name}")
         except PtyrunError as error:
             yield fault_of(error)
             continue
-        if said := incompleteness(name, text):
-            yield f"{analysis.LOGS}/{name} {said}"
+        if said := incompleteness(name, text, is_stage=name in (stages or ())):
+            yield f"{LOGS}/{name} {said}"
     for each in _executions(evidence):
         yield from _comparison_faults(evidence, each)
 
@@ -55,7 +59,19 @@ def required(keys: tuple[Key, ...]) -> Iterator[tuple[str, ...]]:
             yield (f"phase_{phase}_{view}_{split}.log", f"phase_{phase}_{split}.log")
 
 
-def incompleteness(name: str, text: str) -> str:
+def stage_logs(files: HubFiles) -> frozenset[str] | None:
+    """The logs of the stages that ptyrun made; None if the hub is upstream's."""
+    if not files.exists(STUDY):
+        return None
+    try:
+        names = [each.name.rpartition("/")[2] for each in files.all()]
+    except PtyrunError:
+        return frozenset()
+    keys = (name.removesuffix(RECORD) for name in names if name.endswith(RECORD))
+    return frozenset(f"{key}.log" for key in keys)
+
+
+def incompleteness(name: str, text: str, *, is_stage: bool = False) -> str:
     """Say what a log lacks of a completed stage's; empty if it lacks nothing."""
     if not text.strip():
         return "is empty"
@@ -67,7 +83,7 @@ def incompleteness(name: str, text: str) -> str:
         if not n_phases:
             return "lacks the banners of its phases"
         return "" if "SUCCESS" in text else "does not say SUCCESS"
-    if name.startswith("phase_") and not COMPLETE.search(text):
+    if (is_stage or name.startswith("phase_")) and not COMPLETE.search(text):
         return "does not say that its stage is complete"
     return ""
 
@@ -104,7 +120,7 @@ def _listed(evidence: Evidence) -> set[str]:
         lines = evidence.files.text(analysis.INVENTORY).splitlines()
     except PtyrunError:
         return set()
-    names = (line.removeprefix(f"{analysis.LOGS}/") for line in lines if _is_log(line))
+    names = (line.removeprefix(f"{LOGS}/") for line in lines if _is_log(line))
     return {name for name in names if "/" not in name}
 
 
@@ -113,8 +129,8 @@ def _there(evidence: Evidence) -> Iterator[str]:
         names = [each.name for each in evidence.files.all()]
     except PtyrunError:
         return
-    yield from (name.removeprefix(f"{analysis.LOGS}/") for name in names if _is_log(name))
+    yield from (name.removeprefix(f"{LOGS}/") for name in names if _is_log(name))
 
 
 def _is_log(name: str) -> bool:
-    return name.startswith(f"{analysis.LOGS}/") and name.endswith(".log") and name.count("/") == 1
+    return name.startswith(f"{LOGS}/") and name.endswith(".log") and name.count("/") == 1

@@ -14,6 +14,7 @@ from ptyrun.study.checks.inventory import inventory_faults
 from ptyrun.study.checks.logs import log_faults
 from ptyrun.study.checks.verdict import Validation, Verdict
 from ptyrun.study.files import HubFiles
+from ptyrun.study.hub import LOGS, PHASE_C
 from ptyrun.study.summaries.parameters import remembered_or_default
 from ptyrun.texts import printable
 
@@ -62,7 +63,7 @@ CHECKS = (
         summaries.aggregate_faults,
     ),
     Check("metrics_digest", "Metrics digest", analysis.DIGEST, summaries.digest_faults),
-    Check("phase_c_metadata", "Phase C metadata compliance", analysis.PHASE_C, data_faults),
+    Check("phase_c_metadata", "Phase C metadata compliance", PHASE_C, data_faults),
     Check("delta_summary", "Metrics delta summary JSON", analysis.DELTAS, summaries.delta_faults),
     Check(
         "delta_highlights",
@@ -70,7 +71,7 @@ CHECKS = (
         analysis.DELTA_HIGHLIGHTS,
         summaries.delta_text_faults,
     ),
-    Check("stage_logs", "CLI orchestrator logs validation", analysis.LOGS, log_faults),
+    Check("stage_logs", "CLI orchestrator logs validation", LOGS, log_faults),
     Check("inventory", "Artifact inventory", analysis.INVENTORY, inventory_faults),
 )
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ptyrun.errors import PtyrunError
-from ptyrun.study import analysis
 from ptyrun.study.canonical import TOOL
 from ptyrun.study.files import HubFiles
+from ptyrun.study.hub import PHASE_C
 
 SPLITS = ("train", "test")
 
@@ -83,13 +83,13 @@ class Compliance:
     @classmethod
     def of(cls, files: HubFiles) -> Compliance:
         """Look into both splits of every dose of a hub; doses are sorted as texts."""
-        doses = [each for each in files.folders(analysis.PHASE_C) if each.startswith("dose_")]
+        doses = [each for each in files.folders(PHASE_C) if each.startswith("dose_")]
         if not doses:
-            return cls({}, f"no dose_* folder in {analysis.PHASE_C}")
+            return cls({}, f"no dose_* folder in {PHASE_C}")
         return cls(
             {
                 dose: {
-                    split: FileState.of(files, f"{analysis.PHASE_C}/{dose}/patched_{split}.npz")
+                    split: FileState.of(files, f"{PHASE_C}/{dose}/patched_{split}.npz")
                     for split in SPLITS
                 }
                 for dose in doses

@@ -12,8 +12,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from ptyrun.cli.commands import cli
-from ptyrun.cli.study import COMMANDS
-from tests.study.upstream_hubs import write_hub, write_summed_hub
+from ptyrun.host.children import ptyrun_words
+from tests.study.hubs import write_base
+from tests.study.upstream_hubs import write_comparisons, write_hub, write_summed_hub
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +29,12 @@ def hub(good_hub: Path, tmp_path: Path) -> Path:
 
 def study(*words: str | Path) -> Result:
     return CliRunner().invoke(cli, ["study", *map(str, words)])
+
+
+def ran(*words: str | Path) -> subprocess.CompletedProcess[str]:
+    """The same in a process of its own, for commands that begin others."""
+    line = ptyrun_words("study", *map(str, words))
+    return subprocess.run(line, capture_output=True, text=True, check=False, timeout=300)
 
 
 def test_a_hub_is_summed_up_and_passes(tmp_path: Path) -> None:
@@ -66,25 +73,20 @@ def test_json_holds_ten_checks_with_their_names(hub: Path) -> None:
     }
 
 
-@pytest.mark.parametrize(
-    "words",
-    [("--post-verify-only",), ("run", "--post-verify-only"), ("verify", "--post-verify-only")],
-)
-def test_upstreams_word_for_the_verification_is_known(hub: Path, words: tuple[str, ...]) -> None:
-    found = study(
-        *words, "--hub", hub, "--dose", "1000", "--view", "dense", "--splits", "train,test"
-    )
-    assert found.exit_code == 0
+@pytest.mark.parametrize("before", [(), ("run",), ("verify",)])
+def test_upstreams_word_for_the_verification_is_known(hub: Path, before: tuple[str, ...]) -> None:
+    words = (*before, "--post-verify-only", "--hub", hub)
+    found = ran(*words, "--dose", "1000", "--view", "dense", "--splits", "train", "test")
+    assert found.returncode == 0
     assert "10 of 10 checks passed" in found.stdout
     for word in ("--clobber", "--skip-post-verify"):
-        assert study(*words, "--hub", hub, word).exit_code == 2
+        assert study(*words, word).exit_code == 2
 
 
 def test_comparisons_that_are_asked_for_must_be_there(hub: Path) -> None:
     for word, value, said in (
         ("--dose", "1e4", "dense/train at dose 10000 is missing"),
         ("--view", "sparse", "sparse/test at dose 1000 is missing"),
-        ("--splits", "train,more", "dense/more at dose 1000 is missing"),
     ):
         found = study("verify", "--hub", hub, word, value)
         assert found.exit_code == 3
@@ -92,7 +94,25 @@ def test_comparisons_that_are_asked_for_must_be_there(hub: Path) -> None:
     assert study("verify", "--hub", hub, "--splits", "train").exit_code == 0
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+def test_a_study_that_ptyrun_made_is_summed_up_and_verified_at_its_end(tmp_path: Path) -> None:
+    """Its stages leave a record each: the log beside it must say that the stage is complete."""
+    hub = tmp_path / "hub"
+    words = ("run", "--hub", hub, "--base-npz", write_base(tmp_path / "base.npz"))
+    scope = ("--dose", "1000", "--view", "dense", "--n-groups", "8", "--neighbor-count", "5")
+    assert ran(*words, *scope).returncode == 0
+    write_comparisons(hub)
+    done = ran("run", "--hub", hub)
+    assert (done.returncode, "10 of 10 checks passed" in done.stdout) == (0, True), done
+    log = next((hub / "cli").glob("*.log"))
+    log.write_text("incomplete\n")
+    found = study("verify", "--hub", hub)
+    assert found.exit_code == 3
+    assert f"cli/{log.name} does not say that its stage is complete" in found.stdout
+    log.unlink()
+    assert f"cli/{log.name} is missing" in study("verify", "--hub", hub).stdout
+
+
+@pytest.mark.parametrize("command", ["summarize", "verify"])
 def test_wrong_usage_ends_with_exit_code_2(tmp_path: Path, command: str) -> None:
     for words in ((), ("--hub", tmp_path / "nowhere"), ("--hub", tmp_path, "--no-such-option")):
         found = study(command, *words)

@@ -1,4 +1,4 @@
-"""Which stages make a study, and which of them need which? Pure: nothing is read or written."""
+"""Which stages make a study, and which of them need which?"""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
+from pathlib import PurePosixPath
 
-from ptyrun.errors import UsageError
+from ptyrun.errors import UsageError, nearest
+from ptyrun.host.regular import below, refuse_foreign
 from ptyrun.study.hub import Hub
 from ptyrun.study.stage import Stage
 
@@ -57,6 +59,20 @@ class Graph:
         """Which stage makes which file below the hub."""
         return _makers(self.stages)
 
+    def require_plain(self) -> None:
+        """See that no folder of the hub in which stages write is a link that leads elsewhere.
+
+        Raises
+        ------
+        ForeignFileError
+            If one is.
+        """
+        hub = self.hub
+        for folder in (hub.locks, hub.archive, hub.log("").parent, hub.sessions):
+            refuse_foreign(folder)
+        for name in {str(PurePosixPath(name).with_name("x")) for name in self.makers}:
+            below(hub.root, name)
+
     def needs(self, stage: Stage) -> tuple[str, ...]:
         """Keys of the stages whose outputs *stage* reads, each once."""
         found = (self.makers.get(each.name) for each in stage.inputs)
@@ -73,8 +89,6 @@ class Graph:
     def find(self, key: str) -> Stage:
         """Give one stage; raises UsageError if there is none of that key."""
         if key not in self.by_key:
-            from ptyrun.errors import nearest
-
             raise UsageError(
                 f"no stage is called {key!r}",
                 why=f"the study has {len(self.stages)} stages{nearest(key, self.by_key)}",

@@ -13,7 +13,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ptyrun.engine.window import Window
-from ptyrun.errors import BusyError, ExitCode, PtyrunError, UnfinishedError, UsageError
+from ptyrun.errors import (
+    ClosedWhileWaitingError,
+    ExitCode,
+    Leaving,
+    PtyrunError,
+    UnfinishedError,
+    UsageError,
+)
 from ptyrun.host import durable, listing, partials
 from ptyrun.host.children import Parent
 from ptyrun.host.locks import Lock
@@ -25,6 +32,9 @@ from ptyrun.study.record import Attempt, Record
 from ptyrun.study.stage import Stage
 from ptyrun.study.state import Standing, State, survey
 from ptyrun.study.task import Task, Work
+
+# What goes on in a later window where one ended, so that any time is time enough to begin.
+DIVISIBLE = ("simulate",)
 
 
 def make(graph: Graph, key: str, window: Window, work_of: Callable[[str], Work]) -> Standing:
@@ -45,7 +55,7 @@ def make(graph: Graph, key: str, window: Window, work_of: Callable[[str], Work])
 
     Raises
     ------
-    BusyError
+    ClosedWhileWaitingError
         If another process makes it.
     UsageError
         If it needs stages that are not done, or files that are missing.
@@ -55,10 +65,11 @@ def make(graph: Graph, key: str, window: Window, work_of: Callable[[str], Work])
         If it fails; the attempt says so.
     """
     stage, hub = graph.find(key), graph.hub
+    graph.require_plain()
     durable.make_folder(hub.locks)
     with Lock(hub.stage_lock(key)) as lock:
         if not lock.try_acquire():
-            raise BusyError(
+            raise ClosedWhileWaitingError(
                 f"another process makes the stage {key}",
                 why=f"{lock.path} is held: {lock.holder()}",
                 do="wait for its end, then call this again",
@@ -67,6 +78,7 @@ def make(graph: Graph, key: str, window: Window, work_of: Callable[[str], Work])
         standing = survey(graph, mine=key)[key]
         if standing.state is State.DONE:
             sweep(hub, stage)
+            print(f"{key}: done already", flush=True)
             return standing
         if not standing.is_ready:
             raise UsageError(
@@ -102,7 +114,9 @@ class _Making:
             self._work()
             inputs = self._inputs_again()
             outputs = self._look_at_outputs()
-        except UnfinishedError:
+        except (UnfinishedError, Leaving) as end:
+            if not isinstance(end, _WorkRemainsError) and stage.kind not in DIVISIBLE:
+                note_cut(hub, stage, self._attempt, time.monotonic() - began_s)
             raise
         except Exception as error:
             self._fail(error)
@@ -167,9 +181,11 @@ class _Making:
         except OSError as error:
             raise _failed(stage, f"{stage.command[0]!r} cannot be run: {error.strerror}") from error
         if code == ExitCode.INCOMPLETE or (caught and code):
-            raise UnfinishedError(
+            says_so = code == ExitCode.INCOMPLETE
+            kind = _WorkRemainsError if says_so else UnfinishedError
+            raise kind(
                 f"the stage {stage.key} is not done yet",
-                why="its command says that work remains" if not caught else "a signal ended it",
+                why="its command says that work remains" if says_so else "a signal ended it",
                 do="run the same command again",
             )
         if code < 0:
@@ -205,10 +221,21 @@ class _Making:
         note_failure(self._hub, self._stage, self._attempt, words, log)
 
 
+class _WorkRemainsError(UnfinishedError):
+    """Raised where a command says that it can be gone on with."""
+
+
+def note_cut(hub: Hub, stage: Stage, attempt: Attempt, after_s: float) -> None:
+    """Write down how long a stage has had in vain: a later window must hold more."""
+    with suppress(PtyrunError):
+        replace(attempt, cut_after_s=round(after_s, 2)).save(stage.attempt(hub))
+
+
 def note_failure(hub: Hub, stage: Stage, attempt: Attempt, words: str, log: Path) -> None:
     """Write down that an attempt failed; a disk that refuses that has its own error."""
     with suppress(PtyrunError):
         where = log.relative_to(hub.root).as_posix() if log.exists() else ""
+        durable.make_folder(stage.attempt(hub).parent)
         replace(attempt, error=words[:2000], log=where).save(stage.attempt(hub))
 
 

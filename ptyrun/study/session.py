@@ -7,6 +7,7 @@ session, and sessions on one hub share the stages out by their locks.
 from __future__ import annotations
 
 import math
+import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,6 +21,7 @@ from ptyrun.host import durable, listing, locks
 from ptyrun.host.attempts import ATTEMPTS, IN_A_ROW
 from ptyrun.host.children import Parent
 from ptyrun.host.locks import Lock
+from ptyrun.host.regular import below, refuse_foreign
 from ptyrun.progress import Watcher
 from ptyrun.study import archive, identity, making
 from ptyrun.study.contents import Contents
@@ -34,8 +36,6 @@ LOOK_S = 1.0  # how often stages that other sessions make are looked at
 LEAST_S = 1.0  # of a window in which a process is begun
 CHILD_ENDS_S = 0.6  # before the session that waits for it
 MOST_SESSIONS = 64
-# What can be gone on with in a later window, so that any time is time enough to begin.
-DIVISIBLE = ("simulate",)
 
 Words = Callable[[str, float], Sequence[str]]
 
@@ -133,6 +133,8 @@ class Session:
         self._running: dict[str, _Child] = {}
         self._too_short: list[tuple[str, float]] = []
         self._waited_for = ""
+        self._asked: set[int] = set()
+        self._failed: set[str] = set()
 
     def run(self) -> Outcome:
         """Make what can be made, until all is done, nothing more can be, or the session must end.
@@ -180,13 +182,10 @@ class Session:
                 continue
             self._tried.add(key)
             left_s = max(self._window.remaining_s - CHILD_ENDS_S, LEAST_S / 2)
-            log = self._hub.log(key)
-            durable.make_folder(log.parent)
-            with durable.storage_errors(log), log.open("ab") as stream:
+            with _opened(self._hub, key) as log:
                 words = self._words(key, left_s)
-                stream.write(f"{making.now()} {' '.join(words)}\n".encode(errors="replace"))
-                stream.flush()
-                child = parent.begin(words, stdout=stream.fileno(), stderr=stream.fileno())
+                os.write(log, f"{making.now()} {' '.join(words)}\n".encode(errors="replace"))
+                child = parent.begin(words, stdout=log, stderr=log)
             if child is None:
                 return
             self._watcher.note(f"{key}: begun" + (f" ({standing.why})" if standing.why else ""))
@@ -198,7 +197,7 @@ class Session:
         if math.isinf(left_s):
             return True
         needed_s = LEAST_S
-        if standing.stage.kind not in DIVISIBLE:
+        if standing.stage.kind not in making.DIVISIBLE:
             needed_s = max(needed_s, MARGIN * _known_s(standing, standings))
         if left_s >= needed_s:
             return True
@@ -215,12 +214,21 @@ class Session:
         while time.monotonic() < until_s and not parent.caught and self._window.remaining_s > 0:
             if self._collect(parent):
                 return self._look()
+            if self._window.remaining_s < CHILD_ENDS_S:
+                self._ask_to_end()
             time.sleep(POLL_S)
         is_shared = any(
             each.state is State.RUNNING and key not in self._running
             for key, each in standings.items()
         )
         return self._look() if is_shared else standings
+
+    def _ask_to_end(self) -> None:
+        """Let those that still work end in order, before they are ended."""
+        for child in self._running.values():
+            if child.process.pid not in self._asked:
+                self._asked.add(child.process.pid)
+                child.process.terminate()
 
     def _collect(self, parent: Parent) -> bool:
         ended = {child.pid: code for child, code in parent.ended()}
@@ -241,8 +249,12 @@ class Session:
             return
         if self._progress(child.standing) > child.progress:
             ATTEMPTS.progressed()
-        if code == ExitCode.INCOMPLETE or now.state is State.RUNNING:
+        if now.state is State.RUNNING:  # another process was faster, and may yet fail
+            self._tried.discard(stage.key)
             return
+        if code == ExitCode.INCOMPLETE:
+            return
+        self._failed.add(stage.key)
         attempt = now.attempt or Attempt(stage.key, child.standing.facts, making.now())
         if not attempt.error:
             words = f"it was killed by signal {-code}" if code < 0 else f"exit code {code}"
@@ -258,20 +270,15 @@ class Session:
             stage = child.standing.stage
             if self._progress(child.standing) > child.progress:
                 ATTEMPTS.progressed()
-            attempt = Attempt(
-                stage.key,
-                child.standing.facts,
-                making.now(),
-                cut_after_s=round(time.monotonic() - child.began_s, 2),
-            )
-            if stage.kind not in DIVISIBLE:
-                attempt.save(stage.attempt(self._hub))
+            if stage.kind not in making.DIVISIBLE:
+                attempt = Attempt(stage.key, child.standing.facts, making.now())
+                making.note_cut(self._hub, stage, attempt, time.monotonic() - child.began_s)
         self._running.clear()
 
     def _outcome(self, standings: dict[str, Standing], *, is_asked: bool) -> Outcome:
         left = [each for each in standings.values() if each.state is not State.DONE]
-        failed = [each for each in left if each.state is State.FAILED]
-        stuck = [each for each in left if each.state is State.BLOCKED]
+        failed = [each for each in left if each.stage.key in self._failed]
+        stuck = [each for each in left if each not in failed and _is_stuck(each, failed)]
         stop = ExitCode.INCOMPLETE
         if not left:
             stop = ExitCode.COMPLETE
@@ -306,6 +313,21 @@ class Session:
         ATTEMPTS.fell_short()
 
 
+@contextmanager
+def _opened(hub: Hub, key: str) -> Iterator[int]:
+    """Open a stage's log to append to it, if it is a file and nothing else."""
+    path = below(hub.root, hub.log(key).relative_to(hub.root).as_posix())
+    durable.make_folder(path.parent)
+    refuse_foreign(path)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+    with durable.storage_errors(path):
+        handle = os.open(path, flags, 0o666)
+        try:
+            yield handle
+        finally:
+            os.close(handle)
+
+
 @dataclass(frozen=True)
 class _Child:
     """A stage that is being made by a process of this session."""
@@ -314,6 +336,12 @@ class _Child:
     standing: Standing
     progress: int
     began_s: float = field(default_factory=time.monotonic)
+
+
+def _is_stuck(standing: Standing, failed: Sequence[Standing]) -> bool:
+    return standing.state is State.BLOCKED or not {f.stage.key for f in failed}.isdisjoint(
+        standing.waits_for
+    )
 
 
 def _known_s(standing: Standing, standings: Mapping[str, Standing]) -> float:

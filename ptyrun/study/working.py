@@ -42,6 +42,7 @@ def run(study: Study, config: Path | None, session: StudySession, watcher: Watch
         If stages are to be set aside and another session works.
     """
     window, stages = Window(session.window_s), graph(study)
+    stages.require_plain()
     found = survey(stages)
     if not session.clobber:
         _require_own(study, found)

@@ -25,7 +25,7 @@ from ptyrun.errors import ExitCode
 
 STARTS, CHUNKS = 50, 2000
 QUICK_STARTS, QUICK_CHUNKS = 2, 200
-BATCH_S = 0.15  # so that the writer outlasts the starts
+BATCH_S = 0.3  # so that the writer outlasts the starts
 LOOKS = (("preview",), ("verify", "--level", "size"))
 EXPECTED = (ExitCode.COMPLETE, ExitCode.INCOMPLETE)
 

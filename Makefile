@@ -17,7 +17,7 @@ VENV := .venv
 READY := $(VENV)/.ready
 EXTRAS := tf,pytorch,dask,demo,dev
 # Tests side by side, a file at a time; each process may import two frameworks.
-PYTEST := $(VENV)/bin/python -m pytest --numprocesses 2 --dist loadfile
+PYTEST := $(VENV)/bin/python -m pytest --numprocesses 3 --dist loadfile
 
 # One comparison. HUB: the study's folder; DOSE, VIEW: which of its comparisons; WINDOW: how long one
 # call may take; CHUNK: groups of a chunk of full-*; RECON: the reconstruction to compare with (default: that of the same split).

@@ -24,7 +24,7 @@ from ptyrun.errors import (
 from ptyrun.host import durable, listing, partials
 from ptyrun.host.children import Parent
 from ptyrun.host.locks import Lock
-from ptyrun.study import archive
+from ptyrun.study import archive, stage_log
 from ptyrun.study.contents import Contents
 from ptyrun.study.graph import Graph
 from ptyrun.study.hub import PIECES, Hub
@@ -78,7 +78,6 @@ def make(graph: Graph, key: str, window: Window, work_of: Callable[[str], Work])
         standing = survey(graph, mine=key)[key]
         if standing.state is State.DONE:
             sweep(hub, stage)
-            print(f"{key}: done already", flush=True)
             return standing
         if not standing.is_ready:
             raise UsageError(
@@ -123,10 +122,11 @@ class _Making:
             raise
         duration_s = round(time.monotonic() - began_s, 3)
         record = Record(stage.key, dict(stage.parameters), inputs, outputs, now(), duration_s)
+        # Before the record, which is last: the log of a stage that is done says so.
+        stage_log.append(hub, stage.key, f"{stage.key}: complete")
         record.save(stage.record(hub))
         sweep(hub, stage)
         archive.drop_equal(aside, outputs, self._contents)
-        print(f"{stage.key}: complete", flush=True)
         return replace(self._standing, state=State.DONE, record=record, why="", changed=())
 
     def _make_room(self) -> Path | None:

@@ -99,7 +99,7 @@ def take_ready(task: Task) -> None:
                 shutil.copyfileobj(stream, copy, 16 << 20)
                 copy.flush()
             durable.sync_file(partial)
-        if kind == "split":
+        if kind == "split" or (kind == "overlap" and place.suffix == ".npz"):
             try:
                 check_file(partial)
             except InputError as error:

@@ -21,9 +21,8 @@ from ptyrun.host import durable, listing, locks
 from ptyrun.host.attempts import ATTEMPTS, IN_A_ROW
 from ptyrun.host.children import Parent
 from ptyrun.host.locks import Lock
-from ptyrun.host.regular import below, refuse_foreign
 from ptyrun.progress import Watcher
-from ptyrun.study import archive, identity, making
+from ptyrun.study import archive, identity, making, stage_log
 from ptyrun.study.contents import Contents
 from ptyrun.study.graph import Graph
 from ptyrun.study.hub import Hub
@@ -182,7 +181,7 @@ class Session:
                 continue
             self._tried.add(key)
             left_s = max(self._window.remaining_s - CHILD_ENDS_S, LEAST_S / 2)
-            with _opened(self._hub, key) as log:
+            with stage_log.opened(self._hub, key) as log:
                 words = self._words(key, left_s)
                 os.write(log, f"{making.now()} {' '.join(words)}\n".encode(errors="replace"))
                 child = parent.begin(words, stdout=log, stderr=log)
@@ -311,21 +310,6 @@ class Session:
                 enough_s=enough_s,
             )
         ATTEMPTS.fell_short()
-
-
-@contextmanager
-def _opened(hub: Hub, key: str) -> Iterator[int]:
-    """Open a stage's log to append to it, if it is a file and nothing else."""
-    path = below(hub.root, hub.log(key).relative_to(hub.root).as_posix())
-    durable.make_folder(path.parent)
-    refuse_foreign(path)
-    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-    with durable.storage_errors(path):
-        handle = os.open(path, flags, 0o666)
-        try:
-            yield handle
-        finally:
-            os.close(handle)
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,8 @@ def command(
     screen = console.Console.from_words(given)
     session = words.session_taken(given)
     DEADLINE.set_window(None if until_complete else session.window_s)
-    study = study_asked(words.taken(given), config, runs=not session.collect_only)
+    runs = not (session.collect_only or post_verify_only)
+    study = study_asked(words.taken(given), config, runs=runs)
     if post_verify_only:
         ctx.exit(working.verify_only(study, session))
     if session.collect_only:

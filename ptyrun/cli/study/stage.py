@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from ptyrun.cli.saying import say
 from ptyrun.cli.study import words
 
 
@@ -27,3 +28,5 @@ def command(
 
     study = study_asked(words.taken(given), config, runs=not told_all, is_told_all=told_all)
     making.make(graph(study), key, Window(within), work_of)
+    if not told_all:  # else who told it sees for itself
+        say(f"{key}: done")

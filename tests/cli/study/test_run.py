@@ -360,3 +360,29 @@ def test_a_hub_that_is_a_file_is_refused(tmp_path: Path, base: Path) -> None:
     (tmp_path / "hub").write_text("no folder")
     done = study(*words_of(tmp_path / "hub", base))
     assert done.returncode == ExitCode.USAGE
+
+
+COMPARES = """
+[[stage]]
+name = "compare"
+command = ["sh", "-c", "mkdir -p analysis; echo '[]' > analysis/comparison_manifest.json"]
+outputs = ["analysis/comparison_manifest.json"]
+"""
+
+
+def test_comparisons_are_summarized_and_verified_at_the_end_unless_that_is_left_out(
+    undisturbed: Path, tmp_path: Path, base: Path
+) -> None:
+    hub = tmp_path / "hub"
+    shutil.copytree(undisturbed, hub)
+    (hub / "study.toml").write_text(COMPARES)
+    words = words_of(hub, base, "--config", str(hub / "study.toml"))
+    assert study(*words, "--skip-post-verify").returncode == ExitCode.COMPLETE
+    done = study(*words)
+    assert done.returncode not in (ExitCode.COMPLETE, ExitCode.INCOMPLETE)
+    assert "complete" in done.stdout
+    only = study("run", "--hub", str(hub), "--post-verify-only")
+    assert only.returncode == ExitCode.BLOCKED
+    assert "comparison manifest" in only.stdout
+    both = study("run", "--hub", str(hub), "--post-verify-only", "--clobber")
+    assert both.returncode == ExitCode.USAGE

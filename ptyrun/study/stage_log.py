@@ -1,0 +1,41 @@
+"""What did a stage say? A log that is appended to, if it is a file and nothing else."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ptyrun.host import durable
+from ptyrun.host.regular import below, refuse_foreign
+from ptyrun.study.hub import Hub
+
+_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+
+
+@contextmanager
+def opened(hub: Hub, key: str) -> Iterator[int]:
+    """Open a stage's log to append to it.
+
+    Raises
+    ------
+    ForeignFileError
+        If a link, a FIFO or the like stands there.
+    StorageError
+        If the disk refuses.
+    """
+    path = below(hub.root, hub.log(key).relative_to(hub.root).as_posix())
+    durable.make_folder(path.parent)
+    refuse_foreign(path)
+    with durable.storage_errors(path):
+        handle = os.open(path, _FLAGS, 0o666)
+    try:
+        yield handle
+    finally:
+        os.close(handle)
+
+
+def append(hub: Hub, key: str, line: str) -> None:
+    """Append one line to a stage's log; raises as `opened`."""
+    with opened(hub, key) as log, durable.storage_errors(hub.log(key)):
+        os.write(log, f"{line}\n".encode(errors="replace"))

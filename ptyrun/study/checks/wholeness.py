@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import zipfile
 import zlib
+from typing import IO
 
 from ptyrun.errors import PtyrunError
 from ptyrun.study.files import HubFiles
 
+END, END_BYTES = b"PK\5\6", 22
 ZIP, HDF5 = b"PK\3\4", b"\x89HDF\r\n\x1a\n"
 PIECE_BYTES = 4 << 20
 
@@ -39,16 +41,19 @@ def damage(files: HubFiles, name: str) -> str:
     return ""
 
 
-def _zip_damage(stream: object) -> str:
+def _zip_damage(stream: IO[bytes]) -> str:
     """Compare every member with its checksum."""
     try:
-        with zipfile.ZipFile(stream) as archive:  # type: ignore[call-overload]
+        with zipfile.ZipFile(stream) as archive:
             for member in archive.infolist():
                 if member.file_size > max(MAX_FREE_BYTES, MAX_RATIO * member.compress_size):
                     return f"has a member that cannot be: {member.filename!r:.80}"
                 with archive.open(member) as inside:
                     while inside.read(PIECE_BYTES):
                         pass
+            stream.seek(-END_BYTES - len(archive.comment), 2)
+            if stream.read(len(END)) != END:
+                return "is followed by bytes that are none of the archive's"
     except (OSError, ValueError, EOFError, RuntimeError) as error:
         return f"is damaged: {error}"
     except (zipfile.BadZipFile, zlib.error, NotImplementedError) as error:

@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ptyrun.study import analysis
@@ -136,6 +136,11 @@ class Deltas:
 def now() -> str:
     """The time of day, UTC, as the study's documents write it."""
     return datetime.now(UTC).strftime(TIME)
+
+
+def tomorrow() -> str:
+    """The time in a day: later than the clock of any machine."""
+    return (datetime.now(UTC) + timedelta(days=1)).strftime(TIME)
 
 
 def is_time(text: object) -> bool:

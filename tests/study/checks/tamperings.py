@@ -64,6 +64,14 @@ class Tampering:
                 found.add("delta_summary")
             if self.change in ("deleted", "truncated to half"):
                 found.add("phase_c_metadata")
+        # A return code stands in the log, too. Else: the means of the comparisons that are left,
+        # and the log of one that is named otherwise.
+        if self.artifact == MANIFEST and self.change.startswith("a job removed"):
+            found |= {"metrics_summary", "metrics_summary_markdown"}
+        if self.artifact == MANIFEST and self.change.startswith("a return code"):
+            found.add("stage_logs")
+        if self.artifact == MANIFEST and self.change.startswith(("a log", "logs", "a split")):
+            found |= {"stage_logs", "metrics_summary", "metrics_summary_markdown"}
         return frozenset(found)
 
     def __str__(self) -> str:
@@ -293,3 +301,71 @@ def all_tamperings() -> list[Tampering]:
     for artifact, changes in BY_NAME.items():
         found += [Tampering(artifact, change, apply) for change, apply in changes.items()]
     return found
+
+
+def _without_a_job(document: Any) -> None:
+    for name in ("jobs", "execution_results"):
+        del document[name][0]
+    document["n_jobs"] = document["n_success"] = 1
+
+
+def _exchanged_logs(document: Any) -> None:
+    one, other = document["execution_results"]
+    one["log_path"], other["log_path"] = other["log_path"], one["log_path"]
+
+
+def appended(path: Path) -> None:
+    path.write_bytes(path.read_bytes() + b"more")
+
+
+def cut_by_one(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+TRAIN_LOG = "analysis/dose_1000/dense/train/comparison.log"
+# Beyond the table.
+MORE: dict[str, dict[str, Change]] = {
+    MANIFEST: {
+        "a return code altered": setting("execution_results", 1, "returncode", to=1),
+        "a job removed everywhere": with_json(_without_a_job),
+        "a dose altered": setting("jobs", 0, "dose", to=2000),
+        "a split altered": setting("execution_results", 0, "split", to="test"),
+        "logs exchanged": with_json(_exchanged_logs),
+        "a log of a stranger": setting("execution_results", 0, "log_path", to="x/y.log"),
+        "a sigma altered": setting("jobs", 0, "ms_ssim_sigma", to=2.0),
+        "a registration altered": setting("jobs", 0, "skip_registration", to=True),
+        "data of the other split": setting(
+            "jobs", 0, "phase_c_npz", to=lambda old: old.replace("train", "test")
+        ),
+        "a model of another dose": setting(
+            "jobs", 0, "pinn_checkpoint", to=lambda old: old.replace("dose_1000", "dose_2000")
+        ),
+        "filters altered": setting("filters", "split", to="train"),
+    },
+    SUMMARY: {
+        "aggregate emptied": setting("aggregate_metrics", to={}),
+        "n_failed altered": setting("n_failed", to=1),
+        "an amplitude altered": setting("jobs", 0, "metrics", 0, "amplitude", to=_nudge(6)),
+    },
+    DELTAS: {"made tomorrow": setting("generated_at", to="2999-01-01T00:00:00Z")},
+    TRAIN_LOG: {
+        "a return code altered": with_text(lambda text: text.replace("code: 0", "code: 1")),
+        "its end cut off": cut_by_one,
+    },
+    "cli/run_phase_g_dense.log": {
+        "a banner removed": with_lines(lambda lines: [*lines[:2], *lines[3:]]),
+        "its end cut off": cut_by_one,
+    },
+    "cli/ssim_grid_cli.log": {"truncated to half": truncated},
+    "data/phase_e/dose_1000/dense/gs2/wts.h5.zip": {"bytes appended": appended},
+    TRAIN_NPZ: {"bytes appended": appended},
+    INVENTORY: {"a path out of the hub": with_text(lambda text: "../x\n" + text)},
+}
+
+
+def more_tamperings() -> list[Tampering]:
+    return [
+        Tampering(artifact, change, apply)
+        for artifact, changes in MORE.items()
+        for change, apply in changes.items()
+    ]

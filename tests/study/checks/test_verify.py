@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ptyrun.study.checks.verify import CHECKS, verify
-from tests.study.checks.tamperings import Tampering, all_tamperings
+from tests.study.checks.tamperings import Tampering, all_tamperings, more_tamperings
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def test_a_good_hub_passes_ten_checks_and_is_not_changed(good_hub: Path) -> None
     assert state(good_hub) == before
 
 
-@pytest.mark.parametrize("tampering", all_tamperings(), ids=str)
+@pytest.mark.parametrize("tampering", [*all_tamperings(), *more_tamperings()], ids=str)
 def test_every_change_is_found_by_the_check_that_is_about_it(
     good_hub: Path, tmp_path: Path, tampering: Tampering
 ) -> None:

@@ -15,7 +15,8 @@ from typing import Any
 from ptyrun.errors import ForeignFileError, InputError, UsageError
 from ptyrun.host.partials import PARTIAL
 from ptyrun.host.regular import below, kind_of, open_regular
-from ptyrun.study.hub import ATTEMPT, LOCKS, PIECES
+from ptyrun.paths import RunPaths
+from ptyrun.study.hub import ANALYSIS, ATTEMPT, LOCKS, PIECES
 from ptyrun.texts import printable
 
 MAX_TEXT_BYTES = 64 << 20
@@ -163,9 +164,19 @@ class HubFiles:
 
 def is_working_file(name: str) -> bool:
     """Tell whether *name* is what work leaves meanwhile: locks, attempts, pieces, half a file."""
-    parts = name.split("/")
+    *folders, last = name.split("/")
+    parts = (*folders, last)
     is_hidden = any(each.startswith(".") or PIECES in each for each in parts)
-    return parts[0] == LOCKS or is_hidden or parts[-1].endswith((PARTIAL, ATTEMPT))
+    is_of_run = parts[0] == ANALYSIS and not _OF_RUNS.isdisjoint(parts)
+    is_half = last.endswith((PARTIAL, ATTEMPT, ".lock"))
+    return parts[0] == LOCKS or is_hidden or is_of_run or is_half
+
+
+_RUN = RunPaths(Path())
+# What a session on a comparison writes and deletes while it works.
+_OF_RUNS = frozenset(
+    path.name for path in (_RUN.claims, _RUN.cache, _RUN.unpublished, _RUN.ledger_cache)
+)
 
 
 def unreadable(name: str, why: str) -> InputError:

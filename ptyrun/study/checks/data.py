@@ -38,11 +38,7 @@ def _said(state: FileState) -> str:
 
 
 def _damages(evidence: Evidence) -> Iterator[str]:
-    try:
-        names = [each.name for each in evidence.files.all() if not each.kind]
-    except PtyrunError:
-        return  # the inventory's check says so
-    for name in names:
+    for name in evidence.names:
         if name.startswith(f"{PHASE_C}/") and (said := damage(evidence.files, name)):
             yield f"{name} {said}"
 

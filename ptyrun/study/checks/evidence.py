@@ -14,7 +14,7 @@ from functools import cached_property
 from ptyrun.errors import PtyrunError
 from ptyrun.study import analysis
 from ptyrun.study.checks.verdict import fault_of, first_other_line
-from ptyrun.study.files import HubFiles
+from ptyrun.study.files import Found, HubFiles
 from ptyrun.study.summaries.compliance import Compliance
 from ptyrun.study.summaries.manifest import Key, Manifest
 from ptyrun.study.summaries.parameters import Parameters
@@ -30,6 +30,20 @@ class Evidence:
     files: HubFiles
     parameters: Parameters
     parameters_fault: str = ""
+
+    @cached_property
+    def listing(self) -> tuple[Found, ...] | str:
+        """Everything in the hub that is no folder, or why it cannot be listed."""
+        try:
+            return tuple(self.files.all())
+        except PtyrunError as error:
+            return fault_of(error)
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The names of all regular files; none if the hub cannot be listed."""
+        found = () if isinstance(self.listing, str) else self.listing
+        return tuple(each.name for each in found if not each.kind)
 
     @cached_property
     def manifest(self) -> Manifest | str:

@@ -20,11 +20,10 @@ def inventory_faults(evidence: Evidence) -> Iterator[str]:
     """Say which lines are wrong, which files are missing, unlisted, damaged or no files."""
     if evidence.parameters_fault:
         yield evidence.parameters_fault
-    try:
-        there = {each.name: each for each in evidence.files.all()}
-    except PtyrunError as error:
-        yield fault_of(error)
+    if isinstance(evidence.listing, str):
+        yield evidence.listing
         return
+    there = {each.name: each for each in evidence.listing}
     yield from _listing_faults(evidence, there)
     for name, each in there.items():
         if each.kind:

@@ -9,7 +9,6 @@ from ptyrun.errors import PtyrunError
 from ptyrun.study import analysis
 from ptyrun.study.checks.evidence import Evidence
 from ptyrun.study.checks.verdict import fault_of
-from ptyrun.study.files import HubFiles
 from ptyrun.study.hub import LOGS, RECORD, STUDY
 from ptyrun.study.summaries.manifest import Execution, Key, Manifest
 from ptyrun.study.summaries.tables import dose_text
@@ -24,9 +23,9 @@ RETURN_CODE = re.compile(r"^Return code: (-?\d{1,9})$", re.MULTILINE)
 def log_faults(evidence: Evidence) -> Iterator[str]:
     """Say which logs are missing, or do not end as those of a completed stage do."""
     listed = _listed(evidence)
-    there = set(_there(evidence))
+    there = _there(evidence)
     keys = evidence.parameters.expected(evidence.keys)
-    stages = stage_logs(evidence.files)
+    stages = stage_logs(evidence)
     needed = required(keys) if stages is None else ((name,) for name in stages)
     missing = {names[0] for names in needed if there.isdisjoint(names)}
     for name in sorted(missing | (listed - there)):
@@ -59,16 +58,12 @@ def required(keys: tuple[Key, ...]) -> Iterator[tuple[str, ...]]:
             yield (f"phase_{phase}_{view}_{split}.log", f"phase_{phase}_{split}.log")
 
 
-def stage_logs(files: HubFiles) -> frozenset[str] | None:
+def stage_logs(evidence: Evidence) -> frozenset[str] | None:
     """The logs of the stages that ptyrun made; None if the hub is upstream's."""
-    if not files.exists(STUDY):
+    if not evidence.files.exists(STUDY):
         return None
-    try:
-        names = [each.name.rpartition("/")[2] for each in files.all()]
-    except PtyrunError:
-        return frozenset()
-    keys = (name.removesuffix(RECORD) for name in names if name.endswith(RECORD))
-    return frozenset(f"{key}.log" for key in keys)
+    records = (name.rpartition("/")[2] for name in evidence.names if name.endswith(RECORD))
+    return frozenset(f"{name.removesuffix(RECORD)}.log" for name in records)
 
 
 def incompleteness(name: str, text: str, *, is_stage: bool = False) -> str:
@@ -129,12 +124,10 @@ def _listed(evidence: Evidence) -> set[str]:
     return {name for name in names if "/" not in name}
 
 
-def _there(evidence: Evidence) -> Iterator[str]:
-    try:
-        names = [each.name for each in evidence.files.all()]
-    except PtyrunError:
-        return
-    yield from (name.removeprefix(f"{LOGS}/") for name in names if _is_log(name))
+def _there(evidence: Evidence) -> set[str]:
+    """Logs that are there, whatever they are."""
+    found = () if isinstance(evidence.listing, str) else evidence.listing
+    return {each.name.removeprefix(f"{LOGS}/") for each in found if _is_log(each.name)}
 
 
 def _is_log(name: str) -> bool:

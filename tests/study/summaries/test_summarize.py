@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from benchmarks.ledgers import run_with_commits
 from ptyrun.errors import BlockedError, InputError, UsageError
 from ptyrun.study import analysis
 from ptyrun.study.checks.verify import verify
@@ -185,4 +187,61 @@ def test_an_altered_number_of_a_data_file_is_found(hub: Path) -> None:
     data = bytearray(path.read_bytes())
     data[data.index(np.ones(8, "c8").tobytes())] ^= 1
     path.write_bytes(data)
+    assert [each.name for each in verify(hub).validations if each.faults] == ["inventory"]
+
+
+def with_another_dose(hub: Path) -> None:
+    """The same comparisons at 500 photons, with the tables of the other split."""
+    manifest = json.loads(text_of(hub, analysis.MANIFEST))
+    for name in ("jobs", "execution_results"):
+        again = json.loads(json.dumps(manifest[name]).replace("1000", "500"))
+        manifest[name] += again
+    manifest["n_jobs"] = manifest["n_success"] = 4
+    (hub / analysis.MANIFEST).write_text(json.dumps(manifest))
+    (hub / analysis.MANIFEST_TEXT).unlink()
+    for name in ("analysis", "data/phase_c", "data/phase_e"):
+        shutil.copytree(hub / name / "dose_1000", hub / name / "dose_500")
+    for log in hub.glob("analysis/dose_500/*/*/comparison.log"):
+        log.write_text(log.read_text().replace("dose_1000", "dose_500"))
+    for stage in ("e_baseline_gs1", "e_dense_gs2"):
+        (hub / f"cli/phase_{stage}_dose500.log").write_text("complete\n")
+
+
+def test_several_doses_stand_one_by_one_and_together(tmp_path: Path) -> None:
+    hub = write_hub(tmp_path / "hub")
+    with_another_dose(hub)
+    (hub / "analysis/dose_500/dense/train/comparison_metrics.csv").write_text(
+        metrics_csv(shift=0.02), encoding="utf-8"
+    )
+    summarize(hub)
+    assert verify(hub).all_valid, verify(hub).to_json()
+    means = {
+        (row["dose"], row["view"], row["split"]): (float(row["mean_phase"]), row["n_jobs"])
+        for row in rows_of(hub, analysis.MEAN_TABLE)
+        if (row["model"], row["metric"]) == ("PtychoPINN", "mae")
+    }
+    assert list(means) == [
+        *(("500", "dense", split) for split in ("test", "train", "all")),
+        *(("1000", "dense", split) for split in ("test", "train", "all")),
+        *(("all", "all", split) for split in ("test", "train", "all")),
+    ]
+    assert means["all", "all", "train"] == (pytest.approx(0.11), "2")
+    assert means["all", "all", "all"] == (pytest.approx(0.1055), "4")
+    # Upstream sorts doses as texts.
+    compliance = json.loads(text_of(hub, analysis.SUMMARY))["phase_c_metadata_compliance"]
+    assert list(compliance) == ["dose_1000", "dose_500"]
+
+
+def test_a_run_of_ptyruns_in_the_hub_may_be_worked_on(hub: Path, tmp_path: Path) -> None:
+    """Its claims and cache come and go; its arrays do not."""
+    run_with_commits(tmp_path / "run", 20, with_files=True)
+    run = hub / "analysis/dose_1000/dense/train"
+    shutil.copytree(tmp_path / "run", run, dirs_exist_ok=True)
+    summarize(hub)
+    for name in ("claims/pinn.lock", "cache/digests.json"):
+        (run / name).parent.mkdir(exist_ok=True)
+        (run / name).touch()
+    assert verify(hub).all_valid
+    assert "claims" not in text_of(hub, analysis.INVENTORY)
+    next((run / "arrays.zarr").rglob("zarr.json")).unlink()
     assert [each.name for each in verify(hub).validations if each.faults] == ["inventory"]

@@ -28,6 +28,9 @@ class Metric:
         return {"amplitude": self.amplitude, "phase": self.phase, "value": self.value}[component]
 
 
+# The thresholds of ring correlations in results of schema 1, whatever was compared.
+OF_HALVES = "two noisy images"
+
 # Shares of the region may differ by this much before figures are those of other pixels.
 SAME_PIXELS = 0.1
 
@@ -38,7 +41,9 @@ class ArmResult:
 
     ``metrics`` has upstream's names and definitions, ``standard`` the field's; ``mismatch`` says
     why the arm does not belong to the scan, when it does not; ``covered_share`` is how much of the
-    measured region the arm covers, where there is a ground truth.
+    measured region the arm covers, where there is a ground truth. ``frc_thresholds`` says for which
+    images the thresholds of ring correlations are, ``undefined`` why a standard figure, named as in
+    "frc50.phase", does not exist.
     """
 
     label: str
@@ -51,6 +56,8 @@ class ArmResult:
     notes: tuple[str, ...] = ()
     computation_time_s: float | None = None
     covered_share: float | None = None
+    frc_thresholds: str = OF_HALVES
+    undefined: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -61,6 +68,8 @@ class PairResult:
     second: str
     standard: Mapping[str, Metric] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    frc_thresholds: str = OF_HALVES
+    undefined: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from ptyrun.config import Alignment, EvaluationOptions
 from ptyrun.engine.arm_plan import ArmPlan
 from ptyrun.ptycho.geometry.placement import Region
 from ptyrun.ptycho.metrics.evaluation import Evaluation, evaluate, evaluate_upstream
+from ptyrun.ptycho.metrics.frc import Noise
 from ptyrun.ptycho.metrics.registration import Shift
 from ptyrun.results import Metric
 
@@ -35,6 +36,8 @@ class Measures:
     covered: NDArray[np.bool_]
     region: Region
     notes: tuple[str, ...]
+    noise: Noise
+    undefined: Mapping[str, str]
     pair: tuple[Image, Image]
 
     @classmethod
@@ -51,6 +54,8 @@ class Measures:
             covered=found.covered,
             region=found.region,
             notes=found.notes,
+            noise=found.noise,
+            undefined=found.undefined,
             pair=found.pair,
         )
 
@@ -62,6 +67,8 @@ class Measures:
             "shift": None if self.shift is None else asdict(self.shift),
             "region": self.region.as_tuple(),
             "notes": self.notes,
+            "noise": self.noise.value,
+            "undefined": dict(self.undefined),
         }
         arrays: dict[str, NDArray[Any]] = {
             "amplitude_frc": self.amplitude_frc,
@@ -90,6 +97,8 @@ class Measures:
             covered=arrays["covered"],
             region=Region(*facts["region"]),
             notes=tuple(facts["notes"]),
+            noise=Noise(facts["noise"]),
+            undefined=dict(facts["undefined"]),
             pair=(arrays.get("pair_recon", recon), arrays.get("pair_truth", truth)),
         )
 

@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from ptyrun.results import Metric, Results
+from ptyrun.results import ArmResult, Metric, PairResult, Results
 from ptyrun.texts import as_cell
 
 COMPONENTS = ("amplitude", "phase", "value")
@@ -74,7 +74,7 @@ def standard_table(results: Results) -> Table:
     return _table(
         "standard",
         "Standard definitions",
-        {arm.label: _with_full_resolution(arm.standard) for arm in results.arms.values()},
+        {arm.label: _with_full_resolution(arm) for arm in results.arms.values()},
         results.sources,
         is_ranked=results.are_comparable,
     )
@@ -83,8 +83,7 @@ def standard_table(results: Results) -> Table:
 def pair_table(results: Results) -> Table:
     """Arms against each other; none is ranked, since the second's unit is that of its pair."""
     columns = {
-        " – ".join(results.labels_of(pair)): _with_full_resolution(pair.standard)
-        for pair in results.pairs
+        " – ".join(results.labels_of(pair)): _with_full_resolution(pair) for pair in results.pairs
     }
     return _table("pairs", "Arms against each other", columns, results.sources, is_ranked=False)
 
@@ -169,18 +168,21 @@ def _table(
     return Table(name, caption, tuple(columns), tuple(rows), known)
 
 
-def _with_full_resolution(metrics: Mapping[str, Metric]) -> dict[str, Metric]:
-    """Standard metrics in which a correlation that never falls below a threshold is infinite."""
+def _with_full_resolution(found: ArmResult | PairResult) -> dict[str, Metric]:
+    """Standard metrics in which a correlation that never falls below a threshold is infinite.
+
+    What does not exist for a reason that is known stays empty.
+    """
+
+    def shown(name: str, part: str, value: float | None) -> float | None:
+        if f"{name}.{part}" in found.undefined:
+            return None
+        return math.inf if value is None and name.startswith("frc") else value
+
     return {
-        name: Metric(*(_or_infinite(getattr(metric, component)) for component in COMPONENTS))
-        if name.startswith("frc")
-        else metric
-        for name, metric in metrics.items()
+        name: Metric(*(shown(name, part, metric[part]) for part in COMPONENTS))
+        for name, metric in found.standard.items()
     }
-
-
-def _or_infinite(value: float | None) -> float:
-    return math.inf if value is None else value
 
 
 def _place(metric: str) -> tuple[int, str]:

@@ -47,7 +47,7 @@ from ptyrun.ptycho.metrics import evaluation
 from ptyrun.ptycho.metrics.standard_metrics import SOURCES
 from ptyrun.ptycho.readers.opening import Scan
 from ptyrun.report import plots
-from ptyrun.results import ArmResult, Metric, PairResult, Results
+from ptyrun.results import OF_HALVES, ArmResult, Metric, PairResult, Results
 
 log = logging.getLogger(__name__)
 
@@ -233,6 +233,8 @@ def _arm_result(compared: _Comparison, plan: ArmPlan) -> ArmResult:
         notes=(*arm.notes, *(found.notes if found else ())),
         computation_time_s=arm.computation_time_s,
         covered_share=float(found.covered.mean()) if found else None,
+        frc_thresholds=found.noise if found else OF_HALVES,
+        undefined=found.undefined if found else {},
     )
 
 
@@ -246,7 +248,9 @@ def _pairs(compared: _Comparison) -> tuple[PairResult, ...]:
         one, other = compared.arms[first], compared.arms[second]
         covered = (one.coverage[inside] > 0) & (other.coverage[inside] > 0)
         found = evaluation.mutual(one.image[inside], other.image[inside], covered)
-        pairs.append(PairResult(first, second, found.metrics, found.notes))
+        pairs.append(
+            PairResult(first, second, found.metrics, found.notes, found.noise, found.undefined)
+        )
     return tuple(pairs)
 
 

@@ -36,7 +36,7 @@ from ptyrun.ptycho.metrics.standard_metrics import SOURCES
 from ptyrun.ptycho.readers.opening import Scan
 from ptyrun.ptycho.readers.reconstruction import open_reconstruction
 from ptyrun.report import partial
-from ptyrun.results import ArmResult, Results
+from ptyrun.results import OF_HALVES, ArmResult, Results
 
 Image = NDArray[np.complex64]
 Coverage = NDArray[np.float64]
@@ -301,6 +301,8 @@ def _result(
         metrics=found.metrics if found else {},
         standard=found.standard if found else {},
         notes=(*notes, *(found.notes if found else ())),
+        frc_thresholds=found.noise if found else OF_HALVES,
+        undefined=found.undefined if found else {},
     )
 
 

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from ptyrun.config import EvaluationOptions
 from ptyrun.ptycho.geometry.placement import Region, centre_crop
 from ptyrun.ptycho.metrics.alignment import Aligned, align
+from ptyrun.ptycho.metrics.frc import Noise
+from ptyrun.ptycho.metrics.phase_pair import turn_to_middle, where_defined
 from ptyrun.ptycho.metrics.registration import Shift, apply_shift, cropped, register
 from ptyrun.ptycho.metrics.standard_metrics import Curves, Standard, standard_metrics
 from ptyrun.ptycho.metrics.upstream_metrics import upstream_metrics
@@ -31,8 +33,10 @@ class Evaluation:
     ``metrics`` has upstream's names and definitions, ``standard`` those of the literature.
     ``shift`` is None where no registration was asked for. ``recon`` and ``truth`` (h, w) are the
     images without shift, ramp and factor, ``covered`` (h, w) says where the first is known,
-    ``region`` which pixels of the object these are. ``upstream_pair`` has both as upstream keeps
-    them, registered but neither trimmed nor flattened, where its alignment was asked for.
+    ``region`` which pixels of the object these are. ``noise`` says which thresholds of ring
+    correlations were used, ``undefined`` why a standard figure does not exist. ``upstream_pair``
+    has both as upstream keeps them, registered but neither trimmed nor flattened, where its
+    alignment was asked for.
     """
 
     metrics: Mapping[str, Metric]
@@ -46,6 +50,8 @@ class Evaluation:
     covered: Mask
     region: Region
     notes: tuple[str, ...]
+    noise: Noise
+    undefined: Mapping[str, str]
     upstream_pair: tuple[NDArray[np.complex64], NDArray[np.complex64]] | None = None
 
     @property
@@ -99,6 +105,8 @@ def evaluate(
     )
     rows, columns = aligned.border_px
     images = _trimmed(aligned.recon, aligned.truth, aligned.covered)
+    # Angles are cut at pi, wherever the truth's arbitrary phase puts that.
+    turn = turn_to_middle(images[1], where_defined(images[1], images[2]))
     return _evaluation(
         images,
         images,
@@ -106,6 +114,7 @@ def evaluate(
         aligned.shift if registered and aligned.registered else None,
         whole.within(rows + TRIM_PX, columns + TRIM_PX),
         options,
+        turn,
     )
 
 
@@ -180,7 +189,7 @@ def mutual(
         Whether to shift the first onto the second before.
     """
     aligned = align(first, second, covered, shift=registered)
-    return standard_metrics(aligned.recon, aligned.truth, aligned.covered)
+    return standard_metrics(aligned.recon, aligned.truth, aligned.covered, Noise.BOTH)
 
 
 Images = tuple[Complex2D, Complex2D, Mask]
@@ -197,6 +206,7 @@ def _evaluation(
     shift: Shift | None,
     region: Region,
     options: EvaluationOptions,
+    turn: complex | None = None,
 ) -> Evaluation:
     recon, truth, covered = measured
     standard = standard_metrics(aligned.recon, aligned.truth, aligned.covered)
@@ -207,6 +217,7 @@ def _evaluation(
         frc_sigma=options.frc_sigma,
         ms_ssim_sigma=options.ms_ssim_sigma,
         covered=covered,
+        turn=turn,
     )
     lost = () if aligned.registered else ("no believable shift was found: not registered",)
     return Evaluation(
@@ -221,4 +232,6 @@ def _evaluation(
         covered=shown[2],
         region=region,
         notes=(*lost, *standard.notes),
+        noise=standard.noise,
+        undefined=standard.undefined,
     )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import Any
 
 import numpy as np
@@ -35,13 +36,21 @@ class RingCorrelation:
 class Crossing:
     """Where a curve falls below a threshold.
 
-    ``nyquist_fraction`` is None where it never does: the images agree up to Nyquist.
+    ``nyquist_fraction`` is None where it never does: the images agree up to Nyquist; NaN where
+    there is no curve.
     """
 
     nyquist_fraction: float | None
 
 
 Threshold = Callable[[RingCorrelation], NDArray[np.float64]]
+
+
+class Noise(StrEnum):
+    """Which of two images has noise? What a correlation says of the signal depends on it."""
+
+    BOTH = "two noisy images"
+    FIRST = "one noisy image against a noise-free one"
 
 
 def ring_correlation(first: NDArray[Any], second: NDArray[Any]) -> RingCorrelation:
@@ -132,6 +141,11 @@ def tapered_correlation(
     return RingCorrelation(full.correlation[:rings], full.n_pixels[:rings], side)
 
 
+def unknown(rings: RingCorrelation) -> RingCorrelation:
+    """Give a curve of the same rings that says nothing."""
+    return replace(rings, correlation=np.full(len(rings.correlation), np.nan))
+
+
 def fixed(level: float) -> Threshold:
     """Build a threshold of one level at every ring: 0.5, or 1/7."""
     return lambda rings: np.full(len(rings.correlation), level)
@@ -158,11 +172,33 @@ def bits(information: float) -> Threshold:
     return threshold
 
 
+def level_of_bits(information: float) -> float:
+    """Give the level T that :func:`bits` tends to in rings of many pixels: s/2 / (s/2 + 1)."""
+    snr = (2**information - 1) / 2
+    return snr / (snr + 1)
+
+
+def against_truth(level: float) -> Threshold:
+    r"""Build the threshold for one noisy image and a noise-free one from that T for two noisy ones.
+
+    Notes
+    -----
+    Two images of signal-to-noise ratio s correlate by s/(1+s), one of them and the signal by
+    :math:`\sqrt{s/(1+s)}`; both halves together have twice the ratio of T:
+    :math:`\sqrt{2T/(1+T)}`, 0.5 for 1/7, 0.54 for half a bit and 0.71 for one. Source: Rosenthal
+    and Henderson, J. Mol. Biol. 333, 721 (2003), doi:10.1016/j.jmb.2003.07.013. That few pixels of
+    noise correlate with noise is no concern here: the level is one at every ring.
+    """
+    return fixed(float(np.sqrt(2 * level / (1 + level))))
+
+
 def crossing(rings: RingCorrelation, threshold: Threshold) -> Crossing:
     """Find where the curve first falls below the threshold, linearly interpolated.
 
-    Ring 0, the mean, is no frequency and passed over.
+    Ring 0, the mean, is no frequency and passed over. NaN where the curve is.
     """
+    if np.isnan(rings.correlation).any():
+        return Crossing(np.nan)
     gap = rings.correlation - threshold(rings)
     low = np.flatnonzero(gap[1:] < 0) + 1
     if len(low) == 0:

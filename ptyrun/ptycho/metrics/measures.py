@@ -37,6 +37,12 @@ def mae(recon: Image, truth: Image, covered: Mask) -> float:
     return float(np.mean(np.abs(recon - truth)[covered]))
 
 
+def weighted_mean(values: Image, weights: Image) -> float:
+    """Mean (k,) by weights, of which not all are zero; else NaN."""
+    total = float(np.sum(weights, dtype=np.float64))
+    return float(np.sum(values * weights, dtype=np.float64)) / total if total > 0 else math.nan
+
+
 def phase_difference(recon: Complex2D, truth: Complex2D) -> NDArray[np.float64]:
     """Phase of R O*, in (-pi, pi]: a difference that knows no wraps."""
     return np.asarray(np.angle(recon * truth.conj()), np.float64)
@@ -60,17 +66,20 @@ def whole_windows(covered: Mask, side_px: int) -> Mask:
     return np.asarray(binary_erosion(by_rows, np.ones((1, side_px), bool)))
 
 
-def ssim(recon: Image, truth: Image, covered: Mask, data_range: float) -> float:
+def ssim(
+    recon: Image, truth: Image, covered: Mask, data_range: float, *, luminance: bool = True
+) -> float:
     """Structural similarity by the range of the truth, averaged over wholly covered windows.
 
-    Images count from zero: their means are compared by their ratio. Gaussian window of 11 px, sigma
-    1.5. Source: Wang, Bovik, Sheikh and Simoncelli, IEEE Trans. Image Process. 13, 600 (2004),
+    With *luminance*, images count from zero: their means are compared by their ratio. What has no
+    zero, as a phase, goes without: contrast times structure. Gaussian window of 11 px, sigma 1.5.
+    Source: Wang, Bovik, Sheikh and Simoncelli, IEEE Trans. Image Process. 13, 600 (2004),
     doi:10.1109/TIP.2003.819861. NaN without range, or where no window is covered.
     """
     windows = whole_windows(covered, WANG_WINDOW_PX)
     if data_range == 0 or not windows.any():
         return math.nan
-    return _mean_similarity(recon, truth, windows, data_range, luminance=True)
+    return _mean_similarity(recon, truth, windows, data_range, luminance=luminance)
 
 
 def wang_scales(covered: Mask) -> list[Mask]:
@@ -86,15 +95,17 @@ def wang_scales(covered: Mask) -> list[Mask]:
     return scales
 
 
-def ms_ssim(recon: Image, truth: Image, covered: Mask, data_range: float) -> float:
+def ms_ssim(
+    recon: Image, truth: Image, covered: Mask, data_range: float, *, luminance: bool = True
+) -> float:
     """Multi-scale structural similarity by the range of the truth.
 
-    Contrast and structure at every scale, luminance at the coarsest, to the power of Wang's five
-    weights; scales follow by averaging 2 x 2 pixels. Images below 161 px, and those of which no
-    large piece is covered, have fewer scales (:func:`wang_scales`); the weights of those that fit
-    are then normalised to 1. Source: Wang, Simoncelli and Bovik, Asilomar 2003,
-    doi:10.1109/ACSSC.2003.1292216, made of scikit-image's ``structural_similarity``. NaN without a
-    scale or a range.
+    Contrast and structure at every scale, *luminance*, where there is a zero to count from, at the
+    coarsest, to the power of Wang's five weights; scales follow by averaging 2 x 2 pixels. Images
+    below 161 px, and those of which no large piece is covered, have fewer scales
+    (:func:`wang_scales`); the weights of those that fit are then normalised to 1. Source: Wang,
+    Simoncelli and Bovik, Asilomar 2003, doi:10.1109/ACSSC.2003.1292216, made of scikit-image's
+    ``structural_similarity``. NaN without a scale or a range.
     """
     scales = wang_scales(covered)
     if not scales or data_range == 0:
@@ -103,7 +114,7 @@ def ms_ssim(recon: Image, truth: Image, covered: Mask, data_range: float) -> flo
     product = 1.0
     for scale, (weight, windows) in enumerate(zip(weights, scales, strict=True), start=1):
         last = scale == len(scales)
-        found = _mean_similarity(recon, truth, windows, data_range, luminance=last)
+        found = _mean_similarity(recon, truth, windows, data_range, luminance=luminance and last)
         product *= max(found, 0.0) ** float(weight)
         if not last:
             recon, truth = _halved(recon), _halved(truth)

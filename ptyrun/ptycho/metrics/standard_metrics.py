@@ -2,45 +2,73 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ptyrun.ptycho.metrics import frc, measures
 from ptyrun.ptycho.metrics.alignment import amplitude_factor, coherence, global_factor
+from ptyrun.ptycho.metrics.phase_pair import PhasePair
 from ptyrun.results import Metric
+
+_THRESHOLD = (
+    "in fractions of Nyquist, with its sign (doi:10.1111/j.1365-2818.1982.tb00405.x); of two "
+    "noisy images T, against a noise-free one sqrt(2T/(1+T)) (doi:10.1016/j.jmb.2003.07.013): "
+    "`frc_thresholds` says which"
+)
+_PHASE = (
+    "of the phase where the truth's amplitude is not below 5 % of what is typical of it; where "
+    "only the reconstruction's is, that counts as a random phase"
+)
 
 SOURCES: Mapping[str, str] = {
     "mae": "mean absolute difference; of amplitudes, after scaling to the truth's mean; of phases, "
-    "that of R O*, which has no wraps",
-    "psnr": "by the range of the truth; doi:10.1049/el:20080522",
-    "ssim": "Wang et al. 2004, by the range of the truth, from its lowest phase; "
-    "doi:10.1109/TIP.2003.819861",
-    "ms_ssim": "Wang et al. 2003, of scikit-image's SSIM; doi:10.1109/ACSSC.2003.1292216",
+    f"that of R O*, which has no wraps; {_PHASE}",
+    "psnr": f"by the range of the truth; doi:10.1049/el:20080522; {_PHASE}",
+    "weighted_mae": "of phases, weighted by the truth's amplitude",
+    "weighted_psnr": "of phases, squared errors weighted by the truth's amplitude; "
+    "doi:10.1049/el:20080522",
+    "phase_defined_share": "of the covered pixels, those at which neither amplitude is below 5 % "
+    "of what is typical of its image (half of its sum lies above)",
+    "ssim": "Wang et al. 2004, by the range of the truth; of phases, which have no zero, contrast "
+    "and structure without luminance; doi:10.1109/TIP.2003.819861",
+    "ms_ssim": "Wang et al. 2003, of scikit-image's SSIM; of phases without luminance; "
+    "doi:10.1109/ACSSC.2003.1292216",
     "complex_error": "relative, after the best global factor; doi:10.1364/AO.36.008352",
     "invariant_error": "squared, Fienup 1997; doi:10.1364/AO.36.008352",
     "coherence": "modulus of the correlation of the complex fields without their means: blind to "
     "sign",
     "contrast_correlation": "correlation without means, with its sign: -1 for inverted contrast; "
     "Pearson 1895; doi:10.1098/rspl.1895.0041",
-    "frc50": "FRC 0.5 in fractions of Nyquist, with its sign; "
+    "frc50": "FRC 0.5, whatever is noisy, in fractions of Nyquist, with its sign; "
     "doi:10.1111/j.1365-2818.1982.tb00405.x",
-    "frc1over7": "FRC 1/7 in fractions of Nyquist; doi:10.1016/j.jmb.2003.07.013",
-    "frc_half_bit": "van Heel and Schatz 2005; doi:10.1016/j.jsb.2005.05.009",
-    "frc_one_bit": "van Heel and Schatz 2005; doi:10.1016/j.jsb.2005.05.009",
+    "frc1over7": f"FRC, T = 1/7, {_THRESHOLD}",
+    "frc_half_bit": f"FRC, T of half a bit (doi:10.1016/j.jsb.2005.05.009), {_THRESHOLD}",
+    "frc_one_bit": f"FRC, T of one bit (doi:10.1016/j.jsb.2005.05.009), {_THRESHOLD}",
 }
 
 WORTH_A_NOTE = 5e-4  # of the region; less would be called 0.0 %
 
+# Of two noisy images.
 THRESHOLDS: Mapping[str, frc.Threshold] = {
     "frc50": frc.fixed(0.5),
     "frc1over7": frc.fixed(1 / 7),
     "frc_half_bit": frc.bits(0.5),
     "frc_one_bit": frc.bits(1.0),
 }
+TRUTH_THRESHOLDS: Mapping[str, frc.Threshold] = {
+    "frc50": frc.fixed(0.5),
+    "frc1over7": frc.against_truth(1 / 7),
+    "frc_half_bit": frc.against_truth(frc.level_of_bits(0.5)),
+    "frc_one_bit": frc.against_truth(frc.level_of_bits(1.0)),
+}
+
+NO_CONTRAST = "the truth has no contrast"
+NO_WINDOW = f"no window of {measures.WANG_WINDOW_PX} px lies within what is measured"
 
 Complex2D = NDArray[np.complexfloating[Any, Any]]
 Image = NDArray[np.floating[Any]]
@@ -49,7 +77,10 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Curves:
-    """Tapered ring correlations (R,) up to Nyquist: of amplitude, of phase and of the field."""
+    """Tapered ring correlations (R,) up to Nyquist: of amplitude, of phase and of the field.
+
+    NaN where there is none.
+    """
 
     amplitude: frc.RingCorrelation
     phase: frc.RingCorrelation
@@ -61,14 +92,20 @@ class Standard:
     """The measures by name, the curves behind the resolutions, and what must be said of them.
 
     A resolution is None where the curve never falls below its threshold; ``notes`` names it.
+    ``noise`` says which thresholds these are, ``undefined`` why a figure, named as in
+    "frc50.phase", does not exist and is NaN.
     """
 
     metrics: Mapping[str, Metric]
     curves: Curves
     notes: tuple[str, ...]
+    noise: frc.Noise
+    undefined: Mapping[str, str]
 
 
-def standard_metrics(recon: Complex2D, truth: Complex2D, covered: Mask) -> Standard:
+def standard_metrics(
+    recon: Complex2D, truth: Complex2D, covered: Mask, noise: frc.Noise = frc.Noise.FIRST
+) -> Standard:
     """Measure an aligned pair over its covered pixels.
 
     Parameters
@@ -77,89 +114,156 @@ def standard_metrics(recon: Complex2D, truth: Complex2D, covered: Mask) -> Stand
         From :func:`ptyrun.ptycho.metrics.alignment.align`.
     covered : ndarray of bool, shape (H, W)
         Where *recon* is known; nothing else is measured.
+    noise : Noise
+        BOTH where *truth* is another reconstruction.
     """
-    amplitude = _Image.amplitude(recon, truth, covered).measured()
-    phase = _Image.phase(recon, truth, covered).measured()
-    values = {name: Metric(amplitude[name], phase[name]) for name in amplitude}
+    phases = PhasePair.of(recon, truth, covered)
+    amplitude = _Image.amplitude(recon, truth, covered)
+    phase = _Image.of_phases(phases, recon, truth)
+    of_amplitude, of_phase = amplitude.measured(), phase.measured() | phase.weighted(np.abs(truth))
     of_field = field_metrics(recon[covered], truth[covered])
-    both = values.pop("contrast_correlation")
-    contrast = Metric(both.amplitude, both.phase, of_field["contrast_correlation"].value)
-    values |= {**of_field, "contrast_correlation": contrast}
-    curves = correlations(recon, truth, covered)
-    return Standard({**values, **resolutions(curves)}, curves, _notes(curves, covered))
+    values = {
+        name: Metric(of_amplitude.get(name), of_phase.get(name), of_field.get(name))
+        for name in (*of_phase, *(name for name in of_field if name not in of_phase))
+    }
+    share = float(phases.defined[covered].mean()) if covered.any() else math.nan
+    values["phase_defined_share"] = Metric(phase=share)
+    curves = _correlations(recon, truth, covered, phases)
+    values |= resolutions(curves, THRESHOLDS if noise is frc.Noise.BOTH else TRUTH_THRESHOLDS)
+    notes = (*_notes(values, covered), *_phase_notes(phases, covered))
+    undefined = {
+        f"{name}.{part}": image.why_none(name)
+        for part, image in (("amplitude", amplitude), ("phase", phase))
+        for name, metric in values.items()
+        if (value := metric[part]) is not None and math.isnan(value)
+    }
+    return Standard(values, curves, notes, noise, undefined)
 
 
 @dataclass(frozen=True)
 class _Image:
-    """A quantity (H, W) of both fields, where it counts, and the range of the true one."""
+    """A quantity (H, W) of both fields, where it counts, and the range of the true one.
+
+    ``counted`` is where errors count, and ``absolute`` and ``squared`` (H, W) are these;
+    ``has_zero`` tells whether the quantity counts from somewhere, and ``lacks`` why there is
+    nothing but errors.
+    """
 
     recon: Image
     truth: Image
     covered: Mask
     data_range: float
+    counted: Mask
+    absolute: Image
+    squared: Image
+    has_zero: bool
+    lacks: str = ""
 
     @classmethod
-    def amplitude(cls, recon: Complex2D, truth: Complex2D, covered: Mask) -> _Image:
+    def amplitude(cls, recon: Complex2D, truth: Complex2D, covered: Mask) -> Self:
         """Scaled to the truth's mean."""
         own, wanted = np.abs(recon), np.abs(truth)
+        own = own * amplitude_factor(own, wanted, covered)
         unit = float(wanted[covered].max())
         data_range = measures.value_range(wanted, covered, unit)
-        return cls(own * amplitude_factor(own, wanted, covered), wanted, covered, data_range)
+        error = own - wanted
+        return cls(
+            own, wanted, covered, data_range, covered, np.abs(error), error**2, has_zero=True
+        )
 
     @classmethod
-    def phase(cls, recon: Complex2D, truth: Complex2D, covered: Mask) -> _Image:
-        """Counted from the lowest true phase, so that similarity depends on no origin.
+    def phase(cls, recon: Complex2D, truth: Complex2D, covered: Mask) -> Self:
+        """Measured where it is defined."""
+        return cls.of_phases(PhasePair.of(recon, truth, covered), recon, truth)
 
-        The reconstruction's follows from its difference to the truth, which knows no wraps.
+    @classmethod
+    def of_phases(cls, phases: PhasePair, recon: Complex2D, truth: Complex2D) -> Self:
+        """The same of phases that are there.
+
+        Errors are of the phase of R O*, which knows no wraps. Where the truth has a phase and the
+        reconstruction none, that is as wrong as a random one: pi/2, and pi^2/3 squared.
         """
-        phase = np.angle(truth * _turned_to_middle(truth, covered))
-        phase = phase - phase[covered].min()
-        difference = measures.phase_difference(recon, truth)
-        data_range = measures.value_range(phase, covered, 1.0)
-        return cls(phase + difference, phase, covered, data_range)
+        error = measures.phase_difference(recon, truth)
+        lost = phases.expected & ~phases.defined
+        data_range = 0.0
+        if not phases.why_none:
+            data_range = measures.value_range(phases.truth, phases.defined, 1.0)
+        return cls(
+            phases.recon,
+            phases.truth,
+            phases.defined,
+            data_range,
+            phases.expected,
+            np.where(lost, np.pi / 2, np.abs(error)),
+            np.where(lost, np.pi**2 / 3, error**2),
+            has_zero=False,
+            lacks=phases.why_none,
+        )
 
     def measured(self) -> dict[str, float]:
-        images = (self.recon, self.truth, self.covered)
-        squared_error = float(np.mean((self.recon - self.truth)[self.covered] ** 2))
+        inside = self.covered
+        images = (self.recon, self.truth, inside, self.data_range)
+        correlation = measures.contrast_correlation(self.recon[inside], self.truth[inside])
+        absolute, squared = (each[self.counted] for each in (self.absolute, self.squared))
         return {
-            "mae": measures.mae(*images),
-            "psnr": measures.psnr(squared_error, self.data_range),
-            "ssim": measures.ssim(*images, self.data_range),
-            "ms_ssim": measures.ms_ssim(*images, self.data_range),
-            "contrast_correlation": measures.contrast_correlation(
-                self.recon[self.covered], self.truth[self.covered]
-            ),
+            "mae": float(np.mean(absolute)) if absolute.size else math.nan,
+            "psnr": self._psnr(float(np.mean(squared)) if squared.size else math.nan),
+            "ssim": measures.ssim(*images, luminance=self.has_zero),
+            "ms_ssim": measures.ms_ssim(*images, luminance=self.has_zero),
+            "contrast_correlation": math.nan if self.lacks else correlation,
         }
 
+    def weighted(self, weights: Image) -> dict[str, float]:
+        """Errors weighted by what (H, W) tells how much a pixel counts."""
+        absolute, squared, weight = (
+            each[self.counted] for each in (self.absolute, self.squared, weights)
+        )
+        return {
+            "weighted_mae": measures.weighted_mean(absolute, weight),
+            "weighted_psnr": self._psnr(measures.weighted_mean(squared, weight)),
+        }
 
-def _turned_to_middle(truth: Complex2D, covered: Mask) -> complex:
-    """Factor that turns the truth's mean to phase zero: around it, phases seldom wrap."""
-    return complex(np.exp(-1j * np.angle(truth[covered].mean())))
+    def _psnr(self, mse: float) -> float:
+        return math.nan if self.lacks else measures.psnr(mse, self.data_range)
+
+    def why_none(self, metric: str) -> str:
+        """Why a figure is NaN."""
+        if self.lacks:
+            return self.lacks
+        if metric == "contrast_correlation":
+            return "one of the two has no contrast"
+        return NO_WINDOW if self.data_range else NO_CONTRAST
 
 
-def field_metrics(recon: Complex2D, truth: Complex2D) -> dict[str, Metric]:
+def field_metrics(recon: Complex2D, truth: Complex2D) -> dict[str, float]:
     """Measure the complex fields as such; pixels (k,)."""
     return {
-        "complex_error": Metric(value=measures.complex_error(recon, truth)),
-        "invariant_error": Metric(value=measures.invariant_error(recon, truth)),
-        "coherence": Metric(value=coherence(recon, truth)),
-        "contrast_correlation": Metric(
-            value=measures.contrast_correlation(global_factor(recon, truth) * recon, truth)
+        "complex_error": measures.complex_error(recon, truth),
+        "invariant_error": measures.invariant_error(recon, truth),
+        "coherence": coherence(recon, truth),
+        "contrast_correlation": measures.contrast_correlation(
+            global_factor(recon, truth) * recon, truth
         ),
     }
 
 
 def correlations(first: Complex2D, second: Complex2D, covered: Mask) -> Curves:
     """Correlate amplitude, phase and field of an aligned pair, tapered, up to Nyquist."""
-    middle = _turned_to_middle(second, covered)
+    return _correlations(first, second, covered, PhasePair.of(first, second, covered))
+
+
+def _correlations(first: Complex2D, second: Complex2D, covered: Mask, phases: PhasePair) -> Curves:
+    of_phase = frc.tapered_correlation(phases.recon, phases.truth, phases.defined)
     return Curves(
         frc.tapered_correlation(np.abs(first), np.abs(second), covered),
-        frc.tapered_correlation(np.angle(first * middle), np.angle(second * middle), covered),
+        frc.unknown(of_phase) if phases.why_none else of_phase,
         frc.tapered_correlation(first, second, covered),
     )
 
 
-def resolutions(curves: Curves) -> dict[str, Metric]:
+def resolutions(
+    curves: Curves, thresholds: Mapping[str, frc.Threshold] = TRUTH_THRESHOLDS
+) -> dict[str, Metric]:
     """Find where each curve crosses each threshold, in fractions of Nyquist."""
     return {
         name: Metric(
@@ -167,13 +271,24 @@ def resolutions(curves: Curves) -> dict[str, Metric]:
             phase=frc.crossing(curves.phase, threshold).nyquist_fraction,
             value=frc.crossing(curves.field, threshold).nyquist_fraction,
         )
-        for name, threshold in THRESHOLDS.items()
+        for name, threshold in thresholds.items()
     }
 
 
-def _notes(curves: Curves, covered: Mask) -> tuple[str, ...]:
+def _phase_notes(phases: PhasePair, covered: Mask) -> tuple[str, ...]:
+    notes = []
+    share = 1 - float(phases.defined[covered].mean()) if covered.any() else 0.0
+    if share >= WORTH_A_NOTE:
+        notes.append(f"{share:.1%} of the covered pixels have too little amplitude for a phase")
+    if phases.why_none:
+        notes.append(f"standard figures of the phase are empty: {phases.why_none}")
+    return tuple(notes)
+
+
+def _notes(metrics: Mapping[str, Metric], covered: Mask) -> tuple[str, ...]:
     without_crossing: dict[str, list[str]] = {}
-    for name, found in resolutions(curves).items():
+    for name in THRESHOLDS:
+        found = metrics[name]
         parts = {"amplitude": found.amplitude, "phase": found.phase, "field": found.value}
         beyond = ", ".join(part for part, crossing in parts.items() if crossing is None)
         without_crossing.setdefault(beyond, []).append(name)

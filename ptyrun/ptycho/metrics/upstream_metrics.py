@@ -54,6 +54,7 @@ def upstream_metrics(
     frc_sigma: float = 0.0,
     ms_ssim_sigma: float = 1.0,
     covered: Mask | None = None,
+    turn: complex | None = None,
 ) -> UpstreamMetrics:
     """Measure one pair of images.
 
@@ -68,12 +69,16 @@ def upstream_metrics(
     covered : ndarray of bool, shape (H, W), optional
         Where *recon* is known; everything when None, as upstream has it. Nothing else is
         measured; what too few pixels say is NaN.
+    turn : complex, optional
+        Factor of modulus 1 that both images have before their phases are taken, which are cut at
+        pi wherever that lies; upstream has none.
     """
     everywhere = covered is None or bool(covered.all())
     mask = None if everywhere else covered
     own, wanted = np.abs(recon), np.abs(truth)
     amplitude: tuple[Image, ...] = (own * amplitude_factor(own, wanted, mask), wanted)
-    phase = tuple(_aligned_phase(np.angle(image), phase_align, mask) for image in (recon, truth))
+    turned = (recon, truth) if turn is None else (recon * turn, truth * turn)
+    phase = tuple(_aligned_phase(np.angle(image), phase_align, mask) for image in turned)
     if mask is not None:
         amplitude, phase = (
             tuple(_filled(image, mask) for image in pair) for pair in (amplitude, phase)

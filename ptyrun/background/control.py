@@ -118,17 +118,32 @@ def start(
     run = Run(root)
     paths = run.paths
     _ = run.manifest  # it is planned
+    return detached(paths, ("start", str(root)), window_words, take_over=take_over)
+
+
+def detached(
+    paths: RunPaths, command: Sequence[str], more: Sequence[str] = (), *, take_over: bool = False
+) -> TrackedProcess:
+    """Detach *command* with *more* words; told its log, it tracks itself.
+
+    Raises
+    ------
+    BusyError
+        If a session works there; the error names it.
+    PtyrunError
+        If the session did not come up; the error quotes it.
+    """
     refuse_rival(paths, take_over=take_over)
     durable.make_folder(paths.logs)
     with suppress(OSError):
         for old in sorted(paths.logs.glob(f"{_LOG}*"))[:-LOGS_KEPT]:
             old.unlink(missing_ok=True)
     log = paths.logs / f"{_LOG}{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}.log"
-    words = ("start", str(root), "--foreground", "--log", log.relative_to(root).as_posix())
+    words = (*command, "--foreground", "--log", log.relative_to(paths.root).as_posix())
     taking = ("--take-over",) if take_over else ()
     with durable.storage_errors(log), log.open("xb") as output:
         child = subprocess.Popen(
-            ptyrun_words(*words, *taking, *window_words),
+            ptyrun_words(*words, *taking, *more),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

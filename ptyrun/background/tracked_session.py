@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import os
 import traceback
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import repeat
@@ -83,14 +83,35 @@ def track(
     """
     run = Run(run_dir)
     paths, manifest = run.paths, run.manifest
+    held = held_session(paths, manifest.digest, argv, log, watcher, take_over=take_over)
+    with held as (tracked, parent):
+        session = _Session(paths, manifest, tracked, parent, watcher)
+        return session.conclude(*session.work(window_words))
+
+
+@contextmanager
+def held_session(
+    paths: RunPaths,
+    digest: str,
+    argv: Sequence[str],
+    log: str,
+    watcher: Watcher,
+    *,
+    take_over: bool,
+) -> Iterator[tuple[TrackedProcess, Parent]]:
+    """Be the one tracked session there, on what has this digest.
+
+    Raises
+    ------
+    BusyError
+        If another session works there; the error names it.
+    """
     with Lock(paths.process_lock, say=watcher.warn) as lock:
         if not lock.acquire(LOCK_PATIENCE_S):
             raise _busy(paths, TrackedProcess.find(paths.process))
         with Parent() as parent:
             refuse_rival(paths, take_over=take_over)
-            tracked = _introduce(paths, manifest, argv, log)
-            session = _Session(paths, manifest, tracked, parent, watcher)
-            return session.conclude(*session.work(window_words))
+            yield _introduce(paths, digest, argv, log), parent
 
 
 def refuse_rival(paths: RunPaths, *, take_over: bool) -> None:
@@ -143,9 +164,7 @@ def _busy(paths: RunPaths, tracked: TrackedProcess | None) -> BusyError:
     )
 
 
-def _introduce(
-    paths: RunPaths, manifest: Manifest, argv: Sequence[str], log: str
-) -> TrackedProcess:
+def _introduce(paths: RunPaths, digest: str, argv: Sequence[str], log: str) -> TrackedProcess:
     # First, so that whoever waits for the file to appear waits for this session's.
     with durable.storage_errors(paths.completion):
         paths.completion.unlink(missing_ok=True)
@@ -159,7 +178,7 @@ def _introduce(
         pid_namespace=pid_namespace(),
         argv=tuple(argv),
         log=log,
-        manifest_digest=manifest.digest,
+        manifest_digest=digest,
         started_at=_now(),
     )
     tracked.save(paths.process)

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import shlex
 import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
-from ptyrun.cli import options
+from ptyrun.cli import options, tracking
 from ptyrun.cli.panels import PanelCommand
-from ptyrun.cli.saying import say
-from ptyrun.errors import UsageError
 from ptyrun.host.children import ptyrun_words
 
 
@@ -52,9 +48,9 @@ def command(
     """
     session = options.session_options(given)
     if foreground:
-        _require_own_session()
+        tracking.require_own_session()
         if not log:
-            _carry_own_token()
+            tracking.carry_own_token()
         from ptyrun.background.tracked_session import track
         from ptyrun.cli.console import Console
 
@@ -66,28 +62,4 @@ def command(
     from ptyrun.door import executors
 
     tracked = executors.start(run_dir, session, reuse, console.Console(), take_over=take_over)
-    say(f"started PID {tracked.pid} on {tracked.host} at {tracked.started_at}")
-    say(f"process began {tracked.process_started_s:.2f} s after boot {tracked.boot_id}")
-    say(f"log      {run_dir / tracked.log}")
-    say(f"command  {shlex.join(tracked.argv)}")
-    say(f"next     ptyrun wait {shlex.quote(str(run_dir))}")
-
-
-def _require_own_session() -> None:
-    if os.getsid(0) != os.getpid():
-        raise UsageError(
-            "this process does not lead a process session of its own",
-            why="`ptyrun stop` ends all processes of the session, and these would be others' too",
-            do="put `setsid -w` before it; systemd and containers give each service its own",
-        )
-
-
-def _carry_own_token() -> None:
-    """Begin again with a token in the environment, which is how `ptyrun stop` knows a session."""
-    from ptyrun.background import proof
-
-    pid = os.getpid()
-    if proof.own_token(pid) is None:
-        environment = {**os.environ, proof.TOKEN: f"{pid}-{proof.new_token()}"}
-        words = ptyrun_words(*sys.argv[1:])
-        os.execve(words[0], words, environment)
+    tracking.tell(tracked, run_dir)

@@ -75,14 +75,18 @@ def _lying(given: Mapping[str, Any]) -> Path | None:
 
 def words_of_stage(study: Study, config: Path | None, key: str, left_s: float) -> Sequence[str]:
     """Give the command that makes one stage of *study*, in a process of its own."""
-    said = replace(study.options, hub=study.options.hub.absolute())
-    words = []
+    within = [] if left_s == float("inf") else ["--within", f"{left_s:.2f}"]
+    words = words_of_study(study, config)
+    return ptyrun_words("study", "stage", key, *words, "--told-all", *within)
+
+
+def words_of_study(study: Study, config: Path | None) -> list[str]:
+    """Spell a study so that another process, in any folder, makes the same."""
+    words = [] if config is None else ["--config", str(config.absolute())]
     for entry in entries(StudyOptions):
-        value = getattr(said, entry.field)
+        value = getattr(study.options, entry.field)
         if isinstance(value, Path):
             value = value.absolute()
         if value is not None:
             words += replace(entry, default=object()).words(value)
-    file = [] if config is None else ["--config", str(config.absolute())]
-    within = [] if left_s == float("inf") else ["--within", f"{left_s:.2f}"]
-    return ptyrun_words("study", "stage", key, *file, *words, "--told-all", *within)
+    return words

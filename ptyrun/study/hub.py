@@ -10,6 +10,8 @@ PHASE_D = "data/phase_d"
 ANALYSIS = "analysis"
 COMPARISON_MANIFEST = f"{ANALYSIS}/comparison_manifest.json"
 LOCKS = "locks"
+# Of a session in the background, as in a run's folder.
+SESSION = ("process.json", "process.lock", "completion.json", "logs")
 LOGS = "cli"
 STUDY = "study.json"
 CONFIG = "study.toml"

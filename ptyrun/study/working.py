@@ -126,10 +126,15 @@ def drive(study: Study, config: Path | None, line: Sequence[str], watcher: Watch
     # Only the first window sets aside what is there.
     later = [word for word in line if word != CLOBBER]
     commands: Iterator[Sequence[str]] = chain([line], repeat(later))
-    goal = Goal(partial(_progress, stages), partial(_is_done, stages))
+    goal = goal_of(stages)
     with Parent() as parent:
         words = (ptyrun_words(*each) for each in commands)
         return until_complete(parent, words, goal, watcher).exit_code
+
+
+def goal_of(stages: Graph) -> Goal:
+    """What a row of windows on a study works towards."""
+    return Goal(partial(_progress, stages), partial(_is_done, stages))
 
 
 def _progress(stages: Graph) -> object:

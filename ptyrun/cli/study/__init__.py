@@ -11,6 +11,7 @@ COMMANDS: dict[str, str] = {
     "init": "Write a commented study.toml.",
     "plan": "List the stages, and what is still to be made.",
     "run": "Make the stages that are not done, within a window.",
+    "start": "Make them in the background, tracked, until all are done.",
     "stage": "Make one stage, in a process of its own.",
     "status": "Say how far each stage is, and why.",
     "report": "Show a study as a text that a person can read.",

@@ -98,6 +98,12 @@ def taken(given: dict[str, Any]) -> dict[str, Any]:
     return said
 
 
+def of_session(session: StudySession) -> list[str]:
+    """Spell what was said of the session."""
+    rows = entries(StudySession)
+    return [word for entry in rows for word in entry.words(getattr(session, entry.field))]
+
+
 def session_taken(given: dict[str, Any]) -> StudySession:
     """Take what was said of the session out of a command's parameters."""
     names = [entry.name for entry in entries(StudySession)]

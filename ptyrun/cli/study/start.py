@@ -1,0 +1,65 @@
+"""``ptyrun study start``: work on a study in the background, tracked."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ptyrun.cli import tracking
+from ptyrun.cli.study import words
+from ptyrun.errors import UsageError
+from ptyrun.host.children import ptyrun_words
+
+
+@click.command("start", cls=words.StudyCommand)
+@words.study
+@words.session
+@click.option(
+    "--take-over",
+    is_flag=True,
+    help="Believe dead a session that was started on another host or in another container.",
+)
+@click.option(
+    "--foreground",
+    is_flag=True,
+    help="Track this very process instead of detaching one (for systemd and containers).",
+)
+@click.option("--log", default="", hidden=True, help="With --foreground: where the output goes.")
+@click.pass_context
+def command(
+    ctx: click.Context,
+    /,
+    config: Path | None,
+    take_over: bool,
+    foreground: bool,
+    log: str,
+    **given: Any,
+) -> None:
+    """Make a study in the background: windows until all stages are done.
+
+    Returns at once. `ptyrun wait`, `stop` and `logs` take the hub as they take a run.
+    """
+    from ptyrun.cli.console import Console
+    from ptyrun.study import background
+    from ptyrun.study.asking import study_asked, words_of_study
+
+    session = words.session_taken(given)
+    if session.collect_only:
+        raise UsageError(
+            "--collect-only makes nothing",
+            why="a session in the background is there to make stages",
+            do="use `ptyrun study plan`",
+        )
+    study = study_asked(words.taken(given), config, runs=True)
+    said = [*words_of_study(study, config), *words.of_session(session)]
+    if foreground:
+        tracking.require_own_session()
+        if not log:
+            tracking.carry_own_token()
+        argv = ptyrun_words(*sys.argv[1:])
+        ctx.exit(background.track(study, said, argv, log, Console(), take_over=take_over))
+    tracked = background.start(study, said, take_over=take_over)
+    tracking.tell(tracked, study.hub.root)

@@ -249,3 +249,10 @@ def test_a_hub_without_summaries_fails_them_and_no_other(tmp_path: Path) -> None
     failed = ends_with_ten(write_hub(tmp_path / "hub"))
     assert not failed & {"comparison_manifest", "stage_logs"}
     assert len(failed) == 8
+
+
+def test_a_text_beyond_the_limit_is_not_taken_for_what_fits(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("12345")
+    assert HubFiles(tmp_path).bytes("a.txt", 5) == b"12345"
+    with pytest.raises(PtyrunError, match="more than 4 bytes"):
+        HubFiles(tmp_path).bytes("a.txt", 4)

@@ -19,10 +19,12 @@ class Contents:
 
     That a file has the digest which a record gives it is remembered by inode, size and times, in
     the user's own cache: a change of content changes ctime, which no user program can set back.
+    This object remembers as well, where that cache cannot be written.
     """
 
     def __init__(self) -> None:
         self._own = Remembered("study")
+        self._seen: set[str] = set()
 
     def digest(self, path: Path, expected: str = "") -> str | None:
         """Digest a file, or a folder's files with their names; None where there is none.
@@ -45,7 +47,8 @@ class Contents:
                 found = path.lstat()
                 if stat.S_ISDIR(found.st_mode):
                     return self._of_folder(path)
-                if expected and self._own.holds(_fact(path, found, expected)):
+                fact = _fact(path, found, expected)
+                if expected and (fact in self._seen or self._own.holds(fact)):
                     return expected
                 return self._read(path, found)
         except (FileNotFoundError, NotADirectoryError):
@@ -57,7 +60,9 @@ class Contents:
             time.sleep(_TICK_S - age_s)
         digest = checksums.file_sha256(path)
         if age_s >= 0 and identity(path.lstat()) == identity(found):
-            self._own.add(_fact(path, found, digest))
+            fact = _fact(path, found, digest)
+            self._seen.add(fact)
+            self._own.add(fact)
         return digest
 
     def _of_folder(self, path: Path) -> str | None:

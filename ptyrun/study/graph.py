@@ -86,6 +86,14 @@ class Graph:
                 found.add(stage.key)
         return tuple(stage.key for stage in self.stages if stage.key in found - {key})
 
+    def upto(self, key: str) -> Graph:
+        """Give the part that leads to one stage, and that stage."""
+        wanted = {key}
+        for stage in reversed(self.stages):
+            if stage.key in wanted:
+                wanted.update(self.needs(stage))
+        return Graph(self.hub, tuple(each for each in self.stages if each.key in wanted))
+
     def find(self, key: str) -> Stage:
         """Give one stage; raises UsageError if there is none of that key."""
         if key not in self.by_key:

@@ -75,7 +75,7 @@ def make(graph: Graph, key: str, window: Window, work_of: Callable[[str], Work])
                 do="wait for its end, then call this again",
             )
         archive.settle(hub)
-        standing = survey(graph, mine=key)[key]
+        standing = survey(graph.upto(key), mine=key)[key]
         if standing.state is State.DONE:
             sweep(hub, stage)
             return standing
@@ -85,7 +85,7 @@ def make(graph: Graph, key: str, window: Window, work_of: Callable[[str], Work])
                 why=standing.why,
                 do="make what it needs first: `ptyrun study run` does all in order",
             )
-        return _Making(graph, standing, window, work_of).made()
+        return _Making(hub, standing, window, work_of).made()
 
 
 class _Making:
@@ -93,13 +93,13 @@ class _Making:
 
     def __init__(
         self,
-        graph: Graph,
+        hub: Hub,
         standing: Standing,
         window: Window,
         work_of: Callable[[str], Work],
     ) -> None:
         self._standing, self._window, self._work_of = standing, window, work_of
-        self._stage, self._hub = standing.stage, graph.hub
+        self._stage, self._hub = standing.stage, hub
         self._contents = Contents()
         self._attempt = Attempt(self._stage.key, standing.facts, now())
 

@@ -78,6 +78,14 @@ def test_dependents_are_all_that_read_what_a_stage_makes() -> None:
     )
 
 
+def test_what_leads_to_a_stage_is_that_and_nothing_else() -> None:
+    stages = graph(study(views=(View.DENSE,), doses=(1e3, 1e4)))
+    assert [stage.key for stage in stages.upto("overlap-dose_10000-dense-test").stages] == [
+        *(f"{kind}-dose_10000" for kind in ("simulate", "canonicalise", "patch", "split")),
+        "overlap-dose_10000-dense-test",
+    ]
+
+
 @given(st.data())
 def test_any_stages_without_a_circle_are_ordered_by_need(data: st.DataObject) -> None:
     n = data.draw(st.integers(1, 8))

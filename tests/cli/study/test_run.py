@@ -161,6 +161,7 @@ def test_two_sessions_share_the_stages_out(undisturbed: Path, tmp_path: Path, ba
     assert contents(tmp_path / "hub") == contents(undisturbed)
 
 
+@pytest.mark.slow
 def test_windows_drive_themselves_until_it_is_complete(tmp_path: Path, base: Path) -> None:
     done = study(*words_of(tmp_path / "hub", base, "--window", "4s", "--until-complete"))
     assert done.returncode == ExitCode.COMPLETE, done.stderr

@@ -154,6 +154,16 @@ def test_every_flipped_bit_of_a_ledger_is_found_by_name(
         path.write_bytes(whole)
 
 
+@pytest.mark.parametrize("bit", range(8))
+def test_a_last_line_whose_newline_was_changed_is_damage(paths: RunPaths, bit: int) -> None:
+    session(paths, [commit(0)])
+    (path,) = paths.ledger.iterdir()
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1 << bit]))
+    with pytest.raises(DamageError, match="its end is damaged"):
+        open_ledger(paths, MANIFEST)
+
+
 def test_a_session_of_another_manifest_is_refused_by_name(paths: RunPaths) -> None:
     other = toy_manifest(80, 8, seed=2)
     written = session(paths, [commit(0)], manifest=other)

@@ -154,6 +154,7 @@ SLOW = {
     "test_a_line_for_each_arm_fits_the_terminal",
     "test_the_window_that_is_named_does",
     "test_a_scheduler_that_dies_is_an_error_that_says_so_and_its_workers_stop",
+    "test_what_is_no_file_is_named_and_not_waited_for",
 }
 
 

@@ -15,6 +15,7 @@ from ptyrun.errors import PtyrunError
 from ptyrun.study import analysis
 from ptyrun.study.checks.verdict import fault_of, first_other_line
 from ptyrun.study.files import Found, HubFiles
+from ptyrun.study.summaries.comparisons import comparisons
 from ptyrun.study.summaries.compliance import Compliance
 from ptyrun.study.summaries.manifest import Key, Manifest
 from ptyrun.study.summaries.parameters import Parameters
@@ -105,17 +106,17 @@ class Evidence:
         """Every summary that the hub's files may follow from."""
         found = [] if self.collected is None else [self.collected, as_upstream(self.collected)]
         if isinstance(self.stored, Summary):
-            found.append(self.stored)
-            found += [replace(each, compliance=self.stored.compliance) for each in found[:-1]]
-        return tuple(found)
+            told = self.stored.compliance
+            found += [self.stored, *(replace(each, compliance=told) for each in found)]
+        return tuple(each for i, each in enumerate(found) if each not in found[:i])
 
     @cached_property
     def _texts(self) -> tuple[dict[str, str], ...]:
         left = tuple(job for key in self.uncounted if isinstance(job := self._job(key), Job))
         return tuple(
             contents(each, left, self.parameters, "", exact=exact)
-            for exact in (False, True)
             for each in self.candidates
+            for exact in ((False, True) if depends_on_labels(each) else (False,))
         )
 
     def wanted(self, name: str) -> list[str]:
@@ -152,6 +153,12 @@ def _whole_pair(row: Row) -> Row:
     if (row.amplitude is None) == (row.phase is None):
         return row
     return replace(row, amplitude=None, phase=None)
+
+
+def depends_on_labels(summary: Summary) -> bool:
+    """Whether upstream, which knows models by their exact labels, sees others than ptyrun does."""
+    models = summary.models
+    return comparisons(models) != comparisons(models, exact=True)
 
 
 def is_listed(files: HubFiles, name: str) -> bool:

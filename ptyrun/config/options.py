@@ -142,7 +142,8 @@ class Entry:
         text, default = self.option.help, self.option.default
         if not default and self.default is not None and self.default != () and text:
             shown = {True: "on", False: ""}.get(self.default) if self.kind is bool else self.default
-            default = f"{shown:g}" if isinstance(shown, float) else str(shown)
+            each = shown if isinstance(shown, tuple) else (shown,)
+            default = ", ".join(f"{x:g}" if isinstance(x, float) else str(x) for x in each)
         if self.is_required and not self.is_many and self.place is not None and not self.role:
             default = ""
             text = f"{text} Required."

@@ -64,7 +64,14 @@ class StudyOptions:
     ] = None
     doses: Annotated[
         tuple[float, ...],
-        Option("--dose", "Mean number of photons per frame.", Panel.SELECTION, "PHOTONS", least=1),
+        Option(
+            "--dose",
+            "Mean number of photons per frame.",
+            Panel.SELECTION,
+            "PHOTONS",
+            "1000, 10000, 100000",
+            least=1,
+        ),
     ] = (1000.0, 10000.0, 100000.0)
     views: Annotated[
         tuple[View, ...],

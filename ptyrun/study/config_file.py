@@ -196,7 +196,8 @@ def written(given: Mapping[str, Any]) -> str:
         "",
     ]
     for entry in entries(StudyOptions):
-        lines.append(f"# {entry.help}")
+        about = entry.help.replace(" Required.", "").replace(" May be repeated.", "")
+        lines.append(f"# {about}")
         value = given.get(entry.name, entry.default)
         if value is None:
             lines.append(

@@ -217,6 +217,8 @@ class _Making:
 
     def _fail(self, error: Exception) -> None:
         words = f"{error.what} ({error.why})" if isinstance(error, PtyrunError) else repr(error)
+        if isinstance(error, StageFailedError):
+            words = error.why
         log = self._hub.log(self._stage.key)
         note_failure(self._hub, self._stage, self._attempt, words, log)
 
@@ -258,8 +260,12 @@ def sweep_all(hub: Hub, standings: Iterable[Standing]) -> None:
         partials.sweep(folder, time.time())
 
 
-def _failed(stage: Stage, why: str) -> PtyrunError:
-    return PtyrunError(
+class StageFailedError(PtyrunError):
+    """A stage did not become what it should; the reason says why."""
+
+
+def _failed(stage: Stage, why: str) -> StageFailedError:
+    return StageFailedError(
         f"the stage {stage.key} failed",
         why=why,
         do="put that right, then run the same command again",

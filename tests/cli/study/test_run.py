@@ -199,8 +199,7 @@ def test_a_failed_stage_stops_only_what_depends_on_it(
     words = words_of(tmp_path / "hub", base, "--config", str(tmp_path / "study.toml"))
     done = study(*words)
     assert done.returncode == ExitCode.FAILED
-    assert "claim: failed: the stage claim failed" in done.stdout
-    assert "exit code 0 without its output data/claimed.txt" in done.stdout
+    assert "claim: failed: it ended with exit code 0 without its output data/claimed" in done.stdout
     found = json.loads(study("status", *words[1:], "--json").stdout)
     assert found["counts"] == {
         **{"done": 7, "pending": 0, "running": 0, "stale": 0, "failed": 1, "blocked": 1}
@@ -344,6 +343,7 @@ def test_init_writes_a_file_that_says_the_same(tmp_path: Path, base: Path) -> No
     told = study("plan", *words, "--json")
     read = study("plan", "--config", str(path), "--json")
     assert json.loads(told.stdout) == json.loads(read.stdout)
+    assert "(default: dense, sparse)" in path.read_text()
     again = study("init", str(path))
     assert again.returncode == ExitCode.USAGE
 

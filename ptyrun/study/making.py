@@ -136,12 +136,12 @@ class _Making:
         goes_on = standing.record is None and before is not None and before.facts == standing.facts
         record, tried = stage.record(hub), stage.attempt(hub)
         is_known = os.path.lexists(record) or os.path.lexists(tried)
-        aside = None if is_known else archive.set_aside(hub, stage.outputs, why="unrecorded")
+        aside = None if is_known else archive.set_aside(hub, stage.made(hub), why="unrecorded")
         # Before anything goes: from here on, what lies there is this stage's.
         self._attempt.save(tried)
         if goes_on:
             return None  # with what it left half done
-        for path in map(hub.path, stage.outputs):
+        for path in map(hub.path, stage.made(hub)):
             with durable.storage_errors(path):
                 if path.is_dir() and not path.is_symlink():
                     shutil.rmtree(path)

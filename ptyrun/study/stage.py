@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -58,6 +59,11 @@ class Stage:
     def folder(self) -> PurePosixPath:
         """Where the first output lies, and with it the stage's documents."""
         return PurePosixPath(self.outputs[0]).parent
+
+    def made(self, hub: Hub) -> tuple[str, ...]:
+        """Outputs that the stage writes: ready files that lie in their place already are not."""
+        given = {os.path.realpath(each.path) for each in self.inputs}
+        return tuple(name for name in self.outputs if os.path.realpath(hub.path(name)) not in given)
 
     def record(self, hub: Hub) -> Path:
         """What was made, and from what; written last."""

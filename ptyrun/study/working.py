@@ -65,7 +65,7 @@ def _require_own(study: Study, found: dict[str, Standing]) -> None:
         name
         for each in found.values()
         if each.record is None and each.attempt is None
-        for name in each.stage.outputs
+        for name in each.stage.made(study.hub)
         if os.path.lexists(study.hub.path(name))
     ]
     if names:

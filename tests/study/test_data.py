@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from ptyrun.config.study import Positions, View
+from ptyrun.config.study import Positions, StudySession, View
 from ptyrun.engine.window import Window
-from ptyrun.errors import DamageError, InputError, UnfinishedError
+from ptyrun.errors import DamageError, ExitCode, InputError, UnfinishedError, UsageError
+from ptyrun.progress import SILENT
 from ptyrun.ptycho.readers.npz import NpzFile
 from ptyrun.ptycho.simulation.positions import simulated_positions
-from ptyrun.study import overlap_metrics, simulating
+from ptyrun.study import overlap_metrics, simulating, working
+from ptyrun.study.asking import study_asked
 from ptyrun.study.history import MEMBER, History
 from ptyrun.study.making import make
 from ptyrun.study.npz_writer import write_npz
@@ -256,6 +259,31 @@ def test_ready_data_stand_in_for_a_stage_after_a_check(hub: Path, tmp_path: Path
     for name in ("train.npz", "test_metrics.json"):
         made = study.hub.path(f"{D}/dense/{name}").read_bytes()
         assert made == (hub / D / "dense" / name).read_bytes()
+
+
+def test_ready_data_that_lie_in_their_place_stay_there(hub: Path, tmp_path: Path) -> None:
+    """As in a hub that upstream's scripts left: views are made of its halves."""
+    names = tuple(f"{C}/patched_{half}.npz" for half in ("train", "test"))
+    config = tmp_path / "study.toml"
+    config.write_text(
+        'hub = "hub"\ndose = 1000\nview = "dense"\nn_groups = 8\nneighbor_count = 5\n[[stage]]\n'
+        f'name = "split"\nfiles = ["{{hub}}/{names[0]}", "{{hub}}/{names[1]}"]\n'
+    )
+    study = study_asked({}, config, runs=True)
+    for name in names:
+        study.hub.path(name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(hub / name, study.hub.path(name))
+    before = [study.hub.path(name).stat().st_ino for name in names]
+    outcome = working.run(study, config, StudySession(), SILENT)
+    assert outcome.stop is ExitCode.COMPLETE
+    assert [study.hub.path(name).stat().st_ino for name in names] == before
+    view = f"{D}/dense/train.npz"
+    assert study.hub.path(view).read_bytes() == (hub / view).read_bytes()
+    shutil.copy(hub / names[1], study.hub.path(names[0]))  # another scan: all is made anew of it
+    assert make_all(graph(study))[0] == "split-dose_1000"
+    assert survey(graph(study))["split-dose_1000"].state is State.DONE
+    with pytest.raises(UsageError, match="--clobber would move"):
+        working.run(study, config, StudySession(clobber=True), SILENT)
 
 
 def test_ready_data_that_break_the_contract_are_refused_by_name(hub: Path, tmp_path: Path) -> None:

@@ -7,14 +7,15 @@ import zlib
 from typing import IO
 
 from ptyrun.errors import PtyrunError
+from ptyrun.ptycho.readers.npz import BOMB_BYTES, BOMB_RATIO
 from ptyrun.study.files import HubFiles
 
 END, END_BYTES = b"PK\5\6", 22
 ZIP, HDF5 = b"PK\3\4", b"\x89HDF\r\n\x1a\n"
 PIECE_BYTES = 4 << 20
 
-# Deflate cannot exceed 1032:1.
-MAX_RATIO, MAX_FREE_BYTES = 1100, 256 << 20
+# As when scans are read; and what unpacks in minutes, however many members it is.
+MAX_INFLATED_BYTES = 64 << 30
 
 
 def damage(files: HubFiles, name: str) -> str:
@@ -45,8 +46,11 @@ def _zip_damage(stream: IO[bytes]) -> str:
     """Compare every member with its checksum."""
     try:
         with zipfile.ZipFile(stream) as archive:
+            packed = [m for m in archive.infolist() if m.compress_type != zipfile.ZIP_STORED]
+            if sum(member.file_size for member in packed) > MAX_INFLATED_BYTES:
+                return f"would unpack to more than {MAX_INFLATED_BYTES} bytes"
             for member in archive.infolist():
-                if member.file_size > max(MAX_FREE_BYTES, MAX_RATIO * member.compress_size):
+                if member.file_size > max(BOMB_BYTES, BOMB_RATIO * member.compress_size):
                     return f"has a member that cannot be: {member.filename!r:.80}"
                 with archive.open(member) as inside:
                     while inside.read(PIECE_BYTES):

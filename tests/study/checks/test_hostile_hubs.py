@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from ptyrun.errors import PtyrunError, UsageError
 from ptyrun.study import analysis
+from ptyrun.study.checks import wholeness
 from ptyrun.study.checks.verify import CHECKS, verify
 from ptyrun.study.checks.wholeness import damage
 from ptyrun.study.files import MAX_TEXT_BYTES, HubFiles
@@ -195,6 +196,18 @@ def test_a_bomb_in_an_archive_is_not_unpacked(tmp_path: Path) -> None:
     size = (1 << 20).to_bytes(4, "little")
     path.write_bytes(data.replace(size, (0xFFFFFFF0).to_bytes(4, "little")))
     assert "cannot be" in damage(HubFiles(tmp_path), "bomb.zip")
+
+
+def test_an_archive_that_unpacks_for_hours_is_not_unpacked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wholeness, "MAX_INFLATED_BYTES", 1999)
+    for kind, said in ((zipfile.ZIP_DEFLATED, "would unpack"), (zipfile.ZIP_STORED, "")):
+        with zipfile.ZipFile(tmp_path / "many.zip", "w", kind) as archive:
+            archive.writestr("one", b"\0" * 1000)
+            archive.writestr("other", b"\0" * 1000)
+        assert damage(HubFiles(tmp_path), "many.zip").startswith(said)
+        assert bool(damage(HubFiles(tmp_path), "many.zip")) == bool(said)
 
 
 @pytest.mark.parametrize(

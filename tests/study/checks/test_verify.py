@@ -95,3 +95,19 @@ def test_each_check_has_a_name_of_ours_and_upstreams_description(
     assert [key for key in ours if key in theirs] == list(theirs)
     assert len({each["name"] for each in ours["validations"]}) == 10
     assert all(Path(each["path"]).is_absolute() for each in ours["validations"])
+
+
+def test_the_digest_of_upstreams_last_version_passes_as_well(hub: Path) -> None:
+    """It repeats the table of the report; a number of it that is altered is found."""
+    report = (hub / "analysis/aggregate_report.md").read_text(encoding="utf-8")
+    table = [line for line in report.splitlines() if line.endswith(("Status |", "OK |", ") |"))]
+    assert len(table) == 4
+    digest = hub / "analysis/metrics_digest.md"
+    section = "## MS-SSIM Sanity Check\n\n" + "\n".join(table) + "\n\n## Highlights"
+    longer = digest.read_text(encoding="utf-8").replace("## Highlights", section)
+    digest.write_text(longer, encoding="utf-8")
+    assert failed(hub) == set()
+    for before, after in (("| 0.9", "| 0.8"), ("Sanity", "Other"), ("- Failed: 0", "- Failed: 1")):
+        assert before in longer
+        digest.write_text(longer.replace(before, after, 1), encoding="utf-8")
+        assert failed(hub) == {"metrics_digest"}

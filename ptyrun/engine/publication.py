@@ -65,12 +65,27 @@ class Publication:
         return fresh
 
     def publish(self, fresh: Path) -> None:
-        """Let the set in *fresh*, each file on disk for good, take the place of the old one."""
+        """Let the set in *fresh*, each file on disk for good, take the place of the old one.
+
+        Raises
+        ------
+        StorageError
+            If the disk refuses, or does not give back what was written; the old set stays.
+        """
+        try:
+            new = frozenset(checksums.vouched(fresh))
+        except ValueError as error:
+            raise StorageError(
+                f"the list of what was made for {self._target} cannot be read back",
+                why=str(error),
+                do="run the same command again; if it fails again, check the disk",
+            ) from error
         for folder in (*_folders(fresh), fresh):
             durable.fsync_folder(folder)
         durable.publish(fresh, self._ready)
         durable.fsync_folder(self._unpublished)
-        self.settle()
+        self._move(new)
+        self._clear()
 
     def sweep(self) -> None:
         """Settle, and delete what ended processes left half made; no other process may make one."""
@@ -87,6 +102,9 @@ class Publication:
                 return
         with suppress(ValueError):  # a list that is no list vouches for no set
             self._move(frozenset(checksums.vouched(self._ready)))
+        self._clear()
+
+    def _clear(self) -> None:
         shutil.rmtree(self._ready, ignore_errors=True)
         with suppress(OSError):
             self._unpublished.rmdir()

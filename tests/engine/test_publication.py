@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from ptyrun.engine.publication import Publication
+from ptyrun.errors import StorageError
 from ptyrun.host import checksums, durable
 from tests.engine.children import KILLED, die_at_changes, spawn
 
@@ -93,6 +94,20 @@ def test_a_set_whose_list_is_damaged_is_not_published(tmp_path: Path) -> None:
     (ready / checksums.NAME).write_text("half a list")
     publication(tmp_path).settle()
     assert found(tmp_path) == OLD
+
+
+def test_a_set_whose_list_cannot_be_read_back_is_an_error_and_the_old_set_stays(
+    tmp_path: Path,
+) -> None:
+    put(tmp_path, OLD)
+    fresh = publication(tmp_path).begin()
+    durable.write_atomic(fresh / "results.json", b"new")
+    checksums.write(fresh, [fresh / "results.json"])
+    (fresh / checksums.NAME).write_bytes((fresh / checksums.NAME).read_bytes()[:-1])
+    with pytest.raises(StorageError, match="cannot be read back"):
+        publication(tmp_path).publish(fresh)
+    assert found(tmp_path) == OLD
+    assert list(checksums.problems(tmp_path)) == []
 
 
 def test_a_list_that_names_a_file_elsewhere_takes_nothing_away(tmp_path: Path) -> None:

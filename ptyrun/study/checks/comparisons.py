@@ -82,10 +82,12 @@ def _key_faults(evidence: Evidence, manifest: Manifest) -> Iterator[str]:
         yield f"jobs and execution_results are not the same {len(executed)} comparisons in order"
     if len(set(executed)) < len(executed):
         yield "a comparison stands there twice"
-    known = (*executed, *evidence.uncounted)
-    for key in evidence.parameters.expected(tuple(dict.fromkeys(known))):
+    known = tuple(dict.fromkeys((*executed, *evidence.uncounted)))
+    expected = evidence.parameters.expected(known)
+    for key in dict.fromkeys((*expected, *(() if evidence.is_scoped else known))):
         if key not in executed:
-            yield f"{key} is missing"
+            has_results = key in evidence.uncounted
+            yield f"{key} is {'not listed, but has results' if has_results else 'missing'}"
 
 
 def _path_faults(document: Mapping[str, Any]) -> Iterator[str]:

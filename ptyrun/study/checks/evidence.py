@@ -31,6 +31,8 @@ class Evidence:
     files: HubFiles
     parameters: Parameters
     parameters_fault: str = ""
+    # Whether doses, views or splits were named; else every comparison in the hub must be listed.
+    is_scoped: bool = False
 
     @cached_property
     def listing(self) -> tuple[Found, ...] | str:

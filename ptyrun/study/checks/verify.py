@@ -103,5 +103,5 @@ def verify(
     files = HubFiles.of(hub)
     parameters, fault = remembered_or_default(files)
     parameters = parameters.overridden(ms_ssim_threshold, doses, views, splits)
-    evidence = Evidence(files, parameters, fault)
+    evidence = Evidence(files, parameters, fault, bool(doses or views or splits))
     return Verdict(str(hub.absolute()), tuple(check(evidence) for check in CHECKS))

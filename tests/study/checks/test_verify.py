@@ -111,3 +111,14 @@ def test_the_digest_of_upstreams_last_version_passes_as_well(hub: Path) -> None:
         assert before in longer
         digest.write_text(longer.replace(before, after, 1), encoding="utf-8")
         assert failed(hub) == {"metrics_digest"}
+
+
+def test_results_that_come_later_must_be_listed_unless_others_are_asked_for(hub: Path) -> None:
+    later = hub / "analysis/dose_2000/dense/train"
+    shutil.copytree(hub / "analysis/dose_1000/dense/train", later)
+    faults = {each.name: each.error for each in verify(hub).validations}
+    assert (
+        "dense/train at dose 2000 is not listed, but has results" in faults["comparison_manifest"]
+    )
+    asked = {each.name: each.error for each in verify(hub, doses=(1000,)).validations}
+    assert not asked["comparison_manifest"]

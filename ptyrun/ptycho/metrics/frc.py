@@ -11,20 +11,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptyrun.errors import GeometryError
+from ptyrun.ptycho.metrics.masked_correlation import masked_correlation
 
 TAPER_PX = 20
+SURE = 0.02  # of Nyquist: as much as holes may move a crossing
 
 
 @dataclass(frozen=True)
 class RingCorrelation:
     """Correlation (R,) of each ring of the spectrum, and how many Fourier pixels it has.
 
-    With its sign: contrast that is inverted, as a conjugated phase is, correlates with -1.
+    With its sign: contrast that is inverted, as a conjugated phase is, correlates with -1. Of
+    images with holes there is a second curve, *coarser*, of half the resolution and less noise.
     """
 
     correlation: NDArray[np.float64]
     n_pixels: NDArray[np.int64]
     side_px: int
+    coarser: NDArray[np.float64] | None = None
 
     @property
     def frequencies(self) -> NDArray[np.float64]:
@@ -105,12 +109,17 @@ def _ring_sums(
             do="crop both to one square",
         )
     spectra = [np.fft.fftshift(np.fft.fft2(image)) for image in (first, second)]
-    offsets = np.arange(side) - side // 2
-    ring = np.rint(np.hypot(offsets[:, None], offsets[None, :])).astype(np.int64).ravel()
+    ring = _ring_of_each(side)
     cross = (spectra[0] * spectra[1].conj()).ravel()
     total = np.bincount(ring, cross.real) + 1j * np.bincount(ring, cross.imag)
     powers = [np.bincount(ring, np.abs(spectrum.ravel()) ** 2) for spectrum in spectra]
     return total, np.sqrt(powers[0] * powers[1]), np.bincount(ring)
+
+
+def _ring_of_each(side: int) -> NDArray[np.int64]:
+    """Ring (N * N,) of each pixel of a spectrum whose zero frequency is in the middle."""
+    offsets = np.arange(side) - side // 2
+    return np.rint(np.hypot(offsets[:, None], offsets[None, :])).astype(np.int64).ravel()
 
 
 def tapered_correlation(
@@ -126,18 +135,22 @@ def tapered_correlation(
     first, second : ndarray, shape (H, W)
         Their centre square is used; its mean is taken off before tapering.
     covered : ndarray of bool, shape (H, W), optional
-        Pixels that count; the others are set to the mean in both.
+        Pixels that count. Where some do not, the curve is that of
+        :func:`ptyrun.ptycho.metrics.masked_correlation.masked_correlation`.
     taper_px : int
         Width of the raised cosine at each edge; at most a quarter of the side.
     """
     side = min(first.shape)
     top, left = ((length - side) // 2 for length in first.shape)
     square = (slice(top, top + side), slice(left, left + side))
-    mask = np.ones((side, side), bool) if covered is None else covered[square]
-    window = _window(side, min(taper_px, side // 4)) * mask
-    images = [image[square] - _mean(image[square][mask]) for image in (first, second)]
-    full = ring_correlation(images[0] * window, images[1] * window)
     rings = side // 2 + 1
+    pair = (first[square], second[square])
+    if covered is not None and not covered[square].all():
+        ring = _ring_of_each(side)
+        fine, coarse = masked_correlation(*pair, covered[square], ring)
+        return RingCorrelation(fine[:rings], np.bincount(ring)[:rings], side, coarse[:rings])
+    window = _window(side, min(taper_px, side // 4))
+    full = ring_correlation(*((image - image.mean()) * window for image in pair))
     return RingCorrelation(full.correlation[:rings], full.n_pixels[:rings], side)
 
 
@@ -195,8 +208,22 @@ def against_truth(level: float) -> Threshold:
 def crossing(rings: RingCorrelation, threshold: Threshold) -> Crossing:
     """Find where the curve first falls below the threshold, linearly interpolated.
 
-    Ring 0, the mean, is no frequency and passed over. NaN where the curve is.
+    Ring 0, the mean, is no frequency and passed over. NaN where the curve is, and where a coarser
+    curve, which can but cross later, crosses before it: then holes decide.
     """
+    found = _crossing(rings, threshold)
+    if rings.coarser is not None:
+        bound = _crossing(replace(rings, correlation=rings.coarser), threshold)
+        if _or_nyquist(found) > _or_nyquist(bound) + SURE:
+            return Crossing(np.nan)
+    return found
+
+
+def _or_nyquist(found: Crossing) -> float:
+    return 1.0 if found.nyquist_fraction is None else found.nyquist_fraction
+
+
+def _crossing(rings: RingCorrelation, threshold: Threshold) -> Crossing:
     if np.isnan(rings.correlation).any():
         return Crossing(np.nan)
     gap = rings.correlation - threshold(rings)
@@ -222,7 +249,3 @@ def _window(side: int, taper_px: int) -> NDArray[np.float64]:
     profile[:taper_px] = edge
     profile[side - taper_px :] = edge[::-1]
     return profile[:, None] * profile[None, :]
-
-
-def _mean(values: NDArray[Any]) -> Any:
-    return values.mean() if values.size else 0.0

@@ -68,6 +68,7 @@ TRUTH_THRESHOLDS: Mapping[str, frc.Threshold] = {
 }
 
 NO_CONTRAST = "the truth has no contrast"
+HOLES_DECIDE = "with these holes, what is left does not tell"
 NO_WINDOW = f"no window of {measures.WANG_WINDOW_PX} px lies within what is measured"
 
 Complex2D = NDArray[np.complexfloating[Any, Any]]
@@ -133,7 +134,7 @@ def standard_metrics(
     notes = (*_notes(values, covered), *_phase_notes(phases, covered))
     undefined = {
         f"{name}.{part}": image.why_none(name)
-        for part, image in (("amplitude", amplitude), ("phase", phase))
+        for part, image in (("amplitude", amplitude), ("phase", phase), ("value", amplitude))
         for name, metric in values.items()
         if (value := metric[part]) is not None and math.isnan(value)
     }
@@ -230,6 +231,8 @@ class _Image:
         """Why a figure is NaN."""
         if self.lacks:
             return self.lacks
+        if metric in THRESHOLDS:
+            return HOLES_DECIDE
         if metric == "contrast_correlation":
             return "one of the two has no contrast"
         return NO_WINDOW if self.data_range else NO_CONTRAST

@@ -1,0 +1,122 @@
+"""Up to which spatial frequency do two images agree that have holes?"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft
+
+LAG_PX = 48  # or a quarter of the side, where that is more
+# A lag that fewer pairs of pixels have says nothing.
+FEWEST_PAIRS = 50
+# Where fewer covered pixels have a covered neighbour, holes are too fine to tell.
+LEAST_PAIRED = 0.6
+# The spectrum of fewer known pixels correlates with anything.
+FEWEST_PIXELS = 64
+
+Mask = NDArray[np.bool_]
+
+
+def masked_correlation(
+    first: NDArray[Any], second: NDArray[Any], covered: Mask, rings: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    r"""Correlate two square images (N, N) ring by ring, over covered pixels alone.
+
+    Parameters
+    ----------
+    first, second : ndarray, shape (N, N)
+        Real or complex; finite where they are covered.
+    covered : ndarray of bool, shape (N, N)
+        Where both are known.
+    rings : ndarray of int, shape (N * N,)
+        To which ring each Fourier pixel belongs, zero frequency in the middle.
+
+    Returns
+    -------
+    tuple of ndarray, shape (R,)
+        The curve, and one of half the resolution, with less noise. NaN where hardly a pixel is
+        covered.
+
+    Notes
+    -----
+    A mask that multiplies both images correlates by itself: what it leaks from low frequencies is
+    the same in both. Here the covariances are averaged over the pairs of covered pixels of each
+    lag, and only then Fourier transformed: the mask's autocorrelation is divided out, as in
+    Hivon et al., Astrophys. J. 567, 2 (2002), doi:10.1086/338126. Both images are differentiated
+    first, which weighs all spectra of a ring alike and leaves little to leak, and lags are tapered:
+    Blackman and Tukey, Bell Syst. Tech. J. 37, 185 (1958),
+    doi:10.1002/j.1538-7305.1958.tb03874.x. Of known transfer functions, half covered, ragged or in
+    discs of 256 px, crossings move by up to 0.024 of Nyquist against a noise-free image and 0.044
+    between noisy ones; with a mask that multiplies by 0.15 and 0.7, with soft edges 0.1 and 0.69.
+    In smaller images two noisy ones of steep spectra whose holes are a few pixels wide may still
+    be taken for finer: discs of 10 px in 160 px, by 0.13.
+    """
+    side, n_covered = first.shape[0], int(covered.sum())
+    lag_px = min(max(LAG_PX, side // 4), side // 2 - 1, int(math.sqrt(n_covered) / 2))
+    n_paired = min(
+        int((covered[1:] & covered[:-1]).sum()), int((covered[:, 1:] & covered[:, :-1]).sum())
+    )
+    if n_covered < FEWEST_PIXELS or lag_px < 2 or n_paired < LEAST_PAIRED * n_covered:
+        nothing = np.full(int(rings.max()) + 1, np.nan)
+        return nothing, nothing
+    sums = _covariances(first, second, covered, lag_px)
+    fine, coarse = (_curve(sums, side, length, rings) for length in (lag_px, max(2, lag_px // 2)))
+    return fine, coarse
+
+
+def _covariances(
+    first: NDArray[Any], second: NDArray[Any], covered: Mask, lag_px: int
+) -> list[NDArray[Any]]:
+    """Mean products of derivatives (2 L + 1, 2 L + 1) by lag: of both, of the first, the second."""
+    sums: list[NDArray[Any]] = [np.zeros((1, 1))] * 3
+    for axis in (0, 1):
+        known = covered[1:] & covered[:-1] if axis == 0 else covered[:, 1:] & covered[:, :-1]
+        images = [_centred(np.diff(image, axis=axis), known) for image in (first, second)]
+        shape = tuple(fft.next_fast_len(length + lag_px) for length in known.shape)
+        pairs = _at_lags(known.astype(np.float64), None, shape, lag_px).real
+        share = np.where(pairs > FEWEST_PAIRS, 1 / np.maximum(pairs, 1), 0.0)
+        products = ((images[0], images[1]), (images[0], None), (images[1], None))
+        sums = [
+            total + _at_lags(one, other, shape, lag_px) * share
+            for total, (one, other) in zip(sums, products, strict=True)
+        ]
+    return sums
+
+
+def _centred(image: NDArray[Any], known: Mask) -> NDArray[Any]:
+    values = image[known]
+    return np.where(known, image - values.mean(), 0) if values.size else np.zeros_like(image)
+
+
+def _at_lags(
+    one: NDArray[Any], other: NDArray[Any] | None, shape: tuple[int, ...], lag_px: int
+) -> NDArray[Any]:
+    """Sum of products (2 L + 1, 2 L + 1) over all pairs of each lag, from -L to L."""
+    spectrum = fft.fft2(one, shape)
+    second = spectrum if other is None else fft.fft2(other, shape)
+    summed = fft.ifft2(spectrum * second.conj())
+    lags = np.arange(-lag_px, lag_px + 1)
+    return np.asarray(summed[np.ix_(lags % shape[0], lags % shape[1])])
+
+
+def _curve(
+    sums: list[NDArray[Any]], side: int, lag_px: int, rings: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    middle = sums[0].shape[0] // 2
+    lags = np.arange(-lag_px, lag_px + 1)
+    far = np.hypot(lags[:, None], lags[None, :]) / lag_px
+    taper = np.where(far < 1, (1 + np.cos(np.pi * np.minimum(far, 1))) / 2, 0.0)
+    powers = []
+    for total in sums:
+        inside = slice(middle - lag_px, middle + lag_px + 1)
+        placed = np.zeros((side, side), total.dtype)
+        placed[np.ix_(lags % side, lags % side)] = total[inside, inside] * taper
+        spectrum = fft.fftshift(fft.fft2(placed)).real
+        powers.append(np.bincount(rings, spectrum.ravel()))
+    both, *own = powers
+    norm = np.sqrt(np.maximum(own[0], 0) * np.maximum(own[1], 0))
+    curve = np.divide(both, norm, out=np.zeros_like(norm), where=norm > 0)
+    return np.asarray(np.clip(curve, -1, 1))

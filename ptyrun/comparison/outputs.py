@@ -48,7 +48,7 @@ def metrics_table(results: Results) -> str:
     lines = _aligned([head, *rows]) if rows else []
     for pair in results.pairs:
         lines.append(f"{' against '.join(results.labels_of(pair))}:")
-        lines += [f"  {name:<18} {_shown(metric)}" for name, metric in pair.standard.items()]
+        lines += [f"  {name:<20} {_shown(metric)}" for name, metric in pair.standard.items()]
         lines += [f"  {note}" for note in pair.notes]
     lines += [f"{arm.label}: {'; '.join(arm.notes)}" for arm in results.arms.values() if arm.notes]
     for arm in results.arms.values():

@@ -76,11 +76,15 @@ def _covariances(
         known = covered[1:] & covered[:-1] if axis == 0 else covered[:, 1:] & covered[:, :-1]
         images = [_centred(np.diff(image, axis=axis), known) for image in (first, second)]
         shape = tuple(fft.next_fast_len(length + lag_px) for length in known.shape)
-        pairs = _at_lags(known.astype(np.float64), None, shape, lag_px).real
+        # Spectra of real images are half as large.
+        is_real = all(np.isrealobj(image) for image in images)
+        spectra = [(fft.rfft2 if is_real else fft.fft2)(image, shape) for image in images]
+        mask = fft.rfft2(known.astype(np.float64), shape)
+        pairs = _at_lags(mask, mask, shape, lag_px, is_real=True)
         share = np.where(pairs > FEWEST_PAIRS, 1 / np.maximum(pairs, 1), 0.0)
-        products = ((images[0], images[1]), (images[0], None), (images[1], None))
+        products = ((0, 1), (0, 0), (1, 1))
         sums = [
-            total + _at_lags(one, other, shape, lag_px) * share
+            total + _at_lags(spectra[one], spectra[other], shape, lag_px, is_real=is_real) * share
             for total, (one, other) in zip(sums, products, strict=True)
         ]
     return sums
@@ -92,12 +96,16 @@ def _centred(image: NDArray[Any], known: Mask) -> NDArray[Any]:
 
 
 def _at_lags(
-    one: NDArray[Any], other: NDArray[Any] | None, shape: tuple[int, ...], lag_px: int
+    one: NDArray[Any],
+    other: NDArray[Any],
+    shape: tuple[int, ...],
+    lag_px: int,
+    *,
+    is_real: bool,
 ) -> NDArray[Any]:
-    """Sum of products (2 L + 1, 2 L + 1) over all pairs of each lag, from -L to L."""
-    spectrum = fft.fft2(one, shape)
-    second = spectrum if other is None else fft.fft2(other, shape)
-    summed = fft.ifft2(spectrum * second.conj())
+    """Sum of products (2 L + 1, 2 L + 1) over all pairs of each lag, from -L to L, by spectra."""
+    product = one * other.conj()
+    summed = fft.irfft2(product, shape) if is_real else fft.ifft2(product)
     lags = np.arange(-lag_px, lag_px + 1)
     return np.asarray(summed[np.ix_(lags % shape[0], lags % shape[1])])
 

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "ptyrun"
 
 GROUND = {
-    *{"ahead", "config", "durations", "errors", "host", "logs", "paths", "progress", "results"},
+    *{"config", "durations", "errors", "host", "logs", "paths", "progress", "results"},
     "texts",
 }
 NOUNS = {"engine", "models", "ptycho", "report", "comparison"}

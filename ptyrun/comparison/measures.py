@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 
 import numpy as np
@@ -43,21 +43,7 @@ class Measures:
     @classmethod
     def of(cls, found: Evaluation) -> Self:
         """Take over what is written into the results."""
-        return cls(
-            metrics=found.metrics,
-            standard=found.standard,
-            shift=found.shift,
-            amplitude_frc=found.amplitude_frc,
-            phase_frc=found.phase_frc,
-            recon=found.recon,
-            truth=found.truth,
-            covered=found.covered,
-            region=found.region,
-            notes=found.notes,
-            noise=found.noise,
-            undefined=found.undefined,
-            pair=found.pair,
-        )
+        return cls(**{entry.name: getattr(found, entry.name) for entry in fields(cls)})
 
     def finding(self) -> Finding:
         """As it is kept for later windows."""

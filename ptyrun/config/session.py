@@ -10,6 +10,14 @@ from typing import Annotated
 from ptyrun.config.options import DURATION, Option, Panel, Place, entries
 from ptyrun.errors import UsageError
 
+WINDOW = Option(
+    "--window",
+    "Wall time this session may use, counted from process start, e.g. 170s.",
+    Panel.WINDOWS,
+    DURATION,
+    "unlimited",
+)
+
 
 @dataclass(frozen=True)
 class SessionOptions:
@@ -18,16 +26,7 @@ class SessionOptions:
     Each of several workers is told by ``crew`` with whom it shares a window.
     """
 
-    window_s: Annotated[
-        float | None,
-        Option(
-            "--window",
-            "Wall time this session may use, counted from process start, e.g. 170s.",
-            Panel.WINDOWS,
-            DURATION,
-            "unlimited",
-        ),
-    ] = None
+    window_s: Annotated[float | None, WINDOW] = None
     max_chunks: Annotated[
         int | None,
         Option("--max-chunks", "Stop after N chunks.", Panel.WINDOWS, "N", "all", least=1),

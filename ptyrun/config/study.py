@@ -7,7 +7,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-from ptyrun.config.options import DURATION, Option, Panel, Place
+from ptyrun.config.options import Option, Panel, Place
+from ptyrun.config.session import WINDOW
 from ptyrun.errors import UsageError
 
 SPLITS = ("train", "test")
@@ -224,16 +225,7 @@ class StudyOptions:
 class StudySession:
     """How long and with what help a study is worked on; changes no result."""
 
-    window_s: Annotated[
-        float | None,
-        Option(
-            "--window",
-            "Wall time this session may use, counted from process start, e.g. 170s.",
-            Panel.WINDOWS,
-            DURATION,
-            "unlimited",
-        ),
-    ] = None
+    window_s: Annotated[float | None, WINDOW] = None
     jobs: Annotated[
         int,
         Option(

@@ -6,10 +6,9 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ptyrun.ahead import ImportsAhead
 from ptyrun.comparison import scans
 from ptyrun.comparison.run import Run
-from ptyrun.config import ArmKind, CompareConfig, SessionOptions
+from ptyrun.config import CompareConfig, SessionOptions
 from ptyrun.door import executors
 from ptyrun.door.executors import Work
 from ptyrun.engine.manifest import Manifest
@@ -17,10 +16,8 @@ from ptyrun.engine.plan_lock import CurrentPlan
 from ptyrun.engine.window import Window
 from ptyrun.engine.work import Outcome as SessionOutcome
 from ptyrun.errors import ExitCode, WindowClosedError, WindowTooShortError, refuse_unknown
-from ptyrun.progress import SILENT, Watcher, predicting
+from ptyrun.progress import SILENT, Watcher
 from ptyrun.results import Results
-
-RESULTS_STAGES = ("ptyrun.stages.finalize", "ptyrun.stages.report")
 
 
 @dataclass(frozen=True)
@@ -120,7 +117,7 @@ def compare(
         watcher.note(outlook)
     # What computes is imported when something is to be computed.
     outcome = (work or executors.chosen(session))(
-        config.output_dir, replace(session, require_debug=None), _ahead(config, session, watcher)
+        config.output_dir, replace(session, require_debug=None), watcher
     )
     if outcome.stop is not ExitCode.COMPLETE:
         return Outcome(outcome.stop, outcome)
@@ -144,18 +141,6 @@ def compare(
         repeat.remember(config)
         return Outcome(ExitCode.COMPLETE, outcome, results)
     return Outcome(ExitCode.INCOMPLETE, outcome)
-
-
-def _ahead(config: CompareConfig, session: SessionOptions, watcher: Watcher) -> Watcher:
-    """Import what makes the results while the last network predicts."""
-    labels = [
-        arm.label
-        for arm in config.arms
-        if arm.kind is ArmKind.PREDICTOR and arm.name in (session.arms or (arm.name,))
-    ]
-    if not labels:
-        return watcher
-    return ImportsAhead(watcher, predicting(labels[-1]), RESULTS_STAGES)
 
 
 def _debug_gate(

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ptyrun.config import EvaluationOptions, PhaseAlign
-from ptyrun.errors import GeometryError, UsageError
+from ptyrun.errors import GeometryError, refuse_unknown
 from ptyrun.ptycho.geometry.placement import Region
 from ptyrun.ptycho.metrics import evaluation
 from ptyrun.ptycho.metrics.evaluation import Evaluation
@@ -78,8 +78,9 @@ def evaluate(
             why=f"the shapes are {image.shape}, {target.shape} and {known.shape} (coverage)",
             do="give images (H, W) on one pixel grid",
         )
+    refuse_unknown([phase_align_method], [*PhaseAlign], "phase_align_method {} is unknown")
     options = EvaluationOptions(
-        phase_align=_phase_align(phase_align_method),
+        phase_align=PhaseAlign(phase_align_method),
         frc_sigma=frc_sigma,
         ms_ssim_sigma=ms_ssim_sigma,
     )
@@ -92,14 +93,3 @@ def evaluate(
         registered=not skip_registration,
     )
     return replace(found, metrics=evaluation.with_offsets(found.metrics, found.shift))
-
-
-def _phase_align(method: str) -> PhaseAlign:
-    try:
-        return PhaseAlign(method)
-    except ValueError as error:
-        raise UsageError(
-            f"phase_align_method {method!r} is unknown",
-            why=f"known are {', '.join(PhaseAlign)}",
-            do="choose one of these",
-        ) from error

@@ -17,6 +17,7 @@ from ptyrun.door.session import replanning, seconds, session_options
 from ptyrun.door.watching import call
 from ptyrun.door.words import Duration, SessionWords
 from ptyrun.engine.window import Window
+from ptyrun.errors import refuse_unknown
 from ptyrun.stages.status import Status, status
 
 if TYPE_CHECKING:
@@ -144,6 +145,8 @@ class Run(Contents):
 
         Raises
         ------
+        UsageError
+            If there is no such level.
         BusyError
             If a session works on a run that is to be repaired.
 
@@ -155,6 +158,7 @@ class Run(Contents):
         from ptyrun.engine.integrity import Level
         from ptyrun.stages import verify
 
+        refuse_unknown([level], [*Level], "there is no level {}")
         with call() as watcher:
             return verify.verify(self.folder, Level(level), repair=repair, watcher=watcher)
 

@@ -18,7 +18,7 @@ from ptyrun.comparison import artifacts
 from ptyrun.comparison.finished import FinishedRun
 from ptyrun.comparison.planned_inputs import warn_of_changed_inputs
 from ptyrun.comparison.run import Run
-from ptyrun.errors import UsageError
+from ptyrun.errors import UsageError, refuse_unknown
 from ptyrun.host import durable
 from ptyrun.progress import SILENT, Watcher
 from ptyrun.report import tables
@@ -78,7 +78,7 @@ def export(
     UnfinishedError
         If the run is not finalized.
     """
-    chosen = _known(format)
+    refuse_unknown([format], [*ExportFormat], "nothing is exported as {}")
     if artifacts.is_own(Run(run_dir).paths, out):
         raise UsageError(
             f"{out} is the run's own",
@@ -95,7 +95,7 @@ def export(
     warn_of_changed_inputs(run.manifest, run.paths, watcher)
     writers = {ExportFormat.CSV: _csv, ExportFormat.NPZ: _npz, ExportFormat.HDF5: _hdf5}
     durable.make_folder(out.parent)
-    durable.write_atomic(out, writers[chosen](run))
+    durable.write_atomic(out, writers[ExportFormat(format)](run))
     return out
 
 
@@ -115,17 +115,6 @@ def format_of(out: Path) -> ExportFormat:
         why=f"names end in {', '.join(ending for found in _ENDINGS.values() for ending in found)}",
         do="say --format csv, npz or hdf5",
     )
-
-
-def _known(format: ExportFormat | str) -> ExportFormat:
-    try:
-        return ExportFormat(format)
-    except ValueError as error:
-        raise UsageError(
-            f"nothing is exported as {str(format)!r}",
-            why=f"known are {', '.join(ExportFormat)}",
-            do="choose one of these",
-        ) from error
 
 
 def _csv(run: FinishedRun) -> bytes:

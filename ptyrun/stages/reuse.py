@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,8 @@ from ptyrun.progress import SILENT, Watcher
 _SHARED = ("scan_sha256", "diffraction_kind")
 # How many groups an arm has; which ones these are is in its tables.
 _AMOUNT = "limit_groups"
+# What may differ between arms that predict the same; facts are compared one by one.
+_OWN_AFFAIR = frozenset({"name", "label", "n_items", "chunk_items", "facts", "index_sha256"})
 _NOWHERE = -1
 _CHUNKS_AT_ONCE = 8
 
@@ -232,8 +234,10 @@ def _arm_differences(plan: ArmPlan, other: ArmPlan) -> str:
     facts = sorted({*plan.facts, *other.facts} - {_AMOUNT})
     if why := _differences(plan.facts, other.facts, facts):
         return why
-    if (plan.item_shape, plan.dtype) != (other.item_shape, other.dtype):
-        return f"its patches are {other.item_shape}, {other.dtype}"
+    for entry in fields(ArmPlan):
+        theirs = getattr(other, entry.name)
+        if entry.compare and entry.name not in _OWN_AFFAIR and theirs != getattr(plan, entry.name):
+            return f"its {entry.name} is {theirs}"
     if _batch_items(plan) != _batch_items(other):
         return f"its batches have {_batch_items(other)} groups, here {_batch_items(plan)}"
     return ""

@@ -170,18 +170,11 @@ def checked_positions(
         If lengths differ, or values are not finite real numbers.
     """
     for name, values in (("xcoords", x), ("ycoords", y)):
+        where = f"{name} of {path}"
         if values.ndim != 1 or values.dtype.kind not in "fiu":
-            raise InputError(
-                f"{name} of {path} are not positions",
-                why=f"they are {values.dtype} of shape {values.shape}, not real of shape (n,)",
-                do="store one real number per frame",
-            )
-        if not np.isfinite(values).all():
-            raise InputError(
-                f"{name} of {path} are not all finite",
-                why=f"value {int(np.argmin(np.isfinite(values)))} is NaN or infinite",
-                do="drop the frames without a position",
-            )
+            what = f"{values.dtype} of shape {values.shape}, not real of shape (n,)"
+            raise _refusal(f"{where} are not positions", what, "store one real number per frame")
+        _require_finite(f"{where} are not all finite", values, "drop the frames without a position")
     if not len(x) == len(y) == n_frames:
         raise InputError(
             f"the lengths in {path} differ",
@@ -201,15 +194,20 @@ def checked_complex(path: Path, name: str, values: NDArray[Any]) -> NDArray[np.c
     """
     flat = values[0] if values.ndim == 3 and values.shape[0] == 1 else values
     if flat.ndim != 2 or flat.size == 0 or flat.dtype.kind not in "cfiu":
-        raise InputError(
-            f"{name} of {path} is no complex image",
-            why=f"it is {values.dtype} of shape {values.shape}",
-            do="store one complex array of two dimensions",
-        )
-    if not np.isfinite(flat).all():
-        raise InputError(
-            f"{name} of {path} is not finite",
-            why="it holds NaN or infinite values",
-            do="replace them, or leave the array out",
-        )
+        what = f"{values.dtype} of shape {values.shape}"
+        do = "store one complex array of two dimensions"
+        raise _refusal(f"{name} of {path} is no complex image", what, do)
+    _require_finite(f"{name} of {path} is not finite", flat, "replace them, or leave it out")
     return flat.astype(np.complex64)
+
+
+def _require_finite(what: str, values: NDArray[Any], do: str) -> None:
+    known = np.isfinite(values)
+    if not known.all():
+        first = int(np.argmin(known))
+        why = f"value {first} is NaN or infinite"
+        raise InputError(what, why=why, do=do)
+
+
+def _refusal(what: str, found: str, do: str) -> InputError:
+    return InputError(what, why=f"found {found}", do=do)

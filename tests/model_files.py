@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,8 @@ N, C = 8, 4
 
 
 def request(path: Path = Path("model"), **changed: int) -> ModelRequest:
-    return ModelRequest(path, **{"patch_px": N, "gridsize": 2, "batch_items": 8, **changed})
+    asked: dict[str, Any] = {"patch_px": N, "gridsize": 2, "batch_items": 8, **changed}
+    return ModelRequest(path, **asked)
 
 
 def groups(n: int, seed: int = 0) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

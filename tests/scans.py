@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -35,7 +36,7 @@ def scan_arrays(
     seed: int = 7,
     patch_px: int = PATCH_PX,
     shape: tuple[int, int] = (96, 90),
-) -> dict[str, NDArray[np.generic]]:
+) -> dict[str, Any]:
     """The arrays of a scan: diffraction amplitude of object times probe, at random positions."""
     image, probe = small_object(*shape), small_probe(patch_px)
     generator = np.random.default_rng(seed)

@@ -43,7 +43,7 @@ def test_a_sound_predictor_passes(failed: dict[str, set[str]], kind: str) -> Non
 
 @pytest.mark.parametrize("kind", broken_predictors.BREAKS, ids=lambda kind: kind.__name__)
 def test_a_predictor_fails_at_the_rule_that_it_breaks(
-    failed: dict[str, set[str]], kind: type
+    failed: dict[str, set[str]], kind: type[broken_predictors.Sound]
 ) -> None:
     assert failed[kind.__name__] == {broken_predictors.BREAKS[kind]}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -30,7 +31,7 @@ class TestKnownProbePredictor(PredictorContract):
 
     @pytest.mark.parametrize("asked", [{"patch_px": 2 * N}, {"gridsize": 2}])
     def test_a_probe_of_another_scan_is_refused(
-        self, model_request: ModelRequest, asked: dict[str, int]
+        self, model_request: ModelRequest, asked: dict[str, Any]
     ) -> None:
         with pytest.raises(ModelError, match="the probe has shape"):
             KnownProbePredictor.open(replace(model_request, **asked))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from typing import Any
 
 import numpy as np
 import torch
@@ -87,7 +88,8 @@ def iterate(scan: Scan, recipe: Reconstruction) -> tuple[NDArray[np.complex64], 
         probe_data=scan.probe[None, None] / scan.patch_px,
         probe_position_x_px=x,
         probe_position_y_px=y,
-    ) as task:
+    ) as entered:
+        task: Any = entered
         for done in range(0, recipe.epochs, EPOCHS_PER_LINE):
             task.run(min(EPOCHS_PER_LINE, recipe.epochs - done))
             table = task.reconstructor.loss_tracker.table

@@ -11,6 +11,7 @@ import json
 import sys
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +36,7 @@ def moved(offsets_px: NDArray[np.float32]) -> NDArray[np.float32]:
 def explained(golden: Path) -> dict[str, float]:
     """Compare the patches with upstream's, as they are and with one offset moved."""
     stored = stored_arrays(golden)
-    diffraction = stored["pinn_in_X"] / intensity_scale(golden)
+    diffraction: Any = stored["pinn_in_X"] / intensity_scale(golden)
     offsets_px, wanted = stored["pinn_in_coords"], stored["pinn_patches"][..., 0]
     predictor = TensorFlowPredictor.open(ModelRequest(golden / STUDY / "dense/gs2", 64, 2, BATCH))
     patches = np.concatenate(

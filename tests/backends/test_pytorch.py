@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,7 +28,7 @@ from tests.backends import torch_nets
 from tests.backends.torch_nets import N, Network, saved
 from tests.model_files import same_rows
 
-CLOSE = {"rtol": 0, "atol": 1e-5}
+CLOSE: dict[str, Any] = {"rtol": 0, "atol": 1e-5}
 FORMATS = ["net.ts", "net.pt2", "net.pth"]
 
 
@@ -35,7 +36,7 @@ def request(path: Path, gridsize: int = 2, batch_items: int = 4, **options: str)
     return ModelRequest(path, N, gridsize, batch_items, options, trusted=True)
 
 
-def factory(kind: type[torch.nn.Module]) -> dict[str, str]:
+def factory(kind: type[torch.nn.Module]) -> dict[str, Any]:
     return {"factory": f"{kind.__module__}:{kind.__name__}"}
 
 
@@ -222,7 +223,7 @@ def test_running_out_of_memory_is_told_as_such(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("given", [{}, {"factory": "nothing"}])
-def test_a_state_dict_needs_a_factory(tmp_path: Path, given: dict[str, str]) -> None:
+def test_a_state_dict_needs_a_factory(tmp_path: Path, given: dict[str, Any]) -> None:
     with pytest.raises(ModelError, match="factory=module:callable"):
         PyTorchPredictor.open(request(saved(Network(), tmp_path / "net.pth"), **given))
 

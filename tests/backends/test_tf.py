@@ -5,6 +5,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,7 +30,7 @@ from tests.backends.keras_nets import N, network, saved
 from tests.model_files import same_rows
 
 # The same network in another batch or another file: rounding only.
-CLOSE = {"rtol": 0, "atol": 1e-5}
+CLOSE: dict[str, Any] = {"rtol": 0, "atol": 1e-5}
 FORMATS = ["net.keras", "net.h5", "saved"]
 
 
@@ -212,7 +213,7 @@ def test_a_network_of_one_batch_size_that_mixes_groups_is_refused(tmp_path: Path
 def test_a_lambda_layer_is_refused_and_not_run(tmp_path: Path, name: str) -> None:
     ran = str(tmp_path / "ran")
     given = keras.Input((N, N, 4))
-    code = keras.layers.Lambda(lambda x: (open(ran, "w").close(), x[..., :2])[1])  # noqa: PTH123
+    code = keras.layers.Lambda(lambda x: (open(ran, "w").close(), x[..., :2])[1])  # type: ignore[func-returns-value]  # noqa: PTH123
     path = saved(keras.Model(given, code(given)), tmp_path / name)
     Path(ran).unlink(missing_ok=True)
     with pytest.raises(ModelError, match=r"(?i)lambda"):

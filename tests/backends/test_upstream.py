@@ -46,8 +46,8 @@ def scale(golden: Path) -> np.float32:
 
 def predicted(
     path: Path,
-    diffraction: NDArray[np.float32],
-    offsets: NDArray[np.float32],
+    diffraction: NDArray[Any],
+    offsets: NDArray[Any],
     gridsize: int,
     batch_items: int,
 ) -> NDArray[np.complex64]:
@@ -326,7 +326,7 @@ def test_a_trusted_bundle_gets_scaled_amplitudes_and_a_safe_batch(
     predictor = TensorFlowPredictor.open(request)
     assert predictor.batch_items == 1
     assert any("ran code of the bundle" in note for note in predictor.card.notes)
-    given = stored["pinn_in_X"][:1]
+    given: Any = stored["pinn_in_X"][:1]
     patch = predictor.predict(given / scale, stored["pinn_in_coords"][:1])
     np.testing.assert_allclose(patch, given.mean(axis=-1), rtol=1e-5)
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -39,6 +40,8 @@ def reassembled(
         return shift(np.pad(image, border), by_px, order=1, mode="grid-constant")
 
     canvases = []
+    total: Any
+    weight: Any
     for group, positions in zip(patches, offsets, strict=True):
         total = sum(laid(group[..., c], positions[0, :, c]) for c in range(group.shape[-1]))
         weight = sum(laid(mask, positions[0, :, c]) for c in range(group.shape[-1]))

@@ -24,13 +24,17 @@ class Network(torch.nn.Module):
         return torch.polar(torch.sigmoid(features[:, 0]), torch.tanh(features[:, 1]))
 
 
-class WithoutOffsets(torch.nn.Module):
-    """Diffraction alone."""
+class OneConvolution(torch.nn.Module):
+    """What all that take diffraction alone are made of."""
 
     def __init__(self, gridsize: int = 2) -> None:
         super().__init__()
         torch.manual_seed(3)
         self.first = torch.nn.Conv2d(gridsize**2, 2, 3, padding=1)
+
+
+class WithoutOffsets(OneConvolution):
+    """Diffraction alone."""
 
     def forward(self, diffraction: torch.Tensor) -> torch.Tensor:
         features = self.first(diffraction)
@@ -44,7 +48,7 @@ class TwoChannels(WithoutOffsets):
         return self.first(diffraction).abs()
 
 
-class TwoOutputs(WithoutOffsets):
+class TwoOutputs(OneConvolution):
     """Amplitude and phase as two outputs."""
 
     def forward(self, diffraction: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -52,7 +56,7 @@ class TwoOutputs(WithoutOffsets):
         return features[:, :1], features[:, 1:]
 
 
-class PhaseFirst(WithoutOffsets):
+class PhaseFirst(OneConvolution):
     """Two outputs by name, the phase before the amplitude."""
 
     def forward(self, diffraction: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -67,7 +71,7 @@ class PhaseAndAmplitude(NamedTuple):
     magnitude: torch.Tensor
 
 
-class NamedTupleOutput(WithoutOffsets):
+class NamedTupleOutput(OneConvolution):
     """Two outputs as fields of a named tuple, the phase before the amplitude."""
 
     def forward(self, diffraction: torch.Tensor) -> PhaseAndAmplitude:
@@ -75,7 +79,7 @@ class NamedTupleOutput(WithoutOffsets):
         return PhaseAndAmplitude(features[:, 1:], features[:, :1])
 
 
-class RealAndImaginary(WithoutOffsets):
+class RealAndImaginary(OneConvolution):
     """The trap: two outputs that are no amplitude and no phase."""
 
     def forward(self, diffraction: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -127,6 +131,8 @@ class DropoutLeftOn(WithoutOffsets):
 
 class Counter(WithoutOffsets):
     """Counts its calls, and adds their number to the phase."""
+
+    calls: torch.Tensor
 
     def __init__(self) -> None:
         super().__init__()

@@ -55,7 +55,7 @@ def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("clock")
     (folder / "clock.c").write_text(SHIM, encoding="utf-8")
     library = folder / "clock.so"
-    words = [compiler, "-shared", "-fPIC", "-o", library, folder / "clock.c", "-ldl"]
+    words = [compiler, "-shared", "-fPIC", "-o", str(library), str(folder / "clock.c"), "-ldl"]
     subprocess.run(words, check=True)
     return library
 
@@ -80,7 +80,8 @@ def test_a_window_is_neither_longer_nor_shorter(bench: Bench, set_back: Path) ->
     for window_s in windows_s():
         bench.pace = {"batch_s": window_s / 4}
         session = bench.begin("run", "--window", f"{window_s}s")
-        until(lambda running=session: bench.commits() or running.poll() is not None)
+        running = session
+        until(lambda: bench.commits() or running.poll() is not None)  # noqa: B023
         set_back.touch()
         session.communicate(timeout=300)
         assert session.returncode == 75, "without end it would have had time for all six chunks"

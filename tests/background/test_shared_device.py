@@ -26,8 +26,9 @@ def test_a_run_is_refused_or_waits_while_another_holds_its_device(
         assert "another run" in refused.stderr
         assert bench.commits() == 0
         patient = bench.begin("run", "--lock-cpu", "--device-wait", "1h")
-        assert patient.stderr is not None
-        until(lambda: "waiting up to 1 h for the CPU" in patient.stderr.readline())
+        stderr = patient.stderr
+        assert stderr is not None
+        until(lambda: "waiting up to 1 h for the CPU" in stderr.readline())
         assert bench.commits() == 0
     _, said = patient.communicate(timeout=300)
     assert patient.returncode == 0, said
@@ -63,8 +64,9 @@ def test_the_wait_for_a_device_ends_with_the_window(bench: Bench, workers: str) 
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
 def test_the_wait_for_a_device_ends_with_a_signal(bench: Bench, sent: int, workers: str) -> None:
     patient = bench.begin("run", "--lock-cpu", "--device-wait", "1h", "--workers", workers)
-    assert patient.stderr is not None
-    until(lambda: "waiting up to 1 h for the CPU" in patient.stderr.readline())
+    stderr = patient.stderr
+    assert stderr is not None
+    until(lambda: "waiting up to 1 h for the CPU" in stderr.readline())
     patient.send_signal(sent)
     said, complaints = patient.communicate(timeout=300)
     assert patient.returncode == ExitCode.INCOMPLETE, complaints

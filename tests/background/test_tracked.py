@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -71,7 +71,7 @@ def tracked(pid: int) -> TrackedProcess:
 
 
 @pytest.fixture
-def sleeper() -> subprocess.Popen[bytes]:
+def sleeper() -> Iterator[subprocess.Popen[bytes]]:
     process = subprocess.Popen(["sleep", "600"])
     yield process
     process.kill()
@@ -159,6 +159,7 @@ def test_a_reboot_is_named(sleeper: subprocess.Popen[bytes]) -> None:
 
 texts = st.text(max_size=8)
 counts = st.builds(Counts, *[st.integers(0, 10**9)] * 4)
+NO_COUNTS: tuple[object, ...] = ({}, [], {"groups_total": "1"})
 
 
 @given(
@@ -226,7 +227,7 @@ def test_a_document_of_the_first_schema_has_no_ending(sleeper: subprocess.Popen[
         *[{"session": name} for name in ("", "../x", "x" * 99, None)],
         *[{"process_started_s": when} for when in ("now", None)],
         *[{"argv": words} for words in ("ptyrun", [1], None)],
-        *[{"counts": counts} for counts in ({}, [], {"groups_total": "1"})],
+        *[{"counts": counts} for counts in [*NO_COUNTS]],
         *[{"exit_code": code} for code in ("0", 0.5)],
         {"more": 1},
     ],

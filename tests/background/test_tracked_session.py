@@ -23,7 +23,7 @@ from ptyrun.host import checksums
 from ptyrun.paths import RunPaths
 from tests.paced import Bench, on_tmpfs, until
 
-SLOW = {"batch_s": 0.7}
+SLOW: dict[str, str | float] = {"batch_s": 0.7}
 
 
 def test_a_completed_session_says_so_after_all_is_there(finished: Bench) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from tests.scans import scan_arrays, small_object, write_reconstruction, write_s
 from tests.studies import Study, ptyrun
 
 
-def results(run_dir: Path) -> dict[str, object]:
+def results(run_dir: Path) -> dict[str, Any]:
     found = json.loads((run_dir / "results.json").read_text())
     assert isinstance(found, dict)
     return found

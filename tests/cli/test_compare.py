@@ -57,7 +57,7 @@ def test_a_second_call_does_nothing_and_succeeds(study: Study, complete: Path) -
 
 def test_twenty_windows_end_as_one(study: Study, complete: Path, tmp_path: Path) -> None:
     run_dir = tmp_path / "run"
-    codes = []
+    codes: list[int] = []
     while not codes or codes[-1] == 75:
         codes.append(ptyrun(*study.words(run_dir, "--max-chunks=1")).returncode)
     assert len(codes) > 10

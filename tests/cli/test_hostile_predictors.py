@@ -132,7 +132,8 @@ def test_where_a_group_lies_in_its_batch_depends_on_neither_chunks_nor_windows(
             pass
         assert done.returncode == COMPLETE, done.stderr
         found.append(victim.patches)
-    assert np.array_equal(*found)
+    one, many = found
+    assert np.array_equal(one, many)
 
 
 @pytest.mark.parametrize("when", ["opens_out_of_memory_above", "out_of_memory_above"])

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -122,8 +123,8 @@ def test_normalisation_and_groups_of_a_limited_run_are_those_of_the_whole(
     debug = debugs("7")
     for arm in ("pinn", "baseline"):
         for table in ("normalisation", "frames", "positions_px"):
-            few = zarr.open_array(debug / f"arrays.zarr/index/{arm}/{table}", mode="r")[:]
-            whole = zarr.open_array(complete / f"arrays.zarr/index/{arm}/{table}", mode="r")[:]
+            few: Any = zarr.open_array(debug / f"arrays.zarr/index/{arm}/{table}", mode="r")[:]
+            whole: Any = zarr.open_array(complete / f"arrays.zarr/index/{arm}/{table}", mode="r")[:]
             assert np.array_equal(few, whole[: len(few)])
 
 

@@ -147,7 +147,7 @@ def test_the_baselines_debug_words_limit_it_to_the_frames_of_the_first_groups(
     assert done.returncode == 0, done.stderr
     names = {path.name for path in folder.iterdir()}
     assert {"baseline_debug.npz", "baseline_debug_stats.json"} <= names
-    arrays = zarr.open_group(tmp_path / "run/arrays.zarr", mode="r")
+    arrays: Any = zarr.open_group(tmp_path / "run/arrays.zarr", mode="r")
     limited = np.unique(np.asarray(arrays["index/pinn/frames"][:3]))
     assert np.array_equal(np.sort(np.asarray(arrays["index/baseline/frames"])[:, 0]), limited)
     assert not (tmp_path / "run/reconstructions.npz").exists()

@@ -11,7 +11,7 @@ from ptyrun.errors import BlockedError
 from ptyrun.paths import RunPaths
 from ptyrun.results import ArmResult, Metric
 
-CENTRES = np.stack(np.mgrid[10:90:4, 10:90:4], -1).reshape(-1, 2).astype(float)
+CENTRES = np.moveaxis(np.mgrid[10:90:4, 10:90:4], 0, -1).reshape(-1, 2).astype(float)
 
 
 def hole(silent: slice, crop_px: int = 8) -> Hole:

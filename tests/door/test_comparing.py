@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import inspect
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click import Command, Context
@@ -86,7 +87,7 @@ def test_a_comparison_is_planned_and_computed_in_windows(example: Example, tmp_p
     ],
 )
 def test_what_cannot_be_used_is_refused_before_anything_is_written(
-    words: dict[str, object], said: str, example: Example, tmp_path: Path
+    words: dict[str, Any], said: str, example: Example, tmp_path: Path
 ) -> None:
     with pytest.raises(UsageError, match=said):
         ptyrun.compare(
@@ -101,7 +102,7 @@ def test_what_cannot_be_used_is_refused_before_anything_is_written(
 def test_what_would_be_planned_is_said_and_nothing_is_written(
     example: Example, tmp_path: Path
 ) -> None:
-    words = {
+    words: dict[str, Any] = {
         "test_data": example.scan,
         "output_dir": tmp_path / "run",
         "tike_recon_path": example.reconstructions[0],

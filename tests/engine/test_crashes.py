@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from functools import partial
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 import pytest
@@ -80,7 +81,7 @@ def test_two_workers_killed_at_random_end_in_the_same_bytes(tmp_path: Path) -> N
     chance = random.Random(4)
     codes: list[int | None] = []
     kills = 0
-    workers = []
+    workers: list[ForkServerProcess] = []
     deadline_s = time.monotonic() + 300
     while ExitCode.COMPLETE not in codes:
         assert time.monotonic() < deadline_s, codes

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -41,10 +42,11 @@ class Story:
         """One more session."""
         file = SessionFile(f"{len(self.ledger.sessions):06d}")
         self.ledger.sessions[file.name] = file
-        opened = Opened(
+        facts: list[Any] = [
             *[self.ledger.manifest.digest, len(self.ledger.sessions), GONE.host, GONE.pid],
             *[GONE.started_s, GONE.boot_id, None, 0.0, "", "0"],
-        )
+        ]
+        opened = Opened(*facts)
         for record in (opened, *records):
             self.ledger.apply(file, record)
 

@@ -27,6 +27,7 @@ from ptyrun.errors import (
     IdentityError,
     ModelError,
     PredictionError,
+    PtyrunError,
     StorageError,
     WindowTooShortError,
 )
@@ -165,7 +166,7 @@ def test_when_everything_fails_the_session_gives_up_early(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("error", [BlockedError("zeros", "all", "look"), ModelError("m", "w", "d")])
 def test_an_error_that_no_retry_heals_ends_the_session_at_once(
-    tmp_path: Path, error: Exception
+    tmp_path: Path, error: PtyrunError
 ) -> None:
     planned(tmp_path, toy_manifest())
 

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,7 +31,7 @@ def work_slowly(folder: Path, budget_s: float | None, signal_after_s: float) -> 
     """One session whose every sync takes long; says how much too late it ended."""
     fsync, sync_data = os.fsync, durable._sync_data
 
-    def slow(handle: int) -> None:
+    def slow(handle: Any) -> None:
         time.sleep(FSYNC_S)
         fsync(handle)
 
@@ -38,7 +39,7 @@ def work_slowly(folder: Path, budget_s: float | None, signal_after_s: float) -> 
         time.sleep(FSYNC_S)
         sync_data(handle)
 
-    os.fsync, durable._sync_data = slow, slow_data
+    os.fsync, durable._sync_data = slow, slow_data  # type: ignore[assignment]
     asked_s = [boot_clock_s() + (budget_s or 0.0)]
 
     def ask() -> None:

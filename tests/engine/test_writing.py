@@ -176,7 +176,9 @@ def test_outputs_that_wait_for_the_disk_are_bounded(
 
     monkeypatch.setattr(writer.Writer, "offer", watched)
     monkeypatch.setattr(
-        Slow, "__init__", lambda self, *a: ToyWork.__init__(self, *a, batch_items=8)
+        Slow,
+        "__init__",
+        lambda self, *a: ToyWork.__init__(self, *a, batch_items=8),  # type: ignore[misc]
     )
     outcome = run(RunPaths(tmp_path), manifest, Slow, window=Window())
     assert outcome.stop is ExitCode.COMPLETE, outcome.reason

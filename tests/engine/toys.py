@@ -142,7 +142,7 @@ def toy_run(folder: Path, budget_s: float | None = None, **options: Any) -> Outc
 
 def decoded(folder: Path) -> dict[str, bytes]:
     """Decoded outputs of every arm."""
-    root = zarr.open_group(RunPaths(folder).arrays, mode="r")
+    root: Any = zarr.open_group(RunPaths(folder).arrays, mode="r")
     manifest = Manifest.load(RunPaths(folder).manifest)
     return {a.name: np.asarray(root[f"{a.name}/patches"][...]).tobytes() for a in manifest.arms}
 

@@ -220,7 +220,7 @@ def test_windows_that_are_killed_without_progress_come_to_an_end(stage: Stage) -
 @pytest.mark.parametrize("code", [1, 75])
 def test_a_loop_takes_the_window_that_it_is_told_would_do(stage: Stage, code: int) -> None:
     stage.ends_with(f"{code} 38", "75 0", 0)
-    loop = [LOOP / "until_complete.sh", LOOP / "window.sh", "test", "full"]
+    loop: list[str | Path] = [LOOP / "until_complete.sh", LOOP / "window.sh", "test", "full"]
     done = stage.do(*loop, WINDOW="5s")
     assert done.returncode == 0, done.stderr
     assert [pairs(call)["--window"] for call in stage.calls()] == ["5s", "38s", "38s"]
@@ -281,7 +281,7 @@ def test_a_loop_that_is_ended_closes_its_window_and_begins_no_other(
     stage: Stage, number: signal.Signals
 ) -> None:
     (stage.folder / "sleeps").touch()
-    command = [LOOP / "until_complete.sh", stage.ptyrun, "run", "x"]
+    command = [str(LOOP / "until_complete.sh"), str(stage.ptyrun), "run", "x"]
     loop = subprocess.Popen(command, env=stage.environment, start_new_session=True)
     try:
         wait_for(stage.folder / "sleeping")
@@ -299,7 +299,7 @@ def test_a_window_that_is_asked_to_end_before_it_listens_ends_the_loop_with_75(
 ) -> None:
     (stage.folder / "deaf").touch()
     (stage.folder / "sleeps").touch()
-    command = [LOOP / "until_complete.sh", stage.ptyrun, "run", "x"]
+    command = [str(LOOP / "until_complete.sh"), str(stage.ptyrun), "run", "x"]
     loop = subprocess.Popen(command, env=stage.environment)
     try:
         wait_for(stage.folder / "sleeping")

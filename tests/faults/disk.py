@@ -148,5 +148,5 @@ class Tally:
     @classmethod
     def read(cls, path: Path) -> Tally:
         """Read what the library counted."""
-        *_, faults, path = _TALLY.unpack_from(path.read_bytes())
-        return cls(faults, path.split(b"\0")[0].decode())
+        *_, faults, refused = _TALLY.unpack_from(path.read_bytes())
+        return cls(faults, refused.split(b"\0")[0].decode())

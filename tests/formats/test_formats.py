@@ -9,6 +9,7 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -75,7 +76,7 @@ def test_a_run_of_any_format_is_finalized_again_to_the_same_figures(run: RunPath
     assert json.loads(run.results.read_text())["schema"] == Results.SCHEMA
 
 
-def measured(run: RunPaths, arm: str) -> object:
+def measured(run: RunPaths, arm: str) -> Any:
     array = zarr.open_array(run.objects, path=f"{arm}/object", mode="r")
     return np.asarray(array[...])
 

@@ -6,6 +6,7 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -133,7 +134,8 @@ def test_what_numpy_and_pytorch_write_passes(tmp_path: Path) -> None:
     exported = torch.export.export(network, (torch.ones(1, 1, 8, 8),))
     torch.export.save(exported, tmp_path / "d.pt2")
     torch.save({"w": torch.ones(100)}, tmp_path / "gewöhnlich.pth")
-    np.savez_compressed(tmp_path / "e", **{"größe": np.ones(3)})
+    named: dict[str, Any] = {"größe": np.ones(3)}
+    np.savez_compressed(tmp_path / "e", **named)
     pipe = WithoutSeek()
     np.savez_compressed(pipe, x=np.arange(9), y=np.ones(0))  # type: ignore[arg-type]
     (tmp_path / "f.npz").write_bytes(pipe.written)

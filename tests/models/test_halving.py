@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -17,7 +20,7 @@ class Opened:
         self.halvings: list[Halving] = []
         self._settings = fits, fails_when_opened
 
-    def __call__(self, batch_items: int) -> SmallMemory:
+    def __call__(self, batch_items: int) -> Any:
         self.predictors.append(SmallMemory(batch_items, *self._settings))
         return self.predictors[-1]
 
@@ -34,8 +37,9 @@ def test_a_batch_that_does_not_fit_gives_the_patches_of_one_that_does(
     wanted = SmallMemory(12, fits=12).predict(*given)
     opened = Opened(fits, fails_when_opened)
     predictor = opened.halving(12)
-    first = [array[: predictor.batch_items] for array in given]
-    assert np.array_equal(predictor.predict(*first), wanted[: predictor.batch_items])
+    diffraction, offsets = (array[: predictor.batch_items] for array in given)
+    found = predictor.predict(diffraction, offsets)
+    assert np.array_equal(found, wanted[: predictor.batch_items])
     assert predictor.batch_in_memory <= fits
 
 
@@ -57,11 +61,12 @@ def test_groups_keep_their_rows_of_the_batch(fits: int, rows: range) -> None:
             return patches + np.arange(len(patches), dtype=np.complex64)[:, None, None]
 
     def halving() -> HalvingPredictor:
-        return HalvingPredictor.opened(lambda batch: Rows(batch, fits), 12, lambda halving: None)
+        open_at: Callable[[int], Any] = lambda batch: Rows(batch, fits)  # noqa: E731
+        return HalvingPredictor.opened(open_at, 12, lambda halving: None)
 
     given = groups(12)
-    part = (array[rows.start : rows.stop] for array in given)
-    patches = halving().predict(*part, first_row=rows.start)
+    diffraction, offsets = (array[rows.start : rows.stop] for array in given)
+    patches = halving().predict(diffraction, offsets, first_row=rows.start)
     assert np.array_equal(patches, halving().predict(*given)[rows.start : rows.stop])
 
 
@@ -105,7 +110,8 @@ class FixedMemory(SmallMemory):
 
 
 def test_a_model_that_takes_one_batch_only_is_an_error_and_no_endless_loop() -> None:
-    predictor = HalvingPredictor.opened(lambda batch: FixedMemory(), 4, lambda halving: None)
+    open_at: Callable[[int], Any] = lambda batch: FixedMemory()  # noqa: E731
+    predictor = HalvingPredictor.opened(open_at, 4, lambda halving: None)
     for _ in range(2):
         with pytest.raises(PredictorOutOfMemoryError, match="4 groups at once do not fit"):
             predictor.predict(*groups(4))
@@ -130,7 +136,7 @@ class PlainMemory(SmallMemory):
 def test_what_numpy_raises_without_memory_is_understood(fails_when_opened: bool) -> None:
     halvings: list[Halving] = []
 
-    def open_at(batch_items: int) -> PlainMemory:
+    def open_at(batch_items: int) -> Any:
         return PlainMemory(batch_items, 2, fails_when_opened)
 
     predictor = HalvingPredictor.opened(open_at, 4, halvings.append)
@@ -148,7 +154,7 @@ class OneTooMany(SmallMemory):
 
 
 def test_pieces_are_judged_one_by_one_and_not_by_their_sum() -> None:
-    def open_at(batch_items: int) -> OneTooMany:
+    def open_at(batch_items: int) -> Any:
         return OneTooMany(batch_items, fits=3)
 
     predictor = HalvingPredictor.opened(open_at, 6, lambda halving: None)

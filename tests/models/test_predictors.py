@@ -4,6 +4,7 @@ import subprocess
 import sys
 from importlib.metadata import EntryPoint
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -134,7 +135,7 @@ def test_for_a_backend_of_ptyruns_own_the_extra_that_brings_its_framework_is_nam
     ("asked", "said"),
     [({"patch_px": 16}, "64 px, not 16"), ({"patch_px": 64, "gridsize": 1}, "gridsize")],
 )
-def test_a_model_for_other_shapes_is_refused(asked: dict[str, int], said: str) -> None:
+def test_a_model_for_other_shapes_is_refused(asked: dict[str, Any], said: str) -> None:
     model = ModelFile(Path("model.bin"), "another", ModelKind.OTHER, patch_px=64, gridsize=2)
     with pytest.raises(ModelError, match=said):
         check_request(model, request(**asked))

@@ -34,7 +34,8 @@ def judge(mutant: Mutant, tree: Tree) -> tuple[Verdict, str]:
     """Run its tests on the changed tree; with what they said."""
     with mutant.applied(tree.folder):
         code, said = tree.pytest(mutant.tests, mutant.timeout_s)
-    verdict = {PASSED: Verdict.SURVIVED, FAILED: Verdict.KILLED}.get(code, Verdict.UNJUDGED)
+    outcomes: dict[int | None, Verdict] = {PASSED: Verdict.SURVIVED, FAILED: Verdict.KILLED}
+    verdict = outcomes.get(code, Verdict.UNJUDGED)
     # What cannot run at all is noticed by any test, and says nothing of them.
     return (Verdict.UNJUDGED if CANNOT_RUN.search(said) else verdict), said
 
@@ -73,17 +74,18 @@ def main() -> int:
     except StaleError as error:
         print(f"the list is stale: {error}", file=sys.stderr)
         return 2
-    stale = [error for mutant in chosen if (error := _staleness(mutant))]
-    for error in stale:
-        print(f"the list is stale: {error}", file=sys.stderr)
+    stale = [why for mutant in chosen if (why := _staleness(mutant))]
+    for why in stale:
+        print(f"the list is stale: {why}", file=sys.stderr)
     print(f"{len(chosen)} mutants, {len(stale)} of them stale", flush=True)
     mutants = [mutant for mutant in chosen if not _staleness(mutant)]
-    verdicts: list[Verdict] | None = []
+    verdicts: list[Verdict] = []
     if mutants and not asked.list:
         with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
-            verdicts = _judged(mutants, Path(folder), asked)
-        if verdicts is None:
+            judged = _judged(mutants, Path(folder), asked)
+        if judged is None:
             return 2
+        verdicts = judged
         counts = ", ".join(f"{verdicts.count(each)} {each.lower()}" for each in Verdict)
         print(f"{counts}; {(time.monotonic() - began_s) / 60:.1f} min")
     if stale:

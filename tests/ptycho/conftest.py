@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ class Scene:
         self.object = (real + 1j * imaginary).astype(np.complex64)
         self.probe = np.full((patch_px, patch_px), 1 + 1j, np.complex64)
 
-    def members(self, **changed: NDArray[np.generic] | None) -> dict[str, NDArray[np.generic]]:
+    def members(self, **changed: NDArray[np.generic] | None) -> dict[str, Any]:
         """The file's arrays, some replaced or (None) left out."""
         members = {
             "diffraction": self.amplitude,

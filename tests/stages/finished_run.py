@@ -12,7 +12,7 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
-from ptyrun.config import EvaluationOptions, Presentation, Selection
+from ptyrun.config import EvaluationOptions, Fact, Presentation, Selection
 from ptyrun.engine.arm_plan import ArmPlan
 from ptyrun.engine.ledger_cache import open_ledger
 from ptyrun.engine.manifest import Manifest
@@ -41,7 +41,8 @@ def truth() -> NDArray[np.complex64]:
 
 def manifest(labels: Mapping[str, str], pixel_size_m: float | None) -> Manifest:
     """Two predictors of 40 groups in chunks of 8, and a reconstruction."""
-    facts = {"backend": "tf", "gridsize": 2, "batch_groups": 8, "weights_sha256": "ab" * 32}
+    sizes: dict[str, Fact] = {"gridsize": 2, "batch_groups": 8}
+    facts = {"backend": "tf", "weights_sha256": "ab" * 32, **sizes}
     arms = [
         ArmPlan(name, label, "predictor", 40, 8, (32, 32), "complex64", facts)
         for name, label in labels.items()

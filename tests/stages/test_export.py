@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -15,7 +16,7 @@ from tests.stages import finished_run
 
 
 def test_npz_holds_every_object_without_pickles(complete_run: Path, tmp_path: Path) -> None:
-    objects = zarr.open_group(complete_run / "objects.zarr", mode="r")
+    objects: Any = zarr.open_group(complete_run / "objects.zarr", mode="r")
     with np.load(export(complete_run, "npz", tmp_path / "r.npz"), allow_pickle=False) as archive:
         assert all(archive[name].dtype != object for name in archive.files)
         for arm in ("pinn", "baseline", "reconstruction"):
@@ -37,7 +38,7 @@ def test_npz_holds_every_object_without_pickles(complete_run: Path, tmp_path: Pa
 
 
 def test_hdf5_names_units_and_axes(complete_run: Path, tmp_path: Path) -> None:
-    objects = zarr.open_group(complete_run / "objects.zarr", mode="r")
+    objects: Any = zarr.open_group(complete_run / "objects.zarr", mode="r")
     with h5py.File(export(complete_run, ExportFormat.HDF5, tmp_path / "r.h5")) as file:
         image = file["pinn/object"]
         np.testing.assert_array_equal(image[...], np.asarray(objects["pinn/object"][...]))

@@ -86,7 +86,7 @@ def test_a_complete_run_covers_what_finalize_covers_and_is_not_stamped(
     found = document(files)
     assert (files.is_partial, found["partial"]) == (False, False)
     assert all(stamp_pixels(picture) < 1000 for picture in files.pictures)
-    objects = zarr.open_group(folder / "objects.zarr", mode="r")
+    objects: Any = zarr.open_group(folder / "objects.zarr", mode="r")
     for arm in ("pinn", "baseline"):
         coverage = np.asarray(objects[f"{arm}/coverage"][...])
         assert found["arms"][arm]["covered_px"] == np.count_nonzero(coverage)

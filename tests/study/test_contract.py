@@ -61,7 +61,7 @@ CASES: dict[str, dict[str, np.ndarray]] = {
 STRICTER = {"empty", "nan_diffraction", "negative_amplitude", "non_square"}
 
 
-def refusal(folder: Path, arrays: dict[str, np.ndarray], **words: Any) -> str | None:
+def refusal(folder: Path, arrays: dict[str, Any], **words: Any) -> str | None:
     np.savez(folder / "scan.npz", **arrays)
     try:
         check_file(folder / "scan.npz", **words)

@@ -115,7 +115,7 @@ def without_phase(scan: Scan) -> Scan:
 
 
 def rolled(scan: Scan) -> Scan:
-    return replace(scan, object_guess=np.roll(scan.object_guess, (20, 31), axis=(0, 1)))
+    return replace(scan, object_guess=np.roll(np.asarray(scan.object_guess), (20, 31), axis=(0, 1)))
 
 
 @pytest.fixture(params=["measured", "simulated", "of few photons"])
@@ -205,7 +205,9 @@ def test_where_neighbours_have_little_in_common_no_order_is_claimed_lost(scan: S
 @pytest.mark.parametrize("name", [MEASURED[0], MEASURED[-1]])
 def test_an_object_elsewhere_or_another_probe_is_no_lost_order(name: str, shared: Path) -> None:
     scan = open_scan(shared / name)
-    elsewhere = replace(scan, object_guess=np.roll(scan.object_guess, (20, 20), axis=(0, 1)))
+    elsewhere = replace(
+        scan, object_guess=np.roll(np.asarray(scan.object_guess), (20, 20), axis=(0, 1))
+    )
     for doubtful in (elsewhere, replace(scan, probe=scan.probe.conj())):
         order = frame_order(doubtful)
         assert order.own < 0.2

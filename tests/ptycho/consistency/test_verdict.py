@@ -77,7 +77,9 @@ def test_a_shift_that_registration_undoes_is_no_mismatch(scan: Scan, found: Reco
 
 
 def test_a_truth_that_frames_contradict_is_named_itself(scan: Scan, found: Reconstruction) -> None:
-    other = replace(scan, object_guess=np.roll(scan.object_guess, (100, 60), axis=(0, 1)))
+    other = replace(
+        scan, object_guess=np.roll(np.asarray(scan.object_guess), (100, 60), axis=(0, 1))
+    )
     (doubt,) = truth_doubts(other)
     assert "objectGuess does not explain the frames" in doubt
     assert "in the measured frames it leaves a residual of 0.0" in judged(other, found)[1]

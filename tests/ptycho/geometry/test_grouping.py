@@ -48,7 +48,7 @@ def test_a_group_is_of_its_seeds_nearest_others(
 
 def test_ties_on_a_raster_go_to_the_smaller_index() -> None:
     middle = 4 * 8 + 4
-    found = nearest_others(RASTER, np.array([middle]), 7)[0]
+    found = nearest_others(RASTER.astype(np.float64), np.array([middle]), 7)[0]
     assert found.tolist() == [28, 35, 37, 44, 27, 29, 43]
 
 

@@ -23,7 +23,7 @@ from ptyrun.study import overlap_metrics
 
 TOLERANCE = 1e-12
 SCATTER = np.random.default_rng(3).uniform(0, 100, (60, 2))
-DENSE = {"gridsize": 2, "s_img": 0.8, "n_groups": 512, "neighbor_count": 25} | {
+DENSE: dict[str, Any] = {"gridsize": 2, "s_img": 0.8, "n_groups": 512, "neighbor_count": 25} | {
     "probe_diameter_px": 38.4,
     "rng_seed_subsample": 456,
 }

@@ -89,7 +89,8 @@ def test_a_weight_counts_like_a_repeated_patch() -> None:
     once, often = Stitcher((40, 36), 8), Stitcher((40, 36), 8)
     once.add(PATCHES, POSITIONS, COUNTS)
     often.add(np.repeat(PATCHES, COUNTS, 0), np.repeat(POSITIONS, COUNTS, 0))
-    for first, second in zip(once.result(), often.result(), strict=True):
+    (image, weights), (images, others) = once.result(), often.result()
+    for first, second in ((image, images), (weights, others)):
         assert np.allclose(first, second, rtol=1e-6, atol=1e-6)
 
 

@@ -202,6 +202,7 @@ def test_upstreams_pair_keeps_its_ramp_and_what_is_shown_has_none(
     found = evaluate_upstream(centred, truth, region, OPTIONS, registered=False)
     assert np.abs(np.angle(found.recon * found.truth.conj())).mean() < 1e-4
     assert np.array_equal(found.truth, truth[found.region.slices])
+    assert found.upstream_pair is not None
     kept, target = found.upstream_pair
     assert np.array_equal(kept, centred.astype(np.complex64))
     assert np.array_equal(target, truth[region.slices])

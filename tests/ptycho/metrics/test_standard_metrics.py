@@ -34,7 +34,9 @@ def star(shared: Path) -> dict[str, np.ndarray]:
         name: open_reconstruction(shared / f"data/siemens_ptychi_lsqml_{stem}.npz").object
         for name, stem in names.items()
     }
-    found["stand-in"] = open_scan(shared / "data/siemens_star_contract_norm.npz").object_guess
+    truth = open_scan(shared / "data/siemens_star_contract_norm.npz").object_guess
+    assert truth is not None
+    found["stand-in"] = truth
     return {name: image[STAR.slices] for name, image in found.items()}
 
 
@@ -47,6 +49,7 @@ def goodness(name: str, value: float | None) -> float:
     """Larger is better; a ring correlation that never crosses is the best there is."""
     if name.startswith("frc"):
         return 1.0 if value is None else value
+    assert value is not None
     return value if name in BETTER_WHEN_LARGER else -value
 
 

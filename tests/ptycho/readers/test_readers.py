@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -180,7 +181,8 @@ def test_a_time_that_is_no_duration_is_left_out_and_said(
     name: str, time: float, scene: Scene, tmp_path: Path
 ) -> None:
     path = tmp_path / "a.npz"
-    np.savez(path, reconstructed_object=scene.object, algorithm="tike", **{name: time})
+    said: dict[str, Any] = {name: time}
+    np.savez(path, reconstructed_object=scene.object, algorithm="tike", **said)
     found = open_reconstruction(path)
     assert found.computation_time_s is None
     assert found.notes == (f"its {name} of {time:g} s is left out: it is no duration",)

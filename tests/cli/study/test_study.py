@@ -75,7 +75,7 @@ def test_json_holds_ten_checks_with_their_names(hub: Path) -> None:
 
 @pytest.mark.parametrize("before", [(), ("run",), ("verify",)])
 def test_upstreams_word_for_the_verification_is_known(hub: Path, before: tuple[str, ...]) -> None:
-    words = (*before, "--post-verify-only", "--hub", hub)
+    words = (*before, "--post-verify-only", "--hub", str(hub))
     found = ran(*words, "--dose", "1000", "--view", "dense", "--splits", "train", "test")
     assert found.returncode == 0
     assert "10 of 10 checks passed" in found.stdout

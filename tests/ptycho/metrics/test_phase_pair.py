@@ -127,7 +127,7 @@ def test_the_similarity_of_phases_does_not_move_with_an_offset() -> None:
             for offset in (-0.05, 0.0, 0.05)
         ]
         for name in ("ssim", "ms_ssim"):
-            values = [metrics[name].phase for metrics in found]
+            values = [float(metrics[name].phase) for metrics in found]
             assert max(values) - min(values) < 0.01, (seed, name)
 
 

@@ -76,10 +76,10 @@ def test_half_a_bit_and_one_bit_are_found_where_the_spectra_have_them() -> None:
 def test_which_thresholds_were_used_is_said() -> None:
     generator = np.random.default_rng(1)
     truth = 1 + 0.15 * (natural(SIDE, generator) + 1j * natural(SIDE, generator))
-    halves = [truth + noise(SIDE, generator, 0.05) for _ in range(2)]
+    one, other = (truth + noise(SIDE, generator, 0.05) for _ in range(2))
     covered = np.ones(truth.shape)
-    against_truth = evaluate(halves[0], truth, covered, EvaluationOptions())
-    pair = mutual(*halves, covered > 0)
+    against_truth = evaluate(one, truth, covered, EvaluationOptions())
+    pair = mutual(one, other, covered > 0)
     assert against_truth.noise is frc.Noise.FIRST
     assert pair.noise is frc.Noise.BOTH
     for found, curves, thresholds in (

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-Change = Callable[[Path], None]
+Change = Callable[[Path], object]
 
 OWNERS = {
     "analysis/comparison_manifest.json": "comparison_manifest",

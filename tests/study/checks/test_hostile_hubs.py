@@ -28,6 +28,13 @@ TEXTS = (analysis.SUMMARY_TEXT, analysis.REPORT, analysis.DIGEST, analysis.INVEN
 TRAIN_CSV = "analysis/dose_1000/dense/train/comparison_metrics.csv"
 TRAIN_NPZ = "data/phase_c/dose_1000/patched_train.npz"
 PLACES = (*JSONS, *TEXTS, TRAIN_CSV, TRAIN_NPZ, "cli/phase_d_dense.log")
+
+
+def giant(path: Path) -> None:
+    path.touch()
+    os.truncate(path, MAX_TEXT_BYTES * 64)
+
+
 MAKERS: dict[str, Callable[[Path], object]] = {
     "a FIFO": os.mkfifo,
     "a folder": Path.mkdir,
@@ -36,7 +43,7 @@ MAKERS: dict[str, Callable[[Path], object]] = {
     "a link in a loop": lambda path: path.symlink_to(path.name),
     "a device": lambda path: path.symlink_to("/dev/zero"),
     "not UTF-8": lambda path: path.write_bytes(b"\xff\xfe{}\x00"),
-    "a sparse giant": lambda path: (path.touch(), os.truncate(path, MAX_TEXT_BYTES * 64)),
+    "a sparse giant": giant,
 }
 WORDS = (
     *("[]", "3", "null", "NaN", '"text"', "{", "{}", "", "\x00", "[" * 100_000, '{"a":' * 50_000),

@@ -15,8 +15,8 @@ def upstreams_hub(golden: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     """The hub that upstream finds without fault, with the two models that are not beside it."""
     hub = tmp_path_factory.mktemp("upstream") / "hub"
     shutil.copytree(golden / "study" / "verification" / "hub", hub)
-    for name in [hub, *hub.rglob("*")]:
-        name.chmod(0o755)
+    for path in [hub, *hub.rglob("*")]:
+        path.chmod(0o755)
     for name in ("baseline/gs1", "dense/gs2"):
         model = hub / "data/phase_e/dose_1000" / name / "wts.h5.zip"
         model.parent.mkdir(parents=True)

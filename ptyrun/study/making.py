@@ -33,9 +33,6 @@ from ptyrun.study.stage import Stage
 from ptyrun.study.state import Standing, State, survey
 from ptyrun.study.task import Task, Work
 
-# What goes on in a later window where one ended, so that any time is time enough to begin.
-DIVISIBLE = ("simulate",)
-
 
 def make(graph: Graph, key: str, window: Window, work_of: Callable[[str], Work]) -> Standing:
     """Make one stage, unless it is done.
@@ -114,7 +111,7 @@ class _Making:
             inputs = self._inputs_again()
             outputs = self._look_at_outputs()
         except (UnfinishedError, Leaving) as end:
-            if not isinstance(end, _WorkRemainsError) and stage.kind not in DIVISIBLE:
+            if not isinstance(end, _WorkRemainsError) and not stage.is_divisible:
                 note_cut(hub, stage, self._attempt, time.monotonic() - began_s)
             raise
         except Exception as error:

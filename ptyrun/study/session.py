@@ -21,6 +21,7 @@ from ptyrun.host import durable, listing, locks
 from ptyrun.host.attempts import ATTEMPTS, IN_A_ROW
 from ptyrun.host.children import Parent
 from ptyrun.host.locks import Lock
+from ptyrun.host.signals import ASKED
 from ptyrun.progress import Watcher
 from ptyrun.study import archive, identity, making, stage_log
 from ptyrun.study.contents import Contents
@@ -134,6 +135,8 @@ class Session:
         self._waited_for = ""
         self._asked: set[int] = set()
         self._failed: set[str] = set()
+        self._has_progressed = False
+        self._cut_off: list[tuple[str, float]] = []
 
     def run(self) -> Outcome:
         """Make what can be made, until all is done, nothing more can be, or the session must end.
@@ -173,7 +176,8 @@ class Session:
     def _begin(self, parent: Parent, standings: Mapping[str, Standing]) -> None:
         ready = [s for s in standings.values() if s.is_ready and s.stage.key not in self._tried]
         first = self._number % max(len(ready), 1)
-        for standing in (*ready[first:], *ready[:first]):
+        # What a window cut off comes last, so that the others are not held up by it.
+        for standing in sorted((*ready[first:], *ready[:first]), key=_was_cut):
             key = standing.stage.key
             if len(self._running) >= self._jobs:
                 return
@@ -196,7 +200,7 @@ class Session:
         if math.isinf(left_s):
             return True
         needed_s = LEAST_S
-        if standing.stage.kind not in making.DIVISIBLE:
+        if not standing.stage.is_divisible:
             needed_s = max(needed_s, MARGIN * _known_s(standing, standings))
         if left_s >= needed_s:
             return True
@@ -241,17 +245,20 @@ class Session:
         stage = child.standing.stage
         now = survey(self._graph, self._contents)[stage.key]
         if now.state is State.DONE:
-            ATTEMPTS.progressed()
+            self._note_progress()
             self._made.append(stage.key)
             duration_s = 0.0 if now.record is None else now.record.duration_s
             self._watcher.note(f"{stage.key}: done in {format_duration(duration_s)}")
             return
         if self._progress(child.standing) > child.progress:
-            ATTEMPTS.progressed()
+            self._note_progress()
         if now.state is State.RUNNING:  # another process was faster, and may yet fail
             self._tried.discard(stage.key)
             return
-        if code == ExitCode.INCOMPLETE:
+        # Asked to end before it listened, it dies by the signal.
+        was_asked = ASKED.was or child.process.pid in self._asked
+        if code == ExitCode.INCOMPLETE or (code < 0 and was_asked):
+            self._note_cut(child)
             return
         self._failed.add(stage.key)
         attempt = now.attempt or Attempt(stage.key, child.standing.facts, making.now())
@@ -263,13 +270,22 @@ class Session:
         log = self._hub.log(stage.key)
         self._watcher.warn(f"{stage.key}: failed: {attempt.error or words}; see {log}")
 
+    def _note_progress(self) -> None:
+        self._has_progressed = True
+        ATTEMPTS.progressed()
+
+    def _note_cut(self, child: _Child) -> None:
+        had_s = time.monotonic() - child.began_s
+        self._cut_off.append((child.standing.stage.key, SLACK * had_s))
+
     def _cut(self) -> None:
         """Write down how long what was cut off has had: a later window must be longer."""
         for child in self._running.values():
+            self._note_cut(child)
             stage = child.standing.stage
             if self._progress(child.standing) > child.progress:
-                ATTEMPTS.progressed()
-            if stage.kind not in making.DIVISIBLE:
+                self._note_progress()
+            if not stage.is_divisible:
                 attempt = Attempt(stage.key, child.standing.facts, making.now())
                 making.note_cut(self._hub, stage, attempt, time.monotonic() - child.began_s)
         self._running.clear()
@@ -289,8 +305,11 @@ class Session:
                 why=stuck[0].why,
                 do="put the file there, correct its path, or leave the stage out",
             )
-        if stop is ExitCode.INCOMPLETE and not is_asked and not self._made:
-            self._require_progress()
+        if stop is ExitCode.INCOMPLETE and not is_asked and not self._has_progressed:
+            if any(each.state is State.RUNNING for each in left):
+                ATTEMPTS.withdraw()  # it waited for others, who may well progress
+            else:
+                self._require_progress()
         return Outcome(stop, standings, tuple(self._made))
 
     def _require_progress(self) -> None:
@@ -298,11 +317,11 @@ class Session:
             ATTEMPTS.fell_short()
             return
         elapsed_s = self._window.elapsed_s
-        needed_s = max((each for _, each in self._too_short), default=elapsed_s)
+        known = self._cut_off or self._too_short or [("a stage", elapsed_s)]
+        key, needed_s = max(known, key=lambda each: each[1])
         enough_s = SLACK * (elapsed_s + needed_s)
-        never_fits = bool(self._too_short) and needed_s > self._window.budget_s
+        never_fits = not self._cut_off and needed_s > self._window.budget_s
         if never_fits or ATTEMPTS.before + 1 >= IN_A_ROW:
-            key = self._too_short[0][0] if self._too_short else "a stage"
             raise WindowTooShortError(
                 f"the window of {format_duration(self._window.budget_s)} is too short for {key}",
                 why=f"it takes {format_duration(needed_s)} or more in one piece",
@@ -326,6 +345,11 @@ def _is_stuck(standing: Standing, failed: Sequence[Standing]) -> bool:
     return standing.state is State.BLOCKED or not {f.stage.key for f in failed}.isdisjoint(
         standing.waits_for
     )
+
+
+def _was_cut(standing: Standing) -> bool:
+    attempt = standing.attempt
+    return attempt is not None and attempt.cut_after_s is not None
 
 
 def _known_s(standing: Standing, standings: Mapping[str, Standing]) -> float:

@@ -10,6 +10,8 @@ from pathlib import Path, PurePosixPath
 from ptyrun.host.documents import digest_of
 from ptyrun.study.hub import ATTEMPT, PIECES, RECORD, Hub
 
+DIVISIBLE = ("simulate",)
+
 
 @dataclass(frozen=True)
 class Input:
@@ -59,6 +61,11 @@ class Stage:
     def folder(self) -> PurePosixPath:
         """Where the first output lies, and with it the stage's documents."""
         return PurePosixPath(self.outputs[0]).parent
+
+    @property
+    def is_divisible(self) -> bool:
+        """Whether a later window goes on where one ended, so that any time is enough to begin."""
+        return self.kind in DIVISIBLE and not self.command
 
     def made(self, hub: Hub) -> tuple[str, ...]:
         """Outputs that the stage writes: ready files that lie in their place already are not."""

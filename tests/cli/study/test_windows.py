@@ -86,8 +86,14 @@ def test_a_command_is_asked_to_end_before_it_is_ended(tmp_path: Path) -> None:
         "time.sleep(600)"
     )
     path = write_study(tmp_path, script)
-    for _ in range(5):  # where the machine is busy, it has not begun to listen
-        study("run", path, "--window", "6s")
+    # In the place of the first stage: nothing else can be begun before.
+    path.write_text(
+        path.read_text()
+        .replace('name = "a"', 'name = "simulate"')
+        .replace('outputs = ["data/a"]', "")
+    )
+    for window_s in (6, 12, 24, 48):  # a busy machine has not begun to listen
+        study("run", path, "--window", f"{window_s}s")
         if (tmp_path / "hub" / "data" / "saved").exists():
             return
     pytest.fail("it was never asked")

@@ -132,8 +132,6 @@ class DropoutLeftOn(WithoutOffsets):
 class Counter(WithoutOffsets):
     """Counts its calls, and adds their number to the phase."""
 
-    calls: torch.Tensor
-
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("calls", torch.zeros(1))

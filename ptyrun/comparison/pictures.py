@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
-from ptyrun.comparison.finished import FinishedRun
+from collections.abc import Callable
+from typing import Any
+
+from numpy.typing import NDArray
+
 from ptyrun.config import Presentation
 from ptyrun.ptycho.geometry.placement import Region
 from ptyrun.report.plots import Panel
-from ptyrun.results import ArmResult
+from ptyrun.results import ArmResult, Results
 
 FOREIGN = "does not belong to this scan"
 
 
-def finished_panels(run: FinishedRun, presentation: Presentation) -> list[Panel]:
-    """Give the panels of ``comparison_plot.png``: each arm, then the ground truth."""
-    inside = Region(*run.results.evaluated_region_px).slices
-    panels = []
-    for name, arm in run.results.arms.items():
-        image, coverage = run.array(f"{name}/object"), run.array(f"{name}/coverage")
+def panels(
+    results: Results, presentation: Presentation, array: Callable[[str], NDArray[Any] | None]
+) -> list[Panel]:
+    """Give the panels of ``comparison_plot.png``: each arm, then the ground truth.
+
+    Parameters
+    ----------
+    array : callable
+        Gives an array by its path in ``objects.zarr``; None if there is none.
+    """
+    inside = Region(*results.evaluated_region_px).slices
+    found = []
+    for name, arm in results.arms.items():
+        image, coverage = array(f"{name}/object"), array(f"{name}/coverage")
         if image is not None and coverage is not None:
-            panels.append(
+            found.append(
                 Panel(
                     label=arm.label,
                     image=image[inside],
@@ -28,10 +40,10 @@ def finished_panels(run: FinishedRun, presentation: Presentation) -> list[Panel]
                     warning=FOREIGN if arm.mismatch else None,
                 )
             )
-    truth = run.array("ground_truth/object")
+    truth = array("ground_truth/object")
     if truth is not None:
-        panels.append(Panel("ground truth", truth[inside]))
-    return panels
+        found.append(Panel("ground truth", truth[inside]))
+    return found
 
 
 def _offset_px(arm: ArmResult) -> tuple[float, float] | None:

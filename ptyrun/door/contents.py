@@ -220,16 +220,15 @@ class Contents:
         >>> len(run.plot().axes) >= 6
         True
         """
-        from ptyrun.comparison.pictures import finished_panels
+        from ptyrun.comparison.pictures import panels
         from ptyrun.config import Presentation
         from ptyrun.report import plots
 
         finished = self._finished()
         shown = Presentation.from_facts(finished.manifest.sources)
         percentiles = (shown.percentile_min, shown.percentile_max)
-        return plots.comparison_figure(
-            finished_panels(finished, shown), percentiles, shown.pixel_size_m
-        )
+        drawn = panels(finished.results, shown, finished.array)
+        return plots.comparison_figure(drawn, percentiles, shown.pixel_size_m)
 
     def _image(self, arm: str, name: str) -> Array:
         from ptyrun.door.arrays import labelled

@@ -12,7 +12,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from ptyrun.engine.window import counted_from_now
-from ptyrun.progress import Watcher
+from ptyrun.progress import Silent, Watcher
 
 log = logging.getLogger("ptyrun")
 _SCREEN: ContextVar[Watcher | None] = ContextVar("screen", default=None)
@@ -20,17 +20,8 @@ _SCREEN: ContextVar[Watcher | None] = ContextVar("screen", default=None)
 _EVERY_S = 0.2  # a page that is drawn at each step takes longer than the step
 
 
-class Logged:
+class Logged(Silent):
     """Says nothing of progress; notes and warnings go to the logger ``ptyrun``."""
-
-    def begin(self, task: str, total: int, done: int = 0, unit: str = "groups") -> None:
-        """Nothing is said."""
-
-    def advance(self, task: str, count: int) -> None:
-        """Nothing is said."""
-
-    def end(self, task: str) -> None:
-        """Nothing is said."""
 
     def note(self, text: str) -> None:
         """Log it."""

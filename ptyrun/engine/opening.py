@@ -107,8 +107,12 @@ def opened_session(
     manifest : Manifest, optional
         The plan to work on; by default the one in the folder, whichever that is once the session
         stands in the ledger.
-    shared, lease_s, crew
-        As for `ptyrun.engine.runner.run`.
+    shared : bool
+        Whether workers on several hosts share the folder.
+    lease_s : float
+        With *shared*: how long a silent worker is believed alive.
+    crew : str
+        Shared by the sessions that work side by side in one window.
     watcher : Watcher
         Told when a process that plans is waited for.
 

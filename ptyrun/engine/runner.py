@@ -13,105 +13,22 @@ from contextlib import suppress
 from ptyrun.engine import patience
 from ptyrun.engine.arm_plan import ArmPlan
 from ptyrun.engine.arm_run import ArmRun, Bench, Stop, Tell, opened_work
-from ptyrun.engine.claims import LEASE_S
 from ptyrun.engine.integrity import size_damages
 from ptyrun.engine.ledger import SUFFIX, Ledger
-from ptyrun.engine.manifest import Manifest
-from ptyrun.engine.opening import OpenedSession, opened_session
+from ptyrun.engine.opening import OpenedSession
 from ptyrun.engine.progress import MAX_ATTEMPTS
 from ptyrun.engine.repair import forgotten
 from ptyrun.engine.schedule import Quota, Schedule
 from ptyrun.engine.store import compression_of, require_planned
 from ptyrun.engine.sweep import sweep
-from ptyrun.engine.window import Window
 from ptyrun.engine.work import Event, Listener, OpenWork, Outcome
 from ptyrun.errors import ExitCode, NotOpenedError, StorageError
 from ptyrun.host import durable
 from ptyrun.host.advice import advise
 from ptyrun.host.attempts import ATTEMPTS
 from ptyrun.host.signals import Interrupts
-from ptyrun.paths import RunPaths
 
 WAIT_S = 0.2
-
-
-def run(
-    paths: RunPaths,
-    manifest: Manifest,
-    open_work: OpenWork,
-    *,
-    window: Window,
-    arms: Sequence[str] | None = None,
-    max_chunks: int | None = None,
-    progress: Listener | None = None,
-    shared: bool = False,
-    lease_s: float = LEASE_S,
-    max_attempts: int = MAX_ATTEMPTS,
-    crew: str = "",
-    interrupts: Interrupts | None = None,
-) -> Outcome:
-    """Compute what a run still lacks, as far as the window reaches.
-
-    Parameters
-    ----------
-    paths : RunPaths
-        The planned run.
-    manifest : Manifest
-        What it is to compute; must be the one that its ledger quotes.
-    open_work : callable
-        Loads an arm's model; called only for arms that lack chunks, one after the other, with the
-        arm's plan and what is known of the batch that fits into memory.
-    window : Window
-    arms : sequence of str, optional
-        Work on these only.
-    max_chunks : int, optional
-        Begin no more than as many chunks.
-    progress : callable, optional
-        Told each `Event`, one at a time, from this and from the writer thread.
-    shared : bool
-        Whether workers on several hosts share the folder.
-    lease_s : float
-        With *shared*: how long a silent worker is believed alive.
-    max_attempts : int
-        After as many failures, or at least as many deaths, a chunk is set aside.
-    crew : str
-        Shared by the sessions that work side by side in one window.
-    interrupts : Interrupts, optional
-        What is to hear signals, for an *open_work* that waits and must know of them.
-
-    Returns
-    -------
-    Outcome
-
-    Raises
-    ------
-    ReplacedError
-        If the plan in the folder is another one, or becomes another one.
-    IdentityError
-        If the ledger quotes another manifest.
-    DamageError
-        If the ledger, an index array or an array's metadata is damaged.
-    StorageError
-        If the disk is full, read-only or failing; what was committed stays.
-    WindowTooShortError
-        If this is the third window in a row that closes with nothing committed.
-    UsageError, BlockedError
-        As raised by the work.
-    """
-    for name in arms or ():
-        manifest.arm(name)
-    with opened_session(
-        paths, window, manifest=manifest, shared=shared, lease_s=lease_s, crew=crew
-    ) as opened:
-        return work(
-            opened,
-            open_work,
-            arms=arms,
-            max_chunks=max_chunks,
-            progress=progress,
-            max_attempts=max_attempts,
-            interrupts=interrupts,
-        )
 
 
 def work(
@@ -124,7 +41,38 @@ def work(
     max_attempts: int = MAX_ATTEMPTS,
     interrupts: Interrupts | None = None,
 ) -> Outcome:
-    """Compute in a session that was opened before, as `run` does in one of its own."""
+    """Compute what a run still lacks, as far as the window reaches, in a session that was opened.
+
+    Parameters
+    ----------
+    opened : OpenedSession
+    open_work : callable
+        Loads an arm's model; called only for arms that lack chunks, one after the other, with the
+        arm's plan and what is known of the batch that fits into memory.
+    arms : sequence of str, optional
+        Work on these only.
+    max_chunks : int, optional
+        Begin no more than as many chunks.
+    progress : callable, optional
+        Told each `Event`, one at a time, from this and from the writer thread.
+    max_attempts : int
+        After as many failures, or at least as many deaths, a chunk is set aside.
+    interrupts : Interrupts, optional
+        What is to hear signals, for an *open_work* that waits and must know of them.
+
+    Raises
+    ------
+    ReplacedError
+        If the plan in the folder becomes another one.
+    DamageError
+        If an index array or an array's metadata is damaged.
+    StorageError
+        If the disk is full, read-only or failing; what was committed stays.
+    WindowTooShortError
+        If this is the third window in a row that closes with nothing committed.
+    UsageError, BlockedError
+        As raised by the work.
+    """
     manifest, ledger = opened.manifest, opened.ledger
     plans = [manifest.arm(name) for name in arms] if arms is not None else list(manifest.arms)
     with interrupts or Interrupts() as interrupts:

@@ -19,6 +19,7 @@ from ptyrun.comparison import (
     gates,
     objects,
     outputs,
+    pictures,
     publishing,
 )
 from ptyrun.comparison.fingerprints import Fingerprints
@@ -275,7 +276,9 @@ def _write_files(
 ) -> None:
     presentation = Presentation.from_facts(compared.manifest.sources)
     labels = {plan.name: plan.label for plan in compared.manifest.arms}
-    objects.write(fresh, _rasters(compared))
+    rasters = _rasters(compared)
+    images = {path: raster.values for path, raster in rasters.items()}
+    objects.write(fresh, rasters)
     for name, found in compared.evaluations.items():
         outputs.write_frc_csv(
             fresh.frc_curves(name), labels[name], found.amplitude_frc, found.phase_frc
@@ -290,7 +293,7 @@ def _write_files(
         compared.options.alignment,
     )
     picture = plots.comparison_plot(
-        _panels(compared, results, presentation),
+        pictures.panels(results, presentation, images.get),
         (presentation.percentile_min, presentation.percentile_max),
         presentation.pixel_size_m,
     )
@@ -304,30 +307,6 @@ def _write_files(
     durable.write_atomic(fresh.results, results.to_json().encode())
     left = artifacts.result_files(fresh, results, presentation)
     checksums.write(fresh.root, left, made_from)
-
-
-def _panels(
-    compared: _Comparison, results: Results, presentation: Presentation
-) -> list[plots.Panel]:
-    inside = compared.region.slices
-    panels = []
-    for name, arm in compared.arms.items():
-        found = compared.evaluations.get(name)
-        shift = found.shift if found else None
-        panels.append(
-            plots.Panel(
-                label=results.arms[name].label,
-                image=arm.image[inside],
-                covered=arm.coverage[inside] > 0,
-                offset_px=(shift.dy_px, shift.dx_px) if shift else None,
-                phase_limits=presentation.phase_limits(name),
-                warning="does not belong to this scan" if results.arms[name].mismatch else None,
-            )
-        )
-    truth = compared.scan.object_guess
-    if truth is not None:
-        panels.append(plots.Panel("ground truth", truth[inside]))
-    return panels
 
 
 def _rasters(compared: _Comparison) -> dict[str, Raster]:

@@ -12,12 +12,11 @@ from ptyrun.engine.ledger import read_records
 from ptyrun.engine.ledger_cache import open_ledger
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.records import Committed, Opened
-from ptyrun.engine.runner import run
 from ptyrun.engine.store import chunk_key
 from ptyrun.engine.window import Window
 from ptyrun.errors import ExitCode, IdentityError
 from ptyrun.paths import RunPaths
-from tests.engine.toys import ToyWork, decoded, expected, planned, toy_manifest, toy_run
+from tests.engine.toys import ToyWork, decoded, expected, planned, run, toy_manifest, toy_run
 
 
 def test_i1_a_chunk_that_the_ledger_names_is_on_disk_with_its_checksum(tmp_path: Path) -> None:

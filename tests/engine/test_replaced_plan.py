@@ -28,7 +28,6 @@ from ptyrun.engine.patience import fruitless
 from ptyrun.engine.plan_lock import CurrentPlan, PlanLock
 from ptyrun.engine.records import Committed, Failed, Forgotten, Opened, Started
 from ptyrun.engine.repair import repair
-from ptyrun.engine.runner import run
 from ptyrun.engine.session_ledger import SessionLedger, begin
 from ptyrun.engine.store import create_arrays
 from ptyrun.engine.window import Window
@@ -38,7 +37,7 @@ from ptyrun.host.processes import Process
 from ptyrun.paths import RunPaths
 from ptyrun.progress import SILENT
 from tests.engine.children import spawn, work
-from tests.engine.toys import ToyWork, decoded, expected, planned, toy_manifest, toy_run
+from tests.engine.toys import ToyWork, decoded, expected, planned, run, toy_manifest, toy_run
 
 OLD = toy_manifest(64, 8, {"one": 1.0, "two": 3.0})
 NEW = toy_manifest(64, 8, {"one": 2.0, "two": 3.0})

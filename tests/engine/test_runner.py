@@ -17,7 +17,6 @@ from ptyrun.engine.arm_plan import ArmPlan
 from ptyrun.engine.batches import FittingBatch
 from ptyrun.engine.ledger import read_records
 from ptyrun.engine.records import Closed, Committed, Failed, Forgotten, Started
-from ptyrun.engine.runner import run
 from ptyrun.engine.window import Window
 from ptyrun.engine.work import Event
 from ptyrun.errors import (
@@ -38,6 +37,7 @@ from tests.engine.toys import (
     expected,
     just_begun,
     planned,
+    run,
     session_s,
     toy_manifest,
     toy_run,

@@ -20,14 +20,13 @@ from ptyrun.engine import writer
 from ptyrun.engine.integrity import verify
 from ptyrun.engine.ledger import read_records
 from ptyrun.engine.records import Committed, Failed
-from ptyrun.engine.runner import run
 from ptyrun.engine.schedule import BACKOFF_S
 from ptyrun.engine.window import Window
 from ptyrun.engine.work import Event
 from ptyrun.errors import ExitCode, StorageError
 from ptyrun.paths import RunPaths
 from tests.engine.children import spawn, work
-from tests.engine.toys import ToyWork, decoded, expected, planned, toy_manifest, toy_run
+from tests.engine.toys import ToyWork, decoded, expected, planned, run, toy_manifest, toy_run
 
 
 def committed(folder: Path) -> list[int]:

@@ -19,12 +19,14 @@ from numpy.typing import NDArray
 from ptyrun.config import Fact
 from ptyrun.engine.arm_plan import ArmPlan
 from ptyrun.engine.batches import FittingBatch
+from ptyrun.engine.claims import LEASE_S
 from ptyrun.engine.index_arrays import IndexArray, write_index
 from ptyrun.engine.manifest import Manifest
-from ptyrun.engine.runner import run
+from ptyrun.engine.opening import opened_session
+from ptyrun.engine.runner import work
 from ptyrun.engine.store import create_arrays
 from ptyrun.engine.window import Window
-from ptyrun.engine.work import Outcome
+from ptyrun.engine.work import OpenWork, Outcome
 from ptyrun.host.clock import boot_clock_s
 from ptyrun.host.processes import Process
 from ptyrun.paths import RunPaths
@@ -115,6 +117,26 @@ def planned(folder: Path, manifest: Manifest) -> Manifest:
     return manifest
 
 
+def run(
+    paths: RunPaths,
+    manifest: Manifest,
+    open_work: OpenWork,
+    *,
+    window: Window,
+    shared: bool = False,
+    lease_s: float = LEASE_S,
+    crew: str = "",
+    **options: Any,
+) -> Outcome:
+    """One session of its own: opened, worked in and closed; options as of `runner.work`."""
+    for name in options.get("arms") or ():
+        manifest.arm(name)
+    with opened_session(
+        paths, window, manifest=manifest, shared=shared, lease_s=lease_s, crew=crew
+    ) as opened:
+        return work(opened, open_work, **options)
+
+
 def just_begun() -> Process:
     """This process as if it began now: windows count from its start, and it runs many tests."""
     return replace(Process.current(), started_s=boot_clock_s())
@@ -130,14 +152,14 @@ def session_s(folder: Path) -> float:
 
 def toy_run(folder: Path, budget_s: float | None = None, **options: Any) -> Outcome:
     """One session on the run in *folder*; work options first, `run` options as they are."""
-    work = {
+    how = {
         name: options.pop(name)
         for name in ("batch_items", "compute_s", "trouble")
         if name in options
     }
     manifest = Manifest.load(RunPaths(folder).manifest)
     options.setdefault("window", Window(budget_s))
-    return run(RunPaths(folder), manifest, partial(ToyWork, **work), **options)
+    return run(RunPaths(folder), manifest, partial(ToyWork, **how), **options)
 
 
 def decoded(folder: Path) -> dict[str, bytes]:

@@ -22,13 +22,12 @@ from ptyrun.engine.ledger import Ledger, read_records
 from ptyrun.engine.ledger_cache import open_ledger
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.records import Closed
-from ptyrun.engine.runner import run
 from ptyrun.engine.window import Window
 from ptyrun.errors import ExitCode
 from ptyrun.host.signals import Interrupts
 from ptyrun.paths import RunPaths
 from tests.engine.children import spawn, work
-from tests.engine.toys import ToyWork, decoded, expected, planned, toy_manifest, toy_run
+from tests.engine.toys import ToyWork, decoded, expected, planned, run, toy_manifest, toy_run
 from tests.kernel import wait_until_it_no_longer_catches
 
 

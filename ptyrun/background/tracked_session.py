@@ -31,6 +31,7 @@ from ptyrun.background.windows import (
 from ptyrun.comparison.counts import Counts
 from ptyrun.comparison.run import Run
 from ptyrun.engine.manifest import Manifest
+from ptyrun.engine.plan_lock import CurrentPlan
 from ptyrun.errors import BusyError, ExitCode, PtyrunError, StorageError
 from ptyrun.host import checksums, durable, listing
 from ptyrun.host.children import Parent, ptyrun_words
@@ -85,6 +86,7 @@ def track(
     paths, manifest = run.paths, run.manifest
     held = held_session(paths, manifest.digest, argv, log, watcher, take_over=take_over)
     with held as (tracked, parent):
+        CurrentPlan(paths, manifest).insist()  # it may have been replaced meanwhile
         session = _Session(paths, manifest, tracked, parent, watcher)
         return session.conclude(*session.work(window_words))
 

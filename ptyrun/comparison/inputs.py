@@ -43,6 +43,7 @@ from ptyrun.ptycho.readers.reconstruction import open_reconstruction
 _FRAMEWORK = {"tf": "tensorflow", "pytorch": "torch"}
 # How much of it is predicted at a time and at all makes no other model.
 _AMOUNTS = {"batch_groups", "limit_groups"}
+_TAKEN = {*plan_rules.RESERVED_ARMS, "results"}  # the last one is a word of --invalidate
 
 
 def survey(config: CompareConfig, scan: Scan, fingerprints: Fingerprints) -> Survey:
@@ -206,11 +207,12 @@ class OutputFolderError(StorageError):
 def _check_arms(arms: tuple[ArmConfig, ...]) -> None:
     names = [arm.name for arm in arms]
     for name in names:
-        if not plan_rules.is_arm_name(name):
+        if not plan_rules.is_arm_name(name) or name in _TAKEN:
             raise UsageError(
                 f"an arm cannot be called {name!r}",
-                why="names of arms are names of folders: letters, digits, - and _",
-                do=f"choose another name than {', '.join(sorted(plan_rules.RESERVED_ARMS))}",
+                why="names of arms are names of folders, a letter first, then letters, digits, - "
+                f"and _; {', '.join(sorted(_TAKEN))} mean something else",
+                do="choose another name",
             )
         if names.count(name) > 1:
             raise UsageError(

@@ -20,6 +20,8 @@ from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 from ptyrun.durations import parse_duration
 from ptyrun.errors import UsageError
 
+_MOST_INT = 2**63 - 1  # what a manifest and every library hold
+
 DURATION = "DURATION"
 ROLE = "{role}"
 
@@ -199,6 +201,8 @@ class Entry:
         bounds = self.option
         if not isinstance(value, int | float) or isinstance(value, bool):
             return
+        if isinstance(value, int) and abs(value) > _MOST_INT:
+            raise self._refusal(value, f"at most {_MOST_INT}")
         holds = (isinstance(value, int) or math.isfinite(value)) and not (
             (bounds.least is not None and value < bounds.least)
             or (bounds.above is not None and value <= bounds.above)
@@ -340,6 +344,13 @@ def gather(table: type[Any], given: Mapping[str, Any], role: str = "") -> dict[s
 
 
 def _switched(entry: Entry, given: Mapping[str, Any]) -> dict[str, Any]:
+    for switch in entry.option.switches:
+        if not isinstance(given.get(name_of(switch.word)), bool | None):
+            raise UsageError(
+                f"invalid {switch.word}: {given[name_of(switch.word)]!s:.80}",
+                why="it must be true or false",
+                do=f"correct {switch.word}, or leave it out",
+            )
     chosen = [switch for switch in entry.option.switches if given.get(name_of(switch.word))]
     if len(chosen) > 1:
         raise UsageError(

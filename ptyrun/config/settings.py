@@ -12,6 +12,8 @@ from ptyrun.config.arms import ArmKind
 from ptyrun.config.options import Option, Panel, Place, Switch, entries, require_bounds
 from ptyrun.errors import UsageError
 
+_WIDEST = 1000.0  # of a Gaussian: beyond, nothing of an image is left
+
 Fact = str | int | float | bool | None
 
 
@@ -201,6 +203,7 @@ class EvaluationOptions(_Facts):
             Panel.EVALUATION,
             "RINGS",
             least=0,
+            most=_WIDEST,
         ),
     ] = 0.0
     ms_ssim_sigma: Annotated[
@@ -211,6 +214,7 @@ class EvaluationOptions(_Facts):
             Panel.EVALUATION,
             "PX",
             least=0,
+            most=_WIDEST,
         ),
     ] = 1.0
 

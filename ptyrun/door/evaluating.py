@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ptyrun.config import EvaluationOptions, PhaseAlign
-from ptyrun.errors import GeometryError, refuse_unknown
+from ptyrun.errors import GeometryError, InputError, refuse_unknown
 from ptyrun.ptycho.geometry.placement import Region
 from ptyrun.ptycho.metrics import evaluation
 from ptyrun.ptycho.metrics.evaluation import Evaluation
@@ -57,6 +57,8 @@ def evaluate(
     ------
     GeometryError
         If the arrays are no images of one shape, or nothing is covered.
+    InputError
+        If the reference is a constant.
     UsageError
         If a width is negative or not finite.
 
@@ -70,13 +72,27 @@ def evaluate(
     (1.0, 1.0)
     """
     image, target = np.asarray(recon), np.asarray(reference)
-    known = np.isfinite(image) if coverage is None else np.asarray(coverage)
+    given = np.ones(image.shape) if coverage is None else np.asarray(coverage)
+    for name, array in (("recon", image), ("reference", target), ("coverage", given)):
+        if array.dtype.kind not in "cfiub":
+            raise GeometryError(
+                f"{name} is no image",
+                why=f"it holds {array.dtype}, not numbers",
+                do="give arrays (H, W) of numbers",
+            )
+    known = np.isfinite(image) if coverage is None else given
     shapes = {image.shape, target.shape, known.shape}
     if len(shapes) > 1 or image.ndim != 2:
         raise GeometryError(
             "these arrays are no images of one shape",
             why=f"the shapes are {image.shape}, {target.shape} and {known.shape} (coverage)",
             do="give images (H, W) on one pixel grid",
+        )
+    if np.all(target == target.flat[:1]):
+        raise InputError(
+            "the reference carries nothing",
+            why="all of its values are equal: it is a placeholder, and agreement with it is none",
+            do="give the object that the reconstruction is to be held against",
         )
     refuse_unknown([phase_align_method], [*PhaseAlign], "phase_align_method {} is unknown")
     options = EvaluationOptions(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ptyrun.comparison.run import Run as Folder
 from ptyrun.door.run import Run
+from ptyrun.errors import UsageError
 
 if TYPE_CHECKING:
     from ptyrun.ptycho.readers.reconstruction import Reconstruction
@@ -40,7 +41,7 @@ def open_run(folder: str | os.PathLike[str]) -> Run:
     >>> run.arms
     ('first', 'second')
     """
-    path = Path(folder)
+    path = _path(folder)
     _ = Folder(path).manifest  # it is planned
     return Run(path)
 
@@ -81,7 +82,7 @@ def open_scan(
     """
     from ptyrun.ptycho.readers import opening
 
-    return opening.open_scan(Path(file), diffraction_kind, Path(cache_dir) if cache_dir else None)
+    return opening.open_scan(_path(file), diffraction_kind, Path(cache_dir) if cache_dir else None)
 
 
 def open_reconstruction(file: str | os.PathLike[str]) -> Reconstruction:
@@ -109,4 +110,15 @@ def open_reconstruction(file: str | os.PathLike[str]) -> Reconstruction:
     """
     from ptyrun.ptycho.readers import reconstruction
 
-    return reconstruction.open_reconstruction(Path(file))
+    return reconstruction.open_reconstruction(_path(file))
+
+
+def _path(given: str | os.PathLike[str]) -> Path:
+    try:
+        return Path(given)
+    except TypeError as error:
+        raise UsageError(
+            f"{given!r:.80} names no file or folder",
+            why=f"it is of type {type(given).__name__}",
+            do="give a path",
+        ) from error

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from ptyrun.engine.claims import LEASE, LOCK
@@ -17,7 +18,7 @@ from ptyrun.engine.records import BadLineError, Closed, NewerLineError, Opened, 
 from ptyrun.errors import BusyError
 from ptyrun.host import durable
 from ptyrun.host.heartbeat import SILENT_S, Sight
-from ptyrun.host.locks import watch
+from ptyrun.host.locks import Lock, exclude, watch
 from ptyrun.paths import RunPaths
 from ptyrun.progress import SILENT, Watcher
 
@@ -59,6 +60,22 @@ def insist_on_nobody(paths: RunPaths, patience_s: float = 0.0, watcher: Watcher 
             )
             told = True
         time.sleep(POLL_S)
+
+
+@contextmanager
+def no_background_session(
+    paths: RunPaths, patience_s: float = 0.0, watcher: Watcher = SILENT
+) -> Iterator[None]:
+    """Let none work on a run, or start to, meanwhile: one may compute nothing yet.
+
+    Raises
+    ------
+    BusyError
+        If one does after *patience_s*; the error names its process.
+    """
+    with Lock(paths.process_lock, say=watcher.warn) as lock:
+        exclude(lock, f"works on {paths.root} in the background", wait_s=patience_s)
+        yield
 
 
 def _at_work(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import shutil
 from collections.abc import Callable, Collection
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -144,7 +145,8 @@ def _plan(
     if admit is not None:
         admit(wanted)
     is_closing = lambda: window.remaining_s <= 0  # noqa: E731
-    with PlanLock(paths, watcher, is_closing=is_closing) as lock:
+    patience_s = _patience_s(window)
+    with PlanLock(paths, watcher, is_closing=is_closing) as lock, ExitStack() as held:
         current = None if new else _current(paths)
         aside = None
         if new and once and (there := _current(paths)) is not None:
@@ -152,8 +154,10 @@ def _plan(
             same = not changes(_without_draw(there), _like(as_there, there))
             afresh.refuse_to_repeat(paths, there, is_the_same=same)
         if current is None:
-            # First, since drawing takes long; while the lock is held, no further one begins.
-            presence.insist_on_nobody(paths, _patience_s(window), watcher)
+            # First, since drawing takes long; while the locks are held, no further one begins.
+            if new and _holds_a_run(paths):
+                held.enter_context(presence.no_background_session(paths, patience_s, watcher))
+            presence.insist_on_nobody(paths, patience_s, watcher)
             drawn = draft.drawn(wanted)
             manifest = drawn.manifest
             draft.tell()
@@ -173,7 +177,8 @@ def _plan(
         changed = changes(_without_draw(current), _like(wanted, current))
         if changed:
             _refuse_changes(changed, invalidate)
-            presence.insist_on_nobody(paths, _patience_s(window), watcher)
+            held.enter_context(presence.no_background_session(paths, patience_s, watcher))
+            presence.insist_on_nobody(paths, patience_s, watcher)
             drawn = draft.drawn(wanted)
             manifest = drawn.manifest.with_arms_of(current)
             draft.tell()

@@ -20,6 +20,7 @@ from ptyrun.engine.integrity import verify
 from ptyrun.engine.repair import repair
 from ptyrun.errors import DamageError
 from ptyrun.host import checksums
+from ptyrun.host.locks import Lock
 from ptyrun.paths import RunPaths
 from tests.paced import Bench, on_tmpfs, until
 
@@ -357,3 +358,24 @@ def test_a_session_on_another_host_is_neither_believed_dead_nor_doubled(bench: B
     assert "far-away" in bench.do("start", "--take-over").stderr
     assert bench.do("stop", before=far).returncode == 0
     assert bench.do("wait").returncode == 75
+
+
+def test_a_run_is_not_planned_anew_under_a_session_that_has_computed_nothing_yet(
+    bench: Bench,
+) -> None:
+    before = bench.document("manifest.json")
+    words = [
+        *["plan", f"--pinn_dir={bench.inputs / 'model'}", f"--output_dir={bench.run}"],
+        *[f"--test_data={bench.inputs / 'scan.npz'}", "--n-test-groups=24"],
+        *["--pinn-chunk-size=4", "--pinn-predict-batch-size=4", "--ms-ssim-sigma=2"],
+    ]
+    with Lock(RunPaths(bench.run).process_lock) as lock:
+        assert lock.try_acquire()
+        for more in ("--new", "--invalidate=results"):
+            done = bench.do(*words, more)
+            assert done.returncode == 1, done.stderr
+            assert f"PID {os.getpid()}" in done.stderr
+            assert "in the background" in done.stderr
+    assert bench.document("manifest.json") == before
+    assert [path.name for path in bench.run.parent.glob("run*")] == ["run"]
+    assert bench.do(*words, "--new").returncode == 0

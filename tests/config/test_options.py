@@ -54,6 +54,9 @@ def test_what_describes_a_comparison_is_taken_by_both_commands(made: Any) -> Non
         (Selection, ("subsample_seed", -1)),
         (EvaluationOptions, ("frc_sigma", float("inf"))),
         (EvaluationOptions, ("ms_ssim_sigma", float("nan"))),
+        (EvaluationOptions, ("ms_ssim_sigma", 1e9)),
+        (EvaluationOptions, ("frc_sigma", 1e300)),
+        (Selection, ("grouping_seed", 10**20)),
         (Presentation, ("pixel_size_m", 0.0)),
         (Presentation, ("percentile_max", 101.0)),
         (Presentation, ("pinn_phase_vmin", float("nan"))),
@@ -79,6 +82,12 @@ def test_sizes_of_an_arm_are_refused_by_their_key() -> None:
 def test_a_value_of_another_type_is_refused(value: Any) -> None:
     with pytest.raises(UsageError, match="it must be an integer"):
         gather(Selection, {"neighbor_count": value})
+
+
+@pytest.mark.parametrize("value", ["no", "false", 0, 1, [True]])
+def test_a_switch_is_true_or_false_and_no_word_for_it(value: Any) -> None:
+    with pytest.raises(UsageError, match=r"(?s)invalid --skip-registration: .*it must be true or"):
+        gather(EvaluationOptions, {"skip_registration": value})
 
 
 SESSIONS = st.builds(

@@ -144,6 +144,17 @@ def test_what_cannot_be_measured_is_refused_by_name() -> None:
         ptyrun.evaluate(image, image, frc_sigma=-1)
     unknown = np.where(np.arange(image.shape[1]) < 9, np.nan, image)
     assert ptyrun.evaluate(unknown, image).covered.mean() < 1
+    with pytest.raises(InputError, match="the reference carries nothing"):
+        ptyrun.evaluate(image, np.zeros_like(image))
+    for words in ("x", image.astype(object)):
+        with pytest.raises(GeometryError, match="recon is no image"):
+            ptyrun.evaluate(words, image)
+
+
+def test_what_names_no_file_is_refused() -> None:
+    for opened in (ptyrun.open_run, ptyrun.open_scan, ptyrun.open_reconstruction):
+        with pytest.raises(UsageError, match="names no file or folder"):
+            opened(3)
 
 
 def test_windows_count_from_the_call_and_patches_are_read_when_sliced(

@@ -30,6 +30,7 @@ DOUBTFUL = 0.6
 # Where the truth is not against it, another orientation must leave less of the residual than this.
 HALF = 0.5
 # Of the frames, what lies inside the scan's own object at least.
+FAR = 3  # of the width that nine tenths of the positions and a patch take
 LEAST_INSIDE = 0.5
 # Frames that are nearly alike leave little, whatever the positions: nothing is doubted below this.
 PLAINLY_BAD = 0.25
@@ -100,12 +101,14 @@ def agreement(
 
 def truth_doubts(scan: Scan) -> tuple[str, ...]:
     """Say why the scan's own object, frames and positions hardly belong together."""
-    if scan.object_guess is None or scan.near_field:
-        return ()
-    outside = _outside(scan, scan.object_guess.shape)
-    fit = frame_fit(scan, scan.object_guess)
-    found = (outside,) if fit is None else (_stored_as_intensity(fit), _unfit(scan, fit, outside))
-    return tuple(filter(None, found))
+    far = _far_away(scan)
+    doubts: tuple[str, ...] = ()
+    if scan.object_guess is not None and not scan.near_field:
+        outside = _outside(scan, scan.object_guess.shape)
+        fit = frame_fit(scan, scan.object_guess)
+        unfit = fit and (_stored_as_intensity(fit), _unfit(scan, fit, outside))
+        doubts = tuple(filter(None, unfit or (outside,)))
+    return doubts or tuple(filter(None, (far,)))
 
 
 def _outside(scan: Scan, shape: tuple[int, ...]) -> str | None:
@@ -115,6 +118,20 @@ def _outside(scan: Scan, shape: tuple[int, ...]) -> str | None:
     return (
         f"only {n_inside} of {scan.n_frames} frames lie wholly inside objectGuess ({shape[0]} x "
         f"{shape[1]} px); are positions in its pixels, counted from its corner?"
+    )
+
+
+def _far_away(scan: Scan) -> str | None:
+    """Name the first of few positions that are nowhere near the others: a slip of the stage."""
+    low, middle, high = np.percentile(scan.positions_px, (5, 50, 95), axis=0)
+    lost = (np.abs(scan.positions_px - middle) > FAR * (high - low + scan.patch_px)).any(axis=1)
+    if not lost.any():
+        return None
+    first = int(np.argmax(lost))
+    y_px, x_px = scan.positions_px[first]
+    return (
+        f"{lost.sum()} of {scan.n_frames} positions lie far from all others, frame {first} at "
+        f"({x_px:g}, {y_px:g}) first: what is assembled and evaluated reaches out to them"
     )
 
 

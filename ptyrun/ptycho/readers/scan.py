@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ptyrun.errors import InputError
 
 BLOCK_BYTES = 4 << 20
+_LARGEST = 1e12  # its power spectrum, over any image, is a number of single precision
 
 
 class FrameSource(Protocol):
@@ -198,6 +199,13 @@ def checked_complex(path: Path, name: str, values: NDArray[Any]) -> NDArray[np.c
         do = "store one complex array of two dimensions"
         raise _refusal(f"{name} of {path} is no complex image", what, do)
     _require_finite(f"{name} of {path} is not finite", flat, "replace them, or leave it out")
+    if (largest := float(np.abs(flat).max())) > _LARGEST:
+        raise InputError(
+            f"{name} of {path} is too large to compute with",
+            why=f"its largest value is {largest:.3g}; single precision holds no power spectrum of "
+            f"values beyond {_LARGEST:g}",
+            do="scale it: figures do not depend on its unit",
+        )
     return flat.astype(np.complex64)
 
 

@@ -68,6 +68,16 @@ def test_a_measured_scan_is_not_doubted(name: str, shared: Path) -> None:
     assert truth_doubts(open_scan(shared / name)) == ()
 
 
+@pytest.mark.parametrize("lost", [1e30, -900.0, 900.0])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_a_single_position_that_is_far_from_all_others_is_named(lost: float, axis: int) -> None:
+    scan = amplitudes(counts(1e4))
+    scan.positions_px[7, axis] = lost
+    (doubt,) = truth_doubts(scan)
+    assert "1 of 60 positions lie far from all others" in doubt
+    assert "frame 7 at" in doubt
+
+
 @pytest.mark.parametrize("dose_photons", [10, 100, 1e3, 1e4, 1e6])
 @pytest.mark.parametrize("n_positions", [13, 60, 300])
 def test_a_scan_of_few_photons_or_frames_is_not_doubted(

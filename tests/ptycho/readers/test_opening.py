@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from ptyrun.errors import InputError
 from ptyrun.ptycho.readers.opening import open_scan
+from ptyrun.ptycho.readers.reconstruction import open_reconstruction
 from tests.ptycho.conftest import Scene
 
 
@@ -248,3 +249,10 @@ def test_what_is_no_scan_is_refused(content: bytes, tmp_path: Path) -> None:
         open_scan(tmp_path / "absent.npz")
     with pytest.raises(InputError, match="cannot be opened"):
         open_scan(tmp_path)
+
+
+def test_a_reconstruction_too_large_for_single_precision_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "recon.npz"
+    np.savez(path, reconstructed_object=1e30 * (1 + np.arange(64.0).reshape(8, 8)) + 0j)
+    with pytest.raises(InputError, match="too large to compute with"):
+        open_reconstruction(path)

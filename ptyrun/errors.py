@@ -109,6 +109,10 @@ class SchemaError(UsageError):
     """A document on disk is newer than this ptyrun, or not such a document."""
 
 
+class GarbledError(SchemaError):
+    """A document on disk is none of any version: cut off, or written by something else."""
+
+
 class NewerError(SchemaError):
     """A newer ptyrun wrote a document or a line of a ledger: it is whole, and cannot be read."""
 

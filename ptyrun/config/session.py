@@ -16,6 +16,7 @@ WINDOW = Option(
     Panel.WINDOWS,
     DURATION,
     "unlimited",
+    above=0.0,
 )
 
 

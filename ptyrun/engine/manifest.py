@@ -17,7 +17,14 @@ from ptyrun.config import Fact
 from ptyrun.engine import plan_rules
 from ptyrun.engine.arm_plan import ArmPlan
 from ptyrun.engine.folder import require_plain
-from ptyrun.errors import DamageError, InputError, SchemaError, UsageError, refuse_unknown
+from ptyrun.errors import (
+    DamageError,
+    GarbledError,
+    InputError,
+    SchemaError,
+    UsageError,
+    refuse_unknown,
+)
 from ptyrun.host import durable
 from ptyrun.host.documents import AsRead, Document, digest_of, schema_of, text_of, why_none
 from ptyrun.host.regular import read_regular
@@ -69,7 +76,8 @@ class Manifest(Document):
     NAME: ClassVar[str] = "the manifest"
     SCHEMA: ClassVar[int] = 1
     REMEDY: ClassVar[str] = (
-        "run `ptyrun plan` again with the configuration of this run, or restore the file"
+        "run `ptyrun plan` again with the configuration of this run (what is committed stays), or "
+        "restore the file"
     )
 
     shared: Mapping[str, Fact]
@@ -178,7 +186,7 @@ class Manifest(Document):
     @classmethod
     def refusal(cls, name: str, error: Exception) -> SchemaError:
         """Say that a file is not a manifest."""
-        return SchemaError(f"{name} is not a manifest", why=why_none(error), do=cls.REMEDY)
+        return GarbledError(f"{name} is not a manifest", why=why_none(error), do=cls.REMEDY)
 
     @classmethod
     def load(cls, path: Path) -> Self:

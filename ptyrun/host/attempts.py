@@ -11,6 +11,7 @@ the folder cannot be used, and a kill before the deadline is none of it.
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 from collections.abc import Sequence
 from contextlib import suppress
@@ -71,12 +72,12 @@ class Attempts:
         if self.before + 1 < IN_A_ROW:
             return None
         DEADLINE.end_with(ExitCode.FAILED)
-        enough_s = MORE * max(row)
+        enough_s = math.ceil(MORE * max(row))
         advise(enough_s)
         return (
             f"the last {self.before} windows of this command came to nothing: if this one of "
             f"{window_s:g} s does too, it ends with exit code {int(ExitCode.FAILED)}; "
-            f"use --window {enough_s:.0f}s or more"
+            f"use --window {enough_s}s or more"
         )
 
     def progressed(self) -> None:

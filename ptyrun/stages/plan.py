@@ -34,6 +34,7 @@ from ptyrun.engine.plan_lock import PlanLock
 from ptyrun.engine.window import Window
 from ptyrun.errors import (
     DamageError,
+    GarbledError,
     IdentityError,
     UsageError,
     WindowClosedError,
@@ -278,7 +279,7 @@ def _current(paths: RunPaths) -> Manifest | None:
     """The manifest on disk; None if there is none, or none that can be trusted."""
     try:
         return Run(paths.root).manifest if paths.manifest.exists() else None
-    except DamageError:
+    except (DamageError, GarbledError):
         return None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -52,10 +53,15 @@ def test_a_flipped_bit_in_the_manifest_is_named_and_not_repaired(run_dir: Path) 
     assert ptyrun("run", str(run_dir)).returncode != 0
 
 
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:200])
+
+
+@pytest.mark.parametrize("lose", [cut, Path.unlink])
 def test_a_lost_manifest_is_planned_again_by_the_same_command_alone(
-    run_dir: Path, complete: Path, study: Study
+    lose: Callable[[Path], None], run_dir: Path, complete: Path, study: Study
 ) -> None:
-    (run_dir / "manifest.json").unlink()
+    lose(run_dir / "manifest.json")
     other = ptyrun(*study.words(run_dir, "--grouping-seed=1"))
     assert other.returncode == 1
     assert "manifest" in other.stderr

@@ -186,6 +186,11 @@ def test_an_unknown_option_is_named_with_the_one_that_is_meant(example: Example)
         ptyrun.open_run(example.folder).run(max_chunk=3)  # type: ignore[call-arg]
 
 
+def test_a_window_of_no_length_is_refused_before_anything_is_started(example: Example) -> None:
+    with pytest.raises(UsageError, match="invalid --window: 0"):
+        ptyrun.open_run(example.folder).start(window=0)
+
+
 def test_a_run_is_completed_in_the_background_and_its_log_read(
     example: Example, tmp_path: Path
 ) -> None:

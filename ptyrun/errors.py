@@ -215,7 +215,9 @@ def refuse_unknown(
     why: str = "",
     do: str = "name one of these",
 ) -> None:
-    """Refuse a name that is not among the *known* ones; it stands for ``{}`` in *what*.
+    """Refuse a name that is not among the *known* ones.
+
+    It stands in *what* for ``{0}``, as a word of an option for ``{1}``.
 
     Without a *why* all that are known are named.
 
@@ -235,7 +237,7 @@ def refuse_unknown(
     for name in named:
         if name not in known:
             why = why or f"there are {', '.join(known)}"
-            raise UsageError(what.format(repr(name)), why=why + nearest(name, known), do=do)
+            raise UsageError(what.format(repr(name), name), why=why + nearest(name, known), do=do)
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

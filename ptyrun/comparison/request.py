@@ -66,7 +66,7 @@ def configuration(
             )
     arms = _arms(given)
     names = [arm.name for arm in arms]
-    refuse_unknown(trusted, names, "--trust-model {}: there is no such arm")
+    refuse_unknown(trusted, names, "--trust-model {1}: there is no such arm")
     shared = gather(CompareConfig, {name: each for name, each in given.items() if name != ARM})
     return CompareConfig(
         **shared,

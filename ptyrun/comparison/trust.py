@@ -26,7 +26,7 @@ def require(run: Run, session: SessionOptions) -> None:
         If the session trusts an arm that is not there.
     """
     arms = {arm.name: arm for arm in run.manifest.arms}
-    refuse_unknown(session.trusted_arms, arms, "--trust-model {}: there is no such arm")
+    refuse_unknown(session.trusted_arms, arms, "--trust-model {1}: there is no such arm")
     chosen = [arm for arm in arms.values() if session.arms is None or arm.name in session.arms]
     refusals = [(arm, error) for arm in chosen if (error := _refusal(arm, run.sources, session))]
     if refusals:

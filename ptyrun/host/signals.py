@@ -134,7 +134,10 @@ def _let_none_go_unnoticed() -> None:
     signal.signal(signal.SIGURG, lambda *_: None)  # without a handler, it interrupts nothing
     signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
     main = threading.get_ident()
+    # Blocked there for good: a signal that the main thread puts off must not be taken for it.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, CLOSING)
     threading.Thread(target=_wake_when_asked, args=(reader, main), daemon=True).start()
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _wake_when_asked(reader: int, main: int) -> None:

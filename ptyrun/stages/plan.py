@@ -221,7 +221,7 @@ def _patience_s(window: Window) -> float:
 def _check_names(invalidate: Collection[str], wanted: Manifest, current: Manifest | None) -> None:
     arms = {arm.name for manifest in (wanted, current) if manifest for arm in manifest.arms}
     known = [*sorted(arms), RESULTS]
-    refuse_unknown(invalidate, known, "--invalidate {}: there is no such arm")
+    refuse_unknown(invalidate, known, "--invalidate {1}: there is no such arm")
 
 
 def index_is_whole(manifest: Manifest, paths: RunPaths) -> bool:

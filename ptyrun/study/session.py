@@ -246,6 +246,8 @@ class Session:
         now = survey(self._graph, self._contents)[stage.key]
         if now.state is State.DONE:
             self._note_progress()
+            if code != ExitCode.COMPLETE:  # another process has made it
+                return
             self._made.append(stage.key)
             duration_s = 0.0 if now.record is None else now.record.duration_s
             self._watcher.note(f"{stage.key}: done in {format_duration(duration_s)}")

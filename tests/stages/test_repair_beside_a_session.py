@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,8 @@ from tests.engine.toys import planned, toy_manifest
 
 
 def test_a_repair_beside_a_session_is_refused_and_a_look_is_not(tmp_path: Path) -> None:
-    planned(tmp_path, toy_manifest(4000, 4))
+    toy = toy_manifest(4000, 4)
+    planned(tmp_path, replace(toy, sources={**toy.sources, "arm.one": "weights"}))
     paths = RunPaths(tmp_path)
     child = spawn(work, tmp_path, batch_items=4, compute_s=0.05)
     try:

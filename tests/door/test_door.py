@@ -152,9 +152,10 @@ def test_what_cannot_be_measured_is_refused_by_name() -> None:
 
 
 def test_what_names_no_file_is_refused() -> None:
+    number: Any = 3
     for opened in (ptyrun.open_run, ptyrun.open_scan, ptyrun.open_reconstruction):
         with pytest.raises(UsageError, match="names no file or folder"):
-            opened(3)
+            opened(number)
 
 
 def test_windows_count_from_the_call_and_patches_are_read_when_sliced(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,6 @@ import click
 
 from ptyrun.cli import options, tracking
 from ptyrun.cli.panels import PanelCommand
-from ptyrun.host.children import ptyrun_words
 
 
 @click.command("start", cls=PanelCommand)
@@ -19,17 +17,7 @@ from ptyrun.host.children import ptyrun_words
 @options.trust
 @options.reuse
 @options.adopt
-@click.option(
-    "--take-over",
-    is_flag=True,
-    help="Believe dead a session that was started on another host or in another container.",
-)
-@click.option(
-    "--foreground",
-    is_flag=True,
-    help="Track this very process instead of detaching one (for systemd and containers).",
-)
-@click.option("--log", default="", hidden=True, help="With --foreground: where the output goes.")
+@tracking.options
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -48,13 +36,10 @@ def command(
     """
     session = options.session_options(given)
     if foreground:
-        tracking.require_own_session()
-        if not log:
-            tracking.carry_own_token()
+        argv = tracking.become_session(log)
         from ptyrun.background.tracked_session import track
         from ptyrun.cli.console import Console
 
-        argv = ptyrun_words(*sys.argv[1:])
         words = session.words(reuse)
         ctx.exit(track(run_dir, argv, words, log, Console(), take_over=take_over))
 

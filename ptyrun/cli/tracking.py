@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
 
 from ptyrun.cli.saying import say
 from ptyrun.errors import UsageError
@@ -14,6 +17,8 @@ from ptyrun.host.children import ptyrun_words
 
 if TYPE_CHECKING:
     from ptyrun.background.tracked import TrackedProcess
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
 def tell(tracked: TrackedProcess, folder: Path) -> None:
@@ -25,7 +30,36 @@ def tell(tracked: TrackedProcess, folder: Path) -> None:
     say(f"next     ptyrun wait {shlex.quote(str(folder))}")
 
 
-def require_own_session() -> None:
+def options(command: Decorated) -> Decorated:
+    """Add the options of every command that begins a tracked session."""
+    for add in (
+        click.option(
+            "--log", default="", hidden=True, help="With --foreground: where the output goes."
+        ),
+        click.option(
+            "--foreground",
+            is_flag=True,
+            help="Track this very process instead of detaching one (for systemd and containers).",
+        ),
+        click.option(
+            "--take-over",
+            is_flag=True,
+            help="Believe dead a session that was started on another host or in another container.",
+        ),
+    ):
+        command = add(command)
+    return command
+
+
+def become_session(log: str) -> tuple[str, ...]:
+    """Let this very process be the session, which writes to *log* or a terminal; give its words."""
+    _require_own_session()
+    if not log:
+        _carry_own_token()
+    return ptyrun_words(*sys.argv[1:])
+
+
+def _require_own_session() -> None:
     """See that this process leads a process session: all of it may be ended."""
     if os.getsid(0) != os.getpid():
         raise UsageError(
@@ -35,7 +69,7 @@ def require_own_session() -> None:
         )
 
 
-def carry_own_token() -> None:
+def _carry_own_token() -> None:
     """Begin again with a token in the environment, which is how `ptyrun stop` knows a session."""
     from ptyrun.background import proof
 

@@ -224,11 +224,7 @@ class Entry:
         return " and ".join([*finite, *said])
 
     def _refusal(self, value: Any, must_be: str) -> UsageError:
-        return UsageError(
-            f"invalid {self.word}: {value!s:.80}",
-            why=f"it must be {must_be}",
-            do=f"correct {self.word}, or leave it out",
-        )
+        return _invalid(self.word, value, must_be)
 
     def words(self, value: Any) -> list[str]:
         """Spell *value* on a command line; its default takes no words.
@@ -343,14 +339,18 @@ def gather(table: type[Any], given: Mapping[str, Any], role: str = "") -> dict[s
     return found
 
 
+def _invalid(word: str, value: Any, must_be: str) -> UsageError:
+    return UsageError(
+        f"invalid {word}: {value!s:.80}",
+        why=f"it must be {must_be}",
+        do=f"correct {word}, or leave it out",
+    )
+
+
 def _switched(entry: Entry, given: Mapping[str, Any]) -> dict[str, Any]:
     for switch in entry.option.switches:
-        if not isinstance(given.get(name_of(switch.word)), bool | None):
-            raise UsageError(
-                f"invalid {switch.word}: {given[name_of(switch.word)]!s:.80}",
-                why="it must be true or false",
-                do=f"correct {switch.word}, or leave it out",
-            )
+        if not isinstance(value := given.get(name_of(switch.word)), bool | None):
+            raise _invalid(switch.word, value, "true or false")
     chosen = [switch for switch in entry.option.switches if given.get(name_of(switch.word))]
     if len(chosen) > 1:
         raise UsageError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,23 +10,12 @@ import click
 from ptyrun.cli import tracking
 from ptyrun.cli.study import words
 from ptyrun.errors import UsageError
-from ptyrun.host.children import ptyrun_words
 
 
 @click.command("start", cls=words.StudyCommand)
 @words.study
 @words.session
-@click.option(
-    "--take-over",
-    is_flag=True,
-    help="Believe dead a session that was started on another host or in another container.",
-)
-@click.option(
-    "--foreground",
-    is_flag=True,
-    help="Track this very process instead of detaching one (for systemd and containers).",
-)
-@click.option("--log", default="", hidden=True, help="With --foreground: where the output goes.")
+@tracking.options
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -56,10 +44,7 @@ def command(
     study = study_asked(words.taken(given), config, runs=True)
     said = [*words_of_study(study, config), *words.of_session(session)]
     if foreground:
-        tracking.require_own_session()
-        if not log:
-            tracking.carry_own_token()
-        argv = ptyrun_words(*sys.argv[1:])
+        argv = tracking.become_session(log)
         ctx.exit(background.track(study, said, argv, log, Console(), take_over=take_over))
     tracked = background.start(study, said, take_over=take_over)
     tracking.tell(tracked, study.hub.root)

@@ -28,6 +28,16 @@ class Split(StrEnum):
     TEST = "test"
 
 
+class Phase(StrEnum):
+    """How far a study goes; each phase rests on those before it. Upstream calls them C to G."""
+
+    DATA = "data"
+    VIEWS = "views"
+    NETWORKS = "networks"
+    RECONSTRUCTIONS = "reconstructions"
+    COMPARISONS = "comparisons"
+
+
 class Positions(StrEnum):
     """Where the simulated frames lie."""
 
@@ -82,6 +92,15 @@ class StudyOptions:
         tuple[Split, ...],
         Option("--splits", "Half of the scan: train or test.", Panel.SELECTION, "SPLIT"),
     ] = (Split.TRAIN, Split.TEST)
+    upto: Annotated[
+        Phase,
+        Option(
+            "--upto",
+            "Last phase of the study: data, views, networks, reconstructions or comparisons.",
+            Panel.SELECTION,
+            "PHASE",
+        ),
+    ] = Phase.VIEWS
     n_images: Annotated[
         int | None,
         Option(
@@ -211,6 +230,11 @@ class StudyOptions:
                     why="a dose names a folder, like dose_1000, so it must be a whole number",
                     do="give a whole number of photons per frame",
                 )
+
+    def reaches(self, phase: Phase) -> bool:
+        """Whether the study has the stages of a phase."""
+        phases = [*Phase]
+        return phases.index(self.upto) >= phases.index(phase)
 
     def s_img(self, view: View) -> float:
         """Share of the frames that a view keeps."""

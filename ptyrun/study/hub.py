@@ -7,6 +7,8 @@ from pathlib import Path
 
 PHASE_C = "data/phase_c"
 PHASE_D = "data/phase_d"
+PHASE_E = "data/phase_e"
+PHASE_F = "data/phase_f"
 ANALYSIS = "analysis"
 COMPARISON_MANIFEST = f"{ANALYSIS}/comparison_manifest.json"
 LOCKS = "locks"
@@ -29,6 +31,21 @@ def dose_name(dose: float) -> str:
     'dose_1000'
     """
     return f"dose_{int(dose)}"
+
+
+def pinn_folder(dose: float, view: str) -> str:
+    """Where the physics-informed network of a dose and view lies."""
+    return f"{PHASE_E}/{dose_name(dose)}/{view}/gs2"
+
+
+def baseline_folder(dose: float) -> str:
+    """Where the Baseline of a dose lies, the same for all views."""
+    return f"{PHASE_E}/{dose_name(dose)}/baseline/gs1"
+
+
+def reconstruction_file(dose: float, view: str, split: str) -> str:
+    """Name the iterative reconstruction of one half of a view."""
+    return f"{PHASE_F}/{dose_name(dose)}/{view}/{split}/ptychi_reconstruction.npz"
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from ptyrun.config.study import Split, StudyOptions, View
+from ptyrun.config.study import Phase, Split, StudyOptions, View
 from ptyrun.host.documents import canonical_json
 from ptyrun.study.graph import Graph
 from ptyrun.study.hub import PHASE_C, PHASE_D, Hub, dose_name
@@ -39,7 +39,9 @@ def graph(study: Study) -> Graph:
     UsageError
         If a stage of others cannot be placed among them.
     """
-    built_in = [*_phase_c(study), *_phase_d(study)]
+    built_in = [*_phase_c(study)]
+    if study.options.reaches(Phase.VIEWS):
+        built_in += _phase_d(study)
     stages = placed(study.hub, study.options, built_in, study.others)
     return Graph.of(study.hub, with_base(stages, BASE, study.options.base_npz))
 

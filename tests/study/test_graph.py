@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ptyrun.config.study import Split, StudyOptions, View
+from ptyrun.config.study import Phase, Split, StudyOptions, View
 from ptyrun.errors import UsageError
 from ptyrun.study.graph import Graph
 from ptyrun.study.hub import Hub
@@ -39,6 +39,11 @@ def test_a_study_has_the_stages_of_its_doses_views_and_splits() -> None:
         "bundle-dose_1000-dense",
     ]
     assert len(keys(doses=(1e3, 1e4, 1e5))) == 12 + 1 + 12 + 6
+
+
+def test_a_study_goes_as_far_as_it_is_told() -> None:
+    found = keys(upto=Phase.DATA, views=(View.DENSE,), splits=(Split.TEST,))
+    assert found[-2:] == ["split-dose_1000", "manifest"]
 
 
 def test_names_of_files_are_upstreams() -> None:

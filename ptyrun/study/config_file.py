@@ -102,15 +102,15 @@ class StudyFile:
     def _options(self, document: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         known = {name_of(word): entry for entry in entries(StudyOptions) for word in _words(entry)}
         seen: dict[str, str] = {}
-        for key, value in document.items():
-            name = key.replace("-", "_")
+        for key, said, value in _flat(document):
+            name = said.replace("-", "_")
             if name not in known:
                 why = f"no option of a study is called {name!r}{nearest(name, known)}"
                 self._refuse(key, "unknown key", why)
             entry = known[name]
             if entry.name in seen:
                 self._refuse(key, "said twice", f"{seen[entry.name]!r} says the same")
-            seen[entry.name] = key
+            seen[entry.name] = said
             if entry.is_many and not isinstance(value, list):
                 value = [value]
             try:
@@ -166,6 +166,18 @@ class StudyFile:
         pattern = re.compile(rf"^[ \t]*(?:\[+\s*)?[\"']?{re.escape(key)}\b", re.MULTILINE)
         found = pattern.search(self._text)
         return self._text.count("\n", 0, found.start()) + 1 if found else 1
+
+
+def _flat(document: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
+    """Give each key, the option that it names, and its value: one in a table begins with its name.
+
+    ``[training]`` with ``seed = 1`` says what ``training_seed = 1`` does.
+    """
+    for key, value in document.items():
+        if isinstance(value, dict):
+            yield from ((inner, f"{key}_{inner}", each) for inner, each in value.items())
+        else:
+            yield key, key, value
 
 
 def _words(entry: Entry) -> list[str]:

@@ -114,7 +114,10 @@ def differences(options: StudyOptions, hub: Hub) -> list[str]:
     before, now = found.options, _said(options)
     said = []
     for entry in entries(StudyOptions):
-        if entry.field not in ("doses", "views", "splits") and entry.name in {**before, **now}:
+        if entry.field not in ("doses", "views", "splits", "upto") and entry.name in {
+            **before,
+            **now,
+        }:
             old, new = before.get(entry.name, "default"), now.get(entry.name, "default")
             if old != new:
                 said.append(f"{entry.word} is {old} there and {new} here")

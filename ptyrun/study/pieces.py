@@ -7,10 +7,16 @@ from pathlib import Path
 import google_crc32c
 
 from ptyrun.errors import ForeignFileError
-from ptyrun.host import durable
+from ptyrun.host import durable, listing, partials
 from ptyrun.host.regular import read_regular
 
 CRC_BYTES = 4
+
+
+def names_of(folder: Path) -> frozenset[str]:
+    """Name what is kept whole in a folder of pieces: progress adds a name."""
+    names = (entry.name for entry in listing.entries(folder))
+    return frozenset(name for name in names if not name.endswith(partials.PARTIAL))
 
 
 class KeptPieces:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 from ptyrun.config.study import Phase, Split, StudyOptions, View
-from ptyrun.host.documents import canonical_json
 from ptyrun.study.graph import Graph
 from ptyrun.study.hub import PHASE_C, PHASE_D, Hub, dose_name
 from ptyrun.study.others import OtherStage, placed, with_base
-from ptyrun.study.stage import Input, Stage
+from ptyrun.study.stage import Input, Stage, built_in
 
 BASE = "base"
 
@@ -39,28 +37,11 @@ def graph(study: Study) -> Graph:
     UsageError
         If a stage of others cannot be placed among them.
     """
-    built_in = [*_phase_c(study)]
+    own = [*_phase_c(study)]
     if study.options.reaches(Phase.VIEWS):
-        built_in += _phase_d(study)
-    stages = placed(study.hub, study.options, built_in, study.others)
+        own += _phase_d(study)
+    stages = placed(study.hub, study.options, own, study.others)
     return Graph.of(study.hub, with_base(stages, BASE, study.options.base_npz))
-
-
-def _texts(**values: Any) -> Mapping[str, str]:
-    return {name: canonical_json(value) for name, value in values.items()}
-
-
-def _stage(
-    hub: Hub,
-    kind: str,
-    axes: Mapping[str, str],
-    inputs: Sequence[Input | str],
-    outputs: Sequence[str],
-    **values: Any,
-) -> Stage:
-    files = tuple(Input(i, hub.path(i)) if isinstance(i, str) else i for i in inputs)
-    named = [f"dose_{value}" if axis == "dose" else value for axis, value in axes.items()]
-    return Stage("-".join([kind, *named]), kind, files, tuple(outputs), _texts(**values), axes)
 
 
 def _phase_c(study: Study) -> Iterator[Stage]:
@@ -71,7 +52,7 @@ def _phase_c(study: Study) -> Iterator[Stage]:
         raw, canonical, patched = (
             f"{folder}/{name}.npz" for name in ("simulated_raw", "canonical", "patched")
         )
-        yield _stage(
+        yield built_in(
             hub,
             "simulate",
             axes,
@@ -84,10 +65,10 @@ def _phase_c(study: Study) -> Iterator[Stage]:
             n_images=options.n_images,
             positions=options.positions,
         )
-        yield _stage(hub, "canonicalise", axes, [raw], [canonical], method=1)
-        yield _stage(hub, "patch", axes, [canonical], [patched], method=1)
+        yield built_in(hub, "canonicalise", axes, [raw], [canonical], method=1)
+        yield built_in(hub, "patch", axes, [canonical], [patched], method=1)
         halves = [f"{folder}/patched_{split}.npz" for split in Split]
-        yield _stage(
+        yield built_in(
             hub,
             "split",
             axes,
@@ -101,7 +82,7 @@ def _phase_c(study: Study) -> Iterator[Stage]:
         for dose in options.doses
         for split in Split
     ]
-    yield _stage(
+    yield built_in(
         hub,
         "manifest",
         {},
@@ -124,7 +105,7 @@ def _views(study: Study, dose: float, view: View) -> Iterator[Stage]:
     folder = f"{PHASE_D}/{dose_name(dose)}/{view}"
     axes = {"dose": f"{dose:.0f}", "view": str(view)}
     for split in options.splits:
-        yield _stage(
+        yield built_in(
             hub,
             "overlap",
             {**axes, "split": str(split)},
@@ -138,7 +119,7 @@ def _views(study: Study, dose: float, view: View) -> Iterator[Stage]:
             probe_diameter_px=options.probe_diameter_px,
             rng_seed_subsample=options.subsample_seed,
         )
-    yield _stage(
+    yield built_in(
         hub,
         "bundle",
         axes,

@@ -27,6 +27,7 @@ from ptyrun.study import archive, identity, making, stage_log
 from ptyrun.study.contents import Contents
 from ptyrun.study.graph import Graph
 from ptyrun.study.hub import Hub
+from ptyrun.study.pieces import names_of
 from ptyrun.study.plan import Study
 from ptyrun.study.record import Attempt, Record
 from ptyrun.study.state import Standing, State, survey
@@ -207,10 +208,9 @@ class Session:
         self._too_short.append((standing.stage.key, needed_s))
         return False
 
-    def _progress(self, standing: Standing) -> int:
-        """How much of a stage is kept for later windows."""
-        folder = standing.stage.pieces(self._hub, standing.facts)
-        return len(listing.entries(folder))
+    def _progress(self, standing: Standing) -> frozenset[str]:
+        """Names of what is kept of a stage for later windows; a later state has another name."""
+        return names_of(standing.stage.pieces(self._hub, standing.facts))
 
     def _wait(self, parent: Parent, standings: dict[str, Standing]) -> dict[str, Standing]:
         until_s = time.monotonic() + LOOK_S
@@ -252,7 +252,7 @@ class Session:
             duration_s = 0.0 if now.record is None else now.record.duration_s
             self._watcher.note(f"{stage.key}: done in {format_duration(duration_s)}")
             return
-        if self._progress(child.standing) > child.progress:
+        if self._progress(child.standing) - child.progress:
             self._note_progress()
         if now.state is State.RUNNING:  # another process was faster, and may yet fail
             self._tried.discard(stage.key)
@@ -285,7 +285,7 @@ class Session:
         for child in self._running.values():
             self._note_cut(child)
             stage = child.standing.stage
-            if self._progress(child.standing) > child.progress:
+            if self._progress(child.standing) - child.progress:
                 self._note_progress()
             if not stage.is_divisible:
                 attempt = Attempt(stage.key, child.standing.facts, making.now())
@@ -339,7 +339,7 @@ class _Child:
 
     process: subprocess.Popen[bytes]
     standing: Standing
-    progress: int
+    progress: frozenset[str]
     began_s: float = field(default_factory=time.monotonic)
 
 

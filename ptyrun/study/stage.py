@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import Any
 
-from ptyrun.host.documents import digest_of
+from ptyrun.host.documents import canonical_json, digest_of
 from ptyrun.study.hub import ATTEMPT, PIECES, RECORD, Hub
 
 DIVISIBLE = ("simulate",)
@@ -87,3 +88,30 @@ class Stage:
     def facts(self, inputs: Mapping[str, str]) -> str:
         """Digest all that the outputs depend on; *inputs* are SHA-256 by name."""
         return digest_of({"parameters": dict(self.parameters), "inputs": dict(inputs)})
+
+
+def built_in(
+    hub: Hub,
+    kind: str,
+    axes: Mapping[str, str],
+    inputs: Sequence[Input | str],
+    outputs: Sequence[str],
+    **values: Any,
+) -> Stage:
+    """Give a stage of ptyrun's own.
+
+    Parameters
+    ----------
+    hub : Hub
+    kind : str
+    axes : mapping
+        With the kind they make the stage's name.
+    inputs, outputs : sequence
+        As paths below the hub.
+    **values
+        Parameters, as plain JSON values.
+    """
+    files = tuple(Input(i, hub.path(i)) if isinstance(i, str) else i for i in inputs)
+    named = [f"dose_{value}" if axis == "dose" else value for axis, value in axes.items()]
+    texts = {name: canonical_json(value) for name, value in values.items()}
+    return Stage("-".join([kind, *named]), kind, files, tuple(outputs), texts, axes)

@@ -12,13 +12,13 @@ from ptyrun.background.windows import Goal, until_complete
 from ptyrun.config.study import StudySession
 from ptyrun.engine.window import Window
 from ptyrun.errors import ExitCode, UsageError
-from ptyrun.host import listing
 from ptyrun.host.children import Parent, ptyrun_words
 from ptyrun.progress import Watcher
 from ptyrun.study import archive, identity, making
 from ptyrun.study.asking import words_of_stage
 from ptyrun.study.graph import Graph
 from ptyrun.study.hub import COMPARISON_MANIFEST
+from ptyrun.study.pieces import names_of
 from ptyrun.study.plan import Study, graph
 from ptyrun.study.session import Outcome, Session, joined
 from ptyrun.study.state import Standing, State, survey
@@ -139,7 +139,7 @@ def goal_of(stages: Graph) -> Goal:
 
 def _progress(stages: Graph) -> object:
     found = survey(stages)
-    pieces = [len(listing.entries(s.stage.pieces(stages.hub, s.facts))) for s in found.values()]
+    pieces = [names_of(s.stage.pieces(stages.hub, s.facts)) for s in found.values()]
     return [each.state for each in found.values()], pieces
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from ptyrun.config.study import Phase, Split, StudyOptions, View
 from ptyrun.errors import UsageError
+from ptyrun.study.config_file import StudyFile
 from ptyrun.study.graph import Graph
 from ptyrun.study.hub import Hub
 from ptyrun.study.others import OtherStage
@@ -44,6 +45,17 @@ def test_a_study_has_the_stages_of_its_doses_views_and_splits() -> None:
 def test_a_study_goes_as_far_as_it_is_told() -> None:
     found = keys(upto=Phase.DATA, views=(View.DENSE,), splits=(Split.TEST,))
     assert found[-2:] == ["split-dose_1000", "manifest"]
+
+
+def test_a_key_in_a_table_of_the_file_begins_with_the_tables_name(tmp_path: Path) -> None:
+    (tmp_path / "study.toml").write_text("seed = 3\n[split]\nfraction = 0.25\n")
+    assert StudyFile(tmp_path / "study.toml").options == {"seed": 3, "split_fraction": 0.25}
+
+
+def test_an_unknown_key_in_a_table_is_named_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "study.toml").write_text("[split]\nfracton = 0.25\n")
+    with pytest.raises(UsageError, match=r"line 2, key 'fracton'.*\n.*mean 'split_fraction'"):
+        StudyFile(tmp_path / "study.toml")
 
 
 def test_names_of_files_are_upstreams() -> None:

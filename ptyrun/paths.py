@@ -121,7 +121,13 @@ class RunPaths:
     def reconstructions_aligned(self) -> Path:
         return self.root / "reconstructions_aligned.npz"
 
+    @property
+    def ring_curves(self) -> Path:
+        """Standard correlations of arms with the reference and with each other, ring by ring."""
+        return self.root / "frc_curves.csv"
+
     def frc_curves(self, arm: str) -> Path:
+        """PtychoPINN's curves of an arm."""
         return self.root / f"{arm}_frc_curves.csv"
 
     @property

@@ -21,7 +21,7 @@ def result_files(paths: RunPaths, results: Results, presentation: Presentation) 
 
 
 def _result_files(paths: RunPaths, results: Results, presentation: Presentation) -> Iterator[Path]:
-    yield from (paths.results, paths.objects, paths.metrics_csv, paths.plot)
+    yield from (paths.results, paths.objects, paths.metrics_csv, paths.ring_curves, paths.plot)
     archives = [paths.reconstructions] if presentation.save_npz else []
     if results.has_ground_truth:
         yield from map(paths.frc_curves, results.arms)
@@ -35,7 +35,8 @@ def _result_files(paths: RunPaths, results: Results, presentation: Presentation)
 
 def found_in(paths: RunPaths) -> list[Path]:
     """Files and folders in a run's folder that have the name of some result."""
-    fixed = [paths.results, paths.objects, paths.metrics_csv, paths.plot, paths.report]
+    tables = [paths.metrics_csv, paths.ring_curves]
+    fixed = [paths.results, paths.objects, *tables, paths.plot, paths.report]
     return sorted([*filter(Path.exists, fixed), *listing.matching(paths.root, *_OPTIONAL)])
 
 

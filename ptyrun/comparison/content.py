@@ -95,7 +95,7 @@ def _check_objects(paths: RunPaths, manifest: Manifest) -> None:
 
 def _artifacts(paths: RunPaths, manifest: Manifest) -> Iterator[Path]:
     required = [paths.results, paths.metrics_csv, paths.plot, paths.objects, paths.report]
-    where_asked = [paths.reconstructions, paths.reconstructions_aligned]
+    where_asked = [paths.ring_curves, paths.reconstructions, paths.reconstructions_aligned]
     where_asked += [paths.frc_curves(arm.name) for arm in manifest.arms]
     for path in [*required, *(path for path in where_asked if path.exists())]:
         for file in _files(path):

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ptyrun.comparison import publishing
+from ptyrun.comparison import publishing, ring_curves
+from ptyrun.comparison.ring_curves import RingCurve
 from ptyrun.comparison.run import Run
 from ptyrun.comparison.sources import Sources
 from ptyrun.config import Presentation
@@ -98,6 +99,11 @@ class FinishedRun:
     def array(self, path: str) -> NDArray[Any] | None:
         """Array of ``objects.zarr``; None if there is none of that path."""
         return read_array(self.paths.objects, path)
+
+    @property
+    def ring_curves(self) -> tuple[RingCurve, ...]:
+        """Standard correlations of arms with the reference and with each other."""
+        return ring_curves.read(self.paths.ring_curves)
 
     def frc_curves(self, arm: str) -> dict[str, NDArray[np.float64]] | None:
         """Read ``amplitude_frc`` and ``phase_frc``, ring by ring; None without ground truth.

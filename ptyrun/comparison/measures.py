@@ -9,6 +9,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from ptyrun.comparison import ring_curves
 from ptyrun.comparison.kept import Finding
 from ptyrun.comparison.sums import ArmObject
 from ptyrun.config import Alignment, EvaluationOptions
@@ -17,6 +18,7 @@ from ptyrun.ptycho.geometry.placement import Region
 from ptyrun.ptycho.metrics.evaluation import Evaluation, evaluate, evaluate_upstream
 from ptyrun.ptycho.metrics.frc import Noise
 from ptyrun.ptycho.metrics.registration import Shift
+from ptyrun.ptycho.metrics.standard_metrics import Curves
 from ptyrun.results import Metric
 
 Image = NDArray[np.complex64]
@@ -24,13 +26,14 @@ Image = NDArray[np.complex64]
 
 @dataclass(frozen=True)
 class Measures:
-    """What `ptyrun.ptycho.metrics.evaluation.Evaluation` says, but for the curves behind it."""
+    """What `ptyrun.ptycho.metrics.evaluation.Evaluation` says."""
 
     metrics: Mapping[str, Metric]
     standard: Mapping[str, Metric]
     shift: Shift | None
     amplitude_frc: NDArray[np.float64]
     phase_frc: NDArray[np.float64]
+    curves: Curves
     recon: Image
     truth: Image
     covered: NDArray[np.bool_]
@@ -62,6 +65,7 @@ class Measures:
             "recon": self.recon,
             "truth": self.truth,
             "covered": self.covered,
+            **ring_curves.arrays_of(self.curves),
         }
         if self.pair[0] is not self.recon:
             arrays["pair_recon"], arrays["pair_truth"] = self.pair
@@ -78,6 +82,7 @@ class Measures:
             shift=None if facts["shift"] is None else Shift(**facts["shift"]),
             amplitude_frc=arrays["amplitude_frc"],
             phase_frc=arrays["phase_frc"],
+            curves=ring_curves.from_arrays(arrays),
             recon=recon,
             truth=truth,
             covered=arrays["covered"],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import combinations
@@ -21,11 +21,13 @@ from ptyrun.comparison import (
     outputs,
     pictures,
     publishing,
+    ring_curves,
 )
 from ptyrun.comparison.fingerprints import Fingerprints
 from ptyrun.comparison.measures import Measures, measure
 from ptyrun.comparison.objects import Raster
 from ptyrun.comparison.planned_inputs import refuse_changed_inputs
+from ptyrun.comparison.ring_curves import RingCurve
 from ptyrun.comparison.run import Run
 from ptyrun.comparison.steps import Steps, Texts
 from ptyrun.comparison.sums import ArmObject
@@ -45,7 +47,7 @@ from ptyrun.progress import SILENT, Watcher
 from ptyrun.ptycho.consistency import verdict
 from ptyrun.ptycho.geometry.placement import Region
 from ptyrun.ptycho.metrics import evaluation
-from ptyrun.ptycho.metrics.standard_metrics import SOURCES
+from ptyrun.ptycho.metrics.standard_metrics import SOURCES, Standard
 from ptyrun.ptycho.readers.opening import Scan
 from ptyrun.report import plots
 from ptyrun.results import OF_HALVES, ArmResult, Metric, PairResult, Results
@@ -62,6 +64,7 @@ class _Comparison:
     region: Region
     arms: Mapping[str, ArmObject]
     evaluations: Mapping[str, Measures]
+    pairs: Mapping[tuple[str, str], Standard]
     doubts: tuple[str, ...]
     options: EvaluationOptions
 
@@ -200,7 +203,9 @@ def _compare(run: Run, steps: Steps, watcher: Watcher) -> _Comparison:
         Texts.of,
         lambda: Texts(verdict.truth_doubts(scan)),
     )
-    return _Comparison(manifest, scan, region, arms, measured, doubts.texts, options)
+    # Where no ground truth tells which is right.
+    pairs = {} if truth is not None else _pairs(arms, region)
+    return _Comparison(manifest, scan, region, arms, measured, pairs, doubts.texts, options)
 
 
 def _results(compared: _Comparison) -> Results:
@@ -209,7 +214,10 @@ def _results(compared: _Comparison) -> Results:
         has_ground_truth=compared.scan.object_guess is not None,
         evaluated_region_px=compared.region.as_tuple(),
         arms={plan.name: _arm_result(compared, plan) for plan in compared.manifest.arms},
-        pairs=_pairs(compared),
+        pairs=tuple(
+            PairResult(*names, found.metrics, found.notes, found.noise, found.undefined)
+            for names, found in compared.pairs.items()
+        ),
         sources=SOURCES,
         notes=(*compared.scan.notes, *compared.doubts),
     )
@@ -239,20 +247,15 @@ def _arm_result(compared: _Comparison, plan: ArmPlan) -> ArmResult:
     )
 
 
-def _pairs(compared: _Comparison) -> tuple[PairResult, ...]:
-    """Arms against each other, where no ground truth tells which is right."""
-    if compared.scan.object_guess is not None:
-        return ()
-    inside = compared.region.slices
-    pairs = []
-    for first, second in combinations(compared.arms, 2):
-        one, other = compared.arms[first], compared.arms[second]
+def _pairs(arms: Mapping[str, ArmObject], region: Region) -> dict[tuple[str, str], Standard]:
+    """Compare arms with each other."""
+    inside = region.slices
+    pairs = {}
+    for first, second in combinations(arms, 2):
+        one, other = arms[first], arms[second]
         covered = (one.coverage[inside] > 0) & (other.coverage[inside] > 0)
-        found = evaluation.mutual(one.image[inside], other.image[inside], covered)
-        pairs.append(
-            PairResult(first, second, found.metrics, found.notes, found.noise, found.undefined)
-        )
-    return tuple(pairs)
+        pairs[first, second] = evaluation.mutual(one.image[inside], other.image[inside], covered)
+    return pairs
 
 
 def _write(
@@ -283,6 +286,7 @@ def _write_files(
         outputs.write_frc_csv(
             fresh.frc_curves(name), labels[name], found.amplitude_frc, found.phase_frc
         )
+    ring_curves.write(fresh.ring_curves, _ring_curves(compared))
     outputs.write_metrics_csv(fresh.metrics_csv, results)
     outputs.write_reconstructions(
         fresh,
@@ -307,6 +311,13 @@ def _write_files(
     durable.write_atomic(fresh.results, results.to_json().encode())
     left = artifacts.result_files(fresh, results, presentation)
     checksums.write(fresh.root, left, made_from)
+
+
+def _ring_curves(compared: _Comparison) -> Iterator[RingCurve]:
+    for name, measured in compared.evaluations.items():
+        yield from ring_curves.curves_of(name, ring_curves.REFERENCE, measured.curves)
+    for (first, second), found in compared.pairs.items():
+        yield from ring_curves.curves_of(first, second, found.curves)
 
 
 def _rasters(compared: _Comparison) -> dict[str, Raster]:

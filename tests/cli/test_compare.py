@@ -36,6 +36,7 @@ def test_a_comparison_leaves_the_files_that_it_promises(complete: Path) -> None:
         "results.json",
         "comparison_metrics.csv",
         "comparison_plot.png",
+        "frc_curves.csv",
         "reconstructions.npz",
         "reconstructions_metadata.txt",
         "reconstructions_aligned.npz",

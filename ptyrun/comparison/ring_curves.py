@@ -1,0 +1,144 @@
+"""How do images correlate, ring by ring of their spectra? The rows of ``frc_curves.csv``."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ptyrun.host import durable
+from ptyrun.host.regular import read_text
+from ptyrun.ptycho.metrics.frc import RingCorrelation
+from ptyrun.ptycho.metrics.standard_metrics import Curves
+
+REFERENCE = "reference"
+HALVES = "halves"
+QUANTITIES = ("amplitude", "phase", "field")
+MAX_BYTES = 2**27
+
+_KEY = ("first", "second", "quantity")
+_VALUES = ("frequency_nyquist", "correlation", "n_pixels", "low", "high")
+
+Float1D = NDArray[np.float64]
+
+
+def _none() -> Float1D:
+    return np.empty(0)
+
+
+@dataclass(frozen=True)
+class RingCurve:
+    """The standard correlation (R,) of one quantity of two images, up to Nyquist, with its sign.
+
+    Attributes
+    ----------
+    first : str
+        Name of an arm.
+    second : str
+        Name of another arm, ``reference``, or ``halves`` for two halves of the first.
+    quantity : str
+        ``amplitude``, ``phase`` or ``field``.
+    frequencies, correlation : ndarray of float64, shape (R,)
+        In fractions of Nyquist; NaN where there is no correlation.
+    n_pixels : ndarray of int64, shape (R,)
+        Fourier pixels of each ring.
+    low, high : ndarray of float64, shape (R,) or (0,)
+        Ends of an interval, where one is known.
+    """
+
+    first: str
+    second: str
+    quantity: str
+    frequencies: Float1D
+    correlation: Float1D
+    n_pixels: NDArray[np.int64]
+    low: Float1D = field(default_factory=_none)
+    high: Float1D = field(default_factory=_none)
+
+    @property
+    def rings(self) -> RingCorrelation:
+        """As thresholds take it."""
+        side_px = round(2 / self.frequencies[1]) if len(self.frequencies) > 1 else 2
+        return RingCorrelation(self.correlation, self.n_pixels, side_px)
+
+
+def curves_of(first: str, second: str, found: Curves) -> Iterator[RingCurve]:
+    """Name the three curves of one pair of images."""
+    for quantity in QUANTITIES:
+        rings: RingCorrelation = getattr(found, quantity)
+        yield RingCurve(
+            first, second, quantity, rings.frequencies, rings.correlation, rings.n_pixels
+        )
+
+
+def arrays_of(found: Curves) -> dict[str, NDArray[Any]]:
+    """Give curves as arrays that a later window reads back with `from_arrays`."""
+    shared = {
+        "rings_n_pixels": found.field.n_pixels,
+        "rings_side_px": np.array(found.field.side_px),
+    }
+    return shared | {f"rings_{name}": getattr(found, name).correlation for name in QUANTITIES}
+
+
+def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> Curves:
+    """Read back what `arrays_of` gave."""
+    n_pixels, side_px = arrays["rings_n_pixels"], int(arrays["rings_side_px"])
+    return Curves(
+        *(RingCorrelation(arrays[f"rings_{name}"], n_pixels, side_px) for name in QUANTITIES)
+    )
+
+
+def write(path: Path, found: Iterable[RingCurve]) -> None:
+    """Write curves as one table, all or nothing."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow((*_KEY, *_VALUES))
+    for curve in found:
+        nothing = np.full(len(curve.correlation), np.nan)
+        ends = (each if each.size else nothing for each in (curve.low, curve.high))
+        columns = (curve.frequencies, curve.correlation, curve.n_pixels, *ends)
+        for values in zip(*(column.tolist() for column in columns), strict=True):
+            writer.writerow((curve.first, curve.second, curve.quantity, *map(_cell, values)))
+    durable.write_text(path, text.getvalue())
+
+
+def read(path: Path) -> tuple[RingCurve, ...]:
+    """Read what `write` wrote; nothing where there is no file, or another table."""
+    try:
+        rows = list(csv.DictReader(io.StringIO(read_text(path, MAX_BYTES))))
+        return tuple(_curve(key, list(of)) for key, of in groupby(rows, _key_of))
+    except (OSError, ValueError, KeyError, TypeError):
+        return ()
+
+
+def _key_of(row: Mapping[str, str]) -> tuple[str, str, str]:
+    first, second, quantity = (row[name] for name in _KEY)
+    return first, second, quantity
+
+
+def _curve(key: tuple[str, str, str], rows: list[dict[str, str]]) -> RingCurve:
+    frequencies, correlation, n_pixels, low, high = (
+        np.array([float(row[name] or "nan") for row in rows]) for name in _VALUES
+    )
+    if not np.isfinite([frequencies, n_pixels]).all():
+        raise ValueError("a ring without frequency or pixels")
+    known = bool(np.isfinite(low).any())
+    return RingCurve(
+        *key,
+        frequencies,
+        correlation,
+        n_pixels.astype(np.int64),
+        low if known else _none(),
+        high if known else _none(),
+    )
+
+
+def _cell(value: float | int) -> str:
+    return "" if value != value else repr(value)

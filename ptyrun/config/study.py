@@ -215,6 +215,43 @@ class StudyOptions:
             above=0,
         ),
     ] = 38.4
+    debug_groups: Annotated[
+        int,
+        Option(
+            "--debug-groups",
+            "Number of groups of the debug comparison that comes before each full one.",
+            Panel.SELECTION,
+            "N",
+            least=1,
+        ),
+    ] = 320
+    n_test_groups: Annotated[
+        int | None,
+        Option(
+            "--n-test-groups",
+            "Number of groups to compare.",
+            Panel.SELECTION,
+            "N",
+            "all",
+            least=1,
+        ),
+    ] = None
+    chunk_groups: Annotated[
+        int,
+        Option(
+            "--chunk-groups",
+            "Groups of one chunk of a comparison: unit of work and of recovery.",
+            Panel.NETWORKS,
+            "N",
+            least=1,
+        ),
+    ] = 256
+    batch_groups: Annotated[
+        int,
+        Option(
+            "--batch-groups", "Groups given to a network at once.", Panel.NETWORKS, "N", least=1
+        ),
+    ] = 16
     subsample_seed: Annotated[
         int,
         Option(
@@ -250,6 +287,16 @@ class StudySession:
     """How long and with what help a study is worked on; changes no result."""
 
     window_s: Annotated[float | None, WINDOW] = None
+    trusted_arms: Annotated[
+        tuple[str, ...],
+        Option(
+            "--trust-model",
+            "Let this arm's models (pinn or baseline) run code of their own: TorchScript, .pt2, "
+            "SavedModel.",
+            Panel.NETWORKS,
+            "ARM",
+        ),
+    ] = ()
     jobs: Annotated[
         int,
         Option(

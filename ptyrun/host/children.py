@@ -71,6 +71,9 @@ class Parent:
         words: Sequence[str],
         environment: Mapping[str, str] | None = None,
         cwd: Path | None = None,
+        *,
+        stdout: int | None = None,
+        stderr: int | None = None,
     ) -> int:
         """Run a command to its end, in *environment* and *cwd* or this process's own.
 
@@ -79,7 +82,7 @@ class Parent:
         int
             Its exit code, or minus the signal that killed it, before it began if need be.
         """
-        child = self.begin(words, environment=environment, cwd=cwd)
+        child = self.begin(words, environment=environment, cwd=cwd, stdout=stdout, stderr=stderr)
         if child is None:
             return -(self.caught or 0)
         return self._collected(child)

@@ -27,6 +27,9 @@ LATEX_TABLE = f"{FOLDER}/study_tables.tex"
 
 METRICS_CSV = "comparison_metrics.csv"
 COMPARISON_LOG = "comparison.log"
+GATE = "gate.json"
+PAGE = "report/index.html"
+DEBUG = "_debug_v4"
 
 
 def job_folder(dose: float, view: str, split: str) -> str:

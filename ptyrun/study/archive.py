@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from secrets import token_hex
 from typing import ClassVar
 
@@ -18,6 +18,7 @@ from ptyrun.errors import BusyError, ForeignFileError, GoneError, SchemaError, U
 from ptyrun.host import durable, listing, locks
 from ptyrun.host.documents import Document
 from ptyrun.host.regular import below
+from ptyrun.study import analysis
 from ptyrun.study.contents import Contents
 from ptyrun.study.graph import Graph
 from ptyrun.study.hub import PIECES, RECORD, Hub
@@ -131,7 +132,7 @@ def clobber(graph: Graph) -> Path | None:
                 why="what is set aside must not be in use",
                 do="wait for its end, then call this again",
             )
-    names = [*dict.fromkeys(_names(graph))]
+    names = _outermost(_names(graph))
     _require_unused(graph, names)
     return set_aside(hub, names, why="clobber")
 
@@ -141,7 +142,7 @@ def _names(graph: Graph) -> Iterator[str]:
     outputs: set[str] = set()
     for stage in graph.stages:
         outputs.update(stage.outputs)
-        yield from stage.outputs
+        yield from stage.outputs if not stage.workspace else (stage.workspace,)
         documents = (stage.record(hub), stage.attempt(hub), hub.log(stage.key))
         yield from _below(hub, documents)
         folder = hub.path(str(stage.folder))
@@ -154,10 +155,22 @@ def _names(graph: Graph) -> Iterator[str]:
             if outputs.intersection(record.inputs) and not outputs.issuperset(record.outputs)
         }
         if not further:
-            return
+            break
         for path, record in further.items():
             outputs.update(record.outputs)
-            yield from (*record.outputs, *_below(hub, [path, hub.log(record.stage)]))
+            whole = (record.workspace,) if record.workspace else record.outputs
+            yield from (*whole, *_below(hub, [path, hub.log(record.stage)]))
+    if analysis.MANIFEST in outputs:  # with the comparisons goes all that sums them up
+        entries = listing.entries(hub.path(analysis.FOLDER))
+        files = [each.name for each in entries if not each.is_dir(follow_symlinks=False)]
+        yield from (f"{analysis.FOLDER}/{name}" for name in sorted(files))
+
+
+def _outermost(names: Iterable[str]) -> list[str]:
+    """Leave out what lies in a folder that is named as well, and what is named twice."""
+    found = {name: PurePosixPath(name) for name in names}
+    places = set(found.values())
+    return [name for name, place in found.items() if places.isdisjoint(place.parents)]
 
 
 def _records(hub: Hub) -> Iterator[tuple[Path, Record]]:

@@ -73,11 +73,14 @@ def _lying(given: Mapping[str, Any]) -> Path | None:
     return place if place.is_file() else None
 
 
-def words_of_stage(study: Study, config: Path | None, key: str, left_s: float) -> Sequence[str]:
+def words_of_stage(
+    study: Study, config: Path | None, key: str, left_s: float, *, trusted: Sequence[str] = ()
+) -> Sequence[str]:
     """Give the command that makes one stage of *study*, in a process of its own."""
     within = [] if left_s == float("inf") else ["--within", f"{left_s:.2f}"]
     words = words_of_study(study, config)
-    return ptyrun_words("study", "stage", key, *words, "--told-all", *within)
+    trust = [word for arm in trusted for word in ("--trust-model", arm)]
+    return ptyrun_words("study", "stage", key, *words, *trust, "--told-all", *within)
 
 
 def words_of_study(study: Study, config: Path | None) -> list[str]:

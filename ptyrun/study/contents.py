@@ -25,8 +25,9 @@ class Contents:
     def __init__(self) -> None:
         self._own = Remembered("study")
         self._seen: set[str] = set()
+        self._identities: dict[Path, str] = {}
 
-    def digest(self, path: Path, expected: str = "") -> str | None:
+    def digest(self, path: Path, expected: str = "", seen: str = "") -> str | None:
         """Digest a file, or a folder's files with their names; None where there is none.
 
         Parameters
@@ -34,6 +35,8 @@ class Contents:
         path : Path
         expected : str
             What it was: a file that is known to be that still is not read.
+        seen : str
+            Which file had that digest, as `seen` said then.
 
         Raises
         ------
@@ -47,20 +50,32 @@ class Contents:
                 found = path.lstat()
                 if stat.S_ISDIR(found.st_mode):
                     return self._of_folder(path)
+                is_same = seen == identity(found)
                 fact = _fact(path, found, expected)
-                if expected and (fact in self._seen or self._own.holds(fact)):
+                if expected and (is_same or fact in self._seen or self._own.holds(fact)):
+                    self._identities[path] = identity(found)
                     return expected
                 return self._read(path, found)
         except (FileNotFoundError, NotADirectoryError):
             return None
 
+    def seen(self, path: Path) -> str:
+        """Which file was found at *path* and digested last; empty for a folder, or if it changed.
+
+        By inode, size and times: no user program can set ctime back, so that a file of another
+        content is another one.
+        """
+        return self._identities.get(path, "")
+
     def _read(self, path: Path, found: os.stat_result) -> str:
+        self._identities.pop(path, None)
         age_s = time.time() - found.st_ctime
         if 0 <= age_s < _TICK_S:
             time.sleep(_TICK_S - age_s)
         digest = checksums.file_sha256(path)
         if age_s >= 0 and identity(path.lstat()) == identity(found):
             fact = _fact(path, found, digest)
+            self._identities[path] = identity(found)
             self._seen.add(fact)
             self._own.add(fact)
         return digest

@@ -20,6 +20,7 @@ CONFIG = "study.toml"
 RECORD = ".stage.json"
 ATTEMPT = ".attempt.json"
 PIECES = ".pieces-"
+DISCARDED = ".discarded-"
 
 
 def dose_name(dose: float) -> str:

@@ -11,8 +11,9 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from secrets import token_hex
 
-from ptyrun.engine.window import Window
+from ptyrun.engine.window import SLACK, Window
 from ptyrun.errors import (
     ClosedWhileWaitingError,
     ExitCode,
@@ -27,14 +28,20 @@ from ptyrun.host.locks import Lock
 from ptyrun.study import archive, stage_log
 from ptyrun.study.contents import Contents
 from ptyrun.study.graph import Graph
-from ptyrun.study.hub import PIECES, Hub
+from ptyrun.study.hub import DISCARDED, PIECES, Hub
 from ptyrun.study.record import Attempt, Record
-from ptyrun.study.stage import Stage
+from ptyrun.study.stage import Stage, facts_of
 from ptyrun.study.state import Standing, State, survey
-from ptyrun.study.task import Task, Work
+from ptyrun.study.task import StageFailedError, Task, TooShortError, Work
 
 
-def make(graph: Graph, key: str, window: Window, work_of: Callable[[str], Work]) -> Standing:
+def make(
+    graph: Graph,
+    key: str,
+    window: Window,
+    work_of: Callable[[str], Work],
+    trusted: tuple[str, ...] = (),
+) -> Standing:
     """Make one stage, unless it is done.
 
     Parameters
@@ -44,6 +51,8 @@ def make(graph: Graph, key: str, window: Window, work_of: Callable[[str], Work])
     window : Window
     work_of : callable
         Gives the function that makes a kind of ptyrun's own stages.
+    trusted : tuple of str
+        Arms whose models may run code of their own.
 
     Returns
     -------
@@ -82,7 +91,7 @@ def make(graph: Graph, key: str, window: Window, work_of: Callable[[str], Work])
                 why=standing.why,
                 do="make what it needs first: `ptyrun study run` does all in order",
             )
-        return _Making(hub, standing, window, work_of).made()
+        return _Making(hub, standing, window, work_of, trusted).made()
 
 
 class _Making:
@@ -94,8 +103,10 @@ class _Making:
         standing: Standing,
         window: Window,
         work_of: Callable[[str], Work],
+        trusted: tuple[str, ...],
     ) -> None:
         self._standing, self._window, self._work_of = standing, window, work_of
+        self._trusted = trusted
         self._stage, self._hub = standing.stage, hub
         self._contents = Contents()
         self._attempt = Attempt(self._stage.key, standing.facts, now())
@@ -103,28 +114,57 @@ class _Making:
     def made(self) -> Standing:
         began_s = time.monotonic()
         stage, hub = self._stage, self._hub
-        for folder in {hub.path(name).parent for name in stage.outputs}:
-            durable.make_folder(folder)
+        self._discard_workspace()
         aside = self._make_room()
         try:
             self._work()
             inputs = self._inputs_again()
             outputs = self._look_at_outputs()
         except (UnfinishedError, Leaving) as end:
-            if not isinstance(end, _WorkRemainsError) and not stage.is_divisible:
+            if isinstance(end, TooShortError):
+                note_cut(hub, stage, self._attempt, end.needed_s / SLACK)
+            elif not isinstance(end, _WorkRemainsError) and not stage.is_divisible:
                 note_cut(hub, stage, self._attempt, time.monotonic() - began_s)
             raise
         except Exception as error:
             self._fail(error)
             raise
         duration_s = round(time.monotonic() - began_s, 3)
-        record = Record(stage.key, dict(stage.parameters), inputs, outputs, now(), duration_s)
+        record = Record(
+            stage.key,
+            dict(stage.parameters),
+            inputs,
+            outputs,
+            now(),
+            duration_s,
+            seen=self._identities(),
+            workspace=stage.workspace,
+        )
         # Before the record, which is last: the log of a stage that is done says so.
         stage_log.append(hub, stage.key, f"{stage.key}: complete")
         record.save(stage.record(hub))
         sweep(hub, stage)
         archive.drop_equal(aside, outputs, self._contents)
-        return replace(self._standing, state=State.DONE, record=record, why="", changed=())
+        return replace(
+            self._standing, state=State.DONE, record=record, why="", changed=(), is_new=True
+        )
+
+    def _discard_workspace(self) -> None:
+        """Take away at once what a workspace holds of other facts; other inputs are another run."""
+        stage, standing = self._stage, self._standing
+        folder = self._hub.path(stage.workspace)
+        if not stage.workspace or not folder.is_dir():
+            return
+        before, record = standing.attempt, standing.record
+        is_known = before is not None or record is not None
+        facts = before.facts if before is not None else ""
+        if record is not None:
+            facts = facts_of(record.parameters, record.inputs)
+        if is_known and facts != standing.facts:
+            aside = self._hub.root / f"{DISCARDED}{token_hex(4)}"
+            durable.publish(folder, aside)
+            durable.fsync_folder(folder.parent)
+            shutil.rmtree(aside, ignore_errors=True)
 
     def _make_room(self) -> Path | None:
         """Take away what earlier facts left; set aside what this study did not make."""
@@ -134,11 +174,15 @@ class _Making:
         record, tried = stage.record(hub), stage.attempt(hub)
         is_known = os.path.lexists(record) or os.path.lexists(tried)
         aside = None if is_known else archive.set_aside(hub, stage.made(hub), why="unrecorded")
+        # What lies in a workspace is the business of what works there.
+        names = (tried,) if stage.workspace else map(hub.path, stage.outputs)
+        for folder in {path.parent for path in names}:
+            durable.make_folder(folder)
         # Before anything goes: from here on, what lies there is this stage's.
         self._attempt.save(tried)
         if goes_on:
             return None  # with what it left half done
-        for path in map(hub.path, stage.made(hub)):
+        for path in map(hub.path, stage.written(hub)):
             with durable.storage_errors(path):
                 if path.is_dir() and not path.is_symlink():
                     shutil.rmtree(path)
@@ -159,7 +203,8 @@ class _Making:
             return
         pieces = stage.pieces(self._hub, self._standing.facts)
         inputs = self._standing.inputs or {}
-        self._work_of(stage.kind)(Task(stage, self._hub, self._window, pieces, inputs))
+        task = Task(stage, self._hub, self._window, pieces, inputs, self._trusted)
+        self._work_of(stage.kind)(task)
 
     def _run_command(self) -> None:
         stage = self._stage
@@ -212,6 +257,13 @@ class _Making:
             found[name] = digest
         return found
 
+    def _identities(self) -> dict[str, str]:
+        """Which files the inputs and outputs are, as they were just digested."""
+        files = {each.name: each.path.resolve() for each in self._stage.inputs}
+        files.update({name: self._hub.path(name) for name in self._stage.outputs})
+        found = {name: self._contents.seen(path) for name, path in files.items()}
+        return {name: seen for name, seen in found.items() if seen}
+
     def _fail(self, error: Exception) -> None:
         words = f"{error.what} ({error.why})" if isinstance(error, PtyrunError) else repr(error)
         if isinstance(error, StageFailedError):
@@ -255,10 +307,8 @@ def sweep_all(hub: Hub, standings: Iterable[Standing]) -> None:
             folders.update(hub.path(name).parent for name in standing.stage.outputs)
     for folder in folders:
         partials.sweep(folder, time.time())
-
-
-class StageFailedError(PtyrunError):
-    """A stage did not become what it should; the reason says why."""
+    for path in listing.matching(hub.root, f"{DISCARDED}*"):
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def _failed(stage: Stage, why: str) -> StageFailedError:

@@ -8,7 +8,7 @@ what uses one of the first three is a stage for each of them.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path, PurePosixPath
@@ -72,11 +72,12 @@ def placed(
         If one of the others says something that cannot be done.
     """
     stages = {stage.key: stage for stage in built_in}
+    read = {each.name for stage in built_in for each in stage.inputs}
     further: list[Stage] = []
     for other in others:
         replaced = [each for each in built_in if other.name in (each.kind, each.key)]
         for stage in replaced:
-            stages[stage.key] = _made(hub, other, stage.axes, stage)
+            stages[stage.key] = _made(hub, other, stage.axes, stage, read)
         if not replaced:
             further += _each(hub, options, other)
     return _needed((*stages.values(), *further))
@@ -107,7 +108,13 @@ def _each(hub: Hub, options: StudyOptions, other: OtherStage) -> Iterator[Stage]
         yield _made(hub, other, dict(zip(axes, map(str, chosen), strict=True)), None)
 
 
-def _made(hub: Hub, other: OtherStage, axes: Mapping[str, str], stage: Stage | None) -> Stage:
+def _made(
+    hub: Hub,
+    other: OtherStage,
+    axes: Mapping[str, str],
+    stage: Stage | None,
+    read: Collection[str] = (),
+) -> Stage:
     words = {**axes, "hub": str(hub.root.absolute()), "here": str(other.here.absolute())}
 
     def filled(text: str, what: str) -> str:
@@ -126,9 +133,10 @@ def _made(hub: Hub, other: OtherStage, axes: Mapping[str, str], stage: Stage | N
         name = "-".join([filled(other.name, "name"), *(axes[axis] for axis in missing)])
         outputs = tuple(filled(text, "output") for text in other.outputs)
     else:
-        name, outputs = stage.key, stage.outputs
-        if other.outputs and tuple(filled(t, "output") for t in other.outputs) != outputs:
-            why = f"{name} makes {', '.join(outputs)}, which other stages read"
+        name, needed = stage.key, [each for each in stage.outputs if each in read]
+        outputs = tuple(filled(text, "output") for text in other.outputs) or stage.outputs
+        if not set(needed) <= {*outputs}:
+            why = f"{name} makes {', '.join(needed)}, which other stages read"
             raise _refusal(other, f"it replaces {name} with other outputs", why)
     if not _KEY.fullmatch(name):
         raise _refusal(other, f"{name!r} is no name", "letters, digits, dots and dashes make one")

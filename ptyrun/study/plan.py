@@ -8,8 +8,10 @@ from itertools import chain
 from pathlib import Path
 
 from ptyrun.config.study import Phase, Split, StudyOptions, View
+from ptyrun.study.comparison_plan import comparison_stages
 from ptyrun.study.graph import Graph
 from ptyrun.study.hub import PHASE_C, PHASE_D, Hub, dose_name
+from ptyrun.study.model_inputs import with_models
 from ptyrun.study.others import OtherStage, placed, with_base
 from ptyrun.study.stage import Input, Stage, built_in
 
@@ -40,8 +42,11 @@ def graph(study: Study) -> Graph:
     own = [*_phase_c(study)]
     if study.options.reaches(Phase.VIEWS):
         own += _phase_d(study)
+    if study.options.reaches(Phase.COMPARISONS):
+        own += comparison_stages(study.hub, study.options)
     stages = placed(study.hub, study.options, own, study.others)
-    return Graph.of(study.hub, with_base(stages, BASE, study.options.base_npz))
+    stages = with_base(stages, BASE, study.options.base_npz)
+    return Graph.of(study.hub, with_models(study.hub, stages))
 
 
 def _phase_c(study: Study) -> Iterator[Stage]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from ptyrun.host.documents import Document
@@ -13,7 +13,9 @@ from ptyrun.host.documents import Document
 class Record(Document):
     """Content of ``STAGE.stage.json``: written last, it makes a stage done.
 
-    ``parameters`` are canonical JSON by name; ``inputs`` and ``outputs`` SHA-256 by name.
+    ``parameters`` are canonical JSON by name; ``inputs`` and ``outputs`` SHA-256 by name. ``seen``
+    is which file each of them was, by inode, size and times: one that still is that is not read
+    again. ``workspace`` is the folder that is the stage's as a whole, if it has one.
     """
 
     NAME: ClassVar[str] = "record of a stage"
@@ -26,6 +28,8 @@ class Record(Document):
     outputs: Mapping[str, str]
     made_at: str
     duration_s: float
+    seen: Mapping[str, str] = field(default_factory=dict)
+    workspace: str = ""
 
 
 @dataclass(frozen=True)

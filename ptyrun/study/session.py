@@ -23,11 +23,10 @@ from ptyrun.host.children import Parent
 from ptyrun.host.locks import Lock
 from ptyrun.host.signals import ASKED
 from ptyrun.progress import Watcher
-from ptyrun.study import archive, identity, making, stage_log
+from ptyrun.study import archive, identity, making, progress, stage_log
 from ptyrun.study.contents import Contents
 from ptyrun.study.graph import Graph
 from ptyrun.study.hub import Hub
-from ptyrun.study.pieces import names_of
 from ptyrun.study.plan import Study
 from ptyrun.study.record import Attempt, Record
 from ptyrun.study.state import Standing, State, survey
@@ -136,6 +135,7 @@ class Session:
         self._waited_for = ""
         self._asked: set[int] = set()
         self._failed: set[str] = set()
+        self._codes: set[int] = set()  # of what failed
         self._has_progressed = False
         self._cut_off: list[tuple[str, float]] = []
 
@@ -201,8 +201,10 @@ class Session:
         if math.isinf(left_s):
             return True
         needed_s = LEAST_S
-        if not standing.stage.is_divisible:
-            needed_s = max(needed_s, MARGIN * _known_s(standing, standings))
+        known_s = _known_s(standing, standings)
+        if standing.stage.is_divisible:
+            known_s = _cut_s(standing)  # of its next step alone
+        needed_s = max(needed_s, MARGIN * known_s)
         if left_s >= needed_s:
             return True
         self._too_short.append((standing.stage.key, needed_s))
@@ -210,7 +212,7 @@ class Session:
 
     def _progress(self, standing: Standing) -> frozenset[str]:
         """Names of what is kept of a stage for later windows; a later state has another name."""
-        return names_of(standing.stage.pieces(self._hub, standing.facts))
+        return progress.kept(self._hub, standing.stage, standing.facts)
 
     def _wait(self, parent: Parent, standings: dict[str, Standing]) -> dict[str, Standing]:
         until_s = time.monotonic() + LOOK_S
@@ -246,7 +248,7 @@ class Session:
         now = survey(self._graph, self._contents)[stage.key]
         if now.state is State.DONE:
             self._note_progress()
-            if code != ExitCode.COMPLETE:  # another process has made it
+            if code != ExitCode.COMPLETE:  # another process has made it, as the child says
                 return
             self._made.append(stage.key)
             duration_s = 0.0 if now.record is None else now.record.duration_s
@@ -263,6 +265,7 @@ class Session:
             self._note_cut(child)
             return
         self._failed.add(stage.key)
+        self._codes.add(code)
         attempt = now.attempt or Attempt(stage.key, child.standing.facts, making.now())
         if not attempt.error:
             words = f"it was killed by signal {-code}" if code < 0 else f"exit code {code}"
@@ -300,7 +303,8 @@ class Session:
         if not left:
             stop = ExitCode.COMPLETE
         elif failed and len(failed) + len(stuck) == len(left):
-            stop = ExitCode.FAILED
+            is_blocked = self._codes == {ExitCode.BLOCKED}
+            stop = ExitCode.BLOCKED if is_blocked else ExitCode.FAILED
         elif not is_asked and stuck and len(stuck) == len(left):
             raise UsageError(
                 f"the stage {stuck[0].stage.key} cannot be made",
@@ -356,10 +360,6 @@ def _was_cut(standing: Standing) -> bool:
 
 def _known_s(standing: Standing, standings: Mapping[str, Standing]) -> float:
     """How long a stage takes, as far as anything tells: its like, or a window that cut it off."""
-    cut_s = 0.0
-    attempt = standing.attempt
-    if attempt is not None and attempt.facts == standing.facts and attempt.cut_after_s:
-        cut_s = SLACK * attempt.cut_after_s
     like: list[Record] = [
         each.record
         for each in standings.values()
@@ -367,4 +367,12 @@ def _known_s(standing: Standing, standings: Mapping[str, Standing]) -> float:
     ]
     own = standing.record
     known = [own.duration_s] if own is not None else [record.duration_s for record in like]
-    return max(cut_s, max(known, default=0.0))
+    return max(_cut_s(standing), max(known, default=0.0))
+
+
+def _cut_s(standing: Standing) -> float:
+    """What a stage, or its next step, takes at least: a window cut it off, or it said so."""
+    attempt = standing.attempt
+    if attempt is None or attempt.facts != standing.facts or not attempt.cut_after_s:
+        return 0.0
+    return SLACK * attempt.cut_after_s

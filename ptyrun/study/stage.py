@@ -11,7 +11,10 @@ from typing import Any
 from ptyrun.host.documents import canonical_json, digest_of
 from ptyrun.study.hub import ATTEMPT, PIECES, RECORD, Hub
 
-DIVISIBLE = ("simulate",)
+DIVISIBLE = ("simulate", "compare-debug", "compare")
+
+# What a comparison reads, by what it is to it.
+SCAN, PINN, BASELINE, RECONSTRUCTION = "scan", "pinn", "baseline", "reconstruction"
 
 
 @dataclass(frozen=True)
@@ -19,11 +22,14 @@ class Input:
     """One file that a stage reads.
 
     ``name`` is what records call it: the path below the hub, or the role of a file from elsewhere,
-    so that such a file may move. ``path`` is where it lies.
+    so that such a file may move. ``path`` is where it lies, ``role`` what it is to the stage.
+    ``is_folder`` stands for whatever stages make in that folder.
     """
 
     name: str
     path: Path
+    role: str = ""
+    is_folder: bool = False
 
 
 @dataclass(frozen=True)
@@ -47,6 +53,9 @@ class Stage:
         Of a stage that is not ptyrun's own; empty for the others.
     cwd : Path, optional
         Where the command runs.
+    workspace : str
+        Folder below the hub in which everything is this stage's, besides its outputs; empty if it
+        has none.
     """
 
     key: str
@@ -57,6 +66,7 @@ class Stage:
     axes: Mapping[str, str] = field(default_factory=dict)
     command: tuple[str, ...] = ()
     cwd: Path | None = None
+    workspace: str = ""
 
     @property
     def folder(self) -> PurePosixPath:
@@ -68,10 +78,14 @@ class Stage:
         """Whether a later window goes on where one ended, so that any time is enough to begin."""
         return self.kind in DIVISIBLE and not self.command
 
-    def made(self, hub: Hub) -> tuple[str, ...]:
+    def written(self, hub: Hub) -> tuple[str, ...]:
         """Outputs that the stage writes: ready files that lie in their place already are not."""
         given = {os.path.realpath(each.path) for each in self.inputs}
         return tuple(name for name in self.outputs if os.path.realpath(hub.path(name)) not in given)
+
+    def made(self, hub: Hub) -> tuple[str, ...]:
+        """All that is the stage's: its workspace, or what it writes."""
+        return (self.workspace,) if self.workspace else self.written(hub)
 
     def record(self, hub: Hub) -> Path:
         """What was made, and from what; written last."""
@@ -87,7 +101,12 @@ class Stage:
 
     def facts(self, inputs: Mapping[str, str]) -> str:
         """Digest all that the outputs depend on; *inputs* are SHA-256 by name."""
-        return digest_of({"parameters": dict(self.parameters), "inputs": dict(inputs)})
+        return facts_of(self.parameters, inputs)
+
+
+def facts_of(parameters: Mapping[str, str], inputs: Mapping[str, str]) -> str:
+    """Digest parameters, as canonical JSON by name, and inputs, as SHA-256 by name."""
+    return digest_of({"parameters": dict(parameters), "inputs": dict(inputs)})
 
 
 def built_in(

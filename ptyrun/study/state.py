@@ -50,6 +50,7 @@ class Standing:
 
     ``changed`` is what makes it stale; ``waits_for`` are stages that it needs and that are not
     done; ``facts`` digests what it would be made from now, empty while that is not known.
+    ``is_new`` says that this process has made it.
     """
 
     stage: Stage
@@ -61,6 +62,7 @@ class Standing:
     inputs: Mapping[str, str] | None = None
     record: Record | None = None
     attempt: Attempt | None = None
+    is_new: bool = False
 
     @property
     def is_ready(self) -> bool:
@@ -160,7 +162,8 @@ class _Look:
                 expected = "" if self._record is None else self._record.inputs.get(each.name, "")
                 # What a user names may be reached through a link.
                 path = each.path.resolve()
-                yield each.name, self._contents.digest(path, expected) or MISSING
+                seen = self._seen(each.name)
+                yield each.name, self._contents.digest(path, expected, seen) or MISSING
 
     def _changes(self, inputs: Mapping[str, str]) -> Iterator[Fact]:
         if self._record is None:
@@ -173,9 +176,13 @@ class _Look:
         }
         yield from _differences("output ", self._record.outputs, outputs, _digest)
 
+    def _seen(self, name: str) -> str:
+        return "" if self._record is None else self._record.seen.get(name, "")
+
     def _digest_of(self, name: str, expected: str) -> str:
         try:
-            return self._contents.digest(self._graph.hub.path(name), expected) or MISSING
+            path, seen = self._graph.hub.path(name), self._seen(name)
+            return self._contents.digest(path, expected, seen) or MISSING
         except ForeignFileError as error:
             return error.what.rpartition(" is ")[2]
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ptyrun.engine.window import Window
+from ptyrun.errors import PtyrunError, UnfinishedError
 from ptyrun.host.typed_json import parse
 from ptyrun.study.hub import Hub
 from ptyrun.study.stage import Stage
@@ -18,7 +19,7 @@ class Task:
     """One stage at work: what a stage of ptyrun's own is given.
 
     ``pieces`` is a folder for what later windows need not make again; ``inputs`` are
-    SHA-256 by name.
+    SHA-256 by name, ``trusted`` the arms whose models may run code of their own.
     """
 
     stage: Stage
@@ -26,6 +27,12 @@ class Task:
     window: Window
     pieces: Path
     inputs: Mapping[str, str]
+    trusted: tuple[str, ...] = ()
+
+    def only(self, role: str) -> Path:
+        """Where the one input of that role lies."""
+        (path,) = (each.path for each in self.stage.inputs if each.role == role)
+        return path
 
     def input(self, name: str) -> Path:
         """Where the input called *name* lies."""
@@ -38,6 +45,18 @@ class Task:
     def outputs(self) -> tuple[Path, ...]:
         """Where the outputs belong."""
         return tuple(self.hub.path(name) for name in self.stage.outputs)
+
+
+class StageFailedError(PtyrunError):
+    """A stage did not become what it should; the reason says why."""
+
+
+class TooShortError(UnfinishedError):
+    """What is left of a window is too short for a stage's next step; ``needed_s`` would do."""
+
+    def __init__(self, what: str, why: str, do: str, needed_s: float) -> None:
+        super().__init__(what, why, do)
+        self.needed_s = needed_s
 
 
 Work = Callable[[Task], None]

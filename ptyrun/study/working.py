@@ -14,11 +14,10 @@ from ptyrun.engine.window import Window
 from ptyrun.errors import ExitCode, UsageError
 from ptyrun.host.children import Parent, ptyrun_words
 from ptyrun.progress import Watcher
-from ptyrun.study import archive, identity, making
+from ptyrun.study import archive, identity, making, progress
 from ptyrun.study.asking import words_of_stage
 from ptyrun.study.graph import Graph
 from ptyrun.study.hub import COMPARISON_MANIFEST
-from ptyrun.study.pieces import names_of
 from ptyrun.study.plan import Study, graph
 from ptyrun.study.session import Outcome, Session, joined
 from ptyrun.study.state import Standing, State, survey
@@ -50,7 +49,7 @@ def run(study: Study, config: Path | None, session: StudySession, watcher: Watch
         if all(each.state is State.DONE for each in found.values()):
             making.sweep_all(study.hub, found.values())
             return Outcome(ExitCode.COMPLETE, found)
-    words = partial(words_of_stage, study, config)
+    words = partial(words_of_stage, study, config, trusted=session.trusted_arms)
     with joined(study, alone=session.clobber) as number:
         if session.clobber and (folder := archive.clobber(stages)) is not None:
             watcher.note(f"what these stages made is set aside in {folder}")
@@ -139,7 +138,7 @@ def goal_of(stages: Graph) -> Goal:
 
 def _progress(stages: Graph) -> object:
     found = survey(stages)
-    pieces = [names_of(s.stage.pieces(stages.hub, s.facts)) for s in found.values()]
+    pieces = [progress.kept(stages.hub, s.stage, s.facts) for s in found.values()]
     return [each.state for each in found.values()], pieces
 
 

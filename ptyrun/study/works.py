@@ -15,6 +15,9 @@ _WORKS = {
     "manifest": "indexes:list_doses",
     "overlap": "views:overlap_view",
     "bundle": "indexes:bundle",
+    "compare-debug": "comparing:debug",
+    "compare": "comparing:compare",
+    "comparisons": "comparison_list:list_comparisons",
     READY: "preparing:take_ready",
 }
 

@@ -9,15 +9,25 @@ import click
 
 from ptyrun.cli.saying import say
 from ptyrun.cli.study import words
+from ptyrun.errors import ExitCode
 
 
 @click.command("stage", cls=words.StudyCommand)
 @click.argument("key", metavar="STAGE")
 @words.study
+@words.trust
 @click.option("--within", type=float, hidden=True)
 @click.option("--told-all", is_flag=True, hidden=True)
+@click.pass_context
 def command(
-    key: str, config: Path | None, within: float | None, told_all: bool, **given: Any
+    ctx: click.Context,
+    /,
+    key: str,
+    config: Path | None,
+    within: float | None,
+    told_all: bool,
+    trust_model: tuple[str, ...],
+    **given: Any,
 ) -> None:
     """Make STAGE of a study, if what it needs is done; `plan` lists the stages."""
     from ptyrun.engine.window import Window
@@ -27,6 +37,8 @@ def command(
     from ptyrun.study.works import work_of
 
     study = study_asked(words.taken(given), config, runs=not told_all, is_told_all=told_all)
-    making.make(graph(study), key, Window(within), work_of)
-    if not told_all:  # else who told it sees for itself
+    made = making.make(graph(study), key, Window(within), work_of, trust_model)
+    if not told_all:
         say(f"{key}: done")
+    elif not made.is_new:  # for the session that told it: this process did nothing
+        ctx.exit(int(ExitCode.INCOMPLETE))

@@ -16,7 +16,7 @@ from ptyrun.config.study import StudyOptions, StudySession
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 SCOPE = ("doses", "views", "splits")
-_MANY = frozenset({"--dose", "--view", "--splits"})
+_MANY = frozenset({"--dose", "--view", "--splits", "--trust-model"})
 
 
 class StudyCommand(PanelCommand):
@@ -82,6 +82,12 @@ def threshold(command: _Command) -> _Command:
         type=float,
         help="Mean MS-SSIM below which reports say LOW (default: as the hub remembers, or 0.8).",
     )(command)
+
+
+def trust(command: _Command) -> _Command:
+    """Add the word for models that may run code of their own."""
+    rows = (entry for entry in entries(StudySession) if entry.field == "trusted_arms")
+    return shared.add(o for entry in rows for o in made(entry))(command)
 
 
 def session(command: _Command) -> _Command:

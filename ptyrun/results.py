@@ -36,6 +36,27 @@ SAME_PIXELS = 0.1
 
 
 @dataclass(frozen=True)
+class FrameFigures:
+    """Of which frames, and with what, an arm's ``r_factor`` and ``fourier_error`` are.
+
+    Of the scan's ``n_scan`` frames ``n_covered`` lie wholly in what the arm covers and ``n_common``
+    in what every arm does; ``n_frames`` of the latter were drawn, or, where there are too few, of
+    the former: ``is_common`` tells. ``probe`` says whose it was, of ``n_modes``; ``scale`` brought
+    all modelled amplitudes to the measured ones.
+    """
+
+    n_frames: int
+    n_common: int
+    n_covered: int
+    n_scan: int
+    is_common: bool
+    probe: str = ""
+    n_modes: int = 0
+    scale: float | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True)
 class ArmResult:
     """The figures of one arm.
 
@@ -43,7 +64,7 @@ class ArmResult:
     why the arm does not belong to the scan, when it does not; ``covered_share`` is how much of the
     measured region the arm covers, where there is a ground truth. ``frc_thresholds`` says for which
     images the thresholds of ring correlations are, ``undefined`` why a standard figure, named as in
-    "frc50.phase", does not exist.
+    "frc50.phase", does not exist; ``frames`` of which measured frames the R-factor is.
     """
 
     label: str
@@ -58,6 +79,7 @@ class ArmResult:
     covered_share: float | None = None
     frc_thresholds: str = OF_HALVES
     undefined: Mapping[str, str] = field(default_factory=dict)
+    frames: FrameFigures | None = None
 
 
 @dataclass(frozen=True)
@@ -74,11 +96,15 @@ class PairResult:
 
 @dataclass(frozen=True)
 class Results(Document):
-    """Everything that ``finalize`` found, bound to the run by the manifest's digest."""
+    """Everything that ``finalize`` found, bound to the run by the manifest's digest.
+
+    ``truth`` has what the scan's own object leaves of the frames: no arm can be expected to leave
+    less.
+    """
 
     NAME: ClassVar[str] = "results.json"
     # Raised whenever a standard figure means something else; ``finalize`` then makes them again.
-    SCHEMA: ClassVar[int] = 2
+    SCHEMA: ClassVar[int] = 3
     REMEDY: ClassVar[str] = "run `ptyrun finalize` again"
     IS_SEALED: ClassVar[bool] = False
     MAX_BYTES: ClassVar[int] = 2**26
@@ -90,6 +116,7 @@ class Results(Document):
     pairs: tuple[PairResult, ...] = ()
     sources: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    truth: Mapping[str, Metric] = field(default_factory=dict)
 
     def labels_of(self, pair: PairResult) -> tuple[str, str]:
         """Labels of a pair's arms."""
@@ -111,7 +138,7 @@ class Results(Document):
         """What was found, one line for each arm.
 
         Coverage and size of what was measured; SSIM of amplitude and phase, and the coherence of
-        the fields, where there is a ground truth; why an arm does not
+        the fields, where there is a ground truth; the R-factor; why an arm does not
         belong to the scan. Without a ground truth, the coherence of each pair besides.
         """
         _, _, height, width = self.evaluated_region_px
@@ -160,6 +187,9 @@ def _summary(arm: ArmResult, region: str) -> Iterator[str]:
     coherence = arm.standard.get("coherence", Metric()).value
     if coherence is not None:
         yield f"coherence {coherence:.3f}"
+    r_factor = arm.standard.get("r_factor", Metric()).value
+    if r_factor is not None:
+        yield f"R-factor {r_factor:.3f}"
     if arm.mismatch:
         yield f"DOES NOT BELONG TO THIS SCAN: {arm.mismatch}"
 

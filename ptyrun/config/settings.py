@@ -239,7 +239,7 @@ def _percentile(end: str, side: str) -> Option:
 
 @dataclass(frozen=True)
 class Presentation(_Facts):
-    """What is written beside the numbers; changes no number."""
+    """What is written beside the metrics, and of how much; changes none of them."""
 
     save_npz: Annotated[
         bool,
@@ -280,12 +280,25 @@ class Presentation(_Facts):
         float | None,
         Option(
             "--pixel-size-m",
-            "Side of a pixel in metres, for scale bars.",
+            "Side of a pixel in metres, for scale bars and resolutions.",
             Panel.OUTPUT,
             "METRES",
+            "as the scan's file says",
             above=0,
         ),
     ] = None
+    r_factor_frames: Annotated[
+        int,
+        Option(
+            "--r-factor-frames",
+            "Number of measured frames that each arm's R-factor is of; always the same ones. "
+            "`all` takes every frame.",
+            Panel.EVALUATION,
+            "N",
+            least=1,
+            named={"all": 0},
+        ),
+    ] = 512
 
     def __post_init__(self) -> None:
         """Refuse ranges of colours without extent, and pixels without size."""

@@ -14,7 +14,7 @@ from ptyrun.texts import as_cell
 COMPONENTS = ("amplitude", "phase", "value")
 MISSING = "–"
 BEYOND = "> 1"  # fractions of Nyquist
-_LOWER_IS_BETTER = ("mae", "mse", "rmse", "nrmse", "error", "residual")
+_LOWER_IS_BETTER = ("mae", "mse", "rmse", "nrmse", "error", "residual", "factor")
 _HIGHER_IS_BETTER = ("psnr", "ssim", "frc", "coherence", "correlation")
 _HEADINGS = {
     "mae": "MAE",

@@ -24,6 +24,7 @@ from ptyrun.comparison import (
     ring_curves,
 )
 from ptyrun.comparison.fingerprints import Fingerprints
+from ptyrun.comparison.frame_figures import FRAME_SOURCES, Held
 from ptyrun.comparison.measures import Measures, measure
 from ptyrun.comparison.objects import Raster
 from ptyrun.comparison.planned_inputs import refuse_changed_inputs
@@ -65,6 +66,7 @@ class _Comparison:
     arms: Mapping[str, ArmObject]
     evaluations: Mapping[str, Measures]
     pairs: Mapping[tuple[str, str], Standard]
+    frames: Held
     doubts: tuple[str, ...]
     options: EvaluationOptions
 
@@ -197,6 +199,8 @@ def _compare(run: Run, steps: Steps, watcher: Watcher) -> _Comparison:
             )
             watcher.advance(f"measure {plan.label}", 1)
             watcher.end(f"measure {plan.label}")
+    keys = [assembler.key(plan) for plan in manifest.arms]
+    frames = Held.of(steps, keys, scan, manifest, arms)
     doubts = steps.taken(
         "judge the scan",
         digest_of([__version__, dict(manifest.shared)]),
@@ -205,7 +209,7 @@ def _compare(run: Run, steps: Steps, watcher: Watcher) -> _Comparison:
     )
     # Where no ground truth tells which is right.
     pairs = {} if truth is not None else _pairs(arms, region)
-    return _Comparison(manifest, scan, region, arms, measured, pairs, doubts.texts, options)
+    return _Comparison(manifest, scan, region, arms, measured, pairs, frames, doubts.texts, options)
 
 
 def _results(compared: _Comparison) -> Results:
@@ -218,13 +222,14 @@ def _results(compared: _Comparison) -> Results:
             PairResult(*names, found.metrics, found.notes, found.noise, found.undefined)
             for names, found in compared.pairs.items()
         ),
-        sources=SOURCES,
+        truth=compared.frames.truth.metrics if compared.frames.truth else {},
+        sources={**SOURCES, **FRAME_SOURCES},
         notes=(*compared.scan.notes, *compared.doubts),
     )
 
 
 def _arm_result(compared: _Comparison, plan: ArmPlan) -> ArmResult:
-    arm = compared.arms[plan.name]
+    arm, frames = compared.arms[plan.name], compared.frames.arms[plan.name]
     found = compared.evaluations.get(plan.name)
     metrics: dict[str, Metric] = {}
     if found is not None:
@@ -236,14 +241,15 @@ def _arm_result(compared: _Comparison, plan: ArmPlan) -> ArmResult:
         kind=plan.kind,
         n_groups=arm.n_groups,
         metrics=metrics,
-        standard=found.standard if found else {},
+        standard={**(found.standard if found else {}), **frames.metrics},
         diagnostics=arm.figures.numbers(),
         mismatch=arm.mismatch,
         notes=(*arm.notes, *(found.notes if found else ())),
         computation_time_s=arm.computation_time_s,
         covered_share=float(found.covered.mean()) if found else None,
         frc_thresholds=found.noise if found else OF_HALVES,
-        undefined=found.undefined if found else {},
+        undefined={**(found.undefined if found else {}), **frames.undefined},
+        frames=frames.figures,
     )
 
 

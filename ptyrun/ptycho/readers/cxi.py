@@ -10,7 +10,7 @@ from scipy.spatial import KDTree
 
 from ptyrun.errors import InputError
 from ptyrun.ptycho.readers.hdf5 import Hdf5File, Hdf5Frames, checked_stack, first_image
-from ptyrun.ptycho.readers.scan import Scan, checked_positions
+from ptyrun.ptycho.readers.scan import Scan, checked_positions, one_size, split_modes
 
 PLANCK_TIMES_LIGHT_J_M = 1.98644586e-25
 
@@ -64,13 +64,14 @@ def read_cxi_scan(file: Hdf5File, intensity: bool = True) -> Scan:
     near_field, notes = _near_field(positions_px, patch_px)
     mask = file.dataset(f"{DETECTOR}/mask")
     bad = None if mask is None or mask.dtype.kind not in "biuf" else file.read(mask, ()) != 0
+    probe, weaker_modes = _probe(file, patch_px)
     return Scan(
         path=file.path,
         positions_px=positions_px,
         patch_px=patch_px,
         source=Hdf5Frames(file, frames, np.arange(frames.shape[0]), _one_mask(bad, patch_px)),
         intensity=intensity,
-        probe=_probe(file, patch_px),
+        probe=probe,
         near_field=near_field,
         notes=(
             f"CXI: {frames.name} is taken as {'intensity' if intensity else 'amplitude'}",
@@ -78,6 +79,9 @@ def read_cxi_scan(file: Hdf5File, intensity: bool = True) -> Scan:
             "a CXI scan has no ground truth",
             *notes,
         ),
+        weaker_modes=weaker_modes,
+        # What the far field would give is no size of a pixel in the near field.
+        pixel_size_m=None if near_field else one_size(pixel_m),
     )
 
 
@@ -141,8 +145,11 @@ def _one_mask(bad: NDArray[Any] | None, patch_px: int) -> NDArray[np.bool_] | No
     return np.asarray(bad.reshape(-1, patch_px, patch_px).any(axis=0))
 
 
-def _probe(file: Hdf5File, patch_px: int) -> NDArray[np.complex64] | None:
+_Modes = NDArray[np.complex64] | None
+
+
+def _probe(file: Hdf5File, patch_px: int) -> tuple[_Modes, _Modes]:
     found = file.dataset(*PROBES)
     if found is None or found.shape[-2:] != (patch_px, patch_px):
-        return None
-    return first_image(file.path, found.name, file.read(found, ()))
+        return None, None
+    return split_modes(file.path, found.name, file.read(found, ()))

@@ -15,8 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptyrun.errors import InputError
-from ptyrun.ptycho.readers.hdf5 import DAMAGE, Hdf5File, Hdf5Frames, checked_stack, first_image
-from ptyrun.ptycho.readers.scan import Scan, checked_complex, checked_positions
+from ptyrun.ptycho.readers.hdf5 import DAMAGE, Hdf5File, Hdf5Frames, checked_stack
+from ptyrun.ptycho.readers.scan import (
+    Scan,
+    checked_complex,
+    checked_positions,
+    one_size,
+    split_modes,
+)
 
 X, Y, INDEXES = "probe_position_x_m", "probe_position_y_m", "probe_position_indexes"
 FRAMES = ("patterns", "diffraction", "dp")
@@ -48,19 +54,22 @@ def read_product_scan(file: Hdf5File, intensity: bool = True) -> Scan:
     x = (x_m - centre_m[1]) / pixel_m[1] + middle[1]
     y = (y_m - centre_m[0]) / pixel_m[0] + middle[0]
     bad = held.dataset("bad_pixels")
+    probe, weaker_modes = read_product_probe(file, patch_px)
     return Scan(
         path=file.path,
         positions_px=checked_positions(file.path, x, y, len(order)),
         patch_px=patch_px,
         source=Hdf5Frames(held, frames, order, None if bad is None else _mask(held, bad, patch_px)),
         intensity=intensity,
-        probe=read_product_probe(file, patch_px),
+        probe=probe,
         object_guess=guess,
         notes=(
             f"ptychodus product with frames of {held.path.name}:{frames.name}, taken as "
             f"{'intensity' if intensity else 'amplitude'}",
             f"object pixel {pixel_m[0]:.4g} x {pixel_m[1]:.4g} m",
         ),
+        weaker_modes=weaker_modes,
+        pixel_size_m=one_size(pixel_m),
     )
 
 
@@ -78,14 +87,20 @@ def read_product_object(file: Hdf5File) -> NDArray[np.complex64]:
     return checked_complex(file.path, "object", found)
 
 
-def read_product_probe(file: Hdf5File, patch_px: int | None) -> NDArray[np.complex64] | None:
-    """Read the first mode of the probe (N, N), or None where there is none of that size."""
+_Modes = NDArray[np.complex64] | None
+
+
+def read_product_probe(file: Hdf5File, patch_px: int | None) -> tuple[_Modes, _Modes]:
+    """Read the probe's first mode (N, N) and the others (M - 1, N, N); None without that size."""
     found = file.dataset("probe")
     if found is None or found.ndim < 2 or found.dtype.kind != "c":
-        return None
+        return None, None
     if patch_px is not None and found.shape[-2:] != (patch_px, patch_px):
-        return None
-    return first_image(file.path, "probe", file.read(found, ()))
+        return None, None
+    values = file.read(found, ())
+    if found.ndim > 3:
+        values = values[(0,) * (found.ndim - 3)]  # those of the first position
+    return split_modes(file.path, "probe", values)
 
 
 def _frames_file(file: Hdf5File) -> Hdf5File:

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from ptyrun.errors import InputError
 from ptyrun.ptycho.readers.cxi import read_cxi_object
 from ptyrun.ptycho.readers.formats import Format, format_of, whatever_is_in
-from ptyrun.ptycho.readers.hdf5 import Hdf5File, first_image
+from ptyrun.ptycho.readers.hdf5 import Hdf5File
 from ptyrun.ptycho.readers.npz import NpzFile
 from ptyrun.ptycho.readers.ptychodus import read_product_object, read_product_probe
-from ptyrun.ptycho.readers.scan import checked_complex
+from ptyrun.ptycho.readers.scan import checked_complex, split_modes, stacked_modes
 
 TIKE, PTYCHI = "Tike", "PtyChi"
 
@@ -23,7 +23,8 @@ TIKE, PTYCHI = "Tike", "PtyChi"
 class Reconstruction:
     """An object (H, W) complex64 that an iterative program found, and what is known of it.
 
-    ``label`` is what tables call it.
+    ``label`` is what tables call it; ``weaker_modes`` (M - 1, N, N) are those of its probe beside
+    the first.
     """
 
     path: Path
@@ -33,6 +34,12 @@ class Reconstruction:
     probe: NDArray[np.complex64] | None = None
     computation_time_s: float | None = None
     notes: tuple[str, ...] = ()
+    weaker_modes: NDArray[np.complex64] | None = None
+
+    @property
+    def probe_modes(self) -> NDArray[np.complex64] | None:
+        """All modes of its probe (M, N, N); None where it came without one."""
+        return stacked_modes(self.probe, self.weaker_modes)
 
 
 def open_reconstruction(path: Path) -> Reconstruction:
@@ -67,10 +74,10 @@ def _read_npz(path: Path) -> Reconstruction:
     found = checked_complex(path, "reconstructed_object", file.array("reconstructed_object"))
     algorithm = file.text("algorithm") if "algorithm" in file else None
     notes = [] if algorithm else ["the file does not say which algorithm made it"]
-    probe = None
+    probe, weaker_modes = None, None
     if "reconstructed_probe" in file:
         modes = file.array("reconstructed_probe")
-        probe = first_image(path, "reconstructed_probe", modes)
+        probe, weaker_modes = split_modes(path, "reconstructed_probe", modes)
     time_s, time_notes = _time_s(file)
     if "metadata" in file and file.header("metadata").dtype.hasobject:
         notes.append("its metadata are pickled and were not read")
@@ -82,6 +89,7 @@ def _read_npz(path: Path) -> Reconstruction:
         probe=probe,
         computation_time_s=time_s,
         notes=(*notes, *time_notes),
+        weaker_modes=weaker_modes,
     )
 
 
@@ -90,12 +98,14 @@ def _read_hdf5(file: Hdf5File) -> Reconstruction:
     if found is not None:
         return Reconstruction(file.path, found, PTYCHI, notes=("the object of a CXI file",))
     if file.dataset("object") is not None:
+        probe, weaker_modes = read_product_probe(file, None)
         return Reconstruction(
             path=file.path,
             object=read_product_object(file),
             label=PTYCHI,
-            probe=read_product_probe(file, None),
+            probe=probe,
             notes=("the object of a ptychodus product",),
+            weaker_modes=weaker_modes,
         )
     raise InputError(
         f"{file.path} holds no reconstruction",

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ptyrun.errors import InputError
 
 BLOCK_BYTES = 4 << 20
+_SQUARE = 1e-3
 _LARGEST = 1e12  # its power spectrum, over any image, is a number of single precision
 
 
@@ -73,6 +74,10 @@ class Scan:
         Whether the frames were taken in the near field, where far-field networks do not apply.
     notes : tuple of str
         What was assumed.
+    weaker_modes : ndarray of complex64, shape (M - 1, N, N), optional
+        Modes of the probe beside *probe*; they add incoherently to what is measured.
+    pixel_size_m : float, optional
+        Side of an object pixel in metres, where the file says it.
     surveyed : Survey, optional
         What an earlier pass over just these frames found; they are not read again for it.
     """
@@ -87,6 +92,13 @@ class Scan:
     near_field: bool = False
     notes: tuple[str, ...] = ()
     surveyed: Survey | None = None
+    weaker_modes: NDArray[np.complex64] | None = None
+    pixel_size_m: float | None = None
+
+    @property
+    def probe_modes(self) -> NDArray[np.complex64] | None:
+        """All modes of the probe (M, N, N), `probe` first; None without one."""
+        return stacked_modes(self.probe, self.weaker_modes)
 
     @property
     def n_frames(self) -> int:
@@ -215,6 +227,43 @@ def _require_finite(what: str, values: NDArray[Any], do: str) -> None:
         first = int(np.argmin(known))
         why = f"value {first} is NaN or infinite"
         raise InputError(what, why=why, do=do)
+
+
+def one_size(pixel_m: tuple[float, float]) -> float | None:
+    """Give the side of square pixels (y, x) in metres; None where they are not square."""
+    y_m, x_m = pixel_m
+    return (y_m + x_m) / 2 if y_m > 0 and abs(y_m - x_m) <= _SQUARE * y_m else None
+
+
+def split_modes(
+    path: Path, name: str, values: NDArray[Any], first: int = 0
+) -> tuple[NDArray[np.complex64], NDArray[np.complex64] | None]:
+    """Give the mode *first* of a probe (..., N, N), and the others (M - 1, N, N) if there are any.
+
+    Raises
+    ------
+    InputError
+        If there is none, or one holds no finite numbers.
+    """
+    if values.ndim < 2 or values.size == 0:
+        raise InputError(
+            f"{name} of {path} is no image",
+            why=f"it has shape {values.shape}",
+            do="store one complex array of two dimensions",
+        )
+    modes = values.reshape(-1, *values.shape[-2:])
+    checked = [checked_complex(path, name, mode) for mode in modes]
+    others = [mode for number, mode in enumerate(checked) if number != first]
+    return checked[first], np.stack(others) if others else None
+
+
+def stacked_modes(
+    probe: NDArray[np.complex64] | None, weaker: NDArray[np.complex64] | None
+) -> NDArray[np.complex64] | None:
+    """Give all modes (M, N, N), *probe* (N, N) first; None without one."""
+    if probe is None:
+        return None
+    return probe[None] if weaker is None else np.concatenate([probe[None], weaker])
 
 
 def _refusal(what: str, found: str, do: str) -> InputError:

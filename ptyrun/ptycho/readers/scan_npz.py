@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from ptyrun.errors import InputError
 from ptyrun.ptycho.readers.npz import NpzFile
-from ptyrun.ptycho.readers.scan import Scan, checked_complex, checked_positions
+from ptyrun.ptycho.readers.scan import Scan, checked_complex, checked_positions, split_modes
 
 KINDS = ("amplitude", "intensity")
 FRAME_NAMES = ("diffraction", "diff3d")
@@ -68,7 +69,7 @@ def read_contract(path: Path, kind: str | None = None, cache_dir: Path | None = 
     shape = file.header(name).shape
     positions_px = checked_positions(path, x, y, shape[-1] if last_axis else shape[0])
     found, reason = _kind(frames, len(positions_px), kind)
-    probe, probe_notes = _probe(file, patch_px)
+    probe, weaker_modes, probe_notes = _probe(file, patch_px)
     guess, guess_notes = _object_guess(file)
     layout = "(N, N, n)" if last_axis else "(n, N, N)"
     dtype = file.header(name).dtype
@@ -82,6 +83,7 @@ def read_contract(path: Path, kind: str | None = None, cache_dir: Path | None = 
         probe=probe,
         object_guess=guess,
         notes=(said, *probe_notes, *guess_notes, *_metadata_notes(file)),
+        weaker_modes=weaker_modes,
     )
 
 
@@ -177,24 +179,28 @@ def _kind(frames: NpzFrames, n_frames: int, asked: str | None) -> tuple[str, str
     )
 
 
-def _probe(file: NpzFile, patch_px: int) -> tuple[NDArray[np.complex64] | None, tuple[str, ...]]:
+_Modes = NDArray[np.complex64] | None
+
+
+def _probe(file: NpzFile, patch_px: int) -> tuple[_Modes, _Modes, tuple[str, ...]]:
+    """Give the strongest mode (N, N), the others (M - 1, N, N), and what to say of them."""
     if "probeGuess" not in file:
-        return None, ("there is no probeGuess",)
+        return None, None, ("there is no probeGuess",)
     stored = file.array("probeGuess")
-    modes = stored.reshape(-1, *stored.shape[-2:]) if stored.ndim >= 2 else stored
+    strongest = 0
     notes: tuple[str, ...] = ()
-    if modes.ndim == 3 and len(modes) > 1:
-        strongest = int(np.argmax((np.abs(modes) ** 2).sum(axis=(1, 2))))
-        modes = modes[strongest]
-        notes = (f"of {stored.size // modes.size} probe modes the strongest is taken",)
-    probe = checked_complex(file.path, "probeGuess", modes)
+    if stored.ndim > 2 and stored.size > math.prod(stored.shape[-2:]):
+        powers = (np.abs(stored) ** 2).sum(axis=(-2, -1)).reshape(-1)
+        strongest = int(np.argmax(powers))
+        notes = (f"of {len(powers)} probe modes the strongest is taken",)
+    probe, others = split_modes(file.path, "probeGuess", stored, strongest)
     if probe.shape != (patch_px, patch_px):
         raise InputError(
             f"probe and diffraction of {file.path} do not fit together",
             why=f"the probe is {probe.shape}, a frame {(patch_px, patch_px)}",
             do="store both with the same side",
         )
-    return probe, notes
+    return probe, others, notes
 
 
 def _object_guess(file: NpzFile) -> tuple[NDArray[np.complex64] | None, tuple[str, ...]]:

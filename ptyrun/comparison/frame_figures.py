@@ -1,0 +1,184 @@
+"""How well does each arm's object explain the measured frames, in a form that windows can keep?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial, reduce
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ptyrun.comparison.kept import Finding
+from ptyrun.comparison.sources import Sources
+from ptyrun.comparison.steps import Steps
+from ptyrun.comparison.sums import ArmObject
+from ptyrun.config import ArmKind, Presentation
+from ptyrun.engine.arm_plan import ArmPlan
+from ptyrun.engine.manifest import Manifest
+from ptyrun.host.documents import digest_of
+from ptyrun.ptycho.consistency.r_factor import SEED, FrameSums, drawn, frame_sums, frames_within
+from ptyrun.ptycho.readers.opening import Scan
+from ptyrun.ptycho.readers.reconstruction import open_reconstruction
+from ptyrun.results import FrameFigures, Metric, Results
+
+# With fewer frames in common each arm is held against its own.
+FEWEST = 4
+
+R_FACTOR, FOURIER_ERROR = "r_factor", "fourier_error"
+SCANS_PROBE, OWN_PROBE = "the scan's", "its own"
+FRAME_SOURCES: Mapping[str, str] = {
+    R_FACTOR: "sum |cM - A| / sum |A| over measured amplitudes A and those modelled, M, with one "
+    "factor c; doi:10.1107/S0365110X65001081; `frames` says over which; blind to what no frame "
+    "shows, and to what its probe makes up for",
+    FOURIER_ERROR: "sum (cM - A)^2 / sum A^2, of the same frames; "
+    "doi:10.1016/j.ultramic.2009.05.012",
+}
+_SUMS = ("frames", "absolute", "measured", "cross", "model_power", "measured_power")
+
+Modes = NDArray[np.complexfloating[Any, Any]]
+
+
+@dataclass(frozen=True)
+class ArmFrames:
+    """What an arm leaves of the measured frames; without ``sums`` it says why it cannot be told."""
+
+    figures: FrameFigures
+    sums: FrameSums | None
+    why_none: str = ""
+
+    @property
+    def metrics(self) -> dict[str, Metric]:
+        """The figures by name."""
+        if self.sums is None:
+            return {R_FACTOR: Metric(), FOURIER_ERROR: Metric()}
+        return {
+            R_FACTOR: Metric(value=self.sums.r_factor()),
+            FOURIER_ERROR: Metric(value=self.sums.fourier_error()),
+        }
+
+    @property
+    def undefined(self) -> dict[str, str]:
+        """Why figures do not exist."""
+        names = (R_FACTOR, FOURIER_ERROR) if self.sums is None else ()
+        return {f"{name}.value": self.why_none for name in names}
+
+    def finding(self) -> Finding:
+        """As it is kept for later windows."""
+        facts: dict[str, Any] = {"figures": asdict(self.figures), "why_none": self.why_none}
+        if self.sums is None:
+            return Finding(facts, {})
+        arrays = {name: getattr(self.sums, name) for name in _SUMS}
+        return Finding({**facts, "scale": self.sums.scale}, arrays)
+
+    @classmethod
+    def of(cls, found: Finding) -> Self:
+        """Read back what :meth:`finding` gave."""
+        facts = found.facts
+        sums = None
+        if "scale" in facts:
+            sums = FrameSums(scale=facts["scale"], **{name: found.arrays[name] for name in _SUMS})
+        return cls(FrameFigures(**facts["figures"]), sums, facts["why_none"])
+
+
+@dataclass(frozen=True)
+class FrameCheck:
+    """Which frames all arms are held against, and of how many.
+
+    ``common`` (H, W) is what all arms cover, ``count`` the number of frames, all where None.
+    """
+
+    scan: Scan
+    manifest: Manifest
+    common: NDArray[np.bool_]
+    count: int | None
+
+    @classmethod
+    def of(
+        cls, scan: Scan, manifest: Manifest, arms: Mapping[str, ArmObject], count: int | None
+    ) -> Self:
+        """Take what all *arms* cover."""
+        covered = [arm.coverage > 0 for arm in arms.values()]
+        return cls(scan, manifest, reduce(np.logical_and, covered), count)
+
+    def arm(self, plan: ArmPlan, arm: ArmObject) -> ArmFrames:
+        """Hold an arm's object, with its own probe where it brings one, against the frames."""
+        modes, whose = self.scan.probe_modes, SCANS_PROBE
+        if plan.kind == ArmKind.RECONSTRUCTION and not self.scan.near_field:
+            found = open_reconstruction(Sources.of(self.manifest).arms[plan.name]).probe_modes
+            if found is not None and found.shape[1:] == (self.scan.patch_px,) * 2:
+                modes, whose = found, OWN_PROBE
+        return self._held(arm.image, arm.coverage > 0, modes, whose)
+
+    def truth(self, image: NDArray[np.complex64]) -> ArmFrames:
+        """Hold the scan's own object against them: what noise and positions leave at least."""
+        everywhere = np.ones(image.shape, bool)
+        return self._held(image, everywhere, self.scan.probe_modes, SCANS_PROBE)
+
+    def _held(
+        self,
+        image: NDArray[np.complex64],
+        covered: NDArray[np.bool_],
+        modes: Modes | None,
+        whose: str,
+    ) -> ArmFrames:
+        common, own = (frames_within(self.scan, mask) for mask in (self.common, covered))
+        is_common = len(common) >= FEWEST
+        chosen = drawn(common if is_common else own, self.count)
+        why_none = ""
+        if self.scan.near_field:
+            why_none = "frames of the near field are modelled by no Fourier transform"
+        elif modes is None:
+            why_none = "there is no probe"
+        elif len(chosen) < FEWEST:
+            why_none = f"{len(own)} frames lie wholly in what it covers, of {FEWEST} at least"
+        counts = FrameFigures(0, len(common), len(own), self.scan.n_frames, is_common)
+        if why_none or modes is None:
+            return ArmFrames(counts, None, why_none)
+        sums = frame_sums(self.scan, image, modes, chosen)
+        figures = FrameFigures(
+            n_frames=len(chosen),
+            n_common=len(common),
+            n_covered=len(own),
+            n_scan=self.scan.n_frames,
+            is_common=is_common,
+            probe=whose,
+            n_modes=len(modes),
+            scale=sums.scale,
+            seed=SEED,
+        )
+        return ArmFrames(figures, sums)
+
+
+@dataclass(frozen=True)
+class Held:
+    """Every arm, and the scan's own object if there is one, held against the frames."""
+
+    arms: Mapping[str, ArmFrames]
+    truth: ArmFrames | None
+
+    @classmethod
+    def of(
+        cls,
+        steps: Steps,
+        keys: Sequence[str],
+        scan: Scan,
+        manifest: Manifest,
+        arms: Mapping[str, ArmObject],
+    ) -> Self:
+        """Do so arm by arm, each a step; *keys* say what all objects depend on."""
+        count = Presentation.from_facts(manifest.sources).r_factor_frames
+        check = FrameCheck.of(scan, manifest, arms, count or None)
+        key = digest_of([list(keys), Results.SCHEMA, count])
+
+        def taken(step: str, do: Callable[[], ArmFrames]) -> ArmFrames:
+            return steps.taken(step, key, ArmFrames.of, do)
+
+        found = {
+            plan.name: taken(f"frames of {plan.name}", partial(check.arm, plan, arms[plan.name]))
+            for plan in manifest.arms
+        }
+        image = scan.object_guess
+        truth = None if image is None else taken("frames of the scan", partial(check.truth, image))
+        return cls(found, truth)

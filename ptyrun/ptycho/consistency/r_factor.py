@@ -1,0 +1,149 @@
+"""How well does an object with its probe explain the measured amplitudes? No truth is needed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft
+
+from ptyrun.ptycho.consistency.frame_model import Complex2D, frames_inside
+from ptyrun.ptycho.readers.scan import Scan
+
+SEED = 512
+N_FRAMES = 512
+# Frames modelled at once: bounds memory, changes no figure.
+BLOCK_BYTES = 16 << 20
+KEPT_BYTES = 128 << 20
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class FrameSums:
+    """What is summed over the pixels of each measured frame (k,): A is measured, M modelled.
+
+    ``absolute`` is the sum of abs(c M - A) with the one *scale* c of all frames.
+    """
+
+    frames: NDArray[np.int64]
+    scale: float
+    absolute: NDArray[np.float64]
+    measured: NDArray[np.float64]
+    cross: NDArray[np.float64]
+    model_power: NDArray[np.float64]
+    measured_power: NDArray[np.float64]
+
+    def r_factor(self, weights: NDArray[np.float64] | None = None) -> float:
+        r"""Give :math:`\sum |cM - A| / \sum A`, frames counting by *weights* (k,)."""
+        absolute, measured = (_total(each, weights) for each in (self.absolute, self.measured))
+        return absolute / measured if measured > 0 else math.nan
+
+    def fourier_error(self, weights: NDArray[np.float64] | None = None) -> float:
+        r"""Give :math:`\sum (cM - A)^2 / \sum A^2`, frames counting by *weights* (k,)."""
+        cross, model, measured = (
+            _total(each, weights) for each in (self.cross, self.model_power, self.measured_power)
+        )
+        left = measured - 2 * self.scale * cross + self.scale**2 * model
+        return max(left, 0.0) / measured if measured > 0 else math.nan
+
+
+def _total(values: NDArray[np.float64], weights: NDArray[np.float64] | None) -> float:
+    return float(values.sum() if weights is None else np.sum(values * weights))
+
+
+def frames_within(scan: Scan, covered: Mask) -> NDArray[np.int64]:
+    """List the frames whose patches lie wholly on *covered* pixels (H, W) of the object's grid."""
+    inside = frames_inside(scan, covered.shape)
+    side = scan.patch_px
+    corners = np.rint(scan.positions_px[inside]).astype(np.int64) - side // 2
+    total = np.zeros((covered.shape[0] + 1, covered.shape[1] + 1), np.int64)
+    total[1:, 1:] = covered.cumsum(axis=0).cumsum(axis=1)
+    y, x = corners.T
+    counts = total[y + side, x + side] - total[y, x + side] - total[y + side, x] + total[y, x]
+    return np.asarray(inside[counts == side**2])
+
+
+def drawn(frames: NDArray[np.int64], count: int | None) -> NDArray[np.int64]:
+    """Draw *count* of the frames, always the same, in their order; all where it is None."""
+    if count is None or len(frames) <= count:
+        return frames
+    return np.sort(np.random.default_rng(SEED).choice(frames, count, replace=False))
+
+
+def frame_sums(
+    scan: Scan,
+    image: Complex2D,
+    modes: NDArray[np.complexfloating[Any, Any]],
+    frames: NDArray[np.int64],
+) -> FrameSums:
+    r"""Hold an object with its probe against measured amplitudes, as sums over each frame.
+
+    Parameters
+    ----------
+    scan : Scan
+        Of the far field.
+    image : ndarray of complex, shape (H, W)
+        Transmission on the scan's own grid, up to one factor.
+    modes : ndarray of complex, shape (M, N, N)
+        The probe's modes, whose intensities add.
+    frames : ndarray of int, shape (k,)
+        Frames whose patches lie wholly inside the image.
+
+    Notes
+    -----
+    The model is :math:`M = (\sum_m |F(P_m O)|^2)^{1/2}`: between pixels the probe is moved, by a
+    phase ramp on its spectrum, and not the object, which is sampled where it lies. One factor c for
+    all frames and pixels, :math:`\sum MA / \sum M^2`, takes the units off; neither position nor
+    background nor a factor of each frame is fitted. The sum of squares is the error that iterative
+    programs reduce: Maiden and Rodenburg, Ultramicroscopy 109, 1256 (2009),
+    doi:10.1016/j.ultramic.2009.05.012; multiple modes: Thibault and Menzel, Nature 494, 68 (2013),
+    doi:10.1038/nature11806. The R-factor is that of crystallography: Hamilton, Acta Cryst. 18, 502
+    (1965), doi:10.1107/S0365110X65001081.
+    """
+    spectra = fft.fft2(np.asarray(modes, np.complex64))
+    sums: list[list[NDArray[np.float64]]] = []
+    # Differences need the scale, which is known at the end: models are kept, or made again.
+    is_small = 8 * len(frames) * scan.patch_px**2 <= KEPT_BYTES
+    pairs = list(_pairs(scan, image, spectra, frames)) if is_small else None
+    for measured, model in pairs or _pairs(scan, image, spectra, frames):
+        sums.append([_each(measured * model), _each(model * model), _each(measured * measured)])
+    cross, model_power, measured_power = (np.concatenate(each) for each in zip(*sums, strict=True))
+    power = float(model_power.sum())
+    scale = float(cross.sum()) / power if power > 0 else 0.0
+    rests: list[list[NDArray[np.float64]]] = []
+    for measured, model in pairs or _pairs(scan, image, spectra, frames):
+        rests.append([_each(np.abs(scale * model - measured)), _each(measured)])
+    absolute, total = (np.concatenate(each) for each in zip(*rests, strict=True))
+    return FrameSums(frames, scale, absolute, total, cross, model_power, measured_power)
+
+
+def _each(values: NDArray[np.float32]) -> NDArray[np.float64]:
+    return np.asarray(values.sum(axis=(1, 2), dtype=np.float64))
+
+
+def _pairs(
+    scan: Scan, image: Complex2D, spectra: NDArray[np.complex64], frames: NDArray[np.int64]
+) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+    """Measured and modelled amplitudes (b, N, N), block by block."""
+    side = scan.patch_px
+    step = max(1, BLOCK_BYTES // (8 * side**2 * len(spectra)))
+    frequencies = fft.fftfreq(side)
+    for first in range(0, len(frames), step):
+        chosen = frames[first : first + step]
+        whole = np.rint(scan.positions_px[chosen])
+        fraction = scan.positions_px[chosen] - whole
+        corners = whole.astype(np.int64) - side // 2
+        patches = np.stack([image[y : y + side, x : x + side] for y, x in corners.tolist()])
+        patches = patches.astype(np.complex64)
+        y, x = (np.exp(-2j * np.pi * np.outer(part, frequencies)) for part in fraction.T)
+        moved = (y[:, :, None] * x[:, None, :]).astype(np.complex64)
+        intensity = np.zeros(patches.shape, np.float32)
+        for spectrum in spectra:
+            wave = fft.fft2(fft.ifft2(spectrum * moved) * patches)
+            intensity += wave.real**2 + wave.imag**2
+        yield scan.amplitudes(chosen), fft.fftshift(np.sqrt(intensity), axes=(1, 2))

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from ptyrun.comparison import frame_figures
+from ptyrun.comparison.frame_figures import ArmFrames, FrameCheck
+from ptyrun.comparison.run import Run
+from ptyrun.ptycho.consistency.r_factor import frame_sums, frames_within
+from ptyrun.results import Results
+from tests.scans import small_object
+
+
+@pytest.fixture
+def run(complete_run: Path) -> Run:
+    return Run(complete_run)
+
+
+@pytest.fixture
+def check(run: Run) -> FrameCheck:
+    everywhere = np.ones(run.scan.object_guess.shape, bool)
+    return FrameCheck(run.scan, run.manifest, everywhere, 512)
+
+
+def test_results_have_r_factors_of_every_arm_and_of_the_scans_object(complete_run: Path) -> None:
+    results = Results.load(complete_run / "results.json")
+    for name in ("r_factor", "fourier_error"):
+        assert name in results.sources
+        least = results.truth[name].value
+        assert least > 0
+        assert all(arm.standard[name].value > least for arm in results.arms.values())
+    for arm in results.arms.values():
+        assert arm.frames.is_common
+        assert arm.frames.n_frames == arm.frames.n_common <= arm.frames.n_covered
+        assert arm.frames.probe == "the scan's"
+    assert all(" R-factor 0." in line for line in results.summary_lines())
+
+
+def test_what_an_earlier_window_found_is_taken_over(check: FrameCheck) -> None:
+    found = check.truth(check.scan.object_guess)
+    again = ArmFrames.of(found.finding())
+    assert again.metrics == found.metrics
+    assert again.figures == found.figures
+    assert np.array_equal(again.sums.absolute, found.sums.absolute)
+
+
+def test_without_frames_in_common_an_arm_is_held_against_its_own(check: FrameCheck) -> None:
+    nothing = replace(check, common=np.zeros_like(check.common))
+    found = nothing.truth(small_object())
+    assert not found.figures.is_common
+    assert found.figures.n_frames == found.figures.n_covered > frame_figures.FEWEST
+
+
+def test_what_cannot_be_told_has_a_reason(check: FrameCheck) -> None:
+    for scan, why in (
+        (replace(check.scan, probe=None), "there is no probe"),
+        (replace(check.scan, near_field=True), "near field"),
+        (replace(check.scan, positions_px=check.scan.positions_px - 60), "frames lie wholly"),
+    ):
+        found = replace(check, scan=scan).truth(small_object())
+        assert found.metrics["r_factor"].value is None
+        assert why in found.undefined["r_factor.value"]
+        assert ArmFrames.of(found.finding()) == found
+
+
+def test_an_arm_is_lit_by_the_probe_that_it_brings(run: Run, check: FrameCheck, tmp_path) -> None:
+    image = small_object()
+    (plan,) = (arm for arm in run.manifest.arms if arm.name == "reconstruction")
+    probe = (2 * check.scan.probe * np.exp(0.3j)).astype(np.complex64)
+    modes = np.stack([probe, 0.5 * np.roll(probe, 3, axis=1)])
+    path = tmp_path / "own.npz"
+    np.savez(path, reconstructed_object=image, reconstructed_probe=modes, allow_pickle=False)
+    sources = {**run.manifest.sources, "arm.reconstruction": str(path)}
+    there = replace(check, manifest=replace(run.manifest, sources=sources))
+    arm = SimpleNamespace(image=image, coverage=np.ones(image.shape))
+    found = there.arm(plan, arm)
+    assert found.figures.probe == "its own"
+    assert found.figures.n_modes == 2
+    frames = frames_within(check.scan, check.common)
+    expected = frame_sums(check.scan, image, modes, frames).r_factor()
+    assert found.metrics["r_factor"].value == pytest.approx(expected)

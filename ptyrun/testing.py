@@ -1,4 +1,4 @@
-"""How does another package test that its predictor keeps to ptyrun's contract?
+"""How does another package test that its predictor or algorithm keeps to ptyrun's contract?
 
 Needs pytest, which ptyrun itself does not.
 """
@@ -23,8 +23,14 @@ from ptyrun.models.predictors import (
     fault_of,
 )
 from ptyrun.models.synthetic_groups import synthetic_groups
+from ptyrun.ptycho.reconstruction.reconstructor import (
+    Found,
+    ReconstructionRequest,
+    Reconstructor,
+    require_whole,
+)
 
-__all__ = ["PredictorContract"]
+__all__ = ["PredictorContract", "ReconstructorContract"]
 
 Patches = NDArray[np.complex64]
 Groups = tuple[NDArray[np.float32], NDArray[np.float32]]
@@ -227,6 +233,75 @@ class PredictorContract:
             yield opened
         finally:
             opened.close()
+
+
+class ReconstructorContract:
+    """Tests that an iterative algorithm must pass, for a pytest class of its own package.
+
+    Attributes
+    ----------
+    reconstructor : type
+        The class that the package offers under the entry point ``ptyrun.reconstructors``.
+    tolerance : float
+        By how much, of the largest magnitude, a resumed object may differ; 0 is bit for bit.
+
+    See Also
+    --------
+    ptyrun.reconstructors.Reconstructor : what its methods take and give, with shapes and units.
+    """
+
+    reconstructor: ClassVar[type[Reconstructor]]
+    tolerance: ClassVar[float] = 0.0
+
+    @pytest.fixture
+    def request_made(self) -> ReconstructionRequest:
+        """Give a small request of two epochs or more; each subclass has its own."""
+        raise NotImplementedError("the fixture request_made gives the small request")
+
+    def test_it_ends_after_the_epochs_that_were_asked_for(
+        self, request_made: ReconstructionRequest
+    ) -> None:
+        found = self._run(request_made)
+        require_whole(found, request_made)
+        assert found.loss.shape == (request_made.epochs,), "loss has one number per epoch"
+        assert found.loss[-1] < found.loss[0], "the loss does not fall"
+
+    def test_it_goes_on_from_its_state_as_if_it_had_never_been_put_down(
+        self, request_made: ReconstructionRequest
+    ) -> None:
+        whole, cut = self._run(request_made), self._run(request_made, cut=True)
+        limit = self.tolerance * np.abs(whole.object).max()
+        assert np.abs(whole.object - cut.object).max() <= limit, "the resumed object is another"
+
+    def test_its_state_is_plain_arrays_that_later_steps_leave_alone(
+        self, request_made: ReconstructionRequest
+    ) -> None:
+        at_work = self.reconstructor.open(request_made)
+        at_work.advance()
+        state = at_work.state()
+        assert not any(array.dtype.hasobject for array in state.values()), "a state is no objects"
+        before = {name: array.tobytes() for name, array in state.items()}
+        at_work.advance()
+        at_work.close()
+        assert before == {name: array.tobytes() for name, array in state.items()}
+
+    def test_it_leaves_the_request_as_it_is(self, request_made: ReconstructionRequest) -> None:
+        names = ("amplitudes", "positions_px", "probe")
+        before = [getattr(request_made, name).tobytes() for name in names]
+        self._run(request_made)
+        assert before == [getattr(request_made, name).tobytes() for name in names]
+
+    def _run(self, request: ReconstructionRequest, *, cut: bool = False) -> Found:
+        at_work = self.reconstructor.open(request)
+        while at_work.epochs_done < request.epochs:
+            at_work.advance()
+            if cut:
+                state = at_work.state()
+                at_work.close()
+                at_work = self.reconstructor.open(request, state)
+        found = at_work.found()
+        at_work.close()
+        return found
 
 
 def _groups(opened: Predictor, request: ModelRequest, batches: int = 1) -> Groups:

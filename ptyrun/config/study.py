@@ -9,6 +9,7 @@ from typing import Annotated
 
 from ptyrun.config.options import Option, Panel, Place
 from ptyrun.config.session import WINDOW
+from ptyrun.config.study_reconstruction import ReconstructionOptions
 from ptyrun.errors import UsageError
 
 SPLITS = ("train", "test")
@@ -46,7 +47,7 @@ class Positions(StrEnum):
 
 
 @dataclass(frozen=True)
-class StudyOptions:
+class StudyOptions(ReconstructionOptions):
     """One study: doses x views x splits, and what they are made from."""
 
     hub: Annotated[

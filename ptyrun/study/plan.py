@@ -13,6 +13,7 @@ from ptyrun.study.graph import Graph
 from ptyrun.study.hub import PHASE_C, PHASE_D, Hub, dose_name
 from ptyrun.study.model_inputs import with_models
 from ptyrun.study.others import OtherStage, placed, with_base
+from ptyrun.study.reconstruction_stages import reconstruction_stages
 from ptyrun.study.stage import Input, Stage, built_in
 
 BASE = "base"
@@ -42,6 +43,8 @@ def graph(study: Study) -> Graph:
     own = [*_phase_c(study)]
     if study.options.reaches(Phase.VIEWS):
         own += _phase_d(study)
+    if study.options.reaches(Phase.RECONSTRUCTIONS):
+        own += reconstruction_stages(study.hub, study.options)
     if study.options.reaches(Phase.COMPARISONS):
         own += comparison_stages(study.hub, study.options)
     stages = placed(study.hub, study.options, own, study.others)

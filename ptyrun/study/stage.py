@@ -11,7 +11,7 @@ from typing import Any
 from ptyrun.host.documents import canonical_json, digest_of
 from ptyrun.study.hub import ATTEMPT, PIECES, RECORD, Hub
 
-DIVISIBLE = ("simulate", "compare-debug", "compare")
+DIVISIBLE = ("simulate", "reconstruct", "compare-debug", "compare")
 
 # What a comparison reads, by what it is to it.
 SCAN, PINN, BASELINE, RECONSTRUCTION = "scan", "pinn", "baseline", "reconstruction"

@@ -19,6 +19,7 @@ from ptyrun.study.asking import words_of_stage
 from ptyrun.study.graph import Graph
 from ptyrun.study.hub import COMPARISON_MANIFEST
 from ptyrun.study.plan import Study, graph
+from ptyrun.study.reconstruction_stages import KIND
 from ptyrun.study.session import Outcome, Session, joined
 from ptyrun.study.state import Standing, State, survey
 
@@ -46,6 +47,7 @@ def run(study: Study, config: Path | None, session: StudySession, watcher: Watch
     if not session.clobber:
         _require_own(study, found)
         _require_something_to_begin(found)
+        _require_algorithm(study, found)
         if all(each.state is State.DONE for each in found.values()):
             making.sweep_all(study.hub, found.values())
             return Outcome(ExitCode.COMPLETE, found)
@@ -74,6 +76,15 @@ def _require_own(study: Study, found: dict[str, Standing]) -> None:
             do="give another --hub, name them as ready files in study.toml, or set them aside "
             "with --clobber",
         )
+
+
+def _require_algorithm(study: Study, found: dict[str, Standing]) -> None:
+    """See now, and not hours later, that the reconstruction's algorithm is installed."""
+    kinds = [each.stage.kind for each in found.values() if each.state is not State.DONE]
+    if KIND in kinds:
+        from ptyrun.ptycho.reconstruction.reconstructor import find
+
+        find(study.options.reconstruction_algorithm)
 
 
 def _require_something_to_begin(found: dict[str, Standing]) -> None:

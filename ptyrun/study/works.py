@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 
 from ptyrun.study.others import READY
+from ptyrun.study.reconstruction_stages import KIND
 from ptyrun.study.task import Work
 
 _WORKS = {
@@ -18,6 +19,8 @@ _WORKS = {
     "compare-debug": "comparing:debug",
     "compare": "comparing:compare",
     "comparisons": "comparison_list:list_comparisons",
+    KIND: "reconstructing:reconstruct",
+    "reconstruction-manifest": "reconstructing:list_reconstructions",
     READY: "preparing:take_ready",
 }
 

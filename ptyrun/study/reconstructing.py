@@ -1,0 +1,176 @@
+"""How is the iterative reconstruction of one half of a view made, window by window?"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ptyrun.engine.window import MARGIN, Window
+from ptyrun.errors import InputError, UnfinishedError
+from ptyrun.host import durable
+from ptyrun.host.clock import boot_clock_s
+from ptyrun.ptycho.readers.opening import open_scan
+from ptyrun.ptycho.readers.reconstruction import open_reconstruction
+from ptyrun.ptycho.reconstruction.reconstructor import (
+    ReconstructionRequest,
+    Reconstructor,
+    load,
+    require_whole,
+)
+from ptyrun.study.checkpoints import Checkpoints
+from ptyrun.study.hub import PHASE_C, PHASE_F
+from ptyrun.study.npz_writer import write_npz
+from ptyrun.study.simulating import STAMP
+from ptyrun.study.task import Task
+
+CHECKPOINT_S = 5.0
+WRITING_SHARE = 0.05  # of the time, at most, goes into checkpoints
+
+
+def reconstruct(task: Task) -> None:
+    """Make ``ptychi_reconstruction.npz``: the object that all frames of a view's half show."""
+    (source,) = task.stage.inputs
+    request = _request(source.path, task)
+    at_work = _Work(load(str(task.value("algorithm"))), request, task).done()
+    found = at_work.found()
+    require_whole(found, request)
+    (output,) = task.outputs()
+    y, x = request.positions_px.T
+    write_npz(
+        output,
+        {
+            "reconstructed_object": found.object,
+            "reconstructed_probe": found.probe,
+            "algorithm": np.array(at_work.algorithm),
+            "xcoords": x,
+            "ycoords": y,
+            "loss": found.loss,
+            "epochs": np.array(request.epochs),
+            "seed": np.array(request.seed),
+            "input_sha256": np.array(task.inputs[source.name]),
+        },
+    )
+    at_work.close()
+    open_reconstruction(output)  # an object of one value is none
+
+
+def _request(path: Path, task: Task) -> ReconstructionRequest:
+    scan = open_scan(path)
+    if scan.probe is None:
+        raise InputError(
+            f"{path} cannot be reconstructed",
+            why="it holds no probe, which tells what each frame sees",
+            do="give a scan file with probeGuess",
+        )
+    shape = _shape(scan.positions_px, scan.patch_px)
+    if scan.object_guess is not None:
+        shape = (int(scan.object_guess.shape[0]), int(scan.object_guess.shape[1]))
+    return ReconstructionRequest(
+        amplitudes=scan.amplitudes(np.arange(scan.n_frames)),
+        positions_px=scan.positions_px,
+        probe=scan.probe,
+        object_shape=shape,
+        epochs=int(task.value("epochs")),
+        seed=int(task.value("seed")),
+        update_probe=bool(task.value("update_probe")),
+        batch_frames=int(task.value("batch_frames")),
+    )
+
+
+def _shape(positions_px: NDArray[np.float64], patch_px: int) -> tuple[int, int]:
+    """Room for every patch, where no file says how large the object is."""
+    height, width = (np.ceil(positions_px.max(axis=0)) + patch_px // 2 + 1).astype(int).tolist()
+    return height, width
+
+
+class _Work:
+    """An algorithm at work within a window, with checkpoints."""
+
+    def __init__(
+        self, kind: type[Reconstructor], request: ReconstructionRequest, task: Task
+    ) -> None:
+        self._checkpoints = Checkpoints(task.pieces)
+        self._at_work = kind.open(request, self._checkpoints.latest())
+        self._window: Window = task.window
+        self._epochs = request.epochs
+        self._longest_s = self._keeping_s = 0.0
+        self._kept_at_s = boot_clock_s()
+        self._is_kept = True
+
+    def done(self) -> Reconstructor:
+        """Go on to the last epoch.
+
+        Raises
+        ------
+        UnfinishedError
+            If the window closes before; the state is kept then.
+        """
+        at_work, said = self._at_work, self._at_work.epochs_done
+        while at_work.epochs_done < self._epochs:
+            self._require_time()
+            began_s = boot_clock_s()
+            at_work.advance()
+            self._is_kept = False
+            ended_s = boot_clock_s()
+            self._longest_s = max(self._longest_s, ended_s - began_s)
+            if at_work.epochs_done > said:
+                said = at_work.epochs_done
+                loss = at_work.found().loss
+                print(f"epoch {said} of {self._epochs}: loss {loss[-1]:.6g}", flush=True)
+            least_s = max(CHECKPOINT_S, self._keeping_s / WRITING_SHARE)
+            if ended_s - self._kept_at_s >= least_s:
+                self._keep()
+        return at_work
+
+    def _require_time(self) -> None:
+        needed_s = MARGIN * (self._longest_s + 2 * self._keeping_s)
+        if self._window.remaining_s >= needed_s:
+            return
+        if not self._is_kept:
+            self._keep()
+        raise UnfinishedError(
+            f"the window closed: {self._at_work.epochs_done} of {self._epochs} epochs are done",
+            why="the next step does not fit what is left of it",
+            do="run the same command again",
+        )
+
+    def _keep(self) -> None:
+        began_s = boot_clock_s()
+        self._checkpoints.keep(self._at_work.state())
+        self._kept_at_s, self._is_kept = boot_clock_s(), True
+        self._keeping_s = max(self._keeping_s, self._kept_at_s - began_s)
+
+
+def list_reconstructions(task: Task) -> None:
+    """Make ``reconstruction_manifest.json`` and ``skip_summary.json``, as upstream writes them."""
+    root = Path(task.value("root"))
+    jobs: list[dict[str, Any]] = [
+        {
+            **job,
+            "input_npz": str(root / job["input_npz"]),
+            "output_dir": str(root / PurePosixPath(job["output"]).parent),
+            "algorithm": task.value("algorithm"),
+            "num_epochs": task.value("epochs"),
+        }
+        for job in task.value("jobs")
+    ]
+    for job in jobs:
+        del job["output"]
+    manifest, skipped = task.outputs()
+    text = {
+        "timestamp": STAMP.removesuffix("Z"),
+        "phase_c_root": str(root / PHASE_C),
+        "phase_d_root": str(root / "data/phase_d"),
+        "artifact_root": str(root / PHASE_F),
+        "filters": {"dose": None, "view": None, "split": None, "gridsize": None},
+        "total_jobs": len(jobs),
+        "filtered_jobs": len(jobs),
+        "jobs": jobs,
+    }
+    durable.write_text(manifest, json.dumps(text, indent=2))
+    none = {"timestamp": text["timestamp"], "skipped_count": 0, "skipped_jobs": []}
+    durable.write_text(skipped, json.dumps(none, indent=2))

@@ -1,0 +1,156 @@
+"""How does pty-chi find an object, if it is installed?
+
+LSQML: M. Odstrcil, A. Menzel, M. Guizar-Sicairos, Opt. Express 26, 3108 (2018),
+doi:10.1364/OE.26.003108.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ptyrun.backends.gaussian_blur import torchvision_or_stand_in
+from ptyrun.ptycho.reconstruction.reconstructor import (
+    Found,
+    ReconstructionError,
+    ReconstructionRequest,
+    State,
+)
+
+os.environ["TQDM_DISABLE"] = "1"
+with torchvision_or_stand_in():
+    import ptychi
+    import ptychi.api as api
+    from ptychi.api.task import PtychographyTask
+
+
+class PtyChi:
+    """LSQML with pty-chi, one epoch per step, on the CPU and on one thread.
+
+    The order of frames in an epoch is drawn from seed and epoch alone, so that it is no part of
+    the state. A resumed reconstruction is that of an uninterrupted one within 1e-3 of its
+    largest magnitude.
+    """
+
+    algorithm = f"LSQML (pty-chi {ptychi.__version__})"
+
+    def __init__(self, request: ReconstructionRequest, state: State) -> None:
+        torch.set_num_threads(1)
+        self._request = request
+        self._loss: list[float] = state["loss"].tolist()
+        y, x = request.positions_px.T
+        with _without_warnings():
+            task: Any = PtychographyTask(
+                _options(request),
+                diffraction_data=request.amplitudes**2,
+                object_data=state["object"][None],
+                # pty-chi's far field is the sum of N x N terms, not divided by N.
+                probe_data=state["probe"][None, None] / request.probe.shape[0],
+                probe_position_x_px=x,
+                probe_position_y_px=y,
+            )
+            self._task = task.__enter__()
+
+    @classmethod
+    def open(cls, request: ReconstructionRequest, state: State | None = None) -> Self:
+        """Begin with an even object, or go on from a state.
+
+        Raises
+        ------
+        ReconstructionError
+            If the state is not one of this request.
+        """
+        begun: State = {
+            "object": np.ones(request.object_shape, np.complex64),
+            "probe": request.probe,
+            "loss": np.empty(0),
+        }
+        if state is None:
+            return cls(request, begun)
+        for name in ("object", "probe"):
+            kept = state.get(name)
+            if kept is None or kept.shape != begun[name].shape or kept.dtype != np.complex64:
+                raise _refusal(f"its {name} is not complex64 of shape {begun[name].shape}")
+        loss = state.get("loss")
+        if loss is None or loss.dtype != np.float64 or loss.ndim != 1:
+            raise _refusal("it has no loss")
+        if len(loss) > request.epochs:
+            raise _refusal(f"it is {len(loss)} epochs on, and {request.epochs} are asked for")
+        return cls(request, state)
+
+    @property
+    def epochs_done(self) -> int:
+        """Passes over all frames so far."""
+        return len(self._loss)
+
+    def advance(self) -> None:
+        """Take one epoch."""
+        seed = np.random.SeedSequence([self._request.seed, self.epochs_done]).generate_state(1)
+        torch.manual_seed(int(seed[0]))
+        self._task.reconstructor.dataloader.generator.manual_seed(int(seed[0]))
+        np.random.seed(int(seed[0]))
+        with _without_warnings():
+            self._task.run(1)
+        self._loss.append(float(self._task.reconstructor.loss_tracker.table["loss"].iloc[-1]))
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Give object and probe as they are, and the loss of each epoch so far."""
+        found = self.found()
+        return {"object": found.object, "probe": found.probe, "loss": found.loss}
+
+    def found(self) -> Found:
+        """Give the object as it is now; what no frame lights is 1."""
+        image = self._task.get_data_to_cpu("object", as_numpy=True)[0]
+        probe = self._task.get_data_to_cpu("probe", as_numpy=True)[0, 0]
+        return Found(
+            image.astype(np.complex64),
+            (probe * self._request.probe.shape[0]).astype(np.complex64),
+            np.array(self._loss, np.float64),
+        )
+
+    def close(self) -> None:
+        """End pty-chi's task."""
+        self._task.__exit__(None, None, None)
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Pass over what PyTorch says of pty-chi's own code."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _options(request: ReconstructionRequest) -> Any:
+    """Settings of pty-chi: known positions, one thread, repeatable."""
+    chosen = api.LSQMLOptions()
+    method = chosen.reconstructor_options
+    method.num_epochs = request.epochs
+    method.batch_size = request.batch_frames
+    method.default_device = api.Devices.CPU
+    method.random_seed = request.seed
+    method.allow_nondeterministic_algorithms = False
+    method.rescale_probe_intensity_in_first_epoch = False
+    chosen.object_options.remove_object_probe_ambiguity.enabled = False
+    # pty-chi centres a patch between its two middle pixels, the study on the upper one.
+    origin = api.ObjectPosOriginCoordsMethods.SPECIFIED
+    chosen.object_options.determine_position_origin_coords_by = origin
+    chosen.object_options.position_origin_coords = [-0.5, -0.5]
+    chosen.probe_options.optimizable = request.update_probe
+    chosen.probe_position_options.optimizable = False
+    return chosen
+
+
+def _refusal(why: str) -> ReconstructionError:
+    return ReconstructionError(
+        "this is no state of the reconstruction that is asked for",
+        why=why,
+        do="delete it: the reconstruction begins from the start then",
+    )

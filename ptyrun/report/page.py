@@ -59,16 +59,17 @@ class Page:
 
 def html(page: Page) -> str:
     """One self-contained HTML document: no script, and nothing is fetched."""
-    return _environment(autoescape=True).get_template("page.html.j2").render(page=page)
+    return environment(autoescape=True).get_template("page.html.j2").render(page=page)
 
 
 def markdown(page: Page) -> str:
     """The same figures as GitHub-flavoured Markdown, without the pictures."""
-    text = _environment(autoescape=False).get_template("page.md.j2").render(page=page)
+    text = environment(autoescape=False).get_template("page.md.j2").render(page=page)
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
 
-def _environment(*, autoescape: bool) -> jinja2.Environment:
+def environment(*, autoescape: bool) -> jinja2.Environment:
+    """Where the templates of all pages are found."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("ptyrun", "report"),
         autoescape=autoescape,

@@ -74,7 +74,7 @@ def job_table(summary: Summary, uncounted: Sequence[Job]) -> str:
             for row in job.rows:
                 numbers = [row.component(name) for name in NUMBERS]
                 rows.append((*place, as_cell(row.model), as_cell(row.metric), *numbers))
-    return _csv(rows)
+    return csv_text(rows)
 
 
 def mean_table(summary: Summary, uncounted: Sequence[Job]) -> str:
@@ -90,7 +90,7 @@ def mean_table(summary: Summary, uncounted: Sequence[Job]) -> str:
                 place = (*scope.name, len(scope.jobs), as_cell(model), as_cell(metric))
                 n = [_n_numbers(scope, model, metric, name) for name in PAIR]
                 rows.append((*place, *numbers, *n))
-    return _csv(rows)
+    return csv_text(rows)
 
 
 def delta_table(summary: Summary, uncounted: Sequence[Job]) -> str:
@@ -110,7 +110,7 @@ def delta_table(summary: Summary, uncounted: Sequence[Job]) -> str:
                 ]
                 place = (*scope.name, len(scope.jobs), as_cell(model), as_cell(metric))
                 rows.append((*place, *numbers))
-    return _csv(rows)
+    return csv_text(rows)
 
 
 def latex_table(summary: Summary, uncounted: Sequence[Job]) -> str:
@@ -132,7 +132,7 @@ def latex_table(summary: Summary, uncounted: Sequence[Job]) -> str:
                 for name in PAIR
             ]
             cells = [*scope.name, str(len(scope.jobs)), model]
-            texts = [*map(_latex, cells), *(_latex_number(mean) for mean in means)]
+            texts = [*map(latex, cells), *(_latex_number(mean) for mean in means)]
             lines.append(" & ".join(texts) + r" \\")
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
 
@@ -150,7 +150,8 @@ def _n_numbers(scope: Scope, model: str, metric: str, name: str) -> int:
     )
 
 
-def _csv(rows: Iterable[Sequence[object]]) -> str:
+def csv_text(rows: Iterable[Sequence[object]]) -> str:
+    """Write rows as CSV."""
     memory = io.StringIO()
     csv.writer(memory, lineterminator="\n").writerows(rows)
     return memory.getvalue()
@@ -163,7 +164,8 @@ _LATEX = {ord(each): f"\\{each}" for each in "&%$#_{}"} | {
 }
 
 
-def _latex(text: str) -> str:
+def latex(text: str) -> str:
+    """Write a text so that LaTeX shows it as it is."""
     return text.translate(_LATEX)
 
 

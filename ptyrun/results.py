@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from ptyrun.errors import ForeignFileError
-from ptyrun.host.documents import Document, text_of
+from ptyrun.host.documents import Document, Upgrade, text_of
 from ptyrun.host.regular import read_regular
 from ptyrun.host.typed_json import parse
 from ptyrun.texts import is_plain
@@ -57,13 +57,45 @@ class FrameFigures:
 
 
 @dataclass(frozen=True)
+class OwnRegion:
+    """The field's figures of one arm on all pixels that it covers; they rank nothing.
+
+    ``region_px`` is (top, left, height, width) on the object's grid, None where results of an older
+    schema do not say it; ``covered_share`` is how much of it the arm covers.
+    """
+
+    covered_share: float
+    region_px: tuple[int, int, int, int] | None = None
+    standard: Mapping[str, Metric] = field(default_factory=dict)
+    undefined: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class CommonRegion:
+    """The pixels that all arms cover: where arms are compared.
+
+    ``region_px`` is (top, left, height, width) on the object's grid, ``covered_px`` how many of its
+    pixels count, ``ms_ssim_scales`` how many scales MS-SSIM has there, for every arm.
+    """
+
+    region_px: tuple[int, int, int, int]
+    covered_px: int
+    ms_ssim_scales: int
+
+    def __str__(self) -> str:
+        _, _, height, width = self.region_px
+        return f"the {self.covered_px} px that all arms cover in {height} x {width} px"
+
+
+@dataclass(frozen=True)
 class ArmResult:
     """The figures of one arm.
 
-    ``metrics`` has upstream's names and definitions, ``standard`` the field's; ``mismatch`` says
-    why the arm does not belong to the scan, when it does not; ``covered_share`` is how much of the
-    measured region the arm covers, where there is a ground truth. ``frc_thresholds`` says for which
-    images the thresholds of ring correlations are, ``undefined`` why a standard figure, named as in
+    ``metrics`` has upstream's names and definitions, ``standard`` the field's, on the pixels that
+    all arms cover; ``own`` has these on all pixels that this arm covers. ``mismatch`` says why the
+    arm does not belong to the scan, when it does not. ``frc_thresholds`` says for which images the
+    thresholds of ring correlations are, ``undefined`` why a standard figure, named as in
     "frc50.phase", does not exist; ``frames`` of which measured frames the R-factor is.
     """
 
@@ -76,10 +108,16 @@ class ArmResult:
     mismatch: str | None = None
     notes: tuple[str, ...] = ()
     computation_time_s: float | None = None
-    covered_share: float | None = None
+    own: OwnRegion | None = None
     frc_thresholds: str = OF_HALVES
     undefined: Mapping[str, str] = field(default_factory=dict)
     frames: FrameFigures | None = None
+
+    @property
+    def has_own_pixels(self) -> bool:
+        """Whether its own pixels are others than those that all arms cover."""
+        own = {} if self.own is None else self.own.standard
+        return any(repr(self.standard.get(name)) != repr(metric) for name, metric in own.items())
 
 
 @dataclass(frozen=True)
@@ -94,6 +132,20 @@ class PairResult:
     undefined: Mapping[str, str] = field(default_factory=dict)
 
 
+def _with_own_regions(document: dict[str, Any]) -> dict[str, Any]:
+    """Up to schema 3 there were figures of each arm's own pixels alone."""
+
+    def upgraded(arm: dict[str, Any]) -> dict[str, Any]:
+        share = arm.pop("covered_share", None)
+        if share is None:
+            return arm
+        own = {"standard": arm.get("standard", {}), "undefined": arm.get("undefined", {})}
+        return {**arm, "own": {"covered_share": share, **own}}
+
+    arms = {name: upgraded(dict(arm)) for name, arm in document["arms"].items()}
+    return {**document, "arms": arms}
+
+
 @dataclass(frozen=True)
 class Results(Document):
     """Everything that ``finalize`` found, bound to the run by the manifest's digest.
@@ -104,7 +156,8 @@ class Results(Document):
 
     NAME: ClassVar[str] = "results.json"
     # Raised whenever a standard figure means something else; ``finalize`` then makes them again.
-    SCHEMA: ClassVar[int] = 3
+    SCHEMA: ClassVar[int] = 4
+    UPGRADES: ClassVar[Mapping[int, Upgrade]] = {3: _with_own_regions}
     REMEDY: ClassVar[str] = "run `ptyrun finalize` again"
     IS_SEALED: ClassVar[bool] = False
     MAX_BYTES: ClassVar[int] = 2**26
@@ -113,6 +166,7 @@ class Results(Document):
     has_ground_truth: bool
     evaluated_region_px: tuple[int, int, int, int]
     arms: Mapping[str, ArmResult]
+    common: CommonRegion | None = None
     pairs: tuple[PairResult, ...] = ()
     sources: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
@@ -124,15 +178,30 @@ class Results(Document):
 
     @property
     def covered_shares(self) -> tuple[float, ...]:
-        """Shares of the region that arms cover, from the least to the greatest."""
-        shares = (arm.covered_share for arm in self.arms.values())
-        return tuple(sorted(share for share in shares if share is not None))
+        """Shares of their own regions that arms cover, from the least to the greatest."""
+        return tuple(sorted(arm.own.covered_share for arm in self.arms.values() if arm.own))
 
     @property
     def are_comparable(self) -> bool:
-        """Whether the arms' figures are of the same pixels, but for a tenth of the region."""
+        """Whether standard figures rank the arms: they are of the pixels that all arms cover.
+
+        Those of an older schema are of each arm's own, which may differ by a tenth of the region.
+        """
+        return self.common is not None or self._are_old_and_alike
+
+    @property
+    def have_one_region(self) -> bool:
+        """Whether figures on each arm's own pixels, as upstream's are, rank the arms as well."""
+        regions = {arm.own.region_px for arm in self.arms.values() if arm.own}
+        is_whole = all(share == 1 for share in self.covered_shares)
+        return (len(regions - {None}) == 1 and is_whole) or self._are_old_and_alike
+
+    @property
+    def _are_old_and_alike(self) -> bool:
+        owned = [arm.own for arm in self.arms.values() if arm.own]
         shares = self.covered_shares
-        return not shares or shares[-1] - shares[0] <= SAME_PIXELS
+        is_old = all(own.region_px is None for own in owned)
+        return is_old and (not shares or shares[-1] - shares[0] <= SAME_PIXELS)
 
     def summary_lines(self) -> list[str]:
         """What was found, one line for each arm.
@@ -146,6 +215,8 @@ class Results(Document):
             f"{arm.label}: {', '.join(_summary(arm, f'{height} x {width} px'))}"
             for arm in self.arms.values()
         ]
+        if self.common is not None and len(self.arms) > 1:
+            lines.append(f"compared on {self.common}")
         for pair in self.pairs:
             value = pair.standard.get("coherence", Metric()).value
             if value is not None:
@@ -175,8 +246,10 @@ def are_of(path: Path, manifest_digest: str) -> bool:
 
 
 def _summary(arm: ArmResult, region: str) -> Iterator[str]:
-    if arm.covered_share is not None:
-        yield f"{arm.covered_share:.0%} of {region} covered"
+    if arm.own is not None:
+        if arm.own.region_px is not None:
+            region = "{2} x {3} px".format(*arm.own.region_px)
+        yield f"{arm.own.covered_share:.1%} of {region} covered"
     elif arm.n_groups:
         yield f"{arm.n_groups} groups over {region}"
     else:

@@ -18,7 +18,7 @@ from ptyrun.ptycho.geometry.placement import Region
 from ptyrun.ptycho.metrics.evaluation import Evaluation, evaluate, evaluate_upstream
 from ptyrun.ptycho.metrics.frc import Noise
 from ptyrun.ptycho.metrics.registration import Shift
-from ptyrun.ptycho.metrics.standard_metrics import Curves
+from ptyrun.ptycho.metrics.standard_metrics import Curves, Standard
 from ptyrun.results import Metric
 
 Image = NDArray[np.complex64]
@@ -26,7 +26,7 @@ Image = NDArray[np.complex64]
 
 @dataclass(frozen=True)
 class Measures:
-    """What `ptyrun.ptycho.metrics.evaluation.Evaluation` says."""
+    """What `ptyrun.ptycho.metrics.evaluation.Evaluation` says of an arm on its own pixels."""
 
     metrics: Mapping[str, Metric]
     standard: Mapping[str, Metric]
@@ -39,6 +39,7 @@ class Measures:
     covered: NDArray[np.bool_]
     region: Region
     notes: tuple[str, ...]
+    registration_notes: tuple[str, ...]
     noise: Noise
     undefined: Mapping[str, str]
     pair: tuple[Image, Image]
@@ -56,6 +57,7 @@ class Measures:
             "shift": None if self.shift is None else asdict(self.shift),
             "region": self.region.as_tuple(),
             "notes": self.notes,
+            "registration_notes": self.registration_notes,
             "noise": self.noise.value,
             "undefined": dict(self.undefined),
         }
@@ -88,10 +90,17 @@ class Measures:
             covered=arrays["covered"],
             region=Region(*facts["region"]),
             notes=tuple(facts["notes"]),
+            registration_notes=tuple(facts["registration_notes"]),
             noise=Noise(facts["noise"]),
             undefined=dict(facts["undefined"]),
             pair=(arrays.get("pair_recon", recon), arrays.get("pair_truth", truth)),
         )
+
+    @property
+    def as_standard(self) -> Standard:
+        """The literature's measures alone."""
+        notes = tuple(note for note in self.notes if note not in self.registration_notes)
+        return Standard(self.standard, self.curves, notes, self.noise, self.undefined)
 
 
 def measure(

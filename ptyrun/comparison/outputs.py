@@ -12,11 +12,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ptyrun.comparison.common_measures import Together
 from ptyrun.comparison.measures import Measures
 from ptyrun.comparison.sums import ArmObject
 from ptyrun.config import Alignment, Presentation
 from ptyrun.host import durable
 from ptyrun.paths import RunPaths
+from ptyrun.ptycho.geometry.placement import Region
 from ptyrun.ptycho.metrics.registration import Shift
 from ptyrun.results import ArmResult, Metric, Results
 from ptyrun.texts import as_cell
@@ -36,17 +38,29 @@ _ABOUT = {
 
 
 def _csv_metrics(arm: ArmResult) -> dict[str, Metric]:
+    """Upstream's, the standard ones where all arms are compared, and those of the arm's own pixels.
+
+    The last are left out where they are of the same pixels.
+    """
+    found = _shown_metrics(arm)
+    if arm.own is not None and arm.has_own_pixels:
+        found |= {f"own_{name}": m for name, m in arm.own.standard.items()}
+    return found
+
+
+def _shown_metrics(arm: ArmResult) -> dict[str, Metric]:
     return {**arm.metrics, **{f"standard_{name}": m for name, m in arm.standard.items()}}
 
 
 def metrics_table(results: Results) -> str:
     """The metrics as text for a terminal: amplitude / phase, one column per arm."""
-    columns = {arm.label: _csv_metrics(arm) for arm in results.arms.values()}
+    columns = {arm.label: _shown_metrics(arm) for arm in results.arms.values()}
     names = list(dict.fromkeys(name for metrics in columns.values() for name in metrics))
     head = ("amplitude / phase", *columns)
     rows = [(name, *(_shown(each.get(name)) for each in columns.values())) for name in names]
     lines = _aligned([head, *rows]) if rows else []
-    for pair in results.pairs:
+    # Beside a table of arms, those of their pairs are for the files.
+    for pair in () if results.common else results.pairs:
         lines.append(f"{' against '.join(results.labels_of(pair))}:")
         lines += [f"  {name:<20} {_shown(metric)}" for name, metric in pair.standard.items()]
         lines += [f"  {note}" for note in pair.notes]
@@ -130,26 +144,65 @@ def write_reconstructions(
     paths: RunPaths,
     arms: Mapping[str, ArmObject],
     evaluations: Mapping[str, Measures],
+    together: Together,
     truth: NDArray[np.complex64] | None,
     presentation: Presentation,
     alignment: Alignment,
 ) -> None:
-    """Write ``reconstructions.npz`` (whole objects) and ``reconstructions_aligned.npz``."""
+    """Write ``reconstructions.npz`` (whole objects) and ``reconstructions_aligned.npz``.
+
+    The second holds arrays of one shape, of the pixels that all arms have: they may be subtracted.
+    """
     shifts_px = {name: found.shift for name, found in evaluations.items()}
     about, about_aligned = _ABOUT[alignment]
     if presentation.save_npz:
         square = alignment is Alignment.UPSTREAM
         images = {name: arm.canvas if square else arm.image for name, arm in arms.items()}
         write_npz(paths.reconstructions, _reconstruction_arrays(images, truth, shifts_px), about)
-    if presentation.save_npz_aligned and evaluations:
-        aligned = {name: found.pair[0] for name, found in evaluations.items()}
-        owner, first = next(iter(evaluations.items()))
-        write_npz(
-            paths.reconstructions_aligned,
-            _reconstruction_arrays(aligned, first.pair[1], shifts_px),
+    if not presentation.save_npz_aligned or not evaluations:
+        return
+    if alignment is Alignment.UPSTREAM:
+        pairs = {name: found.pair for name, found in evaluations.items()}
+        owner = next(iter(pairs))
+        about_aligned = (
             f"{about_aligned} The ground truth is cropped as {owner} is; objects.zarr has it as "
-            "cropped for each arm.",
+            "cropped for each arm."
         )
+        arrays = _pair_arrays(pairs, shifts_px)
+    elif together.ground is None:
+        # Of different pixels each: nothing here may be subtracted.
+        pairs = {name: (found.recon, found.truth) for name, found in evaluations.items()}
+        about_aligned = f"{about_aligned} The arms cover too few pixels in common: shapes differ."
+        arrays = _pair_arrays(pairs, shifts_px)
+    else:
+        pairs = {name: (found.recon, found.truth) for name, found in together.arms.items()}
+        arrays = _pair_arrays(pairs, shifts_px) | {"covered": together.ground.covered}
+        region = together.ground.region
+        for name, found in evaluations.items():
+            own = found.covered[_inside(region, found.region)]
+            arrays[f"{_UPSTREAM_NAMES.get(name, name)}_covered"] = own
+        arrays["region_px"] = np.array(region.as_tuple())
+        about_aligned = (
+            f"{about_aligned} All arrays are of the pixels region_px (top, left, height, width) of "
+            "the object's grid, which every arm has; figures are of those where `covered` is true, "
+            "where every arm is known. ARM_covered says where that arm is."
+        )
+    write_npz(paths.reconstructions_aligned, arrays, about_aligned)
+
+
+def _inside(inner: Region, outer: Region) -> tuple[slice, slice]:
+    """Where one region lies in an array of another that holds it."""
+    top, left = inner.top - outer.top, inner.left - outer.left
+    return slice(top, top + inner.height), slice(left, left + inner.width)
+
+
+def _pair_arrays(
+    pairs: Mapping[str, tuple[NDArray[np.complex64], NDArray[np.complex64]]],
+    shifts_px: Mapping[str, Shift | None],
+) -> dict[str, NDArray[np.generic]]:
+    images = {name: pair[0] for name, pair in pairs.items()}
+    truth = next(iter(pairs.values()))[1]
+    return _reconstruction_arrays(images, truth, shifts_px)
 
 
 def _reconstruction_arrays(

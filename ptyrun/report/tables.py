@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from ptyrun.results import ArmResult, Metric, PairResult, Results
+from ptyrun.results import ArmResult, Metric, OwnRegion, PairResult, Results
 from ptyrun.texts import as_cell
 
 COMPONENTS = ("amplitude", "phase", "value")
@@ -65,7 +65,7 @@ def upstream_table(results: Results) -> Table:
         "PtychoPINN’s definitions, under its names",
         {arm.label: arm.metrics for arm in results.arms.values()},
         {},
-        is_ranked=results.are_comparable,
+        is_ranked=results.have_one_region,
     )
 
 
@@ -78,6 +78,16 @@ def standard_table(results: Results) -> Table:
         results.sources,
         is_ranked=results.are_comparable,
     )
+
+
+def own_table(results: Results) -> Table:
+    """The standard metrics of each arm on all pixels that it covers; these rank nothing."""
+    columns = {
+        arm.label: _with_full_resolution(arm.own)
+        for arm in results.arms.values()
+        if arm.own is not None and arm.has_own_pixels
+    }
+    return _table("own", "Each arm on its own pixels", columns, results.sources, is_ranked=False)
 
 
 def pair_table(results: Results) -> Table:
@@ -114,6 +124,8 @@ def metrics_csv(results: Results) -> str:
             write(name, arm.label, "upstream", row)
         for row in _long(arm.standard, results.sources):
             write(name, arm.label, "standard", row)
+        for row in _long(arm.own.standard if arm.own else {}, results.sources):
+            write(name, arm.label, "own", row)
         for figure, value in arm.diagnostics.items():
             write(name, arm.label, "diagnostic", (figure, "value", repr(value), ""))
     for pair in results.pairs:
@@ -168,7 +180,7 @@ def _table(
     return Table(name, caption, tuple(columns), tuple(rows), known)
 
 
-def _with_full_resolution(found: ArmResult | PairResult) -> dict[str, Metric]:
+def _with_full_resolution(found: ArmResult | OwnRegion | PairResult) -> dict[str, Metric]:
     """Standard metrics in which a correlation that never falls below a threshold is infinite.
 
     What does not exist for a reason that is known stays empty.

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import logging
 import shlex
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from itertools import combinations
 from pathlib import Path
 
 from ptyrun import __version__
@@ -23,20 +21,18 @@ from ptyrun.comparison import (
     publishing,
     ring_curves,
 )
+from ptyrun.comparison.common_measures import measure_together
+from ptyrun.comparison.compared import Compared
 from ptyrun.comparison.fingerprints import Fingerprints
-from ptyrun.comparison.frame_figures import FRAME_SOURCES, Held
+from ptyrun.comparison.frame_figures import Held
 from ptyrun.comparison.measures import Measures, measure
-from ptyrun.comparison.objects import Raster
 from ptyrun.comparison.planned_inputs import refuse_changed_inputs
-from ptyrun.comparison.ring_curves import RingCurve
 from ptyrun.comparison.run import Run
 from ptyrun.comparison.steps import Steps, Texts
 from ptyrun.comparison.sums import ArmObject
 from ptyrun.comparison.wholeness import require_complete, require_whole
 from ptyrun.config import EvaluationOptions, Presentation
 from ptyrun.engine import integrity, ownership, refusal
-from ptyrun.engine.arm_plan import ArmPlan
-from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.plan_lock import CurrentPlan
 from ptyrun.engine.window import Window
 from ptyrun.errors import BlockedError, StorageError
@@ -46,29 +42,12 @@ from ptyrun.logs import session_log
 from ptyrun.paths import RunPaths
 from ptyrun.progress import SILENT, Watcher
 from ptyrun.ptycho.consistency import verdict
-from ptyrun.ptycho.geometry.placement import Region
-from ptyrun.ptycho.metrics import evaluation
-from ptyrun.ptycho.metrics.standard_metrics import SOURCES, Standard
-from ptyrun.ptycho.readers.opening import Scan
 from ptyrun.report import plots
-from ptyrun.results import OF_HALVES, ArmResult, Metric, PairResult, Results
+from ptyrun.results import (
+    Results,
+)
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class _Comparison:
-    """Everything that is known once all objects are assembled."""
-
-    manifest: Manifest
-    scan: Scan
-    region: Region
-    arms: Mapping[str, ArmObject]
-    evaluations: Mapping[str, Measures]
-    pairs: Mapping[tuple[str, str], Standard]
-    frames: Held
-    doubts: tuple[str, ...]
-    options: EvaluationOptions
 
 
 def finalize(
@@ -143,7 +122,7 @@ def finalize(
         compared = _compare(run, steps, watcher)
         # What was read may have been replaced meanwhile.
         refuse_changed_inputs(manifest, fingerprints, models_are_read=False)
-        results = _results(compared)
+        results = compared.results()
         for arm in results.arms.values():
             if arm.mismatch:
                 watcher.warn(f"{arm.label} does not belong to this scan: {arm.mismatch}")
@@ -154,7 +133,7 @@ def finalize(
     return results
 
 
-def _require_content(paths: RunPaths, compared: _Comparison, results: Results) -> None:
+def _require_content(paths: RunPaths, compared: Compared, results: Results) -> None:
     """Refuse objects with holes and arms that nothing measures; a blocker is left."""
     try:
         for name, arm in compared.arms.items():
@@ -167,7 +146,7 @@ def _require_content(paths: RunPaths, compared: _Comparison, results: Results) -
         raise gates.block(paths, error, resume) from error
 
 
-def _compare(run: Run, steps: Steps, watcher: Watcher) -> _Comparison:
+def _compare(run: Run, steps: Steps, watcher: Watcher) -> Compared:
     paths, manifest, scan = run.paths, run.manifest, run.scan
     options = EvaluationOptions.from_facts(manifest.shared)
     region = assembly.compared_region(paths, manifest, scan, options)
@@ -177,9 +156,11 @@ def _compare(run: Run, steps: Steps, watcher: Watcher) -> _Comparison:
     )
     arms: dict[str, ArmObject] = {}
     measured: dict[str, Measures] = {}
+    keys = []
     truth = scan.object_guess
     for plan in manifest.arms:
         key = assembler.key(plan)
+        keys.append(key)
         arm = steps.taken(
             f"assemble {plan.name}",
             key,
@@ -199,7 +180,8 @@ def _compare(run: Run, steps: Steps, watcher: Watcher) -> _Comparison:
             )
             watcher.advance(f"measure {plan.label}", 1)
             watcher.end(f"measure {plan.label}")
-    keys = [assembler.key(plan) for plan in manifest.arms]
+    watcher.note("comparing arms on the pixels that all of them cover")
+    together = measure_together(steps, digest_of(keys), arms, measured, region, options)
     frames = Held.of(steps, keys, scan, manifest, arms)
     doubts = steps.taken(
         "judge the scan",
@@ -207,65 +189,11 @@ def _compare(run: Run, steps: Steps, watcher: Watcher) -> _Comparison:
         Texts.of,
         lambda: Texts(verdict.truth_doubts(scan)),
     )
-    # Where no ground truth tells which is right.
-    pairs = {} if truth is not None else _pairs(arms, region)
-    return _Comparison(manifest, scan, region, arms, measured, pairs, frames, doubts.texts, options)
-
-
-def _results(compared: _Comparison) -> Results:
-    return Results(
-        manifest_digest=compared.manifest.digest,
-        has_ground_truth=compared.scan.object_guess is not None,
-        evaluated_region_px=compared.region.as_tuple(),
-        arms={plan.name: _arm_result(compared, plan) for plan in compared.manifest.arms},
-        pairs=tuple(
-            PairResult(*names, found.metrics, found.notes, found.noise, found.undefined)
-            for names, found in compared.pairs.items()
-        ),
-        truth=compared.frames.truth.metrics if compared.frames.truth else {},
-        sources={**SOURCES, **FRAME_SOURCES},
-        notes=(*compared.scan.notes, *compared.doubts),
-    )
-
-
-def _arm_result(compared: _Comparison, plan: ArmPlan) -> ArmResult:
-    arm, frames = compared.arms[plan.name], compared.frames.arms[plan.name]
-    found = compared.evaluations.get(plan.name)
-    metrics: dict[str, Metric] = {}
-    if found is not None:
-        metrics = evaluation.with_offsets(found.metrics, found.shift)
-    if arm.computation_time_s is not None:
-        metrics["computation_time_s"] = Metric(value=arm.computation_time_s)
-    return ArmResult(
-        label=plan.label,
-        kind=plan.kind,
-        n_groups=arm.n_groups,
-        metrics=metrics,
-        standard={**(found.standard if found else {}), **frames.metrics},
-        diagnostics=arm.figures.numbers(),
-        mismatch=arm.mismatch,
-        notes=(*arm.notes, *(found.notes if found else ())),
-        computation_time_s=arm.computation_time_s,
-        covered_share=float(found.covered.mean()) if found else None,
-        frc_thresholds=found.noise if found else OF_HALVES,
-        undefined={**(found.undefined if found else {}), **frames.undefined},
-        frames=frames.figures,
-    )
-
-
-def _pairs(arms: Mapping[str, ArmObject], region: Region) -> dict[tuple[str, str], Standard]:
-    """Compare arms with each other."""
-    inside = region.slices
-    pairs = {}
-    for first, second in combinations(arms, 2):
-        one, other = arms[first], arms[second]
-        covered = (one.coverage[inside] > 0) & (other.coverage[inside] > 0)
-        pairs[first, second] = evaluation.mutual(one.image[inside], other.image[inside], covered)
-    return pairs
+    return Compared(manifest, scan, region, arms, measured, together, frames, doubts.texts, options)
 
 
 def _write(
-    paths: RunPaths, compared: _Comparison, results: Results, made_from: str, plan: CurrentPlan
+    paths: RunPaths, compared: Compared, results: Results, made_from: str, plan: CurrentPlan
 ) -> None:
     plan.insist()
     artifacts.withdraw_completion(paths)
@@ -281,23 +209,24 @@ def _write(
 
 
 def _write_files(
-    paths: RunPaths, fresh: RunPaths, compared: _Comparison, results: Results, made_from: str
+    paths: RunPaths, fresh: RunPaths, compared: Compared, results: Results, made_from: str
 ) -> None:
     presentation = Presentation.from_facts(compared.manifest.sources)
     labels = {plan.name: plan.label for plan in compared.manifest.arms}
-    rasters = _rasters(compared)
+    rasters = compared.rasters()
     images = {path: raster.values for path, raster in rasters.items()}
     objects.write(fresh, rasters)
     for name, found in compared.evaluations.items():
         outputs.write_frc_csv(
             fresh.frc_curves(name), labels[name], found.amplitude_frc, found.phase_frc
         )
-    ring_curves.write(fresh.ring_curves, _ring_curves(compared))
+    ring_curves.write(fresh.ring_curves, compared.ring_curves())
     outputs.write_metrics_csv(fresh.metrics_csv, results)
     outputs.write_reconstructions(
         fresh,
         compared.arms,
         compared.evaluations,
+        compared.together,
         compared.scan.object_guess,
         presentation,
         compared.options.alignment,
@@ -317,30 +246,3 @@ def _write_files(
     durable.write_atomic(fresh.results, results.to_json().encode())
     left = artifacts.result_files(fresh, results, presentation)
     checksums.write(fresh.root, left, made_from)
-
-
-def _ring_curves(compared: _Comparison) -> Iterator[RingCurve]:
-    for name, measured in compared.evaluations.items():
-        yield from ring_curves.curves_of(name, ring_curves.REFERENCE, measured.curves)
-    for (first, second), found in compared.pairs.items():
-        yield from ring_curves.curves_of(first, second, found.curves)
-
-
-def _rasters(compared: _Comparison) -> dict[str, Raster]:
-    rasters: dict[str, Raster] = {}
-    for name, arm in compared.arms.items():
-        rasters[f"{name}/object"] = Raster(arm.image)
-        rasters[f"{name}/coverage"] = Raster(arm.coverage)
-    for name, found in compared.evaluations.items():
-        measured = {
-            "aligned": found.recon,
-            "aligned_truth": found.truth,
-            "aligned_covered": found.covered,
-        }
-        for image, values in measured.items():
-            top, left = found.region.top, found.region.left
-            axes = ("aligned_y", "aligned_x")
-            rasters[f"{name}/{image}"] = Raster(values, top, left, axes)
-    if compared.scan.object_guess is not None:
-        rasters["ground_truth/object"] = Raster(compared.scan.object_guess)
-    return rasters

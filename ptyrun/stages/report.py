@@ -122,6 +122,7 @@ def _page(run: FinishedRun) -> page.Page:
     history = read_history(run.paths, run.manifest)
     found = [
         tables.standard_table(results),
+        tables.own_table(results),
         tables.upstream_table(results),
         tables.pair_table(results),
         tables.diagnostics_table(results),
@@ -236,7 +237,9 @@ def _notes(results: Results) -> Iterator[page.Statement]:
     if not results.has_ground_truth:
         text = "There is no ground truth: arms are compared with each other only."
         yield page.Statement("", text)
-    if not results.are_comparable:
+    if results.common is not None and len(results.arms) > 1:
+        yield page.Statement("", f"Arms are compared on {results.common}.")
+    elif not results.are_comparable:
         least, most = results.covered_shares[0], results.covered_shares[-1]
         text = (
             f"The arms cover between {least:.0%} and {most:.0%} of the region. Each is measured "

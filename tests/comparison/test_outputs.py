@@ -16,9 +16,12 @@ from tests.stages import finished_run
 def results(folder: Path) -> Results:
     found = Results.load(finished_run.write(folder / "run").results)
     metrics = {"mae": Metric(0.25, 0.5), "one": Metric(value=3.0), "none": Metric(None, None)}
-    arms = {name: replace(found.arms[name], metrics=metrics, standard={}) for name in ("pinn",)}
+    arms = {
+        name: replace(found.arms[name], metrics=metrics, standard={}, own=None)
+        for name in ("pinn",)
+    }
     arms["baseline"] = replace(
-        found.arms["baseline"], metrics={"mae": Metric(1, None)}, standard={}
+        found.arms["baseline"], metrics={"mae": Metric(1, None)}, standard={}, own=None
     )
     return replace(found, arms=arms)
 

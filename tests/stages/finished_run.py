@@ -20,7 +20,7 @@ from ptyrun.engine.records import ArmOpened, Closed, Committed, Failed, Record, 
 from ptyrun.engine.session_ledger import begin
 from ptyrun.host import checksums
 from ptyrun.paths import RunPaths
-from ptyrun.results import ArmResult, Metric, PairResult, Results
+from ptyrun.results import ArmResult, Metric, OwnRegion, PairResult, Results
 from tests.engine.toys import just_begun
 
 SHAPE = (120, 104)
@@ -131,7 +131,7 @@ def arm_result(arm: ArmPlan, n: int, has_truth: bool, mismatch: str | None) -> A
         mismatch=mismatch,
         notes=("the probe was not used",) if n == 1 else (),
         computation_time_s=4.2,
-        covered_share=1 - 0.02 * n if has_truth else None,
+        own=OwnRegion(1 - 0.02 * n, standard=standard) if has_truth else None,
     )
 
 

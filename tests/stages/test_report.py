@@ -213,7 +213,9 @@ def test_figures_of_other_pixels_are_not_ranked(tmp_path: Path) -> None:
     run = finished_run.write(tmp_path / "run")
     found = Results.load(run.results)
     assert Markup(report(run.root).html.read_text()).all("td", **{"class": "best"})
-    poor = replace(found.arms["baseline"], covered_share=0.4)
+    own = found.arms["baseline"].own
+    assert own is not None
+    poor = replace(found.arms["baseline"], own=replace(own, covered_share=0.4))
     run.results.write_text(replace(found, arms={**found.arms, "baseline": poor}).to_json())
     checksums.write(run.root, [run.results, run.objects])
     page = Markup(report(run.root).html.read_text())

@@ -130,6 +130,16 @@ def align(
     return replace(state, recon=state.recon * factor, factor=factor)
 
 
+def refitted(
+    recon: Complex2D, truth: Complex2D, covered: Mask, phase: PhaseAlign
+) -> NDArray[np.complex128]:
+    """Take off a registered image (H, W) the ramp and factor that its *covered* pixels have."""
+    flat = np.asarray(recon, np.complex128)
+    if phase is PhaseAlign.PLANE:
+        flat = ramp_between(flat, truth, covered).removed_from(flat)
+    return flat * global_factor(flat[covered], truth[covered])
+
+
 @dataclass(frozen=True)
 class _Pair:
     """The images (H, W) as they came, and the moves that may be made with the first."""

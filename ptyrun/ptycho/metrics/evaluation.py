@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ptyrun.config import EvaluationOptions
 from ptyrun.ptycho.geometry.placement import Region, centre_crop
 from ptyrun.ptycho.metrics.alignment import Aligned, align
-from ptyrun.ptycho.metrics.frc import Noise
+from ptyrun.ptycho.metrics.frc import Noise, RingCorrelation
 from ptyrun.ptycho.metrics.phase_pair import turn_to_middle, where_defined
 from ptyrun.ptycho.metrics.registration import Shift, apply_shift, cropped, register
 from ptyrun.ptycho.metrics.standard_metrics import Curves, Standard, standard_metrics
@@ -36,7 +36,8 @@ class Evaluation:
     ``region`` which pixels of the object these are. ``noise`` says which thresholds of ring
     correlations were used, ``undefined`` why a standard figure does not exist. ``upstream_pair``
     has both as upstream keeps them, registered but neither trimmed nor flattened, where its
-    alignment was asked for.
+    alignment was asked for. ``registration_notes`` are those of the ``notes`` that are about the
+    shift.
     """
 
     metrics: Mapping[str, Metric]
@@ -50,6 +51,7 @@ class Evaluation:
     covered: Mask
     region: Region
     notes: tuple[str, ...]
+    registration_notes: tuple[str, ...]
     noise: Noise
     undefined: Mapping[str, str]
     upstream_pair: tuple[NDArray[np.complex64], NDArray[np.complex64]] | None = None
@@ -192,6 +194,12 @@ def mutual(
     return standard_metrics(aligned.recon, aligned.truth, aligned.covered, Noise.BOTH)
 
 
+def nothing(why: str, noise: Noise) -> Standard:
+    """Say why there are no figures."""
+    none = RingCorrelation(np.empty(0), np.empty(0, np.int64), 0)
+    return Standard({}, Curves(none, none, none), (why,), noise, {})
+
+
 Images = tuple[Complex2D, Complex2D, Mask]
 
 
@@ -209,7 +217,7 @@ def _evaluation(
     turn: complex | None = None,
 ) -> Evaluation:
     recon, truth, covered = measured
-    standard = standard_metrics(aligned.recon, aligned.truth, aligned.covered)
+    standard = standard_metrics(*shown)
     upstream = upstream_metrics(
         recon,
         truth,
@@ -232,6 +240,7 @@ def _evaluation(
         covered=shown[2],
         region=region,
         notes=(*lost, *standard.notes),
+        registration_notes=lost,
         noise=standard.noise,
         undefined=standard.undefined,
     )

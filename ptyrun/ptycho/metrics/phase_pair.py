@@ -42,8 +42,10 @@ class PhasePair:
     why_none: str = ""
 
     @classmethod
-    def of(cls, recon: Complex2D, truth: Complex2D, covered: Mask) -> Self:
-        """Find the phases of an aligned pair (H, W).
+    def of(
+        cls, recon: Complex2D, truth: Complex2D, covered: Mask, within: Mask | None = None
+    ) -> Self:
+        """Find the phases of an aligned pair (H, W); *defined* only *within* what is given.
 
         Both are turned so that the cut of the circle lies where the truth has fewest phases. A
         truth that passes more than one turn is unwrapped, and so is the other.
@@ -57,6 +59,7 @@ class PhasePair:
         """
         expected = where_defined(truth, covered)
         defined = expected & where_defined(recon, covered)
+        defined = defined if within is None else defined & within
         turn = turn_to_middle(truth, expected)
         own, wanted = (np.angle(image * turn) for image in (recon, truth))
         if not defined.any():

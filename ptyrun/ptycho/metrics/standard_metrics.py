@@ -105,7 +105,11 @@ class Standard:
 
 
 def standard_metrics(
-    recon: Complex2D, truth: Complex2D, covered: Mask, noise: frc.Noise = frc.Noise.FIRST
+    recon: Complex2D,
+    truth: Complex2D,
+    covered: Mask,
+    noise: frc.Noise = frc.Noise.FIRST,
+    within: Mask | None = None,
 ) -> Standard:
     """Measure an aligned pair over its covered pixels.
 
@@ -117,8 +121,10 @@ def standard_metrics(
         Where *recon* is known; nothing else is measured.
     noise : Noise
         BOTH where *truth* is another reconstruction.
+    within : ndarray of bool, shape (H, W), optional
+        Where a phase may be compared at most: several arms are compared where all have one.
     """
-    phases = PhasePair.of(recon, truth, covered)
+    phases = PhasePair.of(recon, truth, covered, within)
     amplitude = _Image.amplitude(recon, truth, covered)
     phase = _Image.of_phases(phases, recon, truth)
     of_amplitude, of_phase = amplitude.measured(), phase.measured() | phase.weighted(np.abs(truth))
@@ -307,5 +313,8 @@ def _notes(metrics: Mapping[str, Metric], covered: Mask) -> tuple[str, ...]:
         of_how_many = f"{scales} of {len(measures.WANG_WEIGHTS)}"
         notes.append(f"standard ms_ssim has {of_how_many} scales: {why}")
     if holes >= WORTH_A_NOTE:
-        notes.append(f"{holes:.1%} of the region is not covered and not measured")
+        height, width = covered.shape
+        notes.append(
+            f"of the {height} x {width} px measured, {holes:.1%} are not covered and left out"
+        )
     return tuple(notes)

@@ -1,0 +1,166 @@
+"""What does a comparison amount to, once every arm is assembled and measured?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from ptyrun.comparison import ring_curves
+from ptyrun.comparison.common_measures import CommonMeasures, Together
+from ptyrun.comparison.frame_figures import FRAME_SOURCES, Held
+from ptyrun.comparison.measures import Measures
+from ptyrun.comparison.objects import Raster
+from ptyrun.comparison.ring_curves import RingCurve
+from ptyrun.comparison.sums import ArmObject
+from ptyrun.config import EvaluationOptions
+from ptyrun.engine.arm_plan import ArmPlan
+from ptyrun.engine.manifest import Manifest
+from ptyrun.ptycho.geometry.placement import Region
+from ptyrun.ptycho.metrics import evaluation
+from ptyrun.ptycho.metrics.standard_metrics import SOURCES
+from ptyrun.ptycho.readers.opening import Scan
+from ptyrun.results import (
+    OF_HALVES,
+    ArmResult,
+    CommonRegion,
+    Metric,
+    OwnRegion,
+    PairResult,
+    Results,
+)
+
+NOTHING_IN_COMMON = "the arms cover too few pixels in common: no figure ranks them"
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Everything that is known once all objects are assembled."""
+
+    manifest: Manifest
+    scan: Scan
+    region: Region
+    arms: Mapping[str, ArmObject]
+    evaluations: Mapping[str, Measures]
+    together: Together
+    frames: Held
+    doubts: tuple[str, ...]
+    options: EvaluationOptions
+
+    def results(self) -> Results:
+        """The content of ``results.json``."""
+        notes = (*self.scan.notes, *self.doubts)
+        if self.evaluations and self.together.ground is None:
+            notes += (NOTHING_IN_COMMON,)
+        return Results(
+            manifest_digest=self.manifest.digest,
+            has_ground_truth=self.scan.object_guess is not None,
+            evaluated_region_px=self.region.as_tuple(),
+            arms={plan.name: self._arm(plan) for plan in self.manifest.arms},
+            common=self._common(),
+            pairs=tuple(
+                PairResult(
+                    first,
+                    second,
+                    found.standard.metrics,
+                    found.standard.notes,
+                    found.standard.noise,
+                    found.standard.undefined,
+                )
+                for (first, second), found in self.together.pairs.items()
+            ),
+            truth=self.frames.truth.metrics if self.frames.truth else {},
+            sources={**SOURCES, **FRAME_SOURCES},
+            notes=notes,
+        )
+
+    def _common(self) -> CommonRegion | None:
+        ground = self.together.ground
+        if ground is None:
+            return None
+        return CommonRegion(ground.region.as_tuple(), int(ground.covered.sum()), ground.n_scales)
+
+    def _arm(self, plan: ArmPlan) -> ArmResult:
+        arm, frames = self.arms[plan.name], self.frames.arms[plan.name]
+        found = self.evaluations.get(plan.name)
+        together = self.together.arms.get(plan.name)
+        metrics: dict[str, Metric] = {}
+        if found is not None:
+            metrics = evaluation.with_offsets(found.metrics, found.shift)
+        if arm.computation_time_s is not None:
+            metrics["computation_time_s"] = Metric(value=arm.computation_time_s)
+        return ArmResult(
+            label=plan.label,
+            kind=plan.kind,
+            n_groups=arm.n_groups,
+            metrics=metrics,
+            standard={**(together.standard.metrics if together else {}), **frames.metrics},
+            diagnostics=arm.figures.numbers(),
+            mismatch=arm.mismatch,
+            notes=(*arm.notes, *_notes(found, together)),
+            computation_time_s=arm.computation_time_s,
+            own=None if found is None else _own(found),
+            frc_thresholds=found.noise if found else OF_HALVES,
+            undefined={**(together.standard.undefined if together else {}), **frames.undefined},
+            frames=frames.figures,
+        )
+
+    def rasters(self) -> dict[str, Raster]:
+        """The images of ``objects.zarr``, by path."""
+        rasters: dict[str, Raster] = {}
+        for name, arm in self.arms.items():
+            rasters[f"{name}/object"] = Raster(arm.image)
+            rasters[f"{name}/coverage"] = Raster(arm.coverage)
+        for name, found in self.evaluations.items():
+            measured = {
+                "aligned": found.recon,
+                "aligned_truth": found.truth,
+                "aligned_covered": found.covered,
+            }
+            for image, values in measured.items():
+                top, left = found.region.top, found.region.left
+                axes = ("aligned_y", "aligned_x")
+                rasters[f"{name}/{image}"] = Raster(values, top, left, axes)
+        rasters |= _common_rasters(self.together)
+        if self.scan.object_guess is not None:
+            rasters["ground_truth/object"] = Raster(self.scan.object_guess)
+        return rasters
+
+    def ring_curves(self) -> Iterator[RingCurve]:
+        """Ring correlations of each arm, and of each pair of arms."""
+        for name, found in self.together.arms.items():
+            against = ring_curves.REFERENCE
+            yield from ring_curves.curves_of(name, against, found.standard.curves)
+        for (first, second), pair in self.together.pairs.items():
+            yield from ring_curves.curves_of(first, second, pair.standard.curves)
+
+
+def _own(found: Measures) -> OwnRegion:
+    return OwnRegion(
+        covered_share=float(found.covered.mean()),
+        region_px=found.region.as_tuple(),
+        standard=found.standard,
+        undefined=found.undefined,
+        notes=found.notes,
+    )
+
+
+def _notes(found: Measures | None, together: CommonMeasures | None) -> tuple[str, ...]:
+    if found is None or together is None:
+        return found.notes if found else ()
+    return (*found.registration_notes, *together.standard.notes)
+
+
+def _common_rasters(together: Together) -> dict[str, Raster]:
+    """Every arm, and what it was measured against, on the pixels that all arms cover."""
+    ground = together.ground
+    if ground is None:
+        return {}
+    top, left, axes = ground.region.top, ground.region.left, ("common_y", "common_x")
+    rasters = {
+        f"{name}/common": Raster(found.recon, top, left, axes)
+        for name, found in together.arms.items()
+    }
+    truth = next(found.truth for found in together.arms.values())
+    rasters["ground_truth/common"] = Raster(truth, top, left, axes)
+    rasters["ground_truth/common_covered"] = Raster(ground.covered, top, left, axes)
+    return rasters

@@ -195,6 +195,10 @@ mutants: $(READY)  ## make ptyrun wrong in a hundred ways and see each noticed (
 faults: $(READY)  ## let the disk fail at every call, in every way, and see the next session heal it
 	@$(VENV)/bin/python -m tests.faults $(FAULTS)
 
+.PHONY: fuzz
+fuzz: $(READY)  ## spoil 20 000 files of every kind and see each end in words (FUZZ="--kind ledger": those)
+	@$(VENV)/bin/python -m tests.fuzz $(FUZZ)
+
 .PHONY: format
 format: $(READY)  ## put the code into its format
 	$(VENV)/bin/python -m ruff check --fix-only .

@@ -6,12 +6,16 @@ ended otherwise stands in ``process.json``.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+from ptyrun.background.tracked import check_ending, check_texts
 from ptyrun.comparison.counts import Counts
 from ptyrun.host.documents import Document
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -56,3 +60,11 @@ class Completion(Document):
     windows: int
     started_at: str
     finished_at: str
+
+    def check(self) -> None:
+        """Refuse names, paths and numbers that no session writes."""
+        check_ending(self.exit_code, self.evidence, self.windows, self.counts)
+        check_texts(session=self.session, started_at=self.started_at, finished_at=self.finished_at)
+        for name, digest in self.artifacts.items():
+            if not _SHA256.fullmatch(digest):
+                raise ValueError(f"{name!r:.200} has no SHA-256 there")

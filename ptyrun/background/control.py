@@ -16,16 +16,17 @@ from pathlib import Path
 
 import psutil
 
-from ptyrun.background import proof
+from ptyrun.background import borne_out, proof
 from ptyrun.background.completion import Completion
 from ptyrun.background.tail import last_lines
 from ptyrun.background.tracked import Ending, Judgement, TrackedProcess
 from ptyrun.background.tracked_session import completion_of, ending_of, refuse_rival
 from ptyrun.comparison.run import Run
-from ptyrun.errors import BusyError, InputError, PtyrunError
+from ptyrun.errors import BusyError, ExitCode, InputError, PtyrunError
 from ptyrun.host import durable
 from ptyrun.host.children import ptyrun_words
 from ptyrun.host.processes import Standing
+from ptyrun.host.regular import refuse_foreign
 from ptyrun.paths import RunPaths
 
 POLL_S = 0.1
@@ -134,6 +135,7 @@ def detached(
         If the session did not come up; the error quotes it.
     """
     refuse_rival(paths, take_over=take_over)
+    refuse_foreign(paths.logs)
     durable.make_folder(paths.logs)
     with suppress(OSError):
         for old in sorted(paths.logs.glob(f"{_LOG}*"))[:-LOGS_KEPT]:
@@ -167,7 +169,8 @@ def _introduced(paths: RunPaths, child: subprocess.Popen[bytes], log: Path) -> T
             break
         time.sleep(POLL_S / 5)
     child.kill()
-    said = last_lines(log, 20) or f"it ended with exit code {child.wait()} and could not say why"
+    said = last_lines(log.parent, log.name, 20)
+    said = said or f"it ended with exit code {child.wait()} and could not say why"
     refuse_rival(paths, take_over=True)  # the usual reason: somebody was faster
     raise PtyrunError(
         f"no session came up on {paths.root}",
@@ -188,11 +191,15 @@ def wait(run_dir: Path, timeout_s: float | None = None) -> Observed:
     ------
     InputError
         If no session was ever started.
+    DamageError
+        If it says that all is done, and that is not so.
     """
     deadline_s = None if timeout_s is None else time.monotonic() + timeout_s
     while True:
         seen = observed(run_dir)
         if seen.ending is not None or seen.died:
+            if seen.ending is not None and seen.ending.exit_code == ExitCode.COMPLETE:
+                borne_out.insist(run_dir, seen.completion)
             return seen
         if deadline_s is not None and time.monotonic() >= deadline_s:
             return seen

@@ -8,27 +8,36 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from ptyrun.host.regular import open_regular
+from ptyrun.host.regular import below, open_regular
 
 _BLOCK_BYTES = 1 << 16
 _POLL_S = 0.2
 _MOST_BYTES = 1 << 24  # at once, and of what has no lines
 
 
-def last_lines(path: Path, n_lines: int) -> str:
-    """Give the last lines of a text file, however long it is; empty if there is no file."""
+def last_lines(folder: Path, name: str, n_lines: int) -> str:
+    """Give the last lines of what a document calls *name*; empty if there is no such file.
+
+    Raises
+    ------
+    ForeignFileError
+        If the name leads out of the folder, or it is no regular file.
+    """
     try:
-        with open_regular(path) as stream:
+        with open_regular(below(folder, name)) as stream:
             stream.seek(_start_of_last(stream, n_lines))
             return stream.read(_MOST_BYTES).decode(errors="replace")
     except FileNotFoundError:
         return ""
 
 
-def follow(path: Path, n_lines: int, is_over: Callable[[], bool]) -> Iterator[str]:
-    """Give the last lines, then whatever is written, until the writer is gone."""
+def follow(folder: Path, name: str, n_lines: int, is_over: Callable[[], bool]) -> Iterator[str]:
+    """Give the last lines, then whatever is written, until the writer is gone.
+
+    Raises as `last_lines`.
+    """
     decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
-    with open_regular(path) as stream:
+    with open_regular(below(folder, name)) as stream:
         stream.seek(_start_of_last(stream, n_lines))
         while True:
             # Asked before reading: what is written before the end is read after it.

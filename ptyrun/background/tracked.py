@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import ClassVar
 
 import psutil
@@ -15,9 +15,45 @@ import psutil
 from ptyrun.comparison.counts import Counts
 from ptyrun.host.documents import Document
 from ptyrun.host.processes import Process, Standing
+from ptyrun.texts import is_plain
 
+MAX_COUNT = 2**53  # what a float counts exactly; more of nothing can be
 _TOKEN = re.compile(r"[0-9a-f-]{1,80}")
 _BELOW = re.compile(r"(?:logs|blocked)/[A-Za-z0-9_][A-Za-z0-9_.-]*")
+_EXIT_CODES = range(-64, 256)  # minus the signal that killed it; what a process can tell
+
+
+def check_ending(exit_code: int | None, evidence: str, windows: int, counts: Counts | None) -> None:
+    """Refuse an ending that no session has.
+
+    Raises
+    ------
+    ValueError
+        If it is one; the message names what.
+    """
+    if exit_code is not None and exit_code not in _EXIT_CODES:
+        raise ValueError(f"no process ends with exit code {exit_code:.3g}")
+    if evidence and not _BELOW.fullmatch(evidence):
+        raise ValueError(
+            f"it names {evidence!r:.200}, and a session writes right below logs/ or blocked/"
+        )
+    if not 0 <= windows <= MAX_COUNT:
+        raise ValueError(f"no session took {windows:.3g} windows")
+    if counts is not None and not all(0 <= each <= MAX_COUNT for each in astuple(counts)):
+        raise ValueError("its counts are none")
+
+
+def check_texts(**texts: str) -> None:
+    """Refuse texts of one line that a terminal would obey.
+
+    Raises
+    ------
+    ValueError
+        If there is one; the message names it.
+    """
+    for name, text in texts.items():
+        if not is_plain(text):
+            raise ValueError(f"{name} has control characters")
 
 
 @dataclass(frozen=True)
@@ -113,11 +149,9 @@ class TrackedProcess(Document):
             raise ValueError(f"no session is called {self.session!r:.80}")
         if not 0 < self.pid < 2**31:
             raise ValueError(f"no process has PID {self.pid}")
-        for path in (self.log, self.evidence):
-            if path and not _BELOW.fullmatch(path):
-                raise ValueError(
-                    f"it names {path!r:.200}, and a session writes right below logs/ or blocked/"
-                )
+        check_ending(self.exit_code, self.log, self.windows, self.counts)
+        check_ending(None, self.evidence, 0, None)
+        check_texts(host=self.host, started_at=self.started_at, ended_at=self.ended_at)
 
     def judge(self) -> Judgement:
         """Tell what became of the process, as far as it can be told from here."""

@@ -28,15 +28,14 @@ def command(run_dir: Path, n_lines: int, follow: bool) -> None:
     from ptyrun.background import control, tail
 
     tracked = control.observed(run_dir).tracked
-    log = run_dir / tracked.log
-    if not tracked.log or not log.exists():
+    if not tracked.log or not (run_dir / tracked.log).exists():
         raise InputError(
             f"the session has no log: {tracked}",
             why="it runs in the foreground, or its log was deleted",
             do="look at the terminal or service that runs it",
         )
     if not follow:
-        say(tail.last_lines(log, n_lines), nl=False)
+        say(tail.last_lines(run_dir, tracked.log, n_lines), nl=False)
         return
 
     def is_over() -> bool:
@@ -44,7 +43,7 @@ def command(run_dir: Path, n_lines: int, follow: bool) -> None:
         ended = seen.ending is not None or seen.died
         return ended or seen.tracked.session != tracked.session
 
-    for text in tail.follow(log, n_lines, is_over):
+    for text in tail.follow(run_dir, tracked.log, n_lines, is_over):
         say(text, nl=False)
         if not streams.is_heard():
             return

@@ -71,6 +71,6 @@ def _tell(observed: Observed, ending: Ending, run_dir: Path) -> None:
     elif ending.evidence:
         from ptyrun.background.tail import last_lines
 
-        evidence = run_dir / ending.evidence
-        say(f"see {evidence}, which ends with:", err=True)
-        say(last_lines(evidence, _TAIL_LINES), err=True, nl=False)
+        last = last_lines(run_dir, ending.evidence, _TAIL_LINES)
+        say(f"see {run_dir / ending.evidence}, which ends with:", err=True)
+        say(last, err=True, nl=False)

@@ -7,7 +7,6 @@ with the ledger, and every file that people use is opened and read to its end.
 from __future__ import annotations
 
 import csv
-import hashlib
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,7 +19,7 @@ from ptyrun.comparison.wholeness import require_whole
 from ptyrun.engine.manifest import Manifest
 from ptyrun.errors import DamageError
 from ptyrun.host import checksums, listing
-from ptyrun.host.checksums import file_sha256
+from ptyrun.host.checksums import file_sha256, folder_sha256
 from ptyrun.paths import RunPaths
 from ptyrun.results import Results
 
@@ -153,10 +152,7 @@ def _name(paths: RunPaths, path: Path) -> str:
 
 
 def _digest(path: Path) -> str:
-    if not path.is_dir():
-        return file_sha256(path)
-    lines = (f"{file_sha256(file)}  {file.relative_to(path).as_posix()}\n" for file in _files(path))
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
+    return folder_sha256(path) if path.is_dir() else file_sha256(path)
 
 
 def _bad(path: Path, why: str) -> DamageError:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import stat
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
@@ -16,6 +18,7 @@ from ptyrun.errors import InputError, StorageError
 from ptyrun.host import durable, listing
 from ptyrun.host.attempts import ATTEMPTS
 from ptyrun.host.documents import unsealed
+from ptyrun.host.regular import kind_of
 
 STEP_BYTES = 64 << 20  # a smaller file is read in less than half a second
 
@@ -154,8 +157,8 @@ def _unreadable(path: Path, error: OSError | StorageError) -> InputError:
 
 def identity(path: Path) -> list[int]:
     """Size, inode and times: they tell a file as it is from what it was or will be."""
-    stat = path.stat()
-    return [stat.st_size, stat.st_ino, stat.st_mtime_ns, stat.st_ctime_ns]
+    found = path.stat()
+    return [found.st_size, found.st_ino, found.st_mtime_ns, found.st_ctime_ns]
 
 
 def _identities(files: Mapping[str, Path]) -> str:
@@ -172,5 +175,10 @@ def _digest(files: Mapping[str, Path]) -> str:
 
 
 def _sha256(path: Path) -> bytes:
-    with path.open("rb") as stream:
+    # A manifest may name anything: a FIFO would be waited for, a device never ends.
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    with os.fdopen(handle, "rb") as stream:
+        mode = os.fstat(handle).st_mode
+        if not stat.S_ISREG(mode):
+            raise OSError(errno.EINVAL, f"it is {kind_of(mode)}, not a file", str(path))
         return hashlib.file_digest(stream, "sha256").digest()

@@ -95,4 +95,4 @@ class Job:
         """
         from ptyrun.background.tail import last_lines
 
-        return last_lines(self.folder / self.look().tracked.log, lines)
+        return last_lines(self.folder, self.look().tracked.log, lines)

@@ -28,6 +28,15 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def folder_sha256(path: Path) -> str:
+    """Digest what ``sha256sum`` prints of a folder's files, sorted by their names in it."""
+    lines = (
+        f"{file_sha256(file)}  {file.relative_to(path).as_posix()}\n"
+        for file in sorted(listing.files_below(path), key=Path.as_posix)
+    )
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
 def file_crc32c(path: Path) -> int:
     """CRC-32C of a file of any length."""
     crc = 0

@@ -2,7 +2,8 @@
 
 `ptyrun.host.hdf5_look` starts it with the file open as a descriptor. It reads what a reader follows
 before it comes to the data: links, headers, attributes, tables of chunks. It prints one JSON
-string, empty where nothing is wrong. It imports h5py and nothing of ptyrun.
+string, empty where nothing is wrong, after one that says why it is not confined. It imports h5py,
+and of ptyrun only what confines it: it may read that one file, and write nothing.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
 from typing import Any
 
 CPU_S = 10
@@ -29,7 +32,7 @@ PLAIN_FILTERS = {1, 2, 3, 4, 5, 6, 32000}
 _NOT_FOR_PYTHON = (TypeError, ValueError, NotImplementedError)
 
 
-def confine() -> None:
+def limit() -> None:
     """Take no more time and memory than the file deserves, and end with the parent."""
     signal.signal(signal.SIGXCPU, signal.SIG_DFL)
     for limit, most in (
@@ -43,6 +46,22 @@ def confine() -> None:
             resource.setrlimit(limit, (most if hard < 0 else min(most, hard), hard))
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
+def confined(descriptor: int) -> str:
+    """Import h5py, and from then on read that file alone; say why not, if not."""
+    own = spec_from_file_location("confinement", Path(__file__).with_name("confinement.py"))
+    assert own is not None
+    assert own.loader is not None
+    confinement = sys.modules[own.name] = module_from_spec(own)
+    own.loader.exec_module(confinement)
+    fence = confinement.Fence
+    before = confinement.confine(fence(reads=(descriptor,)))
+    import h5py
+
+    assert h5py
+    after = confinement.confine(fence(reads=(descriptor,), programs=False))
+    return str(before.why_not or after.why_not)
 
 
 def faults(path: str, n_bytes: int, memory_bytes: int | None) -> Iterator[str]:
@@ -160,8 +179,9 @@ def _text(name: bytes | None) -> str:
 
 def main() -> None:
     """Look through the file whose descriptor is told, and print what is wrong."""
-    confine()
+    limit()
     descriptor, memory_bytes = (int(word) for word in sys.argv[1:])
+    print(json.dumps(confined(descriptor)), flush=True)
     told = memory_bytes if memory_bytes >= 0 else None
     try:
         n_bytes = os.fstat(descriptor).st_size

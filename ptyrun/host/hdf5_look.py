@@ -3,7 +3,8 @@
 The HDF5 library reads damaged or hostile files with faults of its own: it hangs, crashes, or takes
 all memory, and which of these faults are mended depends on the version that TensorFlow allows. So a
 process of its own looks through each file first (`ptyrun.host.hdf5_child`), with 10 s of CPU time
-and 2 GiB of memory; if it dies, the file is refused. What was found good is remembered for this
+and 2 GiB of memory, confined to reading that file where the kernel can; if it dies, the file is
+refused. What was found good is remembered for this
 user, outside of all runs, as long as the file stays untouched.
 """
 
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import signal
 import stat
@@ -20,9 +22,10 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
-from ptyrun.host import hdf5_child
+from ptyrun.host import confinement, hdf5_child
 from ptyrun.host.remembered import Remembered, identity
 
 # Of the clock on the wall: for the disk, and for machines where many wait for the CPU.
@@ -30,6 +33,7 @@ PATIENCE_S = 900.0
 # A file may change twice within one tick of its file system's clock.
 SETTLED_S = 2.0
 _CHILD = Path(hdf5_child.__file__)
+log = logging.getLogger(__name__)
 
 
 def fault_of(source: Path | bytes, memory_bytes: int | None = None) -> str:
@@ -102,14 +106,24 @@ def _looked_through(handle: int, memory_bytes: int | None) -> str:
     if child.returncode < 0:
         return f"it makes the HDF5 library crash ({signal.Signals(-child.returncode).name})"
     try:
-        return str(json.loads(said))
+        why_free, fault = map(json.loads, said.splitlines())
+        _note(why_free)
+        return str(fault)
     except ValueError:
         return f"what looks through it failed (exit code {child.returncode})"
+
+
+@cache
+def _note(why_free: str) -> None:
+    """Say once that children are not confined."""
+    if why_free:
+        log.info("what looks through HDF5 files is not confined: %s", why_free)
 
 
 def _fact(source: Path | bytes, found: os.stat_result, whole: bool) -> str:
     import h5py
 
     file = identity(found) if isinstance(source, Path) else hashlib.sha256(source).hexdigest()
-    child = hashlib.sha256(_CHILD.read_bytes()).hexdigest()
+    code = _CHILD.read_bytes() + Path(confinement.__file__).read_bytes()
+    child = hashlib.sha256(code).hexdigest()
     return f"{file} {whole} {h5py.version.hdf5_version} {child}"

@@ -28,7 +28,7 @@ def test_the_last_lines_are_those_that_reading_it_all_gives(
     try:
         with NamedTemporaryFile() as file:
             Path(file.name).write_text(text, encoding="utf-8")
-            said = last_lines(Path(file.name), n_lines)
+            said = last_lines(Path(file.name).parent, Path(file.name).name, n_lines)
     finally:
         tail._BLOCK_BYTES = before
     kept = text.splitlines(keepends=True)
@@ -36,7 +36,7 @@ def test_the_last_lines_are_those_that_reading_it_all_gives(
 
 
 def test_a_log_that_is_not_there_says_nothing(tmp_path: Path) -> None:
-    assert last_lines(tmp_path / "none.log", 5) == ""
+    assert last_lines(tmp_path, "none.log", 5) == ""
 
 
 def test_following_gives_every_line_once_until_the_writer_is_gone(tmp_path: Path) -> None:
@@ -52,7 +52,7 @@ def test_following_gives_every_line_once_until_the_writer_is_gone(tmp_path: Path
 
     writer = threading.Thread(target=write)
     writer.start()
-    said = "".join(follow(log, 1, lambda: not writer.is_alive()))
+    said = "".join(follow(log.parent, log.name, 1, lambda: not writer.is_alive()))
     writer.join()
     assert said.splitlines()[-len(numbers) :] == [f"line {number}" for number in numbers]
     assert "old" not in said

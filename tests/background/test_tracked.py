@@ -158,6 +158,7 @@ def test_a_reboot_is_named(sleeper: subprocess.Popen[bytes]) -> None:
 
 
 texts = st.text(max_size=8)
+plain = st.sampled_from(["", "2026-01-01T00:00:00+00:00", "a host", "größe"])
 counts = st.builds(Counts, *[st.integers(0, 10**9)] * 4)
 NO_COUNTS: tuple[object, ...] = ({}, [], {"groups_total": "1"})
 
@@ -170,7 +171,9 @@ NO_COUNTS: tuple[object, ...] = ({}, [], {"groups_total": "1"})
         process_started_s=st.floats(0, 1e9),
         argv=st.lists(texts, max_size=3).map(tuple),
         log=st.sampled_from(["", "logs/background-1.log"]),
-        exit_code=st.none() | st.integers(0, 255),
+        exit_code=st.none() | st.integers(-64, 255),
+        windows=st.integers(0, 2**53),
+        **dict.fromkeys(("host", "started_at", "ended_at"), plain),
         reason=texts,
         evidence=st.sampled_from(["", "blocked/1-zero.md"]),
         counts=st.none() | counts,
@@ -183,8 +186,12 @@ def test_a_process_document_reads_back_as_it_was_written(who: TrackedProcess) ->
 @given(
     st.builds(
         Completion,
+        exit_code=st.integers(0, 255),
+        evidence=st.sampled_from(["", "blocked/1-zero.md"]),
+        windows=st.integers(0, 2**53),
         counts=st.none() | counts,
-        artifacts=st.dictionaries(texts, texts, max_size=3),
+        artifacts=st.dictionaries(texts, st.just("0" * 64), max_size=3),
+        **dict.fromkeys(("session", "started_at", "finished_at"), plain),
     )
 )
 def test_a_completion_reads_back_as_it_was_written(completion: Completion) -> None:

@@ -90,7 +90,7 @@ def test_any_changed_byte_ends_in_an_answer(tmp_path: Path) -> None:
 
 
 PROGRAMS = {
-    "loops": ("hdf5_child.CPU_S = 1; hdf5_child.confine()\nwhile True: pass", "CPU time"),
+    "loops": ("hdf5_child.CPU_S = 1; hdf5_child.limit()\nwhile True: pass", "CPU time"),
     "crashes": ("import os; os.kill(os.getpid(), 11)", "crash (SIGSEGV)"),
     "says nothing": ("raise SystemExit(4)", "exit code 4"),
 }

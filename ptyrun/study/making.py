@@ -130,6 +130,9 @@ class _Making:
             self._fail(error)
             raise
         duration_s = round(time.monotonic() - began_s, 3)
+        # Before the record, which is last: the log of a stage that is done says so.
+        stage_log.append(hub, stage.key, f"{stage.key}: complete")
+        log_bytes, log_sha256 = stage_log.digest(hub, stage.key)
         record = Record(
             stage.key,
             dict(stage.parameters),
@@ -139,9 +142,9 @@ class _Making:
             duration_s,
             seen=self._identities(),
             workspace=stage.workspace,
+            log_bytes=log_bytes,
+            log_sha256=log_sha256,
         )
-        # Before the record, which is last: the log of a stage that is done says so.
-        stage_log.append(hub, stage.key, f"{stage.key}: complete")
         record.save(stage.record(hub))
         sweep(hub, stage)
         archive.drop_equal(aside, outputs, self._contents)

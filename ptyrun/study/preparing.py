@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptyrun.errors import InputError
-from ptyrun.host import durable, partials
-from ptyrun.host.regular import open_regular
 from ptyrun.ptycho.geometry.splitting import split_point, split_positions
 from ptyrun.ptycho.readers.npz import NpzFile
-from ptyrun.ptycho.readers.reconstruction import open_reconstruction
 from ptyrun.ptycho.simulation.exposure import FarField
 from ptyrun.study.canonical import canonical, transformation
 from ptyrun.study.contract import check_file
 from ptyrun.study.history import MEMBER, History, Transformation
 from ptyrun.study.npz_writer import write_npz
-from ptyrun.study.reconstruction_stages import KIND as RECONSTRUCT
 from ptyrun.study.selection import select_frames, split_step
 from ptyrun.study.simulating import STAMP
 from ptyrun.study.task import Task
@@ -89,41 +83,6 @@ def split(task: Task) -> None:
     for kept, path in zip(halves, task.outputs(), strict=True):
         _write(path, select_frames(arrays, kept, len(y)), history.with_step(step))
         check_file(path)
-
-
-def take_ready(task: Task) -> None:
-    """Copy ready files into the place of a stage's outputs, if they can stand in for them.
-
-    Scans must meet the data contract, and reconstructions hold an object.
-    """
-    kind = task.value("stands for")
-
-    def check(file: Path, place: Path) -> None:
-        if kind in ("split", "overlap") and place.suffix == ".npz":
-            check_file(file)
-        if kind == RECONSTRUCT:
-            open_reconstruction(file)
-
-    sources = [each.path for each in task.stage.inputs]
-    for source, place in zip(sources, task.outputs(), strict=True):
-        if os.path.realpath(source) == os.path.realpath(place):
-            check(place, place)
-            continue
-        partial = partials.name(place)
-        with durable.storage_errors(place):
-            with open_regular(source.resolve()) as stream, partial.open("xb") as copy:
-                shutil.copyfileobj(stream, copy, 16 << 20)
-                copy.flush()
-            durable.sync_file(partial)
-        try:
-            check(partial, place)
-        except InputError as error:
-            partial.unlink()
-            raise InputError(
-                f"{source} cannot stand in for {place.name}", error.why, error.do
-            ) from error
-        durable.publish(partial, place)
-        durable.fsync_folder(place.parent)
 
 
 def _only_input(task: Task) -> Path:

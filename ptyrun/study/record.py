@@ -15,7 +15,8 @@ class Record(Document):
 
     ``parameters`` are canonical JSON by name; ``inputs`` and ``outputs`` SHA-256 by name. ``seen``
     is which file each of them was, by inode, size and times: one that still is that is not read
-    again. ``workspace`` is the folder that is the stage's as a whole, if it has one.
+    again. ``log_bytes`` and ``log_sha256`` are of the stage's log when it was done: later lines may be
+    added to it. ``workspace`` is the folder that is the stage's as a whole, if it has one.
     """
 
     NAME: ClassVar[str] = "record of a stage"
@@ -30,6 +31,8 @@ class Record(Document):
     duration_s: float
     seen: Mapping[str, str] = field(default_factory=dict)
     workspace: str = ""
+    log_bytes: int = 0
+    log_sha256: str = ""
 
 
 @dataclass(frozen=True)

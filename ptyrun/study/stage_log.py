@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ptyrun.host import durable
-from ptyrun.host.regular import below, refuse_foreign
+from ptyrun.host.regular import below, open_regular, refuse_foreign
 from ptyrun.study.hub import Hub
 
+_PIECE_BYTES = 1 << 20
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
@@ -33,6 +35,15 @@ def opened(hub: Hub, key: str) -> Iterator[int]:
         yield handle
     finally:
         os.close(handle)
+
+
+def digest(hub: Hub, key: str) -> tuple[int, str]:
+    """Give the length of a stage's log and its SHA-256; raises as `opened`."""
+    with durable.storage_errors(hub.log(key), "read"), open_regular(hub.log(key)) as log:
+        found = hashlib.sha256()
+        while piece := log.read(_PIECE_BYTES):
+            found.update(piece)
+        return log.tell(), found.hexdigest()
 
 
 def append(hub: Hub, key: str, line: str) -> None:

@@ -21,7 +21,7 @@ _WORKS = {
     "comparisons": "comparison_list:list_comparisons",
     KIND: "reconstructing:reconstruct",
     "reconstruction-manifest": "reconstructing:list_reconstructions",
-    READY: "preparing:take_ready",
+    READY: "ready:take_ready",
 }
 
 

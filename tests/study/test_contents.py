@@ -70,3 +70,22 @@ def test_names_and_bytes_of_a_folder_count(tmp_path: Path) -> None:
     assert len(found) == 3
     assert contents.digest(tmp_path / "nothing") is None
     assert contents.digest(folder / "b" / "below") is None
+
+
+def test_a_file_that_a_record_knows_is_not_read_by_whoever_remembers_nothing(
+    tmp_path: Path, reads: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ptyrun.study.state import State, survey
+    from tests.study.hubs import done, small_study
+
+    stages = done(small_study(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "of somebody new"))
+    reads.clear()
+    assert {each.state for each in survey(stages).values()} == {State.DONE}
+    assert reads == []
+    view = stages.hub.path("data/phase_d/dose_1000/dense/train.npz")
+    data = view.read_bytes()
+    view.write_bytes(data[:100] + bytes([data[100] ^ 1]) + data[101:])
+    found = survey(stages)["overlap-dose_1000-dense-train"]
+    assert found.state is State.STALE
+    assert reads == [view], "a file of another change time is read, and nothing else"

@@ -30,12 +30,14 @@ def manifest_faults(evidence: Evidence) -> Iterator[str]:
         yield from _path_faults(document)
         yield from command_faults(evidence.files, manifest, document)
     yield from _text_faults(evidence)
+    yield from evidence.changes_of(analysis.MANIFEST, analysis.MANIFEST_TEXT)
 
 
 def summary_faults(evidence: Evidence) -> Iterator[str]:
     """Say what is wrong with ``metrics_summary.json`` and the tables that it is made of."""
     tables = [job for job in evidence.jobs.values() if isinstance(job, str)]
     yield from tables
+    yield from evidence.changes_of(f"/{analysis.METRICS_CSV}")
     if not evidence.jobs:
         yield "no comparison has a table of metrics"
     if isinstance(evidence.stored, str):

@@ -27,6 +27,7 @@ def data_faults(evidence: Evidence) -> Iterator[str]:
     for dose in sorted(doses - set(found.doses)):
         yield f"{PHASE_C}/{dose} is missing"
     yield from _damages(evidence)
+    yield from evidence.changes_of(f"{PHASE_C}/")
     yield from _told_faults(evidence, found)
 
 

@@ -13,6 +13,7 @@ from functools import cached_property
 
 from ptyrun.errors import PtyrunError
 from ptyrun.study import analysis
+from ptyrun.study.checks.records import changes
 from ptyrun.study.checks.verdict import fault_of, first_other_line
 from ptyrun.study.files import Found, HubFiles
 from ptyrun.study.summaries.comparisons import comparisons
@@ -137,6 +138,17 @@ class Evidence:
             yield f"{name} cannot be compared: no metrics of the comparisons can be read"
         elif text not in wanted:
             yield f"{name} does not follow from the metrics: {first_other_line(text, wanted[0])}"
+
+    @cached_property
+    def changes(self) -> dict[str, str]:
+        """What is not as the stage that made it left it, by name."""
+        return changes(self.files, self.names)
+
+    def changes_of(self, *kinds: str) -> Iterator[str]:
+        """Changes of files that belong to one check: by the beginning or the end of their names."""
+        for name, said in self.changes.items():
+            if name.startswith(kinds) or name.endswith(kinds):
+                yield said
 
     def _job(self, key: Key) -> Job | str:
         try:

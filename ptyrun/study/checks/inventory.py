@@ -24,13 +24,14 @@ def inventory_faults(evidence: Evidence) -> Iterator[str]:
         yield evidence.listing
         return
     there = {each.name: each for each in evidence.listing}
+    yield from (said for name, said in evidence.changes.items() if not _is_of_others(name))
     yield from _listing_faults(evidence, there)
     for name, each in there.items():
         if each.kind:
             yield f"{name} is {each.kind}, not a file"
         elif said := unlistable(name):
             yield f"{name!r:.80}: {said}"
-        elif not name.startswith(f"{PHASE_C}/") and (said := _damage(evidence, name)):
+        elif said := _damage(evidence, name):
             yield f"{name} {said}"
 
 
@@ -42,9 +43,13 @@ _OF_OTHERS = frozenset(
 
 def _damage(evidence: Evidence, name: str) -> str:
     """Damage of a file that no other check is about."""
+    return "" if _is_of_others(name) else damage(evidence.files, name)
+
+
+def _is_of_others(name: str) -> bool:
     last = name.rpartition("/")[2]
-    of_others = name in _OF_OTHERS or last in (analysis.METRICS_CSV, analysis.COMPARISON_LOG)
-    return "" if of_others or name.startswith(f"{LOGS}/") else damage(evidence.files, name)
+    of_comparison = last in (analysis.METRICS_CSV, analysis.COMPARISON_LOG)
+    return name in _OF_OTHERS or of_comparison or name.startswith((f"{LOGS}/", f"{PHASE_C}/"))
 
 
 def _listing_faults(evidence: Evidence, there: dict[str, Found]) -> Iterator[str]:

@@ -38,6 +38,7 @@ def log_faults(evidence: Evidence) -> Iterator[str]:
             continue
         if said := incompleteness(name, text, is_stage=name in (stages or ())):
             yield f"{LOGS}/{name} {said}"
+    yield from evidence.changes_of(f"{LOGS}/", f"/{analysis.COMPARISON_LOG}")
     for each in _executions(evidence):
         yield from _comparison_faults(evidence, each)
 

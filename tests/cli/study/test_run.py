@@ -65,6 +65,16 @@ def test_a_complete_study_called_again_makes_nothing_and_writes_nothing(undistur
     assert changes_of(undisturbed) == before
 
 
+def test_a_process_that_finds_its_stage_made_does_not_claim_to_have_made_it(
+    undisturbed: Path,
+) -> None:
+    """A session tells what it made by the exit codes of its processes."""
+    words = words_of(undisturbed, undisturbed.parent / "base.npz")[1:]
+    done = study("stage", "patch-dose_1000", *words, "--told-all")
+    assert done.returncode == ExitCode.INCOMPLETE, done.stderr
+    assert study("stage", "patch-dose_1000", *words).returncode == ExitCode.COMPLETE
+
+
 def changes_of(hub: Path) -> dict[Path, tuple[int, int]]:
     return {p: (p.stat().st_ctime_ns, p.stat().st_size) for p in (hub, *hub.rglob("*"))}
 

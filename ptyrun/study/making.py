@@ -132,7 +132,6 @@ class _Making:
         duration_s = round(time.monotonic() - began_s, 3)
         # Before the record, which is last: the log of a stage that is done says so.
         stage_log.append(hub, stage.key, f"{stage.key}: complete")
-        log_bytes, log_sha256 = stage_log.digest(hub, stage.key)
         record = Record(
             stage.key,
             dict(stage.parameters),
@@ -140,10 +139,9 @@ class _Making:
             outputs,
             now(),
             duration_s,
-            seen=self._identities(),
+            seen_at=self._identities(),
             workspace=stage.workspace,
-            log_bytes=log_bytes,
-            log_sha256=log_sha256,
+            log_at=stage_log.state(hub, stage.key),
         )
         record.save(stage.record(hub))
         sweep(hub, stage)

@@ -13,9 +13,9 @@ from ptyrun.host.documents import Document
 class Record(Document):
     """Content of ``STAGE.stage.json``: written last, it makes a stage done.
 
-    ``parameters`` are canonical JSON by name; ``inputs`` and ``outputs`` SHA-256 by name. ``seen``
-    is which file each of them was, by inode, size and times: one that still is that is not read
-    again. ``log_bytes`` and ``log_sha256`` are of the stage's log when it was done: later lines may be
+    ``parameters`` are canonical JSON by name; ``inputs`` and ``outputs`` SHA-256 by name.
+    ``seen_at`` is which file each of them was, by inode, size and times: one that still is that is
+    not read again. ``log_at`` is the length of the stage's log and its SHA-256: later lines may be
     added to it. ``workspace`` is the folder that is the stage's as a whole, if it has one.
     """
 
@@ -29,10 +29,9 @@ class Record(Document):
     outputs: Mapping[str, str]
     made_at: str
     duration_s: float
-    seen: Mapping[str, str] = field(default_factory=dict)
+    seen_at: Mapping[str, str] = field(default_factory=dict)
     workspace: str = ""
-    log_bytes: int = 0
-    log_sha256: str = ""
+    log_at: str = ""
 
 
 @dataclass(frozen=True)

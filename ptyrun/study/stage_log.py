@@ -37,13 +37,13 @@ def opened(hub: Hub, key: str) -> Iterator[int]:
         os.close(handle)
 
 
-def digest(hub: Hub, key: str) -> tuple[int, str]:
+def state(hub: Hub, key: str) -> str:
     """Give the length of a stage's log and its SHA-256; raises as `opened`."""
     with durable.storage_errors(hub.log(key), "read"), open_regular(hub.log(key)) as log:
         found = hashlib.sha256()
         while piece := log.read(_PIECE_BYTES):
             found.update(piece)
-        return log.tell(), found.hexdigest()
+        return f"{log.tell()} {found.hexdigest()}"
 
 
 def append(hub: Hub, key: str, line: str) -> None:

@@ -177,7 +177,7 @@ class _Look:
         yield from _differences("output ", self._record.outputs, outputs, _digest)
 
     def _seen(self, name: str) -> str:
-        return "" if self._record is None else self._record.seen.get(name, "")
+        return "" if self._record is None else self._record.seen_at.get(name, "")
 
     def _digest_of(self, name: str, expected: str) -> str:
         try:

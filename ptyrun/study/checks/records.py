@@ -38,8 +38,9 @@ def _changes(files: HubFiles, names: tuple[str, ...]) -> Iterator[tuple[str, str
             if output in there and _digest(files, output) != digest:
                 yield output, f"{output} has other bytes than {record.stage} made"
         log = f"{LOGS}/{record.stage}.log"
-        is_known = bool(record.log_sha256) and log in there
-        if is_known and _digest(files, log, record.log_bytes) != record.log_sha256:
+        n_bytes, _, digest = record.log_at.partition(" ")
+        is_known = n_bytes.isdecimal() and log in there
+        if is_known and _digest(files, log, int(n_bytes)) != digest:
             yield log, f"{log} has other lines than {record.stage} wrote"
 
 

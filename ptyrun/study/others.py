@@ -79,7 +79,7 @@ def placed(
         for stage in replaced:
             stages[stage.key] = _made(hub, other, stage.axes, stage, read)
         if not replaced:
-            further += _each(hub, options, other)
+            further += _each(hub, options, other, stages, read)
     return _needed((*stages.values(), *further))
 
 
@@ -97,7 +97,14 @@ def _needed(stages: tuple[Stage, ...]) -> tuple[Stage, ...]:
         stages = left
 
 
-def _each(hub: Hub, options: StudyOptions, other: OtherStage) -> Iterator[Stage]:
+def _each(
+    hub: Hub,
+    options: StudyOptions,
+    other: OtherStage,
+    stages: dict[str, Stage],
+    read: Collection[str],
+) -> Iterator[Stage]:
+    """Give a stage for each value that it names; one of a name that is known takes that place."""
     values: dict[str, Sequence[str]] = {
         "dose": [f"{dose:.0f}" for dose in options.doses],
         "view": options.views,
@@ -105,7 +112,12 @@ def _each(hub: Hub, options: StudyOptions, other: OtherStage) -> Iterator[Stage]
     }
     axes = other.axes()
     for chosen in product(*(values[axis] for axis in axes)):
-        yield _made(hub, other, dict(zip(axes, map(str, chosen), strict=True)), None)
+        here = dict(zip(axes, map(str, chosen), strict=True))
+        key = _HOLE.sub(lambda match: here.get(match[1], match[0]), other.name)  # noqa: B023
+        if key in stages:
+            stages[key] = _made(hub, other, stages[key].axes, stages[key], read)
+        else:
+            yield _made(hub, other, here, None)
 
 
 def _made(

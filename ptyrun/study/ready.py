@@ -62,15 +62,15 @@ def _copy(source: Path, place: Path, *, is_scan: bool) -> None:
 def _require_networks(sources: Sequence[Path], names: Sequence[str]) -> None:
     """See that networks can be read; a ``model.json`` among them says which file is the model."""
     given = [
-        source
+        (source, name)
         for source, name in zip(sources, names, strict=True)
         if name.startswith(f"{PHASE_E}/") and (_is_card(name) or _suffix(name) in SUFFIXES)
     ]
-    for source in [each for each in given if _is_card(each.name)] or given:
+    for source, name in [each for each in given if _is_card(each[1])] or given:
         try:
             inspect(locate(source))
         except PtyrunError as error:
-            raise _refusal(source, "a network", error) from error
+            raise _refusal(source, _last(name), error) from error
 
 
 def _require_reconstructions(sources: Sequence[Path], names: Sequence[str]) -> None:
@@ -79,18 +79,22 @@ def _require_reconstructions(sources: Sequence[Path], names: Sequence[str]) -> N
             try:
                 open_reconstruction(source)
             except PtyrunError as error:
-                raise _refusal(source, "a reconstruction", error) from error
+                raise _refusal(source, _last(name), error) from error
 
 
 def _is_card(name: str) -> bool:
-    return name.rpartition("/")[2] == CARD_NAME
+    return _last(name) == CARD_NAME
+
+
+def _last(name: str) -> str:
+    return name.rpartition("/")[2]
 
 
 def _suffix(name: str) -> str:
     return Path(name).suffix.lower()
 
 
-def _refusal(source: Path, what: str, error: PtyrunError) -> InputError:
+def _refusal(source: Path, place: str, error: PtyrunError) -> InputError:
     return InputError(
-        f"{source} cannot stand in for {what}", f"{error.what}: {error.why}", error.do
+        f"{source} cannot stand in for {place}", f"{error.what}: {error.why}", error.do
     )

@@ -36,9 +36,8 @@ files = ["{{here}}/baseline/model.ts", "{{here}}/baseline/model.json"]
 outputs = ["{baseline}/model.ts", "{baseline}/model.json"]
 
 [[stage]]
-name = "reconstruct-dose_{{dose}}-{{view}}-{{split}}"
+name = "reconstruct"
 files = ["{{here}}/recon.npz"]
-outputs = ["data/phase_f/dose_{{dose}}/{{view}}/{{split}}/ptychi_reconstruction.npz"]
 """
 
 

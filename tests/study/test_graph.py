@@ -152,6 +152,23 @@ def test_a_stage_of_the_same_name_replaces_those_of_its_kind() -> None:
     assert [each.name for each in found.inputs] == ["{here}/mine.npz"], "it may move"
 
 
+ENDS = (".npz", "_metrics.json")
+
+
+def test_a_stage_whose_name_with_its_values_is_known_takes_that_place() -> None:
+    other = OtherStage(
+        "overlap-dose_{dose}-{view}-{split}",
+        ("mine", "{split}"),
+        outputs=tuple(
+            f"data/phase_d/dose_{{dose}}/{{view}}/{{split}}{end}"
+            for end in (".npz", "_metrics.json")
+        ),
+    )
+    stages = graph(study(other, views=(View.DENSE,)))
+    assert stages.by_key["overlap-dose_1000-dense-test"].command == ("mine", "test")
+    assert len(stages.stages) == len(graph(study(views=(View.DENSE,))).stages)
+
+
 def test_ready_files_leave_out_what_led_to_them() -> None:
     ready = OtherStage("split-dose_1000", files=("a.npz", "b.npz"))
     found = keys(ready, doses=(1e3, 1e4))

@@ -34,7 +34,7 @@ def test_a_network_that_cannot_be_read_is_refused_before_it_is_taken(
     file = tmp_path / name
     file.write_bytes(b"no network at all")
     stages = taking(tmp_path, file, f"{PINN}/{name}")
-    with pytest.raises(InputError, match=f"{name} cannot stand in for a network"):
+    with pytest.raises(InputError, match=f"{name} cannot stand in for {name}"):
         make(stages, "ready", Window(), work_of)
     assert not stages.hub.path(f"{PINN}/{name}").exists()
     assert survey(stages)["ready"].state is State.FAILED
@@ -45,7 +45,7 @@ def test_a_reconstruction_that_carries_nothing_is_refused(tmp_path: Path, value:
     file = tmp_path / "recon.npz"
     np.savez(file, reconstructed_object=np.full((8, 8), value, np.complex64))
     stages = taking(tmp_path, file, RECONSTRUCTION)
-    with pytest.raises(InputError, match=r"recon.npz cannot stand in for a reconstruction"):
+    with pytest.raises(InputError, match=r"recon.npz cannot stand in for ptychi_reconstruction"):
         make(stages, "ready", Window(), work_of)
     assert not stages.hub.path(RECONSTRUCTION).exists()
 

@@ -16,8 +16,9 @@ PIP_FLAGS ?=
 VENV := .venv
 READY := $(VENV)/.ready
 EXTRAS := tf,pytorch,dask,demo,dev
-# Tests side by side, a file at a time; each process may import two frameworks.
-PYTEST := $(VENV)/bin/python -m pytest --numprocesses 3 --dist loadfile
+# Tests side by side, in more processes than cores, since many wait: for disks, locks, windows. Each may import two
+# frameworks, and asserts are rewritten once, wherever Python is told to keep no bytecode.
+PYTEST := env -u PYTHONDONTWRITEBYTECODE $(VENV)/bin/python -m pytest --numprocesses 4 --dist worksteal
 
 # One comparison. HUB: the study's folder; DOSE, VIEW: which of its comparisons; WINDOW: how long one
 # call may take; CHUNK: groups of a chunk of full-*; RECON: the reconstruction to compare with (default: that of the same split).

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import shutil
 import signal
 import tempfile
 from collections.abc import Iterator
@@ -41,6 +43,13 @@ os.umask(0o022)
 os.environ["XDG_CONFIG_HOME"] = tempfile.mkdtemp(prefix="ptyrun-tests-config-")
 # Which of the user's runs use which device: what else runs on this machine must not matter.
 os.environ["XDG_RUNTIME_DIR"] = tempfile.mkdtemp(prefix="ptyrun-tests-runtime-")
+
+
+def pytest_collection_finish() -> None:
+    """Pass over what stays: each model that is closed has all garbage collected."""
+    gc.collect()
+    gc.freeze()
+
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -91,16 +100,22 @@ def complete_run(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Path
     return folder
 
 
-@pytest.fixture
-def half_run(study: Study, tmp_path: Path) -> Path:
-    """A run of which four chunks of the PINN are committed."""
+@pytest.fixture(scope="session")
+def half_done(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of which four chunks of the PINN are committed. Not to be changed."""
     from ptyrun.stages import plan, run
     from tests.studies import TRUSTED
 
-    folder = tmp_path / "run"
+    folder = tmp_path_factory.mktemp("half") / "run"
     plan.plan(study.config(folder))
     run.run(folder, replace(TRUSTED, max_chunks=4))
     return folder
+
+
+@pytest.fixture
+def half_run(half_done: Path, tmp_path: Path) -> Path:
+    """A run of which four chunks of the PINN are committed."""
+    return Path(shutil.copytree(half_done, tmp_path / "run"))
 
 
 # Measured: what takes longest. Of a test with parameters, the first ones stay as a sample.
@@ -155,6 +170,45 @@ SLOW = {
     "test_the_window_that_is_named_does",
     "test_a_scheduler_that_dies_is_an_error_that_says_so_and_its_workers_stop",
     "test_what_is_no_file_is_named_and_not_waited_for",
+    "test_many_windows_end_as_one",
+    "test_compressed_chunks_are_smaller_and_hold_the_same",
+    "test_who_asks_for_quiet_gets_results_only",
+    "test_three_comparisons_started_at_once_on_a_fresh_folder_make_one_run",
+    "test_a_session_in_the_background_takes_over_too",
+    "test_a_run_with_reuse_ends_in_the_same_bytes_without_computing",
+    "test_a_debug_run_that_a_content_check_stopped_blocks_the_full_run",
+    "test_a_planned_run_waits_for_its_debug_run_too",
+    "test_a_debug_run_may_show_more_arms_and_be_cut_otherwise",
+    "test_nothing_left_is_found_by_one_worker",
+    "test_workers_share_what_their_run_holds_and_others_do_not",
+    "test_workers_that_all_die_in_vain_end_in_an_error",
+    "test_two_processes_work_on_one_arm_each",
+    "test_the_third_window_whose_workers_are_all_cut_is_an_error",
+    "test_workers_of_one_window_count_as_one_without_progress",
+    "test_a_window_without_any_worker_says_that_none_has_connected",
+    "test_the_converged_star_ranks_above_the_unconverged_in_every_standard_metric",
+    "test_counts_and_a_legacy_file_of_the_same_frames_give_the_same_patches",
+    "test_two_halves_of_a_measured_scan_give_its_resolution_without_a_truth",
+    "test_one_that_cannot_hold_the_next_step_is_refused_before_anything_slow",
+    "test_a_note_of_refusals_that_is_none_says_nothing",
+    "test_what_somebody_else_says_of_costs_refuses_no_window",
+    "test_status_says_why_a_window_was_refused_until_anything_is_achieved",
+    "test_a_scan_whose_frames_its_object_contradicts_is_doubted",
+    "test_what_does_not_belong_is_named_before_the_work_and_after_it",
+    "test_two_arms_of_one_algorithm_can_be_told_apart",
+    "test_the_pinns_patches_are_upstreams",
+    "test_the_pinn_gives_one_patch_per_group_at_every_batch",
+    "test_a_run_without_networks_is_looked_into_as_well",
+    "test_sessions_that_start_beside_a_writer_of_small_chunks_forget_nothing",
+    "test_thirty_kills_at_random_set_nothing_aside",
+    "test_a_run_of_which_nothing_is_computed",
+    "test_a_run_that_is_not_there_is_wrong_usage",
+    "test_a_reader_that_leaves_changes_no_exit_code",
+    "test_a_mutant_is_judged_by_its_tests",
+    "test_where_nothing_can_be_counted_windows_still_end",
+    "test_a_stopped_session_can_be_stopped_for_good",
+    "test_a_comparison_drives_itself_and_begins_afresh_only_once",
+    "test_a_session_starts_in_a_folder_with_modules_of_its_own",
 }
 
 

@@ -13,7 +13,6 @@ of that shape, matched by name or else in this order, or one real output (B, 2, 
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -55,7 +54,6 @@ class PyTorchPredictor(FixedBatch):
     def close(self) -> None:
         """Let go of the model and its memory."""
         super().close()
-        gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 

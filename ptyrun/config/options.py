@@ -13,6 +13,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
@@ -262,6 +263,7 @@ def negated(word: str) -> str:
     return f"--no-{word.removeprefix('--')}"
 
 
+@cache
 def entries(table: type[Any], *roles: str) -> tuple[Entry, ...]:
     """Give the options of a table, in its order; those of *roles* for each of them.
 
@@ -283,6 +285,7 @@ def keys(table: type[Any]) -> dict[str, Entry]:
     return {row.option.key: row for row in _rows(table) if row.option.key}
 
 
+@cache  # whoever checks a setting asks for its table
 def _rows(table: type[Any]) -> tuple[Entry, ...]:
     hints = get_type_hints(table, include_extras=True)
     return tuple(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 
 import jinja2
 from markupsafe import Markup
@@ -68,6 +69,7 @@ def markdown(page: Page) -> str:
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
 
+@cache  # templates are translated once
 def environment(*, autoescape: bool) -> jinja2.Environment:
     """Where the templates of all pages are found."""
     environment = jinja2.Environment(

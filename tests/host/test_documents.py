@@ -112,11 +112,13 @@ def test_a_changed_character_of_an_older_document_is_noticed() -> None:
 
 plain = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
 )
+names = st.sampled_from(["schema", "size", "size_px", "words"]) | st.text(max_size=3)
 
 
-@given(st.dictionaries(st.sampled_from(["schema", "size", "size_px", "words"]) | st.text(), plain))
+@given(st.dictionaries(names, plain, max_size=5))
 def test_any_document_is_read_or_refused(stored: dict[str, Any]) -> None:
     for kind, text in ((Note, sealed(stored)), (OpenNote, json.dumps(stored))):
         try:

@@ -7,7 +7,7 @@ from pathlib import Path
 import ptyrun
 from ptyrun.comparison.run import Run
 from ptyrun.engine import ledger_cache, store
-from ptyrun.engine.arm_plan import PREDICTOR, ArmPlan
+from ptyrun.engine.arm_plan import PREDICTOR, ArmPlan, chunk_key
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.records import Closed, Committed
@@ -45,7 +45,7 @@ def run_with_commits(root: Path, n_chunks: int, *, with_files: bool) -> tuple[Ru
     length = 8 * ITEM_PX**2 + store.CRC_BYTES
     if with_files:
         for chunk in done:
-            (paths.arrays / store.chunk_key(plan, chunk)).write_bytes(bytes(length))
+            (paths.arrays / chunk_key(plan, chunk)).write_bytes(bytes(length))
     ledger = Ledger(paths, manifest)
     for first in range(0, len(done), CHUNKS_PER_SESSION):
         session = begin(ledger, 170.0, Process.current(), ptyrun.__version__)
@@ -63,7 +63,7 @@ def commit(plan: ArmPlan, chunk: int, length: int) -> Committed:
     return Committed(
         arm=plan.name,
         chunk=chunk,
-        key=store.chunk_key(plan, chunk),
+        key=chunk_key(plan, chunk),
         length=length,
         crc32c="00000000",
         fingerprint=plan.fingerprint,

@@ -73,6 +73,11 @@ class RunPaths:
         return self.cache / "asked.json"
 
     @property
+    def checked(self) -> Path:
+        """Which chunks were read whole and are untouched since; safe to delete."""
+        return self.cache / "checked.json"
+
+    @property
     def steps(self) -> Path:
         """What earlier windows finished of assembly and measurement; safe to delete."""
         return self.cache / "steps"

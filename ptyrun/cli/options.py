@@ -49,6 +49,15 @@ def run_folder(command: _Command) -> _Command:
     )(command)
 
 
+def elsewhere(command: _Command) -> _Command:
+    """Add the option that leaves the run's folder as it is."""
+    return click.option(
+        "--output",
+        type=click.Path(path_type=Path, file_okay=False),
+        help="Write to this folder instead; RUN is only read (default: inside RUN).",
+    )(command)
+
+
 window = add(_one(SessionOptions, "window", "window_s"))
 trust = add(_one(SessionOptions, "trust_model"))
 adopt = add(_one(SessionOptions, "adopt"))

@@ -40,7 +40,9 @@ def command(ctx: click.Context, /, run_dir: Path, level: str, repair: bool) -> N
     for name in verdict.strangers:
         click.echo(f"foreign: {name}: it is not ptyrun's, and stays as it is")
     if not verdict.damages:
-        click.echo(f"whole: {verdict.n_chunks} chunks of {verdict.n_arms} arms, level {level}")
+        said = f"{verdict.n_chunks} chunks of {verdict.n_arms} arms, level {level}"
+        left = f"; {verdict.n_missing} are not computed" if verdict.n_missing else ""
+        click.echo(f"whole{' so far' if left else ''}: {said}{left}")
     if verdict.n_pruned and not verdict.damages:
         click.echo(f"pruned: {verdict.n_pruned} chunks were deleted once the results were made")
     if repair and verdict.damages and not verdict.beyond_repair:

@@ -8,6 +8,7 @@ from itertools import chain
 from pathlib import Path
 
 from ptyrun.config import Presentation
+from ptyrun.errors import UsageError
 from ptyrun.host import checksums, durable, listing
 from ptyrun.paths import RunPaths
 from ptyrun.results import Results
@@ -38,6 +39,23 @@ def found_in(paths: RunPaths) -> list[Path]:
     tables = [paths.metrics_csv, paths.ring_curves]
     fixed = [paths.results, paths.objects, *tables, paths.plot, paths.report]
     return sorted([*filter(Path.exists, fixed), *listing.matching(paths.root, *_OPTIONAL)])
+
+
+def require_outside(paths: RunPaths, target: Path) -> None:
+    """See that what somebody wants written does not lie in the run's folder.
+
+    Raises
+    ------
+    UsageError
+        If it does.
+    """
+    folder, resolved = paths.root.resolve(), target.resolve()
+    if folder == resolved or folder in resolved.parents:
+        raise UsageError(
+            f"{target} lies in the run's folder",
+            why="files of a run vouch for each other; `ptyrun verify` would call this one foreign",
+            do="choose a place outside of it",
+        )
 
 
 def is_own(paths: RunPaths, path: Path) -> bool:

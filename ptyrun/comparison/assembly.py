@@ -14,13 +14,15 @@ from numpy.typing import NDArray
 
 from ptyrun import __version__
 from ptyrun.comparison import gates
+from ptyrun.comparison.checked_chunks import CheckedChunks
 from ptyrun.comparison.group_tables import ArmIndex
 from ptyrun.comparison.kept import Kept
 from ptyrun.comparison.sources import Sources
 from ptyrun.comparison.sums import ArmObject, Pace, Sums
+from ptyrun.comparison.wholeness import NOT_COMMITTED
 from ptyrun.config import Alignment, ArmKind, EvaluationOptions
 from ptyrun.engine import batches, integrity, store
-from ptyrun.engine.arm_plan import ArmPlan
+from ptyrun.engine.arm_plan import ArmPlan, patches_path
 from ptyrun.engine.ledger import read_records
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.plain_store import PlainStore
@@ -80,6 +82,7 @@ class Assembler:
     region: Region
     kept: Kept
     watcher: Watcher
+    checked: CheckedChunks
     checkpoint: Callable[[bool], None] = lambda is_kept: None
 
     def key(self, plan: ArmPlan) -> str:
@@ -130,7 +133,8 @@ class Assembler:
         task = f"stitch {plan.label}"
         self.watcher.begin(task, total=plan.n_items, done=sums.position)
         pace = Pace()
-        for rows, patches in committed_patches(self.paths, plan, done, sums.position):
+        found = committed_patches(self.paths, plan, done, sums.position, self.checked)
+        for rows, patches in found:
             sums.add(rows, patches)
             self.watcher.advance(task, len(rows))
             del patches  # a large chunk must be gone before the next one is read
@@ -138,22 +142,30 @@ class Assembler:
             if is_due:
                 with pace.paused():
                     is_due = self.kept.save(step, key, sums.finding())
+                    self.checked.save()
             self.checkpoint(is_due)
         self.watcher.end(task)
         self.kept.forget(step)
+        self.checked.save()
         return sums.object(_seconds(self.paths, plan), batches.describe(done))
 
 
 def open_patches(paths: RunPaths, plan: ArmPlan) -> zarr.Array[Any]:
     """Open an arm's patches (G, N, N) to read."""
     folder = PlainStore(paths.arrays)
-    return store.open_array(folder, store.patches_path(plan.name), "r")
+    return store.open_array(folder, patches_path(plan.name), "r")
 
 
 def committed_patches(
-    paths: RunPaths, plan: ArmPlan, done: ArmProgress, first_item: int = 0
+    paths: RunPaths,
+    plan: ArmPlan,
+    done: ArmProgress,
+    first_item: int = 0,
+    checked: CheckedChunks | None = None,
 ) -> Iterator[tuple[range, NDArray[np.complex64]]]:
     """Read an arm's committed chunks in order; memory is bounded by one chunk.
+
+    Those that are whole are noted in *checked*.
 
     Raises
     ------
@@ -167,12 +179,15 @@ def committed_patches(
     for chunk, is_committed in enumerate(done.committed):
         rows = plan.chunk_range(chunk)
         if is_committed and rows.start >= first_item:
+            mark = checked.mark(done, chunk) if checked is not None else ""
             for damage in integrity.byte_damages(paths, done, chunk):
                 raise DamageError(
                     f"a part of the run is damaged: {damage}",
-                    why="its bytes are not those that the ledger vouches for",
+                    why=NOT_COMMITTED,
                     do="`ptyrun verify RUN --repair`, then `ptyrun run RUN`",
                 )
+            if checked is not None:
+                checked.note(done, chunk, mark)
             yield rows, np.asarray(array[rows.start : rows.stop])
 
 

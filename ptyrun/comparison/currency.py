@@ -7,6 +7,7 @@ of when they were last read whole are not read again.
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 from ptyrun import __version__
@@ -35,6 +36,13 @@ def report_made_from(manifest: Manifest, progress: Progress, paths: RunPaths) ->
     where = str(paths.root.resolve())
     text = hashlib.sha256(results).hexdigest()
     return digest_of([__version__, text, dict(manifest.sources), commits, where])
+
+
+def results_of(paths: RunPaths, manifest: Manifest) -> Results:
+    """Read ``results.json``, which has its arms by name, with them in the order of the plan."""
+    results = Results.load(paths.results)
+    planned = [arm.name for arm in manifest.arms if arm.name in results.arms]
+    return replace(results, arms={name: results.arms[name] for name in planned})
 
 
 def is_current(folder: Path, made_from: str, fingerprints: Fingerprints) -> bool:

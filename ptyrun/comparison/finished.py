@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ptyrun.comparison import publishing, ring_curves
+from ptyrun.comparison import currency, publishing, ring_curves
 from ptyrun.comparison.ring_curves import RingCurve
 from ptyrun.comparison.run import Run
 from ptyrun.comparison.sources import Sources
@@ -58,7 +58,7 @@ class FinishedRun:
                 why=damage[1],
                 do="run `ptyrun finalize` again",
             )
-        results = Results.load(paths.results)
+        results = currency.results_of(paths, manifest)
         if results.manifest_digest != manifest.digest:
             raise UnfinishedError(
                 f"the results in {run.folder} are not of this run",
@@ -66,10 +66,7 @@ class FinishedRun:
                 f"{manifest.digest[:12]}…",
                 do="run `ptyrun finalize` again",
             )
-        # results.json has its arms by name.
-        planned = [arm.name for arm in manifest.arms if arm.name in results.arms]
-        ordered = replace(results, arms={name: results.arms[name] for name in planned})
-        return cls(run, ordered)
+        return cls(run, results)
 
     @property
     def paths(self) -> RunPaths:

@@ -12,11 +12,13 @@ from pathlib import Path
 from ptyrun.comparison import publishing
 from ptyrun.comparison.fingerprints import Fingerprints
 from ptyrun.comparison.kept import Kept
+from ptyrun.comparison.run import Run
 from ptyrun.engine.integrity import Damage, Kind
 from ptyrun.host import checksums, documents, locks
 from ptyrun.host.regular import read_text
 from ptyrun.paths import RunPaths
 from ptyrun.ptycho.readers.npy_cache import NpyCache
+from ptyrun.results import are_of
 
 
 def damages(paths: RunPaths, *, unpacked: bool) -> Iterator[Damage]:
@@ -43,7 +45,7 @@ def damages(paths: RunPaths, *, unpacked: bool) -> Iterator[Damage]:
             yield Damage(kind, document.name, str(error))
     if (lost := Fingerprints(paths.digests).damage()) is not None:
         yield Damage(Kind.CACHE, paths.digests.relative_to(paths.root).as_posix(), lost)
-    for document in (paths.costs, paths.planning_costs, paths.refused, paths.asked):
+    for document in (paths.costs, paths.planning_costs, paths.refused, paths.asked, paths.checked):
         try:
             documents.unsealed(document.read_text(encoding="utf-8", errors="replace"))
         except FileNotFoundError:
@@ -56,6 +58,17 @@ def damages(paths: RunPaths, *, unpacked: bool) -> Iterator[Damage]:
     for path in NpyCache(paths.cache).damaged() if unpacked else ():
         lost = "its bytes do not match the CRC in its name"
         yield Damage(Kind.CACHE, path.relative_to(paths.root).as_posix(), lost)
+
+
+def orphaned(run: Run) -> Iterator[Damage]:
+    """Name results that were made from chunks of which the ledger knows nothing any more."""
+    name = run.paths.results.name
+    if are_of(run.paths.results, run.manifest.digest) and (lost := run.ledger.unexplained()):
+        why = (
+            f"the ledger that it was made from is gone: {lost} chunks are not in it; "
+            "`ptyrun run` computes them again, --repair takes the results back"
+        )
+        yield Damage(Kind.RESULT, name, why)
 
 
 def _pending(paths: RunPaths) -> dict[Path, str]:

@@ -9,6 +9,7 @@ from functools import partial
 from ptyrun.comparison import artifacts
 from ptyrun.engine.publication import Publication
 from ptyrun.engine.window import Window
+from ptyrun.errors import StorageError
 from ptyrun.host import durable
 from ptyrun.host.locks import Lock, exclude
 from ptyrun.paths import RunPaths
@@ -28,6 +29,15 @@ def report(paths: RunPaths) -> Publication:
 def preview(paths: RunPaths) -> Publication:
     """What ``preview`` makes, in a folder of its own."""
     return Publication(paths.unpublished, "preview", paths.preview)
+
+
+@contextmanager
+def elsewhere() -> Iterator[None]:
+    """Say of a run that cannot be written to that it can be looked at nevertheless."""
+    try:
+        yield
+    except StorageError as error:
+        raise error.advised("or write to another folder with --output") from error
 
 
 @contextmanager

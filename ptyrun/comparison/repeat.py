@@ -15,17 +15,16 @@ from typing import Any
 
 from ptyrun import __version__
 from ptyrun.comparison import asked, currency
+from ptyrun.comparison.checked_chunks import CheckedChunks
 from ptyrun.comparison.fingerprints import Fingerprints, identity
 from ptyrun.comparison.model_facts import OPTION
 from ptyrun.comparison.run import Run
 from ptyrun.config import CompareConfig
 from ptyrun.engine import ownership
-from ptyrun.engine.progress import ArmProgress
 from ptyrun.errors import PtyrunError
 from ptyrun.host import durable
 from ptyrun.host.documents import digest_of
 from ptyrun.host.regular import read_text
-from ptyrun.paths import RunPaths
 from ptyrun.results import Results
 
 MAX_BYTES = 2**27  # every file of a model's folder is named
@@ -48,7 +47,8 @@ def answer(config: CompareConfig) -> Results | None:
         if known != _facts(config, run):
             return None
         manifest, progress = run.manifest, run.progress
-        if not all(_is_there(paths, arm) for arm in progress.arms.values()):
+        checked = CheckedChunks(paths)
+        if progress.chunks_left() or any(any(checked.touched(a)) for a in progress.arms.values()):
             return None
         fingerprints = Fingerprints(paths.digests)
         results = currency.results_made_from(manifest, progress)
@@ -56,7 +56,7 @@ def answer(config: CompareConfig) -> Results | None:
         is_current = currency.results_are_current(
             paths, manifest, results, fingerprints
         ) and currency.is_current(paths.report, report, fingerprints)
-        return Results.load(paths.results) if is_current else None
+        return currency.results_of(paths, manifest) if is_current else None
     except (OSError, ValueError, PtyrunError):
         return None
 
@@ -101,14 +101,3 @@ def _framework(facts: Mapping[str, Any]) -> str | None:
         return f"{name} {version(name)}"
     except PackageNotFoundError as error:
         raise ValueError(str(error)) from error
-
-
-def _is_there(paths: RunPaths, arm: ArmProgress) -> bool:
-    """Whether every chunk is committed, and as many bytes are there as were, unless pruned."""
-    if not arm.plan.n_chunks or arm.is_pruned:
-        return True
-    if arm.chunks_committed < arm.plan.n_chunks:
-        return False
-    with os.scandir(paths.arrays / arm.plan.name / "patches") as entries:
-        sizes = [entry.stat().st_size for entry in entries if entry.name.startswith("c.")]
-    return len(sizes) == arm.plan.n_chunks and sum(sizes) == sum(arm.lengths)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 
+from ptyrun.comparison.checked_chunks import CheckedChunks
 from ptyrun.comparison.run import Run
-from ptyrun.engine.integrity import HARMLESS, Damage, Level, verify
+from ptyrun.engine.integrity import HARMLESS, Damage, Level, byte_damages, verify
 from ptyrun.errors import DamageError, UnfinishedError
 from ptyrun.progress import SILENT, Watcher
+
+NOT_COMMITTED = "its bytes are not those that the ledger vouches for"
+_KEPT_EVERY = 64  # chunks
 
 
 def require_complete(run: Run, why: str) -> None:
@@ -55,7 +59,40 @@ def require_whole(
         Naming the first damage, and how many there are.
     """
     found = [*verify(run.paths, level), *more]
-    wrong = [damage for damage in found if damage.kind not in HARMLESS]
+    _raise_if_any(run, [d for d in found if d.kind not in HARMLESS], why, watcher)
+
+
+def require_untouched(
+    run: Run,
+    checked: CheckedChunks,
+    checkpoint: Callable[[bool], None],
+    watcher: Watcher = SILENT,
+) -> None:
+    """Read every chunk that was touched since it was last read, and see that it is whole.
+
+    *checkpoint* is called now and then, with True: what was read so far is kept.
+
+    Raises
+    ------
+    DamageError
+        As `require_whole`.
+    """
+    wrong: list[Damage] = []
+    for arm in run.progress.arms.values():
+        for chunk in checked.touched(arm):
+            mark = checked.mark(arm, chunk)
+            if found := list(byte_damages(run.paths, arm, chunk)):
+                wrong += found
+                continue
+            checked.note(arm, chunk, mark)
+            if chunk % _KEPT_EVERY == 0:
+                checked.save()
+                checkpoint(True)
+    checked.save()
+    _raise_if_any(run, wrong, NOT_COMMITTED, watcher)
+
+
+def _raise_if_any(run: Run, wrong: Sequence[Damage], why: str, watcher: Watcher) -> None:
     for damage in wrong:
         watcher.note(str(damage))
     if wrong:

@@ -263,7 +263,6 @@ def negated(word: str) -> str:
     return f"--no-{word.removeprefix('--')}"
 
 
-@cache
 def entries(table: type[Any], *roles: str) -> tuple[Entry, ...]:
     """Give the options of a table, in its order; those of *roles* for each of them.
 
@@ -274,7 +273,7 @@ def entries(table: type[Any], *roles: str) -> tuple[Entry, ...]:
     """
     return tuple(
         replace(row, word=row.option.word.replace(ROLE, role), role=role)
-        for row in _rows(table)
+        for row in _rows(table)  # type: ignore[arg-type]
         if row.option.word
         for role in ([r for r in row.option.roles if r in roles] if row.option.roles else [""])
     )
@@ -282,7 +281,8 @@ def entries(table: type[Any], *roles: str) -> tuple[Entry, ...]:
 
 def keys(table: type[Any]) -> dict[str, Entry]:
     """Give what a table knows within ``--arm``, by its key."""
-    return {row.option.key: row for row in _rows(table) if row.option.key}
+    rows = _rows(table)  # type: ignore[arg-type]
+    return {row.option.key: row for row in rows if row.option.key}
 
 
 @cache  # whoever checks a setting asks for its table

@@ -113,11 +113,18 @@ class Run(Contents):
         with call() as watcher:
             return executors.work(self.folder, session, others, watcher)
 
-    def preview(self) -> PreviewFiles:
+    def preview(self, output: str | os.PathLike[str] | None = None) -> PreviewFiles:
         """Stitch, draw and measure what is committed so far, into ``preview/``.
+
+        Parameters
+        ----------
+        output : path, optional
+            Another folder to write to; the run's is then only read.
 
         Raises
         ------
+        UsageError
+            If *output* lies in the run's folder.
         InputError
             If the scan is gone, and no arm has groups to be laid without it.
         DamageError
@@ -126,7 +133,8 @@ class Run(Contents):
         from ptyrun.stages import preview
 
         with call() as watcher:
-            return preview.preview(self.folder, watcher=watcher)
+            folder = None if output is None else Path(output)
+            return preview.preview(self.folder, output=folder, watcher=watcher)
 
     def verify(self, level: str = "full", *, repair: bool = False) -> Verdict:
         """Check every file that the run rests on.
@@ -201,11 +209,19 @@ class Run(Contents):
                 self.folder, window=span, force=force, watcher=watcher, adopt=adopt
             )
 
-    def report(self, *, force: bool = False, window: Duration = None) -> ReportFiles:
+    def report(
+        self,
+        output: str | os.PathLike[str] | None = None,
+        *,
+        force: bool = False,
+        window: Duration = None,
+    ) -> ReportFiles:
         """Write the report page; ``html`` of what is returned is its path.
 
         Parameters
         ----------
+        output : path, optional
+            Another folder to write to; the run's is then only read.
         force : bool
             Make the report again even if it is up to date.
         window : float or str, optional
@@ -228,7 +244,10 @@ class Run(Contents):
             next_step.require_window(self.folder, span, chunks_of=(), makes=(next_step.REPORT,))
             from ptyrun.stages import report
 
-            return report.report(self.folder, window=span, force=force, watcher=watcher)
+            folder = None if output is None else Path(output)
+            return report.report(
+                self.folder, output=folder, window=span, force=force, watcher=watcher
+            )
 
     def export(
         self, path: str | os.PathLike[str], *, format: str | None = None, overwrite: bool = False
@@ -247,7 +266,7 @@ class Run(Contents):
         Raises
         ------
         UsageError
-            If the format is unknown, or the file exists.
+            If the format is unknown, the file exists, or it lies in the run's folder.
         UnfinishedError
             If the run is not finalized.
 

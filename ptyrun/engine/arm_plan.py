@@ -96,5 +96,15 @@ class ArmPlan:
         return digest_of(self.document)[:16]
 
 
+def patches_path(arm: str) -> str:
+    """Path of an arm's outputs below ``arrays.zarr``."""
+    return f"{arm}/patches"
+
+
+def chunk_key(arm: ArmPlan, chunk: int) -> str:
+    """Path of one chunk's file below ``arrays.zarr``."""
+    return f"{patches_path(arm.name)}/c.{chunk}{'.0' * len(arm.item_shape)}"
+
+
 def _no_plan(arm: str, why: str) -> UsageError:
     return UsageError(f"arm {arm!r} cannot be planned", why=why, do="correct the plan")

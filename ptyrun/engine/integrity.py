@@ -18,6 +18,7 @@ import google_crc32c
 import numpy as np
 
 from ptyrun.engine import ledger_cache
+from ptyrun.engine.arm_plan import chunk_key, patches_path
 from ptyrun.engine.index_arrays import metadata_is_whole, read_index
 from ptyrun.engine.ledger import SUFFIX, Ledger
 from ptyrun.engine.manifest import Manifest
@@ -26,8 +27,6 @@ from ptyrun.engine.store import (
     CRC_BYTES,
     ZARR_GROUP,
     array_specs,
-    chunk_key,
-    patches_path,
     read_metadata,
 )
 from ptyrun.errors import (

@@ -173,6 +173,14 @@ class Ledger:
             lines = self._bad_lines.values()
             return [line for line in lines if line.known_by not in self._disregarded]
 
+    def unexplained(self) -> int:
+        """Count chunks that no session committed, and none gave up or lost to a damaged line."""
+        with self.lock:
+            if self._disregarded or self._bad_lines:
+                return 0
+            arms = self.progress.arms.values()
+            return sum(chunk not in arm.forgotten for arm in arms for chunk in arm.missing())
+
     def size(self) -> int:
         """Return how many bytes all sessions wrote."""
         with durable.storage_errors(self.paths.ledger, "read"):

@@ -29,7 +29,7 @@ from zarr.core.buffer import Buffer
 from zarr.storage import LocalStore, MemoryStore
 
 from ptyrun.config import Compression
-from ptyrun.engine.arm_plan import ArmPlan
+from ptyrun.engine.arm_plan import ArmPlan, chunk_key, patches_path
 from ptyrun.engine.durable_store import DurableStore
 from ptyrun.engine.manifest import Manifest
 from ptyrun.errors import DamageError, GoneError, StorageError, UsageError
@@ -127,16 +127,6 @@ def _fill_value(dtype: np.dtype[Any]) -> Any:
     if dtype.kind == "c":
         return dtype.type(complex(math.nan, math.nan))
     return dtype.type(math.nan) if dtype.kind == "f" else dtype.type(0)
-
-
-def patches_path(arm: str) -> str:
-    """Path of an arm's outputs below ``arrays.zarr``."""
-    return f"{arm}/patches"
-
-
-def chunk_key(arm: ArmPlan, chunk: int) -> str:
-    """Path of one chunk's file below ``arrays.zarr``."""
-    return f"{patches_path(arm.name)}/c.{chunk}{'.0' * len(arm.item_shape)}"
 
 
 def patches_spec(arm: ArmPlan, compression: str) -> ArraySpec:

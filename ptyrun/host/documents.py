@@ -172,7 +172,7 @@ class Document:
     @classmethod
     def load(cls, path: Path) -> Self:
         """Read the file at *path*; raises as `from_json` and `read_text`."""
-        return cls.from_json(read_text(path, cls.MAX_BYTES))
+        return cls.from_json(read_text(path, cls.MAX_BYTES), f"{cls.NAME}: {path}")
 
     @classmethod
     def find(cls, path: Path) -> Self | None:

@@ -74,17 +74,12 @@ def export(
     Raises
     ------
     UsageError
-        If the format is unknown, the file exists, or it is one that the run itself writes.
+        If the format is unknown, the file exists, or lies in the run's folder.
     UnfinishedError
         If the run is not finalized.
     """
     refuse_unknown([format], [*ExportFormat], "nothing is exported as {}")
-    if artifacts.is_own(Run(run_dir).paths, out):
-        raise UsageError(
-            f"{out} is the run's own",
-            why="an export there would take the place of what the run rests on, or vouches for",
-            do="choose another name or folder",
-        )
+    artifacts.require_outside(Run(run_dir).paths, out)
     if out.exists() and not overwrite:
         raise UsageError(
             f"{out} exists",

@@ -21,6 +21,7 @@ from ptyrun.comparison import (
     publishing,
     ring_curves,
 )
+from ptyrun.comparison.checked_chunks import CheckedChunks
 from ptyrun.comparison.common_measures import measure_together
 from ptyrun.comparison.compared import Compared
 from ptyrun.comparison.fingerprints import Fingerprints
@@ -30,7 +31,12 @@ from ptyrun.comparison.planned_inputs import refuse_changed_inputs
 from ptyrun.comparison.run import Run
 from ptyrun.comparison.steps import Steps, Texts
 from ptyrun.comparison.sums import ArmObject
-from ptyrun.comparison.wholeness import require_complete, require_whole
+from ptyrun.comparison.wholeness import (
+    NOT_COMMITTED,
+    require_complete,
+    require_untouched,
+    require_whole,
+)
 from ptyrun.config import EvaluationOptions, Presentation
 from ptyrun.engine import integrity, ownership, refusal
 from ptyrun.engine.plan_lock import CurrentPlan
@@ -113,13 +119,15 @@ def finalize(
         refuse_changed_inputs(manifest, fingerprints, models_are_read=False)
         publishing.results(paths).sweep()
         made_from = currency.results_made_from(manifest, run.progress)
-        if not force and currency.results_are_current(paths, manifest, made_from, fingerprints):
-            return Results.load(paths.results)
-        # Bytes of chunks are compared when they are read.
-        why = "its bytes are not those that the ledger vouches for"
-        require_whole(run, why, level=integrity.Level.SIZE, watcher=watcher)
         steps = Steps.of(paths, manifest, window, keeps=not force)
-        compared = _compare(run, steps, watcher)
+        checked = CheckedChunks(paths)
+        if not force and currency.results_are_current(paths, manifest, made_from, fingerprints):
+            require_untouched(run, checked, steps.checkpoint, watcher)
+            return currency.results_of(paths, manifest)
+        # Bytes of chunks are compared when they are read.
+        require_whole(run, NOT_COMMITTED, level=integrity.Level.SIZE, watcher=watcher)
+        compared = _compare(run, steps, checked, watcher)
+        require_untouched(run, checked, steps.checkpoint, watcher)  # what earlier windows read
         # What was read may have been replaced meanwhile.
         refuse_changed_inputs(manifest, fingerprints, models_are_read=False)
         results = compared.results()
@@ -146,13 +154,22 @@ def _require_content(paths: RunPaths, compared: Compared, results: Results) -> N
         raise gates.block(paths, error, resume) from error
 
 
-def _compare(run: Run, steps: Steps, watcher: Watcher) -> Compared:
+def _compare(run: Run, steps: Steps, checked: CheckedChunks, watcher: Watcher) -> Compared:
     paths, manifest, scan = run.paths, run.manifest, run.scan
     options = EvaluationOptions.from_facts(manifest.shared)
     region = assembly.compared_region(paths, manifest, scan, options)
     progress = run.progress
     assembler = assembly.Assembler(
-        paths, manifest, progress, scan, options, region, steps.kept, watcher, steps.checkpoint
+        paths,
+        manifest,
+        progress,
+        scan,
+        options,
+        region,
+        steps.kept,
+        watcher,
+        checked,
+        steps.checkpoint,
     )
     arms: dict[str, ArmObject] = {}
     measured: dict[str, Measures] = {}

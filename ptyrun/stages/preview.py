@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ptyrun.comparison import publishing
+from ptyrun.comparison import artifacts, publishing
 from ptyrun.comparison.assembly import committed_patches, compared_region, grid_shape
 from ptyrun.comparison.counts import Counts
 from ptyrun.comparison.group_tables import ArmIndex
@@ -96,7 +96,9 @@ class PreviewFiles:
         return "\n".join([head, *lines, *said])
 
 
-def preview(run_dir: Path, *, watcher: Watcher = SILENT) -> PreviewFiles:
+def preview(
+    run_dir: Path, *, output: Path | None = None, watcher: Watcher = SILENT
+) -> PreviewFiles:
     """Stitch what is committed, draw it and measure it where it covers the object.
 
     Parameters
@@ -104,6 +106,8 @@ def preview(run_dir: Path, *, watcher: Watcher = SILENT) -> PreviewFiles:
     run_dir : Path
         A planned run, at work or not. Nothing in it is written but ``preview/``, at once, and a
         lock in ``claims/``.
+    output : Path, optional
+        Another folder to write to; the run's is then only read.
 
     Returns
     -------
@@ -112,21 +116,34 @@ def preview(run_dir: Path, *, watcher: Watcher = SILENT) -> PreviewFiles:
 
     Raises
     ------
+    UsageError
+        If *output* lies in the run's folder.
     InputError
         If there is no planned run, or its scan is gone and no arm has groups to be laid without it.
     DamageError
         If the ledger cannot be trusted.
     """
-    desk = _Desk.open(run_dir, watcher)
+    desk = _Desk.open(run_dir, output, watcher)
     paths = desk.paths
-    with publishing.alone(paths, watcher, name="preview"):
+    if output is not None:
+        artifacts.require_outside(paths, output)
+        durable.make_folder(output)
+        return _write(desk, output)
+    with publishing.elsewhere(), publishing.alone(paths, watcher, name="preview"):
         publication = publishing.preview(paths)
         fresh = publication.begin()
-        arms = {arm.name: desk.look_at(arm, fresh) for arm in desk.manifest.arms}
-        files = PreviewFiles(paths.preview / "preview.json", arms)
-        durable.write_atomic(fresh / files.json.name, _document(desk, files).encode())
-        checksums.write(fresh, checksums.files_below(fresh))
+        files = _write(desk, fresh)
         publication.publish(fresh)
+    return files
+
+
+def _write(desk: _Desk, fresh: Path) -> PreviewFiles:
+    arms = {arm.name: desk.look_at(arm, fresh) for arm in desk.manifest.arms}
+    files = PreviewFiles(desk.folder / "preview.json", arms)
+    document = fresh / files.json.name
+    durable.write_atomic(document, _document(desk, files).encode())
+    drawn = (fresh / picture.name for picture in files.pictures)
+    checksums.write(fresh, (document, *drawn))
     return files
 
 
@@ -135,6 +152,7 @@ class _Desk:
     """What is needed to look at an arm."""
 
     paths: RunPaths
+    folder: Path
     manifest: Manifest
     sources: Sources
     progress: Mapping[str, ArmProgress]
@@ -145,7 +163,7 @@ class _Desk:
     changed: tuple[str, ...] = ()
 
     @classmethod
-    def open(cls, run_dir: Path, watcher: Watcher) -> _Desk:
+    def open(cls, run_dir: Path, output: Path | None, watcher: Watcher) -> _Desk:
         run = Run(run_dir)
         paths, manifest, progress = run.paths, run.manifest, run.progress.arms
         changed = warn_of_changed_inputs(manifest, paths, watcher)
@@ -153,14 +171,15 @@ class _Desk:
         options = EvaluationOptions.from_facts(manifest.shared)
         region = compared_region(paths, manifest, scan, options)
         return cls(
-            paths, manifest, run.sources, progress, scan, options, region, watcher, tuple(changed)
-        )
+            paths, output or paths.preview, manifest, run.sources, progress, scan, options, region,
+            watcher, tuple(changed),
+        )  # fmt: skip
 
     def look_at(self, arm: ArmPlan, folder: Path) -> ArmPreview:
         """Draw *arm* into *folder*, from which the picture is moved into its place."""
         done, lost = _readable(self.paths, self.progress[arm.name])
         seen = ArmPreview(**vars(Counts.of([done])), label=arm.label)
-        picture = self.paths.preview / f"{arm.name}.png"
+        picture = self.folder / f"{arm.name}.png"
         notes = _lost_notes(lost)
         if seen.chunks_total and not seen.chunks_committed:
             return replace(seen, result=_result(arm, seen, notes))

@@ -17,12 +17,12 @@ from ptyrun.comparison.finished import FinishedRun
 from ptyrun.comparison.run import Run
 from ptyrun.comparison.wholeness import require_complete, require_whole
 from ptyrun.engine import presence
+from ptyrun.engine.arm_plan import chunk_key, patches_path
 from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.plan_lock import PlanLock
 from ptyrun.engine.progress import ArmProgress
 from ptyrun.engine.records import Closed, Forgotten, Pruned, Record
 from ptyrun.engine.session_ledger import begin
-from ptyrun.engine.store import chunk_key, patches_path
 from ptyrun.errors import ExitCode, UsageError
 from ptyrun.host import durable
 from ptyrun.host.locks import Lock, exclude

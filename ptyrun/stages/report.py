@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ptyrun.comparison import currency, publishing
+from ptyrun.comparison import artifacts, currency, publishing
 from ptyrun.comparison.command_line import compare_command
 from ptyrun.comparison.fingerprints import Fingerprints
 from ptyrun.comparison.finished import FinishedRun
@@ -56,6 +56,7 @@ class ReportFiles:
 def report(
     run_dir: Path,
     *,
+    output: Path | None = None,
     window: Window | None = None,
     has_gone_on: bool = False,
     force: bool = False,
@@ -67,6 +68,8 @@ def report(
     ----------
     run_dir : Path
         The folder of a run that ``finalize`` completed.
+    output : Path, optional
+        Another folder to write to; the run's is then only read.
     window : Window, optional
         How long this may take.
     has_gone_on : bool
@@ -82,6 +85,8 @@ def report(
         If the run is not planned.
     UnfinishedError
         If it is not finalized, or its results belong to another manifest.
+    UsageError
+        If *output* lies in the run's folder.
     WindowClosedError, WindowTooShortError
         If the window is used up, or is known to be too short.
     """
@@ -89,9 +94,18 @@ def report(
     run = FinishedRun.open(Run(run_dir))
     warn_of_changed_inputs(run.manifest, run.paths, watcher)
     paths = run.paths
-    files = _files(paths.report)
     made_from = currency.report_made_from(run.manifest, run.run.progress, paths)
-    with publishing.alone(paths, watcher, window), refusal.noted(paths, run.run.ledger):
+    if output is not None:
+        artifacts.require_outside(paths, output)
+        durable.make_folder(output)
+        _write(run, _files(output), made_from)
+        return _files(output)
+    files = _files(paths.report)
+    with (
+        publishing.elsewhere(),
+        publishing.alone(paths, watcher, window),
+        refusal.noted(paths, run.run.ledger),
+    ):
         publication = publishing.report(paths)
         publication.sweep()
         if not force and currency.is_current(paths.report, made_from, Fingerprints(paths.digests)):

@@ -17,6 +17,7 @@ from ptyrun.comparison.run import Run
 from ptyrun.engine import integrity, presence
 from ptyrun.engine import repair as engine_repair
 from ptyrun.engine.integrity import HARMLESS, Damage, Kind, Level
+from ptyrun.engine.manifest import Manifest
 from ptyrun.errors import PtyrunError
 from ptyrun.progress import SILENT, Watcher
 
@@ -34,6 +35,7 @@ class Verdict:
     n_arms: int = 0
     strangers: tuple[str, ...] = ()
     n_pruned: int = 0
+    n_missing: int = 0
 
 
 def verify(
@@ -76,7 +78,7 @@ def verify(
     damages = list(integrity.verify(paths, level, progress=step))
     watcher.end("verify")
     damages += leftovers.damages(paths, unpacked=level is Level.FULL)
-    damages += _changed_inputs(run, level)
+    damages += _of_a_sound_ledger(run, level)
     if not repair:  # with no damage at all, chunks that were set aside get new attempts
         return _verdict(run, damages, damages)
     presence.insist_on_nobody(paths)  # a session may have begun meanwhile
@@ -99,15 +101,24 @@ def _verdict(run: Run, damages: list[Damage], beyond: list[Damage]) -> Verdict:
     computed = [arm for arm in arms if arm.plan.n_chunks]
     n_pruned = sum(arm.chunks_pruned for arm in computed)
     n_chunks = sum(arm.chunks_committed for arm in computed) - n_pruned
-    return Verdict((), (), n_chunks, len(computed), others, n_pruned)
+    n_missing = run.progress.chunks_left()
+    return Verdict((), (), n_chunks, len(computed), others, n_pruned, n_missing)
 
 
-def _changed_inputs(run: Run, level: Level) -> list[Damage]:
-    """Name inputs that are there and are others now; one that is absent is no damage."""
+def _of_a_sound_ledger(run: Run, level: Level) -> list[Damage]:
     try:
         manifest = run.manifest
     except PtyrunError:
         return []  # it is damaged, and named
+    try:
+        found = list(leftovers.orphaned(run))
+    except PtyrunError:
+        found = []  # so is the ledger
+    return [*found, *_changed_inputs(run, manifest, level)]
+
+
+def _changed_inputs(run: Run, manifest: Manifest, level: Level) -> list[Damage]:
+    """Name inputs that are there and are others now; one that is absent is no damage."""
     remembered = None if level is Level.FULL else run.paths.digests
     changed = planned_inputs.changed_inputs(manifest, Fingerprints(remembered, is_kept=False))
     return [

@@ -37,6 +37,20 @@ def test_a_command_that_must_write_names_the_disk_and_leaves_results_to_be_made_
         assert "Traceback" not in words and "Logging error" not in words, command
 
 
+def test_a_run_on_a_read_only_disk_is_drawn_and_reported_elsewhere(
+    finished: Bench, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    commands = ["preview", f"preview --output {out}", f"report --output {out}", "report --force"]
+    said = said_by(finished, "read-only", *commands)
+    assert [code for _, code, _ in said] == [1, 0, 0, 1], said
+    for _, _, words in (said[0], said[-1]):
+        assert "the file system is read-only" in words
+        assert "or write to another folder with --output" in words
+    for name in ("preview.json", "pinn.png", "index.html", "report.md", "metrics.csv"):
+        assert (out / name).stat().st_size > 0
+
+
 @pytest.mark.parametrize("how", WHY)
 def test_a_command_that_only_reads_is_not_disturbed(how: str, finished: Bench) -> None:
     for command, code, words in said_by(finished, how, "status", "verify", "wait", "logs"):

@@ -51,6 +51,7 @@ KINDS = {
     "digests of inputs": "cache/digests.json",
     "costs of steps": "cache/costs.json",
     "what was asked for": "cache/asked.json",
+    "chunks that were read": "cache/checked.json",
     "what steps found": "cache/steps/*",
     "process": "process.json",
     "completion": "completion.json",

@@ -53,6 +53,8 @@ def test_a_second_call_does_nothing_and_succeeds(study: Study, complete: Path) -
     process = ptyrun(*study.words(complete))
     assert process.returncode == 0
     assert "nothing was left to compute" in process.stdout
+    rows = [line.partition(":")[0] for line in process.stdout.splitlines()]
+    assert rows[1:4] == ["PtychoPINN", "Baseline", "PtyChi"], "as planned"
     assert content(complete) == before
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from ptyrun.comparison import wholeness
+from ptyrun.engine.integrity import Damage, byte_damages
+from ptyrun.engine.progress import ArmProgress
+from ptyrun.paths import RunPaths
 from tests.studies import TRUST, Study, content, ptyrun
 
 
@@ -51,6 +55,74 @@ def test_a_flipped_bit_in_the_manifest_is_named_and_not_repaired(run_dir: Path) 
     assert "manifest.json" in ptyrun("verify", str(run_dir)).stdout
     assert ptyrun("verify", str(run_dir), "--repair").returncode == 3
     assert ptyrun("run", str(run_dir)).returncode != 0
+
+
+def test_results_whose_ledger_is_gone_are_not_whole(
+    run_dir: Path, complete: Path, study: Study
+) -> None:
+    for ledger in (run_dir / "ledger").iterdir():
+        ledger.unlink()
+    for level in ("size", "full"):
+        found = ptyrun("verify", str(run_dir), "--level", level)
+        assert found.returncode == 3
+        (said,) = found.stdout.splitlines()
+        assert said.startswith("result: results.json: the ledger that it was made from is gone")
+        assert "14 chunks" in said and "ptyrun run" in said and "--repair" in said
+    again = ptyrun(*study.words(run_dir))
+    assert again.returncode == 0
+    assert "14 chunks done" in again.stdout
+    assert ptyrun("verify", str(run_dir)).returncode == 0
+    assert content(run_dir) == content(complete)
+
+
+def test_a_repair_takes_results_back_whose_ledger_is_gone(run_dir: Path) -> None:
+    shutil.rmtree(run_dir / "ledger")
+    repaired = ptyrun("verify", str(run_dir), "--repair")
+    assert repaired.returncode == 0
+    assert "damaged results were taken back" in repaired.stdout
+    assert not (run_dir / "results.json").exists()
+    found = ptyrun("verify", str(run_dir))
+    assert found.returncode == 0
+    assert found.stdout == "whole so far: 0 chunks of 2 arms, level full; 14 are not computed\n"
+
+
+@pytest.mark.parametrize("command", ["compare", "finalize"])
+def test_a_complete_run_with_a_changed_chunk_is_not_called_complete(
+    command: str, run_dir: Path, complete: Path, study: Study
+) -> None:
+    words = study.words(run_dir) if command == "compare" else [command, str(run_dir)]
+    for _ in range(2):  # the first time the files are new: it is a copy
+        assert ptyrun(*words).returncode == 0
+    name = "arrays.zarr/baseline/patches/c.3.0.0"
+    flip_a_bit(run_dir / name)
+    for _ in range(2):
+        refused = ptyrun(*words)
+        assert refused.returncode == 1
+        assert name in refused.stderr
+        assert "ptyrun verify --repair" in refused.stderr
+    assert ptyrun("verify", str(run_dir), "--repair").returncode == 0
+    assert ptyrun(*study.words(run_dir)).returncode == 0
+    assert content(run_dir) == content(complete)
+
+
+def test_a_chunk_is_read_again_only_when_its_file_was_touched(
+    run_dir: Path, study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[int] = []
+
+    def noted(paths: RunPaths, arm: ArmProgress, chunk: int) -> Iterator[Damage]:
+        read.append(chunk)
+        return byte_damages(paths, arm, chunk)
+
+    monkeypatch.setattr(wholeness, "byte_damages", noted)
+    counts = []
+    for touch in (False, False, True, False):
+        if touch:
+            (run_dir / "arrays.zarr/pinn/patches/c.2.0.0").touch()
+        assert ptyrun(*study.words(run_dir)).returncode == 0
+        counts.append(len(read))
+        read.clear()
+    assert counts == [14, 0, 1, 0]  # a copy is made of new files
 
 
 def cut(path: Path) -> None:

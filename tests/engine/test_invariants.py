@@ -8,11 +8,11 @@ from pathlib import Path
 import google_crc32c
 import pytest
 
+from ptyrun.engine.arm_plan import chunk_key
 from ptyrun.engine.ledger import read_records
 from ptyrun.engine.ledger_cache import open_ledger
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.records import Committed, Opened
-from ptyrun.engine.store import chunk_key
 from ptyrun.engine.window import Window
 from ptyrun.errors import ExitCode, IdentityError
 from ptyrun.paths import RunPaths

@@ -10,14 +10,13 @@ import pytest
 import zarr
 from zarr.storage import LocalStore
 
+from ptyrun.engine.arm_plan import chunk_key, patches_path
 from ptyrun.engine.durable_store import DurableStore
 from ptyrun.engine.index_arrays import IndexArray, check_indices, read_index, write_index
 from ptyrun.engine.store import (
     ChunkWriter,
-    chunk_key,
     create_arrays,
     open_array,
-    patches_path,
 )
 from ptyrun.engine.sweep import sweep
 from ptyrun.errors import DamageError, UsageError

@@ -59,6 +59,10 @@ def test_a_document_is_saved_loaded_and_found(tmp_path: Path) -> None:
         Note.load(path)
     Note(3, ("a",)).save(path)
     assert Note.load(path) == Note.find(path) == Note(3, ("a",))
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(SchemaError) as refused:
+        Note.load(path)
+    assert str(path) in refused.value.what
 
 
 @pytest.mark.parametrize(

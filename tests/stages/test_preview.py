@@ -18,7 +18,7 @@ from PIL import Image
 from ptyrun.comparison import leftovers, publishing
 from ptyrun.engine.ledger_cache import open_ledger
 from ptyrun.engine.manifest import Manifest
-from ptyrun.errors import InputError
+from ptyrun.errors import InputError, UsageError
 from ptyrun.host import checksums
 from ptyrun.paths import RunPaths
 from ptyrun.stages import plan, run
@@ -51,6 +51,25 @@ def stamp_pixels(picture: Path) -> int:
 
 def chunk_file(folder: Path, arm: str, chunk: int) -> Path:
     return RunPaths(folder).arrays / arm / "patches" / f"c.{chunk}.0.0"
+
+
+def test_elsewhere_it_leaves_the_run_as_it_is_and_vouches_for_what_it_drew(
+    half_run: Path, tmp_path: Path
+) -> None:
+    def files() -> set[Path]:
+        return set(half_run.rglob("*"))
+
+    before, out = files(), tmp_path / "out"
+    there = preview(half_run, output=out)
+    assert there.json == out / "preview.json"
+    assert sorted(path.suffix for path in out.iterdir()) == ["", ".json", ".png", ".png"]
+    assert list(checksums.problems(out)) == []
+    assert files() == before
+    inside = preview(half_run)
+    assert inside.json.read_text() == there.json.read_text()
+    for folder in (half_run, half_run / "mine"):
+        with pytest.raises(UsageError, match="lies in the run's folder"):
+            preview(half_run, output=folder)
 
 
 def test_before_the_first_chunk_it_says_that_nothing_is_committed(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -43,6 +43,7 @@ from ptyrun.progress import Watcher
 # A session that has just written its completion holds the lock for a last moment.
 LOCK_PATIENCE_S = 2.0
 WINDOW = "--window"
+COMPLETE = "complete, by its content"
 
 
 def track(
@@ -88,7 +89,7 @@ def track(
     with held as (tracked, parent):
         CurrentPlan(paths, manifest).insist()  # it may have been replaced meanwhile
         session = _Session(paths, manifest, tracked, parent, watcher)
-        return session.conclude(*session.work(window_words))
+        return session.conclude(*ended_by(lambda: session.work(window_words), watcher))
 
 
 @contextmanager
@@ -187,6 +188,41 @@ def _introduce(paths: RunPaths, digest: str, argv: Sequence[str], log: str) -> T
     return tracked
 
 
+def ended_by(work: Callable[[], tuple[int, str]], watcher: Watcher) -> tuple[int, str]:
+    """Do *work*; give its exit code and reason, whatever happens."""
+    try:
+        return work()
+    except PtyrunError as error:
+        watcher.note(f"error: {error}")
+        return int(error.exit_code), str(error)
+    except Exception as error:
+        watcher.note("".join(traceback.format_exception(error)))
+        return int(ExitCode.FAILED), f"{type(error).__name__}: {error}"
+
+
+def conclude(
+    paths: RunPaths,
+    tracked: TrackedProcess,
+    ending: Ending,
+    artifacts: Mapping[str, str],
+    watcher: Watcher,
+) -> int:
+    """Say that all is complete, if it is, and how the session ended; give its exit code."""
+    ended_at = _now()
+    if ending.exit_code == ExitCode.COMPLETE:
+        Completion(
+            session=tracked.session,
+            manifest_digest=tracked.manifest_digest,
+            artifacts=artifacts,
+            started_at=tracked.started_at,
+            finished_at=ended_at,
+            **vars(ending),
+        ).save(paths.completion)
+    replace(tracked, ended_at=ended_at, **vars(ending)).save(paths.process)
+    watcher.note(ending.reason)
+    return ending.exit_code
+
+
 class _EndedEarly(Exception):  # noqa: N818 - an ending is no error
     """A child said that the session is over."""
 
@@ -211,7 +247,7 @@ class _Session:
         self._artifacts: dict[str, str] = {}
 
     def work(self, window_words: Sequence[str]) -> tuple[int, str]:
-        """Do everything; give exit code and reason, whatever happens."""
+        """Do everything; give exit code and reason."""
         try:
             self._compute(window_words)
             window = _window_of(window_words)
@@ -222,13 +258,7 @@ class _Session:
         except _EndedEarly as ending:
             code, reason = ending.args
             return code, reason
-        except PtyrunError as error:
-            self._watcher.note(f"error: {error}")
-            return int(error.exit_code), str(error)
-        except Exception as error:
-            self._watcher.note("".join(traceback.format_exception(error)))
-            return int(ExitCode.FAILED), f"{type(error).__name__}: {error}"
-        return int(ExitCode.COMPLETE), "complete, by its content"
+        return int(ExitCode.COMPLETE), COMPLETE
 
     def _compute(self, window_words: Sequence[str]) -> None:
         ended = until_complete(
@@ -269,31 +299,9 @@ class _Session:
 
     def conclude(self, code: int, reason: str) -> int:
         """Say that the run is complete, if it is, and how the session ended."""
-        counts, ended_at = self._counts(), _now()
-        if code == ExitCode.COMPLETE:
-            Completion(
-                session=self._tracked.session,
-                exit_code=code,
-                reason=reason,
-                evidence="",
-                manifest_digest=self._manifest.digest,
-                counts=counts,
-                artifacts=self._artifacts,
-                windows=self._windows,
-                started_at=self._tracked.started_at,
-                finished_at=ended_at,
-            ).save(self._paths.completion)
-        replace(
-            self._tracked,
-            ended_at=ended_at,
-            exit_code=code,
-            reason=reason,
-            evidence="" if code == ExitCode.COMPLETE else self._evidence(code),
-            counts=counts,
-            windows=self._windows,
-        ).save(self._paths.process)
-        self._watcher.note(reason)
-        return code
+        evidence = "" if code == ExitCode.COMPLETE else self._evidence(code)
+        ending = Ending(code, reason, evidence, self._counts(), self._windows)
+        return conclude(self._paths, self._tracked, ending, self._artifacts, self._watcher)
 
     def _counts(self) -> Counts | None:
         try:

@@ -2,34 +2,24 @@
 
 from __future__ import annotations
 
-import traceback
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import chain, repeat
 
-from ptyrun.background.completion import Completion
 from ptyrun.background.control import detached
-from ptyrun.background.tracked import TrackedProcess
-from ptyrun.background.tracked_session import held_session
+from ptyrun.background.tracked import Ending, TrackedProcess
+from ptyrun.background.tracked_session import COMPLETE, conclude, ended_by, held_session
 from ptyrun.background.windows import until_complete
 from ptyrun.comparison.run import Run
-from ptyrun.errors import DamageError, ExitCode, PtyrunError
+from ptyrun.errors import DamageError, ExitCode
 from ptyrun.host import durable
 from ptyrun.host.children import Parent, ptyrun_words
 from ptyrun.host.documents import digest_of
 from ptyrun.progress import Watcher
 from ptyrun.study import working
 from ptyrun.study.graph import Graph
-from ptyrun.study.making import now
 from ptyrun.study.plan import Study, graph
 from ptyrun.study.state import State, survey
-
-
-@dataclass(frozen=True)
-class _End:
-    code: int
-    reason: str
-    windows: int = 0
 
 
 def start(study: Study, words: Sequence[str], *, take_over: bool = False) -> TrackedProcess:
@@ -86,51 +76,38 @@ def track(
     digest = digest_of({stage.key: dict(stage.parameters) for stage in stages.stages})
     held = held_session(paths, digest, argv, log, watcher, take_over=take_over)
     with held as (tracked, parent):
-        end = _worked(stages, words, parent, watcher)
-        artifacts: dict[str, str] = {}
-        if end.code == ExitCode.COMPLETE:
-            try:
-                artifacts = _artifacts(stages)
-            except PtyrunError as error:
-                end = _End(int(error.exit_code), str(error), end.windows)
-        ended_at = now()
-        if end.code == ExitCode.COMPLETE:
-            Completion(
-                session=tracked.session,
-                exit_code=end.code,
-                reason=end.reason,
-                evidence="",
-                manifest_digest=digest,
-                counts=None,
-                artifacts=artifacts,
-                windows=end.windows,
-                started_at=tracked.started_at,
-                finished_at=ended_at,
-            ).save(paths.completion)
-        _ended(tracked, end, ended_at).save(paths.process)
-        watcher.note(end.reason)
-        return end.code
+        session = _Session(stages, parent, watcher)
+        code, reason = ended_by(lambda: session.work(words), watcher)
+        evidence = "" if code == ExitCode.COMPLETE else tracked.log
+        ending = Ending(code, reason, evidence, None, session.windows)
+        return conclude(paths, tracked, ending, session.artifacts, watcher)
 
 
-def _worked(stages: Graph, words: Sequence[str], parent: Parent, watcher: Watcher) -> _End:
-    # Only the first window sets aside what is there.
-    later = [word for word in words if word != working.CLOBBER]
-    windows = chain([words], repeat(later))
-    commands = (ptyrun_words("study", "run", *each) for each in windows)
-    try:
-        ended = until_complete(parent, commands, working.goal_of(stages), watcher)
-    except PtyrunError as error:
-        watcher.note(f"error: {error}")
-        return _End(int(error.exit_code), str(error))
-    except Exception as error:
-        watcher.note("".join(traceback.format_exception(error)))
-        return _End(int(ExitCode.FAILED), f"{type(error).__name__}: {error}")
-    if ended.exit_code == ExitCode.COMPLETE:
-        return _End(int(ExitCode.COMPLETE), "complete, by its content", ended.windows)
-    reason = f"`ptyrun study run` ended with exit code {int(ended.exit_code)}"
-    if parent.caught:
-        reason = f"stopped by {parent.caught.name} during `ptyrun study run`; work remains"
-    return _End(int(ended.exit_code), reason, ended.windows)
+@dataclass
+class _Session:
+    """The work of one tracked session on a study."""
+
+    stages: Graph
+    parent: Parent
+    watcher: Watcher
+    windows: int = 0
+    artifacts: Mapping[str, str] = field(default_factory=dict)
+
+    def work(self, words: Sequence[str]) -> tuple[int, str]:
+        """Do everything; give exit code and reason."""
+        # Only the first window sets aside what is there.
+        later = [word for word in words if word != working.CLOBBER]
+        commands = (ptyrun_words("study", "run", *each) for each in chain([words], repeat(later)))
+        ended = until_complete(self.parent, commands, working.goal_of(self.stages), self.watcher)
+        self.windows = ended.windows
+        if ended.exit_code == ExitCode.COMPLETE:
+            self.artifacts = _artifacts(self.stages)
+            return int(ExitCode.COMPLETE), COMPLETE
+        if caught := self.parent.caught:
+            reason = f"stopped by {caught.name} during `ptyrun study run`; work remains"
+        else:
+            reason = f"`ptyrun study run` ended with exit code {int(ended.exit_code)}"
+        return int(ended.exit_code), reason
 
 
 def _artifacts(stages: Graph) -> dict[str, str]:
@@ -145,14 +122,3 @@ def _artifacts(stages: Graph) -> dict[str, str]:
         )
     records = [each.record for each in found.values() if each.record is not None]
     return {name: digest for record in records for name, digest in record.outputs.items()}
-
-
-def _ended(tracked: TrackedProcess, end: _End, ended_at: str) -> TrackedProcess:
-    return replace(
-        tracked,
-        ended_at=ended_at,
-        exit_code=end.code,
-        reason=end.reason,
-        evidence="" if end.code == ExitCode.COMPLETE else tracked.log,
-        windows=end.windows,
-    )

@@ -77,7 +77,6 @@ class Lock:
         say: Say = log.warning,
     ) -> None:
         self.path = path
-        self._everywhere = everywhere
         self._has_kernel = not everywhere
         self._say = say
         self._handle = -1
@@ -157,11 +156,6 @@ class Lock:
     def is_held(self) -> bool:
         """Whether this object holds it."""
         return self._handle >= 0 or self._file.is_open
-
-    @property
-    def is_in_place(self) -> bool:
-        """Whether what this object holds still stands under its name."""
-        return stands_at(self._handle, self.path) or self._file.is_there
 
     def holder(self) -> Holder | None:
         """Name the process that holds it, if it has said who it is."""

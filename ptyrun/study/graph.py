@@ -78,14 +78,6 @@ class Graph:
         found = (self.makers.get(each.name) for each in stage.inputs)
         return tuple(dict.fromkeys(key for key in found if key is not None))
 
-    def dependents(self, key: str) -> tuple[str, ...]:
-        """Keys of all stages that read what *key* makes, or what these make."""
-        found = {key}
-        for stage in self.stages:
-            if found.intersection(self.needs(stage)):
-                found.add(stage.key)
-        return tuple(stage.key for stage in self.stages if stage.key in found - {key})
-
     def upto(self, key: str) -> Graph:
         """Give the part that leads to one stage, and that stage."""
         wanted = {key}

@@ -85,16 +85,6 @@ def test_what_a_stage_needs_comes_before_it() -> None:
         seen.add(stage.key)
 
 
-def test_dependents_are_all_that_read_what_a_stage_makes() -> None:
-    stages = graph(study(views=(View.DENSE,), splits=(Split.TRAIN,), doses=(1e3, 1e4)))
-    assert stages.dependents("patch-dose_1000") == (
-        "split-dose_1000",
-        "manifest",
-        "overlap-dose_1000-dense-train",
-        "bundle-dose_1000-dense",
-    )
-
-
 def test_what_leads_to_a_stage_is_that_and_nothing_else() -> None:
     stages = graph(study(views=(View.DENSE,), doses=(1e3, 1e4)))
     assert [stage.key for stage in stages.upto("overlap-dose_10000-dense-test").stages] == [

@@ -32,11 +32,6 @@ def value_range(truth: Image, covered: Mask, unit: float) -> float:
     return found if found > ROUNDING * unit else 0.0
 
 
-def mae(recon: Image, truth: Image, covered: Mask) -> float:
-    """Mean absolute difference over the covered pixels."""
-    return float(np.mean(np.abs(recon - truth)[covered]))
-
-
 def weighted_mean(values: Image, weights: Image) -> float:
     """Mean (k,) by weights, of which not all are zero; else NaN."""
     total = float(np.sum(weights, dtype=np.float64))

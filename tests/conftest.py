@@ -209,6 +209,16 @@ SLOW = {
     "test_a_stopped_session_can_be_stopped_for_good",
     "test_a_comparison_drives_itself_and_begins_afresh_only_once",
     "test_a_session_starts_in_a_folder_with_modules_of_its_own",
+    "test_two_sessions_share_the_stages_out",
+    "test_clobber_sets_all_aside_in_one_folder_and_begins_afresh",
+    "test_a_study_that_ptyrun_made_is_summed_up_and_verified_at_its_end",
+    "test_a_damaged_result_is_made_again",
+    "test_a_reconstruction_of_something_else_is_named_loudly",
+    "test_a_model_that_merges_the_groups_of_a_batch_is_found_out_and_recorded",
+    "test_a_signal_that_comes_with_the_last_chunk_leaves_the_results_to_the_next",
+    "test_sigterm_closes_the_window_early",
+    "test_two_that_begin_afresh_at_once_leave_one_whole_plan",
+    "test_sizes_left_off_on_a_repeat_mean_as_planned",
 }
 
 

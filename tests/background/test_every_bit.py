@@ -102,10 +102,11 @@ def files(run: Path, pattern: str) -> list[Path]:
     return sorted(found, key=lambda path: (-path.stat().st_size, path))
 
 
-def flips(path: Path, chance: random.Random) -> Iterator[None]:
-    """Flip a bit at both ends, in the middle and somewhere, one at a time."""
+def flips(path: Path, chance: random.Random, most: int = 4) -> Iterator[None]:
+    """Flip a bit somewhere, at both ends and in the middle, one at a time."""
     kept = path.read_bytes()
-    for place in (0, len(kept) // 2, len(kept) - 1, chance.randrange(len(kept))):
+    places = (chance.randrange(len(kept)), 0, len(kept) // 2, len(kept) - 1)
+    for place in places[:most]:
         data = bytearray(kept)
         data[place] ^= 1 << chance.randrange(8)
         path.write_bytes(data)
@@ -135,8 +136,8 @@ def test_a_flipped_bit_is_found_and_named(kind: str, victim: Bench) -> None:
     chance = random.Random(kind)
     looked_at = files(victim.run, KINDS[kind])
     assert looked_at, "the run has no such file: this test no longer bites"
-    for path in looked_at:
-        for _ in flips(path, chance):
+    for n, path in enumerate(looked_at):
+        for _ in flips(path, chance, most=1 if n > 2 else 4):
             assert names(path, victim.run, verify(victim.run).damages), path
     assert verify(victim.run).damages == ()
 

@@ -130,9 +130,12 @@ class HubFiles:
         return sorted(found, key=lambda each: each.name)
 
     def folders(self, name: str) -> list[str]:
-        """Names of the folders right in the folder *name*, sorted; none if it is not there."""
+        """Names of the folders right in the folder *name*, sorted; none if it is not there.
+
+        No name at all is the hub itself.
+        """
         try:
-            with os.scandir(self.path(name)) as entries:
+            with os.scandir(self.path(name) if name else self.root) as entries:
                 return sorted(each.name for each in entries if each.is_dir(follow_symlinks=False))
         except (OSError, ForeignFileError):
             return []

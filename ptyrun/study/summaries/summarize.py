@@ -65,9 +65,9 @@ def summarize(hub: Path, ms_ssim_threshold: float | None = None) -> Outcome:
     parameters = _with_keys(parameters, (*summary.jobs, *left))
     made[analysis.PARAMETERS] = parameters.to_json()
     notes = [*_notes(summary, left), *([fault] if fault else [])]
-    written = [name for name, text in made.items() if _write(files, name, text)]
+    written = [name for name, text in made.items() if write_if_changed(files, name, text)]
     made[analysis.INVENTORY] = inventory(files)
-    if _write(files, analysis.INVENTORY, made[analysis.INVENTORY]):
+    if write_if_changed(files, analysis.INVENTORY, made[analysis.INVENTORY]):
         written.append(analysis.INVENTORY)
     unchanged = tuple(name for name in made if name not in written)
     return Outcome(tuple(written), unchanged, tuple(notes))
@@ -146,7 +146,7 @@ def _stamp(files: HubFiles, deltas: Deltas) -> str:
     return now()
 
 
-def _write(files: HubFiles, name: str, text: str) -> bool:
+def write_if_changed(files: HubFiles, name: str, text: str) -> bool:
     """Write a file if it does not hold just that text; tell whether it was."""
     path = files.path(name)
     try:

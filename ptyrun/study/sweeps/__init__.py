@@ -1,0 +1,1 @@
+"""Metrics against dose or training size."""

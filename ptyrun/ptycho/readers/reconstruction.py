@@ -15,8 +15,10 @@ from ptyrun.ptycho.readers.hdf5 import Hdf5File
 from ptyrun.ptycho.readers.npz import NpzFile
 from ptyrun.ptycho.readers.ptychodus import read_product_object, read_product_probe
 from ptyrun.ptycho.readers.scan import checked_complex, split_modes, stacked_modes
+from ptyrun.texts import printable
 
 TIKE, PTYCHI = "Tike", "PtyChi"
+NETWORKS, NETWORKS_OBJECT = "recons", "YY_pred"
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,8 @@ def label_of(algorithm: str | None) -> str:
 
 def _read_npz(path: Path) -> Reconstruction:
     file = NpzFile(path)
+    if NETWORKS_OBJECT in file and "reconstructed_object" not in file:
+        return _read_networks(path, file)
     found = checked_complex(path, "reconstructed_object", file.array("reconstructed_object"))
     algorithm = file.text("algorithm") if "algorithm" in file else None
     notes = [] if algorithm else ["the file does not say which algorithm made it"]
@@ -90,6 +94,17 @@ def _read_npz(path: Path) -> Reconstruction:
         computation_time_s=time_s,
         notes=(*notes, *time_notes),
         weaker_modes=weaker_modes,
+    )
+
+
+def _read_networks(path: Path, file: NpzFile) -> Reconstruction:
+    """Read ``recons/MODEL/recon.npz`` of ``grid_lines_compare_wrapper.py``: a network's object."""
+    modelled = path.absolute().parent
+    return Reconstruction(
+        path=path,
+        object=checked_complex(path, NETWORKS_OBJECT, file.array(NETWORKS_OBJECT)),
+        label=printable(modelled.name) if modelled.parent.name == NETWORKS else PTYCHI,
+        notes=("the stitched object of a network",),
     )
 
 

@@ -137,9 +137,9 @@ class _Page:
 
     def _series(self, case: Case) -> Series:
         samples = [
-            Sample(point.at, found, self._href(point), self._title(case, point, found))
+            Sample(point.at, value, self._href(point), self._title(case, point, value))
             for point in self._sweep.points
-            if math.isfinite(found := case.number(point))
+            if math.isfinite(value := case.number(point))
         ]
         middles = [
             Middle(at, found.mean, found.p25, found.p75)

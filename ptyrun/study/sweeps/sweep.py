@@ -37,7 +37,9 @@ def sweep(hub: Path, ms_ssim_phase_threshold: float = 0.0) -> Outcome:
         If the disk refuses.
     """
     files = HubFiles.of(hub)
-    written, unchanged, notes = [], [], []
+    written: list[str] = []
+    unchanged: list[str] = []
+    notes: list[str] = []
     for found in sweeps_of(files):
         for name, text in _contents(files, found, ms_ssim_phase_threshold, notes):
             (written if write_if_changed(files, name, text) else unchanged).append(name)

@@ -160,6 +160,18 @@ def test_reconstructions_are_read_from_every_format(scene: Scene, tmp_path: Path
     assert any("pickled" in note for note in tike.notes)
 
 
+def test_the_object_of_a_network_is_read_and_named_after_its_folder(
+    scene: Scene, tmp_path: Path
+) -> None:
+    for folder, label in (("recons/pinn_fno", "pinn_fno"), ("elsewhere", "PtyChi")):
+        path = tmp_path / folder / "recon.npz"
+        path.parent.mkdir(parents=True)
+        np.savez(path, YY_pred=scene.object, amp=abs(scene.object), phase=np.angle(scene.object))
+        found = open_reconstruction(path)
+        assert np.array_equal(found.object, scene.object)
+        assert found.label == label
+
+
 @pytest.mark.parametrize("value", [0, 0.5 - 2j])
 def test_an_object_of_one_value_is_no_reconstruction(
     value: complex, scene: Scene, tmp_path: Path

@@ -16,7 +16,6 @@ from ptyrun.study.sweeps.points import Point, Sweep
 from ptyrun.study.sweeps.statistics import Spread, in_range
 from ptyrun.texts import as_cell
 
-RESULTS, ALL_TRIALS = "results.csv", "results_all_trials.csv"
 PASSED, LOW, FAILED = "passed", "filtered_low_msssim", "failed_nan"
 _SUFFIX = {"amplitude": "amp", "phase": "phase"}
 _TYPES = {

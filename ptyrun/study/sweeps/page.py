@@ -23,9 +23,9 @@ from ptyrun.report.sweeps import (
     log_plot,
 )
 from ptyrun.report.tables import better
-from ptyrun.study.analysis import METRICS_CSV
+from ptyrun.study.analysis import METRICS_CSV, PAGE
 from ptyrun.study.files import HubFiles
-from ptyrun.study.sweeps.points import PAGE, Point, Sweep
+from ptyrun.study.sweeps.points import Point, Sweep
 from ptyrun.study.sweeps.statistics import Case, Spread, cases
 from ptyrun.texts import printable
 

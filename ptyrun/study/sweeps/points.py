@@ -2,7 +2,8 @@
 
 Comparisons are found by their folders: those of a hub, and the three layouts that studies of the
 training size have: ``train_512/trial_1`` (or ``train_512`` alone), ``train_groups_512/trial_1``,
-``train_subsample_512_groups_512/trial_1``.
+``train_subsample_512_groups_512/trial_1``. ptyrun's own have the
+comparison in a folder ``comparison`` there.
 """
 
 from __future__ import annotations
@@ -15,11 +16,10 @@ from enum import StrEnum
 from ptyrun.errors import InputError
 from ptyrun.study.analysis import FOLDER, METRICS_CSV
 from ptyrun.study.files import HubFiles
+from ptyrun.study.hub import GENERALIZATION
 from ptyrun.study.summaries.rows import Row, read_csv
 
-GENERALIZATION = "generalization"
-DEBUG = "debug"
-PAGE = "report/index.html"
+DEBUG, COMPARISON = "debug", "comparison"
 _DOSE = re.compile(r"dose_(\d{1,15})")
 _SIZE = re.compile(r"train_(?:(?:subsample_(?P<kept>\d{1,9})_)?groups_)?(?P<size>\d{1,9})")
 _TRIAL = re.compile(r"trial_(\d{1,9})")
@@ -80,8 +80,9 @@ def sweeps_of(files: HubFiles) -> tuple[Sweep, ...]:
         If there is none, a table cannot be read, or two folders say the same size and trial.
     """
     found = [Sweep(Axis.DOSE, FOLDER, tuple(_of_hub(files)))]
-    for place in ("", GENERALIZATION):
-        found.append(Sweep(Axis.SIZE, place, tuple(_of_sizes(files, place))))
+    doses = [each for each in files.folders(GENERALIZATION) if _DOSE.fullmatch(each)]
+    for place in ("", GENERALIZATION, *(f"{GENERALIZATION}/{dose}" for dose in doses)):
+        found.append(Sweep(Axis.SIZE, place, tuple(of_sizes(files, place))))
     sweeps = tuple(each for each in found if each.points)
     if not sweeps:
         raise InputError(
@@ -104,7 +105,8 @@ def _of_hub(files: HubFiles) -> Iterator[Point]:
                     yield Point(int(match[1]), 1, view, split, _rows(files, folder), folder)
 
 
-def _of_sizes(files: HubFiles, place: str) -> Iterator[Point]:
+def of_sizes(files: HubFiles, place: str) -> Iterator[Point]:
+    """Find the trials of a folder; raises as `sweeps_of`, but not if there are none."""
     seen: dict[tuple[int, int], str] = {}
     for name in files.folders(place):
         if not (match := _SIZE.fullmatch(name)):
@@ -129,8 +131,11 @@ def _trials(files: HubFiles, folder: str) -> Iterator[tuple[int, str]]:
         for name in files.folders(folder)
         if (match := _TRIAL.fullmatch(name))
     ]
-    places = sorted(numbered) or [(1, folder)]
-    yield from (each for each in places if files.exists(f"{each[1]}/{METRICS_CSV}"))
+    for trial, place in sorted(numbered) or [(1, folder)]:
+        for inside in (f"{place}/{COMPARISON}", place):
+            if files.exists(f"{inside}/{METRICS_CSV}"):
+                yield trial, inside
+                break
 
 
 def _rows(files: HubFiles, folder: str) -> tuple[Row, ...]:

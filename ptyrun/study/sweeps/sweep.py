@@ -11,12 +11,11 @@ from ptyrun.study import analysis
 from ptyrun.study.files import HubFiles
 from ptyrun.study.summaries.inventory import inventory
 from ptyrun.study.summaries.summarize import Outcome, write_if_changed
-from ptyrun.study.sweeps.generalization import ALL_TRIALS, FAILED, LOW, RESULTS, Trials
+from ptyrun.study.sweeps.generalization import FAILED, LOW, Trials
+from ptyrun.study.sweeps.names import ALL_TRIALS, FOLDER, RESULTS, below, page_of, tables_of
 from ptyrun.study.sweeps.page import page
 from ptyrun.study.sweeps.points import Axis, Sweep, sweeps_of
 from ptyrun.study.sweeps.tables import csv_table, latex_table, point_table
-
-FOLDER = "sweep"
 
 
 def sweep(hub: Path, ms_ssim_phase_threshold: float = 0.0) -> Outcome:
@@ -41,7 +40,9 @@ def sweep(hub: Path, ms_ssim_phase_threshold: float = 0.0) -> Outcome:
     unchanged: list[str] = []
     notes: list[str] = []
     for found in sweeps_of(files):
-        for name, text in _contents(files, found, ms_ssim_phase_threshold, notes):
+        if found.axis is Axis.SIZE:
+            notes += _notes(Trials.of(found, ms_ssim_phase_threshold))
+        for name, text in contents(files, found, threshold=ms_ssim_phase_threshold):
             (written if write_if_changed(files, name, text) else unchanged).append(name)
     if files.exists(analysis.INVENTORY):
         is_new = write_if_changed(files, analysis.INVENTORY, inventory(files))
@@ -49,28 +50,40 @@ def sweep(hub: Path, ms_ssim_phase_threshold: float = 0.0) -> Outcome:
     return Outcome(tuple(written), tuple(unchanged), tuple(notes))
 
 
-def _contents(
-    files: HubFiles, found: Sweep, threshold: float, notes: list[str]
+def contents(
+    files: HubFiles, found: Sweep, *, threshold: float = 0.0, stamp: str = ""
 ) -> Iterator[tuple[str, str]]:
-    place = f"{found.place}/" if found.place else ""
-    folder, stem = f"{place}{FOLDER}", str(found.axis)
-    tables = {
-        f"{stem}.csv": csv_table(found),
-        f"{stem}_points.csv": point_table(found),
-        f"{stem}.tex": latex_table(found),
-    }
-    for name, text in tables.items():
-        yield f"{folder}/{name}", text
+    """Give every file of a sweep by its name below the hub, and its text.
+
+    Parameters
+    ----------
+    files : HubFiles
+    found : Sweep
+    threshold : float
+        See `Trials`.
+    stamp : str
+        What upstream's tables say as their time; by default the time of now, or that of the present
+        table if it says the same.
+    """
+    folder, axis = below(found.place, FOLDER), str(found.axis)
+    tables = tables_of(axis)
+    for name, make in zip(tables, (csv_table, point_table, latex_table), strict=True):
+        yield f"{folder}/{name}", make(found)
     if found.axis is Axis.SIZE:
         trials = Trials.of(found, threshold)
-        for status, words in ((LOW, "lie below the threshold"), (FAILED, "have no phase PSNR")):
-            if n := sum(row.status == status for row in trials.rows):
-                notes.append(f"{n} of {len(trials.rows)} results of trials {words}")
         for name, made in ((RESULTS, trials.results), (ALL_TRIALS, trials.all_trials)):
-            before = _text(files, f"{place}{name}")
-            stamp = _stamp(before)
-            yield f"{place}{name}", before if stamp and made(stamp) == before else made(_now())
-    yield f"{folder}/{stem}.html", page(files, found, folder, [*tables])
+            place = below(found.place, name)
+            before = "" if stamp else _text(files, place)
+            said = _stamp(before)
+            is_same = bool(said) and made(said) == before
+            yield place, before if is_same else made(stamp or _now())
+    yield f"{folder}/{page_of(axis)}", page(files, found, folder, tables)
+
+
+def _notes(trials: Trials) -> Iterator[str]:
+    for status, words in ((LOW, "lie below the threshold"), (FAILED, "have no phase PSNR")):
+        if n := sum(row.status == status for row in trials.rows):
+            yield f"{n} of {len(trials.rows)} results of trials {words}"
 
 
 def _now() -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import product
 from typing import Any
@@ -60,6 +60,29 @@ def _comparison(
         BASELINE: baseline_folder(dose),
         RECONSTRUCTION: reconstruction_file(dose, view, split),
     }
+    yield from compared(hub, options, axes, files, analysis.job_folder(dose, view, split))
+
+
+def compared(
+    hub: Hub,
+    options: StudyOptions,
+    axes: Mapping[str, str],
+    files: Mapping[str, str],
+    full: str,
+) -> Iterator[Stage]:
+    """Give the debug comparison and the full one.
+
+    Parameters
+    ----------
+    hub : Hub
+    options : StudyOptions
+    axes : mapping
+        With the kind they make the stages' names.
+    files : mapping
+        By their roles, what is compared, below the hub; of models the folders.
+    full : str
+        Folder of the full comparison.
+    """
     inputs = [
         Input(name, hub.path(name), role, is_folder=role in (PINN, BASELINE))
         for role, name in files.items()
@@ -71,7 +94,6 @@ def _comparison(
         "batch_groups": options.batch_groups,
         **EVALUATION,
     }
-    full = analysis.job_folder(dose, view, split)
     debug = f"{full}{analysis.DEBUG}"
 
     def stage(kind: str, folder: str, more: str, last: str, **further: Any) -> Stage:

@@ -16,11 +16,20 @@ from ptyrun.config.study import StudyOptions, StudySession
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 SCOPE = ("doses", "views", "splits")
-_MANY = frozenset({"--dose", "--view", "--splits", "--trust-model"})
+_MANY = frozenset(
+    word
+    for table in (StudyOptions, StudySession)
+    for entry in entries(table)
+    for word in (entry.word, entry.option.also)
+    if entry.is_many and word
+)
 
 
 class StudyCommand(PanelCommand):
-    """A command whose lists may follow one word, as upstream's do: ``--splits train test``."""
+    """A command whose lists may follow one word, as upstream's do: ``--splits train test``.
+
+    Numbers may stand in one pair of quotes, too: ``--train-group-sizes "512 1024"``.
+    """
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Repeat the word of a list before each of its values."""
@@ -31,9 +40,11 @@ class StudyCommand(PanelCommand):
                 word = each if each in _MANY else ""
                 count = 0
             elif word:
-                count += 1
-                if count > 1:
-                    spread.append(word)
+                several = each.split() if each.replace(" ", "").isdecimal() else [each]
+                values = [value for one in several for value in (word, one)]
+                spread += values if count else values[1:]
+                count += len(several)
+                continue
             spread.append(each)
         return super().parse_args(ctx, spread)
 

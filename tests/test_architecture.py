@@ -29,15 +29,17 @@ MAY_IMPORT = {
     **{key: set[str]() for key in ("engine", "models", "ptycho")},
     "predictors": {"models"},
     "reconstructors": {"ptycho"},
-    "testing": {"models", "ptycho"},
-    "backends": {"models", "ptycho"},
+    "testing": {"models", "ptycho", "training"},
+    "backends": {"models", "ptycho", "training"},
+    "trainers": {"training"},
+    "training": {"engine", "models", "ptycho"},
     "report": {"ptycho"},
     "comparison": {"engine", "models", "ptycho", "report"},
     "stages": NOUNS,
     "parallel": NOUNS,
     "background": NOUNS | {"parallel"},
     "door": NOUNS | {"stages", "parallel", "background"},
-    "study": NOUNS | {"stages", "parallel", "background", "door"},
+    "study": NOUNS | {"stages", "parallel", "background", "door", "training"},
     "cli": NOUNS | {"stages", "parallel", "background", "door", "study"},
     "__main__": {"cli"},
 }
@@ -162,7 +164,7 @@ def test_only_testing_imports_pytest() -> None:
     found = {
         dotted(path) for path in modules(PACKAGE) for i in imports(path) if i.module == "pytest"
     }
-    assert found == {"ptyrun.testing"}
+    assert found == {"ptyrun.testing", "ptyrun.testing.trainers"}
 
 
 def test_backends_are_reached_by_entry_points_alone() -> None:

@@ -15,6 +15,7 @@ from ptyrun.study.model_inputs import with_models
 from ptyrun.study.others import OtherStage, placed, with_base
 from ptyrun.study.reconstruction_stages import reconstruction_stages
 from ptyrun.study.stage import Input, Stage, built_in
+from ptyrun.study.training_stages import training_stages
 
 BASE = "base"
 
@@ -43,6 +44,8 @@ def graph(study: Study) -> Graph:
     own = [*_phase_c(study)]
     if study.options.reaches(Phase.VIEWS):
         own += _phase_d(study)
+    if study.options.reaches(Phase.NETWORKS):
+        own += training_stages(study.hub, study.options)
     if study.options.reaches(Phase.RECONSTRUCTIONS):
         own += reconstruction_stages(study.hub, study.options)
     if study.options.reaches(Phase.COMPARISONS):
@@ -112,7 +115,8 @@ def _views(study: Study, dose: float, view: View) -> Iterator[Stage]:
     options, hub = study.options, study.hub
     folder = f"{PHASE_D}/{dose_name(dose)}/{view}"
     axes = {"dose": f"{dose:.0f}", "view": str(view)}
-    for split in options.splits:
+    learned = [Split.TRAIN] if options.reaches(Phase.NETWORKS) else []
+    for split in dict.fromkeys([*options.splits, *learned]):
         yield built_in(
             hub,
             "overlap",

@@ -11,7 +11,10 @@ from typing import Any
 from ptyrun.host.documents import canonical_json, digest_of
 from ptyrun.study.hub import ATTEMPT, PIECES, RECORD, Hub
 
-DIVISIBLE = ("simulate", "reconstruct", "compare-debug", "compare")
+DIVISIBLE = (
+    *("simulate", "train-pinn", "train-baseline", "reconstruct"),
+    *("compare-debug", "compare"),
+)
 
 # What a comparison reads, by what it is to it.
 SCAN, PINN, BASELINE, RECONSTRUCTION = "scan", "pinn", "baseline", "reconstruction"

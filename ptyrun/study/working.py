@@ -13,6 +13,7 @@ from ptyrun.config.study import StudySession
 from ptyrun.engine.window import Window
 from ptyrun.errors import ExitCode, UsageError
 from ptyrun.host.children import Parent, ptyrun_words
+from ptyrun.host.typed_json import parse
 from ptyrun.progress import Watcher
 from ptyrun.study import archive, identity, making, progress
 from ptyrun.study.asking import words_of_stage
@@ -22,6 +23,8 @@ from ptyrun.study.plan import Study, graph
 from ptyrun.study.reconstruction_stages import KIND
 from ptyrun.study.session import Outcome, Session, joined
 from ptyrun.study.state import Standing, State, survey
+from ptyrun.study.training_stages import BASELINE, PINN
+from ptyrun.training import trainers
 
 CLOBBER = "--clobber"
 
@@ -79,9 +82,12 @@ def _require_own(study: Study, found: dict[str, Standing]) -> None:
 
 
 def _require_algorithm(study: Study, found: dict[str, Standing]) -> None:
-    """See now, and not hours later, that the reconstruction's algorithm is installed."""
-    kinds = [each.stage.kind for each in found.values() if each.state is not State.DONE]
-    if KIND in kinds:
+    """See now, and not hours later, that trainers and algorithm are installed."""
+    left = [each.stage for each in found.values() if each.state is not State.DONE]
+    for stage in left:
+        if stage.kind in (PINN, BASELINE) and not stage.command:
+            trainers.find(str(parse(stage.parameters["trainer"])))
+    if KIND in [stage.kind for stage in left]:
         from ptyrun.ptycho.reconstruction.reconstructor import find
 
         find(study.options.reconstruction_algorithm)

@@ -21,6 +21,9 @@ _WORKS = {
     "comparisons": "comparison_list:list_comparisons",
     KIND: "reconstructing:reconstruct",
     "reconstruction-manifest": "reconstructing:list_reconstructions",
+    "train-pinn": "training:train",
+    "train-baseline": "training:train",
+    "training-manifest": "training_list:list_trainings",
     READY: "ready:take_ready",
 }
 

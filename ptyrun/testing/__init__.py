@@ -1,4 +1,4 @@
-"""How does another package test that its predictor or algorithm keeps to ptyrun's contract?
+"""How does another package test that what it offers keeps to ptyrun's contracts?
 
 Needs pytest, which ptyrun itself does not.
 """
@@ -29,8 +29,9 @@ from ptyrun.ptycho.reconstruction.reconstructor import (
     Reconstructor,
     require_whole,
 )
+from ptyrun.testing.trainers import TrainerContract
 
-__all__ = ["PredictorContract", "ReconstructorContract"]
+__all__ = ["PredictorContract", "ReconstructorContract", "TrainerContract"]
 
 Patches = NDArray[np.complex64]
 Groups = tuple[NDArray[np.float32], NDArray[np.float32]]

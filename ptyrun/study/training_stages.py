@@ -1,0 +1,119 @@
+"""Which stages train the networks of a study?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ptyrun.config.study import Split, StudyOptions, View
+from ptyrun.study.hub import (
+    PHASE_C,
+    PHASE_D,
+    PHASE_E,
+    Hub,
+    baseline_folder,
+    dose_name,
+    pinn_folder,
+)
+from ptyrun.study.stage import Input, Stage, built_in
+from ptyrun.training.settings import settings_of
+
+PINN, BASELINE, LISTED = "train-pinn", "train-baseline", "training-manifest"
+LOSSES, PICTURE = "training_losses.csv", "training_losses.png"
+MANIFEST, SKIPPED = "training_manifest.json", "skip_summary.json"
+
+
+def training_stages(hub: Hub, options: StudyOptions) -> Iterator[Stage]:
+    """Give one Baseline for each dose, one PINN for each dose and view, and the list of all.
+
+    As upstream has it: the Baseline learns from all frames of the train half, a PINN from those
+    of its view, both views with groups of four.
+    """
+    for dose in sorted(options.doses):
+        yield _baseline(hub, options, dose)
+        for view in _views(options):
+            yield _pinn(hub, options, dose, view)
+    yield _list(hub, options)
+
+
+def _baseline(hub: Hub, options: StudyOptions, dose: float) -> Stage:
+    return built_in(
+        hub,
+        BASELINE,
+        {"dose": f"{dose:.0f}"},
+        [_data_of_baseline(dose)],
+        _outputs(baseline_folder(dose), options.training_baseline),
+        **_common(options),
+        trainer=options.training_baseline,
+        epochs=options.training_baseline_epochs,
+        settings=settings_of(options.training_baseline_set),
+        gridsize=1,
+    )
+
+
+def _pinn(hub: Hub, options: StudyOptions, dose: float, view: View) -> Stage:
+    return built_in(
+        hub,
+        PINN,
+        {"dose": f"{dose:.0f}", "view": str(view)},
+        [_data_of_pinn(dose, view)],
+        _outputs(pinn_folder(dose, view), options.training_pinn),
+        **_common(options),
+        trainer=options.training_pinn,
+        epochs=options.training_pinn_epochs,
+        settings=settings_of(options.training_pinn_set),
+        gridsize=2,
+    )
+
+
+def _list(hub: Hub, options: StudyOptions) -> Stage:
+    """List all networks, whoever makes them: whatever model lies in their folders."""
+    jobs, models = [], []
+    for dose in sorted(options.doses):
+        places = [("baseline", 1, baseline_folder(dose), _data_of_baseline(dose))]
+        for view in _views(options):
+            places.append((str(view), 2, pinn_folder(dose, view), _data_of_pinn(dose, view)))
+        for view_name, gridsize, folder, data in places:
+            kind = BASELINE if gridsize == 1 else PINN
+            stage = f"{kind}-{dose_name(dose)}" + (f"-{view_name}" if gridsize == 2 else "")
+            models.append(Input(folder, hub.path(folder), stage, is_folder=True))
+            jobs.append(
+                {
+                    "dose": dose,
+                    "view": view_name,
+                    "gridsize": gridsize,
+                    "stage": stage,
+                    "data": data,
+                }
+            )
+    return built_in(
+        hub,
+        LISTED,
+        {},
+        models,
+        [f"{PHASE_E}/{MANIFEST}", f"{PHASE_E}/{SKIPPED}"],
+        method=1,
+        jobs=jobs,
+        root=str(hub.root.absolute()),
+        dose=options.doses[0] if len(options.doses) == 1 else None,
+        view=str(options.views[0]) if len(options.views) == 1 else None,
+    )
+
+
+def _common(options: StudyOptions) -> dict[str, int]:
+    return {"method": 1, "seed": options.training_seed, "threads": options.training_threads}
+
+
+def _views(options: StudyOptions) -> list[View]:
+    return [view for view in View if view in options.views]
+
+
+def _data_of_baseline(dose: float) -> str:
+    return f"{PHASE_C}/{dose_name(dose)}/patched_{Split.TRAIN}.npz"
+
+
+def _data_of_pinn(dose: float, view: View) -> str:
+    return f"{PHASE_D}/{dose_name(dose)}/{view}/{Split.TRAIN}.npz"
+
+
+def _outputs(folder: str, model: str) -> list[str]:
+    return [f"{folder}/{name}" for name in (model, LOSSES, PICTURE)]

@@ -1,0 +1,1 @@
+"""How networks learn: step by step, so that any window gets further and any end loses little."""

@@ -118,6 +118,10 @@ class RunPaths:
     def plot(self) -> Path:
         return self.root / "comparison_plot.png"
 
+    def figure(self, name: str, kind: str) -> Path:
+        """A figure as ``png``, ``pdf`` or ``svg``; `plot` is one of them."""
+        return self.root / f"{name}.{kind}"
+
     @property
     def reconstructions(self) -> Path:
         return self.root / "reconstructions.npz"

@@ -13,7 +13,7 @@ import zarr
 from click.testing import CliRunner
 
 from ptyrun.cli.commands import cli
-from ptyrun.config import ArmConfig, ArmKind, CompareConfig, Selection, SessionOptions
+from ptyrun.config import ArmConfig, ArmKind, CompareConfig, Presentation, Selection, SessionOptions
 from ptyrun.engine.window import counted_from_now
 from tests.scans import write_network, write_reconstruction, write_scan
 
@@ -69,6 +69,7 @@ class Study:
                 ArmConfig("reconstruction", self.reconstruction, "", ArmKind.RECONSTRUCTION),
             ),
             selection=Selection(n_groups=40),
+            presentation=Presentation(vector_plots=False),  # they take a second each
         )
 
     def words(self, run_dir: Path, *more: str, chunk: str = "7") -> list[str]:
@@ -81,6 +82,7 @@ class Study:
             f"--output_dir={run_dir}",
             f"--tike_recon_path={self.reconstruction}",
             "--n-test-groups=40",
+            "--no-vector-plots",
             f"--pinn-chunk-size={chunk}",
             f"--baseline-chunk-size={chunk}",
             "--pinn-predict-batch-size=4",

@@ -7,13 +7,17 @@ from fnmatch import fnmatchcase
 from itertools import chain
 from pathlib import Path
 
+from ptyrun.comparison import figures
 from ptyrun.config import Presentation
 from ptyrun.errors import UsageError
 from ptyrun.host import checksums, durable, listing
 from ptyrun.paths import RunPaths
 from ptyrun.results import Results
 
-_OPTIONAL = ("reconstructions*.npz", "reconstructions*_metadata.txt", "*_frc_curves.csv")
+_OPTIONAL = (
+    *("reconstructions*.npz", "reconstructions*_metadata.txt", "*_frc_curves.csv"),
+    *("comparison_plot.pdf", "comparison_plot.svg", "frc_plot*.???"),
+)
 
 
 def result_files(paths: RunPaths, results: Results, presentation: Presentation) -> tuple[Path, ...]:
@@ -23,6 +27,7 @@ def result_files(paths: RunPaths, results: Results, presentation: Presentation) 
 
 def _result_files(paths: RunPaths, results: Results, presentation: Presentation) -> Iterator[Path]:
     yield from (paths.results, paths.objects, paths.metrics_csv, paths.ring_curves, paths.plot)
+    yield from (path for path in figures.left(paths) if path != paths.plot)
     archives = [paths.reconstructions] if presentation.save_npz else []
     if results.has_ground_truth:
         yield from map(paths.frc_curves, results.arms)

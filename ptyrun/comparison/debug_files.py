@@ -17,7 +17,8 @@ from ptyrun.engine.manifest import Manifest
 from ptyrun.host import durable
 from ptyrun.paths import RunPaths
 from ptyrun.ptycho.readers.opening import Scan
-from ptyrun.report import plots
+from ptyrun.report import drawn, plots
+from ptyrun.report.views import Quantity, Scene, View
 
 BASELINE = "baseline"
 MOST_GROUPS = 320
@@ -27,8 +28,10 @@ def write_images(paths: RunPaths, arms: Mapping[str, ArmObject]) -> None:
     """Write each arm's whole object as a picture into ``debug/``."""
     durable.make_folder(paths.debug)
     for name, arm in arms.items():
-        panel = plots.Panel(name, arm.image, covered=arm.coverage > 0)
-        durable.write_atomic(paths.debug / f"{name}.png", plots.comparison_plot([panel]))
+        known = np.where(arm.coverage > 0, arm.image, np.nan)
+        images = {Quantity.PHASE: np.angle(known), Quantity.AMPLITUDE: np.abs(known)}
+        figure = plots.comparison_figure(Scene([View(name, name, images)], is_per_arm=True))
+        durable.write_atomic(paths.debug / f"{name}.png", drawn.content(figure))
 
 
 def write_baseline(paths: RunPaths, manifest: Manifest, scan: Scan, folder: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,18 @@ class Raster:
         """Rows and columns in object pixels, by the names of the axes."""
         starts = zip(self.axes, (self.top, self.left), self.values.shape, strict=True)
         return {axis: np.arange(start, start + n, dtype=np.float64) for axis, start, n in starts}
+
+
+def arrays_of(rasters: Mapping[str, Raster]) -> dict[str, NDArray[Any]]:
+    """Give images and coordinates by the paths that they will have."""
+    return {
+        **{path: raster.values for path, raster in rasters.items()},
+        **{
+            f"{path.rpartition('/')[0]}/{axis}": places
+            for path, raster in rasters.items()
+            for axis, places in raster.coordinates.items()
+        },
+    }
 
 
 def write(paths: RunPaths, rasters: Mapping[str, Raster]) -> None:

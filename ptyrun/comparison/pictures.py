@@ -1,52 +1,315 @@
-"""What is drawn of a finished comparison?"""
+"""What is shown of a finished comparison, and which figures stand under it?"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
-from ptyrun.config import Presentation
+from ptyrun.config import Alignment, Presentation
+from ptyrun.errors import GeometryError
 from ptyrun.ptycho.geometry.placement import Region
-from ptyrun.report.plots import Panel
-from ptyrun.results import ArmResult, Results
+from ptyrun.ptycho.metrics.alignment import align, amplitude_factor
+from ptyrun.ptycho.metrics.phase_pair import passes_a_turn, turn_to_middle, where_defined
+from ptyrun.report.views import Quantity, Scene, View
+from ptyrun.results import ArmResult, Metric, Results
 
 FOREIGN = "does not belong to this scan"
+LONGEST_SIDE_PX = 1024
+REFERENCE = "ground_truth"
+
+Array = Callable[[str], NDArray[Any] | None]
+Complex2D = NDArray[np.complexfloating[Any, Any]]
+Float2D = NDArray[np.floating[Any]]
+Mask = NDArray[np.bool_]
 
 
-def panels(
-    results: Results, presentation: Presentation, array: Callable[[str], NDArray[Any] | None]
-) -> list[Panel]:
-    """Give the panels of ``comparison_plot.png``: each arm, then the ground truth.
+@dataclass(frozen=True)
+class _Field:
+    """A complex image (h, w), where it is known, and its corner on the object's grid."""
+
+    values: Complex2D
+    covered: Mask
+    top: int = 0
+    left: int = 0
+
+    @property
+    def region(self) -> Region:
+        return Region(self.top, self.left, *self.values.shape)
+
+    def within(self, region: Region) -> _Field:
+        top, left = region.top - self.top, region.left - self.left
+        inside = (slice(top, top + region.height), slice(left, left + region.width))
+        return _Field(self.values[inside], self.covered[inside], region.top, region.left)
+
+    def thinned(self, step: int) -> _Field:
+        """Average squares of *step* pixels a side, over what is known of them."""
+        if step == 1:
+            return self
+        known = _block_sum(self.covered.astype(np.float32), step)
+        total = _block_sum(np.where(self.covered, self.values, 0), step)
+        mean = np.divide(total, known, out=np.zeros_like(total), where=known > 0)
+        return _Field(mean, known > 0)
+
+
+def scene(
+    results: Results, presentation: Presentation, alignment: Alignment, array: Array
+) -> Scene | None:
+    """Give what ``comparison_plot`` and the report show: each arm, then what it is held against.
 
     Parameters
     ----------
+    results : Results
+    presentation : Presentation
+    alignment : Alignment
+        With upstream's, objects are shown as they were assembled, each on its own scale.
     array : callable
         Gives an array by its path in ``objects.zarr``; None if there is none.
+
+    Returns
+    -------
+    Scene or None
+        Of the pixels that are compared; sides above 1024 pixels are averaged over squares.
+        Amplitudes have the mean of the reference's, phases one offset; without a reference, these
+        are the first arm's. None if there is nothing to show.
     """
-    inside = Region(*results.evaluated_region_px).slices
-    found = []
-    for name, arm in results.arms.items():
-        image, coverage = array(f"{name}/object"), array(f"{name}/coverage")
-        if image is not None and coverage is not None:
-            found.append(
-                Panel(
-                    label=arm.label,
-                    image=image[inside],
-                    covered=coverage[inside] > 0,
-                    offset_px=_offset_px(arm),
-                    phase_limits=presentation.phase_limits(name),
-                    warning=FOREIGN if arm.mismatch else None,
-                )
+    if alignment is Alignment.UPSTREAM:
+        return _as_assembled(results, presentation, array)
+    held = _against_reference(results, array) or _against_each_other(results, array)
+    if held is None:
+        return None
+    fields, reference, is_arm = held
+    step = _step(reference.values.shape)
+    small = {name: field.thinned(step) for name, field in fields.items()}
+    target = reference.thinned(step)
+    where = where_defined(target.values, target.covered)
+    turn = turn_to_middle(target.values, where)
+    views = []
+    for name, field in small.items():
+        arm = results.arms[name]
+        images = _images(field, target, turn, has_error=not is_arm)
+        views.append(
+            View(
+                name=name,
+                label=arm.label,
+                images=images,
+                captions=_captions(arm.standard, images),
+                offset_px=_offset_px(arm),
+                phase_limits=presentation.phase_limits(name),
+                warning=FOREIGN if arm.mismatch else None,
             )
-    truth = array("ground_truth/object")
-    if truth is not None:
-        found.append(Panel("ground truth", truth[inside]))
-    return found
+        )
+    if not is_arm:
+        images = _images(target, target, turn, has_error=False)
+        label = reference_label(results)
+        views.append(View(REFERENCE, label, images, is_reference=True))
+    per_arm = presentation.is_per_arm
+    return Scene(
+        views,
+        step_px=step,
+        passes_a_turn=passes_a_turn(np.angle(target.values * turn), where),
+        percentiles=presentation.percentiles(is_per_arm=per_arm),
+        is_per_arm=per_arm,
+        notes=tuple(_notes(results, reference, step, presentation, is_arm=is_arm)),
+    )
+
+
+def reference_label(results: Results) -> str:
+    """What arms are held against is called in pictures and tables."""
+    return "Ground truth"
+
+
+def _notes(
+    results: Results, reference: _Field, step: int, shown: Presentation, *, is_arm: bool
+) -> Iterator[str]:
+    height, width = reference.values.shape
+    what = f"the {reference_label(results).lower()}"
+    if is_arm:
+        what = next(iter(results.arms.values())).label
+    yield (
+        f"{height} × {width} px, all of one grid; phases with one offset"
+        f"{' and ramp' if is_arm else ''}, amplitudes with one mean: those of {what}."
+    )
+    low, high = shown.percentiles(is_per_arm=shown.is_per_arm)
+    if shown.is_per_arm:
+        yield f"Each picture has its own scale: its percentiles {low:g} and {high:g}."
+    else:
+        whose = "all arms" if is_arm else what
+        yield f"One scale for each row: percentiles {low:g} and {high:g} of {whose}."
+    if step > 1:
+        yield f"Each pixel of the pictures is the mean of {step} × {step} px."
+
+
+def _images(
+    field: _Field, target: _Field, turn: complex, *, has_error: bool
+) -> dict[Quantity, Float2D]:
+    covered = field.covered
+    amplitude, wanted = np.abs(field.values), np.abs(target.values)
+    both = covered & target.covered
+    if both.any():
+        amplitude = amplitude * amplitude_factor(amplitude, wanted, both)
+    has_phase = where_defined(field.values, covered)
+    images = {
+        Quantity.PHASE: _known(np.angle(field.values * turn), has_phase),
+        Quantity.AMPLITUDE: _known(amplitude, covered),
+    }
+    if has_error:
+        error = np.angle(field.values * target.values.conj())
+        expected = has_phase & where_defined(target.values, target.covered)
+        images[Quantity.PHASE_ERROR] = _known(error, expected)
+        images[Quantity.AMPLITUDE_ERROR] = _known(amplitude - wanted, both)
+    return images
+
+
+def _known(values: Float2D, where: Mask) -> Float2D:
+    return np.where(where, values, np.nan).astype(np.float32)
+
+
+Held = tuple[dict[str, _Field], _Field, bool]
+
+
+def _against_reference(results: Results, array: Array) -> Held | None:
+    """Registered arms and their reference, of the pixels that all of them have."""
+    arms, truths = {}, {}
+    for name in results.arms:
+        field, truth = array(f"{name}/aligned"), array(f"{name}/aligned_truth")
+        if field is None or truth is None:
+            continue
+        covered = array(f"{name}/aligned_covered")
+        top, left = _corner(array(f"{name}/aligned_y")), _corner(array(f"{name}/aligned_x"))
+        everywhere = np.ones(field.shape, bool)
+        arms[name] = _Field(field, everywhere if covered is None else covered, top, left)
+        truths[name] = _Field(truth, everywhere, top, left)
+    region = _overlap(arms.values())
+    if region is None:
+        return None
+    reference = next(iter(truths.values())).within(region)
+    return {name: field.within(region) for name, field in arms.items()}, reference, False
+
+
+def _against_each_other(results: Results, array: Array) -> Held | None:
+    """Arms without phase ramps between them; the first decides."""
+    inside = Region(*results.evaluated_region_px)
+    found = {}
+    for name in results.arms:
+        field, coverage = array(f"{name}/object"), array(f"{name}/coverage")
+        if field is not None and coverage is not None and (coverage > 0)[inside.slices].any():
+            found[name] = _Field(field, coverage > 0).within(inside)
+    if not found:
+        return None
+    first, *others = found
+    anchor = found[first]
+    step = _step(anchor.values.shape)
+    for name in others:
+        found[name] = _without_ramp(found[name], anchor, step)
+    return found, anchor, True
+
+
+def _without_ramp(field: _Field, anchor: _Field, step: int) -> _Field:
+    """Take off the ramp and the phase that *field* has and *anchor* has not."""
+    both = field.covered & anchor.covered
+    thin = (slice(None, None, step),) * 2
+    try:
+        found = align(field.values[thin], anchor.values[thin], both[thin], shift=False)
+    except GeometryError:  # too little to tell a ramp
+        return field
+    y, x = (np.arange(side) - side / 2 for side in field.values.shape)
+    ramp = found.ramp
+    plane = np.exp(-1j * ramp.y_rad_per_px / step * y)[:, None] * np.exp(
+        -1j * ramp.x_rad_per_px / step * x
+    )
+    flat = field.values * plane
+    turn = np.vdot(flat[both], anchor.values[both])
+    unit = turn / abs(turn) if abs(turn) > 0 else 1.0
+    return _Field((flat * unit).astype(np.complex64), field.covered, field.top, field.left)
+
+
+def _as_assembled(results: Results, presentation: Presentation, array: Array) -> Scene | None:
+    """Show what PtychoPINN shows: objects as they are, each on its own scale."""
+    inside = Region(*results.evaluated_region_px).slices
+    views, step = [], 1
+    for name in (*results.arms, REFERENCE):
+        field, coverage = array(f"{name}/object"), array(f"{name}/coverage")
+        if field is None or (coverage is None and name != REFERENCE):
+            continue
+        known = np.ones(field.shape, bool) if coverage is None else coverage > 0
+        cut = _Field(field[inside], known[inside])
+        step = _step(cut.values.shape)
+        small = cut.thinned(step)
+        images = {
+            Quantity.PHASE: _known(np.angle(small.values), small.covered),
+            Quantity.AMPLITUDE: _known(np.abs(small.values), small.covered),
+        }
+        arm = results.arms.get(name)
+        views.append(
+            View(
+                name=name,
+                label=arm.label if arm else reference_label(results),
+                images=images,
+                captions=_captions(arm.metrics, images) if arm else {},
+                is_reference=arm is None,
+                offset_px=_offset_px(arm) if arm else None,
+                phase_limits=presentation.phase_limits(name),
+                warning=FOREIGN if arm and arm.mismatch else None,
+            )
+        )
+    if not views:
+        return None
+    low, high = presentation.percentiles(is_per_arm=True)
+    note = f"PtychoPINN’s scales: each picture’s own percentiles {low:g} and {high:g}."
+    return Scene(views, step, percentiles=(low, high), is_per_arm=True, notes=(note,))
+
+
+def _captions(
+    metrics: Mapping[str, Metric], images: Mapping[Quantity, Float2D]
+) -> dict[Quantity, str]:
+    """Say of each picture what was measured of it."""
+    wanted = {
+        Quantity.PHASE: (("ssim", "SSIM"), ("frc50", "FRC50")),
+        Quantity.AMPLITUDE: (("ssim", "SSIM"), ("frc50", "FRC50")),
+        Quantity.PHASE_ERROR: (("mae", "MAE"), ("psnr", "PSNR")),
+        Quantity.AMPLITUDE_ERROR: (("mae", "MAE"), ("psnr", "PSNR")),
+    }
+    return {quantity: " · ".join(_said(metrics, quantity, wanted[quantity])) for quantity in images}
+
+
+def _said(
+    metrics: Mapping[str, Metric], quantity: Quantity, wanted: Iterable[tuple[str, str]]
+) -> Iterator[str]:
+    part = quantity.value.removesuffix("-error")
+    for name, words in wanted:
+        value = metrics.get(name, Metric())[part]
+        if value is not None and math.isfinite(value):
+            unit = {"psnr": " dB", "mae": " rad" if part == "phase" else ""}.get(name, "")
+            yield f"{words} {value:.3f}{unit}".replace("-", "−")
 
 
 def _offset_px(arm: ArmResult) -> tuple[float, float] | None:
     found = [arm.metrics.get(f"registration_offset_{axis}") for axis in ("dy", "dx")]
     dy, dx = (None if metric is None else metric.value for metric in found)
     return None if dy is None or dx is None else (dy, dx)
+
+
+def _corner(places: NDArray[Any] | None) -> int:
+    return 0 if places is None or not places.size else int(places[0])
+
+
+def _overlap(fields: Iterable[_Field]) -> Region | None:
+    region = None
+    for field in fields:
+        region = field.region if region is None else region.overlap(field.region)
+    return region if region is not None and min(region.height, region.width) > 0 else None
+
+
+def _step(shape: tuple[int, ...]) -> int:
+    return math.ceil(max(shape) / LONGEST_SIDE_PX)
+
+
+def _block_sum(values: NDArray[Any], step: int) -> NDArray[Any]:
+    """Add up squares; those at the lower and right edge may be smaller."""
+    rows = np.add.reduceat(values, np.arange(0, values.shape[0], step), axis=0)
+    return np.asarray(np.add.reduceat(rows, np.arange(0, values.shape[1], step), axis=1))

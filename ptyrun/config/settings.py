@@ -223,18 +223,27 @@ class EvaluationOptions(_Facts):
         require_bounds(self)
 
 
+class PlotScale(StrEnum):
+    """How values become colours in ``comparison_plot`` and in the report."""
+
+    COMMON = "common"
+    PER_ARM = "per-arm"
+
+
 def _phase(arm: str, end: str, side: str) -> Option:
     return Option(
         f"--{arm}_phase_v{end}",
-        f"Phase in radians at the {side} end of the arm's colours, in place of the percentile.",
+        f"Phase in radians at the {side} end of the arm's colours, in place of the percentile; "
+        "each arm then has its own scale.",
         Panel.OUTPUT,
         "RAD",
     )
 
 
 def _percentile(end: str, side: str) -> Option:
-    about = f"Percentile at the {side} end of the colours."
-    return Option(f"--p_{end}", about, Panel.OUTPUT, "PERCENT", least=0, most=100)
+    about = f"Percentile of the values at the {side} end of the colours."
+    default = {"min": "1; 10 per arm", "max": "99; 90 per arm"}[end]
+    return Option(f"--p_{end}", about, Panel.OUTPUT, "PERCENT", default, least=0, most=100)
 
 
 @dataclass(frozen=True)
@@ -261,8 +270,21 @@ class Presentation(_Facts):
             Panel.OUTPUT,
         ),
     ] = False
-    percentile_min: Annotated[float, _percentile("min", "lower")] = 10.0
-    percentile_max: Annotated[float, _percentile("max", "upper")] = 90.0
+    plot_scale: Annotated[
+        PlotScale,
+        Option(
+            "--plot-scale",
+            "Colours of pictures: one scale for all arms, by the reference; or each arm's own, as "
+            "PtychoPINN draws them.",
+            Panel.OUTPUT,
+        ),
+    ] = PlotScale.COMMON
+    vector_plots: Annotated[
+        bool,
+        Option("--vector-plots", "Write plots as PDF and SVG, too.", Panel.OUTPUT),
+    ] = True
+    percentile_min: Annotated[float | None, _percentile("min", "lower")] = None
+    percentile_max: Annotated[float | None, _percentile("max", "upper")] = None
     pinn_phase_vmin: Annotated[float | None, _phase("pinn", "min", "lower")] = None
     pinn_phase_vmax: Annotated[float | None, _phase("pinn", "max", "upper")] = None
     baseline_phase_vmin: Annotated[float | None, _phase("baseline", "min", "lower")] = None
@@ -303,7 +325,8 @@ class Presentation(_Facts):
     def __post_init__(self) -> None:
         """Refuse ranges of colours without extent, and pixels without size."""
         require_bounds(self)
-        self._require_order("--p_min, --p_max", self.percentile_min, self.percentile_max)
+        ends = self.percentiles(is_per_arm=self.is_per_arm)
+        self._require_order("--p_min, --p_max", *ends)
         for arm in ("pinn", "baseline"):
             words = f"--{arm}_phase_vmin, --{arm}_phase_vmax"
             self._require_order(words, *self.phase_limits(arm))
@@ -316,6 +339,18 @@ class Presentation(_Facts):
                 why="the first must be less than the second",
                 do="correct them, or leave them out",
             )
+
+    @property
+    def is_per_arm(self) -> bool:
+        """Whether each arm has colours of its own: so asked for, or by limits of one arm."""
+        limits = [end for arm in ("pinn", "baseline") for end in self.phase_limits(arm)]
+        return self.plot_scale is PlotScale.PER_ARM or any(end is not None for end in limits)
+
+    def percentiles(self, *, is_per_arm: bool) -> tuple[float, float]:
+        """Which values the ends of the colours are: PtychoPINN's where arms have their own."""
+        low, high = (10.0, 90.0) if is_per_arm else (1.0, 99.0)
+        low = low if self.percentile_min is None else self.percentile_min
+        return low, high if self.percentile_max is None else self.percentile_max
 
     def phase_limits(self, arm: str) -> tuple[float | None, float | None]:
         """Fixed ends of an arm's phase colours in radians, where they were chosen."""

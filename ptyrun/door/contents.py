@@ -204,7 +204,7 @@ class Contents:
         return labelled(values, ("component", "frequency"), places, "frc")
 
     def plot(self) -> Figure:
-        """Draw phase over amplitude of each arm, and of the ground truth where there is one.
+        """Draw phase, amplitude and errors of each arm, and what it is held against, in one scale.
 
         Returns
         -------
@@ -220,15 +220,20 @@ class Contents:
         >>> len(run.plot().axes) >= 6
         True
         """
-        from ptyrun.comparison.pictures import panels
-        from ptyrun.config import Presentation
-        from ptyrun.report import plots
+        from ptyrun.comparison.figures import comparison_figure
+        from ptyrun.config import EvaluationOptions, Presentation
 
         finished = self._finished()
         shown = Presentation.from_facts(finished.manifest.sources)
-        percentiles = (shown.percentile_min, shown.percentile_max)
-        drawn = panels(finished.results, shown, finished.array)
-        return plots.comparison_figure(drawn, percentiles, shown.pixel_size_m)
+        options = EvaluationOptions.from_facts(finished.manifest.shared)
+        drawn = comparison_figure(finished.results, shown, options.alignment, finished.array)
+        if drawn is None:
+            raise UnfinishedError(
+                "there is nothing to draw",
+                why="the results have no object of any arm",
+                do="run `ptyrun finalize` again",
+            )
+        return drawn
 
     def _image(self, arm: str, name: str) -> Array:
         from ptyrun.door.arrays import labelled

@@ -17,7 +17,13 @@ from ptyrun.host import checksums, listing
 from ptyrun.host.regular import refuse_foreign
 from ptyrun.paths import RunPaths
 
-_RESULTS = ("*_frc_curves.csv", "reconstructions*", checksums.NAME)
+_RESULTS = (
+    "*_frc_curves.csv",
+    "comparison_plot.*",
+    "frc_plot*",
+    "reconstructions*",
+    checksums.NAME,
+)
 _ARRAYS = ("patches", "positions_px", "frames", "multiplicity", "normalisation")
 _OBJECTS = (
     *("object", "coverage", "y", "x", "aligned", "aligned_truth", "aligned_covered"),

@@ -15,13 +15,16 @@ from numpy.typing import NDArray
 from PIL import Image
 from skimage.color import lab2rgb
 
-AMPLITUDE, PHASE, STRETCHED, SIGNED, COUNT = (
-    "gray",
+# Equal steps of a value look equal; a circle only where phases go round it.
+AMPLITUDE, THIN_PHASE, PHASE, SIGNED, COUNT, GREY = (
+    "viridis",
+    "magma",
     "twilight_shifted",
-    "cividis",
     "RdBu_r",
     "YlGnBu",
+    "gray",
 )
+LEAST_SPAN = 1e-4  # of the largest value, or in radians: less is rounding, and no picture
 
 _LEVELS = 255  # a palette has 256 entries; the last one is transparency
 _BRIGHTEST_LIGHTNESS = 72.0
@@ -71,11 +74,22 @@ def number(value: float, span: float) -> str:
     return text.replace("-", "−") if float(text) else text.removeprefix("-")
 
 
-def spread(values: NDArray[np.floating], colours: str, quantity: str) -> Scale:
-    """Scale that spans the middle 98 % of *values*; a constant gets a narrow range around it."""
-    low, high = _percentiles(values, 1.0, 99.0)
-    if not high > low:
-        low, high = low - 0.5 * (abs(low) or 1.0), high + 0.5 * (abs(high) or 1.0)
+def spread(
+    values: NDArray[np.floating],
+    colours: str,
+    quantity: str,
+    percentiles: tuple[float, float] = (1.0, 99.0),
+    fixed: tuple[float | None, float | None] = (None, None),
+) -> Scale:
+    """Scale that spans the middle 98 % of *values*, or what *fixed* says of its ends.
+
+    A constant, which values are that differ by less than rounding does, gets a range around it.
+    """
+    found = _percentiles(values, *percentiles)
+    low, high = (one if end is None else end for one, end in zip(found, fixed, strict=True))
+    size = max(abs(low), abs(high), 1.0 if "rad" in quantity else 0.0)
+    if not high - low > LEAST_SPAN * size:
+        low, high = low - 0.5 * (size or 1.0), high + 0.5 * (size or 1.0)
     return Scale(colours, low, high, quantity)
 
 

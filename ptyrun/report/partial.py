@@ -53,7 +53,7 @@ def draw(look: Look) -> bytes:
     field = np.where(known, look.image, np.nan)
     coverage = np.where(known, look.coverage, np.nan)
     amplitude = colours.spread(np.abs(field), colours.AMPLITUDE, "amplitude")
-    phase = colours.spread(np.angle(field), colours.STRETCHED, "phase (rad)")
+    phase = colours.spread(np.angle(field), colours.THIN_PHASE, "phase (rad)")
     if phase.high - phase.low > math.pi:
         phase = colours.full_circle()
     highest = float(look.coverage.max())

@@ -83,7 +83,7 @@ def object_rows(subjects: Sequence[Subject], pixel_size_m: float | None) -> tupl
     """
     amplitudes = [np.abs(subject.field) for subject in subjects]
     phases = [np.angle(subject.field) for subject in subjects]
-    stretched = [colours.spread(phase, colours.STRETCHED, "phase (rad)") for phase in phases]
+    stretched = [colours.spread(phase, colours.THIN_PHASE, "phase (rad)") for phase in phases]
     frame = _Frame(subjects, pixel_size_m)
     rows = [
         frame.row(

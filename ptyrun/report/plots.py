@@ -1,198 +1,175 @@
-"""What do the arms look like beside each other and the truth?"""
+"""What do the arms look like beside each other and what they are held against?"""
 
 from __future__ import annotations
 
-import io
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
+from ptyrun.report import drawn
+from ptyrun.report.colours import Scale
 from ptyrun.report.scale_bar import scale_bar
+from ptyrun.report.views import Scene, View
 
-DPI = 140
 PANEL_INCHES = 3.2
 BAR_INCHES = 0.1
 GAP_INCHES = 0.07
-ROW_GAP_INCHES = 0.2  # the numbers at the ends of two colour bars need as much
+CAPTION_INCHES = 0.27  # under a panel: figures, and the ends of two colour bars
 TICKS_INCHES = 0.5  # room for the colour bar's numbers
 LEFT_INCHES = 0.35
 TITLE_INCHES = 0.5
+NOTE_INCHES = 0.2  # for a line of notes
 TALLEST, FLATTEST = 2.0, 0.4  # height over width of a panel
 
-# A hue, since every grey may be a value.
-UNCOVERED = "#bcd4ea"
+# No scale has it.
+UNCOVERED, HATCH = "#dfe3e8", "#b4bcc6"
 WARNING = "#b00020"
 
 
-@dataclass(frozen=True)
-class Panel:
-    """One column of the plot.
-
-    Attributes
-    ----------
-    label : str
-        What the column is.
-    image : ndarray of complex, shape (H, W)
-    covered : ndarray of bool, shape (H, W), optional
-        Where it is known; the rest is drawn grey and sets no colours.
-    offset_px : (float, float), optional
-        The registration's (dy, dx), for the title.
-    phase_limits : (float or None, float or None)
-        Fixed ends of the phase's colours, in radians; None takes the percentile.
-    warning : str, optional
-        Said under the title in red, as for an arm that does not belong to the scan.
-    """
-
-    label: str
-    image: NDArray[np.complexfloating[Any, Any]]
-    covered: NDArray[np.bool_] | None = None
-    offset_px: tuple[float, float] | None = None
-    phase_limits: tuple[float | None, float | None] = (None, None)
-    warning: str | None = None
-
-
-class Drawn(Figure):
-    """A figure that a notebook shows without pyplot."""
-
-    def _repr_png_(self) -> bytes:
-        return png(self)
-
-
-def png(figure: Figure) -> bytes:
-    """Write a figure as PNG; equal figures give equal bytes."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})
-    return buffer.getvalue()
-
-
-def comparison_plot(
-    panels: Sequence[Panel],
-    percentiles: tuple[float, float] = (10.0, 90.0),
-    pixel_size_m: float | None = None,
-) -> bytes:
-    """Draw phase over amplitude, one column per panel.
+def comparison_figure(scene: Scene, pixel_size_m: float | None = None) -> Figure:
+    """Draw a scene: a row for each quantity, a column for each view.
 
     Parameters
     ----------
-    panels : sequence of Panel
-        The arms, then the ground truth where there is one.
-    percentiles : (float, float)
-        Which percentiles of the covered pixels the ends of the colours are, per image.
+    scene : Scene
     pixel_size_m : float, optional
         Object pixel in metres; the scale bar counts pixels when None.
 
     Returns
     -------
-    bytes
-        A PNG; equal arguments give equal bytes.
+    Figure
+        Equal scenes give figures of equal bytes.
     """
-    return png(comparison_figure(panels, percentiles, pixel_size_m))
-
-
-def comparison_figure(
-    panels: Sequence[Panel],
-    percentiles: tuple[float, float] = (10.0, 90.0),
-    pixel_size_m: float | None = None,
-) -> Figure:
-    """Draw as `comparison_plot` does, and give what was drawn."""
-    figure, axes = _frame(panels)
-    for panel, (phase, amplitude) in zip(panels, axes, strict=True):
-        _draw(figure, phase, np.angle(panel.image), panel, percentiles, panel.phase_limits)
-        _draw(figure, amplitude, np.abs(panel.image), panel, percentiles, (None, None))
-        _scale_bar(amplitude, panel.image.shape, pixel_size_m)
-        _title(phase, panel)
-    for first, quantity in zip(axes[0], ("phase (rad)", "amplitude"), strict=True):
-        first.set_ylabel(quantity)
+    layout = _Layout.of(scene)
+    figure = drawn.figure(layout.width, layout.height)
+    for row, quantity in enumerate(scene.quantities):
+        scales = scene.scales(quantity)
+        last = max(n for n, scale in enumerate(scales) if scale is not None)
+        for column, (view, scale) in enumerate(zip(scene.views, scales, strict=True)):
+            if scale is None:
+                continue
+            axes = layout.axes(figure, row, column)
+            _draw(axes, view.images[quantity], scale)
+            _caption(axes, view.captions.get(quantity, ""))
+            if column == 0:
+                axes.set_ylabel(quantity.words)
+                _scale_bar(axes, view.images[quantity].shape, scene.step_px, pixel_size_m)
+            if row == 0:
+                _title(axes, view)
+            if scene.is_per_arm or column == last:
+                _colour_bar(figure, axes, scale)
+    for number, note in enumerate(reversed(scene.notes)):
+        up = (0.05 + number * NOTE_INCHES) / layout.height
+        left = LEFT_INCHES / layout.width
+        figure.text(left, up, drawn.plain(note), fontsize=8, va="bottom", color="#333333")
     return figure
 
 
-def colour_limits(
-    values: NDArray[np.floating[Any]],
-    percentiles: tuple[float, float],
-    fixed: tuple[float | None, float | None] = (None, None),
-) -> tuple[float, float]:
-    """Find the ends of the colours: what is fixed, else the percentiles of the finite values."""
-    finite = values[np.isfinite(values)]
-    found = np.percentile(finite, percentiles) if finite.size else (0.0, 1.0)
-    low, high = (
-        float(value) if limit is None else limit for value, limit in zip(found, fixed, strict=True)
-    )
-    return (low, high) if high > low else (low - 0.5, low + 0.5)
+@dataclass(frozen=True)
+class _Layout:
+    """Where each panel is, in inches."""
 
+    tall: float
+    pitch: float
+    n_rows: int
+    width: float
+    height: float
+    below: float
 
-def _frame(panels: Sequence[Panel]) -> tuple[Figure, list[tuple[Axes, Axes]]]:
-    """Make the figure and, for each panel, the axes of phase and amplitude; laid out in inches."""
-    aspect = max(panel.image.shape[0] / panel.image.shape[1] for panel in panels)
-    tall = PANEL_INCHES * min(max(aspect, FLATTEST), TALLEST)
-    pitch = PANEL_INCHES + 2 * GAP_INCHES + BAR_INCHES + TICKS_INCHES
-    width = LEFT_INCHES + pitch * len(panels)
-    height = TITLE_INCHES + 2 * tall + ROW_GAP_INCHES + 2 * GAP_INCHES
-    figure = Drawn(figsize=(width, height), dpi=DPI)
-    FigureCanvasAgg(figure)
-    axes = []
-    for column in range(len(panels)):
-        left = LEFT_INCHES + column * pitch
-        bottoms = (GAP_INCHES + tall + ROW_GAP_INCHES, GAP_INCHES)
-        phase, amplitude = (
-            figure.add_axes((left / width, up / height, PANEL_INCHES / width, tall / height))
-            for up in bottoms
+    @classmethod
+    def of(cls, scene: Scene) -> _Layout:
+        shapes = [image.shape for view in scene.views for image in view.images.values()]
+        aspect = max(height / width for height, width in shapes)
+        tall = PANEL_INCHES * min(max(aspect, FLATTEST), TALLEST)
+        bar = BAR_INCHES + TICKS_INCHES
+        pitch = PANEL_INCHES + 2 * GAP_INCHES + (bar if scene.is_per_arm else 0)
+        n_rows, below = len(scene.quantities), NOTE_INCHES * len(scene.notes) + 0.08
+        return cls(
+            tall=tall,
+            pitch=pitch,
+            n_rows=n_rows,
+            width=LEFT_INCHES + pitch * len(scene.views) + (0 if scene.is_per_arm else bar),
+            height=TITLE_INCHES + n_rows * (tall + CAPTION_INCHES) + below,
+            below=below,
         )
-        axes.append((phase, amplitude))
-    return figure, axes
+
+    def axes(self, figure: Figure, row: int, column: int) -> Axes:
+        left = LEFT_INCHES + column * self.pitch
+        above = (self.n_rows - 1 - row) * (self.tall + CAPTION_INCHES)
+        up = self.below + above + CAPTION_INCHES
+        width, height = self.width, self.height
+        place = (left / width, up / height, PANEL_INCHES / width, self.tall / height)
+        return figure.add_axes(place)
 
 
-def _draw(
-    figure: Figure,
-    axes: Axes,
-    values: NDArray[np.floating[Any]],
-    panel: Panel,
-    percentiles: tuple[float, float],
-    fixed: tuple[float | None, float | None],
-) -> None:
-    covered = np.ones(values.shape, bool) if panel.covered is None else panel.covered
-    low, high = colour_limits(values[covered], percentiles, fixed)
+def _draw(axes: Axes, values: NDArray[np.floating[Any]], scale: Scale) -> None:
     axes.set_facecolor(UNCOVERED)
-    image = axes.imshow(
-        np.ma.masked_array(values, ~covered),
-        cmap="gray",
-        vmin=low,
-        vmax=high,
+    whole = Rectangle(
+        (0, 0), 1, 1, transform=axes.transAxes, fill=False, hatch="////", edgecolor=HATCH, lw=0
+    )
+    axes.add_patch(whole).set_zorder(-1)
+    axes.imshow(
+        np.ma.masked_invalid(values),
+        cmap=scale.colours,
+        vmin=scale.low,
+        vmax=scale.high,
         interpolation="nearest",
+        interpolation_stage="data",
     )
     axes.set_xticks([])
     axes.set_yticks([])
+
+
+def _colour_bar(figure: Figure, axes: Axes, scale: Scale) -> None:
     inset = axes.inset_axes((1 + GAP_INCHES / PANEL_INCHES, 0.0, BAR_INCHES / PANEL_INCHES, 1.0))
-    figure.colorbar(image, cax=inset).ax.tick_params(labelsize=7, length=2, pad=1.5)
+    bar = figure.colorbar(axes.images[0], cax=inset)
+    if scale.cyclic:
+        bar.set_ticks([scale.low, 0.0, scale.high], labels=["−π", "0", "π"])
+    bar.ax.tick_params(labelsize=7, length=2, pad=1.5)
 
 
-def _title(axes: Axes, panel: Panel) -> None:
-    lines = [panel.label]
-    if panel.offset_px is not None:
-        dy_px, dx_px = panel.offset_px
-        lines.append(f"offset dy {dy_px:+.2f} px, dx {dx_px:+.2f} px")
-    axes.set_title("\n".join(lines), fontsize=10)
-    if panel.warning is not None:
+def _title(axes: Axes, view: View) -> None:
+    axes.set_title("\n".join(_title_lines(view)), fontsize=10)
+    if view.warning is not None:
         axes.text(
-            0.5, 0.985, panel.warning, transform=axes.transAxes, color="white", fontsize=8,
-            ha="center", va="top", wrap=True, bbox={"facecolor": WARNING, "edgecolor": "none"},
+            0.5, 0.985, drawn.plain(view.warning), transform=axes.transAxes, color="white",
+            fontsize=8, ha="center", va="top", wrap=True,
+            bbox={"facecolor": WARNING, "edgecolor": "none"},
         )  # fmt: skip
 
 
-def _scale_bar(axes: Axes, shape: tuple[int, ...], pixel_size_m: float | None) -> None:
-    height, width = shape
-    bar = scale_bar(width, pixel_size_m)
-    bar_px, thickness = bar.width_percent / 100 * width, max(1.0, height / 80)
-    left, top = 0.04 * width, height * 0.95 - thickness
-    box = Rectangle((left, top), bar_px, thickness, facecolor="white", edgecolor="black", lw=0.5)
-    axes.add_patch(box)
+def _title_lines(view: View) -> Iterator[str]:
+    yield drawn.short(view.label)
+    if view.offset_px is not None:
+        dy_px, dx_px = view.offset_px
+        yield f"offset dy {dy_px:+.2f} px, dx {dx_px:+.2f} px"
+
+
+def _caption(axes: Axes, text: str) -> None:
     axes.text(
-        left + bar_px / 2, top - thickness, bar.label, color="white", fontsize=7, ha="center",
-        va="bottom", bbox={"facecolor": "black", "alpha": 0.5, "pad": 1.0, "edgecolor": "none"},
+        0.5, -GAP_INCHES / PANEL_INCHES / 2, drawn.plain(text), transform=axes.transAxes,
+        fontsize=8, ha="center", va="top",
+    )  # fmt: skip
+
+
+def _scale_bar(
+    axes: Axes, shape: tuple[int, ...], step_px: int, pixel_size_m: float | None
+) -> None:
+    height, width = shape
+    bar = scale_bar(width * step_px, pixel_size_m)
+    bar_px, thickness = bar.width_percent / 100 * width, max(1.0, height / 60)
+    left, top = 0.04 * width, height * 0.955 - thickness
+    paper = {"facecolor": "black", "alpha": 0.65, "pad": 1.5, "edgecolor": "none"}
+    axes.add_patch(
+        Rectangle((left, top), bar_px, thickness, facecolor="white", edgecolor="black", lw=0.6)
+    )
+    axes.text(
+        left, top - thickness, bar.label, color="white", fontsize=9, weight="bold",
+        ha="left", va="bottom", bbox=paper,
     )  # fmt: skip

@@ -14,10 +14,10 @@ from ptyrun.comparison import (
     assembly,
     currency,
     debug_files,
+    figures,
     gates,
     objects,
     outputs,
-    pictures,
     publishing,
     ring_curves,
 )
@@ -48,10 +48,7 @@ from ptyrun.logs import session_log
 from ptyrun.paths import RunPaths
 from ptyrun.progress import SILENT, Watcher
 from ptyrun.ptycho.consistency import verdict
-from ptyrun.report import plots
-from ptyrun.results import (
-    Results,
-)
+from ptyrun.results import Results
 
 log = logging.getLogger(__name__)
 
@@ -231,13 +228,13 @@ def _write_files(
     presentation = Presentation.from_facts(compared.manifest.sources)
     labels = {plan.name: plan.label for plan in compared.manifest.arms}
     rasters = compared.rasters()
-    images = {path: raster.values for path, raster in rasters.items()}
     objects.write(fresh, rasters)
     for name, found in compared.evaluations.items():
         outputs.write_frc_csv(
             fresh.frc_curves(name), labels[name], found.amplitude_frc, found.phase_frc
         )
-    ring_curves.write(fresh.ring_curves, compared.ring_curves())
+    rings = tuple(compared.ring_curves())
+    ring_curves.write(fresh.ring_curves, rings)
     outputs.write_metrics_csv(fresh.metrics_csv, results)
     outputs.write_reconstructions(
         fresh,
@@ -248,12 +245,18 @@ def _write_files(
         presentation,
         compared.options.alignment,
     )
-    picture = plots.comparison_plot(
-        pictures.panels(results, presentation, images.get),
-        (presentation.percentile_min, presentation.percentile_max),
-        presentation.pixel_size_m,
+    figures.write(
+        fresh,
+        results,
+        presentation,
+        compared.options.alignment,
+        objects.arrays_of(rasters).get,
+        rings,
+        {
+            name: {"amplitude_frc": found.amplitude_frc, "phase_frc": found.phase_frc}
+            for name, found in compared.evaluations.items()
+        },
     )
-    durable.write_atomic(fresh.plot, picture)
     if presentation.save_debug_images:
         debug_files.write_images(fresh, compared.arms)
     if presentation.baseline_debug_dir is not None:

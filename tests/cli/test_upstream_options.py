@@ -108,7 +108,7 @@ def test_what_is_not_said_is_as_upstream_has_it() -> None:
     assert config.selection.n_groups is config.selection.n_subsample is None
     assert (config.evaluation.frc_sigma, config.evaluation.ms_ssim_sigma) == (0.0, 1.0)
     assert config.evaluation.stitch_crop_px == 20
-    assert (config.presentation.percentile_min, config.presentation.percentile_max) == (10, 90)
+    assert config.presentation.percentiles(is_per_arm=True) == (10, 90)
     assert config.evaluation.phase_align == "plane"
     assert config.evaluation.registration is Registration.ALL
 

@@ -129,10 +129,10 @@ def plan(folder: Path) -> int:
 
 
 def finalize(folder: Path, *words: str) -> int:
-    """With a small picture in the place of the plot, which takes half the time and no disk."""
-    from ptyrun.report import plots
+    """With a small picture in the place of figures, which take half the time and no disk."""
+    from ptyrun.report import drawn
 
-    with patch.object(plots, "comparison_plot", lambda *_, **__: _picture()):
+    with patch.object(drawn, "content", lambda *_, **__: _picture()):
         return command("finalize", str(folder), *words)
 
 

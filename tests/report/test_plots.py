@@ -1,14 +1,30 @@
 from __future__ import annotations
 
 import io
+import time
+import tracemalloc
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from matplotlib import colormaps
 from matplotlib import image as png
+from skimage.color import rgb2lab
 
-from ptyrun.report.plots import UNCOVERED, Panel, colour_limits, comparison_plot
+from ptyrun.report import colours, drawn
+from ptyrun.report.plots import UNCOVERED, WARNING, comparison_figure
+from ptyrun.report.ring_plots import Line, Rings, ring_figure
+from ptyrun.report.views import Quantity, Scene, View
 
-TRUTH = np.exp(1j * np.linspace(0, 1, 60 * 80).reshape(60, 80)).astype(np.complex64)
+RNG = np.random.default_rng(2)
+PHASE = np.linspace(-0.5, 0.5, 60 * 80).reshape(60, 80)
+FOREIGN = "$\\frac{x$ <b>&]]> --> \u4e2d\u202e"
+
+
+def view(name: str = "arm", phase: np.ndarray = PHASE, **more: object) -> View:
+    images = {Quantity.PHASE: phase, Quantity.AMPLITUDE: 1 + 0.1 * phase}
+    return View(name, name, images, **more)  # type: ignore[arg-type]
 
 
 def pixels(content: bytes) -> np.ndarray:
@@ -20,47 +36,154 @@ def share_of(content: bytes, colour: str) -> float:
     return float((np.abs(pixels(content)[..., :3] - wanted) < 2e-3).all(axis=-1).mean())
 
 
-def test_equal_panels_give_equal_bytes() -> None:
-    panels = [Panel("arm", TRUTH, offset_px=(0.5, -1.25)), Panel("ground truth", TRUTH)]
-    assert comparison_plot(panels) == comparison_plot(panels)
-    assert comparison_plot(panels) != comparison_plot(panels[::-1])
+def limits(scene: Scene) -> list[set[tuple[float, float]]]:
+    """Ends of the colours of the panels, for each row of the figure."""
+    shown = [axes for axes in comparison_figure(scene).axes if axes.images]
+    found: dict[float, set[tuple[float, float]]] = {}
+    for axes in shown:
+        up = round(axes.get_position().y0, 3)
+        found.setdefault(up, set()).add(axes.images[0].get_clim())
+    return [found[up] for up in sorted(found, reverse=True)]
+
+
+@pytest.mark.parametrize("kind", ["png", "pdf", "svg"])
+def test_equal_scenes_give_equal_bytes(kind: str) -> None:
+    scene = Scene([view(offset_px=(0.5, -1.25)), view("truth", is_reference=True)])
+    contents = {drawn.content(comparison_figure(scene), kind) for _ in range(2)}
+    assert len(contents) == 1
+    assert contents.pop().startswith({"png": b"\x89PNG", "pdf": b"%PDF", "svg": b"<?xml"}[kind])
 
 
 @pytest.mark.parametrize("n", [1, 2, 5])
-def test_any_number_of_panels_stands_side_by_side(n: int) -> None:
-    height, width, _ = pixels(comparison_plot([Panel("arm", TRUTH)] * n)).shape
-    assert width > 400 * n
-    assert height < 1000
+def test_any_number_of_views_stands_side_by_side(n: int) -> None:
+    figure = comparison_figure(Scene([view(str(k)) for k in range(n)]))
+    width, height = figure.get_size_inches()
+    assert 3 * n < width < 4 * n + 1
+    assert height < 7
+
+
+def test_all_panels_of_a_row_have_one_scale_and_it_is_the_references() -> None:
+    loud = view("loud", 20 * PHASE)
+    scene = Scene([loud, view("truth", is_reference=True)])
+    (phase,), (amplitude,) = limits(scene)
+    assert phase == pytest.approx(tuple(np.percentile(PHASE, (1, 99))))
+    assert amplitude == pytest.approx(tuple(np.percentile(1 + 0.1 * PHASE, (1, 99))))
+    (pooled,), _ = limits(Scene([loud, view("quiet")]))
+    assert pooled[0] < -5, "without a reference, all arms decide"
+
+
+@given(st.floats(-3, 3), st.floats(0, 1e-6), st.booleans())
+@settings(max_examples=25, deadline=None)
+def test_a_constant_arm_is_drawn_constant(value: float, noise: float, is_per_arm: bool) -> None:
+    constant = view("Baseline", value + noise * RNG.normal(size=PHASE.shape))
+    scene = Scene([constant, view("truth", is_reference=True)], is_per_arm=is_per_arm)
+    for quantity in scene.quantities:
+        scale = scene.scales(quantity)[0]
+        assert scale is not None
+        fraction = (constant.images[quantity] - scale.low) / (scale.high - scale.low)
+        shown = colormaps[scale.colours](np.clip(fraction, 0, 1))
+        assert np.ptp(shown, axis=(0, 1)).max() < 0.02
+
+
+def test_each_arm_has_its_own_grey_scale_where_that_is_asked_for() -> None:
+    scene = Scene(
+        [view("a", 2 * PHASE, phase_limits=(None, 3.0)), view("truth", is_reference=True)],
+        percentiles=(10.0, 90.0),
+        is_per_arm=True,
+    )
+    first, second = scene.scales(Quantity.PHASE)
+    assert first is not None and second is not None
+    assert (first.colours, second.colours) == ("gray", "gray")
+    assert (first.low, first.high) == (pytest.approx(np.percentile(2 * PHASE, 10)), 3.0)
+    assert (second.low, second.high) == pytest.approx(tuple(np.percentile(PHASE, (10, 90))))
+
+
+def test_colours_go_round_only_where_the_phase_does() -> None:
+    (flat,) = Scene([view()]).scales(Quantity.PHASE)
+    (round_,) = Scene([view()], passes_a_turn=True).scales(Quantity.PHASE)
+    assert flat is not None and not flat.cyclic
+    assert round_ is not None and round_.cyclic
+    circle = colormaps[round_.colours]
+    assert circle(0.0) == pytest.approx(circle(1.0), abs=0.05)
+
+
+@pytest.mark.parametrize("name", [colours.AMPLITUDE, colours.THIN_PHASE])
+def test_equal_steps_of_a_value_look_equal(name: str) -> None:
+    lightness = rgb2lab(colormaps[name](np.linspace(0, 1, 64))[None, :, :3])[0, :, 0]
+    steps = np.diff(lightness)
+    assert steps.min() > 0
+    assert steps.std() / steps.mean() < 0.5
+
+
+def test_errors_share_a_scale_around_zero_and_the_reference_has_none() -> None:
+    arms = []
+    for n in (1, 2):
+        images = {**view().images, Quantity.PHASE_ERROR: 0.1 * n * PHASE}
+        arms.append(View(str(n), str(n), images))
+    scene = Scene([*arms, view("truth", is_reference=True)])
+    first, second, none = scene.scales(Quantity.PHASE_ERROR)
+    assert first == second and first is not None and none is None
+    assert first.low == -first.high
+    assert len(limits(scene)) == 3
 
 
 def test_what_is_not_covered_has_a_colour_that_no_value_has() -> None:
-    covered = np.ones(TRUTH.shape, bool)
-    whole = comparison_plot([Panel("arm", TRUTH, covered)])
-    covered[:30] = False
-    holed = comparison_plot([Panel("arm", TRUTH, covered)])
-    assert share_of(whole, UNCOVERED) == 0
-    assert share_of(holed, UNCOVERED) > 0.2
+    holed = PHASE.copy()
+    holed[:30] = np.nan
+    assert share_of(drawn.content(comparison_figure(Scene([view()]))), UNCOVERED) < 0.001
+    assert share_of(drawn.content(comparison_figure(Scene([view(phase=holed)]))), UNCOVERED) > 0.1
 
 
 def test_a_mismatch_is_marked_in_the_picture() -> None:
-    plain = comparison_plot([Panel("arm", TRUTH)])
-    marked = comparison_plot([Panel("arm", TRUTH, warning="does not belong to this scan")])
-    assert share_of(plain, "#b00020") == 0
-    assert share_of(marked, "#b00020") > 0.005
+    plain = drawn.content(comparison_figure(Scene([view()])))
+    marked = drawn.content(comparison_figure(Scene([view(warning="does not belong here")])))
+    assert share_of(plain, WARNING) == 0
+    assert share_of(marked, WARNING) > 0.002
 
 
-def test_colours_end_at_percentiles_unless_fixed() -> None:
-    values = np.arange(101.0)
-    assert colour_limits(values, (10, 90)) == (10, 90)
-    assert colour_limits(values, (10, 90), (None, 50.0)) == (10, 50)
-    assert colour_limits(np.full(4, 3.0), (10, 90)) == (2.5, 3.5)
-    assert colour_limits(np.array([np.nan]), (10, 90)) == (0, 1)
+def test_figures_and_offsets_stand_beside_their_pictures_and_the_bar_is_legible() -> None:
+    captions = {Quantity.PHASE: "SSIM 0.9", Quantity.AMPLITUDE: "SSIM 0.8"}
+    figure = comparison_figure(Scene([view(captions=captions, offset_px=(1, -2.5))]), 5e-9)
+    said = {text.get_text() for axes in figure.axes for text in axes.texts}
+    assert {"SSIM 0.9", "SSIM 0.8", "100 nm"} <= said
+    assert "dy +1.00 px, dx -2.50 px" in figure.axes[0].get_title()
+    (bar,) = {t for t in figure.axes[0].texts if t.get_text() == "100 nm"}
+    assert bar.get_fontsize() >= 9
+    assert bar.get_bbox_patch() is not None
 
 
-def test_a_pixel_size_changes_the_scale_bar_only_there() -> None:
-    in_px = pixels(comparison_plot([Panel("arm", TRUTH)]))
-    in_nm = pixels(comparison_plot([Panel("arm", TRUTH)], pixel_size_m=5e-9))
-    assert in_px.shape == in_nm.shape
-    changed = (in_px != in_nm).any(axis=(1, 2))
-    assert changed.any()
-    assert not changed[: len(changed) // 2].any()
+@pytest.mark.parametrize("kind", ["png", "pdf", "svg"])
+def test_a_label_is_text_and_no_formula_and_no_markup(kind: str) -> None:
+    scene = Scene([View(FOREIGN, FOREIGN, view().images, {Quantity.PHASE: FOREIGN})])
+    content = drawn.content(comparison_figure(scene), kind)
+    x = np.linspace(0, 1, 9)
+    rings = ring_figure(FOREIGN, [Rings(FOREIGN, (Line(FOREIGN, x, x),), FOREIGN)], None)
+    for text in (content, drawn.content(rings, kind)):
+        assert b"<b>" not in text
+
+
+def test_ring_curves_have_their_sign_a_band_and_an_axis_in_nanometres() -> None:
+    x = np.linspace(0, 1, 33)
+    line = Line("arm", x, np.cos(4 * x), low=np.cos(4 * x) - 0.1, high=np.cos(4 * x) + 0.1)
+    limit = Line("0.5", x, np.full(33, 0.5), is_threshold=True)
+    figure = ring_figure("FRC", [Rings("phase", (limit, line))], 2.5e-9)
+    (axes,) = figure.axes
+    assert axes.get_xlim() == (0, 1)
+    assert axes.get_ylim()[0] < -0.6
+    assert len(axes.collections) == 1
+    (top,) = axes.child_axes
+    figure.draw_without_rendering()
+    assert top.get_xlim() == pytest.approx((0, 0.2))
+    assert not ring_figure("FRC", [Rings("phase", (limit, line))], None).axes[0].child_axes
+
+
+def test_a_large_scene_takes_little_more_memory_than_its_images() -> None:
+    images = {q: np.zeros((1024, 1024), np.float32) for q in (Quantity.PHASE, Quantity.AMPLITUDE)}
+    scene = Scene([View("a", "a", images)])
+    tracemalloc.start()
+    began_s = time.process_time()
+    drawn.content(comparison_figure(scene))
+    took_s, (_, peak) = time.process_time() - began_s, tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 200e6
+    assert took_s < 60

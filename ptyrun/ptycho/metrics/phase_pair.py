@@ -95,6 +95,20 @@ def _typical(amplitude: Image) -> float:
     return float(ordered[np.searchsorted(total, total[-1] / 2)])
 
 
+def passes_a_turn(phase: Image, where: Mask) -> bool:
+    """Tell whether phases (H, W), turned to the middle of their range, still go round the circle.
+
+    A few pixels beyond the cut are noise: there must be jumps as long as a quarter of a side.
+    """
+    if not where.any() or float(np.abs(phase[where]).max()) < np.pi - FREE_RAD:
+        return False
+    jumps = sum(
+        int((np.abs(np.diff(phase, axis=axis)) > np.pi)[_both(where, axis)].sum())
+        for axis in (0, 1)
+    )
+    return bool(jumps >= min(phase.shape) / 4)
+
+
 def turn_to_middle(truth: Complex2D, where: Mask) -> complex:
     """Find the factor that brings the middle of the range of phases to zero.
 

@@ -123,6 +123,8 @@ class Compared:
         rasters |= _common_rasters(self.together)
         if self.scan.object_guess is not None:
             rasters["ground_truth/object"] = Raster(self.scan.object_guess)
+        if self.scan.probe is not None:
+            rasters["ground_truth/probe"] = Raster(self.scan.probe, axes=("probe_y", "probe_x"))
         return rasters
 
     def ring_curves(self) -> Iterator[RingCurve]:

@@ -174,6 +174,8 @@ Held = tuple[dict[str, _Field], _Field, bool]
 
 def _against_reference(results: Results, array: Array) -> Held | None:
     """Registered arms and their reference, of the pixels that all of them have."""
+    if (found := _on_common_ground(results, array)) is not None:
+        return found
     arms, truths = {}, {}
     for name in results.arms:
         field, truth = array(f"{name}/aligned"), array(f"{name}/aligned_truth")
@@ -189,6 +191,16 @@ def _against_reference(results: Results, array: Array) -> Held | None:
         return None
     reference = next(iter(truths.values())).within(region)
     return {name: field.within(region) for name, field in arms.items()}, reference, False
+
+
+def _on_common_ground(results: Results, array: Array) -> Held | None:
+    """Just what was measured, where all arms are known."""
+    truth, covered = array(f"{REFERENCE}/common"), array(f"{REFERENCE}/common_covered")
+    fields = {name: array(f"{name}/common") for name in results.arms}
+    if truth is None or covered is None:
+        return None
+    arms = {name: _Field(field, covered) for name, field in fields.items() if field is not None}
+    return (arms, _Field(truth, np.ones(truth.shape, bool)), False) if arms else None
 
 
 def _against_each_other(results: Results, array: Array) -> Held | None:

@@ -63,7 +63,7 @@ def standard_parts(
         title = f"{_FIELD.get(quantity, quantity)} {what}"
         limits = list(_thresholds(results, known[0])) if known else []
         why = "" if known else _why_none(results, of[0])
-        parts.append(Rings(title, (*limits, *lines), why))
+        parts.append(Rings(title, (*limits, *lines), why, quantity))
     return tuple(parts)
 
 

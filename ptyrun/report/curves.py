@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,17 +12,22 @@ from numpy.typing import NDArray
 Float1D = NDArray[np.floating]
 
 WIDTH, HEIGHT = 360, 230
-_LEFT, _RIGHT, _TOP, _BOTTOM = 38, 8, 8, 34
+_LEFT, _RIGHT, _TOP, _BOTTOM = 38, 12, 20, 34
 
 
 @dataclass(frozen=True)
 class Curve:
-    """Values ``y`` (n,) over ``x`` (n,), drawn in the style that CSS gives its class."""
+    """Values ``y`` (n,) over ``x`` (n,), drawn in the style that CSS gives its class.
+
+    ``low`` and ``high`` (n,) are the ends of an interval, where one is known.
+    """
 
     label: str
     css: str
     x: Float1D
     y: Float1D
+    low: Float1D | None = None
+    high: Float1D | None = None
 
 
 @dataclass(frozen=True)
@@ -34,11 +40,12 @@ class Tick:
 
 @dataclass(frozen=True)
 class Line:
-    """A curve as points of an SVG polyline."""
+    """A curve as points of an SVG polyline, its interval as those of a polygon."""
 
     label: str
     css: str
     points: str
+    band: str = ""
 
 
 @dataclass(frozen=True)
@@ -53,6 +60,9 @@ class Plot:
     x_ticks: tuple[Tick, ...]
     y_ticks: tuple[Tick, ...]
     lines: tuple[Line, ...]
+    top_label: str = ""
+    top_ticks: tuple[Tick, ...] = ()
+    why_none: str = ""
     width: int = WIDTH
     height: int = HEIGHT
     left: int = _LEFT
@@ -61,36 +71,70 @@ class Plot:
     bottom: int = HEIGHT - _BOTTOM
 
 
-def unit_square(
-    name: str, title: str, alt: str, x_label: str, y_label: str, curves: Sequence[Curve]
+def correlations(
+    name: str,
+    title: str,
+    alt: str,
+    curves: Sequence[Curve],
+    nyquist_per_nm: float | None = None,
+    why_none: str = "",
 ) -> Plot:
-    """Draw curves whose x and y both run from 0 to 1; what lies outside is cut off.
+    """Draw correlations over frequencies from 0 to Nyquist, down to the least that there is.
 
-    Points that are not finite are left out.
+    Points that are not finite are left out. With *nyquist_per_nm*, the Nyquist frequency in 1/nm,
+    there is a second axis above.
     """
+    lowest = min((_least(curve) for curve in curves), default=0.0)
+    floor = 0.0 if lowest > -0.02 else -0.5 if lowest >= -0.5 else -1.0
     marks = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
+    upright = [mark for mark in (-1.0, -0.5) if mark >= floor] + marks
+    tops: tuple[Tick, ...] = ()
+    if nyquist_per_nm is not None:
+        step = _round_step(nyquist_per_nm / 5)
+        counts = range(int(nyquist_per_nm / step * 1.000001) + 1)
+        tops = tuple(Tick(_across(n * step / nyquist_per_nm), f"{n * step:.3g}") for n in counts)
     return Plot(
         name=name,
         title=title,
         alt=alt,
-        x_label=x_label,
-        y_label=y_label,
+        x_label="spatial frequency / Nyquist",
+        y_label="correlation",
         x_ticks=tuple(Tick(_across(mark), f"{mark:g}") for mark in marks),
-        y_ticks=tuple(Tick(_down(mark), f"{mark:g}") for mark in marks),
-        lines=tuple(Line(curve.label, curve.css, _points(curve)) for curve in curves),
+        y_ticks=tuple(Tick(_down(mark, floor), f"{mark:g}".replace("-", "−")) for mark in upright),
+        lines=tuple(_line(curve, floor) for curve in curves),
+        top_label="" if nyquist_per_nm is None else "1/nm",
+        top_ticks=tops,
+        why_none=why_none,
     )
 
 
-def _points(curve: Curve) -> str:
-    shown = np.isfinite(curve.x) & np.isfinite(curve.y) & (curve.x >= 0) & (curve.x <= 1)
-    y = np.clip(curve.y[shown], 0.0, 1.0)
-    pairs = zip(curve.x[shown].tolist(), y.tolist(), strict=True)
-    return " ".join(f"{_across(x):.2f},{_down(y):.2f}" for x, y in pairs)
+def _least(curve: Curve) -> float:
+    known = curve.y[np.isfinite(curve.y)]
+    return float(known.min()) if known.size else 0.0
+
+
+def _round_step(least: float) -> float:
+    decade = 10.0 ** math.floor(math.log10(least))
+    return next(step for factor in (1, 2, 5, 10) if (step := factor * decade) >= least * 0.999)
+
+
+def _line(curve: Curve, floor: float) -> Line:
+    band = ""
+    if curve.low is not None and curve.high is not None:
+        there = _points(curve.x, curve.low, floor)
+        band = " ".join([*there, *reversed(_points(curve.x, curve.high, floor))])
+    return Line(curve.label, curve.css, " ".join(_points(curve.x, curve.y, floor)), band)
+
+
+def _points(x: Float1D, y: Float1D, floor: float) -> list[str]:
+    shown = np.isfinite(x) & np.isfinite(y) & (x >= 0) & (x <= 1)
+    pairs = zip(x[shown].tolist(), np.clip(y[shown], floor, 1.0).tolist(), strict=True)
+    return [f"{_across(across):.2f},{_down(up, floor):.2f}" for across, up in pairs]
 
 
 def _across(x: float) -> float:
     return _LEFT + x * (WIDTH - _LEFT - _RIGHT)
 
 
-def _down(y: float) -> float:
-    return _TOP + (1.0 - y) * (HEIGHT - _TOP - _BOTTOM)
+def _down(y: float, floor: float) -> float:
+    return _TOP + (1.0 - y) / (1.0 - floor) * (HEIGHT - _TOP - _BOTTOM)

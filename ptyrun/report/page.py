@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 from dataclasses import dataclass
 from functools import cache
@@ -42,25 +44,43 @@ class Statement:
 
 @dataclass(frozen=True)
 class Page:
-    """Everything that a report shows, in the order in which it shows it."""
+    """Everything that a report shows, in the order in which it shows it.
+
+    ``rows`` are pictures of what is compared, ``whole`` those of all that there is. ``folded``
+    tables open on request. A page of a run under way says so (``live``), and loads itself again
+    after ``refresh_s`` seconds.
+    """
 
     title: str
-    summary: tuple[Fact, ...]
+    conclusion: tuple[Fact, ...]
     warnings: tuple[Statement, ...]
     notes: tuple[Statement, ...]
-    objects: tuple[Row, ...]
-    errors: tuple[Row, ...]
-    tables: tuple[Table, ...]
+    rows: tuple[Row, ...]
+    picture_notes: tuple[str, ...]
     plots: tuple[Plot, ...]
     plots_text: str
+    tables: tuple[Table, ...]
+    folded: tuple[Table, ...]
+    whole: tuple[Row, ...]
+    summary: tuple[Fact, ...]
     timeline: Timeline
     provenance: tuple[Facts, ...]
     command: str
+    live: str = ""
+    refresh_s: int | None = None
 
 
 def html(page: Page) -> str:
-    """One self-contained HTML document: no script, and nothing is fetched."""
-    return environment(autoescape=True).get_template("page.html.j2").render(page=page)
+    """One self-contained HTML document: nothing is fetched, and no script runs but the page's own.
+
+    A browser refuses every other one, whatever a file's text might have become: the page's policy
+    names its script by SHA-256.
+    """
+    templates = environment(autoescape=True)
+    script = templates.get_template("viewer.js.j2").render()
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    shown = templates.get_template("page.html.j2")
+    return shown.render(page=page, script=Markup(script), script_sha256=digest)
 
 
 def markdown(page: Page) -> str:

@@ -1,4 +1,4 @@
-"""What does an object look like, and where is it wrong?"""
+"""How do images become pictures of a page?"""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ptyrun.report import colours
 from ptyrun.report.colours import Scale
 from ptyrun.report.scale_bar import ScaleBar, scale_bar
+from ptyrun.report.views import Quantity, Scene
 
 Complex2D = NDArray[np.complexfloating]
 Float2D = NDArray[np.floating]
@@ -20,6 +21,13 @@ Float2D = NDArray[np.floating]
 _Number = TypeVar("_Number", bound=np.generic)
 
 LONGEST_SIDE_PX = 1024
+
+_HEADINGS = {
+    Quantity.PHASE: "Phase",
+    Quantity.AMPLITUDE: "Amplitude",
+    Quantity.PHASE_ERROR: "Phase error",
+    Quantity.AMPLITUDE_ERROR: "Amplitude error",
+}
 
 
 @dataclass(frozen=True)
@@ -32,18 +40,8 @@ class Subject:
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """An arm and the truth (H, W) on one grid, registered and aligned."""
-
-    name: str
-    label: str
-    field: Complex2D
-    truth: Complex2D
-
-
-@dataclass(frozen=True)
 class Picture:
-    """One image, ready to be shown."""
+    """One image, ready to be shown; ``caption`` has figures of it."""
 
     name: str
     title: str
@@ -53,138 +51,122 @@ class Picture:
     height_px: int
     scale_bar: ScaleBar
     scale: Scale | None = None
+    caption: str = ""
 
 
 @dataclass(frozen=True)
 class Row:
-    """Pictures of one quantity, one for each arm, side by side."""
+    """Pictures of one quantity, one for each arm, side by side.
+
+    All of them have ``scale``, where it is given.
+    """
 
     name: str
     heading: str
     text: str
     pictures: tuple[Picture, ...]
     wheel: str | None = None
+    scale: Scale | None = None
 
 
-def object_rows(subjects: Sequence[Subject], pixel_size_m: float | None) -> tuple[Row, ...]:
-    """Amplitude, phase and complex field of every subject.
+def scene_rows(scene: Scene, pixel_size_m: float | None) -> tuple[Row, ...]:
+    """Give a row for each quantity of a scene, in the colours of `Scene.scales`.
 
     Parameters
     ----------
-    subjects : sequence of Subject
-        Fields of shape (H, W); one with a side above 1024 pixels is thinned to every k-th pixel.
+    scene : Scene
     pixel_size_m : float or None
         Object pixel; None draws scale bars in pixels.
-
-    Returns
-    -------
-    tuple of Row
-        Phases that keep within half a circle get one more row, with their contrast stretched.
     """
-    amplitudes = [np.abs(subject.field) for subject in subjects]
-    phases = [np.angle(subject.field) for subject in subjects]
-    stretched = [colours.spread(phase, colours.THIN_PHASE, "phase (rad)") for phase in phases]
-    frame = _Frame(subjects, pixel_size_m)
-    rows = [
-        frame.row(
-            "amplitude",
-            "Amplitude",
-            "Each picture spans the middle 98 % of its own values.",
-            amplitudes,
-            [colours.spread(values, colours.AMPLITUDE, "amplitude") for values in amplitudes],
-        ),
-        frame.row(
-            "phase",
-            "Phase",
-            "One circle for all; both ends of the bar are the same phase and the same colour.",
-            phases,
-            [colours.full_circle()] * len(phases),
-        ),
-    ]
-    if any(scale.high - scale.low < math.pi for scale in stretched):
-        text = "The same phases, each picture spanning the middle 98 % of its own values."
-        rows.append(frame.row("stretched", "Phase, contrast stretched", text, phases, stretched))
-    return (*rows, frame.field_row())
+    return tuple(_scene_row(scene, quantity, pixel_size_m) for quantity in scene.quantities)
 
 
-def error_rows(comparisons: Sequence[Comparison], pixel_size_m: float | None) -> tuple[Row, ...]:
-    """Amplitude and phase of every arm minus those of the truth, one colour scale for all arms.
-
-    Amplitudes are first brought to the truth's mean, as upstream's metrics do
-    (``mean(target) / mean(prediction)``).
-    """
-    if not comparisons:
-        return ()
-    amplitudes = [_amplitude_error(pair) for pair in comparisons]
-    phases = [np.angle(pair.field * np.conj(pair.truth)) for pair in comparisons]
-    frame = _Frame([Subject(p.name, p.label, p.field) for p in comparisons], pixel_size_m)
-    amplitude_scale = colours.around_zero(amplitudes, "amplitude error")
-    phase_scale = colours.around_zero(phases, "phase error (rad)")
-    many = len(comparisons)
-    return (
-        frame.row(
-            "amplitude-error",
-            "Amplitude error",
-            "Arm minus ground truth, after scaling the arm to the truth's mean amplitude. "
-            "White is right; all arms share one scale.",
-            amplitudes,
-            [amplitude_scale] * many,
-        ),
-        frame.row(
-            "phase-error",
-            "Phase error",
-            "Phase of arm × conjugate truth. White is right; all arms share one scale.",
-            phases,
-            [phase_scale] * many,
-        ),
+def _scene_row(scene: Scene, quantity: Quantity, pixel_size_m: float | None) -> Row:
+    heading = _HEADINGS[quantity]
+    pictures = []
+    for view, scale in zip(scene.views, scene.scales(quantity), strict=True):
+        if scale is None:
+            continue
+        image = view.images[quantity]
+        ends = f", from {scale.low_label} to {scale.high_label}"
+        pictures.append(
+            _picture(
+                f"{quantity.value}-{view.name.replace('_', '-')}",
+                view.label,
+                f"{heading} of {view.label}",
+                colours.paint(image, scale),
+                (image.shape[0], image.shape[1]),
+                scene.step_px,
+                pixel_size_m,
+                ends,
+                scale,
+                view.captions.get(quantity, ""),
+            )
+        )
+    is_shared = quantity.is_error or not scene.is_per_arm
+    return Row(
+        quantity.value,
+        heading,
+        _row_text(scene, quantity),
+        tuple(pictures),
+        scale=pictures[0].scale if is_shared else None,
     )
 
 
-def _amplitude_error(pair: Comparison) -> Float2D:
-    amplitude, target = np.abs(pair.field), np.abs(pair.truth)
-    mean = np.nanmean(amplitude)
-    return amplitude * (np.nanmean(target) / mean if mean > 0 else 1.0) - target
+def _row_text(scene: Scene, quantity: Quantity) -> str:
+    if quantity is Quantity.PHASE_ERROR:
+        return "Phase of arm × conjugate reference. White is right; one scale for all arms."
+    if quantity is Quantity.AMPLITUDE_ERROR:
+        return "Arm minus reference, with one mean. White is right; one scale for all arms."
+    if scene.is_per_arm:
+        return "Each picture has its own scale: brightness of two pictures cannot be compared."
+    if quantity is Quantity.PHASE and scene.passes_a_turn:
+        return "One circle for all; both ends of the bar are the same phase and the same colour."
+    return "One scale for all pictures."
 
 
-class _Frame:
-    """Lays colours on images of the same subjects and describes them."""
-
-    def __init__(self, subjects: Sequence[Subject], pixel_size_m: float | None) -> None:
-        self._subjects = subjects
-        self._pixel_size_m = pixel_size_m
-
-    def row(
-        self, name: str, heading: str, text: str, images: Sequence[Float2D], scales: Sequence[Scale]
-    ) -> Row:
-        pictures = tuple(
-            self._picture(name, heading, subject, colours.paint(_thinned(image), scale), scale)
-            for subject, image, scale in zip(self._subjects, images, scales, strict=True)
+def field_row(subjects: Sequence[Subject], pixel_size_m: float | None, name: str = "field") -> Row:
+    """Give complex fields (H, W): hue is phase, lightness amplitude, each by its own brightest."""
+    pictures = tuple(
+        _picture(
+            f"{name}-{subject.name}",
+            subject.label,
+            f"Complex field of {subject.label}",
+            _painted_field(subject.field),
+            (subject.field.shape[0], subject.field.shape[1]),
+            1,
+            pixel_size_m,
         )
-        return Row(name, heading, text, pictures)
+        for subject in subjects
+    )
+    text = "Hue is phase, lightness is amplitude, as the wheel shows."
+    return Row(name, "Complex field", text, pictures, colours.wheel())
 
-    def field_row(self) -> Row:
-        pictures = tuple(
-            self._picture("field", "Complex field", subject, _painted_field(subject.field))
-            for subject in self._subjects
-        )
-        text = "Hue is phase, lightness is amplitude, as the wheel shows."
-        return Row("field", "Complex field", text, pictures, colours.wheel())
 
-    def _picture(
-        self, row: str, heading: str, subject: Subject, src: str, scale: Scale | None = None
-    ) -> Picture:
-        height_px, width_px = subject.field.shape
-        ends = f", from {scale.low_label} to {scale.high_label}" if scale else ""
-        return Picture(
-            name=f"{row}-{subject.name}",
-            title=subject.label,
-            alt=f"{heading} of {subject.label}, {width_px} × {height_px} pixels{ends}",
-            src=src,
-            width_px=width_px,
-            height_px=height_px,
-            scale_bar=scale_bar(width_px, self._pixel_size_m),
-            scale=scale,
-        )
+def _picture(
+    name: str,
+    title: str,
+    what: str,
+    src: str,
+    shape: tuple[int, int],
+    step_px: int,
+    pixel_size_m: float | None,
+    ends: str = "",
+    scale: Scale | None = None,
+    caption: str = "",
+) -> Picture:
+    height_px, width_px = shape
+    return Picture(
+        name=name,
+        title=title,
+        alt=f"{what}, {width_px * step_px} × {height_px * step_px} pixels{ends}",
+        src=src,
+        width_px=width_px,
+        height_px=height_px,
+        scale_bar=scale_bar(width_px * step_px, pixel_size_m),
+        scale=scale,
+        caption=caption,
+    )
 
 
 def _painted_field(field: Complex2D) -> str:

@@ -44,6 +44,7 @@ class Rings:
     title: str
     lines: tuple[Line, ...]
     why_none: str = ""
+    name: str = ""
 
     @property
     def lowest(self) -> float:

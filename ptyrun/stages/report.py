@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from ptyrun.comparison import artifacts, currency, publishing
+from ptyrun.comparison import artifacts, currency, page_pictures, publishing
 from ptyrun.comparison.command_line import compare_command
+from ptyrun.comparison.conclusion import conclusion
 from ptyrun.comparison.fingerprints import Fingerprints
 from ptyrun.comparison.finished import FinishedRun
 from ptyrun.comparison.history import History, read_history
+from ptyrun.comparison.pictures import reference_label
 from ptyrun.comparison.planned_inputs import warn_of_changed_inputs
 from ptyrun.comparison.run import Run
 from ptyrun.durations import format_duration
@@ -24,23 +23,14 @@ from ptyrun.engine.costs import Costs
 from ptyrun.engine.window import Window
 from ptyrun.host import checksums, durable
 from ptyrun.progress import SILENT, Watcher
-from ptyrun.ptycho.metrics import frc
-from ptyrun.report import curves, page, pictures, tables, timeline
+from ptyrun.report import page, tables, timeline
 from ptyrun.results import Results
 
 LIBRARIES = ("ptyrun", "numpy", "scipy", "scikit-image", "zarr", "matplotlib")
 _FRC_TEXT = (
-    "Correlation of each arm with the ground truth on rings of spatial frequency, by PtychoPINN’s "
-    "formula: no taper, centre square of the evaluated region. Where a curve falls below a "
-    "threshold, detail finer than that is noise by that criterion; thresholds are those of one "
-    "noisy image against a noise-free one, where the 1/7 of two noisy ones is 0.5."
-)
-_STYLES = 8
-_THRESHOLDS = (  # of one noisy image against a noise-free one
-    ("0.5", "t0", frc.fixed(0.5)),
-    ("1/7", "t1", frc.against_truth(1 / 7)),
-    ("½ bit", "t2", frc.against_truth(frc.level_of_bits(0.5))),
-    ("1 bit", "t3", frc.against_truth(frc.level_of_bits(1.0))),
+    "Correlation on rings of spatial frequency, tapered and with its sign. Where a curve falls "
+    "below a threshold, detail finer than that is noise by that criterion; against a noise-free "
+    "truth thresholds are those of one noisy image."
 )
 
 
@@ -134,111 +124,39 @@ def _files(folder: Path) -> ReportFiles:
 def _page(run: FinishedRun) -> page.Page:
     results = run.results
     history = read_history(run.paths, run.manifest)
-    found = [
-        tables.standard_table(results),
-        tables.own_table(results),
-        tables.upstream_table(results),
-        tables.pair_table(results),
-        tables.diagnostics_table(results),
-    ]
-    plots = _frc_plots(run)
+    plots, shown = page_pictures.ring_plots(run), page_pictures.compared(run)
+    styles = page_pictures.styles(results.arms)
+    said = conclusion(results, reference_label(results), run.pixel_size_m)
     return page.Page(
-        title=run.paths.root.resolve().name,
-        summary=tuple(_summary(run, history)),
+        title=_title(run),
+        conclusion=tuple(page.Fact(line.name, line.text) for line in said),
         warnings=tuple(_warnings(results)),
         notes=tuple(_notes(results)),
-        objects=pictures.object_rows(_subjects(run), run.pixel_size_m),
-        errors=pictures.error_rows(_comparisons(run), run.pixel_size_m),
-        tables=tuple(table for table in found if table.rows),
+        rows=shown.rows,
+        picture_notes=shown.notes,
         plots=plots,
         plots_text=_FRC_TEXT,
-        timeline=timeline.draw(history.sessions, _computed(run), _styles(run)),
+        tables=_known(tables.standard_table(results), tables.pair_table(results)),
+        folded=_known(
+            tables.own_table(results),
+            tables.upstream_table(results),
+            tables.diagnostics_table(results),
+        ),
+        whole=page_pictures.whole(run),
+        summary=tuple(_summary(run, history)),
+        timeline=timeline.draw(history.sessions, _computed(run), styles),
         provenance=tuple(_provenance(run, history)),
         command=compare_command(run.manifest, run.paths.root.resolve()),
     )
 
 
-def _subjects(run: FinishedRun) -> list[pictures.Subject]:
-    """Every arm, then the truth, cut to where patches lie; NaN where an arm does not.
-
-    A finished reconstruction may fill a grid of which the scan saw a part: it says where to cut
-    only if there is nothing else.
-    """
-    fields: dict[str, NDArray[Any]] = {}
-    covered: dict[str, NDArray[np.bool_]] = {}
-    for name in run.results.arms:
-        field, coverage = run.array(f"{name}/object"), run.array(f"{name}/coverage")
-        if field is not None and coverage is not None:
-            covered[name] = coverage > 0
-            fields[name] = np.where(covered[name], field, np.nan)
-    computed = [covered[arm.name] for arm in run.manifest.arms if arm.n_items]
-    deciding = computed or list(covered.values())
-    truth = run.array("ground_truth/object")
-    labels = run.labels
-    if truth is not None:
-        fields["ground-truth"], labels = truth, {**labels, "ground-truth": "Ground truth"}
-    return [
-        pictures.Subject(name, labels[name], field[_extent(deciding, field.shape)])
-        for name, field in fields.items()
-    ]
+def _title(run: FinishedRun) -> str:
+    """What is compared, of which scan."""
+    return f"{run.sources.scan.stem}: {', '.join(run.labels.values())}"
 
 
-def _extent(covered: Sequence[NDArray[np.bool_]], shape: tuple[int, ...]) -> tuple[slice, ...]:
-    """The smallest rectangle that holds all that is covered, on grids of this shape."""
-    known = [mask for mask in covered if mask.shape == shape and mask.any()]
-    if not known:
-        return (slice(None), slice(None))
-    found = np.nonzero(np.logical_or.reduce(known))
-    return tuple(slice(int(places.min()), int(places.max()) + 1) for places in found)
-
-
-def _comparisons(run: FinishedRun) -> list[pictures.Comparison]:
-    found = []
-    for name, label in run.labels.items():
-        field, truth = run.array(f"{name}/aligned"), run.array(f"{name}/aligned_truth")
-        covered = run.array(f"{name}/aligned_covered")
-        if field is not None and truth is not None:
-            known = field if covered is None else np.where(covered, field, np.nan)
-            found.append(pictures.Comparison(name, label, known, truth))
-    return found
-
-
-def _frc_plots(run: FinishedRun) -> tuple[curves.Plot, ...]:
-    return tuple(
-        curves.unit_square(
-            name=f"frc-{quantity}",
-            title=quantity.capitalize(),
-            alt=f"Fourier ring correlation of the {quantity} of {', '.join(run.labels.values())}, "
-            "over spatial frequency from 0 to Nyquist",
-            x_label="spatial frequency / Nyquist",
-            y_label="correlation",
-            curves=drawn,
-        )
-        for quantity in ("amplitude", "phase")
-        if (drawn := _frc_curves(run, quantity))
-    )
-
-
-def _frc_curves(run: FinishedRun, quantity: str) -> list[curves.Curve]:
-    found: list[curves.Curve] = []
-    styles = _styles(run)
-    side_px = 0
-    for name, label in run.labels.items():
-        table, aligned = run.frc_curves(name), run.array(f"{name}/aligned")
-        if table is None or aligned is None:
-            continue
-        side_px = min(aligned.shape)
-        y = table[f"{quantity}_frc"]
-        found.append(curves.Curve(label, styles[name], np.arange(len(y)) / (side_px / 2), y))
-    return [*_thresholds(side_px), *found] if found else []
-
-
-def _thresholds(side_px: int) -> Iterator[curves.Curve]:
-    # Bit thresholds depend on how many Fourier pixels a ring has, and these on the side alone.
-    anything = np.ones((side_px, side_px))
-    rings = frc.ring_correlation(anything, anything)
-    for label, style, threshold in _THRESHOLDS:
-        yield curves.Curve(label, f"threshold {style}", rings.frequencies, threshold(rings))
+def _known(*found: tables.Table) -> tuple[tables.Table, ...]:
+    return tuple(table for table in found if table.rows)
 
 
 def _warnings(results: Results) -> Iterator[page.Statement]:
@@ -268,10 +186,6 @@ def _notes(results: Results) -> Iterator[page.Statement]:
     for pair in results.pairs:
         if pair.notes:
             yield page.Statement(" – ".join(results.labels_of(pair)), "; ".join(pair.notes))
-
-
-def _styles(run: FinishedRun) -> dict[str, str]:
-    return {name: f"c{n % _STYLES}" for n, name in enumerate(run.results.arms)}
 
 
 def _computed(run: FinishedRun) -> dict[str, str]:

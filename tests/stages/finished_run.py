@@ -5,13 +5,15 @@ For what a real run does not show at will: failures, killed sessions, a mismatch
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import zarr
 from numpy.typing import NDArray
 
+from ptyrun.comparison import ring_curves
+from ptyrun.comparison.ring_curves import RingCurve
 from ptyrun.config import EvaluationOptions, Fact, Presentation, Selection
 from ptyrun.engine.arm_plan import ArmPlan
 from ptyrun.engine.ledger_cache import open_ledger
@@ -84,6 +86,7 @@ def write(
     planned.save(paths.manifest)
     write_ledger(paths, planned, n_sessions)
     write_objects(paths, planned, has_truth)
+    ring_curves.write(paths.ring_curves, curves(planned, has_truth))
     results = Results(
         manifest_digest=planned.digest,
         has_ground_truth=has_truth,
@@ -107,6 +110,19 @@ def write(
     paths.results.write_text(results.to_json())
     checksums.write(folder, [paths.results, paths.objects, *folder.glob("*.csv")])
     return paths
+
+
+def curves(planned: Manifest, has_truth: bool) -> Iterator[RingCurve]:
+    """Correlations that fall, the later the arm the sooner; the last ones below zero."""
+    frequencies = np.arange(45) / 44
+    n_pixels = np.maximum(1, np.rint(2 * np.pi * np.arange(45))).astype(np.int64)
+    pairs = [("pinn", "baseline"), ("pinn", "reconstruction")]
+    if has_truth:
+        pairs = [(arm.name, ring_curves.REFERENCE) for arm in planned.arms]
+    for n, (first, second) in enumerate(pairs):
+        for quantity in ring_curves.QUANTITIES:
+            y = 1 / (1 + (frequencies / (0.7 - 0.2 * n)) ** 4) - 0.3 * n * frequencies
+            yield RingCurve(first, second, quantity, frequencies, y, n_pixels)
 
 
 def arm_result(arm: ArmPlan, n: int, has_truth: bool, mismatch: str | None) -> ArmResult:
@@ -161,6 +177,9 @@ def write_objects(paths: RunPaths, planned: Manifest, has_truth: bool) -> None:
             paths.frc_curves(arm.name).write_text(text + "\n")
     if has_truth:
         group.create_array("ground_truth/object", data=known)
+    y, x = np.mgrid[-16:16, -16:16]
+    probe = np.exp(-(y**2 + x**2) / 60 + 0.2j * x).astype(np.complex64)
+    group.create_array("ground_truth/probe", data=probe)
 
 
 def write_ledger(paths: RunPaths, planned: Manifest, n_sessions: int) -> None:

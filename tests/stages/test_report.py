@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import csv
+import hashlib
 import io
 import json
 import re
@@ -68,6 +69,7 @@ def page(files: ReportFiles) -> Markup:
 
 def test_amplitude_phase_and_field_of_every_arm_and_the_truth_are_pictured(page: Markup) -> None:
     figures = {figure["id"] for figure in page.all("figure", **{"class": "picture"})}
+    assert "probe-scan" in figures
     for row in ("amplitude", "phase", "field"):
         for name in ("pinn", "baseline", "reconstruction", "ground-truth"):
             assert f"{row}-{name}" in figures
@@ -87,7 +89,7 @@ def test_every_picture_is_inside_the_page_and_says_what_it_shows(page: Markup) -
 
 
 def test_pictures_show_what_the_arms_cover(page: Markup) -> None:
-    (picture,) = (i for i in page.all("img") if i["alt"].startswith("Amplitude of PtychoPINN"))
+    (picture,) = (i for i in page.all("img") if i["alt"].startswith("Complex field of PtychoPINN"))
     assert (picture["width"], picture["height"]) == ("96", "108")
     data = base64.b64decode(picture["src"].split(",")[1])
     alpha = Image.open(io.BytesIO(data)).convert("RGBA").getchannel("A")
@@ -98,16 +100,23 @@ def test_scale_bars_are_in_metres_when_the_pixel_size_is_known(
     page: Markup, tmp_path: Path
 ) -> None:
     labels = {a["aria-label"] for a in page.all("span", **{"class": "length"})}
-    assert labels == {"Scale bar: 100 nm"}
+    assert labels == {"Scale bar: 100 nm", "Scale bar: 20 nm"}, "of objects and of the probe"
     plain = Markup(report(finished_run.write(tmp_path / "r").root).html.read_text())
     labels = {a["aria-label"] for a in plain.all("span", **{"class": "length"})}
-    assert labels == {"Scale bar: 20 px"}
+    assert labels == {"Scale bar: 20 px", "Scale bar: 5 px"}
 
 
-def test_the_page_has_no_script_and_refers_to_nothing_but_dois_and_its_neighbours(
-    page: Markup,
-) -> None:
-    assert not page.all("script")
+def script_digests(text: str) -> list[str]:
+    scripts = re.findall(r"<script[^>]*>(.*?)</script>", text, re.DOTALL)
+    digests = [hashlib.sha256(script.encode()).digest() for script in scripts]
+    return [base64.b64encode(digest).decode() for digest in digests]
+
+
+def test_the_page_runs_its_own_script_alone_and_refers_to_nothing_but_dois_and_its_neighbours(
+    files: ReportFiles, page: Markup,
+) -> None:  # fmt: skip
+    (digest,) = script_digests(files.html.read_text())
+    assert page.all("script") == [{}]
     for _, attributes in page.tags:
         for name in ("src", "href"):
             target = attributes.get(name, "#")
@@ -117,6 +126,7 @@ def test_the_page_has_no_script_and_refers_to_nothing_but_dois_and_its_neighbour
             }
     (policy,) = page.all("meta", **{"http-equiv": "Content-Security-Policy"})
     assert policy["content"].startswith("default-src 'none'")
+    assert f"script-src 'sha256-{digest}'" in policy["content"]
 
 
 def test_a_mismatch_stands_in_an_alert_before_the_first_picture(files: ReportFiles) -> None:
@@ -131,7 +141,7 @@ def test_labels_and_notes_from_files_are_shown_as_text(tmp_path: Path) -> None:
     folder = tmp_path / "``` <script>"  # in the command, which is fenced by one tick more
     files = report(finished_run.write(folder / "run", labels, notes=[HOSTILE]).root)
     text = files.html.read_text()
-    assert "<script" not in text
+    assert text.count("<script") == len(script_digests(text)) == 1
     assert HOSTILE in Markup(text).text
     before, _, after = files.markdown.read_text().split("````")
     assert "<script" not in before + after
@@ -148,13 +158,69 @@ def test_a_label_in_markdown_is_no_tag_no_entity_and_no_picture(tmp_path: Path) 
     assert "- &amp;lt;b> \\*a\\*" in before
 
 
-def test_thresholds_and_every_arm_are_drawn_in_both_correlation_plots(page: Markup) -> None:
+def test_thresholds_and_every_arm_are_drawn_in_all_correlation_plots(page: Markup) -> None:
     plots = page.all("figure", **{"class": "plot"})
-    assert [plot["id"] for plot in plots] == ["plot-frc-amplitude", "plot-frc-phase"]
+    assert [plot["id"] for plot in plots] == [
+        "plot-frc-amplitude", "plot-frc-phase", "plot-frc-field",
+    ]  # fmt: skip
     lines = [line["class"] for line in page.all("polyline")]
-    assert lines == 2 * [
+    assert lines == 3 * [
         "threshold t0", "threshold t1", "threshold t2", "threshold t3", "c0", "c1", "c2",
     ]  # fmt: skip
+
+
+def test_correlations_below_zero_are_drawn_below_zero(page: Markup) -> None:
+    assert "−0.5" in page.text
+    depths = [float(pair.split(",")[1]) for line in page.all("polyline") if line["class"] == "c2"
+              for pair in line["points"].split()]  # fmt: skip
+    zero = {float(line["y1"]) for line in page.all("line", **{"class": "grid"})}
+    assert max(depths) > sorted(zero)[5]
+
+
+def test_the_frequency_axis_is_in_nanometres_where_the_pixel_size_is_known(
+    page: Markup, tmp_path: Path
+) -> None:
+    assert "(above: 1/nm)" in page.text
+    plain = Markup(report(finished_run.write(tmp_path / "r").root).html.read_text())
+    assert "1/nm" not in plain.text
+
+
+def test_the_conclusion_comes_first_with_figures_of_the_results(
+    run: RunPaths, files: ReportFiles
+) -> None:
+    text = files.html.read_text()
+    first, last = text.index('class="conclusion"'), text.index("</dl>")
+    assert text.index("<h1>") < first < text.index('class="picture"')
+    shown = Markup(text[first:last])
+    assert len(shown.all("dt")) == len(shown.all("dd")) == 5
+    assert "patched_test: PtychoPINN, Baseline, PtyChi" in Markup(text).text
+    arms = Results.load(run.results).arms
+    best, second = (arms[name].standard["complex_error"].value for name in ("pinn", "baseline"))
+    assert best is not None and second is not None
+    assert f"PtychoPINN, with a relative error of the complex field of {best:.4f}" in shown.text
+    assert f"Baseline {second:.4f} (+{second - best:.4f})" in shown.text
+    assert f"Baseline {5 / 0.6:.3g} nm, 0.600 of Nyquist" in shown.text
+    assert "PtychoPINN nowhere up to Nyquist" in shown.text
+
+
+def test_all_pictures_of_a_row_have_one_colour_bar_and_errors_are_around_zero(
+    page: Markup,
+) -> None:
+    bars = [i["alt"] for i in page.all("img") if i["alt"].startswith("Colour bar")]
+    assert [bar.split(",")[1].split(" from")[0].strip() for bar in bars] == [
+        "phase (rad)", "amplitude", "phase error (rad)", "amplitude error",
+    ]  # fmt: skip
+
+
+def test_tables_stand_once_upstreams_folded(page: Markup) -> None:
+    names = [table["id"] for table in page.all("table") if "id" in table]
+    assert names == ["table-standard", "table-upstream", "table-diagnostics"]
+    assert len(page.all("details")) == 2
+
+
+def test_a_finished_page_does_not_load_itself_again(page: Markup) -> None:
+    assert not page.all("meta", **{"http-equiv": "refresh"})
+    assert not page.all("p", **{"class": "live"})
 
 
 def test_the_timeline_names_windows_failures_and_a_death(page: Markup) -> None:
@@ -205,7 +271,7 @@ def test_a_reconstruction_that_fills_the_grid_does_not_widen_the_pictures(tmp_pa
     coverage[...] = 1.0
     checksums.write(run.root, [run.results, run.objects])
     images = Markup(report(run.root).html.read_text()).all("img")
-    (picture,) = (i for i in images if i["alt"].startswith("Amplitude of PtyChi"))
+    (picture,) = (i for i in images if i["alt"].startswith("Complex field of PtyChi"))
     assert (picture["width"], picture["height"]) == ("96", "108")
 
 

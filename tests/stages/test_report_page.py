@@ -61,14 +61,44 @@ def test_text_stands_out_from_its_paper(tab: browser.Tab, scheme: str) -> None:
         assert tab.evaluate(CONTRAST.replace("INK", ink)) >= 4.5, ink
 
 
-def test_a_picture_is_enlarged_by_a_link_and_closed_by_another(tab: browser.Tab) -> None:
+def test_a_picture_is_enlarged_by_its_address_where_no_script_runs(tab: browser.Tab) -> None:
     tab.resize(1280, 800)
     width = "document.querySelector('#amplitude-pinn .frame').clientWidth"
     small = tab.evaluate(width)
-    tab.evaluate("document.querySelector('#amplitude-pinn .zoom').click()")
+    tab.evaluate("location.hash = '#amplitude-pinn'")
     assert tab.evaluate(width) > 2 * small
     tab.evaluate("document.querySelector('#amplitude-pinn .close').click()")
     assert tab.evaluate(width) == small
+
+
+LAID = """new Promise(done => setTimeout(() => {
+  const [under, over] = document.querySelectorAll('.stage img');
+  const viewer = document.getElementById('viewer');
+  done({
+    open: viewer.open, mode: viewer.dataset.mode,
+    names: document.querySelector('#viewer .names').textContent, width: under.clientWidth,
+    clip: over.style.clipPath, hidden: over.hidden, src: [under.src.length, over.src.length],
+  });
+}, 300))"""
+
+
+def test_pictures_open_large_with_a_slider_by_turns_and_zoomed(tab: browser.Tab) -> None:
+    tab.resize(1280, 800)
+    tab.evaluate("document.querySelector('#phase-pinn .zoom').click()")
+    seen = tab.evaluate(LAID)
+    assert (seen["open"], seen["mode"]) == (True, "slider")
+    assert seen["names"] == "PtychoPINN | Ground truth"
+    assert seen["width"] > 400
+    assert "50%" in seen["clip"]
+    tab.evaluate("document.querySelector('[data-zoom=\"1.5\"]').click()")
+    assert tab.evaluate(LAID)["width"] == pytest.approx(1.5 * seen["width"], abs=2)
+    tab.evaluate("document.querySelector('[data-set=one]').click()")
+    assert tab.evaluate(LAID)["hidden"] is True
+    tab.evaluate("document.querySelector('[data-set=blink]').click()")
+    turns = {(look := tab.evaluate(LAID))["hidden"]: look["names"] for _ in range(12)}
+    assert turns == {True: "PtychoPINN", False: "Ground truth"}
+    tab.evaluate("document.getElementById('viewer').close()")
+    assert tab.evaluate(LAID)["open"] is False
 
 
 def test_it_prints(tab: browser.Tab) -> None:

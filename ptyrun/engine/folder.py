@@ -27,7 +27,8 @@ _RESULTS = (
 _ARRAYS = ("patches", "positions_px", "frames", "multiplicity", "normalisation")
 _OBJECTS = (
     *("object", "coverage", "y", "x", "aligned", "aligned_truth", "aligned_covered"),
-    *("aligned_y", "aligned_x", "probe", "probe_y", "probe_x"),
+    *("aligned_y", "aligned_x", "common", "common_covered", "common_y", "common_x"),
+    *("probe", "probe_y", "probe_x"),
 )
 _METADATA = "zarr.json"
 

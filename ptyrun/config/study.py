@@ -9,6 +9,7 @@ from typing import Annotated
 
 from ptyrun.config.options import Option, Panel, Place
 from ptyrun.config.session import WINDOW
+from ptyrun.config.study_generalization import GeneralizationOptions
 from ptyrun.config.study_reconstruction import ReconstructionOptions
 from ptyrun.config.study_training import TrainingOptions
 from ptyrun.errors import UsageError
@@ -48,7 +49,7 @@ class Positions(StrEnum):
 
 
 @dataclass(frozen=True)
-class StudyOptions(TrainingOptions, ReconstructionOptions):
+class StudyOptions(GeneralizationOptions, TrainingOptions, ReconstructionOptions):
     """One study: doses x views x splits, and what they are made from."""
 
     hub: Annotated[

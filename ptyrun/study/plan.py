@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ptyrun.config.study import Phase, Split, StudyOptions, View
 from ptyrun.study.comparison_plan import comparison_stages
+from ptyrun.study.generalization_stages import generalization_stages
 from ptyrun.study.graph import Graph
 from ptyrun.study.hub import PHASE_C, PHASE_D, Hub, dose_name
 from ptyrun.study.model_inputs import with_models
@@ -50,6 +51,8 @@ def graph(study: Study) -> Graph:
         own += reconstruction_stages(study.hub, study.options)
     if study.options.reaches(Phase.COMPARISONS):
         own += comparison_stages(study.hub, study.options)
+    if study.options.reaches(Phase.NETWORKS):
+        own += generalization_stages(study.hub, study.options)
     stages = placed(study.hub, study.options, own, study.others)
     stages = with_base(stages, BASE, study.options.base_npz)
     return Graph.of(study.hub, with_models(study.hub, stages))

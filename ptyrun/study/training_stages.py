@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from ptyrun.config.study import Split, StudyOptions, View
 from ptyrun.study.hub import (
@@ -29,20 +29,26 @@ def training_stages(hub: Hub, options: StudyOptions) -> Iterator[Stage]:
     of its view, both views with groups of four.
     """
     for dose in sorted(options.doses):
-        yield _baseline(hub, options, dose)
+        axes, seed = {"dose": f"{dose:.0f}"}, options.training_seed
+        data = _data_of_baseline(dose)
+        yield trained_baseline(hub, options, axes, data, baseline_folder(dose), seed)
         for view in _views(options):
-            yield _pinn(hub, options, dose, view)
+            data, folder = _data_of_pinn(dose, view), pinn_folder(dose, view)
+            yield trained_pinn(hub, options, {**axes, "view": str(view)}, data, folder, seed)
     yield _list(hub, options)
 
 
-def _baseline(hub: Hub, options: StudyOptions, dose: float) -> Stage:
+def trained_baseline(
+    hub: Hub, options: StudyOptions, axes: Mapping[str, str], data: str, folder: str, seed: int
+) -> Stage:
+    """Give the stage that trains a Baseline on the scan *data* and puts it into *folder*."""
     return built_in(
         hub,
         BASELINE,
-        {"dose": f"{dose:.0f}"},
-        [_data_of_baseline(dose)],
-        _outputs(baseline_folder(dose), options.training_baseline),
-        **_common(options),
+        axes,
+        [data],
+        _outputs(folder, options.training_baseline),
+        **_common(options, seed),
         trainer=options.training_baseline,
         epochs=options.training_baseline_epochs,
         settings=settings_of(options.training_baseline_set),
@@ -50,14 +56,17 @@ def _baseline(hub: Hub, options: StudyOptions, dose: float) -> Stage:
     )
 
 
-def _pinn(hub: Hub, options: StudyOptions, dose: float, view: View) -> Stage:
+def trained_pinn(
+    hub: Hub, options: StudyOptions, axes: Mapping[str, str], data: str, folder: str, seed: int
+) -> Stage:
+    """Give the stage that trains a PINN on the scan *data* and puts it into *folder*."""
     return built_in(
         hub,
         PINN,
-        {"dose": f"{dose:.0f}", "view": str(view)},
-        [_data_of_pinn(dose, view)],
-        _outputs(pinn_folder(dose, view), options.training_pinn),
-        **_common(options),
+        axes,
+        [data],
+        _outputs(folder, options.training_pinn),
+        **_common(options, seed),
         trainer=options.training_pinn,
         epochs=options.training_pinn_epochs,
         settings=settings_of(options.training_pinn_set),
@@ -99,8 +108,8 @@ def _list(hub: Hub, options: StudyOptions) -> Stage:
     )
 
 
-def _common(options: StudyOptions) -> dict[str, int]:
-    return {"method": 1, "seed": options.training_seed, "threads": options.training_threads}
+def _common(options: StudyOptions, seed: int) -> dict[str, int]:
+    return {"method": 1, "seed": seed, "threads": options.training_threads}
 
 
 def _views(options: StudyOptions) -> list[View]:

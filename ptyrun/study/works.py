@@ -24,6 +24,8 @@ _WORKS = {
     "train-pinn": "training:train",
     "train-baseline": "training:train",
     "training-manifest": "training_list:list_trainings",
+    "subset": "generalizing:subset",
+    "generalization": "generalizing:aggregate",
     READY: "ready:take_ready",
 }
 

@@ -150,8 +150,9 @@ def _with_own_regions(document: dict[str, Any]) -> dict[str, Any]:
 class Results(Document):
     """Everything that ``finalize`` found, bound to the run by the manifest's digest.
 
-    ``truth`` has what the scan's own object leaves of the frames: no arm can be expected to leave
-    less.
+    ``has_ground_truth`` says that arms are measured against the truth, ``has_reference`` that it is
+    a reference, another reconstruction of the same frames. ``truth`` has what the scan's own object
+    leaves of the frames: no arm can be expected to leave less.
     """
 
     NAME: ClassVar[str] = "results.json"
@@ -171,6 +172,17 @@ class Results(Document):
     sources: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     truth: Mapping[str, Metric] = field(default_factory=dict)
+    has_reference: bool = False
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether arms are measured against an object: the truth, or a reference."""
+        return self.has_ground_truth or self.has_reference
+
+    @property
+    def object_role(self) -> str:
+        """What texts call the object that arms are measured against."""
+        return "ground truth" if self.has_ground_truth else "reference"
 
     def labels_of(self, pair: PairResult) -> tuple[str, str]:
         """Labels of a pair's arms."""
@@ -208,7 +220,7 @@ class Results(Document):
 
         Coverage and size of what was measured; SSIM of amplitude and phase, and the coherence of
         the fields, where there is a ground truth; the R-factor; why an arm does not
-        belong to the scan. Without a ground truth, the coherence of each pair besides.
+        belong to the scan. The coherence of each pair besides.
         """
         _, _, height, width = self.evaluated_region_px
         lines = [

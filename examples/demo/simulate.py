@@ -63,6 +63,7 @@ def canonical_arrays(exposures: Exposures) -> Arrays:
             {"tool": "transpose_rename_convert", "from": "diff3d", "to": "diffraction"},
             {"tool": "square_root_and_normalise", "amplitude_per_root_photon": scale},
         ],
+        "simulation_type": "thin_object",
         "nphotons": float(np.sum(np.abs(exposures.probe) ** 2)),
     }
     return {

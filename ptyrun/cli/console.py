@@ -126,7 +126,7 @@ class Console:
         from ptyrun.comparison.outputs import metrics_table
 
         say(metrics_table(results))
-        say(_LEGEND if results.has_ground_truth else _LEGEND_OF_PAIRS)
+        say(_LEGEND if results.is_measured else _LEGEND_OF_PAIRS)
         say(f"results in {run_dir}\n")
         self.summary(results, run_dir)
 

@@ -29,7 +29,7 @@ def _result_files(paths: RunPaths, results: Results, presentation: Presentation)
     yield from (paths.results, paths.objects, paths.metrics_csv, paths.ring_curves, paths.plot)
     yield from (path for path in figures.left(paths) if path != paths.plot)
     archives = [paths.reconstructions] if presentation.save_npz else []
-    if results.has_ground_truth:
+    if results.is_measured:
         yield from map(paths.frc_curves, results.arms)
         archives += [paths.reconstructions_aligned] if presentation.save_npz_aligned else []
     for archive in archives:

@@ -44,7 +44,7 @@ class PrunedError(PtyrunError):
 
 
 def grid_shape(scan: Scan) -> tuple[int, int]:
-    """The object's own grid: that of the ground truth, else what the positions span."""
+    """The object's own grid: that of the scan's object, else what the positions span."""
     if scan.object_guess is not None:
         height, width = scan.object_guess.shape
         return int(height), int(width)
@@ -121,7 +121,7 @@ class Assembler:
             canvas=found.object,
             computation_time_s=found.computation_time_s,
             notes=found.notes,
-            mismatch=verdict.mismatch(placement, self.region, coherence),
+            mismatch=verdict.mismatch(placement, self.region, coherence, self.scan.object_role),
         )
 
     def _stitch(self, plan: ArmPlan) -> ArmObject:

@@ -53,7 +53,8 @@ class Compared:
             notes += (NOTHING_IN_COMMON,)
         return Results(
             manifest_digest=self.manifest.digest,
-            has_ground_truth=self.scan.object_guess is not None,
+            has_ground_truth=self.scan.has_ground_truth,
+            has_reference=self.scan.has_reference,
             evaluated_region_px=self.region.as_tuple(),
             arms={plan.name: self._arm(plan) for plan in self.manifest.arms},
             common=self._common(),

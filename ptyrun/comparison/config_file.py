@@ -150,7 +150,7 @@ def _arms(value: Any, path: Path) -> list[dict[str, Any]]:
 
 def _placed(value: Any, entry: Entry, path: Path) -> Any:
     """Give a path as of the file's folder; any other value as it is."""
-    if entry.place is None or not isinstance(value, str):
+    if entry.place is None or not isinstance(value, str) or value in entry.option.named:
         return value
     return str(path.parent / value)
 

@@ -74,7 +74,7 @@ def _check_results(paths: RunPaths, manifest: Manifest) -> None:
     for arm in manifest.arms:
         if arm.name not in results.arms:
             raise _bad(paths.results, f"it says nothing of arm {arm.name!r}")
-        if results.has_ground_truth and not results.arms[arm.name].metrics:
+        if results.is_measured and not results.arms[arm.name].metrics:
             raise _bad(paths.results, f"arm {arm.name!r} has no metrics")
 
 

@@ -124,7 +124,7 @@ def _require_content(run: Run) -> None:
     if results.manifest_digest != debug.digest:
         why = f"{paths.results.name} was made before its plan was changed"
         raise _not_yet(paths, ledger, why)
-    if results.has_ground_truth:
+    if results.is_measured:
         for name in (arm.name for arm in debug.arms):
             gates.require_metrics(name, results.arms[name])
 

@@ -191,6 +191,8 @@ class Draft:
         files = [self.config.scan, *(arm.path for arm in self.found.arms)]
         if self.config.groups_from is not None:
             files.append(self.config.groups_from)
+        if self.config.ground_truth_file is not None:
+            files.append(self.config.ground_truth_file)
         return tuple(map(self.fingerprints.of, files))
 
     def _checked_models(self, wanted: Manifest) -> Texts:
@@ -202,12 +204,14 @@ class Draft:
         return Texts(())
 
     def _sources(self) -> dict[str, Fact]:
-        groups_from = self.config.groups_from
+        groups_from, truth = self.config.groups_from, self.config.ground_truth
+        file = self.config.ground_truth_file
         return Sources(
             scan=self.config.scan.resolve(),
             groups_from=groups_from.resolve() if groups_from else None,
             arms={arm.config.name: arm.path.resolve() for arm in self.found.arms},
             presentation=self.config.presentation,
+            ground_truth=truth if file is None else file.resolve(),
         ).facts()
 
 

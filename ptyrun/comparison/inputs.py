@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 
+from ptyrun.comparison import ground_truth
 from ptyrun.comparison.assembly import grid_shape
 from ptyrun.comparison.code import code_facts, code_notes
 from ptyrun.comparison.fingerprints import Fingerprints
@@ -71,6 +72,7 @@ def survey(config: CompareConfig, scan: Scan, fingerprints: Fingerprints) -> Sur
         "selection_gridsize": gridsize,
         **config.selection.facts(),
         **config.evaluation.facts(),
+        **ground_truth.facts(config, fingerprints),
     }
     if config.compression is not Compression.NONE:
         shared["compression"] = config.compression.value
@@ -112,7 +114,7 @@ def doubts(config: CompareConfig, scan: Scan) -> Iterator[str]:
     region = scanned_region(scan.positions_px, config.evaluation.stitch_crop_px, shape)
     if scan.object_guess is not None and min(region.height, region.width) < SMALLEST_PX:
         raise GeometryError(
-            f"only {region.height} x {region.width} px of the ground truth were scanned",
+            f"only {region.height} x {region.width} px of the {scan.object_role} were scanned",
             why=f"it is {shape[0]} x {shape[1]} px; less than {SMALLEST_PX} px a side measure "
             "nothing",
             do="check that positions are in pixels of objectGuess, or leave it out of the scan",
@@ -121,7 +123,7 @@ def doubts(config: CompareConfig, scan: Scan) -> Iterator[str]:
         if arm.kind is ArmKind.RECONSTRUCTION:
             placement = verdict.place(scan, shape, open_reconstruction(arm.path))
             coherence = verdict.agreement(placement, scan.object_guess, region)
-            reason = verdict.mismatch(placement, region, coherence)
+            reason = verdict.mismatch(placement, region, coherence, scan.object_role)
             if reason is not None:
                 yield f"{arm.path} does not belong to this scan: {reason}"
 

@@ -104,14 +104,16 @@ class Measures:
 
 
 def measure(
-    plan: ArmPlan, arm: ArmObject, truth: Image, region: Region, options: EvaluationOptions
+    plan: ArmPlan,
+    arm: ArmObject,
+    truth: Image,
+    region: Region,
+    options: EvaluationOptions,
+    noise: Noise,
 ) -> Measures:
-    """Measure an arm's object against the ground truth."""
+    """Measure an arm's object against the ground truth, or a reference that is noisy as well."""
     registered = options.registration.reaches(plan.kind)
+    settings: dict[str, Any] = {"registered": registered, "noise": noise}
     if options.alignment is Alignment.UPSTREAM:
-        return Measures.of(
-            evaluate_upstream(arm.canvas, truth, region, options, registered=registered)
-        )
-    return Measures.of(
-        evaluate(arm.image, truth, arm.coverage, options, region=region, registered=registered)
-    )
+        return Measures.of(evaluate_upstream(arm.canvas, truth, region, options, **settings))
+    return Measures.of(evaluate(arm.image, truth, arm.coverage, options, region=region, **settings))

@@ -165,7 +165,7 @@ def write_reconstructions(
         pairs = {name: found.pair for name, found in evaluations.items()}
         owner = next(iter(pairs))
         about_aligned = (
-            f"{about_aligned} The ground truth is cropped as {owner} is; objects.zarr has it as "
+            f"{about_aligned} `ground_truth` is cropped as {owner} is; objects.zarr has it as "
             "cropped for each arm."
         )
         arrays = _pair_arrays(pairs, shifts_px)

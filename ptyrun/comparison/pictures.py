@@ -120,7 +120,7 @@ def scene(
 
 def reference_label(results: Results) -> str:
     """What arms are held against is called in pictures and tables."""
-    return "Ground truth"
+    return results.object_role.capitalize()
 
 
 def _notes(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ptyrun.comparison.fingerprints import Fingerprints
+from ptyrun.comparison.ground_truth import GROUND_TRUTH_SHA256
 from ptyrun.comparison.sources import Sources
 from ptyrun.engine.manifest import Manifest
 from ptyrun.errors import IdentityError, InputError
@@ -34,6 +35,8 @@ def planned_inputs(manifest: Manifest) -> Iterator[Input]:
     """Name every input whose bytes the manifest names."""
     sources = Sources.of(manifest)
     yield Input("scan", sources.scan, str(manifest.shared["scan_sha256"]))
+    if (sha256 := manifest.shared.get(GROUND_TRUTH_SHA256)) and sources.ground_truth is not None:
+        yield Input("ground_truth", sources.ground_truth, str(sha256))
     for arm in manifest.arms:
         for fact in _DIGESTS:
             if (sha256 := arm.facts.get(fact)) is not None:

@@ -66,6 +66,8 @@ def _facts(config: CompareConfig, run: Run) -> dict[str, Any]:
     inputs = [config.scan, *(arm.path for arm in config.arms)]
     if config.groups_from is not None:
         inputs.append(config.groups_from)
+    if config.ground_truth_file is not None:
+        inputs.append(config.ground_truth_file)
     return {
         "schema": 1,
         "ptyrun": __version__,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from ptyrun.comparison.ground_truth import with_truth
 from ptyrun.comparison.scans import opened
 from ptyrun.comparison.surveys import ArmSurvey
 from ptyrun.config import ArmConfig, ArmKind, CompareConfig
@@ -26,7 +27,7 @@ def open_given_scan(config: CompareConfig, cache_dir: Path | None = None) -> Sca
     """
     kind = config.selection.diffraction_kind
     try:
-        return opened(config.scan, kind, cache_dir)
+        found = opened(config.scan, kind, cache_dir)
     except InputError as error:
         if not _is_reconstruction(config.scan):
             raise
@@ -39,6 +40,7 @@ def open_given_scan(config: CompareConfig, cache_dir: Path | None = None) -> Sca
             else f"a scan has frames and positions; {error.what}",
             do="give the scan with --test_data, the reconstruction with --tike_recon_path",
         ) from error
+    return with_truth(found, config.ground_truth)
 
 
 def open_given_reconstruction(arm: ArmConfig, diffraction_kind: str | None) -> Reconstruction:

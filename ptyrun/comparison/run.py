@@ -95,5 +95,9 @@ class Run:
 
     def open_scan(self, cache_dir: Path | None) -> Scan:
         """Open the planned scan; without *cache_dir* compressed frames are held in memory."""
+        # NumPy: `status` does without.
+        from ptyrun.comparison.ground_truth import with_truth
+
         kind = self.manifest.shared.get("diffraction_kind")
-        return scans.opened(self.sources.scan, str(kind) if kind else None, cache_dir)
+        found = scans.opened(self.sources.scan, str(kind) if kind else None, cache_dir)
+        return with_truth(found, self.sources.ground_truth)

@@ -17,13 +17,15 @@ _ARM = "arm."
 class Sources:
     """Files of a comparison, and what is shown of it: no part of its identity.
 
-    ``arms`` has the model or reconstruction of each arm.
+    ``arms`` has the model or reconstruction of each arm; ``ground_truth`` what ``--ground-truth``
+    named, None where it was not given.
     """
 
     scan: Path
     groups_from: Path | None
     arms: Mapping[str, Path]
     presentation: Presentation
+    ground_truth: Path | None = None
 
     @classmethod
     def of(cls, manifest: Manifest) -> Self:
@@ -35,12 +37,13 @@ class Sources:
             If the manifest does not say it.
         """
         facts = manifest.sources
-        groups_from = facts.get("groups_from")
+        groups_from, truth = facts.get("groups_from"), facts.get("ground_truth")
         return cls(
             scan=Path(str(facts["scan"])),
             groups_from=None if groups_from is None else Path(str(groups_from)),
             arms={arm.name: Path(str(facts[_ARM + arm.name])) for arm in manifest.arms},
             presentation=Presentation.from_facts(facts),
+            ground_truth=None if truth is None else Path(str(truth)),
         )
 
     def facts(self) -> dict[str, Fact]:
@@ -50,4 +53,5 @@ class Sources:
             "groups_from": None if self.groups_from is None else str(self.groups_from),
             **{_ARM + name: str(path) for name, path in self.arms.items()},
             **self.presentation.facts(),
+            **({} if self.ground_truth is None else {"ground_truth": str(self.ground_truth)}),
         }

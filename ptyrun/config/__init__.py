@@ -9,7 +9,7 @@ from ptyrun.config.arms import (
     ArmKind,
     role_gridsize,
 )
-from ptyrun.config.comparison import CompareConfig
+from ptyrun.config.comparison import NO_TRUTH, OBJECT_GUESS, CompareConfig
 from ptyrun.config.session import Replanning, SessionOptions
 from ptyrun.config.settings import (
     Alignment,
@@ -27,6 +27,8 @@ __all__ = [
     "ARM_WORDS",
     "BATCH_GROUPS",
     "CHUNK_GROUPS",
+    "NO_TRUTH",
+    "OBJECT_GUESS",
     "ROLES",
     "Alignment",
     "ArmConfig",

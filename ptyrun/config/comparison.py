@@ -10,6 +10,10 @@ from ptyrun.config.arms import ArmConfig
 from ptyrun.config.options import Option, Panel, Place
 from ptyrun.config.settings import Compression, EvaluationOptions, Presentation, Selection
 
+# What stands for no file where the ground truth is named.
+OBJECT_GUESS = Path("objectGuess")
+NO_TRUTH = Path("none")
+
 
 @dataclass(frozen=True)
 class CompareConfig:
@@ -43,6 +47,19 @@ class CompareConfig:
             place=Place.FILE,
         ),
     ] = None
+    ground_truth: Annotated[
+        Path | None,
+        Option(
+            "--ground-truth",
+            "Which object is the truth: that of FILE, the scan's objectGuess, or none. An object "
+            "that is not the truth is a reference, one more noisy measurement.",
+            Panel.EVALUATION,
+            "FILE|objectGuess|none",
+            "objectGuess where the scan says that it was simulated, else none",
+            place=Place.FILE,
+            named={str(OBJECT_GUESS): OBJECT_GUESS, str(NO_TRUTH): NO_TRUTH},
+        ),
+    ] = None
     compression: Annotated[
         Compression,
         Option(
@@ -51,3 +68,8 @@ class CompareConfig:
             Panel.OUTPUT,
         ),
     ] = Compression.NONE
+
+    @property
+    def ground_truth_file(self) -> Path | None:
+        """The file that holds the truth, where one was named."""
+        return self.ground_truth if self.ground_truth not in (OBJECT_GUESS, NO_TRUTH) else None

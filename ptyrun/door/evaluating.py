@@ -12,6 +12,7 @@ from ptyrun.errors import GeometryError, InputError, refuse_unknown
 from ptyrun.ptycho.geometry.placement import Region
 from ptyrun.ptycho.metrics import evaluation
 from ptyrun.ptycho.metrics.evaluation import Evaluation
+from ptyrun.ptycho.metrics.frc import Noise
 
 
 def evaluate(
@@ -20,12 +21,16 @@ def evaluate(
     coverage: ArrayLike | None = None,
     *,
     region: tuple[int, int, int, int] | None = None,
+    ground_truth: bool = False,
     skip_registration: bool = False,
     phase_align_method: str = EvaluationOptions.phase_align.value,
     frc_sigma: float = EvaluationOptions.frc_sigma,
     ms_ssim_sigma: float = EvaluationOptions.ms_ssim_sigma,
 ) -> Evaluation:
     """Measure a reconstruction against a reference, as ``finalize`` measures an arm.
+
+    A reference is one more noisy measurement, unless it is said to be the ground truth: thresholds
+    of ring correlations depend on it.
 
     Parameters
     ----------
@@ -37,6 +42,8 @@ def evaluate(
     region : (top, left, height, width), optional
         What to look at, in pixels; everything by default. ``evaluated_region_px`` of a run's
         results gives the figures of that run.
+    ground_truth : bool
+        Whether *reference* is the truth, without noise.
     skip_registration : bool
         Do not register *recon* to the reference.
     phase_align_method : {"plane", "mean"}
@@ -107,5 +114,6 @@ def evaluate(
         options,
         region=None if region is None else Region(*region),
         registered=not skip_registration,
+        noise=Noise.FIRST if ground_truth else Noise.BOTH,
     )
     return replace(found, metrics=evaluation.with_offsets(found.metrics, found.shift))

@@ -195,7 +195,7 @@ class Run(Contents):
 
         Examples
         --------
-        >>> Run(example.folder).finalize().has_ground_truth
+        >>> Run(example.folder).finalize().is_measured
         True
         """
         from ptyrun.comparison import next_step

@@ -58,6 +58,7 @@ class PlanWords(TypedDict, total=False):
     grouping_seed: int
     neighbor_count: int
     groups_from: PathWord | None
+    ground_truth: PathWord | None
     diffraction_kind: str | None
     stitch_crop_size: int
     alignment: str

@@ -51,6 +51,8 @@ _OF_ALL_ARMS: Final[Mapping[str, _Rule]] = {
     "diffraction_kind": _one_of(None, "amplitude", "intensity"),
     "neighbor_count": _number(1),
     "stitch_crop_px": _number(1),
+    "ground_truth": _one_of("objectGuess", "none", "file"),
+    "ground_truth_sha256": _is_text,
     "compression": _one_of(*(each.value for each in Compression)),
 }
 _OF_AN_ARM: Final[Mapping[str, _Rule]] = {
@@ -65,6 +67,7 @@ _OF_AN_ARM: Final[Mapping[str, _Rule]] = {
 _OF_SOURCES: Final[Mapping[str, _Rule]] = {
     "scan": _is_path,
     "groups_from": _optional(_is_path),
+    "ground_truth": _optional(_is_path),
     "baseline_debug_dir": _optional(_is_path),
 }
 _ARM_SOURCE = "arm."

@@ -26,6 +26,7 @@ from ptyrun.comparison.common_measures import measure_together
 from ptyrun.comparison.compared import Compared
 from ptyrun.comparison.fingerprints import Fingerprints
 from ptyrun.comparison.frame_figures import Held
+from ptyrun.comparison.ground_truth import noise_of
 from ptyrun.comparison.measures import Measures, measure
 from ptyrun.comparison.planned_inputs import refuse_changed_inputs
 from ptyrun.comparison.run import Run
@@ -143,7 +144,7 @@ def _require_content(paths: RunPaths, compared: Compared, results: Results) -> N
     try:
         for name, arm in compared.arms.items():
             gates.require_coverage(name, arm.hole)
-        if results.has_ground_truth:
+        if results.is_measured:
             for name, result in results.arms.items():
                 gates.require_metrics(name, result)
     except BlockedError as error:
@@ -188,9 +189,9 @@ def _compare(run: Run, steps: Steps, checked: CheckedChunks, watcher: Watcher) -
             watcher.begin(f"measure {plan.label}", total=1, unit="arms")
             measured[plan.name] = steps.taken(
                 f"measure {plan.name}",
-                digest_of([key, Results.SCHEMA]),
+                digest_of([key, Results.SCHEMA, scan.object_role]),
                 Measures.from_finding,
-                partial(measure, plan, arm, truth, region, options),
+                partial(measure, plan, arm, truth, region, options, noise_of(scan)),
             )
             watcher.advance(f"measure {plan.label}", 1)
             watcher.end(f"measure {plan.label}")

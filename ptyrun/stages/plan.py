@@ -15,6 +15,7 @@ from ptyrun.comparison import (
     asked,
     config_file,
     extent,
+    ground_truth,
     group_tables,
     inputs,
     lengths,
@@ -47,7 +48,7 @@ from ptyrun.progress import SILENT, Watcher
 from ptyrun.ptycho.readers.formats import format_of
 
 RESULTS = "results"
-_EVALUATION = frozenset(EvaluationOptions().facts())
+_EVALUATION = frozenset({*EvaluationOptions().facts(), *ground_truth.FACTS})
 
 
 @dataclass(frozen=True)

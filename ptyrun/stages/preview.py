@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ptyrun.comparison import artifacts, publishing
 from ptyrun.comparison.assembly import committed_patches, compared_region, grid_shape
 from ptyrun.comparison.counts import Counts
+from ptyrun.comparison.ground_truth import noise_of
 from ptyrun.comparison.group_tables import ArmIndex
 from ptyrun.comparison.planned_inputs import warn_of_changed_inputs
 from ptyrun.comparison.run import Run
@@ -215,7 +216,7 @@ class _Desk:
 
     def _mismatch(self, placement: verdict.Placement) -> str | None:
         coherence = verdict.agreement(placement, self.scan.object_guess, self.region)
-        return verdict.mismatch(placement, self.region, coherence)
+        return verdict.mismatch(placement, self.region, coherence, self.scan.object_role)
 
     def _region(self, seen: ArmPreview, coverage: Coverage) -> Region:
         """What ``finalize`` will measure, as far as the patches of a partial arm reach."""
@@ -243,7 +244,7 @@ class _Desk:
         notes: tuple[str, ...],
     ) -> ArmResult:
         if self.scan.object_guess is None:
-            return _result(arm, seen, (*notes, "no ground truth to measure against"))
+            return _result(arm, seen, (*notes, "nothing to measure against"))
         try:
             found = evaluate(
                 image,
@@ -252,6 +253,7 @@ class _Desk:
                 self.options,
                 region=self._region(seen, coverage),
                 registered=self.options.registration.reaches(arm.kind),
+                noise=noise_of(self.scan),
             )
         except GeometryError as error:
             return _result(arm, seen, (*notes, f"too little to measure: {error.why}"))
@@ -329,7 +331,8 @@ def _document(desk: _Desk, files: PreviewFiles) -> str:
     """``preview.json``: the fields of ``results.json``, and beside them how far each arm is."""
     results = Results(
         manifest_digest=desk.manifest.digest,
-        has_ground_truth=desk.scan.object_guess is not None,
+        has_ground_truth=desk.scan.has_ground_truth,
+        has_reference=desk.scan.has_reference,
         evaluated_region_px=desk.region.as_tuple(),
         arms={name: arm.result for name, arm in files.arms.items() if arm.result is not None},
         sources=SOURCES,

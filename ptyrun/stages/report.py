@@ -166,7 +166,13 @@ def _warnings(results: Results) -> Iterator[page.Statement]:
 
 
 def _notes(results: Results) -> Iterator[page.Statement]:
-    if not results.has_ground_truth:
+    if results.has_reference:
+        text = (
+            "Arms are measured against a reference: a reconstruction of the same frames, not the "
+            "truth. Figures say how near an arm is to it, not how right it is."
+        )
+        yield page.Statement("", text)
+    elif not results.has_ground_truth:
         text = "There is no ground truth: arms are compared with each other only."
         yield page.Statement("", text)
     if results.common is not None and len(results.arms) > 1:

@@ -153,7 +153,7 @@ def test_a_product_is_a_scan_and_a_reconstruction(tmp_path: Path) -> None:
         TRUST[0],
     ]
     _, results = compared(tmp_path / "run", *words)
-    assert results.has_ground_truth
+    assert results.has_reference
     assert [arm.mismatch for arm in results.arms.values()] == [None] * 4
     for name in ("reconstruction", "cxi"):
         mae: Metric = results.arms[name].standard["mae"]

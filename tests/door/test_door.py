@@ -174,7 +174,7 @@ def test_windows_count_from_the_call_and_patches_are_read_when_sliced(
     assert np.isfinite(patches[0].values).all() and np.isnan(patches[-1].values).all()
     last = run.run(window="10m", trust_model=trusted)
     assert last.stop.name == "COMPLETE"
-    assert run.finalize().has_ground_truth and run.report().html.exists()
+    assert run.finalize().has_reference and run.report().html.exists()
     assert "complete" in run._repr_html_() and "groups" in run.status()._repr_html_()
     with pytest.raises(UsageError, match="there is no arm 'unet'"):
         run.object("unet")

@@ -177,7 +177,9 @@ def _unfit(scan: Scan, fit: FrameFit, outside: str | None) -> str | None:
     return "; ".join(filter(None, (said, outside)))
 
 
-def mismatch(placement: Placement, region: Region, coherence: float | None) -> str | None:
+def mismatch(
+    placement: Placement, region: Region, coherence: float | None, against: str = "reference"
+) -> str | None:
     """Say why a reconstruction does not belong to the scan; None when it may.
 
     Parameters
@@ -186,12 +188,14 @@ def mismatch(placement: Placement, region: Region, coherence: float | None) -> s
     region : Region
         What is compared.
     coherence : float or None
-        With the ground truth, registered; None where there is no truth.
+        With the scan's object, registered; None where there is none.
+    against : str
+        What that is called: ground truth or reference.
     """
     share = float((placement.coverage[region.slices] > 0).mean())
     reasons = [
         f"it covers {share:.0%} of the compared region" if share < LEAST_COVERED else None,
-        _disagrees(coherence, placement.fit),
+        _disagrees(coherence, placement.fit, against),
         _resized_probe(placement.probe_px) if coherence is None else None,
     ]
     if not any(reasons):
@@ -202,7 +206,7 @@ def mismatch(placement: Placement, region: Region, coherence: float | None) -> s
     return "; ".join(filter(None, reasons)) + "; was it made from another split or scan?"
 
 
-def _disagrees(coherence: float | None, fit: FrameFit | None) -> str | None:
+def _disagrees(coherence: float | None, fit: FrameFit | None, against: str) -> str | None:
     if coherence is None:
         return _fails(fit)
     unexplained = fit is not None and not fit.explains
@@ -213,7 +217,7 @@ def _disagrees(coherence: float | None, fit: FrameFit | None) -> str | None:
         turned = fit is not None and better and fit.turned[better] < HALF * fit.as_given
         return _fails(fit) if turned else None
     said = (
-        f"it has little in common with the ground truth: coherence {coherence:.2f} after "
+        f"it has little in common with the {against}: coherence {coherence:.2f} after "
         f"registration, where one object gives more than {ONE_OBJECT} at the very least"
     )
     if fit is not None and fit.explains and fit.better is None:

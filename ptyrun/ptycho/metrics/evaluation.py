@@ -75,6 +75,7 @@ def evaluate(
     *,
     region: Region | None = None,
     registered: bool = True,
+    noise: Noise = Noise.FIRST,
 ) -> Evaluation:
     """Measure a reconstruction that lies on the object's grid.
 
@@ -90,6 +91,8 @@ def evaluate(
         What to look at; everything when None.
     registered : bool
         Whether this arm is registered.
+    noise : Noise
+        BOTH where *truth* is a reference: one more noisy measurement.
 
     Raises
     ------
@@ -116,6 +119,7 @@ def evaluate(
         aligned.shift if registered and aligned.registered else None,
         whole.within(rows + TRIM_PX, columns + TRIM_PX),
         options,
+        noise,
         turn,
     )
 
@@ -138,6 +142,7 @@ def evaluate_upstream(
     options: EvaluationOptions,
     *,
     registered: bool = True,
+    noise: Noise = Noise.FIRST,
 ) -> Evaluation:
     """Measure a canvas as upstream does: blind centre crops, registration by magnitudes.
 
@@ -154,6 +159,8 @@ def evaluate_upstream(
         Phase alignment and smoothing.
     registered : bool
         Whether this arm is registered.
+    noise : Noise
+        BOTH where *truth* is a reference.
     """
     left = region.centre(min(canvas.shape[0], region.height), min(canvas.shape[1], region.width))
     image: Complex2D = centre_crop(canvas, left.height, left.width)
@@ -173,6 +180,7 @@ def evaluate_upstream(
         shift,
         left.within(*aligned.border_px),
         options,
+        noise,
     )
     return replace(found, upstream_pair=(image.astype(np.complex64), target.astype(np.complex64)))
 
@@ -214,10 +222,11 @@ def _evaluation(
     shift: Shift | None,
     region: Region,
     options: EvaluationOptions,
+    noise: Noise,
     turn: complex | None = None,
 ) -> Evaluation:
     recon, truth, covered = measured
-    standard = standard_metrics(*shown)
+    standard = standard_metrics(*shown, noise)
     upstream = upstream_metrics(
         recon,
         truth,

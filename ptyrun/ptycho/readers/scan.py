@@ -69,7 +69,10 @@ class Scan:
         Whether the stored frames are intensities, whose root is the amplitude.
     probe : ndarray of complex64, shape (N, N), optional
     object_guess : ndarray of complex64, shape (H, W), optional
-        Ground truth or what stands in for it.
+        The object, or a reconstruction of it.
+    object_is_truth : bool
+        Whether somebody says that the object is just that which the frames are of: a simulation
+        knows. Anything else is a reference: one more noisy measurement.
     near_field : bool
         Whether the frames were taken in the near field, where far-field networks do not apply.
     notes : tuple of str
@@ -89,6 +92,7 @@ class Scan:
     intensity: bool
     probe: NDArray[np.complex64] | None = None
     object_guess: NDArray[np.complex64] | None = None
+    object_is_truth: bool = False
     near_field: bool = False
     notes: tuple[str, ...] = ()
     surveyed: Survey | None = None
@@ -99,6 +103,21 @@ class Scan:
     def probe_modes(self) -> NDArray[np.complex64] | None:
         """All modes of the probe (M, N, N), `probe` first; None without one."""
         return stacked_modes(self.probe, self.weaker_modes)
+
+    @property
+    def has_ground_truth(self) -> bool:
+        """Whether there is an object that is the truth."""
+        return self.object_guess is not None and self.object_is_truth
+
+    @property
+    def has_reference(self) -> bool:
+        """Whether there is an object that is not known to be the truth."""
+        return self.object_guess is not None and not self.object_is_truth
+
+    @property
+    def object_role(self) -> str:
+        """What texts call the object."""
+        return "ground truth" if self.object_is_truth else "reference"
 
     @property
     def n_frames(self) -> int:

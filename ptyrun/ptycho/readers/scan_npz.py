@@ -71,6 +71,8 @@ def read_contract(path: Path, kind: str | None = None, cache_dir: Path | None = 
     found, reason = _kind(frames, len(positions_px), kind)
     probe, weaker_modes, probe_notes = _probe(file, patch_px)
     guess, guess_notes = _object_guess(file)
+    metadata, metadata_notes = _metadata(file)
+    simulated = _simulation(metadata)
     layout = "(N, N, n)" if last_axis else "(n, N, N)"
     dtype = file.header(name).dtype
     said = f"{name} {dtype} {layout} is taken as {found}: {reason}"
@@ -82,7 +84,8 @@ def read_contract(path: Path, kind: str | None = None, cache_dir: Path | None = 
         intensity=found == "intensity",
         probe=probe,
         object_guess=guess,
-        notes=(said, *probe_notes, *guess_notes, *_metadata_notes(file)),
+        object_is_truth=bool(simulated),
+        notes=(said, *probe_notes, *guess_notes, *_role_notes(guess, simulated), *metadata_notes),
         weaker_modes=weaker_modes,
     )
 
@@ -205,20 +208,48 @@ def _probe(file: NpzFile, patch_px: int) -> tuple[_Modes, _Modes, tuple[str, ...
 
 def _object_guess(file: NpzFile) -> tuple[NDArray[np.complex64] | None, tuple[str, ...]]:
     if "objectGuess" not in file:
-        return None, ("there is no objectGuess: no ground truth",)
+        return None, ("there is no objectGuess",)
     stored = file.array("objectGuess")
     if stored.size <= 1 or np.ptp(np.abs(stored)) == 0 == np.ptp(np.angle(stored)):
-        return None, ("objectGuess is constant, a placeholder: no ground truth",)
+        return None, ("objectGuess is constant: a placeholder, not used",)
     return checked_complex(file.path, "objectGuess", stored), ()
 
 
-def _metadata_notes(file: NpzFile) -> tuple[str, ...]:
-    if "_metadata" not in file:
+def _role_notes(guess: NDArray[np.complex64] | None, simulated: str) -> tuple[str, ...]:
+    if guess is None:
         return ()
+    if simulated:
+        return (f"objectGuess is the ground truth: the scan was simulated ({simulated})",)
+    return (
+        "objectGuess is a reference: nothing in the scan says that it was simulated; "
+        "if it is the truth, say --ground-truth objectGuess",
+    )
+
+
+def _simulation(metadata: dict[str, Any]) -> str:
+    """Find what of a scan's metadata says that it was simulated; empty if nothing does.
+
+    PtychoPINN's simulation and that of a study write ``simulation_type`` among
+    ``additional_parameters``, and name their script.
+    """
+    sections = [metadata, *(each for each in metadata.values() if isinstance(each, dict))]
+    for section in sections:
+        for name, value in section.items():
+            is_said = isinstance(value, str | bool | int) and bool(value)
+            if is_said and (name.startswith("simulat") or name == "is_simulated"):
+                return f"{name} {value!s:.40}"
+            if name == "script" and isinstance(value, str) and "simulat" in value:
+                return f"script {value:.40}"
+    return ""
+
+
+def _metadata(file: NpzFile) -> tuple[dict[str, Any], tuple[str, ...]]:
+    if "_metadata" not in file:
+        return {}, ()
     try:
         metadata = json.loads(file.text("_metadata"))
     except ValueError as error:
-        return (f"_metadata is no JSON: {error}",)
+        return {}, (f"_metadata is no JSON: {error}",)
     if not isinstance(metadata, dict):
-        return ("_metadata is no JSON object",)
-    return (f"the scan's _metadata says {', '.join(sorted(metadata))}",)
+        return {}, ("_metadata is no JSON object",)
+    return metadata, (f"the scan's _metadata says {', '.join(sorted(metadata))}",)

@@ -28,8 +28,8 @@ class TrainingOptions:
         str,
         Option(
             "--training-baseline",
-            "Trainer of the Baseline: baseline.keras (TensorFlow), wts.h5.zip (upstream's "
-            "package), or another package's.",
+            "Trainer of the Baseline: baseline.keras (TensorFlow), baseline_model.h5 "
+            "(upstream's package), or another package's.",
             Panel.NETWORKS,
             "TRAINER",
         ),

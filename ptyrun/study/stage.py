@@ -15,6 +15,8 @@ DIVISIBLE = (
     *("simulate", "train-pinn", "train-baseline", "reconstruct"),
     *("compare-debug", "compare"),
 )
+# A parameter of stages that are made whole or not at all although others of their kind are not.
+IN_ONE_PIECE = "in_one_piece"
 
 # What a comparison reads, by what it is to it.
 SCAN, PINN, BASELINE, RECONSTRUCTION = "scan", "pinn", "baseline", "reconstruction"
@@ -79,7 +81,8 @@ class Stage:
     @property
     def is_divisible(self) -> bool:
         """Whether a later window goes on where one ended, so that any time is enough to begin."""
-        return self.kind in DIVISIBLE and not self.command
+        whole = self.parameters.get(IN_ONE_PIECE) == canonical_json(value=True)
+        return self.kind in DIVISIBLE and not self.command and not whole
 
     def written(self, hub: Hub) -> tuple[str, ...]:
         """Outputs that the stage writes: ready files that lie in their place already are not."""

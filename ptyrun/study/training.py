@@ -13,8 +13,9 @@ from contextlib import contextmanager
 
 from ptyrun.host import durable
 from ptyrun.report.losses import losses_png
+from ptyrun.study import upstream_training
 from ptyrun.study.task import Task
-from ptyrun.study.training_stages import BASELINE, PINN
+from ptyrun.study.training_stages import BASELINE, PINN, UPSTREAM
 from ptyrun.training.checkpoints import Checkpoints
 from ptyrun.training.course import Course, Training, write_model
 from ptyrun.training.examples import read_examples
@@ -25,6 +26,9 @@ LABELS = {PINN: "PINN", BASELINE: "Baseline"}
 
 def train(task: Task) -> None:
     """Make the model, ``training_losses.csv`` and ``training_losses.png``."""
+    if task.value("trainer") in UPSTREAM:
+        upstream_training.train(task)
+        return
     (source,) = task.stage.inputs
     model, losses, picture = task.outputs()
     request = TrainingRequest(

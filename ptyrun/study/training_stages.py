@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from ptyrun.config.study import Split, StudyOptions, View
 from ptyrun.study.hub import (
@@ -14,12 +15,14 @@ from ptyrun.study.hub import (
     dose_name,
     pinn_folder,
 )
-from ptyrun.study.stage import Input, Stage, built_in
+from ptyrun.study.stage import IN_ONE_PIECE, Input, Stage, built_in
 from ptyrun.training.settings import settings_of
 
 PINN, BASELINE, LISTED = "train-pinn", "train-baseline", "training-manifest"
 LOSSES, PICTURE = "training_losses.csv", "training_losses.png"
 MANIFEST, SKIPPED = "training_manifest.json", "skip_summary.json"
+# Trainers that are programs of upstream's package, by the file that each writes.
+UPSTREAM = ("wts.h5.zip", "baseline_model.h5")
 
 
 def training_stages(hub: Hub, options: StudyOptions) -> Iterator[Stage]:
@@ -48,8 +51,7 @@ def trained_baseline(
         axes,
         [data],
         _outputs(folder, options.training_baseline),
-        **_common(options, seed),
-        trainer=options.training_baseline,
+        **_common(options, seed, options.training_baseline),
         epochs=options.training_baseline_epochs,
         settings=settings_of(options.training_baseline_set),
         gridsize=1,
@@ -66,8 +68,7 @@ def trained_pinn(
         axes,
         [data],
         _outputs(folder, options.training_pinn),
-        **_common(options, seed),
-        trainer=options.training_pinn,
+        **_common(options, seed, options.training_pinn),
         epochs=options.training_pinn_epochs,
         settings=settings_of(options.training_pinn_set),
         gridsize=2,
@@ -108,8 +109,10 @@ def _list(hub: Hub, options: StudyOptions) -> Stage:
     )
 
 
-def _common(options: StudyOptions, seed: int) -> dict[str, int]:
-    return {"method": 1, "seed": seed, "threads": options.training_threads}
+def _common(options: StudyOptions, seed: int, trainer: str) -> dict[str, Any]:
+    whole = {IN_ONE_PIECE: True} if trainer in UPSTREAM else {}
+    numbers = {"seed": seed, "threads": options.training_threads}
+    return {"method": 1, "trainer": trainer, **numbers, **whole}
 
 
 def _views(options: StudyOptions) -> list[View]:
@@ -125,4 +128,5 @@ def _data_of_pinn(dose: float, view: View) -> str:
 
 
 def _outputs(folder: str, model: str) -> list[str]:
-    return [f"{folder}/{name}" for name in (model, LOSSES, PICTURE)]
+    beside = () if model in UPSTREAM else (LOSSES, PICTURE)
+    return [f"{folder}/{name}" for name in (model, *beside)]

@@ -23,7 +23,7 @@ from ptyrun.study.plan import Study, graph
 from ptyrun.study.reconstruction_stages import KIND
 from ptyrun.study.session import Outcome, Session, joined
 from ptyrun.study.state import Standing, State, survey
-from ptyrun.study.training_stages import BASELINE, PINN
+from ptyrun.study.training_stages import BASELINE, PINN, UPSTREAM
 from ptyrun.training import trainers
 
 CLOBBER = "--clobber"
@@ -86,7 +86,9 @@ def _require_algorithm(study: Study, found: dict[str, Standing]) -> None:
     left = [each.stage for each in found.values() if each.state is not State.DONE]
     for stage in left:
         if stage.kind in (PINN, BASELINE) and not stage.command:
-            trainers.find(str(parse(stage.parameters["trainer"])))
+            trainer = str(parse(stage.parameters["trainer"]))
+            if trainer not in UPSTREAM:
+                trainers.find(trainer)
     if KIND in [stage.kind for stage in left]:
         from ptyrun.ptycho.reconstruction.reconstructor import find
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from ptyrun.config.study import Phase, Split, View
-from ptyrun.errors import UsageError
+from ptyrun.errors import PredictorUnavailableError, UsageError
 from ptyrun.study.asking import words_of_study
 from ptyrun.study.config_file import StudyFile
 from ptyrun.study.graph import Graph
@@ -100,8 +100,8 @@ def test_a_setting_that_is_none_is_found_before_any_work(tmp_path: Path) -> None
 
 def make_data(stages: Graph, wanted: str) -> None:
     """Make what a training needs."""
-    (needed,) = stages.needs(stages.find(wanted))
-    make_all(stages.upto(needed))
+    for needed in stages.needs(stages.find(wanted)):
+        make_all(stages.upto(needed))
 
 
 def words(asked: Study, key: str, *more: str) -> list[str]:
@@ -239,3 +239,73 @@ def test_options_of_training_are_spelt_for_the_processes_of_stages(tmp_path: Pat
     said = words_of_study(study(tmp_path), None)
     assert said.count("--training-pinn-set") == 3
     assert said[said.index("--training-pinn-epochs") + 1] == "30"
+
+
+UPSTREAMS_PROGRAM = """
+import argparse, pathlib
+parser = argparse.ArgumentParser()
+for word in ("train_data_file", "test_data_file", "output_dir", "model_type", "n_groups"):
+    parser.add_argument("--" + word)
+parser.add_argument("--nepochs", type=int)
+parser.add_argument("--gridsize", type=int)
+given = parser.parse_args()
+assert pathlib.Path(given.train_data_file).is_file()
+folder = pathlib.Path(given.output_dir) / "run"
+folder.mkdir()
+if given.nepochs != 13:
+    said = f"{given.model_type} {given.gridsize} {given.nepochs} {given.n_groups}"
+    (folder / "MODEL").write_text(said)
+"""
+
+
+@pytest.fixture
+def upstreams_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stands in for PtychoPINN: programs of the same names, words and files."""
+    for folder in ("ptycho", "scripts", "scripts/training"):
+        (tmp_path / "upstream" / folder).mkdir(parents=True)
+        (tmp_path / "upstream" / folder / "__init__.py").touch()
+    for name, model in (("training/train", "wts.h5.zip"), ("run_baseline", "baseline_model.h5")):
+        program = UPSTREAMS_PROGRAM.replace("MODEL", model)
+        (tmp_path / "upstream" / "scripts" / f"{name}.py").write_text(program)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "upstream"))
+
+
+OF_UPSTREAM = {
+    "training_pinn": "wts.h5.zip",
+    "training_pinn_set": ("n_groups=512",),
+    "training_baseline": "baseline_model.h5",
+    "training_baseline_set": (),
+}
+
+
+@pytest.mark.usefixtures("upstreams_package")
+def test_upstreams_networks_are_trained_by_upstreams_programs(tmp_path: Path) -> None:
+    asked = study(tmp_path / "study", **OF_UPSTREAM)
+    stages = graph(asked)
+    for key in KINDS.values():
+        make_data(stages, key)
+        assert not stages.find(key).is_divisible
+        subprocess.run(words(asked, key), check=True, timeout=PATIENCE_S)
+    pinn, baseline = (outputs(stages, KINDS[kind]) for kind in ("pinn", "baseline"))
+    assert pinn == [b"pinn 2 30 512"]
+    assert baseline == [b"None 1 30 None"]
+    make_all(stages)
+    listed = json.loads(stages.hub.path("data/phase_e/training_manifest.json").read_text())
+    names = [job["result"]["bundle_path"] for job in listed["jobs"]]
+    assert names == ["baseline_model.h5", "wts.h5.zip"]
+
+
+@pytest.mark.usefixtures("upstreams_package")
+def test_a_program_of_upstreams_that_leaves_no_model_has_failed(tmp_path: Path) -> None:
+    asked = study(tmp_path / "study", **OF_UPSTREAM, training_pinn_epochs=13)
+    stages = graph(asked)
+    make_data(stages, KINDS["pinn"])
+    assert subprocess.run(words(asked, KINDS["pinn"]), check=False).returncode == 1
+    assert "left no wts.h5.zip" in survey(stages)[KINDS["pinn"]].why
+
+
+def test_without_upstreams_package_the_stage_says_what_to_install(tmp_path: Path) -> None:
+    stages = graph(study(tmp_path, **OF_UPSTREAM))
+    make_data(stages, KINDS["pinn"])
+    with pytest.raises(PredictorUnavailableError, match="install PtychoPINN beside ptyrun"):
+        make_all(stages.upto(KINDS["pinn"]))

@@ -1,0 +1,106 @@
+"""How are upstream's own networks trained? By upstream's own programs, where they are installed.
+
+They keep nothing on the way: such a training is made in one piece, in a window that holds it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+from ptyrun.errors import PredictorUnavailableError, PtyrunError, UnfinishedError
+from ptyrun.host import durable, listing, partials
+from ptyrun.host.children import Parent
+from ptyrun.study.task import Task
+from ptyrun.study.training_stages import PINN
+
+PACKAGE = "ptycho"
+# The program that trains each kind of network, and what it calls the model.
+PROGRAMS = {
+    "wts.h5.zip": ("scripts.training.train", "pinn"),
+    "baseline_model.h5": ("scripts.run_baseline", "supervised"),
+}
+
+
+class UpstreamTrainingError(PtyrunError):
+    """Upstream's program ended without a model."""
+
+
+def train(task: Task) -> None:
+    """Make the model; settings are passed on as options of upstream's program.
+
+    Raises
+    ------
+    PredictorUnavailableError
+        If upstream's package is not installed.
+    UnfinishedError
+        If a signal ended it.
+    UpstreamTrainingError
+        If its program fails, or ends without the model.
+    """
+    (place,) = task.outputs()
+    module, kind = PROGRAMS[task.value("trainer")]
+    _require(module)
+    scratch = task.pieces.absolute() / "upstream"  # goes with the stage's pieces
+    shutil.rmtree(scratch, ignore_errors=True)
+    durable.make_folder(scratch)
+    line = [sys.executable, "-m", module, *_words(task, scratch, kind)]
+    print(" ".join(line), flush=True)
+    with Parent() as parent:
+        code = parent.call(line, os.environ, scratch)
+        is_asked = parent.caught is not None
+    if is_asked and code:
+        raise UnfinishedError(
+            f"the stage {task.stage.key} is not done yet",
+            why="a signal ended upstream's training, which keeps nothing on the way",
+            do="run the same command again",
+        )
+    made = [path for path in listing.files_below(scratch) if path.name == place.name]
+    if code or not made:
+        how = f"ended with exit code {code}" if code else f"left no {place.name}"
+        raise UpstreamTrainingError(
+            f"the stage {task.stage.key} failed",
+            why=f"upstream's {module} {how}",
+            do="see its words in the log, and put that right",
+        )
+    partial = partials.name(place)
+    with durable.storage_errors(place):
+        shutil.copyfile(max(made, key=lambda path: path.stat().st_mtime), partial)
+    durable.sync_file(partial)
+    durable.publish(partial, place)
+    durable.fsync_folder(place.parent)
+
+
+def _words(task: Task, scratch: Path, kind: str) -> Sequence[str]:
+    (source,) = (str(each.path.absolute()) for each in task.stage.inputs)
+    is_pinn = task.stage.kind == PINN
+    said = {
+        "train_data_file": source,
+        # Its Baseline must predict something when it is trained; that is not kept.
+        **({} if is_pinn else {"test_data_file": source}),
+        "output_dir": str(scratch),
+        "nepochs": str(task.value("epochs")),
+        "gridsize": str(task.value("gridsize")),
+        **({"model_type": kind} if is_pinn else {}),
+        **task.value("settings"),
+    }
+    return [word for name, value in said.items() for word in (f"--{name}", value)]
+
+
+def _require(module: str) -> None:
+    for name in (PACKAGE, module):
+        try:
+            found = find_spec(name)
+        except ImportError:
+            found = None
+        if found is None:
+            raise PredictorUnavailableError(
+                "upstream's networks can be trained by upstream's package alone",
+                why=f"there is no module {name}",
+                do="install PtychoPINN beside ptyrun (pip install git+https://github.com/hoidn/"
+                "PtychoPINN), or choose another trainer",
+            )

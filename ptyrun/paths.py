@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+# Figures that ``finalize`` may leave, and as what.
+COMPARISON, RINGS, UPSTREAM_RINGS = "comparison_plot", "frc_plot", "frc_plot_upstream"
+PNG, VECTORS = "png", ("pdf", "svg")
+
 
 @dataclass(frozen=True)
 class RunPaths:
@@ -121,6 +125,11 @@ class RunPaths:
     def figure(self, name: str, kind: str) -> Path:
         """A figure as ``png``, ``pdf`` or ``svg``; `plot` is one of them."""
         return self.root / f"{name}.{kind}"
+
+    def figures(self) -> tuple[Path, ...]:
+        """Where every figure would lie."""
+        names = (COMPARISON, RINGS, UPSTREAM_RINGS)
+        return tuple(self.figure(name, kind) for name in names for kind in (PNG, *VECTORS))
 
     @property
     def reconstructions(self) -> Path:

@@ -7,7 +7,6 @@ from fnmatch import fnmatchcase
 from itertools import chain
 from pathlib import Path
 
-from ptyrun.comparison import figures
 from ptyrun.config import Presentation
 from ptyrun.errors import UsageError
 from ptyrun.host import checksums, durable, listing
@@ -27,7 +26,7 @@ def result_files(paths: RunPaths, results: Results, presentation: Presentation) 
 
 def _result_files(paths: RunPaths, results: Results, presentation: Presentation) -> Iterator[Path]:
     yield from (paths.results, paths.objects, paths.metrics_csv, paths.ring_curves, paths.plot)
-    yield from (path for path in figures.left(paths) if path != paths.plot)
+    yield from (path for path in paths.figures() if path != paths.plot and path.exists())
     archives = [paths.reconstructions] if presentation.save_npz else []
     if results.is_measured:
         yield from map(paths.frc_curves, results.arms)

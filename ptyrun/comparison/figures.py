@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -14,12 +13,9 @@ from ptyrun.comparison.pictures import Array, reference_label, scene
 from ptyrun.comparison.ring_curves import RingCurve
 from ptyrun.config import Alignment, Presentation
 from ptyrun.host import durable
-from ptyrun.paths import RunPaths
+from ptyrun.paths import COMPARISON, PNG, RINGS, UPSTREAM_RINGS, VECTORS, RunPaths
 from ptyrun.report import drawn, plots
 from ptyrun.results import Results
-
-COMPARISON, RINGS, UPSTREAM_RINGS = "comparison_plot", "frc_plot", "frc_plot_upstream"
-NAMES = (COMPARISON, RINGS, UPSTREAM_RINGS)
 
 Curves = Mapping[str, Mapping[str, NDArray[np.float64]]]
 
@@ -70,13 +66,5 @@ def write(
     }
     for name, figure in figures.items():
         if figure is not None:
-            for kind in (drawn.PNG, *(drawn.VECTORS if presentation.vector_plots else ())):
+            for kind in (PNG, *(VECTORS if presentation.vector_plots else ())):
                 durable.write_atomic(paths.figure(name, kind), drawn.content(figure, kind))
-
-
-def left(paths: RunPaths) -> Iterator[Path]:
-    """Name the figures that are there."""
-    for name in NAMES:
-        for kind in (drawn.PNG, *drawn.VECTORS):
-            if (path := paths.figure(name, kind)).exists():
-                yield path

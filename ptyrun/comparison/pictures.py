@@ -29,7 +29,7 @@ Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class _Field:
+class Field:
     """A complex image (h, w), where it is known, and its corner on the object's grid."""
 
     values: Complex2D
@@ -39,21 +39,23 @@ class _Field:
 
     @property
     def region(self) -> Region:
+        """Which pixels of the object it has."""
         return Region(self.top, self.left, *self.values.shape)
 
-    def within(self, region: Region) -> _Field:
+    def within(self, region: Region) -> Field:
+        """Cut it to a region that it holds."""
         top, left = region.top - self.top, region.left - self.left
         inside = (slice(top, top + region.height), slice(left, left + region.width))
-        return _Field(self.values[inside], self.covered[inside], region.top, region.left)
+        return Field(self.values[inside], self.covered[inside], region.top, region.left)
 
-    def thinned(self, step: int) -> _Field:
+    def thinned(self, step: int) -> Field:
         """Average squares of *step* pixels a side, over what is known of them."""
         if step == 1:
             return self
         known = _block_sum(self.covered.astype(np.float32), step)
         total = _block_sum(np.where(self.covered, self.values, 0), step)
         mean = np.divide(total, known, out=np.zeros_like(total), where=known > 0)
-        return _Field(mean, known > 0)
+        return Field(mean, known > 0)
 
 
 def scene(
@@ -83,7 +85,7 @@ def scene(
     if held is None:
         return None
     fields, reference, is_arm = held
-    step = _step(reference.values.shape)
+    step = step_of(reference.values.shape)
     small = {name: field.thinned(step) for name, field in fields.items()}
     target = reference.thinned(step)
     where = where_defined(target.values, target.covered)
@@ -91,7 +93,7 @@ def scene(
     views = []
     for name, field in small.items():
         arm = results.arms[name]
-        images = _images(field, target, turn, has_error=not is_arm)
+        images = images_of(field, target, turn, has_error=not is_arm)
         views.append(
             View(
                 name=name,
@@ -104,7 +106,7 @@ def scene(
             )
         )
     if not is_arm:
-        images = _images(target, target, turn, has_error=False)
+        images = images_of(target, target, turn, has_error=False)
         label = reference_label(results)
         views.append(View(REFERENCE, label, images, is_reference=True))
     per_arm = presentation.is_per_arm
@@ -124,7 +126,7 @@ def reference_label(results: Results) -> str:
 
 
 def _notes(
-    results: Results, reference: _Field, step: int, shown: Presentation, *, is_arm: bool
+    results: Results, reference: Field, step: int, shown: Presentation, *, is_arm: bool
 ) -> Iterator[str]:
     height, width = reference.values.shape
     what = f"the {reference_label(results).lower()}"
@@ -144,9 +146,18 @@ def _notes(
         yield f"Each pixel of the pictures is the mean of {step} × {step} px."
 
 
-def _images(
-    field: _Field, target: _Field, turn: complex, *, has_error: bool
+def images_of(
+    field: Field, target: Field, turn: complex, *, has_error: bool = False
 ) -> dict[Quantity, Float2D]:
+    """Give phase and amplitude as they are shown, and with *has_error* how they differ.
+
+    Parameters
+    ----------
+    field, target : Field
+        Of one grid; the first gets the second's mean amplitude.
+    turn : complex
+        Brings the middle of the target's phases to zero.
+    """
     covered = field.covered
     amplitude, wanted = np.abs(field.values), np.abs(target.values)
     both = covered & target.covered
@@ -169,7 +180,7 @@ def _known(values: Float2D, where: Mask) -> Float2D:
     return np.where(where, values, np.nan).astype(np.float32)
 
 
-Held = tuple[dict[str, _Field], _Field, bool]
+Held = tuple[dict[str, Field], Field, bool]
 
 
 def _against_reference(results: Results, array: Array) -> Held | None:
@@ -184,8 +195,8 @@ def _against_reference(results: Results, array: Array) -> Held | None:
         covered = array(f"{name}/aligned_covered")
         top, left = _corner(array(f"{name}/aligned_y")), _corner(array(f"{name}/aligned_x"))
         everywhere = np.ones(field.shape, bool)
-        arms[name] = _Field(field, everywhere if covered is None else covered, top, left)
-        truths[name] = _Field(truth, everywhere, top, left)
+        arms[name] = Field(field, everywhere if covered is None else covered, top, left)
+        truths[name] = Field(truth, everywhere, top, left)
     region = _overlap(arms.values())
     if region is None:
         return None
@@ -199,8 +210,8 @@ def _on_common_ground(results: Results, array: Array) -> Held | None:
     fields = {name: array(f"{name}/common") for name in results.arms}
     if truth is None or covered is None:
         return None
-    arms = {name: _Field(field, covered) for name, field in fields.items() if field is not None}
-    return (arms, _Field(truth, np.ones(truth.shape, bool)), False) if arms else None
+    arms = {name: Field(field, covered) for name, field in fields.items() if field is not None}
+    return (arms, Field(truth, np.ones(truth.shape, bool)), False) if arms else None
 
 
 def _against_each_other(results: Results, array: Array) -> Held | None:
@@ -210,18 +221,18 @@ def _against_each_other(results: Results, array: Array) -> Held | None:
     for name in results.arms:
         field, coverage = array(f"{name}/object"), array(f"{name}/coverage")
         if field is not None and coverage is not None and (coverage > 0)[inside.slices].any():
-            found[name] = _Field(field, coverage > 0).within(inside)
+            found[name] = Field(field, coverage > 0).within(inside)
     if not found:
         return None
     first, *others = found
     anchor = found[first]
-    step = _step(anchor.values.shape)
+    step = step_of(anchor.values.shape)
     for name in others:
-        found[name] = _without_ramp(found[name], anchor, step)
+        found[name] = without_ramp(found[name], anchor, step)
     return found, anchor, True
 
 
-def _without_ramp(field: _Field, anchor: _Field, step: int) -> _Field:
+def without_ramp(field: Field, anchor: Field, step: int) -> Field:
     """Take off the ramp and the phase that *field* has and *anchor* has not."""
     both = field.covered & anchor.covered
     thin = (slice(None, None, step),) * 2
@@ -237,7 +248,7 @@ def _without_ramp(field: _Field, anchor: _Field, step: int) -> _Field:
     flat = field.values * plane
     turn = np.vdot(flat[both], anchor.values[both])
     unit = turn / abs(turn) if abs(turn) > 0 else 1.0
-    return _Field((flat * unit).astype(np.complex64), field.covered, field.top, field.left)
+    return Field((flat * unit).astype(np.complex64), field.covered, field.top, field.left)
 
 
 def _as_assembled(results: Results, presentation: Presentation, array: Array) -> Scene | None:
@@ -249,8 +260,8 @@ def _as_assembled(results: Results, presentation: Presentation, array: Array) ->
         if field is None or (coverage is None and name != REFERENCE):
             continue
         known = np.ones(field.shape, bool) if coverage is None else coverage > 0
-        cut = _Field(field[inside], known[inside])
-        step = _step(cut.values.shape)
+        cut = Field(field[inside], known[inside])
+        step = step_of(cut.values.shape)
         small = cut.thinned(step)
         images = {
             Quantity.PHASE: _known(np.angle(small.values), small.covered),
@@ -310,14 +321,15 @@ def _corner(places: NDArray[Any] | None) -> int:
     return 0 if places is None or not places.size else int(places[0])
 
 
-def _overlap(fields: Iterable[_Field]) -> Region | None:
+def _overlap(fields: Iterable[Field]) -> Region | None:
     region = None
     for field in fields:
         region = field.region if region is None else region.overlap(field.region)
     return region if region is not None and min(region.height, region.width) > 0 else None
 
 
-def _step(shape: tuple[int, ...]) -> int:
+def step_of(shape: tuple[int, ...]) -> int:
+    """How many pixels a side are averaged into one, so that a picture is not too large."""
     return math.ceil(max(shape) / LONGEST_SIDE_PX)
 
 

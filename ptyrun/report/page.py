@@ -47,8 +47,8 @@ class Page:
     """Everything that a report shows, in the order in which it shows it.
 
     ``rows`` are pictures of what is compared, ``whole`` those of all that there is. ``folded``
-    tables open on request. A page of a run under way says so (``live``), and loads itself again
-    after ``refresh_s`` seconds.
+    tables open on request. A page of a run under way, which is no report, says so (``live``), and
+    after ``refresh_s`` seconds loads itself again, or what it leads to.
     """
 
     title: str
@@ -68,6 +68,8 @@ class Page:
     command: str
     live: str = ""
     refresh_s: int | None = None
+    leads_to: str = ""
+    is_report: bool = True
 
 
 def html(page: Page) -> str:

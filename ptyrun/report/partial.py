@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,14 +12,15 @@ from matplotlib.figure import Figure
 from mpl_toolkits.axes_grid1.anchored_artists import AnchoredSizeBar
 from numpy.typing import NDArray
 
-from ptyrun.report import colours
+from ptyrun.report import colours, drawn
 from ptyrun.report.scale_bar import scale_bar
+from ptyrun.report.views import Quantity, Scene
 
 STAMP = "PARTIAL"
 _ALARM, _CALM = "#a3160f", "#16202b"
 _PAPER = "#e3e7ec"
 _PANEL_IN = 3.6
-_DPI = 110
+_SHOWN = (Quantity.AMPLITUDE, Quantity.PHASE)
 
 
 @dataclass(frozen=True)
@@ -34,50 +33,63 @@ class Look:
         Who it is and how far.
     is_partial : bool
         Whether the picture is stamped so.
-    image : ndarray of complex64, shape (H, W)
+    scene : Scene or None
+        The arm, and what it is held against; None if nothing is covered.
     coverage : ndarray of float64, shape (H, W)
-        Zero where nothing was laid yet.
+        Zero where nothing was laid yet; of the pixels that the scene shows.
     pixel_size_m : float or None
     """
 
     title: str
     is_partial: bool
-    image: NDArray[np.complex64]
+    scene: Scene | None
     coverage: NDArray[np.float64]
     pixel_size_m: float | None
 
 
 def draw(look: Look) -> bytes:
-    """Draw amplitude, phase and coverage side by side as PNG; a partial picture says so."""
-    known = look.coverage > 0
-    field = np.where(known, look.image, np.nan)
-    coverage = np.where(known, look.coverage, np.nan)
-    amplitude = colours.spread(np.abs(field), colours.AMPLITUDE, "amplitude")
-    phase = colours.spread(np.angle(field), colours.THIN_PHASE, "phase (rad)")
-    if phase.high - phase.low > math.pi:
-        phase = colours.full_circle()
-    highest = float(look.coverage.max())
-    panels = (
-        (np.abs(field), amplitude),
-        (np.angle(field), phase),
-        (coverage, colours.Scale(colours.COUNT, 0.0, highest, "coverage (sum of weights)")),
+    """Draw amplitude, phase and coverage as PNG, the reference below; a partial one says so."""
+    coverage = np.where(look.coverage > 0, look.coverage, np.nan)
+    counts = colours.Scale(
+        colours.COUNT, 0.0, float(look.coverage.max()), "coverage (sum of weights)"
     )
-    height, width = look.image.shape
-    panel_height_in = min(max(_PANEL_IN * height / width, 1.5), 3 * _PANEL_IN)
-    figure = Figure(figsize=(3 * (_PANEL_IN + 1.0), panel_height_in + 0.7), layout="constrained")
+    views = [] if look.scene is None else look.scene.views
+    height, width = look.coverage.shape
+    tall_in = min(max(_PANEL_IN * height / width, 1.5), 3 * _PANEL_IN)
+    n_rows = max(len(views), 1)
+    figure = Figure(
+        figsize=(3 * (_PANEL_IN + 1.0), n_rows * (tall_in + 0.3) + 0.5),
+        dpi=110,
+        layout="constrained",
+    )
     stamp = f"{STAMP} – " if look.is_partial else ""
-    figure.suptitle(
-        stamp + look.title, color=_ALARM if look.is_partial else _CALM, weight="bold", size=15
-    )
-    for axes, (values, scale) in zip(figure.subplots(1, 3), panels, strict=True):
-        _panel(figure, axes, values, scale, look)
-    memory = io.BytesIO()
-    figure.savefig(memory, format="png", dpi=_DPI, metadata={"Software": None})
-    return memory.getvalue()
+    colour = _ALARM if look.is_partial else _CALM
+    title = stamp + drawn.plain(look.title)
+    figure.suptitle(title, color=colour, weight="bold", size=15)
+    grid = figure.subplots(n_rows, 3, squeeze=False)
+    for row, view in enumerate(views):
+        for axes, quantity in zip(grid[row], _SHOWN, strict=False):
+            scale = look.scene.scales(quantity)[row] if look.scene else None
+            if scale is not None:
+                _panel(figure, axes, view.images[quantity], scale, look, is_of_arm=not row)
+        if row:
+            grid[row][0].set_title(drawn.plain(view.label), loc="left")
+            grid[row][2].axis("off")
+    if not views:
+        for axes in grid[0][:2]:
+            axes.axis("off")
+    _panel(figure, grid[0][2], coverage, counts, look)
+    return drawn.content(figure)
 
 
 def _panel(
-    figure: Figure, axes: Axes, values: NDArray[np.floating[Any]], scale: colours.Scale, look: Look
+    figure: Figure,
+    axes: Axes,
+    values: NDArray[np.floating[Any]],
+    scale: colours.Scale,
+    look: Look,
+    *,
+    is_of_arm: bool = True,
 ) -> None:
     shown = axes.imshow(
         values, cmap=scale.colours, vmin=scale.low, vmax=scale.high, interpolation="nearest"
@@ -87,21 +99,21 @@ def _panel(
     axes.set_yticks([])
     bar = figure.colorbar(shown, ax=axes, fraction=0.046, pad=0.03, label=scale.quantity)
     if scale.cyclic:
-        bar.set_ticks([-math.pi, 0, math.pi], labels=["−π", "0", "π"])
-    _add_scale_bar(axes, values.shape[1], look.pixel_size_m)
-    if look.is_partial:
+        bar.set_ticks([scale.low, 0, scale.high], labels=["−π", "0", "π"])
+    _add_scale_bar(axes, values.shape[1], look)
+    if look.is_partial and is_of_arm:
         _add_stamp(axes)
 
 
-def _add_scale_bar(axes: Axes, width_px: int, pixel_size_m: float | None) -> None:
-    bar = scale_bar(width_px, pixel_size_m)
+def _add_scale_bar(axes: Axes, width_px: int, look: Look) -> None:
+    bar = scale_bar(look.coverage.shape[1], look.pixel_size_m)
     length_px = bar.width_percent / 100 * width_px
     thickness_px = width_px / 120
-    drawn = AnchoredSizeBar(
+    placed = AnchoredSizeBar(
         axes.transData, length_px, bar.label, "lower left", size_vertical=thickness_px, pad=0.4
     )
-    drawn.patch.set_alpha(0.8)
-    axes.add_artist(drawn)
+    placed.patch.set_alpha(0.8)
+    axes.add_artist(placed)
 
 
 def _add_stamp(axes: Axes) -> None:

@@ -14,9 +14,14 @@ from numpy.typing import NDArray
 
 from ptyrun.comparison import artifacts, publishing
 from ptyrun.comparison.assembly import committed_patches, compared_region, grid_shape
+from ptyrun.comparison.command_line import compare_command
 from ptyrun.comparison.counts import Counts
 from ptyrun.comparison.ground_truth import noise_of
 from ptyrun.comparison.group_tables import ArmIndex
+from ptyrun.comparison.history import read_history
+from ptyrun.comparison.live_page import Reload, live_page
+from ptyrun.comparison.partial_scene import PartialArm, covered_region, partial_scene
+from ptyrun.comparison.pictures import reference_label
 from ptyrun.comparison.planned_inputs import warn_of_changed_inputs
 from ptyrun.comparison.run import Run
 from ptyrun.comparison.sources import Sources
@@ -36,7 +41,7 @@ from ptyrun.ptycho.metrics.evaluation import Evaluation, evaluate
 from ptyrun.ptycho.metrics.standard_metrics import SOURCES
 from ptyrun.ptycho.readers.opening import Scan
 from ptyrun.ptycho.readers.reconstruction import open_reconstruction
-from ptyrun.report import partial
+from ptyrun.report import page, partial
 from ptyrun.results import OF_HALVES, ArmResult, Results
 
 Image = NDArray[np.complex64]
@@ -78,6 +83,11 @@ class PreviewFiles:
         return any(arm.is_partial for arm in self.arms.values())
 
     @property
+    def page(self) -> Path:
+        """The page that shows all of it."""
+        return self.json.with_name("index.html")
+
+    @property
     def pictures(self) -> tuple[Path, ...]:
         """Every picture that was drawn."""
         return tuple(arm.picture for arm in self.arms.values() if arm.picture is not None)
@@ -98,7 +108,11 @@ class PreviewFiles:
 
 
 def preview(
-    run_dir: Path, *, output: Path | None = None, watcher: Watcher = SILENT
+    run_dir: Path,
+    *,
+    output: Path | None = None,
+    reload: Reload | None = None,
+    watcher: Watcher = SILENT,
 ) -> PreviewFiles:
     """Stitch what is committed, draw it and measure it where it covers the object.
 
@@ -109,11 +123,13 @@ def preview(
         lock in ``claims/``.
     output : Path, optional
         Another folder to write to; the run's is then only read.
+    reload : Reload, optional
+        How the page is kept up to date, by who calls this again and again.
 
     Returns
     -------
     PreviewFiles
-        ``preview/preview.json`` and ``preview/<arm>.png``.
+        ``preview/index.html``, ``preview/preview.json`` and ``preview/<arm>.png``.
 
     Raises
     ------
@@ -129,22 +145,42 @@ def preview(
     if output is not None:
         artifacts.require_outside(paths, output)
         durable.make_folder(output)
-        return _write(desk, output)
+        return _write(desk, output, reload)
     with publishing.elsewhere(), publishing.alone(paths, watcher, name="preview"):
         publication = publishing.preview(paths)
         fresh = publication.begin()
-        files = _write(desk, fresh)
+        files = _write(desk, fresh, reload)
         publication.publish(fresh)
     return files
 
 
-def _write(desk: _Desk, fresh: Path) -> PreviewFiles:
-    arms = {arm.name: desk.look_at(arm, fresh) for arm in desk.manifest.arms}
+def _write(desk: _Desk, fresh: Path, reload: Reload | None) -> PreviewFiles:
+    looks = {arm.name: desk.look_at(arm, fresh) for arm in desk.manifest.arms}
+    arms = {name: seen for name, (seen, _) in looks.items()}
     files = PreviewFiles(desk.folder / "preview.json", arms)
-    document = fresh / files.json.name
-    durable.write_atomic(document, _document(desk, files).encode())
+    document, page_file = fresh / files.json.name, fresh / files.page.name
+    results = _results(desk, files)
+    durable.write_atomic(document, _document(results, files).encode())
+    scene = partial_scene(
+        [shown for _, shown in looks.values() if shown is not None],
+        desk.scan.object_guess,
+        reference_label(results),
+    )
+    shown = live_page(
+        f"{desk.sources.scan.stem}: {', '.join(arm.label for arm in arms.values())}",
+        {arm.label: arm.progress for arm in arms.values()},
+        scene,
+        results,
+        read_history(desk.paths, desk.manifest),
+        {arm.name: arm.label for arm in desk.manifest.arms if arm.n_chunks},
+        is_partial=files.is_partial,
+        command=compare_command(desk.manifest, desk.paths.root.resolve()),
+        pixel_size_m=desk.sources.presentation.pixel_size_m,
+        reload=reload and reload.as_of(is_partial=files.is_partial),
+    )
+    durable.write_text(page_file, page.html(shown))
     drawn = (fresh / picture.name for picture in files.pictures)
-    checksums.write(fresh, (document, *drawn))
+    checksums.write(fresh, (document, page_file, *drawn))
     return files
 
 
@@ -176,14 +212,14 @@ class _Desk:
             watcher, tuple(changed),
         )  # fmt: skip
 
-    def look_at(self, arm: ArmPlan, folder: Path) -> ArmPreview:
+    def look_at(self, arm: ArmPlan, folder: Path) -> tuple[ArmPreview, PartialArm | None]:
         """Draw *arm* into *folder*, from which the picture is moved into its place."""
         done, lost = _readable(self.paths, self.progress[arm.name])
         seen = ArmPreview(**vars(Counts.of([done])), label=arm.label)
         picture = self.folder / f"{arm.name}.png"
         notes = _lost_notes(lost)
         if seen.chunks_total and not seen.chunks_committed:
-            return replace(seen, result=_result(arm, seen, notes))
+            return replace(seen, result=_result(arm, seen, notes)), None
         try:
             placement = self._placement(arm)
             image, coverage = (
@@ -192,13 +228,11 @@ class _Desk:
                 else (placement.image, placement.coverage)
             )
         except (PtyrunError, ValueError, OSError) as error:
-            return replace(seen, result=_result(arm, seen, (*notes, f"cannot be shown: {error}")))
-        pixel_size_m = self.sources.presentation.pixel_size_m
-        look = partial.Look(
-            f"{arm.label}: {seen.progress}", seen.is_partial, image, coverage, pixel_size_m
-        )
-        durable.write_atomic(folder / picture.name, partial.draw(look))
-        return replace(
+            notes = (*notes, f"cannot be shown: {error}")
+            return replace(seen, result=_result(arm, seen, notes)), None
+        shown = PartialArm(arm.name, arm.label, image, coverage > 0, decides=arm.n_items > 0)
+        durable.write_atomic(folder / picture.name, self._drawn(shown, seen, coverage))
+        looked_at = replace(
             seen,
             covered_px=int(np.count_nonzero(coverage)),
             picture=picture,
@@ -207,6 +241,18 @@ class _Desk:
                 mismatch=self._mismatch(placement) if placement else None,
             ),
         )
+        return looked_at, shown
+
+    def _drawn(self, shown: PartialArm, seen: ArmPreview, coverage: Coverage) -> bytes:
+        """Draw an arm, cut to what is covered, above the reference."""
+        truth = self.scan.object_guess
+        region = covered_region([shown]) or Region(0, 0, *coverage.shape)
+        if not shown.decides:
+            region = self.region.overlap(region)
+        scene = partial_scene([shown], truth, "reference", region)
+        title, cut = f"{shown.label}: {seen.progress}", coverage[region.slices]
+        pixel_size_m = self.sources.presentation.pixel_size_m
+        return partial.draw(partial.Look(title, seen.is_partial, scene, cut, pixel_size_m))
 
     def _placement(self, arm: ArmPlan) -> verdict.Placement | None:
         if arm.kind != ArmKind.RECONSTRUCTION:
@@ -327,9 +373,8 @@ def _result(
     )
 
 
-def _document(desk: _Desk, files: PreviewFiles) -> str:
-    """``preview.json``: the fields of ``results.json``, and beside them how far each arm is."""
-    results = Results(
+def _results(desk: _Desk, files: PreviewFiles) -> Results:
+    return Results(
         manifest_digest=desk.manifest.digest,
         has_ground_truth=desk.scan.has_ground_truth,
         has_reference=desk.scan.has_reference,
@@ -341,6 +386,10 @@ def _document(desk: _Desk, files: PreviewFiles) -> str:
             *desk.changed,
         ),
     )
+
+
+def _document(results: Results, files: PreviewFiles) -> str:
+    """``preview.json``: the fields of ``results.json``, and beside them how far each arm is."""
     document: dict[str, Any] = json.loads(results.to_json())
     document["schema"] = PreviewFiles.SCHEMA
     document["partial"] = files.is_partial

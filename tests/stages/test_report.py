@@ -215,7 +215,7 @@ def test_all_pictures_of_a_row_have_one_colour_bar_and_errors_are_around_zero(
 def test_tables_stand_once_upstreams_folded(page: Markup) -> None:
     names = [table["id"] for table in page.all("table") if "id" in table]
     assert names == ["table-standard", "table-upstream", "table-diagnostics"]
-    assert len(page.all("details")) == 2
+    assert len(page.all("details")) == 3, "the sources of the standard ones, too"
 
 
 def test_a_finished_page_does_not_load_itself_again(page: Markup) -> None:

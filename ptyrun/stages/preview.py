@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptyrun.comparison import artifacts, publishing
+from ptyrun.comparison.absent_scan import scan_or_tables
 from ptyrun.comparison.assembly import committed_patches, compared_region, grid_shape
 from ptyrun.comparison.command_line import compare_command
 from ptyrun.comparison.counts import Counts
@@ -30,7 +31,7 @@ from ptyrun.engine.arm_plan import ArmPlan
 from ptyrun.engine.integrity import size_damages
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.progress import ArmProgress
-from ptyrun.errors import GeometryError, InputError, PtyrunError
+from ptyrun.errors import GeometryError, PtyrunError
 from ptyrun.host import checksums, durable
 from ptyrun.paths import RunPaths
 from ptyrun.progress import SILENT, Watcher
@@ -204,7 +205,7 @@ class _Desk:
         run = Run(run_dir)
         paths, manifest, progress = run.paths, run.manifest, run.progress.arms
         changed = warn_of_changed_inputs(manifest, paths, watcher)
-        scan = _scan(run, watcher)
+        scan = scan_or_tables(run, watcher)
         options = EvaluationOptions.from_facts(manifest.shared)
         region = compared_region(paths, manifest, scan, options)
         return cls(
@@ -304,35 +305,6 @@ class _Desk:
         except GeometryError as error:
             return _result(arm, seen, (*notes, f"too little to measure: {error.why}"))
         return _result(arm, seen, notes, found)
-
-
-class _NoFrames:
-    """Stands in for frames that are not there."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def read(self, frames: NDArray[np.int64]) -> NDArray[Any]:
-        raise InputError(
-            f"{self._path} cannot be read",
-            why="it is not there",
-            do="put it back, or give its new place to the command that planned the run",
-        )
-
-    def check(self) -> None:
-        self.read(np.empty(0, np.int64))
-
-
-def _scan(run: Run, watcher: Watcher) -> Scan:
-    """The planned scan; if it is gone, what the tables of groups tell of it."""
-    path = run.sources.scan
-    arms = [arm for arm in run.manifest.arms if arm.n_items]
-    if path.exists() or not arms:
-        # Without a cache folder, because only preview/ may be written; no frame is read here.
-        return run.open_scan(None)
-    watcher.note(f"{path} is not there: nothing is measured, and patches are laid as planned")
-    tables = [ArmIndex.read(run.paths, arm).positions_px.reshape(-1, 2) for arm in arms]
-    return Scan(path, np.concatenate(tables), arms[0].item_shape[0], _NoFrames(path), False)
 
 
 def _readable(paths: RunPaths, progress: ArmProgress) -> tuple[ArmProgress, list[int]]:

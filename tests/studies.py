@@ -10,26 +10,16 @@ from typing import Any
 
 import numpy as np
 import zarr
-from click.testing import CliRunner
 
-from ptyrun.cli.commands import cli
 from ptyrun.config import ArmConfig, ArmKind, CompareConfig, Presentation, Selection, SessionOptions
-from ptyrun.engine.window import counted_from_now
+from tests.commands import Finished as Finished
+from tests.commands import ptyrun as ptyrun
 from tests.scans import write_network, write_reconstruction, write_scan
 
 WHEN = ("_s", "_at")
 # The networks are TorchScript, which nothing but the user's word lets run.
 TRUSTED = SessionOptions(trusted_arms=("pinn", "baseline"))
 TRUST = ("--trust-model=pinn", "--trust-model=baseline")
-
-
-@dataclass(frozen=True)
-class Finished:
-    """What a command said."""
-
-    returncode: int
-    stdout: str
-    stderr: str
 
 
 @dataclass(frozen=True)
@@ -90,15 +80,6 @@ class Study:
             *TRUST,
             *more,
         ]
-
-
-def ptyrun(*words: str) -> Finished:
-    """Run the command line in this process: frameworks are imported once for many calls."""
-    with counted_from_now():  # as windows of a process of its own would
-        result = CliRunner().invoke(cli, words)
-    if not isinstance(result.exception, SystemExit | None):
-        raise result.exception
-    return Finished(result.exit_code, result.stdout, result.stderr)
 
 
 def content(run_dir: Path) -> dict[str, Any]:

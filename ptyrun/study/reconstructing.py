@@ -18,16 +18,17 @@ from ptyrun.ptycho.readers.reconstruction import open_reconstruction
 from ptyrun.ptycho.reconstruction.reconstructor import (
     ReconstructionRequest,
     Reconstructor,
+    State,
     load,
     require_whole,
 )
-from ptyrun.study.checkpoints import Checkpoints
 from ptyrun.study.hub import PHASE_C, PHASE_F
 from ptyrun.study.npz_writer import write_npz
 from ptyrun.study.simulating import STAMP
 from ptyrun.study.task import Task
+from ptyrun.training.checkpoints import Checkpoint, Checkpoints
 
-CHECKPOINT_S = 5.0
+CHECKPOINT_S, EPOCH_S = 5.0, 1.0  # from one to the next, in the middle of an epoch and at its end
 WRITING_SHARE = 0.05  # of the time, at most, goes into checkpoints
 
 
@@ -93,8 +94,10 @@ class _Work:
     def __init__(
         self, kind: type[Reconstructor], request: ReconstructionRequest, task: Task
     ) -> None:
-        self._checkpoints = Checkpoints(task.pieces)
-        self._at_work = kind.open(request, self._checkpoints.latest())
+        # An algorithm of another version computes other bits: its states are not mixed with these.
+        self._checkpoints = Checkpoints(task.pieces, f"{task.pieces.name} {kind.algorithm}")
+        self._n_kept = 0
+        self._at_work = kind.open(request, self._latest())
         self._window: Window = task.window
         self._epochs = request.epochs
         self._longest_s = self._keeping_s = 0.0
@@ -117,11 +120,12 @@ class _Work:
             self._is_kept = False
             ended_s = boot_clock_s()
             self._longest_s = max(self._longest_s, ended_s - began_s)
-            if at_work.epochs_done > said:
+            has_ended = at_work.epochs_done > said
+            if has_ended:
                 said = at_work.epochs_done
                 loss = at_work.found().loss
                 print(f"epoch {said} of {self._epochs}: loss {loss[-1]:.6g}", flush=True)
-            least_s = max(CHECKPOINT_S, self._keeping_s / WRITING_SHARE)
+            least_s = max(EPOCH_S if has_ended else CHECKPOINT_S, self._keeping_s / WRITING_SHARE)
             if ended_s - self._kept_at_s >= least_s:
                 self._keep()
         return at_work
@@ -138,9 +142,19 @@ class _Work:
             do="run the same command again",
         )
 
+    def _latest(self) -> State | None:
+        """Give the newest state that is whole, and say of others what is wrong with them."""
+        for found in self._checkpoints.find():
+            if isinstance(found, Checkpoint):
+                self._n_kept = found.step
+                return found.arrays
+            print(found, flush=True)
+        return None
+
     def _keep(self) -> None:
         began_s = boot_clock_s()
-        self._checkpoints.keep(self._at_work.state())
+        self._n_kept += 1
+        self._checkpoints.save(Checkpoint(self._n_kept, self._at_work.state()))
         self._kept_at_s, self._is_kept = boot_clock_s(), True
         self._keeping_s = max(self._keeping_s, self._kept_at_s - began_s)
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,13 +18,14 @@ from ptyrun.engine.window import Window, counted_from_now
 from ptyrun.errors import PtyrunError, UnfinishedError
 from ptyrun.host.checksums import file_sha256
 from ptyrun.ptycho.readers.reconstruction import open_reconstruction
-from ptyrun.study.checkpoints import Checkpoints
+from ptyrun.study.graph import Graph
 from ptyrun.study.making import make
 from ptyrun.study.others import OtherStage
 from ptyrun.study.plan import Study, graph
 from ptyrun.study.state import State, survey
 from ptyrun.study.works import work_of
-from tests.study.hubs import OBJECT_PX, changed, done, make_all, small_study, states
+from tests.commands import ptyrun
+from tests.study.hubs import OBJECT_PX, changed, make_all, small_study, states
 
 KEY = "reconstruct-dose_1000-dense-test"
 OUTPUT = "data/phase_f/dose_1000/dense/test/ptychi_reconstruction.npz"
@@ -35,11 +37,16 @@ def study_in(folder: Path, *others: OtherStage, epochs: int = 4) -> Study:
     )
 
 
+def stages_of(study: Study) -> Graph:
+    """What leads to the reconstructions, which no network does."""
+    return graph(study).upto("reconstruction-manifest")
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Study:
     """Not to be changed."""
     study = study_in(tmp_path_factory.mktemp("finished"))
-    done(study)
+    make_all(stages_of(study))
     return study
 
 
@@ -83,7 +90,7 @@ def test_the_list_of_reconstructions_is_upstreams(finished: Study) -> None:
 
 
 def test_more_epochs_make_the_reconstructions_again_and_nothing_else(finished: Study) -> None:
-    found = survey(graph(changed(finished, reconstruction_epochs=5)))
+    found = survey(stages_of(changed(finished, reconstruction_epochs=5)))
     stale = {key for key, each in found.items() if each.state is not State.DONE}
     assert stale == {"reconstruct-dose_1000-dense-train", KEY, "reconstruction-manifest"}
     assert [str(fact) for fact in found[KEY].changed] == ["epochs: 4 -> 5"]
@@ -131,13 +138,14 @@ MAKE_AND_DIE = textwrap.dedent("""
     from ptyrun.study.works import work_of
     from tests.study.test_reconstructing import KEY, study_in
 
-    reconstructing.CHECKPOINT_S, reconstructing.WRITING_SHARE = 0.0, 1e9
+    reconstructing.CHECKPOINT_S = reconstructing.EPOCH_S = 0.0
+    reconstructing.WRITING_SHARE = 1e9
     study = study_in(Path(sys.argv[1]), epochs=int(sys.argv[3]))
 
     def timed(task):
-        before = {*task.pieces.glob("state-*.npz")}
+        before = {*task.pieces.glob("state-*.safetensors")}
         def die():
-            while not {*task.pieces.glob("state-*.npz")} - before:
+            while not {*task.pieces.glob("state-*.safetensors")} - before:
                 time.sleep(0.001)
             time.sleep(float(sys.argv[2]))
             os.kill(os.getpid(), signal.SIGKILL)
@@ -166,25 +174,39 @@ def test_killed_at_random_moments_it_ends_in_the_same_bytes(
         codes.append(done_one.returncode)
     assert {*codes} <= {0, -9}
     assert codes[0] == -9
-    assert [*killed.hub.path(OUTPUT).parent.glob(f"{KEY}.pieces-*/state-*.npz")] or 0 in codes
+    assert [
+        *killed.hub.path(OUTPUT).parent.glob(f"{KEY}.pieces-*/state-*.safetensors")
+    ] or 0 in codes
     make(graph(killed), KEY, Window(), work_of)
     assert killed.hub.path(OUTPUT).read_bytes() == whole.hub.path(OUTPUT).read_bytes()
 
 
-def test_a_checkpoint_that_is_damaged_gives_way_to_the_one_before(tmp_path: Path) -> None:
-    kept = Checkpoints(tmp_path)
-    for number in range(3):
-        kept.keep({"a": np.full(100, number)})
-    paths = sorted(tmp_path.iterdir())
-    assert [path.name for path in paths] == ["state-000000002.npz", "state-000000003.npz"]
-    data = bytearray(paths[-1].read_bytes())
+def test_a_checkpoint_that_is_damaged_gives_way_to_the_one_before(
+    tmp_path: Path, finished: Study, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    study = study_in(tmp_path)
+    make_all(graph(changed(study, upto=Phase.VIEWS)))
+    steps = {"left": 3}
+
+    def remaining_s(_window: Window) -> float:
+        steps["left"] -= 1
+        return 1.0 if steps["left"] >= 0 else -1.0
+
+    monkeypatch.setattr("ptyrun.study.reconstructing.CHECKPOINT_S", 0.0)
+    monkeypatch.setattr("ptyrun.study.reconstructing.EPOCH_S", 0.0)
+    monkeypatch.setattr("ptyrun.study.reconstructing.WRITING_SHARE", 1e9)
+    monkeypatch.setattr(Window, "remaining_s", property(remaining_s))
+    with pytest.raises(UnfinishedError):
+        make(graph(study), KEY, Window(1.0), work_of)
+    states_kept = sorted(study.hub.path(OUTPUT).parent.glob(f"{KEY}.pieces-*/state-*"))
+    assert [path.name[:18] for path in states_kept] == ["state-000000000002", "state-000000000003"]
+    data = bytearray(states_kept[-1].read_bytes())
     data[-400] ^= 1
-    paths[-1].write_bytes(data)
-    later = Checkpoints(tmp_path)
-    assert later.latest() is not None
-    assert (later.latest() or {})["a"][0] == 1
-    later.keep({"a": np.full(100, 9)})
-    assert (Checkpoints(tmp_path).latest() or {})["a"][0] == 9
+    states_kept[-1].write_bytes(data)
+    steps["left"] = 10_000
+    make(graph(study), KEY, Window(1.0), work_of)
+    assert "state-000000000003.safetensors is not gone on with" in capsys.readouterr().out
+    assert study.hub.path(OUTPUT).read_bytes() == finished.hub.path(OUTPUT).read_bytes()
 
 
 def test_a_ready_reconstruction_stands_in_and_one_without_an_object_does_not(
@@ -193,7 +215,7 @@ def test_a_ready_reconstruction_stands_in_and_one_without_an_object_does_not(
     ready = tmp_path / "ready.npz"
     np.savez(ready, reconstructed_object=np.exp(1j * np.arange(12.0).reshape(3, 4)))
     study = study_in(tmp_path, OtherStage(KEY, files=(str(ready),), here=tmp_path))
-    done(study)
+    make_all(stages_of(study))
     assert open_reconstruction(study.hub.path(OUTPUT)).object.shape == (3, 4)
     np.savez(ready, reconstructed_object=np.ones((3, 4), np.complex64))
     with pytest.raises(PtyrunError, match=r"ready.npz cannot stand in for ptychi_reconstruction"):
@@ -215,8 +237,6 @@ def test_a_loss_that_is_no_number_fails_the_stage_with_a_reason(
 def test_an_algorithm_that_is_not_installed_is_named_before_anything_is_made(
     tmp_path: Path,
 ) -> None:
-    from tests.studies import ptyrun
-
     study = study_in(tmp_path)
     said = ptyrun(
         *("study", "run", "--hub", str(tmp_path / "hub"), "--upto", "reconstructions"),

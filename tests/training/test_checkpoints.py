@@ -91,5 +91,5 @@ def test_the_last_two_states_are_kept(tmp_path: Path) -> None:
 
 
 def test_an_array_that_the_format_does_not_know_is_refused() -> None:
-    with pytest.raises(ValueError, match="no complex64 called 'w'"):
-        packed({"w": np.zeros(1, np.complex64)}, "facts")
+    with pytest.raises(ValueError, match="no complex128 called 'w'"):
+        packed({"w": np.zeros(1, np.complex128)}, "facts")

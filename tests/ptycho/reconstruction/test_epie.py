@@ -19,7 +19,7 @@ from ptyrun.ptycho.reconstruction.reconstructor import (
 )
 from ptyrun.ptycho.simulation.exposure import FarField
 from ptyrun.testing import ReconstructorContract
-from tests.scans import small_object, small_probe
+from tests.scenes import small_object, small_probe
 
 SIDE_PX = 32
 SHAPE = (72, 72)
@@ -92,7 +92,7 @@ def test_it_finds_a_known_object_behind_noise() -> None:
 
 
 def test_it_mends_a_wrong_probe_if_it_may() -> None:
-    request = request_of(epochs=12)
+    request = request_of(n=100, epochs=10)
     turned = request.probe * np.exp(0.5j * np.angle(request.probe))
     wrong = replace(request, probe=turned.astype(np.complex64))
     assert run(replace(wrong, update_probe=True)).loss[-1] < 0.5 * run(wrong).loss[-1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.studies import ptyrun
+from tests.commands import ptyrun
 
 
 def test_a_hub_with_a_sweep_is_verified_as_before(hub: Path) -> None:

@@ -20,7 +20,7 @@ from ptyrun.study.files import HubFiles
 from ptyrun.study.sweeps.points import Axis, sweeps_of
 from ptyrun.study.sweeps.statistics import Spread, in_range
 from ptyrun.study.sweeps.sweep import sweep
-from tests.studies import ptyrun
+from tests.commands import ptyrun
 
 HEAD = "model,metric,amplitude,phase,value\n"
 LAYOUTS = ("train_{}", "train_groups_{}", "train_subsample_{}_groups_{}")

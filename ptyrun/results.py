@@ -89,6 +89,21 @@ class CommonRegion:
 
 
 @dataclass(frozen=True)
+class HalvesResult:
+    """Up to which frequency do the even and the odd groups of one network make the same object?
+
+    ``precision`` is in fractions of Nyquist, by thresholds for two noisy images. It is precision,
+    not accuracy: what a network gets wrong each time, both halves share. ``covered_share`` is how
+    much of the region both cover, ``shared_frames`` how many of the frames both were made from.
+    """
+
+    precision: Mapping[str, Metric]
+    undefined: Mapping[str, str]
+    covered_share: float
+    shared_frames: float
+
+
+@dataclass(frozen=True)
 class ArmResult:
     """The figures of one arm.
 
@@ -96,7 +111,8 @@ class ArmResult:
     all arms cover; ``own`` has these on all pixels that this arm covers. ``mismatch`` says why the
     arm does not belong to the scan, when it does not. ``frc_thresholds`` says for which images the
     thresholds of ring correlations are, ``undefined`` why a standard figure, named as in
-    "frc50.phase", does not exist; ``frames`` of which measured frames the R-factor is.
+    "frc50.phase", does not exist; ``frames`` of which measured frames the R-factor is, ``halves``
+    what its even and odd groups have in common.
     """
 
     label: str
@@ -112,6 +128,7 @@ class ArmResult:
     frc_thresholds: str = OF_HALVES
     undefined: Mapping[str, str] = field(default_factory=dict)
     frames: FrameFigures | None = None
+    halves: HalvesResult | None = None
 
     @property
     def has_own_pixels(self) -> bool:

@@ -147,7 +147,7 @@ class Assembler:
         self.watcher.end(task)
         self.kept.forget(step)
         self.checked.save()
-        return sums.object(_seconds(self.paths, plan), batches.describe(done))
+        return sums.object(self.region, _seconds(self.paths, plan), batches.describe(done))
 
 
 def open_patches(paths: RunPaths, plan: ArmPlan) -> zarr.Array[Any]:

@@ -103,6 +103,7 @@ class Compared:
             frc_thresholds=found.noise if found else OF_HALVES,
             undefined={**(together.standard.undefined if together else {}), **frames.undefined},
             frames=frames.figures,
+            halves=None if arm.halves is None else arm.halves.result,
         )
 
     def rasters(self) -> dict[str, Raster]:
@@ -135,6 +136,9 @@ class Compared:
             yield from ring_curves.curves_of(name, against, found.standard.curves)
         for (first, second), pair in self.together.pairs.items():
             yield from ring_curves.curves_of(first, second, pair.standard.curves)
+        for name, arm in self.arms.items():
+            if arm.halves is not None and arm.halves.found.curves is not None:
+                yield from ring_curves.curves_of(name, ring_curves.HALVES, arm.halves.found.curves)
 
 
 def _own(found: Measures) -> OwnRegion:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any, Self
@@ -11,16 +11,55 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ptyrun.comparison import gates
+from ptyrun.comparison import gates, ring_curves
 from ptyrun.comparison.gates import Hole
 from ptyrun.comparison.group_tables import ArmIndex
 from ptyrun.comparison.kept import Finding
 from ptyrun.config import Alignment, EvaluationOptions
+from ptyrun.ptycho.geometry.placement import Region
 from ptyrun.ptycho.geometry.stitching import Stitcher, central, reassemble_upstream
+from ptyrun.ptycho.metrics.halves import HalfFigures, compared_halves
+from ptyrun.results import HalvesResult, Metric
 
 # Sums are kept as often as that, and never so often that keeping takes a tenth of the time.
 BLOCK_S = 5.0
 SHARE = 10
+
+_HALVES = ("even", "odd")
+
+
+@dataclass(frozen=True)
+class Halves:
+    """Two halves of an arm: what was found, how much of the region both cover, of frames both use.
+
+    Groups of several frames have some in common with their neighbours: halves are then less
+    independent than they seem.
+    """
+
+    found: HalfFigures
+    covered_share: float
+    shared_frames: float
+
+    @property
+    def result(self) -> HalvesResult:
+        """All but the curves, as ``results.json`` has it."""
+        found = self.found
+        return HalvesResult(
+            found.precision, found.undefined, self.covered_share, self.shared_frames
+        )
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The same, as it is kept."""
+        return asdict(self.result)
+
+    @classmethod
+    def of(cls, facts: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
+        """Read back what was kept."""
+        precision = {name: Metric(**metric) for name, metric in facts["precision"].items()}
+        curves = ring_curves.from_arrays(arrays) if "rings_n_pixels" in arrays else None
+        found = HalfFigures(precision, dict(facts["undefined"]), curves)
+        return cls(found, facts["covered_share"], facts["shared_frames"])
 
 
 @dataclass(frozen=True)
@@ -47,6 +86,8 @@ class ArmObject:
         What was assumed.
     mismatch : str, optional
         Why a finished reconstruction does not belong to the scan, if it does not.
+    halves : Halves, optional
+        What its even and odd groups have in common; a finished reconstruction has none.
     """
 
     image: NDArray[np.complex64]
@@ -58,6 +99,7 @@ class ArmObject:
     notes: tuple[str, ...] = ()
     hole: Hole | None = None
     mismatch: str | None = None
+    halves: Halves | None = None
 
     def finding(self) -> Finding:
         """As it is kept for later windows."""
@@ -68,8 +110,11 @@ class ArmObject:
             "notes": self.notes,
             "hole": None if self.hole is None else asdict(self.hole),
             "mismatch": self.mismatch,
+            "halves": None if self.halves is None else self.halves.facts,
         }
         arrays: dict[str, NDArray[Any]] = {"image": self.image, "coverage": self.coverage}
+        if self.halves is not None and self.halves.found.curves is not None:
+            arrays |= ring_curves.arrays_of(self.halves.found.curves)
         if self.canvas is not self.image:
             arrays["canvas"] = self.canvas
         return Finding(facts, arrays)
@@ -89,6 +134,7 @@ class ArmObject:
             notes=tuple(facts["notes"]),
             hole=None if hole is None else Hole(**hole),
             mismatch=facts["mismatch"],
+            halves=None if facts["halves"] is None else Halves.of(facts["halves"], arrays),
         )
 
 
@@ -108,16 +154,25 @@ class Sums:
 
     def _clear(self) -> None:
         self.position = 0
-        self.stitcher = Stitcher(self._shape, self._crop_px)
+        # Groups of even and of odd numbers apart: what they have in common is the arm's precision.
+        self._halves = tuple(Stitcher(self._shape, self._crop_px) for _ in range(2))
         self._tally = gates.Tally()
         self._crops: list[NDArray[np.complex64]] = []
         self._carries = np.zeros(len(self._index.centres_px), bool)
+
+    @property
+    def stitcher(self) -> Stitcher:
+        """What all patches make."""
+        even, odd = self._halves
+        return even + odd
 
     def add(self, rows: range, patches: NDArray[np.complex64]) -> None:
         """Add the patches of the groups *rows*, the first of which is at `position`."""
         part = slice(rows.start, rows.stop)
         multiplicity = self._index.multiplicity[part]
-        self.stitcher.add(patches, self._index.centres_px[part], multiplicity)
+        for parity, half in enumerate(self._halves):
+            own = slice((parity - rows.start) % 2, None, 2)
+            half.add(patches[own], self._index.centres_px[part][own], multiplicity[own])
         self._tally.add(patches)
         middle = central(patches, self._crop_px)
         self._carries[part] = middle.any(axis=(1, 2))
@@ -127,8 +182,9 @@ class Sums:
 
     def finding(self) -> Finding:
         """As they are kept for later windows."""
-        total, weight = self.stitcher.state
-        arrays: dict[str, NDArray[Any]] = {"sum": total, "weight": weight}
+        arrays: dict[str, NDArray[Any]] = {}
+        for name, half in zip(_HALVES, self._halves, strict=True):
+            arrays[f"{name}_sum"], arrays[f"{name}_weight"] = half.state
         arrays |= {"tally": self._tally.state, "carries": self._carries}
         if self._crops:
             arrays["crops"] = np.concatenate(self._crops)
@@ -140,7 +196,8 @@ class Sums:
             return
         try:
             arrays = found.arrays
-            self.stitcher.resume((arrays["sum"], arrays["weight"]))
+            for name, half in zip(_HALVES, self._halves, strict=True):
+                half.resume((arrays[f"{name}_sum"], arrays[f"{name}_weight"]))
             self._tally.resume(arrays["tally"])
             self._carries[...] = arrays["carries"]
             self._crops = [arrays["crops"]] if self._keeps_crops else []
@@ -148,8 +205,10 @@ class Sums:
         except (KeyError, TypeError, ValueError):
             self._clear()
 
-    def object(self, computation_time_s: float | None, *notes: str | None) -> ArmObject:
-        """What all patches together make."""
+    def object(
+        self, region: Region, computation_time_s: float | None, *notes: str | None
+    ) -> ArmObject:
+        """What all patches together make; halves are compared within the *region*."""
         image, coverage = self.stitcher.result()
         centres_px = self._index.centres_px
         hole = Hole.left_by(self._carries, centres_px, self._shape, self._crop_px)
@@ -167,7 +226,17 @@ class Sums:
             computation_time_s=computation_time_s,
             notes=tuple(filter(None, [*notes, hole.note])),
             hole=hole,
+            halves=self._compared(region),
         )
+
+    def _compared(self, region: Region) -> Halves:
+        (even, of_even), (odd, of_odd) = (half.result() for half in self._halves)
+        inside = region.slices
+        covered = (of_even[inside] > 0) & (of_odd[inside] > 0)
+        found = compared_halves(even[inside], odd[inside], covered)
+        frames = self._index.frames
+        shared = np.intersect1d(frames[::2], frames[1::2]).size / np.unique(frames).size
+        return Halves(found, float(covered.mean()), float(shared))
 
 
 class Pace:

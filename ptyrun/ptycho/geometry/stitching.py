@@ -107,6 +107,13 @@ class Stitcher:
                 raise ValueError(f"a sum of shape {found.shape}, not {own.shape}")
             own[...] = found
 
+    def __add__(self, other: Stitcher) -> Stitcher:
+        """Give what the patches of both make, of one shape and crop."""
+        both = Stitcher(self.shape, self.crop_px)
+        np.add(self._sum, other._sum, out=both._sum)
+        np.add(self._weight, other._weight, out=both._weight)
+        return both
+
     def result(self) -> tuple[NDArray[np.complex64], NDArray[np.float64]]:
         """Object (H, W) complex64, zero where nothing lies, and its coverage (H, W) float64."""
         total, coverage = self.sums()

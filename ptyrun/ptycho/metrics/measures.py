@@ -86,7 +86,7 @@ def wang_scales(covered: Mask) -> list[Mask]:
             break
         scales.append(windows)
         # An average of 2 x 2 pixels is known where all of them are.
-        covered = _halved(covered.astype(np.float64)) == 1
+        covered = halved(covered.astype(np.float64)) == 1
     return scales
 
 
@@ -112,7 +112,7 @@ def ms_ssim(
         found = _mean_similarity(recon, truth, windows, data_range, luminance=luminance and last)
         product *= max(found, 0.0) ** float(weight)
         if not last:
-            recon, truth = _halved(recon), _halved(truth)
+            recon, truth = halved(recon), halved(truth)
     return product
 
 
@@ -177,7 +177,7 @@ def _mean_similarity(
     return float(local[windows].mean())
 
 
-def _halved(image: Image) -> Image:
+def halved(image: Image) -> Image:
     """Average 2 x 2 pixels; an odd side is first continued by its last row or column."""
     height, width = image.shape
     even = np.pad(image, ((0, height % 2), (0, width % 2)), mode="edge")

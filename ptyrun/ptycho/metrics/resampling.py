@@ -1,0 +1,177 @@
+"""How sure are metrics, and differences of metrics? A bootstrap of blocks of the image."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ptyrun.ptycho.metrics.measures import WANG_WEIGHTS
+from ptyrun.ptycho.metrics.tiles import Tiles
+
+SEED = 1989
+N_RESAMPLES = 1000
+CONFIDENCE = 0.95
+# Correlation of the errors of tiles that is called none.
+UNCORRELATED = 0.2
+# Of fewer blocks nothing can be resampled.
+FEWEST_BLOCKS = 9
+
+Floats = NDArray[np.float64]
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Blocks:
+    r"""Which tiles each resample holds, and how often: weights (B, ty, tx).
+
+    Notes
+    -----
+    Neighbouring pixels have errors in common, so that single ones would give intervals far too
+    short: squares of tiles are drawn with replacement, anywhere, going round at the edges, until
+    they have the area of the image. Their side is that at which errors are no longer correlated.
+    Sources: Kuensch, Ann. Stat. 17, 1217 (1989), doi:10.1214/aos/1176347265; Politis and Romano, J.
+    Am. Stat. Assoc. 89, 1303 (1994), doi:10.1080/01621459.1994.10476870.
+    """
+
+    weights: NDArray[np.float64]
+    side_tiles: int
+    tile_px: int
+    n_blocks: int
+
+    @property
+    def side_px(self) -> int:
+        """Side of a block in pixels."""
+        return self.side_tiles * self.tile_px
+
+    @classmethod
+    def drawn(cls, shape: tuple[int, int], side_tiles: int, tile_px: int = 1) -> Blocks:
+        """Draw resamples of ty x tx tiles; equal arguments give equal ones."""
+        height, width = shape
+        down, right = min(side_tiles, height), min(side_tiles, width)
+        count = max(1, round(height * width / (down * right)))
+        generator = np.random.default_rng(SEED)
+        starts = generator.integers(0, height * width, (N_RESAMPLES, count))
+        flat = np.zeros((N_RESAMPLES, height * width))
+        np.add.at(flat, (np.arange(N_RESAMPLES)[:, None], starts), 1.0)
+        weights: NDArray[np.float64] = flat.reshape(N_RESAMPLES, height, width)
+        for axis, side in ((1, down), (2, right)):
+            weights = np.sum([np.roll(weights, step, axis) for step in range(side)], axis=0)
+        return cls(weights, side_tiles, tile_px, count)
+
+    def resampled(self, values: Floats) -> Floats:
+        """Sum *values* (ty, tx), or (k, ty, tx), of each resample: (B,), or (k, B)."""
+        flat = values.reshape(*values.shape[:-2], -1)
+        return np.asarray(flat @ self.weights.reshape(len(self.weights), -1).T)
+
+
+def correlation_tiles(tiles: Tiles) -> int:
+    """Find how many tiles away the errors of the field are no longer correlated, at most a third.
+
+    The error of a tile is the mean of the squared difference of amplitudes and phases.
+    """
+    counts = tiles.sums["amplitude.n"]
+    error = tiles.sums["amplitude.squared"] + tiles.sums["phase.squared"]
+    known = counts > 0
+    if known.sum() < FEWEST_BLOCKS:
+        return 1
+    mean = np.where(known, error / np.maximum(counts, 1), 0.0)
+    away = np.where(known, mean - mean[known].mean(), 0.0)
+    most = max(1, min(tiles.shape) // 3)
+    variance = float(np.sum(away**2)) / float(known.sum())
+    for lag in range(1, most + 1):
+        products = [
+            (away[lag:] * away[:-lag], known[lag:] & known[:-lag]),
+            (away[:, lag:] * away[:, :-lag], known[:, lag:] & known[:, :-lag]),
+        ]
+        pairs = sum(int(both.sum()) for _, both in products)
+        total = sum(float(product[both].sum()) for product, both in products)
+        if pairs == 0 or variance == 0 or total / pairs < UNCORRELATED * variance:
+            return lag
+    return most
+
+
+def metrics_of(tiles: Tiles, blocks: Blocks | None = None) -> dict[str, Floats]:
+    """Give metrics, named as in ``mae.phase``, of each resample (B,); of the image itself (1,).
+
+    Scales, ranges and alignment stay those of the whole image; the factor of the field is fitted
+    anew.
+    """
+    names = list(tiles.sums)
+    stacked = np.stack([tiles.sums[name] for name in names])
+    found = stacked.sum(axis=(1, 2))[:, None] if blocks is None else blocks.resampled(stacked)
+    sums = dict(zip(names, found, strict=True))
+    metrics: dict[str, Floats] = {}
+    with np.errstate(divide="ignore", invalid="ignore"):
+        for part in ("amplitude", "phase"):
+            metrics |= _of_part(part, sums, tiles.ranges[part])
+        metrics |= _of_field(sums)
+    return metrics
+
+
+def _of_part(part: str, sums: Mapping[str, Floats], data_range: float) -> dict[str, Floats]:
+    counted = sums[f"{part}.n"]
+    found = {f"mae.{part}": sums[f"{part}.absolute"] / counted}
+    if f"{part}.uv" not in sums:
+        return found
+    mse = sums[f"{part}.squared"] / counted
+    found[f"psnr.{part}"] = 10 * np.log10(data_range**2 / mse)
+    n, u, v = (sums[f"{part}.{name}"] for name in ("count", "u", "v"))
+    uu, vv, uv = (sums[f"{part}.{name}"] for name in ("uu", "vv", "uv"))
+    covariance, own, wanted = uv - u * v / n, uu - u * u / n, vv - v * v / n
+    found[f"contrast_correlation.{part}"] = covariance / np.sqrt(own * wanted)
+    found[f"contrast_transfer.{part}"] = covariance / wanted
+    n_scales = sum(name.startswith(f"{part}.windows") for name in sums)
+    if n_scales:
+        first = "full" if f"{part}.full0" in sums else "structure"
+        found[f"ssim.{part}"] = sums[f"{part}.{first}0"] / sums[f"{part}.windows0"]
+        weights = np.array(WANG_WEIGHTS[:n_scales]) / sum(WANG_WEIGHTS[:n_scales])
+        product = np.ones_like(mse)
+        for scale, weight in enumerate(weights):
+            kind = first if scale == n_scales - 1 else "structure"
+            mean = sums[f"{part}.{kind}{scale}"] / sums[f"{part}.windows{scale}"]
+            product = product * np.maximum(mean, 0.0) ** weight
+        found[f"ms_ssim.{part}"] = product
+    return found
+
+
+def _of_field(sums: Mapping[str, Floats]) -> dict[str, Floats]:
+    n, rr, oo = (sums[f"field.{name}"] for name in ("n", "rr", "oo"))
+    r, o, cross = (
+        sums[f"field.{name}.re"] + 1j * sums[f"field.{name}.im"] for name in ("r", "o", "cross")
+    )
+    invariant = 1 - np.abs(cross) ** 2 / (rr * oo)
+    covariance = cross - r.conj() * o / n
+    norm = np.sqrt((rr - np.abs(r) ** 2 / n) * (oo - np.abs(o) ** 2 / n))
+    turn = np.abs(cross) / np.where(cross == 0, 1, cross)
+    return {
+        "complex_error.value": np.sqrt(np.maximum(invariant, 0.0)),
+        "invariant_error.value": np.maximum(invariant, 0.0),
+        "coherence.value": np.abs(covariance) / norm,
+        "contrast_correlation.value": (turn * covariance).real / norm,
+    }
+
+
+def interval(resampled: NDArray[Any]) -> Interval | None:
+    """Give the middle 95 % of resamples (B,); None where they do not say."""
+    known = resampled[np.isfinite(resampled)]
+    if len(known) < 0.9 * len(resampled):
+        return None
+    tail = (1 - CONFIDENCE) / 2
+    low, high = np.quantile(known, (tail, 1 - tail))
+    return float(low), float(high)
+
+
+def blocks_for(tiles: list[Tiles]) -> Blocks | None:
+    """Draw the blocks that serve all of several images; None where there are too few."""
+    side = max(correlation_tiles(each) for each in tiles)
+    shape = tiles[0].shape
+    covered = max(float((each.sums["amplitude.n"] > 0).sum()) for each in tiles)
+    fits = max(1, math.isqrt(int(covered / FEWEST_BLOCKS)))
+    if covered < FEWEST_BLOCKS:
+        return None
+    return Blocks.drawn(shape, min(side, fits), tiles[0].tile_px)

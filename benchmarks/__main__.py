@@ -35,6 +35,7 @@ QUESTIONS = (
     "batches",
     "prediction",
     "comparison",
+    "large",
     "windows",
     "beside",
 )

@@ -89,6 +89,47 @@ class CommonRegion:
 
 
 @dataclass(frozen=True)
+class Interval:
+    """Between which values a figure, or a difference of two, lies by chance."""
+
+    low: float
+    high: float
+
+    @property
+    def excludes_zero(self) -> bool:
+        """Whether a difference is more than chance."""
+        return self.low > 0 or self.high < 0
+
+
+@dataclass(frozen=True)
+class Resampling:
+    """How intervals were found: a bootstrap of blocks, the same ones for all arms.
+
+    ``block_px`` is the side of ``n_blocks`` squares of the compared pixels, beyond which errors are
+    no longer correlated, ``frame_block_px`` that of the squares in which frames lie. Alignment and
+    what is covered are not resampled. ``why_none`` says why there are no intervals.
+    """
+
+    confidence: float
+    n_resamples: int
+    seed: int
+    block_px: int | None = None
+    n_blocks: int | None = None
+    frame_block_px: int | None = None
+    n_frame_blocks: int | None = None
+    why_none: str = ""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Figures of the first arm less those of the second, by names like "mae.phase"."""
+
+    first: str
+    second: str
+    intervals: Mapping[str, Interval]
+
+
+@dataclass(frozen=True)
 class HalvesResult:
     """Up to which frequency do the even and the odd groups of one network make the same object?
 
@@ -112,7 +153,8 @@ class ArmResult:
     arm does not belong to the scan, when it does not. ``frc_thresholds`` says for which images the
     thresholds of ring correlations are, ``undefined`` why a standard figure, named as in
     "frc50.phase", does not exist; ``frames`` of which measured frames the R-factor is, ``halves``
-    what its even and odd groups have in common.
+    what its even and odd groups have in common, ``intervals`` between which values a standard
+    figure lies by chance, ``half_period`` the resolutions as lengths.
     """
 
     label: str
@@ -129,6 +171,8 @@ class ArmResult:
     undefined: Mapping[str, str] = field(default_factory=dict)
     frames: FrameFigures | None = None
     halves: HalvesResult | None = None
+    intervals: Mapping[str, Interval] = field(default_factory=dict)
+    half_period: Mapping[str, Metric] = field(default_factory=dict)
 
     @property
     def has_own_pixels(self) -> bool:
@@ -190,6 +234,9 @@ class Results(Document):
     notes: tuple[str, ...] = ()
     truth: Mapping[str, Metric] = field(default_factory=dict)
     has_reference: bool = False
+    resampling: Resampling | None = None
+    differences: tuple[Difference, ...] = ()
+    pixel_size_m: float | None = None
 
     @property
     def is_measured(self) -> bool:
@@ -200,6 +247,22 @@ class Results(Document):
     def object_role(self) -> str:
         """What texts call the object that arms are measured against."""
         return "ground truth" if self.has_ground_truth else "reference"
+
+    @property
+    def half_period_unit(self) -> str:
+        """What the half periods of arms are in: nanometres where the pixel's size is known."""
+        return "px" if self.pixel_size_m is None else "nm"
+
+    def are_distinguished(self, first: str, second: str, figure: str) -> bool | None:
+        """Whether two arms differ in a figure, named as in "mae.phase", by more than chance.
+
+        None where that is not known.
+        """
+        for difference in self.differences:
+            if {difference.first, difference.second} == {first, second}:
+                found = difference.intervals.get(figure)
+                return None if found is None else found.excludes_zero
+        return None
 
     def labels_of(self, pair: PairResult) -> tuple[str, str]:
         """Labels of a pair's arms."""
@@ -260,9 +323,11 @@ class Results(Document):
         """Refuse labels and pairs that no finalize writes."""
         if not all(is_plain(arm.label) for arm in self.arms.values()):
             raise ValueError("a label has control characters")
-        for pair in self.pairs:
-            if not {pair.first, pair.second} <= self.arms.keys():
-                raise ValueError(f"a pair of {pair.first!r:.80} and {pair.second!r:.80}")
+        named = [(pair.first, pair.second) for pair in self.pairs]
+        named += [(pair.first, pair.second) for pair in self.differences]
+        for first, second in named:
+            if not {first, second} <= self.arms.keys():
+                raise ValueError(f"a pair of {first!r:.80} and {second!r:.80}")
 
 
 def are_of(path: Path, manifest_digest: str) -> bool:

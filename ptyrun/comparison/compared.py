@@ -6,13 +6,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from ptyrun.comparison import ring_curves
+from ptyrun.comparison.certainty import Certainty
 from ptyrun.comparison.common_measures import CommonMeasures, Together
 from ptyrun.comparison.frame_figures import FRAME_SOURCES, Held
 from ptyrun.comparison.measures import Measures
 from ptyrun.comparison.objects import Raster
 from ptyrun.comparison.ring_curves import RingCurve
 from ptyrun.comparison.sums import ArmObject
-from ptyrun.config import EvaluationOptions
+from ptyrun.config import EvaluationOptions, Presentation
 from ptyrun.engine.arm_plan import ArmPlan
 from ptyrun.engine.manifest import Manifest
 from ptyrun.ptycho.geometry.placement import Region
@@ -43,6 +44,7 @@ class Compared:
     evaluations: Mapping[str, Measures]
     together: Together
     frames: Held
+    certainty: Certainty
     doubts: tuple[str, ...]
     options: EvaluationOptions
 
@@ -70,9 +72,31 @@ class Compared:
                 for (first, second), found in self.together.pairs.items()
             ),
             truth=self.frames.truth.metrics if self.frames.truth else {},
+            pixel_size_m=self.pixel_size_m,
+            resampling=self.certainty.resampling,
+            differences=self.certainty.differences,
             sources={**SOURCES, **FRAME_SOURCES},
             notes=notes,
         )
+
+    @property
+    def pixel_size_m(self) -> float | None:
+        """Side of an object pixel: as it was said, or as the scan's file says."""
+        said = Presentation.from_facts(self.manifest.sources).pixel_size_m
+        return said or self.scan.pixel_size_m
+
+    def _half_periods(self, standard: Mapping[str, Metric]) -> dict[str, Metric]:
+        """Resolutions as lengths: of half a period in nm, or in pixels."""
+        unit = 1e9 * self.pixel_size_m if self.pixel_size_m else 1.0
+
+        def length(fraction: float | None) -> float | None:
+            return unit / fraction if fraction is not None and fraction > 0 else None
+
+        return {
+            name: Metric(length(found.amplitude), length(found.phase), length(found.value))
+            for name, found in standard.items()
+            if name.startswith("frc")
+        }
 
     def _common(self) -> CommonRegion | None:
         ground = self.together.ground
@@ -104,6 +128,8 @@ class Compared:
             undefined={**(together.standard.undefined if together else {}), **frames.undefined},
             frames=frames.figures,
             halves=None if arm.halves is None else arm.halves.result,
+            half_period=self._half_periods(together.standard.metrics if together else {}),
+            intervals=self.certainty.intervals.get(plan.name, {}),
         )
 
     def rasters(self) -> dict[str, Raster]:

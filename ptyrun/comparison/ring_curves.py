@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -16,6 +17,8 @@ from numpy.typing import NDArray
 from ptyrun.host import durable
 from ptyrun.host.regular import read_text
 from ptyrun.ptycho.metrics.frc import RingCorrelation
+from ptyrun.ptycho.metrics.resampling import CONFIDENCE
+from ptyrun.ptycho.metrics.sectors import resampled_curves
 from ptyrun.ptycho.metrics.standard_metrics import Curves
 
 REFERENCE = "reference"
@@ -25,6 +28,7 @@ MAX_BYTES = 2**27
 
 _KEY = ("first", "second", "quantity")
 _VALUES = ("frequency_nyquist", "correlation", "n_pixels", "low", "high")
+_SPECTRA = ("power_ratio", "transfer")
 
 Float1D = NDArray[np.float64]
 
@@ -35,7 +39,7 @@ def _none() -> Float1D:
 
 @dataclass(frozen=True)
 class RingCurve:
-    """The standard correlation (R,) of one quantity of two images, up to Nyquist, with its sign.
+    r"""The standard correlation (R,) of one quantity of two images, up to Nyquist, with its sign.
 
     Attributes
     ----------
@@ -51,6 +55,9 @@ class RingCurve:
         Fourier pixels of each ring.
     low, high : ndarray of float64, shape (R,) or (0,)
         Ends of an interval, where one is known.
+    power_ratio, transfer : ndarray of float64, shape (R,) or (0,)
+        Power of the first image over that of the second, and how much of the second's contrast the
+        first has, :math:`\Re \sum F_1 F_2^* / \sum |F_2|^2`, ring by ring.
     """
 
     first: str
@@ -61,6 +68,8 @@ class RingCurve:
     n_pixels: NDArray[np.int64]
     low: Float1D = field(default_factory=_none)
     high: Float1D = field(default_factory=_none)
+    power_ratio: Float1D = field(default_factory=_none)
+    transfer: Float1D = field(default_factory=_none)
 
     @property
     def rings(self) -> RingCorrelation:
@@ -70,28 +79,48 @@ class RingCurve:
 
 
 def curves_of(first: str, second: str, found: Curves) -> Iterator[RingCurve]:
-    """Name the three curves of one pair of images."""
+    """Name the three curves of one pair of images, with their intervals of 95 %."""
     for quantity in QUANTITIES:
         rings: RingCorrelation = getattr(found, quantity)
+        ends: tuple[Float1D, ...] = ()
+        if rings.sectors is not None and not np.isnan(rings.correlation).any():
+            tail = (1 - CONFIDENCE) / 2
+            low, high = np.quantile(resampled_curves(rings.sectors), (tail, 1 - tail), axis=0)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                cross, own, wanted = rings.sectors.sum(axis=1)
+                ends = (low, high, own / wanted, cross / wanted)
         yield RingCurve(
-            first, second, quantity, rings.frequencies, rings.correlation, rings.n_pixels
+            first, second, quantity, rings.frequencies, rings.correlation, rings.n_pixels, *ends
         )
 
 
 def arrays_of(found: Curves) -> dict[str, NDArray[Any]]:
     """Give curves as arrays that a later window reads back with `from_arrays`."""
-    shared = {
+    shared: dict[str, NDArray[Any]] = {
         "rings_n_pixels": found.field.n_pixels,
         "rings_side_px": np.array(found.field.side_px),
     }
-    return shared | {f"rings_{name}": getattr(found, name).correlation for name in QUANTITIES}
+    for name in QUANTITIES:
+        rings: RingCorrelation = getattr(found, name)
+        shared[f"rings_{name}"] = rings.correlation
+        if rings.sectors is not None:
+            shared[f"rings_{name}_sectors"] = rings.sectors
+    return shared
 
 
 def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> Curves:
     """Read back what `arrays_of` gave."""
     n_pixels, side_px = arrays["rings_n_pixels"], int(arrays["rings_side_px"])
     return Curves(
-        *(RingCorrelation(arrays[f"rings_{name}"], n_pixels, side_px) for name in QUANTITIES)
+        *(
+            RingCorrelation(
+                arrays[f"rings_{name}"],
+                n_pixels,
+                side_px,
+                sectors=arrays.get(f"rings_{name}_sectors"),
+            )
+            for name in QUANTITIES
+        )
     )
 
 
@@ -99,10 +128,11 @@ def write(path: Path, found: Iterable[RingCurve]) -> None:
     """Write curves as one table, all or nothing."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow((*_KEY, *_VALUES))
+    writer.writerow((*_KEY, *_VALUES, *_SPECTRA))
     for curve in found:
         nothing = np.full(len(curve.correlation), np.nan)
-        ends = (each if each.size else nothing for each in (curve.low, curve.high))
+        optional = (curve.low, curve.high, curve.power_ratio, curve.transfer)
+        ends = (each if each.size else nothing for each in optional)
         columns = (curve.frequencies, curve.correlation, curve.n_pixels, *ends)
         for values in zip(*(column.tolist() for column in columns), strict=True):
             writer.writerow((curve.first, curve.second, curve.quantity, *map(_cell, values)))
@@ -127,6 +157,9 @@ def _curve(key: tuple[str, str, str], rows: list[dict[str, str]]) -> RingCurve:
     frequencies, correlation, n_pixels, low, high = (
         np.array([float(row[name] or "nan") for row in rows]) for name in _VALUES
     )
+    power_ratio, transfer = (
+        np.array([float(row.get(name) or "nan") for row in rows]) for name in _SPECTRA
+    )
     if not np.isfinite([frequencies, n_pixels]).all():
         raise ValueError("a ring without frequency or pixels")
     known = bool(np.isfinite(low).any())
@@ -137,8 +170,10 @@ def _curve(key: tuple[str, str, str], rows: list[dict[str, str]]) -> RingCurve:
         n_pixels.astype(np.int64),
         low if known else _none(),
         high if known else _none(),
+        power_ratio if known else _none(),
+        transfer if known else _none(),
     )
 
 
 def _cell(value: float | int) -> str:
-    return "" if value != value else repr(value)
+    return "" if not math.isfinite(value) else repr(value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ptyrun.results import ArmResult, Metric, OwnRegion, PairResult, Results
@@ -66,6 +66,7 @@ def upstream_table(results: Results) -> Table:
         {arm.label: arm.metrics for arm in results.arms.values()},
         {},
         is_ranked=results.have_one_region,
+        is_surely=_surely(results),
     )
 
 
@@ -77,6 +78,7 @@ def standard_table(results: Results) -> Table:
         {arm.label: _with_full_resolution(arm) for arm in results.arms.values()},
         results.sources,
         is_ranked=results.are_comparable,
+        is_surely=_surely(results),
     )
 
 
@@ -171,11 +173,14 @@ def _table(
     sources: Mapping[str, str],
     *,
     is_ranked: bool = True,
+    is_surely: Surely | None = None,
 ) -> Table:
     metrics = sorted({metric for column in columns.values() for metric in column}, key=_place)
     found = list(columns.values())
     directions = {metric: better(metric) if is_ranked else "" for metric in metrics}
-    rows = [row for metric in metrics for row in _rows(metric, found, directions[metric])]
+    rows = [
+        row for metric in metrics for row in _rows(metric, found, directions[metric], is_surely)
+    ]
     known = tuple((_heading(m), sources[m]) for m in metrics if m in sources)
     return Table(name, caption, tuple(columns), tuple(rows), known)
 
@@ -207,23 +212,52 @@ def _heading(metric: str) -> str:
     return _HEADINGS.get(metric, metric.replace("_", " "))
 
 
+# Whether two columns differ in a figure, named as in "mae.phase", by more than chance.
+Surely = Callable[[int, int, str], bool]
+# Figures of the first name are functions of the second's errors.
+_SAME_ERRORS = {"mse": "psnr"}
+
+
+def _surely(results: Results) -> Surely | None:
+    """Look up differences of arms; None in results of an older schema, which have none."""
+    if results.resampling is None:
+        return None
+    names = list(results.arms)
+
+    def is_surely(first: int, second: int, figure: str) -> bool:
+        metric, _, part = figure.partition(".")
+        known = f"{_SAME_ERRORS.get(metric, metric)}.{part}"
+        return bool(results.are_distinguished(names[first], names[second], known))
+
+    return is_surely
+
+
 def _rows(
-    metric: str, columns: Sequence[Mapping[str, Metric]], direction: str
+    metric: str,
+    columns: Sequence[Mapping[str, Metric]],
+    direction: str,
+    is_surely: Surely | None,
 ) -> Iterator[TableRow]:
     for component in COMPONENTS:
         values = [getattr(column.get(metric, Metric()), component) for column in columns]
         if any(value is not None for value in values):
             best = _best(values, direction)
-            cells = tuple(Cell(figure(v), v is not None and v == best) for v in values)
+            if best is not None and is_surely is not None:
+                others = [n for n, v in enumerate(values) if v is not None and n != best]
+                if not all(is_surely(best, n, f"{metric}.{component}") for n in others):
+                    best = None
+            is_best = [v is not None and best is not None and v == values[best] for v in values]
+            cells = tuple(map(Cell, map(figure, values), is_best))
             shown = "" if component == "value" else component
             yield TableRow(_heading(metric), shown, direction, cells)
 
 
-def _best(values: Sequence[float | None], direction: str) -> float | None:
+def _best(values: Sequence[float | None], direction: str) -> int | None:
+    """Give the column of the best value."""
     known = [value for value in values if value is not None]
     if len(set(known)) < 2 or not direction:
         return None
-    return min(known) if direction == "lower" else max(known)
+    return values.index(min(known) if direction == "lower" else max(known))
 
 
 def _long(

@@ -21,6 +21,7 @@ from ptyrun.comparison import (
     publishing,
     ring_curves,
 )
+from ptyrun.comparison.certainty import Certainty
 from ptyrun.comparison.checked_chunks import CheckedChunks
 from ptyrun.comparison.common_measures import measure_together
 from ptyrun.comparison.compared import Compared
@@ -198,13 +199,16 @@ def _compare(run: Run, steps: Steps, checked: CheckedChunks, watcher: Watcher) -
     watcher.note("comparing arms on the pixels that all of them cover")
     together = measure_together(steps, digest_of(keys), arms, measured, region, options)
     frames = Held.of(steps, keys, scan, manifest, arms)
+    certainty = Certainty.of(steps, digest_of(keys), scan, together, frames)
     doubts = steps.taken(
         "judge the scan",
         digest_of([__version__, dict(manifest.shared)]),
         Texts.of,
         lambda: Texts(verdict.truth_doubts(scan)),
     )
-    return Compared(manifest, scan, region, arms, measured, together, frames, doubts.texts, options)
+    return Compared(
+        manifest, scan, region, arms, measured, together, frames, certainty, doubts.texts, options
+    )
 
 
 def _write(

@@ -27,12 +27,24 @@ def test_curves_come_back_from_their_table_as_they_were_measured(tmp_path: Path)
         ("pinn", "reference", "field"), ("pinn", "baseline", "amplitude"),
     ]  # fmt: skip
     for before, after in zip(written, again, strict=True):
-        for name in ("frequencies", "correlation", "n_pixels", "low", "high"):
+        for name in ("frequencies", "correlation", "n_pixels", "low", "high", "transfer"):
             assert np.array_equal(getattr(before, name), getattr(after, name)), name
     field = again[2].rings
     assert frc.crossing(field, TRUTH_THRESHOLDS["frc50"]) == frc.crossing(
         FOUND.field, TRUTH_THRESHOLDS["frc50"]
     )
+
+
+def test_curves_have_intervals_and_the_transfer_of_contrast() -> None:
+    """A field of which 0.7 of the contrast is left at every frequency."""
+    faint = FIELD.mean() + 0.7 * (FIELD - FIELD.mean())
+    found = correlations(faint, FIELD, np.ones(FIELD.shape, bool))
+    *_, field = ring_curves.curves_of("arm", ring_curves.REFERENCE, found)
+    assert field.transfer[2:] == pytest.approx(0.7, abs=1e-6)
+    assert field.power_ratio[2:] == pytest.approx(0.49, abs=1e-6)
+    *_, field = ring_curves.curves_of("arm", ring_curves.REFERENCE, FOUND)
+    inside = (field.low <= field.correlation + 1e-9) & (field.correlation <= field.high + 1e-9)
+    assert inside[1:].all()
 
 
 def test_a_curve_that_is_not_there_stays_unknown(tmp_path: Path) -> None:

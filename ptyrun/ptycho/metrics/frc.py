@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ptyrun.errors import GeometryError
 from ptyrun.ptycho.metrics.masked_correlation import masked_correlation
+from ptyrun.ptycho.metrics.sectors import sector_sums
 
 TAPER_PX = 20
 SURE = 0.02  # of Nyquist: as much as holes may move a crossing
@@ -23,12 +24,15 @@ class RingCorrelation:
 
     With its sign: contrast that is inverted, as a conjugated phase is, correlates with -1. Of
     images with holes there is a second curve, *coarser*, of half the resolution and less noise.
+    ``sectors`` (3, S, R) has what the curve is made of, by direction:
+    :func:`ptyrun.ptycho.metrics.sectors.sector_sums`.
     """
 
     correlation: NDArray[np.float64]
     n_pixels: NDArray[np.int64]
     side_px: int
     coarser: NDArray[np.float64] | None = None
+    sectors: NDArray[np.float64] | None = None
 
     @property
     def frequencies(self) -> NDArray[np.float64]:
@@ -147,16 +151,31 @@ def tapered_correlation(
     pair = (first[square], second[square])
     if covered is not None and not covered[square].all():
         ring = _ring_of_each(side)
-        fine, coarse = masked_correlation(*pair, covered[square], ring)
-        return RingCorrelation(fine[:rings], np.bincount(ring)[:rings], side, coarse[:rings])
+        fine, coarse, sums = masked_correlation(*pair, covered[square], ring)
+        n_pixels = np.bincount(ring)[:rings]
+        sectors = None if sums is None else sums[..., :rings]
+        return RingCorrelation(fine[:rings], n_pixels, side, coarse[:rings], sectors)
     window = _window(side, min(taper_px, side // 4))
-    full = ring_correlation(*((image - image.mean()) * window for image in pair))
-    return RingCorrelation(full.correlation[:rings], full.n_pixels[:rings], side)
+    return _tapered(*((image - image.mean()) * window for image in pair))
+
+
+def _tapered(first: NDArray[Any], second: NDArray[Any]) -> RingCorrelation:
+    """As :func:`ring_correlation`, up to Nyquist, with its sectors."""
+    side = first.shape[0]
+    spectra = [np.fft.fftshift(np.fft.fft2(image)).ravel() for image in (first, second)]
+    ring = _ring_of_each(side)
+    one, other = (spectrum.real**2 + spectrum.imag**2 for spectrum in spectra)
+    cross = (spectra[0] * spectra[1].conj()).real
+    rings = side // 2 + 1
+    sums = sector_sums(cross, (one, other), ring)[..., :rings]
+    total, *powers = sums.sum(axis=1)
+    found = _rings(total, np.sqrt(powers[0] * powers[1]), np.bincount(ring)[:rings], side)
+    return replace(found, sectors=sums)
 
 
 def unknown(rings: RingCorrelation) -> RingCorrelation:
     """Give a curve of the same rings that says nothing."""
-    return replace(rings, correlation=np.full(len(rings.correlation), np.nan))
+    return replace(rings, correlation=np.full(len(rings.correlation), np.nan), sectors=None)
 
 
 def fixed(level: float) -> Threshold:

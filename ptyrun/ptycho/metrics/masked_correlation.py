@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
+from ptyrun.ptycho.metrics.sectors import sector_sums
+
 LAG_PX = 48  # or a quarter of the side, where that is more
 # A lag that fewer pairs of pixels have says nothing.
 FEWEST_PAIRS = 50
@@ -22,7 +24,7 @@ Mask = NDArray[np.bool_]
 
 def masked_correlation(
     first: NDArray[Any], second: NDArray[Any], covered: Mask, rings: NDArray[np.int64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64] | None]:
     r"""Correlate two square images (N, N) ring by ring, over covered pixels alone.
 
     Parameters
@@ -37,8 +39,8 @@ def masked_correlation(
     Returns
     -------
     tuple of ndarray, shape (R,)
-        The curve, and one of half the resolution, with less noise. NaN where hardly a pixel is
-        covered.
+        The curve, and one of half the resolution, with less noise; NaN where hardly a pixel is
+        covered. Then what the first is made of, by direction (3, S, R), if there is one.
 
     Notes
     -----
@@ -61,10 +63,11 @@ def masked_correlation(
     )
     if n_covered < FEWEST_PIXELS or lag_px < 2 or n_paired < LEAST_PAIRED * n_covered:
         nothing = np.full(int(rings.max()) + 1, np.nan)
-        return nothing, nothing
+        return nothing, nothing, None
     sums = _covariances(first, second, covered, lag_px)
-    fine, coarse = (_curve(sums, side, length, rings) for length in (lag_px, max(2, lag_px // 2)))
-    return fine, coarse
+    fine = _sectors(sums, side, lag_px, rings)
+    coarse = _sectors(sums, side, max(2, lag_px // 2), rings)
+    return _curve(fine), _curve(coarse), fine
 
 
 def _covariances(
@@ -110,21 +113,25 @@ def _at_lags(
     return np.asarray(summed[np.ix_(lags % shape[0], lags % shape[1])])
 
 
-def _curve(
+def _sectors(
     sums: list[NDArray[Any]], side: int, lag_px: int, rings: NDArray[np.int64]
 ) -> NDArray[np.float64]:
     middle = sums[0].shape[0] // 2
     lags = np.arange(-lag_px, lag_px + 1)
     far = np.hypot(lags[:, None], lags[None, :]) / lag_px
     taper = np.where(far < 1, (1 + np.cos(np.pi * np.minimum(far, 1))) / 2, 0.0)
-    powers = []
+    spectra = []
     for total in sums:
         inside = slice(middle - lag_px, middle + lag_px + 1)
         placed = np.zeros((side, side), total.dtype)
         placed[np.ix_(lags % side, lags % side)] = total[inside, inside] * taper
-        spectrum = fft.fftshift(fft.fft2(placed)).real
-        powers.append(np.bincount(rings, spectrum.ravel()))
-    both, *own = powers
+        spectra.append(fft.fftshift(fft.fft2(placed)).real.ravel())
+    both, *own = spectra
+    return sector_sums(both, (own[0], own[1]), rings)
+
+
+def _curve(sectors: NDArray[np.float64]) -> NDArray[np.float64]:
+    both, *own = sectors.sum(axis=1)
     norm = np.sqrt(np.maximum(own[0], 0) * np.maximum(own[1], 0))
     curve = np.divide(both, norm, out=np.zeros_like(norm), where=norm > 0)
     return np.asarray(np.clip(curve, -1, 1))

@@ -133,6 +133,23 @@ def contrast_correlation(recon: Image | Complex2D, truth: Image | Complex2D) -> 
     return float(np.sum(own.conj() * wanted).real / math.sqrt(powers[0] * powers[1]))
 
 
+def contrast_transfer(recon: Image, truth: Image) -> float:
+    r"""How much of the truth's contrast is there: the slope of one on the other; pixels (k,).
+
+    :math:`\sum u v / \sum v^2` with u the reconstruction and v the truth, less their means: 1 where
+    contrast is kept, 0 where it is lost, negative where it is inverted. NaN where the truth has no
+    contrast. Source: Legendre's least squares, as in Yule, Proc. R. Soc. Lond. 60, 477 (1897),
+    doi:10.1098/rspl.1896.0075.
+    """
+    if truth.size == 0:
+        return math.nan
+    own, wanted = recon - recon.mean(), truth - truth.mean()
+    power = float(np.sum(wanted**2))
+    if power <= float(np.sum(truth**2)) * ROUNDING**2:
+        return math.nan
+    return float(np.sum(own * wanted)) / power
+
+
 def complex_error(recon: Complex2D, truth: Complex2D) -> float:
     r"""Relative error of the complex field after the best global factor.
 

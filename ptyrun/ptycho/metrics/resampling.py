@@ -60,7 +60,10 @@ class Blocks:
         np.add.at(flat, (np.arange(N_RESAMPLES)[:, None], starts), 1.0)
         weights: NDArray[np.float64] = flat.reshape(N_RESAMPLES, height, width)
         for axis, side in ((1, down), (2, right)):
-            weights = np.sum([np.roll(weights, step, axis) for step in range(side)], axis=0)
+            spread = weights.copy()
+            for step in range(1, side):
+                spread += np.roll(weights, step, axis)
+            weights = spread
         return cls(weights, side_tiles, tile_px, count)
 
     def resampled(self, values: Floats) -> Floats:

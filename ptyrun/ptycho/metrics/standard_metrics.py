@@ -44,6 +44,8 @@ SOURCES: Mapping[str, str] = {
     "sign",
     "contrast_correlation": "correlation without means, with its sign: -1 for inverted contrast; "
     "Pearson 1895; doi:10.1098/rspl.1895.0041",
+    "contrast_transfer": "slope of the contrast on the truth's, 1 where it is kept; of amplitudes "
+    "after scaling to the truth's mean; doi:10.1098/rspl.1896.0075",
     "frc50": "FRC 0.5, whatever is noisy, in fractions of Nyquist, with its sign; "
     "doi:10.1111/j.1365-2818.1982.tb00405.x",
     "frc1over7": f"FRC, T = 1/7, {_THRESHOLD}",
@@ -211,6 +213,7 @@ class _Image:
         inside = self.covered
         images = (self.recon, self.truth, inside, self.data_range)
         correlation = measures.contrast_correlation(self.recon[inside], self.truth[inside])
+        transfer = measures.contrast_transfer(self.recon[inside], self.truth[inside])
         absolute, squared = (each[self.counted] for each in (self.absolute, self.squared))
         return {
             "mae": float(np.mean(absolute)) if absolute.size else math.nan,
@@ -218,6 +221,7 @@ class _Image:
             "ssim": measures.ssim(*images, luminance=self.has_zero),
             "ms_ssim": measures.ms_ssim(*images, luminance=self.has_zero),
             "contrast_correlation": math.nan if self.lacks else correlation,
+            "contrast_transfer": math.nan if self.lacks else transfer,
         }
 
     def weighted(self, weights: Image) -> dict[str, float]:
@@ -239,7 +243,7 @@ class _Image:
             return self.lacks
         if metric in THRESHOLDS:
             return HOLES_DECIDE
-        if metric == "contrast_correlation":
+        if metric in ("contrast_correlation", "contrast_transfer"):
             return "one of the two has no contrast"
         return NO_WINDOW if self.data_range else NO_CONTRAST
 

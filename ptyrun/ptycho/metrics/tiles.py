@@ -55,11 +55,11 @@ class Tiles:
         covered : ndarray of bool, shape (h, w)
             Nothing else counts.
         phased : ndarray of bool, shape (h, w), optional
-            Where phases count besides; wherever both have one when None.
+            Where a phase may be compared at most, as for :func:`standard_metrics`.
         """
         tile_px = max(TILE_PX, -(-max(covered.shape) // MOST_TILES))
         add = _Adding(tile_px)
-        phases = PhasePair.of(recon, truth, covered)
+        phases = PhasePair.of(recon, truth, covered, phased)
         own, wanted = np.abs(recon), np.abs(truth)
         own = own * amplitude_factor(own, wanted, covered)
         unit = float(wanted[covered].max())
@@ -68,8 +68,7 @@ class Tiles:
         add.moments("amplitude", own, wanted, covered)
         add.similarity("amplitude", own, wanted, covered, ranges["amplitude"], has_zero=True)
         error = np.abs(measures.phase_difference(recon, truth))
-        defined = phases.defined if phased is None else phases.defined & phased
-        expected = phases.expected if phased is None else phases.expected & phased
+        defined, expected = phases.defined, phases.expected
         lost = expected & ~defined
         of_phases = (np.where(lost, np.pi / 2, error), np.where(lost, np.pi**2 / 3, error**2))
         add.errors("phase", *of_phases, expected)

@@ -82,7 +82,11 @@ def test_single_tiles_would_be_too_sure_of_correlated_errors() -> None:
         for each in (blocks, Blocks.drawn(tiles.shape, 1))
     ]
     assert widths[0] > 1.3 * widths[1]
-    white = Tiles.of(*pair(160, 3), covered=np.ones(truth.shape, bool))
+    # Of an even amplitude, whose phase is as sure everywhere.
+    phase = 0.3 * objects.natural(160, np.random.default_rng(3))
+    even = np.exp(1j * phase)
+    noisy = even + objects.noise(160, np.random.default_rng(4), 0.05)
+    white = Tiles.of(noisy, even, np.ones(truth.shape, bool))
     assert blocks_for([white]).side_tiles < blocks.side_tiles
 
 

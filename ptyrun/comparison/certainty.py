@@ -1,0 +1,183 @@
+"""How sure are the figures of arms, and which differences between arms are more than chance?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import combinations
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ptyrun.comparison.common_measures import CommonMeasures, Together
+from ptyrun.comparison.frame_figures import FOURIER_ERROR, R_FACTOR, ArmFrames, Held
+from ptyrun.comparison.kept import Finding
+from ptyrun.comparison.steps import Steps
+from ptyrun.host.documents import digest_of
+from ptyrun.ptycho.consistency.r_factor import FrameSums
+from ptyrun.ptycho.metrics import resampling, sectors
+from ptyrun.ptycho.metrics.common_ground import CommonGround
+from ptyrun.ptycho.metrics.frc import Noise, RingCorrelation
+from ptyrun.ptycho.metrics.resampling import Blocks
+from ptyrun.ptycho.metrics.sectors import resampled_curves
+from ptyrun.ptycho.metrics.standard_metrics import THRESHOLDS, TRUTH_THRESHOLDS, Standard
+from ptyrun.ptycho.metrics.tiles import Tiles
+from ptyrun.ptycho.readers.opening import Scan
+from ptyrun.results import Difference, Interval, Resampling, Results
+
+TOO_SMALL = f"what is compared has fewer than {resampling.FEWEST_BLOCKS} blocks"
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class ArmTiles:
+    """The sums over tiles of one arm, in a form that a later window can take over."""
+
+    tiles: Tiles
+
+    def finding(self) -> Finding:
+        """As it is kept for later windows."""
+        facts = {"tile_px": self.tiles.tile_px, "ranges": dict(self.tiles.ranges)}
+        return Finding(facts, dict(self.tiles.sums))
+
+    @classmethod
+    def of(cls, found: Finding) -> Self:
+        """Read back what :meth:`finding` gave."""
+        facts = found.facts
+        return cls(Tiles(dict(found.arrays), int(facts["tile_px"]), dict(facts["ranges"])))
+
+
+@dataclass(frozen=True)
+class Certainty:
+    """Intervals of each arm's figures, and of their differences, by resampling."""
+
+    resampling: Resampling | None = None
+    intervals: Mapping[str, Mapping[str, Interval]] = field(default_factory=dict)
+    differences: tuple[Difference, ...] = ()
+
+    @classmethod
+    def of(cls, steps: Steps, key: str, scan: Scan, together: Together, held: Held) -> Self:
+        """Resample the common pixels, and the frames, of all arms alike.
+
+        Parameters
+        ----------
+        steps : Steps
+            Keeps the sums of each arm.
+        key : str
+            Digest of all that objects and measures depend on.
+        scan : Scan
+        together : Together
+        held : Held
+        """
+        tiles: dict[str, Tiles] = {}
+        for name, found in together.arms.items():
+            do = partial(_tiles, together.ground, found)
+            taken = steps.taken(
+                f"tiles of {name}", digest_of([key, Results.SCHEMA]), ArmTiles.of, do
+            )
+            tiles[name] = taken.tiles
+        blocks = resampling.blocks_for(list(tiles.values())) if tiles else None
+        resampled: dict[str, dict[str, Floats]] = {name: {} for name in held.arms}
+        if blocks is not None:
+            for name, each in tiles.items():
+                resampled[name] |= resampling.metrics_of(each, blocks)
+        for name, found in together.arms.items():
+            resampled[name] |= _crossings(found.standard)
+        frame_blocks = _FrameBlocks.of(scan, held.arms)
+        if frame_blocks is not None:
+            for name, arm in held.arms.items():
+                resampled[name] |= frame_blocks.resampled(arm.sums)
+        intervals = {name: _intervals(figures) for name, figures in resampled.items()}
+        differences = tuple(
+            Difference(first, second, _differences(resampled[first], resampled[second]))
+            for first, second in combinations(resampled, 2)
+        )
+        described = Resampling(
+            confidence=resampling.CONFIDENCE,
+            n_resamples=resampling.N_RESAMPLES,
+            seed=resampling.SEED,
+            block_px=None if blocks is None else blocks.side_px,
+            n_blocks=None if blocks is None else blocks.n_blocks,
+            frame_block_px=None if frame_blocks is None else frame_blocks.side_px,
+            n_frame_blocks=None if frame_blocks is None else frame_blocks.n_blocks,
+            why_none=TOO_SMALL if tiles and blocks is None else "",
+        )
+        return cls(described, intervals, differences)
+
+
+def _tiles(ground: CommonGround | None, found: CommonMeasures) -> ArmTiles:
+    assert ground is not None  # what is measured together has one
+    return ArmTiles(Tiles.of(found.recon, found.truth, ground.covered, ground.phased))
+
+
+def _crossings(found: Standard) -> dict[str, Floats]:
+    """Where resampled ring correlations fall below each threshold, where there are such."""
+    thresholds = THRESHOLDS if found.noise is Noise.BOTH else TRUTH_THRESHOLDS
+    crossings: dict[str, Floats] = {}
+    for quantity, part in (("amplitude", "amplitude"), ("phase", "phase"), ("field", "value")):
+        rings: RingCorrelation = getattr(found.curves, quantity)
+        if rings.sectors is None or np.isnan(rings.correlation).any():
+            continue
+        curves = resampled_curves(rings.sectors)
+        for name, threshold in thresholds.items():
+            if f"{name}.{part}" not in found.undefined:
+                crossings[f"{name}.{part}"] = sectors.crossings(
+                    curves, threshold(rings), rings.side_px
+                )
+    return crossings
+
+
+def _intervals(figures: Mapping[str, Floats]) -> dict[str, Interval]:
+    found = {name: resampling.interval(values) for name, values in figures.items()}
+    return {name: Interval(*ends) for name, ends in found.items() if ends is not None}
+
+
+def _differences(first: Mapping[str, Floats], second: Mapping[str, Floats]) -> dict[str, Interval]:
+    with np.errstate(invalid="ignore"):
+        return _intervals({name: first[name] - second[name] for name in first if name in second})
+
+
+@dataclass(frozen=True)
+class _FrameBlocks:
+    """Squares of half a frame's side, in which the frames lie that all arms are held against."""
+
+    weights: Floats
+    side_px: int
+    n_blocks: int
+
+    @classmethod
+    def of(cls, scan: Scan, arms: Mapping[str, ArmFrames]) -> _FrameBlocks | None:
+        """Draw them; None where arms have no frames in common, or these lie in too few squares."""
+        sums = [arm.sums for arm in arms.values()]
+        if not sums or not all(arm.figures.is_common for arm in arms.values()):
+            return None
+        first = sums[0]
+        if first is None or any(
+            each is None or not np.array_equal(each.frames, first.frames) for each in sums
+        ):
+            return None
+        side_px = max(1, scan.patch_px // 2)
+        positions = scan.positions_px[first.frames]
+        cells = ((positions - positions.min(axis=0)) // side_px).astype(np.int64)
+        shape = (int(cells[:, 0].max()) + 1, int(cells[:, 1].max()) + 1)
+        if len(np.unique(cells, axis=0)) < resampling.FEWEST_BLOCKS:
+            return None
+        blocks = Blocks.drawn(shape, 1)
+        return cls(blocks.weights[:, cells[:, 0], cells[:, 1]], side_px, blocks.n_blocks)
+
+    def resampled(self, sums: FrameSums | None) -> dict[str, Floats]:
+        """Give the figures of each resample."""
+        if sums is None:
+            return {}
+        with np.errstate(divide="ignore", invalid="ignore"):
+            absolute, measured = self.weights @ sums.absolute, self.weights @ sums.measured
+            power = self.weights @ sums.measured_power
+            cross, model = self.weights @ sums.cross, self.weights @ sums.model_power
+            left = power - 2 * sums.scale * cross + sums.scale**2 * model
+            return {
+                f"{R_FACTOR}.value": absolute / measured,
+                f"{FOURIER_ERROR}.value": left / power,
+            }

@@ -79,6 +79,14 @@ class Certainty:
                 f"tiles of {name}", digest_of([key, Results.SCHEMA]), ArmTiles.of, do
             )
             tiles[name] = taken.tiles
+        with steps.measured("intervals") as outcome:
+            outcome.is_kept = False  # found again sooner than read
+            return cls._resampled(tiles, scan, together, held)
+
+    @classmethod
+    def _resampled(
+        cls, tiles: Mapping[str, Tiles], scan: Scan, together: Together, held: Held
+    ) -> Self:
         blocks = resampling.blocks_for(list(tiles.values())) if tiles else None
         resampled: dict[str, dict[str, Floats]] = {name: {} for name in held.arms}
         if blocks is not None:

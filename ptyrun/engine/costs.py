@@ -104,6 +104,12 @@ class Costs:
             if all(math.isfinite(time_s) and time_s >= 0 for time_s in times) and found.cuts >= 0:
                 self._steps[name] = found
 
+    @property
+    def took_s(self) -> dict[str, float]:
+        """Seconds of every step that ran to its end, by its name."""
+        took = {name: step.took_s for name, step in self._steps.items()}
+        return {name: seconds for name, seconds in took.items() if seconds is not None}
+
     def needs_s(self, step: str) -> float:
         """Seconds that *step* will take at least; 0 if nothing is known of it."""
         return self._steps.get(step, Step()).needs_s

@@ -23,6 +23,7 @@ PARAMETERS = f"{FOLDER}/study_parameters.json"
 JOB_TABLE = f"{FOLDER}/study_metrics.csv"
 MEAN_TABLE = f"{FOLDER}/study_means.csv"
 DELTA_TABLE = f"{FOLDER}/study_deltas.csv"
+CERTAINTY_TABLE = f"{FOLDER}/study_certainty.csv"
 LATEX_TABLE = f"{FOLDER}/study_tables.tex"
 
 METRICS_CSV = "comparison_metrics.csv"

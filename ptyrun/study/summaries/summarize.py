@@ -10,6 +10,7 @@ from ptyrun.host import durable
 from ptyrun.study import analysis
 from ptyrun.study.files import HubFiles
 from ptyrun.study.summaries import tables, texts
+from ptyrun.study.summaries.certainty import certainty_table
 from ptyrun.study.summaries.comparisons import (
     OWN,
     Deltas,
@@ -64,6 +65,9 @@ def summarize(hub: Path, ms_ssim_threshold: float | None = None) -> Outcome:
     made = contents(summary, left, parameters, _stamp(files, Deltas.of(summary)))
     parameters = _with_keys(parameters, (*summary.jobs, *left))
     made[analysis.PARAMETERS] = parameters.to_json()
+    certainty = certainty_table(files, [job.key for job in (*summary.jobs, *left)])
+    if certainty is not None:
+        made[analysis.CERTAINTY_TABLE] = certainty
     notes = [*_notes(summary, left), *([fault] if fault else [])]
     written = [name for name, text in made.items() if write_if_changed(files, name, text)]
     made[analysis.INVENTORY] = inventory(files)

@@ -47,11 +47,11 @@ def test_crossings_of_curves_are_those_of_each() -> None:
 
 def test_intervals_of_a_crossing_hold_the_crossing_of_other_noise() -> None:
     """Of halves of one spectrum and other noise the crossing is known from many of them."""
-    found, held = [], 0
+    found = []
     threshold = frc.fixed(0.5)
     ends = []
     for seed in range(40):
-        rings = frc.tapered_correlation(*halves(128, seed, 0.3))
+        rings = frc.tapered_correlation(*halves(128, seed, 1.0))
         found.append(frc.crossing(rings, threshold).nyquist_fraction)
         level = threshold(rings)
         ends.append(interval(crossings(resampled_curves(rings.sectors), level, rings.side_px)))

@@ -1,0 +1,65 @@
+"""How sure are a study's figures? R-factors and intervals, where comparisons have them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from ptyrun.errors import PtyrunError
+from ptyrun.results import Metric, Results
+from ptyrun.study.files import HubFiles
+from ptyrun.study.summaries.manifest import Key
+from ptyrun.study.summaries.tables import csv_text, dose_text
+from ptyrun.texts import as_cell
+
+HEAD = ("dose", "view", "split", "model", "against", "figure", "value", "low", "high", "beyond")
+RESULTS = "results.json"
+
+
+def certainty_table(files: HubFiles, keys: Sequence[Key]) -> str | None:
+    """``study_certainty.csv``: standard figures with their intervals, and differences with theirs.
+
+    A row without ``against`` is a figure of a model; with it, the figure of the model less that of
+    the other, and ``beyond`` says whether that is more than chance. Comparisons that other programs
+    made, and those of older versions, have none; None if no comparison has.
+    """
+    rows: list[Sequence[object]] = []
+    for key in sorted(keys):
+        name = f"{key.folder}/{RESULTS}"
+        if not files.exists(name):
+            continue
+        try:
+            results = Results.from_json(files.text(name), name)
+        except PtyrunError:
+            continue  # `study verify` says what is wrong with it
+        place = (dose_text(key.dose), key.view, key.split)
+        rows += [(*place, *row) for row in _rows(results)]
+    return csv_text([HEAD, *rows]) if rows else None
+
+
+def _rows(results: Results) -> Iterator[tuple[object, ...]]:
+    for arm in results.arms.values():
+        figures = {**arm.intervals, **dict.fromkeys(_unsure(arm.standard, arm.intervals))}
+        for figure, interval in figures.items():
+            ends = (None, None) if interval is None else (interval.low, interval.high)
+            yield (as_cell(arm.label), "", figure, _value(arm.standard, figure), *ends, "")
+    for found in results.differences:
+        first, second = results.arms[found.first], results.arms[found.second]
+        for figure, interval in found.intervals.items():
+            one, other = _value(first.standard, figure), _value(second.standard, figure)
+            value = None if one is None or other is None else one - other
+            labels = (as_cell(first.label), as_cell(second.label))
+            beyond = "yes" if interval.excludes_zero else "no"
+            yield (*labels, figure, value, interval.low, interval.high, beyond)
+
+
+def _unsure(standard: Mapping[str, Metric], known: Mapping[str, object]) -> Iterator[str]:
+    """R-factors, which are shown also where too few frames give them no interval."""
+    for name in ("r_factor", "fourier_error"):
+        if f"{name}.value" not in known and standard.get(name, Metric()).value is not None:
+            yield f"{name}.value"
+
+
+def _value(standard: Mapping[str, Metric], figure: str) -> float | None:
+    name, _, part = figure.partition(".")
+    found = standard.get(name, Metric())
+    return found[part] if part in ("amplitude", "phase", "value") else None

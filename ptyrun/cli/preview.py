@@ -7,21 +7,26 @@ from typing import Any
 
 import click
 
-from ptyrun.cli import options
+from ptyrun.cli import following, options
 
 
 @click.command("preview")
 @options.run_folder
 @options.console
+@following.watch
 @options.elsewhere
-def command(run_dir: Path, output: Path | None, **given: Any) -> None:
+def command(run_dir: Path, output: Path | None, watch: bool, every_s: float, **given: Any) -> None:
     """Draw and measure what is committed of RUN, marked as partial; disturbs no writer."""
     from ptyrun.cli import console
+    from ptyrun.comparison.live_page import Reload
     from ptyrun.door.run import Run
     from ptyrun.door.watching import from_the_line
 
+    run, reload = Run(run_dir), Reload(every_s)
     with from_the_line(console.Console.from_words(given)):
-        files = Run(run_dir).preview(output)
+        if watch:
+            following.follow(run, output, reload, lambda found: not found.is_partial)
+        files = run.preview(output)
     click.echo(files.message)
-    for picture in files.pictures:
+    for picture in (files.page, *files.pictures):
         click.echo(picture)

@@ -6,21 +6,41 @@ from pathlib import Path
 
 import click
 
-from ptyrun.cli import options
+from ptyrun.cli import following, options
 from ptyrun.host.deadline import DEADLINE
 
 
 @click.command("report")
 @options.run_folder
 @click.option("--force", is_flag=True, help="Make the report again even if it is up to date.")
+@following.watch
 @options.elsewhere
 @options.window
-def command(run_dir: Path, force: bool, output: Path | None, window_s: float | None) -> None:
-    """Write RUN's report: one HTML page, Markdown and CSV."""
+def command(
+    run_dir: Path,
+    force: bool,
+    watch: bool,
+    every_s: float,
+    output: Path | None,
+    window_s: float | None,
+) -> None:
+    """Write RUN's report: one HTML page, Markdown and CSV.
+
+    With --watch, a page of what is there so far comes first, which leads to the report at the end.
+    """
     from ptyrun.cli import console
+    from ptyrun.comparison.live_page import REPORT, Reload
     from ptyrun.door.run import Run
     from ptyrun.door.watching import from_the_line
 
     DEADLINE.set_window(window_s)
+    run = Run(run_dir)
     with from_the_line(console.Console()):
-        click.echo(Run(run_dir).report(output, force=force, window=window_s).html)
+        followed = watch and not run.status().finalized
+        if followed:
+            reload = Reload(every_s, waits_for_report=True)
+            following.follow(run, output, reload, lambda found: found.finalized)
+        page = run.report(output, force=force, window=window_s).html
+        if followed and output is None:
+            run.preview(reload=Reload(every_s, is_over=True, leads_to=REPORT))
+        click.echo(page)

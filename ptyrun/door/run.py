@@ -21,6 +21,7 @@ from ptyrun.errors import refuse_unknown
 from ptyrun.stages.status import Status, status
 
 if TYPE_CHECKING:
+    from ptyrun.comparison.live_page import Reload
     from ptyrun.door.job import Job
     from ptyrun.engine.work import Outcome
     from ptyrun.results import Results
@@ -113,13 +114,17 @@ class Run(Contents):
         with call() as watcher:
             return executors.work(self.folder, session, others, watcher)
 
-    def preview(self, output: str | os.PathLike[str] | None = None) -> PreviewFiles:
+    def preview(
+        self, output: str | os.PathLike[str] | None = None, *, reload: Reload | None = None
+    ) -> PreviewFiles:
         """Stitch, draw and measure what is committed so far, into ``preview/``.
 
         Parameters
         ----------
         output : path, optional
             Another folder to write to; the run's is then only read.
+        reload : Reload, optional
+            How the page loads itself again, where this is called again and again.
 
         Raises
         ------
@@ -134,7 +139,7 @@ class Run(Contents):
 
         with call() as watcher:
             folder = None if output is None else Path(output)
-            return preview.preview(self.folder, output=folder, watcher=watcher)
+            return preview.preview(self.folder, output=folder, reload=reload, watcher=watcher)
 
     def verify(self, level: str = "full", *, repair: bool = False) -> Verdict:
         """Check every file that the run rests on.

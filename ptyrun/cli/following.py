@@ -1,0 +1,56 @@
+"""How is a run under way followed on a page that loads itself again?"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ptyrun.cli import options, streams
+from ptyrun.cli.saying import say
+
+if TYPE_CHECKING:
+    from ptyrun.comparison.live_page import Reload
+    from ptyrun.door.run import Run
+    from ptyrun.stages.status import Status
+
+
+def watch(command: click.Command | Callable[..., None]) -> click.Command | Callable[..., None]:
+    """Add the options that follow a run."""
+    every = click.option(
+        "--every",
+        "every_s",
+        type=options.Duration(),
+        default="5s",
+        show_default=True,
+        help="How often --watch looks, and the page loads itself again.",
+    )
+    follow = click.option(
+        "--watch",
+        is_flag=True,
+        help="Write the page again and again while the run is under way, or until Ctrl-C.",
+    )
+    return follow(every(command))
+
+
+def follow(
+    run: Run, output: Path | None, reload: Reload, is_over: Callable[[Status], bool]
+) -> None:
+    """Write a run's preview whenever it got further, until *is_over* says that it is.
+
+    Its page is named once, when it is there.
+    """
+    seen: tuple[int, bool] | None = None
+    while not is_over(found := run.status()):
+        now = (found.groups_committed, found.finalized)
+        if now != seen:
+            files = run.preview(output, reload=reload)
+            if seen is None:
+                say(str(files.page))
+            seen = now
+        if not streams.is_heard():
+            return
+        time.sleep(reload.every_s)

@@ -306,6 +306,16 @@ class StudySession:
             "--jobs", "Run up to N independent stages side by side.", Panel.MACHINE, "N", least=1
         ),
     ] = 1
+    only: Annotated[
+        tuple[str, ...],
+        Option(
+            "--only",
+            "Make only the stages of this name or kind (compare-debug, overlap, ...), and what "
+            "they need.",
+            Panel.WINDOWS,
+            "STAGE",
+        ),
+    ] = ()
     clobber: Annotated[
         bool,
         Option(

@@ -16,7 +16,7 @@ from ptyrun.errors import ForeignFileError, InputError, UsageError
 from ptyrun.host.partials import PARTIAL
 from ptyrun.host.regular import below, kind_of, open_regular
 from ptyrun.paths import RunPaths
-from ptyrun.study.hub import ANALYSIS, ATTEMPT, GENERALIZATION, LOCKS, PIECES, SESSION
+from ptyrun.study.hub import ANALYSIS, ATTEMPT, CRATE, GENERALIZATION, LOCKS, PIECES, SESSION
 from ptyrun.texts import printable
 
 MAX_TEXT_BYTES = 64 << 20
@@ -172,7 +172,8 @@ def is_working_file(name: str) -> bool:
     is_hidden = any(each.startswith(".") or PIECES in each for each in parts)
     is_of_run = parts[0] in (ANALYSIS, GENERALIZATION) and not _OF_RUNS.isdisjoint(parts)
     is_half = last.endswith((PARTIAL, ATTEMPT, ".lock"))
-    return parts[0] in (LOCKS, *SESSION) or is_hidden or is_of_run or is_half
+    is_of_archive = name == CRATE  # an archive that was unpacked by another program
+    return parts[0] in (LOCKS, *SESSION) or is_hidden or is_of_run or is_half or is_of_archive
 
 
 _RUN = RunPaths(Path())

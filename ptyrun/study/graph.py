@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 from pathlib import PurePosixPath
 
-from ptyrun.errors import UsageError, nearest
+from ptyrun.errors import UsageError, nearest, refuse_unknown
 from ptyrun.host.regular import below, refuse_foreign
 from ptyrun.study.hub import Hub
 from ptyrun.study.stage import Stage
@@ -80,7 +80,22 @@ class Graph:
 
     def upto(self, key: str) -> Graph:
         """Give the part that leads to one stage, and that stage."""
-        wanted = {key}
+        return self._leading_to({key})
+
+    def only(self, names: Collection[str]) -> Graph:
+        """Give the part that leads to the stages of these names or kinds; all if none is named.
+
+        Raises
+        ------
+        UsageError
+            If there is no such stage.
+        """
+        known = {stage.key for stage in self.stages} | {stage.kind for stage in self.stages}
+        refuse_unknown(names, known, "--only {}: there is no such stage")
+        chosen = {each.key for each in self.stages if not {each.key, each.kind}.isdisjoint(names)}
+        return self._leading_to(chosen) if names else self
+
+    def _leading_to(self, wanted: set[str]) -> Graph:
         for stage in reversed(self.stages):
             if stage.key in wanted:
                 wanted.update(self.needs(stage))

@@ -22,6 +22,7 @@ RECORD = ".stage.json"
 ATTEMPT = ".attempt.json"
 PIECES = ".pieces-"
 DISCARDED = ".discarded-"
+CRATE = "ro-crate-metadata.json"
 
 
 def dose_name(dose: float) -> str:

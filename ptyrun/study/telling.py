@@ -72,6 +72,11 @@ def command_of(study: Study, standing: Standing) -> str:
 
 def status_document(study: Study, standings: Mapping[str, Standing]) -> dict[str, Any]:
     """Say the same for programs."""
+    made_by = {name: key for key, each in standings.items() for name in each.stage.outputs}
+    needs = {
+        key: dict.fromkeys(made_by[i.name] for i in each.stage.inputs if i.name in made_by)
+        for key, each in standings.items()
+    }
     return {
         "schema": SCHEMA,
         "study": study.options.name,
@@ -88,6 +93,7 @@ def status_document(study: Study, standings: Mapping[str, Standing]) -> dict[str
                     {"fact": fact.name, "old": fact.old, "new": fact.new} for fact in each.changed
                 ],
                 "waits_for": list(each.waits_for),
+                "needs": list(needs[key]),
                 "command": command_of(study, each),
                 "inputs": [one.name for one in each.stage.inputs],
                 "outputs": list(each.stage.outputs),

@@ -44,7 +44,7 @@ def run(study: Study, config: Path | None, session: StudySession, watcher: Watch
     BusyError
         If stages are to be set aside and another session works.
     """
-    window, stages = Window(session.window_s), graph(study)
+    window, stages = Window(session.window_s), graph(study).only(session.only)
     stages.require_plain()
     found = survey(stages)
     if not session.clobber:
@@ -119,8 +119,8 @@ def verify(study: Study, session: StudySession, watcher: Watcher) -> int:
     return ExitCode.COMPLETE
 
 
-def verify_only(study: Study, session: StudySession) -> int:
-    """Verify a hub, as ``study verify`` does; give the exit code.
+def verify_only(study: Study, session: StudySession, scope: Sequence[str] = ()) -> int:
+    """Verify a hub, as ``study verify`` does, with the words of a *scope*; give the exit code.
 
     Raises
     ------
@@ -134,13 +134,14 @@ def verify_only(study: Study, session: StudySession) -> int:
             do="leave one of them out",
         )
     with Parent() as parent:
-        code = parent.call(ptyrun_words("study", "verify", "--hub", str(study.hub.root)))
+        words = ptyrun_words("study", "verify", "--hub", str(study.hub.root), *scope)
+        code = parent.call(words)
         return ExitCode.INCOMPLETE if parent.caught else code
 
 
-def drive(study: Study, config: Path | None, line: Sequence[str], watcher: Watcher) -> int:
+def drive(study: Study, session: StudySession, line: Sequence[str], watcher: Watcher) -> int:
     """Repeat windows, each in a fresh process, until all stages are done; give the exit code."""
-    stages = graph(study)
+    stages = graph(study).only(session.only)
     # Only the first window sets aside what is there.
     later = [word for word in line if word != CLOBBER]
     commands: Iterator[Sequence[str]] = chain([line], repeat(later))

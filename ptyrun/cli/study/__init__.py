@@ -16,6 +16,8 @@ COMMANDS: dict[str, str] = {
     "status": "Say how far each stage is, and why.",
     "report": "Show a study as a text that a person can read.",
     "summarize": "Write the summaries, tables and inventory of the comparisons of a hub.",
+    "pack": "Write a finished study as one archive that tells how each file was made.",
+    "unpack": "Make a hub of such an archive, every byte checked.",
     "sweep": "Write a page and tables of metrics against dose and training size.",
     "verify": "Check a hub by its content, with ten checks; change nothing.",
 }

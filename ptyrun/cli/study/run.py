@@ -40,17 +40,19 @@ def command(
     session = words.session_taken(given)
     DEADLINE.set_window(None if until_complete else session.window_s)
     runs = not (session.collect_only or post_verify_only)
-    study = study_asked(words.taken(given), config, runs=runs)
+    said = words.taken(given)
+    study = study_asked(said, config, runs=runs)
     if post_verify_only:
-        ctx.exit(working.verify_only(study, session))
+        ctx.exit(working.verify_only(study, session, words.scope_of(said)))
     if session.collect_only:
         say(plan_text(study, working.standings(study)))
         return
     if until_complete:
         line = [word for word in sys.argv[1:] if word != "--until-complete"]
-        ctx.exit(working.drive(study, config, line, screen))
+        ctx.exit(working.drive(study, session, line, screen))
     outcome = working.run(study, config, session, screen)
     say(outcome_text(study, outcome))
-    if outcome.stop is ExitCode.COMPLETE and not session.skip_post_verify:
+    is_whole = outcome.stop is ExitCode.COMPLETE and not session.only
+    if is_whole and not session.skip_post_verify:
         ctx.exit(working.verify(study, session, screen))
     ctx.exit(int(outcome.stop))

@@ -41,6 +41,12 @@ def command(
             why="a session in the background is there to make stages",
             do="use `ptyrun study plan`",
         )
+    if session.only:
+        raise UsageError(
+            "--only is for single windows",
+            why="a session in the background ends when the whole study is complete",
+            do="use `ptyrun study run --only ... --until-complete`, or leave --only out",
+        )
     study = study_asked(words.taken(given), config, runs=True)
     said = [*words_of_study(study, config), *words.of_session(session)]
     if foreground:

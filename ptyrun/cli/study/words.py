@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -113,6 +113,12 @@ def taken(given: dict[str, Any]) -> dict[str, Any]:
     said = {name: value for name, value in found.items() if value not in (None, ())}
     gather(StudyOptions, said)  # refuses what nothing could be done with
     return said
+
+
+def scope_of(said: Mapping[str, Any]) -> list[str]:
+    """Spell which doses, views and splits were said."""
+    names = (name for name in ("dose", "view", "splits") if name in said)
+    return [word for name in names for each in said[name] for word in (f"--{name}", str(each))]
 
 
 def of_session(session: StudySession) -> list[str]:

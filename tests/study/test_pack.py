@@ -1,0 +1,164 @@
+"""Does a finished study survive as one archive, and is whatever is wrong with one named?"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import warnings
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ptyrun.errors import DamageError, InputError, PtyrunError, UsageError
+from ptyrun.study import identity
+from ptyrun.study.hub import CRATE
+from ptyrun.study.pack import check, pack, unpack
+from ptyrun.study.plan import Study
+from tests.study.hubs import done, small_study
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    """A complete study without comparisons."""
+    study = small_study(tmp_path_factory.mktemp("finished"))
+    done(study)
+    identity.keep(study.options, study.hub)
+    return study
+
+
+@pytest.fixture(scope="module")
+def archive(finished: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("packed") / "study.zip"
+    pack(finished, path)
+    return path
+
+
+def test_a_study_is_packed_and_unpacked_byte_for_byte(
+    finished: Study, archive: Path, tmp_path: Path
+) -> None:
+    n_files = check(archive)
+    assert unpack(archive, tmp_path / "copy") == n_files
+    assert bytes_of(tmp_path / "copy") == bytes_of(finished.hub.root)
+    assert not [path for path in tmp_path.iterdir() if path.name != "copy"]
+
+
+def bytes_of(hub: Path) -> dict[str, bytes]:
+    found = {path.relative_to(hub).as_posix(): path for path in hub.rglob("*") if path.is_file()}
+    return {name: p.read_bytes() for name, p in found.items() if not name.startswith("locks/")}
+
+
+def test_equal_hubs_give_equal_archives(finished: Study, archive: Path, tmp_path: Path) -> None:
+    pack(finished, tmp_path / "again.zip")
+    assert (tmp_path / "again.zip").read_bytes() == archive.read_bytes()
+
+
+def test_an_archive_tells_what_was_made_from_what_by_which_command(archive: Path) -> None:
+    with zipfile.ZipFile(archive) as source:
+        assert source.namelist()[0] == CRATE
+        document = json.loads(source.read(CRATE))
+    found = {each["@id"]: each for each in document["@graph"]}
+    assert found[CRATE]["conformsTo"] == {"@id": "https://w3id.org/ro/crate/1.1"}
+    assert {each["@id"] for each in found["./"]["hasPart"]} >= {"study.json"}
+    assert {"name", "description", "datePublished", "license"} <= set(found["./"])
+    action = found["#overlap-dose_1000-dense-test"]
+    assert action["object"] == [{"@id": "data/phase_c/dose_1000/patched_test.npz"}]
+    assert {"@id": "data/phase_d/dose_1000/dense/test.npz"} in action["result"]
+    assert len(found["#input-base"]["sha256"]) == 64
+    assert found["#ptyrun"]["softwareVersion"]
+    named = {one["@id"] for each in found.values() for key in ("object", "result", "hasPart")
+             for one in each.get(key, ())}  # fmt: skip
+    assert named <= set(found), "every entity that is named is told"
+
+
+def test_a_study_that_is_not_complete_is_not_packed(finished: Study, tmp_path: Path) -> None:
+    study = small_study(tmp_path / "part", name="small")
+    shutil.copytree(finished.hub.root, study.hub.root)
+    shutil.copy(finished.hub.root.parent / "base.npz", tmp_path / "part" / "base.npz")
+    study.hub.path("data/phase_d/dose_1000/dense/test.npz").unlink()
+    with pytest.raises(
+        UsageError, match=r"is not complete\n.*overlap-dose_1000-dense-test|manifest"
+    ):
+        pack(study, tmp_path / "study.zip")
+    assert not (tmp_path / "study.zip").exists()
+
+
+def test_nothing_is_overwritten(finished: Study, archive: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="exists already"):
+        pack(finished, archive)
+    with pytest.raises(UsageError, match="exists already"):
+        unpack(archive, tmp_path)
+
+
+def rewritten(archive: Path, place: Path, change: Callable[[dict[str, bytes]], None]) -> Path:
+    with zipfile.ZipFile(archive) as source:
+        members = {name: source.read(name) for name in source.namelist()}
+    change(members)
+    with zipfile.ZipFile(place, "w") as target:
+        for name, data in members.items():
+            target.writestr(name, data)
+    return place
+
+
+def altered(members: dict[str, bytes]) -> None:
+    members["data/phase_c/run_manifest.json"] = members["data/phase_c/run_manifest.json"][::-1]
+
+
+def shorter(members: dict[str, bytes]) -> None:
+    members["study.json"] = members["study.json"][:-1]
+
+
+def more(members: dict[str, bytes]) -> None:
+    members["more"] = b""
+
+
+def out_of_the_folder(members: dict[str, bytes]) -> None:
+    crate = json.loads(members[CRATE])
+    for each in crate["@graph"]:
+        if each["@id"] == "study.json":
+            each["@id"] = "../study.json"
+    members["../study.json"] = members.pop("study.json")
+    members[CRATE] = json.dumps(crate).encode()
+
+
+CHANGES: dict[str, tuple[Callable[[dict[str, bytes]], object], type[PtyrunError]]] = {
+    "altered": (altered, DamageError),
+    "shorter": (shorter, DamageError),
+    "a member more": (more, DamageError),
+    "a member less": (lambda members: members.pop("study.json"), DamageError),
+    "out of the folder": (out_of_the_folder, DamageError),
+    "no metadata": (lambda members: members.pop(CRATE), InputError),
+    "other metadata": (lambda members: members.update({CRATE: b"[]"}), DamageError),
+}
+
+
+@pytest.mark.parametrize("case", CHANGES)
+def test_a_changed_archive_leaves_nothing(archive: Path, tmp_path: Path, case: str) -> None:
+    change, kind = CHANGES[case]
+    wrong = rewritten(archive, tmp_path / "wrong.zip", change)
+    with pytest.raises(kind):
+        check(wrong)
+    with pytest.raises(kind):
+        unpack(wrong, tmp_path / "copy")
+    assert [path.name for path in tmp_path.iterdir()] == ["wrong.zip"]
+    assert not (tmp_path.parent / "study.json").exists()
+
+
+def test_a_flipped_byte_and_a_cut_are_found(archive: Path, tmp_path: Path) -> None:
+    data = bytearray(archive.read_bytes())
+    data[len(data) // 2] ^= 1
+    for name, wrong in (("flipped", bytes(data)), ("cut", data[:-100]), ("empty", b"")):
+        place = tmp_path / f"{name}.zip"
+        place.write_bytes(wrong)
+        with pytest.raises((DamageError, InputError)):
+            check(place)
+
+
+def test_a_name_that_stands_there_twice_is_refused(archive: Path, tmp_path: Path) -> None:
+    place = Path(shutil.copy(archive, tmp_path))
+    with warnings.catch_warnings(), zipfile.ZipFile(place, "a") as target:
+        warnings.simplefilter("ignore")
+        target.writestr("study.json", "{}")
+    with pytest.raises(DamageError, match="not those that it lists"):
+        check(place)

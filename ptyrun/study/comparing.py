@@ -27,6 +27,7 @@ from ptyrun.host.documents import text_of
 from ptyrun.models.files import locate
 from ptyrun.results import Results
 from ptyrun.study import analysis
+from ptyrun.study.own_models import are_own
 from ptyrun.study.stage import BASELINE, PINN, RECONSTRUCTION, SCAN
 from ptyrun.study.task import StageFailedError, Task, TooShortError
 
@@ -96,7 +97,7 @@ def _compare(task: Task, words: Sequence[str], more: Sequence[str] = ()) -> None
     StageFailedError
         If it ended with another exit code.
     """
-    trusted = [f"--trust-model={arm}" for arm in task.trusted]
+    trusted = [f"--trust-model={arm}" for arm in _trusted(task)]
     left_s = task.window.remaining_s - ENDS_S
     window = [] if left_s == float("inf") else ["--window", f"{max(left_s, 0.1):.2f}s"]
     with tempfile.TemporaryDirectory(prefix="ptyrun-") as scratch:
@@ -153,6 +154,15 @@ def _error_in(lines: str) -> str:
     what, _, more = rest.partition("\n")
     why = more.strip().partition("\n")[0].removeprefix("why:").strip()
     return f"{what} ({why})" if why else what
+
+
+def _trusted(task: Task) -> list[str]:
+    """Arms whose models may run: those that the user named, and those trained here."""
+    digests = {
+        role: [task.inputs[each.name] for each in task.stage.inputs if each.role == role]
+        for role in MODELS
+    }
+    return [role for role in MODELS if role in task.trusted or are_own(digests[role])]
 
 
 def _write_log(task: Task, words: Sequence[str], text: str) -> None:

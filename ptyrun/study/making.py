@@ -25,7 +25,7 @@ from ptyrun.errors import (
 from ptyrun.host import durable, listing, partials
 from ptyrun.host.children import Parent
 from ptyrun.host.locks import Lock
-from ptyrun.study import archive, stage_log
+from ptyrun.study import archive, own_models, stage_log
 from ptyrun.study.contents import Contents
 from ptyrun.study.graph import Graph
 from ptyrun.study.hub import DISCARDED, PIECES, Hub
@@ -144,6 +144,7 @@ class _Making:
             log_at=stage_log.state(hub, stage.key),
         )
         record.save(stage.record(hub))
+        own_models.note(stage, outputs)
         sweep(hub, stage)
         archive.drop_equal(aside, outputs, self._contents)
         return replace(

@@ -58,7 +58,7 @@ def test_a_study_that_does_not_reach_comparisons_has_none() -> None:
 
 def test_a_comparison_reads_whatever_model_a_stage_makes_in_its_folder() -> None:
     other = OtherStage(
-        "mine-{dose}-{view}",
+        "train-pinn",
         ("train",),
         (),
         tuple(
@@ -72,7 +72,7 @@ def test_a_comparison_reads_whatever_model_a_stage_makes_in_its_folder() -> None
         "model.json",
         "net.keras",
     ], "a picture of its losses is no part of a model"
-    assert "mine-1000-dense" in stages.needs(stages.find("compare-dose_1000-dense-test"))
+    assert "train-pinn-dose_1000-dense" in stages.needs(stages.find("compare-dose_1000-dense-test"))
 
 
 def test_a_missing_file_blocks_its_comparison_by_name(tmp_path: Path) -> None:

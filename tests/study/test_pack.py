@@ -91,7 +91,7 @@ def test_nothing_is_overwritten(finished: Study, archive: Path, tmp_path: Path) 
         unpack(archive, tmp_path)
 
 
-def rewritten(archive: Path, place: Path, change: Callable[[dict[str, bytes]], None]) -> Path:
+def rewritten(archive: Path, place: Path, change: Callable[[dict[str, bytes]], object]) -> Path:
     with zipfile.ZipFile(archive) as source:
         members = {name: source.read(name) for name in source.namelist()}
     change(members)

@@ -13,16 +13,37 @@ from scipy.ndimage import binary_dilation
 from ptyrun.config import PhaseAlign
 from ptyrun.errors import GeometryError
 from ptyrun.ptycho.geometry.placement import SMALLEST_PX, Region
-from ptyrun.ptycho.metrics.registration import NO_SHIFT, Shift, apply_shift, register
+from ptyrun.ptycho.metrics.ramps import NO_RAMP, Ramp, ramp_between
+from ptyrun.ptycho.metrics.registration import NO_SHIFT, Shift, apply_shift
+from ptyrun.ptycho.metrics.shift_search import (
+    DONE_PX,
+    STEPS,
+    Candidate,
+    Slopes,
+    by_spectrum,
+    candidates,
+    distinct,
+    length_px,
+    rolled,
+    snapped,
+    step,
+)
 
-ROUNDS = 3
 BORDER_PX = 2
+LARGEST_LOOK_PX = 1024
+ROUGH_PX = 256
+REFINED = 2
+WORTH_REFINING = 0.3
+FARTHEST_STEPS_PX = 4.0
+FILLINGS = 3
+CLEARLY = 0.02
+ROUNDING = 1e-6
 
 # A larger shift is believed only if the fields then agree better still: of so many shifts, the best
 # one brings unlike images, of which little is known, to 0.36.
 SMALL_SHIFT_PX = 8.0
 AGREEMENT_AFAR = 0.45
-LARGEST_SHIFT = 0.25  # of the side
+LARGEST_SHIFT = 0.25  # of what is covered along that side
 
 Complex2D = NDArray[np.complexfloating[Any, Any]]
 Real2D = NDArray[np.floating[Any]]
@@ -30,36 +51,21 @@ Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Ramp:
-    """A linear phase, in radians per pixel along y and x."""
-
-    y_rad_per_px: float = 0.0
-    x_rad_per_px: float = 0.0
-
-    def __add__(self, other: Ramp) -> Ramp:
-        return Ramp(self.y_rad_per_px + other.y_rad_per_px, self.x_rad_per_px + other.x_rad_per_px)
-
-    def removed_from(self, image: Complex2D) -> NDArray[np.complex128]:
-        """Take the ramp off an image (H, W); the phase of its middle stays."""
-        y, x = (np.arange(side) - side / 2 for side in image.shape)
-        along_y, along_x = np.exp(-1j * self.y_rad_per_px * y), np.exp(-1j * self.x_rad_per_px * x)
-        return np.asarray(image * along_y[:, None] * along_x[None, :], np.complex128)
-
-
-@dataclass(frozen=True)
 class Aligned:
     """Two images (h, w) on one grid, and what was done to the first.
 
-    ``registered`` is False where a shift was asked for and no believable one was found.
+    ``registered`` is False where a shift was asked for and no believable one was found; ``others``
+    are shifts after which the fields agree as well.
     """
 
     recon: NDArray[np.complex128]
     truth: Complex2D
     covered: Mask
     shift: Shift = NO_SHIFT
-    ramp: Ramp = Ramp()
+    ramp: Ramp = NO_RAMP
     factor: complex = 1.0 + 0.0j
     registered: bool = True
+    others: tuple[Shift, ...] = ()
 
     @property
     def border_px(self) -> tuple[int, int]:
@@ -87,9 +93,10 @@ def align(
         What is compared; everything when None. The images are moved as wholes, so that what lies
         around the region keeps its edges from ringing.
     shift : bool
-        Whether to register. The shift is looked for in magnitudes and in the ramp-free fields, and
-        the one kept after which the fields agree best: an object of phase alone has magnitudes
-        that say little.
+        Whether to register. Shifts are proposed by correlations of magnitudes and of ramp-free
+        fields, plain and whitened, refined by least squares, and the one kept after which the
+        fields agree best; of several that are alike, as of a periodic object, the nearest. What is
+        moved by a fraction of a pixel has the truth in its holes, whose edges then leave no trace.
     phase : PhaseAlign
         PLANE undoes the phase ramp, MEAN the global phase alone.
 
@@ -114,11 +121,9 @@ def align(
             do="compare a region of one grid that the reconstruction covers",
         )
     pair = _Pair.of(recon, truth, mask, where, ramps=phase is PhaseAlign.PLANE)
-    state = pair.without_ramp(pair.moved(Ramp(), NO_SHIFT))
-    for _ in range(ROUNDS if shift else 0):
-        before, state = state.shift, pair.registered(state)
-        if state.shift == before:
-            break
+    state = pair.without_ramp(pair.moved(NO_RAMP, NO_SHIFT))
+    if shift:
+        state = pair.registered(state)
     inside = state.covered
     if not inside.any():
         raise GeometryError(
@@ -179,23 +184,142 @@ class _Pair:
         return self.moved(state.ramp + rest, state.shift)
 
     def registered(self, state: Aligned) -> Aligned:
-        """Move by what magnitudes or fields say, if the fields agree better for it."""
-        proposals = (
-            register(np.abs(state.recon), np.abs(state.truth)),
-            register(state.recon, state.truth),
+        """Move by what correlations propose, refined, where the fields agree best.
+
+        Of shifts after which they agree alike, as those of a periodic object, the nearest is taken.
+        """
+        own = self.recon[self.region.slices][self.mask[self.region.slices]]
+        if own.std() <= ROUNDING * np.abs(own).max():
+            return state  # a constant lies anywhere
+        look = self._window()
+        flat = state.ramp.removed_from(self.recon)
+        inside = look.slices
+        proposed = candidates(flat[inside], self.truth[inside], self.mask[inside], LARGEST_SHIFT)
+        shifts = dict.fromkeys([NO_SHIFT, *proposed])
+        possible = [s for s in shifts if s == NO_SHIFT or self._leaves_enough(s)]
+        rough = sorted(
+            (self._roughly(shift, state.ramp, look) for shift in possible),
+            key=lambda found: -found.agreement,
         )
-        shifts = {state.shift + proposal for proposal in proposals} - {state.shift}
-        possible = sorted(shift for shift in shifts if _leaves_enough(shift, self.region))
-        moved = [self.without_ramp(self.moved(state.ramp, shift)) for shift in possible]
-        believable = [other for other in moved if _believable(other)]
-        best = max([state, *believable], key=_agreement)
-        lost = best is state and best.shift == NO_SHIFT and len(believable) < len(shifts)
-        return replace(best, registered=state.registered and not lost)
+        best_rough = rough[0].agreement
+        near = [
+            each
+            for each in rough
+            if each.agreement >= best_rough - WORTH_REFINING * max(0.1, 1 - best_rough)
+        ]
+        near.sort(key=lambda found: length_px(found.shift))
+        chosen = list(dict.fromkeys([*rough[:REFINED], *near[:REFINED]]))
+        slopes = Slopes.of(self.truth)
+        refined = distinct([self._refined(each, slopes) for each in chosen])
+        refined = [each for each in refined if self._leaves_enough(each.shift)] or chosen[:1]
+        states = [self.without_ramp(self.moved(each.ramp, each.shift)) for each in refined]
+        scored = [(_agreement(each), each) for each in states]
+        believable = [each for each in scored if _believable(each[1])] or [
+            (_agreement(state), state)
+        ]
+        best = max(score for score, _ in believable)
+        alike = [each for score, each in believable if score >= best - _alike(best)]
+        nearest = min(alike, key=lambda each: length_px(each.shift))
+        afar = [score for score, each in scored if not _believable(each)]
+        lost = nearest.shift == NO_SHIFT and max(afar, default=0.0) > best + CLEARLY
+        is_told = best >= AGREEMENT_AFAR
+        others = tuple(each.shift for each in alike if each is not nearest) if is_told else ()
+        return replace(self._with_whole_holes(nearest, slopes), registered=not lost, others=others)
+
+    def _with_whole_holes(self, state: Aligned, slopes: Slopes) -> Aligned:
+        """Move by a fraction of a pixel what has the truth in its holes.
+
+        Whatever else is there, its edges are moved into what is measured.
+        """
+        for _ in range(FILLINGS):
+            if self.mask.all() or state.shift == state.shift.whole:
+                break
+            known = state.covered
+            factor = global_factor(state.recon[known], state.truth[known])
+            back = Shift(-state.shift.dy_px, -state.shift.dx_px)
+            flat = apply_shift(self.truth, back) / (factor or 1.0)
+            promised = Ramp(-state.ramp.y_rad_per_px, -state.ramp.x_rad_per_px).removed_from(flat)
+            pair = replace(self, recon=np.where(self.mask, self.recon, promised))
+            found = pair._refined(Candidate(state.shift, state.ramp, 0.0), slopes)
+            state = pair.without_ramp(pair.moved(found.ramp, found.shift))
+        return state
+
+    def _leaves_enough(self, shift: Shift) -> bool:
+        """Whether a shift is a part of what is covered, and leaves something to compare."""
+        known = self.mask[self.region.slices]
+        extents = (int(known.any(axis=1).sum()), int(known.any(axis=0).sum()))
+        sides = (self.region.height, self.region.width)
+        moves = (abs(shift.dy_px), abs(shift.dx_px))
+        return all(
+            move <= max(LARGEST_SHIFT * extent, SMALL_SHIFT_PX)
+            and side - 2 * (BORDER_PX + move) > SMALLEST_PX
+            for move, extent, side in zip(moves, extents, sides, strict=True)
+        )
+
+    def _window(self) -> Region:
+        """Where shifts are looked for: all of the region, or the middle of a large one."""
+        if max(self.region.height, self.region.width) <= LARGEST_LOOK_PX:
+            return self.region
+        middle = self.region.centre(
+            min(self.region.height, LARGEST_LOOK_PX), min(self.region.width, LARGEST_LOOK_PX)
+        )
+        return middle if self.mask[middle.slices].mean() > 0.5 else self.region
+
+    def _roughly(self, shift: Shift, ramp: Ramp, look: Region) -> Candidate:
+        """How well the fields agree after a shift by whole pixels, in the middle of the region."""
+        middle = look.centre(min(look.height, ROUGH_PX), min(look.width, ROUGH_PX))
+        if self.mask[middle.slices].mean() < 0.5:
+            middle = look
+        middle = middle.within(*_border(shift)) if middle == self.region else middle
+        dy, dx = int(shift.dy_px), int(shift.dx_px)
+        there = Region(middle.top - dy, middle.left - dx, middle.height, middle.width)
+        own, mask = rolled(self.recon, there), rolled(self.mask, there)
+        truth = self.truth[middle.slices]
+        found = ramp_between(own, truth, mask) if self.ramps else NO_RAMP
+        flat = found.removed_from(own)
+        agreement = signed_agreement(flat[mask], truth[mask]) if mask.any() else 0.0
+        return Candidate(shift, found if self.ramps else ramp, agreement)
+
+    def _refined(self, start: Candidate, slopes: Slopes) -> Candidate:
+        """Follow the fields to the shift at which they agree best, near that of *start*."""
+        shift, ramp = start.shift, start.ramp
+        spectrum = fft.fft2(ramp.removed_from(self.recon))
+        look = self._window()
+        inside = (look.within(*_border(shift)) if look == self.region else look).slices
+        known = _moved_mask(self.mask, shift)[inside]
+        wanted = (self.truth[inside], (slopes.y[inside], slopes.x[inside]), known)
+        rest = NO_RAMP
+        for _ in range(STEPS):
+            flat = rest.removed_from(by_spectrum(spectrum, shift)[inside])
+            found = step(flat, *wanted, has_ramp=self.ramps)
+            shift = shift + Shift(found.dy_px, found.dx_px)
+            rest = rest + Ramp(found.ramp_y, found.ramp_x)
+            away = Shift(shift.dy_px - start.shift.dy_px, shift.dx_px - start.shift.dx_px)
+            if length_px(away) > FARTHEST_STEPS_PX:
+                return start
+            if found.longest_px < DONE_PX:
+                break
+        return Candidate(snapped(shift), ramp + rest, start.agreement)
+
+
+def _alike(best: float) -> float:
+    return max(0.002, 0.05 * (1 - best))
 
 
 def _agreement(state: Aligned) -> float:
     known = state.covered
-    return coherence(state.recon[known], state.truth[known]) if known.any() else 0.0
+    return signed_agreement(state.recon[known], state.truth[known]) if known.any() else 0.0
+
+
+def signed_agreement(recon: Complex2D, truth: Complex2D) -> float:
+    """Correlation of the fields without their means, after the factor that fits the whole fields.
+
+    With its sign: half a period off, a grating has its contrast inverted.
+    """
+    fitted = global_factor(recon, truth) * recon
+    own, wanted = fitted - fitted.mean(), truth - truth.mean()
+    power = float(np.sum(np.abs(own) ** 2) * np.sum(np.abs(wanted) ** 2))
+    return float(np.sum(own.conj() * wanted).real / np.sqrt(power)) if power > 0 else 0.0
 
 
 def coherence(recon: Complex2D, truth: Complex2D) -> float:
@@ -223,45 +347,6 @@ def amplitude_factor(recon: Real2D, truth: Real2D, covered: Mask | None = None) 
     return wanted / own if own > 0 else 1.0
 
 
-def ramp_between(recon: Complex2D, truth: Complex2D, covered: Mask | None = None) -> Ramp:
-    """Find the phase ramp that *recon* has and *truth* has not.
-
-    Its whole cycles are read from the peak of the spectrum of R O*; the rest is a least-squares
-    plane through the phase that remains, weighted by |R O*|.
-    """
-    cross = recon * truth.conj()
-    cross = cross if covered is None else np.where(covered, cross, 0)
-    found = Ramp(*_peak(cross))
-    for _ in range(2):
-        found = found + Ramp(*_gradient(found.removed_from(cross)))
-    return found
-
-
-def _peak(cross: Complex2D) -> tuple[float, float]:
-    """Frequency of the strongest component, in radians per pixel."""
-    padded = tuple(2 * side for side in cross.shape)
-    spectrum = np.abs(fft.fft2(cross, padded))
-    strongest = np.unravel_index(int(np.argmax(spectrum)), padded)
-    frequencies = (fft.fftfreq(side)[i] for side, i in zip(padded, strongest, strict=True))
-    y, x = (float(2 * np.pi * frequency) for frequency in frequencies)
-    return y, x
-
-
-def _gradient(cross: NDArray[np.complex128]) -> tuple[float, float]:
-    """Weighted least-squares plane through a phase that hardly wraps: its slopes."""
-    total = cross.sum()
-    if total == 0:
-        return 0.0, 0.0
-    phase = np.angle(cross * total.conj())
-    weight = np.abs(cross)
-    y, x = (np.arange(side) - side / 2 for side in cross.shape)
-    basis = (np.ones(cross.shape), y[:, None] + 0 * x, x[None, :] + 0 * y[:, None])
-    normal = np.array([[np.sum(weight * a * b) for b in basis] for a in basis])
-    right = np.array([np.sum(weight * a * phase) for a in basis])
-    _, slope_y, slope_x = np.linalg.lstsq(normal, right, rcond=None)[0]
-    return float(slope_y), float(slope_x)
-
-
 def _moved_mask(mask: Mask, shift: Shift) -> Mask:
     """Where a moved image is known: pixels whose neighbours before the move all were."""
     if mask.all():
@@ -274,14 +359,6 @@ def _moved_mask(mask: Mask, shift: Shift) -> Mask:
 def _border(shift: Shift) -> tuple[int, int]:
     rows, columns = shift.border_px
     return rows + BORDER_PX, columns + BORDER_PX
-
-
-def _leaves_enough(shift: Shift, region: Region) -> bool:
-    moves = ((shift.dy_px, region.height), (shift.dx_px, region.width))
-    return all(
-        abs(move) <= LARGEST_SHIFT * side and side - 2 * (BORDER_PX + abs(move)) > SMALLEST_PX
-        for move, side in moves
-    )
 
 
 def _believable(state: Aligned) -> bool:

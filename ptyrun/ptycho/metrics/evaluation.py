@@ -215,6 +215,19 @@ def _trimmed(recon: Complex2D, truth: Complex2D, covered: Mask) -> Images:
     return cropped(recon, TRIM_PX), cropped(truth, TRIM_PX), cropped(covered, TRIM_PX)
 
 
+def _registration_notes(aligned: Aligned) -> tuple[str, ...]:
+    if not aligned.registered:
+        return ("no believable shift was found: not registered",)
+    if not aligned.others:
+        return ()
+    others = ", ".join(f"({each.dy_px:.1f}, {each.dx_px:.1f})" for each in aligned.others[:3])
+    taken = f"({aligned.shift.dy_px:.1f}, {aligned.shift.dx_px:.1f})"
+    return (
+        f"the shift is ambiguous: moved by (dy, dx) = {others} px the arm fits as well as by "
+        f"{taken} px, as a periodic object does; the nearest is taken",
+    )
+
+
 def _evaluation(
     measured: Images,
     shown: Images,
@@ -236,7 +249,7 @@ def _evaluation(
         covered=covered,
         turn=turn,
     )
-    lost = () if aligned.registered else ("no believable shift was found: not registered",)
+    lost = _registration_notes(aligned)
     return Evaluation(
         metrics={name: Metric(*pair) for name, pair in upstream.values.items()},
         standard=standard.metrics,

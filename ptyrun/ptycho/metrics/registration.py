@@ -28,6 +28,11 @@ class Shift:
         """Rows and columns at each side that a circular shift spoils."""
         return math.ceil(abs(self.dy_px)), math.ceil(abs(self.dx_px))
 
+    @property
+    def whole(self) -> Shift:
+        """The nearest shift by whole pixels."""
+        return Shift(float(round(self.dy_px)), float(round(self.dx_px)))
+
     def __add__(self, other: Shift) -> Shift:
         return Shift(self.dy_px + other.dy_px, self.dx_px + other.dx_px)
 

@@ -1,0 +1,118 @@
+"""Is a shift found of smooth, textured and periodic objects, with noise, ramps and holes?"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter
+
+from ptyrun.config import EvaluationOptions
+from ptyrun.ptycho.metrics.alignment import align
+from ptyrun.ptycho.metrics.evaluation import evaluate
+from ptyrun.ptycho.metrics.measures import phase_difference
+from ptyrun.ptycho.metrics.registration import Shift, apply_shift
+from tests.ptycho.metrics.objects import N_OBJECTS, Field, natural, noise
+
+SIDE = 128
+SMOOTH_PX, TEXTURED_PX = 0.03, 0.01
+Mask = np.ndarray[tuple[int, int], np.dtype[np.bool_]]
+
+
+def smooth(seed: int, width_px: float = 3.0, side: int = SIDE) -> Field:
+    """Amplitude and phase of white noise, blurred: what smoothed simulations look like."""
+    generator = np.random.default_rng(seed)
+    parts = gaussian_filter(generator.standard_normal((2, side, side)), (0, width_px, width_px))
+    amplitude, phase = ((part - part.min()) / np.ptp(part) for part in parts)
+    return (0.5 + 0.5 * amplitude) * np.exp(1.5j * phase)
+
+
+def textured(seed: int, side: int = SIDE) -> Field:
+    generator = np.random.default_rng(seed)
+    amplitude, phase = (np.clip(natural(side, generator, 0.5), -3, 3) for _ in range(2))
+    return (0.8 + 0.1 * amplitude) * np.exp(0.3j * phase)
+
+
+def pierced(seed: int, side: int = SIDE, patch_px: int = 16, n_holes: int = 10) -> Mask:
+    covered = np.ones((side, side), bool)
+    for y, x in np.random.default_rng(seed).integers(0, side - patch_px, (n_holes, 2)):
+        covered[y : y + patch_px, x : x + patch_px] = False
+    return covered
+
+
+@pytest.mark.parametrize("width_px", [2.0, 3.0, 4.0])
+@pytest.mark.parametrize("noisy", [0.0, 0.03])
+def test_a_smooth_object_that_was_moved_is_found(width_px: float, noisy: float) -> None:
+    truth = smooth(1, width_px)
+    moved = np.roll(truth, (5, 3), axis=(0, 1)) + noise(SIDE, np.random.default_rng(2), noisy)
+    aligned = align(moved, truth)
+    assert (aligned.shift.dy_px, aligned.shift.dx_px) == pytest.approx((-5, -3), abs=SMOOTH_PX)
+    assert aligned.registered and not aligned.others
+    if not noisy:
+        assert np.abs(phase_difference(aligned.recon, aligned.truth)).mean() < 1e-9
+
+
+@pytest.mark.parametrize("period_px", [8, 12])
+@pytest.mark.parametrize("moved_px", [0, 2, -3])
+@pytest.mark.parametrize("kind", ["phase", "amplitude", "bars"])
+def test_of_a_grating_the_nearest_shift_is_taken_and_the_others_named(
+    kind: str, moved_px: int, period_px: int
+) -> None:
+    x = np.arange(SIDE)[None] + np.zeros((SIDE, 1))
+    wave = np.sin(2 * np.pi * x / period_px)
+    truth = {
+        "phase": np.exp(0.5j * wave),
+        "amplitude": 1 + 0.2 * wave + 0j,
+        "bars": np.where(x // (period_px // 2) % 2 == 0, 1, 0.6) + 0j,
+    }[kind]
+    moved = np.roll(truth, moved_px, axis=1) + noise(SIDE, np.random.default_rng(3), 0.03)
+    aligned = align(moved, truth)
+    assert aligned.shift.dx_px == pytest.approx(-moved_px, abs=0.1)
+    assert aligned.registered and aligned.others
+    found = evaluate(moved, truth, np.ones(truth.shape), EvaluationOptions())
+    assert any("ambiguous" in note for note in found.notes)
+
+
+def test_a_shift_of_zero_is_never_called_lost() -> None:
+    for seed in range(4):
+        for strength in (0.0, 0.3, 1.0):
+            truth = smooth(seed)
+            recon = truth + noise(SIDE, np.random.default_rng(seed), strength)
+            aligned = align(recon, truth)
+            assert aligned.registered, (seed, strength)
+    constant = align(np.ones((SIDE, SIDE), complex), smooth(0))
+    assert constant.registered and constant.shift == Shift(0, 0)
+
+
+def changed(truth: Field, shift: Shift, seed: int, *, has_ramp: bool) -> Field:
+    generator = np.random.default_rng(seed)
+    moved = apply_shift(truth, shift) * 1.3 * np.exp(1j * generator.uniform(-3, 3))
+    y, x = np.mgrid[:SIDE, :SIDE] - SIDE // 2
+    ramp = generator.uniform(-0.1, 0.1, 2) if has_ramp else np.zeros(2)
+    return moved * np.exp(1j * (ramp[0] * y + ramp[1] * x))
+
+
+@pytest.mark.parametrize("n_objects", [6, pytest.param(N_OBJECTS, marks=pytest.mark.slow)])
+def test_an_object_moved_by_a_fraction_and_with_holes_has_no_error(n_objects: int) -> None:
+    for seed in range(n_objects):
+        generator = np.random.default_rng(seed)
+        truth, limit_px = (smooth(seed), SMOOTH_PX) if seed % 2 else (textured(seed), TEXTURED_PX)
+        shift = Shift(*generator.uniform(-6, 6, 2))
+        moved = changed(truth, shift, seed, has_ramp=False)
+        covered = pierced(seed)
+        aligned = align(np.where(covered, moved, 0), truth, covered)
+        found = (aligned.shift.dy_px, aligned.shift.dx_px)
+        assert found == pytest.approx((-shift.dy_px, -shift.dx_px), abs=limit_px), seed
+        error = np.abs(aligned.recon - aligned.truth)[aligned.covered]
+        assert error.mean() < 1e-3, seed
+
+
+@pytest.mark.parametrize("n_objects", [6, pytest.param(N_OBJECTS, marks=pytest.mark.slow)])
+def test_noise_and_ramps_hide_no_shift(n_objects: int) -> None:
+    for seed in range(n_objects):
+        generator = np.random.default_rng(seed)
+        truth, limit_px = (smooth(seed), SMOOTH_PX) if seed % 2 else (textured(seed), TEXTURED_PX)
+        shift = Shift(*generator.uniform(-6, 6, 2))
+        noisy = changed(truth, shift, seed, has_ramp=True) + noise(SIDE, generator, 0.03)
+        aligned = align(noisy, truth)
+        found = (aligned.shift.dy_px, aligned.shift.dx_px)
+        assert found == pytest.approx((-shift.dy_px, -shift.dx_px), abs=limit_px), seed

@@ -138,7 +138,7 @@ class Victim:
         """The comparison as a command line."""
         return [
             *[command, f"--pinn_dir={self.model}", f"--test_data={self.folder / 'scan.npz'}"],
-            *[f"--output_dir={self.run}", f"--n-test-groups={N_GROUPS}"],
+            *[f"--output_dir={self.run}", "--no-vector-plots", f"--n-test-groups={N_GROUPS}"],
             *[f"--pinn-chunk-size={CHUNK_GROUPS}", f"--pinn-predict-batch-size={batch}", *more],
         ]
 

@@ -220,7 +220,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_scan(folder / "scan.npz")
     done = Bench(folder, folder / "planned").do(
         *["plan", f"--pinn_dir={model}", f"--test_data={folder / 'scan.npz'}"],
-        *[f"--output_dir={folder / 'planned'}", "--n-test-groups=24"],
+        *[f"--output_dir={folder / 'planned'}", "--no-vector-plots", "--n-test-groups=24"],
         *["--pinn-chunk-size=4", "--pinn-predict-batch-size=4"],
     )
     assert done.returncode == 0, done.stderr

@@ -67,7 +67,12 @@ def whole(finished: Bench, tmp_path_factory: pytest.TempPathFactory) -> Bench:
     shutil.copytree(finished.run, bench.run)
     words = [
         *[f"--pinn_dir={bench.inputs / 'model'}", f"--test_data={bench.inputs / 'scan.npz'}"],
-        *[f"--output_dir={bench.run}", "--n-test-groups=24", "--pinn-chunk-size=4"],
+        *[
+            f"--output_dir={bench.run}",
+            "--no-vector-plots",
+            "--n-test-groups=24",
+            "--pinn-chunk-size=4",
+        ],
         *["--pinn-predict-batch-size=4", "--frc-sigma=0.5", "--invalidate=results"],
     ]
     assert bench.do("plan", *words).returncode == 0

@@ -79,6 +79,7 @@ def test_what_does_not_belong_is_named_before_the_work_and_after_it(
         f"--test_data={scan}",
         f"--tike_recon_path={other}",
         f"--output_dir={tmp_path / 'run'}",
+        "--no-vector-plots",
     ]
     planned = ptyrun("plan", *words, word)
     assert f"WARNING: {other} does not belong to this scan" in planned.stderr
@@ -99,6 +100,7 @@ def test_a_scan_whose_coordinates_are_exchanged_is_doubted_before_and_after(tmp_
         f"--test_data={scan}",
         f"--tike_recon_path={other}",
         f"--output_dir={tmp_path / 'run'}",
+        "--no-vector-plots",
     ]
     done = ptyrun("compare", *words, "--quiet")
     assert done.returncode == 0, done.stderr
@@ -137,7 +139,12 @@ def test_a_scan_whose_frames_its_object_contradicts_is_doubted(
     scan = write_scan(tmp_path / "scan.npz", **changed(scan_arrays()))
     other = write_reconstruction(tmp_path / "recon.npz")
     run_dir = tmp_path / "run"
-    words = [f"--test_data={scan}", f"--tike_recon_path={other}", f"--output_dir={run_dir}"]
+    words = [
+        f"--test_data={scan}",
+        f"--tike_recon_path={other}",
+        f"--output_dir={run_dir}",
+        "--no-vector-plots",
+    ]
     done = ptyrun("compare", *words, "--quiet")
     assert done.returncode == 0, done.stderr
     if said is None:
@@ -157,7 +164,7 @@ def test_skipping_registration_makes_no_arm_foreign(study: Study, tmp_path: Path
     image = np.roll(small_object(), (2, -3), axis=(0, 1))
     np.savez(moved, reconstructed_object=image, algorithm="LSQML")
     words = [f"--test_data={study.scan}", f"--tike_recon_path={moved}", "--skip-registration"]
-    done = ptyrun("compare", *words, f"--output_dir={tmp_path / 'run'}")
+    done = ptyrun("compare", *words, f"--output_dir={tmp_path / 'run'}", "--no-vector-plots")
     assert done.returncode == 0, done.stderr
     assert results(tmp_path / "run")["arms"]["reconstruction"]["mismatch"] is None
 
@@ -173,7 +180,13 @@ def test_two_arms_of_one_model_are_named_once_before_the_work(
     copy.write_bytes((study.baseline / "model.ts").read_bytes())
     arms = [f"--baseline_dir={study.baseline}", f"--arm=name=two,path={copy},{words}"]
     arms += ["--trust-model=baseline", "--trust-model=two"]
-    done = ptyrun("plan", f"--test_data={study.scan}", f"--output_dir={tmp_path / 'run'}", *arms)
+    done = ptyrun(
+        "plan",
+        f"--test_data={study.scan}",
+        f"--output_dir={tmp_path / 'run'}",
+        "--no-vector-plots",
+        *arms,
+    )
     assert done.returncode == 0, done.stderr
     said = "WARNING: the arms baseline and two are the same model"
     assert done.stderr.count(said) == int(is_said)

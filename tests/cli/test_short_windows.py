@@ -74,7 +74,7 @@ def complete(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def comparison(folder: Path, run: Path) -> list[str]:
     given = [f"--test_data={folder / 'scan.npz'}", f"--tike_recon_path={folder / 'recon.npz'}"]
-    return ["compare", *given, f"--output_dir={run}"]
+    return ["compare", *given, f"--output_dir={run}", "--no-vector-plots"]
 
 
 def know(run: Path, step: str, took_s: float) -> None:

@@ -31,6 +31,7 @@ class Inputs:
             f"--test_data={self.scan}",
             f"--tike_recon_path={self.reconstruction}",
             f"--output_dir={run_dir}",
+            "--no-vector-plots",
         ]
 
 

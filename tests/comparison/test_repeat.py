@@ -31,6 +31,7 @@ def words(folder: Path) -> list[str]:
         "compare",
         *[f"--test_data={folder / 'scan.npz'}", f"--tike_recon_path={folder / 'recon.npz'}"],
         f"--output_dir={folder / 'run'}",
+        "--no-vector-plots",
     ]
 
 
@@ -113,6 +114,9 @@ def test_another_presentation_rewrites_the_picture(folder: Path) -> None:
     assert (folder / "run/comparison_plot.png").read_bytes() != picture
     assert compare(folder).returncode == 0
     assert (folder / "run/comparison_plot.png").read_bytes() == picture
+    assert compare(folder, "--vector-plots").returncode == 0
+    for kind in ("pdf", "svg"):
+        assert (folder / f"run/comparison_plot.{kind}").stat().st_size > 0
 
 
 def test_another_option_of_evaluation_is_refused_as_ever(folder: Path) -> None:

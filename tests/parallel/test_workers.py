@@ -42,7 +42,7 @@ def two_arms(inputs: Path) -> Path:
     done = Bench(inputs, run).do(
         *["plan", f"--pinn_dir={model}", f"--test_data={inputs / 'scan.npz'}"],
         f"--arm=name=second,path={model},chunk=4,batch=4",
-        *[f"--output_dir={run}", "--n-test-groups=24"],
+        *[f"--output_dir={run}", "--no-vector-plots", "--n-test-groups=24"],
         *["--pinn-chunk-size=4", "--pinn-predict-batch-size=4"],
     )
     assert done.returncode == 0, done.stderr

@@ -176,7 +176,7 @@ def test_a_comparison_ends_with_a_line_for_each_arm_and_the_report_page(
         done = shell(f"{PTYRUN} {shlex.join(inputs.words(run_dir))}")
         assert done.returncode == 0, done.stderr
         arm, page = done.stdout.decode().splitlines()[-2:]
-        assert arm.startswith("PtyChi: 100% of ")
+        assert arm.startswith("PtyChi: 100.0% of ")
         assert "SSIM" in arm
         assert page == f"report page: {run_dir / 'report/index.html'}"
     found = shell(f"{PTYRUN} verify {shlex.quote(str(run_dir))}")

@@ -54,7 +54,7 @@ def test_it_writes_nothing_but_one_line_per_arm_and_where_the_report_is(folder: 
     assert done.returncode == 0
     assert stamps(folder / "run") == before
     lines = done.stdout.splitlines()
-    assert lines[1].startswith("PtyChi: 100% of ")
+    assert lines[1].startswith("PtyChi: 100.0% of ")
     assert lines[1].count("coherence 0.9") == 1
     assert lines[2] == f"report page: {folder / 'run/report/index.html'}"
     assert Path(lines[2].removeprefix("report page: ")).exists()

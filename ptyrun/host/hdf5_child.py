@@ -8,6 +8,7 @@ and of ptyrun only what confines it: it may read that one file, and write nothin
 
 from __future__ import annotations
 
+import codecs
 import ctypes
 import json
 import math
@@ -60,6 +61,8 @@ def confined(descriptor: int) -> str:
     import h5py
 
     assert h5py
+    for encoding in ("ascii", "latin-1", "utf-8"):  # else read from the disk when a text needs it
+        codecs.lookup(encoding)
     after = confinement.confine(fence(reads=(descriptor,), programs=False))
     return str(before.why_not or after.why_not)
 

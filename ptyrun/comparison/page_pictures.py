@@ -83,17 +83,23 @@ def _extent(covered: Sequence[NDArray[np.bool_]], shape: tuple[int, ...]) -> tup
     return tuple(slice(int(places.min()), int(places.max()) + 1) for places in found)
 
 
-def ring_plots(run: FinishedRun) -> tuple[curves.Plot, ...]:
-    """Draw the standard correlations of amplitude, phase and field."""
-    parts = ring_figures.standard_parts(run.results, run.ring_curves, reference_label(run.results))
+def ring_plots(run: FinishedRun) -> tuple[curves.PlotGroup, ...]:
+    """Draw the standard correlations of amplitude, phase and field, for each kind of pair."""
+    label = reference_label(run.results)
     per_nm = None if run.pixel_size_m is None else 1e-9 / (2 * run.pixel_size_m)
-    return tuple(_plot(part, per_nm) for part in parts)
+    return tuple(
+        curves.PlotGroup(
+            f"Fourier ring correlation {group.heading}",
+            tuple(_plot(part, group.name, per_nm) for part in group.parts),
+        )
+        for group in ring_figures.standard_groups(run.results, run.ring_curves, label)
+    )
 
 
-def _plot(part: Rings, per_nm: float | None) -> curves.Plot:
+def _plot(part: Rings, group: str, per_nm: float | None) -> curves.Plot:
     labels = ", ".join(line.label for line in part.lines if not line.is_threshold)
     return curves.correlations(
-        name=f"frc-{part.name}",
+        name=f"frc-{group}-{part.name}",
         title=part.title[:1].upper() + part.title[1:],
         alt=f"Fourier ring correlation, {part.title}, of {labels}, from 0 to Nyquist",
         curves=[_curve(line) for line in part.lines],

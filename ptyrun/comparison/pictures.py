@@ -99,7 +99,11 @@ def scene(
                 name=name,
                 label=arm.label,
                 images=images,
-                captions=_captions(arm.standard, images),
+                captions=(
+                    _pair_captions(results, name, images)
+                    if is_arm
+                    else _captions(arm.standard, images)
+                ),
                 offset_px=_offset_px(arm),
                 phase_limits=presentation.phase_limits(name),
                 warning=FOREIGN if arm.mismatch else None,
@@ -285,6 +289,19 @@ def _as_assembled(results: Results, presentation: Presentation, array: Array) ->
     low, high = presentation.percentiles(is_per_arm=True)
     note = f"PtychoPINN’s scales: each picture’s own percentiles {low:g} and {high:g}."
     return Scene(views, step, percentiles=(low, high), is_per_arm=True, notes=(note,))
+
+
+def _pair_captions(
+    results: Results, name: str, images: Mapping[Quantity, Float2D]
+) -> dict[Quantity, str]:
+    """Say of an arm how it agrees with the first one."""
+    first = next(iter(results.arms))
+    for pair in results.pairs:
+        if {pair.first, pair.second} == {first, name}:
+            found = _captions(pair.standard, images)
+            label = results.arms[first].label
+            return {quantity: f"with {label}: {said}" for quantity, said in found.items() if said}
+    return {}
 
 
 def _captions(

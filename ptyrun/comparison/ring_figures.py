@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -18,48 +19,67 @@ NAMES = {"frc50": "0.5", "frc1over7": "1/7", "frc_half_bit": "½ bit", "frc_one_
 _FIELD = {"field": "complex field"}
 
 
+@dataclass(frozen=True)
+class RingGroup:
+    """What is correlated with what, and the correlations of each quantity."""
+
+    name: str
+    heading: str
+    parts: tuple[Rings, ...]
+
+
 def standard_figure(
     results: Results, curves: Sequence[RingCurve], reference: str, pixel_size_m: float | None
 ) -> Figure | None:
-    """Draw the standard correlations; those with the reference where there are some."""
-    parts = standard_parts(results, curves, reference)
-    if not parts:
+    """Draw the standard correlations, a row for each kind of pair."""
+    groups = standard_groups(results, curves, reference)
+    if not groups:
         return None
-    return ring_figure("Fourier ring correlation, tapered and with its sign", parts, pixel_size_m)
+    title = "Fourier ring correlation, tapered and with its sign"
+    return ring_figure(title, [group.parts for group in groups], pixel_size_m)
 
 
-def standard_parts(
+def standard_groups(
     results: Results, curves: Sequence[RingCurve], reference: str
-) -> tuple[Rings, ...]:
-    """Give the standard correlations, a part for each quantity."""
-    groups = (
-        (f"with the {reference.lower()}", [c for c in curves if c.second == REFERENCE], True),
-        ("of the halves of one arm", [c for c in curves if c.second == HALVES], False),
-        (
-            "with each other",
-            [c for c in curves if c.second in results.arms and c.first in results.arms],
-            False,
+) -> tuple[RingGroup, ...]:
+    """Give the standard correlations: with the reference, of halves of an arm, of two arms."""
+    known = [curve for curve in curves if curve.first in results.arms]
+    kinds = {
+        "reference": (
+            f"with the {reference.lower()}", [c for c in known if c.second == REFERENCE]
         ),
+        "halves": ("of two halves of one arm", [c for c in known if c.second == HALVES]),
+        "pairs": ("of two arms", [c for c in known if c.second in results.arms]),
+    }  # fmt: skip
+    return tuple(
+        RingGroup(name, what, _parts(results, what, chosen))
+        for name, (what, chosen) in kinds.items()
+        if chosen
     )
-    what, chosen, is_first = next((g for g in groups if g[1]), ("", [], False))
-    keys = [*results.arms] if is_first else [*dict.fromkeys(map(_key, chosen))]
+
+
+def _parts(results: Results, what: str, chosen: Sequence[RingCurve]) -> tuple[Rings, ...]:
+    arms = list(results.arms)
+    pairs = list(dict.fromkeys(map(_key, chosen)))
     parts = []
     for quantity in QUANTITIES:
         of = [curve for curve in chosen if curve.quantity == quantity]
         known = [curve for curve in of if np.isfinite(curve.correlation).any()]
+        if not of:
+            continue
         lines = [
             Line(
                 label=_label(results, curve),
                 x=curve.frequencies,
                 y=curve.correlation,
-                style=keys.index(curve.first if is_first else _key(curve)),
+                style=(
+                    pairs.index(_key(curve)) if curve.second in arms else arms.index(curve.first)
+                ),
                 low=curve.low if curve.low.size else None,
                 high=curve.high if curve.high.size else None,
             )
             for curve in known
         ]
-        if not of:
-            continue
         title = f"{_FIELD.get(quantity, quantity)} {what}"
         limits = list(_thresholds(results, known[0])) if known else []
         why = "" if known else _why_none(results, of[0])
@@ -88,7 +108,7 @@ def upstream_figure(
     if not parts:
         return None
     title = "PtychoPINN’s FRC: moduli without taper, blind to sign; not the standard curves"
-    return ring_figure(title, parts, pixel_size_m)
+    return ring_figure(title, [parts], pixel_size_m)
 
 
 def _thresholds(results: Results, curve: RingCurve) -> Iterator[Line]:

@@ -71,6 +71,20 @@ class Plot:
     bottom: int = HEIGHT - _BOTTOM
 
 
+@dataclass(frozen=True)
+class PlotGroup:
+    """Drawings with one legend."""
+
+    heading: str
+    plots: tuple[Plot, ...]
+
+    @property
+    def legend(self) -> tuple[Line, ...]:
+        """Every line that any of the drawings has, once."""
+        lines = {line.label: line for plot in self.plots for line in plot.lines}
+        return tuple(lines.values())
+
+
 def correlations(
     name: str,
     title: str,
@@ -85,9 +99,9 @@ def correlations(
     there is a second axis above.
     """
     lowest = min((_least(curve) for curve in curves), default=0.0)
-    floor = 0.0 if lowest > -0.02 else -0.5 if lowest >= -0.5 else -1.0
+    floor = next((end for end in (0.0, -0.2, -0.5) if lowest >= end - 0.01), -1.0)
     marks = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
-    upright = [mark for mark in (-1.0, -0.5) if mark >= floor] + marks
+    upright = [mark for mark in (-1.0, -0.5, -0.2) if mark >= floor] + marks
     tops: tuple[Tick, ...] = ()
     if nyquist_per_nm is not None:
         step = _round_step(nyquist_per_nm / 5)

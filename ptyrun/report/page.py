@@ -11,7 +11,7 @@ from functools import cache
 import jinja2
 from markupsafe import Markup
 
-from ptyrun.report.curves import Plot
+from ptyrun.report.curves import PlotGroup
 from ptyrun.report.pictures import Row
 from ptyrun.report.tables import Table
 from ptyrun.report.timeline import Timeline
@@ -57,7 +57,7 @@ class Page:
     notes: tuple[Statement, ...]
     rows: tuple[Row, ...]
     picture_notes: tuple[str, ...]
-    plots: tuple[Plot, ...]
+    plots: tuple[PlotGroup, ...]
     plots_text: str
     tables: tuple[Table, ...]
     folded: tuple[Table, ...]

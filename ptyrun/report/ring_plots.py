@@ -18,7 +18,7 @@ Float1D = NDArray[np.floating]
 # Okabe and Ito's, which people who see red and green alike tell apart; darker for paper.
 COLOURS = ("#0068a8", "#c4500a", "#00805c", "#a3457f", "#7a6a00", "#2b8fb8", "#4a4a4a", "#6b4fb3")
 DASHES = ((7, 3), (1.5, 3), (9, 3, 2, 3), (4, 2))
-_WIDE, _TALL, _LEGEND_INCHES = 4.2, 2.7, 0.24
+_WIDE, _TALL, _LEGEND_INCHES, _TITLE_INCHES, _BELOW_INCHES = 4.2, 2.7, 0.24, 0.35, 0.55
 
 
 @dataclass(frozen=True)
@@ -53,31 +53,50 @@ class Rings:
         return min((float(values.min()) for values in known if values.size), default=0.0)
 
 
-def ring_figure(title: str, parts: Sequence[Rings], pixel_size_m: float | None) -> Figure:
+def ring_figure(title: str, rows: Sequence[Sequence[Rings]], pixel_size_m: float | None) -> Figure:
     """Draw the correlations of each quantity beside each other, with their thresholds.
 
     Parameters
     ----------
     title : str
-        What is correlated with what, and how.
-    parts : sequence of Rings
+        What is correlated, and how.
+    rows : sequence of sequence of Rings
+        Each with a legend of its own.
     pixel_size_m : float, optional
         Object pixel in metres; then a second axis counts periods in 1/nm.
     """
-    labels = {line.label: line for part in parts for line in part.lines}
-    columns = min(3 * len(parts), max(len(labels), 1))
-    legend_rows = -(-len(labels) // columns)
-    above = 0.75 if pixel_size_m is None else 1.0
-    lowest = min((part.lowest for part in parts), default=0.0)
-    up = 0.55 + _LEGEND_INCHES * legend_rows
-    height = up + _TALL + above
-    figure = drawn.figure(_WIDE * len(parts), height)
-    figure.suptitle(drawn.plain(title), fontsize=10, y=1 - 0.08 / height, va="top")
-    width = 1 / len(parts)
+    n_columns = max(len(row) for row in rows)
+    legends = [_legend_rows(row, n_columns) for row in rows]
+    above = 0.45 if pixel_size_m is None else 0.75
+    tall = [above + _TALL + _BELOW_INCHES + _LEGEND_INCHES * legend for legend in legends]
+    height = sum(tall) + _TITLE_INCHES
+    figure = drawn.figure(_WIDE * n_columns, height)
+    figure.suptitle(drawn.plain(title), fontsize=10, y=1 - 0.1 / height, va="top")
+    top = height - _TITLE_INCHES
+    for row, inches in zip(rows, tall, strict=True):
+        bottom = top - above - _TALL
+        _row(figure, row, (bottom / height, _TALL / height), (top - inches) / height, pixel_size_m)
+        top -= inches
+    return figure
+
+
+def _legend_rows(row: Sequence[Rings], n_columns: int) -> int:
+    return -(-len({line.label for part in row for line in part.lines}) // (3 * n_columns))
+
+
+def _row(
+    figure: Figure,
+    row: Sequence[Rings],
+    place: tuple[float, float],
+    legend_at: float,
+    pixel_size_m: float | None,
+) -> None:
+    bottom, tall = place
+    width = 1 / len(row)
+    lowest = min((part.lowest for part in row), default=0.0)
     handles: dict[str, Artist] = {}
-    for number, part in enumerate(parts):
-        place = (width * (number + 0.15), up / height, width * 0.82, _TALL / height)
-        axes = figure.add_axes(place)
+    for number, part in enumerate(row):
+        axes = figure.add_axes((width * (number + 0.15), bottom, width * 0.82, tall))
         for line in part.lines:
             handles.setdefault(line.label, _draw(axes, line))
         _frame(axes, part, lowest, pixel_size_m)
@@ -86,11 +105,11 @@ def ring_figure(title: str, parts: Sequence[Rings], pixel_size_m: float | None) 
             list(handles.values()),
             [drawn.short(label) for label in handles],
             loc="lower center",
-            ncols=columns,
+            bbox_to_anchor=(0.5, legend_at),
+            ncols=min(3 * len(row), len(handles)),
             fontsize=8,
             frameon=False,
         )
-    return figure
 
 
 def _draw(axes: Axes, line: Line) -> Artist:

@@ -175,9 +175,7 @@ def _notes(results: Results) -> Iterator[page.Statement]:
     elif not results.has_ground_truth:
         text = "There is no ground truth: arms are compared with each other only."
         yield page.Statement("", text)
-    if results.common is not None and len(results.arms) > 1:
-        yield page.Statement("", f"Arms are compared on {results.common}.")
-    elif not results.are_comparable:
+    if not results.are_comparable:
         least, most = results.covered_shares[0], results.covered_shares[-1]
         text = (
             f"The arms cover between {least:.0%} and {most:.0%} of the region. Each is measured "

@@ -157,7 +157,7 @@ def test_a_label_is_text_and_no_formula_and_no_markup(kind: str) -> None:
     scene = Scene([View(FOREIGN, FOREIGN, view().images, {Quantity.PHASE: FOREIGN})])
     content = drawn.content(comparison_figure(scene), kind)
     x = np.linspace(0, 1, 9)
-    rings = ring_figure(FOREIGN, [Rings(FOREIGN, (Line(FOREIGN, x, x),), FOREIGN)], None)
+    rings = ring_figure(FOREIGN, [[Rings(FOREIGN, (Line(FOREIGN, x, x),), FOREIGN)]], None)
     for text in (content, drawn.content(rings, kind)):
         assert b"<b>" not in text
 
@@ -166,7 +166,7 @@ def test_ring_curves_have_their_sign_a_band_and_an_axis_in_nanometres() -> None:
     x = np.linspace(0, 1, 33)
     line = Line("arm", x, np.cos(4 * x), low=np.cos(4 * x) - 0.1, high=np.cos(4 * x) + 0.1)
     limit = Line("0.5", x, np.full(33, 0.5), is_threshold=True)
-    figure = ring_figure("FRC", [Rings("phase", (limit, line))], 2.5e-9)
+    figure = ring_figure("FRC", [[Rings("phase", (limit, line))]], 2.5e-9)
     (axes,) = figure.axes
     assert axes.get_xlim() == (0, 1)
     assert axes.get_ylim()[0] < -0.6
@@ -174,7 +174,7 @@ def test_ring_curves_have_their_sign_a_band_and_an_axis_in_nanometres() -> None:
     (top,) = axes.child_axes
     figure.draw_without_rendering()
     assert top.get_xlim() == pytest.approx((0, 0.2))
-    assert not ring_figure("FRC", [Rings("phase", (limit, line))], None).axes[0].child_axes
+    assert not ring_figure("FRC", [[Rings("phase", (limit, line))]], None).axes[0].child_axes
 
 
 def test_a_large_scene_takes_little_more_memory_than_its_images() -> None:

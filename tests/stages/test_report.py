@@ -161,7 +161,7 @@ def test_a_label_in_markdown_is_no_tag_no_entity_and_no_picture(tmp_path: Path) 
 def test_thresholds_and_every_arm_are_drawn_in_all_correlation_plots(page: Markup) -> None:
     plots = page.all("figure", **{"class": "plot"})
     assert [plot["id"] for plot in plots] == [
-        "plot-frc-amplitude", "plot-frc-phase", "plot-frc-field",
+        f"plot-frc-reference-{quantity}" for quantity in ("amplitude", "phase", "field")
     ]  # fmt: skip
     lines = [line["class"] for line in page.all("polyline")]
     assert lines == 3 * [

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 from ptyrun.results import Metric, Results
 
@@ -18,9 +20,7 @@ class Line:
     text: str
 
 
-def conclusion(
-    results: Results, reference: str, pixel_size_m: float | None = None
-) -> tuple[Line, ...]:
+def conclusion(results: Results, reference: str) -> tuple[Line, ...]:
     """Say who is nearest to the reference and by how much, where, how surely, and two figures more.
 
     Parameters
@@ -28,15 +28,13 @@ def conclusion(
     results : Results
     reference : str
         What arms are held against is called.
-    pixel_size_m : float, optional
-        Object pixel in metres, for resolutions.
     """
     return (
         _nearest(results, reference),
         Line("Measured on", _where(results)),
         Line("How sure", _how_sure(results)),
         Line("R-factor", _r_factors(results, reference)),
-        Line("Resolution", _resolutions(results, reference, pixel_size_m)),
+        Line("Resolution", _resolutions(results, reference)),
     )
 
 
@@ -51,13 +49,38 @@ def _nearest(results: Results, reference: str) -> Line:
         text = "; ".join(said) or "there is one arm and nothing to hold it against"
         return Line("Agreement of the arms", text)
     (best, least), *others = found
-    more = [f"{label} {_number(value)} (+{_number(value - least)})" for label, value in others]
-    text = f"{best}, with a relative error of the complex field of {_number(least)}"
-    name = f"Nearest to the {reference.lower()}" if more else f"Against the {reference.lower()}"
+    text = (
+        f"{_label(results, best)}, with a relative error of the complex field of {_number(least)}"
+    )
+    against = f"the {reference.lower()}"
+    if not others:
+        return Line(f"Against {against}", text)
     if not results.are_comparable:
-        name = f"Against the {reference.lower()}, not ranked"
-        more = [f"{label} {_number(value)}" for label, value in others]
+        more = [f"{_label(results, name)} {_number(value)}" for name, value in others]
+        return Line(f"Against {against}, not ranked", "; ".join([text, *more]))
+    more = [
+        f"{_label(results, name)} {_number(value)} (+{_number(value - least)}"
+        f"{_between(results, name, best)})"
+        for name, value in others
+    ]
+    second = others[0][0]
+    is_sure = results.are_distinguished(best, second, f"{_DECISIVE}.value")
+    name = f"Nearest to {against}" + (", within chance" if is_sure is False else "")
     return Line(name, "; ".join([text, *more]))
+
+
+def _between(results: Results, first: str, second: str) -> str:
+    """Say between which values the first's error less the second's lies."""
+    for difference in results.differences:
+        if {difference.first, difference.second} != {first, second}:
+            continue
+        found = difference.intervals.get(f"{_DECISIVE}.value")
+        if found is None:
+            return ""
+        ends = (found.low, found.high)
+        low, high = ends if difference.first == first else (-ends[1], -ends[0])
+        return f", between {_number(low)} and {_number(high)}"
+    return ""
 
 
 def _where(results: Results) -> str:
@@ -72,55 +95,86 @@ def _where(results: Results) -> str:
 
 
 def _how_sure(results: Results) -> str:
-    said = ["one scan, one comparison; no interval is known, so small differences may be chance"]
+    said = list(_intervals(results))
     nearest, explains = _ranked(results, _DECISIVE), _ranked(results, "r_factor")
     if nearest and explains and nearest[0][0] != explains[0][0]:
-        said.append(f"the R-factor prefers {explains[0][0]}")
+        said.append(f"the R-factor prefers {_label(results, explains[0][0])}")
     return "; ".join(said)
 
 
+def _intervals(results: Results) -> Iterator[str]:
+    found = results.resampling
+    if found is None or found.why_none:
+        why = f": {found.why_none}" if found else ""
+        yield f"no interval is known{why}; small differences may be chance"
+        return
+    blocks = "" if found.n_blocks is None else f" of {found.n_blocks} blocks of {found.block_px} px"
+    yield f"{found.confidence:.0%} intervals by a bootstrap{blocks}"
+    ranked = _ranked(results, _DECISIVE)
+    for (first, _), (second, _) in pairwise(ranked):
+        is_sure = results.are_distinguished(first, second, f"{_DECISIVE}.value")
+        if is_sure is not None:
+            labels = f"{_label(results, first)} and {_label(results, second)}"
+            yield f"{labels} {'differ by more than chance' if is_sure else 'are not distinguished'}"
+
+
 def _r_factors(results: Results, reference: str) -> str:
-    said = [f"{label} {_number(value)}" for label, value in _ranked(results, "r_factor")]
+    said = [
+        f"{_label(results, name)} {_number(value)}" for name, value in _ranked(results, "r_factor")
+    ]
     own = results.truth.get("r_factor", Metric()).value
     if own is not None:
         said.append(f"the {reference.lower()} itself {_number(own)}")
     return ", ".join(said) or "not known"
 
 
-def _resolutions(results: Results, reference: str, pixel_size_m: float | None) -> str:
-    crossings = [
-        (arm.label, arm.standard[_RESOLUTION].value)
-        for arm in results.arms.values()
-        if _RESOLUTION in arm.standard and f"{_RESOLUTION}.value" not in arm.undefined
-    ]
+def _resolutions(results: Results, reference: str) -> str:
+    unit, key = results.half_period_unit, f"{_RESOLUTION}.value"
+    said = []
+    for arm in results.arms.values():
+        if _RESOLUTION in arm.standard and key not in arm.undefined:
+            length = arm.half_period.get(_RESOLUTION, Metric()).value
+            text = _crossing(arm.standard[_RESOLUTION].value, length, unit)
+            said.append(f"{arm.label} {text}")
     of = f"FRC of the complex field with the {reference.lower()} falls below 0.5"
-    if not crossings:
-        crossings = [
-            (" – ".join(results.labels_of(pair)), pair.standard[_RESOLUTION].value)
-            for pair in results.pairs
-            if _RESOLUTION in pair.standard and f"{_RESOLUTION}.value" not in pair.undefined
-        ]
+    if not said:
         of = "FRC of the complex fields of two arms falls below 0.5"
-    said = [f"{label} {_half_period(value, pixel_size_m)}" for label, value in crossings]
-    return f"{', '.join(said)} (half period at which the {of})" if said else "not known"
+        said = [
+            f"{' – '.join(results.labels_of(pair))} "
+            f"{_crossing(value := pair.standard[_RESOLUTION].value, _length(results, value), unit)}"
+            for pair in results.pairs
+            if _RESOLUTION in pair.standard and key not in pair.undefined
+        ]
+    text = f"{', '.join(said)} (half period at which the {of})" if said else "not known"
+    halves = [
+        f"{arm.label} {value:.3f} of Nyquist"
+        for arm in results.arms.values()
+        if arm.halves and (value := arm.halves.precision.get(_RESOLUTION, Metric()).value)
+    ]
+    return f"{text}; halves of one network agree up to: {', '.join(halves)}" if halves else text
 
 
-def _half_period(nyquist_fraction: float | None, pixel_size_m: float | None) -> str:
+def _length(results: Results, nyquist_fraction: float | None) -> float | None:
+    """Half a period, in nm or in pixels."""
+    unit = 1e9 * results.pixel_size_m if results.pixel_size_m else 1.0
+    return unit / nyquist_fraction if nyquist_fraction else None
+
+
+def _crossing(nyquist_fraction: float | None, length: float | None, unit: str) -> str:
     if nyquist_fraction is None:
         return "nowhere up to Nyquist"
-    if nyquist_fraction <= 0:
-        return "nothing resolved"
-    half_px = 1 / nyquist_fraction
-    length = f"{half_px:.3g} px"
-    if pixel_size_m is not None:
-        length = f"{half_px * pixel_size_m * 1e9:.3g} nm"
-    return f"{length}, {nyquist_fraction:.3f} of Nyquist"
+    place = f"{nyquist_fraction:.3f} of Nyquist"
+    return place if length is None else f"{length:.3g} {unit}, {place}"
+
+
+def _label(results: Results, name: str) -> str:
+    return results.arms[name].label
 
 
 def _ranked(results: Results, metric: str) -> list[tuple[str, float]]:
-    """Labels and values, the least first."""
-    found = [(arm.label, arm.standard.get(metric, Metric()).value) for arm in results.arms.values()]
-    known = [(label, value) for label, value in found if value is not None]
+    """Names of arms and their values, the least first."""
+    found = [(name, arm.standard.get(metric, Metric()).value) for name, arm in results.arms.items()]
+    known = [(name, value) for name, value in found if value is not None]
     return sorted(known, key=lambda each: each[1])
 
 

@@ -25,7 +25,8 @@ def comparison_figure(
 ) -> Figure | None:
     """Draw arms and reference side by side; None if there is nothing to show."""
     shown = scene(results, presentation, alignment, array)
-    return None if shown is None else plots.comparison_figure(shown, presentation.pixel_size_m)
+    size_m = presentation.pixel_size_m or results.pixel_size_m
+    return None if shown is None else plots.comparison_figure(shown, size_m)
 
 
 def write(
@@ -58,7 +59,7 @@ def write(
         if (field := array(f"{name}/aligned")) is not None
     }
     upstream = {name: upstream_curves[name] for name in sides_px}
-    size_m = presentation.pixel_size_m
+    size_m = presentation.pixel_size_m or results.pixel_size_m
     figures = {
         COMPARISON: comparison_figure(results, presentation, alignment, array),
         RINGS: ring_figures.standard_figure(results, curves, reference_label(results), size_m),

@@ -85,8 +85,9 @@ class FinishedRun:
 
     @property
     def pixel_size_m(self) -> float | None:
-        """Object pixel in metres, where somebody said it."""
-        return Presentation.from_facts(self.manifest.sources).pixel_size_m
+        """Object pixel in metres, where somebody or the scan said it."""
+        said = Presentation.from_facts(self.manifest.sources).pixel_size_m
+        return said or self.results.pixel_size_m
 
     @property
     def labels(self) -> dict[str, str]:

@@ -126,7 +126,7 @@ def _page(run: FinishedRun) -> page.Page:
     history = read_history(run.paths, run.manifest)
     plots, shown = page_pictures.ring_plots(run), page_pictures.compared(run)
     styles = page_pictures.styles(results.arms)
-    said = conclusion(results, reference_label(results), run.pixel_size_m)
+    said = conclusion(results, reference_label(results))
     return page.Page(
         title=_title(run),
         conclusion=tuple(page.Fact(line.name, line.text) for line in said),

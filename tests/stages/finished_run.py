@@ -6,6 +6,7 @@ For what a real run does not show at will: failures, killed sessions, a mismatch
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -87,12 +88,18 @@ def write(
     write_ledger(paths, planned, n_sessions)
     write_objects(paths, planned, has_truth)
     ring_curves.write(paths.ring_curves, curves(planned, has_truth))
+    unit = 1e9 * (pixel_size_m or 1e-9)
     results = Results(
         manifest_digest=planned.digest,
         has_ground_truth=has_truth,
         evaluated_region_px=(10, 8, 100, 88),
         arms={
-            arm.name: arm_result(arm, n, has_truth, mismatch if arm.n_items == 0 else None)
+            arm.name: replace(
+                arm_result(arm, n, has_truth, mismatch if arm.n_items == 0 else None),
+                half_period={
+                    "frc50": Metric(value=1e9 * (pixel_size_m or 1e-9) / 0.6 if n else None)
+                },
+            )
             for n, arm in enumerate(planned.arms)
         },
         pairs=()
@@ -106,6 +113,7 @@ def write(
             "frc50": "van Heel & Schatz, doi:10.1016/j.jsb.2005.05.009",
         },
         notes=tuple(notes),
+        pixel_size_m=pixel_size_m,
     )
     paths.results.write_text(results.to_json())
     checksums.write(folder, [paths.results, paths.objects, *folder.glob("*.csv")])

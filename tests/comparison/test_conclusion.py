@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from ptyrun.comparison.conclusion import conclusion
+from ptyrun.results import (
+    ArmResult,
+    CommonRegion,
+    Difference,
+    HalvesResult,
+    Interval,
+    Metric,
+    PairResult,
+    Resampling,
+    Results,
+)  # fmt: skip
+
+
+def arm(label: str, error: float, r_factor: float) -> ArmResult:
+    standard = {
+        "complex_error": Metric(value=error), "r_factor": Metric(value=r_factor),
+        "frc50": Metric(value=0.5),
+    }  # fmt: skip
+    half = {"frc50": Metric(value=10.0)}
+    return ArmResult(label, "predictor", 4, standard=standard, half_period=half)
+
+
+RESULTS = Results(
+    "0" * 64,
+    has_ground_truth=True,
+    evaluated_region_px=(0, 0, 50, 60),
+    arms={"a": arm("A", 0.3, 0.15), "b": arm("B", 0.1, 0.2), "c": arm("C", 0.12, 0.3)},
+    common=CommonRegion((0, 0, 50, 60), 2900, 5),
+    truth={"r_factor": Metric(value=0.125)},
+    pixel_size_m=5e-9,
+)
+
+
+def said(results: Results, reference: str = "Ground truth") -> dict[str, str]:
+    lines = conclusion(results, reference)
+    assert len(lines) == 5
+    return {line.name: line.text for line in lines}
+
+
+def test_it_says_who_is_nearest_by_how_much_where_and_how_well() -> None:
+    found = said(RESULTS)
+    assert found["Nearest to the ground truth"] == (
+        "B, with a relative error of the complex field of 0.1000; C 0.1200 (+0.0200); "
+        "A 0.3000 (+0.2000)"
+    )
+    assert found["Measured on"] == "the 2900 px that all arms cover in 50 x 60 px"
+    assert found["R-factor"] == "A 0.1500, B 0.2000, C 0.3000, the ground truth itself 0.1250"
+    assert "the R-factor prefers A" in found["How sure"]
+    assert "no interval is known" in found["How sure"]
+    assert found["Resolution"].startswith("A 10 nm, 0.500 of Nyquist, B 10 nm")
+
+
+@pytest.mark.parametrize(("first", "second", "sign"), [("b", "c", -1), ("c", "b", 1)])
+@pytest.mark.parametrize(("low", "high"), [(0.005, 0.035), (-0.01, 0.05)])
+def test_intervals_tell_whether_the_best_is_more_than_chance(
+    first: str, second: str, sign: int, low: float, high: float
+) -> None:
+    ends = sorted((sign * low, sign * high))
+    difference = Difference(first, second, {"complex_error.value": Interval(*ends)})
+    blocks = Resampling(0.95, 1000, 0, block_px=8, n_blocks=45)
+    found = said(replace(RESULTS, differences=(difference,), resampling=blocks))
+    name = "Nearest to the ground truth" + (", within chance" if low < 0 else "")
+    shown = f"{low:.4f}".replace("-", "\u2212")
+    assert f"C 0.1200 (+0.0200, between {shown} and {high:.4f})" in found[name]
+    assert found["How sure"].startswith(
+        "95% intervals by a bootstrap of 45 blocks of 8 px; B and C"
+    )
+    assert ("differ by more than chance" in found["How sure"]) is (low > 0)
+    assert ("are not distinguished" in found["How sure"]) is (low < 0)
+
+
+def test_without_a_reference_the_arms_are_held_against_each_other() -> None:
+    arms = {
+        name: ArmResult(name.upper(), "predictor", 4, standard={"r_factor": Metric(value=0.2)})
+        for name in "ab"
+    }
+    halves = HalvesResult({"frc50": Metric(value=0.4)}, {}, 1.0, 0.0)
+    arms["a"] = replace(arms["a"], halves=halves)
+    standard = {"coherence": Metric(value=0.9), "frc50": Metric(value=0.25)}
+    alone = replace(
+        RESULTS, arms=arms, pairs=(PairResult("a", "b", standard),), has_ground_truth=False,
+        common=None, truth={},
+    )  # fmt: skip
+    found = said(alone, "Reference")
+    assert found["Agreement of the arms"] == "A – B: coherence 0.9000"
+    assert found["Resolution"].startswith("A – B 20 nm, 0.250 of Nyquist")
+    assert found["Resolution"].endswith("halves of one network agree up to: A 0.400 of Nyquist")
+
+
+def test_nothing_known_is_said_so() -> None:
+    bare = replace(RESULTS, arms={"a": ArmResult("A", "predictor", 4)}, common=None, truth={})
+    found = said(bare)
+    assert found["R-factor"] == found["Resolution"] == "not known"
+    assert found["Agreement of the arms"] == "there is one arm and nothing to hold it against"

@@ -96,9 +96,7 @@ def write(
         arms={
             arm.name: replace(
                 arm_result(arm, n, has_truth, mismatch if arm.n_items == 0 else None),
-                half_period={
-                    "frc50": Metric(value=1e9 * (pixel_size_m or 1e-9) / 0.6 if n else None)
-                },
+                half_period={"frc50": Metric(value=unit / 0.6 if n else None)},
             )
             for n, arm in enumerate(planned.arms)
         },

@@ -175,13 +175,13 @@ def _table(
     is_ranked: bool = True,
     is_surely: Surely | None = None,
 ) -> Table:
-    metrics = sorted({metric for column in columns.values() for metric in column}, key=_place)
+    metrics = sorted({metric for column in columns.values() for metric in column}, key=place_of)
     found = list(columns.values())
     directions = {metric: better(metric) if is_ranked else "" for metric in metrics}
     rows = [
         row for metric in metrics for row in _rows(metric, found, directions[metric], is_surely)
     ]
-    known = tuple((_heading(m), sources[m]) for m in metrics if m in sources)
+    known = tuple((heading(m), sources[m]) for m in metrics if m in sources)
     return Table(name, caption, tuple(columns), tuple(rows), known)
 
 
@@ -202,13 +202,14 @@ def _with_full_resolution(found: ArmResult | OwnRegion | PairResult) -> dict[str
     }
 
 
-def _place(metric: str) -> tuple[int, str]:
-    """Upstream's order, then by name."""
+def place_of(metric: str) -> tuple[int, str]:
+    """Where a metric stands: upstream's order, then by name."""
     known = list(_HEADINGS)
     return (known.index(metric) if metric in known else len(known), metric)
 
 
-def _heading(metric: str) -> str:
+def heading(metric: str) -> str:
+    """Name a metric as tables do."""
     return _HEADINGS.get(metric, metric.replace("_", " "))
 
 
@@ -249,7 +250,7 @@ def _rows(
             is_best = [v is not None and best is not None and v == values[best] for v in values]
             cells = tuple(map(Cell, map(figure, values), is_best))
             shown = "" if component == "value" else component
-            yield TableRow(_heading(metric), shown, direction, cells)
+            yield TableRow(heading(metric), shown, direction, cells)
 
 
 def _best(values: Sequence[float | None], direction: str) -> int | None:

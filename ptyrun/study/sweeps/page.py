@@ -22,7 +22,7 @@ from ptyrun.report.sweeps import (
     html,
     log_plot,
 )
-from ptyrun.report.tables import better
+from ptyrun.report.tables import better, heading, place_of
 from ptyrun.study.analysis import METRICS_CSV, PAGE
 from ptyrun.study.files import HubFiles
 from ptyrun.study.sweeps.points import Point, Sweep
@@ -30,7 +30,7 @@ from ptyrun.study.sweeps.statistics import Case, Spread, cases
 from ptyrun.texts import printable
 
 N_COLOURS, N_DASHES = 8, 4
-FIRST = ("ms_ssim", "ssim", "psnr", "mae", "mse", "frc50", "frc1over7")
+STANDARD, OWN = "standard_", "own_"
 
 
 def page(files: HubFiles, sweep: Sweep, folder: str, others: Sequence[str]) -> str:
@@ -78,8 +78,9 @@ class _Page:
         )
 
     def _metrics(self) -> list[str]:
-        found = list(dict.fromkeys(case.metric for case in self._cases))
-        return sorted(found, key=lambda each: FIRST.index(each) if each in FIRST else len(FIRST))
+        """Give those of the page, in order; figures on an arm's own pixels compare no arms."""
+        found = {case.metric for case in self._cases if not case.metric.startswith(OWN)}
+        return sorted(found, key=_place_of)
 
     def _legend(self) -> tuple[Key, ...]:
         """Colours are arms; where there are several views or splits, dashes are these."""
@@ -106,7 +107,7 @@ class _Page:
         parts = [
             (part, list(found)) for part, found in groupby(mine, key=lambda case: case.component)
         ]
-        name = metric.upper().replace("_", "-")
+        name = _heading(metric)
         side = better(metric)
         return Chapter(
             name=f"metric-{self._metrics().index(metric)}",
@@ -174,6 +175,17 @@ class _Page:
             for case, row in zip(mine, found, strict=True)
         )
         return SweepTable(caption, tuple(f"{at:g}" for at in values), rows)
+
+
+def _heading(metric: str) -> str:
+    if metric.startswith(STANDARD):
+        return f"{heading(metric.removeprefix(STANDARD))} (standard)"
+    return heading(metric)
+
+
+def _place_of(metric: str) -> tuple[bool, tuple[int, str]]:
+    """Upstream's metrics stand before standard ones."""
+    return metric.startswith(STANDARD), place_of(metric.removeprefix(STANDARD))
 
 
 def _place(view: str, split: str) -> str:

@@ -17,6 +17,7 @@ from ptyrun.report import curves, pictures
 from ptyrun.report.ring_plots import Line, Rings
 
 N_STYLES = 8
+_TITLES = {"amplitude": "Amplitude", "phase": "Phase", "field": "Complex field"}
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ def _plot(part: Rings, group: str, per_nm: float | None) -> curves.Plot:
     labels = ", ".join(line.label for line in part.lines if not line.is_threshold)
     return curves.correlations(
         name=f"frc-{group}-{part.name}",
-        title=part.title[:1].upper() + part.title[1:],
+        title=_TITLES[part.name],
         alt=f"Fourier ring correlation, {part.title}, of {labels}, from 0 to Nyquist",
         curves=[_curve(line) for line in part.lines],
         nyquist_per_nm=per_nm,

@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from ptyrun.results import ArmResult, Metric, OwnRegion, PairResult, Results
+from ptyrun.results import ArmResult, Interval, Metric, OwnRegion, PairResult, Results
 from ptyrun.texts import as_cell
 
 COMPONENTS = ("amplitude", "phase", "value")
@@ -26,15 +26,18 @@ _HEADINGS = {
     "frc1over7": "FRC 1/7",
     "frc_half_bit": "FRC ½ bit",
     "frc_one_bit": "FRC 1 bit",
+    "r_factor": "R-factor",
+    "fourier_error": "Fourier error",
 }
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One figure as text."""
+    """One figure as text, and between which values it lies by chance."""
 
     text: str
     is_best: bool = False
+    interval: str = ""
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,19 @@ def standard_table(results: Results) -> Table:
         results.sources,
         is_ranked=results.are_comparable,
         is_surely=_surely(results),
+        intervals=[arm.intervals for arm in results.arms.values()],
     )
+
+
+def halves_table(results: Results) -> Table:
+    """Up to which frequency the even and the odd groups of each network agree."""
+    columns = {
+        arm.label: _with_full_resolution(OwnRegion(1.0, None, found.precision, found.undefined))
+        for arm in results.arms.values()
+        if (found := arm.halves) is not None
+    }
+    caption = "Even against odd groups of one network: precision, not accuracy"
+    return _table("halves", caption, columns, results.sources, is_ranked=False)
 
 
 def own_table(results: Results) -> Table:
@@ -174,12 +189,15 @@ def _table(
     *,
     is_ranked: bool = True,
     is_surely: Surely | None = None,
+    intervals: Intervals = (),
 ) -> Table:
     metrics = sorted({metric for column in columns.values() for metric in column}, key=place_of)
     found = list(columns.values())
     directions = {metric: better(metric) if is_ranked else "" for metric in metrics}
     rows = [
-        row for metric in metrics for row in _rows(metric, found, directions[metric], is_surely)
+        row
+        for metric in metrics
+        for row in _rows(metric, found, directions[metric], is_surely, intervals)
     ]
     known = tuple((heading(m), sources[m]) for m in metrics if m in sources)
     return Table(name, caption, tuple(columns), tuple(rows), known)
@@ -213,6 +231,8 @@ def heading(metric: str) -> str:
     return _HEADINGS.get(metric, metric.replace("_", " "))
 
 
+# Of each column, by names like "mae.phase".
+Intervals = Sequence[Mapping[str, Interval]]
 # Whether two columns differ in a figure, named as in "mae.phase", by more than chance.
 Surely = Callable[[int, int, str], bool]
 # Figures of the first name are functions of the second's errors.
@@ -238,6 +258,7 @@ def _rows(
     columns: Sequence[Mapping[str, Metric]],
     direction: str,
     is_surely: Surely | None,
+    intervals: Intervals,
 ) -> Iterator[TableRow]:
     for component in COMPONENTS:
         values = [getattr(column.get(metric, Metric()), component) for column in columns]
@@ -248,9 +269,18 @@ def _rows(
                 if not all(is_surely(best, n, f"{metric}.{component}") for n in others):
                     best = None
             is_best = [v is not None and best is not None and v == values[best] for v in values]
-            cells = tuple(map(Cell, map(figure, values), is_best))
+            ends = [each.get(f"{metric}.{component}") for each in intervals] or [None] * len(values)
+            cells = tuple(map(Cell, map(figure, values), is_best, map(_interval, ends)))
             shown = "" if component == "value" else component
             yield TableRow(heading(metric), shown, direction, cells)
+
+
+def _interval(found: Interval | None) -> str:
+    return (
+        ""
+        if found is None or found.low == found.high
+        else f"{figure(found.low)} … {figure(found.high)}"
+    )
 
 
 def _best(values: Sequence[float | None], direction: str) -> int | None:

@@ -138,6 +138,7 @@ def _page(run: FinishedRun) -> page.Page:
         plots_text=_FRC_TEXT,
         tables=_known(tables.standard_table(results), tables.pair_table(results)),
         folded=_known(
+            tables.halves_table(results),
             tables.own_table(results),
             tables.upstream_table(results),
             tables.diagnostics_table(results),

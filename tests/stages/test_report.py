@@ -22,7 +22,7 @@ from ptyrun.errors import DamageError, SchemaError, UnfinishedError
 from ptyrun.host import checksums
 from ptyrun.host.processes import Process
 from ptyrun.paths import RunPaths
-from ptyrun.results import Results
+from ptyrun.results import HalvesResult, Interval, Metric, Results
 from ptyrun.stages.report import ReportFiles, report
 from tests.stages import finished_run
 
@@ -273,6 +273,23 @@ def test_a_reconstruction_that_fills_the_grid_does_not_widen_the_pictures(tmp_pa
     images = Markup(report(run.root).html.read_text()).all("img")
     (picture,) = (i for i in images if i["alt"].startswith("Complex field of PtyChi"))
     assert (picture["width"], picture["height"]) == ("96", "108")
+
+
+def test_intervals_stand_below_their_figures_and_halves_in_a_table(tmp_path: Path) -> None:
+    run = finished_run.write(tmp_path / "run")
+    found = Results.load(run.results)
+    halves = HalvesResult({"frc50": Metric(value=0.4321)}, {}, 1.0, 0.0)
+    arm = replace(
+        found.arms["pinn"], intervals={"mae.phase": Interval(0.0401, 0.0612)}, halves=halves
+    )
+    run.results.write_text(replace(found, arms={**found.arms, "pinn": arm}).to_json())
+    checksums.write(run.root, [run.results, run.objects])
+    files = report(run.root)
+    text = files.html.read_text()
+    assert "<small>0.04010 … 0.06120</small>" in text
+    assert "(0.04010 … 0.06120)" in files.markdown.read_text()
+    assert Markup(text).all("table", id="table-halves")
+    assert "0.4321" in text
 
 
 def test_figures_of_other_pixels_are_not_ranked(tmp_path: Path) -> None:

@@ -277,7 +277,7 @@ def _as_assembled(results: Results, presentation: Presentation, array: Array) ->
                 name=name,
                 label=arm.label if arm else reference_label(results),
                 images=images,
-                captions=_captions(arm.metrics, images) if arm else {},
+                captions=_captions(arm.metrics, images, frc_unit=" rings") if arm else {},
                 is_reference=arm is None,
                 offset_px=_offset_px(arm) if arm else None,
                 phase_limits=presentation.phase_limits(name),
@@ -305,7 +305,7 @@ def _pair_captions(
 
 
 def _captions(
-    metrics: Mapping[str, Metric], images: Mapping[Quantity, Float2D]
+    metrics: Mapping[str, Metric], images: Mapping[Quantity, Float2D], frc_unit: str = ""
 ) -> dict[Quantity, str]:
     """Say of each picture what was measured of it."""
     wanted = {
@@ -314,17 +314,24 @@ def _captions(
         Quantity.PHASE_ERROR: (("mae", "MAE"), ("psnr", "PSNR")),
         Quantity.AMPLITUDE_ERROR: (("mae", "MAE"), ("psnr", "PSNR")),
     }
-    return {quantity: " · ".join(_said(metrics, quantity, wanted[quantity])) for quantity in images}
+    return {
+        quantity: " · ".join(_said(metrics, quantity, wanted[quantity], frc_unit))
+        for quantity in images
+    }
 
 
 def _said(
-    metrics: Mapping[str, Metric], quantity: Quantity, wanted: Iterable[tuple[str, str]]
+    metrics: Mapping[str, Metric],
+    quantity: Quantity,
+    wanted: Iterable[tuple[str, str]],
+    frc_unit: str,
 ) -> Iterator[str]:
     part = quantity.value.removesuffix("-error")
     for name, words in wanted:
         value = metrics.get(name, Metric())[part]
         if value is not None and math.isfinite(value):
-            unit = {"psnr": " dB", "mae": " rad" if part == "phase" else ""}.get(name, "")
+            of_phase = " rad" if part == "phase" else ""
+            unit = {"psnr": " dB", "mae": of_phase, "frc50": frc_unit}.get(name, "")
             yield f"{words} {value:.3f}{unit}".replace("-", "−")
 
 

@@ -137,9 +137,12 @@ def test_figures_under_pictures_are_those_of_the_results() -> None:
 
 def test_upstreams_scales_come_with_its_alignment_or_where_they_are_asked_for() -> None:
     arrays = assembled({"pinn": 3 * TRUTH}) | {"ground_truth/object": TRUTH}
-    upstream = shown(results(("pinn",), 96), arrays, alignment=Alignment.UPSTREAM)
+    rings = {"frc50": Metric(0.7)}
+    found = results(("pinn",), 96, metrics=rings)
+    upstream = shown(found, arrays, alignment=Alignment.UPSTREAM)
     assert upstream.is_per_arm and upstream.percentiles == (10, 90)
     assert by_name(upstream)["pinn"].images[Quantity.AMPLITUDE].max() == pytest.approx(3.0)
+    assert "FRC50 0.700 rings" in by_name(upstream)["pinn"].captions[Quantity.AMPLITUDE]
     assert upstream.quantities == (Quantity.PHASE, Quantity.AMPLITUDE)
     arrays = aligned({"pinn": TRUTH}, TRUTH)
     for asked in (Presentation(plot_scale=PlotScale.PER_ARM), Presentation(pinn_phase_vmin=-1.0)):

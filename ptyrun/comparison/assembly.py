@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import shlex
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,7 @@ from ptyrun.host.documents import digest_of
 from ptyrun.paths import RunPaths
 from ptyrun.progress import Watcher
 from ptyrun.ptycho.consistency import verdict
+from ptyrun.ptycho.consistency.patch_fit import patch_doubt
 from ptyrun.ptycho.geometry.placement import Region, scanned_region
 from ptyrun.ptycho.geometry.stitching import object_shape
 from ptyrun.ptycho.readers.opening import Scan
@@ -147,7 +148,17 @@ class Assembler:
         self.watcher.end(task)
         self.kept.forget(step)
         self.checked.save()
-        return sums.object(self.region, _seconds(self.paths, plan), batches.describe(done))
+        made = sums.object(self.region, _seconds(self.paths, plan), batches.describe(done))
+        return replace(made, mismatch=self._doubt(plan, done, index))
+
+    def _doubt(self, plan: ArmPlan, done: ArmProgress, index: ArmIndex) -> str | None:
+        """What the first patches are doubted for, as they were when they were predicted."""
+        first = next(committed_patches(self.paths, plan, done, 0, self.checked), None)
+        if first is None:
+            return None
+        rows, patches = first
+        part = slice(rows.start, rows.stop)
+        return patch_doubt(self.scan, patches, index.centres_px[part], index.frames[part])
 
 
 def open_patches(paths: RunPaths, plan: ArmPlan) -> zarr.Array[Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,7 @@ from ptyrun.config import Fact
 from ptyrun.engine.arm_plan import ArmPlan
 from ptyrun.models.halving import HalvingPredictor
 from ptyrun.models.predictors import WrongFormError
+from ptyrun.ptycho.consistency.patch_fit import patch_doubt
 from ptyrun.ptycho.geometry import grouping
 from ptyrun.ptycho.geometry.normalisation import normalised_groups
 from ptyrun.ptycho.readers.opening import Scan
@@ -45,7 +46,12 @@ class PatchWork:
     """The engine's ``Work`` for one arm: diffraction in, one patch per group out."""
 
     def __init__(
-        self, arm: ArmPlan, scan: Scan, index: ArmIndex, predictor: HalvingPredictor
+        self,
+        arm: ArmPlan,
+        scan: Scan,
+        index: ArmIndex,
+        predictor: HalvingPredictor,
+        warn: Callable[[str], None] = lambda text: None,
     ) -> None:
         self.batch_items = predictor.batch_items
         self._arm = arm
@@ -53,6 +59,7 @@ class PatchWork:
         self._index = index
         self._predictor = predictor
         self._said_input = False
+        self._warn = warn
 
     def read(self, items: range) -> GroupInputs:
         """Read the frames of some groups and normalise them."""
@@ -81,11 +88,21 @@ class PatchWork:
         if chunk == 0:
             gates.log_first_patch(outputs[0])
         gates.require_content(self._arm.name, items, outputs, figures)
+        if chunk == 0 and (doubt := doubt_of(self._scan, self._index, items, outputs)):
+            self._warn(f"{self._arm.label}: {doubt}")
         return figures.numbers()
 
     def close(self) -> None:
         """Give the predictor's memory back."""
         self._predictor.close()
+
+
+def doubt_of(
+    scan: Scan, index: ArmIndex, items: range, patches: NDArray[np.complex64]
+) -> str | None:
+    """Say in which other orientation the patches of some groups explain their frames better."""
+    part = slice(items.start, items.stop)
+    return patch_doubt(scan, patches, index.centres_px[part], index.frames[part])
 
 
 def read_groups(scan: Scan, index: ArmIndex, items: range) -> GroupInputs:

@@ -211,7 +211,8 @@ def _open_work(
     if notes and predictor.batch_in_memory < fitting.at_most(request.batch_items):
         # A network that merges groups is asked once: later sessions begin where it does not.
         fitting.halved(request.batch_items, predictor.batch_in_memory, "; ".join(notes))
-    return PatchWork(arm, here.scan, ArmIndex.read(here.paths, arm), predictor)
+    index = ArmIndex.read(here.paths, arm)
+    return PatchWork(arm, here.scan, index, predictor, watcher.warn)
 
 
 class _Progress:

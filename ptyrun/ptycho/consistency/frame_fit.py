@@ -105,7 +105,7 @@ def frame_fit(scan: Scan, image: Complex2D, probe: Complex2D | None = None) -> F
 
     def residuals(field: Complex2D, places: Positions, *stacks: Stack) -> list[tuple[float, float]]:
         right, wrong = (modelled_amplitudes(field, p, beam) for p in (places, places[order]))
-        return [(_residual(each, right), _residual(each, wrong)) for each in stacks]
+        return [(residual(each, right), residual(each, wrong)) for each in stacks]
 
     # The same models for all of these: they are what costs time.
     (as_given, shuffled), (root, root_shuffled), *of_frames = residuals(
@@ -122,12 +122,17 @@ def frame_fit(scan: Scan, image: Complex2D, probe: Complex2D | None = None) -> F
     return FrameFit(
         as_given,
         shuffled,
-        {name: right for name, (right, wrong) in turned.items() if right < EXPLAINING * wrong},
+        explaining(turned),
         root if is_told else None,
     )
 
 
-def _residual(measured: Stack, model: Stack) -> float:
+def explaining(turned: Mapping[str, tuple[float, float]]) -> dict[str, float]:
+    """Keep residuals that are smaller than those with positions exchanged: (right, shuffled)."""
+    return {name: right for name, (right, wrong) in turned.items() if right < EXPLAINING * wrong}
+
+
+def residual(measured: Stack, model: Stack) -> float:
     """Root of the mean square over that of the amplitudes, with the best common scale."""
     power = float(np.sum(model**2))
     scale = float(np.sum(model * measured)) / power if power > 0 else 0.0

@@ -212,7 +212,7 @@ class _Pair:
         slopes = Slopes.of(self.truth)
         refined = distinct([self._refined(each, slopes) for each in chosen])
         refined = [each for each in refined if self._leaves_enough(each.shift)] or chosen[:1]
-        states = [self.without_ramp(self.moved(each.ramp, each.shift)) for each in refined]
+        states = [self.moved(each.ramp, each.shift) for each in refined]
         scored = [(_agreement(each), each) for each in states]
         believable = [each for each in scored if _believable(each[1])] or [
             (_agreement(state), state)
@@ -224,7 +224,8 @@ class _Pair:
         lost = nearest.shift == NO_SHIFT and max(afar, default=0.0) > best + CLEARLY
         is_told = best >= AGREEMENT_AFAR
         others = tuple(each.shift for each in alike if each is not nearest) if is_told else ()
-        return replace(self._with_whole_holes(nearest, slopes), registered=not lost, others=others)
+        found = self._with_whole_holes(self.without_ramp(nearest), slopes)
+        return replace(found, registered=not lost, others=others)
 
     def _with_whole_holes(self, state: Aligned, slopes: Slopes) -> Aligned:
         """Move by a fraction of a pixel what has the truth in its holes.

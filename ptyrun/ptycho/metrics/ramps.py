@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
+LARGEST_PX = 1024  # side of the spectrum that a ramp is read from
+
 Complex2D = NDArray[np.complexfloating[Any, Any]]
 Mask = NDArray[np.bool_]
 
@@ -49,6 +51,9 @@ def ramp_between(recon: Complex2D, truth: Complex2D, covered: Mask | None = None
 
 def _peak(cross: Complex2D) -> tuple[float, float]:
     """Frequency of the strongest component, in radians per pixel."""
+    middle = cross[tuple(_middle(side) for side in cross.shape)]
+    if np.abs(middle).sum(dtype=np.float64) * 4 > np.abs(cross).sum(dtype=np.float64):
+        cross = middle  # what is left of a ramp is less than a cycle, and found by its gradient
     padded = tuple(2 * side for side in cross.shape)
     spectrum = np.abs(fft.fft2(cross, padded))
     strongest = np.unravel_index(int(np.argmax(spectrum)), padded)
@@ -70,3 +75,8 @@ def _gradient(cross: NDArray[np.complex128]) -> tuple[float, float]:
     right = np.array([np.sum(weight * a * phase) for a in basis])
     _, slope_y, slope_x = np.linalg.lstsq(normal, right, rcond=None)[0]
     return float(slope_y), float(slope_x)
+
+
+def _middle(side: int) -> slice:
+    kept = min(side, LARGEST_PX)
+    return slice((side - kept) // 2, (side + kept) // 2)

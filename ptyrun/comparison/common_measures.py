@@ -21,10 +21,9 @@ from ptyrun.errors import GeometryError
 from ptyrun.host.documents import digest_of
 from ptyrun.ptycho.geometry.placement import Region
 from ptyrun.ptycho.metrics import evaluation
-from ptyrun.ptycho.metrics.alignment import refitted
 from ptyrun.ptycho.metrics.common_ground import CommonGround
 from ptyrun.ptycho.metrics.frc import Noise
-from ptyrun.ptycho.metrics.standard_metrics import Standard, standard_metrics
+from ptyrun.ptycho.metrics.standard_metrics import Standard
 from ptyrun.results import Metric, Results
 
 Image = NDArray[np.complex64]
@@ -96,7 +95,7 @@ def measure_together(
     objects, measured : mapping
         By the arms' names; *measured* is empty where there is nothing to measure against.
     region : Region
-        Of the object, for pairs that have no common ground.
+        Of the object, for pairs.
     options : EvaluationOptions
     """
     key = digest_of([key, Results.SCHEMA])
@@ -115,20 +114,11 @@ def measure_together(
             f"compare {first} with {second}",
             key,
             PairMeasures.from_finding,
-            partial(do, first, second),
+            partial(_against, objects, region, first, second),
         )
         for first, second in combinations(objects, 2)
-        for do in [
-            partial(_on_ground, ground, arms, options)
-            if ground is not None and _are_registered(measured[first], measured[second])
-            else partial(_directly, objects, region)
-        ]
     }
     return Together(ground, arms, pairs)
-
-
-def _are_registered(*measured: Measures) -> bool:
-    return all(each.shift is not None for each in measured)
 
 
 def _on_common_ground(
@@ -140,24 +130,13 @@ def _on_common_ground(
     return CommonMeasures(ground.measured(recon, truth, own.noise), recon, truth)
 
 
-def _on_ground(
-    ground: CommonGround,
-    arms: Mapping[str, CommonMeasures],
-    options: EvaluationOptions,
-    first: str,
-    second: str,
-) -> PairMeasures:
-    """Both as they lie there already."""
-    one, other = arms[first].recon, arms[second].recon
-    fitted = refitted(one, other, ground.covered, options.phase_align)
-    found = standard_metrics(fitted, other, ground.covered, Noise.BOTH, ground.phased)
-    return PairMeasures(found)
-
-
-def _directly(
+def _against(
     objects: Mapping[str, ArmObject], region: Region, first: str, second: str
 ) -> PairMeasures:
-    """The first registered onto the second, where all arms lie, or else where these two do."""
+    """The first registered onto the second, where all arms lie, or else where these two do.
+
+    Not by way of what both are measured against: that may be wrong, and each pair is not.
+    """
     inside = region.slices
     known = {name: arm.coverage[inside] > 0 for name, arm in objects.items()}
     covered = np.logical_and.reduce(list(known.values()))

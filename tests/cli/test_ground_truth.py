@@ -13,6 +13,7 @@ from ptyrun.ptycho.readers.opening import open_scan
 from tests.scans import scan_arrays, small_object, write_reconstruction, write_scan
 from tests.studies import Finished, ptyrun
 
+HALVES = ("even", "odd")
 TRUTH, REFERENCE = "one noisy image against a noise-free one", "two noisy images"
 
 
@@ -121,3 +122,23 @@ def test_a_scan_says_by_its_metadata_that_it_was_simulated(
     assert scan.object_guess is not None
     assert scan.object_is_truth is expected
     assert "_metadata" not in scan_arrays(), "the case shows nothing"
+
+
+@pytest.mark.slow
+def test_split_halves_give_the_resolution_of_a_measured_scan_as_it_is(
+    shared: Path, tmp_path: Path
+) -> None:
+    data = shared / "data"
+    halves = {half: data / f"siemens_ptychi_lsqml_3mode_50ep_half_{half}.npz" for half in HALVES}
+    done = ptyrun(
+        "compare",
+        f"--test_data={data / 'siemens_star_contract_norm.npz'}",
+        *(f"--arm=name={half},reconstruction={path}" for half, path in halves.items()),
+        f"--output_dir={tmp_path / 'run'}",
+    )
+    assert done.returncode == 0, done.stderr
+    found = results(tmp_path)
+    assert found["has_reference"]
+    (pair,) = found["pairs"]
+    assert pair["standard"]["frc50"]["value"] == pytest.approx(0.370, abs=0.01)
+    assert pair["standard"]["frc_half_bit"]["value"] == pytest.approx(0.446, abs=0.01)

@@ -13,6 +13,8 @@ from ptyrun.engine.window import MARGIN, Window
 from ptyrun.errors import InputError, UnfinishedError
 from ptyrun.host import durable
 from ptyrun.host.clock import boot_clock_s
+from ptyrun.ptycho.readers.formats import Format, format_of
+from ptyrun.ptycho.readers.npz import NpzFile
 from ptyrun.ptycho.readers.opening import open_scan
 from ptyrun.ptycho.readers.reconstruction import open_reconstruction
 from ptyrun.ptycho.reconstruction.reconstructor import (
@@ -159,6 +161,18 @@ class _Work:
         self._keeping_s = max(self._keeping_s, self._kept_at_s - began_s)
 
 
+def _said(path: Path) -> dict[str, Any]:
+    """Which algorithm made a reconstruction, and in how many epochs, as far as its file says."""
+    found = {"algorithm": open_reconstruction(path).algorithm, "num_epochs": None}
+    if format_of(path, "reconstruction") is not Format.NPZ or "epochs" not in (
+        file := NpzFile(path)
+    ):
+        return found
+    epochs = file.array("epochs")
+    is_number = epochs.shape == () and epochs.dtype.kind == "i"
+    return {**found, "num_epochs": int(epochs) if is_number else None}
+
+
 def list_reconstructions(task: Task) -> None:
     """Make ``reconstruction_manifest.json`` and ``skip_summary.json``, as upstream writes them."""
     root = Path(task.value("root"))
@@ -167,8 +181,7 @@ def list_reconstructions(task: Task) -> None:
             **job,
             "input_npz": str(root / job["input_npz"]),
             "output_dir": str(root / PurePosixPath(job["output"]).parent),
-            "algorithm": task.value("algorithm"),
-            "num_epochs": task.value("epochs"),
+            **_said(task.hub.path(job["output"])),
         }
         for job in task.value("jobs")
     ]

@@ -82,7 +82,7 @@ def test_the_list_of_reconstructions_is_upstreams(finished: Study) -> None:
             "split": "test",
             "input_npz": str(finished.hub.path("data/phase_d/dose_1000/dense/test.npz")),
             "output_dir": str(folder / "dose_1000/dense/test"),
-            "algorithm": "epie",
+            "algorithm": "ePIE",
             "num_epochs": 4,
         },
     )
@@ -217,6 +217,9 @@ def test_a_ready_reconstruction_stands_in_and_one_without_an_object_does_not(
     study = study_in(tmp_path, OtherStage(KEY, files=(str(ready),), here=tmp_path))
     make_all(stages_of(study))
     assert open_reconstruction(study.hub.path(OUTPUT)).object.shape == (3, 4)
+    listed = study.hub.path("data/phase_f/reconstruction_manifest.json").read_text()
+    said = [(job["algorithm"], job["num_epochs"]) for job in json.loads(listed)["jobs"]]
+    assert said == [("ePIE", 4), (None, None)]
     np.savez(ready, reconstructed_object=np.ones((3, 4), np.complex64))
     with pytest.raises(PtyrunError, match=r"ready.npz cannot stand in for ptychi_reconstruction"):
         make(graph(study), KEY, Window(), work_of)

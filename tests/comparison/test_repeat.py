@@ -129,7 +129,7 @@ def test_a_summary_names_what_does_not_belong_and_pairs_without_a_truth() -> Non
         "other": ArmResult("Other", "reconstruction", 0, mismatch="it covers nothing"),
     }
     pairs = (PairResult("pinn", "other", {"coherence": Metric(value=0.5)}),)
-    assert Results("0" * 64, False, (0, 0, 90, 80), arms, pairs).summary_lines() == [
+    assert Results("0" * 64, False, (0, 0, 90, 80), arms, pairs=pairs).summary_lines() == [
         "PtychoPINN: 40 groups over 90 x 80 px",
         "Other: over 90 x 80 px, DOES NOT BELONG TO THIS SCAN: it covers nothing",
         "PtychoPINN against Other: coherence 0.500",

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests import leftovers
 
@@ -21,8 +21,13 @@ if TYPE_CHECKING:
     from tests.studies import Study
 
 # The same examples in every run, so that a change is to blame for a failure; and no deadline, as a
-# busy machine is. HYPOTHESIS_PROFILE=default looks for new examples.
-settings.register_profile("same every time", derandomize=True, deadline=None)
+# machine may be busy. HYPOTHESIS_PROFILE=default looks for new examples.
+settings.register_profile(
+    "same every time",
+    derandomize=True,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same every time"))
 
 # What the shell had ignored (Ctrl-C in the background, SIGHUP under nohup), all children would

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ptyrun.comparison.pictures import REFERENCE, Field, images_of, step_of, without_ramp
+from ptyrun.comparison.pictures import REFERENCE, images_of, without_ramp
+from ptyrun.comparison.shown_field import Field, step_of
 from ptyrun.ptycho.geometry.placement import Region
 from ptyrun.ptycho.metrics.phase_pair import passes_a_turn, turn_to_middle, where_defined
 from ptyrun.report.views import Scene, View

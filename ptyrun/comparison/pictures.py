@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ptyrun.comparison.shown_field import Field, phase_spread, step_of, unit_between
 from ptyrun.config import Alignment, Presentation
 from ptyrun.errors import GeometryError
 from ptyrun.ptycho.geometry.placement import Region
@@ -19,43 +19,13 @@ from ptyrun.report.views import Quantity, Scene, View
 from ptyrun.results import ArmResult, Metric, Results
 
 FOREIGN = "does not belong to this scan"
-LONGEST_SIDE_PX = 1024
+FLATTER = 0.5
 REFERENCE = "ground_truth"
 
 Array = Callable[[str], NDArray[Any] | None]
 Complex2D = NDArray[np.complexfloating[Any, Any]]
 Float2D = NDArray[np.floating[Any]]
 Mask = NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
-class Field:
-    """A complex image (h, w), where it is known, and its corner on the object's grid."""
-
-    values: Complex2D
-    covered: Mask
-    top: int = 0
-    left: int = 0
-
-    @property
-    def region(self) -> Region:
-        """Which pixels of the object it has."""
-        return Region(self.top, self.left, *self.values.shape)
-
-    def within(self, region: Region) -> Field:
-        """Cut it to a region that it holds."""
-        top, left = region.top - self.top, region.left - self.left
-        inside = (slice(top, top + region.height), slice(left, left + region.width))
-        return Field(self.values[inside], self.covered[inside], region.top, region.left)
-
-    def thinned(self, step: int) -> Field:
-        """Average squares of *step* pixels a side, over what is known of them."""
-        if step == 1:
-            return self
-        known = _block_sum(self.covered.astype(np.float32), step)
-        total = _block_sum(np.where(self.covered, self.values, 0), step)
-        mean = np.divide(total, known, out=np.zeros_like(total), where=known > 0)
-        return Field(mean, known > 0)
 
 
 def scene(
@@ -90,10 +60,14 @@ def scene(
     target = reference.thinned(step)
     where = where_defined(target.values, target.covered)
     turn = turn_to_middle(target.values, where)
-    views = []
+    views, flattened = [], []
     for name, field in small.items():
         arm = results.arms[name]
         images = images_of(field, target, turn, has_error=not is_arm)
+        flat = None if is_arm else _flat(name, fields[name], array)
+        if flat is not None:
+            images |= images_of(flat.thinned(step), target, turn)
+            flattened.append(arm.label)
         views.append(
             View(
                 name=name,
@@ -120,7 +94,10 @@ def scene(
         passes_a_turn=passes_a_turn(np.angle(target.values * turn), where),
         percentiles=presentation.percentiles(is_per_arm=per_arm),
         is_per_arm=per_arm,
-        notes=tuple(_notes(results, reference, step, presentation, is_arm=is_arm)),
+        notes=(
+            *_notes(results, reference, step, presentation, is_arm=is_arm),
+            *(f"{label} has the ramp of its alignment in the errors alone." for label in flattened),
+        ),
     )
 
 
@@ -214,8 +191,36 @@ def _on_common_ground(results: Results, array: Array) -> Held | None:
     fields = {name: array(f"{name}/common") for name in results.arms}
     if truth is None or covered is None:
         return None
-    arms = {name: Field(field, covered) for name, field in fields.items() if field is not None}
-    return (arms, Field(truth, np.ones(truth.shape, bool)), False) if arms else None
+    top, left = (_corner(array(f"{REFERENCE}/common_{axis}")) for axis in ("y", "x"))
+    arms = {
+        name: Field(field, covered, top, left)
+        for name, field in fields.items()
+        if field is not None
+    }
+    reference = Field(truth, np.ones(truth.shape, bool), top, left)
+    return (arms, reference, False) if arms else None
+
+
+def _flat(name: str, aligned: Field, array: Array) -> Field | None:
+    """Give an arm without the ramp of its alignment, if it has less contrast without.
+
+    What predicts a constant is given the truth's mean ramp, which would be taken for a prediction.
+    """
+    image = array(f"{name}/object")
+    known = aligned.covered
+    if image is None or not known.any():
+        return None
+    own = image[aligned.region.slices]
+    if own.shape != known.shape or phase_spread(own[known]) > FLATTER * phase_spread(
+        aligned.values[known]
+    ):
+        return None
+    return Field(
+        (own * unit_between(own, aligned.values, known)).astype(np.complex64),
+        known,
+        aligned.top,
+        aligned.left,
+    )
 
 
 def _against_each_other(results: Results, array: Array) -> Held | None:
@@ -250,8 +255,9 @@ def without_ramp(field: Field, anchor: Field, step: int) -> Field:
         -1j * ramp.x_rad_per_px / step * x
     )
     flat = field.values * plane
-    turn = np.vdot(flat[both], anchor.values[both])
-    unit = turn / abs(turn) if abs(turn) > 0 else 1.0
+    if phase_spread(field.values[both]) < FLATTER * phase_spread(flat[both]):
+        flat = field.values
+    unit = unit_between(flat, anchor.values, both)
     return Field((flat * unit).astype(np.complex64), field.covered, field.top, field.left)
 
 
@@ -350,14 +356,3 @@ def _overlap(fields: Iterable[Field]) -> Region | None:
     for field in fields:
         region = field.region if region is None else region.overlap(field.region)
     return region if region is not None and min(region.height, region.width) > 0 else None
-
-
-def step_of(shape: tuple[int, ...]) -> int:
-    """How many pixels a side are averaged into one, so that a picture is not too large."""
-    return math.ceil(max(shape) / LONGEST_SIDE_PX)
-
-
-def _block_sum(values: NDArray[Any], step: int) -> NDArray[Any]:
-    """Add up squares; those at the lower and right edge may be smaller."""
-    rows = np.add.reduceat(values, np.arange(0, values.shape[0], step), axis=0)
-    return np.asarray(np.add.reduceat(rows, np.arange(0, values.shape[1], step), axis=1))

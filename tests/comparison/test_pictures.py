@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ptyrun.comparison import figures
-from ptyrun.comparison.pictures import LONGEST_SIDE_PX, scene
+from ptyrun.comparison.pictures import scene
+from ptyrun.comparison.shown_field import LONGEST_SIDE_PX
 from ptyrun.config import Alignment, PlotScale, Presentation
 from ptyrun.report.views import Quantity, Scene, View
 from ptyrun.results import ArmResult, Metric, Results
@@ -73,6 +74,22 @@ def test_a_constant_arm_is_constant_beside_a_reference_that_is_not() -> None:
     assert flat.images[Quantity.AMPLITUDE].mean() == pytest.approx(np.abs(TRUTH).mean(), rel=1e-5)
     (scale, _) = seen.scales(Quantity.PHASE)
     assert scale is not None and scale.high - scale.low > 1
+
+
+def test_a_constant_arm_is_constant_whatever_ramp_its_alignment_put_on_it() -> None:
+    y, x = np.mgrid[:96, :96]
+    ramp = np.exp(1j * (0.01 * y + 0.004 * x)).astype(np.complex64)
+    arrays = aligned({"flat": ramp, "ramped": TRUTH}, TRUTH)
+    arrays |= assembled({"flat": np.full_like(TRUTH, 2j), "ramped": TRUTH * ramp})
+    seen = shown(results(("flat", "ramped"), 96), arrays)
+    flat, ramped, truth = seen.views
+    assert np.ptp(flat.images[Quantity.PHASE]) < 1e-4
+    assert np.ptp(flat.images[Quantity.PHASE_ERROR]) > 0.3, "errors are as measured"
+    np.testing.assert_allclose(
+        ramped.images[Quantity.PHASE], truth.images[Quantity.PHASE], atol=1e-4
+    )
+    assert [note for note in seen.notes if "FLAT has the ramp" in note]
+    assert not [note for note in seen.notes if "RAMPED has" in note]
 
 
 @given(st.floats(-3.1, 3.1), st.floats(-3.1, 3.1), st.floats(0.1, 9))

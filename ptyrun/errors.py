@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from enum import IntEnum
 
-from ptyrun.texts import printable
+from ptyrun.texts import below_its_first_line, printable
 
 TYPE_CHECKING = False  # typing's own costs an import, and this is where a process begins
 if TYPE_CHECKING:
@@ -74,7 +74,9 @@ class PtyrunError(Exception):
         return type(self)(self.what, self.why, f"{self.do}; {more}", *self.args[3:])
 
     def __str__(self) -> str:
-        return printable(f"{self.what}\n  why: {self.why}\n  do:  {self.do}")
+        named = zip(("", "  why: ", "  do:  "), self.args[:3], strict=True)
+        lines = (name + below_its_first_line(str(part), "       ") for name, part in named)
+        return printable("\n".join(lines))
 
 
 class UsageError(PtyrunError):

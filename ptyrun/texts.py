@@ -9,8 +9,8 @@ from __future__ import annotations
 import unicodedata
 
 _LAYOUT = frozenset("\n\t")
-# What a spreadsheet takes for the beginning of a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+# What a spreadsheet takes for the beginning of a formula; the last ones are wide, as in East Asia.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 def is_plain(text: str) -> bool:
@@ -31,6 +31,16 @@ def shown(text: str) -> str:
     )
 
 
+def one_line(text: str) -> str:
+    """Give *text* as a part of one line: ends of lines and tabs are escaped as well."""
+    return "".join(each if _is_plain_character(each) else _escaped(each) for each in text)
+
+
+def below_its_first_line(text: str, indent: str) -> str:
+    """Indent all lines but the first, so that none passes for one that ptyrun says itself."""
+    return text.replace("\n", f"\n{indent}")
+
+
 def printable(text: str) -> str:
     """Give *text* for a message, where only ends of lines stay: names of files are in it."""
     return "".join(c if c.isprintable() or c == "\n" else _byte(c) or _escaped(c) for c in text)
@@ -47,5 +57,13 @@ def _escaped(character: str) -> str:
 
 
 def as_cell(text: str) -> str:
-    """Give *text* as a table's cell that no spreadsheet takes for a formula."""
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    """Give *text* as a table's cell that no spreadsheet takes for a formula; numbers stay."""
+    return f"'{text}" if text.startswith(_FORMULA) and not _is_number(text) else text
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return text.isascii() and text == text.strip() and "_" not in text

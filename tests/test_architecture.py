@@ -18,6 +18,7 @@ from benchmarks.ledgers import run_with_commits
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "ptyrun"
 
+SAYING_CALLS = {"print", "click.echo", "click.secho", "sys.stdout.write", "sys.stderr.write"}
 GROUND = {
     *{"config", "durations", "errors", "host", "logs", "paths", "progress", "results"},
     "texts",
@@ -206,6 +207,23 @@ def test_only_durable_py_syncs_and_renames() -> None:
                     and DURABLE_CALLS & {name.name for name in node.names}
                 ):
                     yield f"{dotted(path)}:{node.lineno} touches os.{'/'.join(DURABLE_CALLS)}"
+
+    assert not offences(strays())
+
+
+def test_only_saying_py_writes_to_a_terminal() -> None:
+    """What is said goes through functions that let no text rule the terminal."""
+    allowed = {"cli/saying.py", "cli/console.py", "host/hdf5_child.py"}
+    # What a stage says in its own process is in its log, and escaped by who shows that.
+    allowed |= {"study/comparing.py", "study/reconstructing.py"}
+
+    def strays() -> Iterator[str]:
+        for path in modules(PACKAGE):
+            if path.relative_to(PACKAGE).as_posix() in allowed:
+                continue
+            for node in ast.walk(tree(path)):
+                if isinstance(node, ast.Call) and ast.unparse(node.func) in SAYING_CALLS:
+                    yield f"{dotted(path)}:{node.lineno} calls {ast.unparse(node.func)}"
 
     assert not offences(strays())
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ptyrun.texts import as_cell, is_plain, shown
+from ptyrun.texts import as_cell, below_its_first_line, is_plain, one_line, shown
 
 
 @given(st.text(st.characters(codec=None)))
@@ -33,10 +33,26 @@ def test_lines_and_tabs_stay_and_escapes_are_written_out() -> None:
     assert shown("a\n\tb\x1b[2J\u202e\udcff") == "a\n\tb\\x1b[2J\\u202e\\udcff"
 
 
-@pytest.mark.parametrize("first", ["=", "+", "-", "@", "\t", "\r"])
+@given(st.text(st.characters(codec=None)))
+def test_a_part_of_a_line_stays_on_it_and_is_not_obeyed(text: str) -> None:
+    assert not {unicodedata.category(each) for each in one_line(text)} & {"Cc", "Cf", "Zl", "Zp"}
+    assert len(one_line(text).splitlines()) <= 1
+
+
+def test_other_lines_than_the_first_are_indented() -> None:
+    assert below_its_first_line("a\nerror: b\n", "  ") == "a\n  error: b\n  "
+
+
+@pytest.mark.parametrize("first", ["=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠"])
 def test_a_cell_is_no_formula(first: str) -> None:
     assert as_cell(f"{first}cmd|' /C calc'!A0").startswith(f"'{first}")
 
 
-def test_other_cells_stay() -> None:
-    assert as_cell("PtychoPINN") == "PtychoPINN"
+@pytest.mark.parametrize("text", ["PtychoPINN", "", "-0.5", "+1e-3", "-inf", "-7", "a=b"])
+def test_other_cells_and_numbers_stay(text: str) -> None:
+    assert as_cell(text) == text
+
+
+@pytest.mark.parametrize("text", ["-1+1", "+1_0", "-1 ", "-٣", "-"])
+def test_what_is_not_quite_a_number_is_no_formula(text: str) -> None:
+    assert as_cell(text) == f"'{text}"

@@ -6,20 +6,17 @@ import errno
 import importlib
 import os
 import signal
-import sys
-import traceback
-from pathlib import Path
 from typing import Any
 
 import click
 
 from ptyrun import __version__
+from ptyrun.cli import unforeseen
+from ptyrun.cli.debug import DEBUG, DEBUG_WORD
 from ptyrun.cli.saying import say
 from ptyrun.errors import ExitCode, PtyrunError, WindowTooShortError
 from ptyrun.host.advice import advise
 from ptyrun.host.signals import end_by
-
-TRACEBACK = "PTYRUN_TRACEBACK"
 
 # Help texts stand here, so that listing the commands imports none of them.
 COMMANDS = {
@@ -37,6 +34,7 @@ COMMANDS = {
     "wait": "Wait for the background session to end, with its exit code.",
     "stop": "End the background session; leave nothing of it running.",
     "logs": "Show what the background session says.",
+    "doctor": "Say what this machine has: versions, devices, confinement, locks, space.",
     "study": "Many comparisons in one folder: doses, views, splits, and the stages before them.",
 }
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -97,7 +95,7 @@ class OuterGroup(LazyGroup):
                     err=True,
                 )
                 ctx.exit(int(ExitCode.USAGE))
-            words = _explained(error) if isinstance(error, OSError) else unforeseen(error)
+            words = _explained(error) if isinstance(error, OSError) else unforeseen.words_of(error)
             say(f"error: {words}", err=True)
             ctx.exit(int(ExitCode.FAILED))
         except KeyboardInterrupt:
@@ -110,23 +108,12 @@ def _explained(error: OSError) -> PtyrunError | str:
     """What the system refused where nothing said it better."""
     from ptyrun.host.durable import explanation
 
-    return explanation(error) if error.errno else unforeseen(error)
+    return explanation(error) if error.errno else unforeseen.words_of(error)
 
 
-def unforeseen(error: Exception) -> str:
-    """Say what an error is that no part of ptyrun explains; with the traceback where asked for."""
-    kind = type(error).__name__
-    where = traceback.extract_tb(error.__traceback__)[-1]
-    words = PtyrunError(
-        "memory ran out" if isinstance(error, MemoryError) else f"{kind}: {str(error)[:300]}",
-        why=f"a mistake of ptyrun, or a file that was made to mislead it "
-        f"({Path(where.filename).name}, line {where.lineno})",
-        do=f"the run's log holds the traceback, or set {TRACEBACK}=1 and run it again; "
-        "`ptyrun verify` looks at every file of a run",
-    )
-    if os.environ.get(TRACEBACK) or "--verbose" in sys.argv[1:]:
-        return f"{words}\n{''.join(traceback.format_exception(error))}"
-    return str(words)
+def _debug(_ctx: click.Context, _option: click.Parameter, given: bool) -> None:
+    if given:
+        os.environ[DEBUG] = "1"
 
 
 @click.group(
@@ -136,6 +123,13 @@ def unforeseen(error: Exception) -> str:
     context_settings=CONTEXT,
     # click keeps the lines of a paragraph that begins with this character.
     epilog="\n".join(["\b", "Exit codes:", *(f"  {int(c):<3} {c.means}" for c in ExitCode)]),
+)
+@click.option(
+    DEBUG_WORD,
+    is_flag=True,
+    expose_value=False,
+    callback=_debug,
+    help=f"Show the traceback of an error that nothing explains (also: {DEBUG}=1).",
 )
 @click.version_option(__version__, prog_name="ptyrun")
 def cli() -> None:

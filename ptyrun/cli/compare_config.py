@@ -10,6 +10,7 @@ import click
 
 from ptyrun.cli.options import add, console, trust
 from ptyrun.cli.panels import PanelOption, flag, made
+from ptyrun.cli.saying import say
 from ptyrun.comparison import request
 from ptyrun.config import CompareConfig, Replanning
 from ptyrun.config.options import Panel, entries, gather, name_of
@@ -67,7 +68,7 @@ def _with_modern_names(said: dict[str, Any]) -> dict[str, Any]:
         former = entry.option.former
         if not former or name_of(former) not in found:
             continue
-        click.echo(f"warning: {former} is deprecated; say {entry.word}", err=True)
+        say(f"warning: {former} is deprecated; say {entry.word}", err=True)
         if entry.name in found:
             raise UsageError(
                 f"{former} and {entry.word} are both given",

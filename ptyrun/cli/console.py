@@ -14,7 +14,7 @@ from ptyrun.cli.saying import say
 from ptyrun.comparison.run import Run
 from ptyrun.durations import format_duration
 from ptyrun.errors import ExitCode
-from ptyrun.texts import shown
+from ptyrun.texts import one_line, shown
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -133,7 +133,7 @@ class Console:
     def summary(self, results: Results, run_dir: Path) -> None:
         """Say on stdout what each arm came to, in a line, and where to look."""
         for line in results.summary_lines():
-            say(line)
+            say(one_line(line))
         page = Run(run_dir).paths.report / "index.html"
         if page.exists():
             say(f"report page: {page}")

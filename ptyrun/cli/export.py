@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from ptyrun.cli import options
+from ptyrun.cli.saying import say
 
 
 @click.command("export")
@@ -31,4 +32,4 @@ def command(run_dir: Path, kind: str | None, output: Path, overwrite: bool) -> N
     from ptyrun.door.watching import from_the_line
 
     with from_the_line(console.Console()):
-        click.echo(Run(run_dir).export(output, format=kind, overwrite=overwrite))
+        say(str(Run(run_dir).export(output, format=kind, overwrite=overwrite)))

@@ -12,6 +12,7 @@ import sys
 from contextlib import suppress
 
 from ptyrun.cli import streams
+from ptyrun.cli.debug import take_word
 from ptyrun.durations import parse_duration
 from ptyrun.errors import ExitCode, UsageError
 from ptyrun.host.deadline import DEADLINE, GRACE_S, MEMBER_GRACE_S
@@ -26,7 +27,7 @@ DRIVEN, MEMBER = "--until-complete", "--crew"
 def main() -> None:
     """Run the command line."""
     streams.speak_utf8()
-    words = sys.argv[1:]
+    words = sys.argv[1:] = take_word(sys.argv[1:])
     if RESUMABLE.intersection(words[:1]):
         leave_on_signals()
         DEADLINE.enable(MEMBER_GRACE_S if MEMBER in words else GRACE_S)
@@ -44,6 +45,15 @@ def main() -> None:
                 sys.stdout.flush()
             end_by(signal.SIGINT)
         raise
+    except KeyboardInterrupt:
+        end_by(signal.SIGINT)
+        raise
+    except Exception as error:  # of what lies before and beside the commands
+        from ptyrun.cli.saying import say
+        from ptyrun.cli.unforeseen import words_of
+
+        say(f"error: {words_of(error)}", err=True)
+        sys.exit(int(ExitCode.FAILED))
     finally:
         # The process ends: collecting what frameworks leave, object by object, takes most of a
         # second. Exit handlers run all the same.
@@ -58,7 +68,9 @@ def _count_attempts(words: list[str]) -> None:
     ASKED.listeners.append(ATTEMPTS.withdraw)
     window_s, others = window_of(words)
     if window_s is not None and (warning := ATTEMPTS.begin(others, window_s)):
-        print(f"note: {warning}", file=sys.stderr, flush=True)
+        from ptyrun.cli.saying import say
+
+        say(f"note: {warning}", err=True)
 
 
 def _judge_attempt(code: object) -> None:

@@ -8,6 +8,7 @@ import click
 
 from ptyrun.cli import compare_config
 from ptyrun.cli.panels import PanelCommand
+from ptyrun.cli.saying import say
 
 
 @click.command("plan", cls=PanelCommand, epilog=compare_config.EPILOG)
@@ -24,11 +25,11 @@ def command(dry_run: bool, **given: Any) -> None:
     config = compare_config.configuration(given, new=replanning.new)
     manifest, found = comparing.planned(config, replanning, screen, dry_run=dry_run)
     for arm in manifest.arms:
-        click.echo(
+        say(
             f"{arm.label}: {arm.n_items} groups in {arm.n_chunks} chunks of {arm.chunk_items}"
             if arm.n_items
             else f"{arm.label}: finished reconstruction"
         )
-    click.echo(f"manifest {manifest.digest}")
+    say(f"manifest {manifest.digest}")
     for line in work_left(found):
-        click.echo(line)
+        say(line)

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from ptyrun.cli import following, options
+from ptyrun.cli.saying import say
 
 
 @click.command("preview")
@@ -27,6 +28,6 @@ def command(run_dir: Path, output: Path | None, watch: bool, every_s: float, **g
         if watch:
             following.follow(run, output, reload, lambda found: not found.is_partial)
         files = run.preview(output)
-    click.echo(files.message)
+    say(files.message)
     for picture in (files.page, *files.pictures):
-        click.echo(picture)
+        say(str(picture))

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from ptyrun.cli import options
+from ptyrun.cli.saying import say
 
 
 @click.command("prune")
@@ -28,7 +29,7 @@ def command(run_dir: Path, undo: bool) -> None:
     screen = console.Console()
     if undo:
         n_chunks = prune.undo(run_dir, screen)
-        click.echo(f"{n_chunks} chunks are to be computed again: go on with `ptyrun run {run_dir}`")
+        say(f"{n_chunks} chunks are to be computed again: go on with `ptyrun run {run_dir}`")
         return
     pruned = prune.prune(run_dir, screen)
-    click.echo(f"{pruned.n_chunks} chunks deleted, {pruned.size_bytes / 1e6:.1f} MB free")
+    say(f"{pruned.n_chunks} chunks deleted, {pruned.size_bytes / 1e6:.1f} MB free")

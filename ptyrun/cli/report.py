@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from ptyrun.cli import following, options
+from ptyrun.cli.saying import say
 from ptyrun.host.deadline import DEADLINE
 
 
@@ -43,4 +44,4 @@ def command(
         page = run.report(output, force=force, window=window_s).html
         if followed and output is None:
             run.preview(reload=Reload(every_s, is_over=True, leads_to=REPORT))
-        click.echo(page)
+        say(str(page))

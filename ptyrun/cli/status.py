@@ -14,6 +14,7 @@ import click
 from ptyrun.cli import options, streams
 from ptyrun.cli.saying import say
 from ptyrun.durations import format_duration
+from ptyrun.texts import one_line
 
 if TYPE_CHECKING:
     from ptyrun.stages.status import ArmStatus, Status
@@ -75,9 +76,11 @@ def as_text(found: Status, run_dir: Path, columns: int) -> str:
     lines += _unknown(found)
     if found.windows_without_progress and found.is_partial:
         windows = _counted(found.windows_without_progress, "window")
-        lines.append(f"  the last {windows} made no progress: {found.why_without_progress}")
+        lines.append(
+            f"  the last {windows} made no progress: {one_line(found.why_without_progress)}"
+        )
     if found.why_refused:
-        lines.append(f"  the latest window was too short: {found.why_refused}")
+        lines.append(f"  the latest window was too short: {one_line(found.why_refused)}")
     if found.window_needed_s is not None and (found.why_refused or found.is_partial):
         lines.append(f"  next: --window {math.ceil(found.window_needed_s)}s or more")
     for trouble in found.troubles:
@@ -86,7 +89,7 @@ def as_text(found: Status, run_dir: Path, columns: int) -> str:
         lines.append(
             f"  chunk {trouble.chunk} of {trouble.arm} {what} "
             f"{_counted(trouble.attempts, 'time')}, {verdict}"
-            + (f": {trouble.error}" if trouble.error else "")
+            + (f": {one_line(trouble.error)}" if trouble.error else "")
         )
         lines += [f"    {line}" for line in trouble.traceback.rstrip().splitlines()]
     if any(trouble.set_aside for trouble in found.troubles):
@@ -94,7 +97,7 @@ def as_text(found: Status, run_dir: Path, columns: int) -> str:
         lines.append(
             f"  once the cause is removed: `{again}` lets what was set aside be tried again"
         )
-    lines += [f"  blocked: {run_dir / 'blocked' / name}" for name in found.blockers]
+    lines += [f"  blocked: {run_dir / 'blocked' / one_line(name)}" for name in found.blockers]
     return "\n".join(lines)
 
 

@@ -9,6 +9,7 @@ import click
 from ptyrun.cli import options
 from ptyrun.cli.saying import say
 from ptyrun.durations import format_duration
+from ptyrun.texts import below_its_first_line, one_line
 
 
 @click.command("stop")
@@ -31,8 +32,9 @@ def command(run_dir: Path, grace_s: float) -> None:
         say(f"it was over already: {observed.judgement.words}")
     elif observed.ending is not None:
         took = format_duration(stopped.waited_s)
-        say(f"asked (SIGTERM), and it ended after {took}: {observed.ending.reason}")
+        reason = below_its_first_line(observed.ending.reason, "  ")
+        say(f"asked (SIGTERM), and it ended after {took}: {reason}")
     else:
         say(f"asked (SIGTERM), but it did not end within {format_duration(grace_s)}")
     for line in stopped.killed:
-        say(f"killed (SIGKILL): {line}")
+        say(f"killed (SIGKILL): {one_line(line)}")

@@ -7,7 +7,9 @@ from pathlib import Path
 import click
 
 from ptyrun.cli import options
+from ptyrun.cli.saying import say
 from ptyrun.errors import DamageError, ExitCode
+from ptyrun.texts import one_line
 
 
 @click.command("verify")
@@ -32,21 +34,21 @@ def command(ctx: click.Context, /, run_dir: Path, level: str, repair: bool) -> N
         with from_the_line(console.Console()):
             verdict = Run(run_dir).verify(level, repair=repair)
     except DamageError as error:
-        click.echo(f"error: {error}", err=True)
+        say(f"error: {error}", err=True)
         ctx.exit(int(ExitCode.BLOCKED))
     for damage in verdict.damages:
         stays = repair and damage in verdict.beyond_repair
-        click.echo(f"{damage}{' (cannot be repaired)' if stays else ''}")
+        say(f"{damage}{' (cannot be repaired)' if stays else ''}")
     for name in verdict.strangers:
-        click.echo(f"foreign: {name}: it is not ptyrun's, and stays as it is")
+        say(f"foreign: {one_line(name)}: it is not ptyrun's, and stays as it is")
     if not verdict.damages:
         said = f"{verdict.n_chunks} chunks of {verdict.n_arms} arms, level {level}"
         left = f"; {verdict.n_missing} are not computed" if verdict.n_missing else ""
-        click.echo(f"whole{' so far' if left else ''}: {said}{left}")
+        say(f"whole{' so far' if left else ''}: {said}{left}")
     if verdict.n_pruned and not verdict.damages:
-        click.echo(f"pruned: {verdict.n_pruned} chunks were deleted once the results were made")
+        say(f"pruned: {verdict.n_pruned} chunks were deleted once the results were made")
     if repair and verdict.damages and not verdict.beyond_repair:
-        click.echo("repaired: the next `ptyrun run` computes what is missing")
+        say("repaired: the next `ptyrun run` computes what is missing")
         if any(damage.kind is Kind.RESULT for damage in verdict.damages):
-            click.echo("damaged results were taken back: `ptyrun finalize` and `report` make them")
+            say("damaged results were taken back: `ptyrun finalize` and `report` make them")
     ctx.exit(int(ExitCode.BLOCKED if verdict.beyond_repair else ExitCode.COMPLETE))

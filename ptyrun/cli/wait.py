@@ -12,6 +12,7 @@ from ptyrun.cli import options
 from ptyrun.cli.saying import say
 from ptyrun.durations import format_duration
 from ptyrun.errors import ExitCode, PtyrunError
+from ptyrun.texts import below_its_first_line
 
 if TYPE_CHECKING:
     from ptyrun.background.control import Observed
@@ -64,7 +65,7 @@ def _tell(observed: Observed, ending: Ending, run_dir: Path) -> None:
             f"{counts.chunks_committed}/{counts.chunks_total} chunks, "
             f"{counts.groups_committed}/{counts.groups_total} groups, {ending.windows} windows"
         )
-    say(ending.reason)
+    say(below_its_first_line(ending.reason, "  "))
     if observed.completion is not None and ending.exit_code == ExitCode.COMPLETE:
         artifacts = len(observed.completion.artifacts)
         say(f"{artifacts} artifacts, digests in {run_dir / 'completion.json'}")

@@ -45,15 +45,23 @@ def repeating(manifest: Manifest, output_dir: Path) -> dict[str, Any]:
 def compare_command(manifest: Manifest, run_dir: Path) -> str:
     """Write the ``ptyrun compare`` that plans just this manifest, for a shell.
 
-    Where an arm cannot be spelt on a command line, it names the file that says the same.
+    It hands out no trust. Where an arm cannot be spelt on a command line, or has code that such a
+    word would run (a ``factory``), it names the file that says the same, and for which trust is
+    asked.
     """
     given = repeating(manifest, run_dir)
     try:
+        if any(_names_code(arm) for arm in manifest.arms):
+            raise UsageError("a factory", why="it would be imported", do="use a file")
         words = [word for entry in request.options() for word in _words(entry, given)]
     except UsageError:
         words = [["--config", str(Run(run_dir).paths.config)]]
     lines = ["ptyrun compare", *(shlex.join(option) for option in words)]
     return " \\\n  ".join(lines)
+
+
+def _names_code(arm: ArmPlan) -> bool:
+    return arm.kind != ArmKind.RECONSTRUCTION and bool(ModelFacts.of(arm).options)
 
 
 def _words(entry: Entry, given: Mapping[str, Any]) -> Iterator[list[str]]:

@@ -14,10 +14,11 @@ from pathlib import Path
 import zarr
 from PIL import Image, UnidentifiedImageError
 
+from ptyrun.comparison import objects
 from ptyrun.comparison.run import Run
 from ptyrun.comparison.wholeness import require_whole
 from ptyrun.engine.manifest import Manifest
-from ptyrun.errors import DamageError
+from ptyrun.errors import DamageError, SchemaError
 from ptyrun.host import checksums, listing
 from ptyrun.host.checksums import file_sha256, folder_sha256
 from ptyrun.paths import RunPaths
@@ -80,15 +81,15 @@ def _check_results(paths: RunPaths, manifest: Manifest) -> None:
 
 def _check_objects(paths: RunPaths, manifest: Manifest) -> None:
     try:
-        objects = zarr.open_group(paths.objects, mode="r")
         for arm in manifest.arms:
             for name in ("object", "coverage"):
-                image = objects[f"{arm.name}/{name}"]
-                assert isinstance(image, zarr.Array)
-                if image.nchunks_initialized < image.nchunks:  # they would read as fill
-                    raise _bad(paths.objects, f"chunks of {image.path} are missing")
-                image[...]  # its checksums are checked in reading
-    except (OSError, KeyError, ValueError, RuntimeError) as error:
+                path = f"{arm.name}/{name}"
+                if objects.read(paths, path) is None:  # its checksums are checked in reading
+                    raise _bad(paths.objects, f"there is no {path}")
+                image = zarr.open_array(paths.objects / path, mode="r", zarr_format=3)
+                if image.nchunks_initialized < image.nchunks:  # they read as fill
+                    raise _bad(paths.objects, f"chunks of {path} are missing")
+    except (OSError, KeyError, ValueError, RuntimeError, SchemaError) as error:
         raise _bad(paths.objects, repr(error)) from error
 
 

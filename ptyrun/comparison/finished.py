@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import csv
+import io
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ptyrun.comparison import currency, publishing, ring_curves
+from ptyrun.comparison import currency, objects, publishing, ring_curves
 from ptyrun.comparison.ring_curves import RingCurve
 from ptyrun.comparison.run import Run
 from ptyrun.comparison.sources import Sources
 from ptyrun.config import Presentation
-from ptyrun.engine.foreign_arrays import read_array
 from ptyrun.engine.manifest import Manifest
-from ptyrun.errors import DamageError, UnfinishedError
+from ptyrun.errors import DamageError, SchemaError, UnfinishedError
 from ptyrun.host import checksums
+from ptyrun.host.regular import read_text
 from ptyrun.paths import RunPaths
 from ptyrun.results import Results
 
 CURVES = ("amplitude_frc", "phase_frc")
+MAX_TABLE_BYTES = 2**26
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ class FinishedRun:
 
     def array(self, path: str) -> NDArray[Any] | None:
         """Array of ``objects.zarr``; None if there is none of that path."""
-        return read_array(self.paths.objects, path)
+        return objects.read(self.paths, path)
 
     @property
     def ring_curves(self) -> tuple[RingCurve, ...]:
@@ -109,8 +111,14 @@ class FinishedRun:
         Where one is shorter, NaN stands in for what it lacks.
         """
         path = self.paths.frc_curves(arm)
-        if not path.exists():
+        try:
+            rows = list(csv.DictReader(io.StringIO(read_text(path, MAX_TABLE_BYTES))))
+            return {name: np.array([float(row[name] or "nan") for row in rows]) for name in CURVES}
+        except FileNotFoundError:
             return None
-        with path.open(encoding="utf-8", newline="") as stream:
-            rows = list(csv.DictReader(stream))
-        return {curve: np.array([float(row[curve] or "nan") for row in rows]) for curve in CURVES}
+        except (ValueError, KeyError, TypeError, csv.Error) as error:
+            raise SchemaError(
+                f"{path} has no FRC curves",
+                why=f"{type(error).__name__}: {error}",
+                do="run `ptyrun finalize` again",
+            ) from error

@@ -21,6 +21,7 @@ from ptyrun.host import durable
 from ptyrun.paths import RunPaths
 from ptyrun.ptycho.geometry import coverage
 from ptyrun.results import ArmResult, Metric
+from ptyrun.texts import shown
 
 log = logging.getLogger(__name__)
 
@@ -316,5 +317,5 @@ def write_blocker(folder: Path, error: BlockedError, command: Sequence[str], res
         "Resume": f"```\n{resume}\n```",
     }
     body = "\n\n".join(f"## {title}\n\n{text}" for title, text in sections.items())
-    durable.write_text(path, f"# Blocked: {reason}\n\n{body}\n")
+    durable.write_text(path, shown(f"# Blocked: {reason}\n\n{body}\n"))
     return path

@@ -10,9 +10,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptyrun.engine.durable_store import DurableStore
+from ptyrun.engine.foreign_arrays import Planned, read_array
 from ptyrun.engine.store import ArraySpec, open_array
 from ptyrun.host import durable
 from ptyrun.paths import RunPaths
+
+# Kinds of numbers of each image, and the image that has its shape.
+_IMAGES: Mapping[str, tuple[str, str | None]] = {
+    "object": ("c", None),
+    "coverage": ("fiu", "object"),
+    "aligned": ("c", None),
+    "aligned_truth": ("c", "aligned"),
+    "aligned_covered": ("b", "aligned"),
+    "common": ("c", None),
+    "common_covered": ("b", "common"),
+}
 
 
 @dataclass(frozen=True)
@@ -44,6 +56,23 @@ def arrays_of(rasters: Mapping[str, Raster]) -> dict[str, NDArray[Any]]:
             for axis, places in raster.coordinates.items()
         },
     }
+
+
+def read(paths: RunPaths, path: str) -> NDArray[Any] | None:
+    """Read an image or its coordinates, as the name says it must be; None if there is none.
+
+    Raises
+    ------
+    SchemaError
+        If something else lies there; found before it takes memory.
+    """
+    owner, _, name = path.rpartition("/")
+    if name in _IMAGES:
+        kinds, like = _IMAGES[name]
+        planned = Planned(kinds, 2, like and f"{owner}/{like}")
+    else:  # rows or columns of one of them
+        planned = Planned("f", 1)
+    return read_array(paths.objects, path, planned)
 
 
 def write(paths: RunPaths, rasters: Mapping[str, Raster]) -> None:

@@ -21,7 +21,7 @@ from ptyrun.paths import RunPaths
 from ptyrun.ptycho.geometry.placement import Region
 from ptyrun.ptycho.metrics.registration import Shift
 from ptyrun.results import ArmResult, Metric, Results
-from ptyrun.texts import as_cell
+from ptyrun.texts import as_cell, one_line
 
 _UPSTREAM_NAMES = {"pinn": "ptychopinn"}
 Cell = str | float | int | None
@@ -68,7 +68,7 @@ def metrics_table(results: Results) -> str:
     for arm in results.arms.values():
         if arm.mismatch:
             lines.append(f"WARNING: {arm.label}: {arm.mismatch}")
-    return "\n".join(lines)
+    return "\n".join(map(one_line, lines))
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:

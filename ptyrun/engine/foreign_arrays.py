@@ -7,6 +7,7 @@ one full of the fill value: a few bytes can ask for all memory there is.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +29,22 @@ _ITEMSIZE = {
 }
 
 
-def read_array(store: Path, path: str) -> NDArray[Any] | None:
-    """Read an array of numbers whole; None if there is none.
+@dataclass(frozen=True)
+class Planned:
+    """What an array must be: one of NumPy's kinds, so many axes, perhaps as another one is."""
+
+    kinds: str
+    n_axes: int
+    like: str | None = None
+
+
+def read_array(store: Path, path: str, planned: Planned) -> NDArray[Any] | None:
+    """Read an array of numbers whole, as Zarr of version 3; None if there is none.
 
     Raises
     ------
     SchemaError
-        If it is none, cannot be read, or asks for more memory than its files can hold.
+        If it is not as planned, cannot be read, or asks for more memory than its files can hold.
     ForeignFileError
         If its metadata is no regular file.
     """
@@ -42,7 +52,8 @@ def read_array(store: Path, path: str) -> NDArray[Any] | None:
     try:
         document = parse_object(read_regular(folder / "zarr.json", MAX_METADATA_BYTES))
         _check(document, folder)
-        array = zarr.open_array(folder, mode="r")
+        _compare(document, planned, store)
+        array = zarr.open_array(folder, mode="r", zarr_format=3)
         return np.asarray(array[...])
     except FileNotFoundError:
         return None
@@ -54,6 +65,31 @@ def read_array(store: Path, path: str) -> NDArray[Any] | None:
             why=f"{type(error).__name__}: {str(error)[:300]}",
             do="run `ptyrun finalize` again, or restore the folder",
         ) from error
+
+
+def refuse_bombs(folder: Path) -> None:
+    """See that an array asks for no more memory than its files can hold.
+
+    Raises
+    ------
+    ValueError
+        If it does, or its metadata are none.
+    """
+    try:
+        _check(parse_object(read_regular(folder / "zarr.json", MAX_METADATA_BYTES)), folder)
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"its zarr.json is none: {error!r:.200}") from error
+
+
+def _compare(document: dict[str, Any], planned: Planned, store: Path) -> None:
+    kind, shape = np.dtype(str(document["data_type"])).kind, document["shape"]
+    if kind not in planned.kinds or len(shape) != planned.n_axes:
+        raise ValueError(f"it has {document['data_type']!r:.80} in the shape {shape!r:.80}")
+    if planned.like is not None:
+        other = store / planned.like / "zarr.json"
+        wanted = parse_object(read_regular(other, MAX_METADATA_BYTES))["shape"]
+        if shape != wanted:
+            raise ValueError(f"its shape is {shape!r:.80}, and {planned.like} has {wanted!r:.80}")
 
 
 def _check(document: dict[str, Any], folder: Path) -> None:

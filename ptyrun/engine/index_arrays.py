@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptyrun.engine.durable_store import DurableStore
+from ptyrun.engine.foreign_arrays import refuse_bombs
 from ptyrun.engine.plain_store import PlainStore
 from ptyrun.engine.store import ArraySpec, open_array, read_metadata
-from ptyrun.errors import DamageError
+from ptyrun.errors import DamageError, ForeignFileError
 from ptyrun.host import durable
 from ptyrun.host.documents import canonical_json
 from ptyrun.paths import RunPaths
@@ -99,8 +100,9 @@ def read_index(paths: RunPaths, path: str, sha256: str | None = None) -> NDArray
         array = open_array(PlainStore(paths.arrays), path, "r")
     try:
         with durable.refusals(paths.arrays / path):
+            refuse_bombs(paths.arrays / path)
             values = np.asarray(array[...])
-    except (ValueError, RuntimeError, OSError) as error:
+    except (ForeignFileError, ValueError, RuntimeError, OSError) as error:
         raise _damaged_index(path, str(error)) from error
     names = [str(name) for name in array.metadata.dimension_names or ()]  # type: ignore[union-attr]
     index = IndexArray(path, values, names, str(array.attrs.get("units")))

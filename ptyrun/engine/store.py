@@ -73,7 +73,7 @@ def open_array(store: LocalStore, path: str, mode: Literal["r", "r+"]) -> zarr.A
         If it is missing or its metadata cannot be read.
     """
     try:
-        array = zarr.open_array(store, path=path, mode=mode)
+        array = zarr.open_array(store, path=path, mode=mode, zarr_format=3)
     except (FileNotFoundError, ValueError, KeyError, TypeError) as error:
         raise DamageError(
             f"the array {path} cannot be opened",

@@ -17,6 +17,7 @@ from functools import cache
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+_LEAST, _MOST = -(2**63), 2**64 - 1
 
 
 def parse(text: str | bytes) -> Any:
@@ -115,10 +116,16 @@ def _member(kind: type[StrEnum], value: Any, where: str) -> StrEnum:
 
 
 def is_scalar(hint: Any, value: Any) -> bool:
-    """Tell whether *value* is of the scalar type *hint*; a whole number serves as a float."""
+    """Tell whether *value* is of the scalar type *hint*; a whole number serves as a float.
+
+    A whole number beyond 64 bits is none: no count, size or time is so large.
+    """
+    kind = type(value)
+    if kind is int and not _LEAST <= value <= _MOST:
+        return False
     if hint is float:
-        return type(value) in (int, float) and math.isfinite(value)
-    return type(value) is (type(None) if hint is None else hint)
+        return kind in (int, float) and math.isfinite(value)
+    return kind is (type(None) if hint is None else hint)
 
 
 def _one_of(hints: tuple[Any, ...], value: Any, where: str) -> Any:
@@ -143,4 +150,6 @@ def _row(hints: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
 
 
 def _wrong(where: str, value: Any) -> ValueError:
+    if type(value) is int and not _LEAST <= value <= _MOST:
+        return ValueError(f"{where!r} is a number beyond 64 bits")
     return ValueError(f"{where!r} is of the wrong type: {type(value).__name__}")

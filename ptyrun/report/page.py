@@ -15,6 +15,7 @@ from ptyrun.report.curves import PlotGroup
 from ptyrun.report.pictures import Row
 from ptyrun.report.tables import Table
 from ptyrun.report.timeline import Timeline
+from ptyrun.texts import shown
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,7 @@ def environment(*, autoescape: bool) -> jinja2.Environment:
         loader=jinja2.PackageLoader("ptyrun", "report"),
         autoescape=autoescape,
         undefined=jinja2.StrictUndefined,
+        finalize=_plain,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -105,6 +107,11 @@ def environment(*, autoescape: bool) -> jinja2.Environment:
     environment.filters["linked"] = _linked
     environment.filters["fenced"] = _fenced
     return environment
+
+
+def _plain(value: object) -> object:
+    """Spell out what turns the direction of writing, or is not seen: browsers obey it."""
+    return shown(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _as_cell(text: object) -> str:
@@ -122,6 +129,6 @@ def _fenced(code: str) -> str:
 
 def _linked(text: str) -> Markup:
     """Make every DOI in a text a link."""
-    escaped = str(Markup.escape(text))
+    escaped = str(Markup.escape(shown(text)))
     link = r'<a href="https://doi.org/\1">doi:\1</a>'
     return Markup(re.sub(r"doi:(10\.\d{4,9}/[^\s,;)]*[^\s,;).])", link, escaped))

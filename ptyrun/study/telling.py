@@ -16,6 +16,7 @@ from ptyrun.study.hub import PHASE_D
 from ptyrun.study.plan import Study
 from ptyrun.study.session import Outcome
 from ptyrun.study.state import Standing, State
+from ptyrun.texts import one_line
 
 SCHEMA = 1
 MAX_BYTES = 2**20
@@ -46,7 +47,7 @@ def _why(study: Study, standing: Standing) -> str:
     why = standing.why.partition("\n")[0]
     if standing.state is State.FAILED and standing.attempt and standing.attempt.log:
         why += f"; log: {study.hub.path(standing.attempt.log)}"
-    return f": {why}" if why else ""
+    return f": {one_line(why)}" if why else ""
 
 
 def plan_text(study: Study, standings: Mapping[str, Standing]) -> str:

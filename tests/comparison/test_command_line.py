@@ -13,11 +13,14 @@ from ptyrun.config import (
     CompareConfig,
     Compression,
     EvaluationOptions,
+    Fact,
     PhaseAlign,
     Presentation,
     Registration,
 )
+from ptyrun.engine.manifest import Manifest
 from ptyrun.stages import plan
+from tests.stages import finished_run
 from tests.studies import Study
 
 
@@ -58,6 +61,23 @@ def presented(config: CompareConfig) -> CompareConfig:
 
 def stored_small(config: CompareConfig) -> CompareConfig:
     return replace(config, compression=Compression.LZ4)
+
+
+HOSTILE: tuple[dict[str, Fact], ...] = (
+    {"option.factory": "os:abort"},
+    {"option.trusted": "yes"},
+    {"trusted": True, "trust_model": "pinn", "adopt": True},
+    {"option.trust_bundle": "yes", "trust_bundle": True},
+)
+
+
+@pytest.mark.parametrize("facts", HOSTILE)
+def test_the_command_of_a_run_hands_out_no_trust(facts: dict[str, Fact]) -> None:
+    planned = finished_run.manifest({**finished_run.LABELS, "unet": "Our U-Net"}, None)
+    arms = tuple(replace(arm, facts={**arm.facts, **facts}) for arm in planned.arms)
+    hostile = Manifest({**planned.shared, **facts}, arms, {**planned.sources, **facts})
+    words = shlex.split(compare_command(hostile, Path("run")).replace("\\\n", " "))
+    assert not [word for word in words if "trust" in word or "adopt" in word or "os:abort" in word]
 
 
 @pytest.mark.parametrize(

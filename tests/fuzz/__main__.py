@@ -13,6 +13,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -96,6 +97,7 @@ def main() -> int:
     parser.add_argument("--side-by-side", type=int, default=os.cpu_count() or 1)
     parser.add_argument("-v", "--verbose", action="store_true", help="print all that was said")
     told = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # and leave nothing in memory
     sys.path.insert(0, str(Path.cwd()))
     with tempfile.TemporaryDirectory(prefix="fuzz-", dir=_memory()) as scratch:
         work = Path(scratch)
@@ -130,17 +132,25 @@ def make(work: Path, names: list[str], diary: Diary, told: argparse.Namespace) -
         began_s = time.monotonic()
         parts = [left[part :: told.side_by_side] for part in range(told.side_by_side)]
         with ThreadPoolExecutor(told.side_by_side) as pool:
-            tries = [pool.submit(_try, work, name, told.seed, part, diary) for part in parts]
-        for each in tries:
-            each.result()
+            over = threading.Event()
+            tries = [pool.submit(_try, work, name, told.seed, part, diary, over) for part in parts]
+            try:
+                for each in tries:
+                    each.result()
+            finally:  # a Ctrl-C waits for the trials in hand alone
+                over.set()
         bad = sum(bool(diary.outcomes[name, number].found) for number in left)
         took_s = time.monotonic() - began_s
         print(f"{name}: {len(left)} tried in {took_s:.0f} s, {bad} not explained", flush=True)
 
 
-def _try(work: Path, name: str, seed: int, numbers: list[int], diary: Diary) -> None:
+def _try(
+    work: Path, name: str, seed: int, numbers: list[int], diary: Diary, over: threading.Event
+) -> None:
     for outcome in run(work, name, seed, numbers):
         diary.note(outcome)
+        if over.is_set():
+            return
 
 
 def _samples(work: Path, name: str) -> None:

@@ -26,7 +26,7 @@ def prepare(work: Path) -> None:
         "XDG_CONFIG_HOME": str(work / "config"),
         "XDG_CACHE_HOME": str(work / "cache"),
         "XDG_RUNTIME_DIR": str(work),
-        "PTYRUN_TRACEBACK": "1",
+        "PTYRUN_DEBUG": "1",
         "CUDA_VISIBLE_DEVICES": "",
         "MPLBACKEND": "agg",
         "TF_CPP_MIN_LOG_LEVEL": "3",

@@ -25,7 +25,9 @@ class Said:
     def is_unforeseen(self) -> bool:
         """Whether nothing explained how it ended."""
         named = "a mistake of ptyrun" in self.stderr or "Traceback (most recent" in self.stderr
-        return named or self.code not in CODES
+        # `wait` ends as the session did.
+        codes = range(-64, 256) if self.words[0] == "wait" else CODES
+        return named or self.code not in codes
 
 
 class Kind(ABC):

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
-from ptyrun.cli.commands import unforeseen
+from ptyrun.cli.unforeseen import words_of
 from ptyrun.errors import PtyrunError
 from ptyrun.models.files import locate
 from ptyrun.models.predictors import ModelRequest, check_request, open_predictor
@@ -42,7 +42,7 @@ def asked(path: Path, options: dict[str, str]) -> Said:
     except PtyrunError as error:
         return Said(words, int(error.exit_code), f"error: {error}")
     except Exception as error:
-        return Said(words, 1, unforeseen(error))
+        return Said(words, 1, words_of(error))
     return Said(words, 0, "")
 
 

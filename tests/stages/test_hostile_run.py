@@ -20,7 +20,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ptyrun.comparison import outputs
+from ptyrun.comparison import objects, outputs
 from ptyrun.engine.arm_plan import ArmPlan
 from ptyrun.engine.manifest import Manifest
 from ptyrun.errors import ExitCode, PtyrunError
@@ -217,6 +217,31 @@ def test_a_folder_of_a_run_that_is_a_link_is_refused_before_anything_is_written(
     assert {path: path.lstat().st_mtime_ns for path in sent.root.parent.rglob("*")} == before
 
 
+@pytest.mark.parametrize("place", ["/dev/zero", "fifo"])
+def test_an_input_that_never_ends_is_named_and_not_read(
+    sent: RunPaths, place: str, tmp_path: Path
+) -> None:
+    if place == "fifo":
+        place = str(tmp_path / "fifo")
+        os.mkfifo(place)
+    planned = Manifest.load(sent.manifest)
+    sources = {**planned.sources, "scan": place}
+    sent.manifest.write_text(Manifest(planned.shared, planned.arms, sources).to_json())
+    done = subprocess.run(  # one of its own, which may be waited for no longer than this
+        [sys.executable, "-m", "ptyrun", "verify", str(sent.root)],
+        capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert done.returncode in (0, 2, 3), done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_names_of_strangers_forge_no_line(sent: RunPaths) -> None:
+    (sent.root / "x\nwhole: 10 chunks\x1b[2J").write_text("mine")
+    done = ptyrun("verify", str(sent.root))
+    assert "foreign: x\\nwhole: 10 chunks\\x1b[2J: it is not ptyrun's" in done.stdout
+    assert not [line for line in done.stdout.splitlines() if line.startswith("whole")]
+
+
 def test_a_run_may_be_reached_through_a_link(sent: RunPaths) -> None:
     link = sent.root.parent / "link"
     link.symlink_to(sent.root)
@@ -240,6 +265,24 @@ def test_no_cell_of_a_table_is_a_formula(tmp_path: Path) -> None:
         formulas = {cell for cell in cells if cell[:1] in ("=", "+", "-", "@", "\t", "\r")}
         assert all(math.isfinite(float(cell)) for cell in formulas), "numbers stay numbers"
         assert any(cell.startswith("'=cmd") for cell in cells)
+
+
+def test_no_text_of_results_turns_writing_or_forges_a_line(sent: RunPaths) -> None:
+    document = json.loads(sent.results.read_text())
+    nasty = "fine\nerror: all is lost\x1b[2J\u202egnp\u200b"
+    document["notes"] = [nasty]
+    document["arms"]["pinn"].update(mismatch=nasty, notes=[nasty])
+    document["sources"] = {"mae": nasty}
+    sent.results.write_text(json.dumps(document))
+    checksums.write(sent.root, [sent.root / name for name in checksums.vouched(sent.root)])
+    done = ptyrun("report", str(sent.root))
+    assert done.returncode == 0, done.stderr
+    for name in ("index.html", "report.md"):
+        text = (sent.root / "report" / name).read_text()
+        assert "all is lost" in text
+        assert not {"\x1b", "\u202e", "\u200b"} & set(text)
+    lines = outputs.metrics_table(Results.load(sent.results)).splitlines()
+    assert not [line for line in lines if line.startswith("error:")]
 
 
 HOSTILE_RESULTS: dict[str, Callable[[dict[str, Any]], object]] = {
@@ -311,6 +354,45 @@ def test_objects_of_other_shapes_or_codecs_are_refused_before_they_take_memory(
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     assert_refused(ptyrun("report", str(sent.root)), "objects.zarr", "pinn/object")
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000
+
+
+OTHER_IMAGES: dict[str, tuple[str, dict[str, Any]]] = {
+    "an object without phase": ("pinn/object", {"data_type": "float64"}),
+    "a coverage of phases": ("pinn/coverage", {"data_type": "complex64"}),
+    "an object of one axis": ("baseline/object", {"shape": [120]}),
+    "a coverage of another shape": ("pinn/coverage", {"shape": [120, 103]}),
+}
+
+
+@pytest.mark.parametrize("how", OTHER_IMAGES)
+def test_an_image_that_is_not_what_its_name_says_is_refused(sent: RunPaths, how: str) -> None:
+    name, changed = OTHER_IMAGES[how]
+    place = sent.objects / name / "zarr.json"
+    place.write_text(json.dumps({**json.loads(place.read_text()), **changed}))
+    checksums.write(sent.root, [sent.root / each for each in checksums.vouched(sent.root)])
+    out = sent.root.parent / "out.npz"
+    assert_refused(ptyrun("export", str(sent.root), "--output", str(out)), "objects.zarr", name)
+    assert not out.exists()
+
+
+def test_arrays_of_zarr_2_with_filters_of_their_own_are_not_opened(sent: RunPaths) -> None:
+    folder = sent.objects / "pinn/object"
+    (folder / "zarr.json").unlink()
+    document = {
+        "zarr_format": 2, "shape": [4], "chunks": [4], "dtype": "|O", "fill_value": None,
+        "order": "C", "compressor": None, "filters": [{"id": "pickle"}],
+    }  # fmt: skip
+    (folder / ".zarray").write_text(json.dumps(document))
+    assert objects.read(sent, "pinn/object") is None
+
+
+@pytest.mark.parametrize("text", ["", "a,b\n1,2", "amplitude_frc,phase_frc\nx,y", "\0" * 9])
+def test_curves_that_are_none_are_refused(sent: RunPaths, text: str) -> None:
+    sent.frc_curves("pinn").write_text(text)
+    checksums.write(sent.root, [sent.root / each for each in checksums.vouched(sent.root)])
+    done = ptyrun("report", str(sent.root))
+    assert done.returncode in (0, ExitCode.USAGE), done.stderr
+    assert "mistake" not in done.stderr
 
 
 @pytest.mark.parametrize("kind", ["fifo", "link"])

@@ -1,0 +1,127 @@
+"""Is this machine fit for ptyrun? Told without importing a framework."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ptyrun.errors import PtyrunError
+from ptyrun.host import confinement, memory
+from ptyrun.host.devices import list_gpus
+from ptyrun.host.locks import NO_LOCKS_SAID, Lock
+
+# What each package is there for, and how it is had; those of NEEDED are always installed.
+NEEDED = ("numpy", "zarr", "h5py", "scipy", "matplotlib")
+OPTIONAL = {
+    "tensorflow": (
+        "Keras files, SavedModels and bundles of upstream's",
+        "pip install 'ptyrun[tf]'",
+    ),
+    "torch": (
+        "state dicts, TorchScript and torch.export files",
+        "pip install 'ptyrun[pytorch]'",
+    ),
+    "distributed": ("workers on a Dask cluster", "pip install 'ptyrun[dask]'"),
+    "ptychi": ("reconstructions by pty-chi", "pip install ptychi"),
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at; ``do`` is empty where nothing is to be done."""
+
+    topic: str
+    found: str
+    do: str = ""
+
+
+def examine(folder: Path) -> Iterator[Finding]:
+    """Look at versions, devices, confinement and the file system of *folder*.
+
+    Parameters
+    ----------
+    folder : Path
+        Where runs are to lie; nothing of what is written there to try its locks stays.
+    """
+    yield Finding("ptyrun", f"{_version('ptyrun')} on Python {platform.python_version()}")
+    yield Finding("system", f"{platform.system()} {platform.release()}, {platform.machine()}")
+    for name in NEEDED:
+        yield Finding(
+            name, _version(name) or "not installed", "" if _version(name) else "reinstall"
+        )
+    for name, (reads, how) in OPTIONAL.items():
+        found = _version(name)
+        yield Finding(name, found or f"not installed; it is for {reads}", "" if found else how)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    yield Finding("cores", str(cores))
+    yield Finding("memory", f"{memory.available_bytes() / 1e9:.1f} GB can be taken now")
+    yield _gpus()
+    yield from _confinement()
+    yield from _folder(folder)
+
+
+def _version(name: str) -> str:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
+def _gpus() -> Finding:
+    try:
+        gpus = list_gpus()
+    except PtyrunError as error:
+        return Finding("GPUs", error.what, error.do)
+    if not gpus:
+        return Finding("GPUs", "none that nvidia-smi lists: networks run on the CPU")
+    return Finding("GPUs", ", ".join(f"{gpu.index}: {gpu.model}" for gpu in gpus))
+
+
+def _confinement() -> Iterator[Finding]:
+    abi = confinement.abi()
+    found = confinement.Confinement(min(abi, confinement.NEWEST_ABI))
+    if not abi:
+        yield Finding(
+            "confinement",
+            "this kernel has no Landlock: what looks through HDF5 files is not confined",
+            "use Linux 5.13 or later with Landlock switched on (lsm=landlock,...)",
+        )
+    else:
+        yield Finding(
+            "confinement", f"Landlock, ABI {abi}: HDF5 files are looked through behind it"
+        )
+    yield Finding("stopped", "; ".join(found.stopped) or "nothing")
+    yield Finding("not stopped", "; ".join(found.let_through))
+    yield Finding(
+        "models",
+        "run in the session's own process, with your rights, confined by nothing",
+        "trust models (--trust-model) as you trust programs",
+    )
+
+
+def _folder(folder: Path) -> Iterator[Finding]:
+    place = folder.absolute()
+    while not place.is_dir() and place != place.parent:
+        place = place.parent
+    free = shutil.disk_usage(place).free
+    yield Finding("folder", f"{place}: {free / 1e9:.1f} GB free", "" if free > 1e9 else "make room")
+    said: list[str] = []
+    try:
+        with (
+            tempfile.TemporaryDirectory(prefix=".ptyrun-doctor-", dir=place) as own,
+            Lock(Path(own) / "lock", say=said.append) as lock,
+        ):
+            held = lock.try_acquire()
+    except (OSError, PtyrunError) as error:
+        yield Finding("locks", f"cannot be tried: {error}", "name a folder that you may write")
+        return
+    if said or not held:
+        yield Finding("locks", f"{NO_LOCKS_SAID}: files that beat take their place")
+    else:
+        yield Finding("locks", "the kernel frees them when their holder dies")

@@ -23,6 +23,7 @@ _IMAGES: Mapping[str, tuple[str, str | None]] = {
     "aligned_truth": ("c", "aligned"),
     "aligned_covered": ("b", "aligned"),
     "common": ("c", None),
+    "probe": ("c", None),
     "common_covered": ("b", "common"),
 }
 

@@ -3,7 +3,8 @@
 `ptyrun.host.hdf5_look` starts it with the file open as a descriptor. It reads what a reader follows
 before it comes to the data: links, headers, attributes, tables of chunks. It prints one JSON
 string, empty where nothing is wrong, after one that says why it is not confined. It imports h5py,
-and of ptyrun only what confines it: it may read that one file, and write nothing.
+and of ptyrun only what confines it: it may read that one file and Python's packages, and write
+nothing.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import os
 import resource
 import signal
 import sys
+import sysconfig
 from collections.abc import Iterator
 from contextlib import suppress
 from importlib.util import module_from_spec, spec_from_file_location
@@ -50,12 +52,12 @@ def limit() -> None:
 
 
 def confined(descriptor: int) -> str:
-    """Import h5py, and from then on read that file alone; say why not, if not."""
-    own = spec_from_file_location("confinement", Path(__file__).with_name("confinement.py"))
-    assert own is not None
-    assert own.loader is not None
-    confinement = sys.modules[own.name] = module_from_spec(own)
-    own.loader.exec_module(confinement)
+    """Import h5py, and from then on read that file and Python's packages alone; else say why."""
+    source = spec_from_file_location("confinement", Path(__file__).with_name("confinement.py"))
+    assert source is not None
+    assert source.loader is not None
+    confinement = sys.modules[source.name] = module_from_spec(source)
+    source.loader.exec_module(confinement)
     fence = confinement.Fence
     before = confinement.confine(fence(reads=(descriptor,)))
     import h5py
@@ -63,7 +65,12 @@ def confined(descriptor: int) -> str:
     assert h5py
     for encoding in ("ascii", "latin-1", "utf-8"):  # else read from the disk when a text needs it
         codecs.lookup(encoding)
-    after = confinement.confine(fence(reads=(descriptor,), programs=False))
+    # What h5py imports only when it meets a certain text or type lies there.
+    own = {
+        Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "purelib", "platlib")
+    }
+    own.add(Path(h5py.__file__).parents[1])
+    after = confinement.confine(fence(reads=(descriptor, *own), programs=False))
     return str(before.why_not or after.why_not)
 
 

@@ -103,7 +103,7 @@ class OfRun(Kind):
 
     def export(self, rng: random.Random) -> Said:
         suffix = rng.choice(("csv", "csv", "npz", "h5"))
-        return self.ptyrun("export", f"--output={self.place}/out.{suffix}", "--overwrite")
+        return self.ptyrun("export", f"--output={self.place.parent}/out.{suffix}", "--overwrite")
 
     def summed(self) -> None:
         """Let the checksums of the results be those of the files."""

@@ -158,7 +158,6 @@ def test_nothing_outside_is_read_or_written(place: Place, by: int) -> None:
         ("truncate", 3),
         ("connect", 4),
         ("listen", 4),
-        ("command", 5),
         ("signal", 6),
         ("abstract", 6),
     ],

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import zarr
 from numpy.typing import NDArray
 
 from ptyrun.engine.durable_store import DurableStore
@@ -104,19 +105,25 @@ def read_index(paths: RunPaths, path: str, sha256: str | None = None) -> NDArray
             values = np.asarray(array[...])
     except (ForeignFileError, ValueError, RuntimeError, OSError) as error:
         raise _damaged_index(path, str(error)) from error
-    names = [str(name) for name in array.metadata.dimension_names or ()]  # type: ignore[union-attr]
-    index = IndexArray(path, values, names, str(array.attrs.get("units")))
+    index = IndexArray(path, values, *_names_and_units(array, path))
     if sha256 is not None and index.sha256 != sha256:
         raise _damaged_index(path, "its digest is not the one in the manifest")
     return values
 
 
+def _names_and_units(array: zarr.Array[Any], path: str) -> tuple[list[str], str]:
+    try:
+        names = array.metadata.dimension_names or ()  # type: ignore[union-attr]
+        return [str(name) for name in names], str(array.attrs.get("units"))
+    except (TypeError, AttributeError, KeyError) as error:  # no object where one belongs
+        raise _damaged_index(path, f"its attributes are none: {error}") from error
+
+
 def metadata_is_whole(paths: RunPaths, path: str) -> bool:
     """Tell whether an index array's ``zarr.json`` is, field by field, what plan wrote."""
     array = open_array(PlainStore(paths.arrays), path, "r")
-    names = [str(name) for name in array.metadata.dimension_names or ()]  # type: ignore[union-attr]
     values = np.empty(array.shape, array.dtype)
-    planned = IndexArray(path, values, names, str(array.attrs.get("units"))).spec
+    planned = IndexArray(path, values, *_names_and_units(array, path)).spec
     return read_metadata(paths, path) == planned.metadata()
 
 

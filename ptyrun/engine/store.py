@@ -34,6 +34,7 @@ from ptyrun.engine.durable_store import DurableStore
 from ptyrun.engine.manifest import Manifest
 from ptyrun.errors import DamageError, GoneError, StorageError, UsageError
 from ptyrun.host import durable, listing
+from ptyrun.host.typed_json import parse_object
 from ptyrun.paths import RunPaths
 
 ITEM_DIMENSION = "group"
@@ -74,7 +75,10 @@ def open_array(store: LocalStore, path: str, mode: Literal["r", "r+"]) -> zarr.A
     """
     try:
         array = zarr.open_array(store, path=path, mode=mode, zarr_format=3)
-    except (FileNotFoundError, ValueError, KeyError, TypeError) as error:
+    except (
+        *(FileNotFoundError, ValueError, KeyError, TypeError, AttributeError),
+        *(ArithmeticError, RecursionError),
+    ) as error:  # whatever Zarr makes of metadata that are none
         raise DamageError(
             f"the array {path} cannot be opened",
             why=f"{type(error).__name__}: {error}",
@@ -237,7 +241,7 @@ def read_metadata(
     file = paths.arrays / path / "zarr.json"
     try:
         with durable.storage_errors(file, "read") if is_decisive else durable.refusals(file):
-            return dict(json.loads(file.read_bytes()))
+            return parse_object(file.read_bytes())
     except (OSError, GoneError, ValueError, TypeError):
         return None
 

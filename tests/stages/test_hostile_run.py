@@ -20,7 +20,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ptyrun.comparison import objects, outputs
+from ptyrun.comparison import outputs
 from ptyrun.engine.arm_plan import ArmPlan
 from ptyrun.engine.manifest import Manifest
 from ptyrun.errors import ExitCode, PtyrunError
@@ -354,45 +354,6 @@ def test_objects_of_other_shapes_or_codecs_are_refused_before_they_take_memory(
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     assert_refused(ptyrun("report", str(sent.root)), "objects.zarr", "pinn/object")
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000
-
-
-OTHER_IMAGES: dict[str, tuple[str, dict[str, Any]]] = {
-    "an object without phase": ("pinn/object", {"data_type": "float64"}),
-    "a coverage of phases": ("pinn/coverage", {"data_type": "complex64"}),
-    "an object of one axis": ("baseline/object", {"shape": [120]}),
-    "a coverage of another shape": ("pinn/coverage", {"shape": [120, 103]}),
-}
-
-
-@pytest.mark.parametrize("how", OTHER_IMAGES)
-def test_an_image_that_is_not_what_its_name_says_is_refused(sent: RunPaths, how: str) -> None:
-    name, changed = OTHER_IMAGES[how]
-    place = sent.objects / name / "zarr.json"
-    place.write_text(json.dumps({**json.loads(place.read_text()), **changed}))
-    checksums.write(sent.root, [sent.root / each for each in checksums.vouched(sent.root)])
-    out = sent.root.parent / "out.npz"
-    assert_refused(ptyrun("export", str(sent.root), "--output", str(out)), "objects.zarr", name)
-    assert not out.exists()
-
-
-def test_arrays_of_zarr_2_with_filters_of_their_own_are_not_opened(sent: RunPaths) -> None:
-    folder = sent.objects / "pinn/object"
-    (folder / "zarr.json").unlink()
-    document = {
-        "zarr_format": 2, "shape": [4], "chunks": [4], "dtype": "|O", "fill_value": None,
-        "order": "C", "compressor": None, "filters": [{"id": "pickle"}],
-    }  # fmt: skip
-    (folder / ".zarray").write_text(json.dumps(document))
-    assert objects.read(sent, "pinn/object") is None
-
-
-@pytest.mark.parametrize("text", ["", "a,b\n1,2", "amplitude_frc,phase_frc\nx,y", "\0" * 9])
-def test_curves_that_are_none_are_refused(sent: RunPaths, text: str) -> None:
-    sent.frc_curves("pinn").write_text(text)
-    checksums.write(sent.root, [sent.root / each for each in checksums.vouched(sent.root)])
-    done = ptyrun("report", str(sent.root))
-    assert done.returncode in (0, ExitCode.USAGE), done.stderr
-    assert "mistake" not in done.stderr
 
 
 @pytest.mark.parametrize("kind", ["fifo", "link"])

@@ -37,6 +37,7 @@ QUESTIONS = (
     "comparison",
     "large",
     "windows",
+    "study",
     "beside",
 )
 

@@ -42,7 +42,8 @@ class FrameFigures:
     Of the scan's ``n_scan`` frames ``n_covered`` lie wholly in what the arm covers and ``n_common``
     in what every arm does; ``n_frames`` of the latter were drawn, or, where there are too few, of
     the former: ``is_common`` tells. ``probe`` says whose it was, of ``n_modes``; ``scale`` brought
-    all modelled amplitudes to the measured ones.
+    all modelled amplitudes to the measured ones. ``probe_coherence`` is what an arm's own probe and
+    the scan's have in common, 1 where they are one up to shift, ramp and factor.
     """
 
     n_frames: int
@@ -54,6 +55,7 @@ class FrameFigures:
     n_modes: int = 0
     scale: float | None = None
     seed: int = 0
+    probe_coherence: float | None = None
 
 
 @dataclass(frozen=True)
@@ -127,6 +129,27 @@ class Difference:
     first: str
     second: str
     intervals: Mapping[str, Interval]
+
+
+@dataclass(frozen=True)
+class LineProfile:
+    """Values along a line, a pixel apart, and over which distance its edge goes from 10 to 90 %.
+
+    Phases are in radians; what is not known is None.
+    """
+
+    amplitude: tuple[float | None, ...]
+    phase: tuple[float | None, ...]
+    amplitude_edge_px: float | None = None
+    phase_edge_px: float | None = None
+
+
+@dataclass(frozen=True)
+class LineResult:
+    """Profiles of arms and of the ``reference`` along the line y0, x0, y1, x1, in object pixels."""
+
+    ends_px: tuple[float, float, float, float]
+    profiles: Mapping[str, LineProfile]
 
 
 @dataclass(frozen=True)
@@ -237,6 +260,7 @@ class Results(Document):
     resampling: Resampling | None = None
     differences: tuple[Difference, ...] = ()
     pixel_size_m: float | None = None
+    line: LineResult | None = None
 
     @property
     def is_measured(self) -> bool:

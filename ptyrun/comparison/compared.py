@@ -9,6 +9,7 @@ from ptyrun.comparison import ring_curves
 from ptyrun.comparison.certainty import Certainty
 from ptyrun.comparison.common_measures import CommonMeasures, Together
 from ptyrun.comparison.frame_figures import FRAME_SOURCES, Held
+from ptyrun.comparison.lines import line_result
 from ptyrun.comparison.measures import Measures
 from ptyrun.comparison.objects import Raster
 from ptyrun.comparison.ring_curves import RingCurve
@@ -73,6 +74,7 @@ class Compared:
             ),
             truth=self.frames.truth.metrics if self.frames.truth else {},
             pixel_size_m=self.pixel_size_m,
+            line=line_result(Presentation.from_facts(self.manifest.sources), self.together),
             resampling=self.certainty.resampling,
             differences=self.certainty.differences,
             sources={**SOURCES, **FRAME_SOURCES},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial, reduce
 from typing import Any, Self
 
@@ -17,8 +17,10 @@ from ptyrun.comparison.sums import ArmObject
 from ptyrun.config import ArmKind, Presentation
 from ptyrun.engine.arm_plan import ArmPlan
 from ptyrun.engine.manifest import Manifest
+from ptyrun.errors import GeometryError
 from ptyrun.host.documents import digest_of
 from ptyrun.ptycho.consistency.r_factor import SEED, FrameSums, drawn, frame_sums, frames_within
+from ptyrun.ptycho.metrics.alignment import align, coherence
 from ptyrun.ptycho.readers.opening import Scan
 from ptyrun.ptycho.readers.reconstruction import open_reconstruction
 from ptyrun.results import FrameFigures, Metric, Results
@@ -109,7 +111,13 @@ class FrameCheck:
             found = open_reconstruction(Sources.of(self.manifest).arms[plan.name]).probe_modes
             if found is not None and found.shape[1:] == (self.scan.patch_px,) * 2:
                 modes, whose = found, OWN_PROBE
-        return self._held(arm.image, arm.coverage > 0, modes, whose)
+        found_frames = self._held(arm.image, arm.coverage > 0, modes, whose)
+        if whose is SCANS_PROBE or modes is None or self.scan.probe is None:
+            return found_frames
+        figures = replace(
+            found_frames.figures, probe_coherence=_agreement(modes[0], self.scan.probe)
+        )
+        return replace(found_frames, figures=figures)
 
     def truth(self, image: NDArray[np.complex64]) -> ArmFrames:
         """Hold the scan's own object against them: what noise and positions leave at least."""
@@ -149,6 +157,15 @@ class FrameCheck:
             seed=SEED,
         )
         return ArmFrames(figures, sums)
+
+
+def _agreement(own: NDArray[Any], probe: NDArray[Any]) -> float | None:
+    """Coherence of two probes (N, N), the first registered onto the second."""
+    try:
+        aligned = align(own, probe)
+    except GeometryError:
+        return None
+    return coherence(aligned.recon, aligned.truth)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from enum import StrEnum
@@ -12,6 +13,7 @@ from ptyrun.config.arms import ArmKind
 from ptyrun.config.options import Option, Panel, Place, Switch, entries, require_bounds
 from ptyrun.errors import UsageError
 
+_LONGEST_PX = 10000.0
 _WIDEST = 1000.0  # of a Gaussian: beyond, nothing of an image is left
 
 Fact = str | int | float | bool | None
@@ -309,6 +311,17 @@ class Presentation(_Facts):
             above=0,
         ),
     ] = None
+    line: Annotated[
+        str | None,
+        Option(
+            "--line",
+            "Profiles of all arms along the line from (y0, x0) to (y1, x1), in object pixels, and "
+            "the widths of the edge there.",
+            Panel.EVALUATION,
+            "Y0,X0,Y1,X1",
+            "none",
+        ),
+    ] = None
     r_factor_frames: Annotated[
         int,
         Option(
@@ -327,6 +340,8 @@ class Presentation(_Facts):
         require_bounds(self)
         ends = self.percentiles(is_per_arm=self.is_per_arm)
         self._require_order("--p_min, --p_max", *ends)
+        if self.line is not None:
+            self._require_line()
         for arm in ("pinn", "baseline"):
             words = f"--{arm}_phase_vmin, --{arm}_phase_vmax"
             self._require_order(words, *self.phase_limits(arm))
@@ -351,6 +366,27 @@ class Presentation(_Facts):
         low, high = (10.0, 90.0) if is_per_arm else (1.0, 99.0)
         low = low if self.percentile_min is None else self.percentile_min
         return low, high if self.percentile_max is None else self.percentile_max
+
+    def _require_line(self) -> None:
+        try:
+            ends = self.line_px
+            holds = len(ends) == 4 and all(map(math.isfinite, ends))
+            holds = holds and 8 <= math.hypot(ends[2] - ends[0], ends[3] - ends[1]) <= _LONGEST_PX
+        except ValueError:
+            holds = False
+        if not holds:
+            raise UsageError(
+                f"invalid --line: {self.line!s:.80}",
+                why=f"it must be four numbers y0,x0,y1,x1, 8 to {_LONGEST_PX:g} pixels from end to "
+                "end",
+                do="correct it, or leave it out",
+            )
+
+    @property
+    def line_px(self) -> tuple[float, float, float, float]:
+        """Both ends of the line: y0, x0, y1, x1."""
+        y0, x0, y1, x1 = map(float, (self.line or "").split(","))
+        return y0, x0, y1, x1
 
     def phase_limits(self, arm: str) -> tuple[float | None, float | None]:
         """Fixed ends of an arm's phase colours in radians, where they were chosen."""

@@ -80,6 +80,7 @@ def test_an_arm_is_lit_by_the_probe_that_it_brings(run: Run, check: FrameCheck, 
     found = there.arm(plan, arm)
     assert found.figures.probe == "its own"
     assert found.figures.n_modes == 2
+    assert found.figures.probe_coherence == pytest.approx(1, abs=1e-3)
     frames = frames_within(check.scan, check.common)
     expected = frame_sums(check.scan, image, modes, frames).r_factor()
     assert found.metrics["r_factor"].value == pytest.approx(expected)

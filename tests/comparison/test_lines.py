@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ptyrun.config import Presentation
+from ptyrun.engine.manifest import Manifest
+from ptyrun.errors import UsageError
+from ptyrun.paths import RunPaths
+from ptyrun.results import Results
+from ptyrun.stages import finalize
+from tests.scans import small_object
+
+
+def test_arms_have_profiles_along_a_line(complete_run: Path, tmp_path: Path) -> None:
+    paths = RunPaths(Path(shutil.copytree(complete_run, tmp_path / "run")))
+    assert Results.load(paths.results).line is None
+    manifest = Manifest.load(paths.manifest)
+    line = {"line": "44,32,44,56"}
+    replace(manifest, sources={**manifest.sources, **line}).save(paths.manifest)
+    found = finalize.finalize(paths.root)
+    assert Results.load(paths.results).line == found.line
+    assert found.line is not None
+    assert found.line.ends_px == (44.0, 32.0, 44.0, 56.0)
+    assert found.line.profiles.keys() == {*found.arms, "reference"}
+    profile = found.line.profiles["reference"]
+    expected = np.abs(small_object()[44, 32:57])
+    assert np.array(profile.amplitude, float) == pytest.approx(expected, abs=1e-5)
+    own = np.array(found.line.profiles["reconstruction"].amplitude, float)
+    assert np.abs(own - expected).mean() < 0.05
+    assert len(profile.phase) == 25
+
+
+@pytest.mark.parametrize("line", ["", "1,2,3", "1,2,3,x", "1,2,3,4", "0,0,0,nan", "0,0,1e9,0"])
+def test_what_is_no_line_is_refused(line: str) -> None:
+    with pytest.raises(UsageError, match="--line"):
+        Presentation(line=line)

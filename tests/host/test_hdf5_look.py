@@ -28,6 +28,8 @@ def written(path: Path, fill: Callable[[h5py.File], object]) -> Path:
         file.create_dataset("packed", data=np.ones((64, 8)), chunks=(4, 8), compression="gzip")
         file["soft"] = h5py.SoftLink("/group/array")
         file.attrs["text"] = "some words"
+        # As Keras writes them.
+        file.attrs.create("plain", "tensorflow", dtype=h5py.string_dtype("ascii"))
         fill(file)
     return path
 

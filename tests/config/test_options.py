@@ -123,6 +123,9 @@ def values(entry: Entry) -> st.SearchStrategy[Any]:
     if entry.kind is float:
         low = option.least if option.above is None else 1e-12
         return st.floats(low, option.most or 1e9, allow_nan=False)
+    if entry.name == "line":
+        ends = st.tuples(*[st.floats(-99, 99)] * 2, *[st.floats(110, 999)] * 2)
+        return ends.map(lambda each: ",".join(map(repr, each)))
     return st.text(st.characters(exclude_characters="\0"), min_size=1)
 
 

@@ -172,7 +172,7 @@ class Bench:
 # In a mount namespace of its own: a copy of the run on a small file system over it, then as told.
 ON_TMPFS = """
 set -e
-mount --bind "$1" /mnt && mount -t tmpfs -o size=2m none "$1" && cp -r /mnt/. "$1" && umount /mnt
+mount --bind "$1" /mnt && mount -t tmpfs -o size=32m none "$1" && cp -r /mnt/. "$1" && umount /mnt
 mkdir -p "$1/logs"
 case $2 in
   full) cat /dev/zero >"$1/filler" 2>/dev/null || true ;;

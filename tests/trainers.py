@@ -78,7 +78,7 @@ class PixelTrainer:
         self.weights, self.speed = state["weights"].copy(), state["speed"].copy()
         self.steps = int(state["steps"])
         low, high, low_inc, high_inc = state["dice"].tolist()
-        whole = self.dice.bit_generator.state
+        whole: Any = self.dice.bit_generator.state
         whole["state"] = {"state": low + (high << 64), "inc": low_inc + (high_inc << 64)}
         self.dice.bit_generator.state = whole
 

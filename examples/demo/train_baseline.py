@@ -12,6 +12,7 @@ from hub import Hub, read_arguments, whole, write_manifest
 from numpy.typing import NDArray
 from recipes import Baseline
 
+from ptyrun.backends.baseline_trainer import make_network
 from ptyrun.ptycho.geometry.normalisation import normalisation_factor, normalised_groups
 from ptyrun.ptycho.readers.npz import NpzFile
 from ptyrun.ptycho.readers.opening import open_scan
@@ -56,7 +57,7 @@ def train_baseline(hub: Hub, recipe: Baseline) -> None:
     keras.utils.set_random_seed(recipe.seed)
     started = time.perf_counter()
     examples = mirrored(training_examples(hub.scan("train")))
-    network = make_network(examples.diffraction.shape[1], recipe)
+    network = make_network(examples.diffraction.shape[1], recipe.fine_width, recipe.coarse_width)
     losses = fit(network, examples, recipe)
     model = hub.baseline / "baseline.keras"
     with whole(model) as partial:
@@ -94,32 +95,6 @@ def mirrored(examples: Examples) -> Examples:
         return images
 
     return Examples(four(examples.diffraction), four(examples.amplitude), four(examples.phase_rad))
-
-
-def make_network(patch_px: int, recipe: Baseline) -> keras.Model:
-    """U-Net from (B, N, N, 1) to amplitude and phase, (B, N, N, 1) each."""
-    layers = keras.layers
-    fine_width, coarse_width = recipe.fine_width, recipe.coarse_width
-
-    def convolution(x: tf.Tensor, width: int, size: int = 3, stride: int = 1) -> tf.Tensor:
-        return layers.Conv2D(width, size, stride, padding="same", activation="relu")(x)
-
-    def residual(x: tf.Tensor) -> tf.Tensor:
-        inner = layers.Conv2D(coarse_width, 3, padding="same")(convolution(x, coarse_width))
-        return layers.ReLU()(layers.Add()([x, inner]))
-
-    def image(x: tf.Tensor, name: str) -> tf.Tensor:
-        fine = convolution(x, fine_width)
-        return layers.Conv2DTranspose(1, 4, 2, padding="same", name=name)(fine)
-
-    diffraction = keras.Input((patch_px, patch_px, 1), name="diffraction")
-    fine = convolution(diffraction, fine_width, size=6, stride=2)
-    coarse = residual(residual(convolution(fine, coarse_width, stride=2)))
-    coarsest = residual(convolution(coarse, coarse_width, stride=2))
-    coarse = residual(layers.Add()([coarse, layers.UpSampling2D()(coarsest)]))
-    risen = layers.Conv2DTranspose(fine_width, 4, 2, padding="same", activation="relu")(coarse)
-    merged = convolution(layers.Concatenate()([fine, risen]), fine_width)
-    return keras.Model(diffraction, [image(merged, "amplitude"), image(merged, "phase")])
 
 
 def fit(network: keras.Model, examples: Examples, recipe: Baseline) -> dict[str, list[float]]:

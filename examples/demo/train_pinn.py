@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from hub import Hub, read_arguments, whole, write_manifest
-from pinn_network import UnrolledPinn
 from recipes import Pinn
 from torch import Tensor
 
+from ptyrun.backends.pinn_network import UnrolledPinn
 from ptyrun.ptycho.geometry.grouping import draw_groups, local_offsets_px
 from ptyrun.ptycho.geometry.normalisation import normalisation_factor, normalised_groups
 from ptyrun.ptycho.readers.opening import open_scan

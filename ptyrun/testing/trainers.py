@@ -100,9 +100,10 @@ class TrainerContract:
                 rest = self._steps(second, training_request, cut, 3)
                 assert rest == whole[cut:], f"figures differ when it is cut off after {cut} steps"
                 assert _bytes_of(second) == last, f"so does the state, after {cut} steps"
-                second.save(tmp_path / "resumed")
-            saved = (tmp_path / "resumed").read_bytes()
-            assert saved == (tmp_path / "whole").read_bytes(), "equal states are saved otherwise"
+                if cut:
+                    second.save(tmp_path / "resumed")
+        saved = (tmp_path / "resumed").read_bytes()
+        assert saved == (tmp_path / "whole").read_bytes(), "equal states are saved otherwise"
 
     def test_a_state_of_another_network_is_refused(
         self, training_request: TrainingRequest, other_request: TrainingRequest | None

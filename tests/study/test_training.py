@@ -116,42 +116,65 @@ def outputs(stages: Graph, key: str) -> list[bytes]:
     return [stages.hub.path(name).read_bytes() for name in stages.find(key).outputs]
 
 
-@pytest.mark.parametrize(
-    ("kind", "kills"),
-    [
-        ("pinn", 2),
-        pytest.param("baseline", 2, marks=pytest.mark.slow),
-        pytest.param("pinn", 20, marks=pytest.mark.slow),
-        pytest.param("baseline", 20, marks=pytest.mark.slow),
-    ],
-)
-def test_a_training_that_is_killed_at_random_ends_in_the_same_bytes(
-    tmp_path: Path, kind: str, kills: int
+@pytest.fixture
+def pixel_trainer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
+    """Offers the trainer that needs no framework as a package of its own would."""
+    package = tmp_path / "package"
+    described = package / "pixels-1.0.dist-info"
+    described.mkdir(parents=True)
+    (described / "METADATA").write_text("Metadata-Version: 2.1\nName: pixels\nVersion: 1.0\n")
+    (described / "entry_points.txt").write_text(
+        "[ptyrun.trainers]\npixel.npy = tests.trainers:PixelTrainer\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", f"{package}:{Path(__file__).parents[2]}")
+    monkeypatch.syspath_prepend(package)
+    return {"training_pinn": "pixel.npy", "training_pinn_set": (), "training_pinn_epochs": 300}
+
+
+def test_a_training_of_another_package_that_is_killed_ends_in_the_same_bytes(
+    tmp_path: Path, pixel_trainer: dict[str, object]
 ) -> None:
+    killed_at_random(tmp_path, "pinn", 3, **pixel_trainer)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(7200)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_training_that_is_killed_20_times_ends_in_the_same_bytes(
+    tmp_path: Path, kind: str
+) -> None:
+    killed_at_random(tmp_path, kind, 20)
+
+
+def killed_at_random(folder: Path, kind: str, kills: int, **options: object) -> None:
     key, dice = KINDS[kind], random.Random(kills)
-    asked = study(tmp_path / "whole")
+    asked = study(folder / "whole", **options)
     whole = graph(asked)
     make_data(whole, key)
     subprocess.run(words(asked, key), check=True, timeout=PATIENCE_S)
-    asked = study(tmp_path / "killed", base_npz=asked.options.base_npz)
+    asked = study(folder / "killed", base_npz=asked.options.base_npz, **options)
     killed = graph(asked)
     make_data(killed, key)
-    folder = killed.hub.path(str(killed.find(key).folder))
+    place = killed.hub.path(str(killed.find(key).folder))
+    cut = 0
     for kill in range(kills):
         process = subprocess.Popen(words(asked, key))
-        # A few more steps than the last time, then at any moment.
-        until = last_step(folder) + dice.randint(1, max(1, 60 // kills))
-        began_s = time.monotonic()
-        while process.poll() is None and last_step(folder) < until:
-            assert time.monotonic() < began_s + PATIENCE_S
-            time.sleep(0.01)
-        time.sleep(dice.uniform(0, 0.05))
-        process.kill()
-        process.wait()
+        try:
+            # A few more steps than the last time, then at any moment.
+            until = last_step(place) + dice.randint(1, max(1, 60 // kills))
+            began_s = time.monotonic()
+            while process.poll() is None and last_step(place) < until:
+                assert time.monotonic() < began_s + PATIENCE_S
+                time.sleep(0.01)
+            time.sleep(dice.uniform(0, 0.05))
+        finally:
+            process.kill()
+            cut += process.wait() == -9
         assert survey(killed)[key].state in (State.PENDING, State.DONE), f"after kill {kill}"
     subprocess.run(words(asked, key), check=True, timeout=PATIENCE_S)
+    assert cut > kills / 3, "hardly a kill met a training at work"
     assert outputs(killed, key) == outputs(whole, key)
-    assert not [*folder.glob("*.pieces-*")]
+    assert not [*place.glob("*.pieces-*")]
 
 
 def last_step(folder: Path) -> int:
@@ -160,6 +183,7 @@ def last_step(folder: Path) -> int:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(7200)
 @pytest.mark.parametrize("kind", KINDS)
 def test_windows_of_any_length_end_in_the_same_bytes(tmp_path: Path, kind: str) -> None:
     key = KINDS[kind]
@@ -186,8 +210,14 @@ def test_windows_of_any_length_end_in_the_same_bytes(tmp_path: Path, kind: str) 
     ("options", "what"),
     [
         ({"training_pinn": "no.pt2"}, "no trainer is called 'no.pt2'"),
-        ({"training_pinn_set": ("with=3",)}, "no setting 'with'"),
-        ({"training_pinn_set": ("learning_rate=1e9", "width=2")}, "diverged|collapsed|not finite"),
+        pytest.param(
+            {"training_pinn_set": ("with=3",)}, "no setting 'with'", marks=pytest.mark.slow
+        ),
+        pytest.param(
+            {"training_pinn_set": ("learning_rate=1e9", "width=2")},
+            "diverged|collapsed|not finite",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 @pytest.mark.filterwarnings("ignore")

@@ -30,6 +30,14 @@ class HubStudy(Document):
     name: str
     options: Mapping[str, str]
 
+    def check(self) -> None:
+        """Raise ValueError where the text of an option is no JSON."""
+        for name, text in self.options.items():
+            try:
+                parse(text)
+            except ValueError as error:
+                raise ValueError(f"its option {name} is no JSON: {error}") from error
+
     def given(self) -> dict[str, Any]:
         """The options by name, as a file would give them.
 

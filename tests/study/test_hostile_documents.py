@@ -9,10 +9,11 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from ptyrun.errors import PtyrunError
+from ptyrun.errors import PtyrunError, SchemaError
 from ptyrun.host.documents import sealed
 from ptyrun.study.asking import study_asked
 from ptyrun.study.config_file import StudyFile
+from ptyrun.study.identity import HubStudy
 from ptyrun.study.plan import Study, graph
 from ptyrun.study.state import State, survey
 from tests.study.hubs import done, small_study
@@ -130,3 +131,11 @@ def test_any_document_of_the_hub_is_read_or_refused(study: Study, name: str, tex
         assert "study.json" in str(error) or "--base-npz" in str(error)
     finally:
         path.unlink() if whole is None else path.write_bytes(whole)
+
+
+@pytest.mark.parametrize("text", ["", "{", "nan", "[" * 100_000, "\x00"])
+def test_an_option_of_a_hub_that_is_no_json_is_named(tmp_path: Path, text: str) -> None:
+    document = {"schema": 1, "name": "hub", "options": {"seed": text}}
+    (tmp_path / HubStudy.NAME).write_text(sealed(document), encoding="utf-8")
+    with pytest.raises(SchemaError, match="seed"):
+        HubStudy.load(tmp_path / HubStudy.NAME)

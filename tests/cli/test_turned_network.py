@@ -17,6 +17,9 @@ from tests.studies import ptyrun
 class Memory(torch.nn.Module):
     """Knows the patch of each frame of the scan by heart."""
 
+    frames: torch.Tensor
+    patches: torch.Tensor
+
     def __init__(self, frames: torch.Tensor, patches: torch.Tensor) -> None:
         super().__init__()
         self.register_buffer("frames", frames)

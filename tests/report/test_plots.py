@@ -148,7 +148,7 @@ def test_figures_and_offsets_stand_beside_their_pictures_and_the_bar_is_legible(
     assert {"SSIM 0.9", "SSIM 0.8", "100 nm"} <= said
     assert "dy +1.00 px, dx -2.50 px" in figure.axes[0].get_title()
     (bar,) = {t for t in figure.axes[0].texts if t.get_text() == "100 nm"}
-    assert bar.get_fontsize() >= 9
+    assert float(bar.get_fontsize()) >= 9
     assert bar.get_bbox_patch() is not None
 
 

@@ -28,7 +28,7 @@ def test_the_formats_that_are_programs_are_those_of_the_code() -> None:
     assert "SavedModel, TorchScript and `torch.export` files | they are programs" in TEXT
 
 
-@pytest.mark.parametrize("kind", PROGRAMS)
+@pytest.mark.parametrize("kind", sorted(PROGRAMS))
 def test_no_program_is_loaded_without_the_word(kind: ModelKind, tmp_path: Path) -> None:
     model = ModelFile(tmp_path / "m", "any", kind)
     with pytest.raises(Exception, match="--trust-model"):

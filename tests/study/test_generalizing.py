@@ -22,7 +22,8 @@ from tests.study.hubs import changed, small_study, states
 
 PLACE = "generalization/dose_1000"
 FAKED = (
-    *("train-pinn", "train-baseline", "training-manifest", "reconstruct"),
+    *("train-pinn", "train-baseline", "training-manifest"),
+    *("reconstruct", "reconstruction-manifest"),
     *("compare-debug", "compare", "comparisons"),
 )
 

@@ -70,13 +70,17 @@ class PlanWords(TypedDict, total=False):
     save_npz: bool
     save_npz_aligned: bool
     save_debug_images: bool
-    p_min: float
-    p_max: float
+    plot_scale: str
+    vector_plots: bool
+    p_min: float | None
+    p_max: float | None
     pinn_phase_vmin: float | None
     pinn_phase_vmax: float | None
     baseline_phase_vmin: float | None
     baseline_phase_vmax: float | None
     baseline_debug_dir: PathWord | None
+    line: str | None
+    r_factor_frames: int | str
     pixel_size_m: float | None
     compression: str
     trust_model: Sequence[str]

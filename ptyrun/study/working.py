@@ -24,7 +24,6 @@ from ptyrun.study.reconstruction_stages import KIND
 from ptyrun.study.session import Outcome, Session, joined
 from ptyrun.study.state import Standing, State, survey
 from ptyrun.study.training_stages import BASELINE, PINN, UPSTREAM
-from ptyrun.training import trainers
 
 CLOBBER = "--clobber"
 
@@ -88,6 +87,8 @@ def _require_algorithm(study: Study, found: dict[str, Standing]) -> None:
         if stage.kind in (PINN, BASELINE) and not stage.command:
             trainer = str(parse(stage.parameters["trainer"]))
             if trainer not in UPSTREAM:
+                from ptyrun.training import trainers
+
                 trainers.find(trainer)
     if KIND in [stage.kind for stage in left]:
         from ptyrun.ptycho.reconstruction.reconstructor import find

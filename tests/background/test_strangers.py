@@ -101,13 +101,16 @@ def test_a_log_that_is_no_file_is_not_shown(bench: Bench, kind: str) -> None:
         assert not done.stdout
 
 
+COMMANDS = (("logs",), ("wait", "--timeout", "0.1s"), ("stop",), ("start",))
+
+
 def test_nothing_that_a_document_or_a_log_says_is_obeyed_by_a_terminal(bench: Bench) -> None:
     (bench.run / "logs").mkdir(exist_ok=True)
     (bench.run / "logs" / "background.log").write_text("fine\n\x1b]0;pwned\x07 \u202ereversed\n")
-    who = replace(tracked(os.getpid()), host="\x1b[2Jhost", started_at="\x1b]0;x\x07")
-    who.save(bench.run / "process.json")
-    for words in (["logs"], ["wait", "--timeout", "0.1s"], ["stop"], ["start"]):
-        done = bench.do(*words)
-        said = done.stdout + done.stderr
-        assert "\\x1b" in said, words
-        assert not {"\x1b", "\x07", "\u202e"} & set(said), words
+    who = replace(tracked(os.getpid()), argv=("ptyrun", "\x1b]0;x\x07"), reason="\x1b[2J")
+    for host, found in (("far-away", "\\x1b"), ("\x1b[2Jhost", "host has control characters")):
+        replace(who, host=host).save(bench.run / "process.json")
+        said = {words[0]: bench.do(*words) for words in COMMANDS}
+        assert found in said["logs"].stdout + said["logs"].stderr
+        for word, done in said.items():
+            assert not {"\x1b", "\x07", "\u202e"} & {*done.stdout, *done.stderr}, word

@@ -37,6 +37,7 @@ BEGINS_WITH = {
     "stop": "ptyrun.background.control",
     "logs": "ptyrun.background.control",
     "study": "ptyrun.study.working",
+    "doctor": "ptyrun.door.doctor",
 }
 # Stops at the import of a module, and says so.
 CUSTOMISED = """

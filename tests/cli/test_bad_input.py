@@ -49,7 +49,7 @@ SCANS: dict[str, tuple[Callable[[], dict[str, np.ndarray | None]], str]] = {
     "negative": (lambda: {"diffraction": -scan_arrays()["diffraction"]}, "frame 0"),
     "next to no object": (
         lambda: {"objectGuess": scan_arrays()["objectGuess"][:10, :7]},
-        "px of the ground truth were scanned",
+        "px of the reference were scanned",
     ),
     "unequal lengths": (lambda: {"xcoords": np.ones(59)}, "lengths"),
     "positions in metres": (
@@ -272,7 +272,8 @@ def test_a_missing_model_is_named(study: Study, tmp_path: Path) -> None:
         (["--groups-from=nowhere.npz"], "nowhere.npz"),
         (["--frc-sigma=nan"], "--frc-sigma: nan"),
         (["--ms-ssim-sigma=inf"], "inf is not in the range"),
-        (["--p_min=90"], "p_min, --p_max: 90, 90"),
+        (["--p_min=99"], "p_min, --p_max: 99, 99"),
+        (["--p_min=90", "--plot-scale=per-arm"], "p_min, --p_max: 90, 90"),
         (["--p_max=nan"], "--p_max: nan"),
         (["--pixel-size-m=0"], "--pixel-size-m: 0"),
         (["--pinn_phase_vmin=nan"], "--pinn_phase_vmin: nan"),

@@ -17,15 +17,14 @@ from tests.studies import ptyrun
 class Memory(torch.nn.Module):
     """Knows the patch of each frame of the scan by heart."""
 
-    frames: torch.Tensor
-    patches: torch.Tensor
-
     def __init__(self, frames: torch.Tensor, patches: torch.Tensor) -> None:
         super().__init__()
         self.register_buffer("frames", frames)
         self.register_buffer("patches", patches)
 
     def forward(self, diffraction: torch.Tensor, offsets: torch.Tensor) -> torch.Tensor:
+        assert isinstance(self.frames, torch.Tensor)
+        assert isinstance(self.patches, torch.Tensor)
         seen = diffraction.flatten(1)
         which = (seen @ self.frames.T).argmax(dim=1)
         return self.patches[which] + 0 * offsets.sum()

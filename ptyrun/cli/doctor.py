@@ -10,7 +10,9 @@ from ptyrun.cli.saying import say
 
 
 @click.command("doctor")
-@click.argument("folder", type=click.Path(exists=True, path_type=Path, file_okay=False), default=".")
+@click.argument(
+    "folder", type=click.Path(exists=True, path_type=Path, file_okay=False), default="."
+)
 def command(folder: Path) -> None:
     """Say what this machine has: versions, devices, confinement, and the file system of FOLDER.
 

@@ -36,6 +36,8 @@ def goodness(name: str, value: float | None) -> float:
     if name.startswith("frc"):
         return 1.0 if value is None else value
     assert value is not None
+    if name == "contrast_transfer":
+        return -abs(1 - value)
     return value if name in BETTER_WHEN_LARGER else -value
 
 

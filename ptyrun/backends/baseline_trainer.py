@@ -108,7 +108,7 @@ class BaselineTrainer:
         return np.asarray(patches[..., 0], np.complex64)
 
     def save(self, path: Path) -> None:
-        """Write a Keras 3 file, on disk for good: without dates, so that equal ones are equal."""
+        """Write a Keras 3 file, on disk for good; that of an equal network has equal bytes."""
         with tempfile.TemporaryDirectory(prefix="ptyrun-") as folder:
             whole = Path(folder) / "model.keras"
             self._network.save(whole)
@@ -224,7 +224,7 @@ def _learning(network: Any, optimizer: Any, border: int) -> Any:
 
 
 def _undated(path: Path) -> bytes:
-    """Give a Keras file without the time at which it was written."""
+    """Give a Keras file without what hangs on the process: time, and addresses in memory."""
     written = io.BytesIO()
     with zipfile.ZipFile(path) as given, zipfile.ZipFile(written, "w") as made:
         for name in sorted(given.namelist()):
@@ -233,5 +233,21 @@ def _undated(path: Path) -> bytes:
                 said = json.loads(data)
                 said.pop("date_saved", None)
                 data = json.dumps(said, sort_keys=True).encode()
+            elif name == "config.json":
+                data = json.dumps(_numbered(json.loads(data), {})).encode()
             made.writestr(zipfile.ZipInfo(name), data)
     return written.getvalue()
+
+
+def _numbered(config: Any, numbers: dict[int, int]) -> Any:
+    """Call shared objects 0, 1, ... in the order of the configuration; Keras takes addresses."""
+    if isinstance(config, list):
+        return [_numbered(each, numbers) for each in config]
+    if not isinstance(config, dict):
+        return config
+    return {
+        key: numbers.setdefault(value, len(numbers))
+        if key == "shared_object_id"
+        else _numbered(value, numbers)
+        for key, value in config.items()
+    }

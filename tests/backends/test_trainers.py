@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -99,6 +101,19 @@ def test_a_trained_model_is_what_a_comparison_reads(
     found = predictor.predict(examples.diffraction[:n], examples.local_offsets_px[:n])
     predictor.close()
     assert np.allclose(found, wanted, atol=1e-4)
+
+
+def test_a_saved_baseline_holds_no_address_of_the_process(tmp_path: Path) -> None:
+    request = TrainingRequest(make_examples(), 2, seed=5, settings=SMALL_BASELINE)
+    for name in ("one", "other"):
+        trainer = baseline_trainer.BaselineTrainer.open(request)
+        trainer.save(tmp_path / f"{name}.keras")
+        trainer.close()
+    one, other = ((tmp_path / f"{name}.keras").read_bytes() for name in ("one", "other"))
+    assert one == other
+    with zipfile.ZipFile(tmp_path / "one.keras") as file:
+        shared = re.findall(r'"shared_object_id": (\d+)', file.read("config.json").decode())
+    assert {int(each) for each in shared} == {*range(len({*shared}))}
 
 
 def test_mirrored_examples_are_those_of_a_probe_that_is_its_own_mirror_image() -> None:

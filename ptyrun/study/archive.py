@@ -21,11 +21,11 @@ from ptyrun.host.regular import below
 from ptyrun.study import analysis
 from ptyrun.study.contents import Contents
 from ptyrun.study.graph import Graph
-from ptyrun.study.hub import PIECES, RECORD, Hub
+from ptyrun.study.hub import ARCHIVE, LOCKS, PIECES, RECORD, Hub
 from ptyrun.study.record import Record
 
 MOVES = ".moves.json"
-_OWN = ("archive", "locks")
+_OWN = (ARCHIVE, LOCKS)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ GENERALIZATION = "generalization"
 ANALYSIS = "analysis"
 COMPARISON_MANIFEST = f"{ANALYSIS}/comparison_manifest.json"
 LOCKS = "locks"
+ARCHIVE = "archive"
 # Of a session in the background, as in a run's folder.
 SESSION = ("process.json", "process.lock", "completion.json", "logs")
 LOGS = "cli"
@@ -23,6 +24,11 @@ ATTEMPT = ".attempt.json"
 PIECES = ".pieces-"
 DISCARDED = ".discarded-"
 CRATE = "ro-crate-metadata.json"
+
+
+def is_record(name: str) -> bool:
+    """Whether a file of a hub, by its name there, says how a stage was made that still counts."""
+    return name.endswith(RECORD) and not name.startswith(f"{ARCHIVE}/")
 
 
 def dose_name(dose: float) -> str:
@@ -97,7 +103,7 @@ class Hub:
     @property
     def archive(self) -> Path:
         """What was set aside."""
-        return self.root / "archive"
+        return self.root / ARCHIVE
 
     @property
     def comparison_manifest(self) -> Path:

@@ -20,7 +20,7 @@ from ptyrun.study.checks.inventory import line_fault
 from ptyrun.study.checks.verify import verify
 from ptyrun.study.crate import Packed
 from ptyrun.study.files import HubFiles
-from ptyrun.study.hub import CRATE, RECORD, Hub
+from ptyrun.study.hub import CRATE, Hub, is_record
 from ptyrun.study.plan import Study, graph
 from ptyrun.study.record import Record
 from ptyrun.study.state import State, survey
@@ -164,7 +164,7 @@ def _packed(files: HubFiles) -> Iterator[Packed]:
 
 def _records(files: HubFiles, packed: list[Packed]) -> Iterator[Record]:
     for file in packed:
-        if file.name.endswith(RECORD):
+        if is_record(file.name):
             with suppress(PtyrunError):
                 yield Record.from_json(files.text(file.name), file.name)
 

@@ -9,7 +9,7 @@ from ptyrun.errors import PtyrunError
 from ptyrun.study import analysis
 from ptyrun.study.checks.evidence import Evidence
 from ptyrun.study.checks.verdict import fault_of
-from ptyrun.study.hub import LOGS, RECORD, STUDY
+from ptyrun.study.hub import LOGS, RECORD, STUDY, is_record
 from ptyrun.study.summaries.manifest import Execution, Key, Manifest
 from ptyrun.study.summaries.tables import dose_text
 
@@ -63,7 +63,7 @@ def stage_logs(evidence: Evidence) -> frozenset[str] | None:
     """The logs of the stages that ptyrun made; None if the hub is upstream's."""
     if not evidence.files.exists(STUDY):
         return None
-    records = (name.rpartition("/")[2] for name in evidence.names if name.endswith(RECORD))
+    records = (name.rpartition("/")[2] for name in evidence.names if is_record(name))
     return frozenset(f"{name.removesuffix(RECORD)}.log" for name in records)
 
 

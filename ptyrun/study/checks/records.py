@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from ptyrun.errors import PtyrunError
 from ptyrun.study.files import HubFiles
-from ptyrun.study.hub import LOGS, RECORD
+from ptyrun.study.hub import LOGS, is_record
 from ptyrun.study.record import Record
 
 MAX_RECORD_BYTES = 2**22
@@ -25,7 +25,7 @@ def changes(files: HubFiles, names: tuple[str, ...]) -> dict[str, str]:
 def _changes(files: HubFiles, names: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     there = set(names)
     for name in names:
-        if not name.endswith(RECORD):
+        if not is_record(name):
             continue
         try:
             text = files.bytes(name, MAX_RECORD_BYTES).decode()

@@ -73,3 +73,13 @@ def test_a_record_that_is_none_is_named(hub: Hub) -> None:
     record.write_text("{}")
     (said,) = found(hub).values()
     assert "is no record of a stage" in said
+
+
+def test_records_that_were_set_aside_say_nothing_of_what_was_made_since(hub: Hub) -> None:
+    aside = hub.archive / "20260101T000000Z-clobber-0000"
+    for path in [*hub.root.rglob("*.stage.json")]:
+        (aside / path.relative_to(hub.root)).parent.mkdir(parents=True)
+        path.rename(aside / path.relative_to(hub.root))
+    hub.path(MODEL).write_bytes(b"another")
+    hub.log("train").write_text("another\n")
+    assert found(hub) == {}

@@ -30,7 +30,6 @@ def command(
     With --watch, a page of what is there so far comes first, which leads to the report at the end.
     """
     from ptyrun.cli import console
-    from ptyrun.comparison.live_page import REPORT, Reload
     from ptyrun.door.run import Run
     from ptyrun.door.watching import from_the_line
 
@@ -39,6 +38,8 @@ def command(
     with from_the_line(console.Console()):
         followed = watch and not run.status().finalized
         if followed:
+            from ptyrun.comparison.live_page import REPORT, Reload
+
             reload = Reload(every_s, waits_for_report=True)
             following.follow(run, output, reload, lambda found: found.finalized)
         page = run.report(output, force=force, window=window_s).html

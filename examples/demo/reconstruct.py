@@ -13,20 +13,20 @@ from typing import Any
 
 import numpy as np
 import torch
-from gaussian_blur import stand_in_for_torchvision
 from hub import SPLITS, Hub, read_arguments, write_manifest, write_npz
 from numpy.typing import NDArray
 from recipes import Reconstruction
 
+from ptyrun.backends.gaussian_blur import torchvision_or_stand_in
 from ptyrun.ptycho.readers.opening import open_scan
 from ptyrun.ptycho.readers.scan import Scan
 
-stand_in_for_torchvision()
 os.environ["TQDM_DISABLE"] = "1"
 try:
-    import ptychi
-    import ptychi.api as api
-    from ptychi.api.task import PtychographyTask
+    with torchvision_or_stand_in():
+        import ptychi
+        import ptychi.api as api
+        from ptychi.api.task import PtychographyTask
 except ModuleNotFoundError as error:
     sys.exit(
         f"pty-chi cannot be imported: {error}\n"

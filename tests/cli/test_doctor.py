@@ -15,13 +15,20 @@ from tests.studies import ptyrun
 
 
 def test_it_names_versions_confinement_locks_and_space_and_leaves_nothing(tmp_path: Path) -> None:
-    done = ptyrun("doctor", str(tmp_path / "not/there/yet"))
+    done = ptyrun("doctor", str(tmp_path))
     assert done.returncode == 0, done.stderr
     topics = {line.split()[0]: line for line in done.stdout.splitlines()}
     assert __version__ in topics["ptyrun"]
     assert {"numpy", "torch", "memory", "GPUs", "stopped", "models", "locks"} <= topics.keys()
     assert str(tmp_path) in topics["folder"]
     assert "the kernel frees them" in topics["locks"]
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_is_not_there_is_a_usage_error(tmp_path: Path) -> None:
+    done = ptyrun("doctor", str(tmp_path / "not/there"))
+    assert done.returncode == 2
+    assert "does not exist" in done.stderr
     assert not list(tmp_path.iterdir())
 
 

@@ -9,19 +9,12 @@ from ptyrun.config.arms import (
     ArmKind,
     role_gridsize,
 )
-from ptyrun.config.comparison import NO_TRUTH, OBJECT_GUESS, CompareConfig
+from ptyrun.config.comparison import NO_TRUTH, OBJECT_GUESS, CompareConfig, Compression
+from ptyrun.config.evaluation import Alignment, EvaluationOptions, PhaseAlign, Registration
+from ptyrun.config.facts import Fact
+from ptyrun.config.presentation import PlotScale, Presentation
+from ptyrun.config.selection import Selection
 from ptyrun.config.session import Replanning, SessionOptions
-from ptyrun.config.settings import (
-    Alignment,
-    Compression,
-    EvaluationOptions,
-    Fact,
-    PhaseAlign,
-    PlotScale,
-    Presentation,
-    Registration,
-    Selection,
-)
 
 __all__ = [
     "ARM_WORDS",

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 from ptyrun.config.arms import ArmConfig
+from ptyrun.config.evaluation import EvaluationOptions
 from ptyrun.config.options import Option, Panel, Place
-from ptyrun.config.settings import Compression, EvaluationOptions, Presentation, Selection
+from ptyrun.config.presentation import Presentation
+from ptyrun.config.selection import Selection
 
 # What stands for no file where the ground truth is named.
 OBJECT_GUESS = Path("objectGuess")
 NO_TRUTH = Path("none")
+
+
+class Compression(StrEnum):
+    """How chunks are stored: lz4 saves about a fifth of the space and costs time."""
+
+    NONE = "none"
+    LZ4 = "lz4"
 
 
 @dataclass(frozen=True)

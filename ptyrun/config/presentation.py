@@ -1,228 +1,17 @@
-"""Which groups are compared, how are objects measured, and how are they shown?"""
+"""What is written beside the metrics, and how is it shown?"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated
 
-from ptyrun.config.arms import ArmKind
-from ptyrun.config.options import Option, Panel, Place, Switch, entries, require_bounds
+from ptyrun.config.facts import Facts
+from ptyrun.config.options import Option, Panel, Place, require_bounds
 from ptyrun.errors import UsageError
 
 _LONGEST_PX = 10000.0
-_WIDEST = 1000.0  # of a Gaussian: beyond, nothing of an image is left
-
-Fact = str | int | float | bool | None
-
-
-class Registration(StrEnum):
-    """Which arms are shifted onto the ground truth before they are measured."""
-
-    ALL = "all"
-    RECONSTRUCTION_ONLY = "reconstruction-only"
-    NONE = "none"
-
-    def reaches(self, kind: str) -> bool:
-        """Whether arms of this :class:`ArmKind` are shifted."""
-        finished_only = self is Registration.RECONSTRUCTION_ONLY
-        return self is Registration.ALL or (finished_only and kind == ArmKind.RECONSTRUCTION)
-
-
-class Alignment(StrEnum):
-    """On which canvas patches are laid."""
-
-    EXACT = "exact"
-    UPSTREAM = "upstream"
-
-
-class PhaseAlign(StrEnum):
-    """What is removed from phases before they are compared."""
-
-    PLANE = "plane"
-    MEAN = "mean"
-
-
-@dataclass(frozen=True)
-class _Facts:
-    """Settings that are written into a manifest and read back from it."""
-
-    def facts(self) -> dict[str, Fact]:
-        """As plain JSON values, by field name."""
-        return {entry.name: _plain(getattr(self, entry.name)) for entry in fields(self)}
-
-    @classmethod
-    def from_facts(cls, facts: Mapping[str, Any]) -> Self:
-        """Read back what :meth:`facts` wrote; facts of other settings are passed over."""
-        kinds = {entry.field: entry.kind for entry in entries(cls)}
-        return cls(
-            **{name: _typed(kind, facts[name]) for name, kind in kinds.items() if name in facts}
-        )
-
-
-def _typed(kind: type[Any], value: Any) -> Any:
-    return kind(value) if issubclass(kind, StrEnum) else value
-
-
-def _plain(value: Any) -> Fact:
-    if isinstance(value, StrEnum):
-        return value.value
-    return str(value) if isinstance(value, Path) else value
-
-
-@dataclass(frozen=True)
-class Selection(_Facts):
-    """Which groups of the scan are compared."""
-
-    n_groups: Annotated[
-        int | None,
-        Option(
-            "--n-test-groups",
-            "Number of groups to compare.",
-            Panel.SELECTION,
-            "N",
-            "all",
-            least=1,
-            former="--n-test-images",
-        ),
-    ] = None
-    n_subsample: Annotated[
-        int | None,
-        Option(
-            "--n-test-subsample",
-            "Randomly select this many diffraction frames before grouping.",
-            Panel.SELECTION,
-            "N",
-            "all",
-            least=1,
-            former="--n-subsample",
-        ),
-    ] = None
-    subsample_seed: Annotated[
-        int,
-        Option(
-            "--test-subsample-seed",
-            "Seed of the selection of frames.",
-            Panel.SELECTION,
-            "SEED",
-            least=0,
-            former="--subsample-seed",
-        ),
-    ] = 456
-    grouping_seed: Annotated[
-        int, Option("--grouping-seed", "Seed of the groups.", Panel.SELECTION, "SEED", least=0)
-    ] = 123
-    neighbor_count: Annotated[
-        int,
-        Option(
-            "--neighbor-count",
-            "Number K of nearest neighbours each group is drawn from.",
-            Panel.SELECTION,
-            "K",
-            least=1,
-        ),
-    ] = 7
-    diffraction_kind: Annotated[
-        str | None,
-        Option(
-            "--diffraction-kind",
-            "Whether diffraction is amplitude or intensity, if the file does not say.",
-            Panel.SELECTION,
-            choices=("amplitude", "intensity"),
-        ),
-    ] = None
-
-    def __post_init__(self) -> None:
-        """Refuse seeds that no generator takes, and selections of nothing."""
-        require_bounds(self)
-
-
-class Compression(StrEnum):
-    """How chunks are stored: lz4 saves about a fifth of the space and costs time."""
-
-    NONE = "none"
-    LZ4 = "lz4"
-
-
-@dataclass(frozen=True)
-class EvaluationOptions(_Facts):
-    """How objects are assembled, brought together and measured."""
-
-    stitch_crop_px: Annotated[
-        int,
-        Option(
-            "--stitch-crop-size",
-            "Central crop of each patch used for stitching, in pixels: even, at most the patch "
-            "size.",
-            Panel.EVALUATION,
-            "PX",
-            least=1,
-        ),
-    ] = 20
-    alignment: Annotated[
-        Alignment,
-        Option(
-            "--alignment",
-            "Canvas: the object's own grid, or upstream's square with its centring and crops.",
-            Panel.EVALUATION,
-        ),
-    ] = Alignment.EXACT
-    registration: Annotated[
-        Registration,
-        Option(
-            "--registration",
-            panel=Panel.EVALUATION,
-            switches=(
-                Switch(
-                    "--skip-registration",
-                    Registration.NONE,
-                    "Do not register any arm to the reference (default: register all).",
-                ),
-                Switch(
-                    "--register-ptychi-only",
-                    Registration.RECONSTRUCTION_ONLY,
-                    "Register only finished reconstructions.",
-                ),
-            ),
-        ),
-    ] = Registration.ALL
-    phase_align: Annotated[
-        PhaseAlign,
-        Option(
-            "--phase-align-method",
-            "What is removed from phases before they are compared.",
-            Panel.EVALUATION,
-        ),
-    ] = PhaseAlign.PLANE
-    frc_sigma: Annotated[
-        float,
-        Option(
-            "--frc-sigma",
-            "Width in rings of the Gaussian that smooths FRC curves.",
-            Panel.EVALUATION,
-            "RINGS",
-            least=0,
-            most=_WIDEST,
-        ),
-    ] = 0.0
-    ms_ssim_sigma: Annotated[
-        float,
-        Option(
-            "--ms-ssim-sigma",
-            "Width in pixels of the Gaussian on amplitudes before MS-SSIM.",
-            Panel.EVALUATION,
-            "PX",
-            least=0,
-            most=_WIDEST,
-        ),
-    ] = 1.0
-
-    def __post_init__(self) -> None:
-        """Refuse widths that are no widths."""
-        require_bounds(self)
 
 
 class PlotScale(StrEnum):
@@ -249,7 +38,7 @@ def _percentile(end: str, side: str) -> Option:
 
 
 @dataclass(frozen=True)
-class Presentation(_Facts):
+class Presentation(Facts):
     """What is written beside the metrics, and of how much; changes none of them."""
 
     save_npz: Annotated[

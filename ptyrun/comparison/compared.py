@@ -51,7 +51,7 @@ class Compared:
 
     def results(self) -> Results:
         """The content of ``results.json``."""
-        notes = (*self.scan.notes, *self.doubts)
+        notes = (*self.scan.notes, *self.scan.doubts, *self.doubts)
         if self.evaluations and self.together.ground is None:
             notes += (NOTHING_IN_COMMON,)
         return Results(

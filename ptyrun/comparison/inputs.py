@@ -108,7 +108,7 @@ def doubts(config: CompareConfig, scan: Scan) -> Iterator[str]:
             f"{scan.path} was measured in the near field: what {' and '.join(networks)} predict "
             "means nothing unless they were trained for it"
         )
-    for doubt in verdict.truth_doubts(scan):
+    for doubt in (*scan.doubts, *verdict.truth_doubts(scan)):
         yield f"{scan.path}: {doubt}"
     shape = grid_shape(scan)
     region = scanned_region(scan.positions_px, config.evaluation.stitch_crop_px, shape)

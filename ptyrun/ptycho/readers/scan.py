@@ -77,10 +77,18 @@ class Scan:
         Whether the frames were taken in the near field, where far-field networks do not apply.
     notes : tuple of str
         What was assumed.
+    doubts : tuple of str
+        What makes it doubtful that it was read as it is meant.
     weaker_modes : ndarray of complex64, shape (M - 1, N, N), optional
         Modes of the probe beside *probe*; they add incoherently to what is measured.
     pixel_size_m : float, optional
         Side of an object pixel in metres, where the file says it.
+    energy_ev, distance_m : float, optional
+        Photons' energy, and from the object to the detector, where the file says it.
+    bad_pixels : ndarray of bool, shape (N, N), optional
+        Pixels of the detector that were not measured; they are zero in each frame.
+    entry : str
+        Which of several entries of a file was taken.
     surveyed : Survey, optional
         What an earlier pass over just these frames found; they are not read again for it.
     """
@@ -98,6 +106,11 @@ class Scan:
     surveyed: Survey | None = None
     weaker_modes: NDArray[np.complex64] | None = None
     pixel_size_m: float | None = None
+    doubts: tuple[str, ...] = ()
+    energy_ev: float | None = None
+    distance_m: float | None = None
+    bad_pixels: NDArray[np.bool_] | None = None
+    entry: str = ""
 
     @property
     def probe_modes(self) -> NDArray[np.complex64] | None:

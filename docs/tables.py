@@ -11,6 +11,7 @@ import click
 
 from ptyrun.cli.compare import command
 from ptyrun.errors import ExitCode
+from ptyrun.ptycho.readers.registry import own_readers
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "ptyrun"
@@ -37,6 +38,17 @@ def _options(rows: Mapping[str, list[str]]) -> str:
     return _table("option | does", (f"{words[text]} | {text}" for text in rows))
 
 
+def layouts() -> str:
+    """Give what each reader of ptyrun says of itself."""
+    cards = (reader.card for reader in own_readers())
+    rows = (
+        f"{card.layout} (`{card.name}`) | {card.reads} | {card.units} | {card.written_by} "
+        f"| {card.limits}"
+        for card in cards
+    )
+    return _table("format | what is read | units | who writes it | limits", rows)
+
+
 def modules() -> str:
     """Give each package, and what its modules answer."""
     return "\n\n".join(_package(path.parent) for path in sorted(PACKAGE.rglob("__init__.py")))
@@ -55,7 +67,8 @@ def _first_line(path: Path) -> str:
 
 
 def _table(head: str, rows: Iterable[str]) -> str:
-    return "\n".join(f"| {row} |" for row in (head, "--- | ---", *rows))
+    line = " | ".join("---" for _ in head.split("|"))
+    return "\n".join(f"| {row} |" for row in (head, line, *rows))
 
 
 # Which table stands in which documents, between its marks.
@@ -63,6 +76,7 @@ TABLES = {
     "exit codes": (exit_codes, ("README.md", "docs/format.md")),
     "options": (options, ("docs/compatibility.md",)),
     "modules": (modules, ("docs/architecture.md",)),
+    "layouts": (layouts, ("docs/readers.md",)),
 }
 
 

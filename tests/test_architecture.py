@@ -29,6 +29,7 @@ MAY_IMPORT = {
     **{part: set[str]() for part in GROUND},
     **{key: set[str]() for key in ("engine", "models", "ptycho")},
     "predictors": {"models"},
+    "readers": {"ptycho"},
     "reconstructors": {"ptycho"},
     "testing": {"models", "ptycho", "training"},
     "backends": {"models", "ptycho", "training"},
@@ -165,7 +166,7 @@ def test_only_testing_imports_pytest() -> None:
     found = {
         dotted(path) for path in modules(PACKAGE) for i in imports(path) if i.module == "pytest"
     }
-    assert found == {"ptyrun.testing", "ptyrun.testing.trainers"}
+    assert found == {"ptyrun.testing", "ptyrun.testing.readers", "ptyrun.testing.trainers"}
 
 
 def test_backends_are_reached_by_entry_points_alone() -> None:

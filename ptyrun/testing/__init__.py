@@ -29,9 +29,10 @@ from ptyrun.ptycho.reconstruction.reconstructor import (
     Reconstructor,
     require_whole,
 )
+from ptyrun.testing.readers import ReaderContract
 from ptyrun.testing.trainers import TrainerContract
 
-__all__ = ["PredictorContract", "ReconstructorContract", "TrainerContract"]
+__all__ = ["PredictorContract", "ReaderContract", "ReconstructorContract", "TrainerContract"]
 
 Patches = NDArray[np.complex64]
 Groups = tuple[NDArray[np.float32], NDArray[np.float32]]

@@ -7,12 +7,18 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import Enum
+from importlib.metadata import entry_points
 from pathlib import Path
+from typing import BinaryIO
 
 from ptyrun.errors import InputError
 from ptyrun.ptycho.readers.hdf5 import MAGIC
 
-ZIP_MAGIC = b"PK"
+ENTRY_POINTS = "ptyrun.readers"
+ZIP_MAGIC, NPY_MAGIC = b"PK", b"\x93NUMPY"
+MATLAB_MAGIC = b"MATLAB 5.0 MAT-file"
+# HDF5 lets other bytes stand before its own: none, 512, or twice as many each time.
+USER_BLOCKS_BYTES = (0, *(512 << doubled for doubled in range(11)))
 # What Python and NumPy raise where values are not what was expected of them.
 _OF_CONTENT = (ArithmeticError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
 
@@ -22,6 +28,9 @@ class Format(Enum):
 
     NPZ = "NPZ"
     HDF5 = "HDF5"
+    NPY = "NPY"
+    MATLAB5 = "MATLAB 5"
+    OTHER = "other"
 
 
 @contextmanager
@@ -44,7 +53,7 @@ def whatever_is_in(path: Path, what: str) -> Iterator[None]:
 
 
 def format_of(path: Path, what: str) -> Format:
-    """Tell NPZ from HDF5.
+    """Tell which container a file is.
 
     Parameters
     ----------
@@ -55,26 +64,44 @@ def format_of(path: Path, what: str) -> Format:
     Raises
     ------
     InputError
-        If the file cannot be opened or is neither.
+        If the file cannot be opened, or is of no known kind and no package reads others.
     """
     try:
         # A FIFO would be waited for.
         with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:  # noqa: PTH123
-            first = file.read(len(MAGIC)) if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else b""
+            is_regular = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+            first = file.read(len(MATLAB_MAGIC)) if is_regular else b""
+            if is_regular and _holds_hdf5(file):
+                return Format.HDF5
     except OSError as error:
         raise InputError(
             f"the {what} {path} cannot be opened",
             why=error.strerror or str(error),
             do="check the path",
         ) from error
-    if first == MAGIC:
-        return Format.HDF5
-    if first.startswith(ZIP_MAGIC):
-        return Format.NPZ
+    for begins, found in (
+        (ZIP_MAGIC, Format.NPZ),
+        (NPY_MAGIC, Format.NPY),
+        (MATLAB_MAGIC, Format.MATLAB5),
+    ):
+        if first.startswith(begins):
+            return found
+    if first and entry_points(group=ENTRY_POINTS):
+        return Format.OTHER
     raise InputError(
         f"{path} is no {what}",
-        why=f"it begins with {first!r}, as neither NPZ nor HDF5 files do"
+        why=f"it begins with {first[: len(MAGIC)]!r}, as neither NPZ nor HDF5 files do"
         if first
         else "it is empty, or no regular file",
-        do="give an NPZ or HDF5 file",
+        do="give an NPZ or HDF5 file; docs/readers.md lists what is read",
     )
+
+
+def _holds_hdf5(file: BinaryIO) -> bool:
+    for offset in USER_BLOCKS_BYTES:
+        file.seek(offset)
+        if (found := file.read(len(MAGIC))) == MAGIC:
+            return True
+        if not found:
+            break
+    return False

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from ptyrun.errors import InputError
-from ptyrun.ptycho.readers.cxi import is_cxi, read_cxi_scan
-from ptyrun.ptycho.readers.formats import Format, format_of, whatever_is_in
-from ptyrun.ptycho.readers.hdf5 import Hdf5File
-from ptyrun.ptycho.readers.ptychodus import is_product, read_product_scan
+from ptyrun.ptycho.readers.formats import whatever_is_in
+from ptyrun.ptycho.readers.reader import ForeignFile, Held, ScanRequest
+from ptyrun.ptycho.readers.registry import reader_of, said_by
 from ptyrun.ptycho.readers.scan import Scan, Survey
-from ptyrun.ptycho.readers.scan_npz import KINDS, read_contract
+from ptyrun.ptycho.readers.scan_npz import KINDS
 
 __all__ = ["Scan", "Survey", "open_scan"]
 
@@ -23,7 +23,7 @@ def open_scan(
     Parameters
     ----------
     path : Path
-        An NPZ file, a CXI file, or a ptychodus product with its frames.
+        Of any layout that a reader knows; docs/readers.md lists them.
     diffraction_kind : {"amplitude", "intensity"}, optional
         What the frames are, where the file does not tell. HDF5 files hold intensity unless said.
     cache_dir : Path, optional
@@ -40,21 +40,9 @@ def open_scan(
             why=f"known: {', '.join(KINDS)}",
             do="correct --diffraction-kind",
         )
-    with whatever_is_in(path, "scan"):
-        return _opened(path, diffraction_kind, cache_dir)
-
-
-def _opened(path: Path, diffraction_kind: str | None, cache_dir: Path | None) -> Scan:
-    if format_of(path, "scan") is Format.NPZ:
-        return read_contract(path, diffraction_kind, cache_dir)
-    file = Hdf5File(path)
-    intensity = diffraction_kind != "amplitude"
-    if is_cxi(file):
-        return read_cxi_scan(file, intensity)
-    if is_product(file):
-        return read_product_scan(file, intensity)
-    raise InputError(
-        f"{path} is no scan",
-        why="it has neither the layout of CXI (entry_1) nor that of a ptychodus product",
-        do="give an NPZ file, a CXI file, or a ptychodus product with its diffraction",
-    )
+    request = ScanRequest(diffraction_kind, cache_dir)
+    file = ForeignFile(path, "scan", cache_dir)
+    with whatever_is_in(path, file.wanted):
+        reader = reader_of(file, Held.SCAN)
+        found = reader.scan(file, request)
+    return replace(found, reader=reader.card.name, notes=said_by(reader, found.notes))

@@ -89,6 +89,8 @@ class Scan:
         Pixels of the detector that were not measured; they are zero in each frame.
     entry : str
         Which of several entries of a file was taken.
+    reader : str
+        Name of the reader that opened it.
     surveyed : Survey, optional
         What an earlier pass over just these frames found; they are not read again for it.
     """
@@ -111,6 +113,7 @@ class Scan:
     distance_m: float | None = None
     bad_pixels: NDArray[np.bool_] | None = None
     entry: str = ""
+    reader: str = ""
 
     @property
     def probe_modes(self) -> NDArray[np.complex64] | None:

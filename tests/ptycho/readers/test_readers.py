@@ -364,7 +364,7 @@ def test_what_a_cxi_scan_lacks_is_named(
 
 def test_files_of_no_known_layout_are_refused(tmp_path: Path) -> None:
     path = outside(tmp_path / "other.h5")
-    with pytest.raises(InputError, match="is no scan"):
+    with pytest.raises(InputError, match="holds no scan"):
         open_scan(path)
     with pytest.raises(InputError, match="holds no reconstruction"):
         open_reconstruction(path)

@@ -1,0 +1,85 @@
+"""Which reader reads a file? Told by what is in the file, not by its name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+
+from ptyrun.errors import InputError
+from ptyrun.ptycho.readers.formats import ENTRY_POINTS
+from ptyrun.ptycho.readers.plugged_in import PluggedIn, ReaderFaultError
+from ptyrun.ptycho.readers.reader import ForeignFile, Held, Reader
+
+_LAYOUTS = "ptyrun.ptycho.readers.layouts"
+# Asked in this order: what is told by more comes first.
+OWN = tuple(
+    EntryPoint(name, f"{_LAYOUTS}.{home}", ENTRY_POINTS)
+    for name, home in (
+        ("contract", "contract:Contract"),
+        ("reconstruction", "finished_npz:FinishedNpz"),
+        ("cxi", "cxi:Cxi"),
+        ("product", "product:Product"),
+    )
+)
+
+CANONICAL = {"contract", "reconstruction"}
+
+
+def own_readers() -> Iterator[Reader]:
+    """Give the readers that come with ptyrun, in the order in which they are asked."""
+    return map(_made, OWN)
+
+
+def said_by(reader: Reader, notes: tuple[str, ...]) -> tuple[str, ...]:
+    """Add to *notes* who read the file, unless it is of the layout that ptyrun itself writes."""
+    card = reader.card
+    return notes if card.name in CANONICAL else (*notes, f"read as {card.layout} ({card.name})")
+
+
+def reader_of(file: ForeignFile, wanted: Held) -> Reader:
+    """Find the reader of a scan or a reconstruction.
+
+    ptyrun's own are asked first: a package that is installed changes nothing of what ptyrun reads.
+
+    Raises
+    ------
+    InputError
+        If no reader finds such a thing in the file.
+    """
+    other: list[str] = []
+    broken: list[str] = []
+    for point in (*OWN, *_plugged_in()):
+        try:
+            reader = _made(point)
+        except ReaderFaultError as error:
+            broken.append(error.what)
+            continue
+        found = reader.holds(file)
+        if wanted in found:
+            return reader
+        if found:
+            other.append(reader.card.layout)
+    raise _unread(file, other, broken)
+
+
+def _plugged_in() -> tuple[EntryPoint, ...]:
+    return tuple(sorted(entry_points(group=ENTRY_POINTS), key=lambda point: point.name))
+
+
+@cache
+def _made(point: EntryPoint) -> Reader:
+    if point in OWN:
+        reader: Reader = point.load()()
+        return reader
+    return PluggedIn.loaded(point)
+
+
+def _unread(file: ForeignFile, other: list[str], broken: list[str]) -> InputError:
+    layouts = ", ".join(reader.card.layout for reader in own_readers())
+    why = f"it is {' and '.join(other)} without one" if other else f"it is none of: {layouts}"
+    return InputError(
+        f"{file.path} holds no {file.wanted}",
+        why="; ".join([why, *broken]),
+        do=f"give a file that holds a {file.wanted}; docs/readers.md lists what is read",
+    )

@@ -7,7 +7,7 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
 from ptyrun.errors import InputError
-from ptyrun.ptycho.readers.formats import ENTRY_POINTS
+from ptyrun.ptycho.readers.formats import ENTRY_POINTS, Format
 from ptyrun.ptycho.readers.plugged_in import PluggedIn, ReaderFaultError
 from ptyrun.ptycho.readers.reader import ForeignFile, Held, Reader
 
@@ -23,6 +23,10 @@ OWN = tuple(
     )
 )
 
+_EXAMPLES = {
+    "scan": "an NPZ with diffraction, xcoords and ycoords, or CXI",
+    "reconstruction": "an NPZ with reconstructed_object, a ptychodus product, or CXI with image_1",
+}
 CANONICAL = {"contract", "reconstruction"}
 
 
@@ -78,8 +82,10 @@ def _made(point: EntryPoint) -> Reader:
 def _unread(file: ForeignFile, other: list[str], broken: list[str]) -> InputError:
     layouts = ", ".join(reader.card.layout for reader in own_readers())
     why = f"it is {' and '.join(other)} without one" if other else f"it is none of: {layouts}"
+    if not other and file.format is Format.NPZ:
+        why = f"its arrays are {', '.join(file.npz.names)}; {why}"
     return InputError(
         f"{file.path} holds no {file.wanted}",
         why="; ".join([why, *broken]),
-        do=f"give a file that holds a {file.wanted}; docs/readers.md lists what is read",
+        do=f"give a file that holds a {file.wanted}, like {_EXAMPLES[file.wanted]}",
     )

@@ -209,6 +209,17 @@ format: $(READY)  ## put the code into its format
 tables: $(READY)  ## write the tables that follow from the code into the documents
 	@$(VENV)/bin/python -m docs.tables
 
+# What `docs` and `package` need besides comes with their first call.
+$(VENV)/.extra-%: $(READY)
+	@$(VENV)/bin/python -m pip install --quiet --constraint constraints.txt $(PIP_FLAGS) --editable '.[$*]'
+	@touch $@
+
+.PHONY: package
+package: $(VENV)/.extra-release  ## build wheel and source archive into build/dist, and check both
+	@rm -rf build/dist
+	@$(VENV)/bin/python -m build --outdir build/dist . >/dev/null
+	@$(VENV)/bin/python -m twine check --strict build/dist/*
+
 .PHONY: bench
 bench: $(READY)  ## measure overheads side by side and print them as ratios
 	@$(VENV)/bin/python -m benchmarks $(BENCH)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from docs import package_page, schema_files
 from ptyrun.cli.compare import command
 from ptyrun.errors import ExitCode
 from ptyrun.ptycho.readers.registry import own_readers
@@ -49,6 +50,13 @@ def layouts() -> str:
     return _table("format | what is read | units | who writes it | limits", rows)
 
 
+def schemas() -> str:
+    """Give each JSON schema, and what it is of."""
+    found = schema_files.schemas()
+    rows = (f"[`{n}`](schemas/{n}) | {s['description']}" for n, s in found.items())
+    return _table("schema | of", rows)
+
+
 def modules() -> str:
     """Give each package, and what its modules answer."""
     return "\n\n".join(_package(path.parent) for path in sorted(PACKAGE.rglob("__init__.py")))
@@ -75,6 +83,7 @@ def _table(head: str, rows: Iterable[str]) -> str:
 TABLES = {
     "exit codes": (exit_codes, ("README.md", "docs/format.md")),
     "options": (options, ("docs/compatibility.md",)),
+    "schemas": (schemas, ("docs/schemas.md",)),
     "modules": (modules, ("docs/architecture.md",)),
     "layouts": (layouts, ("docs/readers.md",)),
 }
@@ -93,3 +102,5 @@ if __name__ == "__main__":
     for name, (_, documents) in TABLES.items():
         for path in (ROOT / document for document in documents):
             path.write_text(renewed(path.read_text(encoding="utf-8"), name), encoding="utf-8")
+    package_page.write()
+    schema_files.write()

@@ -10,8 +10,10 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+import yaml
 
 import ptyrun
+from docs import package_page
 
 ROOT = Path(__file__).resolve().parents[1]
 TEXT = {".py", ".md", ".cfg", ".toml", ".txt", ".sh", ".yml", ".j2", ".ipynb", ".sbatch", ""}
@@ -82,6 +84,24 @@ def test_the_version_is_the_same_everywhere() -> None:
     newest = re.search(r"^## (\S+)", changelog, re.MULTILINE)
     assert newest is not None
     assert newest[1] == ptyrun.__version__ == metadata.version("ptyrun")
+
+
+def test_the_citation_is_of_this_version() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["version"] == ptyrun.__version__
+    assert f"\nlicense = {citation['license']}\n" in (ROOT / "setup.cfg").read_text()
+    assert {"cff-version", "message", "title", "authors"} <= citation.keys()
+
+
+def test_a_package_index_shows_the_readme_without_dead_links() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    stored = package_page.PAGE.read_text(encoding="utf-8")
+    assert stored == package_page.page(readme), "`make tables` writes it"
+    for text in (stored, package_page.page(readme, "https://example.org/")):
+        targets = re.findall(r"\]\(([^)\s]+)", text)
+        assert [target for target in targets if "://" not in target] == []
+    with_address = package_page.page(readme, "https://example.org/")
+    assert "](https://example.org/docs/" in with_address
 
 
 def test_every_dependency_is_pinned_by_the_constraints() -> None:

@@ -18,8 +18,9 @@ ROOT = Path(__file__).resolve().parents[1]
 def test_the_wheel_alone_compares_two_reconstructions(tmp_path: Path) -> None:
     source, venv = tmp_path / "source", tmp_path / "venv"
     source.mkdir()
-    for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, source)
+    for name in ("setup.cfg", "pyproject.toml", "docs/package-page.md", "LICENSE"):
+        (source / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, source / name)
     shutil.copytree(ROOT / "ptyrun", source / "ptyrun")
     pip = [str(venv / "bin" / "python"), "-m", "pip"]
     subprocess.run([sys.executable, "-m", "venv", str(venv)], check=True)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ptyrun.backends.probing import Predict, require_apart, require_size, safe_batch
 from ptyrun.errors import ModelError, PredictionError
+from ptyrun.host.processes import n_cores
 from ptyrun.models.files import ModelCard
 from ptyrun.models.predictors import ModelRequest, PredictorOutOfMemoryError, WrongFormError
 from ptyrun.models.synthetic_groups import synthetic_groups
@@ -22,7 +23,7 @@ from ptyrun.models.synthetic_groups import synthetic_groups
 
 def n_threads() -> int:
     """Give the number of cores that this process may use, or fewer if OMP_NUM_THREADS says so."""
-    cores = len(os.sched_getaffinity(0))
+    cores = n_cores()
     wanted = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
     return max(1, min(cores, int(wanted))) if wanted.isdecimal() else cores
 

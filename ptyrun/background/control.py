@@ -257,18 +257,22 @@ def stop(run_dir: Path, grace_s: float) -> Stopped:
 def _ask(tracked: TrackedProcess, paths: RunPaths) -> None:
     # The handle is taken first: should the PID change hands now, the signal reaches nobody else.
     with suppress(ProcessLookupError):
-        handle = os.pidfd_open(tracked.pid)
+        handle = os.pidfd_open(tracked.pid) if hasattr(os, "pidfd_open") else None
         try:
             if not tracked.process.is_alive():
                 return
             if proof.holds(tracked.pid, paths.process_lock) and proof.carries(
                 tracked.pid, tracked.session
             ):
-                signal.pidfd_send_signal(handle, signal.SIGTERM)
+                if handle is None:  # a system without such handles
+                    os.kill(tracked.pid, signal.SIGTERM)
+                else:
+                    signal.pidfd_send_signal(handle, signal.SIGTERM)
             elif tracked.process.is_alive() and observed(paths.root).ending is None:
                 raise _unidentified(tracked, paths)
         finally:
-            os.close(handle)
+            if handle is not None:
+                os.close(handle)
 
 
 def _unidentified(tracked: TrackedProcess, paths: RunPaths) -> PtyrunError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import os
 import platform
 import shutil
 import tempfile
@@ -15,6 +14,7 @@ from ptyrun.errors import PtyrunError
 from ptyrun.host import confinement, memory
 from ptyrun.host.devices import list_gpus
 from ptyrun.host.locks import NO_LOCKS_SAID, Lock
+from ptyrun.host.processes import n_cores
 
 # What each package is there for, and how it is had; those of NEEDED are always installed.
 NEEDED = ("numpy", "zarr", "h5py", "scipy", "matplotlib")
@@ -58,8 +58,7 @@ def examine(folder: Path) -> Iterator[Finding]:
     for name, (reads, how) in OPTIONAL.items():
         found = _version(name)
         yield Finding(name, found or f"not installed; it is for {reads}", "" if found else how)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    yield Finding("cores", str(cores))
+    yield Finding("cores", str(n_cores()))
     yield Finding("memory", f"{memory.available_bytes() / 1e9:.1f} GB can be taken now")
     yield _gpus()
     yield from _confinement()

@@ -104,6 +104,13 @@ class Process:
         return self.host == socket.gethostname() and self.boot_id != _boot_id()
 
 
+def n_cores() -> int:
+    """Give the number of cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def _boot_id() -> str:
     try:
         return (_PROC / "sys/kernel/random/boot_id").read_text().strip()

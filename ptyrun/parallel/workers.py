@@ -22,6 +22,7 @@ from ptyrun.engine.work import Outcome
 from ptyrun.errors import NotOpenedError
 from ptyrun.host.children import Parent, ptyrun_words
 from ptyrun.host.devices import CPU, hold_devices
+from ptyrun.host.processes import n_cores
 from ptyrun.host.signals import caused_by
 from ptyrun.parallel.crew import Crew
 from ptyrun.progress import Watcher
@@ -121,7 +122,7 @@ class _Processes:
         listener.start()
 
     def _environment(self, place: int, n_workers: int) -> Mapping[str, str]:
-        cores = len(os.sched_getaffinity(0))
+        cores = n_cores()
         share = cores // n_workers + (place < cores % n_workers)
         environment = {**os.environ, "OMP_NUM_THREADS": str(max(1, share))}
         if self._gpus:

@@ -51,6 +51,17 @@ class Hdf5File:
                 do="check the path, and copy the file again if it is truncated",
             ) from error
 
+    @property
+    def root(self) -> h5py.Group:
+        """The whole file, for its attributes."""
+        return self._file["/"]
+
+    def members(self, name: str) -> tuple[str, ...]:
+        """Names in a group; none where it is no group of this file."""
+        with self._plain_errors(name):
+            found = self._resolved(name)
+            return tuple(found) if isinstance(found, h5py.Group) else ()
+
     def dataset(self, *names: str) -> h5py.Dataset | None:
         """Return the first of these datasets that exists, else None.
 
@@ -114,6 +125,24 @@ class Hdf5File:
                 raise TypeError(f"it is {dataset.dtype}, not numbers")
             require_memory(self.path, dataset, _bytes_to_read(dataset, selection))
             return np.asarray(dataset[selection])
+
+    def read_records(self, dataset: h5py.Dataset) -> NDArray[Any]:
+        """Read a dataset whole, of numbers or of records of two real numbers each.
+
+        Raises
+        ------
+        InputError
+            If it is anything else, or cannot be read.
+        """
+        fields = dataset.dtype.fields
+        if fields is None:
+            return self.read(dataset, ())
+        with self._plain_errors(dataset.name):
+            kinds = {kind for kind, *_ in fields.values()}
+            if len(fields) != 2 or len(kinds) != 1 or next(iter(kinds)).kind not in "iuf":
+                raise TypeError(f"it is {dataset.dtype}, not numbers")
+            require_memory(self.path, dataset, _bytes_to_read(dataset, ()))
+            return np.asarray(dataset[()])
 
     def close(self) -> None:
         """Close the file."""

@@ -18,6 +18,13 @@ OWN = tuple(
     for name, home in (
         ("contract", "contract:Contract"),
         ("reconstruction", "finished_npz:FinishedNpz"),
+        ("npy", "npy:Npy"),
+        ("matlab", "matlab:Matlab"),
+        ("ptypy", "ptypy:Ptypy"),
+        ("ptyrad", "ptyrad:Ptyrad"),
+        ("ptylab", "ptylab:PtyLab"),
+        ("cdtools", "cdtools:Cdtools"),
+        ("bundle", "bundle:Bundle"),
         ("cxi", "cxi:Cxi"),
         ("product", "product:Product"),
     )

@@ -1,0 +1,78 @@
+"""How do metres become pixels of the object, where a file says how the frames were taken?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ptyrun.errors import InputError
+from ptyrun.ptycho.readers.scan import checked_positions
+
+# 2019 SI: both constants are exact.
+PLANCK_TIMES_LIGHT_EV_M = 1.239841984332002e-6
+
+
+def object_pixel_m(wavelength_m: float, distance_m: float, detector_m: float, side: int) -> float:
+    """Side of an object pixel: wavelength x distance / (N x detector pixel), all in metres.
+
+    Source: Thibault et al., Ultramicroscopy 109, 338 (2009), doi:10.1016/j.ultramic.2008.12.011.
+    """
+    return wavelength_m * abs(distance_m) / (side * abs(detector_m))
+
+
+def positive(path: Path, **values: float | None) -> tuple[float, ...]:
+    """Give numbers that a length depends on.
+
+    Raises
+    ------
+    InputError
+        If one is missing, not finite, or not positive.
+    """
+    wrong = [name for name, value in values.items() if not value or not 0 < value < np.inf]
+    if wrong:
+        raise InputError(
+            f"{path} does not say how large a pixel of the object is",
+            why=f"it has no positive {' and no positive '.join(wrong)}",
+            do="write them into the file",
+        )
+    return tuple(float(value) for value in values.values() if value)
+
+
+def placed(
+    path: Path, y: NDArray[Any], x: NDArray[Any], patch_px: int, n_frames: int
+) -> NDArray[np.float64]:
+    """Give positions (n, 2) in pixels, shifted so that the patches begin at pixel 0.
+
+    Raises
+    ------
+    InputError
+        If they are not finite real numbers, or not as many as frames.
+    """
+    found = checked_positions(path, x, y, n_frames)
+    return np.asarray(found - found.min(axis=0) + patch_px / 2)
+
+
+def is_intensity(path: Path, dtype: np.dtype[Any], sample: NDArray[Any], asked: str | None) -> bool:
+    """Tell counts from amplitudes where a layout does not say which it holds.
+
+    Raises
+    ------
+    InputError
+        If floating-point numbers are all whole, and nobody says what they are.
+    """
+    if asked is not None:
+        return asked == "intensity"
+    if dtype.kind in "iu":
+        return True
+    finite = sample[np.isfinite(sample)]
+    highest = float(finite.max(initial=0.0))
+    if highest <= 1 or not np.array_equal(finite, np.rint(finite)):
+        return False
+    raise InputError(
+        f"{path} does not tell amplitude from intensity",
+        why=f"the values are floating point but all whole, up to {highest:g}",
+        do="say --diffraction-kind amplitude or --diffraction-kind intensity",
+    )

@@ -1,0 +1,156 @@
+"""Is every layout read as its definition says, value by value?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import scipy.io
+
+from ptyrun import open_reconstruction, open_scan
+from ptyrun.errors import InputError
+from ptyrun.ptycho.readers.registry import own_readers
+from tests import foreign_files as files
+from tests.foreign_files import N_FRAMES, PIXEL_M, RECONSTRUCTIONS, SCANS, SIDE, Made
+
+SCENE = files.scene()
+
+
+def test_every_reader_has_a_test() -> None:
+    assert {made.reader for made in (*SCANS, *RECONSTRUCTIONS)} == {
+        reader.card.name for reader in own_readers()
+    }
+
+
+@pytest.mark.parametrize("made", SCANS, ids=lambda made: f"{made.reader} {made.name}")
+def test_a_scan_is_read_value_by_value(made: Made, tmp_path: Path) -> None:
+    scan = open_scan(made.write(tmp_path / made.name, SCENE))
+    assert scan.reader == made.reader
+    steps_px = scan.positions_px - scan.positions_px[0]
+    wanted_px = SCENE.positions_px - SCENE.positions_px[0]
+    assert np.allclose(steps_px, wanted_px, atol=1e-6)
+    some = np.array([5, 0, 6, 5])
+    amplitude = made.share * np.sqrt(SCENE.counts[some])
+    if scan.bad_pixels is not None:
+        amplitude[:, scan.bad_pixels] = 0
+    assert np.allclose(scan.amplitudes(some), amplitude, rtol=1e-6)
+    assert (scan.n_frames, scan.patch_px) == (N_FRAMES, SIDE)
+    if made.has_probe:
+        assert scan.probe is not None
+        assert np.array_equal(scan.probe, SCENE.modes[0])
+    assert scan.pixel_size_m == (pytest.approx(PIXEL_M, rel=1e-6) if made.has_pixel else None)
+
+
+@pytest.mark.parametrize("made", RECONSTRUCTIONS, ids=lambda made: f"{made.reader} {made.name}")
+def test_a_reconstruction_is_read_value_by_value(made: Made, tmp_path: Path) -> None:
+    found = open_reconstruction(made.write(tmp_path / made.name, SCENE))
+    assert found.reader == made.reader
+    assert np.allclose(found.object, SCENE.object, rtol=1e-6)
+    modes = found.probe_modes
+    assert (modes is not None) == made.has_probe
+    if modes is not None:
+        assert np.array_equal(modes, SCENE.modes)
+    if made.has_pixel and made.reader != "product":
+        assert found.pixel_size_m == pytest.approx(PIXEL_M, rel=1e-6)
+
+
+def test_a_pixel_that_ptypy_leaves_out_in_one_chunk_is_bad(tmp_path: Path) -> None:
+    scan = open_scan(files.write_ptyd(tmp_path / "scan.ptyd", SCENE))
+    assert scan.bad_pixels is not None
+    assert np.argwhere(scan.bad_pixels).tolist() == [[0, 1]]
+    assert not scan.amplitudes(np.arange(N_FRAMES))[:, 0, 1].any()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("meta/energy", None, "no positive meta/energy"),
+        ("meta/psize", np.array([0.0]), "no positive meta/psize"),
+        ("meta/propagation", "nearfield", "near field"),
+        ("chunks/1/positions", np.zeros((9, 2)), "do not fit its frames"),
+        ("chunks/1/weights", np.ones((3, 4, 4)), "do not fit its frames"),
+        ("chunks/1/data", np.ones((3, 4, 4)), "different sizes"),
+    ],
+)
+def test_a_ptyd_that_lacks_something_is_refused_by_name(
+    name: str, value: object, said: str, tmp_path: Path
+) -> None:
+    path = files.write_ptyd(tmp_path / "scan.ptyd", SCENE)
+    with h5py.File(path, "a") as file:
+        del file[name]
+        if value is not None:
+            file[name] = value
+    with pytest.raises(InputError, match=said):
+        open_scan(path)
+
+
+def test_slices_of_matlab_become_their_product_and_it_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "slices.mat"
+    slices = np.stack([SCENE.object, SCENE.object.conj()], -1)
+    scipy.io.savemat(path, {"object": slices})
+    found = open_reconstruction(path)
+    assert np.allclose(found.object, np.abs(SCENE.object) ** 2, rtol=1e-6)
+    assert "object is the product of its 2 slices" in found.notes
+
+
+def test_a_cell_array_of_matlab_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "cell.mat"
+    cells = np.empty(1, object)
+    cells[0] = SCENE.object
+    scipy.io.savemat(path, {"object": cells})
+    with pytest.raises(InputError, match=r"object .* holds no numbers\n.*class cell"):
+        open_reconstruction(path)
+
+
+def test_a_matlab_file_that_unpacks_to_more_than_its_header_says_is_refused(
+    tmp_path: Path,
+) -> None:
+    """The header of the variable is changed: it says one value, and a hundred thousand follow."""
+    import struct
+    import zlib
+
+    path = tmp_path / "bomb.mat"
+    scipy.io.savemat(path, {"object": np.zeros((100_000, 8))}, do_compression=False)
+    raw = bytearray(path.read_bytes())
+    assert struct.unpack_from("<2i", raw, 128 + 32) == (100_000, 8)
+    struct.pack_into("<2i", raw, 128 + 32, 2, 2)
+    packed = zlib.compress(bytes(raw[128:]))
+    path.write_bytes(bytes(raw[:128]) + struct.pack("<II", 15, len(packed)) + packed)
+    with pytest.raises(InputError, match="it unpacks to more than"):
+        open_reconstruction(path)
+
+
+def test_of_six_axes_of_ptylab_the_first_image_is_taken_and_said(tmp_path: Path) -> None:
+    path = files.write_ptylab(tmp_path / "result.hdf5", SCENE)
+    other = np.zeros_like(SCENE.object)
+    with h5py.File(path, "a") as file:
+        del file["object"]
+        file["object"] = np.stack([[SCENE.object, other], [other, other], [other, other]])[
+            :, None, None
+        ]
+    found = open_reconstruction(path)
+    assert np.array_equal(found.object, SCENE.object)
+    assert "object has 3 wavelengths and 2 slices: the first is taken" in found.notes
+
+
+def test_an_object_without_phase_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "real.npy"
+    np.save(path, np.abs(SCENE.object))
+    with pytest.raises(InputError, match="its phase is missing"):
+        open_reconstruction(path)
+
+
+def test_a_stack_of_bare_images_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "stack.npy"
+    np.save(path, SCENE.modes)
+    with pytest.raises(InputError, match="is no single image"):
+        open_reconstruction(path)
+
+
+def test_an_array_of_objects_is_never_unpickled(tmp_path: Path) -> None:
+    path = tmp_path / "objects.npy"
+    np.save(path, np.array([{}], object), allow_pickle=True)
+    with pytest.raises(InputError, match="Python objects in dtype"):
+        open_reconstruction(path)

@@ -9,6 +9,11 @@ from pathlib import Path
 COMPARISON, RINGS, UPSTREAM_RINGS = "comparison_plot", "frc_plot", "frc_plot_upstream"
 PNG, VECTORS = "png", ("pdf", "svg")
 
+# What a study that makes a comparison keeps in the run's folder.
+COMPARISON_LOG, GATE = "comparison.log", "gate.json"
+STAGE_RECORD, STAGE_ATTEMPT = ".stage.json", ".attempt.json"
+OF_A_STUDY = (COMPARISON_LOG, GATE, f"*{STAGE_RECORD}", f"*{STAGE_ATTEMPT}")
+
 
 @dataclass(frozen=True)
 class RunPaths:

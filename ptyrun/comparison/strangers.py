@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from ptyrun.comparison import artifacts
 from ptyrun.host import checksums, durable, listing
-from ptyrun.paths import RunPaths
+from ptyrun.paths import OF_A_STUDY, RunPaths
 from ptyrun.texts import printable
 
 _SHOWN = 5
@@ -17,7 +17,11 @@ _PASSING = f"*{durable.PARTIAL}"
 
 def strangers(paths: RunPaths) -> list[str]:
     """Name them by path below the run's folder; a folder of strangers by its own name."""
-    top = (name for name in _names(paths.root) if not artifacts.is_own(paths, paths.root / name))
+    top = (
+        name
+        for name in _names(paths.root)
+        if not artifacts.is_own(paths, paths.root / name) and not _any(OF_A_STUDY, name)
+    )
     sorts = {
         paths.ledger: ("*.jsonl",),
         paths.superseded: ("*.json",),
@@ -28,7 +32,7 @@ def strangers(paths: RunPaths) -> list[str]:
         f"{folder.name}/{name}"
         for folder, own in sorts.items()
         for name in _names(folder)
-        if not any(fnmatchcase(name, pattern) for pattern in own)
+        if not _any(own, name)
     ]
     return [*map(printable, [*top, *below, *_unvouched(paths.report), *_unvouched(paths.preview)])]
 
@@ -47,6 +51,10 @@ def in_the_way(paths: RunPaths) -> list[Path]:
     harmless = {path.name for path in left}
     own = [paths.root / name for name in paths.names() - harmless]
     return sorted({*artifacts.found_in(paths), *(path for path in own if path.exists())})
+
+
+def _any(patterns: Iterable[str], name: str) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
 def _unvouched(folder: Path) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ptyrun import paths
 from ptyrun.study.hub import ANALYSIS, COMPARISON_MANIFEST, dose_name
 
 FOLDER = ANALYSIS
@@ -27,8 +28,7 @@ CERTAINTY_TABLE = f"{FOLDER}/study_certainty.csv"
 LATEX_TABLE = f"{FOLDER}/study_tables.tex"
 
 METRICS_CSV = "comparison_metrics.csv"
-COMPARISON_LOG = "comparison.log"
-GATE = "gate.json"
+COMPARISON_LOG, GATE = paths.COMPARISON_LOG, paths.GATE
 PAGE = "report/index.html"
 DEBUG = "_debug_v4"
 

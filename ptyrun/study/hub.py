@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from ptyrun import paths
+
 PHASE_C = "data/phase_c"
 PHASE_D = "data/phase_d"
 PHASE_E = "data/phase_e"
@@ -19,8 +21,7 @@ SESSION = ("process.json", "process.lock", "completion.json", "logs")
 LOGS = "cli"
 STUDY = "study.json"
 CONFIG = "study.toml"
-RECORD = ".stage.json"
-ATTEMPT = ".attempt.json"
+RECORD, ATTEMPT = paths.STAGE_RECORD, paths.STAGE_ATTEMPT
 PIECES = ".pieces-"
 DISCARDED = ".discarded-"
 CRATE = "ro-crate-metadata.json"

@@ -106,6 +106,17 @@ def test_strangers_are_named_before_the_work_and_by_verify(study: Study, tmp_pat
     assert (run_dir / "ledger/notes\x1b[2J.txt").exists()
 
 
+@pytest.mark.parametrize("name", ["comparison.log", "gate.json", "compare-x.stage.json"])
+def test_what_a_study_keeps_in_the_folder_of_a_comparison_is_no_stranger(
+    name: str, study: Study, tmp_path: Path
+) -> None:
+    run_dir = tmp_path / "run"
+    assert ptyrun("plan", *study.words(run_dir)[1:]).returncode == 0
+    (run_dir / name).write_text("of a study")
+    found = ptyrun("verify", str(run_dir))
+    assert "foreign" not in found.stdout, found.stdout
+
+
 @pytest.mark.parametrize("name", ["debug/image.png", "preview/mine.png", "completion.json"])
 def test_what_a_run_would_write_over_is_not_written_over(
     name: str, study: Study, tmp_path: Path

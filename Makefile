@@ -32,7 +32,8 @@ DOSE ?= $(if $(OF_THE_DEMO),100000)
 CHUNK ?= $(if $(OF_THE_DEMO),64,256)
 TRUST ?= $(if $(OF_THE_DEMO),pinn)
 VIEW ?= dense
-DEBUG_NAME ?= debug_v4
+# The demo's study has a debug_v4 of its own: the first groups of the full comparison, not a selection of 320.
+DEBUG_NAME ?= $(if $(OF_THE_DEMO),debug_320,debug_v4)
 RECON ?=
 REQUIRE_DEBUG ?=
 RUN ?=
@@ -53,7 +54,7 @@ help:  ## print this list
 	  "$$HUB" "$$WINDOW" "$${DOSE:-1000, or the only one of the hub}" "$$VIEW" "$$CHUNK"
 
 .PHONY: demo
-demo: $(READY)  ## simulate, train, reconstruct, compare in windows with a kill -9 in the middle
+demo: $(READY)  ## a study: simulate, train, reconstruct, compare in windows with a kill -9 in the middle
 	@$(VENV)/bin/python examples/demo/make_demo.py
 
 .PHONY: test
@@ -139,7 +140,7 @@ said = $(if $(filter-out file default undefined,$(origin $(1))),$(2) $$$(1))
 study_words = $(if $(filter-out file,$(origin HUB)),--hub "$$HUB",--hub demo/study) \
   $(if $(CONFIG),--config "$$CONFIG") $(call said,DOSE,--dose) $(call said,VIEW,--view) $(call said,SPLITS,--splits)
 study_base = $(if $(BASE),--base-npz "$$BASE",$(if $(filter-out file,$(origin HUB)),,--positions base \
-  --base-npz $(DEMO_HUB)/data/phase_c/dose_100000/patched_train.npz))
+  --base-npz demo/base.npz))
 
 .PHONY: study study-status study-verify
 study: $(READY)  ## one window of a study: simulate, split, make overlap views

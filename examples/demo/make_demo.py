@@ -1,163 +1,150 @@
-"""Make the whole demo: simulate a scan, train, reconstruct, and compare in windows.
+"""Make the demo's study: simulate a scan, train, reconstruct, compare in windows, with one kill -9.
 
-Every step is skipped when it is complete, so that an interrupted demo goes on where it was.
+The study keeps what is done, so that an interrupted demo goes on where it was.
 """
 
 from __future__ import annotations
 
+import argparse
+import datetime
+import itertools
 import os
 import signal
+import subprocess
 import sys
 import time
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TextIO
 
-from hub import SPLITS, Hub, is_complete, read_arguments
-from processes import alone, end_all, end_in_good_order, program, settings_of
-from recipes import Baseline, Pinn, Recipe, Reconstruction, Scan
-from windows import compare_in_windows
+from make_base import make_base
 
-from ptyrun.comparison.run import Run
+from ptyrun.errors import ExitCode, PtyrunError
+from ptyrun.host.advice import Advice
+from ptyrun.host.children import born_of
+from ptyrun.stages.status import Status, status
 
-HERE = Path(__file__).resolve().parent
-COMPARED_SPLIT = "test"
-LAST_LINES = 15
-
-
-@dataclass(frozen=True)
-class Step:
-    """One script of the demo and the manifest that it writes when it is complete."""
-
-    name: str
-    does: str
-    script: str
-    manifest: Path
-    recipe: Recipe
-    words: tuple[str, ...] = ()
+STUDY = Path(__file__).with_name("study.toml")
+PTYRUN = Path(sys.executable).with_name("ptyrun")
+COMPARISON = "analysis/dose_100000/dense/test"
+FIRST_WINDOW_S, LONGER = 60, 2
+KILL_AFTER = 0.5
+LOOK_EVERY_S = 0.1
 
 
-def scan_step(hub: Hub) -> Step:
-    """The step on which all others depend."""
-    return Step(
-        "simulate",
-        f"simulate a scan with {hub.dose} photons per exposure",
-        "simulate.py",
-        hub.scan_manifest,
-        Scan(photons=hub.dose),
-    )
-
-
-def later_steps(hub: Hub) -> list[Step]:
-    """What can be done at the same time, the longest first."""
-    train_baseline = Step(
-        "baseline",
-        "train the Baseline on the truth of the train split",
-        "train_baseline.py",
-        hub.baseline_manifest,
-        Baseline(),
-    )
-    train_pinn = Step(
-        "pinn",
-        "train the PINN on the diffraction of the train split",
-        "train_pinn.py",
-        hub.pinn_manifest,
-        Pinn(),
-    )
-    reconstruct = [
-        Step(
-            f"reconstruct-{split}",
-            f"reconstruct the {split} split with pty-chi",
-            "reconstruct.py",
-            hub.reconstruction_manifest(split),
-            Reconstruction(),
-            (split,),
-        )
-        for split in SPLITS
-    ]
-    return [train_baseline, train_pinn, *reconstruct]
-
-
-def make_demo(hub: Hub) -> None:
-    """Do what is missing and say where the results are."""
-    started = time.perf_counter()
-    run_step(hub, scan_step(hub))
-    run_together(hub, later_steps(hub))
-    compare_in_windows(hub, COMPARED_SPLIT)
-    run = Run(hub.run(COMPARED_SPLIT)).paths
-    print(f"picture: {run.plot}")
-    print(f"figures: {run.results}")
-    print(f"demo complete in {time.perf_counter() - started:.0f} s")
-
-
-def run_together(hub: Hub, steps: Sequence[Step]) -> None:
-    """Run as many steps at once as there are cores: each uses one, which is faster than in turn.
-
-    A step that fails is tried once more, alone: two frameworks at once may be too much for the
-    memory of a small machine.
-    """
-    with ThreadPoolExecutor(max_workers=len(os.sched_getaffinity(0))) as pool:
-        running = [pool.submit(run_step, hub, step) for step in steps]
-        try:
-            failed = [step for step, done in zip(steps, running, strict=True) if done.exception()]
-        except KeyboardInterrupt:
-            pool.shutdown(wait=False, cancel_futures=True)
-            end_all()
-            raise
-    for step in failed:
-        say(step, "failed beside the others: once more, alone")
-        run_step(hub, step)
-
-
-def run_step(hub: Hub, step: Step) -> None:
-    """Run one script unless it is complete.
+def make_demo(hub: Path) -> None:
+    """Make what is missing, in windows that grow, and say where the results are.
 
     Raises
     ------
     SystemExit
-        If the script fails, with the end of its log.
+        If the study fails although everything was tried to put it right.
     """
-    if is_complete(step.manifest, step.recipe.settings()):
-        say(step, f"complete: {step.does}")
-        return
-    say(step, step.does)
-    started = time.perf_counter()
-    log = hub.log(step.name)
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("w", encoding="utf-8") as errors:
-        code = run_script(hub, step, errors)
-    if code:
-        end = "\n".join(log.read_text(errors="replace").splitlines()[-LAST_LINES:])
-        raise SystemExit(f"{step.name} failed with exit code {code}; the end of {log}:\n{end}")
-    say(step, f"done in {time.perf_counter() - started:.0f} s")
+    began_s = time.perf_counter()
+    run = hub / COMPARISON
+    base = hub.with_name("base.npz")
+    make_base(base)
+    remedies = _remedies(hub)
+    window_s, jobs = FIRST_WINDOW_S, len(os.sched_getaffinity(0))
+    may_kill = not run.exists()
+    while True:
+        code, enough_s = _window(hub, base, window_s, jobs, run if may_kill else None)
+        may_kill = may_kill and not run.exists()
+        if code == ExitCode.COMPLETE:
+            break
+        if code == ExitCode.INCOMPLETE or enough_s:
+            # However slow the machine, all windows together take little more than twice the work.
+            window_s = max(LONGER * window_s, enough_s or 0)
+            print(f"the next window has {window_s} s", flush=True)
+        elif code == -signal.SIGKILL:
+            print("the same command goes on where it was", flush=True)
+        elif (done := next(remedies, None)) is not None:
+            print(f"exit code {code}: {done}", flush=True)
+            # Two frameworks at once may be too much for the memory of a small machine.
+            jobs = 1
+        else:
+            raise SystemExit(code)
+    print(_said(run))
+    print(f"page:     {run / 'report/index.html'}")
+    print(f"picture:  {run / 'comparison_plot.png'}")
+    print(f"demo complete in {time.perf_counter() - began_s:.0f} s")
 
 
-def run_script(hub: Hub, step: Step, errors: TextIO) -> int:
-    """Run a script, show its output line by line, give its exit code."""
-    words = [sys.executable, str(HERE / step.script), *step.words]
-    one_thread = settings_of({"TF_CPP_MIN_LOG_LEVEL": "3", "OMP_NUM_THREADS": "1"})
-    words += ["--hub", str(hub.root), "--dose", str(hub.dose)]
-    with program(words, one_thread, stderr=errors) as script:
-        assert script.stdout is not None
-        for line in script.stdout:
-            say(step, line.rstrip())
-        return script.wait()
+def _window(
+    hub: Path, base: Path, window_s: int, jobs: int, killed_in: Path | None
+) -> tuple[int, int | None]:
+    """Work on the study for one window, or until a run is half done.
+
+    Returns the exit code and, where the window was too short, how many seconds would do.
+    """
+    words: list[str | Path] = [PTYRUN, "study", "run", "--config", STUDY, "--hub", hub]
+    words += ["--base-npz", base, "--window", f"{window_s}s", "--jobs", str(jobs)]
+    advice = Advice(hub.with_name(".demo-advice"))
+    # Threads that spin while they wait slow each other down where cores are shared.
+    settings = {"OMP_WAIT_POLICY": "PASSIVE", "TF_CPP_MIN_LOG_LEVEL": "3", **os.environ}
+    with subprocess.Popen(
+        words,
+        env={**settings, **advice.environment},
+        stdin=subprocess.DEVNULL,
+        preexec_fn=born_of(os.getpid()),
+    ) as process:
+        try:
+            if killed_in is not None:
+                _kill_in_the_middle(process, killed_in)
+            return process.wait(), advice.take()
+        except KeyboardInterrupt:
+            process.terminate()
+            raise
 
 
-def say(step: Step, text: str) -> None:
-    """Print a line under the step's name, whole, whoever else is printing."""
-    sys.stdout.write(f"{step.name:<17} {text}\n")
+def _kill_in_the_middle(process: subprocess.Popen[bytes], run: Path) -> None:
+    while process.poll() is None:
+        found = _status(run)
+        if found and found.chunks_committed >= KILL_AFTER * found.chunks_total:
+            process.kill()
+            done = f"{found.chunks_committed} of {found.chunks_total} chunks"
+            print(f"killed with SIGKILL after {done}", flush=True)
+            return
+        time.sleep(LOOK_EVERY_S)
+
+
+def _status(run: Path) -> Status | None:
+    """How far the run is; None before it is planned, or where that cannot be read."""
+    try:
+        return status(run) if run.exists() else None
+    except (PtyrunError, OSError):
+        return None
+
+
+def _remedies(hub: Path) -> Iterator[str]:
+    """Put right what keeps a study from going on, one way after the other; say what was done."""
+    yield "once more, one stage at a time"
+    runs = [path for path in (hub / COMPARISON).parent.glob("test*") if path.is_dir()]
+    for run in runs:
+        subprocess.run([PTYRUN, "verify", run, "--repair"], stdin=subprocess.DEVNULL, check=False)
+    yield "the comparisons were repaired"
+    now = datetime.datetime.now(datetime.UTC)
+    aside = hub / "archive" / f"comparisons-until-{now:%Y%m%dT%H%M%SZ}"
+    aside.mkdir(parents=True)
+    for run, number in zip(runs, itertools.count(1), strict=False):
+        run.rename(aside / f"{number}-{run.name}")
+    yield f"the comparisons are now in {aside}, and begin afresh"
+
+
+def _said(run: Path) -> str:
+    """What the comparison found, as it said it."""
+    log = (run / "comparison.log").read_text(encoding="utf-8")
+    return log.partition("=== STDOUT ===\n")[2].partition("\n\n\n===")[0]
+
+
+def _end_in_good_order(number: int, _frame: object) -> None:
+    raise KeyboardInterrupt(signal.Signals(number).name)
 
 
 if __name__ == "__main__":
-    # Its own lines and those of its children come in the order in which they were written.
-    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
-    signal.signal(signal.SIGTERM, end_in_good_order)
-    study = read_arguments(__doc__)[0]
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--hub", type=Path, default=Path("demo/hub"), help="folder of the study")
+    signal.signal(signal.SIGTERM, _end_in_good_order)
     try:
-        with alone(study.root):
-            make_demo(study)
+        make_demo(parser.parse_args().hub)
     except KeyboardInterrupt:
         sys.exit("stopped: the same command goes on where it was")

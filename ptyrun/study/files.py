@@ -176,7 +176,15 @@ def is_working_file(name: str) -> bool:
     return parts[0] in (LOCKS, *SESSION) or is_hidden or is_of_run or is_half or is_of_archive
 
 
+def is_note_of_a_look(name: str) -> bool:
+    """Tell whether *name* is what looking at a comparison, or calling it again, may leave there."""
+    *folders, _ = name.split("/")
+    is_of_comparison = bool(folders) and folders[0] in (ANALYSIS, GENERALIZATION)
+    return is_of_comparison and folders[-1] in _NOTES
+
+
 _RUN = RunPaths(Path())
+_NOTES = frozenset(path.name for path in (_RUN.ledger, _RUN.logs, _RUN.preview))
 # What a session on a comparison writes and deletes while it works.
 _OF_RUNS = frozenset(
     path.name for path in (_RUN.claims, _RUN.cache, _RUN.unpublished, _RUN.ledger_cache)

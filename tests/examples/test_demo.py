@@ -1,195 +1,135 @@
-"""Does the demo go on after whatever ended it, and does it need no patience?
-
-Its steps and windows are stood in for by scripts that end as told: what is tested is their caller.
-"""
+"""Is the demo a study that goes on after whatever ended it?"""
 
 from __future__ import annotations
 
 import importlib
 import json
+import os
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 
+import numpy as np
 import pytest
 
+from tests.commands import ptyrun
+
 DEMO = Path(__file__).resolve().parents[2] / "examples" / "demo"
-NAMES = ("hub", "processes", "recipes", "windows", "make_demo")
-WINDOW = """#!/usr/bin/env bash
-# Notes its window, then ends with the first exit code of the list, with advice if there is any.
-cd "$(dirname "$0")"
-echo "$WINDOW" >>windows
-code=$(head -n 1 codes)
-sed -i 1d codes
-case $code in
-  *:*) echo "${code#*:}" >"$PTYRUN_ADVICE"; code=${code%:*} ;;
-  killed) kill -9 $$ ;;
-esac
-exit "$code"
-"""
-STEP = """
-import pathlib, sys
-folder = pathlib.Path(__file__).parent
-with (folder / "begun").open("a") as begun:
-    begun.write("x")
-print("a line")
-sys.exit(len((folder / "begun").read_text()) <= int((folder / "fails").read_text()))
+NAMES = ("chart", "make_base", "make_demo")
+RUN = "analysis/dose_100000/dense/test"
+PTYRUN = """#!{python}
+# Notes its words, then ends with the first exit code of the list; the comparison's log is there.
+import json, os, pathlib, sys
+folder = pathlib.Path({folder!r})
+with (folder / "calls").open("a") as calls:
+    calls.write(json.dumps(sys.argv[1:]) + "\\n")
+run = folder / "hub/{run}"
+run.mkdir(parents=True, exist_ok=True)
+(run / "comparison.log").write_text("=== STDOUT ===\\nfound\\n\\n\\n=== STDERR ===\\n")
+if sys.argv[1] == "study":
+    code, *rest = (folder / "codes").read_text().split()
+    (folder / "codes").write_text(" ".join(rest))
+    os.kill(os.getpid(), -int(code)) if int(code) < 0 else sys.exit(int(code))
 """
 
 
 @pytest.fixture
-def demo(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
+def demo(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[ModuleType]:
+    """The demo's driver, and a ptyrun that ends as told."""
     monkeypatch.syspath_prepend(DEMO)
-    modules: dict[str, ModuleType] = {name: importlib.import_module(name) for name in NAMES}
-    yield SimpleNamespace(**modules)
+    *_, module = [importlib.import_module(name) for name in NAMES]
+    script = tmp_path / "ptyrun"
+    words = {"python": sys.executable, "folder": str(tmp_path), "run": RUN}
+    script.write_text(PTYRUN.format(**words))
+    script.chmod(0o755)
+    monkeypatch.setattr(module, "PTYRUN", script)
+    yield module
     for name in NAMES:
         sys.modules.pop(name, None)
 
 
-class Windows:
-    """A hub whose windows end as told."""
-
-    def __init__(self, demo: SimpleNamespace, folder: Path, patch: pytest.MonkeyPatch) -> None:
-        self.folder, self.demo = folder, demo
-        self.hub = demo.hub.Hub(folder / "hub", 1000)
-        self.run = self.hub.run("test")
-        self.hub.log("x").parent.mkdir(parents=True)
-        script = folder / "window.sh"
-        script.write_text(WINDOW, encoding="utf-8")
-        script.chmod(0o755)
-        patch.setattr(demo.windows, "WINDOW_SCRIPT", script)
-
-    def end_with(self, *codes: str) -> list[str]:
-        (self.folder / "codes").write_text("".join(f"{code}\n" for code in codes))
-        (self.folder / "windows").unlink(missing_ok=True)
-        try:
-            self.demo.windows.compare_in_windows(self.hub, "test")
-        finally:
-            self.had = (self.folder / "windows").read_text().split()
-        return self.had
+def made(demo: ModuleType, folder: Path, *codes: int) -> list[list[str]]:
+    """Let the demo go through these exit codes; what it called."""
+    (folder / "codes").write_text(" ".join(map(str, codes)))
+    demo.make_demo(folder / "hub")
+    return [json.loads(line) for line in (folder / "calls").read_text().splitlines()]
 
 
-@pytest.fixture
-def windows(demo: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Windows:
-    return Windows(demo, tmp_path, monkeypatch)
-
-
-def test_windows_without_progress_double_however_often(windows: Windows) -> None:
-    lengths = windows.end_with(*["75"] * 6, "killed", "0")
-    assert lengths == [f"{8 * 2**n}s" for n in range(8)]
-
-
-def test_a_window_is_as_long_as_the_last_one_says_that_would_do(windows: Windows) -> None:
-    assert windows.end_with("1:300", "75:310", "0") == ["8s", "300s", "600s"]
-
-
-def test_a_later_call_begins_with_the_longest_window_so_far(windows: Windows) -> None:
-    ledger = windows.run / "ledger"
-    ledger.mkdir(parents=True)
-    for number, budget_s in enumerate((8, 512, 64)):
-        (ledger / f"{number}.jsonl").write_text(json.dumps({"budget_s": budget_s}) + "\n")
-    (ledger / "3.jsonl").write_text('{"event": "torn')
-    (ledger / "4.jsonl").write_text('{"event": "other"}\n')
-    assert windows.end_with("0") == ["512s"]
-
-
-def test_a_run_that_cannot_go_on_is_repaired_then_set_aside_then_given_up(
-    windows: Windows, capsys: pytest.CaptureFixture[str]
+def test_a_study_that_is_done_is_called_once(
+    demo: ModuleType, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    windows.run.mkdir(parents=True)
-    (windows.run / "manifest.json").write_text("half a mani")
+    (call,) = made(demo, tmp_path, 0)
+    assert call[:2] == ["study", "run"]
+    assert call[call.index("--hub") + 1] == str(tmp_path / "hub")
+    assert "found\npage:" in capfd.readouterr().out
+
+
+def test_what_was_killed_is_called_again_however_often(demo: ModuleType, tmp_path: Path) -> None:
+    first, *others = made(demo, tmp_path, *[-signal.SIGKILL] * 5, 0)
+    assert others == [first] * 5
+
+
+def test_windows_that_close_are_followed_by_longer_ones(demo: ModuleType, tmp_path: Path) -> None:
+    calls = made(demo, tmp_path, 75, 75, 75, 0)
+    assert [call[call.index("--window") + 1] for call in calls] == ["60s", "120s", "240s", "480s"]
+
+
+def test_what_fails_is_tried_alone_then_repaired_then_begun_afresh_then_given_up(
+    demo: ModuleType, tmp_path: Path
+) -> None:
     with pytest.raises(SystemExit) as ended:
-        windows.end_with("3", "1", "2")
-    assert ended.value.code == 2
-    assert len(windows.had) == 3
-    said = capsys.readouterr().out
-    assert "exit code 3: the run was repaired" in said
-    assert "exit code 1: the run is now" in said
-    assert not windows.run.exists()
-    (aside,) = windows.run.parent.glob("test.until-*")
-    assert (aside / "manifest.json").exists()
-    assert windows.end_with("75", "0") == ["8s", "16s"]
+        made(demo, tmp_path, 1, 3, 1, 1)
+    assert ended.value.code == 1
+    calls = [json.loads(line) for line in (tmp_path / "calls").read_text().splitlines()]
+    assert [call[0] for call in calls] == ["study", "study", "verify", "study", "study"]
+    assert [call[-1] for call in calls if call[0] == "study"][1:] == ["1"] * 3
+    assert len([*tmp_path.glob("hub/archive/comparisons-until-*/1-test")]) == 1
+    assert len(made(demo, tmp_path, 0)) == len(calls) + 1
 
 
-@pytest.mark.parametrize(
-    "text",
-    ["", "{", "[]", "null", '{"settings": {"a": 1}}', '{"settings": {"a": 1}, "inputs": []}'],
-)
-def test_half_a_manifest_is_no_complete_step(
-    text: str, demo: SimpleNamespace, tmp_path: Path
+def test_equal_settings_are_an_equal_base_and_it_is_written_once(
+    demo: ModuleType, tmp_path: Path
 ) -> None:
-    manifest = tmp_path / "manifest.json"
-    manifest.write_text(text)
-    assert not demo.hub.is_complete(manifest, {"a": 1})
+    path = tmp_path / "new/base.npz"
+    demo.make_base(path)
+    before, identity = path.read_bytes(), path.stat().st_ino
+    demo.make_base(path)
+    assert path.stat().st_ino == identity
+    path.write_bytes(before[:-1])
+    demo.make_base(path)
+    assert path.read_bytes() == before
+    with np.load(path) as base:
+        frames = [len(base[f"{axis}coords"]) for axis in "xy"]
+        assert base["objectGuess"].shape == (378, 224)
+        assert base["probeGuess"].shape == (64, 64)
+    assert frames == [56 * 28] * 2
 
 
-def test_a_step_is_complete_until_anything_of_it_changes(
-    demo: SimpleNamespace, tmp_path: Path
-) -> None:
-    manifest, output = tmp_path / "manifest.json", tmp_path / "made.npz"
-    (tmp_path / "partial.77.npz").write_bytes(b"of a killed step")
-    with demo.hub.whole(output) as partial:
-        partial.write_bytes(b"all of it")
-    assert [*tmp_path.iterdir()] == [output]
-    words = {"inputs": [], "outputs": [output], "figures": {}}
-    demo.hub.write_manifest(manifest, {"a": 1}, **words)
-    assert demo.hub.is_complete(manifest, {"a": 1})
-    assert not demo.hub.is_complete(manifest, {"a": 2})
-    output.write_bytes(b"half")
-    assert not demo.hub.is_complete(manifest, {"a": 1})
-    output.unlink()
-    assert not demo.hub.is_complete(manifest, {"a": 1})
+def test_the_study_of_the_demo_has_one_comparison_and_its_gate(tmp_path: Path) -> None:
+    words = ("--config", str(DEMO / "study.toml"), "--hub", str(tmp_path / "hub"))
+    (tmp_path / "base.npz").write_bytes(b"")
+    done = ptyrun("study", "plan", *words, "--base-npz", str(tmp_path / "base.npz"))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("ptyrun study stage compare-") == 2
 
 
-@pytest.mark.parametrize(("fails", "ends"), [("1", True), ("2", False)])
-def test_a_step_that_fails_beside_others_is_tried_once_more_alone(
-    fails: str, ends: bool, demo: SimpleNamespace, tmp_path: Path
-) -> None:
-    (tmp_path / "step.py").write_text(STEP)
-    (tmp_path / "fails").write_text(fails)
-    hub = demo.hub.Hub(tmp_path / "hub", 1000)
-    script = str(tmp_path / "step.py")
-    step = demo.make_demo.Step("s", "does", script, tmp_path / "m.json", demo.recipes.Pinn())
-    if ends:
-        demo.make_demo.run_together(hub, [step])
-    else:
-        with pytest.raises(SystemExit, match="s failed with exit code 1"):
-            demo.make_demo.run_together(hub, [step])
-    assert len((tmp_path / "begun").read_text()) == 2
-
-
-def test_two_demos_of_one_hub_take_turns(demo: SimpleNamespace, tmp_path: Path) -> None:
-    inside = threading.Event()
-
-    def second() -> None:
-        with demo.processes.alone(tmp_path):
-            inside.set()
-
-    with demo.processes.alone(tmp_path):
-        waiting = threading.Thread(target=second)
-        waiting.start()
-        assert not inside.wait(0.3)
-    waiting.join()
-    assert inside.is_set()
-
-
-def test_nothing_outlives_a_demo_that_is_killed(tmp_path: Path) -> None:
-    """The child writes its PID and sleeps; whoever reads its output sees it end."""
-    code = (
-        f"import sys; sys.path.insert(0, {str(DEMO)!r})\n"
-        "from processes import program\n"
-        "with program(['sleep', '600'], {}) as child:\n"
-        "    print('begun', flush=True); child.wait()\n"
-    )
-    parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
-    assert parent.stdout is not None
-    assert parent.stdout.readline() == b"begun\n"
-    parent.send_signal(signal.SIGKILL)
-    # The pipe is the child's, too: it ends when the last of both has.
-    assert parent.stdout.read() == b""
-    parent.wait()
-    parent.stdout.close()
+@pytest.mark.slow
+def test_the_demo_comes_through_a_kill_and_ends_at_once_when_called_again(tmp_path: Path) -> None:
+    hub = tmp_path / "hub"
+    words = [sys.executable, str(DEMO / "make_demo.py"), "--hub", str(hub)]
+    first = subprocess.run(words, capture_output=True, text=True, timeout=3000, check=False)
+    assert first.returncode == 0, first.stdout + first.stderr
+    assert "killed with SIGKILL after" in first.stdout
+    results = (hub / RUN / "results.json").read_bytes()
+    environment = {**os.environ, "HUB": str(hub), "DOSE": "100000", "CHUNK": "64", "TRUST": "pinn"}
+    environment["PTYRUN"] = str(Path(sys.executable).with_name("ptyrun"))
+    for again in (words, [str(DEMO.parent / "loop/window.sh"), "test", "full"]):
+        done = subprocess.run(
+            again, env=environment, capture_output=True, text=True, timeout=900, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "killed" not in done.stdout
+        assert (hub / RUN / "results.json").read_bytes() == results

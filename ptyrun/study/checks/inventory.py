@@ -11,7 +11,7 @@ from ptyrun.study import analysis
 from ptyrun.study.checks.evidence import Evidence
 from ptyrun.study.checks.verdict import fault_of
 from ptyrun.study.checks.wholeness import damage
-from ptyrun.study.files import Found
+from ptyrun.study.files import Found, is_note_of_a_look
 from ptyrun.study.hub import LOGS, PHASE_C
 from ptyrun.study.summaries.inventory import unlistable
 
@@ -72,6 +72,8 @@ def _listing_faults(evidence: Evidence, there: dict[str, Found]) -> Iterator[str
         if count > 1:
             yield f"{line!r:.80} stands there {count} times"
     for name in sorted(set(there) - {*lines, analysis.INVENTORY}):
+        if is_note_of_a_look(name):
+            continue
         yield f"{name!r:.120} is in the hub, but not in the inventory"
 
 

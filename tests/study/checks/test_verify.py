@@ -122,3 +122,18 @@ def test_results_that_come_later_must_be_listed_unless_others_are_asked_for(hub:
     )
     asked = {each.name: each.error for each in verify(hub, doses=(1000,)).validations}
     assert not asked["comparison_manifest"]
+
+
+@pytest.mark.parametrize("folder", ["ledger", "logs", "preview"])
+def test_a_look_at_a_comparison_may_leave_its_notes_and_takes_none(folder: str, hub: Path) -> None:
+    note = hub / "analysis/dose_1000/dense/train" / folder / "later.jsonl"
+    note.parent.mkdir()
+    note.write_text("{}\n", encoding="utf-8")
+    assert failed(hub) == set()
+    listed = hub / "analysis/artifact_inventory.txt"
+    name = note.relative_to(hub).as_posix()
+    lines = sorted([*listed.read_text(encoding="utf-8").splitlines(), name])
+    listed.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    assert failed(hub) == set()
+    note.unlink()
+    assert failed(hub) == {"inventory"}

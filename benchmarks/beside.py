@@ -19,7 +19,7 @@ from benchmarks.figures import Figure, Scale
 from benchmarks.slow import Slowness
 from benchmarks.windows import write_scan
 from ptyrun.comparison.run import Run
-from ptyrun.engine.ledger import read_records
+from ptyrun.engine.ledger_lines import read_records
 from ptyrun.engine.records import Committed, Forgotten
 from ptyrun.errors import ExitCode
 

@@ -23,7 +23,7 @@ from ptyrun.config import (
     SessionOptions,
 )
 from ptyrun.engine.costs import Costs
-from ptyrun.engine.ledger import read_records
+from ptyrun.engine.ledger_lines import read_records
 from ptyrun.engine.records import ArmOpened, Closed, Committed
 from ptyrun.errors import ExitCode
 from ptyrun.host.processes import Process

@@ -16,18 +16,20 @@ from ptyrun import __version__
 from ptyrun.comparison import gates
 from ptyrun.comparison.checked_chunks import CheckedChunks
 from ptyrun.comparison.group_tables import ArmIndex
+from ptyrun.comparison.keeping import Pace
 from ptyrun.comparison.kept import Kept
 from ptyrun.comparison.sources import Sources
-from ptyrun.comparison.sums import ArmObject, Pace, Sums
+from ptyrun.comparison.sums import ArmObject, Sums
 from ptyrun.comparison.wholeness import NOT_COMMITTED
 from ptyrun.config import Alignment, ArmKind, EvaluationOptions
-from ptyrun.engine import batches, integrity, store
+from ptyrun.engine import batches, store
 from ptyrun.engine.arm_plan import ArmPlan, patches_path
-from ptyrun.engine.ledger import read_records
+from ptyrun.engine.chunk_reader import ChunkReader
+from ptyrun.engine.integrity import Damage
+from ptyrun.engine.ledger_lines import read_seconds
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.plain_store import PlainStore
 from ptyrun.engine.progress import ArmProgress, Progress
-from ptyrun.engine.records import Committed
 from ptyrun.errors import DamageError, PtyrunError
 from ptyrun.host.documents import digest_of
 from ptyrun.paths import RunPaths
@@ -186,20 +188,21 @@ def committed_patches(
     if not plan.n_chunks:
         return
     _require_kept(paths, done)
-    array = open_patches(paths, plan)
+    reader = ChunkReader(paths, done)
     for chunk, is_committed in enumerate(done.committed):
         rows = plan.chunk_range(chunk)
         if is_committed and rows.start >= first_item:
             mark = checked.mark(done, chunk) if checked is not None else ""
-            for damage in integrity.byte_damages(paths, done, chunk):
+            patches = reader.read(chunk)
+            if isinstance(patches, Damage):
                 raise DamageError(
-                    f"a part of the run is damaged: {damage}",
+                    f"a part of the run is damaged: {patches}",
                     why=NOT_COMMITTED,
                     do="`ptyrun verify RUN --repair`, then `ptyrun run RUN`",
                 )
             if checked is not None:
                 checked.note(done, chunk, mark)
-            yield rows, np.asarray(array[rows.start : rows.stop])
+            yield rows, patches
 
 
 def _require_kept(paths: RunPaths, done: ArmProgress) -> None:
@@ -216,7 +219,5 @@ def _require_kept(paths: RunPaths, done: ArmProgress) -> None:
 def _seconds(paths: RunPaths, plan: ArmPlan) -> float:
     """What predicting took in all, over every session."""
     return math.fsum(
-        record.seconds
-        for _, record in read_records(paths)
-        if isinstance(record, Committed) and record.fingerprint == plan.fingerprint
+        seconds for fingerprint, seconds in read_seconds(paths) if fingerprint == plan.fingerprint
     )

@@ -32,13 +32,11 @@ class CheckedChunks:
     def __init__(self, paths: RunPaths) -> None:
         self._paths = paths
         self._arrays = os.fspath(paths.arrays)
-        self._marks: dict[str, list[str]] = {}
+        self._marks: dict[str, bytearray] = {}  # _DIGITS per chunk, one after the other
         self._has_news = False
         with suppress(OSError, ValueError, KeyError, AttributeError):
             known = ownership.read_signed(read_text(paths.checked, MAX_BYTES))
-            for arm, text in known["chunks"].items():
-                starts = range(0, len(text), _DIGITS)
-                self._marks[arm] = [text[start : start + _DIGITS] for start in starts]
+            self._marks = {arm: bytearray(text.encode()) for arm, text in known["chunks"].items()}
 
     def mark(self, arm: ArmProgress, chunk: int) -> str:
         """Tell a chunk's file as it is, before it is read, from what it was or will be."""
@@ -51,26 +49,26 @@ class CheckedChunks:
 
     def note(self, arm: ArmProgress, chunk: int, mark: str) -> None:
         """Say that the chunk with this mark was read, and is the one that was committed."""
-        marks = self._marks.setdefault(arm.plan.name, [])
-        marks += [_UNKNOWN] * (arm.plan.n_chunks - len(marks))
-        marks[chunk] = mark
+        marks = self._marks.setdefault(arm.plan.name, bytearray())
+        marks += _UNKNOWN.encode() * (arm.plan.n_chunks - len(marks) // _DIGITS)
+        marks[chunk * _DIGITS : (chunk + 1) * _DIGITS] = mark.encode()
         self._has_news = True
 
     def touched(self, arm: ArmProgress) -> Iterator[int]:
         """Give the committed chunks that nobody read since they were last touched."""
-        marks = self._marks.get(arm.plan.name, [])
+        marks = self._marks.get(arm.plan.name, b"")
         for chunk, is_committed in enumerate(arm.committed):
             if not is_committed or arm.lacks_on_purpose(chunk):
                 continue
-            known = marks[chunk] if chunk < len(marks) else _UNKNOWN
-            if known == _UNKNOWN or known != self.mark(arm, chunk):
+            known = marks[chunk * _DIGITS : (chunk + 1) * _DIGITS].decode()
+            if known in ("", _UNKNOWN) or known != self.mark(arm, chunk):
                 yield chunk
 
     def save(self) -> None:
         """Keep what is known, where the disk takes it."""
         if not self._has_news:
             return
-        chunks = {arm: "".join(marks) for arm, marks in self._marks.items()}
+        chunks = {arm: marks.decode() for arm, marks in self._marks.items()}
         with suppress(OSError, PtyrunError):
             self._paths.cache.mkdir(parents=True, exist_ok=True)
             text = ownership.signed({"schema": 1, "chunks": chunks})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ class ArmIndex:
     multiplicity: NDArray[np.int64]
     normalisation: NDArray[np.float64]
 
-    @property
+    @cached_property
     def centres_px(self) -> Positions:
         """Where each group's patch is laid, (G, 2), (y, x)."""
         return grouping.group_centres_px(self.positions_px)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime
 from dataclasses import dataclass, field
 
-from ptyrun.engine.ledger import read_records, towards_chunks
+from ptyrun.engine.ledger import towards_chunks
+from ptyrun.engine.ledger_lines import read_records
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.records import Closed, Committed, Failed, Opened, Record, Started
 from ptyrun.paths import RunPaths

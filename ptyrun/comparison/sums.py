@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
@@ -20,10 +18,6 @@ from ptyrun.ptycho.geometry.placement import Region
 from ptyrun.ptycho.geometry.stitching import Stitcher, central, reassemble_upstream
 from ptyrun.ptycho.metrics.halves import HalfFigures, compared_halves
 from ptyrun.results import HalvesResult, Metric
-
-# Sums are kept as often as that, and never so often that keeping takes a tenth of the time.
-BLOCK_S = 5.0
-SHARE = 10
 
 _HALVES = ("even", "odd")
 
@@ -237,23 +231,3 @@ class Sums:
         frames = self._index.frames
         shared = np.intersect1d(frames[::2], frames[1::2]).size / np.unique(frames).size
         return Halves(found, float(covered.mean()), float(shared))
-
-
-class Pace:
-    """When are sums kept again? A clock that what keeping takes holds back."""
-
-    def __init__(self) -> None:
-        self._wait_s = BLOCK_S
-        self._last_s = time.monotonic()
-
-    def is_due(self) -> bool:
-        """Whether enough was added since the last time."""
-        return time.monotonic() - self._last_s >= self._wait_s
-
-    @contextmanager
-    def paused(self) -> Iterator[None]:
-        """Keep; the next time comes the later, the longer this takes."""
-        began_s = time.monotonic()
-        yield
-        self._last_s = time.monotonic()
-        self._wait_s = max(BLOCK_S, SHARE * (self._last_s - began_s))

@@ -6,13 +6,14 @@ import shlex
 from collections.abc import Callable, Iterable, Sequence
 
 from ptyrun.comparison.checked_chunks import CheckedChunks
+from ptyrun.comparison.keeping import Pace
 from ptyrun.comparison.run import Run
 from ptyrun.engine.integrity import HARMLESS, Damage, Level, byte_damages, verify
 from ptyrun.errors import DamageError, UnfinishedError
 from ptyrun.progress import SILENT, Watcher
 
 NOT_COMMITTED = "its bytes are not those that the ledger vouches for"
-_KEPT_EVERY = 64  # chunks
+_LOOKED_EVERY = 64  # chunks, at the clock
 
 
 def require_complete(run: Run, why: str) -> None:
@@ -70,7 +71,7 @@ def require_untouched(
 ) -> None:
     """Read every chunk that was touched since it was last read, and see that it is whole.
 
-    *checkpoint* is called now and then, with True: what was read so far is kept.
+    *checkpoint* is called now and then, with whether what was read so far was kept.
 
     Raises
     ------
@@ -78,6 +79,7 @@ def require_untouched(
         As `require_whole`.
     """
     wrong: list[Damage] = []
+    pace = Pace()
     for arm in run.progress.arms.values():
         for chunk in checked.touched(arm):
             mark = checked.mark(arm, chunk)
@@ -85,9 +87,11 @@ def require_untouched(
                 wrong += found
                 continue
             checked.note(arm, chunk, mark)
-            if chunk % _KEPT_EVERY == 0:
-                checked.save()
-                checkpoint(True)
+            if chunk % _LOOKED_EVERY == 0:
+                if is_due := pace.is_due():
+                    with pace.paused():
+                        checked.save()
+                checkpoint(is_due)
     checked.save()
     _raise_if_any(run, wrong, NOT_COMMITTED, watcher)
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import google_crc32c
 import numpy as np
+from numpy.typing import NDArray
 
 from ptyrun.engine import ledger_cache
 from ptyrun.engine.arm_plan import chunk_key, patches_path
@@ -254,21 +255,33 @@ def byte_damages(paths: RunPaths, arm: ArmProgress, chunk: int) -> Iterator[Dama
     StorageError
         If the disk refuses to tell.
     """
+    found = stored_bytes(paths, arm, chunk)
+    if isinstance(found, Damage):
+        yield found
+
+
+def stored_bytes(paths: RunPaths, arm: ArmProgress, chunk: int) -> NDArray[np.uint8] | Damage:
+    """Read one committed chunk's bytes, with its trailing CRC; or say in what they are others.
+
+    Raises
+    ------
+    StorageError
+        If the disk refuses to tell.
+    """
     path = paths.arrays / chunk_key(arm.plan, chunk)
     try:
         with durable.refusals(path), open_regular(path) as stream:
             data = np.fromfile(stream, np.uint8)
     except ForeignFileError as error:
-        yield _damage(Kind.DAMAGED, arm, chunk, error.what)
-        return
+        return _damage(Kind.DAMAGED, arm, chunk, error.what)
     except OSError as error:
-        yield _damage(Kind.DAMAGED, arm, chunk, f"it cannot be read: {error.strerror or error}")
-        return
+        return _damage(Kind.DAMAGED, arm, chunk, f"it cannot be read: {error.strerror or error}")
     crc = google_crc32c.value(data[:-CRC_BYTES])
     if crc != int.from_bytes(data[-CRC_BYTES:].tobytes(), "little"):
-        yield _damage(Kind.DAMAGED, arm, chunk, "its CRC does not match its bytes")
-    elif not arm.accepts(chunk, len(data), crc):
-        yield _damage(Kind.DAMAGED, arm, chunk, "it is whole, but not the one that was committed")
+        return _damage(Kind.DAMAGED, arm, chunk, "its CRC does not match its bytes")
+    if not arm.accepts(chunk, len(data), crc):
+        return _damage(Kind.DAMAGED, arm, chunk, "it is whole, but not the one that was committed")
+    return data
 
 
 def _superseded_damages(paths: RunPaths) -> Iterator[Damage]:

@@ -29,6 +29,7 @@ from ptyrun.engine.records import (
     Started,
     decode,
 )
+from ptyrun.engine.usual_lines import UsualLines
 from ptyrun.errors import (
     DamageError,
     ExitCode,
@@ -40,6 +41,7 @@ from ptyrun.host import durable, listing
 from ptyrun.paths import RunPaths
 
 SUFFIX = ".jsonl"
+_READ_BYTES = 2**22  # at once: of a long ledger, memory holds a part
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,18 +225,35 @@ class Ledger:
                 return False
             with path.open("rb") as stream:
                 stream.seek(file.offset)
-                data = stream.read(-1 if stop is None else stop - file.offset)
-        *lines, tail = data.split(b"\n")
-        start = file.offset
-        try:
-            for line in lines:
-                self._read_line(file, line)
-        finally:
-            covered = file.offset - start
-            file.crc = google_crc32c.extend(file.crc, data[:covered])
+                start, tail = file.offset, b""
+                while stop is None or stream.tell() < stop:
+                    left = _READ_BYTES if stop is None else min(_READ_BYTES, stop - stream.tell())
+                    if not (block := stream.read(left)):
+                        break
+                    tail = self._read_lines(file, tail + block)
         if tail and _proves_itself(tail[:-1]):  # a whole line whose newline was changed
             self._note_bad(file, tail, "its end is damaged")
-        return covered > 0
+        return file.offset > start
+
+    def _read_lines(self, file: SessionFile, data: bytes) -> bytes:
+        """Add the whole lines of *data* to the sum; return what comes after the last one."""
+        *lines, tail = data.split(b"\n")
+        start = file.offset
+        usual = UsualLines(self.progress, file.name)
+        try:
+            for line in lines:
+                is_known = file.opened is not None and not file.headless
+                if is_known and usual.add(line, counts=file.name not in self.foreign):
+                    file.offset += len(line) + 1
+                else:
+                    usual.flush()
+                    self._read_line(file, line)
+        finally:
+            usual.flush()
+            file.commits += usual.commits
+            file.stretches = max(file.stretches, usual.stretch)
+            file.crc = google_crc32c.extend(file.crc, data[: file.offset - start])
+        return tail
 
     def _read_line(self, file: SessionFile, line: bytes) -> None:
         try:
@@ -355,20 +374,6 @@ def session_files(paths: RunPaths) -> list[Path]:
             return []
         raise
     return [paths.ledger / name for name in sorted(names)]
-
-
-def read_records(paths: RunPaths) -> Iterator[tuple[str, Record]]:
-    """Every line that proves itself with the session it belongs to, in the order of sessions.
-
-    For figures that the sum does not keep: statistics of chunks, tracebacks, a timeline.
-    """
-    for path in session_files(paths):
-        with durable.storage_errors(path, "read"), path.open("rb") as stream:
-            for line in stream:
-                try:
-                    yield path.stem, decode(line.rstrip(b"\n"))
-                except BadLineError:
-                    continue
 
 
 def supersede(paths: RunPaths, manifest: Manifest) -> None:

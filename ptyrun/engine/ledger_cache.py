@@ -143,7 +143,7 @@ def _arm_document(arm: ArmProgress) -> dict[str, Any]:
             for starts in arm.open_starts.values()
             for session, started in starts.items()
         ],
-        "costs": [astuple(cost) for cost in arm.costs],
+        "costs": [list(cost) for cost in arm.costs],
         "load_s": list(arm.load_s),
         "halvings": [encode(each).decode() for each in arm.halvings],
     }

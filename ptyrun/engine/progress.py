@@ -11,8 +11,8 @@ import math
 from array import array
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from statistics import median
+from typing import NamedTuple
 
 from ptyrun.engine.arm_plan import ArmPlan
 from ptyrun.engine.manifest import Manifest
@@ -32,8 +32,7 @@ RECENT = 32
 MAX_ATTEMPTS = 3  # after as many a chunk is set aside; deaths need more: see poison.py
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
+class Cost(NamedTuple):
     """What one chunk cost: seconds per item of the session's time, seconds of its writing."""
 
     item_s: float
@@ -46,8 +45,6 @@ class ArmProgress:
 
     Attributes
     ----------
-    committed : bytearray, one byte per chunk
-        1 if the chunk counts as done.
     lengths, crcs : array, one number per chunk
         Of the stored bytes; meaningful where ``committed``.
     costs : deque of Cost
@@ -60,7 +57,11 @@ class ArmProgress:
 
     def __init__(self, plan: ArmPlan) -> None:
         self.plan = plan
-        self.committed = bytearray(plan.n_chunks)
+        self._n_chunks = plan.n_chunks
+        self._committed = bytearray(plan.n_chunks)
+        # Counted as chunks come and go: among a million, counting each time would be the work.
+        self._n_committed = 0
+        self._first_missing = 0  # none is missing below it
         self.lengths = array("Q", bytes(8 * plan.n_chunks))
         self.crcs = array("I", bytes(4 * plan.n_chunks))
         self.costs: deque[Cost] = deque(maxlen=RECENT)
@@ -74,6 +75,17 @@ class ArmProgress:
         self.reused = 0  # chunks that were copied from other runs
         self.pruned_generation = -1  # commits up to this one are given up
         self.commits = 0  # lines, duplicates included
+
+    @property
+    def committed(self) -> bytearray:
+        """1 per chunk that counts as done; to be read, and set only as a whole."""
+        return self._committed
+
+    @committed.setter
+    def committed(self, committed: bytearray) -> None:
+        self._committed = committed
+        self._n_committed = committed.count(1)
+        self._first_missing = 0
 
     def apply(self, session: str, record: Record) -> None:
         """Add one line of *session* to the sum."""
@@ -102,29 +114,62 @@ class ArmProgress:
                     self.halvings.append(record)
 
     def _counts(self, chunk: int, generation: int) -> bool:
-        return generation > self.forgotten.get(chunk, -1) and 0 <= chunk < self.plan.n_chunks
+        return generation > self.forgotten.get(chunk, -1) and 0 <= chunk < self._n_chunks
 
     def _commit(self, session: str, record: Committed) -> None:
-        if record.fingerprint != self.plan.fingerprint:
+        self.commit(
+            session,
+            record.chunk,
+            record.generation,
+            record.fingerprint,
+            (record.length, int(record.crc32c, 16)),
+            (record.seconds, record.write_s, record.warm),
+        )
+
+    def commit(
+        self,
+        session: str,
+        chunk: int,
+        generation: int,
+        fingerprint: str,
+        bytes_: tuple[int, int],
+        took: tuple[float, float, bool],
+    ) -> None:
+        """Count a chunk of *session* as done, if it is one of this plan.
+
+        Parameters
+        ----------
+        bytes_ : (int, int)
+            Length and CRC of what was stored.
+        took : (float, float, bool)
+            Seconds of the session, seconds of writing, whether it was warm.
+        """
+        if fingerprint != self.plan.fingerprint:
             return
-        chunk = record.chunk
-        self._end_start(session, chunk)
-        if not self._counts(chunk, record.generation):
+        if chunk in self.open_starts:
+            self._end_start(session, chunk)
+        if not self._counts(chunk, generation):
             return
         self.commits += 1
-        bytes_ = (record.length, int(record.crc32c, 16))
-        known = self.generations.get(chunk, 0)
-        if self.committed[chunk] and record.generation <= known:
-            if record.generation == known and bytes_ != (self.lengths[chunk], self.crcs[chunk]):
-                self.rivals.setdefault(chunk, set()).add(bytes_)
-            return
-        self.committed[chunk] = 1
+        if self._committed[chunk]:
+            known = self.generations.get(chunk, 0)
+            if generation <= known:
+                if generation == known and bytes_ != (self.lengths[chunk], self.crcs[chunk]):
+                    self.rivals.setdefault(chunk, set()).add(bytes_)
+                return
+        else:
+            self._committed[chunk] = 1
+            self._n_committed += 1
         self.lengths[chunk], self.crcs[chunk] = bytes_
-        self.rivals.pop(chunk, None)
-        if record.generation:
-            self.generations[chunk] = record.generation
-        n_items = len(self.plan.chunk_range(chunk))
-        self.costs.append(Cost(record.seconds / n_items, record.write_s, record.warm))
+        if self.rivals:
+            self.rivals.pop(chunk, None)
+        if generation:
+            self.generations[chunk] = generation
+        seconds, write_s, warm = took
+        n_items = self.plan.chunk_items
+        if chunk == self._n_chunks - 1:
+            n_items = len(self.plan.chunk_range(chunk))
+        self.costs.append(Cost(seconds / n_items, write_s, warm))
 
     def _end_start(self, session: str, chunk: int) -> None:
         if sessions := self.open_starts.get(chunk):
@@ -138,7 +183,9 @@ class ArmProgress:
             return
         self.forgotten[chunk] = record.generation
         if self.generations.get(chunk, 0) <= record.generation:
-            self.committed[chunk] = 0
+            self._n_committed -= self._committed[chunk]
+            self._committed[chunk] = 0
+            self._first_missing = min(self._first_missing, chunk)
         kept = [f for f in self.failures.pop(chunk, []) if f.generation > record.generation]
         if kept:
             self.failures[chunk] = kept
@@ -191,7 +238,7 @@ class ArmProgress:
     @property
     def chunks_committed(self) -> int:
         """How many chunks count as done."""
-        return self.committed.count(1)
+        return self._n_committed
 
     @property
     def items_committed(self) -> int:
@@ -204,10 +251,11 @@ class ArmProgress:
 
     def missing(self) -> Iterator[int]:
         """Chunks that do not count as done, in order."""
-        chunk = self.committed.find(0)
+        chunk = self._committed.find(0, self._first_missing)
+        self._first_missing = chunk if chunk >= 0 else self.plan.n_chunks
         while chunk >= 0:
             yield chunk
-            chunk = self.committed.find(0, chunk + 1)
+            chunk = self._committed.find(0, chunk + 1)
 
     @property
     def fitting_items(self) -> int | None:

@@ -311,9 +311,10 @@ def _readable(paths: RunPaths, progress: ArmProgress) -> tuple[ArmProgress, list
     """Progress without the committed chunks whose files are gone or have another size."""
     lost = [damage.chunk for damage in size_damages(paths, progress) if damage.chunk is not None]
     done = copy.copy(progress)
-    done.committed = bytearray(progress.committed)
+    committed = bytearray(progress.committed)
     for chunk in lost:
-        done.committed[chunk] = 0
+        committed[chunk] = 0
+    done.committed = committed
     return done, lost
 
 

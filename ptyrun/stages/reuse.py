@@ -27,7 +27,7 @@ from ptyrun.config import Fact
 from ptyrun.engine import ownership
 from ptyrun.engine.arm_plan import ArmPlan
 from ptyrun.engine.integrity import byte_damages, size_damages
-from ptyrun.engine.ledger import read_records
+from ptyrun.engine.ledger_lines import read_records
 from ptyrun.engine.opening import OpenedSession, opened_session
 from ptyrun.engine.progress import ArmProgress
 from ptyrun.engine.records import Committed, Reused

@@ -19,7 +19,7 @@ import torch
 from click.testing import CliRunner
 
 from ptyrun.cli.commands import cli
-from ptyrun.engine.ledger import read_records
+from ptyrun.engine.ledger_lines import read_records
 from ptyrun.engine.records import Started
 from ptyrun.paths import RunPaths
 from tests.scans import scan_arrays, write_network, write_scan

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import zarr
 
-from ptyrun.engine.ledger import read_records
+from ptyrun.engine.ledger_lines import read_records
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.records import Committed, Reused, Started
 from ptyrun.paths import RunPaths

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ptyrun.engine.integrity import Level, verify
-from ptyrun.engine.ledger import read_records
+from ptyrun.engine.ledger_lines import read_records
 from ptyrun.engine.records import Forgotten
 from ptyrun.paths import RunPaths
 from tests.engine.children import spawn, work

@@ -9,8 +9,8 @@ import google_crc32c
 import pytest
 
 from ptyrun.engine.arm_plan import chunk_key
-from ptyrun.engine.ledger import read_records
 from ptyrun.engine.ledger_cache import open_ledger
+from ptyrun.engine.ledger_lines import read_records
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.records import Committed, Opened
 from ptyrun.engine.window import Window

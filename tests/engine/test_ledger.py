@@ -10,8 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ptyrun.engine.ledger import Ledger, read_records, session_files, supersede
+from ptyrun.engine.ledger import Ledger, session_files, supersede
 from ptyrun.engine.ledger_cache import open_ledger
+from ptyrun.engine.ledger_lines import read_records
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.patience import Row, fruitless, raise_if_too_short
 from ptyrun.engine.progress import Progress

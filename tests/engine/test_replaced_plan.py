@@ -20,8 +20,9 @@ import pytest
 
 from ptyrun.engine import ledger, opening, presence
 from ptyrun.engine.integrity import verify
-from ptyrun.engine.ledger import Ledger, read_records
+from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.ledger_cache import open_ledger
+from ptyrun.engine.ledger_lines import read_records
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.opening import opened_session
 from ptyrun.engine.patience import fruitless

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ptyrun.config import Fact
 from ptyrun.engine.arm_plan import ArmPlan
 from ptyrun.engine.batches import FittingBatch
-from ptyrun.engine.ledger import read_records
+from ptyrun.engine.ledger_lines import read_records
 from ptyrun.engine.records import Closed, Committed, Failed, Forgotten, Started
 from ptyrun.engine.window import Window
 from ptyrun.engine.work import Event

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ptyrun.config import Fact
 from ptyrun.engine import writer
 from ptyrun.engine.integrity import verify
-from ptyrun.engine.ledger import read_records
+from ptyrun.engine.ledger_lines import read_records
 from ptyrun.engine.records import Committed, Failed
 from ptyrun.engine.schedule import BACKOFF_S
 from ptyrun.engine.window import Window

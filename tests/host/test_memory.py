@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from ptyrun.engine.integrity import verify
-from ptyrun.engine.ledger import read_records
+from ptyrun.engine.ledger_lines import read_records
 from ptyrun.engine.records import Closed
 from ptyrun.engine.writer import WAITING_BYTES
 from ptyrun.errors import ExitCode

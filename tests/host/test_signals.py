@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from ptyrun.config import Fact
 from ptyrun.engine import arm_run
-from ptyrun.engine.ledger import Ledger, read_records
+from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.ledger_cache import open_ledger
+from ptyrun.engine.ledger_lines import read_records
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.records import Closed
 from ptyrun.engine.window import Window

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ptyrun.comparison import sums
+from ptyrun.comparison import keeping
 from ptyrun.config import Presentation
 from ptyrun.engine import ownership
 from ptyrun.engine.costs import progress_of
@@ -50,8 +50,8 @@ def test_windows_of_one_step_each_end_in_the_same_results(
     complete_run: Path, unfinished: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Sums are kept after every chunk; each of these is a step as well.
-    monkeypatch.setattr(sums, "BLOCK_S", 0.0)
-    monkeypatch.setattr(sums, "SHARE", 0.0)
+    monkeypatch.setattr(keeping, "BLOCK_S", 0.0)
+    monkeypatch.setattr(keeping, "SHARE", 0.0)
     windows = 0
     while True:
         windows += 1

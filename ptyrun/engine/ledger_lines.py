@@ -1,0 +1,41 @@
+"""What do a ledger's lines say that the sum does not keep? Read one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+
+from ptyrun.engine.ledger import session_files
+from ptyrun.engine.records import BadLineError, Committed, Record, decode
+from ptyrun.engine.usual_lines import seconds_of
+from ptyrun.host import durable
+from ptyrun.paths import RunPaths
+
+
+def read_records(paths: RunPaths) -> Iterator[tuple[str, Record]]:
+    """Every line that proves itself with the session it belongs to, in the order of sessions.
+
+    For figures that the sum does not keep: statistics of chunks, tracebacks, a timeline.
+    """
+    for path in session_files(paths):
+        with durable.storage_errors(path, "read"), path.open("rb") as stream:
+            for line in stream:
+                try:
+                    yield path.stem, decode(line.rstrip(b"\n"))
+                except BadLineError:
+                    continue
+
+
+def read_seconds(paths: RunPaths) -> Iterator[tuple[str, float]]:
+    """Fingerprint and seconds of every line that says that a chunk is there; as `read_records`."""
+    for path in session_files(paths):
+        with durable.storage_errors(path, "read"), path.open("rb") as stream:
+            for raw in stream:
+                line = raw.rstrip(b"\n")
+                if usual := seconds_of(line):
+                    yield usual
+                elif b'"commit"' in line:
+                    with suppress(BadLineError):
+                        record = decode(line)
+                        if isinstance(record, Committed):
+                            yield record.fingerprint, record.seconds

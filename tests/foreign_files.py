@@ -7,7 +7,7 @@ code of the programs that write such files is used.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,6 @@ class Scene:
     modes: NDArray[np.complex64]
     positions_px: NDArray[np.float64]
     counts: NDArray[np.int32]
-    extra: dict[str, Any] = field(default_factory=dict)
 
 
 def scene(seed: int = 1) -> Scene:
@@ -183,6 +182,74 @@ def write_product(path: Path, s: Scene) -> Path:
     return path
 
 
+def product_members(s: Scene) -> dict[str, Any]:
+    centred = (s.positions_px - np.array(s.object.shape) / 2) * PIXEL_M
+    return {
+        "name": "p",
+        "probe_energy_eV": ENERGY_EV,
+        "detector_object_distance_m": DISTANCE_M,
+        "probe_position_indexes": np.arange(N_FRAMES),
+        "probe_position_y_m": centred[:, 0],
+        "probe_position_x_m": centred[:, 1],
+        "probe": s.modes[None],
+        "object": s.object[None],
+        "object_pixel_height_m": PIXEL_M,
+        "object_pixel_width_m": PIXEL_M,
+        "object_center_x_m": 0.0,
+        "object_center_y_m": 0.0,
+    }
+
+
+def write_product_npz(path: Path, s: Scene) -> Path:
+    """Frames lie beside it, in another order, and one more than there are positions."""
+    np.savez(path, **product_members(s))
+    order = np.array([3, 1, 0, 6, 2, 5, 4])
+    patterns = np.concatenate([s.counts[order], s.counts[:1] + 7])
+    np.savez(path.with_name("diffraction.npz"), patterns=patterns, indexes=[*order, 99])
+    return path
+
+
+def write_tike(path: Path, s: Scene) -> Path:
+    np.savez(
+        path,
+        data=np.fft.ifftshift(s.counts, axes=(-2, -1)).astype(np.float32)[None],
+        scan=s.positions_px[None] - SIDE / 2,
+        probe=s.modes[None, None, None],
+        psi=s.object[None],
+    )
+    return path
+
+
+def write_ptychonn(path: Path, s: Scene) -> Path:
+    np.savez(path, reciprocal=s.counts, scan=s.positions_px - SIDE / 2)
+    return path
+
+
+def write_emd(path: Path, s: Scene) -> Path:
+    """Of a raster, as EMD holds no other: the frames of the scene on 1 row."""
+    with h5py.File(path, "w") as f:
+        f.attrs["version_major"] = 1
+        root = f.create_group("datacube_root")
+        root.attrs["emd_group_type"] = "root"
+        cube = root.create_group("datacube")
+        cube.attrs["emd_group_type"] = "array"
+        cube["data"] = s.counts[None]
+        calibration = root.create_group("metadatabundle/calibration")
+        calibration["R_pixel_size"], calibration["R_pixel_units"] = 3 * PIXEL_M * 1e10, "A"
+        calibration["Q_pixel_size"] = 1e-10 / (SIDE * PIXEL_M)
+        calibration["Q_pixel_units"], calibration["QR_rotation"] = "A^-1", 0.0
+    return path
+
+
+def write_py4dstem(path: Path, s: Scene) -> Path:
+    with h5py.File(path, "w") as f:
+        root = f.create_group("ptychography_root")
+        root.attrs["emd_group_type"] = "root"
+        root["ptychography/_object_emd/data"] = s.object
+        root["ptychography/_probe_emd/data"] = s.modes
+    return path
+
+
 def write_cxi(path: Path, s: Scene) -> Path:
     with h5py.File(path, "w") as f:
         f["cxi_version"] = 160
@@ -213,6 +280,7 @@ class Made:
     has_probe: bool = True
     has_pixel: bool = True
     share: float = 1.0  # of the amplitude that is stored
+    is_raster: bool = False
 
 
 SCANS = (
@@ -220,6 +288,10 @@ SCANS = (
     Made("cxi", "scan.cxi", write_cxi),
     Made("product", "product.h5", write_product),
     Made("bundle", "bundle.h5", write_bundle, has_pixel=False, share=0.5),
+    Made("product-npz", "product.npz", write_product_npz),
+    Made("tike", "tike.npz", write_tike, has_pixel=False),
+    Made("ptychonn", "nn.npz", write_ptychonn, has_probe=False, has_pixel=False),
+    Made("emd", "cube.h5", write_emd, has_probe=False, is_raster=True),
     Made("ptypy", "scan.ptyd", write_ptyd, has_probe=False),
     Made("ptylab", "scan.hdf5", write_ptylab_scan, has_probe=False),
 )
@@ -231,6 +303,9 @@ RECONSTRUCTIONS = (
     Made("matlab", "v73.mat", write_matlab73),
     Made("cxi", "object.cxi", write_cxi_object, has_probe=False, has_pixel=False),
     Made("product", "product.h5", write_product),
+    Made("product-npz", "product.npz", write_product_npz),
+    Made("tike", "tike.npz", write_tike, has_pixel=False),
+    Made("emd", "py4dstem.h5", write_py4dstem, has_pixel=False),
     Made("ptypy", "result.ptyr", write_ptyr),
     Made("ptyrad", "model.hdf5", write_ptyrad),
     Made("ptylab", "result.hdf5", write_ptylab),

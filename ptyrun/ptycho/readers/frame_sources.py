@@ -59,6 +59,26 @@ class GridFrames:
 
 
 @dataclass(frozen=True)
+class ChosenFrames:
+    """Frames of another source; ``order`` (n,) says which, ``bad`` (N, N) pixels become zero."""
+
+    source: FrameSource
+    order: NDArray[np.int64]
+    bad: NDArray[np.bool_] | None = None
+
+    def check(self) -> None:
+        """Check the source."""
+        self.source.check()
+
+    def read(self, frames: NDArray[np.int64]) -> NDArray[Any]:
+        """Frames as stored, shape (k, N, N)."""
+        found = self.source.read(self.order[frames])
+        if self.bad is not None:
+            found = np.where(self.bad, np.zeros((), found.dtype), found)
+        return found
+
+
+@dataclass(frozen=True)
 class HeldFrames:
     """Frames (n, N, N) that are in memory."""
 

@@ -30,6 +30,8 @@ def test_a_scan_is_read_value_by_value(made: Made, tmp_path: Path) -> None:
     assert scan.reader == made.reader
     steps_px = scan.positions_px - scan.positions_px[0]
     wanted_px = SCENE.positions_px - SCENE.positions_px[0]
+    if made.is_raster:
+        wanted_px = np.c_[np.zeros(N_FRAMES), 3.0 * np.arange(N_FRAMES)]
     assert np.allclose(steps_px, wanted_px, atol=1e-6)
     some = np.array([5, 0, 6, 5])
     amplitude = made.share * np.sqrt(SCENE.counts[some])
@@ -154,3 +156,68 @@ def test_an_array_of_objects_is_never_unpickled(tmp_path: Path) -> None:
     np.save(path, np.array([{}], object), allow_pickle=True)
     with pytest.raises(InputError, match="Python objects in dtype"):
         open_reconstruction(path)
+
+
+def test_a_position_whose_frame_was_dropped_is_left_out_and_said(tmp_path: Path) -> None:
+    path = files.write_product_npz(tmp_path / "product.npz", SCENE)
+    kept = np.delete(np.arange(N_FRAMES), 2)
+    beside = tmp_path / "diffraction.npz"
+    np.savez(beside, patterns=SCENE.counts[kept], indexes=kept)
+    scan = open_scan(path)
+    assert np.allclose(scan.positions_px, SCENE.positions_px[kept])
+    assert np.allclose(scan.amplitudes(np.arange(6)) ** 2, SCENE.counts[kept], rtol=1e-5)
+    assert scan.doubts == (
+        "1 of 7 positions have no frame of their index and are left out; 0 frames have no position",
+    )
+
+
+@pytest.mark.parametrize("indexes", [np.zeros(N_FRAMES, int), np.arange(N_FRAMES) + 0.5, None])
+def test_indexes_that_number_nothing_are_taken_in_order_and_it_is_said(
+    indexes: np.ndarray | None, tmp_path: Path
+) -> None:
+    path = tmp_path / "product.npz"
+    members = files.product_members(SCENE)
+    del members["probe_position_indexes"]
+    if indexes is not None:
+        members["probe_position_indexes"] = indexes
+    np.savez(path, **members)
+    np.savez(tmp_path / "diffraction.npz", patterns=SCENE.counts, indexes=np.arange(N_FRAMES))
+    scan = open_scan(path)
+    assert np.allclose(scan.amplitudes(np.arange(N_FRAMES)) ** 2, SCENE.counts, rtol=1e-5)
+    assert any("taken in their order" in note for note in scan.notes)
+
+
+def test_frames_of_another_scan_are_refused(tmp_path: Path) -> None:
+    path = files.write_product_npz(tmp_path / "product.npz", SCENE)
+    np.savez(tmp_path / "diffraction.npz", patterns=SCENE.counts, indexes=np.arange(N_FRAMES) + 50)
+    with pytest.raises(InputError, match="7 of 7 positions have no frame of their index"):
+        open_scan(path)
+
+
+@pytest.mark.parametrize("unit", ["pixels", "mrad", "parsec"])
+def test_a_cube_that_is_not_calibrated_is_refused(unit: str, tmp_path: Path) -> None:
+    path = files.write_emd(tmp_path / "cube.h5", SCENE)
+    with h5py.File(path, "a") as file:
+        del file["datacube_root/metadatabundle/calibration/Q_pixel_units"]
+        file["datacube_root/metadatabundle/calibration/Q_pixel_units"] = unit
+    with pytest.raises(InputError, match=f"is not calibrated\n.*{unit}"):
+        open_scan(path)
+
+
+def test_pairs_to_train_ptychonn_with_are_named(tmp_path: Path) -> None:
+    np.savez(tmp_path / "train.npz", reciprocal=SCENE.counts, real=SCENE.counts + 1j)
+    with pytest.raises(InputError, match=r"has no positions\n.*pairs to train PtychoNN with"):
+        open_scan(tmp_path / "train.npz")
+
+
+def test_positions_in_metres_of_ptychonn_are_refused(tmp_path: Path) -> None:
+    np.savez(tmp_path / "nn.npz", reciprocal=SCENE.counts, scan=SCENE.positions_px * 1e-8)
+    with pytest.raises(InputError, match="is not in pixels"):
+        open_scan(tmp_path / "nn.npz")
+
+
+def test_frames_of_tike_about_the_middle_stay_as_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "tike.npz"
+    np.savez(path, data=SCENE.counts, scan=SCENE.positions_px)
+    amplitudes = open_scan(path).amplitudes(np.arange(N_FRAMES))
+    assert np.allclose(amplitudes**2, SCENE.counts, rtol=1e-5)

@@ -1,0 +1,207 @@
+"""Does an NPZ have the layout of a ptychodus product?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ptyrun.errors import InputError
+from ptyrun.ptycho.readers.far_field import positive
+from ptyrun.ptycho.readers.finished import PTYCHI, Reconstruction
+from ptyrun.ptycho.readers.formats import Format
+from ptyrun.ptycho.readers.frame_sources import ChosenFrames
+from ptyrun.ptycho.readers.hdf5 import Hdf5File, Hdf5Frames, checked_stack
+from ptyrun.ptycho.readers.matching import Numbered, matched
+from ptyrun.ptycho.readers.npz import NpzFile
+from ptyrun.ptycho.readers.reader import ForeignFile, Held, ReaderCard, ScanRequest
+from ptyrun.ptycho.readers.scan import (
+    FrameSource,
+    Scan,
+    checked_positions,
+    one_size,
+    split_modes,
+)
+from ptyrun.ptycho.readers.scan_npz import NpzFrames
+from ptyrun.ptycho.readers.stacks import only_layers
+
+X, Y, INDEXES = "probe_position_x_m", "probe_position_y_m", "probe_position_indexes"
+OBJECT, PROBE = "object", "probe"
+HEIGHT, WIDTH = "object_pixel_height_m", "object_pixel_width_m"
+PATTERNS, FRAME_INDEXES, BAD = "patterns", "indexes", "bad_pixels"
+BESIDE = ("diffraction.h5", "diffraction.npz")
+
+
+@dataclass(frozen=True)
+class _Frames:
+    """What a file of diffraction holds."""
+
+    source: FrameSource
+    side: int
+    numbered: Numbered
+    bad: NDArray[np.bool_] | None
+
+
+class ProductNpz:
+    """Object, probe and positions; frames in the file itself or beside it.
+
+    Source: npz_product_file.py and npz_diffraction_file.py of ptychodus (Argonne), which wrote them
+    by default up to version 1.1.
+    """
+
+    card = ReaderCard(
+        name="product-npz",
+        layout="NPZ product of ptychodus",
+        reads="scan: probe_position_*_m, frames in it, in diffraction.h5 or diffraction.npz beside "
+        "it, matched by index; reconstruction: object, probe",
+        units="metres from the object's centre",
+        written_by="ptychodus up to 1.1",
+        limits="several layers become their product",
+    )
+
+    def holds(self, file: ForeignFile) -> Held:
+        """It has positions, or an object with its pixel."""
+        if file.format is not Format.NPZ:
+            return Held.NOTHING
+        found = Held.SCAN if X in file.npz and Y in file.npz else Held.NOTHING
+        has_object = OBJECT in file.npz and (HEIGHT in file.npz or X in file.npz)
+        return found | Held.RECONSTRUCTION if has_object else found
+
+    def scan(self, file: ForeignFile, request: ScanRequest) -> Scan:
+        """Open the scan."""
+        path, npz = file.path, file.npz
+        held = _frames(file)
+        x_m, y_m = (npz.array(name) for name in (X, Y))
+        indexes = npz.array(INDEXES) if INDEXES in npz else None
+        pairs = matched(Numbered(path, len(np.atleast_1d(x_m)), indexes), held.numbered)
+        pixels_m = positive(path, **{name: _number(npz, name) for name in (HEIGHT, WIDTH)})
+        image, said = only_layers(path, OBJECT, npz.array(OBJECT))
+        centre_y, centre_x = (_number(npz, f"object_center_{a}_m") or 0.0 for a in "yx")
+        y = (y_m[pairs.positions] - centre_y) / pixels_m[0] + image.shape[0] / 2
+        x = (x_m[pairs.positions] - centre_x) / pixels_m[1] + image.shape[1] / 2
+        probe, weaker = _probe(npz, held.side)
+        return Scan(
+            path=path,
+            positions_px=checked_positions(path, x, y, len(pairs.frames)),
+            patch_px=held.side,
+            source=ChosenFrames(held.source, pairs.frames, held.bad),
+            intensity=request.intensity,
+            probe=probe,
+            weaker_modes=weaker,
+            object_guess=image,
+            pixel_size_m=one_size((pixels_m[0], pixels_m[1])),
+            energy_ev=_number(npz, "probe_energy_eV"),
+            distance_m=_number(npz, "detector_object_distance_m"),
+            bad_pixels=held.bad,
+            notes=(
+                f"frames of {held.numbered.path.name}, taken as "
+                f"{'intensity' if request.intensity else 'amplitude'}",
+                f"object pixel {pixels_m[0]:.4g} x {pixels_m[1]:.4g} m",
+                *said,
+                *pairs.notes,
+            ),
+            doubts=pairs.doubts,
+        )
+
+    def reconstruction(self, file: ForeignFile) -> Reconstruction:
+        """Read the object."""
+        npz = file.npz
+        image, said = only_layers(file.path, OBJECT, npz.array(OBJECT))
+        probe, weaker = _probe(npz, None)
+        sides = [_number(npz, name) for name in (HEIGHT, WIDTH)]
+        return Reconstruction(
+            path=file.path,
+            object=image,
+            label=PTYCHI,
+            probe=probe,
+            weaker_modes=weaker,
+            pixel_size_m=one_size((sides[0], sides[1])) if sides[0] and sides[1] else None,
+            notes=("the object of a ptychodus product", *said),
+        )
+
+
+def _number(npz: NpzFile, name: str) -> float | None:
+    """Give a positive or negative number that is no zero; None where there is none."""
+    if name not in npz or npz.header(name).dtype.kind not in "fiu":
+        return None
+    values = npz.array(name).reshape(-1)
+    return float(values[0]) if values.size == 1 and values[0] and np.isfinite(values[0]) else None
+
+
+def _probe(npz: NpzFile, side: int | None) -> tuple[Any, Any]:
+    if PROBE not in npz or npz.header(PROBE).dtype.kind != "c":
+        return None, None
+    values = npz.array(PROBE)
+    if values.ndim < 2 or (side is not None and values.shape[-2:] != (side, side)):
+        return None, None
+    if values.ndim > 3:
+        values = values[(0,) * (values.ndim - 3)]  # those of the first position
+    return split_modes(npz.path, PROBE, values)
+
+
+def _frames(file: ForeignFile) -> _Frames:
+    if PATTERNS in file.npz:
+        return _of_npz(file.npz)
+    for name in BESIDE:
+        path = file.path.with_name(name)
+        if not path.is_file():
+            continue
+        if path.suffix == ".npz":
+            return _of_npz(NpzFile(path, file.cache_dir))
+        return _of_hdf5(Hdf5File(path))
+    raise InputError(
+        f"{file.path} holds no diffraction",
+        why="a product has object, probe and positions; no frames lie beside it either: "
+        + ", ".join(BESIDE),
+        do="put diffraction.h5 or diffraction.npz (patterns, indexes) beside it",
+    )
+
+
+def _of_npz(npz: NpzFile) -> _Frames:
+    header = npz.header(PATTERNS)
+    shape = header.shape
+    is_stack = len(shape) == 3 and shape[1] == shape[2] and min(shape) > 0
+    if not is_stack or header.dtype.kind not in "fiu":
+        raise InputError(
+            f"{PATTERNS} of {npz.path} is no stack of square frames",
+            why=f"it is {header.dtype} of shape {shape}",
+            do="crop the detector to a square around the beam, shape (n, N, N)",
+        )
+    bad = npz.array(BAD) if BAD in npz else None
+    return _Frames(
+        NpzFrames(npz, PATTERNS, last_axis=False),
+        shape[1],
+        Numbered(npz.path, shape[0], npz.array(FRAME_INDEXES) if FRAME_INDEXES in npz else None),
+        _mask(npz, bad, shape[1]),
+    )
+
+
+def _of_hdf5(hdf5: Hdf5File) -> _Frames:
+    stack = hdf5.required(PATTERNS)
+    side, count = checked_stack(hdf5.path, stack), int(stack.shape[0])
+    indexes, bad = (
+        None if (found := hdf5.dataset(name)) is None else hdf5.read(found, ())
+        for name in (FRAME_INDEXES, BAD)
+    )
+    return _Frames(
+        Hdf5Frames(hdf5, stack, np.arange(count)),
+        side,
+        Numbered(hdf5.path, count, indexes),
+        _mask(hdf5, bad, side),
+    )
+
+
+def _mask(
+    held: NpzFile | Hdf5File, bad: NDArray[Any] | None, side: int
+) -> NDArray[np.bool_] | None:
+    if bad is None:
+        return None
+    if bad.shape != (side, side) or bad.dtype.kind not in "biuf":
+        raise InputError(
+            f"{BAD} of {held.path} do not fit its frames",
+            why=f"they are {bad.dtype} of shape {bad.shape}, a frame {(side, side)}",
+            do="store the frames' own mask, or leave it out",
+        )
+    return np.asarray(bad != 0) if bad.any() else None

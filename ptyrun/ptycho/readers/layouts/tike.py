@@ -1,0 +1,149 @@
+"""Does an NPZ hold a scan or a result of tike?"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ptyrun.errors import InputError
+from ptyrun.ptycho.readers.finished import TIKE, Reconstruction
+from ptyrun.ptycho.readers.formats import Format
+from ptyrun.ptycho.readers.frame_sources import HeldFrames, ShiftedFrames, middle_share
+from ptyrun.ptycho.readers.npz import NpzFile
+from ptyrun.ptycho.readers.reader import ForeignFile, Held, ReaderCard, ScanRequest
+from ptyrun.ptycho.readers.scan import FrameSource, Scan, checked_positions, split_modes
+from ptyrun.ptycho.readers.scan_npz import NpzFrames
+from ptyrun.ptycho.readers.stacks import only_layers
+
+FRAMES, POSITIONS, PROBE, OBJECT = "data", "scan", "probe", "psi"
+_SAMPLE = 8
+_CENTRED, _CORNERED = 0.6, 0.4
+
+
+class Tike:
+    """``data``, ``scan``, ``probe``; or ``psi``.
+
+    Positions are the corners of patches, in pixels, as (first, second) axis of the object; frames
+    are intensity, zero frequency in the corner. Source: ``tike.ptycho.reconstruct`` and
+    ``PtychoParameters`` of tike (Argonne), and its siemens-star-small.npz.
+    """
+
+    card = ReaderCard(
+        name="tike",
+        layout="NPZ of tike",
+        reads="scan: data, scan, probe; reconstruction: psi, probe",
+        units="object pixels, corners of patches",
+        written_by="scripts around tike",
+        limits="one angle; frames with an axis for the angle are held in memory; slices become "
+        "their product",
+    )
+
+    def holds(self, file: ForeignFile) -> Held:
+        """It has an object ``psi``, or frames with ``scan``."""
+        if file.format is not Format.NPZ:
+            return Held.NOTHING
+        found = Held.RECONSTRUCTION if OBJECT in file.npz else Held.NOTHING
+        has_frames = FRAMES in file.npz and POSITIONS in file.npz
+        return found | Held.SCAN if has_frames else found
+
+    def scan(self, file: ForeignFile, request: ScanRequest) -> Scan:
+        """Open the scan."""
+        path, npz = file.path, file.npz
+        source, shape = _frames(npz)
+        corners = npz.array(POSITIONS)
+        if corners.ndim == 3 and corners.shape[0] == 1:
+            corners = corners[0]
+        if corners.shape != (shape[0], 2):
+            raise InputError(
+                f"{POSITIONS} of {path} does not fit its frames",
+                why=f"it has shape {corners.shape} for {shape[0]} frames",
+                do="store one position per frame, shape (n, 2)",
+            )
+        side = shape[1]
+        centres = corners.astype(np.float64) + side / 2
+        source, notes, doubts = _centred(source, shape[0])
+        probe, weaker = _probe(npz, side)
+        scan = Scan(
+            path=path,
+            positions_px=checked_positions(path, centres[:, 1], centres[:, 0], shape[0]),
+            patch_px=side,
+            source=source,
+            intensity=request.intensity,
+            probe=probe,
+            weaker_modes=weaker,
+            notes=(
+                f"{FRAMES} is taken as {'intensity' if request.intensity else 'amplitude'}",
+                "positions are the corners of patches in pixels",
+                *notes,
+            ),
+            doubts=doubts,
+        )
+        if OBJECT not in npz:
+            return scan
+        image, said = only_layers(path, OBJECT, npz.array(OBJECT))
+        return replace(scan, object_guess=image, notes=(*scan.notes, *said))
+
+    def reconstruction(self, file: ForeignFile) -> Reconstruction:
+        """Read the object."""
+        npz = file.npz
+        image, said = only_layers(file.path, OBJECT, npz.array(OBJECT))
+        probe, weaker = _probe(npz, None)
+        return Reconstruction(
+            path=file.path,
+            object=image,
+            label=TIKE,
+            algorithm="tike",
+            probe=probe,
+            weaker_modes=weaker,
+            notes=("the object of tike", *said),
+        )
+
+
+def _frames(npz: NpzFile) -> tuple[FrameSource, tuple[int, ...]]:
+    header = npz.header(FRAMES)
+    shape, has_angle = header.shape, len(header.shape) == 4 and header.shape[0] == 1
+    inner = shape[1:] if has_angle else shape
+    if len(inner) != 3 or inner[1] != inner[2] or min(inner) == 0 or header.dtype.kind not in "fiu":
+        raise InputError(
+            f"{FRAMES} of {npz.path} is no stack of square frames",
+            why=f"it is {header.dtype} of shape {shape}",
+            do="store one angle, shape (n, N, N)",
+        )
+    if has_angle:
+        return HeldFrames(npz.array(FRAMES)[0]), inner
+    return NpzFrames(npz, FRAMES, last_axis=False), inner
+
+
+def _centred(
+    source: FrameSource, n_frames: int
+) -> tuple[FrameSource, tuple[str, ...], tuple[str, ...]]:
+    """Give the frames with the zero frequency in the middle, and say where it was."""
+    chosen = np.linspace(0, n_frames - 1, min(n_frames, _SAMPLE)).astype(np.int64)
+    share = middle_share(source.read(chosen))
+    if share > _CENTRED:
+        return source, ("the zero frequency lies in the middle of the frames",), ()
+    note = "the zero frequency lies in the corner of the frames, and was moved to the middle"
+    if share < _CORNERED:
+        return ShiftedFrames(source), (note,), ()
+    doubt = (
+        f"{share:.0%} of the signal lies in the middle of the frames: whether the zero frequency "
+        "lies there or, as in tike, in the corner cannot be told; the corner is assumed"
+    )
+    return ShiftedFrames(source), (), (doubt,)
+
+
+_Modes = NDArray[np.complex64] | None
+
+
+def _probe(npz: NpzFile, side: int | None) -> tuple[_Modes, _Modes]:
+    """Shared modes (..., M, N, N) of the first position."""
+    if PROBE not in npz or npz.header(PROBE).dtype.kind != "c":
+        return None, None
+    values = npz.array(PROBE)
+    if values.ndim < 2 or (side is not None and values.shape[-2:] != (side, side)):
+        return None, None
+    if values.ndim > 3:
+        values = values[(0,) * (values.ndim - 3)]
+    return split_modes(npz.path, PROBE, values)

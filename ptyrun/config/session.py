@@ -19,6 +19,9 @@ WINDOW = Option(
     above=0.0,
 )
 
+MOST_LOCAL = 1024
+_ADDRESSES = "give an address like tcp://10.0.0.1:8786, or local:4"
+
 
 @dataclass(frozen=True)
 class SessionOptions:
@@ -69,8 +72,8 @@ class SessionOptions:
         str | None,
         Option(
             "--dask",
-            "Compute on the workers of the Dask cluster whose scheduler listens there; they share "
-            "the run's folder.",
+            "Compute on the workers of the Dask cluster whose scheduler listens there, or of one "
+            "with N workers here (`local:N`); all see the run's folder under the same path.",
             Panel.MACHINE,
             "ADDRESS",
         ),
@@ -107,7 +110,9 @@ class SessionOptions:
     ] = False
 
     def __post_init__(self) -> None:
-        """Refuse workers of two kinds."""
+        """Refuse workers of two kinds, and a cluster of none."""
+        if self.dask is not None:
+            local_workers(self.dask)
         if self.workers > 1 and self.dask:
             raise UsageError(
                 "--workers and --dask contradict each other",
@@ -157,3 +162,30 @@ class Replanning:
             "ARM",
         ),
     ] = ()
+
+
+def local_workers(address: str) -> int:
+    """How many workers here ``local:N`` asks for; 0 for a scheduler's address.
+
+    Raises
+    ------
+    UsageError
+        If it is neither.
+
+    Examples
+    --------
+    >>> local_workers("local:4"), local_workers("tcp://10.0.0.1:8786")
+    (4, 0)
+    """
+    kind, _, number = address.partition(":")
+    if kind != "local":
+        if not address.strip():
+            raise UsageError("--dask names no scheduler", why="the address is empty", do=_ADDRESSES)
+        return 0
+    if not (number.isascii() and number.isdigit() and 0 < int(number) <= MOST_LOCAL):
+        raise UsageError(
+            f"--dask {address} is no cluster",
+            why=f"local:N takes a number of workers, 1 to {MOST_LOCAL}",
+            do=_ADDRESSES,
+        )
+    return int(number)

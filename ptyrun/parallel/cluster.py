@@ -7,42 +7,30 @@ that is lost costs the chunk it had in hand, and one that joins later works alon
 
 from __future__ import annotations
 
-import logging
-import os
-import subprocess
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ptyrun.config import SessionOptions
+from ptyrun.durations import format_duration
 from ptyrun.engine.window import Window
 from ptyrun.engine.work import Outcome
-from ptyrun.errors import ClusterError, PredictorUnavailableError, UsageError
-from ptyrun.host.children import born_of, ptyrun_words
+from ptyrun.errors import ClusterError, ExitCode, UsageError
+from ptyrun.host.attempts import ATTEMPTS
 from ptyrun.host.signals import Interrupts
+from ptyrun.parallel import on_worker
 from ptyrun.parallel.crew import Crew
+from ptyrun.parallel.scheduler import connected
 from ptyrun.progress import Watcher
 
-_CONNECT_S = 5
 _LOOK_S = 0.5
-_NO_WORKER_S = 60.0  # so long a cluster may be without any worker: they start, or are replaced
 _LEAD_S = 1.0  # a worker hears late that it shall begin, and is heard late
 _CLOSING_S = 0.3  # workers close their windows themselves; what began late is closed for them
 _ASKED_S = 6.0  # after a signal, or an error here: until those that work have said how they ended
-_SAID_BYTES = 1 << 16
-_NOBODY = "no worker of the cluster has connected"
-
-
-@dataclass(frozen=True)
-class Ended:
-    """How a child ended on a worker of the cluster, and the end of what it said."""
-
-    code: int
-    said: str
+_MOST_WISHES = 100
+_NO_WORKER = "no worker of the cluster has connected"
 
 
 def work(run_dir: Path, session: SessionOptions, watcher: Watcher) -> Outcome:
@@ -53,18 +41,20 @@ def work(run_dir: Path, session: SessionOptions, watcher: Watcher) -> Outcome:
     run_dir : Path
         The run's folder, which the workers must see under the same path.
     session : SessionOptions
-        ``dask`` is the scheduler's address.
+        ``dask`` is the scheduler's address, or ``local:N``.
     watcher : Watcher
 
     Returns
     -------
     Outcome
-        As that of :func:`ptyrun.parallel.workers.work`.
+        As that of :func:`ptyrun.parallel.workers.work`. A window in which no worker connected is
+        INCOMPLETE: workers may wait in a queue of their own.
 
     Raises
     ------
     ClusterError
-        If no scheduler answers, it is lost, or it has no workers for a minute.
+        If no scheduler answers, it is lost, or none of the workers that are there can work: they do
+        not see the run's folder, or have no ptyrun.
     PredictorUnavailableError
         If Dask is not installed.
     UsageError
@@ -79,11 +69,12 @@ def work(run_dir: Path, session: SessionOptions, watcher: Watcher) -> Outcome:
     session = replace(session, shared_folder=True)
     window = Window(session.window_s)
     with (
-        _connected(str(session.dask), min(_CONNECT_S, max(_LOOK_S, window.remaining_s))) as client,
+        connected(str(session.dask), window.remaining_s) as client,
         Crew(run_dir, session, watcher, _LEAD_S) as crew,
+        crew.meeting() as meeting,
         Interrupts() as interrupts,
     ):
-        members = _Members(client, crew, str(session.dask))
+        members = _Members(client, crew, meeting, str(session.dask), watcher)
         try:
             while interrupts.reason is None and window.remaining_s > -_CLOSING_S:
                 members.look(joining=window.remaining_s > 0)
@@ -96,47 +87,27 @@ def work(run_dir: Path, session: SessionOptions, watcher: Watcher) -> Outcome:
                 members.cancel(_ASKED_S)
             raise
         members.cancel(_ASKED_S if interrupts.reason else 0.0)
-        nobody = "" if members.any_began else interrupts.reason or _NOBODY
+        nobody = "" if members.any_began else interrupts.reason or _NO_WORKER
         return crew.outcome(interrupted=interrupts.reason is not None, nobody=nobody)
-
-
-@contextmanager
-def _connected(address: str, patience_s: float) -> Iterator[Any]:
-    try:
-        import distributed
-    except ImportError as error:
-        raise PredictorUnavailableError(
-            "Dask's clusters cannot be reached",
-            why=str(error),
-            do="pip install 'ptyrun[dask]', here and where the workers run",
-        ) from error
-    # Every lost connection would be told twice: there, and here as a lost worker.
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
-    try:
-        client = distributed.Client(  # type: ignore[no-untyped-call]
-            address, timeout=patience_s, set_as_default=False
-        )
-    except (OSError, ValueError) as error:
-        raise ClusterError(
-            f"no Dask scheduler answers at {address}",
-            why=str(error) or type(error).__name__,
-            do="start one with `dask scheduler`, and give the address that it prints",
-        ) from error
-    with client:
-        yield client
 
 
 class _Members:
     """The workers of the cluster that work, or worked, on this run."""
 
-    def __init__(self, client: Any, crew: Crew, address: str) -> None:
+    def __init__(
+        self, client: Any, crew: Crew, meeting: Path, address: str, watcher: Watcher
+    ) -> None:
         self._client = client
         self._crew = crew
+        self._meeting = meeting
         self._address = address
+        self._watcher = watcher
         self._met: set[str] = set()
         self._working: dict[str, Any] = {}
-        self._somebody_ended = False
-        self._seen_s = time.monotonic()
+        self._unable: dict[str, str] = {}
+        self._wishes: list[Any] = []
+        self._any_ended = False
+        self._has_said = False
 
     def look(self, *, joining: bool) -> None:
         """See who ended, who is gone, and who is new.
@@ -144,7 +115,7 @@ class _Members:
         Raises
         ------
         ClusterError
-            If the scheduler is lost, or nobody is there for too long.
+            If the scheduler is lost, or no worker that is there can work.
         """
         present = set(self._client.scheduler_info(n_workers=-1).get("workers", ()))
         self._require_scheduler()
@@ -157,14 +128,10 @@ class _Members:
         if joining:
             for worker in sorted(present - self._met):
                 self._begin(worker)
-        if self._working or self._somebody_ended:
-            self._seen_s = time.monotonic()
-        elif time.monotonic() - self._seen_s > _NO_WORKER_S:
-            raise ClusterError(
-                f"the Dask cluster at {self._address} has no workers",
-                why=f"for {_NO_WORKER_S:.0f} s none was there that could work",
-                do="start some with `dask worker`, and run the same command again",
-            )
+        self._wish(self._crew.chunks_left - len(self._working) if joining else 0)
+        if not self._working and not self._any_ended:
+            self._require_able(present)
+            self._wait()
 
     def _require_scheduler(self) -> None:
         # Whoever loses it has lost every task as well, even if it answers again.
@@ -175,36 +142,95 @@ class _Members:
                 do="start it and its workers again, and run the same command again",
             )
 
+    def _require_able(self, present: set[str]) -> None:
+        unable = [worker for worker in sorted(present) if worker in self._unable]
+        if unable and len(unable) == len(present):
+            why = self._unable[unable[0]]
+            raise ClusterError(
+                f"none of the {len(unable)} workers of the Dask cluster can work on this run",
+                why=f"{unable[0]} {why}",
+                do="put the run into a folder that all machines see under the same path, and "
+                "install the same ptyrun in the environment of the workers",
+            )
+
+    def _wait(self) -> None:
+        """Say once that there is no worker yet; the window does not end for want of time."""
+        if self._has_said:
+            return
+        self._has_said = True
+        ATTEMPTS.withdraw()
+        left = self._crew.window_left_s
+        until = "" if left is None else f", for {format_duration(left)} at most"
+        self._watcher.note(f"waiting for workers of the cluster at {self._address}{until}")
+
     def _begin(self, worker: str) -> None:
         if len(self._working) >= max(1, self._crew.chunks_left):
             return
+        import pickle
+
         place = len(self._met)
         self._met.add(worker)
         self._working[worker] = self._client.submit(
-            compute_here,
-            self._crew.words(place, place + 1),
+            pickle.loads,
+            on_worker.packed(self._crew.words(place, place + 1), self._meeting),
             key=f"ptyrun-{self._crew.name}-{place}",
             workers=[worker],
             pure=False,
             retries=0,
         )
 
+    def _wish(self, n_more: int) -> None:
+        """Let an adaptive cluster know that *n_more* workers would find something to do.
+
+        It counts tasks that wait. These wait for a resource that no worker offers, and so are never
+        run; since tasks for one worker wait for no other, the cluster would stay as it is.
+        """
+        n_wanted = max(0, min(n_more, _MOST_WISHES))
+        while len(self._wishes) < n_wanted:
+            place = len(self._wishes)
+            self._wishes.append(
+                self._client.submit(
+                    int,
+                    key=f"ptyrun-{self._crew.name}-wish-{place}",
+                    resources={"one more worker for ptyrun": 1},
+                    pure=False,
+                )
+            )
+        while len(self._wishes) > n_wanted:
+            self._wishes.pop().release()
+
     def _end(self, worker: str, future: Any) -> None:
         if future.status == "finished":
-            ended: Ended = future.result()
-            self._somebody_ended = True
-            self._crew.ended(worker, ended.code)
-            if ended.said:
-                self._crew.hear(worker, ended.said)
+            report: on_worker.Report | None = future.result()
+            if report is None:
+                self._cannot(worker, f"does not see the run's folder {self._crew.folder}")
+                return
+            code, said, was_closing = report
+            if said:
+                self._crew.hear(worker, said)
+            if was_closing and code in (ExitCode.INCOMPLETE, -15):
+                self._crew.lost(worker, "is closing")
+                return
+            self._any_ended = True
+            self._crew.ended(worker, code)
+            return
+        self._require_scheduler()
+        failure = future.exception() if future.status == "error" else future.status
+        if isinstance(failure, ImportError) and (failure.name or "").startswith("ptyrun"):
+            self._cannot(worker, f"has not this ptyrun: {failure}")
+        elif future.status == "error":
+            self._cannot(worker, f"could not work: {failure}")
         else:
-            self._require_scheduler()
-            failure = future.exception() if future.status == "error" else future.status
             self._crew.lost(worker, f"could not work: {failure}")
+
+    def _cannot(self, worker: str, why: str) -> None:
+        self._unable[worker] = why
+        self._crew.lost(worker, why)
 
     @property
     def all_ended(self) -> bool:
         """Whether nobody works any more, and somebody did to the end."""
-        return not self._working and self._somebody_ended
+        return not self._working and self._any_ended
 
     @property
     def any_began(self) -> bool:
@@ -213,36 +239,7 @@ class _Members:
 
     def cancel(self, patience_s: float) -> None:
         """Close the windows of those that still work, and wait a while until they did."""
+        self._wish(0)
         if self._working:
             self._client.cancel([*self._working.values()])
             self._crew.await_closing(patience_s)
-
-
-def compute_here(words: list[str]) -> Ended:
-    """Run ptyrun as a child of this worker, until it ends or nobody wants it any more."""
-    from distributed import Status, get_worker
-
-    worker = get_worker()
-    task = worker.get_current_task()
-    environment = {**os.environ, "OMP_NUM_THREADS": str(worker.state.nthreads)}
-    with tempfile.TemporaryFile() as said:
-        child = subprocess.Popen(
-            ptyrun_words(*words),
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=said,
-            preexec_fn=born_of(os.getpid()),
-        )
-        asked = False
-        while child.poll() is None:
-            time.sleep(_LOOK_S / 5)
-            # Cancelled by the one who asked, or he is gone: the scheduler forgets the task. A
-            # worker that lost its scheduler closes, and hears of nothing any more.
-            known = worker.state.tasks.get(task)
-            closing = worker.status in (Status.closing, Status.closed, Status.failed)
-            if not asked and (closing or known is None or known.state == "cancelled"):
-                child.terminate()
-                asked = True
-        said.seek(max(0, said.seek(0, 2) - _SAID_BYTES))
-        return Ended(child.returncode, said.read().decode(errors="replace").strip())

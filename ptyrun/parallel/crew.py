@@ -9,7 +9,8 @@ from __future__ import annotations
 import secrets
 import time
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from signal import Signals
@@ -22,6 +23,7 @@ from ptyrun.engine.ledger import SessionFile
 from ptyrun.engine.window import Window
 from ptyrun.engine.work import Outcome
 from ptyrun.errors import ExitCode, NoProgressError
+from ptyrun.host import durable, partials
 from ptyrun.host.attempts import ATTEMPTS, MORE
 from ptyrun.progress import Watcher, predicting
 
@@ -37,6 +39,8 @@ class Crew:
     ----------
     name : str
         Every worker's session quotes it.
+    folder : Path
+        The run's.
     """
 
     def __init__(
@@ -46,7 +50,8 @@ class Crew:
         manifest = run.manifest
         names = session.arms or [arm.name for arm in manifest.arms]
         self.name = secrets.token_hex(4)
-        self._root = run.folder
+        self.folder = run.folder
+        self._claims = run.paths.claims
         self._session = session
         self._lead_s = lead_s
         self._watcher = watcher
@@ -87,6 +92,23 @@ class Crew:
         if self._heard.setdefault(said, worker) == worker:
             self._watcher.note(said)
 
+    @contextmanager
+    def meeting(self) -> Iterator[Path]:
+        """Give a file in the run's folder by which others know that it is this very folder."""
+        path = partials.name(self._claims / "meeting")  # removed by others if this process dies
+        durable.make_hint_folder(self._claims)
+        path.touch()
+        try:
+            yield path
+        finally:
+            with suppress(OSError):
+                path.unlink()
+
+    @property
+    def window_left_s(self) -> float | None:
+        """Seconds left of the window, if it ends."""
+        return None if self._session.window_s is None else self._window.remaining_s
+
     @property
     def chunks_left(self) -> int:
         """Chunks that the ledger does not name."""
@@ -112,7 +134,7 @@ class Crew:
             dask=None,
             crew=self.name,
         )
-        return ["run", str(self._root), *told.words()]
+        return ["run", str(self.folder), *told.words()]
 
     def _left_s(self, budget_s: float) -> float:
         return budget_s - self._window.elapsed_s - self._lead_s

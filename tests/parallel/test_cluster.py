@@ -7,16 +7,26 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import psutil
 import pytest
 
-from ptyrun.errors import ExitCode
-from tests.paced import Bench, until, windows_s
+from ptyrun.config import SessionOptions
+from ptyrun.errors import ExitCode, UsageError
+from tests.paced import Bench, on_tmpfs, until, windows_s
 
 DASK = [sys.executable, "-m", "dask"]
+
+
+def without_ptyrun(folder: Path) -> str:
+    """A PYTHONPATH with which `import ptyrun` fails, as where it is not installed."""
+    site = folder / "without"
+    site.mkdir(exist_ok=True)
+    said = "raise ModuleNotFoundError(\"No module named 'ptyrun'\", name='ptyrun')\n"
+    (site / "ptyrun.py").write_text(said)
+    return str(site)
 
 
 class Cluster:
@@ -30,17 +40,20 @@ class Cluster:
         self.address = ""
 
     def scheduler(self) -> str:
-        """Begin it; return its address."""
-        self._begin("scheduler", "--no-dashboard", "--host", "127.0.0.1", "--port", "0")
+        """Begin one that has no ptyrun; return its address."""
+        words = ("--no-dashboard", "--host", "127.0.0.1", "--port", "0")
+        self._begin("scheduler", *words, PYTHONPATH=without_ptyrun(self._folder))
         # The file appears empty first.
         until(lambda: self._file.exists() and self._file.read_text().endswith("}"))
         return str(json.loads(self._file.read_text())["address"])
 
-    def _begin(self, kind: str, *words: str) -> psutil.Process:
+    def _begin(
+        self, kind: str, *words: str, before: Sequence[str] = (), **variables: str
+    ) -> psutil.Process:
         log = (self._folder / f"{kind}.log").open("ab")
         process = subprocess.Popen(
-            [*DASK, kind, *words, "--scheduler-file", str(self._file)],
-            env=self._bench.environment,
+            [*before, *DASK, kind, *words, "--scheduler-file", str(self._file)],
+            env={**self._bench.environment, **variables},
             cwd=self._folder,
             stdout=log,
             stderr=log,
@@ -49,13 +62,14 @@ class Cluster:
         self._begun.append(process)
         return psutil.Process(process.pid)
 
-    def worker(self) -> psutil.Process:
-        """Begin one; its environment is the bench's."""
+    def worker(self, before: Sequence[str] = (), **variables: str) -> psutil.Process:
+        """Begin one, in the bench's environment and *variables*; *before* stands before it."""
         local = ("--local-directory", str(self._folder), "--no-dashboard", "--no-nanny")
-        return self._begin("worker", *local, "--nthreads", "1", "--host", "127.0.0.1")
+        words = (*local, "--nthreads", "1", "--host", "127.0.0.1")
+        return self._begin("worker", *words, before=before, **variables)
 
-    def kill_scheduler(self) -> None:
-        self._begun[0].kill()
+    def send_scheduler(self, number: int) -> None:
+        self._begun[0].send_signal(number)
 
     def end(self) -> None:
         for process in self._begun:
@@ -165,7 +179,7 @@ def test_a_scheduler_that_dies_is_an_error_that_says_so_and_its_workers_stop(
     cluster.worker()
     client = bench.begin("run", "--dask", cluster.address)
     until(bench.commits)
-    cluster.kill_scheduler()
+    cluster.send_scheduler(signal.SIGKILL)
     until(bench.asked)
     gate.touch()
     _, complaints = client.communicate(timeout=300)
@@ -178,7 +192,7 @@ def test_a_scheduler_that_dies_is_an_error_that_says_so_and_its_workers_stop(
     assert "received SIGTERM" in closing_words(bench)
 
 
-def test_a_window_without_any_worker_says_that_none_has_connected(
+def test_a_cluster_without_workers_is_waited_for_as_long_as_the_window_lasts(
     bench: Bench, cluster: Cluster
 ) -> None:
     for window_s in windows_s():
@@ -186,9 +200,145 @@ def test_a_window_without_any_worker_says_that_none_has_connected(
         assert done.returncode == ExitCode.INCOMPLETE, done.stderr
         if "no worker of the cluster has connected" in done.stdout:
             break
+    assert "waiting for workers of the cluster" in done.stderr
+
+
+@pytest.mark.slow
+def test_windows_that_waited_for_workers_are_never_an_error_and_one_that_comes_late_works(
+    bench: Bench, cluster: Cluster
+) -> None:
+    words = ("run", "--dask", cluster.address)
+    codes = [bench.do(*words, "--window", "12s").returncode for _ in range(4)]
+    assert codes == [ExitCode.INCOMPLETE] * 4
+    client = bench.begin(*words, "--window", "300s")
+    assert client.stderr is not None
+    until(lambda: "waiting for workers" in str(client.stderr and client.stderr.readline()))
+    cluster.worker()
+    said, complaints = client.communicate(timeout=300)
+    assert client.returncode == 0, complaints
+    assert "complete" in said
+
+
+ADAPTIVE = """
+import sys, time
+from distributed import LocalCluster
+if __name__ == "__main__":
+    cluster = LocalCluster(n_workers=0, threads_per_worker=1, dashboard_address=None)
+    cluster.adapt(minimum=0, maximum=2, interval="200ms")
+    print(cluster.scheduler_address, flush=True)
+    sys.stdin.read()
+    cluster.close()
+"""
+
+
+@pytest.mark.slow
+def test_an_adaptive_cluster_grows_from_no_worker_to_as_many_as_find_work(
+    bench: Bench, tmp_path: Path
+) -> None:
+    pytest.importorskip("distributed", reason="the extra `dask` is not installed")
+    script = tmp_path / "adaptive.py"
+    script.write_text(ADAPTIVE)
+    gate = bench.close_gate()
+    pipe = subprocess.PIPE
+    line = [sys.executable, str(script)]
+    with subprocess.Popen(
+        line, stdin=pipe, stdout=pipe, env=bench.environment, cwd=tmp_path, text=True
+    ) as cluster:
+        assert cluster.stdout is not None
+        client = bench.begin("run", "--dask", cluster.stdout.readline().strip())
+        until(lambda: sessions(bench) == 2)
+        gate.touch()
+        said, complaints = client.communicate(timeout=300)
+        cluster.communicate("")
+    assert client.returncode == 0, complaints
+    assert "complete" in said
+
+
+def has_namespaces() -> bool:
+    probe = ["unshare", "--mount", "true"]
+    return subprocess.run(probe, capture_output=True, check=False).returncode == 0
+
+
+@pytest.mark.slow
+def test_a_worker_that_sees_another_folder_under_the_path_is_refused_by_name(
+    bench: Bench, cluster: Cluster
+) -> None:
+    if not has_namespaces():
+        pytest.skip("no mount namespace can be made here: a copy of the run cannot be hidden")
+    cluster.worker(before=on_tmpfs(bench.run, "as it is"))
+    done = bench.do("run", "--dask", cluster.address)
+    assert done.returncode == ExitCode.FAILED, done.stderr
+    assert f"does not see the run's folder {bench.run}" in done.stderr
+    assert "none of the 1 workers" in done.stderr
+    assert not (bench.run / "ledger").exists()
+    cluster.worker()
+    said = []
+    until(lambda: said.append(bench.do("run", "--dask", cluster.address)) or not said[-1].returncode)
+    assert "does not see the run's folder" in said[-1].stderr, "and the other one goes on"
+    assert not list((bench.run / "claims").glob("meeting*"))
+
+
+@pytest.mark.slow
+def test_a_worker_without_ptyrun_is_named(bench: Bench, cluster: Cluster, tmp_path: Path) -> None:
+    cluster.worker(PYTHONPATH=without_ptyrun(tmp_path))
+    done = bench.do("run", "--dask", cluster.address)
+    assert done.returncode == ExitCode.FAILED, done.stderr
+    assert "has not this ptyrun: No module named 'ptyrun'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+def test_each_worker_computes_on_the_devices_that_it_was_started_with(
+    bench: Bench, cluster: Cluster
+) -> None:
+    gate = bench.close_gate()
+    shown = {"GPU-of-the-first", "GPU-of-the-second"}
+    workers = [cluster.worker(CUDA_VISIBLE_DEVICES=name) for name in sorted(shown)]
+    client = bench.begin("run", "--dask", cluster.address)
+    until(lambda: all(children(worker, bench) for worker in workers))
+    begun = [children(worker, bench)[0].environ() for worker in workers]
+    gate.touch()
+    _, complaints = client.communicate(timeout=300)
+    assert client.returncode == 0, complaints
+    assert {each["CUDA_VISIBLE_DEVICES"] for each in begun} == shown
+
+
+@pytest.mark.slow
+def test_a_cluster_of_this_machine_is_made_for_the_session_and_ends_with_it(bench: Bench) -> None:
+    pytest.importorskip("distributed", reason="the extra `dask` is not installed")
+    gate = bench.close_gate()
+    client = bench.begin("run", "--dask", "local:2")
+    until(lambda: sessions(bench) == 2)
+    begun = psutil.Process(client.pid).children(recursive=True)
+    gate.touch()
+    said, complaints = client.communicate(timeout=300)
+    assert client.returncode == 0, complaints
+    assert "complete" in said
+    until(lambda: not any(process.is_running() for process in begun))
+
+
+@pytest.mark.slow
+def test_a_scheduler_that_does_not_move_any_more_does_not_hold_the_window_open(
+    bench: Bench, cluster: Cluster
+) -> None:
+    bench.close_gate()
+    cluster.worker()
+    client = bench.begin("run", "--dask", cluster.address, "--window", "40s")
+    until(bench.commits)
+    cluster.send_scheduler(signal.SIGSTOP)
+    said, complaints = client.communicate(timeout=300)
+    cluster.send_scheduler(signal.SIGCONT)
+    assert client.returncode == ExitCode.INCOMPLETE, said + complaints
+    until(lambda: not bench.processes())
 
 
 def test_workers_here_and_there_are_not_mixed(bench: Bench) -> None:
     for more in (["--workers", "2"], ["--max-chunks", "2"]):
         done = bench.do("run", "--dask", "tcp://127.0.0.1:9", *more)
         assert done.returncode == ExitCode.USAGE, done.stderr
+
+
+@pytest.mark.parametrize("address", ["local:0", "local:", "local:many", "local:-1", " "])
+def test_a_cluster_of_no_workers_is_refused(address: str) -> None:
+    with pytest.raises(UsageError, match="--dask"):
+        SessionOptions(dask=address)

@@ -32,6 +32,8 @@ _OF_AN_ARM = frozenset(
     {"arm", "kind", "item_shape", "dtype", "weights_sha256", "reconstruction_sha256"}
     | {"backend", "framework", "gridsize", "factory_code_sha256", "backend_code_sha256"}
 )
+# What says how many groups are compared.
+_SIZES = frozenset({"n_groups", "n_subsample", "groups_sha256", "limit_groups"})
 
 
 class UnmetError(UsageError):
@@ -55,8 +57,8 @@ def require(debug_dir: Path, full_dir: Path, full: Manifest, watcher: Watcher = 
     Raises
     ------
     UnmetError
-        If the debug run is not planned, not complete, not finalized, or of another scan or other
-        models.
+        If the debug run is not planned, not complete, not finalized, of another scan or other
+        models, or as large as the full one.
     DamageError
         If something in it is not as it was written.
     BlockedError
@@ -98,6 +100,13 @@ def _require_kinship(paths: RunPaths, debug: Manifest, full: Manifest) -> None:
             f"{paths.root} is no debug run of this: {'; '.join(map(str, foreign))}",
             why="what it showed says nothing of another scan, another model or another arm",
             do="run the debug comparison with the inputs of the full one, then this again",
+        )
+    if not any(change.fact in _SIZES for change in changes(debug, full)):
+        raise UnmetError(
+            f"{paths.root} is no debug run: it compares as many groups as the full run",
+            why="both were asked for the same groups, so that it cannot be the smaller one",
+            do="make one with --n-test-groups, or --pinn-debug-limit and --baseline-debug-limit; "
+            "or leave --require-debug out",
         )
 
 

@@ -65,6 +65,13 @@ def test_a_debug_run_that_is_not_there_is_named(pair: Pair) -> None:
     assert "manifest.json" in said
 
 
+def test_a_run_of_the_full_size_is_no_debug_run(pair: Pair) -> None:
+    assert pair.do_debug("--n-test-groups=40", "--max-chunks=1").returncode == INCOMPLETE
+    said = pair.refused("--n-test-groups=40")
+    assert f"{pair.debug} is no debug run: it compares as many groups as the full run" in said
+    assert "--n-test-groups" in said
+
+
 def test_a_debug_run_that_is_not_complete_is_named_with_what_is_missing(pair: Pair) -> None:
     assert pair.do_debug("--max-chunks=1").returncode == INCOMPLETE
     said = pair.refused()  # not with 75: a loop would repeat what never completes the debug run

@@ -45,7 +45,7 @@ class Stage:
         self.ptyrun.chmod(0o755)
         unset = {"MAKEFLAGS", "MFLAGS", "MAKELEVEL"}
         unset |= {"WINDOW", "DOSE", "VIEW", "CHUNK", "TRUST", "DEBUG_NAME", "RECON"}
-        unset |= {"REQUIRE_DEBUG", "RUN"}
+        unset |= {"REQUIRE_DEBUG", "RUN", "N_GROUPS", "DEBUG_GROUPS", "DEBUG_CHUNK", "BATCH"}
         self.environment = {
             **{name: value for name, value in os.environ.items() if name not in unset},
             "HUB": str(self.hub),
@@ -147,6 +147,38 @@ def test_the_only_dose_of_a_hub_need_not_be_told_and_chunks_can_be(stage: Stage)
     assert "/phase_c/dose_500/" in one["--test_data"]
     assert one["--pinn-chunk-size"] == one["--baseline-chunk-size"] == "64"
     assert "/phase_c/dose_1000/" in several["--test_data"]
+
+
+def test_a_window_takes_sizes_and_more_words(stage: Stage) -> None:
+    stage.ends_with(0, 0)
+    window = LOOP / "window.sh"
+    sizes = {"DEBUG_GROUPS": "9", "BATCH": "3", "N_GROUPS": "50", "CHUNK": "7"}
+    for form in ("debug", "full"):
+        done = stage.do(window, "test", form, "--workers", "2", **sizes)
+        assert done.returncode == 0, done.stderr
+    debug, full = map(pairs, stage.calls())
+    assert debug["--n-test-groups"] == debug["--baseline-debug-limit"] == "9"
+    assert debug["--pinn-chunk-size"] == debug["--baseline-chunk-size"] == "5"
+    assert full["--n-test-groups"] == "50"
+    assert full["--pinn-chunk-size"] == "7"
+    for call in (debug, full):
+        assert call["--pinn-predict-batch-size"] == call["--baseline-predict-batch-size"] == "3"
+        assert call["--workers"] == "2"
+    assert stage.do(window, "test", "full", BATCH="many").returncode == 2
+    assert len(stage.calls()) == 2
+
+
+def test_a_window_calls_the_ptyrun_of_the_path_where_the_clone_has_none(
+    stage: Stage, tmp_path: Path
+) -> None:
+    stage.ends_with(0)
+    alone = tmp_path / "window.sh"
+    alone.write_bytes((LOOP / "window.sh").read_bytes())
+    alone.chmod(0o755)
+    del stage.environment["PTYRUN"]
+    done = stage.do(alone, "test", "full", PATH=f"{stage.folder}:{os.environ['PATH']}")
+    assert done.returncode == 0, done.stderr
+    assert stage.calls()[0][0] == "compare"
 
 
 def test_a_full_target_asks_for_the_debug_run_of_its_split_when_told_to(stage: Stage) -> None:
@@ -342,7 +374,7 @@ def test_a_slurm_job_hands_a_warning_on_as_usr1_and_requeues_itself(
     assert (stage.folder / "requeued").read_text(encoding="utf-8") == "requeue 4711\n"
 
 
-def ended_slurm_job(stage: Stage) -> int:
+def ended_slurm_job(stage: Stage, *words: str, **variables: str) -> int:
     """Exit code of a Slurm job that ends by itself; its requeues are noted, one a line."""
     scontrol = stage.folder / "scontrol"
     scontrol.write_text('#!/bin/sh\necho "$@" >>"${0%/*}/requeued"\n', encoding="utf-8")
@@ -353,7 +385,16 @@ def ended_slurm_job(stage: Stage) -> int:
         (submitted / "examples/loop").symlink_to(LOOP)
     path = f"{stage.folder}:{os.environ['PATH']}"
     slurm = {"SLURM_SUBMIT_DIR": str(submitted), "SLURM_JOB_ID": "4711", "PATH": path}
-    return stage.do("bash", LOOP / "slurm.sbatch", "test", "full", **slurm).returncode
+    words = words or ("test", "full")
+    return stage.do("bash", LOOP / "slurm.sbatch", *words, **slurm, **variables).returncode
+
+
+def test_a_task_of_an_array_requeues_itself_alone(stage: Stage) -> None:
+    stage.ends_with(75)
+    task = {"SLURM_ARRAY_JOB_ID": "4711", "SLURM_ARRAY_TASK_ID": "3"}
+    assert ended_slurm_job(stage, str(stage.ptyrun), "run", "RUN", **task) == 75
+    assert (stage.folder / "requeued").read_text(encoding="utf-8") == "requeue 4711_3\n"
+    assert stage.calls() == [["run", "RUN"]]
 
 
 def test_a_slurm_job_whose_session_is_killed_requeues_itself_but_not_for_ever(stage: Stage) -> None:

@@ -9,74 +9,14 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import time
 from itertools import pairwise
 from pathlib import Path
 
-import psutil
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-LOOP = ROOT / "examples" / "loop"
+from tests.examples.stage import LOOP, Stage, end, stage, wait_for
 
-PTYRUN = """#!/usr/bin/env bash
-# Notes its arguments, then ends with the first exit code of the list, or as a signal says.
-cd "$(dirname "$0")"
-printf '%s\\n' "$@" "" >>calls
-[ -e deaf ] || [ ! -e sleeps ] || trap 'exit 75' USR1 TERM
-[ ! -e sleeps ] || { touch sleeping; while :; do sleep 0.05; done; }
-read -r code advice <<<"$(head -n 1 codes)"
-sed -i 1d codes
-[ -z "$advice" ] || echo "$advice" >"$PTYRUN_ADVICE"
-[ "$code" -lt 128 ] || kill -s "$((code - 128))" $$
-exit "$code"
-"""
-
-
-class Stage:
-    """A study in a folder with blanks, and a ptyrun that ends as told."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.hub = folder / "a study's hub"
-        self.hub.mkdir()
-        self.ptyrun = folder / "ptyrun"
-        self.ptyrun.write_text(PTYRUN, encoding="utf-8")
-        self.ptyrun.chmod(0o755)
-        unset = {"MAKEFLAGS", "MFLAGS", "MAKELEVEL"}
-        unset |= {"WINDOW", "DOSE", "VIEW", "CHUNK", "TRUST", "DEBUG_NAME", "RECON"}
-        unset |= {"REQUIRE_DEBUG", "RUN", "N_GROUPS", "DEBUG_GROUPS", "DEBUG_CHUNK", "BATCH"}
-        self.environment = {
-            **{name: value for name, value in os.environ.items() if name not in unset},
-            "HUB": str(self.hub),
-            "PTYRUN": str(self.ptyrun),
-        }
-
-    def ends_with(self, *codes: int | str) -> None:
-        """One line per window: its exit code, and what it leaves in $PTYRUN_ADVICE, if anything."""
-        (self.folder / "codes").write_text("".join(f"{code}\n" for code in codes))
-
-    def calls(self) -> list[list[str]]:
-        noted = (self.folder / "calls").read_text(encoding="utf-8")
-        return [call.splitlines() for call in noted.split("\n\n") if call]
-
-    def do(self, *words: str | Path, **variables: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [str(word) for word in words],
-            cwd=ROOT,
-            env={**self.environment, **variables},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    def make(self, target: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        return self.do("make", "--old-file=.venv/.ready", target, **variables)
-
-
-@pytest.fixture
-def stage(tmp_path: Path) -> Stage:
-    return Stage(tmp_path)
+__all__ = ["stage"]
 
 
 def pairs(call: list[str]) -> dict[str, str]:
@@ -340,88 +280,3 @@ def test_a_window_that_is_asked_to_end_before_it_listens_ends_the_loop_with_75(
         assert len(stage.calls()) == 1
     finally:
         end(loop)
-
-
-def slurm_job(stage: Stage, number: signal.Signals) -> int:
-    """Exit code of a Slurm job that is sent a signal; what it asked Slurm for is noted."""
-    (stage.folder / "sleeps").touch()
-    scontrol = stage.folder / "scontrol"
-    scontrol.write_text('#!/bin/sh\necho "$@" >"${0%/*}/requeued"\n', encoding="utf-8")
-    scontrol.chmod(0o755)
-    environment = {
-        **stage.environment,
-        "SLURM_SUBMIT_DIR": str(ROOT),
-        "SLURM_JOB_ID": "4711",
-        "PATH": f"{stage.folder}:{os.environ['PATH']}",
-    }
-    job = subprocess.Popen(["bash", LOOP / "slurm.sbatch", "test", "full"], env=environment)
-    try:
-        wait_for(stage.folder / "sleeping")
-        job.send_signal(number)
-        return job.wait(timeout=300)
-    finally:
-        end(job)
-
-
-@pytest.mark.parametrize("is_deaf", [False, True])
-@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGHUP])
-def test_a_slurm_job_hands_a_warning_on_as_usr1_and_requeues_itself(
-    stage: Stage, number: signal.Signals, is_deaf: bool
-) -> None:
-    if is_deaf:
-        (stage.folder / "deaf").touch()
-    assert slurm_job(stage, number) == 75
-    assert (stage.folder / "requeued").read_text(encoding="utf-8") == "requeue 4711\n"
-
-
-def ended_slurm_job(stage: Stage, *words: str, **variables: str) -> int:
-    """Exit code of a Slurm job that ends by itself; its requeues are noted, one a line."""
-    scontrol = stage.folder / "scontrol"
-    scontrol.write_text('#!/bin/sh\necho "$@" >>"${0%/*}/requeued"\n', encoding="utf-8")
-    scontrol.chmod(0o755)
-    submitted = stage.folder / "submitted"
-    (submitted / "examples").mkdir(parents=True, exist_ok=True)
-    if not (submitted / "examples/loop").exists():
-        (submitted / "examples/loop").symlink_to(LOOP)
-    path = f"{stage.folder}:{os.environ['PATH']}"
-    slurm = {"SLURM_SUBMIT_DIR": str(submitted), "SLURM_JOB_ID": "4711", "PATH": path}
-    words = words or ("test", "full")
-    return stage.do("bash", LOOP / "slurm.sbatch", *words, **slurm, **variables).returncode
-
-
-def test_a_task_of_an_array_requeues_itself_alone(stage: Stage) -> None:
-    stage.ends_with(75)
-    task = {"SLURM_ARRAY_JOB_ID": "4711", "SLURM_ARRAY_TASK_ID": "3"}
-    assert ended_slurm_job(stage, str(stage.ptyrun), "run", "RUN", **task) == 75
-    assert (stage.folder / "requeued").read_text(encoding="utf-8") == "requeue 4711_3\n"
-    assert stage.calls() == [["run", "RUN"]]
-
-
-def test_a_slurm_job_whose_session_is_killed_requeues_itself_but_not_for_ever(stage: Stage) -> None:
-    stage.ends_with(*[137] * 3, "137 0", *[137] * 20)
-    codes = [ended_slurm_job(stage) for _ in range(12)]
-    assert codes[:10] == [75] * 10
-    assert 137 in codes[10:], "eight in a row without progress"
-    requeued = (stage.folder / "requeued").read_text(encoding="utf-8")
-    assert requeued.count("requeue 4711") == codes.count(75)
-
-
-def test_a_slurm_job_that_was_cancelled_stays_so(stage: Stage) -> None:
-    assert slurm_job(stage, signal.SIGTERM) == 75
-    assert not (stage.folder / "requeued").exists()
-
-
-def wait_for(path: Path, patience_s: float = 300) -> None:
-    deadline = time.monotonic() + patience_s
-    while not path.exists():
-        assert time.monotonic() < deadline, f"{path.name} never came"
-        time.sleep(0.02)
-
-
-def end(process: subprocess.Popen[bytes]) -> None:
-    """Leave no child of a test behind."""
-    if process.poll() is None:
-        for child in psutil.Process(process.pid).children(recursive=True):
-            child.kill()
-        process.kill()
-        process.wait()

@@ -15,7 +15,7 @@ PYTHON ?=
 PIP_FLAGS ?=
 VENV := .venv
 READY := $(VENV)/.ready
-EXTRAS := tf,pytorch,dask,demo,dev
+EXTRAS := tf,pytorch,onnx,safetensors,dask,demo,dev
 # Tests side by side, in more processes than cores, since many wait: for disks, locks, windows. Each may import two
 # frameworks, and asserts are rewritten once, wherever Python is told to keep no bytecode.
 PYTEST := env -u PYTHONDONTWRITEBYTECODE $(VENV)/bin/python -m pytest --numprocesses 4 --dist worksteal

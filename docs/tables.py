@@ -12,6 +12,7 @@ import click
 from docs import package_page, schema_files
 from ptyrun.cli.compare import command
 from ptyrun.errors import ExitCode
+from ptyrun.models.kinds import FORMATS, Format
 from ptyrun.ptycho.readers.registry import own_readers
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -57,6 +58,18 @@ def schemas() -> str:
     return _table("schema | of", rows)
 
 
+def models() -> str:
+    """Give the kinds of model files."""
+    head = "model | suffix | read by | what is read | trust | limits"
+    return _table(head, (_of_format(each) for each in FORMATS))
+
+
+def _of_format(each: Format) -> str:
+    suffixes = " ".join(f"`{suffix}`" for suffix in each.suffixes) or "–"
+    extra = f"`ptyrun[{each.backend}]`"
+    return " | ".join((each.kind, suffixes, extra, each.is_read, each.word, each.limits))
+
+
 def modules() -> str:
     """Give each package, and what its modules answer."""
     return "\n\n".join(_package(path.parent) for path in sorted(PACKAGE.rglob("__init__.py")))
@@ -84,6 +97,7 @@ TABLES = {
     "exit codes": (exit_codes, ("README.md", "docs/format.md")),
     "options": (options, ("docs/compatibility.md",)),
     "schemas": (schemas, ("docs/schemas.md",)),
+    "models": (models, ("docs/models.md",)),
     "modules": (modules, ("docs/architecture.md",)),
     "layouts": (layouts, ("docs/readers.md",)),
 }

@@ -8,7 +8,8 @@ does, wherever it is made inside.
 from __future__ import annotations
 
 from ptyrun.models.cards import inspect
-from ptyrun.models.files import ModelCard, ModelFile, ModelKind, locate, require_trust
+from ptyrun.models.files import ModelCard, ModelFile, locate, require_trust
+from ptyrun.models.kinds import ModelKind
 from ptyrun.models.predictors import (
     ModelRequest,
     Predictor,

@@ -45,7 +45,7 @@ MAY_IMPORT = {
     "cli": NOUNS | {"stages", "parallel", "background", "door", "study"},
     "__main__": {"cli"},
 }
-FRAMEWORKS = {"tensorflow", "keras", "torch"}
+FRAMEWORKS = {"tensorflow", "keras", "torch", "onnxruntime"}
 CLOCKS = {"time", "datetime", "sched", "timeit"}
 HEAVY = FRAMEWORKS | {"numpy", "scipy", "skimage", "pandas", "matplotlib", "zarr", "h5py"}
 DURABLE_CALLS = {"fsync", "fdatasync", "replace", "rename", "renames"}

@@ -11,7 +11,8 @@ import pytest
 from ptyrun.cli.commands import COMMANDS
 from ptyrun.host import hdf5_child
 from ptyrun.host.confinement import HARMS
-from ptyrun.models.files import PROGRAMS, ModelFile, ModelKind, require_trust
+from ptyrun.models.files import ModelFile, require_trust
+from ptyrun.models.kinds import PROGRAMS, ModelKind
 
 ROOT = Path(__file__).resolve().parents[1]
 TEXT = (ROOT / "SECURITY.md").read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Which of a network's two outputs is the amplitude, and which the phase?"""
+"""Which of a network's two outputs or channels is the amplitude, and which the phase?"""
 
 from __future__ import annotations
 
@@ -6,12 +6,19 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ptyrun.errors import ModelError
 
 # "sample", "upsampling", "image", "absorption" and "module" hold these syllables by chance.
 AMPLITUDE = re.compile(r"amp(?!l(e|ing))|(?<!i)mag|abs(?!orp)|modul(?!e|at)")
 PHASE = re.compile(r"phase|angle|(?<![a-z])ph")
 NEITHER = re.compile(r"real|imag(?!e|ing)|absorp|^(re|im)$")
+# Two channels under one such name are none of a polar form.
+CARTESIAN = re.compile(
+    r"real|imag(?!e|ing)|complex|cartes|absorp|(?<![a-z])(re|im|ri|reim|sin|cos)(?![a-z])"
+)
 NUMBER = re.compile(r"_?\d+$")
 RULE = (
     "a name with 'phase' (or that begins with 'ph') is the phase, one with 'amp', 'mag', 'abs' "
@@ -26,12 +33,12 @@ def parts(outputs: Any, names: Sequence[str] = ()) -> tuple[list[Any], list[str]
     ----------
     outputs : a tensor, or a sequence, named tuple or mapping of tensors
     names : sequence of str
-        The network's own names for a sequence of outputs; names that do not fit are ignored.
+        The network's own names for outputs that are no mapping; names that do not fit are ignored.
     """
     if isinstance(outputs, Mapping):
         return list(outputs.values()), [str(name) for name in outputs], False
     if not isinstance(outputs, list | tuple):
-        return [outputs], [""], True
+        return [outputs], [*names] if len(names) == 1 else [""], True
     fields = [*(getattr(outputs, "_fields", None) or names)]
     known = fields if len(fields) == len(outputs) else [""] * len(outputs)
     return list(outputs), known, True
@@ -69,6 +76,45 @@ def amplitude_and_phase(names: Sequence[str], *, ordered: bool) -> tuple[int, in
         f"the network's outputs are named {', '.join(names)}",
         why=f"which is amplitude and which phase does not follow: {RULE}",
         do="export it with outputs named amplitude and phase, or with one complex output",
+    )
+
+
+def channels(name: str) -> tuple[int, int]:
+    """Tell which channel of one real output with two is the amplitude and which the phase.
+
+    A name that says nothing leaves them in this order.
+
+    Raises
+    ------
+    ModelError
+        If the name says something else.
+    """
+    lower = name.lower()
+    amplitude, phase = AMPLITUDE.search(lower), PHASE.search(lower)
+    cartesian = CARTESIAN.search(lower)
+    if not (amplitude or phase or cartesian):
+        return 0, 1
+    if amplitude and phase and not cartesian:
+        return (0, 1) if amplitude.start() < phase.start() else (1, 0)
+    raise ModelError(
+        f"the network's one output, of two channels, is named {name}",
+        why="two channels are taken as amplitude and phase, and the name says something else",
+        do="export it with one complex output, or with an output named amplitude_phase",
+    )
+
+
+# A few pixels below zero are what a last layer without activation leaves.
+MOST_NEGATIVE = 0.25
+
+
+def amplitude_doubts(amplitude: NDArray[np.floating[Any]] | None) -> tuple[str, ...]:
+    """Doubt an amplitude that is negative in many pixels of a trial; None is no amplitude."""
+    share = 0.0 if amplitude is None else float(np.mean(amplitude < 0))
+    if share <= MOST_NEGATIVE:
+        return ()
+    return (
+        f"its amplitude is negative in {share:.0%} of a trial's pixels, which no amplitude is: "
+        "does the network give real and imaginary parts, or the phase first?",
     )
 
 

@@ -13,7 +13,7 @@ of that shape, matched by name or else in this order, or one real output (B, 2, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
@@ -24,12 +24,14 @@ import torch
 from numpy.typing import NDArray
 
 from ptyrun.backends.fixed_batch import FixedBatch, n_threads, prepare
-from ptyrun.backends.outputs import amplitude_and_phase, parts
+from ptyrun.backends.outputs import amplitude_and_phase, amplitude_doubts, channels, parts
 from ptyrun.backends.probing import Predict
 from ptyrun.backends.pytorch_networks import Network, load_network
 from ptyrun.errors import ModelError, PredictionError
 from ptyrun.models.files import locate
+from ptyrun.models.inputs import OFFSETS
 from ptyrun.models.predictors import ModelRequest, PredictorOutOfMemoryError, check_request
+from ptyrun.models.synthetic_groups import synthetic_groups
 
 
 class PyTorchPredictor(FixedBatch):
@@ -48,7 +50,14 @@ class PyTorchPredictor(FixedBatch):
             return _predict(network, batch, device)
 
         batch_items, predict, notes = prepare(compiled, card, request, foreign=True)
-        card = replace(card, takes_offsets=network.n_inputs == 2, notes=card.notes + notes)
+        card = replace(
+            card,
+            takes_offsets=OFFSETS in network.roles,
+            notes=card.notes
+            + network.notes
+            + notes
+            + _doubts(network, batch_items, request, device),
+        )
         return cls(card, batch_items, request.patch_px, predict)
 
     def close(self) -> None:
@@ -67,18 +76,41 @@ def _configure_runtime() -> None:
 
 
 def _predict(network: Network, batch: int, device: torch.device) -> Predict:
+    call = _call(network, device)
+
     def predict(
         diffraction: NDArray[np.float32], local_offsets_px: NDArray[np.float32]
     ) -> NDArray[np.complex64]:
         with torch.inference_mode(), _plain_errors(batch):
-            # A view with channels innermost is PyTorch's channels_last: no copy.
-            given = [torch.from_numpy(diffraction).to(device).permute(0, 3, 1, 2)]
-            if network.n_inputs == 2:
-                given.append(torch.from_numpy(_offsets(local_offsets_px)).to(device))
-            patches = as_patches(network.call(*given))
+            patches = as_patches(call(diffraction, local_offsets_px))
             return cast("NDArray[np.complex64]", patches.to(torch.complex64).cpu().numpy())
 
     return predict
+
+
+def _doubts(
+    network: Network, batch: int, request: ModelRequest, device: torch.device
+) -> tuple[str, ...]:
+    given = synthetic_groups(batch, request.patch_px, request.gridsize)
+    with torch.inference_mode(), _plain_errors(batch):
+        found = as_polar(_call(network, device)(*given))
+        return amplitude_doubts(None if isinstance(found, torch.Tensor) else found[0].cpu().numpy())
+
+
+def _call(
+    network: Network, device: torch.device
+) -> Callable[[NDArray[np.float32], NDArray[np.float32]], Any]:
+    inputs = [*zip(network.roles, network.dtypes, strict=True)]
+
+    def call(diffraction: NDArray[np.float32], local_offsets_px: NDArray[np.float32]) -> Any:
+        # A view with channels innermost is PyTorch's channels_last: no copy.
+        known = (
+            torch.from_numpy(diffraction).to(device).permute(0, 3, 1, 2),
+            torch.from_numpy(_offsets(local_offsets_px)).to(device),
+        )
+        return network.call(*(known[role].to(dtype) for role, dtype in inputs))
+
+    return call
 
 
 def _offsets(local_offsets_px: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -88,7 +120,13 @@ def _offsets(local_offsets_px: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def as_patches(outputs: Any) -> torch.Tensor:
-    """Complex patches (B, N, N) from what a network gave.
+    """Complex patches (B, N, N) from what a network gave; errors as of `as_polar`."""
+    patches = as_polar(outputs)
+    return patches if isinstance(patches, torch.Tensor) else torch.polar(*patches)
+
+
+def as_polar(outputs: Any) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor]:
+    """Complex patches (B, N, N), or amplitudes and phases, from what a network gave.
 
     Raises
     ------
@@ -103,11 +141,12 @@ def as_patches(outputs: Any) -> torch.Tensor:
     if len(tensors) == n_complex == 1 and images[0] is not None:
         return images[0]
     if len(tensors) == 1 and n_complex == 0 and tensors[0].shape[1:2] == (2,):
-        return _polar(tensors[0][:, 0], tensors[0][:, 1])
+        first, second = channels(names[0])
+        return tensors[0][:, first].float(), tensors[0][:, second].float()
     if len(images) == 2 and n_complex == 0:
         amplitude, phase = (images[i] for i in amplitude_and_phase(names, ordered=ordered))
         if amplitude is not None and phase is not None:
-            return _polar(amplitude, phase)
+            return amplitude.float(), phase.float()
     described = ", ".join(
         f"{tuple(tensor.shape)} {'complex' if tensor.is_complex() else 'real'}"
         for tensor in tensors
@@ -117,10 +156,6 @@ def as_patches(outputs: Any) -> torch.Tensor:
         why="one patch per group is complex (B, N, N) or (B, 1, N, N), or amplitude and phase",
         do="export the network with such an output",
     )
-
-
-def _polar(amplitude: torch.Tensor, phase: torch.Tensor) -> torch.Tensor:
-    return torch.polar(amplitude.float(), phase.float())
 
 
 def _single_channel(tensor: torch.Tensor) -> torch.Tensor | None:

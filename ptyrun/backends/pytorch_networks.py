@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import logging
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,17 +14,27 @@ from typing import Any
 
 import torch
 
-from ptyrun.errors import ModelError
-from ptyrun.models.files import ModelFile, ModelKind
+from ptyrun.backends.torch_weights import fill, unpickled, weights_in
+from ptyrun.errors import ModelError, PredictorUnavailableError, PtyrunError
+from ptyrun.models.bundles import BundleReader
+from ptyrun.models.files import ModelFile
+from ptyrun.models.inputs import NetworkInput, require_floats, roles
+from ptyrun.models.kinds import ModelKind
 from ptyrun.models.predictors import ModelRequest
 
 
 @dataclass(frozen=True)
 class Network:
-    """A loaded network and how many inputs it takes (1: diffraction; 2: offsets too)."""
+    """A loaded network.
+
+    ``roles`` tell for each input whether it is diffraction or offsets, ``dtypes`` how wide its
+    numbers are.
+    """
 
     call: Callable[..., Any]
-    n_inputs: int
+    roles: tuple[int, ...]
+    dtypes: tuple[torch.dtype, ...]
+    notes: tuple[str, ...] = ()
 
 
 def load_network(model: ModelFile, request: ModelRequest, device: torch.device) -> Network:
@@ -34,22 +45,43 @@ def load_network(model: ModelFile, request: ModelRequest, device: torch.device) 
     ModelError
         If it is damaged, could run code, or takes inputs that ptyrun does not know.
     """
-    network = LOADERS[model.kind](model.path, request, device)
-    if network.n_inputs not in (1, 2):
-        raise ModelError(
-            f"{model.path.name} takes {network.n_inputs} inputs",
-            why="a predictor takes diffraction, or diffraction and local offsets",
-            do="export the network with these inputs",
-        )
-    return network
+    return LOADERS[model.kind](model.path, request, device)
+
+
+def _network(
+    call: Callable[..., Any],
+    inputs: Sequence[NetworkInput],
+    default: torch.dtype,
+    path: Path,
+    notes: tuple[str, ...] = (),
+) -> Network:
+    require_floats(inputs, path.name)
+    kinds, note = roles(inputs, path.name, ordered=True)
+    dtypes = tuple(getattr(torch, each.dtype) if each.dtype else default for each in inputs)
+    return Network(call, kinds, dtypes, (*notes, *([note] if note else [])))
 
 
 def _exported(path: Path, request: ModelRequest, device: torch.device) -> Network:
-    with _model_errors(path), warnings.catch_warnings():
+    with _model_errors(path), warnings.catch_warnings(), _without_logging("torch"):
         warnings.simplefilter("ignore")
         program = torch.export.load(path)
         module = program.module().to(device)
-    return Network(module, len(program.graph_signature.user_inputs))
+    inputs = [_placeholder(program, str(name)) for name in program.graph_signature.user_inputs]
+    return _network(module, inputs, torch.float32, path)
+
+
+def _placeholder(program: torch.export.ExportedProgram, name: str) -> NetworkInput:
+    for node in program.graph.nodes:
+        if node.op == "placeholder" and node.name == name:
+            value = node.meta.get("val")
+            if isinstance(value, torch.Tensor):
+                shape = tuple(size if isinstance(size, int) else None for size in value.shape)
+                return NetworkInput(name, shape, _spelt(value.dtype))
+    return NetworkInput(name)
+
+
+def _spelt(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
 
 
 def _torchscript(path: Path, request: ModelRequest, device: torch.device) -> Network:
@@ -59,27 +91,64 @@ def _torchscript(path: Path, request: ModelRequest, device: torch.device) -> Net
         module = torch.jit.load(str(path), map_location=device)  # type: ignore[no-untyped-call]
         module.eval()
         arguments = module.forward.schema.arguments[1:]
-    return Network(module, sum(1 for argument in arguments if not argument.has_default_value()))
+    given = [each for each in arguments if not each.has_default_value()]
+    inputs = [NetworkInput(str(each.name)) for each in given]
+    return _network(module, inputs, _dtype_of(module), path)
 
 
 def _state_dict(path: Path, request: ModelRequest, device: torch.device) -> Network:
+    return _filled(lambda: unpickled(path, path.name), path, request, device)
+
+
+def _safetensors(path: Path, request: ModelRequest, device: torch.device) -> Network:
+    return _filled(lambda: _loaded(path), path, request, device)
+
+
+def _loaded(path: Path) -> Any:
+    try:
+        from safetensors.torch import load_file  # an extra
+    except ImportError as error:
+        raise PredictorUnavailableError(
+            f"{path.name} cannot be read without the package safetensors",
+            why=str(error),
+            do="pip install 'ptyrun[safetensors]'",
+        ) from error
+    return load_file(path)
+
+
+def _bundle(path: Path, request: ModelRequest, device: torch.device) -> Network:
+    with BundleReader(path) as reader:
+        content = reader.torch_weights()
+    return _filled(lambda: unpickled(content, path.name), path, request, device)
+
+
+def _filled(
+    read: Callable[[], Any], path: Path, request: ModelRequest, device: torch.device
+) -> Network:
+    """Make the network with the user's factory, and fill it with weights."""
     module = _made_by(request.options["factory"])
     with _model_errors(path):
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        module.load_state_dict(_unwrapped(state))
+        state, notes = weights_in(read(), path.name)
+        notes += fill(module, state, path.name)
     module.to(device).eval()
     parameters = inspect.signature(module.forward).parameters.values()
-    return Network(module, sum(1 for p in parameters if p.default is p.empty and _is_given(p)))
+    given = [each for each in parameters if each.default is each.empty and _is_given(each)]
+    inputs = [NetworkInput(each.name) for each in given]
+    return _network(module, inputs, _dtype_of(module), path, notes)
+
+
+def _dtype_of(module: Any) -> torch.dtype:
+    """How wide the numbers of a network are; its first floating-point weights tell."""
+    for tensors in (module.parameters(), module.buffers()):
+        for tensor in tensors:
+            if tensor.is_floating_point():
+                # Weights of 8 bits are for storage; what computes with them takes wider ones.
+                return tensor.dtype if tensor.itemsize > 1 else torch.float32
+    return torch.float32
 
 
 def _is_given(parameter: inspect.Parameter) -> bool:
     return parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
-
-
-def _unwrapped(state: Any) -> Any:
-    """Give the state dict itself where a training checkpoint holds it under a name."""
-    inner = state.get("state_dict") if isinstance(state, dict) else None
-    return inner if isinstance(inner, dict) else state
 
 
 def _made_by(factory: str) -> torch.nn.Module:
@@ -103,9 +172,23 @@ def _made_by(factory: str) -> torch.nn.Module:
 
 
 @contextmanager
+def _without_logging(name: str) -> Iterator[None]:
+    """Keep a library's advice to programmers off the terminal."""
+    logger = logging.getLogger(name)
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
+@contextmanager
 def _model_errors(path: Path) -> Iterator[None]:
     try:
         yield
+    except PtyrunError:
+        raise
     except Exception as error:  # PyTorch raises whatever the malformed part provokes
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         raise ModelError(
@@ -119,4 +202,6 @@ LOADERS: Mapping[ModelKind, Callable[[Path, ModelRequest, torch.device], Network
     ModelKind.EXPORTED: _exported,
     ModelKind.TORCHSCRIPT: _torchscript,
     ModelKind.STATE_DICT: _state_dict,
+    ModelKind.SAFETENSORS: _safetensors,
+    ModelKind.TORCH_BUNDLE: _bundle,
 }

@@ -18,6 +18,8 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from ptyrun.errors import PredictorUnavailableError
+
 GREETING = re.compile(
     rb"^(WARNING: All log messages before absl|[IW]0000 |To enable the following instructions"
     rb"|E0000 .*failed call to cuInit)"
@@ -70,6 +72,8 @@ def _without_collections() -> Iterator[None]:
 
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# Keras runs on what this says, or a file in the user's home: set by many, for other work.
+os.environ["KERAS_BACKEND"] = "tensorflow"
 # TensorFlow leaves oneDNN out on CPUs of some makers, where it is faster all the same; and patches
 # of upstream's networks move by 4e-4 between kernels with it and without.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
@@ -83,6 +87,16 @@ with (
 
     GPUS = tf.config.list_physical_devices("GPU")
 
+if keras.backend.backend() != "tensorflow":
+    raise PredictorUnavailableError(
+        "TensorFlow's networks cannot be opened in this process",
+        why=f"Keras was imported before, to run on {keras.backend.backend()}; it runs on one "
+        "framework in a process",
+        do="set KERAS_BACKEND=tensorflow before Python starts, or use another process",
+    )
+# The same file says how wide new numbers are, and where channels lie.
+keras.config.set_floatx("float32")
+keras.config.set_image_data_format("channels_last")
 tf.get_logger().setLevel("ERROR")
 
 __all__ = ["GPUS", "keras", "tf"]

@@ -9,7 +9,7 @@ channels.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
@@ -19,13 +19,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptyrun.backends.fixed_batch import FixedBatch, n_threads, prepare
-from ptyrun.backends.outputs import amplitude_and_phase, parts
+from ptyrun.backends.outputs import amplitude_and_phase, amplitude_doubts, channels, parts
 from ptyrun.backends.probing import Predict
 from ptyrun.backends.quiet_tensorflow import GPUS, tf
-from ptyrun.backends.tf_networks import Network, load_network
-from ptyrun.errors import ModelError, PredictionError
+from ptyrun.backends.tf_networks import Network, load_network, without_escapes
+from ptyrun.errors import ModelError, PredictionError, PtyrunError
 from ptyrun.models.files import locate
 from ptyrun.models.predictors import ModelRequest, PredictorOutOfMemoryError, check_request
+from ptyrun.models.synthetic_groups import synthetic_groups
 
 
 class TensorFlowPredictor(FixedBatch):
@@ -45,7 +46,8 @@ class TensorFlowPredictor(FixedBatch):
             return _compiled(network, batch, request)
 
         batch_items, predict, notes = prepare(compiled, card, request, foreign=network.foreign)
-        card = replace(card, notes=card.notes + network.notes + notes)
+        doubts = _doubts(network, card.batch_items or 2, request)
+        card = replace(card, notes=card.notes + network.notes + notes + doubts)
         return cls(card, batch_items, request.patch_px, predict)
 
 
@@ -90,6 +92,19 @@ def _compiled(network: Network, batch: int, request: ModelRequest) -> Predict:
     return predict
 
 
+def _doubts(network: Network, batch: int, request: ModelRequest) -> tuple[str, ...]:
+    """Doubt the amplitude of a network that says nothing of its own of it."""
+    if not network.is_doubtful:
+        return ()
+    diffraction, offsets = synthetic_groups(batch, request.patch_px, request.gridsize)
+    if request.gridsize == 1:
+        offsets = np.zeros_like(offsets)
+    with _plain_errors(batch):
+        outputs = network.call(tf.constant(network.scaled(diffraction)), tf.constant(offsets))
+        found = as_polar(outputs, network.output_names)
+        return amplitude_doubts(found[0].numpy() if isinstance(found, tuple) else None)
+
+
 def _of_two(predict: Predict) -> Predict:
     """One group, computed as the first of two.
 
@@ -107,12 +122,18 @@ def _of_two(predict: Predict) -> Predict:
 
 
 def as_patches(outputs: Any, names: Sequence[str] = ()) -> tf.Tensor:
-    """Complex patches (B, N, N) from what a network gave.
+    """Complex patches (B, N, N) from what a network gave; all else as of `as_polar`."""
+    patches = as_polar(outputs, names)
+    return _polar(*patches) if isinstance(patches, tuple) else patches
+
+
+def as_polar(outputs: Any, names: Sequence[str] = ()) -> tf.Tensor | tuple[tf.Tensor, tf.Tensor]:
+    """Complex patches (B, N, N), or amplitudes and phases, from what a network gave.
 
     Parameters
     ----------
     names : sequence of str
-        The network's names for a sequence of outputs; a mapping has its own.
+        The network's names for its outputs; a mapping has its own.
 
     Raises
     ------
@@ -125,10 +146,11 @@ def as_patches(outputs: Any, names: Sequence[str] = ()) -> tf.Tensor:
     if len(tensors) == n_complex == 1 and images[0] is not None:
         return tf.cast(images[0], tf.complex64)
     if len(tensors) == 1 and n_complex == 0 and tensors[0].shape[-1] == 2:
-        return _polar(tensors[0][..., 0], tensors[0][..., 1])
+        first, second = channels(names[0])
+        return _floats(tensors[0][..., first]), _floats(tensors[0][..., second])
     if len(images) == 2 and n_complex == 0 and all(image is not None for image in images):
         amplitude, phase = amplitude_and_phase(names, ordered=ordered)
-        return _polar(images[amplitude], images[phase])
+        return _floats(images[amplitude]), _floats(images[phase])
     described = ", ".join(f"{tuple(t.shape)} {t.dtype.name}" for t in tensors)
     raise ModelError(
         f"the network gives {described}",
@@ -140,7 +162,7 @@ def as_patches(outputs: Any, names: Sequence[str] = ()) -> tf.Tensor:
 def _tensors(outputs: Any, names: Sequence[str]) -> tuple[list[tf.Tensor], list[str], bool]:
     values, names, ordered = parts(outputs, names)
     if len(values) == 1 and tf.nest.is_nested(values[0]):
-        return _tensors(values[0], ())
+        return _tensors(values[0], names if not isinstance(outputs, Mapping) else ())
     tensors = tf.nest.flatten(values)
     if len(tensors) != len(names):
         return tensors, [""] * len(tensors), ordered
@@ -154,8 +176,11 @@ def _single_channel(tensor: tf.Tensor) -> tf.Tensor | None:
     return tensor if tensor.shape.rank == 3 else None
 
 
+def _floats(tensor: tf.Tensor) -> tf.Tensor:
+    return tf.cast(tensor, tf.float32)
+
+
 def _polar(amplitude: tf.Tensor, phase: tf.Tensor) -> tf.Tensor:
-    amplitude, phase = tf.cast(amplitude, tf.float32), tf.cast(phase, tf.float32)
     return tf.complex(amplitude * tf.cos(phase), amplitude * tf.sin(phase))
 
 
@@ -170,9 +195,11 @@ def _plain_errors(batch: int) -> Iterator[None]:
             why=str(error).splitlines()[0],
             do="use a smaller predict batch",
         ) from error
-    except (tf.errors.OpError, ValueError, TypeError) as error:
+    except PtyrunError:
+        raise
+    except Exception as error:  # Keras and TensorFlow raise whatever a layer provokes
         raise PredictionError(
             f"the network failed at {batch} groups",
-            why=f"{type(error).__name__}: {str(error).strip()[:400]}",
+            why=f"{type(error).__name__}: {without_escapes(str(error)).strip()[:400]}",
             do="look whether the model suits this patch size, gridsize and batch",
         ) from error

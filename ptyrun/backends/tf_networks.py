@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,9 @@ from ptyrun.backends.upstream_package import load_trusted
 from ptyrun.errors import ModelError
 from ptyrun.models.archives import SafeArchive
 from ptyrun.models.bundles import BundleReader, ForeignBundleError
-from ptyrun.models.files import ModelFile, ModelKind
+from ptyrun.models.files import ModelFile
+from ptyrun.models.inputs import NetworkInput, require_floats, roles
+from ptyrun.models.kinds import ModelKind
 from ptyrun.models.predictors import ModelRequest
 
 Amplitudes = NDArray[np.float32]
@@ -39,7 +42,8 @@ class Network:
     ``call`` takes diffraction (B, N, N, C) and local offsets (B, 1, 2, C) and gives whatever the
     network gives. ``foreign`` networks are not trusted to keep the groups of a batch apart.
     ``output_names`` are those of a list of outputs, as far as the network has names.
-    ``scaled`` brings normalised amplitudes to the scale that ``call`` expects.
+    ``scaled`` brings normalised amplitudes to the scale that ``call`` expects. ``is_doubtful`` are
+    networks whose amplitude nothing vouches for.
     """
 
     call: Callable[[tf.Tensor, tf.Tensor], Any]
@@ -47,6 +51,7 @@ class Network:
     scaled: Callable[[Amplitudes], Amplitudes] = lambda amplitudes: amplitudes
     notes: tuple[str, ...] = ()
     output_names: tuple[str, ...] = ()
+    is_doubtful: bool = True
 
 
 def load_network(model: ModelFile, request: ModelRequest) -> Network:
@@ -74,6 +79,7 @@ def _from_bundle(path: Path, request: ModelRequest) -> Network:
         foreign=False,
         scaled=lambda amplitudes: normalised_input(amplitudes, scale),
         output_names=_output_names(network),
+        is_doubtful=False,
     )
 
 
@@ -104,7 +110,8 @@ def _from_keras_file(path: Path, request: ModelRequest) -> Network:
             why=_first_lines(error),
             do="save the model without Lambda layers and custom classes, or as a SavedModel",
         ) from error
-    order = _input_order([tensor.shape for tensor in model.inputs], path)
+    inputs = [_input(str(each.name), each) for each in model.inputs]
+    order = _input_order(inputs, path)
 
     def call(diffraction: tf.Tensor, offsets: tf.Tensor) -> Any:
         given = [(diffraction, offsets)[index] for index in order]
@@ -150,7 +157,7 @@ def _from_saved_model(path: Path, request: ModelRequest) -> Network:
         )
     specs: Mapping[str, tf.TensorSpec] = function.structured_input_signature[1]
     names = sorted(specs)
-    order = _input_order([specs[name].shape for name in names], path)
+    order = _input_order([_input(name, specs[name]) for name in names], path)
 
     def call(diffraction: tf.Tensor, offsets: tf.Tensor) -> Any:
         # `loaded` owns the variables; without this reference they would be freed.
@@ -163,24 +170,27 @@ def _from_saved_model(path: Path, request: ModelRequest) -> Network:
     return Network(call, foreign=True)
 
 
-def _input_order(shapes: Sequence[Any], path: Path) -> tuple[int, ...]:
+def _input(name: str, tensor: Any) -> NetworkInput:
+    rank = tf.TensorShape(tensor.shape).rank
+    shape = None if rank is None else tuple(tensor.shape)
+    return NetworkInput(name, shape, tf.as_dtype(tensor.dtype).name)
+
+
+def _input_order(inputs: Sequence[NetworkInput], path: Path) -> tuple[int, ...]:
     """For each input of the network 0 (diffraction) or 1 (offsets)."""
-    known = [tuple(shape) if shape is not None else () for shape in shapes]
-    order = tuple(int(shape[1:3] == (1, 2)) for shape in known)
-    if len(order) == 2 and order[0] == order[1]:
-        order = (0, 1)
-    if sorted(order) not in ([0], [0, 1]):
-        raise ModelError(
-            f"{path.name} takes inputs of shapes {known}",
-            why="a predictor takes diffraction (B, N, N, C), or that and offsets (B, 1, 2, C)",
-            do="export the network with these inputs",
-        )
+    require_floats(inputs, path.name)
+    order, _ = roles(inputs, path.name)
     return order
 
 
 def _first_lines(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    lines = [line.strip() for line in without_escapes(str(error)).splitlines() if line.strip()]
     return f"{type(error).__name__}: {' '.join(lines[:2])[:400]}"
+
+
+def without_escapes(text: str) -> str:
+    """Take off what Keras colours its messages with."""
+    return re.sub(r"\x1b\[[0-9;]*m", "", text)
 
 
 LOADERS: Mapping[ModelKind, Callable[[Path, ModelRequest], Network]] = {

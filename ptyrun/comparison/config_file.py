@@ -25,7 +25,7 @@ from ptyrun.engine.manifest import Manifest
 from ptyrun.errors import DamageError, IdentityError, InputError, PtyrunError, UsageError, nearest
 from ptyrun.host import durable
 from ptyrun.host.regular import read_regular
-from ptyrun.models.files import BACKENDS
+from ptyrun.models.kinds import OWN_BACKENDS
 from ptyrun.paths import RunPaths
 from ptyrun.texts import printable
 
@@ -171,7 +171,7 @@ def require_trusted_code(given: Mapping[str, Any], trusted: Collection[str], pat
         if entry.field == "backend" and entry.name in given
     }
     for name, (backend, options) in named.items():
-        foreign = f"backend {backend!r}" if backend not in (None, *BACKENDS.values()) else ""
+        foreign = f"backend {backend!r}" if backend not in (None, *OWN_BACKENDS) else ""
         code = [
             *([foreign] if foreign else []),
             *(f"{key}={each}" for key, each in options.items()),

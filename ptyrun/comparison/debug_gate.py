@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ptyrun.comparison import blockers, gates
-from ptyrun.comparison.model_facts import OPTION
+from ptyrun.comparison.model_facts import BESIDE, OPTION
 from ptyrun.comparison.run import Run
 from ptyrun.comparison.wholeness import require_whole
 from ptyrun.engine.integrity import Damage, Kind
@@ -117,7 +117,7 @@ def _matters(change: Change) -> bool:
         return False  # the debug run may show more than is asked for now
     if change.fact == FORMER_TRUST:
         return False
-    return change.fact in _OF_AN_ARM or change.fact.startswith(OPTION)
+    return change.fact in _OF_AN_ARM or change.fact.startswith((OPTION, BESIDE))
 
 
 def _require_content(run: Run) -> None:

@@ -15,7 +15,7 @@ from ptyrun.comparison import ground_truth
 from ptyrun.comparison.assembly import grid_shape
 from ptyrun.comparison.code import code_facts, code_notes
 from ptyrun.comparison.fingerprints import Fingerprints
-from ptyrun.comparison.model_facts import ModelFacts
+from ptyrun.comparison.model_facts import BESIDE, ModelFacts
 from ptyrun.comparison.roles import open_given_reconstruction, require_own_roles
 from ptyrun.comparison.run import Run
 from ptyrun.comparison.surveys import ArmSurvey, Survey
@@ -33,7 +33,9 @@ from ptyrun.errors import GeometryError, InputError, ModelError, StorageError, U
 from ptyrun.host import partials
 from ptyrun.models.archives import SafeArchive
 from ptyrun.models.cards import inspect
-from ptyrun.models.files import BACKENDS, ModelFile, ModelKind, locate, require_trust
+from ptyrun.models.files import ModelFile, locate, require_trust
+from ptyrun.models.kinds import OWN_BACKENDS, ModelKind
+from ptyrun.models.onnx_files import data_files
 from ptyrun.models.predictors import check_options, find, how_to_mend
 from ptyrun.ptycho.consistency import verdict
 from ptyrun.ptycho.geometry.grouping import read_groups
@@ -41,7 +43,7 @@ from ptyrun.ptycho.geometry.placement import SMALLEST_PX, check_extent, check_sp
 from ptyrun.ptycho.readers.opening import Scan
 from ptyrun.ptycho.readers.reconstruction import open_reconstruction
 
-_FRAMEWORK = {"tf": "tensorflow", "pytorch": "torch"}
+_FRAMEWORK = {"tf": "tensorflow", "pytorch": "torch", "onnx": "onnxruntime"}
 # How much of it is predicted at a time and at all makes no other model.
 _AMOUNTS = {"batch_groups", "limit_groups"}
 _TAKEN = {*plan_rules.RESERVED_ARMS, "results"}  # the last one is a word of --invalidate
@@ -286,12 +288,12 @@ def _survey_arm(
 def _survey_model(arm: ArmConfig, scan: Scan, fingerprints: Fingerprints) -> ArmSurvey:
     model = locate(arm.path)
     if arm.backend is not None and arm.backend != model.backend:
-        own = arm.backend in BACKENDS.values()
+        own = arm.backend in OWN_BACKENDS
         kind, path = (model.kind, model.path) if own else (ModelKind.OTHER, arm.path)
         model = ModelFile(path, arm.backend, kind)
     point = find(model.backend)
-    require_trust(model, arm.trusted, arm.name)
     check_options(model, arm.options)
+    require_trust(model, arm.trusted, arm.name)
     card = inspect(model)
     gridsize = arm.gridsize or card.gridsize or role_gridsize(arm.name)
     if card.patch_px is not None and card.patch_px != scan.patch_px:
@@ -315,7 +317,10 @@ def _survey_model(arm: ArmConfig, scan: Scan, fingerprints: Fingerprints) -> Arm
         limit_groups=arm.limit_groups,
         options=arm.options,
     )
-    facts = {**said.facts(), **code_facts(point, arm.options, fingerprints)}
+    beside = {
+        BESIDE + name: fingerprints.of(model.path.parent / name) for name in data_files(model)
+    }
+    facts = {**said.facts(), **beside, **code_facts(point, arm.options, fingerprints)}
     notes = (*card.notes, *code_notes(facts))
     return ArmSurvey(arm, arm.label, model.path, gridsize, facts, notes)
 

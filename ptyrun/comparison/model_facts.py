@@ -9,9 +9,10 @@ from typing import Self
 from ptyrun.config import Fact
 from ptyrun.engine.arm_plan import ArmPlan
 from ptyrun.engine.ownership import FORMER_TRUST
-from ptyrun.models.files import BACKENDS
+from ptyrun.models.kinds import OWN_BACKENDS
 
 OPTION = "option."
+BESIDE = "weights_beside."  # and the name of a file that holds weights of the model
 
 
 @dataclass(frozen=True)
@@ -53,4 +54,4 @@ class ModelFacts:
     @property
     def is_built_in(self) -> bool:
         """Whether a backend of ptyrun's own reads it."""
-        return self.backend in BACKENDS.values()
+        return self.backend in OWN_BACKENDS

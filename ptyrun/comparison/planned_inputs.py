@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ptyrun.comparison.fingerprints import Fingerprints
 from ptyrun.comparison.ground_truth import GROUND_TRUTH_SHA256
+from ptyrun.comparison.model_facts import BESIDE
 from ptyrun.comparison.sources import Sources
 from ptyrun.engine.manifest import Manifest
 from ptyrun.errors import IdentityError, InputError
@@ -42,6 +43,10 @@ def planned_inputs(manifest: Manifest) -> Iterator[Input]:
             if (sha256 := arm.facts.get(fact)) is not None:
                 path, is_model = sources.arms[arm.name], fact == "weights_sha256"
                 yield Input(f"arm.{arm.name}", path, str(sha256), is_model)
+        for fact, sha256 in arm.facts.items():
+            if fact.startswith(BESIDE):
+                path = sources.arms[arm.name].parent / fact.removeprefix(BESIDE)
+                yield Input(f"arm.{arm.name}", path, str(sha256), is_model=True)
 
 
 def refuse_changed_inputs(

@@ -17,7 +17,7 @@ from ptyrun import __version__
 from ptyrun.comparison import asked, currency
 from ptyrun.comparison.checked_chunks import CheckedChunks
 from ptyrun.comparison.fingerprints import Fingerprints, identity
-from ptyrun.comparison.model_facts import OPTION
+from ptyrun.comparison.model_facts import BESIDE, OPTION
 from ptyrun.comparison.run import Run
 from ptyrun.config import CompareConfig
 from ptyrun.engine import ownership
@@ -93,9 +93,11 @@ def _identity(path: Path) -> list[Any]:
 
 
 def _framework(facts: Mapping[str, Any]) -> str | None:
-    """The framework as it is installed; an arm with code of others is always planned again."""
-    if facts.get("backend") not in _OWN_BACKENDS or any(OPTION in name for name in facts):
-        raise ValueError("code of others may have changed")
+    """The framework as it is installed; what `_facts` does not see is always planned again."""
+    if facts.get("backend") not in _OWN_BACKENDS or any(
+        OPTION in name or name.startswith(BESIDE) for name in facts
+    ):
+        raise ValueError("code of others, or a file beside the model, may have changed")
     if facts.get("framework") is None:
         return None
     name = str(facts["framework"]).split(" ")[0]

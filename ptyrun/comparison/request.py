@@ -21,7 +21,8 @@ from ptyrun.config import (
 )
 from ptyrun.config.options import Entry, entries, gather, keys
 from ptyrun.errors import ModelError, UsageError, nearest, refuse_unknown
-from ptyrun.models.files import ModelKind, locate
+from ptyrun.models.files import locate
+from ptyrun.models.kinds import ModelKind
 
 ARM = "arm"
 RECONSTRUCTION = "reconstruction"
@@ -101,7 +102,7 @@ def _is_bundle(arm: ArmConfig) -> bool:
     if arm.kind is not ArmKind.PREDICTOR:
         return False
     try:
-        return locate(arm.path).kind is ModelKind.BUNDLE
+        return locate(arm.path).kind in (ModelKind.BUNDLE, ModelKind.TORCH_BUNDLE)
     except ModelError:  # told where arms are looked at
         return False
 

@@ -84,6 +84,18 @@ def require_one_reading(file: IO[bytes]) -> None:
         raise AmbiguousZipError("the members do not end where the directory begins")
 
 
+def member_names(file: IO[bytes]) -> list[str]:
+    """Give the names in the directory of the archive open as *file*; nothing else is looked at.
+
+    Raises
+    ------
+    AmbiguousZipError
+        If it is no archive, or its directory is damaged.
+    """
+    _, members = _directory(file)
+    return [member.name.decode("utf-8", "replace") for member in members]
+
+
 def _directory(file: IO[bytes]) -> tuple[int, list[_Member]]:
     """Where the directory begins, and what it lists."""
     end = file.seek(0, 2) - END.size

@@ -1,7 +1,8 @@
 """What does one of upstream's model bundles (``wts.h5.zip``) say, read without running its code?
 
 Layout: ``manifest.dill`` {models, version}; per model ``model.keras`` (a zip of ``config.json``
-and ``model.weights.h5``), ``params.dill`` and ``model.h5`` (attribute ``intensity_scale``).
+and ``model.weights.h5``), ``params.dill`` and ``model.h5`` (attribute ``intensity_scale``). With
+version 2.0-pytorch there is a state dict, ``model.pth``, in place of ``model.keras``.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from ptyrun.errors import ModelError
 from ptyrun.models.archives import MAX_WEIGHTS_BYTES, SafeArchive
 
 NETWORK = "diffraction_to_obj"
+TORCH_WEIGHTS = f"{NETWORK}/model.pth"
 KERAS_VERSIONS = ("1.0",)
 PYTORCH_VERSION = "2.0-pytorch"
 
@@ -137,19 +139,32 @@ class BundleReader:
 
     def version(self) -> str:
         """Name the flavour of the bundle, as its manifest has it."""
-        manifest = plain_dict(self._archive.read("manifest.dill"), "manifest.dill")
-        return str(manifest.get("version"))
+        return str(self._document("manifest").get("version"))
 
     def parameters(self) -> BundleParameters:
         """Read ``params.dill`` of the inference network."""
-        name = f"{NETWORK}/params.dill"
-        values = plain_dict(self._archive.read(name), name)
+        name = f"{NETWORK}/params"
+        values = self._document(name)
         scale = values.get("intensity_scale")
         return BundleParameters(
             patch_px=_positive(values, "N", name),
             gridsize=_positive(values, "gridsize", name),
             intensity_scale=float(scale) if isinstance(scale, int | float) else None,
         )
+
+    def has_torch_weights(self) -> bool:
+        """Whether it holds a state dict for the inference network."""
+        return TORCH_WEIGHTS in self._archive.names()
+
+    def torch_weights(self) -> bytes:
+        """Read the state dict of the inference network, as PyTorch saved it."""
+        return self._archive.read(TORCH_WEIGHTS, MAX_WEIGHTS_BYTES)
+
+    def _document(self, name: str) -> dict[str, Any]:
+        """Read a pickle, or the JSON that later versions of upstream write in its place."""
+        if f"{name}.json" in self._archive.names():
+            return _json_object(self._archive.read(f"{name}.json"), f"{name}.json")
+        return plain_dict(self._archive.read(f"{name}.dill"), f"{name}.dill")
 
     def load(self) -> Bundle:
         """Read the inference network.

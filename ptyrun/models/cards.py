@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import math
 import time
 import zipfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -18,32 +16,22 @@ from ptyrun.errors import ModelError
 from ptyrun.host.remembered import identity
 from ptyrun.models.archives import MAX_WEIGHTS_BYTES, SafeArchive, require_hdf5
 from ptyrun.models.bundles import PYTORCH_VERSION, BundleReader
-from ptyrun.models.files import ModelCard, ModelFile, ModelKind, forbidden
-from ptyrun.models.saved_models import input_shapes
+from ptyrun.models.contents import OLD_PROGRAM
+from ptyrun.models.files import ModelCard, ModelFile, forbidden
+from ptyrun.models.inputs import NetworkInput, card_of
+from ptyrun.models.kinds import ModelKind
+from ptyrun.models.onnx_files import read_onnx
+from ptyrun.models.saved_models import saved_inputs
 
-Shape = Sequence[int | None]
 FRESH_NS = 10**9
-
-
-@dataclass(frozen=True)
-class InputShapes:
-    """Shapes of a network's inputs, batch axis first; None where free."""
-
-    shapes: tuple[tuple[int | None, ...], ...]
-    channel_axis: int
-
-    def card(self, description: str) -> ModelCard:
-        """Read patch size, gridsize and inputs from the shapes."""
-        images = [shape for shape in self.shapes if len(shape) == 4 and not _is_offsets(shape)]
-        image = images[0] if images else (None,) * 4
-        channels = image[self.channel_axis]
-        return ModelCard(
-            patch_px=image[2],
-            gridsize=None if channels is None else _gridsize(channels, description),
-            takes_offsets=len(self.shapes) > 1 if self.shapes else None,
-            description=description,
-            batch_items=image[0],
-        )
+FIRST, LAST = 1, 3  # of the axis of channels
+MAX_HEADER_BYTES = 100 << 20
+# ScalarType in torch/_export/serde/schema.py.
+TORCH_DTYPES = {
+    1: "uint8", 2: "int8", 3: "int16", 4: "int32", 5: "int64", 6: "float16", 7: "float32",
+    8: "float64", 9: "complex32", 10: "complex64", 11: "complex128", 12: "bool", 13: "bfloat16",
+    28: "uint16",
+}  # fmt: skip
 
 
 def inspect(model: ModelFile) -> ModelCard:
@@ -107,12 +95,8 @@ def _agreed(model: ModelFile, field: str, found: int | None, declared: int | Non
 def _bundle_card(path: Path) -> ModelCard:
     with BundleReader(path) as reader:
         version = reader.version()
-        if version == PYTORCH_VERSION:
-            raise ModelError(
-                f"{path.name} is a bundle of PyTorch networks (version {version!r})",
-                why="it holds weights whose network exists only as code of upstream's package",
-                do="export the network with torch.export.save and name the .pt2 file",
-            )
+        if version == PYTORCH_VERSION and not reader.has_torch_weights():
+            raise _unreadable(path, f"version {version!r} has state dicts, and there is none")
         parameters = reader.parameters()
     return ModelCard(
         patch_px=parameters.patch_px,
@@ -128,7 +112,7 @@ def _keras_card(path: Path) -> ModelCard:
         for name in archive.names():
             if name.endswith((".h5", ".hdf5")):
                 require_hdf5(archive.read(name, MAX_WEIGHTS_BYTES), f"{path.name}/{name}")
-    return InputShapes(keras_inputs(config), channel_axis=3).card(str(ModelKind.KERAS))
+    return card_of(keras_inputs(config), str(ModelKind.KERAS), LAST, path.name)
 
 
 def _keras_h5_card(path: Path) -> ModelCard:
@@ -142,28 +126,33 @@ def _keras_h5_card(path: Path) -> ModelCard:
         raise _unreadable(path, str(error)) from error
     if text is None:
         raise _unreadable(path, "it has no attribute model_config: weights alone, or no model")
-    shapes = keras_inputs(_parsed(text, path))
-    return InputShapes(shapes, channel_axis=3).card(str(ModelKind.KERAS_H5))
+    inputs = keras_inputs(_parsed(text, path))
+    return card_of(inputs, str(ModelKind.KERAS_H5), LAST, path.name)
 
 
-def keras_inputs(config: Mapping[str, Any]) -> tuple[tuple[int | None, ...], ...]:
-    """Shapes of the inputs of a functional or sequential Keras model, in the order of its call."""
+def keras_inputs(config: Mapping[str, Any]) -> tuple[NetworkInput, ...]:
+    """Inputs of a functional or sequential Keras model, in the order of its call."""
     inner = config.get("config")
     layers = inner.get("layers") if isinstance(inner, dict) else None
     if not isinstance(inner, dict) or not isinstance(layers, list):
         return ()
-    shapes = dict(_input_layers(layers))
-    order = [name for name in _names(inner.get("input_layers")) if name in shapes]
-    return tuple(shapes[name] for name in order or shapes)
+    found = {each.name: each for each in _input_layers(layers)}
+    order = [name for name in _names(inner.get("input_layers")) if name in found]
+    return tuple(found[name] for name in order or found)
 
 
-def _input_layers(layers: Iterable[Any]) -> Iterable[tuple[str, tuple[int | None, ...]]]:
+def _input_layers(layers: list[Any]) -> Iterator[NetworkInput]:
     for layer in layers:
         settings = layer.get("config") if isinstance(layer, dict) else None
         if isinstance(settings, dict) and layer.get("class_name") == "InputLayer":
             shape = settings.get("batch_shape", settings.get("batch_input_shape"))
+            dtype = settings.get("dtype")
             if isinstance(shape, list):
-                yield str(settings.get("name")), tuple(_size(size) for size in shape)
+                yield NetworkInput(
+                    str(settings.get("name")),
+                    tuple(map(_size, shape)),
+                    dtype if isinstance(dtype, str) else "",
+                )
 
 
 def _names(spec: Any) -> list[str]:
@@ -175,16 +164,19 @@ def _names(spec: Any) -> list[str]:
 
 def _exported_card(path: Path) -> ModelCard:
     with SafeArchive(path, path.name) as archive:
-        programs = [name for name in archive.names() if name.endswith("/models/model.json")]
+        programs = [
+            name
+            for name in archive.names()
+            if name.endswith("/models/model.json") or name.rpartition("/")[2] == OLD_PROGRAM
+        ]
         if len(programs) != 1:
-            raise _unreadable(path, "it holds no exported program, or several")
-        program = _parsed(archive.read(programs[0]), path)
-    shapes = exported_inputs(program)
-    return InputShapes(shapes, channel_axis=1).card(str(ModelKind.EXPORTED))
+            raise _unreadable(path, "it holds no exported program called model, or several")
+        program = _parsed(archive.read(programs[0], MAX_WEIGHTS_BYTES), path)
+    return card_of(exported_inputs(program), str(ModelKind.EXPORTED), FIRST, path.name)
 
 
-def exported_inputs(program: Mapping[str, Any]) -> tuple[tuple[int | None, ...], ...]:
-    """Shapes of the user's inputs of a ``torch.export`` program."""
+def exported_inputs(program: Mapping[str, Any]) -> tuple[NetworkInput, ...]:
+    """The user's inputs of a ``torch.export`` program."""
     try:
         graph = program["graph_module"]
         values = graph["graph"]["tensor_values"]
@@ -194,7 +186,12 @@ def exported_inputs(program: Mapping[str, Any]) -> tuple[tuple[int | None, ...],
             if "user_input" in spec
         ]
         return tuple(
-            tuple(_size(size.get("as_int")) for size in values[name]["sizes"]) for name in names
+            NetworkInput(
+                str(name),
+                tuple(_size(size.get("as_int")) for size in values[name]["sizes"]),
+                TORCH_DTYPES.get(values[name].get("dtype"), ""),
+            )
+            for name in names
         )
     except (KeyError, TypeError, AttributeError):
         return ()
@@ -219,27 +216,27 @@ def _saved_model_card(path: Path) -> ModelCard:
     # TensorFlow would prefer it to saved_model.pb, which is what is looked at here.
     if (path / "saved_model.cpb").exists():
         raise _unreadable(path, "it is split into chunks (saved_model.cpb)")
-    shapes = input_shapes(path / "saved_model.pb")
-    return InputShapes(shapes, channel_axis=3).card(str(ModelKind.SAVED_MODEL))
+    inputs = saved_inputs(path / "saved_model.pb")
+    return card_of(inputs, str(ModelKind.SAVED_MODEL), LAST, path.name)
+
+
+def _onnx_card(path: Path) -> ModelCard:
+    graph = read_onnx(path)
+    return card_of(graph.inputs, str(ModelKind.ONNX), graph.channel_axis or FIRST, path.name)
+
+
+def _safetensors_card(path: Path) -> ModelCard:
+    # An 8-byte length, then so much JSON: https://huggingface.co/docs/safetensors.
+    with path.open("rb") as file:
+        size = int.from_bytes(file.read(8), "little")
+        if not 0 < size <= min(MAX_HEADER_BYTES, path.stat().st_size - 8):
+            raise _unreadable(path, "its header does not fit into it: it is no safetensors file")
+        _parsed(file.read(size), path)
+    return ModelCard(None, None, None, description=str(ModelKind.SAFETENSORS))
 
 
 def _size(value: Any) -> int | None:
-    return value if isinstance(value, int) and value > 0 else None
-
-
-def _is_offsets(shape: Shape) -> bool:
-    return tuple(shape[1:3]) == (1, 2)
-
-
-def _gridsize(channels: int, description: str) -> int:
-    gridsize = math.isqrt(channels)
-    if gridsize**2 != channels:
-        raise ModelError(
-            f"the model takes {channels} patterns at once",
-            why=f"its {description} says so; a group has gridsize^2 = 1, 4, 9, ... patterns",
-            do="give a model whose input has a square number of channels",
-        )
-    return gridsize
+    return value if type(value) is int and value > 0 else None
 
 
 def _parsed(text: Any, path: Path) -> dict[str, Any]:
@@ -268,10 +265,13 @@ def _unreadable(path: Path, why: str) -> ModelError:
 
 READERS: Mapping[ModelKind, Callable[[Path], ModelCard]] = {
     ModelKind.BUNDLE: _bundle_card,
+    ModelKind.TORCH_BUNDLE: _bundle_card,
     ModelKind.KERAS: _keras_card,
     ModelKind.KERAS_H5: _keras_h5_card,
     ModelKind.EXPORTED: _exported_card,
     ModelKind.SAVED_MODEL: _saved_model_card,
     ModelKind.TORCHSCRIPT: _torchscript_card,
     ModelKind.STATE_DICT: _state_dict_card,
+    ModelKind.SAFETENSORS: _safetensors_card,
+    ModelKind.ONNX: _onnx_card,
 }

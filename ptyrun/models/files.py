@@ -5,53 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from pathlib import Path
 from typing import ClassVar
 
 from ptyrun.errors import ModelError, SchemaError
 from ptyrun.host.documents import Document, why_none
+from ptyrun.models.contents import kind_of
+from ptyrun.models.kinds import (
+    BACKENDS,
+    FORMATS,
+    OWN_BACKENDS,
+    PROGRAMS,
+    SUFFIXES,
+    ModelKind,
+)
 
 CARD_NAME = "model.json"
-
-
-class ModelKind(StrEnum):
-    """What a model file is."""
-
-    BUNDLE = "upstream bundle"
-    KERAS = "Keras 3 file"
-    KERAS_H5 = "legacy Keras HDF5 file"
-    SAVED_MODEL = "TensorFlow SavedModel"
-    EXPORTED = "torch.export program"
-    TORCHSCRIPT = "TorchScript file"
-    STATE_DICT = "PyTorch state dict"
-    OTHER = "model of another package"
-
-
-BACKENDS = {
-    ModelKind.BUNDLE: "tf",
-    ModelKind.KERAS: "tf",
-    ModelKind.KERAS_H5: "tf",
-    ModelKind.SAVED_MODEL: "tf",
-    ModelKind.EXPORTED: "pytorch",
-    ModelKind.TORCHSCRIPT: "pytorch",
-    ModelKind.STATE_DICT: "pytorch",
-}
-
-# What these hold is run when they are loaded or used, and nothing can tell what it does.
-PROGRAMS = frozenset({ModelKind.EXPORTED, ModelKind.TORCHSCRIPT, ModelKind.SAVED_MODEL})
-
-SUFFIXES = {
-    ".zip": ModelKind.BUNDLE,
-    ".keras": ModelKind.KERAS,
-    ".h5": ModelKind.KERAS_H5,
-    ".hdf5": ModelKind.KERAS_H5,
-    ".pt2": ModelKind.EXPORTED,
-    ".pt": ModelKind.TORCHSCRIPT,
-    ".ts": ModelKind.TORCHSCRIPT,
-    ".torchscript": ModelKind.TORCHSCRIPT,
-    ".pth": ModelKind.STATE_DICT,
-}
 
 
 @dataclass(frozen=True)
@@ -88,10 +57,10 @@ class ModelFile:
 def locate(folder_or_file: Path) -> ModelFile:
     """Find the model that a path means.
 
-    A file is taken by its suffix. In a folder the first of these decides: ``model.json``,
-    ``wts.h5.zip``, the newest ``baseline_model.h5`` below, ``*.keras``, ``*.h5``,
-    ``saved_model.pb``, ``*.pt2``, TorchScript (``*.pt``, ``*.ts``, ``*.torchscript``), a state
-    dict (``*.pth``).
+    A file is taken by its suffix, and one of PyTorch by its content. In a folder the first of these
+    decides: ``model.json``, ``wts.h5.zip``, the newest ``baseline_model.h5`` below, ``*.keras``,
+    ``*.h5``, ``saved_model.pb``, ``*.pt2``, ``*.onnx``, ``*.pt``, ``*.ts`` or ``*.torchscript``,
+    ``*.pth``, ``*.safetensors``, ``*.ckpt``.
 
     Raises
     ------
@@ -130,8 +99,8 @@ def require_trust(model: ModelFile, trusted: bool, arm: str = "ARM") -> None:
         raise ModelError(
             f"the model {model.path.name} of arm {arm} is a program ({model.kind})",
             why="to load or use it runs whatever its maker wrote into it, with your rights",
-            do=f"if you made it or trust its maker, add --trust-model {arm}; Keras files and state "
-            "dicts need no trust",
+            do=f"if you made it or trust its maker, add --trust-model {arm}; Keras files, ONNX "
+            "models and state dicts need no trust",
         )
 
 
@@ -144,8 +113,9 @@ def require_reader(model: ModelFile) -> None:
         If it does not; what another package's backend reads is that package's affair.
     """
     reader = BACKENDS.get(model.kind)
-    if model.backend in BACKENDS.values() and model.backend != reader:
-        suffixes = [suffix for suffix, kind in SUFFIXES.items() if BACKENDS[kind] == model.backend]
+    if model.backend in OWN_BACKENDS and model.backend != reader:
+        formats = [each for each in FORMATS if each.backend == model.backend]
+        suffixes = [suffix for each in formats for suffix in each.suffixes]
         why = f"it reads {', '.join(suffixes)}" + ", SavedModel folders" * (model.backend == "tf")
         raise ModelError(
             f"the backend {model.backend} does not read {model.path.name}",
@@ -180,7 +150,7 @@ def _from_file(path: Path) -> ModelFile:
     elif path.name == CARD_NAME:
         return _from_card(path)
     elif path.suffix.lower() in SUFFIXES:
-        kind = SUFFIXES[path.suffix.lower()]
+        kind = kind_of(path)
     else:
         raise ModelError(
             f"{path.name} is no model that ptyrun knows",
@@ -245,7 +215,7 @@ def _from_card(card: Path) -> ModelFile:
 def _kind_of(path: Path) -> ModelKind:
     if (path / "saved_model.pb").is_file():
         return ModelKind.SAVED_MODEL
-    return SUFFIXES.get(path.suffix.lower(), ModelKind.OTHER)
+    return kind_of(path)
 
 
 def _bundle(folder: Path) -> ModelFile | None:
@@ -311,10 +281,13 @@ SEARCHES: tuple[Callable[[Path], ModelFile | None], ...] = (
     _only(".h5", ".hdf5"),
     _saved_model,
     _only(".pt2"),
+    _only(".onnx"),
     _only(".pt", ".ts", ".torchscript"),
     _only(".pth"),
+    _only(".safetensors"),
+    _only(".ckpt"),
 )
 LOOKED_FOR = (
     "model.json, wts.h5.zip, baseline_model.h5 (also in folders below), *.keras, *.h5, "
-    "saved_model.pb, *.pt2, *.pt, *.ts, *.torchscript, *.pth"
+    "saved_model.pb, *.pt2, *.onnx, *.pt, *.ts, *.torchscript, *.pth, *.safetensors, *.ckpt"
 )

@@ -30,10 +30,10 @@ from ptyrun.models.cards import inspect
 from ptyrun.models.files import (
     ModelCard,
     ModelFile,
-    ModelKind,
     require_reader,
     require_trust,
 )
+from ptyrun.models.kinds import OWN_BACKENDS, WEIGHTS_ALONE, ModelKind
 
 ENTRY_POINTS = "ptyrun.predictors"
 # Of ptyrun's own backends; other packages may take what they like.
@@ -181,6 +181,8 @@ def _open(backend: str, request: ModelRequest) -> Predictor:
     point = find(backend)
     try:
         loaded = point.load()
+    except PredictorUnavailableError:
+        raise
     except Exception as error:  # a module may raise anything
         known = isinstance(error, ImportError)
         raise PredictorUnavailableError(
@@ -234,8 +236,8 @@ def check_request(model: ModelFile, request: ModelRequest) -> ModelCard:
         If it is a program that is not trusted, if the file says another patch size or number of
         channels than asked for, or if it cannot be loaded with the options given.
     """
-    require_trust(model, request.trusted)
     check_options(model, request.options)
+    require_trust(model, request.trusted)
     card = inspect(model)
     for noun, has, wants in (
         ("patches of {} px", card.patch_px, request.patch_px),
@@ -256,7 +258,7 @@ def check_options(model: ModelFile, options: Mapping[str, str]) -> None:
     Raises
     ------
     ModelError
-        If it is a state dict and nothing makes its network, or if ptyrun's own backend, which
+        If it holds weights alone and nothing makes their network, or if ptyrun's own backend, which
         shall read it, reads no such files or knows no such option.
     """
     require_reader(model)
@@ -268,15 +270,15 @@ def check_options(model: ModelFile, options: Mapping[str, str]) -> None:
             f"{nearest(unknown[0], ARM_WORDS)}",
             do="correct the name, or leave it out",
         )
-    if "factory" in options and model.backend == "tf":
+    if "factory" in options and model.backend in OWN_BACKENDS - {"pytorch"}:
         raise ModelError(
             f"factory={options['factory']} makes no part of {model.path.name}",
             why=f"a {model.kind} holds its network; only a PyTorch state dict needs one made",
             do="leave factory= out, or name the state dict",
         )
-    if model.kind is ModelKind.STATE_DICT and ":" not in options.get("factory", ""):
+    if model.kind in WEIGHTS_ALONE and ":" not in options.get("factory", ""):
         raise ModelError(
-            f"{model.path.name} is a state dict: weights without a network",
+            f"{model.path.name} is a {model.kind}: weights without a network",
             why="only your own code can make the network that they belong to",
             do="give factory=module:callable, a function that returns it",
         )

@@ -2,10 +2,9 @@
 
 Read without TensorFlow. ``saved_model.pb`` is a protocol buffer; the few fields needed are
 followed by hand: SavedModel.meta_graphs (2) > MetaGraphDef.signature_def (5) >
-SignatureDef.inputs (1) > TensorInfo.tensor_shape (3) > TensorShapeProto.dim (2) > Dim.size (1).
-Numbers from tensorflow/core/protobuf/{saved_model,meta_graph}.proto and
-tensorflow/core/framework/tensor_shape.proto, encoding from
-https://protobuf.dev/programming-guides/encoding.
+SignatureDef.inputs (1) > TensorInfo.dtype (2) and tensor_shape (3) > TensorShapeProto.dim (2) >
+Dim.size (1). Numbers from tensorflow/core/protobuf/{saved_model,meta_graph}.proto and
+tensorflow/core/framework/{tensor_shape,types}.proto.
 """
 
 from __future__ import annotations
@@ -15,13 +14,19 @@ from pathlib import Path
 
 from ptyrun.errors import ModelError
 from ptyrun.models.files import forbidden
+from ptyrun.models.inputs import NetworkInput
+from ptyrun.models.protobuf import fields, integers, messages, texts
 
 SIGNATURE = b"serving_default"
-VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
+DTYPES = {
+    1: "float32", 2: "float64", 3: "int32", 4: "uint8", 5: "int16", 6: "int8", 7: "string",
+    8: "complex64", 9: "int64", 10: "bool", 14: "bfloat16", 17: "uint16", 18: "complex128",
+    19: "float16", 22: "uint32", 23: "uint64",
+}  # fmt: skip
 
 
-def input_shapes(saved_model: Path) -> tuple[tuple[int | None, ...], ...]:
-    """Shapes of the inputs of the default signature, by name; empty when there is none.
+def saved_inputs(saved_model: Path) -> tuple[NetworkInput, ...]:
+    """Inputs of the default signature, sorted by name; empty when there is none.
 
     Raises
     ------
@@ -30,7 +35,7 @@ def input_shapes(saved_model: Path) -> tuple[tuple[int | None, ...], ...]:
     """
     try:
         message = memoryview(saved_model.read_bytes())
-        inputs = dict(_default_inputs(message))
+        inputs = {each.name: each for each in _default_inputs(message)}
     except (OSError, ValueError, IndexError) as error:
         raise _unreadable(saved_model, error) from error
     return tuple(inputs[name] for name in sorted(inputs))
@@ -46,66 +51,33 @@ def _unreadable(saved_model: Path, error: Exception) -> ModelError:
     )
 
 
-def _default_inputs(message: memoryview) -> Iterator[tuple[bytes, tuple[int | None, ...]]]:
-    for graph in _messages(message, 2):
-        for entry in _messages(graph, 5):
-            if SIGNATURE in _texts(entry, 1):
-                for signature in _messages(entry, 2):
+def _default_inputs(message: memoryview) -> Iterator[NetworkInput]:
+    for graph in messages(message, 2):
+        for entry in messages(graph, 5):
+            if SIGNATURE in texts(entry, 1):
+                for signature in messages(entry, 2):
                     yield from _inputs(signature)
 
 
-def _inputs(signature: memoryview) -> Iterator[tuple[bytes, tuple[int | None, ...]]]:
-    for entry in _messages(signature, 1):
-        for name in _texts(entry, 1):
-            for tensor in _messages(entry, 2):
-                for shape in _messages(tensor, 3):
-                    yield name, tuple(_size(dim) for dim in _messages(shape, 2))
+def _inputs(signature: memoryview) -> Iterator[NetworkInput]:
+    for entry in messages(signature, 1):
+        for name in texts(entry, 1):
+            for tensor in messages(entry, 2):
+                yield NetworkInput(name.decode("utf-8", "replace"), _shape(tensor), _dtype(tensor))
+
+
+def _shape(tensor: memoryview) -> tuple[int | None, ...] | None:
+    shapes = [tuple(map(_size, messages(shape, 2))) for shape in messages(tensor, 3)]
+    # Of unknown rank are networks whose shape is left out, or is said to have none.
+    return shapes[-1] if shapes and shapes[-1] else None
+
+
+def _dtype(tensor: memoryview) -> str:
+    dtypes = integers(tensor, 2)
+    return DTYPES.get(dtypes[-1], f"type {dtypes[-1]}") if dtypes else ""
 
 
 def _size(dim: memoryview) -> int | None:
     """Read one dimension; -1, stored as a 64-bit two's complement, is free."""
-    sizes = [value for number, value in _fields(dim) if number == 1 and isinstance(value, int)]
+    sizes = [value for number, value in fields(dim) if number == 1 and isinstance(value, int)]
     return sizes[0] if sizes and 0 < sizes[0] < 1 << 63 else None
-
-
-def _messages(message: memoryview, wanted: int) -> Iterator[memoryview]:
-    for number, value in _fields(message):
-        if number == wanted and isinstance(value, memoryview):
-            yield value
-
-
-def _texts(message: memoryview, wanted: int) -> list[bytes]:
-    return [bytes(value) for value in _messages(message, wanted)]
-
-
-def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
-    """Field numbers and values of one message, in order."""
-    at = 0
-    while at < len(message):
-        tag, at = _varint(message, at)
-        number, wire_type = tag >> 3, tag & 7
-        if wire_type == VARINT:
-            value, at = _varint(message, at)
-            yield number, value
-        else:
-            if wire_type == BYTES:
-                length, at = _varint(message, at)
-            elif wire_type in (FIXED32, FIXED64):
-                length = 4 if wire_type == FIXED32 else 8
-            else:
-                raise ValueError(f"wire type {wire_type} at byte {at}")
-            if at + length > len(message):
-                raise ValueError(f"field {number} ends beyond its message")
-            yield number, message[at : at + length]
-            at += length
-
-
-def _varint(message: memoryview, at: int) -> tuple[int, int]:
-    value = 0
-    for shift in range(0, 70, 7):
-        byte = message[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, at
-    raise ValueError(f"a number of more than 10 bytes at byte {at}")

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import PurePosixPath
 
-from ptyrun.models.files import CARD_NAME, SUFFIXES
+from ptyrun.models.files import CARD_NAME
+from ptyrun.models.kinds import SUFFIXES
 from ptyrun.study.hub import Hub
 from ptyrun.study.stage import Input, Stage
 

@@ -11,7 +11,8 @@ from ptyrun.errors import InputError, PtyrunError
 from ptyrun.host import durable, partials
 from ptyrun.host.regular import open_regular
 from ptyrun.models.cards import inspect
-from ptyrun.models.files import CARD_NAME, SUFFIXES, locate
+from ptyrun.models.files import CARD_NAME, locate
+from ptyrun.models.kinds import SUFFIXES
 from ptyrun.ptycho.readers.reconstruction import open_reconstruction
 from ptyrun.study.contract import check_file
 from ptyrun.study.hub import PHASE_E, PHASE_F

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
+import pickle
 import warnings
+import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 
 N = 16
+ROLES = ("autoencoder", "diffraction_to_obj")
 
 
 class Network(torch.nn.Module):
@@ -162,6 +166,23 @@ class Hungry(WithoutOffsets):
 
     def forward(self, diffraction: torch.Tensor) -> torch.Tensor:
         return torch.zeros(diffraction.shape[0], 1 << 24, 1 << 24)
+
+
+def torch_bundle(path: Path, state: dict[str, torch.Tensor], **parameters: object) -> Path:
+    """Write a bundle as upstream's PyTorch code does: state dicts, pickled parameters."""
+    weights = io.BytesIO()
+    torch.save(state, weights)
+    named = {"intensity_scale": 1.0, "_version": "2.0-pytorch", **parameters}
+    members: dict[str, bytes] = {
+        "manifest.dill": pickle.dumps({"models": [*ROLES], "version": "2.0-pytorch"})
+    }
+    for role in ROLES:
+        members[f"{role}/model.pth"] = weights.getvalue()
+        members[f"{role}/params.dill"] = pickle.dumps(named)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return path
 
 
 def example(network: torch.nn.Module, gridsize: int, batch: int) -> tuple[torch.Tensor, ...]:

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from ptyrun.errors import ModelError
 from ptyrun.models import cards
 from ptyrun.models.cards import exported_inputs, inspect, keras_inputs
-from ptyrun.models.files import ModelFile, ModelKind, locate
+from ptyrun.models.files import ModelFile, locate
+from ptyrun.models.kinds import ModelKind
 
 
 def keras_config(*shapes: list[int | None]) -> dict[str, Any]:
@@ -59,13 +60,13 @@ def test_a_number_of_channels_that_is_no_square_is_refused(tmp_path: Path) -> No
 def test_inputs_come_in_the_order_of_the_models_call() -> None:
     config = keras_config([None, 8, 8, 1], [None, 1, 2, 1])
     config["config"]["input_layers"].reverse()
-    assert keras_inputs(config) == ((None, 1, 2, 1), (None, 8, 8, 1))
+    assert [each.shape for each in keras_inputs(config)] == [(None, 1, 2, 1), (None, 8, 8, 1)]
 
 
 def test_a_single_input_may_be_named_without_a_list() -> None:
     config = keras_config([None, 8, 8, 1])
     config["config"]["input_layers"] = ["in0", 0, 0]
-    assert keras_inputs(config) == ((None, 8, 8, 1),)
+    assert [each.shape for each in keras_inputs(config)] == [(None, 8, 8, 1)]
 
 
 def test_a_card_beside_the_model_fills_what_the_file_does_not_say() -> None:
@@ -110,6 +111,16 @@ def test_a_model_that_may_not_be_read_is_no_broken_model(
     assert "chmod" in caught.value.do
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "int32", "bool", "complex64", "string"])
+def test_a_network_that_takes_no_floats_is_refused(tmp_path: Path, dtype: str) -> None:
+    config = keras_config([None, 64, 64, 1])
+    config["config"]["layers"][0]["config"]["dtype"] = dtype
+    with zipfile.ZipFile(tmp_path / "net.keras", "w") as archive:
+        archive.writestr("config.json", json.dumps(config))
+    with pytest.raises(ModelError, match=rf"net\.keras takes {dtype} as its input in0"):
+        inspect(locate(tmp_path / "net.keras"))
+
+
 @pytest.mark.parametrize("name", ["net.keras", "net.pt2", "net.ts", "net.pth", "wts.h5.zip"])
 def test_an_archive_of_two_readings_is_no_model(name: str, tmp_path: Path) -> None:
     inside = {"config.json": json.dumps(keras_config([None, 8, 8, 4])), "manifest.dill": ""}
@@ -140,8 +151,8 @@ def test_weights_of_a_keras_file_are_looked_through(tmp_path: Path) -> None:
 
 @given(st.dictionaries(st.sampled_from(["config", "graph_module"]), json_values))
 def test_a_description_of_any_other_shape_says_nothing(document: dict[str, Any]) -> None:
-    for shapes in (keras_inputs(document), exported_inputs(document)):
-        assert all(size is None or size > 0 for shape in shapes for size in shape)
+    for inputs in (keras_inputs(document), exported_inputs(document)):
+        assert all(size is None or size > 0 for each in inputs for size in each.shape or ())
 
 
 def test_a_file_that_stays_as_it_is_is_read_once(

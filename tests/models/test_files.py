@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ptyrun.errors import ModelError
-from ptyrun.models.files import LOOKED_FOR, SUFFIXES, ModelKind, locate
+from ptyrun.models.files import LOOKED_FOR, locate
+from ptyrun.models.kinds import SUFFIXES, ModelKind
 
 ORDER = [
     ("wts.h5.zip", ModelKind.BUNDLE),
@@ -18,8 +19,11 @@ ORDER = [
     ("a.h5", ModelKind.KERAS_H5),
     ("saved_model.pb", ModelKind.SAVED_MODEL),
     ("a.pt2", ModelKind.EXPORTED),
+    ("a.onnx", ModelKind.ONNX),
     ("a.ts", ModelKind.TORCHSCRIPT),
     ("a.pth", ModelKind.STATE_DICT),
+    ("a.safetensors", ModelKind.SAFETENSORS),
+    ("a.ckpt", ModelKind.STATE_DICT),
 ]
 
 
@@ -85,8 +89,8 @@ def test_a_path_that_does_not_exist_is_named(tmp_path: Path, name: str) -> None:
 
 
 def test_a_file_of_unknown_kind_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"weights\.onnx"):
-        locate(made(tmp_path, "weights.onnx") / "weights.onnx")
+    with pytest.raises(ModelError, match=r"weights\.gguf"):
+        locate(made(tmp_path, "weights.gguf") / "weights.gguf")
 
 
 def card(folder: Path, **fields: object) -> Path:

@@ -15,7 +15,8 @@ from ptyrun.errors import (
     PredictorUnavailableError,
     UnknownPredictorError,
 )
-from ptyrun.models.files import ModelFile, ModelKind
+from ptyrun.models.files import ModelFile
+from ptyrun.models.kinds import ModelKind
 from ptyrun.models.predictors import (
     ENTRY_POINTS,
     check_output,

@@ -1,0 +1,229 @@
+"""Which weights does a file hold, and how do they fit a network?
+
+Training codes wrap weights in checkpoints, beside optimizers, losses and settings, and put prefixes
+before their names. Only tensors and plain values are unpickled: an object of any other class
+becomes an empty one, and no code that a file names is imported or called.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Iterator, Mapping
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ptyrun.errors import ModelError
+
+State = dict[str, torch.Tensor]
+
+# Where training codes keep the weights in a checkpoint; the first of these that is there counts.
+KEYS = (
+    *("state_dict", "model_state_dict", "model_state", "model", "module", "net", "network"),
+    *("net_state_dict", "network_state_dict", "weights", "params"),
+)
+# What wrappers put before the names of a network: data-parallel, compiled, Lightning, one's own.
+PREFIXES = ("module.", "_orig_mod.", "model.", "net.", "network.", "state_dict.")
+# Wrappers of a network's parts leave these in the middle of names.
+INNER = ("_orig_mod", "module")
+MAX_DEPTH = 4
+MAX_NAMES = 4
+SAVE_WEIGHTS = "save weights alone: torch.save(network.state_dict(), ...)"
+ZIP = b"PK\3\4"
+
+
+class Opaque:
+    """Stands for an object whose class is not to be imported; holds nothing."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        pass
+
+    def __setstate__(self, state: Any) -> None:
+        pass
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        pass
+
+
+def unpickled(source: Path | bytes, name: str) -> Any:
+    """Read what `torch.save` wrote: tensors, plain values, and `Opaque` in place of the rest.
+
+    Raises
+    ------
+    ModelError
+        If only code that the file names could read it.
+    Exception
+        Whatever PyTorch raises for what is damaged.
+    """
+
+    def opened() -> Any:
+        return BytesIO(source) if isinstance(source, bytes) else source.open("rb")
+
+    with opened() as file:
+        is_archive = file.read(4) == ZIP
+    unknown: list[str] = []
+    if is_archive:
+        with opened() as file:
+            unknown = torch.serialization.get_unsafe_globals_in_checkpoint(file)
+    with torch.serialization.safe_globals([(Opaque, name) for name in unknown]), opened() as file:
+        try:
+            return torch.load(file, map_location="cpu", weights_only=True)
+        except pickle.UnpicklingError as error:
+            raise ModelError(
+                f"{name} holds more than weights and plain values",
+                why=f"the rest would run code to be read ({_reason(error)})",
+                do=SAVE_WEIGHTS,
+            ) from error
+
+
+def _reason(error: Exception) -> str:
+    """What PyTorch says is wrong, without its advice to read it all the same."""
+    lines = str(error).rpartition("WeightsUnpickler error:")[2].strip().splitlines()
+    return lines[0][:200] if lines else type(error).__name__
+
+
+def weights_in(content: Any, name: str) -> tuple[State, tuple[str, ...]]:
+    """Find the weights in what a file held.
+
+    Returns
+    -------
+    state : dict of str to tensor
+    notes : tuple of str
+        What was chosen where there was a choice.
+
+    Raises
+    ------
+    ModelError
+        If there are none, or several of which none is named as the network's.
+    """
+    notes: list[str] = []
+    for _ in range(MAX_DEPTH):
+        inner = {key: each for key, each in _items(content) if _leads_to_tensors(each)}
+        key = next((key for key in KEYS if key in inner), None)
+        if key is None and not _holds_tensors(content) and len(inner) == 1:
+            key = next(iter(inner))
+        if key is None:
+            break
+        if others := [other for other in inner if other != key and "optim" not in other]:
+            notes.append(f"takes the weights under {key!r}, and none under {_listed(others)}")
+        content = inner[key]
+    if _holds_tensors(content):
+        tensors = {key: each for key, each in _items(content) if isinstance(each, torch.Tensor)}
+        return tensors, tuple(notes)
+    raise _no_weights(content, name)
+
+
+def _no_weights(content: Any, name: str) -> ModelError:
+    networks = isinstance(content, Opaque) or any(
+        isinstance(each, Opaque) for key, each in _items(content) if key in KEYS
+    )
+    if networks:
+        return ModelError(
+            f"{name} holds a whole network, not its weights",
+            why="it was pickled with the code that it needs, which would be run to read it",
+            do=SAVE_WEIGHTS,
+        )
+    inner = [key for key, each in _items(content) if _holds_tensors(each)]
+    return ModelError(
+        f"{name} holds no weights of a network",
+        why=f"there are tensors under {_listed(inner)}; looked for one of {', '.join(KEYS)}"
+        if inner
+        else f"it holds {_described(content)}",
+        do=SAVE_WEIGHTS,
+    )
+
+
+def _described(content: Any) -> str:
+    if isinstance(content, Mapping):
+        return f"a dictionary of {_listed(list(map(str, content)))}"
+    return f"a {type(content).__name__}"
+
+
+def _items(content: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(content, Mapping):
+        yield from ((key, each) for key, each in content.items() if isinstance(key, str))
+
+
+def _holds_tensors(content: Any) -> bool:
+    """Whether it is a state dict: names of tensors, and hardly anything else."""
+    values = [each for _, each in _items(content)]
+    return any(isinstance(each, torch.Tensor) for each in values) and not any(
+        isinstance(each, Mapping) and _holds_tensors(each) for each in values
+    )
+
+
+def _leads_to_tensors(content: Any, depth: int = MAX_DEPTH) -> bool:
+    """Whether it is a state dict, or holds one under one of the known keys."""
+    return _holds_tensors(content) or (
+        depth > 0 and any(_leads_to_tensors(e, depth - 1) for k, e in _items(content) if k in KEYS)
+    )
+
+
+def fill(network: torch.nn.Module, state: State, name: str) -> tuple[str, ...]:
+    """Load weights into a network, whatever was put before their names.
+
+    Returns
+    -------
+    tuple of str
+        What was left out; nothing else needs to be said.
+
+    Raises
+    ------
+    ModelError
+        If names differ in more than known prefixes, or in a way that is not the only one.
+    """
+    wanted = frozenset(network.state_dict())
+    found = _renamed(state, wanted, name)
+    taken = {id(each) for each in found.values()}
+    left = [key for key, each in state.items() if id(each) not in taken]
+    network.load_state_dict({key: found[key] for key in found if key in wanted})
+    return (f"left out of {name}: {_listed(left)}",) if left else ()
+
+
+def _renamed(state: State, wanted: frozenset[str], name: str) -> State:
+    """Give the weights under the network's own names; the fewest changes count."""
+    stage = [state]
+    closest = state
+    for _ in range(MAX_DEPTH + 1):
+        fitting = [each for each in stage if _fits(each, wanted)]
+        if fitting:
+            first = fitting[0]
+            if any({*map(id, other.values())} != {*map(id, first.values())} for other in fitting):
+                raise ModelError(
+                    f"{name} holds weights for the network more than once",
+                    why=f"among {_listed(list(state))} several sets fit",
+                    do="save the weights of one network alone",
+                )
+            return first
+        closest = max((closest, *stage), key=lambda each: len(wanted & each.keys()))
+        stage = [shorter for each in stage for shorter in _shorter(each)]
+    missing, unknown = sorted(wanted - closest.keys()), sorted(closest.keys() - wanted)
+    raise ModelError(
+        f"the weights in {name} do not fit the network that the factory makes",
+        why=f"missing: {_listed(missing)}; left over: {_listed(unknown)}",
+        do="correct the factory, or name the weights that belong to it",
+    )
+
+
+def _fits(state: State, wanted: frozenset[str]) -> bool:
+    missing = wanted - state.keys()
+    # Before PyTorch 0.4.1 normalisation layers did not count their batches.
+    return state.keys() <= wanted and all(m.endswith("num_batches_tracked") for m in missing)
+
+
+def _shorter(state: State) -> Iterator[State]:
+    for prefix in PREFIXES:
+        inside = {key.removeprefix(prefix): v for key, v in state.items() if key.startswith(prefix)}
+        if inside:
+            yield inside
+    for part in INNER:
+        names = {key: ".".join(p for p in key.split(".") if p != part) for key in state}
+        if len({*names.values()}) == len(state) and any(key != new for key, new in names.items()):
+            yield {names[key]: each for key, each in state.items()}
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
+    return (", ".join(names[:MAX_NAMES]) + more) or "none"

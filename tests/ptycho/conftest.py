@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -36,6 +40,24 @@ class Scene:
             "objectGuess": self.object,
         } | changed
         return {name: values for name, values in members.items() if values is not None}
+
+
+@contextmanager
+def rewritten(path: Path) -> Iterator[h5py.File]:
+    """Change an HDF5 file that a scan may still hold open: another file takes its place."""
+    copy = path.with_suffix(".copy")
+    shutil.copy(path, copy)
+    with h5py.File(copy, "a") as file:
+        yield file
+    copy.replace(path)
+
+
+@pytest.fixture(scope="module")
+def unsuspicious() -> Iterator[None]:
+    """Spare each HDF5 file the process that looks through it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ptyrun.ptycho.readers.hdf5.fault_of", lambda path: "")
+        yield
 
 
 @pytest.fixture

@@ -2,35 +2,62 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
 
+import h5py
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
 from ptyrun.errors import InputError
+from ptyrun.ptycho.readers.cxi_geometry import read_geometry
+from ptyrun.ptycho.readers.detector import CorrectedFrames, Mask, mostly_bad, sampled
 from ptyrun.ptycho.readers.hdf5 import Hdf5File, Hdf5Frames, checked_stack, first_image
 from ptyrun.ptycho.readers.scan import Scan, checked_positions, one_size, split_modes
+from ptyrun.ptycho.readers.units import Quantity, in_si
 
-PLANCK_TIMES_LIGHT_J_M = 1.98644586e-25
-
-DETECTOR, SOURCE = "entry_1/instrument_1/detector_1", "entry_1/instrument_1/source_1"
-FRAMES = ("entry_1/data_1/data", f"{DETECTOR}/data")
-TRANSLATIONS = (
-    "entry_1/data_1/translation",
-    "entry_1/sample_1/geometry_1/translation",
-    f"{DETECTOR}/translation",
+_LAST = "entry_last"
+_NUMBERED = re.compile(r"entry_(\d+)")
+_FRAMES = ("data_1/data", "instrument_1/detector_1/data")
+_TRANSLATIONS = (
+    "data_1/translation",
+    "sample_1/geometry_1/translation",
+    "instrument_1/detector_1/translation",
 )
-OBJECTS = ("entry_1/image_1/data", "entry_1/object/data")
-PROBES = (f"{SOURCE}/probe", f"{SOURCE}/illumination", "entry_1/probe/data")
+_OBJECTS = ("image_1/data", "object/data")
+_PROBES = ("instrument_1/source_1/probe", "instrument_1/source_1/illumination", "probe/data")
+_DARKS = ("data_dark", "dark")
 
-# Where the detector's rows and columns point when the file does not say: down, and to -x.
-DEFAULT_AXES = np.array([[0.0, -1.0, 0.0], [-1.0, 0.0, 0.0]])
+# Of the bits of a mask, the one that tells of a good pixel: it has signal above the background.
+HAS_SIGNAL = 0x1000
+# Dark frames that are this much above what was measured were subtracted before.
+_SUBTRACTED = 0.5
+# Positions nearer than this are one position, exposed again with an encoder's noise.
+_SAME_PX = 1.5
+_NEIGHBOURS = 9
+
+_Modes = NDArray[np.complex64] | None
 
 
-def is_cxi(file: Hdf5File) -> bool:
-    """Whether the file has the layout of CXI."""
-    return file.dataset(*FRAMES, *OBJECTS) is not None
+def has_frames(file: Hdf5File) -> bool:
+    """Whether frames lie where CXI has them, in any entry."""
+    return any(_found(file, entry, _FRAMES) is not None for entry in entries(file))
+
+
+def entries(file: Hdf5File) -> list[str]:
+    """Name the entries of a file, the one to prefer first: the last by its link, then the newest.
+
+    Examples
+    --------
+    A file with entry_1, entry_2, entry_10 and a link entry_last gives entry_last, entry_10,
+    entry_2, entry_1.
+    """
+    names = file.members("/")
+    numbers = sorted(
+        (int(found[1]), name) for name in names if (found := _NUMBERED.fullmatch(name))
+    )
+    newest = [name for _, name in reversed(numbers)]
+    return [_LAST, *newest] if _LAST in names else newest
 
 
 def read_cxi_scan(file: Hdf5File, intensity: bool = True) -> Scan:
@@ -38,98 +65,223 @@ def read_cxi_scan(file: Hdf5File, intensity: bool = True) -> Scan:
 
     The object's pixel is that of the far field, wavelength x distance / (N x detector pixel). A
     translation is the sample's, so the beam moves the other way on it. Positions are shifted so
-    that the patches begin at pixel 0.
+    that the patches begin at pixel 0. Of several entries, ``entry_last`` is taken, else the newest
+    that has frames and translations.
 
     Raises
     ------
     InputError
         If frames, translations or the geometry are missing or wrong.
     """
-    frames = file.required(*FRAMES)
+    entry, entry_notes = _scan_entry(file)
+    frames = file.required(*_in(entry, _FRAMES))
     patch_px = checked_stack(file.path, frames)
-    metres = file.array(*TRANSLATIONS)
-    if metres.ndim != 2 or metres.shape[1] not in (2, 3) or metres.dtype.kind not in "fiu":
-        raise InputError(
-            f"the translations of {file.path} are not positions",
-            why=f"they are {metres.dtype} of shape {metres.shape}, not real of shape (n, 3)",
-            do="give one translation (x, y, z) in metres per frame",
-        )
-    rows, columns = _axes(file)[:, : metres.shape[1]]
+    n_frames = int(frames.shape[0])
+    metres = _translations_m(file, entry, n_frames)
+    geometry = read_geometry(file, entry, patch_px)
+    rows, columns = geometry.axes[:, : metres.shape[1]]
     along_y, along_x = -(metres @ rows), -(metres @ columns)
-    pixel_m = _object_pixels_m(file, patch_px)
+    pixel_m = geometry.pixel_m
     positions_px = checked_positions(
-        file.path, along_x / pixel_m[1], along_y / pixel_m[0], frames.shape[0]
+        file.path, along_x / pixel_m[1], along_y / pixel_m[0], n_frames
     )
     positions_px = positions_px - positions_px.min(axis=0) + patch_px / 2
-    near_field, notes = _near_field(positions_px, patch_px)
-    mask = file.dataset(f"{DETECTOR}/mask")
-    bad = None if mask is None or mask.dtype.kind not in "biuf" else file.read(mask, ()) != 0
-    probe, weaker_modes = _probe(file, patch_px)
+    near_field, near_notes = _near_field(positions_px, patch_px)
+    bad = _bad_pixels(file, f"{entry}/instrument_1/detector_1/mask", patch_px)
+    source = Hdf5Frames(file, frames, np.arange(n_frames), bad)
+    background, dark_notes, dark_doubts = _dark(file, entry, source, patch_px, intensity)
+    probe, weaker_modes, probe_notes = _probe(file, entry, patch_px)
     return Scan(
         path=file.path,
         positions_px=positions_px,
         patch_px=patch_px,
-        source=Hdf5Frames(file, frames, np.arange(frames.shape[0]), _one_mask(bad, patch_px)),
+        source=source if background is None else CorrectedFrames(source, bad, background),
         intensity=intensity,
         probe=probe,
         near_field=near_field,
         notes=(
             f"CXI: {frames.name} is taken as {'intensity' if intensity else 'amplitude'}",
+            *entry_notes,
             f"translations in metres, object pixel {pixel_m[0]:.4g} x {pixel_m[1]:.4g} m",
+            *geometry.notes,
             "a CXI scan has no ground truth",
-            *notes,
+            *dark_notes,
+            *probe_notes,
+            *near_notes,
         ),
         weaker_modes=weaker_modes,
         # What the far field would give is no size of a pixel in the near field.
         pixel_size_m=None if near_field else one_size(pixel_m),
+        doubts=(*geometry.doubts, *_mask_doubts(bad), *dark_doubts),
+        energy_ev=geometry.energy_ev,
+        distance_m=geometry.distance_m,
+        bad_pixels=bad,
+        entry=entry,
+        beside=file.linked,
     )
 
 
 def read_cxi_object(file: Hdf5File) -> NDArray[np.complex64] | None:
-    """Read the reconstructed object (H, W), or None where the file has none."""
-    found = file.dataset(*OBJECTS)
-    if found is None or found.dtype.kind != "c":
+    """Read the reconstructed object (H, W), or None where the file has none.
+
+    Raises
+    ------
+    InputError
+        If it is not complex: the phase is missing.
+    """
+    found = object_of(file)
+    if found is None:
         return None
+    if found.dtype.kind != "c":
+        raise InputError(
+            f"{found.name} of {file.path} is no reconstruction",
+            why=f"it is {found.dtype}, not complex: the phase is missing",
+            do="give a file that holds the complex object",
+        )
     return first_image(file.path, found.name, file.read(found, ()))
 
 
-def _axes(file: Hdf5File) -> NDArray[np.float64]:
-    """Unit vectors (2, 3) along the detector's rows and columns."""
-    found = file.dataset(f"{DETECTOR}/basis_vectors")
-    if found is None or found.dtype.kind not in "fiu" or sorted(found.shape) != [2, 3]:
-        return DEFAULT_AXES
-    vectors = file.read(found, ()).astype(np.float64)
-    vectors = vectors if vectors.shape == (2, 3) else vectors.T
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.asarray(vectors / lengths) if np.all(lengths > 0) else DEFAULT_AXES
+def object_of(file: Hdf5File) -> h5py.Dataset | None:
+    """Find the image of a file: of several entries, the last one's that has a complex one."""
+    images = [_found(file, entry, _OBJECTS) for entry in entries(file)]
+    there = [image for image in images if image is not None]
+    return next((image for image in there if image.dtype.kind == "c"), next(iter(there), None))
 
 
-def _object_pixels_m(file: Hdf5File, patch_px: int) -> tuple[float, float]:
-    """Far-field pixel of the object (y, x) in metres."""
-    wavelength_m = file.number(f"{SOURCE}/wavelength", "entry_1/instrument_1/beam_1/wavelength")
-    energy_j = file.number(f"{SOURCE}/energy", "entry_1/instrument_1/beam_1/energy")
-    if wavelength_m is None and energy_j:
-        wavelength_m = PLANCK_TIMES_LIGHT_J_M / energy_j
-    distance_m = file.number(f"{DETECTOR}/distance")
-    y_m, x_m = (file.number(f"{DETECTOR}/{axis}_pixel_size") for axis in "yx")
-    if not wavelength_m or not distance_m or not y_m or not x_m:
-        raise InputError(
-            f"{file.path} does not say how large a pixel of the object is",
-            why="that takes energy or wavelength, detector distance and pixel sizes",
-            do=f"write them under {SOURCE} and {DETECTOR}",
+def _in(entry: str, names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(f"{entry}/{name}" for name in names)
+
+
+def _found(file: Hdf5File, entry: str, *groups: tuple[str, ...]) -> h5py.Dataset | None:
+    return file.dataset(*(name for names in groups for name in _in(entry, names)))
+
+
+def _scan_entry(file: Hdf5File) -> tuple[str, tuple[str, ...]]:
+    """Which entry holds the scan, and what to say of the others."""
+    names = entries(file)
+    framed = [name for name in names if _found(file, name, _FRAMES) is not None]
+    whole = [name for name in framed if _found(file, name, _TRANSLATIONS) is not None]
+    chosen = next(iter([*whole, *framed, *names, "entry_1"]))
+    others = [name for name in framed if name not in (chosen, _LAST)]
+    if chosen == _LAST:
+        where = file.link_of(_LAST)
+        return _LAST, (f"of several entries {_LAST} is taken, which is {where}",) if others else ()
+    if not others:
+        return chosen, ()
+    left = f"; {names[0]} has no frames or no translations" if names[0] != chosen else ""
+    return chosen, (f"of {len(others) + 1} entries with frames {chosen} is taken{left}",)
+
+
+def _translations_m(file: Hdf5File, entry: str, n_frames: int) -> NDArray[np.float64]:
+    """Translations in metres, (n, 2) or (n, 3), x first; PyNX has the axis last that counts."""
+    found = file.required(*_in(entry, _TRANSLATIONS))
+    shape: tuple[int, ...] = found.shape or ()
+    if found.dtype.kind in "fiu" and len(shape) == 2:
+        is_first, is_last = (
+            shape[here] == n_frames and shape[1 - here] in (2, 3) for here in (0, 1)
         )
-    reach = wavelength_m * abs(distance_m) / patch_px
-    return reach / abs(y_m), reach / abs(x_m)
+        if is_first and is_last:
+            raise InputError(
+                f"the translations of {file.path} can be read two ways",
+                why=f"they have shape {shape} for {n_frames} frames",
+                do="give a scan of more frames",
+            )
+        if is_last or shape[1] in (2, 3):
+            metres = in_si(file.path, found, file.read(found, ()), Quantity.LENGTH)
+            return metres.T if is_last else metres
+    raise InputError(
+        f"the translations of {file.path} are not positions",
+        why=f"they are {found.dtype} of shape {shape} for {n_frames} frames, not real of shape "
+        "(n, 3) or (3, n)",
+        do="give one translation (x, y, z) in metres per frame",
+    )
+
+
+def _bad_pixels(file: Hdf5File, name: str, patch_px: int) -> Mask | None:
+    """Which pixels the mask takes out: those of any frame with any bit that is not `HAS_SIGNAL`.
+
+    Source: cxidb.org, CXI file format, section on masks.
+    """
+    found = file.dataset(name)
+    if found is None:
+        return None
+    shape: tuple[int, ...] = found.shape or ()
+    if found.dtype.kind not in "biuf" or shape[-2:] != (patch_px, patch_px) or len(shape) > 3:
+        raise InputError(
+            f"the mask of {file.path} does not fit its frames",
+            why=f"{found.name} is {found.dtype} of shape {shape}, a frame {(patch_px, patch_px)}",
+            do="store the frames' own mask, or leave it out",
+        )
+    bad = np.zeros((patch_px, patch_px), np.bool_)
+    for each in range(shape[0] if len(shape) == 3 else 1):
+        values = file.read(found, (each,) if len(shape) == 3 else ())
+        if values.dtype.kind in "iu":
+            values = values & ~values.dtype.type(HAS_SIGNAL) if values.itemsize > 1 else values
+        bad |= values != 0
+    if bad.all():
+        raise InputError(
+            f"the mask of {file.path} takes every pixel out",
+            why=f"no value of {found.name} says that a pixel is good: 0, or 0x1000 for signal",
+            do="correct it (0 is good), or leave it out",
+        )
+    return bad if bad.any() else None
+
+
+def _mask_doubts(bad: Mask | None) -> tuple[str, ...]:
+    doubt = None if bad is None else mostly_bad(bad)
+    return () if doubt is None else (doubt,)
+
+
+_Dark = tuple[NDArray[np.float32] | None, tuple[str, ...], tuple[str, ...]]
+
+
+def _dark(file: Hdf5File, entry: str, source: Hdf5Frames, patch_px: int, intensity: bool) -> _Dark:
+    """The mean of dark frames (N, N), to be subtracted from counts; what to say of it."""
+    found = _found(file, f"{entry}/instrument_1/detector_1", _DARKS)
+    if found is None:
+        return None, (), ()
+    shape: tuple[int, ...] = found.shape or ()
+    fits = found.dtype.kind in "iuf" and shape[-2:] == (patch_px, patch_px) and len(shape) <= 3
+    why = "" if fits else f"it is {found.dtype} of shape {shape}"
+    if fits and not intensity:
+        why = "frames are taken as amplitude"
+    if not why:
+        n_dark = shape[0] if len(shape) == 3 else 1
+        mean = np.zeros((patch_px, patch_px))
+        for each in range(n_dark):
+            mean += file.read(found, (each,) if len(shape) == 3 else ()) / n_dark
+        if not np.isfinite(mean).all() or (mean < 0).any():
+            why = "it holds values that are no counts"
+        elif not mean.any():
+            return None, (), ()
+        else:
+            frames = source.read(sampled(len(source.order)))
+            lit = mean > 0
+            measured = frames.mean(axis=0, dtype=np.float64)
+            if np.median(measured[lit] / mean[lit]) >= _SUBTRACTED:
+                said = (
+                    f"the mean of {n_dark} dark frames, {mean.mean():.4g} counts a "
+                    f"pixel ({found.name}), is subtracted from every frame; at least 0 is left"
+                )
+                return mean.astype(np.float32), (said,), ()
+            why = "frames are darker than it: it looks subtracted already"
+    return None, (), (f"{found.name} is there and is not subtracted: {why}",)
 
 
 def _near_field(positions_px: NDArray[np.float64], patch_px: int) -> tuple[bool, tuple[str, ...]]:
-    """Whether the steps are too wide for far-field pixels.
+    """Whether the steps between different positions are too wide for far-field pixels.
 
     A far-field probe may fill half a frame at most; steps beyond that leave no overlap.
     """
-    if len(positions_px) < 2:
+    _, first = np.unique(np.rint(positions_px), axis=0, return_index=True)
+    places = positions_px[first]
+    if len(places) < 2:
         return False, ()
-    step_px = float(np.median(KDTree(positions_px).query(positions_px, k=2)[0][:, 1]))
+    steps = KDTree(places).query(places, k=min(len(places), _NEIGHBOURS))[0]
+    steps = np.where(steps > _SAME_PX, steps, np.inf).min(axis=1)
+    step_px = float(np.median(steps))
+    if not np.isfinite(step_px):
+        return False, ()
     if step_px <= patch_px / 2:
         return False, ()
     return True, (
@@ -138,18 +290,12 @@ def _near_field(positions_px: NDArray[np.float64], patch_px: int) -> tuple[bool,
     )
 
 
-def _one_mask(bad: NDArray[Any] | None, patch_px: int) -> NDArray[np.bool_] | None:
-    """One mask for all frames: where any frame's says bad."""
-    if bad is None or bad.shape[-2:] != (patch_px, patch_px):
-        return None
-    return np.asarray(bad.reshape(-1, patch_px, patch_px).any(axis=0))
-
-
-_Modes = NDArray[np.complex64] | None
-
-
-def _probe(file: Hdf5File, patch_px: int) -> tuple[_Modes, _Modes]:
-    found = file.dataset(*PROBES)
-    if found is None or found.shape[-2:] != (patch_px, patch_px):
-        return None, None
-    return split_modes(file.path, found.name, file.read(found, ()))
+def _probe(file: Hdf5File, entry: str, patch_px: int) -> tuple[_Modes, _Modes, tuple[str, ...]]:
+    found = _found(file, entry, _PROBES)
+    if found is None:
+        return None, None, ()
+    if found.dtype.kind != "c" or patch_px not in (found.shape or ()):
+        why = f"it is {found.dtype} of shape {found.shape}, a frame {(patch_px, patch_px)}"
+        return None, None, (f"the probe {found.name} is not used: {why}",)
+    probe, weaker = split_modes(file.path, found.name, file.read(found, ()), patch_px=patch_px)
+    return probe, weaker, ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,13 @@ from numpy.typing import NDArray
 from ptyrun.errors import InputError
 from ptyrun.host import memory
 from ptyrun.host.hdf5_look import fault_of
+from ptyrun.ptycho.readers.hdf5_filters import foreign_filters, require_filters
 from ptyrun.ptycho.readers.scan import checked_complex
+from ptyrun.texts import printable
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
 MAX_LINKS = 16
+MAX_TEXT_BYTES = 1 << 16
 MAX_VIEWS = 8
 ALWAYS_BYTES = 16 << 20
 # What h5py raises where a file is not what its headers promise.
@@ -30,26 +33,65 @@ CHUNK_CACHE_BYTES = 64 << 20
 class Hdf5File:
     """One HDF5 file, read only; links and storage that lead out of it are refused.
 
+    Parameters
+    ----------
+    path : Path
+        The file.
+    links_below : Path, optional
+        A folder: links to files below it are followed, if these are sound themselves.
+    depth : int
+        Over how many links this file was reached.
+
     Raises
     ------
     InputError
         If the file cannot be opened, or would harm the process that opens it.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, links_below: Path | None = None, depth: int = 0) -> None:
+        self.path, self.links_below, self._depth = path, links_below, depth
+        self._linked: dict[Path, Hdf5File] = {}
         try:
             if fault := fault_of(path):
-                raise InputError(
-                    f"{path} is refused as an HDF5 file", why=fault, do="get an intact copy of it"
-                )
+                raise _unopened(path, fault, "is refused as an HDF5 file")
             self._file = h5py.File(path, "r", rdcc_nbytes=CHUNK_CACHE_BYTES)
         except DAMAGE as error:
-            raise InputError(
-                f"{path} cannot be read as an HDF5 file",
-                why=str(error),
-                do="check the path, and copy the file again if it is truncated",
-            ) from error
+            raise _unopened(path, str(error), "cannot be read as an HDF5 file") from error
+
+    @property
+    def root(self) -> h5py.Group:
+        """The whole file, for its attributes."""
+        return self._file["/"]
+
+    @property
+    def linked(self) -> tuple[Path, ...]:
+        """Other files that links led to so far."""
+        inner = (other for each in self._linked.values() for other in each.linked)
+        return tuple(sorted({*self._linked, *inner}))
+
+    def members(self, name: str) -> tuple[str, ...]:
+        """Names in a group; none where it is no group of this file."""
+        with self._plain_errors(name):
+            found = self._resolved(name)
+            return tuple(found) if isinstance(found, h5py.Group) else ()
+
+    def link_of(self, name: str) -> str:
+        """Where a soft link leads, by its text; the name itself where it is none."""
+        with self._plain_errors(name):
+            link = self._file.get(name, getlink=True)
+            return printable(link.path) if isinstance(link, h5py.SoftLink) else name
+
+    def text(self, name: str) -> str | None:
+        """Read a dataset of one text; None where there is none, or another thing."""
+        found = self.dataset(name)
+        if found is None or found.size != 1 or found.dtype.kind not in "SO":
+            return None
+        if found.dtype.itemsize > MAX_TEXT_BYTES or found.id.get_storage_size() > MAX_TEXT_BYTES:
+            return None
+        with self._plain_errors(name):
+            value = np.asarray(found[()]).reshape(-1)[0]
+            text = value.decode(errors="replace") if isinstance(value, bytes) else value
+            return text if isinstance(text, str) else None
 
     @property
     def root(self) -> h5py.Group:
@@ -155,9 +197,17 @@ class Hdf5File:
         except (*DAMAGE, MemoryError) as error:
             raise InputError(
                 f"{name} of {self.path} cannot be read",
-                why=str(error) or type(error).__name__,
+                why=f"{str(error) or type(error).__name__}{self._packed_with(name)}",
                 do="copy the file again, or repack it with gzip (h5repack -f GZIP=1)",
             ) from error
+
+    def _packed_with(self, name: str) -> str:
+        """Name the filters of a dataset that are no part of HDF5: they may be what fails."""
+        with suppress(*DAMAGE, InputError):
+            found = self._resolved(name)
+            if isinstance(found, h5py.Dataset) and (foreign := foreign_filters(found)):
+                return f"; it is packed with {foreign}"
+        return ""
 
     def _resolved(self, name: str) -> Any:
         """Follow a path part by part, soft links included, never out of the file."""
@@ -172,7 +222,8 @@ class Hdf5File:
             if link is None:
                 return None
             if isinstance(link, h5py.ExternalLink):
-                raise self._leads_out(f"{here.name}/{part}", f"link to {link.filename}")
+                other = self._other(f"{here.name}/{part}", link.filename)
+                return other._resolved("/".join([link.path, *parts]))
             if isinstance(link, h5py.SoftLink):
                 links += 1
                 if links > MAX_LINKS:
@@ -186,25 +237,75 @@ class Hdf5File:
     def _inside(self, dataset: h5py.Dataset, views: int = 0) -> h5py.Dataset:
         if dataset.external:
             raise self._leads_out(dataset.name, f"raw data in {dataset.external[0][0]}")
+        require_filters(self.path, dataset)
         if dataset.is_virtual:
             if views == MAX_VIEWS:
                 raise self._leads_out(dataset.name, f"view of a view, {views} times")
             sources = {(source.file_name, source.dset_name) for source in dataset.virtual_sources()}
             for file_name, name in sources:
+                file = self
                 if file_name != ".":
-                    raise self._leads_out(dataset.name, f"virtual dataset of {file_name}")
-                found = self._resolved(name)
+                    file = self._other(dataset.name, file_name, "virtual dataset of")
+                found = file._resolved(name)
                 if not isinstance(found, h5py.Dataset):
                     raise self._leads_out(dataset.name, f"virtual dataset of {name}, which is none")
-                self._inside(found, views + 1)
+                file._inside(found, views + 1)
         return dataset
+
+    def _other(self, name: str, file_name: str, how: str = "link to") -> Hdf5File:
+        """Open another file that this one names, if it lies where links may lead."""
+        how = f"{how} {file_name}"
+        if self.links_below is None:
+            raise self._leads_out(name, how)
+        allowed = self.links_below.resolve()
+        target = (self.path.parent / file_name).resolve()
+        if not target.is_file() and Path(file_name).is_absolute():
+            # As HDF5 itself does: what was moved with the file that names it.
+            target = (self.path.parent / Path(file_name).name).resolve()
+        if not target.is_relative_to(allowed) or self._depth >= MAX_LINKS:
+            raise InputError(
+                f"{name} of {self.path} is not below {self.links_below}",
+                why=f"it is a {how}, that is {target}"
+                + (f", over {self._depth} links" if self._depth >= MAX_LINKS else ""),
+                do="name a folder that holds it with --follow-links, or copy everything into one "
+                "file",
+            )
+        if not target.is_file():
+            raise InputError(
+                f"{name} of {self.path} leads to a file that is not there",
+                why=f"it is a {how}, and there is no {target}",
+                do="put the file back, or copy everything into one file",
+            )
+        if target not in self._linked:
+            self._linked[target] = Hdf5File(target, self.links_below, self._depth + 1)
+        return self._linked[target]
 
     def _leads_out(self, name: str, how: str) -> InputError:
         return InputError(
             f"{name} of {self.path} is not in the file",
             why=f"it is a {how}, and only the file itself is read",
-            do="copy everything into one file (h5repack --merge, or h5py)",
+            do="say --follow-links DIR with the folder that holds both, or copy everything into "
+            "one file (h5repack --merge, or h5py)",
         )
+
+
+def _unopened(path: Path, why: str, what: str) -> InputError:
+    if "unable to lock file" in why:
+        return InputError(
+            f"{path} is open for writing elsewhere, or lies where file locks do not work",
+            why=why,
+            do="wait until the program that writes it has closed it; where none does, set "
+            "HDF5_USE_FILE_LOCKING=FALSE and run the same command again",
+        )
+    if "already open for write" in why or "consistency flags" in why:
+        return InputError(
+            f"{path} is being written, or was not closed by the program that wrote it",
+            why=why,
+            do="wait until it is closed; if that program crashed, mend the file with "
+            "`h5clear -s FILE` and check what it holds",
+        )
+    do = "check the path, and copy the file again if it is truncated"
+    return InputError(f"{path} {what}", why=why, do=do)
 
 
 def require_memory(path: Path, dataset: h5py.Dataset, n_bytes: int) -> None:

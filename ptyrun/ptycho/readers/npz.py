@@ -201,7 +201,7 @@ class NpzFile:
                     pass
 
     def text(self, name: str) -> str:
-        """Read a member that holds one string, in a 0-d array of strings or of objects.
+        """Read a member that holds one string, in an array of strings or of objects of one element.
 
         The pickle of an object array is walked, not run: no object is ever made from it.
 
@@ -212,12 +212,13 @@ class NpzFile:
         """
         with self._open(name) as stream:
             header = self._header(name, stream)
-            if header.shape == () and header.dtype.kind == "O":
+            if header.dtype.kind == "O" and header.shape in ((), (1,)):
                 return self._pickled_text(name, stream.read(TEXT_LIMIT_BYTES))
         value = self.array(name)
-        if value.shape != () or value.dtype.kind not in "US":
+        if value.size != 1 or value.dtype.kind not in "US":
             raise self._wrong(name, f"it is {value.dtype} of shape {value.shape}, not one string")
-        return value.item().decode() if value.dtype.kind == "S" else str(value.item())
+        found = value.item()
+        return found.decode(errors="replace") if isinstance(found, bytes) else str(found)
 
     def close(self) -> None:
         """Release what is held; the file can be used again."""

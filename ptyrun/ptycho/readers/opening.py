@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ptyrun.errors import InputError
+from ptyrun.ptycho.readers.detector import without_gaps
 from ptyrun.ptycho.readers.formats import whatever_is_in
 from ptyrun.ptycho.readers.reader import ForeignFile, Held, ScanRequest
 from ptyrun.ptycho.readers.registry import reader_of, said_by
@@ -44,5 +45,16 @@ def open_scan(
     file = ForeignFile(path, "scan", cache_dir)
     with whatever_is_in(path, file.wanted):
         reader = reader_of(file, Held.SCAN)
-        found = reader.scan(file, request)
-    return replace(found, reader=reader.card.name, notes=said_by(reader, found.notes))
+        found = without_gaps(reader.scan(file, request))
+    return replace(
+        found, reader=reader.card.name, notes=said_by(reader, (*found.notes, *_geometry(found)))
+    )
+
+
+def _geometry(found: Scan) -> tuple[str, ...]:
+    """Say what is known of the photons and of the detector's place."""
+    said = [
+        *([f"photons of {found.energy_ev:.6g} eV"] if found.energy_ev else []),
+        *([f"the detector is {found.distance_m:.4g} m away"] if found.distance_m else []),
+    ]
+    return (", ".join(said),) if said else ()

@@ -7,6 +7,8 @@ A product has object, probe and positions. Frames lie in a file of their own: ``
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +17,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptyrun.errors import InputError
+from ptyrun.ptycho.readers.detector import Mask
 from ptyrun.ptycho.readers.hdf5 import DAMAGE, Hdf5File, Hdf5Frames, checked_stack
 from ptyrun.ptycho.readers.scan import (
     Scan,
     checked_complex,
     checked_positions,
+    modes_note,
     one_size,
+    require_complex,
     split_modes,
+    stacked_modes,
 )
+from ptyrun.ptycho.readers.units import Quantity, in_si
 
 X, Y, INDEXES = "probe_position_x_m", "probe_position_y_m", "probe_position_indexes"
 FRAMES = ("patterns", "diffraction", "dp")
+# Of the positions, what have a frame at least where detectors drop some.
+LEAST_COMMON = 0.5
 
 
 def is_product(file: Hdf5File) -> bool:
@@ -46,20 +55,20 @@ def read_product_scan(file: Hdf5File, intensity: bool = True) -> Scan:
     held = _frames_file(file)
     frames = held.required(*FRAMES)
     patch_px = checked_stack(held.path, frames)
-    x_m, y_m = (_real(file, file.required(name)) for name in (X, Y))
-    order = _order(file, held, frames, len(x_m))
+    x_m, y_m = (_metres(file, name) for name in (X, Y))
+    pairs = _pairs(file, held, frames, len(x_m))
     pixel_m, centre_m = _geometry(file.required("object"), file.path)
     guess = read_product_object(file)
     middle = np.array(guess.shape) / 2
-    x = (x_m - centre_m[1]) / pixel_m[1] + middle[1]
-    y = (y_m - centre_m[0]) / pixel_m[0] + middle[0]
-    bad = held.dataset("bad_pixels")
+    x = (x_m[pairs.positions] - centre_m[1]) / pixel_m[1] + middle[1]
+    y = (y_m[pairs.positions] - centre_m[0]) / pixel_m[0] + middle[0]
+    bad = _bad_pixels(held, patch_px)
     probe, weaker_modes = read_product_probe(file, patch_px)
     return Scan(
         path=file.path,
-        positions_px=checked_positions(file.path, x, y, len(order)),
+        positions_px=checked_positions(file.path, x, y, len(pairs.frames)),
         patch_px=patch_px,
-        source=Hdf5Frames(held, frames, order, None if bad is None else _mask(held, bad, patch_px)),
+        source=Hdf5Frames(held, frames, pairs.frames, bad),
         intensity=intensity,
         probe=probe,
         object_guess=guess,
@@ -67,9 +76,15 @@ def read_product_scan(file: Hdf5File, intensity: bool = True) -> Scan:
             f"ptychodus product with frames of {held.path.name}:{frames.name}, taken as "
             f"{'intensity' if intensity else 'amplitude'}",
             f"object pixel {pixel_m[0]:.4g} x {pixel_m[1]:.4g} m",
+            *modes_note(stacked_modes(probe, weaker_modes)),
         ),
         weaker_modes=weaker_modes,
         pixel_size_m=one_size(pixel_m),
+        doubts=pairs.doubts,
+        energy_ev=_positive(file, "probe_energy_eV"),
+        distance_m=_positive(file, "detector_object_distance_m"),
+        bad_pixels=bad,
+        beside=tuple(sorted({*file.linked, *held.linked, *([] if held is file else [held.path])})),
     )
 
 
@@ -79,11 +94,12 @@ def read_product_object(file: Hdf5File) -> NDArray[np.complex64]:
     Raises
     ------
     InputError
-        If there is none.
+        If there is none, or its phase is missing.
     """
     found = file.array("object")
     if found.ndim == 3 and found.dtype.kind == "c":
         found = np.prod(found, axis=0)
+    require_complex(file.path, "object", found)
     return checked_complex(file.path, "object", found)
 
 
@@ -95,12 +111,12 @@ def read_product_probe(file: Hdf5File, patch_px: int | None) -> tuple[_Modes, _M
     found = file.dataset("probe")
     if found is None or found.ndim < 2 or found.dtype.kind != "c":
         return None, None
-    if patch_px is not None and found.shape[-2:] != (patch_px, patch_px):
+    if patch_px is not None and found.shape.count(patch_px) < 2:
         return None, None
     values = file.read(found, ())
     if found.ndim > 3:
         values = values[(0,) * (found.ndim - 3)]  # those of the first position
-    return split_modes(file.path, "probe", values)
+    return split_modes(file.path, "probe", values, patch_px=patch_px)
 
 
 def _frames_file(file: Hdf5File) -> Hdf5File:
@@ -111,7 +127,7 @@ def _frames_file(file: Hdf5File) -> Hdf5File:
         beside.insert(0, file.path.with_name(file.path.name.replace("para.", "dp.")))
     for path in beside:
         if path.is_file():
-            return Hdf5File(path)
+            return Hdf5File(path, file.links_below)
     raise InputError(
         f"{file.path} holds no diffraction",
         why="a product has object, probe and positions; no frames lie beside it either: "
@@ -133,26 +149,91 @@ def _real(file: Hdf5File, dataset: h5py.Dataset) -> NDArray[Any]:
     )
 
 
-def _order(
-    product: Hdf5File, held: Hdf5File, frames: h5py.Dataset, n_positions: int
-) -> NDArray[np.int64]:
-    """Which frame belongs to each position: by index where both files count, else in order."""
+def _metres(file: Hdf5File, name: str) -> NDArray[np.float64]:
+    dataset = file.required(name)
+    return in_si(file.path, dataset, _real(file, dataset), Quantity.LENGTH)
+
+
+@dataclass(frozen=True)
+class _Pairs:
+    """Which frame belongs to which position: row by row of both."""
+
+    positions: NDArray[np.int64]
+    frames: NDArray[np.int64]
+    doubts: tuple[str, ...] = ()
+
+
+def _pairs(product: Hdf5File, held: Hdf5File, frames: h5py.Dataset, n_positions: int) -> _Pairs:
+    """Match frames and positions: by index where both files count, else in order.
+
+    Indexes that repeat count something else, such as probes or scans.
+    """
+    n_frames = int(frames.shape[0])
     wanted, have = product.dataset(INDEXES), held.dataset("indexes")
+    # One more than there are positions is refused as any other number is.
+    in_order = np.arange(min(n_frames, n_positions + 1))
     if wanted is None or have is None:
-        # One more than there are positions is refused as any other number is.
-        return np.arange(min(frames.shape[0], n_positions + 1))
+        return _Pairs(np.arange(n_positions), in_order)
     positions, patterns = _real(product, wanted), _real(held, have)
-    place = {int(index): row for row, index in enumerate(patterns)}
-    missing = [int(index) for index in positions if int(index) not in place]
-    if missing or len(positions) != n_positions or len(patterns) != frames.shape[0]:
-        raise InputError(
-            f"the frames of {held.path} do not belong to {product.path}",
-            why=f"{len(missing)} positions have no frame of their index, e.g. {missing[:3]}"
-            if missing
-            else f"{n_positions} positions, {len(positions)} indexes, {frames.shape[0]} frames",
-            do="give product and diffraction of one scan",
+    if len(positions) != n_positions or len(patterns) != n_frames:
+        raise _foreign(
+            product,
+            held,
+            f"{n_positions} positions, {len(positions)} indexes of them; {n_frames} frames, "
+            f"{len(patterns)} indexes of them",
         )
-    return np.array([place[int(index)] for index in positions], np.int64)
+    for file, name, indexes in (
+        (product, INDEXES, positions),
+        (held, "indexes", patterns),
+    ):
+        if len(np.unique(indexes)) < len(indexes) or not np.array_equal(indexes, np.rint(indexes)):
+            why = (
+                f"{name} of {file.path.name} are no indexes of frames: {len(np.unique(indexes))} "
+                f"different numbers for {len(indexes)}"
+            )
+            if n_positions != n_frames:
+                raise _foreign(product, held, f"{why}; and {n_frames} frames are not as many")
+            said = f"{why}; frames and positions are taken in their order, one to one"
+            return _Pairs(np.arange(n_positions), in_order, (said,))
+    common, rows, places = np.intersect1d(positions, patterns, return_indices=True)
+    if len(common) < LEAST_COMMON * max(n_positions, 1):
+        raise _foreign(
+            product,
+            held,
+            f"{n_positions - len(common)} of {n_positions} positions have no frame of their "
+            f"index: positions have {positions.min():g} to {positions.max():g}, "
+            f"frames {patterns.min():g} to {patterns.max():g}",
+        )
+    order = np.argsort(rows)
+    lone = n_positions - len(common), n_frames - len(common)
+    return _Pairs(
+        rows[order].astype(np.int64),
+        places[order].astype(np.int64),
+        tuple(_unmatched(positions, patterns, lone)),
+    )
+
+
+def _unmatched(
+    positions: NDArray[Any], patterns: NDArray[Any], lone: tuple[int, int]
+) -> Iterator[str]:
+    """Say what is left over when frames and positions are matched by their indexes."""
+    if not lone[0]:
+        return
+    first = [f"{index:g}" for index in np.setdiff1d(positions, patterns)[:3]]
+    shifted = lone[0] == lone[1] == abs(float(positions.min() - patterns.min()))
+    yield (
+        f"{lone[0]} of {len(positions)} positions have no frame of their index ({', '.join(first)}"
+        f"{', ...' if lone[0] > 3 else ''}) and are left out; {lone[1]} frames have no position"
+        + ("; do the two files count from different numbers?" if shifted else "")
+    )
+
+
+def _foreign(product: Hdf5File, held: Hdf5File, why: str) -> InputError:
+    return InputError(
+        f"the frames of {held.path} do not belong to {product.path}",
+        why=why,
+        do="give product and diffraction of one scan",
+    )
 
 
 def _geometry(found: h5py.Dataset, path: Path) -> tuple[tuple[float, float], tuple[float, float]]:
@@ -169,7 +250,7 @@ def _geometry(found: h5py.Dataset, path: Path) -> tuple[tuple[float, float], tup
     return (height_m, width_m), (centre[0], centre[1])
 
 
-def _attribute(found: h5py.Dataset, name: str) -> float | None:
+def _attribute(found: h5py.Dataset | h5py.Group, name: str) -> float | None:
     try:
         value = np.asarray(found.attrs.get(name))
     except DAMAGE as error:
@@ -182,7 +263,27 @@ def _attribute(found: h5py.Dataset, name: str) -> float | None:
     return float(value.reshape(-1)[0]) if is_number else None
 
 
-def _mask(held: Hdf5File, bad: h5py.Dataset, patch_px: int) -> NDArray[np.bool_] | None:
-    if bad.shape != (patch_px, patch_px) or bad.dtype.kind not in "biuf":
+def _positive(file: Hdf5File, name: str) -> float | None:
+    """Read an attribute of the whole file, where it is a positive number."""
+    value = _attribute(file.root, name)
+    return value if value is not None and 0 < value < np.inf else None
+
+
+def _bad_pixels(held: Hdf5File, patch_px: int) -> Mask | None:
+    found = held.dataset("bad_pixels")
+    if found is None:
         return None
-    return np.asarray(held.read(bad, ()) != 0)
+    if found.shape != (patch_px, patch_px) or found.dtype.kind not in "biuf":
+        raise InputError(
+            f"bad_pixels of {held.path} do not fit its frames",
+            why=f"they are {found.dtype} of shape {found.shape}, a frame {(patch_px, patch_px)}",
+            do="store the frames' own mask, or leave it out",
+        )
+    bad = np.asarray(held.read(found, ()) != 0)
+    if bad.all():
+        raise InputError(
+            f"bad_pixels of {held.path} take every pixel out",
+            why="all of its values are true",
+            do="correct them, or leave them out",
+        )
+    return bad if bad.any() else None

@@ -91,6 +91,8 @@ class Scan:
         Which of several entries of a file was taken.
     reader : str
         Name of the reader that opened it.
+    beside : tuple of Path
+        Other files that it is read from.
     surveyed : Survey, optional
         What an earlier pass over just these frames found; they are not read again for it.
     """
@@ -114,6 +116,7 @@ class Scan:
     bad_pixels: NDArray[np.bool_] | None = None
     entry: str = ""
     reader: str = ""
+    beside: tuple[Path, ...] = ()
 
     @property
     def probe_modes(self) -> NDArray[np.complex64] | None:
@@ -189,12 +192,14 @@ class Scan:
         low = stored.min(axis=(1, 2))
         high = stored.max(axis=(1, 2))
         bad = ~(np.isfinite(low) & np.isfinite(high)) | (low < 0)
+        if stored.dtype.kind in "iu" and stored.dtype.itemsize >= 4:
+            bad |= high == np.iinfo(stored.dtype).max  # what detectors write for no value
         if bad.any():
             first = int(np.argmax(bad))
             raise InputError(
                 f"the diffraction of {self.path} is not usable",
                 why=f"frame {frames[first]} has values from {low[first]} to {high[first]}",
-                do="mask or replace values that are NaN, infinite or negative",
+                do="mask or replace values that are NaN, infinite, negative or the largest integer",
             )
 
 
@@ -256,6 +261,22 @@ def checked_complex(path: Path, name: str, values: NDArray[Any]) -> NDArray[np.c
     return flat.astype(np.complex64)
 
 
+def require_complex(path: Path, name: str, values: NDArray[Any]) -> None:
+    """See that an object has a phase.
+
+    Raises
+    ------
+    InputError
+        If its numbers are real.
+    """
+    if values.dtype.kind in "biuf":
+        raise InputError(
+            f"{name} of {path} is not complex: its phase is missing",
+            why=f"it is {values.dtype} of shape {values.shape}, amplitudes or phases alone",
+            do="store the complex object, amplitude times exp(i phase)",
+        )
+
+
 def _require_finite(what: str, values: NDArray[Any], do: str) -> None:
     known = np.isfinite(values)
     if not known.all():
@@ -271,25 +292,67 @@ def one_size(pixel_m: tuple[float, float]) -> float | None:
 
 
 def split_modes(
-    path: Path, name: str, values: NDArray[Any], first: int = 0
+    path: Path,
+    name: str,
+    values: NDArray[Any],
+    first: int | None = 0,
+    patch_px: int | None = None,
 ) -> tuple[NDArray[np.complex64], NDArray[np.complex64] | None]:
-    """Give the mode *first* of a probe (..., N, N), and the others (M - 1, N, N) if there are any.
+    """Give the mode *first* of a probe, and the others (M - 1, N, N) if there are any.
+
+    Parameters
+    ----------
+    path, name
+        For errors.
+    values : ndarray, shape (N, N), (..., N, N), or (N, N, M) where *patch_px* tells
+        The modes.
+    first : int, optional
+        Which is given first; the strongest when None.
+    patch_px : int, optional
+        N, if it is known.
 
     Raises
     ------
     InputError
-        If there is none, or one holds no finite numbers.
+        If there is none, one holds no finite numbers, or the shape can be read two ways.
     """
+    modes = _modes_first(path, name, values, patch_px)
+    checked = [checked_complex(path, name, mode) for mode in modes]
+    if first is None:
+        first = int(np.argmax([np.sum(np.abs(mode) ** 2, dtype=np.float64) for mode in checked]))
+    others = [mode for number, mode in enumerate(checked) if number != first]
+    return checked[first], np.stack(others) if others else None
+
+
+def _modes_first(path: Path, name: str, values: NDArray[Any], patch_px: int | None) -> NDArray[Any]:
+    """Modes (M, N, N), whichever axis counts them."""
     if values.ndim < 2 or values.size == 0:
         raise InputError(
             f"{name} of {path} is no image",
             why=f"it has shape {values.shape}",
             do="store one complex array of two dimensions",
         )
-    modes = values.reshape(-1, *values.shape[-2:])
-    checked = [checked_complex(path, name, mode) for mode in modes]
-    others = [mode for number, mode in enumerate(checked) if number != first]
-    return checked[first], np.stack(others) if others else None
+    shape, side = values.shape, (patch_px, patch_px)
+    if values.ndim == 3 and patch_px is not None and shape[:2] == side:
+        if shape == (*side, patch_px) and patch_px > 1:
+            raise InputError(
+                f"{name} of {path} does not tell along which axis its modes lie",
+                why=f"its shape is {shape}, and a frame is {side}",
+                do="store the modes that matter, shape (M, N, N)",
+            )
+        if shape[1:] != side:
+            return np.moveaxis(values, -1, 0)
+    return values.reshape(-1, *shape[-2:])
+
+
+def modes_note(probe_modes: NDArray[np.complex64] | None, shown: str = "first") -> tuple[str, ...]:
+    """Say of a probe (M, N, N) of several modes which is shown, and that all are used."""
+    if probe_modes is None or len(probe_modes) < 2:
+        return ()
+    return (
+        f"the probe has {len(probe_modes)} modes: the {shown} is shown, all add incoherently where "
+        "frames are modelled",
+    )
 
 
 def stacked_modes(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,9 +12,23 @@ from numpy.typing import NDArray
 
 from ptyrun.errors import InputError
 from ptyrun.ptycho.readers.npz import NpzFile
-from ptyrun.ptycho.readers.scan import Scan, checked_complex, checked_positions, split_modes
+from ptyrun.ptycho.readers.scan import (
+    Scan,
+    checked_complex,
+    checked_positions,
+    modes_note,
+    require_complex,
+    split_modes,
+    stacked_modes,
+)
+from ptyrun.texts import one_line
 
 KINDS = ("amplitude", "intensity")
+PAIR = ("scale_contract_version", "measurement_domain")
+DOMAINS = {
+    ("legacy_v1", "normalized_amplitude"): "amplitude",
+    ("ci_intensity_v2", "count_intensity"): "intensity",
+}
 FRAME_NAMES = ("diffraction", "diff3d")
 SAMPLED_FRAMES = 8
 SLAB_BYTES = 4 << 20
@@ -68,10 +81,10 @@ def read_contract(path: Path, kind: str | None = None, cache_dir: Path | None = 
     frames = NpzFrames(file, name, last_axis)
     shape = file.header(name).shape
     positions_px = checked_positions(path, x, y, shape[-1] if last_axis else shape[0])
-    found, reason = _kind(frames, len(positions_px), kind)
+    metadata, metadata_notes = _metadata(file)
+    found, reason = _kind(frames, len(positions_px), kind, _domain(file, metadata))
     probe, weaker_modes, probe_notes = _probe(file, patch_px)
     guess, guess_notes = _object_guess(file)
-    metadata, metadata_notes = _metadata(file)
     simulated = _simulation(metadata)
     layout = "(N, N, n)" if last_axis else "(n, N, N)"
     dtype = file.header(name).dtype
@@ -108,7 +121,7 @@ def _layout(file: NpzFile, name: str, n_positions: int) -> tuple[bool, int]:
     header = file.header(name)
     if len(header.shape) == 3 and header.dtype.kind in "fiu" and min(header.shape) > 0:
         a, b, c = header.shape
-        if a == b == c == n_positions and name == "diff3d" and header.dtype.kind != "f":
+        if a == b == c == n_positions:
             return _is_legacy_cube(file, name), a
         if a == b != c == n_positions:
             return True, a
@@ -134,13 +147,17 @@ def _is_legacy_cube(file: NpzFile, name: str) -> bool:
     sums = np.zeros((2, side))
     for start in range(0, side, step):
         rows = np.arange(start, min(start + step, side))
-        slab = file.rows(name, rows, last_axis=header.fortran_order)
-        sums[0, rows] = slab.sum(axis=(1, 2), dtype=np.float64)
-        sums[1] += slab.sum(axis=(0, 1) if not header.fortran_order else (0, 2), dtype=np.float64)
+        slab = file.rows(name, rows, last_axis=header.fortran_order).astype(np.float64)
+        if header.dtype.kind == "f":  # amplitudes, most likely: their squares are counts
+            slab *= slab
+        sums[0, rows] = slab.sum(axis=(1, 2))
+        sums[1] += slab.sum(axis=(0, 1) if not header.fortran_order else (0, 2))
     first, last = sums[::-1] if header.fortran_order else sums
     spread_first, spread_last = _spread(first), _spread(last)
     if min(spread_first, spread_last) < CENTRED * min(max(spread_first, spread_last), 1.0):
         return spread_first < spread_last
+    if name == FRAME_NAMES[0]:  # whose contract has frames first
+        return False
     raise InputError(
         f"{name} of {file.path} does not tell along which axis its frames lie",
         why=f"its shape {header.shape} can be read as (n, N, N) or (N, N, n), and its counts lie "
@@ -157,8 +174,61 @@ def _spread(sums: NDArray[np.float64]) -> float:
     return float(sums @ distance) / total / float(distance.mean()) if total > 0 else 1.0
 
 
-def _kind(frames: NpzFrames, n_frames: int, asked: str | None) -> tuple[str, str]:
+def _domain(file: NpzFile, metadata: dict[str, Any]) -> tuple[str, str] | None:
+    """What the pair of contract and domain says that the frames are, and in which words.
+
+    Source: PtychoPINN (2026), ptycho_torch/scaling_contract.py.
+    """
+    said = {name: _said(file, metadata, name) for name in PAIR}
+    version, domain = said.values()
+    if version is None and domain is None:
+        return None
+    if version is None or domain is None:
+        missing, given = PAIR if version is None else PAIR[::-1]
+        raise InputError(
+            f"{file.path} does not tell what its frames hold",
+            why=f"{given} is {said[given]!r:.60}, and {missing} is missing: only both together "
+            "say it",
+            do=f"write {missing} too, or leave both out and say --diffraction-kind",
+        )
+    kind = DOMAINS.get((version, domain))
+    if kind is None:
+        known = "; ".join(" with ".join(pair) for pair in DOMAINS)
+        raise InputError(
+            f"{file.path} does not tell what its frames hold",
+            why=f"{PAIR[0]} {version!r:.60} with {PAIR[1]} {domain!r:.60} is unknown; known are: "
+            f"{known}",
+            do="correct the pair, or leave both out and say --diffraction-kind",
+        )
+    return kind, f"{PAIR[0]} {version}, {PAIR[1]} {domain}"
+
+
+def _said(file: NpzFile, metadata: dict[str, Any], name: str) -> str | None:
+    """One text, of a member of the file or of its metadata."""
+    if name in file:
+        return one_line(file.text(name).strip())
+    value = metadata.get(name)
+    if value is None or isinstance(value, str):
+        return value and one_line(value.strip())
+    raise InputError(
+        f"{name} of {file.path} cannot be used",
+        why=f"it is {value!r:.60}, no text",
+        do="correct it, or leave it out and say --diffraction-kind",
+    )
+
+
+def _kind(
+    frames: NpzFrames, n_frames: int, asked: str | None, told: tuple[str, str] | None
+) -> tuple[str, str]:
     """Decide what the frames are, and say why."""
+    if asked is not None and told is not None and asked != told[0]:
+        raise InputError(
+            f"--diffraction-kind {asked} contradicts {frames.file.path}",
+            why=f"the file says {told[0]}: {told[1]}",
+            do="leave the option out, or correct the file",
+        )
+    if told is not None:
+        return told
     if asked is not None:
         return asked, "as --diffraction-kind says"
     if frames.file.header(frames.name).dtype.kind in "iu":
@@ -190,13 +260,8 @@ def _probe(file: NpzFile, patch_px: int) -> tuple[_Modes, _Modes, tuple[str, ...
     if "probeGuess" not in file:
         return None, None, ("there is no probeGuess",)
     stored = file.array("probeGuess")
-    strongest = 0
-    notes: tuple[str, ...] = ()
-    if stored.ndim > 2 and stored.size > math.prod(stored.shape[-2:]):
-        powers = (np.abs(stored) ** 2).sum(axis=(-2, -1)).reshape(-1)
-        strongest = int(np.argmax(powers))
-        notes = (f"of {len(powers)} probe modes the strongest is taken",)
-    probe, others = split_modes(file.path, "probeGuess", stored, strongest)
+    probe, others = split_modes(file.path, "probeGuess", stored, None, patch_px)
+    notes = modes_note(stacked_modes(probe, others), "strongest")
     if probe.shape != (patch_px, patch_px):
         raise InputError(
             f"probe and diffraction of {file.path} do not fit together",
@@ -212,6 +277,7 @@ def _object_guess(file: NpzFile) -> tuple[NDArray[np.complex64] | None, tuple[st
     stored = file.array("objectGuess")
     if stored.size <= 1 or np.ptp(np.abs(stored)) == 0 == np.ptp(np.angle(stored)):
         return None, ("objectGuess is constant: a placeholder, not used",)
+    require_complex(file.path, "objectGuess", stored)
     return checked_complex(file.path, "objectGuess", stored), ()
 
 
@@ -247,9 +313,14 @@ def _metadata(file: NpzFile) -> tuple[dict[str, Any], tuple[str, ...]]:
     if "_metadata" not in file:
         return {}, ()
     try:
-        metadata = json.loads(file.text("_metadata"))
-    except ValueError as error:
+        text = file.text("_metadata")
+    except InputError as error:  # nothing of it is needed
+        return {}, (f"_metadata was not read: {one_line(error.why)}",)
+    try:
+        metadata = json.loads(text)
+    except (ValueError, RecursionError) as error:
         return {}, (f"_metadata is no JSON: {error}",)
     if not isinstance(metadata, dict):
         return {}, ("_metadata is no JSON object",)
-    return metadata, (f"the scan's _metadata says {', '.join(sorted(metadata))}",)
+    names = one_line(", ".join(sorted(metadata)))
+    return metadata, (f"the scan's _metadata says {names:.400}",)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -119,12 +120,27 @@ def test_a_cube_that_may_be_read_either_way_is_refused(counts: np.ndarray, tmp_p
         assert "'diffraction'" in str(caught.value)
 
 
-def test_a_cube_of_amplitudes_has_its_frames_first(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["diff3d", "diffraction"])
+@pytest.mark.parametrize("legacy", [False, True])
+def test_a_cube_of_amplitudes_is_read_the_way_its_values_tell(
+    name: str, legacy: bool, tmp_path: Path
+) -> None:
+    amplitudes = np.sqrt(cube(16, 1, 1e4, 0.1, 0.2)).astype(np.float32)
+    stored = np.moveaxis(amplitudes, 0, -1) if legacy else amplitudes
+    path = tmp_path / "scan.npz"
+    arrays = {name: np.ascontiguousarray(stored)}
+    np.savez(path, xcoords=np.arange(16), ycoords=np.arange(16), **arrays)
+    scan = open_scan(path, "amplitude")
+    assert np.array_equal(scan.amplitudes(np.arange(16)), amplitudes)
+
+
+def test_a_flat_cube_called_diffraction_has_its_frames_first(tmp_path: Path) -> None:
     scene = Scene(n_frames=8, patch_px=8)
     modern = open_scan(saved(tmp_path, scene))
     assert np.array_equal(modern.amplitudes(np.array([5]))[0], scene.amplitude[5])
-    named = open_scan(saved(tmp_path, scene, diffraction=None, diff3d=scene.amplitude))
-    assert np.array_equal(named.amplitudes(np.array([5]))[0], scene.amplitude[5])
+    path = saved(tmp_path, scene, diffraction=None, diff3d=scene.amplitude)
+    with pytest.raises(InputError, match=r"\(n, N, N\) or \(N, N, n\)"):
+        open_scan(path)
 
 
 def test_the_same_frames_are_read_from_counts_and_from_amplitudes(shared: Path) -> None:
@@ -215,15 +231,25 @@ def test_without_an_object_there_is_no_truth(scene: Scene, tmp_path: Path) -> No
     assert any("placeholder" in note for note in constant.notes)
 
 
-def test_metadata_are_read_and_anything_else_in_their_place_is_refused(
+def test_metadata_are_read_and_anything_else_in_their_place_is_named(
     scene: Scene, tmp_path: Path
 ) -> None:
     told = open_scan(saved(tmp_path, scene, _metadata=np.array('{"nphotons": 1e9}', object)))
     assert "the scan's _metadata says nphotons" in told.notes
     broken = open_scan(saved(tmp_path, scene, _metadata=np.array("{", object)))
     assert any("no JSON" in note for note in broken.notes)
-    with pytest.raises(InputError, match="_metadata"):
-        open_scan(saved(tmp_path, scene, _metadata=np.array({"a": print}, object)))
+    odd = [
+        np.array({"a": 1.0}, object),
+        np.array({"a": print}, object),
+        np.array(["{}", "{}"]),
+        np.arange(3),
+    ]
+    for stored in odd:
+        scan = open_scan(saved(tmp_path, scene, _metadata=stored))
+        assert any("_metadata was not read" in note for note in scan.notes)
+        assert np.array_equal(scan.amplitudes(np.arange(12)), scene.amplitude)
+    one = open_scan(saved(tmp_path, scene, _metadata=np.array(['{"nphotons": 1e9}'])))
+    assert "the scan's _metadata says nphotons" in one.notes
 
 
 def test_of_several_probe_modes_the_strongest_is_taken(scene: Scene, tmp_path: Path) -> None:
@@ -256,3 +282,108 @@ def test_a_reconstruction_too_large_for_single_precision_is_refused(tmp_path: Pa
     np.savez(path, reconstructed_object=1e30 * (1 + np.arange(64.0).reshape(8, 8)) + 0j)
     with pytest.raises(InputError, match="too large to compute with"):
         open_reconstruction(path)
+
+
+CONTRACTS = {
+    ("legacy_v1", "normalized_amplitude"): "amplitude",
+    ("ci_intensity_v2", "count_intensity"): "intensity",
+}
+
+
+@pytest.mark.parametrize("pair", CONTRACTS)
+@pytest.mark.parametrize("name", ["diffraction", "diff3d"])
+@pytest.mark.parametrize("home", ["members", "metadata"])
+def test_the_pair_of_contract_and_domain_says_what_frames_hold(
+    pair: tuple[str, str], name: str, home: str, scene: Scene, tmp_path: Path
+) -> None:
+    kind = CONTRACTS[pair]
+    stored = np.rint(scene.amplitude**2).astype(np.float32)  # alone they would be doubtful
+    said = dict(zip(("scale_contract_version", "measurement_domain"), pair, strict=True))
+    extra = (
+        {key: np.array(value) for key, value in said.items()}
+        if home == "members"
+        else {"_metadata": np.array(json.dumps(said))}
+    )
+    path = saved(tmp_path, scene, **({"diffraction": None} | {name: stored} | extra))
+    scan = open_scan(path)
+    assert scan.intensity == (kind == "intensity")
+    assert pair[1] in scan.notes[0]
+    assert open_scan(path, kind).intensity == scan.intensity
+    with pytest.raises(InputError, match="contradicts"):
+        open_scan(path, "amplitude" if kind == "intensity" else "intensity")
+
+
+@pytest.mark.parametrize(
+    ("version", "domain"),
+    [
+        ("legacy_v1", None),
+        (None, "count_intensity"),
+        ("legacy_v1", "count_intensity"),
+        ("ci_intensity_v2", "normalized_amplitude"),
+        ("ci_intensity_v3", "count_intensity"),
+        ("legacy_v1", ""),
+        ("ci_intensity_v2", 3),
+    ],
+)
+def test_half_a_contract_or_an_unknown_one_is_refused(
+    version: object, domain: object, scene: Scene, tmp_path: Path
+) -> None:
+    pair = {"scale_contract_version": version, "measurement_domain": domain}
+    said = {name: np.array(value) for name, value in pair.items() if value is not None}
+    with pytest.raises(InputError):
+        open_scan(saved(tmp_path, scene, **said))
+    given = {name: value for name, value in pair.items() if value is not None}
+    with pytest.raises(InputError):
+        open_scan(saved(tmp_path, scene, _metadata=np.array(json.dumps(given))))
+
+
+@pytest.mark.parametrize("shape", ["(1, N, N)", "(P, N, N)", "(N, N, 1)", "(N, N, P)"])
+def test_modes_of_a_probe_lie_along_any_axis(shape: str, scene: Scene, tmp_path: Path) -> None:
+    weak, strong = scene.probe, 3 * scene.probe
+    modes = np.stack([weak, strong] if "P" in shape else [strong])
+    stored = np.moveaxis(modes, 0, -1) if shape.startswith("(N") else modes
+    scan = open_scan(saved(tmp_path, scene, probeGuess=stored))
+    assert np.array_equal(scan.probe, strong)
+    assert scan.probe_modes is not None
+    assert len(scan.probe_modes) == len(modes)
+    assert any("2 modes" in note for note in scan.notes) == ("P" in shape)
+
+
+def test_as_many_modes_as_pixels_are_refused(scene: Scene, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="along which axis"):
+        open_scan(saved(tmp_path, scene, probeGuess=np.ones((8, 8, 8), np.complex64)))
+
+
+@pytest.mark.parametrize("turn", [np.abs, np.angle, lambda values: np.rint(np.abs(values) * 9)])
+def test_objects_without_a_phase_are_refused(turn, scene: Scene, tmp_path: Path) -> None:
+    half = turn(scene.object)
+    for stored in (half, half.astype(np.float32), half.astype(np.int32)):
+        with pytest.raises(InputError, match="phase is missing"):
+            open_scan(saved(tmp_path, scene, objectGuess=stored))
+        for name in ("reconstructed_object", "YY_pred"):
+            path = tmp_path / "recon.npz"
+            np.savez(path, **{name: stored})
+            with pytest.raises(InputError, match="phase is missing"):
+                open_reconstruction(path)
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "read"),
+    [
+        (np.array(["ePIE"]), "ePIE"),
+        (np.array([b"ePIE"]), "ePIE"),
+        (np.array(["ePIE"], object), "ePIE"),
+        (np.array(["a", "b"]), None),
+        (np.array({"a": 1}, object), None),
+        (np.arange(3), None),
+    ],
+)
+def test_an_algorithm_of_odd_shape_blocks_no_reconstruction(
+    algorithm: np.ndarray, read: str | None, scene: Scene, tmp_path: Path
+) -> None:
+    path = tmp_path / "recon.npz"
+    np.savez(path, reconstructed_object=scene.object, algorithm=algorithm)
+    found = open_reconstruction(path)
+    assert found.algorithm == read
+    assert np.array_equal(found.object, scene.object)
+    assert bool(found.notes) == (read is None)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from ptyrun.errors import InputError
-from ptyrun.ptycho.readers.cxi import FRAMES, OBJECTS, is_cxi, read_cxi_object, read_cxi_scan
+from ptyrun.ptycho.readers.cxi import has_frames, object_of, read_cxi_object, read_cxi_scan
 from ptyrun.ptycho.readers.finished import PTYCHI, Reconstruction
 from ptyrun.ptycho.readers.formats import Format
 from ptyrun.ptycho.readers.reader import ForeignFile, Held, ReaderCard, ScanRequest
@@ -20,18 +19,17 @@ class Cxi:
         name="cxi",
         layout="CXI",
         reads="scan: frames, mask, translations, geometry, probe; reconstruction: a complex image",
-        units="metres and joules",
+        units="as its `units` say, else metres and joules",
         written_by="cdtools, PyNX, beamlines (COSMIC, ESRF, SOLEIL, Diamond)",
-        limits="square frames; one mask for all frames",
+        limits="square frames; one mask for all frames; of several entries entry_last, else the newest",
     )
 
     def holds(self, file: ForeignFile) -> Held:
         """It has frames or an image where CXI has them."""
-        if file.format is not Format.HDF5 or not is_cxi(file.hdf5):
+        if file.format is not Format.HDF5:
             return Held.NOTHING
-        image = file.hdf5.dataset(*OBJECTS)
-        found = Held.SCAN if file.hdf5.dataset(*FRAMES) is not None else Held.NOTHING
-        return found if image is None else found | Held.RECONSTRUCTION
+        found = Held.SCAN if has_frames(file.hdf5) else Held.NOTHING
+        return found if object_of(file.hdf5) is None else found | Held.RECONSTRUCTION
 
     def scan(self, file: ForeignFile, request: ScanRequest) -> Scan:
         """Open the scan."""
@@ -40,10 +38,5 @@ class Cxi:
     def reconstruction(self, file: ForeignFile) -> Reconstruction:
         """Read the image."""
         found = read_cxi_object(file.hdf5)
-        if found is None:
-            raise InputError(
-                f"{file.path} holds no reconstruction",
-                why="its image is not complex: a phase is missing",
-                do="give a file that holds the complex object",
-            )
+        assert found is not None  # `holds` found one
         return Reconstruction(file.path, found, PTYCHI, notes=("the object of a CXI file",))

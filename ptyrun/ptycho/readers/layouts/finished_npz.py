@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from ptyrun.errors import InputError
 from ptyrun.ptycho.readers.finished import PTYCHI, Reconstruction, label_of
 from ptyrun.ptycho.readers.formats import Format
 from ptyrun.ptycho.readers.npz import NpzFile
 from ptyrun.ptycho.readers.reader import ForeignFile, Held, ReaderCard, ScanRequest
-from ptyrun.ptycho.readers.scan import Scan, checked_complex, split_modes
-from ptyrun.texts import printable
+from ptyrun.ptycho.readers.scan import Scan, checked_complex, require_complex, split_modes
+from ptyrun.texts import one_line, printable
 
 OBJECT, PROBE = "reconstructed_object", "reconstructed_probe"
 NETWORKS, NETWORKS_OBJECT = "recons", "YY_pred"
@@ -47,9 +48,10 @@ class FinishedNpz:
 
 def _iterative(foreign: ForeignFile) -> Reconstruction:
     path, file = foreign.path, foreign.npz
-    found = checked_complex(path, OBJECT, file.array(OBJECT))
-    algorithm = file.text("algorithm") if "algorithm" in file else None
-    notes = [] if algorithm else ["the file does not say which algorithm made it"]
+    values = file.array(OBJECT)
+    require_complex(path, OBJECT, values)
+    found = checked_complex(path, OBJECT, values)
+    algorithm, notes = _algorithm(file)
     probe, weaker_modes = None, None
     if PROBE in file:
         probe, weaker_modes = split_modes(path, PROBE, file.array(PROBE))
@@ -68,12 +70,23 @@ def _iterative(foreign: ForeignFile) -> Reconstruction:
     )
 
 
+def _algorithm(file: NpzFile) -> tuple[str | None, list[str]]:
+    if "algorithm" not in file:
+        return None, ["the file does not say which algorithm made it"]
+    try:
+        return file.text("algorithm"), []
+    except InputError as error:  # the object can be used without
+        return None, [f"its algorithm was not read: {one_line(error.why)}"]
+
+
 def _networks(file: ForeignFile) -> Reconstruction:
     """Read ``recons/MODEL/recon.npz`` of ``grid_lines_compare_wrapper.py``: a network's object."""
     modelled = file.path.absolute().parent
+    values = file.npz.array(NETWORKS_OBJECT)
+    require_complex(file.path, NETWORKS_OBJECT, values)
     return Reconstruction(
         path=file.path,
-        object=checked_complex(file.path, NETWORKS_OBJECT, file.npz.array(NETWORKS_OBJECT)),
+        object=checked_complex(file.path, NETWORKS_OBJECT, values),
         label=printable(modelled.name) if modelled.parent.name == NETWORKS else PTYCHI,
         notes=("the stitched object of a network",),
     )

@@ -1,0 +1,130 @@
+"""Which pixels of a detector were not measured, and what is added to those that were?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ptyrun.ptycho.readers.scan import FrameSource, Scan
+
+Mask = NDArray[np.bool_]
+
+# What detectors write where they have no pixel: the largest integer of 16, 31 or 32 bits, whatever
+# type holds it now, and -1 or -2; in amplitudes, roots of the large ones.
+_NO_PIXEL = (2**16 - 1, 2**31 - 1, 2**32 - 1)
+_NO_PIXEL_FLOAT = (*_NO_PIXEL, 2.0**31, 2.0**63, 2.0**64, 2.0**15.5, 2.0**16, 2.0**31.5, 2.0**32)
+_NO_PIXEL_SIGNED = (-1, -2)
+SAMPLED_FRAMES = 8
+_MOSTLY = 0.9
+
+
+@dataclass(frozen=True)
+class CorrectedFrames:
+    """Frames of *source* less a background (N, N), at least 0; zero at ``bad`` pixels (N, N)."""
+
+    source: FrameSource
+    bad: Mask | None = None
+    background: NDArray[np.float32] | None = None
+
+    def read(self, frames: NDArray[np.int64]) -> NDArray[Any]:
+        """Frames as they are used, shape (k, N, N)."""
+        found = self.source.read(frames)
+        if self.background is not None:
+            found = np.maximum(found.astype(np.float32) - self.background, np.float32(0))
+        if self.bad is not None:
+            found[:, self.bad] = 0
+        return found
+
+    def check(self) -> None:
+        """Compare the checksums of the frames, where the file has some."""
+        self.source.check()
+
+
+def without_gaps(scan: Scan) -> Scan:
+    """Give the scan with pixels zero that no frame measured, and say which.
+
+    They hold the largest integer of their type, or NaN, in each of eight frames spread over it.
+    """
+    bad, held = gaps(scan.source.read(frame[None])[0] for frame in sampled(scan.n_frames))
+    if scan.bad_pixels is not None:
+        bad &= ~scan.bad_pixels
+    if not bad.any():
+        return scan
+    values = ", ".join(f"{value:.10g}" for value in np.unique(held[bad])[:3])
+    doubt = (
+        f"{int(bad.sum())} pixels hold {values} in every frame, as detectors write where they have "
+        f"no pixel: {where(bad)}; they are taken as zero"
+    )
+    known = bad if scan.bad_pixels is None else bad | scan.bad_pixels
+    return replace(
+        scan,
+        source=CorrectedFrames(scan.source, bad),
+        bad_pixels=known,
+        doubts=(*scan.doubts, doubt),
+    )
+
+
+def gaps(frames: Iterable[NDArray[Any]]) -> tuple[Mask, NDArray[Any]]:
+    """Mark the pixels (N, N) that are in a gap of the detector in every frame (N, N).
+
+    Returns
+    -------
+    bad : ndarray of bool, shape (N, N)
+    first : ndarray, shape (N, N)
+        What the first frame holds.
+
+    Examples
+    --------
+    >>> frame = np.ones((2, 2), np.uint32)
+    >>> frame[1, 0] = 2**32 - 1
+    >>> gaps([frame, frame])[0].nonzero()
+    (array([1]), array([0]))
+    """
+    taken = iter(frames)
+    first = next(taken)
+    bad = _is_no_pixel(first)
+    for frame in taken:
+        if not bad.any():
+            break
+        bad &= (frame == first) | ((frame != frame) & (first != first))
+    return bad, first
+
+
+def _is_no_pixel(frame: NDArray[Any]) -> Mask:
+    if frame.dtype.kind == "f":
+        edges = np.array([*_NO_PIXEL_FLOAT, *_NO_PIXEL_SIGNED], np.float64).astype(frame.dtype)
+        return np.asarray(np.isin(frame, edges) | np.isnan(frame))
+    most = int(np.iinfo(frame.dtype).max)
+    edges = np.array([most, *(edge for edge in _NO_PIXEL if edge < most)], frame.dtype)
+    if frame.dtype.itemsize < 2:
+        edges = edges[:0]
+    if frame.dtype.kind == "i":
+        edges = np.array([*edges, *_NO_PIXEL_SIGNED], frame.dtype)
+    return np.isin(frame, edges)
+
+
+def sampled(n_frames: int) -> NDArray[np.int64]:
+    """Take eight frames, evenly from the first to the last."""
+    return np.unique(np.linspace(0, n_frames - 1, min(n_frames, SAMPLED_FRAMES)).astype(np.int64))
+
+
+def where(bad: Mask) -> str:
+    """Say in few words where pixels lie."""
+    rows, columns = (np.flatnonzero(bad.any(axis=axis)) for axis in (1, 0))
+    if len(columns) <= 3 and bad[:, columns].all():
+        return f"column {', '.join(map(str, columns))}"
+    if len(rows) <= 3 and bad[rows].all():
+        return f"row {', '.join(map(str, rows))}"
+    return f"within rows {rows[0]} to {rows[-1]} and columns {columns[0]} to {columns[-1]}"
+
+
+def mostly_bad(bad: Mask) -> str | None:
+    """Say so where a mask leaves little: it may be one of good pixels."""
+    share = float(bad.mean())
+    if share < _MOSTLY:
+        return None
+    return f"the mask takes {share:.0%} of the pixels out: does it mark the good ones?"

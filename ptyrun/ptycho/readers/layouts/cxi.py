@@ -21,7 +21,7 @@ class Cxi:
         reads="scan: frames, mask, translations, geometry, probe; reconstruction: a complex image",
         units="as its `units` say, else metres and joules",
         written_by="cdtools, PyNX, beamlines (COSMIC, ESRF, SOLEIL, Diamond)",
-        limits="square frames; one mask for all frames; of several entries entry_last, else the newest",
+        limits="square frames; one mask for all frames; one entry: entry_last, else the newest",
     )
 
     def holds(self, file: ForeignFile) -> Held:

@@ -93,17 +93,6 @@ class Hdf5File:
             text = value.decode(errors="replace") if isinstance(value, bytes) else value
             return text if isinstance(text, str) else None
 
-    @property
-    def root(self) -> h5py.Group:
-        """The whole file, for its attributes."""
-        return self._file["/"]
-
-    def members(self, name: str) -> tuple[str, ...]:
-        """Names in a group; none where it is no group of this file."""
-        with self._plain_errors(name):
-            found = self._resolved(name)
-            return tuple(found) if isinstance(found, h5py.Group) else ()
-
     def dataset(self, *names: str) -> h5py.Dataset | None:
         """Return the first of these datasets that exists, else None.
 

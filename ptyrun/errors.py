@@ -32,7 +32,11 @@ class ExitCode(IntEnum):
     INCOMPLETE = 75, "the window closed, a signal came or chunks are missing: run it again"
 
 
-class NotOpenedError(Exception):
+class CutOffError(Exception):
+    """Window or signal ended a wait, for a model that is loaded or for what it computes."""
+
+
+class NotOpenedError(CutOffError):
     """Raised by what opens a work: window or signal ended its wait for what the model needs."""
 
 
@@ -144,6 +148,21 @@ class PredictorUnavailableError(UsageError):
 
 class PredictionError(PtyrunError):
     """A predictor breaks its contract (number, shape, dtype, finiteness), or wants to exit."""
+
+
+class PredictorDiedError(PredictionError):
+    """The process of a predictor ended, or had to be ended, without an answer.
+
+    Attributes
+    ----------
+    began : bool
+        Whether it had begun with what it was asked.
+    by_chance : bool
+        Whether anybody may have ended it, and not what it computed.
+    """
+
+    began = True
+    by_chance = False
 
 
 class StorageError(PtyrunError):

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ptyrun.models.files import ModelCard
 from ptyrun.models.predictors import (
     ModelRequest,
+    OpenedPredictor,
     Predictor,
     PredictorOutOfMemoryError,
     check_form,
@@ -77,12 +78,14 @@ class HalvingPredictor:
 
     def __init__(
         self,
-        predictor: Predictor,
+        predictor: OpenedPredictor,
         batch_items: int,
-        open_at: Callable[[int], Predictor],
+        open_at: Callable[[int], OpenedPredictor],
         on_halving: Callable[[Halving], None],
+        on_closed: Callable[[], None] = lambda: None,
     ) -> None:
         self.batch_items = batch_items
+        self._on_closed = on_closed
         self._predictor = predictor
         self._open_at = open_at
         self._on_halving = on_halving
@@ -90,13 +93,14 @@ class HalvingPredictor:
     @classmethod
     def opened(
         cls,
-        open_at: Callable[[int], Predictor],
+        open_at: Callable[[int], OpenedPredictor],
         batch_items: int,
         on_halving: Callable[[Halving], None],
+        on_closed: Callable[[], None] = lambda: None,
     ) -> Self:
-        """Open the predictor, at a smaller batch if it must be."""
+        """Open the predictor, at a smaller batch if it must be; *on_closed* is told of the end."""
         predictor = _open(open_at, batch_items, on_halving)
-        return cls(predictor, predictor.batch_items, open_at, on_halving)
+        return cls(predictor, predictor.batch_items, open_at, on_halving, on_closed)
 
     @property
     def card(self) -> ModelCard:
@@ -133,13 +137,19 @@ class HalvingPredictor:
             except _OUT_OF_MEMORY as error:
                 too_many = self._predictor.batch_items
                 smaller = _halved(too_many, error, self._on_halving)
-                self.close()  # its memory must be free before the smaller one is made
+                self._let_go()  # its memory must be free before the smaller one is made
                 self._predictor = _open(self._open_at, smaller, self._on_halving)
                 if self._predictor.batch_items >= too_many:
                     raise _no_smaller(self._predictor.batch_items, error) from error
 
     def close(self) -> None:
         """Let go of the model and its memory."""
+        try:
+            self._let_go()
+        finally:
+            self._on_closed()
+
+    def _let_go(self) -> None:
         with in_foreign_code():
             self._predictor.close()
 
@@ -161,10 +171,10 @@ class HalvingPredictor:
 
 
 def _open(
-    open_at: Callable[[int], Predictor],
+    open_at: Callable[[int], OpenedPredictor],
     batch_items: int,
     on_halving: Callable[[Halving], None],
-) -> Predictor:
+) -> OpenedPredictor:
     while True:
         try:
             return open_at(batch_items)

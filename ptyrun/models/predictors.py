@@ -75,8 +75,8 @@ class ModelRequest:
     trusted: bool = False
 
 
-class Predictor(Protocol):
-    """Diffraction in, patches out. What a backend offers under its entry point.
+class OpenedPredictor(Protocol):
+    """Diffraction in, patches out.
 
     ``batch_items`` may be smaller than asked for, when only a smaller batch is safe; then
     ``card.notes`` says so.
@@ -84,11 +84,6 @@ class Predictor(Protocol):
 
     card: ModelCard
     batch_items: int
-
-    @classmethod
-    def open(cls, request: ModelRequest) -> Self:
-        """Load the model and make it ready; ModelError when it does not suit the request."""
-        ...
 
     def predict(
         self, diffraction: NDArray[np.float32], local_offsets_px: NDArray[np.float32]
@@ -118,6 +113,15 @@ class Predictor(Protocol):
 
     def close(self) -> None:
         """Let go of the model and its memory."""
+        ...
+
+
+class Predictor(OpenedPredictor, Protocol):
+    """Diffraction in, patches out. What a backend offers under its entry point."""
+
+    @classmethod
+    def open(cls, request: ModelRequest) -> Self:
+        """Load the model and make it ready; ModelError when it does not suit the request."""
         ...
 
 
@@ -310,16 +314,21 @@ def check_form(patches: NDArray[np.complex64], n_groups: int, patch_px: int) -> 
     WrongFormError
         If number, shape or dtype differ.
     """
+    check_form_of(patches.shape, str(patches.dtype), n_groups, patch_px)
+
+
+def check_form_of(shape: tuple[int, ...], dtype: str, n_groups: int, patch_px: int) -> None:
+    """Refuse patches of another shape or dtype, as `check_form` does."""
     wanted = (n_groups, patch_px, patch_px)
-    if patches.shape != wanted:
+    if shape != wanted:
         raise WrongFormError(
-            f"the predictor gave an array of shape {patches.shape} for {n_groups} groups",
+            f"the predictor gave an array of shape {shape} for {n_groups} groups",
             why=f"one patch per group has shape {wanted}",
             do="use a model that gives one patch per group at this batch size",
         )
-    if patches.dtype != np.complex64:
+    if dtype != "complex64":
         raise WrongFormError(
-            f"the predictor gave {patches.dtype} patches",
+            f"the predictor gave {dtype} patches",
             why="patches are stored as complex64",
             do="correct the predictor",
         )

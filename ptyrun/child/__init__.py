@@ -1,0 +1,1 @@
+"""The process that a predictor lives in: foreign code that can do nothing but compute."""

@@ -1,0 +1,161 @@
+"""What does a predictor's process answer, and what of it is believed?
+
+Errors travel as a name and texts. A name becomes one of ptyrun's own classes if it is among those
+that a predictor may raise; everything else is a failure of the predictor.
+"""
+
+from __future__ import annotations
+
+import traceback
+from typing import Any
+
+from ptyrun import errors
+from ptyrun.child.lines import MAX_TEXT
+from ptyrun.errors import PredictionError, PtyrunError
+from ptyrun.models import predictors
+from ptyrun.models.files import ModelCard
+from ptyrun.models.predictors import PredictorOutOfMemoryError, WrongFormError
+
+MAX_NOTES = 20
+_CUT = 2000
+# What tells of a fault in words only; the rest of ptyrun's errors say what the session found out.
+_KNOWN: dict[str, type[PtyrunError]] = {
+    kind.__name__: kind
+    for kind in (
+        errors.UsageError,
+        errors.InputError,
+        errors.ForeignFileError,
+        errors.GeometryError,
+        errors.SchemaError,
+        errors.GarbledError,
+        errors.NewerError,
+        errors.ModelError,
+        errors.UnknownPredictorError,
+        errors.PredictorUnavailableError,
+        errors.PredictionError,
+        WrongFormError,
+        PredictorOutOfMemoryError,
+    )
+}
+_HINT = (
+    "its process is confined to its model, its packages and a cache of its own; "
+    "--unconfined lets it do what you can do"
+)
+
+
+class UntruthError(ValueError):
+    """An answer that no honest child gives."""
+
+
+class PredictorRaisedError(PredictionError):
+    """A predictor raised an error of its own."""
+
+
+class _ThereError(Exception):
+    """The traceback in the predictor's process; shown above the error of the session."""
+
+    def __str__(self) -> str:
+        return f"\n{self.args[0]}"
+
+
+def said_by(error: BaseException) -> dict[str, Any]:
+    """Put an error into a message, in the child."""
+    lines = traceback.format_exception(error)
+    text = str(error)
+    if isinstance(error, PtyrunError):
+        name, texts = type(error).__name__, [error.what, error.why, error.do]
+    elif isinstance(error, MemoryError):
+        name = PredictorOutOfMemoryError.__name__
+        texts = ["the predictor ran out of memory", text or type(error).__name__, "use less"]
+    else:
+        name, texts = "", [type(error).__name__, text, ""]
+    return {
+        "event": "error",
+        "name": name,
+        "texts": [each[:_CUT] for each in texts],
+        "traceback": "".join(lines)[-MAX_TEXT:],
+        "denied": isinstance(error, PermissionError) or "Permission denied" in "".join(lines),
+    }
+
+
+def raised(answer: dict[str, Any], *, confined: bool) -> PtyrunError:
+    """Make the error that an answer tells of, in the session.
+
+    Raises
+    ------
+    UntruthError
+        If it is no such answer.
+    """
+    texts = answer.get("texts")
+    if not isinstance(texts, list) or len(texts) != 3:
+        raise UntruthError("an error without its words")
+    what, why, do = (_text(each) for each in texts)
+    kind = _KNOWN.get(_text(answer.get("name")))
+    found: PtyrunError
+    if kind is None:
+        found = PredictorRaisedError(
+            f"the predictor failed with {what}: {why}" if why else f"the predictor failed: {what}",
+            why="its code, or code that it calls, raised this",
+            do="look at its traceback in the log, and correct it or its model",
+        )
+    else:
+        found = kind(what, why, do)
+    if confined and answer.get("denied") is True:
+        found = found.advised(_HINT)
+    found.__cause__ = _ThereError(_text(answer.get("traceback")))
+    return found
+
+
+def card_of(answer: dict[str, Any]) -> tuple[ModelCard, int]:
+    """Read what an opened predictor says of itself: its card and its batch.
+
+    Raises
+    ------
+    UntruthError
+        If that is none.
+    """
+    batch_items, said = answer.get("batch_items"), answer.get("card")
+    if type(batch_items) is not int or not 1 <= batch_items < 2**31 or not isinstance(said, dict):
+        raise UntruthError("an opened predictor without card or batch")
+    notes, only, offsets = said.get("notes"), said.get("batch_items"), said.get("takes_offsets")
+    if not isinstance(notes, list) or len(notes) > MAX_NOTES:
+        raise UntruthError("a card without notes")
+    if offsets is not None and type(offsets) is not bool:
+        raise UntruthError("a card that does not say what the model takes")
+    card = ModelCard(
+        patch_px=_size(said.get("patch_px")),
+        gridsize=_size(said.get("gridsize")),
+        takes_offsets=offsets,
+        description=_text(said.get("description")),
+        notes=tuple(map(_text, notes)),
+        batch_items=_size(only),
+    )
+    return card, batch_items
+
+
+def require_form(answer: dict[str, Any], shape: tuple[int, ...]) -> None:
+    """Refuse patches that are not those asked for.
+
+    Raises
+    ------
+    WrongFormError
+        If shape or type differ.
+    UntruthError
+        If the answer says neither.
+    """
+    found, dtype = answer.get("shape"), _text(answer.get("dtype"))
+    if not isinstance(found, list) or not all(type(side) is int for side in found[:33]):
+        raise UntruthError("patches without a shape")
+    predictors.check_form_of(tuple(found[:33]), dtype, shape[0], shape[-1])
+
+
+def _size(value: object) -> int | None:
+    if value is None or (type(value) is int and 1 <= value < 2**31):
+        return value
+    raise UntruthError("a size that is none")
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise UntruthError("no text where one belongs")
+    return value[:MAX_TEXT]

@@ -1,0 +1,144 @@
+"""What may a predictor's process read and write, and what is it told of its surroundings?
+
+It reads programs and packages, its model, and nothing else of homes and data. It writes into a
+folder of its own, which goes with it, and into a cache for what is compiled for this very model, so
+that not every window compiles it again and nobody else uses what it put there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import ptyrun
+from ptyrun.errors import ModelError
+from ptyrun.host import partials
+from ptyrun.models.files import locate
+from ptyrun.models.predictors import ModelRequest, find
+
+CACHES_KEPT = 40
+# Where libraries keep what they compile and download, whatever HOME says.
+_CACHE_NAMES = (
+    *("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "MPLCONFIGDIR", "KERAS_HOME"),
+    *("TORCH_HOME", "TRITON_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR", "CUDA_CACHE_PATH", "HF_HOME"),
+    *("NUMBA_CACHE_DIR", "JAX_COMPILATION_CACHE_DIR"),
+)
+# Of what is whispered in the environment, a network needs nothing.
+_SECRET = ("TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIAL", "_KEY", "APIKEY")
+
+
+@dataclass(frozen=True)
+class Yard:
+    """Where a predictor's process lives.
+
+    Attributes
+    ----------
+    is_confined : bool
+        Whether it is to be fenced in.
+    reads : tuple of str
+        Beside programs and packages.
+    cache : Path
+        For what is compiled for this model.
+    private : Path
+        Goes when the process ends.
+    """
+
+    is_confined: bool
+    reads: tuple[str, ...]
+    cache: Path
+    private: Path
+
+    @classmethod
+    def made(cls, backend: str, request: ModelRequest, digest: str, *, is_confined: bool) -> Yard:
+        """Make both folders, and find what the predictor must read."""
+        home = _home()
+        cache = home / "compiled" / hashlib.sha256(f"{backend}\n{digest}".encode()).hexdigest()[:32]
+        private = partials.name(home / "private" / "predictor")
+        try:
+            for folder in (cache, private):
+                folder.mkdir(mode=0o700, parents=True, exist_ok=folder is cache)
+            if cache.is_symlink() or cache.stat().st_uid != os.geteuid():
+                raise PermissionError(f"{cache} is not this user's own")
+            _forget_old(cache.parent)
+            _sweep(private.parent)
+        except OSError:  # a home that takes nothing: then nothing stays
+            private = cache = Path(tempfile.mkdtemp(prefix="ptyrun-predictor-"))
+        return cls(is_confined, tuple(_reads(backend, request)), cache, private)
+
+    def environment(self, given: Mapping[str, str]) -> dict[str, str]:
+        """Give what the process is told: folders that it may write, and no secrets."""
+        told = {**given, "PYTHONPATH": os.pathsep.join(_import_path()), "PYTHONSAFEPATH": "1"}
+        if not self.is_confined:
+            return told
+        told = {k: v for k, v in told.items() if not any(part in k.upper() for part in _SECRET)}
+        told.update(dict.fromkeys(_CACHE_NAMES, str(self.cache)))
+        told.update({"HOME": str(self.cache), "TMPDIR": str(self.private)})
+        return told
+
+    def fence(self) -> dict[str, object]:
+        """What the process is told to be fenced in by."""
+        return {
+            "confined": self.is_confined,
+            "reads": list(self.reads),
+            "writes": [str(self.cache), str(self.private)],
+        }
+
+    def leave(self) -> None:
+        """Delete what goes with the process."""
+        shutil.rmtree(self.private, ignore_errors=True)
+
+
+def _home() -> Path:
+    # https://specifications.freedesktop.org/basedir-spec
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111
+    return Path(home) / "ptyrun"
+
+
+def _import_path() -> Iterable[str]:
+    """Where this process finds packages, in its order."""
+    return dict.fromkeys(each or str(Path.cwd()) for each in sys.path if isinstance(each, str))
+
+
+def _reads(backend: str, request: ModelRequest) -> Iterator[str]:
+    yield os.path.realpath(Path(ptyrun.__file__).parent)
+    factory = request.options.get("factory", "").partition(":")[0]
+    for named in filter(None, (find(backend).module, factory)):
+        yield from _package(named.partition(".")[0])
+    for name, module in [*sys.modules.items()]:
+        # Packages that setuptools installed to be edited where they are.
+        if name.startswith("__editable__"):
+            places = getattr(module, "MAPPING", {})
+            yield from map(str, places.values() if isinstance(places, dict) else ())
+    yield os.path.realpath(request.path)
+    with suppress(ModelError):  # which is said when it is opened
+        yield os.path.realpath(locate(request.path).path)
+
+
+def _package(name: str) -> Iterator[str]:
+    with suppress(ImportError, ValueError, AttributeError):
+        spec = find_spec(name)
+        if spec is not None:
+            yield from (os.path.realpath(place) for place in spec.submodule_search_locations or ())
+            if spec.origin and spec.has_location:
+                yield os.path.realpath(spec.origin)
+
+
+def _forget_old(folder: Path) -> None:
+    caches = sorted(folder.iterdir(), key=lambda each: each.lstat().st_mtime)
+    for old in caches[:-CACHES_KEPT]:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _sweep(folder: Path) -> None:
+    """Delete what killed sessions left."""
+    for each in folder.iterdir():
+        if partials.is_alive(each.name) is False:
+            shutil.rmtree(each, ignore_errors=True)

@@ -78,8 +78,10 @@ class HostilePredictor:
         return patches
 
     def _at_that_group(self):
-        if self._does.get("dies"):
-            os.kill(os.getpid(), signal.SIGKILL)
+        if (how := self._does.get("dies")) == "leaves":
+            os._exit(0)
+        elif how:
+            os.kill(os.getpid(), getattr(signal, how))
         once = self._does.get("fails_once")
         if self._does.get("fails") or (once and not os.path.exists(once)):
             if once:
@@ -155,6 +157,7 @@ class Victim:
         """With the package on this process's path."""
         with pytest.MonkeyPatch.context() as patch:
             patch.syspath_prepend(str(self.site))
+            patch.setenv("PTYRUN_INLINE", "0")
             for name, value in self.environment.items():
                 patch.setenv(name, value)
             yield
@@ -181,7 +184,13 @@ class Victim:
         path = os.pathsep.join(filter(None, [str(self.site), os.environ.get("PYTHONPATH")]))
         return subprocess.run(
             [sys.executable, "-m", "ptyrun", *words],
-            env={**os.environ, **self.environment, "PYTHONPATH": path, "CUDA_VISIBLE_DEVICES": ""},
+            env={
+                **os.environ,
+                **self.environment,
+                "PYTHONPATH": path,
+                "CUDA_VISIBLE_DEVICES": "",
+                "PTYRUN_INLINE": "0",
+            },
             capture_output=True,
             text=True,
             timeout=300,

@@ -79,6 +79,7 @@ class Bench:
             "CUDA_VISIBLE_DEVICES": "",
             "XDG_RUNTIME_DIR": str(self.inputs),
             "PACE": json.dumps(self.pace),
+            "PTYRUN_INLINE": "0",
         }
 
     def words(self, command: str, *more: str) -> list[str]:

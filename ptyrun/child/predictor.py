@@ -25,7 +25,7 @@ LOADS = 8  # so often a process is begun anew that somebody ended before it was 
 
 def is_inline(environment: Mapping[str, str] = os.environ) -> bool:
     """Whether predictors live in the session's own process, as debuggers and profilers want."""
-    return environment.get(INLINE, "") not in ("", "0")
+    return environment.get(INLINE, "1") not in ("", "0")
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ptyrun.engine.arm_plan import ArmPlan
 from ptyrun.engine.batches import FittingBatch
+from ptyrun.engine.closing import GRACE_S, LATE_S
 from ptyrun.engine.index_arrays import check_indices
 from ptyrun.engine.loader import Batch, Loader
 from ptyrun.engine.opening import OpenedSession
@@ -23,13 +24,11 @@ from ptyrun.engine.store import ChunkWriter, compression_of
 from ptyrun.engine.window import TooShort, estimate, nothing_begun, nothing_done, nothing_fits
 from ptyrun.engine.work import FATAL, OpenWork, Work
 from ptyrun.engine.writer import Finished, Writer
-from ptyrun.errors import ExitCode, OutOfMemoryError, PredictionError
+from ptyrun.errors import CutOffError, ExitCode, OutOfMemoryError, PredictionError
 from ptyrun.host.signals import Interrupts
 
 MAX_FAILURES_IN_A_ROW = 8
 COMMIT_GRACE_S = 1.0  # after a signal, what is computed is committed if that takes no longer
-GRACE_S = 5.0  # after a signal, a chunk that ends within it is finished, another one dropped
-LATE_S = 0.5  # after the window's end, likewise
 
 Tell = Callable[[str, "ArmPlan | None", int | None, str], None]
 
@@ -165,8 +164,8 @@ class ArmRun:
 
     def _hopeless(self) -> Stop | None:
         in_a_row = self._writer.failed_in_a_row
-        if in_a_row < MAX_FAILURES_IN_A_ROW:
-            return None
+        if in_a_row < MAX_FAILURES_IN_A_ROW or self._writer.unwritten:
+            return None  # what waits to be committed may end the row
         reason = f"{in_a_row} attempts in a row failed, the last with {self._writer.last_failure}"
         return Stop(reason, ExitCode.FAILED)
 
@@ -182,6 +181,8 @@ class ArmRun:
                 self._compute(batch)
             except FATAL:
                 raise
+            except CutOffError as error:
+                return self._cut_off(batch.items.start, error)
             except Exception as error:
                 self._fail(batch.stretch, error)
         return stop
@@ -246,10 +247,25 @@ class ArmRun:
         left_s = (stretch.items.stop - item) * (self._arm.item_s or np.inf)
         if left_s <= (GRACE_S if asked else bench.window.remaining_s + LATE_S):
             return None
-        if asked or self._writer.unwritten or self._writer.committed:
+        if asked:
             return stop
+        return self._nothing_done(item) or stop
+
+    def _nothing_done(self, item: int) -> Stop | None:
+        """Say that the window was too short for its first chunk, if that is so."""
+        stretch = self._in_hand
+        if stretch is None or self._writer.unwritten or self._writer.committed:
+            return None
         share = (item - stretch.items.start) / len(stretch.items)
-        return Stop.of(nothing_done(bench.window, self._began_at_s, share))
+        return Stop.of(nothing_done(self._bench.window, self._began_at_s, share))
+
+    def _cut_off(self, item: int, error: CutOffError) -> Stop:
+        """Say why the stretch in hand is dropped in the middle of a batch."""
+        if self._bench.interrupts.reason is not None:
+            return Stop(self._bench.interrupts.reason)
+        if self._bench.window.budget_s is None:
+            return Stop(str(error))
+        return self._nothing_done(item) or self._bench.closing() or Stop(str(error))
 
     def _compute(self, batch: Batch) -> None:
         items, stretch = batch.items, batch.stretch

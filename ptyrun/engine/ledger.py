@@ -318,17 +318,20 @@ class Ledger:
     def attempts(self, arm: ArmProgress, chunk: int, alive: Callable[[str], bool]) -> int:
         """Count how often *chunk* was tried in vain: it failed, or its session died in it."""
         deaths = sum(1 for _ in self.deaths(arm, chunk, alive))
-        return len(arm.failures.get(chunk, ())) + deaths
+        return sum(not failed.by_chance for failed in arm.failures.get(chunk, ())) + deaths
 
     def deaths(
         self, arm: ArmProgress, chunk: int, alive: Callable[[str], bool]
-    ) -> Iterator[tuple[str, Started]]:
-        """Sessions that died while they computed *chunk*, each with how it was begun."""
+    ) -> Iterator[Started]:
+        """How *chunk* was begun when its session, or its predictor's process, was killed."""
+        for failed in arm.failures.get(chunk, ()):
+            if failed.by_chance:
+                yield Started(failed.arm, chunk, failed.generation, failed.at_s, failed.stretch)
         for session, started in arm.open_starts.get(chunk, {}).items():
             # What it had begun before was computed, and waited to be written.
             is_last = started.stretch == self.sessions[session].stretches
             if is_last and self._died(session, alive):
-                yield session, started
+                yield started
 
     def _died(self, session: str, alive: Callable[[str], bool]) -> bool:
         file = self.sessions[session]

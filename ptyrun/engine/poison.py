@@ -38,9 +38,9 @@ def is_set_aside(
     """
     if arm.committed[chunk]:
         return False
-    if len(arm.failures.get(chunk, ())) >= max_attempts:
+    if sum(not failed.by_chance for failed in arm.failures.get(chunk, ())) >= max_attempts:
         return True
-    alone = [start for _, start in ledger.deaths(arm, chunk, alive) if start.together == 1]
+    alone = [start for start in ledger.deaths(arm, chunk, alive) if start.together == 1]
     if len(alone) < max_attempts:
         return False
     return arm.plan.n_chunks * _chance(ledger, arm, chunk, alone, alive) <= EXPECTED_INNOCENTS
@@ -53,7 +53,7 @@ def _chance(
     tried, fell = arm.chunks_committed, 0
     first_fell = own_first = 0
     for other in {*arm.failures, *arm.open_starts}:
-        found = [start for _, start in ledger.deaths(arm, other, alive)]
+        found = list(ledger.deaths(arm, other, alive))
         at_first = sum(_is_first(start) for start in found if start.chunk == found[0].chunk)
         if other == chunk:
             own_first = at_first

@@ -142,7 +142,11 @@ class Pruned:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A chunk's attempt ended in an error."""
+    """A chunk's attempt ended in an error.
+
+    ``by_chance``: the process that computed it was killed, by the chunk or by somebody, in what the
+    session computed as its ``stretch``.
+    """
 
     arm: str
     chunk: int
@@ -151,6 +155,8 @@ class Failed:
     traceback: str
     at_s: float
     generation: int = 0
+    by_chance: bool = False
+    stretch: int = 0
 
 
 @dataclass(frozen=True, slots=True)

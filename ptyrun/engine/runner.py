@@ -22,7 +22,7 @@ from ptyrun.engine.schedule import Quota, Schedule
 from ptyrun.engine.store import compression_of, require_planned
 from ptyrun.engine.sweep import sweep
 from ptyrun.engine.work import Event, Listener, OpenWork, Outcome
-from ptyrun.errors import ExitCode, NotOpenedError, StorageError
+from ptyrun.errors import CutOffError, ExitCode, NotOpenedError, StorageError
 from ptyrun.host import durable
 from ptyrun.host.advice import advise
 from ptyrun.host.attempts import ATTEMPTS
@@ -135,6 +135,8 @@ class _Session:
                 stop = self._wait() if plan is None else self._work_on(plan, open_work)
             except NotOpenedError as error:
                 return Stop(self._bench.interrupts.reason or str(error))
+            except CutOffError as error:  # a model that was being loaded
+                return self._bench.closing() or Stop(str(error))
             if stop is not None:
                 return stop
         return None

@@ -33,7 +33,10 @@ class Work(Protocol):
         """Read the inputs of *items*; called in the loader thread."""
 
     def compute(self, inputs: Any, n_items: int) -> NDArray[Any]:
-        """Compute outputs, shape (n_items, *item_shape); called in the thread that called `run`."""
+        """Compute outputs, shape (n_items, *item_shape); called in the thread that called `run`.
+
+        Raises CutOffError if the session has to end before they are there.
+        """
 
     def check(self, items: range, outputs: NDArray[Any]) -> Mapping[str, Fact]:
         """Judge one chunk's outputs, called in the writer thread; what it returns is kept."""

@@ -27,7 +27,7 @@ from ptyrun.engine.records import Committed, Failed
 from ptyrun.engine.schedule import Schedule, Stretch
 from ptyrun.engine.store import ChunkWriter, Stored
 from ptyrun.engine.work import FATAL, Work
-from ptyrun.errors import PtyrunError, StorageError
+from ptyrun.errors import PredictorDiedError, PtyrunError, StorageError
 from ptyrun.host import memory
 
 WAITING_BYTES = 32 * 2**20
@@ -266,6 +266,8 @@ class Writer:
             traceback="".join(traceback.format_exception(error))[-TRACEBACK_CHARS:],
             at_s=round(self._window.elapsed_s, 3),
             generation=self._arm.next_generation(chunk),
+            by_chance=isinstance(error, PredictorDiedError) and error.by_chance,
+            stretch=self._session.stretches,
         )
         self._session.append([failed])
         self.failed_in_a_row += 1

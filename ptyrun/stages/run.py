@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import shlex
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing, suppress
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from ptyrun.child import predictor as child
 from ptyrun.comparison import gates, trust
 from ptyrun.comparison.code import refuse_changed_code
 from ptyrun.comparison.fingerprints import Fingerprints
@@ -22,11 +24,12 @@ from ptyrun.config import SessionOptions
 from ptyrun.engine import ownership, runner
 from ptyrun.engine.arm_plan import ArmPlan
 from ptyrun.engine.batches import FittingBatch
+from ptyrun.engine.closing import Closing
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.opening import OpenedSession, opened_session
 from ptyrun.engine.window import Window
 from ptyrun.engine.work import Event, Outcome
-from ptyrun.errors import BlockedError, ModelError, NotOpenedError
+from ptyrun.errors import BlockedError, CutOffError, ModelError
 from ptyrun.host.attempts import ATTEMPTS
 from ptyrun.host.devices import hold_devices
 from ptyrun.host.signals import Interrupts
@@ -102,14 +105,13 @@ def _compute(opened: OpenedSession, session: SessionOptions, watcher: Watcher) -
     refuse_changed_inputs(manifest, fingerprints)
     refuse_changed_code(manifest, fingerprints)
     interrupts = Interrupts()
-
-    def is_closing() -> bool:
-        return interrupts.reason is not None or window.remaining_s <= 0
+    ends = Closing(window, interrupts)
 
     # In a crew each worker waits for the last ones, which is nothing to tell.
     notes = ("demoted",) if session.crew else ("demoted", "waiting")
     with ExitStack() as held:
         shown = held.enter_context(closing(_Progress(manifest, watcher, notes)))
+        models = _Models(here, session, watcher, ends)
 
         @cache
         def hold() -> None:
@@ -120,20 +122,20 @@ def _compute(opened: OpenedSession, session: SessionOptions, watcher: Watcher) -
                     session.lock_cpu,
                     watcher,
                     session.crew,
-                    is_closing,
+                    ends.is_closing,
                 )
             )
 
         def open_work(arm: ArmPlan, fitting: FittingBatch) -> PatchWork:
             hold()  # before a framework takes hold of the device, and only if one will
-            return _open_work(arm, fitting, here, watcher, session.trusted_arms)
+            return _open_work(arm, fitting, models, watcher)
 
         # Of a crew, somebody begins with each arm, and finds out as early.
         if opened.is_first and not session.crew:
-            with suppress(NotOpenedError):  # the session itself says that its window closed
+            with suppress(CutOffError):  # the session itself says that its window closed
                 for arm in untold_arms(manifest, session.arms):
                     hold()
-                    _try(arm, here, session.trusted_arms)
+                    models.opened(arm, 1).close()
         return runner.work(
             opened,
             open_work,
@@ -161,56 +163,72 @@ def _tells(arm: ArmPlan, manifest: Manifest) -> bool:
     return card.patch_px is not None and card.gridsize is not None
 
 
-def _try(arm: ArmPlan, here: Run, trusted: Collection[str]) -> None:
-    request = _request(arm, here, 1, trusted)
-    _opened(arm, request).close()
+@dataclass(frozen=True)
+class _Models:
+    """Opens the models of a run, each in a process of its own."""
+
+    here: Run
+    session: SessionOptions
+    watcher: Watcher
+    ends: Closing
+
+    def request(self, arm: ArmPlan, batch_items: int) -> ModelRequest:
+        """What the run asks of the arm's model."""
+        facts = ModelFacts.of(arm)
+        return ModelRequest(
+            path=self.here.sources.arms[arm.name],
+            patch_px=self.here.scan.patch_px,
+            gridsize=facts.gridsize,
+            batch_items=batch_items,
+            options=facts.options,
+            trusted=arm.name in self.session.trusted_arms,
+        )
+
+    def opened(
+        self,
+        arm: ArmPlan,
+        batch_items: int,
+        on_halving: Callable[[Halving], None] = lambda halving: None,
+    ) -> HalvingPredictor:
+        """Open one; it is closed by who asked."""
+        facts, request = ModelFacts.of(arm), self.request(arm, batch_items)
+        try:
+            if child.is_inline():
+                return open_halving(facts.backend, request, on_halving)
+            return child.open_hosted(self._hosted(arm, facts, request), on_halving)
+        except ModelError as error:
+            raise error.advised(
+                f"the run names this model: with another one, add --invalidate {arm.name}"
+            ) from error
+
+    def _hosted(self, arm: ArmPlan, facts: ModelFacts, request: ModelRequest) -> child.Hosted:
+        return child.Hosted(
+            facts.backend,
+            request,
+            facts.weights_sha256,
+            is_confined=False,
+            label=arm.label,
+            waits=child.Waits(self.ends.is_closing, self.ends.is_late),
+            say=self.watcher.note,
+        )
 
 
-def _opened(
-    arm: ArmPlan, request: ModelRequest, *told: Callable[[Halving], None]
-) -> HalvingPredictor:
-    try:
-        return open_halving(ModelFacts.of(arm).backend, request, *told)
-    except ModelError as error:
-        raise error.advised(
-            f"the run names this model: with another one, add --invalidate {arm.name}"
-        ) from error
-
-
-def _request(arm: ArmPlan, here: Run, batch_items: int, trusted: Collection[str]) -> ModelRequest:
-    facts = ModelFacts.of(arm)
-    return ModelRequest(
-        path=here.sources.arms[arm.name],
-        patch_px=here.scan.patch_px,
-        gridsize=facts.gridsize,
-        batch_items=batch_items,
-        options=facts.options,
-        trusted=arm.name in trusted,
-    )
-
-
-def _open_work(
-    arm: ArmPlan,
-    fitting: FittingBatch,
-    here: Run,
-    watcher: Watcher,
-    trusted: Collection[str],
-) -> PatchWork:
+def _open_work(arm: ArmPlan, fitting: FittingBatch, models: _Models, watcher: Watcher) -> PatchWork:
     def on_halving(halving: Halving) -> None:
         fitting.halved(halving.before_items, halving.after_items, halving.why)
         watcher.note(f"{arm.label}: {halving}")
 
     # More than there are would be padding, computed in vain.
     batch_items = fitting.at_most(min(ModelFacts.of(arm).batch_groups, arm.n_items))
-    request = _request(arm, here, batch_items, trusted)
-    watcher.note(f"{arm.label}: loading {request.path.name}")
-    predictor = _opened(arm, request, on_halving)
+    here = models.here
+    watcher.note(f"{arm.label}: loading {here.sources.arms[arm.name].name}")
+    predictor = models.opened(arm, batch_items, on_halving)
     notes = predictor.card.notes
     for note in notes:
         watcher.note(f"{arm.label}: {note}")
-    if notes and predictor.batch_in_memory < fitting.at_most(request.batch_items):
+    if notes and predictor.batch_in_memory < fitting.at_most(batch_items):
         # A network that merges groups is asked once: later sessions begin where it does not.
-        fitting.halved(request.batch_items, predictor.batch_in_memory, "; ".join(notes))
+        fitting.halved(batch_items, predictor.batch_in_memory, "; ".join(notes))
     index = ArmIndex.read(here.paths, arm)
     return PatchWork(arm, here.scan, index, predictor, watcher.warn)
 

@@ -239,4 +239,4 @@ def test_without_the_fence_it_can_do_all_that(site: Path, tmp_path: Path) -> Non
 
 def test_debuggers_may_have_it_in_the_session(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [is_inline({"PTYRUN_INLINE": each}) for each in ("1", "0", "")] == [True, False, False]
-    assert not is_inline({})
+    assert is_inline({})

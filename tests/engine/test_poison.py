@@ -20,7 +20,7 @@ from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.poison import EXPECTED_INNOCENTS, is_set_aside
 from ptyrun.engine.records import Closed, Failed, Opened, Record, Started
 from ptyrun.engine.repair import repair
-from ptyrun.errors import ExitCode
+from ptyrun.errors import ExitCode, PredictorDiedError
 from ptyrun.host.processes import Process
 from ptyrun.paths import RunPaths
 from tests.engine.children import die_in, spawn, work
@@ -233,3 +233,45 @@ def test_thirty_kills_at_random_set_nothing_aside(tmp_path: Path) -> None:
 
 def worked(folder: Path, pid: int | None) -> bool:
     return any(b'"start"' in path.read_bytes() for path in (folder / "ledger").glob(f"*-{pid}-*"))
+
+
+def killed_predictor() -> PredictorDiedError:
+    error = PredictorDiedError("gone", "SIGKILL", "again")
+    error.by_chance = True
+    return error
+
+
+def test_fifty_kills_of_a_predictor_at_random_set_nothing_aside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ptyrun.engine.schedule.BACKOFF_S", 0.0)
+    manifest = planned(tmp_path, toy_manifest(80, 1))
+    dice = random.Random(3)
+    kills = 0
+
+    def trouble(_items: range) -> None:
+        nonlocal kills
+        if kills < 50 and dice.random() < 0.5:
+            kills += 1
+            raise killed_predictor()
+
+    outcome = toy_run(tmp_path, batch_items=1, trouble=trouble)
+    assert outcome.stop is ExitCode.COMPLETE, outcome.reason
+    assert kills == 50
+    assert decoded(tmp_path) == expected(manifest)
+
+
+def test_a_predictor_that_dies_in_one_chunk_again_and_again_has_it_set_aside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ptyrun.engine.schedule.BACKOFF_S", 0.0)
+    planned(tmp_path, toy_manifest(40, 1))
+
+    def trouble(items: range) -> None:
+        if 7 in items:
+            raise killed_predictor()
+
+    outcome = toy_run(tmp_path, batch_items=1, trouble=trouble)
+    assert outcome.stop is ExitCode.FAILED
+    assert "chunk 7 of arm one was set aside" in outcome.reason
+    assert outcome.chunks_left == 1

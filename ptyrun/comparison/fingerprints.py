@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import cached_property, partial
+from itertools import islice
 from pathlib import Path
 
 from ptyrun.engine import ownership
@@ -20,6 +21,7 @@ from ptyrun.host.attempts import ATTEMPTS
 from ptyrun.host.documents import unsealed
 from ptyrun.host.regular import kind_of
 
+MAX_FILES = 20_000  # of one model: whoever names a whole disk is not to wait for it
 STEP_BYTES = 64 << 20  # a smaller file is read in less than half a second
 
 
@@ -52,9 +54,15 @@ class Fingerprints:
         try:
             if not path.is_dir():
                 return self._of_file(path)
-            files = sorted(listing.files_below(path))
+            files = sorted(islice(listing.files_below(path), MAX_FILES + 1))
         except (OSError, StorageError) as error:
             raise _unreadable(path, error) from error
+        if len(files) > MAX_FILES:
+            raise InputError(
+                f"{path} has more than {MAX_FILES} files",
+                why="a model is a file, or a folder of some files",
+                do="name the model itself",
+            )
         digest = hashlib.sha256()
         for entry in files:
             digest.update(os.fsencode(entry.relative_to(path).as_posix()) + b"\0")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import fields
+from pathlib import Path
 from typing import Any, Final
 
 from ptyrun.config import Compression, EvaluationOptions, Fact, Presentation, Selection
@@ -44,6 +45,11 @@ def _is_path(fact: Fact) -> bool:
         return False
 
 
+def _is_place(fact: Fact) -> bool:
+    """Whether it is a path as a plan writes it: resolved, so that it leads to no folder above."""
+    return _is_path(fact) and ".." not in Path(str(fact)).parts
+
+
 _OF_ALL_ARMS: Final[Mapping[str, _Rule]] = {
     "scan_sha256": _is_text,
     "groups_sha256": _optional(_is_text),
@@ -65,9 +71,9 @@ _OF_AN_ARM: Final[Mapping[str, _Rule]] = {
     "limit_groups": _optional(_number(1)),
 }
 _OF_SOURCES: Final[Mapping[str, _Rule]] = {
-    "scan": _is_path,
-    "groups_from": _optional(_is_path),
-    "ground_truth": _optional(_is_path),
+    "scan": _is_place,
+    "groups_from": _optional(_is_place),
+    "ground_truth": _optional(_is_place),
     "baseline_debug_dir": _optional(_is_path),
 }
 _ARM_SOURCE = "arm."
@@ -92,7 +98,7 @@ def check_sources(facts: Mapping[str, Fact]) -> None:
     """See that sources can have been planned."""
     where = "sources"
     _check_sizes(where, facts)
-    arms = {name: _is_path for name in facts if name.startswith(_ARM_SOURCE)}
+    arms = {name: _is_place for name in facts if name.startswith(_ARM_SOURCE)}
     _check_rules(where, facts, {**_OF_SOURCES, **arms})
     _check_settings(where, facts, Presentation)
 

@@ -193,6 +193,7 @@ WRONG: dict[str, tuple[str, str, Fact]] = {
     "a crop that is none": ("shared", "stitch_crop_px", 0),
     "a scan without a name": ("sources", "scan", None),
     "a path with a null byte": ("sources", "arm.one", "a\0b"),
+    "a model in a folder above": ("sources", "arm.one", "../.."),
     "a path that no system can have": ("sources", "scan", "\ud800"),
     "a switch in words": ("sources", "save_npz", "yes"),
     "percentiles in the wrong order": ("sources", "percentile_min", 99.0),

@@ -108,15 +108,20 @@ def install(folder: Path) -> Path:
 
 @dataclass(frozen=True)
 class Victim:
-    """One comparison with one arm, whose predictor does what `does` said last."""
+    """One comparison with one arm, whose predictor does what `does` said last.
+
+    It does it in a process of its own, as those of users do, or (`inline`, which is faster) in
+    the session's.
+    """
 
     site: Path
     folder: Path
+    inline: bool = True
 
     @classmethod
-    def in_folder(cls, site: Path, folder: Path, **does: object) -> Victim:
+    def in_folder(cls, site: Path, folder: Path, *, inline: bool = True, **does: object) -> Victim:
         """Write scan and model."""
-        victim = cls(site, folder)
+        victim = cls(site, folder, inline)
         victim.model.mkdir(parents=True)
         card = {"schema": 1, "backend": "hostile", "file": "does.json", "gridsize": 2}
         (victim.model / "model.json").write_text(json.dumps(card))
@@ -142,12 +147,17 @@ class Victim:
             *[command, f"--pinn_dir={self.model}", f"--test_data={self.folder / 'scan.npz'}"],
             *[f"--output_dir={self.run}", "--no-vector-plots", f"--n-test-groups={N_GROUPS}"],
             *[f"--pinn-chunk-size={CHUNK_GROUPS}", f"--pinn-predict-batch-size={batch}", *more],
+            # It keeps a diary beside its model, and looks up at which group it misbehaves.
+            *(["--unconfined=pinn"] if command == "compare" else []),
         ]
 
     @property
     def environment(self) -> dict[str, str]:
         """What the package needs to be found and told."""
-        chosen = {"HOSTILE_DIARY": str(self.folder / "diary.txt")}
+        chosen = {
+            "HOSTILE_DIARY": str(self.folder / "diary.txt"),
+            "PTYRUN_INLINE": str(int(self.inline)),
+        }
         if (self.folder / "group.npy").exists():
             chosen["HOSTILE_GROUP"] = str(self.folder / "group.npy")
         return chosen
@@ -157,7 +167,6 @@ class Victim:
         """With the package on this process's path."""
         with pytest.MonkeyPatch.context() as patch:
             patch.syspath_prepend(str(self.site))
-            patch.setenv("PTYRUN_INLINE", "0")
             for name, value in self.environment.items():
                 patch.setenv(name, value)
             yield
@@ -189,7 +198,6 @@ class Victim:
                 **self.environment,
                 "PYTHONPATH": path,
                 "CUDA_VISIBLE_DEVICES": "",
-                "PTYRUN_INLINE": "0",
             },
             capture_output=True,
             text=True,

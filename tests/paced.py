@@ -67,6 +67,7 @@ class Bench:
     run: Path
     pace: dict[str, str | float] = field(default_factory=lambda: {"batch_s": 0.0})
     begun: list[subprocess.Popen[str]] = field(default_factory=list)
+    inline: bool = True  # in the session's process; else as users have it, which starts slower
 
     @property
     def environment(self) -> dict[str, str]:
@@ -79,7 +80,7 @@ class Bench:
             "CUDA_VISIBLE_DEVICES": "",
             "XDG_RUNTIME_DIR": str(self.inputs),
             "PACE": json.dumps(self.pace),
-            "PTYRUN_INLINE": "0",
+            "PTYRUN_INLINE": str(int(self.inline)),
         }
 
     def words(self, command: str, *more: str) -> list[str]:

@@ -31,7 +31,7 @@ from ptyrun.texts import printable
 
 MAX_BYTES = 2**20
 HEAD = "# The comparison of this run, written by `ptyrun plan`. To repeat it:"
-TRUST = ("trust_model", "trust_bundle", "adopt")
+TRUST = ("trust_model", "trust_bundle", "unconfined", "adopt")
 
 
 def configuration(

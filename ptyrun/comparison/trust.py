@@ -23,10 +23,11 @@ def require(run: Run, session: SessionOptions) -> None:
     ModelError
         If one is not, and its arm lacks chunks; found before anything is computed.
     UsageError
-        If the session trusts an arm that is not there.
+        If the session trusts or frees an arm that is not there.
     """
     arms = {arm.name: arm for arm in run.manifest.arms}
     refuse_unknown(session.trusted_arms, arms, "--trust-model {1}: there is no such arm")
+    refuse_unknown(session.unconfined_arms, arms, "--unconfined {1}: there is no such arm")
     chosen = [arm for arm in arms.values() if session.arms is None or arm.name in session.arms]
     refusals = [(arm, error) for arm in chosen if (error := _refusal(arm, run.sources, session))]
     if refusals:

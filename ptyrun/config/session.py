@@ -99,6 +99,16 @@ class SessionOptions:
             "ARM",
         ),
     ] = ()
+    unconfined_arms: Annotated[
+        tuple[str, ...],
+        Option(
+            "--unconfined",
+            "Do not confine the process of this arm's predictor: it may then read, write and "
+            "connect as you can. Needed where it wants files beside its model and packages.",
+            Panel.NETWORKS,
+            "ARM",
+        ),
+    ] = ()
     adopt: Annotated[
         bool,
         Option(

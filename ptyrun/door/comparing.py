@@ -117,7 +117,7 @@ def compare(*, window: Duration = None, **options: Unpack[CompareWords]) -> Outc
     **options
         As ``ptyrun compare`` has them, with the same defaults: those of `plan`, and
         ``max_chunks``, ``only_arm``, ``shared_folder``, ``device_wait``, ``lock_cpu``,
-        ``workers``, ``dask``, ``require_debug``.
+        ``workers``, ``dask``, ``require_debug``, ``unconfined``.
 
     Returns
     -------

@@ -84,7 +84,7 @@ class Run(Contents):
         **options
             As ``ptyrun run`` has them: ``max_chunks``, ``arm``, ``shared_folder``,
             ``device_wait``, ``lock_cpu``, ``workers``, ``dask``, ``require_debug``, ``reuse``,
-            ``trust_model``, ``adopt``.
+            ``trust_model``, ``unconfined``, ``adopt``.
 
         Returns
         -------

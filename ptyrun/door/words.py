@@ -23,6 +23,7 @@ class MachineWords(TypedDict, total=False):
     workers: int
     dask: str | None
     require_debug: PathWord | None
+    unconfined: Sequence[str]
 
 
 class SessionWords(MachineWords, total=False):

@@ -93,25 +93,28 @@ def run(run_dir: Path, session: SessionOptions | None = None, watcher: Watcher =
         ):
             return _compute(opened, session, watcher)
     except BlockedError as error:
-        trusted = SessionOptions(trusted_arms=session.trusted_arms).words()
-        resume = shlex.join(["ptyrun", "run", str(run_dir), *trusted])
+        given = SessionOptions(
+            trusted_arms=session.trusted_arms, unconfined_arms=session.unconfined_arms
+        )
+        resume = shlex.join(["ptyrun", "run", str(run_dir), *given.words()])
         raise gates.block(paths, error, resume) from error
 
 
 def _compute(opened: OpenedSession, session: SessionOptions, watcher: Watcher) -> Outcome:
     here = Run.of(opened.paths.root, opened.manifest, opened.ledger)
     manifest, paths, window = here.manifest, here.paths, opened.window
-    fingerprints = Fingerprints(paths.digests)
-    refuse_changed_inputs(manifest, fingerprints)
-    refuse_changed_code(manifest, fingerprints)
     interrupts = Interrupts()
     ends = Closing(window, interrupts)
-
+    models = _Models(here, session, watcher, ends)
     # In a crew each worker waits for the last ones, which is nothing to tell.
     notes = ("demoted",) if session.crew else ("demoted", "waiting")
     with ExitStack() as held:
+        held.callback(models.end)
+        models.begin()  # what it imports takes as long as all that is looked at meanwhile
+        fingerprints = Fingerprints(paths.digests)
+        refuse_changed_inputs(manifest, fingerprints)
+        refuse_changed_code(manifest, fingerprints)
         shown = held.enter_context(closing(_Progress(manifest, watcher, notes)))
-        models = _Models(here, session, watcher, ends)
 
         @cache
         def hold() -> None:
@@ -163,7 +166,7 @@ def _tells(arm: ArmPlan, manifest: Manifest) -> bool:
     return card.patch_px is not None and card.gridsize is not None
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Models:
     """Opens the models of a run, each in a process of its own."""
 
@@ -171,13 +174,33 @@ class _Models:
     session: SessionOptions
     watcher: Watcher
     ends: Closing
+    _begun: tuple[str, child.Hosted] | None = None
+
+    def begin(self) -> None:
+        """Start the process of the first arm that lacks chunks; nothing is loaded yet."""
+        if child.is_inline():
+            return
+        progress = self.here.progress.arms
+        for name in self.session.arms or progress:
+            arm = progress[name].plan
+            if progress[name].chunks_committed < arm.n_chunks:
+                hosted = self._hosted(arm, ModelFacts.of(arm), self.request(arm, 1))
+                self._begun = (name, hosted)
+                hosted.begin()
+                return
+
+    def end(self) -> None:
+        """End the process that was started and not used."""
+        begun, self._begun = self._begun, None
+        if begun is not None:
+            begun[1].end()
 
     def request(self, arm: ArmPlan, batch_items: int) -> ModelRequest:
         """What the run asks of the arm's model."""
         facts = ModelFacts.of(arm)
         return ModelRequest(
             path=self.here.sources.arms[arm.name],
-            patch_px=self.here.scan.patch_px,
+            patch_px=arm.item_shape[-1],
             gridsize=facts.gridsize,
             batch_items=batch_items,
             options=facts.options,
@@ -202,11 +225,16 @@ class _Models:
             ) from error
 
     def _hosted(self, arm: ArmPlan, facts: ModelFacts, request: ModelRequest) -> child.Hosted:
+        if self._begun is not None and self._begun[0] == arm.name:
+            hosted = self._begun[1]
+            self._begun = None
+            hosted.request = request
+            return hosted
         return child.Hosted(
             facts.backend,
             request,
             facts.weights_sha256,
-            is_confined=False,
+            is_confined=arm.name not in self.session.unconfined_arms,
             label=arm.label,
             waits=child.Waits(self.ends.is_closing, self.ends.is_late),
             say=self.watcher.note,

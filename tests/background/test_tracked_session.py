@@ -224,12 +224,13 @@ def test_a_killed_session_is_told_from_a_finished_one_and_leaves_no_stale_lock(
 
 
 def test_what_does_not_hear_is_killed_with_all_its_children(bench: Bench) -> None:
+    bench.inline = False
     bench.pace = {"batch_s": 0.0, "hangs": str(bench.run / "hangs")}
-    bench.start()
+    bench.start("--unconfined=pinn")
     until((bench.run / "hangs").exists)
     done = bench.do("stop", "--grace", "0.5s")
     assert "did not end within 0.5 s" in done.stdout
-    assert done.stdout.count("killed (SIGKILL)") == 2
+    assert done.stdout.count("killed (SIGKILL)") == 3
     assert not bench.processes()
     assert "died and did not say how it ended" in bench.do("wait").stderr
 

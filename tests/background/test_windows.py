@@ -166,8 +166,9 @@ def test_a_signal_closes_the_window_and_starts_no_other(bench: Bench, sent: int)
 
 
 def test_the_second_ctrl_c_leaves_at_once_and_leaves_nothing_running(bench: Bench) -> None:
+    bench.inline = False
     bench.pace = {"batch_s": 0.0, "hangs": str(bench.run / "hangs")}
-    driver = bench.begin("run", "--until-complete")
+    driver = bench.begin("run", "--until-complete", "--unconfined=pinn")
     until((bench.run / "hangs").exists)
     driver.send_signal(signal.SIGINT)
     with pytest.raises(subprocess.TimeoutExpired):

@@ -34,6 +34,11 @@ def victim_of(site: Path, folder: Path, **does: object) -> Victim:
     return Victim.in_folder(site, folder, **does)
 
 
+def walled(site: Path, folder: Path, **does: object) -> Victim:
+    """With the predictor in a process of its own."""
+    return Victim.in_folder(site, folder, inline=False, **does)
+
+
 @pytest.mark.parametrize(
     ("returns", "reason"),
     [
@@ -76,7 +81,7 @@ def test_predictions_that_carry_nothing_stop_the_run_until_the_model_is_replaced
 def test_a_predictor_that_asks_python_to_exit_has_failed_whatever_its_code(
     place: str, code: int, site: Path, tmp_path: Path
 ) -> None:
-    victim = victim_of(site, tmp_path, exits_at=place, exit_code=code)
+    victim = walled(site, tmp_path, exits_at=place, exit_code=code)
     done = victim.ptyrun(*victim.words())
     assert done.returncode == FAILED, done.stderr
     assert f"the predictor asked Python to exit (code {code})" in done.stderr
@@ -139,7 +144,7 @@ def test_where_a_group_lies_in_its_batch_depends_on_neither_chunks_nor_windows(
 def test_a_batch_that_does_not_fit_is_halved_and_later_sessions_begin_with_the_one_that_did(
     when: str, site: Path, good: Victim, tmp_path: Path
 ) -> None:
-    victim = victim_of(site, tmp_path, **{when: 1})
+    victim = walled(site, tmp_path, **{when: 1})
     words = victim.words(batch=4)
     first = victim.ptyrun(*words, "--max-chunks=4")
     assert first.returncode == INCOMPLETE, first.stderr
@@ -161,7 +166,7 @@ def test_a_batch_that_does_not_fit_is_halved_and_later_sessions_begin_with_the_o
 def test_a_model_that_fits_not_even_once_is_an_error_that_says_so(
     site: Path, tmp_path: Path
 ) -> None:
-    victim = victim_of(site, tmp_path, out_of_memory_above=0)
+    victim = walled(site, tmp_path, out_of_memory_above=0)
     done = victim.ptyrun(*victim.words())
     assert done.returncode == FAILED
     assert "not even one group fits into memory" in done.stdout + done.stderr
@@ -169,7 +174,7 @@ def test_a_model_that_fits_not_even_once_is_an_error_that_says_so(
 
 
 def test_a_chunk_that_fails_once_is_tried_again(site: Path, good: Victim, tmp_path: Path) -> None:
-    victim = victim_of(site, tmp_path, fails_once=str(tmp_path / "failed"))
+    victim = walled(site, tmp_path, fails_once=str(tmp_path / "failed"))
     victim.does_it_at(KILLER)
     done = victim.ptyrun(*victim.words())
     assert done.returncode == COMPLETE, done.stderr
@@ -181,7 +186,7 @@ def test_a_chunk_that_fails_once_is_tried_again(site: Path, good: Victim, tmp_pa
 def test_a_chunk_that_always_fails_is_set_aside_and_the_others_are_there(
     site: Path, good: Victim, tmp_path: Path
 ) -> None:
-    victim = victim_of(site, tmp_path, fails=True)
+    victim = walled(site, tmp_path, fails=True)
     victim.does_it_at(KILLER)
     done = victim.ptyrun(*victim.words())
     assert done.returncode == FAILED
@@ -204,7 +209,7 @@ def test_a_chunk_that_always_fails_is_set_aside_and_the_others_are_there(
 def test_a_chunk_that_ends_its_process_is_set_aside_until_it_is_given_new_attempts(
     dies: str, said: str, site: Path, good: Victim, tmp_path: Path
 ) -> None:
-    victim = victim_of(site, tmp_path, dies=dies)
+    victim = walled(site, tmp_path, dies=dies)
     victim.does_it_at(KILLER)
     done = victim.process(*victim.words())
     assert done.returncode == FAILED, done.stderr

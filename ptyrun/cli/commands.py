@@ -35,6 +35,7 @@ COMMANDS = {
     "stop": "End the background session; leave nothing of it running.",
     "logs": "Show what the background session says.",
     "doctor": "Say what this machine has: versions, devices, confinement, locks, space.",
+    "completion": "Print the script that lets a shell complete commands and options.",
     "study": "Many comparisons in one folder: doses, views, splits, and the stages before them.",
 }
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -63,8 +64,13 @@ class LazyGroup(click.Group):
         """Import the command's module."""
         if cmd_name not in self.table:
             return None
+        from ptyrun.cli.examples import EXAMPLES, epilog
+
         command = importlib.import_module(f"{self.package}.{cmd_name}").command
         assert isinstance(command, click.Command)
+        path = f"{self.package}.{cmd_name}".removeprefix("ptyrun.cli.").replace(".", " ")
+        if path in EXAMPLES and "Examples:" not in (command.epilog or ""):
+            command.epilog = epilog(path, command.epilog)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -16,7 +16,7 @@ from ptyrun.host.deadline import DEADLINE
 
 @click.command("compare", cls=PanelCommand, epilog=compare_config.EPILOG)
 @compare_config.options
-@shared.session("--only-arm")
+@shared.session(picks_arms=True)
 @shared.until_complete
 @click.pass_context
 def command(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,12 +10,12 @@ import click
 
 from ptyrun.cli.panels import Duration, PanelOption, flag, made, spelt
 from ptyrun.config import Replanning, SessionOptions
-from ptyrun.config.options import Entry, Panel, entries, gather
+from ptyrun.config.options import Panel, entries, gather
 
 __all__ = ["Duration", "spelt"]
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
-_ARM, _ONLY_ARM = "--arm", "--only-arm"
+_ARMS = "only_arm"
 _APART = ("trust_model", "adopt")  # not every command that works on a run takes them
 
 
@@ -28,13 +27,6 @@ def add(options: Iterable[click.Option]) -> Callable[[_Command], _Command]:
         return command
 
     return decorate
-
-
-def _session(arm_word: str) -> list[Entry]:
-    return [
-        replace(entry, word=arm_word) if entry.field == "arms" else entry
-        for entry in entries(SessionOptions)
-    ]
 
 
 def _one(table: type[Any], name: str, parameter: str = "") -> list[PanelOption]:
@@ -64,12 +56,12 @@ adopt = add(_one(SessionOptions, "adopt"))
 reuse = add(_one(Replanning, "reuse"))
 
 
-def session(arm_word: str | None = None) -> Callable[[_Command], _Command]:
-    """Add what bounds one session of work; *arm_word* picks arms, if there is such a word."""
+def session(*, picks_arms: bool) -> Callable[[_Command], _Command]:
+    """Add what bounds one session of work, with or without the word that picks arms."""
     chosen = [
         entry
-        for entry in _session(arm_word or _ARM)
-        if entry.name not in _APART and (entry.field != "arms" or arm_word)
+        for entry in entries(SessionOptions)
+        if entry.name not in _APART and (entry.name != _ARMS or picks_arms)
     ]
     return add(option for entry in chosen for option in made(entry))
 
@@ -96,13 +88,9 @@ def until_complete(command: _Command) -> _Command:
 
 def session_options(given: dict[str, Any]) -> SessionOptions:
     """Take the session's words out of a command's parameters; None means as configured."""
-    options = _session(_ONLY_ARM if "only_arm" in given else _ARM)
+    names = [entry.name for entry in entries(SessionOptions)]
     # A comparison takes the trust in its models as well.
-    taken = {
-        entry.field: given.get(entry.name) if entry.name in _APART else given.pop(entry.name, None)
-        for entry in options
-    }
+    taken = {n: given.get(n) if n in _APART else given.pop(n, None) for n in names}
     given.pop("adopt", None)
-    names = {entry.field: entry.name for entry in entries(SessionOptions)}
-    said = {names[field]: each for field, each in taken.items() if each not in (None, ())}
+    said = {name: each for name, each in taken.items() if each not in (None, ())}
     return SessionOptions(**gather(SessionOptions, said))

@@ -103,10 +103,23 @@ def spelt(*names: str) -> tuple[str, ...]:
     return tuple(spellings)
 
 
+def dashed(word: str) -> str:
+    """Give the one spelling that help shows; with underscores it is taken as well.
+
+    Examples
+    --------
+    >>> dashed("--test_data")
+    '--test-data'
+    """
+    return word.replace("_", "-")
+
+
 def flag(word: str, about: str, panel: Panel, *, name: str = "") -> PanelOption:
     """Make an option that is said or not."""
     name = name or name_of(word)
-    return PanelOption([*spelt(word), name], panel=panel, shown=word, is_flag=True, help=about)
+    return PanelOption(
+        [*spelt(word), name], panel=panel, shown=dashed(word), is_flag=True, help=about
+    )
 
 
 def _switch(word: str, about: str, panel: Panel, shown: str) -> PanelOption:
@@ -129,17 +142,18 @@ def made(entry: Entry, *, name: str = "") -> Iterator[PanelOption]:
     assert panel is not None
     if option.switches:
         for switch in option.switches:
-            yield _switch(switch.word, switch.help, panel, switch.word)
+            yield _switch(switch.word, switch.help, panel, dashed(switch.word))
     elif entry.kind is bool:
-        both = f"{entry.word} / {negated(entry.word)}"
-        yield _switch(entry.word, entry.help, panel, both if entry.default else entry.word)
+        word = dashed(entry.word)
+        both = f"{word} / {negated(word)}"
+        yield _switch(entry.word, entry.help, panel, both if entry.default else word)
     else:
         words = [word for word in (entry.word, option.also) if word]
         settings: dict[str, Any] = {"type": _kind(entry), "multiple": entry.is_many}
         shown = {"metavar": option.value or entry.place, "help": entry.help}
         name = name or entry.name
         yield PanelOption(
-            [*spelt(*words), name], panel=panel, shown=entry.word, **settings, **shown
+            [*spelt(*words), name], panel=panel, shown=dashed(entry.word), **settings, **shown
         )
         if option.former:
             former, old = spelt(option.former), name_of(option.former)

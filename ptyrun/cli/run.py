@@ -10,17 +10,19 @@ import click
 
 from ptyrun.cli import options
 from ptyrun.cli.panels import PanelCommand
+from ptyrun.cli.saying import say
 from ptyrun.host.deadline import DEADLINE
 
 
 @click.command("run", cls=PanelCommand)
 @options.run_folder
-@options.session("--arm")
+@options.session(picks_arms=True)
 @options.trust
 @options.reuse
 @options.adopt
 @options.until_complete
 @options.console
+@click.option("--arm", "former_arms", multiple=True, hidden=True, help="Old name of --only-arm.")
 @click.option("--crew", default="", hidden=True, help="With whom a worker shares a window.")
 @click.pass_context
 def command(
@@ -29,6 +31,7 @@ def command(
     run_dir: Path,
     reuse: tuple[Path, ...],
     until_complete: bool,
+    former_arms: tuple[str, ...],
     crew: str,
     **given: Any,
 ) -> None:
@@ -38,6 +41,9 @@ def command(
 
     seen = console.words(given)
     screen = console.Console.from_words(given, bars=not crew)
+    if former_arms:
+        say("warning: --arm is deprecated here; say --only-arm", err=True)
+        given["only_arm"] = (*given["only_arm"], *former_arms)
     session = options.session_options(given)
     if until_complete:
         from ptyrun.background import windows

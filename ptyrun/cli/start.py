@@ -13,7 +13,7 @@ from ptyrun.cli.panels import PanelCommand
 
 @click.command("start", cls=PanelCommand)
 @options.run_folder
-@options.session()
+@options.session(picks_arms=False)
 @options.trust
 @options.reuse
 @options.adopt

@@ -119,7 +119,7 @@ def _require_known(name: str, known: Mapping[str, Entry], path: Path) -> None:
         why = "a file may come from anybody: whose code may run is said by you alone"
         raise _refusal(path, f"no file can say {name}", f"say --{word} on the command line", why)
     others = (*entries(SessionOptions), *entries(Replanning))
-    if name in {"only_arm", *(entry.name for entry in others)}:
+    if name in {entry.name for entry in others}:
         why = "it is no part of a comparison, but of one call of ptyrun"
         raise _refusal(path, f"{name} belongs on the command line", "leave it out there", why)
     why = f"no option of a comparison is called {name!r}{nearest(name, known)}"

@@ -37,7 +37,13 @@ class SessionOptions:
     ] = None
     arms: Annotated[
         tuple[str, ...] | None,
-        Option("--arm", "Work on this arm only.", Panel.WINDOWS, "ARM", "all"),
+        Option(
+            "--only-arm",
+            "Work on this arm only, of those that are planned.",
+            Panel.WINDOWS,
+            "ARM",
+            "all",
+        ),
     ] = None
     shared_folder: Annotated[
         bool,
@@ -136,7 +142,7 @@ class SessionOptions:
         Examples
         --------
         >>> SessionOptions(window_s=170.0, lock_cpu=True, arms=("pinn",)).words()
-        ['--window', '170.0', '--arm', 'pinn', '--lock-cpu']
+        ['--window', '170.0', '--only-arm', 'pinn', '--lock-cpu']
         """
         options = entries(SessionOptions)
         words = [word for entry in options for word in entry.words(getattr(self, entry.field))]

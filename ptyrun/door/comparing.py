@@ -27,7 +27,7 @@ from ptyrun.engine.manifest import Manifest
 from ptyrun.progress import Watcher
 from ptyrun.stages.status import Status
 
-TRUST, ONLY, CONFIG = "trust_model", "only_arm", "config"
+TRUST, CONFIG = "trust_model", "config"
 
 
 @overload
@@ -141,9 +141,8 @@ def compare(*, window: Duration = None, **options: Unpack[CompareWords]) -> Outc
     ('COMPLETE', ['reconstruction'])
     """
     given: dict[str, Any] = dict(options)
-    require_known(given, _known((*_PLAN, *_SESSION), CONFIG, ONLY))
+    require_known(given, _known((*_PLAN, *_SESSION), CONFIG))
     bounds = {name: given.pop(name) for name in _known(_SESSION) if name in given}
-    bounds |= {"arm": given.pop(ONLY)} if ONLY in given else {}
     again = replanning({name: given[name] for name in REPLANNING if name in given})
     with call() as watcher:
         session = session_options(window, {**bounds, TRUST: given.get(TRUST)})
@@ -164,7 +163,7 @@ def _configuration(given: Mapping[str, Any], *, new: bool) -> CompareConfig:
 
 
 _PLAN = (*request.options(), SESSION[TRUST], *REPLANNING.values())
-_SESSION = tuple(e for name, e in SESSION.items() if name not in ("window", "arm", TRUST, "adopt"))
+_SESSION = tuple(e for name, e in SESSION.items() if name not in ("window", TRUST, "adopt"))
 
 
 def _names(entry: Entry) -> list[str]:
@@ -191,4 +190,4 @@ def _signed(function: Callable[..., Any], options: tuple[Entry, ...], **others: 
 
 
 _signed(plan, _PLAN, dry_run=False)
-_signed(compare, (*_PLAN, *_SESSION), window=None, only_arm=None)
+_signed(compare, (*_PLAN, *_SESSION), window=None)

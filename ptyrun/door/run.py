@@ -82,7 +82,7 @@ class Run(Contents):
         window : float or str, optional
             Wall time this call may use: seconds, or text like ``"170s"``.
         **options
-            As ``ptyrun run`` has them: ``max_chunks``, ``arm``, ``shared_folder``,
+            As ``ptyrun run`` has them: ``max_chunks``, ``only_arm``, ``shared_folder``,
             ``device_wait``, ``lock_cpu``, ``workers``, ``dask``, ``require_debug``, ``reuse``,
             ``trust_model``, ``unconfined``, ``adopt``.
 

@@ -14,8 +14,9 @@ from ptyrun.durations import parse_duration
 from ptyrun.errors import refuse_unknown
 
 SESSION = {entry.name: entry for entry in entries(SessionOptions)}
+ARM = "arm"
 REPLANNING = {entry.name: entry for entry in entries(Replanning)}
-_MANY = {name for name, entry in {**SESSION, **REPLANNING}.items() if entry.is_many}
+_MANY = {ARM, *(name for name, entry in {**SESSION, **REPLANNING}.items() if entry.is_many)}
 
 
 def seconds(duration: Duration) -> float | None:
@@ -36,8 +37,8 @@ def plain(given: Mapping[str, Any]) -> dict[str, Any]:
 
     Examples
     --------
-    >>> plain({"arm": "pinn", "dask": None, "reuse": [Path("other")]})
-    {'arm': ['pinn'], 'reuse': ['other']}
+    >>> plain({"only_arm": "pinn", "dask": None, "reuse": [Path("other")]})
+    {'only_arm': ['pinn'], 'reuse': ['other']}
     """
     found = {}
     for name, value in given.items():
@@ -67,6 +68,8 @@ def session_options(window: Duration, words: Mapping[str, Any]) -> SessionOption
         If a word is none, a value cannot be used, or two contradict each other.
     """
     given = plain({**words, "window": seconds(window)})
+    if ARM in given:  # the old name
+        given["only_arm"] = [*given.get("only_arm", ()), *given.pop(ARM)]
     require_known(given, SESSION)
     return SessionOptions(**gather(SessionOptions, given))
 

@@ -30,6 +30,7 @@ class SessionWords(MachineWords, total=False):
     """What bounds and helps one session on a run."""
 
     trust_model: Sequence[str]
+    only_arm: Sequence[str]
     arm: Sequence[str]
     adopt: bool
     reuse: Sequence[PathWord]

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
 import click
 import pytest
 from click.testing import CliRunner
 
 from benchmarks.__main__ import main as bench
 from ptyrun.cli.commands import COMMANDS, cli
+from ptyrun.cli.examples import EXAMPLES
+from ptyrun.cli.study import COMMANDS as STUDY_COMMANDS
 
 
 def commands() -> dict[str, click.Command]:
@@ -28,3 +37,73 @@ def test_help_is_printed_for_every_command(name: str) -> None:
     result = CliRunner().invoke(cli, [name, "--help"])
     assert result.exit_code == 0
     assert "Usage:" in result.stdout
+
+
+@pytest.mark.parametrize("path", EXAMPLES)
+def test_the_examples_of_a_command_stand_in_its_help_and_are_understood(
+    path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for folder in ("RUN", "FOLDER"):
+        Path(folder).mkdir()
+    shown = CliRunner().invoke(cli, [*path.split(), "--help"]).stdout
+    examples = EXAMPLES[path]
+    assert len(set(examples)) == 2
+    for example in examples:
+        assert "".join(example.split()) in "".join(shown.split())
+        words = shlex.split(re.sub(r"^.*?ptyrun |[\")]+$| > .*", "", example))
+        context: click.Context = cli.make_context("ptyrun", list(words))
+        command: click.Command = cli
+        while isinstance(command, click.Group):
+            name, found, rest = command.resolve_command(
+                context, context._protected_args + context.args
+            )
+            assert found is not None
+            context = found.make_context(name, rest, parent=context)
+            command = found
+        assert context.command_path == f"ptyrun {path}"
+
+
+def test_every_command_has_examples() -> None:
+    study = [f"study {name}" for name in STUDY_COMMANDS]
+    assert sorted(EXAMPLES) == sorted([*COMMANDS.keys() - {"study"}, *study])
+
+
+def test_help_shows_options_with_dashes_and_both_spellings_are_taken() -> None:
+    for path in EXAMPLES:
+        shown = CliRunner().invoke(cli, [*path.split(), "--help"]).stdout
+        assert not re.findall(r"--[a-z]\w*_\w+", shown.replace("--pinn_dir", ""))
+    for name in ("test-data", "test_data", "output-dir", "output_dir"):
+        command = commands()["compare"]
+        assert any(f"--{name}" in option.opts for option in command.params)
+
+
+def test_arm_describes_an_arm_and_only_arm_picks_one_in_every_command() -> None:
+    for path in EXAMPLES:
+        shown = CliRunner().invoke(cli, [*path.split(), "--help"]).stdout
+        for said in re.findall(r"--arm (\S+)", shown.partition("Examples:")[0]):
+            assert said == "KEY=VALUE,..."
+        for said in re.findall(r"--only-arm (\S+)", shown):
+            assert said == "ARM"
+    assert "--only-arm" in CliRunner().invoke(cli, ["run", "--help"]).stdout
+
+
+def test_a_shell_completes_commands_and_options(tmp_path: Path) -> None:
+    for shell in ("bash", "zsh", "fish"):
+        done = CliRunner().invoke(cli, ["completion", shell])
+        assert done.exit_code == 0
+        assert "_PTYRUN_COMPLETE" in done.stdout
+    program = tmp_path / "ptyrun"
+    program.write_text(f"#!{sys.executable} -P\nfrom ptyrun.cli.main import main\nmain()\n")
+    program.chmod(0o755)
+    ask = 'eval "$(ptyrun completion bash)"; COMP_WORDS=(ptyrun "$1"); COMP_CWORD=1; '
+    ask += '_ptyrun_completion ptyrun "$1"; echo "${COMPREPLY[@]}"'
+    said = subprocess.run(
+        ["bash", "-c", ask, "bash", "fin"],
+        env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=300,
+    )
+    assert said.stdout.split() == ["finalize"], said.stderr

@@ -17,13 +17,16 @@ EXAMPLES: dict[str, tuple[str, str]] = {
     "preview": ("ptyrun preview RUN", "ptyrun preview RUN --output FOLDER"),
     "verify": ("ptyrun verify RUN", "ptyrun verify RUN --level size --repair"),
     "finalize": ("ptyrun finalize RUN", "ptyrun finalize RUN --force --window 170s"),
-    "report": ("ptyrun report RUN", "ptyrun report RUN --watch --every 10s"),
+    "report": ("ptyrun report RUN --open", "ptyrun report RUN --watch --every 10s"),
     "export": (
         "ptyrun export RUN --output results.h5",
         "ptyrun export RUN --output results.csv --overwrite",
     ),
     "prune": ("ptyrun prune RUN", "ptyrun prune RUN --undo"),
-    "start": ("ptyrun start RUN --window 170s", "setsid -w ptyrun start RUN --foreground"),
+    "start": (
+        "ptyrun start RUN --window 170s",
+        "ptyrun start RUN --notify-command 'notify-send \"$PTYRUN_RUN: $PTYRUN_STATE\"'",
+    ),
     "wait": ("ptyrun wait RUN", "ptyrun wait RUN --timeout 10m"),
     "stop": ("ptyrun stop RUN", "ptyrun stop RUN --grace 60s"),
     "logs": ("ptyrun logs RUN -f", "ptyrun logs RUN -n 100"),

@@ -54,3 +54,11 @@ def follow(
         if not streams.is_heard():
             return
         time.sleep(reload.every_s)
+
+
+def show(page: Path) -> None:
+    """Open *page* in the browser; without one, say so."""
+    import webbrowser
+
+    if not webbrowser.open(page.resolve().as_uri()):
+        say(f"warning: no browser could be started; the page is {page}", err=True)

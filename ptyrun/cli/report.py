@@ -14,12 +14,14 @@ from ptyrun.host.deadline import DEADLINE
 @click.command("report")
 @options.run_folder
 @click.option("--force", is_flag=True, help="Make the report again even if it is up to date.")
+@click.option("--open", "opens", is_flag=True, help="Show the page in the browser.")
 @following.watch
 @options.elsewhere
 @options.window
 def command(
     run_dir: Path,
     force: bool,
+    opens: bool,
     watch: bool,
     every_s: float,
     output: Path | None,
@@ -46,3 +48,5 @@ def command(
         if followed and output is None:
             run.preview(reload=Reload(every_s, is_over=True, leads_to=REPORT))
         say(str(page))
+        if opens:
+            following.show(page)

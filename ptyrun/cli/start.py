@@ -26,6 +26,7 @@ def command(
     reuse: tuple[Path, ...],
     take_over: bool,
     foreground: bool,
+    notify_command: str,
     log: str,
     **given: Any,
 ) -> None:
@@ -37,14 +38,25 @@ def command(
     session = options.session_options(given)
     if foreground:
         argv = tracking.become_session(log)
+        from ptyrun.background.notice import notify
         from ptyrun.background.tracked_session import track
         from ptyrun.cli.console import Console
+        from ptyrun.paths import RunPaths
 
-        words = session.words(reuse)
-        ctx.exit(track(run_dir, argv, words, log, Console(), take_over=take_over))
+        screen, words = Console(), session.words(reuse)
+        code = track(run_dir, argv, words, log, screen, take_over=take_over)
+        notify(notify_command, RunPaths(run_dir), screen)
+        ctx.exit(code)
 
     from ptyrun.cli import console
     from ptyrun.door import executors
 
-    tracked = executors.start(run_dir, session, reuse, console.Console(), take_over=take_over)
+    tracked = executors.start(
+        run_dir,
+        session,
+        reuse,
+        console.Console(),
+        take_over=take_over,
+        more=tracking.notify_words(notify_command),
+    )
     tracking.tell(tracked, run_dir)

@@ -18,6 +18,7 @@ from ptyrun.host.children import ptyrun_words
 if TYPE_CHECKING:
     from ptyrun.background.tracked import TrackedProcess
 
+NOTIFY = "--notify-command"
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
@@ -44,11 +45,25 @@ def options(command: Decorated) -> Decorated:
         click.option(
             "--take-over",
             is_flag=True,
-            help="Believe dead a session that was started on another host or in another container.",
+            help="Treat a session recorded on another host or container as dead.",
+        ),
+        click.option(
+            NOTIFY,
+            "notify_command",
+            metavar="COMMAND",
+            default="",
+            help="Run this in a shell when the session ends. PTYRUN_STATE (complete, incomplete, "
+            "blocked or failed), PTYRUN_RUN, PTYRUN_EXIT_CODE and PTYRUN_REASON are in its "
+            "environment.",
         ),
     ):
         command = add(command)
     return command
+
+
+def notify_words(command: str) -> tuple[str, ...]:
+    """Spell for a detached session what it runs at its end."""
+    return (NOTIFY, command) if command else ()
 
 
 def become_session(log: str) -> tuple[str, ...]:

@@ -49,6 +49,7 @@ def start(
     watcher: Watcher,
     *,
     take_over: bool,
+    more: tuple[str, ...] = (),
 ) -> TrackedProcess:
     """Detach a session that completes a run; who starts it hears of a refusal at once."""
     from ptyrun.background import control
@@ -59,7 +60,7 @@ def start(
 
         require_sources(run_dir, reuse)
     # Each window asks again, and takes over what one before could not.
-    return control.start(run_dir, session.words(reuse), take_over=take_over)
+    return control.start(run_dir, (*session.words(reuse), *more), take_over=take_over)
 
 
 def admitted(run_dir: Path, session: SessionOptions, watcher: Watcher) -> SessionOptions:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -11,8 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from ptyrun.host.children import ptyrun_words
 from ptyrun.paths import RunPaths
 from ptyrun.stages import finalize, plan, run
+from tests.stages import finished_run
 from tests.studies import TRUSTED, Study
 
 PATIENCE_S = 300.0
@@ -58,3 +61,21 @@ def test_report_watch_shows_what_is_there_and_leads_to_the_report_when_it_is_fin
     assert said.split() == [str(page), str(report)]
     assert refreshes(report) == [], "a finished page is what it is"
     assert refreshes(page) == ["0; url=../report/index.html"]
+
+
+def test_report_open_asks_the_browser_for_the_page(tmp_path: Path) -> None:
+    asked, run_dir = tmp_path / "asked", tmp_path / "run"
+    finished_run.write(run_dir)
+    browser = tmp_path / "browser"
+    browser.write_text(f'#!/bin/sh\necho "$1" > {asked}\n')
+    browser.chmod(0o755)
+    done = subprocess.run(
+        ptyrun_words("report", str(run_dir), "--open"),
+        env={**os.environ, "BROWSER": f"{browser} %s"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    assert asked.read_text().strip() == (run_dir / "report/index.html").as_uri()

@@ -23,6 +23,7 @@ def command(
     config: Path | None,
     take_over: bool,
     foreground: bool,
+    notify_command: str,
     log: str,
     **given: Any,
 ) -> None:
@@ -30,7 +31,9 @@ def command(
 
     Returns at once. `ptyrun wait`, `stop` and `logs` take the hub as they take a run.
     """
+    from ptyrun.background.notice import notify
     from ptyrun.cli.console import Console
+    from ptyrun.paths import RunPaths
     from ptyrun.study import background
     from ptyrun.study.asking import study_asked, words_of_study
 
@@ -51,6 +54,10 @@ def command(
     said = [*words_of_study(study, config), *words.of_session(session)]
     if foreground:
         argv = tracking.become_session(log)
-        ctx.exit(background.track(study, said, argv, log, Console(), take_over=take_over))
-    tracked = background.start(study, said, take_over=take_over)
+        screen = Console()
+        code = background.track(study, said, argv, log, screen, take_over=take_over)
+        notify(notify_command, RunPaths(study.hub.root), screen)
+        ctx.exit(code)
+    more = tracking.notify_words(notify_command)
+    tracked = background.start(study, [*said, *more], take_over=take_over)
     tracking.tell(tracked, study.hub.root)

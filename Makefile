@@ -215,6 +215,12 @@ $(VENV)/.extra-%: $(READY)
 	@$(VENV)/bin/python -m pip install --quiet --constraint constraints.txt $(PIP_FLAGS) --editable '.[$*]'
 	@touch $@
 
+.PHONY: docs
+docs: $(VENV)/.extra-docs  ## make the documents into a site, build/site; any warning is an error
+	@$(VENV)/bin/python -m sphinx -q -W --keep-going -b html docs build/site
+	@$(VENV)/bin/python -m docs.links build/site
+	@echo "build/site/index.html"
+
 .PHONY: package
 package: $(VENV)/.extra-release  ## build wheel and source archive into build/dist, and check both
 	@rm -rf build/dist

@@ -1,0 +1,112 @@
+"""Do the commands in the documents do what is said of them?"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from ptyrun.cli.commands import cli
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE_S = 900
+PROGRAMS = {
+    "ptyrun": f"#!{sys.executable} -P\nfrom ptyrun.cli.main import main\nmain()\n",
+    "python": f'#!/bin/sh\nexec {sys.executable} "$@"\n',
+    "pip": f'#!/bin/sh\nexec {sys.executable} -m pip "$@"\n',
+}
+DOCUMENTS = sorted(
+    [ROOT / "README.md", *(p for p in (ROOT / "docs").rglob("*.md") if "generated" not in p.parts)]
+)
+
+
+def blocks(path: Path) -> Iterator[tuple[str, str, str]]:
+    """Language, remark and text of each block of code in a document."""
+    text = path.read_text(encoding="utf-8")
+    for found in re.finditer(r"^```(\w+)(?: ([^\n]*))?\n(.*?)^```", text, re.M | re.S):
+        yield found[1], found[2] or "", found[3]
+
+
+def run_in(folder: Path, *, slow: bool) -> None:
+    """Do in *folder* what the tutorial says."""
+    programs, site = folder / "programs", folder / "site"
+    programs.mkdir()
+    for name, text in PROGRAMS.items():
+        (programs / name).write_text(text)
+        (programs / name).chmod(0o755)
+    environment = {
+        **os.environ,
+        "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
+        "PIP_TARGET": str(site),
+        "PYTHONPATH": os.pathsep.join((str(site), str(ROOT))),
+    }
+    for language, remark, text in blocks(ROOT / "docs/tutorial.md"):
+        if language == "bash" and remark in ("", *(["slow"] if slow else [])):
+            done = subprocess.run(
+                ["bash", "-eu", "-c", text],
+                cwd=folder,
+                env=environment,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=PATIENCE_S,
+            )
+            assert done.returncode == 0, f"{text}\n{done.stdout}\n{done.stderr}"
+        elif "." in remark:
+            (folder / remark).write_text(text)
+
+
+def test_the_tutorials_first_comparison_ends_in_a_report(tmp_path: Path) -> None:
+    run_in(tmp_path, slow=False)
+    page = (tmp_path / "runs/first/report/index.html").read_text()
+    assert "first" in page
+    assert "second" in page
+    assert (tmp_path / "first.csv").is_file()
+
+
+@pytest.mark.slow
+def test_the_whole_tutorial_does_what_it_says(tmp_path: Path) -> None:
+    run_in(tmp_path, slow=True)
+    assert "flat" in (tmp_path / "runs/own/report/index.html").read_text()
+    assert [*(tmp_path / "hub").rglob("*.stage.json")]
+
+
+def said(path: Path) -> Iterator[str]:
+    """Each call of ptyrun in a document's blocks."""
+    for language, _, text in blocks(path):
+        if language == "bash":
+            for line in text.replace("\\\n", " ").splitlines():
+                for call in re.findall(
+                    r"(?:^|&& |until |\$\()(?:\.venv/bin/)?ptyrun ([^;|&#)]+)", line
+                ):
+                    yield re.split(r" +> ", call)[0].strip()
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_every_command_in_the_documents_is_understood(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for folder in ("RUN", "FOLDER", "OLD", "hub", "HUB"):
+        Path(folder).mkdir(exist_ok=True)
+    for call in said(path):
+        if "..." in call or "…" in call:
+            continue
+        context = cli.make_context("ptyrun", [*shlex.split(call)])
+        command: click.Command = cli
+        try:
+            while isinstance(command, click.Group):
+                words = context._protected_args + context.args
+                name, found, rest = command.resolve_command(context, words)
+                assert found is not None
+                context = found.make_context(name, rest, parent=context)
+                command = found
+        except click.UsageError as error:
+            pytest.fail(f"{call}: {error}")

@@ -41,11 +41,11 @@ def command(
         from ptyrun.background.notice import notify
         from ptyrun.background.tracked_session import track
         from ptyrun.cli.console import Console
-        from ptyrun.paths import RunPaths
+        from ptyrun.comparison.run import Run
 
         screen, words = Console(), session.words(reuse)
         code = track(run_dir, argv, words, log, screen, take_over=take_over)
-        notify(notify_command, RunPaths(run_dir), screen)
+        notify(notify_command, Run(run_dir).paths, screen)
         ctx.exit(code)
 
     from ptyrun.cli import console

@@ -33,7 +33,7 @@ def command(
     """
     from ptyrun.background.notice import notify
     from ptyrun.cli.console import Console
-    from ptyrun.paths import RunPaths
+    from ptyrun.comparison.run import Run
     from ptyrun.study import background
     from ptyrun.study.asking import study_asked, words_of_study
 
@@ -56,7 +56,7 @@ def command(
         argv = tracking.become_session(log)
         screen = Console()
         code = background.track(study, said, argv, log, screen, take_over=take_over)
-        notify(notify_command, RunPaths(study.hub.root), screen)
+        notify(notify_command, Run(study.hub.root).paths, screen)
         ctx.exit(code)
     more = tracking.notify_words(notify_command)
     tracked = background.start(study, [*said, *more], take_over=take_over)

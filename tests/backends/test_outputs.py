@@ -1,8 +1,9 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from ptyrun.backends.outputs import amplitude_and_phase
+from ptyrun.backends.outputs import amplitude_and_phase, amplitude_doubts, channels
 from ptyrun.errors import ModelError
 
 
@@ -63,3 +64,37 @@ def test_names_from_which_nothing_follows_are_listed_with_the_rule(
 ) -> None:
     with pytest.raises(ModelError, match=f"named {', '.join(names)}\n.*'phase'"):
         amplitude_and_phase(names, ordered=ordered)
+
+
+@pytest.mark.parametrize(
+    ("name", "order"),
+    [
+        ("", (0, 1)),
+        ("conv2d_7", (0, 1)),
+        ("single_output", (0, 1)),
+        ("reimaged", (0, 1)),
+        ("amplitude_phase", (0, 1)),
+        ("amp_ph", (0, 1)),
+        ("phase_amplitude", (1, 0)),
+        ("Phase_and_Magnitude", (1, 0)),
+    ],
+)
+def test_the_name_of_one_output_tells_the_order_of_its_channels(
+    name: str, order: tuple[int, int]
+) -> None:
+    assert channels(name) == order
+
+
+@pytest.mark.parametrize(
+    "name", ["real_imag", "re_im", "complex_ri", "RI", "cartesian", "sin_cos", "phase", "amplitude"]
+)
+def test_one_output_whose_name_says_something_else_is_refused_by_it(name: str) -> None:
+    with pytest.raises(ModelError, match=f"is named {name}"):
+        channels(name)
+
+
+@pytest.mark.parametrize(("share", "doubted"), [(0.0, False), (0.25, False), (0.3, True)])
+def test_an_amplitude_is_doubted_when_many_pixels_are_negative(share: float, doubted: bool) -> None:
+    amplitude = np.where(np.arange(100) < 100 * share, -1.0, 1.0)
+    assert bool(amplitude_doubts(amplitude)) is doubted
+    assert amplitude_doubts(None) == ()

@@ -56,7 +56,12 @@ def make_double() -> torch.nn.Module:
 
 @pytest.mark.parametrize("name", ["net.ts", "net.pt2"])
 @pytest.mark.parametrize(
-    ("dtype", "atol"), [(torch.float64, 1e-5), (torch.float16, 5e-3), (torch.bfloat16, 5e-2)]
+    ("dtype", "atol"),
+    [
+        (torch.float64, 1e-5),
+        pytest.param(torch.float16, 5e-3, marks=pytest.mark.slow),
+        pytest.param(torch.bfloat16, 5e-2, marks=pytest.mark.slow),
+    ],
 )
 def test_a_network_gets_numbers_as_wide_as_its_own(
     tmp_path: Path, name: str, dtype: torch.dtype, atol: float

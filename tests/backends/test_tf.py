@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -280,15 +281,24 @@ def test_running_out_of_memory_is_told_as_such(tmp_path: Path) -> None:
         TensorFlowPredictor.open(request(saved(hungry_network(), tmp_path / "net.keras")))
 
 
-def test_tensorflow_is_opened_by_name_without_a_word_on_stderr(tmp_path: Path) -> None:
+def test_tensorflow_is_opened_by_name_without_a_word_on_stderr_whatever_keras_is_told(
+    tmp_path: Path,
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    settings = {"backend": "jax", "floatx": "float16", "image_data_format": "channels_first"}
+    (home / "keras.json").write_text(json.dumps(settings))
+    told = {**os.environ, "KERAS_BACKEND": "torch", "KERAS_HOME": str(home)}
     path = saved(network(), tmp_path / "net.keras")
     code = (
         "from pathlib import Path\n"
         "from ptyrun.predictors import ModelRequest, open_predictor\n"
-        f"print(open_predictor('tf', ModelRequest(Path({str(path)!r}), {N}, 2, 2)).batch_items)"
+        f"print(open_predictor('tf', ModelRequest(Path({str(path)!r}), {N}, 2, 2)).batch_items)\n"
+        "import keras; print(keras.backend.backend(), keras.config.floatx())"
     )
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert (said.stdout, said.stderr) == ("2\n", "")
+    words = [sys.executable, "-c", code]
+    said = subprocess.run(words, capture_output=True, text=True, check=True, env=told)
+    assert (said.stdout, said.stderr) == ("2\ntensorflow float32\n", "")
 
 
 def test_what_is_hidden_from_keras_can_be_imported_afterwards() -> None:

@@ -199,12 +199,23 @@ def _renamed(state: State, wanted: frozenset[str], name: str) -> State:
             return first
         closest = max((closest, *stage), key=lambda each: len(wanted & each.keys()))
         stage = [shorter for each in stage for shorter in _shorter(each)]
+    # A factory may wrap the network, too: Lightning's way, or to give it the inputs it wants.
+    wrapper = _common_part(wanted)
+    if wrapper:
+        inner = _renamed(state, frozenset(key.removeprefix(wrapper) for key in wanted), name)
+        return {wrapper + key: each for key, each in inner.items()}
     missing, unknown = sorted(wanted - closest.keys()), sorted(closest.keys() - wanted)
     raise ModelError(
         f"the weights in {name} do not fit the network that the factory makes",
         why=f"missing: {_listed(missing)}; left over: {_listed(unknown)}",
         do="correct the factory, or name the weights that belong to it",
     )
+
+
+def _common_part(names: frozenset[str]) -> str:
+    """Give the part that all names begin with, its dot included; empty if there is none."""
+    first = {name.partition(".")[0] for name in names if "." in name}
+    return f"{first.pop()}." if len(first) == 1 and all("." in name for name in names) else ""
 
 
 def _fits(state: State, wanted: frozenset[str]) -> bool:

@@ -84,7 +84,7 @@ def filled(content: Any, path: Path) -> tuple[Net, tuple[str, ...]]:
     return network, notes + fill(network, state, path.name)
 
 
-def differences(network: Net) -> set[str]:
+def differences(network: torch.nn.Module) -> set[str]:
     """Names of weights that are not those of `weights`."""
     wanted = weights()
     return {key for key, each in network.state_dict().items() if not torch.equal(each, wanted[key])}
@@ -111,6 +111,21 @@ def test_any_row_of_known_prefixes_is_taken_off(prefixes: list[str]) -> None:
     network = Net()
     assert fill(network, put("".join(prefixes))(weights()), "net.pth") == ()
     assert not differences(network)
+
+
+class Wrapped(torch.nn.Module):
+    """Gives a network of somebody else's the inputs that it wants."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.theirs = torch.nn.ModuleDict({"net": Net()})
+
+
+@pytest.mark.parametrize("prefix", ["", "model.", "module."])
+def test_a_factory_may_wrap_the_network_that_the_weights_belong_to(prefix: str) -> None:
+    network = Wrapped()
+    assert fill(network, put(prefix)(weights()), "net.pth") == ()
+    assert not differences(network.theirs["net"])
 
 
 def test_of_several_sets_of_weights_the_one_with_the_known_name_is_taken_and_named(

@@ -40,10 +40,12 @@ QUESTIONS = (
     "study",
     "beside",
 )
+# Asked only by name: they take long, install packages, or need a GPU.
+BY_NAME = ("scale", "share", "workers", "peers")
 
 
 @click.command()
-@click.argument("questions", nargs=-1, type=click.Choice(QUESTIONS))
+@click.argument("questions", nargs=-1, type=click.Choice([*QUESTIONS, *BY_NAME]))
 @click.option(
     "--rounds",
     type=click.IntRange(min=1),
@@ -67,6 +69,13 @@ QUESTIONS = (
     show_default=True,
     help="Folder of reference values, for the whole comparison.",
 )
+@click.option(
+    "--most",
+    type=click.IntRange(min=1000),
+    default=1_000_000,
+    show_default=True,
+    help="The largest size of a run, where sizes grow.",
+)
 def main(
     questions: tuple[str, ...],
     rounds: int,
@@ -74,15 +83,20 @@ def main(
     json_path: Path | None,
     scratch: Path,
     shared: Path,
+    most: int,
 ) -> None:
-    """Measure what ptyrun costs on top of the work itself (all QUESTIONS, or those named)."""
+    """Measure what ptyrun costs on top of the work itself.
+
+    All QUESTIONS, or those named; scale, share, workers and peers are asked only by name.
+    """
     os.environ["PYTHONPATH"] = python_path()  # children of each question are found by name
     console = Console() if sys.stdout.isatty() else Console(width=PIPE_WIDTH)
     machine = describe_machine()
     console.print(", ".join(f"{key} {value}" for key, value in machine.items()), soft_wrap=True)
     figures: dict[str, list[Figure]] = {}
     scratch.mkdir(parents=True, exist_ok=True)
-    for question, found in answers(questions or QUESTIONS, rounds, quick, scratch, shared):
+    scale = Scale(rounds, quick, scratch, shared.resolve(), scratch.resolve(), most)
+    for question, found in answers(questions or QUESTIONS, scale):
         figures[question] = found
         console.print(as_table(question, found))
     console.print(f"load average now {os.getloadavg()[0]:.1f}")
@@ -102,15 +116,13 @@ def main(
         json_path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
 
 
-def answers(
-    questions: tuple[str, ...], rounds: int, quick: bool, scratch: Path, shared: Path
-) -> Iterator[tuple[str, list[Figure]]]:
+def answers(questions: tuple[str, ...], scale: Scale) -> Iterator[tuple[str, list[Figure]]]:
     """Ask one question after the other, each with an empty folder of its own."""
     for question in dict.fromkeys(questions):
         module = importlib.import_module(f"benchmarks.{question}")
         start = time.perf_counter()
-        with tempfile.TemporaryDirectory(prefix="bench-", dir=scratch) as folder:
-            found = module.measure(Scale(rounds, quick, Path(folder).resolve(), shared.resolve()))
+        with tempfile.TemporaryDirectory(prefix="bench-", dir=scale.scratch) as folder:
+            found = module.measure(dataclasses.replace(scale, scratch=Path(folder).resolve()))
         print(f"{question}: {time.perf_counter() - start:.0f} s", file=sys.stderr)
         yield question, found
 

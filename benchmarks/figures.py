@@ -23,12 +23,18 @@ class Scale:
         An empty folder on the disk that the figures are about.
     shared : Path
         The folder of reference values; it may be absent.
+    kept : Path
+        Where pictures and points are kept.
+    most : int
+        The largest size of a run, where sizes grow.
     """
 
     rounds: int
     quick: bool
     scratch: Path
     shared: Path
+    kept: Path = Path("build")
+    most: int = 1_000_000
 
 
 @dataclass(frozen=True)

@@ -123,7 +123,7 @@ class Console:
 
     def results(self, results: Results, run_dir: Path) -> None:
         """Say on stdout what a finished comparison found."""
-        from ptyrun.comparison.outputs import metrics_table
+        from ptyrun.comparison.metrics_table import metrics_table
 
         say(metrics_table(results))
         say(_LEGEND if results.is_measured else _LEGEND_OF_PAIRS)

@@ -19,8 +19,8 @@ from ptyrun.ptycho.readers.scan import Scan, checked_complex
 
 if TYPE_CHECKING:
     from ptyrun.comparison.fingerprints import Fingerprints
+from ptyrun.comparison.sources import GROUND_TRUTH_SHA256
 
-GROUND_TRUTH_SHA256 = "ground_truth_sha256"
 FACTS = frozenset({"ground_truth", GROUND_TRUTH_SHA256})
 
 

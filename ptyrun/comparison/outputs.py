@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ptyrun.comparison.common_measures import Together
 from ptyrun.comparison.measures import Measures
+from ptyrun.comparison.metrics_table import shown_metrics
 from ptyrun.comparison.sums import ArmObject
 from ptyrun.config import Alignment, Presentation
 from ptyrun.host import durable
@@ -21,7 +22,7 @@ from ptyrun.paths import RunPaths
 from ptyrun.ptycho.geometry.placement import Region
 from ptyrun.ptycho.metrics.registration import Shift
 from ptyrun.results import ArmResult, Metric, Results
-from ptyrun.texts import as_cell, one_line
+from ptyrun.texts import as_cell
 
 _UPSTREAM_NAMES = {"pinn": "ptychopinn"}
 Cell = str | float | int | None
@@ -42,52 +43,10 @@ def _csv_metrics(arm: ArmResult) -> dict[str, Metric]:
 
     The last are left out where they are of the same pixels.
     """
-    found = _shown_metrics(arm)
+    found = shown_metrics(arm)
     if arm.own is not None and arm.has_own_pixels:
         found |= {f"own_{name}": m for name, m in arm.own.standard.items()}
     return found
-
-
-def _shown_metrics(arm: ArmResult) -> dict[str, Metric]:
-    return {**arm.metrics, **{f"standard_{name}": m for name, m in arm.standard.items()}}
-
-
-def metrics_table(results: Results) -> str:
-    """The metrics as text for a terminal: amplitude / phase, one column per arm."""
-    columns = {arm.label: _shown_metrics(arm) for arm in results.arms.values()}
-    names = list(dict.fromkeys(name for metrics in columns.values() for name in metrics))
-    head = ("amplitude / phase", *columns)
-    rows = [(name, *(_shown(each.get(name)) for each in columns.values())) for name in names]
-    lines = _aligned([head, *rows]) if rows else []
-    # Beside a table of arms, those of their pairs are for the files.
-    for pair in () if results.common else results.pairs:
-        lines.append(f"{' against '.join(results.labels_of(pair))}:")
-        lines += [f"  {name:<20} {_shown(metric)}" for name, metric in pair.standard.items()]
-        lines += [f"  {note}" for note in pair.notes]
-    lines += [f"{arm.label}: {'; '.join(arm.notes)}" for arm in results.arms.values() if arm.notes]
-    for arm in results.arms.values():
-        if arm.mismatch:
-            lines.append(f"WARNING: {arm.label}: {arm.mismatch}")
-    return "\n".join(map(one_line, lines))
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Names to the left, figures to the right, in columns as wide as they need."""
-    first, *others = (max(map(len, column)) for column in zip(*rows, strict=True))
-    return [
-        "  ".join([name.ljust(first), *map(str.rjust, figures, others)]).rstrip()
-        for name, *figures in rows
-    ]
-
-
-def _shown(metric: Metric | None) -> str:
-    if metric is None:
-        return ""
-    if metric.value is not None:
-        return f"{metric.value:.4f}"
-    if metric.amplitude is None and metric.phase is None:
-        return "-"
-    return " / ".join("-" if v is None else f"{v:.4f}" for v in (metric.amplitude, metric.phase))
 
 
 def write_metrics_csv(path: Path, results: Results) -> None:

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ptyrun.comparison.fingerprints import Fingerprints
-from ptyrun.comparison.ground_truth import GROUND_TRUTH_SHA256
 from ptyrun.comparison.model_facts import BESIDE
-from ptyrun.comparison.sources import Sources
+from ptyrun.comparison.sources import GROUND_TRUTH_SHA256, Sources
 from ptyrun.engine.manifest import Manifest
 from ptyrun.errors import IdentityError, InputError
 from ptyrun.paths import RunPaths

@@ -48,7 +48,9 @@ def answer(config: CompareConfig) -> Results | None:
             return None
         manifest, progress = run.manifest, run.progress
         checked = CheckedChunks(paths)
-        if progress.chunks_left() or any(any(checked.touched(a)) for a in progress.arms.values()):
+        if progress.chunks_left() or any(
+            True for arm in progress.arms.values() for _ in checked.touched(arm)
+        ):
             return None
         fingerprints = Fingerprints(paths.digests)
         results = currency.results_made_from(manifest, progress)

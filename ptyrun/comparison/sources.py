@@ -11,6 +11,7 @@ from ptyrun.config import Fact, Presentation
 from ptyrun.engine.manifest import Manifest
 
 _ARM = "arm."
+GROUND_TRUTH_SHA256 = "ground_truth_sha256"
 
 
 @dataclass(frozen=True)

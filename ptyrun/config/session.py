@@ -10,6 +10,8 @@ from typing import Annotated
 from ptyrun.config.options import DURATION, Option, Panel, Place, entries
 from ptyrun.errors import UsageError
 
+AUTO = 0  # workers, as many as the machine has use for
+
 WINDOW = Option(
     "--window",
     "Wall time this session may use, counted from process start, e.g. 170s.",
@@ -72,7 +74,15 @@ class SessionOptions:
         ),
     ] = False
     workers: Annotated[
-        int, Option("--workers", "Compute with N processes.", Panel.MACHINE, "N", least=1)
+        int,
+        Option(
+            "--workers",
+            "Compute with N processes; auto is one per GPU, or per core where there is none.",
+            Panel.MACHINE,
+            "N",
+            named={"auto": AUTO},
+            least=1,
+        ),
     ] = 1
     dask: Annotated[
         str | None,
@@ -129,7 +139,7 @@ class SessionOptions:
         """Refuse workers of two kinds, and a cluster of none."""
         if self.dask is not None:
             local_workers(self.dask)
-        if self.workers > 1 and self.dask:
+        if self.workers != 1 and self.dask:
             raise UsageError(
                 "--workers and --dask contradict each other",
                 why="workers are either processes here, or those of the cluster",

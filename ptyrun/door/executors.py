@@ -93,7 +93,7 @@ def chosen(session: SessionOptions) -> Work:
         from ptyrun.parallel import cluster
 
         return cluster.work
-    if session.workers > 1:
+    if session.workers != 1:
         from ptyrun.parallel import workers
 
         return workers.work

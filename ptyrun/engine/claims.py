@@ -63,6 +63,7 @@ class Claims:
         self._board = Hint(self._lock_path(BOARD), everywhere=shared, is_closing=is_closing)
         # A silent worker is judged by how long this process saw it so: the looks are kept.
         self._peers: dict[str, Callable[[], Sight]] = {}
+        self.n_others = 0  # workers beside this one, when last looked for
         self._mine: dict[str, list[tuple[int, int]]] = {}
         # Not again where it is deleted: then others take over what this session still works on.
         with suppress(StorageError):
@@ -99,16 +100,19 @@ class Claims:
     def others(self, arm: str) -> set[int]:
         """Chunks of *arm* that living sessions other than this one work on."""
         taken: set[int] = set()
+        n_others = 0
         for path in self._posted():
             if path.stem == self._session:
                 continue
             if not self.is_alive(path.stem):
                 self._forget(path.stem)
                 continue
+            n_others += 1
             with suppress(OSError, ValueError, TypeError, AttributeError):
                 for start, stop in json.loads(path.read_bytes()).get(arm, ()):
                     if stop - start <= MAX_CLAIM_CHUNKS:
                         taken.update(range(start, stop))
+        self.n_others = n_others
         return taken
 
     def _forget_dead(self) -> None:

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 from ptyrun.engine.arm_plan import ArmPlan
 from ptyrun.engine.claims import Claims
@@ -18,6 +19,8 @@ from ptyrun.engine.poison import is_set_aside
 from ptyrun.engine.progress import MAX_ATTEMPTS
 
 BACKOFF_S = 0.25
+# How long a chunk may be with another worker: so many times what it takes as a rule, and more.
+PATIENCE, LEAST_PATIENCE_S = 4, 5.0
 
 
 @dataclass(frozen=True)
@@ -94,6 +97,7 @@ class Schedule:
         self._not_before_s: dict[int, float] = {}
         self._single: set[int] = set()
         self._in_hand: set[int] = set()
+        self._seen_s: dict[int, float] = {}  # since when another worker is seen at a chunk
         self._changed = threading.Condition()
 
     def has_left(self) -> bool:
@@ -105,7 +109,7 @@ class Schedule:
     def has_ready(self) -> bool:
         """Tell whether a chunk could be taken now."""
         self._ledger.refresh()
-        others = self._claims.others(self._plan.name)
+        others = self._taken_by_others()
         with self._changed, self._ledger.lock:
             return bool(self._pick(others))
 
@@ -113,8 +117,10 @@ class Schedule:
         """Claim the next chunks; None if there is nothing to take now."""
         with self._claims.board():
             self._ledger.refresh()
-            others = self._claims.others(self._plan.name)
+            others = self._taken_by_others()
             with self._changed, self._ledger.lock:
+                if self._in_hand and self._are_last(others):
+                    return None  # read ahead, they would wait here while another worker is idle
                 chunks = self._pick(others)
                 if not chunks:
                     return None
@@ -123,6 +129,32 @@ class Schedule:
             self._claims.take(self._plan.name, chunks)
         first, last = self._plan.chunk_range(chunks[0]), self._plan.chunk_range(chunks[-1])
         return Stretch(chunks, range(first.start, last.stop), time.monotonic())
+
+    def _taken_by_others(self) -> set[int]:
+        """Chunks that others work on, and are believed to finish.
+
+        What is left at the end with a worker that is frozen or far slower than the others is
+        computed again by one that has nothing else to do: whoever is first commits it.
+        """
+        claimed = self._claims.others(self._plan.name)
+        now_s = time.monotonic()
+        with self._ledger.lock:
+            open_ = {chunk for chunk in claimed if self._is_missing(chunk)}
+            item_s = self._arm.item_s
+        self._seen_s = {chunk: self._seen_s.get(chunk, now_s) for chunk in open_}
+        if item_s is None:
+            return open_
+        patience_s = LEAST_PATIENCE_S + PATIENCE * item_s * self._plan.chunk_items * len(open_)
+        return {chunk for chunk in open_ if now_s - self._seen_s[chunk] <= patience_s}
+
+    def _is_missing(self, chunk: int) -> bool:
+        return 0 <= chunk < self._plan.n_chunks and not self._arm.committed[chunk]
+
+    def _are_last(self, others: set[int]) -> bool:
+        """Tell whether no more chunks are free than there are other workers."""
+        n_others = self._claims.n_others
+        free = (c for c in self._arm.missing() if c not in others and c not in self._in_hand)
+        return n_others > 0 and sum(1 for _ in islice(free, n_others + 1)) <= n_others
 
     def _pick(self, others: set[int]) -> range:
         start: int | None = None

@@ -17,9 +17,11 @@ from pathlib import Path
 from typing import IO
 
 from ptyrun.config import SessionOptions
+from ptyrun.config.session import AUTO
 from ptyrun.engine.window import Window
 from ptyrun.engine.work import Outcome
 from ptyrun.errors import NotOpenedError
+from ptyrun.host import memory
 from ptyrun.host.children import Parent, ptyrun_words
 from ptyrun.host.devices import CPU, hold_devices
 from ptyrun.host.processes import n_cores
@@ -28,6 +30,8 @@ from ptyrun.parallel.crew import Crew
 from ptyrun.progress import Watcher
 
 _POLL_S = 0.1
+# What a worker with a framework and a network takes on a CPU, at most as a rule.
+WORKER_BYTES = 2 * 2**30
 
 
 def work(run_dir: Path, session: SessionOptions, watcher: Watcher) -> Outcome:
@@ -74,10 +78,18 @@ def work(run_dir: Path, session: SessionOptions, watcher: Watcher) -> Outcome:
             except NotOpenedError as error:
                 nobody = caused_by(parent.caught) if parent.caught else str(error)
                 return crew.outcome(interrupted=parent.caught is not None, nobody=nobody)
-        _Processes(crew, parent, [name for name in devices if name != CPU]).run(
-            crew.places(session.workers)
-        )
+        gpus = [name for name in devices if name != CPU]
+        n_workers = session.workers if session.workers != AUTO else as_many_as_fit(gpus)
+        _Processes(crew, parent, gpus).run(crew.places(n_workers))
         return crew.outcome(interrupted=parent.caught is not None)
+
+
+def as_many_as_fit(gpus: Sequence[str]) -> int:
+    """One worker per GPU; without any, one per core that this process may use and memory holds."""
+    if gpus:
+        return len(gpus)
+    fitting = memory.available_bytes() // WORKER_BYTES
+    return max(1, min(n_cores(), fitting))
 
 
 class _Processes:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ptyrun.comparison import outputs
+from ptyrun.comparison.metrics_table import metrics_table
 from ptyrun.results import Metric, Results
 from tests.stages import finished_run
 
@@ -27,7 +28,7 @@ def results(folder: Path) -> Results:
 
 
 def test_the_table_on_the_terminal_has_one_line_for_each_metric(tmp_path: Path) -> None:
-    table = outputs.metrics_table(results(tmp_path)).splitlines()
+    table = metrics_table(results(tmp_path)).splitlines()
     assert table[:4] == [
         "amplitude / phase       PtychoPINN    Baseline",
         "mae                0.2500 / 0.5000  1.0000 / -",

@@ -134,3 +134,18 @@ def test_a_summary_names_what_does_not_belong_and_pairs_without_a_truth() -> Non
         "Other: over 90 x 80 px, DOES NOT BELONG TO THIS SCAN: it covers nothing",
         "PtychoPINN against Other: coherence 0.500",
     ]
+
+
+def test_an_unchanged_run_is_finalized_without_the_slow_libraries(folder: Path) -> None:
+    compare(folder)
+    code = (
+        "import sys\nfrom ptyrun.cli.main import main\n"
+        "try:\n    main()\nexcept SystemExit as end:\n"
+        f"    found = [name for name in {HEAVY} if name in sys.modules]\n"
+        "    print(end.code, found)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, "finalize", str(folder / "run")],
+        capture_output=True, text=True, check=True, timeout=300,
+    )  # fmt: skip
+    assert done.stdout.splitlines()[-1] == "0 []"

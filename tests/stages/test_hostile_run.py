@@ -21,6 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ptyrun.comparison import outputs
+from ptyrun.comparison.metrics_table import metrics_table
 from ptyrun.engine.arm_plan import ArmPlan
 from ptyrun.engine.manifest import Manifest
 from ptyrun.errors import ExitCode, PtyrunError
@@ -281,7 +282,7 @@ def test_no_text_of_results_turns_writing_or_forges_a_line(sent: RunPaths) -> No
         text = (sent.root / "report" / name).read_text()
         assert "all is lost" in text
         assert not {"\x1b", "\u202e", "\u200b"} & set(text)
-    lines = outputs.metrics_table(Results.load(sent.results)).splitlines()
+    lines = metrics_table(Results.load(sent.results)).splitlines()
     assert not [line for line in lines if line.startswith("error:")]
 
 

@@ -1,0 +1,43 @@
+"""How do time and memory grow with the size of a run? Curves on two logarithmic axes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from benchmarks.scale import Point
+
+SHOWN = ("plan", "run", "status", "verify", "preview", "finalize", "report")
+TITLES = {"groups": "groups, 256 to a chunk", "chunks": "chunks of one group"}
+
+
+def draw(points: Sequence[Point], path: Path) -> None:
+    """Draw seconds of the processor, and peak memory, of every stage over the number of groups."""
+    import matplotlib as mpl
+
+    mpl.use("agg")
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(2, 2, figsize=(10, 7), sharex=True, constrained_layout=True)
+    for column, (series, title) in enumerate(TITLES.items()):
+        for stage in SHOWN:
+            line = sorted(
+                (p for p in points if (p.series, p.stage) == (series, stage)), key=lambda p: p.n
+            )
+            sizes = [point.n for point in line]
+            axes[0, column].loglog(sizes, [p.cpu_s for p in line], "o-", ms=4, label=stage)
+            axes[1, column].loglog(sizes, [p.mib for p in line], "o-", ms=4, label=stage)
+        axes[0, column].set_title(title)
+        axes[1, column].set_xlabel(series)
+    axes[0, 0].set_ylabel("time of the processor (s)")
+    axes[1, 0].set_ylabel("peak memory (MiB)")
+    for axis in axes.flat:
+        axis.grid(visible=True, which="major", alpha=0.3)
+    axes[1, 0].set_ylim(10, 4000)
+    axes[1, 1].set_ylim(10, 4000)
+    axes[0, 1].legend(fontsize=8)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=110)
+    plt.close(figure)

@@ -1,0 +1,51 @@
+"""How do the metrics of a comparison look on a terminal?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ptyrun.results import ArmResult, Metric, Results
+from ptyrun.texts import one_line
+
+
+def shown_metrics(arm: ArmResult) -> dict[str, Metric]:
+    """Upstream's metrics by name, and the standard ones."""
+    return {**arm.metrics, **{f"standard_{name}": m for name, m in arm.standard.items()}}
+
+
+def metrics_table(results: Results) -> str:
+    """The metrics as text for a terminal: amplitude / phase, one column per arm."""
+    columns = {arm.label: shown_metrics(arm) for arm in results.arms.values()}
+    names = list(dict.fromkeys(name for metrics in columns.values() for name in metrics))
+    head = ("amplitude / phase", *columns)
+    rows = [(name, *(_shown(each.get(name)) for each in columns.values())) for name in names]
+    lines = _aligned([head, *rows]) if rows else []
+    # Beside a table of arms, those of their pairs are for the files.
+    for pair in () if results.common else results.pairs:
+        lines.append(f"{' against '.join(results.labels_of(pair))}:")
+        lines += [f"  {name:<20} {_shown(metric)}" for name, metric in pair.standard.items()]
+        lines += [f"  {note}" for note in pair.notes]
+    lines += [f"{arm.label}: {'; '.join(arm.notes)}" for arm in results.arms.values() if arm.notes]
+    for arm in results.arms.values():
+        if arm.mismatch:
+            lines.append(f"WARNING: {arm.label}: {arm.mismatch}")
+    return "\n".join(map(one_line, lines))
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Names to the left, figures to the right, in columns as wide as they need."""
+    first, *others = (max(map(len, column)) for column in zip(*rows, strict=True))
+    return [
+        "  ".join([name.ljust(first), *map(str.rjust, figures, others)]).rstrip()
+        for name, *figures in rows
+    ]
+
+
+def _shown(metric: Metric | None) -> str:
+    if metric is None:
+        return ""
+    if metric.value is not None:
+        return f"{metric.value:.4f}"
+    if metric.amplitude is None and metric.phase is None:
+        return "-"
+    return " / ".join("-" if v is None else f"{v:.4f}" for v in (metric.amplitude, metric.phase))

@@ -34,6 +34,8 @@ COMMANDS = {
     "wait": "Wait for the background session to end, with its exit code.",
     "stop": "End the background session; leave nothing of it running.",
     "logs": "Show what the background session says.",
+    "inspect": "Say what files hold, how they would be read, and what is doubted.",
+    "convert": "Write a scan or reconstruction of any layout as NPZ or CXI.",
     "doctor": "Say what this machine has: versions, devices, confinement, locks, space.",
     "completion": "Print the script that lets a shell complete commands and options.",
     "study": "Many comparisons in one folder: doses, views, splits, and the stages before them.",

@@ -57,7 +57,7 @@ def open_scan(
     Parameters
     ----------
     file : path
-        NPZ as PtychoPINN has it, CXI, or a ptychodus product with its diffraction.
+        Of any layout in docs/readers.md, told by what is in the file.
     diffraction_kind : {"amplitude", "intensity"}, optional
         Whether diffraction is amplitude or intensity, if the file does not say.
     cache_dir : path, optional
@@ -91,7 +91,7 @@ def open_reconstruction(file: str | os.PathLike[str]) -> Reconstruction:
     Parameters
     ----------
     file : path
-        NPZ with ``reconstructed_object``, a ptychodus product, or CXI.
+        Of any layout in docs/readers.md.
 
     Returns
     -------

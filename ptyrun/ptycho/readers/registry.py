@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
 from ptyrun.errors import InputError
 from ptyrun.ptycho.readers.formats import ENTRY_POINTS, Format
 from ptyrun.ptycho.readers.plugged_in import PluggedIn, ReaderFaultError
-from ptyrun.ptycho.readers.reader import ForeignFile, Held, Reader
+from ptyrun.ptycho.readers.reader import ForeignFile, Held, Reader, ReaderCard
 
 _LAYOUTS = "ptyrun.ptycho.readers.layouts"
 # Asked in this order: what is told by more comes first.
@@ -50,6 +51,30 @@ def said_by(reader: Reader, notes: tuple[str, ...]) -> tuple[str, ...]:
     """Add to *notes* who read the file, unless it is of the layout that ptyrun itself writes."""
     card = reader.card
     return notes if card.name in CANONICAL else (*notes, f"read as {card.layout} ({card.name})")
+
+
+def held_in(file: ForeignFile) -> Held:
+    """Tell what readers find in a file, all together.
+
+    Raises
+    ------
+    InputError
+        If it cannot be opened.
+    """
+    found = Held.NOTHING
+    for point in (*OWN, *_plugged_in()):
+        with suppress(ReaderFaultError):
+            found |= _made(point).holds(file)
+    return found
+
+
+def card_of(name: str) -> ReaderCard | None:
+    """Give the card of the reader called *name*; None where it is gone."""
+    for point in (*OWN, *_plugged_in()):
+        with suppress(ReaderFaultError):
+            if (card := _made(point).card).name == name:
+                return card
+    return None
 
 
 def reader_of(file: ForeignFile, wanted: Held) -> Reader:

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import math
+from dataclasses import replace
+from typing import Any
+
+from ptyrun.errors import InputError
 from ptyrun.ptycho.readers.finished import Reconstruction
 from ptyrun.ptycho.readers.formats import Format
 from ptyrun.ptycho.readers.reader import ForeignFile, Held, ReaderCard, ScanRequest
 from ptyrun.ptycho.readers.scan import Scan
 from ptyrun.ptycho.readers.scan_npz import FRAME_NAMES, read_contract
+
+METADATA = "_metadata"
 
 
 class Contract:
@@ -31,9 +39,34 @@ class Contract:
         return Held.SCAN if is_one else Held.NOTHING
 
     def scan(self, file: ForeignFile, request: ScanRequest) -> Scan:
-        """Open the scan."""
-        return read_contract(file.path, request.diffraction_kind, request.cache_dir)
+        """Open the scan, with what ``ptyrun convert`` knew of the file that it read."""
+        scan = read_contract(file.path, request.diffraction_kind, request.cache_dir)
+        known = _converted(file)
+        return replace(
+            scan,
+            pixel_size_m=scan.pixel_size_m or _positive(known, "pixel_size_m"),
+            energy_ev=scan.energy_ev or _positive(known, "energy_ev"),
+            distance_m=scan.distance_m or _positive(known, "distance_m"),
+            near_field=scan.near_field or known.get("near_field") is True,
+        )
 
     def reconstruction(self, file: ForeignFile) -> Reconstruction:
         """Never asked: objectGuess is no result."""
         raise NotImplementedError
+
+
+def _converted(file: ForeignFile) -> dict[str, Any]:
+    if METADATA not in file.npz or file.npz.header(METADATA).dtype.kind != "U":
+        return {}
+    try:
+        said = json.loads(file.npz.text(METADATA))
+    except (InputError, ValueError):
+        return {}
+    return said if isinstance(said, dict) and "converted_from" in said else {}
+
+
+def _positive(known: dict[str, Any], name: str) -> float | None:
+    value = known.get(name)
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    return float(value) if 0 < value < math.inf else None

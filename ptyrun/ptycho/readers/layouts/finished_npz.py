@@ -14,6 +14,7 @@ from ptyrun.texts import one_line, printable
 
 OBJECT, PROBE = "reconstructed_object", "reconstructed_probe"
 NETWORKS, NETWORKS_OBJECT = "recons", "YY_pred"
+PIXEL = "pixel_size_m"
 TIMES = ("computation_time_seconds", "computation_time", "reconstruction_time")
 
 
@@ -66,6 +67,7 @@ def _iterative(foreign: ForeignFile) -> Reconstruction:
         probe=probe,
         computation_time_s=time_s,
         notes=(*notes, *time_notes),
+        pixel_size_m=_pixel_m(file),
         weaker_modes=weaker_modes,
     )
 
@@ -90,6 +92,14 @@ def _networks(file: ForeignFile) -> Reconstruction:
         label=printable(modelled.name) if modelled.parent.name == NETWORKS else PTYCHI,
         notes=("the stitched object of a network",),
     )
+
+
+def _pixel_m(file: NpzFile) -> float | None:
+    """What ``ptyrun convert`` knew of the file that it read."""
+    if PIXEL not in file or file.header(PIXEL).dtype.kind != "f" or file.header(PIXEL).shape:
+        return None
+    value = float(file.array(PIXEL))
+    return value if 0 < value < np.inf else None
 
 
 def _time_s(file: NpzFile) -> tuple[float | None, tuple[str, ...]]:

@@ -1,0 +1,111 @@
+"""How does what one file holds get into another layout?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from ptyrun.errors import InputError, UsageError, refuse_unknown
+from ptyrun.host import durable, partials
+from ptyrun.ptycho import writing
+from ptyrun.ptycho.readers.opening import open_scan
+from ptyrun.ptycho.readers.reader import ForeignFile, Held
+from ptyrun.ptycho.readers.reconstruction import open_reconstruction
+from ptyrun.ptycho.readers.registry import held_in
+
+SCAN, RECONSTRUCTION = "scan", "reconstruction"
+WRITERS: dict[tuple[str, str], Callable[[Path, Any], None]] = {
+    (SCAN, ".npz"): writing.write_scan_npz,
+    (SCAN, ".cxi"): writing.write_scan_cxi,
+    (RECONSTRUCTION, ".npz"): writing.write_reconstruction_npz,
+    (RECONSTRUCTION, ".cxi"): writing.write_reconstruction_cxi,
+}
+
+
+def convert(
+    file: Path,
+    out: Path,
+    *,
+    what: str | None = None,
+    diffraction_kind: str | None = None,
+    overwrite: bool = False,
+) -> str:
+    """Write what *file* holds as a canonical scan or reconstruction; all of it or nothing.
+
+    Parameters
+    ----------
+    file : Path
+        Of any layout that is read.
+    out : Path
+        ``*.npz`` or ``*.cxi``.
+    what : {"scan", "reconstruction"}, optional
+        What of it; the scan where there is one.
+    diffraction_kind : {"amplitude", "intensity"}, optional
+        What frames are, where the file does not tell.
+    overwrite : bool
+        Whether a file that is there may be replaced.
+
+    Returns
+    -------
+    str
+        "scan" or "reconstruction".
+
+    Raises
+    ------
+    UsageError
+        If *out* exists, or its name says neither layout.
+    InputError
+        If *file* holds no such thing.
+    StorageError
+        If the disk refuses.
+    """
+    if what is not None:
+        refuse_unknown([what], [SCAN, RECONSTRUCTION], "nothing is converted as {}")
+    ending = out.suffix.lower()
+    if (SCAN, ending) not in WRITERS:
+        raise UsageError(
+            f"{out} does not say what to write",
+            why="names end in .npz or .cxi",
+            do="choose such a name",
+        )
+    _require_free(out, overwrite)
+    kind = what or _kind_of(file)
+    found = open_scan(file, diffraction_kind) if kind == SCAN else open_reconstruction(file)
+    durable.make_folder(out.absolute().parent)
+    partial = partials.name(out)
+    with durable.storage_errors(out):
+        try:
+            WRITERS[kind, ending](partial, found)
+            durable.sync_file(partial)
+            _require_free(out, overwrite)
+            durable.publish(partial, out)
+        finally:
+            with suppress(OSError):
+                partial.unlink(missing_ok=True)
+    durable.fsync_folder(out.absolute().parent)
+    return kind
+
+
+def _kind_of(file: Path) -> str:
+    """Tell the scan from the reconstruction where a file holds one of them."""
+    held = held_in(ForeignFile(file, SCAN))
+    if not held:
+        raise InputError(
+            f"{file} holds no scan and no reconstruction",
+            why="no reader knows its layout",
+            do=f"look at it with `ptyrun inspect {file}`",
+        )
+    return SCAN if Held.SCAN in held else RECONSTRUCTION
+
+
+def _require_free(out: Path, overwrite: bool) -> None:
+    if out.is_dir() or (out.exists() and not overwrite):
+        raise UsageError(
+            f"{out} exists",
+            why="nothing is overwritten unasked"
+            if not out.is_dir()
+            else "it is a folder, which is not replaced",
+            do="choose another name, or allow it with --overwrite",
+        )

@@ -94,13 +94,6 @@ def test_another_name_than_npz_or_cxi_is_refused(tmp_path: Path) -> None:
         convert(source, tmp_path / "out.tif")
 
 
-def test_equal_content_is_equal_bytes(tmp_path: Path) -> None:
-    source = files.write_contract(tmp_path / "scan.npz", SCENE)
-    for name in ("one.npz", "two.npz"):
-        convert(source, tmp_path / name)
-    assert (tmp_path / "one.npz").read_bytes() == (tmp_path / "two.npz").read_bytes()
-
-
 def test_a_truth_stays_a_truth(tmp_path: Path) -> None:
     source = files.write_contract(tmp_path / "scan.npz", SCENE)
     with np.load(source) as arrays:

@@ -22,6 +22,7 @@ import ptyrun
 from ptyrun.errors import ModelError
 from ptyrun.host import partials
 from ptyrun.models.files import locate
+from ptyrun.models.onnx_files import data_files
 from ptyrun.models.predictors import ModelRequest, find
 
 CACHES_KEPT = 40
@@ -119,7 +120,9 @@ def _reads(backend: str, request: ModelRequest) -> Iterator[str]:
             yield from map(str, places.values() if isinstance(places, dict) else ())
     yield os.path.realpath(request.path)
     with suppress(ModelError):  # which is said when it is opened
-        yield os.path.realpath(locate(request.path).path)
+        model = locate(request.path)
+        yield os.path.realpath(model.path)
+        yield from (os.path.realpath(model.path.parent / name) for name in data_files(model))
 
 
 def _package(name: str) -> Iterator[str]:

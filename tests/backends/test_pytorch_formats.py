@@ -122,7 +122,7 @@ def old_layout(network: torch.nn.Module, path: Path) -> Path:
 
     program = torch.export.export(network.eval(), example(network, 2, 4))
     parts = serialize.serialize(program)
-    members = {
+    members: dict[str, Any] = {
         "version": ".".join(map(str, schema.SCHEMA_VERSION)),
         "serialized_exported_program.json": parts.exported_program,
         "serialized_state_dict.pt": parts.state_dict,

@@ -94,7 +94,7 @@ def differences(network: torch.nn.Module) -> set[str]:
 def test_weights_are_found_under_every_common_name(tmp_path: Path, kind: str) -> None:
     network, notes = filled(CHECKPOINTS[kind](weights()), tmp_path / "net.ckpt")
     assert not differences(network)
-    said = {"averaged": "n_averaged", "lightning": "loss_fn.weight"}.get(kind)
+    said = {"averaged": "n_averaged", "lightning": "loss_fn.weight"}.get(kind, "")
     assert [said in note for note in notes] == ([True] if said else [])
 
 

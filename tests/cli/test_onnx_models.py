@@ -36,7 +36,16 @@ def test_a_run_is_refused_when_weights_beside_its_model_changed(
     session = ptyrun("run", str(tmp_path / "run"))
     assert "net.onnx.data" in session.stderr and "changed" in session.stderr
     data.tofile(tmp_path / "net.onnx.data")
-    assert ptyrun("compare", *words).returncode == ExitCode.COMPLETE
+    assert ptyrun("compare", *words, "--max-chunks", "1").returncode == ExitCode.INCOMPLETE
+
+
+@pytest.mark.slow
+def test_a_process_of_its_own_reads_the_weights_beside_the_model(
+    words: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PTYRUN_INLINE", "0")
+    said = ptyrun("compare", *words)
+    assert said.returncode == ExitCode.COMPLETE, said.stderr
 
 
 @pytest.mark.parametrize("name", ["net.onnx", "net.safetensors", "net.ckpt", "net.ts", "net.keras"])

@@ -130,17 +130,43 @@ class OfPyTorch(OfModels):
     NAME = "torch"
     WEIGHT = 2
     NEEDS = "torch"
-    OPTIONS: ClassVar = {".pth": {"factory": MADE_BY}, ".json": {"factory": MADE_BY}}
+    WEIGHTS = (".pth", ".json", ".ckpt", ".safetensors", ".zip")
+    OPTIONS: ClassVar = {suffix: {"factory": MADE_BY} for suffix in WEIGHTS}
 
     @classmethod
     def make(cls, samples: Path) -> None:
-        from tests.backends.torch_nets import Network, saved
+        import torch
+        from safetensors.torch import save_file
+
+        from tests.backends.torch_nets import Network, saved, torch_bundle
 
         folder = samples / cls.NAME
         folder.mkdir(parents=True, exist_ok=True)
         for suffix in (".pth", ".pt2", ".ts"):
             saved(Network(), folder / f"m{suffix}")
+        state = Network().state_dict()
+        torch_bundle(folder / "wts.h5.zip", state, N=PATCH_PX, gridsize=2)
+        content = {"state_dict": {f"model.{k}": v for k, v in state.items()}, "args": Path("x")}
+        torch.save(content, folder / "m.ckpt")
+        save_file(state, folder / "m.safetensors")
         (folder / "model.json").write_text(json.dumps(CARDS))
 
 
-MODELS: tuple[type[Kind], ...] = (OfTensorFlow, OfPyTorch)
+class OfOnnx(OfModels):
+    """ONNX models, one with its weights beside it."""
+
+    NAME = "onnx"
+    WEIGHT = 1
+    NEEDS = "onnxruntime"
+
+    @classmethod
+    def make(cls, samples: Path) -> None:
+        from tests.onnx_nets import Net
+
+        folder = samples / cls.NAME
+        folder.mkdir(parents=True, exist_ok=True)
+        Net(px=PATCH_PX).saved(folder / "a.onnx")
+        Net(px=PATCH_PX, outside="b.data").saved(folder / "b.onnx")
+
+
+MODELS: tuple[type[Kind], ...] = (OfTensorFlow, OfPyTorch, OfOnnx)

@@ -94,7 +94,7 @@ def _table(head: str, rows: Iterable[str]) -> str:
 
 # Which table stands in which documents, between its marks.
 TABLES = {
-    "exit codes": (exit_codes, ("README.md", "docs/format.md")),
+    "exit codes": (exit_codes, ("README.md", "docs/format.md", "docs/using.md")),
     "options": (options, ("docs/compatibility.md",)),
     "schemas": (schemas, ("docs/schemas.md",)),
     "models": (models, ("docs/models.md",)),

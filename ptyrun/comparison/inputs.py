@@ -28,6 +28,7 @@ from ptyrun.config import (
     Fact,
     role_gridsize,
 )
+from ptyrun.config.arms import ROLES
 from ptyrun.engine import plan_rules
 from ptyrun.errors import GeometryError, InputError, ModelError, StorageError, UsageError
 from ptyrun.host import partials
@@ -40,6 +41,7 @@ from ptyrun.models.predictors import check_options, find, how_to_mend
 from ptyrun.ptycho.consistency import verdict
 from ptyrun.ptycho.geometry.grouping import read_groups
 from ptyrun.ptycho.geometry.placement import SMALLEST_PX, check_extent, check_span, scanned_region
+from ptyrun.ptycho.readers.finished import PTYCHI, Reconstruction
 from ptyrun.ptycho.readers.opening import Scan
 from ptyrun.ptycho.readers.reconstruction import open_reconstruction
 
@@ -253,6 +255,12 @@ def _check_counts(config: CompareConfig, scan: Scan, gridsize: int) -> None:
         )
 
 
+def _label(arm: ArmConfig, found: Reconstruction) -> str:
+    """Call an arm as its file does; one of which the file says nothing, as its user does."""
+    is_unnamed = found.algorithm is None and found.label == PTYCHI
+    return arm.name if is_unnamed and arm.name not in ROLES else found.label
+
+
 def _distinct(arms: Sequence[ArmSurvey]) -> tuple[ArmSurvey, ...]:
     """Two arms of one label could not be told apart in any table: the later one adds its name."""
     found: dict[str, ArmSurvey] = {}
@@ -276,7 +284,7 @@ def _survey_arm(
         found = open_given_reconstruction(arm, diffraction_kind)
         return ArmSurvey(
             config=arm,
-            label=arm.label or found.label,
+            label=arm.label or _label(arm, found),
             path=arm.path,
             gridsize=1,
             facts={"reconstruction_sha256": fingerprints.of(arm.path)},

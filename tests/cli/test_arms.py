@@ -197,3 +197,14 @@ def test_two_arms_of_one_algorithm_can_be_told_apart(study: Study, tmp_path: Pat
     assert ptyrun(*words).returncode == 0
     labels = [arm["label"] for arm in results(tmp_path / "run")["arms"].values()]
     assert labels == ["PtyChi (again)", "Baseline", "PtychoPINN", "PtyChi"]
+
+
+def test_an_arm_whose_file_names_no_algorithm_is_called_by_its_own_name(
+    study: Study, tmp_path: Path
+) -> None:
+    image = np.load(study.reconstruction)["reconstructed_object"]
+    np.savez(tmp_path / "plain.npz", reconstructed_object=image)
+    words = [f"--arm=name=mine,reconstruction={tmp_path / 'plain.npz'}", "--no-vector-plots"]
+    words += [f"--test_data={study.scan}", f"--output_dir={tmp_path / 'run'}"]
+    assert ptyrun("compare", *words).returncode == 0
+    assert results(tmp_path / "run")["arms"]["mine"]["label"] == "mine"

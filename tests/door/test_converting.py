@@ -16,7 +16,7 @@ from tests import foreign_files as files
 from tests.foreign_files import N_FRAMES, RECONSTRUCTIONS, SCANS, Made
 
 SCENE = files.scene()
-SAMPLE = {"contract", "ptypy", "product-npz", "matlab", "reconstruction"}
+SAMPLE = {"contract", "ptypy", "reconstruction"}
 
 
 def cases(made: tuple[Made, ...]) -> list[object]:

@@ -16,6 +16,8 @@ from tests import foreign_files as files
 from tests.foreign_files import N_FRAMES, PIXEL_M, RECONSTRUCTIONS, SCANS, SIDE, Made
 
 SCENE = files.scene()
+# Each HDF5 file is looked through by a process of its own.
+SLOW = pytest.mark.slow
 
 
 def test_every_reader_has_a_test() -> None:
@@ -69,11 +71,11 @@ def test_a_pixel_that_ptypy_leaves_out_in_one_chunk_is_bad(tmp_path: Path) -> No
     ("name", "value", "said"),
     [
         ("meta/energy", None, "no positive meta/energy"),
-        ("meta/psize", np.array([0.0]), "no positive meta/psize"),
         ("meta/propagation", "nearfield", "near field"),
-        ("chunks/1/positions", np.zeros((9, 2)), "do not fit its frames"),
-        ("chunks/1/weights", np.ones((3, 4, 4)), "do not fit its frames"),
-        ("chunks/1/data", np.ones((3, 4, 4)), "different sizes"),
+        pytest.param("meta/psize", np.array([0.0]), "no positive meta/psize", marks=SLOW),
+        pytest.param("chunks/1/positions", np.zeros((9, 2)), "do not fit its", marks=SLOW),
+        pytest.param("chunks/1/weights", np.ones((3, 4, 4)), "do not fit its", marks=SLOW),
+        pytest.param("chunks/1/data", np.ones((3, 4, 4)), "different sizes", marks=SLOW),
     ],
 )
 def test_a_ptyd_that_lacks_something_is_refused_by_name(
@@ -194,7 +196,9 @@ def test_frames_of_another_scan_are_refused(tmp_path: Path) -> None:
         open_scan(path)
 
 
-@pytest.mark.parametrize("unit", ["pixels", "mrad", "parsec"])
+@pytest.mark.parametrize(
+    "unit", ["pixels", pytest.param("mrad", marks=SLOW), pytest.param("parsec", marks=SLOW)]
+)
 def test_a_cube_that_is_not_calibrated_is_refused(unit: str, tmp_path: Path) -> None:
     path = files.write_emd(tmp_path / "cube.h5", SCENE)
     with h5py.File(path, "a") as file:

@@ -267,7 +267,7 @@ def test_a_missing_model_is_named(study: Study, tmp_path: Path) -> None:
         (["--only-arm=unet"], "no arm 'unet'"),
         (["--invalidate=unet"], "--invalidate unet"),
         (["--trust-model=unet"], "--trust-model unet"),
-        (["--pinn-backend=jax"], "installed: pytorch, tf"),
+        (["--pinn-backend=jax"], "installed: onnx, pytorch, tf"),
         (["--n-test-subsample=3"], "too few"),
         (["--groups-from=nowhere.npz"], "nowhere.npz"),
         (["--frc-sigma=nan"], "--frc-sigma: nan"),

@@ -64,9 +64,15 @@ def compared_region(
     tables = [ArmIndex.read(paths, arm) for arm in manifest.arms if arm.n_items]
     if options.alignment is Alignment.UPSTREAM and tables:
         largest = max(table.frames.shape[1] for table in tables)
-        places = [table.centres_px for table in tables if table.frames.shape[1] == largest]
+        places = [
+            table.centres_px[table.multiplicity > 0]
+            for table in tables
+            if table.frames.shape[1] == largest
+        ]
     else:
-        places = [table.positions_px.reshape(-1, 2) for table in tables] or [scan.positions_px]
+        places = [
+            table.positions_px[table.multiplicity > 0].reshape(-1, 2) for table in tables
+        ] or [scan.positions_px]
     return scanned_region(np.concatenate(places), options.stitch_crop_px, grid_shape(scan))
 
 

@@ -13,6 +13,7 @@ from ptyrun.comparison.lines import line_result
 from ptyrun.comparison.measures import Measures
 from ptyrun.comparison.objects import Raster
 from ptyrun.comparison.ring_curves import RingCurve
+from ptyrun.comparison.sources import Sources
 from ptyrun.comparison.sums import ArmObject
 from ptyrun.config import EvaluationOptions, Presentation
 from ptyrun.engine.arm_plan import ArmPlan
@@ -51,7 +52,8 @@ class Compared:
 
     def results(self) -> Results:
         """The content of ``results.json``."""
-        notes = (*self.scan.notes, *self.scan.doubts, *self.doubts)
+        dark = Sources.of(self.manifest).dark
+        notes = (*self.scan.notes, *self.scan.doubts, *filter(None, [dark]), *self.doubts)
         if self.evaluations and self.together.ground is None:
             notes += (NOTHING_IN_COMMON,)
         return Results(

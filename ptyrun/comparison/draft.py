@@ -23,7 +23,7 @@ from ptyrun.comparison.group_tables import ArmIndex, Reference
 from ptyrun.comparison.kept import Finding
 from ptyrun.comparison.model_facts import ModelFacts
 from ptyrun.comparison.roles import open_given_scan
-from ptyrun.comparison.sources import Sources
+from ptyrun.comparison.sources import DARK, Sources
 from ptyrun.comparison.steps import Findable, Steps, Texts
 from ptyrun.comparison.surveys import Survey
 from ptyrun.config import CHUNK_GROUPS, ArmConfig, ArmKind, CompareConfig, Fact
@@ -141,7 +141,10 @@ class Draft:
             arms.append(
                 replace(arm, n_items=n_items, chunk_items=chunk_items, index_sha256=digests)
             )
-        return Drawn(replace(wanted, arms=tuple(arms)), tables)
+        sources = dict(wanted.sources)
+        if dark := self.looked_through.survey.dark_note:
+            sources[DARK] = dark
+        return Drawn(replace(wanted, arms=tuple(arms), sources=sources), tables)
 
     def tell(self) -> None:
         """Say before any work what will make a person doubt the result after it."""
@@ -153,7 +156,8 @@ class Draft:
             Texts.of,
             lambda: Texts(tuple(inputs.doubts(self.config, scan))),
         )
-        for doubt in chain(inputs.same_models(self.found), doubts.texts):
+        dark = filter(None, [scan.survey.dark_note])
+        for doubt in chain(inputs.same_models(self.found), dark, doubts.texts):
             self.watcher.warn(doubt)
 
     @cached_property
@@ -188,7 +192,7 @@ class Draft:
         return digest_of([__version__, libraries, wanted.digest, dict(wanted.sources)])
 
     def _digests(self) -> tuple[str, ...]:
-        files = [self.config.scan, *(arm.path for arm in self.found.arms)]
+        files = [self.config.scan, *self.scan.beside, *(arm.path for arm in self.found.arms)]
         if self.config.groups_from is not None:
             files.append(self.config.groups_from)
         if self.config.ground_truth_file is not None:
@@ -205,13 +209,15 @@ class Draft:
 
     def _sources(self) -> dict[str, Fact]:
         groups_from, truth = self.config.groups_from, self.config.ground_truth
-        file = self.config.ground_truth_file
+        file, links = self.config.ground_truth_file, self.config.follow_links
         return Sources(
             scan=self.config.scan.resolve(),
             groups_from=groups_from.resolve() if groups_from else None,
             arms={arm.config.name: arm.path.resolve() for arm in self.found.arms},
             presentation=self.config.presentation,
             ground_truth=truth if file is None else file.resolve(),
+            follow_links=links.resolve() if links else None,
+            scan_files=tuple(path.resolve() for path in self.scan.beside),
         ).facts()
 
 

@@ -146,7 +146,7 @@ class FrameCheck:
             return ArmFrames(counts, None, why_none)
         sums = frame_sums(self.scan, image, modes, chosen)
         figures = FrameFigures(
-            n_frames=len(chosen),
+            n_frames=len(sums.frames),
             n_common=len(common),
             n_covered=len(own),
             n_scan=self.scan.n_frames,

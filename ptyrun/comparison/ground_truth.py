@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ptyrun.config import NO_TRUTH, OBJECT_GUESS, CompareConfig, Fact
+from ptyrun.config import NO_TRUTH, OBJECT_GUESS, CompareConfig, Fact, PositionOrigin
 from ptyrun.errors import InputError
 from ptyrun.ptycho.metrics.frc import Noise
 from ptyrun.ptycho.readers.formats import Format, format_of
 from ptyrun.ptycho.readers.npz import NpzFile
+from ptyrun.ptycho.readers.origin import counted_from_middle
 from ptyrun.ptycho.readers.reconstruction import open_reconstruction
 from ptyrun.ptycho.readers.scan import Scan, checked_complex
 
@@ -68,6 +69,18 @@ def with_truth(scan: Scan, said: Path | None) -> Scan:
         object_is_truth=True,
         notes=(*_others(scan.notes), note),
     )
+
+
+def as_said(scan: Scan, truth: Path | None, origin: PositionOrigin) -> Scan:
+    """Give the scan with the object and the origin of positions that were said.
+
+    Raises
+    ------
+    InputError
+        If there is no such object, or positions are counted from elsewhere.
+    """
+    found = with_truth(scan, truth)
+    return counted_from_middle(found) if origin is PositionOrigin.CENTRE else found
 
 
 def noise_of(scan: Scan) -> Noise:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,8 @@ class ArmIndex:
     positions_px : ndarray of float64, shape (G, C, 2)
         (y, x) of every member in object pixels.
     multiplicity : ndarray of int64, shape (G,)
-        How often the selection holds this group: the weight of its patch.
+        How often the selection holds this group: the weight of its patch; 0 where one of its
+        frames has no signal.
     normalisation : ndarray of float64, shape (1,)
         Factor from amplitudes to the networks' input, one for the whole selection.
     """
@@ -92,10 +93,14 @@ class ArmIndex:
 
 @dataclass(frozen=True)
 class Reference:
-    """The groups of the selection, from which every arm's table is derived."""
+    """The groups of the selection, from which every arm's table is derived.
+
+    ``dark`` numbers the frames without signal; a group with one of them weighs nothing.
+    """
 
     frames: Frames
     normalisation: float
+    dark: Frames = field(default_factory=lambda: np.empty(0, np.int64))
 
     @property
     def gridsize(self) -> int:
@@ -104,12 +109,14 @@ class Reference:
 
     def finding(self) -> Finding:
         """As it is kept until the plan stands."""
-        return Finding({"normalisation": self.normalisation}, {"frames": self.frames})
+        arrays = {"frames": self.frames, "dark": self.dark}
+        return Finding({"normalisation": self.normalisation}, arrays)
 
     @classmethod
     def of(cls, found: Finding) -> Reference:
         """Read back what :meth:`finding` gave."""
-        return cls(found.arrays["frames"], float(found.facts["normalisation"]))
+        arrays = found.arrays
+        return cls(arrays["frames"], float(found.facts["normalisation"]), arrays["dark"])
 
 
 def reference(
@@ -137,6 +144,10 @@ def reference(
         candidates = grouping.draw_subsample(
             scan.n_frames, selection.n_subsample, selection.subsample_seed
         )
+    dark = scan.survey.dark
+    if selection.leave_out_dark:
+        kept = np.arange(scan.n_frames) if candidates is None else candidates
+        candidates = np.setdiff1d(kept, dark)
     if groups_from is None:
         frames = grouping.draw_groups(
             scan.positions_px,
@@ -148,8 +159,15 @@ def reference(
         )
     else:
         frames = _given_groups(groups_from, scan, gridsize)[: selection.n_groups]
-    factor = normalisation_factor(scan.energies(), frames, scan.patch_px)
-    return Reference(frames=frames, normalisation=factor)
+    lit = ~np.isin(frames, dark).any(axis=1)
+    if not lit.any():
+        raise GeometryError(
+            "no group of the selection has a signal in each of its frames",
+            why=f"{len(dark)} of {scan.n_frames} frames hold none",
+            do="select other frames, or say --leave-out-dark",
+        )
+    factor = normalisation_factor(scan.energies(), frames[lit], scan.patch_px)
+    return Reference(frames=frames, normalisation=factor, dark=dark)
 
 
 def arm_index(
@@ -181,6 +199,7 @@ def arm_index(
             why="one selection has one gridsize, beside which each frame can be used alone",
             do="compare arms of different gridsize above 1 in runs of their own",
         )
+    multiplicity = np.where(np.isin(frames, selected.dark).any(axis=1), 0, multiplicity)
     return ArmIndex(
         frames=np.ascontiguousarray(frames, dtype=np.int64),
         positions_px=scan.positions_px[frames],

@@ -18,6 +18,7 @@ from ptyrun.comparison.fingerprints import Fingerprints
 from ptyrun.comparison.model_facts import BESIDE, ModelFacts
 from ptyrun.comparison.roles import open_given_reconstruction, require_own_roles
 from ptyrun.comparison.run import Run
+from ptyrun.comparison.sources import scan_file
 from ptyrun.comparison.surveys import ArmSurvey, Survey
 from ptyrun.config import (
     BATCH_GROUPS,
@@ -77,6 +78,10 @@ def survey(config: CompareConfig, scan: Scan, fingerprints: Fingerprints) -> Sur
         **config.selection.facts(),
         **config.evaluation.facts(),
         **ground_truth.facts(config, fingerprints),
+        **{
+            f"{scan_file(number)}_sha256": fingerprints.of(path)
+            for number, path in enumerate(scan.beside)
+        },
     }
     if config.compression is not Compression.NONE:
         shared["compression"] = config.compression.value

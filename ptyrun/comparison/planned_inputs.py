@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ptyrun.comparison.fingerprints import Fingerprints
 from ptyrun.comparison.model_facts import BESIDE
-from ptyrun.comparison.sources import GROUND_TRUTH_SHA256, Sources
+from ptyrun.comparison.sources import GROUND_TRUTH_SHA256, Sources, scan_file
 from ptyrun.engine.manifest import Manifest
 from ptyrun.errors import IdentityError, InputError
 from ptyrun.paths import RunPaths
@@ -35,6 +35,10 @@ def planned_inputs(manifest: Manifest) -> Iterator[Input]:
     """Name every input whose bytes the manifest names."""
     sources = Sources.of(manifest)
     yield Input("scan", sources.scan, str(manifest.shared["scan_sha256"]))
+    for number, path in enumerate(sources.scan_files):
+        name = scan_file(number)
+        if (sha256 := manifest.shared.get(f"{name}_sha256")) is not None:
+            yield Input(name, path, str(sha256))
     if (sha256 := manifest.shared.get(GROUND_TRUTH_SHA256)) and sources.ground_truth is not None:
         yield Input("ground_truth", sources.ground_truth, str(sha256))
     for arm in manifest.arms:

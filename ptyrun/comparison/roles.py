@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ptyrun.comparison.ground_truth import with_truth
+from ptyrun.comparison.ground_truth import as_said
 from ptyrun.comparison.scans import opened
 from ptyrun.comparison.surveys import ArmSurvey
 from ptyrun.config import ArmConfig, ArmKind, CompareConfig
@@ -27,9 +27,10 @@ def open_given_scan(config: CompareConfig, cache_dir: Path | None = None) -> Sca
     """
     kind = config.selection.diffraction_kind
     try:
-        found = opened(config.scan, kind, cache_dir)
+        found = opened(config.scan, kind, cache_dir, config.follow_links)
     except InputError as error:
-        if not _is_reconstruction(config.scan):
+        # What lacks its frames may be given for a scan; what is wrong with them is said as it is.
+        if "holds no" not in error.what or not _is_reconstruction(config.scan):
             raise
         others = [arm.path for arm in config.arms if arm.kind is ArmKind.RECONSTRUCTION]
         exchanged = next((path for path in others if _is_scan(path, kind)), None)
@@ -40,7 +41,7 @@ def open_given_scan(config: CompareConfig, cache_dir: Path | None = None) -> Sca
             else f"a scan has frames and positions; {error.what}",
             do="give the scan with --test_data, the reconstruction with --tike_recon_path",
         ) from error
-    return with_truth(found, config.ground_truth)
+    return as_said(found, config.ground_truth, config.selection.position_origin)
 
 
 def open_given_reconstruction(arm: ArmConfig, diffraction_kind: str | None) -> Reconstruction:

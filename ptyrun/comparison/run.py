@@ -96,8 +96,14 @@ class Run:
     def open_scan(self, cache_dir: Path | None) -> Scan:
         """Open the planned scan; without *cache_dir* compressed frames are held in memory."""
         # NumPy: `status` does without.
-        from ptyrun.comparison.ground_truth import with_truth
+        from ptyrun.comparison.ground_truth import as_said
+        from ptyrun.config import PositionOrigin
 
         kind = self.manifest.shared.get("diffraction_kind")
-        found = scans.opened(self.sources.scan, str(kind) if kind else None, cache_dir)
-        return with_truth(found, self.sources.ground_truth)
+        sources = self.sources
+        found = scans.opened(
+            sources.scan, str(kind) if kind else None, cache_dir, sources.follow_links
+        )
+        said = self.manifest.shared.get("position_origin", PositionOrigin.CORNER)
+        origin = PositionOrigin(str(said))
+        return as_said(found, sources.ground_truth, origin)

@@ -13,7 +13,7 @@ from ptyrun.host.remembered import identity
 if TYPE_CHECKING:
     from ptyrun.ptycho.readers.scan import Scan
 
-    Opened = dict[tuple[str, str | None, Path | None], Scan]
+    Opened = dict[tuple[str, str | None, Path | None, Path | None], Scan]
 
 _KEPT: ContextVar[Opened | None] = ContextVar("scans", default=None)
 
@@ -28,14 +28,16 @@ def kept() -> Iterator[None]:
         _KEPT.reset(before)
 
 
-def opened(path: Path, kind: str | None, cache_dir: Path | None) -> Scan:
+def opened(
+    path: Path, kind: str | None, cache_dir: Path | None, links_below: Path | None = None
+) -> Scan:
     """Open a scan, or give the one that is open; see `ptyrun.ptycho.readers.opening.open_scan`."""
     from ptyrun.ptycho.readers.opening import open_scan  # NumPy: `status` does without
 
     known = _KEPT.get()
     if known is None or not path.exists():
-        return open_scan(path, kind, cache_dir)
-    key = (identity(path.stat()), kind, cache_dir and cache_dir.absolute())
+        return open_scan(path, kind, cache_dir, links_below)
+    key = (identity(path.stat()), kind, cache_dir and cache_dir.absolute(), links_below)
     if key not in known:
-        known[key] = open_scan(path, kind, cache_dir)
+        known[key] = open_scan(path, kind, cache_dir, links_below)
     return known[key]

@@ -12,6 +12,12 @@ from ptyrun.engine.manifest import Manifest
 
 _ARM = "arm."
 GROUND_TRUTH_SHA256 = "ground_truth_sha256"
+DARK = "frames_without_signal"
+
+
+def scan_file(number: int) -> str:
+    """What a further file of the scan is called among the sources."""
+    return f"scan_file.{number}"
 
 
 @dataclass(frozen=True)
@@ -19,7 +25,9 @@ class Sources:
     """Files of a comparison, and what is shown of it: no part of its identity.
 
     ``arms`` has the model or reconstruction of each arm; ``ground_truth`` what ``--ground-truth``
-    named, None where it was not given.
+    named, None where it was not given; ``follow_links`` where links of the scan may lead;
+    ``scan_files`` what it is read from beside its own file; ``dark`` says which of its frames have
+    no signal.
     """
 
     scan: Path
@@ -27,6 +35,9 @@ class Sources:
     arms: Mapping[str, Path]
     presentation: Presentation
     ground_truth: Path | None = None
+    follow_links: Path | None = None
+    scan_files: tuple[Path, ...] = ()
+    dark: str = ""
 
     @classmethod
     def of(cls, manifest: Manifest) -> Self:
@@ -39,12 +50,20 @@ class Sources:
         """
         facts = manifest.sources
         groups_from, truth = facts.get("groups_from"), facts.get("ground_truth")
+        links = facts.get("follow_links")
         return cls(
             scan=Path(str(facts["scan"])),
             groups_from=None if groups_from is None else Path(str(groups_from)),
             arms={arm.name: Path(str(facts[_ARM + arm.name])) for arm in manifest.arms},
             presentation=Presentation.from_facts(facts),
             ground_truth=None if truth is None else Path(str(truth)),
+            follow_links=None if links is None else Path(str(links)),
+            scan_files=tuple(
+                Path(str(facts[name]))
+                for name in map(scan_file, range(len(facts)))
+                if name in facts
+            ),
+            dark=str(facts.get(DARK, "")),
         )
 
     def facts(self) -> dict[str, Fact]:
@@ -55,4 +74,7 @@ class Sources:
             **{_ARM + name: str(path) for name, path in self.arms.items()},
             **self.presentation.facts(),
             **({} if self.ground_truth is None else {"ground_truth": str(self.ground_truth)}),
+            **({} if self.follow_links is None else {"follow_links": str(self.follow_links)}),
+            **{scan_file(number): str(path) for number, path in enumerate(self.scan_files)},
+            **({DARK: self.dark} if self.dark else {}),
         }

@@ -13,7 +13,7 @@ from ptyrun.config.comparison import NO_TRUTH, OBJECT_GUESS, CompareConfig, Comp
 from ptyrun.config.evaluation import Alignment, EvaluationOptions, PhaseAlign, Registration
 from ptyrun.config.facts import Fact
 from ptyrun.config.presentation import PlotScale, Presentation
-from ptyrun.config.selection import Selection
+from ptyrun.config.selection import PositionOrigin, Selection
 from ptyrun.config.session import Replanning, SessionOptions
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "Fact",
     "PhaseAlign",
     "PlotScale",
+    "PositionOrigin",
     "Presentation",
     "Registration",
     "Replanning",

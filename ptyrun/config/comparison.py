@@ -48,6 +48,17 @@ class CompareConfig:
     selection: Selection = field(default_factory=Selection)
     evaluation: EvaluationOptions = field(default_factory=EvaluationOptions)
     presentation: Presentation = field(default_factory=Presentation)
+    follow_links: Annotated[
+        Path | None,
+        Option(
+            "--follow-links",
+            "Follow links and views of an HDF5 scan to files below this folder.",
+            Panel.INPUTS,
+            "DIR",
+            "refused",
+            place=Place.FOLDER,
+        ),
+    ] = None
     groups_from: Annotated[
         Path | None,
         Option(

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Annotated
 
 from ptyrun.config.facts import Facts
 from ptyrun.config.options import Option, Panel, require_bounds
+
+
+class PositionOrigin(StrEnum):
+    """Where on the object positions are zero."""
+
+    CORNER = "corner"
+    CENTRE = "centre"
 
 
 @dataclass(frozen=True)
@@ -70,6 +78,24 @@ class Selection(Facts):
             choices=("amplitude", "intensity"),
         ),
     ] = None
+
+    leave_out_dark: Annotated[
+        bool,
+        Option(
+            "--leave-out-dark",
+            "Select no frame without signal, such as those after a scan was aborted. Without it "
+            "they are predicted, and their patches weigh nothing.",
+            Panel.SELECTION,
+        ),
+    ] = False
+    position_origin: Annotated[
+        PositionOrigin,
+        Option(
+            "--position-origin",
+            "Where positions are counted from: the object's first pixel, or its middle.",
+            Panel.SELECTION,
+        ),
+    ] = PositionOrigin.CORNER
 
     def __post_init__(self) -> None:
         """Refuse seeds that no generator takes, and selections of nothing."""

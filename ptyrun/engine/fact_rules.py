@@ -74,9 +74,11 @@ _OF_SOURCES: Final[Mapping[str, _Rule]] = {
     "scan": _is_place,
     "groups_from": _optional(_is_place),
     "ground_truth": _optional(_is_place),
+    "follow_links": _is_place,
+    "frames_without_signal": _is_text,
     "baseline_debug_dir": _optional(_is_path),
 }
-_ARM_SOURCE = "arm."
+_PLACES = ("arm.", "scan_file.")
 
 
 def check_shared(facts: Mapping[str, Fact]) -> None:
@@ -98,7 +100,7 @@ def check_sources(facts: Mapping[str, Fact]) -> None:
     """See that sources can have been planned."""
     where = "sources"
     _check_sizes(where, facts)
-    arms = {name: _is_place for name in facts if name.startswith(_ARM_SOURCE)}
+    arms = {name: _is_place for name in facts if name.startswith(_PLACES)}
     _check_rules(where, facts, {**_OF_SOURCES, **arms})
     _check_settings(where, facts, Presentation)
 

@@ -26,6 +26,7 @@ from ptyrun.comparison.as_planned import as_planned
 from ptyrun.comparison.assembly import grid_shape
 from ptyrun.comparison.draft import UNDRAWN, Draft, Drawn
 from ptyrun.comparison.run import Run
+from ptyrun.comparison.sources import DARK
 from ptyrun.comparison.steps import Steps
 from ptyrun.config import CompareConfig, EvaluationOptions
 from ptyrun.engine import index_arrays, ledger, ownership, patience, presence, refusal, store
@@ -189,7 +190,8 @@ def _plan(
             ledger.supersede(paths, current)
             _write(paths, manifest, drawn, watcher)
             return Plan(manifest, aside)
-        kept = replace(current, sources=wanted.sources)
+        dark = {name: each for name, each in current.sources.items() if name == DARK}
+        kept = replace(current, sources={**wanted.sources, **dark})
         if kept.sources != current.sources:
             kept.save(paths.manifest)
         if not index_is_whole(kept, paths):

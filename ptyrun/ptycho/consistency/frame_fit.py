@@ -13,6 +13,7 @@ from ptyrun.ptycho.consistency.frame_model import (
     Complex2D,
     Positions,
     frames_inside,
+    lit,
     modelled_amplitudes,
     spread,
 )
@@ -77,22 +78,23 @@ def frame_fit(scan: Scan, image: Complex2D, probe: Complex2D | None = None) -> F
         A far-field scan.
     image : ndarray of complex, shape (H, W)
         The object on the scan's own pixel grid.
-    probe : ndarray of complex, shape (N, N), optional
-        The probe that was reconstructed with it; the scan's when None.
+    probe : ndarray of complex, shape (N, N) or (M, N, N), optional
+        The probe, or its modes, that was reconstructed with it; the scan's when None.
 
     Returns
     -------
     FrameFit or None
         None where there is no probe, or too few frames lie inside the object.
     """
-    beam = scan.probe if probe is None else probe
-    if scan.near_field or beam is None or beam.shape != (scan.patch_px, scan.patch_px):
+    beam = scan.probe_modes if probe is None else probe
+    if scan.near_field or beam is None or beam.shape[-2:] != (scan.patch_px, scan.patch_px):
         return None
     inside = frames_inside(scan, image.shape)
     if len(inside) < 4:
         return None
-    frames = spread(inside)
-    measured = scan.amplitudes(frames).astype(np.float64)
+    frames, measured = lit(scan, spread(inside))
+    if len(frames) < 4:
+        return None
     here = scan.positions_px[frames]
     order = np.random.default_rng(SEED).permutation(len(frames))
     objects: dict[str, tuple[Complex2D, Positions]] = {

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
-from ptyrun.ptycho.readers.scan import Scan
+from ptyrun.ptycho.readers.scan import Scan, dark_frames
 
 SAMPLED_FRAMES = 48
 
@@ -23,6 +23,15 @@ def frames_inside(scan: Scan, shape: tuple[int, ...]) -> NDArray[np.int64]:
     return np.flatnonzero(inside).astype(np.int64)
 
 
+def lit(scan: Scan, frames: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Read frames (k,), and give those with signal and their amplitudes (k', N, N)."""
+    measured = scan.amplitudes(frames).astype(np.float64)
+    dark = dark_frames(np.einsum("nij,nij->n", measured, measured))
+    if not len(dark):
+        return frames, measured
+    return np.delete(frames, dark), np.delete(measured, dark, axis=0)
+
+
 def spread(frames: NDArray[np.int64]) -> NDArray[np.int64]:
     """Take up to 48 of *frames*, evenly from the first to the last."""
     count = min(len(frames), SAMPLED_FRAMES)
@@ -32,18 +41,31 @@ def spread(frames: NDArray[np.int64]) -> NDArray[np.int64]:
 def modelled_amplitudes(
     image: Complex2D, positions_px: Positions, probe: Complex2D
 ) -> NDArray[np.float64]:
-    """|FFT(probe x object patch)|, shape (k, N, N), DC centred.
+    r"""|FFT(probe x object patch)|, shape (k, N, N), DC centred; of several modes, as they add.
 
     Parameters
     ----------
     image : ndarray of complex, shape (H, W)
     positions_px : ndarray of float64, shape (k, 2)
         Taken at whole pixels; patches that would stick out are moved inside.
-    probe : ndarray of complex, shape (N, N)
+    probe : ndarray of complex, shape (N, N) or (M, N, N)
+        Modes add incoherently: :math:`(\sum_m |F(P_m O)|^2)^{1/2}`.
+
+    Notes
+    -----
+    Source: Thibault and Menzel, Nature 494, 68 (2013), doi:10.1038/nature11806.
     """
-    side = probe.shape[0]
+    side = probe.shape[-1]
     corners = np.rint(positions_px).astype(np.int64) - side // 2
     corners = np.clip(corners, 0, np.array(image.shape) - side)
     patches = np.stack([image[y : y + side, x : x + side] for y, x in corners.tolist()])
-    spectra = fft.fftshift(fft.fft2(probe * patches), axes=(1, 2))
-    return np.asarray(np.abs(spectra), np.float64)
+    if probe.ndim == 2:
+        return np.asarray(np.abs(_far_field(probe * patches)), np.float64)
+    intensity = np.zeros(patches.shape)
+    for mode in probe:
+        intensity += np.abs(_far_field(mode * patches)) ** 2
+    return np.sqrt(intensity)
+
+
+def _far_field(waves: Complex2D) -> Complex2D:
+    return np.asarray(fft.fftshift(fft.fft2(waves), axes=(1, 2)))

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ptyrun.ptycho.consistency.frame_model import frames_inside, modelled_amplitudes, spread
 from ptyrun.ptycho.geometry.grouping import nearest_others
-from ptyrun.ptycho.readers.scan import Scan
+from ptyrun.ptycho.readers.scan import Scan, dark_frames
 
 LEAST_FRAMES = 12
 
@@ -71,7 +71,7 @@ def frame_order(scan: Scan) -> FrameOrder | None:
         None where there is no object or no probe, in the near field, or where fewer than 12
         frames lie inside the object.
     """
-    image, probe = scan.object_guess, scan.probe
+    image, probe = scan.object_guess, scan.probe_modes
     if scan.near_field or image is None or probe is None:
         return None
     inside = frames_inside(scan, image.shape)
@@ -81,6 +81,13 @@ def frame_order(scan: Scan) -> FrameOrder | None:
     nearest = nearest_others(scan.positions_px[inside], seeds, 1)[:, 0]
     pairs = (inside[seeds], inside[nearest])
     here, beside = (scan.amplitudes(frames).astype(np.float64) for frames in pairs)
+    energies = np.einsum("nij,nij->n", here, here), np.einsum("nij,nij->n", beside, beside)
+    dark = dark_frames(np.minimum(*energies))
+    if len(dark):
+        pairs = (np.delete(pairs[0], dark), np.delete(pairs[1], dark))
+        here, beside = np.delete(here, dark, axis=0), np.delete(beside, dark, axis=0)
+    if len(here) < LEAST_FRAMES:
+        return None
     models = [modelled_amplitudes(image, scan.positions_px[frames], probe) for frames in pairs]
     power = float(np.sum(models[0] ** 2))
     scale = float(np.sum(models[0] * here)) / power if power > 0 else 0.0

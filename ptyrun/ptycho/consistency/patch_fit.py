@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptyrun.ptycho.consistency.frame_fit import FrameFit, explaining, residual
-from ptyrun.ptycho.consistency.frame_model import modelled_amplitudes, spread
+from ptyrun.ptycho.consistency.frame_model import lit, modelled_amplitudes, spread
 from ptyrun.ptycho.readers.scan import Scan
 
 SEED = 7
@@ -74,31 +74,35 @@ def patch_fit(
     Parameters are those of :func:`patch_doubt`. Patches are laid with the probe's intensity as
     their weight: what it does not light, no frame tells.
     """
-    probe, side = scan.probe, scan.patch_px
-    if scan.near_field or probe is None or probe.shape != (side, side):
+    modes, side = scan.probe_modes, scan.patch_px
+    if scan.near_field or modes is None or modes.shape[-2:] != (side, side):
         return None
     taken = np.arange(len(patches))[:MOST_PATCHES]
     corner = np.rint(centres_px[taken]).astype(np.int64).min(axis=0) - side
     places = np.rint(centres_px[taken]).astype(np.int64) - corner - side // 2
     shape = tuple((places.max(axis=0) + 2 * side).tolist())
-    weight = (np.abs(probe) ** 2).astype(np.float64)
+    weight = (np.abs(modes) ** 2).sum(axis=0, dtype=np.float64)
     light = np.zeros(shape)
     for y, x in places.tolist():
         light[y : y + side, x : x + side] += weight
-    lit = light > 1e-3 * weight.max()
+    lit_px = light > 1e-3 * weight.max()
     own = np.unique(frames[taken])
     here = scan.positions_px[own] - corner
     corners = np.rint(here).astype(np.int64) - side // 2
     fits = (corners >= 0).all(axis=1) & (corners + side <= np.array(shape)).all(axis=1)
     shares = [
-        float(weight[lit[y : y + side, x : x + side]].sum() / weight.sum()) if fit else 0.0
+        float(weight[lit_px[y : y + side, x : x + side]].sum() / weight.sum()) if fit else 0.0
         for (y, x), fit in zip(corners.tolist(), fits, strict=True)
     ]
     seen = np.flatnonzero(np.array(shares) >= LEAST_LIT)
     if len(seen) < FEWEST_FRAMES:
         return None
     chosen = spread(seen)
-    measured = scan.amplitudes(own[chosen]).astype(np.float64)
+    given_frames = own[chosen]
+    kept, measured = lit(scan, given_frames)
+    if len(kept) < FEWEST_FRAMES:
+        return None
+    chosen = chosen[np.isin(given_frames, kept)]
     where = here[chosen]
     order = np.random.default_rng(SEED).permutation(len(chosen))
 
@@ -106,8 +110,8 @@ def patch_fit(
         total = np.zeros(shape, np.complex128)
         for (y, x), patch in zip(places.tolist(), turned, strict=True):
             total[y : y + side, x : x + side] += weight * patch
-        image = np.divide(total, light, out=np.zeros_like(total), where=lit)
-        right, wrong = (modelled_amplitudes(image, p, probe) for p in (where, where[order]))
+        image = np.divide(total, light, out=np.zeros_like(total), where=lit_px)
+        right, wrong = (modelled_amplitudes(image, p, modes) for p in (where, where[order]))
         return residual(measured, right), residual(measured, wrong)
 
     given = np.asarray(patches[taken])

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import fft
 
 from ptyrun.ptycho.consistency.frame_model import Complex2D, frames_inside
-from ptyrun.ptycho.readers.scan import Scan
+from ptyrun.ptycho.readers.scan import Scan, dark_frames
 
 SEED = 512
 N_FRAMES = 512
@@ -98,9 +98,9 @@ def frame_sums(
     -----
     The model is :math:`M = (\sum_m |F(P_m O)|^2)^{1/2}`: between pixels the probe is moved, by a
     phase ramp on its spectrum, and not the object, which is sampled where it lies. One factor c for
-    all frames and pixels, :math:`\sum MA / \sum M^2`, takes the units off; neither position nor
-    background nor a factor of each frame is fitted. The sum of squares is the error that iterative
-    programs reduce: Maiden and Rodenburg, Ultramicroscopy 109, 1256 (2009),
+    all frames with signal and all pixels, :math:`\sum MA / \sum M^2`, takes the units off; neither
+    position nor background nor a factor of each frame is fitted. The sum of squares is the error
+    that iterative programs reduce: Maiden and Rodenburg, Ultramicroscopy 109, 1256 (2009),
     doi:10.1016/j.ultramic.2009.05.012; multiple modes: Thibault and Menzel, Nature 494, 68 (2013),
     doi:10.1038/nature11806. The R-factor is that of crystallography: Hamilton, Acta Cryst. 18, 502
     (1965), doi:10.1107/S0365110X65001081.
@@ -113,13 +113,18 @@ def frame_sums(
     for measured, model in pairs or _pairs(scan, image, spectra, frames):
         sums.append([_each(measured * model), _each(model * model), _each(measured * measured)])
     cross, model_power, measured_power = (np.concatenate(each) for each in zip(*sums, strict=True))
+    lit = np.ones(len(frames), np.bool_)
+    lit[dark_frames(measured_power)] = False
+    cross, model_power, measured_power = cross[lit], model_power[lit], measured_power[lit]
     power = float(model_power.sum())
     scale = float(cross.sum()) / power if power > 0 else 0.0
     rests: list[list[NDArray[np.float64]]] = []
     for measured, model in pairs or _pairs(scan, image, spectra, frames):
         rests.append([_each(np.abs(scale * model - measured)), _each(measured)])
     absolute, total = (np.concatenate(each) for each in zip(*rests, strict=True))
-    return FrameSums(frames, scale, absolute, total, cross, model_power, measured_power)
+    return FrameSums(
+        frames[lit], scale, absolute[lit], total[lit], cross, model_power, measured_power
+    )
 
 
 def _each(values: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -106,8 +106,8 @@ def truth_doubts(scan: Scan) -> tuple[str, ...]:
     if scan.object_guess is not None and not scan.near_field:
         outside = _outside(scan, scan.object_guess.shape)
         fit = frame_fit(scan, scan.object_guess)
-        unfit = fit and (_stored_as_intensity(fit), _unfit(scan, fit, outside))
-        doubts = tuple(filter(None, unfit or (outside,)))
+        unfit = (_stored_as_intensity(fit), _unfit(scan, fit)) if fit else ()
+        doubts = tuple(filter(None, (*unfit, outside)))
     return doubts or tuple(filter(None, (far,)))
 
 
@@ -115,10 +115,15 @@ def _outside(scan: Scan, shape: tuple[int, ...]) -> str | None:
     n_inside = len(frames_inside(scan, shape))
     if n_inside >= LEAST_INSIDE * scan.n_frames:
         return None
-    return (
+    from_middle = replace(scan, positions_px=scan.positions_px + np.array(shape) / 2)
+    n_from_middle = len(frames_inside(from_middle, shape))
+    said = (
         f"only {n_inside} of {scan.n_frames} frames lie wholly inside objectGuess ({shape[0]} x "
         f"{shape[1]} px); are positions in its pixels, counted from its corner?"
     )
+    if n_from_middle < LEAST_INSIDE * scan.n_frames:
+        return said
+    return f"{said} Counted from its middle, {n_from_middle} do: --position-origin centre"
 
 
 def _far_away(scan: Scan) -> str | None:
@@ -145,7 +150,7 @@ def _stored_as_intensity(fit: FrameFit) -> str | None:
     )
 
 
-def _unfit(scan: Scan, fit: FrameFit, outside: str | None) -> str | None:
+def _unfit(scan: Scan, fit: FrameFit) -> str | None:
     if fit.better is not None:
         at_fault = (
             "patches predicted from these frames"
@@ -167,14 +172,13 @@ def _unfit(scan: Scan, fit: FrameFit, outside: str | None) -> str | None:
     if fit.looks_like_intensity or fit.as_given < PLAINLY_BAD:
         return None
     if order is None:
-        return None if fit.explains else outside
+        return None
     if not order.is_unlike and (fit.explains or not order.is_unpromised):
         return None
-    said = (
+    return (
         "with its probe, its objectGuess does not explain the frames: residual "
         f"{_residuals(fit)}; figures against it mean little"
     )
-    return "; ".join(filter(None, (said, outside)))
 
 
 def mismatch(
@@ -248,7 +252,7 @@ def _residuals(fit: FrameFit) -> str:
 
 def _fit(scan: Scan, found: Reconstruction, origin: tuple[int, int]) -> FrameFit | None:
     there = replace(scan, positions_px=scan.positions_px - np.array(origin))
-    return frame_fit(there, found.object, found.probe)
+    return frame_fit(there, found.object, found.probe_modes)
 
 
 def _residual(fit: FrameFit | None) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import uuid
 import weakref
 from collections.abc import Iterable, Iterator
@@ -77,6 +78,14 @@ class NpyCache:
                 why=str(error),
                 do=f"free {size >> 20} MiB there, or store the scan uncompressed (numpy.savez)",
             ) from error
+
+    @property
+    def free_bytes(self) -> int | None:
+        """Free space where it lies; None where that cannot be told."""
+        here = next((each for each in (self.folder, *self.folder.parents) if each.is_dir()), None)
+        with suppress(OSError):
+            return None if here is None else shutil.disk_usage(here).free
+        return None
 
     def damaged(self) -> list[Path]:
         """Name the files whose bytes do not match the CRC in their names."""

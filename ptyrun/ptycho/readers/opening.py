@@ -17,7 +17,10 @@ __all__ = ["Scan", "Survey", "open_scan"]
 
 
 def open_scan(
-    path: Path, diffraction_kind: str | None = None, cache_dir: Path | None = None
+    path: Path,
+    diffraction_kind: str | None = None,
+    cache_dir: Path | None = None,
+    links_below: Path | None = None,
 ) -> Scan:
     """Open a scan without reading its frames.
 
@@ -29,6 +32,8 @@ def open_scan(
         What the frames are, where the file does not tell. HDF5 files hold intensity unless said.
     cache_dir : Path, optional
         Where compressed frames are unpacked once; without it they are held in memory.
+    links_below : Path, optional
+        Links of an HDF5 file are followed to files below this folder; without it, nowhere.
 
     Raises
     ------
@@ -42,7 +47,7 @@ def open_scan(
             do="correct --diffraction-kind",
         )
     request = ScanRequest(diffraction_kind, cache_dir)
-    file = ForeignFile(path, "scan", cache_dir)
+    file = ForeignFile(path, "scan", cache_dir, links_below)
     with whatever_is_in(path, file.wanted):
         reader = reader_of(file, Held.SCAN)
         found = without_gaps(reader.scan(file, request))

@@ -83,11 +83,14 @@ class ForeignFile:
         What for; errors say it.
     cache_dir : Path, optional
         Where compressed arrays are unpacked once.
+    links_below : Path, optional
+        Where links of an HDF5 file may lead.
     """
 
     path: Path
     wanted: str
     cache_dir: Path | None = None
+    links_below: Path | None = None
 
     @cached_property
     def format(self) -> Format:
@@ -120,7 +123,7 @@ class ForeignFile:
         InputError
             If it is damaged, or would harm the process that opens it.
         """
-        return Hdf5File(self.path)
+        return Hdf5File(self.path, self.links_below)
 
 
 class Reader(Protocol):

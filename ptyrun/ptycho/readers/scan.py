@@ -15,6 +15,8 @@ from ptyrun.errors import InputError
 
 BLOCK_BYTES = 4 << 20
 _SQUARE = 1e-3
+# Of the energy of the middle frame: what has less carries no signal.
+DARK = 1e-3
 _LARGEST = 1e12  # its power spectrum, over any image, is a number of single precision
 
 
@@ -39,6 +41,26 @@ class Survey:
     energies: NDArray[np.float64]
     maximum: float
     mean: float
+
+    @property
+    def dark(self) -> NDArray[np.int64]:
+        """Frames without signal, by their numbers: no light fell on the detector."""
+        return dark_frames(self.energies)
+
+    @property
+    def dark_note(self) -> str:
+        """Name the frames without signal, and say what becomes of them; empty without one."""
+        dark = self.dark
+        if not len(dark):
+            return ""
+        runs = np.split(dark, np.flatnonzero(np.diff(dark) > 1) + 1)
+        named = [f"{run[0]}" if len(run) == 1 else f"{run[0]} to {run[-1]}" for run in runs[:5]]
+        more = ", ..." if len(runs) > 5 else ""
+        return (
+            f"{len(dark)} of {len(self.energies)} frames hold no signal ({', '.join(named)}{more}):"
+            " their patches weigh nothing, and no figure is of them; --leave-out-dark selects none "
+            "of them"
+        )
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -201,6 +223,19 @@ class Scan:
                 why=f"frame {frames[first]} has values from {low[first]} to {high[first]}",
                 do="mask or replace values that are NaN, infinite, negative or the largest integer",
             )
+
+
+def dark_frames(energies: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Number the frames whose energy (n,) is next to nothing beside that of the others.
+
+    Examples
+    --------
+    >>> dark_frames(np.array([4.0, 5.0, 0.0, 4.0]))
+    array([2])
+    """
+    lit = energies[energies > 0]
+    least = DARK * float(np.median(lit)) if len(lit) else np.inf
+    return np.flatnonzero(energies < least).astype(np.int64)
 
 
 def checked_positions(

@@ -136,12 +136,37 @@ def test_damaged_bytes_give_an_error_or_the_right_array(data, tmp_path_factory) 
         assert not mark.exists()
 
 
-def test_a_bomb_is_refused_before_it_unpacks(tmp_path: Path) -> None:
-    header = npy(np.zeros(1, np.uint8))[:-1].replace(b"(1,)", b"(9,)")
-    huge = header + bytes(257 << 20)
-    file = NpzFile(archive(tmp_path / "a.npz", {"a": huge}))
-    with pytest.raises(InputError, match="too large"):
-        file.header("a")
+@pytest.fixture
+def sparse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Zeros of 4 MiB, packed some hundred to one, where that is much."""
+    monkeypatch.setattr("ptyrun.ptycho.readers.npz.BOMB_BYTES", 1 << 20)
+    values = np.zeros((4, 1 << 20), np.uint8)
+    values[3, 0] = 1
+    np.savez_compressed(tmp_path / "a.npz", a=values)
+    assert (tmp_path / "a.npz").stat().st_size < values.nbytes / 700
+    return tmp_path / "a.npz"
+
+
+@pytest.mark.parametrize("where", ["memory", "disk"])
+def test_what_is_packed_like_a_bomb_is_judged_by_its_size(
+    where: str, sparse: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = tmp_path / "cache" if where == "disk" else None
+    free = 7 << 20
+    if cache is None:
+        monkeypatch.setattr("ptyrun.host.memory.available_bytes", lambda: free)
+    else:
+        monkeypatch.setattr("ptyrun.ptycho.readers.npy_cache.NpyCache.free_bytes", free)
+    with pytest.raises(InputError, match="too large") as caught:
+        NpzFile(sparse, cache).rows("a", np.arange(4))
+    assert where in caught.value.why
+    assert not list(tmp_path.rglob("*.npy"))
+    free = 9 << 20
+    if cache is not None:
+        monkeypatch.setattr("ptyrun.ptycho.readers.npy_cache.NpyCache.free_bytes", free)
+    rows = NpzFile(sparse, cache).rows("a", np.arange(4))
+    assert rows.sum() == 1
+    assert rows[3, 0] == 1
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ def answer(config: CompareConfig) -> Results | None:
 
 def _facts(config: CompareConfig, run: Run) -> dict[str, Any]:
     manifest = run.manifest
-    inputs = [config.scan, *(arm.path for arm in config.arms)]
+    inputs = [config.scan, *run.sources.scan_files, *(arm.path for arm in config.arms)]
     if config.groups_from is not None:
         inputs.append(config.groups_from)
     if config.ground_truth_file is not None:

@@ -11,8 +11,8 @@ from ptyrun.config import Selection
 from ptyrun.errors import GeometryError
 from ptyrun.ptycho.consistency.frame_fit import frame_fit
 from ptyrun.ptycho.consistency.r_factor import frame_sums
+from ptyrun.ptycho.readers.frame_survey import Survey, dark_frames
 from ptyrun.ptycho.readers.opening import Scan, open_scan
-from ptyrun.ptycho.readers.scan import Survey, dark_frames
 from tests.scans import scan_arrays, write_scan
 
 DARK = np.arange(40, 60)

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
-from ptyrun.ptycho.readers.scan import Scan, dark_frames
+from ptyrun.ptycho.readers.frame_survey import dark_frames
+from ptyrun.ptycho.readers.scan import Scan
 
 SAMPLED_FRAMES = 48
 

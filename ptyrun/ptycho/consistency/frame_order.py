@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from ptyrun.ptycho.consistency.frame_model import frames_inside, modelled_amplitudes, spread
 from ptyrun.ptycho.geometry.grouping import nearest_others
-from ptyrun.ptycho.readers.scan import Scan, dark_frames
+from ptyrun.ptycho.readers.frame_survey import dark_frames
+from ptyrun.ptycho.readers.scan import Scan
 
 LEAST_FRAMES = 12
 

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from scipy import fft
 
 from ptyrun.ptycho.consistency.frame_model import Complex2D, frames_inside
-from ptyrun.ptycho.readers.scan import Scan, dark_frames
+from ptyrun.ptycho.readers.frame_survey import dark_frames
+from ptyrun.ptycho.readers.scan import Scan
 
 SEED = 512
 N_FRAMES = 512

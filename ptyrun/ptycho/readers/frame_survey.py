@@ -1,0 +1,67 @@
+"""What did one pass over all frames find, and which of them hold no signal?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+# Of the energy of the middle frame: what has less carries no signal.
+DARK = 1e-3
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What one pass over all frames found.
+
+    ``energies`` (n,) float64 is the sum of the squared amplitude per frame; ``maximum`` and
+    ``mean`` are of the amplitude.
+    """
+
+    energies: NDArray[np.float64]
+    maximum: float
+    mean: float
+
+    @property
+    def dark(self) -> NDArray[np.int64]:
+        """Frames without signal, by their numbers: no light fell on the detector."""
+        return dark_frames(self.energies)
+
+    @property
+    def dark_note(self) -> str:
+        """Name the frames without signal, and say what becomes of them; empty without one."""
+        dark = self.dark
+        if not len(dark):
+            return ""
+        runs = np.split(dark, np.flatnonzero(np.diff(dark) > 1) + 1)
+        named = [f"{run[0]}" if len(run) == 1 else f"{run[0]} to {run[-1]}" for run in runs[:5]]
+        more = ", ..." if len(runs) > 5 else ""
+        return (
+            f"{len(dark)} of {len(self.energies)} frames hold no signal ({', '.join(named)}{more}):"
+            " their patches weigh nothing, and no figure is of them; --leave-out-dark selects none "
+            "of them"
+        )
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Say where the amplitudes fail the field's sanity check for normalised data."""
+        found = []
+        if self.maximum >= 10:
+            found.append(f"its maximum is {self.maximum:.4g}, not below 10")
+        if self.maximum >= 100 * self.mean:
+            found.append(f"its maximum is {self.maximum / self.mean:.4g} times its mean")
+        return tuple(f"the diffraction is not normalised: {reason}" for reason in found)
+
+
+def dark_frames(energies: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Number the frames whose energy (n,) is next to nothing beside that of the others.
+
+    Examples
+    --------
+    >>> dark_frames(np.array([4.0, 5.0, 0.0, 4.0]))
+    array([2])
+    """
+    lit = energies[energies > 0]
+    least = DARK * float(np.median(lit)) if len(lit) else np.inf
+    return np.flatnonzero(energies < least).astype(np.int64)

@@ -1,0 +1,121 @@
+"""Does reading frames take memory by the block, whatever the scan's size and container?"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from tests.ptycho.conftest import Scene
+from tests.ptycho.readers.test_readers import write_cxi, write_product
+
+SIDE = 128
+MOST_MIB = 300
+LOOK = """
+import resource, sys
+from pathlib import Path
+import numpy as np
+from ptyrun.ptycho.readers.opening import open_scan
+scan = open_scan(Path(sys.argv[1]), None, Path(sys.argv[2]))
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+assert len(scan.energies()) == int(sys.argv[3])
+assert scan.amplitudes(np.array([int(sys.argv[3]) - 1]))[0, 64, 64] == 3
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10)
+"""
+
+
+def frame() -> np.ndarray:
+    values = np.zeros((SIDE, SIDE), np.int32)
+    values[64, 64] = 9
+    return values
+
+
+def positions(n: int) -> tuple[np.ndarray, np.ndarray]:
+    return np.arange(n) % 1000 + 64.0, np.arange(n) // 1000 + 64.0
+
+
+def npz(path: Path, n: int, how: int) -> Path:
+    x, y = positions(n)
+    with path.open("wb") as target:
+        np.savez(target, xcoords=x, ycoords=y)
+    header = {"descr": "<i4", "fortran_order": False, "shape": (n, SIDE, SIDE)}
+    block = np.broadcast_to(frame(), (64, SIDE, SIDE)).tobytes()
+    with (
+        zipfile.ZipFile(path, "a", how) as file,
+        file.open("diff3d.npy", "w", force_zip64=True) as entry,
+    ):
+        np.lib.format.write_array_header_1_0(entry, header)
+        for _ in range(n // 64):
+            entry.write(block)
+    return path
+
+
+def hdf5_frames(file: h5py.File, name: str, n: int) -> None:
+    data = file.create_dataset(
+        name, (n, SIDE, SIDE), np.int32, chunks=(1, SIDE, SIDE), compression="gzip"
+    )
+    data[0] = frame()
+    _, packed = data.id.read_direct_chunk((0, 0, 0))
+    for row in range(1, n):
+        data.id.write_direct_chunk((row, 0, 0), packed)
+
+
+def cxi(path: Path, n: int) -> Path:
+    write_cxi(path, Scene())
+    with h5py.File(path, "a") as file:
+        detector = file["entry_1/instrument_1/detector_1"]
+        del detector["data"], detector["mask"]
+        hdf5_frames(detector, "data", n)
+        del file["entry_1/sample_1/geometry_1/translation"]
+        x, y = positions(n)
+        file["entry_1/sample_1/geometry_1/translation"] = np.stack([x, y, 0 * x], 1) * 2e-8 / 16
+    return path
+
+
+def product(path: Path, n: int) -> Path:
+    write_product(path, Scene())
+    x, y = positions(n)
+    with h5py.File(path, "a") as file:
+        for name in ("probe", "probe_position_indexes", "probe_position_x_m", "probe_position_y_m"):
+            del file[name]
+        file["probe_position_x_m"], file["probe_position_y_m"] = x * 2e-8, y * 2e-8
+        hdf5_frames(file, "patterns", n)
+    return path
+
+
+CONTAINERS: dict[str, Callable[[Path, int], Path]] = {
+    "NPZ": lambda path, n: npz(path, n, zipfile.ZIP_STORED),
+    "packed NPZ": lambda path, n: npz(path, n, zipfile.ZIP_DEFLATED),
+    "CXI": cxi,
+    "product": product,
+}
+
+
+def peak_mib(path: Path, cache: Path, n: int) -> int:
+    words = [sys.executable, "-c", LOOK, str(path), str(cache), str(n)]
+    return int(subprocess.run(words, check=True, capture_output=True, text=True).stdout)
+
+
+@pytest.mark.parametrize("container", ["packed NPZ", "CXI"])
+def test_a_scan_of_200_mb_takes_no_more_memory_than_a_small_one(
+    container: str, tmp_path: Path
+) -> None:
+    small, large = (
+        peak_mib(CONTAINERS[container](tmp_path / f"{n}.scan", n), tmp_path / "cache", n)
+        for n in (64, 3200)
+    )
+    assert large < small + 60
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("container", CONTAINERS)
+def test_a_scan_of_4_gb_takes_less_than_300_mb(container: str, tmp_path: Path) -> None:
+    n = 64 * 1024  # 4 GiB of int32
+    path = CONTAINERS[container](tmp_path / "large.scan", n)
+    assert peak_mib(path, tmp_path / "cache", n) < MOST_MIB

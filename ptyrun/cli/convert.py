@@ -37,5 +37,7 @@ def command(
     from ptyrun.door.converting import convert
     from ptyrun.texts import one_line
 
-    kind = convert(file, out, what=what, diffraction_kind=diffraction_kind, overwrite=overwrite)
-    say(f"{one_line(str(out))}: the {kind} of {one_line(str(file))}")
+    done = convert(file, out, what=what, diffraction_kind=diffraction_kind, overwrite=overwrite)
+    for doubt in done.doubts:
+        say(f"WARNING: {one_line(doubt)}", err=True)
+    say(f"{one_line(str(out))}: the {done.kind} of {one_line(str(file))}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ from ptyrun.host import durable, partials
 from ptyrun.ptycho import writing
 from ptyrun.ptycho.readers.opening import open_scan
 from ptyrun.ptycho.readers.reader import ForeignFile, Held
-from ptyrun.ptycho.readers.reconstruction import open_reconstruction
+from ptyrun.ptycho.readers.reconstruction import Reconstruction, open_reconstruction
 from ptyrun.ptycho.readers.registry import held_in
+from ptyrun.ptycho.readers.scan import Scan
 
 SCAN, RECONSTRUCTION = "scan", "reconstruction"
 WRITERS: dict[tuple[str, str], Callable[[Path, Any], None]] = {
@@ -24,6 +26,14 @@ WRITERS: dict[tuple[str, str], Callable[[Path, Any], None]] = {
 }
 
 
+@dataclass(frozen=True)
+class Converted:
+    """What was written: "scan" or "reconstruction", and doubts of how it was read."""
+
+    kind: str
+    doubts: tuple[str, ...]
+
+
 def convert(
     file: Path,
     out: Path,
@@ -31,7 +41,7 @@ def convert(
     what: str | None = None,
     diffraction_kind: str | None = None,
     overwrite: bool = False,
-) -> str:
+) -> Converted:
     """Write what *file* holds as a canonical scan or reconstruction; all of it or nothing.
 
     Parameters
@@ -49,8 +59,8 @@ def convert(
 
     Returns
     -------
-    str
-        "scan" or "reconstruction".
+    Converted
+        Which of both it was, and what is doubted of it: the file that is written does not say it.
 
     Raises
     ------
@@ -72,7 +82,9 @@ def convert(
         )
     _require_free(out, overwrite)
     kind = what or _kind_of(file)
-    found = open_scan(file, diffraction_kind) if kind == SCAN else open_reconstruction(file)
+    found: Scan | Reconstruction = (
+        open_scan(file, diffraction_kind) if kind == SCAN else open_reconstruction(file)
+    )
     durable.make_folder(out.absolute().parent)
     partial = partials.name(out)
     with durable.storage_errors(out):
@@ -85,7 +97,7 @@ def convert(
             with suppress(OSError):
                 partial.unlink(missing_ok=True)
     durable.fsync_folder(out.absolute().parent)
-    return kind
+    return Converted(kind, found.doubts if isinstance(found, Scan) else ())
 
 
 def _kind_of(file: Path) -> str:

@@ -41,7 +41,7 @@ def test_a_scan_comes_back_from_what_it_was_converted_to(
             convert(source, out, what="scan")
         assert not list(tmp_path.glob("out*"))
         return
-    assert convert(source, out) == "scan"
+    assert convert(source, out).kind == "scan"
     again = open_scan(out)
     every = np.arange(N_FRAMES)
     assert np.allclose(again.amplitudes(every), first.amplitudes(every), rtol=1e-6)
@@ -68,7 +68,7 @@ def test_a_reconstruction_comes_back_from_what_it_was_converted_to(
 ) -> None:
     source = made.write(tmp_path / made.name, SCENE)
     first, out = open_reconstruction(source), tmp_path / f"out.{ending}"
-    assert convert(source, out, what="reconstruction") == "reconstruction"
+    assert convert(source, out, what="reconstruction").kind == "reconstruction"
     again = open_reconstruction(out)
     assert np.array_equal(again.object, first.object)
     if ending == "npz":
@@ -121,3 +121,12 @@ def test_a_conversion_that_dies_leaves_the_file_as_it_was(tmp_path: Path) -> Non
     done = subprocess.run([sys.executable, "-c", DIES, source, out], check=False)
     assert done.returncode == 9
     assert out.read_text() == "mine"
+
+
+def test_what_is_doubted_of_a_scan_is_said_when_it_is_converted(tmp_path: Path) -> None:
+    source = files.write_product_npz(tmp_path / "product.npz", SCENE)
+    kept = np.delete(np.arange(N_FRAMES), 2)
+    np.savez(tmp_path / "diffraction.npz", patterns=SCENE.counts[kept], indexes=kept)
+    done = convert(source, tmp_path / "out.npz")
+    assert [doubt for doubt in done.doubts if "1 of 7 positions have no frame" in doubt]
+    assert open_scan(source).beside == (tmp_path / "diffraction.npz",)

@@ -10,7 +10,14 @@ from ptyrun.ptycho.readers.finished import Reconstruction
 from ptyrun.ptycho.readers.formats import Format
 from ptyrun.ptycho.readers.hdf5 import Hdf5Frames, checked_stack
 from ptyrun.ptycho.readers.reader import ForeignFile, Held, ReaderCard, ScanRequest
-from ptyrun.ptycho.readers.scan import Scan, checked_complex, checked_positions, split_modes
+from ptyrun.ptycho.readers.scan import (
+    Scan,
+    checked_complex,
+    checked_positions,
+    modes_note,
+    split_modes,
+    stacked_modes,
+)
 
 RAW = "raw_data"
 FRAMES, X, Y = f"{RAW}/diffraction", f"{RAW}/xcoords", f"{RAW}/ycoords"
@@ -71,7 +78,10 @@ class Bundle:
             probe=probe if probe is not None and probe.shape == (side, side) else None,
             weaker_modes=weaker,
             object_guess=guess,
-            notes=(f"{FRAMES} is taken as {'intensity' if intensity else 'amplitude'}",),
+            notes=(
+                f"{FRAMES} is taken as {'intensity' if intensity else 'amplitude'}",
+                *modes_note(stacked_modes(probe, weaker)),
+            ),
         )
 
     def reconstruction(self, file: ForeignFile) -> Reconstruction:

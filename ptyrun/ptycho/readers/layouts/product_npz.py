@@ -21,8 +21,10 @@ from ptyrun.ptycho.readers.scan import (
     FrameSource,
     Scan,
     checked_positions,
+    modes_note,
     one_size,
     split_modes,
+    stacked_modes,
 )
 from ptyrun.ptycho.readers.scan_npz import NpzFrames
 from ptyrun.ptycho.readers.stacks import only_layers
@@ -101,8 +103,10 @@ class ProductNpz:
                 f"object pixel {pixels_m[0]:.4g} x {pixels_m[1]:.4g} m",
                 *said,
                 *pairs.notes,
+                *modes_note(stacked_modes(probe, weaker)),
             ),
             doubts=pairs.doubts,
+            beside=() if held.numbered.path == path else (held.numbered.path,),
         )
 
     def reconstruction(self, file: ForeignFile) -> Reconstruction:

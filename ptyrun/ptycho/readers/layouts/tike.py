@@ -13,7 +13,14 @@ from ptyrun.ptycho.readers.formats import Format
 from ptyrun.ptycho.readers.frame_sources import HeldFrames, ShiftedFrames, middle_share
 from ptyrun.ptycho.readers.npz import NpzFile
 from ptyrun.ptycho.readers.reader import ForeignFile, Held, ReaderCard, ScanRequest
-from ptyrun.ptycho.readers.scan import FrameSource, Scan, checked_positions, split_modes
+from ptyrun.ptycho.readers.scan import (
+    FrameSource,
+    Scan,
+    checked_positions,
+    modes_note,
+    split_modes,
+    stacked_modes,
+)
 from ptyrun.ptycho.readers.scan_npz import NpzFrames
 from ptyrun.ptycho.readers.stacks import only_layers
 
@@ -77,6 +84,7 @@ class Tike:
                 f"{FRAMES} is taken as {'intensity' if request.intensity else 'amplitude'}",
                 "positions are the corners of patches in pixels",
                 *notes,
+                *modes_note(stacked_modes(probe, weaker)),
             ),
             doubts=doubts,
         )

@@ -47,7 +47,7 @@ def parse_duration(text: str) -> float:
     if not seconds > 0 or seconds == float("inf"):
         raise UsageError(
             f"the duration {text!r} is {seconds:g} s",
-            why="nothing can be done in no time, and nothing waits for ever",
+            why="a duration must be positive and finite",
             do="give a finite duration greater than zero, like 170s",
         )
     return seconds

@@ -74,7 +74,18 @@ class PtyrunError(Exception):
         return str(self.args[2])
 
     def advised(self, more: str) -> Self:
-        """The same error with more to do about it."""
+        """Give the same error with more to do about it.
+
+        Parameters
+        ----------
+        more : str
+            Stands after what is to be done already.
+
+        Returns
+        -------
+        PtyrunError
+            Of the same class.
+        """
         return type(self)(self.what, self.why, f"{self.do}; {more}", *self.args[3:])
 
     def __str__(self) -> str:

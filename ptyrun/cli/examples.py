@@ -31,6 +31,11 @@ EXAMPLES: dict[str, tuple[str, str]] = {
     "stop": ("ptyrun stop RUN", "ptyrun stop RUN --grace 60s"),
     "logs": ("ptyrun logs RUN -f", "ptyrun logs RUN -n 100"),
     "doctor": ("ptyrun doctor", "ptyrun doctor FOLDER"),
+    "inspect": ("ptyrun inspect scan.cxi model.h5", "ptyrun inspect scan.npz --json"),
+    "convert": (
+        "ptyrun convert scan.cxi --to scan.npz",
+        "ptyrun convert product.h5 --as reconstruction --to object.npz --overwrite",
+    ),
     "completion": (
         'eval "$(ptyrun completion bash)"',
         "ptyrun completion fish > ~/.config/fish/completions/ptyrun.fish",

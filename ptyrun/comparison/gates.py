@@ -131,7 +131,7 @@ def log_first_patch(patch: NDArray[np.complex64]) -> None:
 
 
 def require_content(arm: str, items: range, patches: NDArray[np.complex64], found: Figures) -> None:
-    """Refuse patches that carry nothing.
+    """Refuse patches that contain no usable values.
 
     Raises
     ------
@@ -164,7 +164,9 @@ def _spread(patches: NDArray[np.complex64]) -> float:
 
 def _blocked(arm: str, reason: str, where: str, evidence: str) -> BlockedError:
     return BlockedError(
-        f"{reason}: the predictions for {where} carry nothing", why=evidence, do=_remedy(arm)
+        f"{reason}: the predictions for {where} contain no usable values",
+        why=evidence,
+        do=_remedy(arm),
     )
 
 
@@ -181,7 +183,7 @@ class Hole:
     missing_px, promised_px : int
         Pixels without a patch that carries anything, of those that positions promise.
     silent, n_items : int
-        Patches that carry nothing, of how many.
+        Patches that contain no usable values, of how many.
     where : str
         The rectangle around the hole.
     """

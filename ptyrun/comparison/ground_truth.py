@@ -101,7 +101,7 @@ def _read(path: Path) -> NDArray[np.complex64]:
             found = checked_complex(path, "objectGuess", file.array("objectGuess"))
             if np.all(found == found.flat[0]):
                 raise InputError(
-                    f"the ground truth carries nothing: {path}",
+                    f"the ground truth contains no usable values: {path}",
                     why="all values of its objectGuess are equal: it is a placeholder",
                     do="name the file that holds the object",
                 )

@@ -12,7 +12,7 @@ from ptyrun.engine.integrity import HARMLESS, Damage, Level, byte_damages, verif
 from ptyrun.errors import DamageError, UnfinishedError
 from ptyrun.progress import SILENT, Watcher
 
-NOT_COMMITTED = "its bytes are not those that the ledger vouches for"
+NOT_COMMITTED = "its bytes are not those that the ledger records"
 _LOOKED_EVERY = 64  # chunks, at the clock
 
 

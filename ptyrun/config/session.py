@@ -129,7 +129,7 @@ class SessionOptions:
         bool,
         Option(
             "--adopt",
-            "Believe a run that was planned by somebody else, or on another machine: its "
+            "Accept a run that another user or another machine planned: its "
             "factories, plug-ins and folders are used with your rights. Needed once.",
             Panel.EARLIER,
         ),

@@ -320,7 +320,7 @@ class StudySession:
         bool,
         Option(
             "--clobber",
-            "First set aside, in one folder under HUB/archive, all that these stages made.",
+            "First move all that these stages made to one folder under HUB/archive.",
             Panel.EARLIER,
         ),
     ] = False

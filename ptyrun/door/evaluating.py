@@ -97,7 +97,7 @@ def evaluate(
         )
     if np.all(target == target.flat[:1]):
         raise InputError(
-            "the reference carries nothing",
+            "the reference contains no usable values",
             why="all of its values are equal: it is a placeholder, and agreement with it is none",
             do="give the object that the reconstruction is to be held against",
         )

@@ -73,6 +73,11 @@ class Job:
         grace : float or str
             Seconds, or text like ``"1m"``, from the request to the kill of all its processes.
 
+        Returns
+        -------
+        Stopped
+            ``was_over`` if it had ended before; ``killed`` has what had to be killed.
+
         Raises
         ------
         BusyError
@@ -92,6 +97,11 @@ class Job:
         ----------
         lines : int
             Number of lines.
+
+        Returns
+        -------
+        str
+            The lines; empty if it writes to a terminal.
         """
         from ptyrun.background.tail import last_lines
 

@@ -126,6 +126,11 @@ class Run(Contents):
         reload : Reload, optional
             How the page loads itself again, where this is called again and again.
 
+        Returns
+        -------
+        PreviewFiles
+            ``page`` is the path of the page; ``arms`` says how far each arm is.
+
         Raises
         ------
         UsageError
@@ -189,6 +194,11 @@ class Run(Contents):
         adopt : bool
             Believe a run that somebody else planned.
 
+        Returns
+        -------
+        Results
+            As in ``results.json``: ``arms``, ``pairs``, ``differences``, ``notes``.
+
         Raises
         ------
         UnfinishedError
@@ -234,6 +244,11 @@ class Run(Contents):
         window : float or str, optional
             Wall time this call may use: seconds, or text like ``"170s"``.
 
+        Returns
+        -------
+        ReportFiles
+            ``html`` is the path of the page.
+
         Raises
         ------
         UnfinishedError
@@ -269,6 +284,11 @@ class Run(Contents):
             Inferred from the file's name if omitted.
         overwrite : bool
             Replace the file if it is there.
+
+        Returns
+        -------
+        Path
+            The file that was written.
 
         Raises
         ------
@@ -306,6 +326,11 @@ class Run(Contents):
             Treat a session recorded on another host or container as dead.
         **options
             As for `run`.
+
+        Returns
+        -------
+        Job
+            The session, to be waited for or stopped.
 
         Raises
         ------

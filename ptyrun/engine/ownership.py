@@ -171,7 +171,7 @@ def require_own(manifest: Manifest, paths: RunPaths, *, adopt: bool) -> None:
         _Marks.load(paths.owner)  # a newer ptyrun may know whose it is
         raise IdentityError(
             f"{paths.root} was not planned by this user on this machine: {asked[0]}",
-            why="the folder may come from somebody else, and this would be done with your rights"
+            why="the folder may come from another user, and this would be done with your rights"
             + (f"; also: {'; '.join(asked[1:])}" if asked[1:] else ""),
             do="if you trust it, give --adopt once; or give the `ptyrun compare` command that "
             "planned it",

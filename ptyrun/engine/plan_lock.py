@@ -152,7 +152,7 @@ class CurrentPlan:
             raise ReplacedError(
                 f"the plan of {self._paths.root} was replaced under this session",
                 why=f"its manifest was {self._manifest.digest[:12]}…, {now}: another command "
-                "planned this folder anew, moved or deleted it",
+                "planned this folder again, moved or deleted it",
                 do="run the same command again; it works on the plan that is there then",
             )
         self._seen = identity

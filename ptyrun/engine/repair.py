@@ -106,7 +106,7 @@ def _restore_metadata(paths: RunPaths, manifest: Manifest, damages: list[Damage]
 
 def _second_chances(ledger: Ledger) -> list[Forgotten]:
     return [
-        Forgotten(name, chunk, arm.next_generation(chunk), "tried in vain; to be tried again")
+        Forgotten(name, chunk, arm.next_generation(chunk), "failed; to be tried again")
         for name, arm in ledger.progress.arms.items()
         for chunk in sorted({*arm.failures, *arm.open_starts})
         if not arm.committed[chunk]

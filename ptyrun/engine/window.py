@@ -56,7 +56,7 @@ class Window:
         if budget_s is not None and not budget_s > 0:
             raise UsageError(
                 f"a window of {budget_s:g} s",
-                why="nothing can be done in no time",
+                why="a duration must be positive and finite",
                 do="give a window greater than zero, like 170s",
             )
         self.budget_s = budget_s

@@ -111,7 +111,7 @@ def _lines(folder: Path) -> list[str]:
             text = read_regular(folder / NAME, MAX_BYTES).decode()
         head, lines = text.split("\n", 1)
     except FileNotFoundError:
-        raise ValueError("it is missing, so nothing vouches for the files beside it") from None
+        raise ValueError("it is missing, so the files beside it have no checksums") from None
     except (OSError, ValueError) as error:
         raise ValueError(f"it cannot be read: {error}") from error
     if head != f"{_HEAD}{hashlib.sha256(lines.encode()).hexdigest()}":

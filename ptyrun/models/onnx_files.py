@@ -103,7 +103,7 @@ def _check_nodes(
         if not known and (domain, operator) not in own:
             raise ModelError(
                 f"{path.name} has an operator that ptyrun does not run: {domain}.{operator}",
-                why="it is none of ONNX's and ONNX Runtime's own: its code would be somebody's",
+                why="it is none of ONNX's and ONNX Runtime's own: it would run foreign code",
                 do="export the network with ONNX's operators alone",
             )
         for attribute in messages(node, 5):

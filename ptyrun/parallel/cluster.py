@@ -63,7 +63,7 @@ def work(run_dir: Path, session: SessionOptions, watcher: Watcher) -> Outcome:
     if session.max_chunks is not None:
         raise UsageError(
             "--max-chunks and --dask do not go together",
-            why="workers come and go, so that nobody can share out a number of chunks",
+            why="workers come and go, so that a number of chunks cannot be divided among them",
             do="give a --window",
         )
     session = replace(session, shared_folder=True)

@@ -219,7 +219,7 @@ class Crew:
             raise NoProgressError(
                 f"all {len(codes)} workers died, and nothing was committed",
                 why=", ".join(f"{count} by {name}" for name, count in killers.items())
-                + "; a SIGKILL that nobody sent mostly means that memory ran out",
+                + "; an unexplained SIGKILL is usually the out-of-memory killer",
                 do="free memory, give fewer workers, or plan with smaller batches and chunks",
             )
         return ExitCode.INCOMPLETE

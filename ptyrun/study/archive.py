@@ -129,7 +129,7 @@ def clobber(graph: Graph) -> Path | None:
         if locks.is_held(hub.stage_lock(stage.key)):
             raise BusyError(
                 f"the stage {stage.key} is being made",
-                why="what is set aside must not be in use",
+                why="what is moved to the archive must not be in use",
                 do="wait for its end, then call this again",
             )
     names = _outermost(_names(graph))

@@ -103,7 +103,9 @@ def unpack(archive: Path, folder: Path) -> int:
         As `check`; nothing is left then.
     """
     if folder.exists() or folder.is_symlink():
-        raise UsageError(f"{folder} exists already", "a hub is made anew", "name another folder")
+        raise UsageError(
+            f"{folder} exists already", "a hub is unpacked into a new folder", "name another folder"
+        )
     durable.make_folder(folder.absolute().parent)
     place = folder.absolute().with_name(f".{folder.name}.{token_hex(4)}{partials.PARTIAL}")
     try:

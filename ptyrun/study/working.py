@@ -56,7 +56,7 @@ def run(study: Study, config: Path | None, session: StudySession, watcher: Watch
     words = partial(words_of_stage, study, config, trusted=session.trusted_arms)
     with joined(study, alone=session.clobber) as number:
         if session.clobber and (folder := archive.clobber(stages)) is not None:
-            watcher.note(f"what these stages made is set aside in {folder}")
+            watcher.note(f"what these stages made was moved to {folder}")
         return Session(stages, words, window, watcher, session.jobs, number).run()
 
 

@@ -132,7 +132,7 @@ def test_a_reconstruction_that_carries_nothing_is_named_by_a_dry_run_too(
     words = [f"--test_data={study.scan}", f"--tike_recon_path={empty}"]
     done = ptyrun("plan", *words, f"--output_dir={tmp_path / 'run'}", "--dry-run")
     assert done.returncode == 2
-    assert f"the reconstruction {empty} carries nothing" in done.stderr
+    assert f"the reconstruction {empty} contains no usable values" in done.stderr
 
 
 def test_a_missing_file_is_named(study: Study, tmp_path: Path) -> None:

@@ -144,7 +144,7 @@ def test_what_cannot_be_measured_is_refused_by_name() -> None:
         ptyrun.evaluate(image, image, frc_sigma=-1)
     unknown = np.where(np.arange(image.shape[1]) < 9, np.nan, image)
     assert ptyrun.evaluate(unknown, image).covered.mean() < 1
-    with pytest.raises(InputError, match="the reference carries nothing"):
+    with pytest.raises(InputError, match="the reference contains no usable values"):
         ptyrun.evaluate(image, np.zeros_like(image))
     for words in ("x", image.astype(object)):
         with pytest.raises(GeometryError, match="recon is no image"):

@@ -226,8 +226,8 @@ def test_a_finished_page_does_not_load_itself_again(page: Markup) -> None:
 def test_the_timeline_names_windows_failures_and_a_death(page: Markup) -> None:
     labels = [s["aria-label"] for s in page.all("svg") if s.get("aria-label", "")[:6] == "Window"]
     assert labels == [
-        "Window 1: 4 chunks in 11 s, 1 in vain",
-        "Window 2: 4 chunks in 11 s, 1 in vain",
+        "Window 1: 4 chunks in 11 s, 1 failed",
+        "Window 2: 4 chunks in 11 s, 1 failed",
         "Window 3: 2 chunks in 7.2 s",
     ]
     assert "ValueError: <bad>" in page.text

@@ -34,7 +34,7 @@ def open_reconstruction(path: Path) -> Reconstruction:
     # Nothing can be said against a flat phase: it would be shown as the best of all.
     if np.all(found.object == value):
         raise InputError(
-            f"the reconstruction {path} carries nothing",
+            f"the reconstruction {path} contains no usable values",
             why=f"every value is {value:g}" if value else "every value is 0",
             do="give another one, or leave it out",
         )

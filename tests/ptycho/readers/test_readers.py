@@ -183,7 +183,7 @@ def test_an_object_of_one_value_is_no_reconstruction(
         file["entry_1/image_1/data"] = flat
     product = write_product(tmp_path / "a.h5", scene)
     for path in (tmp_path / "a.npz", tmp_path / "a.cxi", product):
-        with pytest.raises(InputError, match="carries nothing"):
+        with pytest.raises(InputError, match="contains no usable values"):
             open_reconstruction(path)
 
 

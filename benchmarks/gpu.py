@@ -36,6 +36,7 @@ DIFFERENCE_AIM = 1e-4
 LOCKED_AIM_S = 20.0
 PATIENCE_S = 600.0
 PATCHES = "patches.npy"
+FRAMES, WHOLE = ("diff3d", "xcoords", "ycoords"), ("objectGuess", "probeGuess")
 
 
 def measure(scale: Scale) -> list[Figure]:
@@ -81,7 +82,7 @@ def measure(scale: Scale) -> list[Figure]:
         fits = halved["batch_items"]
         found.append(Figure(f"batch that fits, of {TOO_MANY:,}", fits, "groups"))
     found.append(locked(scale, has_gpu=has_gpu))
-    found += full(scale, model, baseline, FULL_GROUPS if not is_small else 64, where)
+    found += full(scale, (model, baseline), scan, 256 if is_small else FULL_GROUPS, where)
     return found
 
 
@@ -143,14 +144,16 @@ def _has_committed(run_dir: Path) -> bool:
     return run.paths.manifest.exists() and run.progress.chunks_committed > 0
 
 
-def full(scale: Scale, model: Path, baseline: Path, n_groups: int, where: str) -> list[Figure]:
+def full(
+    scale: Scale, models: tuple[Path, Path], scan: Path, n_groups: int, where: str
+) -> list[Figure]:
     """Compare both networks, in turn, on a split of the study's size, in windows."""
     folder = scale.scratch / "full"
     folder.mkdir()
     words = [
-        *[sys.executable, "-P", "-m", "ptyrun", "compare", "--quiet", f"--pinn_dir={model}"],
-        *[f"--baseline_dir={baseline}", f"--output_dir={folder / 'run'}"],
-        f"--test_data={stated.write_scan(folder / 'scan.npz', n_groups, 64)}",
+        *[sys.executable, "-P", "-m", "ptyrun", "compare", "--quiet", f"--pinn_dir={models[0]}"],
+        *[f"--baseline_dir={models[1]}", f"--output_dir={folder / 'run'}"],
+        f"--test_data={repeated(scan, folder / 'scan.npz', n_groups)}",
         *["--pinn-chunk-size=256", "--baseline-chunk-size=256", f"--window={WINDOW_S}s"],
     ]
     code, windows, begun_s = int(ExitCode.INCOMPLETE), 0, time.perf_counter()
@@ -164,6 +167,17 @@ def full(scale: Scale, model: Path, baseline: Path, n_groups: int, where: str) -
         note += f"; EXIT CODE {code}: {(done.stderr.strip().splitlines() or ['nothing said'])[0]}"
     aim_s = UPSTREAM_S if n_groups == FULL_GROUPS else None
     return [Figure("comparison of both networks, to the report", took_s, "s", aim_s, note=note)]
+
+
+def repeated(source: Path, path: Path, n_frames: int) -> Path:
+    """Write a scan of as many frames as are wanted: those of *source*, again and again."""
+    with np.load(source, allow_pickle=False) as found:
+        each = {name: found[name] for name in FRAMES}
+        whole = {name: found[name] for name in WHOLE}
+    count = len(each["xcoords"])
+    chosen = np.arange(n_frames) % count
+    np.savez(path, **{name: values[chosen] for name, values in each.items()}, **whole)
+    return path
 
 
 def child(folder: str, model_dir: str, scan_path: str, n_groups: int, batch: int) -> None:

@@ -45,8 +45,7 @@ def of_two_inputs(*names: str) -> keras.Model:
     return keras.Model(inputs, ends)
 
 
-@pytest.mark.parametrize("dtype", ["uint8", "int32"])
-@pytest.mark.parametrize("name", ["net.keras", "net.h5"])
+@pytest.mark.parametrize(("dtype", "name"), [("uint8", "net.keras"), ("int32", "net.h5")])
 def test_a_network_that_takes_integers_is_refused_when_it_is_looked_at(
     tmp_path: Path, name: str, dtype: str
 ) -> None:
@@ -79,7 +78,10 @@ def test_an_amplitude_that_is_negative_is_doubted(tmp_path: Path) -> None:
     assert doubt.startswith("its amplitude is negative in 100% of a trial's pixels")
 
 
-@pytest.mark.parametrize("names", [("pattern", "offset"), ("offset", "pattern")])
+@pytest.mark.parametrize(
+    "names",
+    [("offset", "pattern"), pytest.param(("pattern", "offset"), marks=pytest.mark.slow)],
+)
 @pytest.mark.parametrize("name", ["net.keras", pytest.param("saved", marks=pytest.mark.slow)])
 def test_two_inputs_of_free_shape_are_told_apart_by_their_names(
     tmp_path: Path, names: tuple[str, str], name: str

@@ -54,7 +54,7 @@ def make_double() -> torch.nn.Module:
     return Wide().double()
 
 
-@pytest.mark.parametrize("name", ["net.ts", "net.pt2"])
+@pytest.mark.parametrize("name", ["net.ts", pytest.param("net.pt2", marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     ("dtype", "atol"),
     [

@@ -50,7 +50,7 @@ os.environ["XDG_CONFIG_HOME"] = tempfile.mkdtemp(prefix="ptyrun-tests-config-")
 os.environ["XDG_RUNTIME_DIR"] = tempfile.mkdtemp(prefix="ptyrun-tests-runtime-")
 # A framework is imported once for all tests of a process. What tests predictors (`hostile`,
 # `paced`, `child`) has them in processes of their own, as users do.
-os.environ["PTYRUN_INLINE"] = "1"
+os.environ.setdefault("PTYRUN_INLINE", "1")
 
 
 def pytest_collection_finish() -> None:

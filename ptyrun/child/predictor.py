@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -19,13 +19,7 @@ from ptyrun.models.files import ModelCard
 from ptyrun.models.halving import Halving, HalvingPredictor
 from ptyrun.models.predictors import ModelRequest
 
-INLINE = "PTYRUN_INLINE"
 LOADS = 8  # so often a process is begun anew that somebody ended before it was ready
-
-
-def is_inline(environment: Mapping[str, str] = os.environ) -> bool:
-    """Whether predictors live in the session's own process, as debuggers and profilers want."""
-    return environment.get(INLINE, "1") not in ("", "0")
 
 
 @dataclass(frozen=True)

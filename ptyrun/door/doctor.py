@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from ptyrun.child.inline import INLINE, is_inline
 from ptyrun.errors import PtyrunError
 from ptyrun.host import confinement, memory
 from ptyrun.host.devices import list_gpus
@@ -88,20 +89,26 @@ def _confinement() -> Iterator[Finding]:
     if not abi:
         yield Finding(
             "confinement",
-            "this kernel has no Landlock: what looks through HDF5 files is not confined",
+            "this kernel has no Landlock: neither predictors nor what looks through HDF5 files "
+            "are confined",
             "use Linux 5.13 or later with Landlock switched on (lsm=landlock,...)",
         )
     else:
         yield Finding(
-            "confinement", f"Landlock, ABI {abi}: HDF5 files are looked through behind it"
+            "confinement",
+            f"Landlock, ABI {abi}: predictors compute and HDF5 files are looked through behind it",
         )
     yield Finding("stopped", "; ".join(found.stopped) or "nothing")
     yield Finding("not stopped", "; ".join(found.let_through))
-    yield Finding(
-        "models",
-        "run in the session's own process, with your rights, confined by nothing",
-        "trust models (--trust-model) as you trust programs",
-    )
+    if is_inline():
+        yield Finding(
+            "models",
+            f"run in the session's own process, as {INLINE} says: with your rights, confined by "
+            "nothing",
+            f"unset {INLINE} but for debuggers and profilers",
+        )
+    else:
+        yield Finding("models", "run in a process of their own, one for each arm of a session")
 
 
 def _folder(folder: Path) -> Iterator[Finding]:

@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 
 from ptyrun.child import predictor as child
+from ptyrun.child.inline import is_inline
 from ptyrun.comparison import gates, trust
 from ptyrun.comparison.code import refuse_changed_code
 from ptyrun.comparison.fingerprints import Fingerprints
@@ -178,7 +179,7 @@ class _Models:
 
     def begin(self) -> None:
         """Start the process of the first arm that lacks chunks; nothing is loaded yet."""
-        if child.is_inline():
+        if is_inline():
             return
         progress = self.here.progress.arms
         for name in self.session.arms or progress:
@@ -216,7 +217,7 @@ class _Models:
         """Open one; it is closed by who asked."""
         facts, request = ModelFacts.of(arm), self.request(arm, batch_items)
         try:
-            if child.is_inline():
+            if is_inline():
                 return open_halving(facts.backend, request, on_halving)
             return child.open_hosted(self._hosted(arm, facts, request), on_halving)
         except ModelError as error:

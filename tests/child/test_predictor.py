@@ -16,7 +16,8 @@ import pytest
 from numpy.typing import NDArray
 
 import ptyrun
-from ptyrun.child.predictor import Hosted, HostedPredictor, Waits, is_inline, open_hosted
+from ptyrun.child.inline import is_inline
+from ptyrun.child.predictor import Hosted, HostedPredictor, Waits, open_hosted
 from ptyrun.child.process import MARK, Patience
 from ptyrun.errors import CutOffError, PredictionError, PredictorDiedError
 from ptyrun.host.confinement import abi
@@ -239,4 +240,4 @@ def test_without_the_fence_it_can_do_all_that(site: Path, tmp_path: Path) -> Non
 
 def test_debuggers_may_have_it_in_the_session(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [is_inline({"PTYRUN_INLINE": each}) for each in ("1", "0", "")] == [True, False, False]
-    assert is_inline({})
+    assert not is_inline({})

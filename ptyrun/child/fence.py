@@ -90,11 +90,17 @@ class Yard:
             "confined": self.is_confined,
             "reads": list(self.reads),
             "writes": [str(self.cache), str(self.private)],
+            "cuda": os.path.exists("/dev/nvidiactl") and _shows_gpus(),  # noqa: PTH110
         }
 
     def leave(self) -> None:
         """Delete what goes with the process."""
         shutil.rmtree(self.private, ignore_errors=True)
+
+
+def _shows_gpus() -> bool:
+    shown = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return shown is None or shown.strip() not in ("", "-1", "NoDevFiles")
 
 
 def _home() -> Path:

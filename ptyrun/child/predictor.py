@@ -93,6 +93,10 @@ class Hosted:
             try:
                 process.settle(self.waits.loading)
                 self._tell(process)
+                if process.unfit:
+                    self.is_confined = False
+                    self.end()
+                    continue
                 message = {"do": "open", "backend": self.backend, "request": asked}
                 card, batch_items = process.ask(message, self.waits.loading, card_of)
             except PredictorDiedError as error:
@@ -105,9 +109,10 @@ class Hosted:
             self.end()  # memory that was given its size keeps it
 
     def _tell(self, process: PredictorProcess) -> None:
-        if self.is_confined and process.why_free and not self._said:
+        why = process.unfit or process.why_free
+        if self.is_confined and why and not self._said:
             self._said = True
-            self.say(f"{self.label}: its predictor is not confined: {process.why_free}")
+            self.say(f"{self.label}: its predictor is not confined: {why}")
 
     def end(self) -> None:
         """End the process, if there is one."""

@@ -89,6 +89,7 @@ class PredictorProcess:
     ) -> None:
         self.abi = 0
         self.why_free = ""
+        self.unfit = ""
         self.memory = make_memory()
         self._memory_size = 0
         self._yard = yard
@@ -203,6 +204,7 @@ class PredictorProcess:
                 abi, why = answer.get("abi"), answer.get("why_not")
                 self.abi = abi if type(abi) is int else 0
                 self.why_free = str(why)[:LAST_WORDS] if not self.abi else ""
+                self.unfit = str(answer.get("unfit") or "")[:LAST_WORDS]
 
     def holds(self, layout: Layout) -> bool:
         """Whether its memory has room for a batch, or has no size yet."""

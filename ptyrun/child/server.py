@@ -38,7 +38,7 @@ def main() -> None:
 def _fenced(told: dict[str, Any]) -> dict[str, Any]:
     confinement.limit(open_files=OPEN_FILES, file_bytes=FILE_BYTES)
     if not told["confined"]:
-        return {"event": "fenced", "abi": 0, "why_not": ""}
+        return {"event": "fenced", "abi": 0, "why_not": "", "unfit": ""}
     fence = confinement.Fence(
         reads=tuple(map(Path, told["reads"])),
         writes=tuple(map(Path, told["writes"])),
@@ -48,7 +48,24 @@ def _fenced(told: dict[str, Any]) -> dict[str, Any]:
         found = confinement.confine(fence)
     except Exception as error:  # whatever is in the way: not confined is said, and no failure
         found = confinement.Confinement(0, f"{type(error).__name__}: {error}")
-    return {"event": "fenced", "abi": found.abi, "why_not": found.why_not[:MAX_TEXT]}
+    unfit = _fault_of_cuda() if found.abi and told["cuda"] else ""
+    return {
+        "event": "fenced",
+        "abi": found.abi,
+        "why_not": found.why_not[:MAX_TEXT],
+        "unfit": unfit,
+    }
+
+
+def _fault_of_cuda() -> str:
+    """Say why no GPU can be used behind the fence: frameworks would take the CPU in silence."""
+    import ctypes
+
+    try:
+        code = ctypes.CDLL("libcuda.so.1").cuInit(0)
+    except OSError:
+        return ""  # no driver for programs: nothing that the fence has to do with
+    return f"CUDA does not start behind it (error {code})" if code else ""
 
 
 class _Server:

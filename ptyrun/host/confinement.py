@@ -66,6 +66,7 @@ _SYSTEM = (
     *("/etc/fonts", "/etc/OpenCL", "/etc/vulkan", "/etc/glvnd", "/etc/hosts", "/etc/mime.types"),
     *("/nix/store", "/gnu/store", "/sys/devices", "/sys/bus", "/sys/class", "/sys/fs/cgroup"),
     *("/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/proc/sys", "/proc/driver"),
+    *("/proc/devices", "/proc/modules", "/proc/version", "/proc/filesystems", "/etc/nvidia"),
     *("/dev/urandom", "/dev/random", "/dev/zero", "/run/opengl-driver"),
 )
 _NOWHERE = ("/dev/null", "/dev/full")

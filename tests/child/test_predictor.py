@@ -238,6 +238,24 @@ def test_without_the_fence_it_can_do_all_that(site: Path, tmp_path: Path) -> Non
     assert patches[: len(deeds.HARMS) - 2].tolist().count(1) >= 6
 
 
+def test_a_gpu_that_the_fence_keeps_from_starting_is_worth_more_than_the_fence(
+    site: Path, tmp_path: Path
+) -> None:
+    if not abi():
+        pytest.skip("this kernel has no Landlock")
+    host = hosted(tmp_path)
+    said: list[str] = []
+    host.say = said.append
+    process = host.begin()
+    process.settle(host.waits.loading)
+    process.unfit = "CUDA does not start behind it (error 999)"  # as on a machine with a GPU
+    predictor = opened(host)
+    assert host.process is not None
+    assert (process.abi > 0, host.process.abi) == (True, 0)
+    assert said == [f"predictor: its predictor is not confined: {process.unfit}"]
+    predictor.close()
+
+
 def test_debuggers_may_have_it_in_the_session(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [is_inline({"PTYRUN_INLINE": each}) for each in ("1", "0", "")] == [True, False, False]
     assert not is_inline({})

@@ -105,6 +105,24 @@ def full_circle() -> Scale:
     return Scale(PHASE, -math.pi, math.pi, "phase (rad)", cyclic=True)
 
 
+def painted(values: NDArray[np.floating], scale: Scale) -> NDArray[np.uint8]:
+    """Colour an image (H, W) by a scale: (H, W, 4), transparent where a value is not finite."""
+    known = np.isfinite(values)
+    table = np.frombuffer(_palette(scale.colours), np.uint8).reshape(-1, 3)
+    image = np.empty((*values.shape, 4), np.uint8)
+    image[..., :3] = table[_levels(values, known, scale)]
+    image[..., 3] = np.where(known, 255, 0)
+    return image
+
+
+def _levels(
+    values: NDArray[np.floating], known: NDArray[np.bool_], scale: Scale
+) -> NDArray[np.uint8]:
+    fraction = (np.where(known, values, scale.low) - scale.low) / (scale.high - scale.low)
+    levels = np.clip(np.floor(fraction * _LEVELS), 0, _LEVELS - 1).astype(np.uint8)
+    return np.asarray(np.where(known, levels, np.uint8(_LEVELS)))
+
+
 def paint(values: NDArray[np.floating], scale: Scale) -> str:
     """Colour an image by a scale.
 
@@ -118,10 +136,7 @@ def paint(values: NDArray[np.floating], scale: Scale) -> str:
     str
         A data URI of an indexed PNG.
     """
-    known = np.isfinite(values)
-    fraction = (np.where(known, values, scale.low) - scale.low) / (scale.high - scale.low)
-    levels = np.clip(np.floor(fraction * _LEVELS), 0, _LEVELS - 1).astype(np.uint8)
-    return _indexed(np.where(known, levels, np.uint8(_LEVELS)), scale.colours)
+    return _indexed(_levels(values, np.isfinite(values), scale), scale.colours)
 
 
 def paint_field(field: NDArray[np.complexfloating], brightest: float) -> str:

@@ -47,8 +47,8 @@ def short(text: str, longest: int = 36) -> str:
 def content(shown: Figure, kind: str = "png") -> bytes:
     """Write a figure as ``png``, ``pdf`` or ``svg``."""
     memory = io.BytesIO()
-    # Twice as fast, a tenth larger.
-    options: dict[str, Any] = {"pil_kwargs": {"compress_level": 3}} if kind == "png" else {}
+    # Some times faster than the default, a fifth larger.
+    options: dict[str, Any] = {"pil_kwargs": {"compress_level": 1}} if kind == "png" else {}
     with (
         matplotlib.rc_context({"svg.hashsalt": "ptyrun"}),
         warnings.catch_warnings(),

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from ptyrun.report import drawn
+from ptyrun.report import colours, drawn
 from ptyrun.report.colours import Scale
 from ptyrun.report.scale_bar import scale_bar
 from ptyrun.report.views import Scene, View
@@ -25,6 +25,7 @@ TICKS_INCHES = 0.5  # room for the colour bar's numbers
 LEFT_INCHES = 0.35
 TITLE_INCHES = 0.5
 NOTE_INCHES = 0.2  # for a line of notes
+LARGEST_KEPT_PX = 512
 TALLEST, FLATTEST = 2.0, 0.4  # height over width of a panel
 
 # No scale has it.
@@ -59,6 +60,7 @@ def comparison_figure(scene: Scene, pixel_size_m: float | None = None) -> Figure
             _caption(axes, view.captions.get(quantity, ""))
             if column == 0:
                 axes.set_ylabel(quantity.words)
+                axes.yaxis.set_label_coords(-0.03, 0.5)
                 _scale_bar(axes, view.images[quantity].shape, scene.step_px, pixel_size_m)
             if row == 0:
                 _title(axes, view)
@@ -109,18 +111,21 @@ class _Layout:
 
 
 def _draw(axes: Axes, values: NDArray[np.floating[Any]], scale: Scale) -> None:
-    axes.set_facecolor(UNCOVERED)
-    whole = Rectangle(
-        (0, 0), 1, 1, transform=axes.transAxes, fill=False, hatch="////", edgecolor=HATCH, lw=0
-    )
-    axes.add_patch(whole).set_zorder(-1)
+    """Colours are given here, once: each kind of file would do so again."""
+    if not np.isfinite(values).all():
+        axes.set_facecolor(UNCOVERED)
+        whole = Rectangle(
+            (0, 0), 1, 1, transform=axes.transAxes, fill=False, hatch="////", edgecolor=HATCH, lw=0
+        )
+        axes.add_patch(whole).set_zorder(-1)
+    # "none" keeps the pixels as they are in drawings, which larger images would make too large.
+    kept = "none" if max(values.shape) <= LARGEST_KEPT_PX else "nearest"
     axes.imshow(
-        np.ma.masked_invalid(values),
-        cmap=scale.colours,
+        colours.painted(values, scale),
+        interpolation=kept,
+        cmap=scale.colours,  # of its colour bar
         vmin=scale.low,
         vmax=scale.high,
-        interpolation="nearest",
-        interpolation_stage="data",
     )
     axes.set_xticks([])
     axes.set_yticks([])
@@ -135,7 +140,8 @@ def _colour_bar(figure: Figure, axes: Axes, scale: Scale) -> None:
 
 
 def _title(axes: Axes, view: View) -> None:
-    axes.set_title("\n".join(_title_lines(view)), fontsize=10)
+    # Said, the place need not be found by measuring all other texts.
+    axes.set_title("\n".join(_title_lines(view)), fontsize=10, y=1.0)
     if view.warning is not None:
         axes.text(
             0.5, 0.985, drawn.plain(view.warning), transform=axes.transAxes, color="white",

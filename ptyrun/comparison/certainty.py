@@ -4,50 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from itertools import combinations
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ptyrun.comparison.common_measures import CommonMeasures, Together
+from ptyrun.comparison.common_measures import Together
 from ptyrun.comparison.frame_figures import FOURIER_ERROR, R_FACTOR, ArmFrames, Held
-from ptyrun.comparison.kept import Finding
 from ptyrun.comparison.steps import Steps
-from ptyrun.host.documents import digest_of
 from ptyrun.ptycho.consistency.r_factor import FrameSums
 from ptyrun.ptycho.metrics import resampling, sectors
-from ptyrun.ptycho.metrics.common_ground import CommonGround
 from ptyrun.ptycho.metrics.frc import Noise, RingCorrelation
 from ptyrun.ptycho.metrics.resampling import Blocks
 from ptyrun.ptycho.metrics.sectors import resampled_curves
 from ptyrun.ptycho.metrics.standard_metrics import THRESHOLDS, TRUTH_THRESHOLDS, Standard
 from ptyrun.ptycho.metrics.tiles import Tiles
 from ptyrun.ptycho.readers.opening import Scan
-from ptyrun.results import Difference, Interval, Resampling, Results
+from ptyrun.results import Difference, Interval, Resampling
 
 TOO_SMALL = f"what is compared has fewer than {resampling.FEWEST_BLOCKS} blocks"
 
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class ArmTiles:
-    """The sums over tiles of one arm, in a form that a later window can take over."""
-
-    tiles: Tiles
-
-    def finding(self) -> Finding:
-        """As it is kept for later windows."""
-        facts = {"tile_px": self.tiles.tile_px, "ranges": dict(self.tiles.ranges)}
-        return Finding(facts, dict(self.tiles.sums))
-
-    @classmethod
-    def of(cls, found: Finding) -> Self:
-        """Read back what :meth:`finding` gave."""
-        facts = found.facts
-        return cls(Tiles(dict(found.arrays), int(facts["tile_px"]), dict(facts["ranges"])))
 
 
 @dataclass(frozen=True)
@@ -59,26 +37,22 @@ class Certainty:
     differences: tuple[Difference, ...] = ()
 
     @classmethod
-    def of(cls, steps: Steps, key: str, scan: Scan, together: Together, held: Held) -> Self:
+    def of(cls, steps: Steps, scan: Scan, together: Together, held: Held) -> Self:
         """Resample the common pixels, and the frames, of all arms alike.
 
         Parameters
         ----------
         steps : Steps
-            Keeps the sums of each arm.
-        key : str
-            Digest of all that objects and measures depend on.
+            Measures how long this takes.
         scan : Scan
         together : Together
         held : Held
         """
-        tiles: dict[str, Tiles] = {}
-        for name, found in together.arms.items():
-            do = partial(_tiles, together.ground, found)
-            taken = steps.taken(
-                f"tiles of {name}", digest_of([key, Results.SCHEMA]), ArmTiles.of, do
-            )
-            tiles[name] = taken.tiles
+        tiles = {
+            name: found.standard.tiles
+            for name, found in together.arms.items()
+            if found.standard.tiles is not None
+        }
         with steps.measured("intervals") as outcome:
             outcome.is_kept = False  # found again sooner than read
             return cls._resampled(tiles, scan, together, held)
@@ -114,11 +88,6 @@ class Certainty:
             why_none=TOO_SMALL if tiles and blocks is None else "",
         )
         return cls(described, intervals, differences)
-
-
-def _tiles(ground: CommonGround | None, found: CommonMeasures) -> ArmTiles:
-    assert ground is not None  # what is measured together has one
-    return ArmTiles(Tiles.of(found.recon, found.truth, ground.covered, ground.phased))
 
 
 def _crossings(found: Standard) -> dict[str, Floats]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ptyrun.comparison import ring_curves
 from ptyrun.comparison.kept import Finding
+from ptyrun.comparison.kept_tiles import tiles_of, with_tiles
 from ptyrun.comparison.measures import Measures
 from ptyrun.comparison.steps import Steps
 from ptyrun.comparison.sums import ArmObject
@@ -40,7 +41,8 @@ class CommonMeasures:
     def finding(self) -> Finding:
         """As it is kept for later windows."""
         facts, arrays = _kept(self.standard)
-        return Finding(facts, {**arrays, "recon": self.recon, "truth": self.truth})
+        images = {"recon": self.recon, "truth": self.truth}
+        return with_tiles(Finding(facts, {**arrays, **images}), self.standard.tiles)
 
     @classmethod
     def from_finding(cls, found: Finding) -> Self:
@@ -56,7 +58,7 @@ class PairMeasures:
 
     def finding(self) -> Finding:
         """As it is kept for later windows."""
-        return Finding(*_kept(self.standard))
+        return with_tiles(Finding(*_kept(self.standard)), self.standard.tiles)
 
     @classmethod
     def from_finding(cls, found: Finding) -> Self:
@@ -167,4 +169,5 @@ def _standard(found: Finding) -> Standard:
         notes=tuple(facts["notes"]),
         noise=Noise(facts["noise"]),
         undefined=dict(facts["undefined"]),
+        tiles=tiles_of(found),
     )

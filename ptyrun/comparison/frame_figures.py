@@ -20,7 +20,8 @@ from ptyrun.engine.manifest import Manifest
 from ptyrun.errors import GeometryError
 from ptyrun.host.documents import digest_of
 from ptyrun.ptycho.consistency.r_factor import SEED, FrameSums, drawn, frame_sums, frames_within
-from ptyrun.ptycho.metrics.alignment import align, coherence
+from ptyrun.ptycho.metrics.alignment import align
+from ptyrun.ptycho.metrics.factors import coherence
 from ptyrun.ptycho.readers.opening import Scan
 from ptyrun.ptycho.readers.reconstruction import open_reconstruction
 from ptyrun.results import FrameFigures, Metric, Results

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ptyrun.comparison import ring_curves
 from ptyrun.comparison.kept import Finding
+from ptyrun.comparison.kept_tiles import tiles_of, with_tiles
 from ptyrun.comparison.sums import ArmObject
 from ptyrun.config import Alignment, EvaluationOptions
 from ptyrun.engine.arm_plan import ArmPlan
@@ -19,6 +20,7 @@ from ptyrun.ptycho.metrics.evaluation import Evaluation, evaluate, evaluate_upst
 from ptyrun.ptycho.metrics.frc import Noise
 from ptyrun.ptycho.metrics.registration import Shift
 from ptyrun.ptycho.metrics.standard_metrics import Curves, Standard
+from ptyrun.ptycho.metrics.tiles import Tiles
 from ptyrun.results import Metric
 
 Image = NDArray[np.complex64]
@@ -42,6 +44,7 @@ class Measures:
     registration_notes: tuple[str, ...]
     noise: Noise
     undefined: Mapping[str, str]
+    tiles: Tiles | None
     pair: tuple[Image, Image]
 
     @classmethod
@@ -71,7 +74,7 @@ class Measures:
         }
         if self.pair[0] is not self.recon:
             arrays["pair_recon"], arrays["pair_truth"] = self.pair
-        return Finding(facts, arrays)
+        return with_tiles(Finding(facts, arrays), self.tiles)
 
     @classmethod
     def from_finding(cls, found: Finding) -> Self:
@@ -93,6 +96,7 @@ class Measures:
             registration_notes=tuple(facts["registration_notes"]),
             noise=Noise(facts["noise"]),
             undefined=dict(facts["undefined"]),
+            tiles=tiles_of(found),
             pair=(arrays.get("pair_recon", recon), arrays.get("pair_truth", truth)),
         )
 
@@ -100,7 +104,7 @@ class Measures:
     def as_standard(self) -> Standard:
         """The literature's measures alone."""
         notes = tuple(note for note in self.notes if note not in self.registration_notes)
-        return Standard(self.standard, self.curves, notes, self.noise, self.undefined)
+        return Standard(self.standard, self.curves, notes, self.noise, self.undefined, self.tiles)
 
 
 def measure(

@@ -13,7 +13,8 @@ from ptyrun.comparison.shown_field import Field, phase_spread, step_of, unit_bet
 from ptyrun.config import Alignment, Presentation
 from ptyrun.errors import GeometryError
 from ptyrun.ptycho.geometry.placement import Region
-from ptyrun.ptycho.metrics.alignment import align, amplitude_factor
+from ptyrun.ptycho.metrics.alignment import align
+from ptyrun.ptycho.metrics.factors import amplitude_factor
 from ptyrun.ptycho.metrics.phase_pair import passes_a_turn, turn_to_middle, where_defined
 from ptyrun.report.views import Quantity, Scene, View
 from ptyrun.results import ArmResult, Metric, Results

@@ -199,7 +199,7 @@ def _compare(run: Run, steps: Steps, checked: CheckedChunks, watcher: Watcher) -
     watcher.note("comparing arms on the pixels that all of them cover")
     together = measure_together(steps, digest_of(keys), arms, measured, region, options)
     frames = Held.of(steps, keys, scan, manifest, arms)
-    certainty = Certainty.of(steps, digest_of(keys), scan, together, frames)
+    certainty = Certainty.of(steps, scan, together, frames)
     doubts = steps.taken(
         "judge the scan",
         digest_of([__version__, dict(manifest.shared)]),

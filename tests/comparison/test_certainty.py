@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ptyrun.comparison.certainty import ArmTiles
+from ptyrun.comparison.kept import Finding
+from ptyrun.comparison.kept_tiles import tiles_of, with_tiles
 from ptyrun.engine.manifest import Manifest
 from ptyrun.paths import RunPaths
-from ptyrun.ptycho.metrics.tiles import Tiles
+from ptyrun.ptycho.metrics.standard_metrics import standard_metrics
 from ptyrun.report import tables
 from ptyrun.results import Difference, Interval, Results
 from ptyrun.stages import finalize
@@ -69,8 +70,10 @@ def test_the_best_is_named_only_where_no_difference_is_chance(results: Results) 
 
 def test_sums_are_taken_over_by_a_later_window() -> None:
     image = small_object()
-    tiles = Tiles.of(image * 1.1, image, np.ones(image.shape, bool))
-    again = ArmTiles.of(ArmTiles(tiles).finding()).tiles
+    tiles = standard_metrics(image * 1.1, image, np.ones(image.shape, bool), tiled=True).tiles
+    assert tiles is not None
+    again = tiles_of(with_tiles(Finding({}, {}), tiles))
+    assert again is not None
     assert again.sums.keys() == tiles.sums.keys()
     assert all(np.array_equal(again.sums[name], tiles.sums[name]) for name in tiles.sums)
     assert (again.tile_px, again.ranges) == (tiles.tile_px, tiles.ranges)

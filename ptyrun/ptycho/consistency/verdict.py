@@ -16,7 +16,8 @@ from ptyrun.ptycho.consistency.frame_fit import OF_FRAMES, FrameFit, frame_fit
 from ptyrun.ptycho.consistency.frame_model import frames_inside
 from ptyrun.ptycho.consistency.frame_order import frame_order
 from ptyrun.ptycho.geometry.placement import Region, origins_px, placed
-from ptyrun.ptycho.metrics.alignment import align, coherence
+from ptyrun.ptycho.metrics.alignment import align
+from ptyrun.ptycho.metrics.factors import coherence
 from ptyrun.ptycho.readers.opening import Scan
 from ptyrun.ptycho.readers.reconstruction import Reconstruction
 
@@ -24,6 +25,8 @@ from ptyrun.ptycho.readers.reconstruction import Reconstruction
 LEAST_COVERED = 0.5
 # Reconstructions of one object, even poor ones, agree better than this; of two objects, worse.
 ONE_OBJECT = 0.3
+# Side of what a coherence is told from, and what is moved with it.
+TOLD_PX, AROUND_PX = 512, 64
 # Splits of one scan share a strip of the object, and a coherence of about 0.3 with it; what does
 # not explain the frames either must agree better than this.
 DOUBTFUL = 0.6
@@ -88,11 +91,21 @@ def place(scan: Scan, shape: tuple[int, int], found: Reconstruction) -> Placemen
 def agreement(
     placement: Placement, truth: NDArray[np.complexfloating[Any, Any]] | None, region: Region
 ) -> float | None:
-    """Coherence with the truth after registration; None without one, or with too little of it."""
+    """Coherence with the truth after registration; None without one, or with too little of it.
+
+    Of a large region the middle tells enough, where it is covered.
+    """
     if truth is None:
         return None
+    covered = placement.coverage > 0
+    middle = region.centre(min(region.height, TOLD_PX), min(region.width, TOLD_PX))
+    looked = middle if covered[middle.slices].mean() > 0.5 else region
+    outer = looked.grown(AROUND_PX, *truth.shape)
+    cut = outer.slices
     try:
-        aligned = align(placement.image, truth, placement.coverage > 0, region=region)
+        aligned = align(
+            placement.image[cut], truth[cut], covered[cut], region=looked.seen_from(outer)
+        )
     except GeometryError:
         return None
     known = aligned.covered

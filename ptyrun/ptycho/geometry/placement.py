@@ -45,6 +45,14 @@ class Region:
         top, left = (self.height - height) // 2, (self.width - width) // 2
         return Region(self.top + top, self.left + left, height, width)
 
+    def grown(self, px: int, height: int, width: int) -> Region:
+        """Add *px* at each side, as far as an image (height, width) goes."""
+        return self.within(-px, -px).overlap(Region(0, 0, height, width))
+
+    def seen_from(self, outer: Region) -> Region:
+        """Where it lies in an array that holds *outer*."""
+        return Region(self.top - outer.top, self.left - outer.left, self.height, self.width)
+
     def overlap(self, other: Region) -> Region:
         """What both hold; without rows or columns where they do not meet."""
         top, left = max(self.top, other.top), max(self.left, other.left)

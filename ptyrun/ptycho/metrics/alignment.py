@@ -7,26 +7,20 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft
-from scipy.ndimage import binary_dilation
 
 from ptyrun.config import PhaseAlign
 from ptyrun.errors import GeometryError
 from ptyrun.ptycho.geometry.placement import SMALLEST_PX, Region
-from ptyrun.ptycho.metrics.ramps import NO_RAMP, Ramp, ramp_between
+from ptyrun.ptycho.metrics.factors import global_factor, signed_agreement
+from ptyrun.ptycho.metrics.fine_shift import FULLY, NEARLY, Effort, Part, Target, moved_mask
+from ptyrun.ptycho.metrics.ramps import NO_RAMP, Ramp, ramp_between, slight_ramp_between
 from ptyrun.ptycho.metrics.registration import NO_SHIFT, Shift, apply_shift
 from ptyrun.ptycho.metrics.shift_search import (
-    DONE_PX,
-    STEPS,
     Candidate,
-    Slopes,
-    by_spectrum,
     candidates,
     distinct,
     length_px,
     rolled,
-    snapped,
-    step,
 )
 
 BORDER_PX = 2
@@ -34,8 +28,8 @@ LARGEST_LOOK_PX = 1024
 ROUGH_PX = 256
 REFINED = 2
 WORTH_REFINING = 0.3
-FARTHEST_STEPS_PX = 4.0
 FILLINGS = 3
+SETTLED_PX = 1e-3
 CLEARLY = 0.02
 ROUNDING = 1e-6
 
@@ -46,7 +40,6 @@ AGREEMENT_AFAR = 0.45
 LARGEST_SHIFT = 0.25  # of what is covered along that side
 
 Complex2D = NDArray[np.complexfloating[Any, Any]]
-Real2D = NDArray[np.floating[Any]]
 Mask = NDArray[np.bool_]
 
 
@@ -167,12 +160,15 @@ class _Pair:
 
     def moved(self, ramp: Ramp, shift: Shift) -> Aligned:
         flat = ramp.removed_from(self.recon)
-        shifted = flat if shift == NO_SHIFT else apply_shift(flat, shift)
         inside = self.region.within(*_border(shift)).slices
+        if shift == shift.whole:
+            own = np.roll(flat, (int(shift.dy_px), int(shift.dx_px)), axis=(0, 1))[inside]
+        else:
+            own = apply_shift(flat, shift)[inside]
         return Aligned(
-            recon=shifted[inside],
+            recon=own,
             truth=self.truth[inside],
-            covered=_moved_mask(self.mask, shift)[inside],
+            covered=moved_mask(self.mask, shift)[inside],
             shift=shift,
             ramp=ramp,
         )
@@ -180,8 +176,9 @@ class _Pair:
     def without_ramp(self, state: Aligned) -> Aligned:
         if not self.ramps:
             return state
-        rest = ramp_between(state.recon, state.truth, state.covered)
-        return self.moved(state.ramp + rest, state.shift)
+        between = ramp_between if state.ramp == NO_RAMP else slight_ramp_between
+        rest = between(state.recon, state.truth, state.covered)
+        return replace(state, recon=rest.removed_from(state.recon), ramp=state.ramp + rest)
 
     def registered(self, state: Aligned) -> Aligned:
         """Move by what correlations propose, refined, where the fields agree best.
@@ -192,9 +189,9 @@ class _Pair:
         if own.std() <= ROUNDING * np.abs(own).max():
             return state  # a constant lies anywhere
         look = self._window()
-        flat = state.ramp.removed_from(self.recon)
         inside = look.slices
-        proposed = candidates(flat[inside], self.truth[inside], self.mask[inside], LARGEST_SHIFT)
+        flat = state.ramp.removed_from(self.recon[inside])
+        proposed = candidates(flat, self.truth[inside], self.mask[inside], LARGEST_SHIFT)
         shifts = dict.fromkeys([NO_SHIFT, *proposed])
         possible = [s for s in shifts if s == NO_SHIFT or self._leaves_enough(s)]
         rough = sorted(
@@ -209,25 +206,38 @@ class _Pair:
         ]
         near.sort(key=lambda found: length_px(found.shift))
         chosen = list(dict.fromkeys([*rough[:REFINED], *near[:REFINED]]))
-        slopes = Slopes.of(self.truth)
-        refined = distinct([self._refined(each, slopes) for each in chosen])
+        target = Target.of(self.truth, look)
+        near_to = self._nearly(chosen, look)
+        refined = distinct([self._refined(each, target, NEARLY) for each in near_to])
         refined = [each for each in refined if self._leaves_enough(each.shift)] or chosen[:1]
-        states = [self.moved(each.ramp, each.shift) for each in refined]
-        scored = [(_agreement(each), each) for each in states]
-        believable = [each for each in scored if _believable(each[1])] or [
-            (_agreement(state), state)
-        ]
+        scored = [(self._agreement(each, target), each) for each in refined]
+        believable = [(score, each) for score, each in scored if _believable(score, each.shift)]
+        if not believable:
+            still = Candidate(state.shift, state.ramp, 0.0)
+            believable = [(self._agreement(still, target), still)]
         best = max(score for score, _ in believable)
         alike = [each for score, each in believable if score >= best - _alike(best)]
         nearest = min(alike, key=lambda each: length_px(each.shift))
-        afar = [score for score, each in scored if not _believable(each)]
+        afar = [score for score, each in scored if not _believable(score, each.shift)]
         lost = nearest.shift == NO_SHIFT and max(afar, default=0.0) > best + CLEARLY
         is_told = best >= AGREEMENT_AFAR
         others = tuple(each.shift for each in alike if each is not nearest) if is_told else ()
-        found = self._with_whole_holes(self.without_ramp(nearest), slopes)
+        if nearest in refined:
+            nearest = self._refined(nearest, target, FULLY)
+        found = self._with_whole_holes(
+            self.without_ramp(self.moved(nearest.ramp, nearest.shift)), target
+        )
         return replace(found, registered=not lost, others=others)
 
-    def _with_whole_holes(self, state: Aligned, slopes: Slopes) -> Aligned:
+    def _nearly(self, chosen: list[Candidate], look: Region) -> list[Candidate]:
+        """Follow them in the middle of a large window first, where a step costs little."""
+        middle = self._middle(look)
+        if middle == look:
+            return chosen
+        target = Target.of(self.truth, middle)
+        return distinct([self._refined(each, target, NEARLY) for each in chosen])
+
+    def _with_whole_holes(self, state: Aligned, target: Target) -> Aligned:
         """Move by a fraction of a pixel what has the truth in its holes.
 
         Whatever else is there, its edges are moved into what is measured.
@@ -237,12 +247,14 @@ class _Pair:
                 break
             known = state.covered
             factor = global_factor(state.recon[known], state.truth[known])
-            back = Shift(-state.shift.dy_px, -state.shift.dx_px)
-            flat = apply_shift(self.truth, back) / (factor or 1.0)
+            flat = apply_shift(self.truth, state.shift.opposite) / (factor or 1.0)
             promised = Ramp(-state.ramp.y_rad_per_px, -state.ramp.x_rad_per_px).removed_from(flat)
             pair = replace(self, recon=np.where(self.mask, self.recon, promised))
-            found = pair._refined(Candidate(state.shift, state.ramp, 0.0), slopes)
+            before = state.shift
+            found = pair._refined(Candidate(before, state.ramp, 0.0), target, FULLY)
             state = pair.without_ramp(pair.moved(found.ramp, found.shift))
+            if length_px(state.shift + before.opposite) < SETTLED_PX:
+                break
         return state
 
     def _leaves_enough(self, shift: Shift) -> bool:
@@ -266,11 +278,14 @@ class _Pair:
         )
         return middle if self.mask[middle.slices].mean() > 0.5 else self.region
 
+    def _middle(self, look: Region) -> Region:
+        """The middle of a window, if enough of it is covered to tell a shift."""
+        middle = look.centre(min(look.height, ROUGH_PX), min(look.width, ROUGH_PX))
+        return middle if self.mask[middle.slices].mean() >= 0.5 else look
+
     def _roughly(self, shift: Shift, ramp: Ramp, look: Region) -> Candidate:
         """How well the fields agree after a shift by whole pixels, in the middle of the region."""
-        middle = look.centre(min(look.height, ROUGH_PX), min(look.width, ROUGH_PX))
-        if self.mask[middle.slices].mean() < 0.5:
-            middle = look
+        middle = self._middle(look)
         middle = middle.within(*_border(shift)) if middle == self.region else middle
         dy, dx = int(shift.dy_px), int(shift.dx_px)
         there = Region(middle.top - dy, middle.left - dx, middle.height, middle.width)
@@ -281,80 +296,21 @@ class _Pair:
         agreement = signed_agreement(flat[mask], truth[mask]) if mask.any() else 0.0
         return Candidate(shift, found if self.ramps else ramp, agreement)
 
-    def _refined(self, start: Candidate, slopes: Slopes) -> Candidate:
+    def _refined(self, start: Candidate, target: Target, effort: Effort) -> Candidate:
         """Follow the fields to the shift at which they agree best, near that of *start*."""
-        shift, ramp = start.shift, start.ramp
-        spectrum = fft.fft2(ramp.removed_from(self.recon))
-        look = self._window()
-        inside = (look.within(*_border(shift)) if look == self.region else look).slices
-        known = _moved_mask(self.mask, shift)[inside]
-        wanted = (self.truth[inside], (slopes.y[inside], slopes.x[inside]), known)
-        rest = NO_RAMP
-        for _ in range(STEPS):
-            flat = rest.removed_from(by_spectrum(spectrum, shift)[inside])
-            found = step(flat, *wanted, has_ramp=self.ramps)
-            shift = shift + Shift(found.dy_px, found.dx_px)
-            rest = rest + Ramp(found.ramp_y, found.ramp_x)
-            away = Shift(shift.dy_px - start.shift.dy_px, shift.dx_px - start.shift.dx_px)
-            if length_px(away) > FARTHEST_STEPS_PX:
-                return start
-            if found.longest_px < DONE_PX:
-                break
-        return Candidate(snapped(shift), ramp + rest, start.agreement)
+        part = Part.of(target, self.recon, self.mask, start.shift)
+        return part.refined(start, self._border_px(target), effort, has_ramp=self.ramps) or start
+
+    def _agreement(self, found: Candidate, target: Target) -> float:
+        part = Part.of(target, self.recon, self.mask, found.shift)
+        return part.agreement(found, self._border_px(target))
+
+    def _border_px(self, target: Target) -> int:
+        return BORDER_PX if target.window == self.region else 0
 
 
 def _alike(best: float) -> float:
     return max(0.002, 0.05 * (1 - best))
-
-
-def _agreement(state: Aligned) -> float:
-    known = state.covered
-    return signed_agreement(state.recon[known], state.truth[known]) if known.any() else 0.0
-
-
-def signed_agreement(recon: Complex2D, truth: Complex2D) -> float:
-    """Correlation of the fields without their means, after the factor that fits the whole fields.
-
-    With its sign: half a period off, a grating has its contrast inverted.
-    """
-    fitted = global_factor(recon, truth) * recon
-    own, wanted = fitted - fitted.mean(), truth - truth.mean()
-    power = float(np.sum(np.abs(own) ** 2) * np.sum(np.abs(wanted) ** 2))
-    return float(np.sum(own.conj() * wanted).real / np.sqrt(power)) if power > 0 else 0.0
-
-
-def coherence(recon: Complex2D, truth: Complex2D) -> float:
-    """Correlation of two fields without their means, in [0, 1]: 1 for one object, 0 for two.
-
-    Blind to one global complex factor.
-    """
-    first, second = recon - recon.mean(), truth - truth.mean()
-    power = float(np.sum(np.abs(first) ** 2) * np.sum(np.abs(second) ** 2))
-    return float(np.abs(np.sum(first.conj() * second)) / np.sqrt(power)) if power > 0 else 0.0
-
-
-def global_factor(recon: Complex2D, truth: Complex2D) -> complex:
-    r"""Find the complex factor c that brings c R nearest to O: sum(R* O) / sum |R|^2."""
-    power = float(np.sum(np.abs(recon) ** 2))
-    return complex(np.sum(recon.conj() * truth) / power) if power > 0 else 1.0 + 0.0j
-
-
-def amplitude_factor(recon: Real2D, truth: Real2D, covered: Mask | None = None) -> Any:
-    """Find what brings the mean of amplitudes (H, W) to the truth's, over what is covered.
-
-    The complex factor of :func:`global_factor` is smaller the worse phases are.
-    """
-    own, wanted = ((each if covered is None else each[covered]).mean() for each in (recon, truth))
-    return wanted / own if own > 0 else 1.0
-
-
-def _moved_mask(mask: Mask, shift: Shift) -> Mask:
-    """Where a moved image is known: pixels whose neighbours before the move all were."""
-    if mask.all():
-        return mask
-    holes = np.roll(~mask, (round(shift.dy_px), round(shift.dx_px)), axis=(0, 1))
-    whole = shift.dy_px == round(shift.dy_px) and shift.dx_px == round(shift.dx_px)
-    return ~holes if whole else ~binary_dilation(holes)
 
 
 def _border(shift: Shift) -> tuple[int, int]:
@@ -362,6 +318,5 @@ def _border(shift: Shift) -> tuple[int, int]:
     return rows + BORDER_PX, columns + BORDER_PX
 
 
-def _believable(state: Aligned) -> bool:
-    farthest = max(abs(state.shift.dy_px), abs(state.shift.dx_px))
-    return farthest <= SMALL_SHIFT_PX or _agreement(state) >= AGREEMENT_AFAR
+def _believable(agreement: float, shift: Shift) -> bool:
+    return max(abs(shift.dy_px), abs(shift.dx_px)) <= SMALL_SHIFT_PX or agreement >= AGREEMENT_AFAR

@@ -104,7 +104,7 @@ class CommonGround:
 
     def measured(self, recon: Complex2D, truth: Complex2D, noise: Noise = Noise.FIRST) -> Standard:
         """Measure a pair (h, w) that :meth:`cut` gave."""
-        return standard_metrics(recon, truth, self.covered, noise, self.phased)
+        return standard_metrics(recon, truth, self.covered, noise, self.phased, tiled=True)
 
 
 def _cut(values: NDArray[Any], image: Registered, region: Region) -> NDArray[Any]:

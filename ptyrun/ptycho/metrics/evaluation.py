@@ -16,6 +16,7 @@ from ptyrun.ptycho.metrics.frc import Noise, RingCorrelation
 from ptyrun.ptycho.metrics.phase_pair import turn_to_middle, where_defined
 from ptyrun.ptycho.metrics.registration import Shift, apply_shift, cropped, register
 from ptyrun.ptycho.metrics.standard_metrics import Curves, Standard, standard_metrics
+from ptyrun.ptycho.metrics.tiles import Tiles
 from ptyrun.ptycho.metrics.upstream_metrics import upstream_metrics
 from ptyrun.results import Metric
 
@@ -34,7 +35,8 @@ class Evaluation:
     ``shift`` is None where no registration was asked for. ``recon`` and ``truth`` (h, w) are the
     images without shift, ramp and factor, ``covered`` (h, w) says where the first is known,
     ``region`` which pixels of the object these are. ``noise`` says which thresholds of ring
-    correlations were used, ``undefined`` why a standard figure does not exist. ``upstream_pair``
+    correlations were used, ``undefined`` why a standard figure does not exist, ``tiles``
+    what standard figures add up from. ``upstream_pair``
     has both as upstream keeps them, registered but neither trimmed nor flattened, where its
     alignment was asked for. ``registration_notes`` are those of the ``notes`` that are about the
     shift.
@@ -54,6 +56,7 @@ class Evaluation:
     registration_notes: tuple[str, ...]
     noise: Noise
     undefined: Mapping[str, str]
+    tiles: Tiles | None = None
     upstream_pair: tuple[NDArray[np.complex64], NDArray[np.complex64]] | None = None
 
     @property
@@ -239,7 +242,7 @@ def _evaluation(
     turn: complex | None = None,
 ) -> Evaluation:
     recon, truth, covered = measured
-    standard = standard_metrics(*shown, noise)
+    standard = standard_metrics(*shown, noise, tiled=True)
     upstream = upstream_metrics(
         recon,
         truth,
@@ -265,4 +268,5 @@ def _evaluation(
         registration_notes=lost,
         noise=standard.noise,
         undefined=standard.undefined,
+        tiles=standard.tiles,
     )

@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import fft
 
 from ptyrun.errors import GeometryError
 from ptyrun.ptycho.metrics.masked_correlation import masked_correlation
-from ptyrun.ptycho.metrics.sectors import sector_sums
+from ptyrun.ptycho.metrics.sectors import Plane
 
 TAPER_PX = 20
 SURE = 0.02  # of Nyquist: as much as holes may move a crossing
@@ -25,7 +26,7 @@ class RingCorrelation:
     With its sign: contrast that is inverted, as a conjugated phase is, correlates with -1. Of
     images with holes there is a second curve, *coarser*, of half the resolution and less noise.
     ``sectors`` (3, S, R) has what the curve is made of, by direction:
-    :func:`ptyrun.ptycho.metrics.sectors.sector_sums`.
+    :meth:`ptyrun.ptycho.metrics.sectors.Plane.sector_sums`.
     """
 
     correlation: NDArray[np.float64]
@@ -112,18 +113,24 @@ def _ring_sums(
             why=f"these are {first.shape} and {second.shape}",
             do="crop both to one square",
         )
-    spectra = [np.fft.fftshift(np.fft.fft2(image)) for image in (first, second)]
-    ring = _ring_of_each(side)
-    cross = (spectra[0] * spectra[1].conj()).ravel()
-    total = np.bincount(ring, cross.real) + 1j * np.bincount(ring, cross.imag)
-    powers = [np.bincount(ring, np.abs(spectrum.ravel()) ** 2) for spectrum in spectra]
-    return total, np.sqrt(powers[0] * powers[1]), np.bincount(ring)
+    is_real = np.isrealobj(first) and np.isrealobj(second)
+    plane = Plane.of(side, is_real=is_real)
+    one, other = (_spectrum(image, is_real=is_real) for image in (first, second))
+    cross = one * other.conj()
+    total = plane.sums(cross.real).astype(np.complex128)
+    if not is_real:  # else each pixel has its conjugate in the same ring
+        total += 1j * plane.sums(cross.imag)
+    powers = [plane.sums(_power(spectrum)) for spectrum in (one, other)]
+    return total, np.sqrt(powers[0] * powers[1]), plane.n_pixels
 
 
-def _ring_of_each(side: int) -> NDArray[np.int64]:
-    """Ring (N * N,) of each pixel of a spectrum whose zero frequency is in the middle."""
-    offsets = np.arange(side) - side // 2
-    return np.rint(np.hypot(offsets[:, None], offsets[None, :])).astype(np.int64).ravel()
+def _spectrum(image: NDArray[Any], *, is_real: bool) -> NDArray[np.complex128]:
+    values = np.asarray(image, np.float64 if is_real else np.complex128)
+    return np.asarray((fft.rfft2 if is_real else fft.fft2)(values)).ravel()
+
+
+def _power(spectrum: NDArray[np.complex128]) -> NDArray[np.float64]:
+    return np.asarray(spectrum.real**2 + spectrum.imag**2)
 
 
 def tapered_correlation(
@@ -150,9 +157,8 @@ def tapered_correlation(
     rings = side // 2 + 1
     pair = (first[square], second[square])
     if covered is not None and not covered[square].all():
-        ring = _ring_of_each(side)
-        fine, coarse, sums = masked_correlation(*pair, covered[square], ring)
-        n_pixels = np.bincount(ring)[:rings]
+        fine, coarse, sums = masked_correlation(*pair, covered[square])
+        n_pixels = Plane.of(side, is_real=True).n_pixels[:rings]
         sectors = None if sums is None else sums[..., :rings]
         return RingCorrelation(fine[:rings], n_pixels, side, coarse[:rings], sectors)
     window = _window(side, min(taper_px, side // 4))
@@ -162,14 +168,14 @@ def tapered_correlation(
 def _tapered(first: NDArray[Any], second: NDArray[Any]) -> RingCorrelation:
     """As :func:`ring_correlation`, up to Nyquist, with its sectors."""
     side = first.shape[0]
-    spectra = [np.fft.fftshift(np.fft.fft2(image)).ravel() for image in (first, second)]
-    ring = _ring_of_each(side)
-    one, other = (spectrum.real**2 + spectrum.imag**2 for spectrum in spectra)
-    cross = (spectra[0] * spectra[1].conj()).real
+    is_real = np.isrealobj(first) and np.isrealobj(second)
+    plane = Plane.of(side, is_real=is_real)
+    one, other = (_spectrum(image, is_real=is_real) for image in (first, second))
+    cross = one.real * other.real + one.imag * other.imag
     rings = side // 2 + 1
-    sums = sector_sums(cross, (one, other), ring)[..., :rings]
+    sums = plane.sector_sums(cross, (_power(one), _power(other)))[..., :rings]
     total, *powers = sums.sum(axis=1)
-    found = _rings(total, np.sqrt(powers[0] * powers[1]), np.bincount(ring)[:rings], side)
+    found = _rings(total, np.sqrt(powers[0] * powers[1]), plane.n_pixels[:rings], side)
     return replace(found, sectors=sums)
 
 

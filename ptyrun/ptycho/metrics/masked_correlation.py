@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
-from ptyrun.ptycho.metrics.sectors import sector_sums
+from ptyrun.ptycho.metrics.sectors import Plane
 
 LAG_PX = 48  # or a quarter of the side, where that is more
 # A lag that fewer pairs of pixels have says nothing.
@@ -23,7 +23,7 @@ Mask = NDArray[np.bool_]
 
 
 def masked_correlation(
-    first: NDArray[Any], second: NDArray[Any], covered: Mask, rings: NDArray[np.int64]
+    first: NDArray[Any], second: NDArray[Any], covered: Mask
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64] | None]:
     r"""Correlate two square images (N, N) ring by ring, over covered pixels alone.
 
@@ -33,8 +33,6 @@ def masked_correlation(
         Real or complex; finite where they are covered.
     covered : ndarray of bool, shape (N, N)
         Where both are known.
-    rings : ndarray of int, shape (N * N,)
-        To which ring each Fourier pixel belongs, zero frequency in the middle.
 
     Returns
     -------
@@ -62,11 +60,11 @@ def masked_correlation(
         int((covered[1:] & covered[:-1]).sum()), int((covered[:, 1:] & covered[:, :-1]).sum())
     )
     if n_covered < FEWEST_PIXELS or lag_px < 2 or n_paired < LEAST_PAIRED * n_covered:
-        nothing = np.full(int(rings.max()) + 1, np.nan)
+        nothing = np.full(Plane.of(side, is_real=True).n_rings, np.nan)
         return nothing, nothing, None
     sums = _covariances(first, second, covered, lag_px)
-    fine = _sectors(sums, side, lag_px, rings)
-    coarse = _sectors(sums, side, max(2, lag_px // 2), rings)
+    fine = _sectors(sums, side, lag_px)
+    coarse = _sectors(sums, side, max(2, lag_px // 2))
     return _curve(fine), _curve(coarse), fine
 
 
@@ -113,21 +111,20 @@ def _at_lags(
     return np.asarray(summed[np.ix_(lags % shape[0], lags % shape[1])])
 
 
-def _sectors(
-    sums: list[NDArray[Any]], side: int, lag_px: int, rings: NDArray[np.int64]
-) -> NDArray[np.float64]:
+def _sectors(sums: list[NDArray[Any]], side: int, lag_px: int) -> NDArray[np.float64]:
     middle = sums[0].shape[0] // 2
     lags = np.arange(-lag_px, lag_px + 1)
     far = np.hypot(lags[:, None], lags[None, :]) / lag_px
     taper = np.where(far < 1, (1 + np.cos(np.pi * np.minimum(far, 1))) / 2, 0.0)
+    is_real = all(np.isrealobj(total) for total in sums)
     spectra = []
     for total in sums:
         inside = slice(middle - lag_px, middle + lag_px + 1)
         placed = np.zeros((side, side), total.dtype)
         placed[np.ix_(lags % side, lags % side)] = total[inside, inside] * taper
-        spectra.append(fft.fftshift(fft.fft2(placed)).real.ravel())
+        spectra.append((fft.rfft2 if is_real else fft.fft2)(placed).real.ravel())
     both, *own = spectra
-    return sector_sums(both, (own[0], own[1]), rings)
+    return Plane.of(side, is_real=is_real).sector_sums(both, (own[0], own[1]))
 
 
 def _curve(sectors: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import binary_erosion
 from skimage.metrics import structural_similarity
 
-from ptyrun.ptycho.metrics.alignment import global_factor
+from ptyrun.ptycho.metrics.factors import global_factor
 
 WANG_SIGMA_PX = 1.5
 WANG_WINDOW_PX = 11
@@ -56,6 +56,11 @@ def psnr(mse: float, data_range: float) -> float:
 
 def whole_windows(covered: Mask, side_px: int) -> Mask:
     """Tell around which pixels a window of odd side is wholly covered, and inside the image."""
+    if covered.all():
+        windows = np.zeros(covered.shape, bool)
+        half = side_px // 2
+        windows[half : covered.shape[0] - half, half : covered.shape[1] - half] = True
+        return windows
     # Along one axis after the other, which for a rectangle is the same and faster.
     by_rows = binary_erosion(covered, np.ones((side_px, 1), bool))
     return np.asarray(binary_erosion(by_rows, np.ones((1, side_px), bool)))
@@ -170,11 +175,14 @@ def invariant_error(recon: Complex2D, truth: Complex2D) -> float:
     >>> invariant_error(1j * np.eye(2), np.eye(2))
     0.0
     """
-    power = float(np.sum(np.abs(truth) ** 2))
+    power = _power(truth)
     if power == 0:
         return math.nan
-    residual = truth - global_factor(recon, truth) * recon
-    return min(1.0, float(np.sum(np.abs(residual) ** 2)) / power)
+    return min(1.0, _power(truth - global_factor(recon, truth) * recon) / power)
+
+
+def _power(values: Complex2D) -> float:
+    return float(np.sum(values.real**2 + values.imag**2, dtype=np.float64))
 
 
 def _mean_similarity(

@@ -18,8 +18,18 @@ def without_mean(phase: Image, covered: Mask | None = None) -> Image:
 
 def without_plane(phase: Image, covered: Mask | None = None) -> Image:
     """Subtract the least-squares plane of an image (H, W), or that of its *covered* pixels."""
-    y, x = np.mgrid[: phase.shape[0], : phase.shape[1]]
-    basis = np.stack([x.ravel(), y.ravel(), np.ones(phase.size)], axis=1).astype(np.float64)
-    known = slice(None) if covered is None else covered.ravel()
-    coefficients = np.linalg.lstsq(basis[known], phase.ravel()[known], rcond=None)[0]
-    return np.asarray(phase - (basis @ coefficients).reshape(phase.shape))
+    known = np.ones(phase.shape, bool) if covered is None else covered
+    rows, columns = known.sum(axis=1), known.sum(axis=0)
+    n = int(rows.sum())
+    if not n:
+        return np.asarray(phase)
+    # Counted from the middle of what is known, slopes and mean do not mix much.
+    y = np.arange(phase.shape[0]) - rows @ np.arange(phase.shape[0]) / n
+    x = np.arange(phase.shape[1]) - columns @ np.arange(phase.shape[1]) / n
+    mean = phase[known].mean(dtype=np.float64)
+    values = np.where(known, phase - mean, 0.0)
+    yx = y @ (known.astype(np.float64) @ x)
+    normal = np.array([[rows @ y**2, yx], [yx, columns @ x**2]])
+    right = np.array([values.sum(axis=1) @ y, values.sum(axis=0) @ x])
+    slope_y, slope_x = np.linalg.lstsq(normal, right, rcond=None)[0]
+    return np.asarray(phase - (slope_y * y[:, None] + (slope_x * x[None, :] + mean)))

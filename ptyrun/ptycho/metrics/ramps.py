@@ -9,7 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
-LARGEST_PX = 1024  # side of the spectrum that a ramp is read from
+LARGEST_PX = 512  # side of the spectrum that a ramp is read from
+GROWTH = 2  # from which a plane is followed outwards
+# Of the strength per pixel of all, what the middle must have to be read alone.
+STRONG = 0.5
 
 Complex2D = NDArray[np.complexfloating[Any, Any]]
 Mask = NDArray[np.bool_]
@@ -27,9 +30,13 @@ class Ramp:
 
     def removed_from(self, image: Complex2D) -> NDArray[np.complex128]:
         """Take the ramp off an image (H, W); the phase of its middle stays."""
+        if self == NO_RAMP:
+            return np.asarray(image, np.complex128)
         y, x = (np.arange(side) - side / 2 for side in image.shape)
         along_y, along_x = np.exp(-1j * self.y_rad_per_px * y), np.exp(-1j * self.x_rad_per_px * x)
-        return np.asarray(image * along_y[:, None] * along_x[None, :], np.complex128)
+        flat = image * along_y[:, None]
+        flat *= along_x[None, :]
+        return np.asarray(flat, np.complex128)
 
 
 NO_RAMP = Ramp()
@@ -38,45 +45,75 @@ NO_RAMP = Ramp()
 def ramp_between(recon: Complex2D, truth: Complex2D, covered: Mask | None = None) -> Ramp:
     """Find the phase ramp that *recon* has and *truth* has not.
 
-    Its whole cycles are read from the peak of the spectrum of R O*; the rest is a least-squares
-    plane through the phase that remains, weighted by |R O*|.
+    Its whole cycles are read from the peak of the spectrum of R O*, in the middle of a large image;
+    the rest is a least-squares plane through the phase that remains, weighted by |R O*|, followed
+    from there outwards.
     """
-    cross = recon * truth.conj()
-    cross = cross if covered is None else np.where(covered, cross, 0)
-    found = Ramp(*_peak(cross))
+    cross = _cross(recon, truth, covered)
+    strength = float(np.abs(cross).mean(dtype=np.float64))
+    side = LARGEST_PX
+    middle = _middle(cross, side)
+    if float(np.abs(middle).mean(dtype=np.float64)) < STRONG * strength:
+        side, middle = max(cross.shape), cross
+    found = Ramp(*_peak(middle))
+    while side < max(cross.shape):
+        found = found + _rest(_middle(cross, side), found)
+        side *= GROWTH
     for _ in range(2):
-        found = found + Ramp(*_gradient(found.removed_from(cross)))
+        found = found + _rest(cross, found)
     return found
+
+
+def slight_ramp_between(recon: Complex2D, truth: Complex2D, covered: Mask | None = None) -> Ramp:
+    """As :func:`ramp_between`, of a ramp that is known to be less than a cycle."""
+    return _rest(_cross(recon, truth, covered), NO_RAMP)
+
+
+def _cross(recon: Complex2D, truth: Complex2D, covered: Mask | None) -> Complex2D:
+    cross = recon * truth.conj()
+    if covered is not None and not covered.all():
+        cross[~covered] = 0
+    return np.asarray(cross)
 
 
 def _peak(cross: Complex2D) -> tuple[float, float]:
     """Frequency of the strongest component, in radians per pixel."""
-    middle = cross[tuple(_middle(side) for side in cross.shape)]
-    if np.abs(middle).sum(dtype=np.float64) * 4 > np.abs(cross).sum(dtype=np.float64):
-        cross = middle  # what is left of a ramp is less than a cycle, and found by its gradient
-    padded = tuple(2 * side for side in cross.shape)
-    spectrum = np.abs(fft.fft2(cross, padded))
+    padded = tuple(fft.next_fast_len(2 * side) for side in cross.shape)
+    largest = float(np.abs(cross).max())
+    # Single precision has no room for what is very faint.
+    single = (cross / (largest or 1.0)).astype(np.complex64)
+    spectrum = np.abs(fft.fft2(single, padded))
     strongest = np.unravel_index(int(np.argmax(spectrum)), padded)
     frequencies = (fft.fftfreq(side)[i] for side, i in zip(padded, strongest, strict=True))
     y, x = (float(2 * np.pi * frequency) for frequency in frequencies)
     return y, x
 
 
-def _gradient(cross: NDArray[np.complex128]) -> tuple[float, float]:
-    """Weighted least-squares plane through a phase that hardly wraps: its slopes."""
-    total = cross.sum()
+def _rest(cross: Complex2D, known: Ramp) -> Ramp:
+    """Weighted least-squares plane through what phase a *known* ramp leaves, hardly wrapped."""
+    flat = known.removed_from(cross)
+    total = complex(flat.sum(dtype=np.complex128))
     if total == 0:
-        return 0.0, 0.0
-    phase = np.angle(cross * total.conj())
-    weight = np.abs(cross)
+        return NO_RAMP
+    weight = np.abs(flat)
+    phase = np.angle(flat * np.conj(total))
     y, x = (np.arange(side) - side / 2 for side in cross.shape)
-    basis = (np.ones(cross.shape), y[:, None] + 0 * x, x[None, :] + 0 * y[:, None])
-    normal = np.array([[np.sum(weight * a * b) for b in basis] for a in basis])
-    right = np.array([np.sum(weight * a * phase) for a in basis])
+    rows, columns = weight.sum(axis=1), weight.sum(axis=0)
+    w, wy, wx = float(rows.sum()), float(rows @ y), float(columns @ x)
+    wyx = float(y @ (weight @ x))
+    normal = np.array(
+        [[w, wy, wx], [wy, float(rows @ y**2), wyx], [wx, wyx, float(columns @ x**2)]]
+    )
+    phase *= weight
+    right = np.array([phase.sum(), phase.sum(axis=1) @ y, phase.sum(axis=0) @ x])
     _, slope_y, slope_x = np.linalg.lstsq(normal, right, rcond=None)[0]
-    return float(slope_y), float(slope_x)
+    return Ramp(float(slope_y), float(slope_x))
 
 
-def _middle(side: int) -> slice:
-    kept = min(side, LARGEST_PX)
-    return slice((side - kept) // 2, (side + kept) // 2)
+def _middle(image: Complex2D, side_px: int) -> Complex2D:
+    return image[
+        tuple(
+            slice((side - min(side, side_px)) // 2, (side + min(side, side_px)) // 2)
+            for side in image.shape
+        )
+    ]

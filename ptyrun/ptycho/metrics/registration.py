@@ -33,6 +33,11 @@ class Shift:
         """The nearest shift by whole pixels."""
         return Shift(float(round(self.dy_px)), float(round(self.dx_px)))
 
+    @property
+    def opposite(self) -> Shift:
+        """The way back."""
+        return Shift(-self.dy_px, -self.dx_px)
+
     def __add__(self, other: Shift) -> Shift:
         return Shift(self.dy_px + other.dy_px, self.dx_px + other.dx_px)
 

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ptyrun.ptycho.metrics.measures import WANG_WEIGHTS
-from ptyrun.ptycho.metrics.tiles import Tiles
+from ptyrun.ptycho.metrics.tiles import Tiles, similarities
 
 SEED = 1989
 N_RESAMPLES = 1000
@@ -125,20 +124,15 @@ def _of_part(part: str, sums: Mapping[str, Floats], data_range: float) -> dict[s
     found[f"psnr.{part}"] = 10 * np.log10(data_range**2 / mse)
     n, u, v = (sums[f"{part}.{name}"] for name in ("count", "u", "v"))
     uu, vv, uv = (sums[f"{part}.{name}"] for name in ("uu", "vv", "uv"))
-    covariance, own, wanted = uv - u * v / n, uu - u * u / n, vv - v * v / n
-    found[f"contrast_correlation.{part}"] = covariance / np.sqrt(own * wanted)
+    covariance, power, wanted = uv - u * v / n, uu - u * u / n, vv - v * v / n
+    found[f"contrast_correlation.{part}"] = covariance / np.sqrt(power * wanted)
     found[f"contrast_transfer.{part}"] = covariance / wanted
-    n_scales = sum(name.startswith(f"{part}.windows") for name in sums)
-    if n_scales:
-        first = "full" if f"{part}.full0" in sums else "structure"
-        found[f"ssim.{part}"] = sums[f"{part}.{first}0"] / sums[f"{part}.windows0"]
-        weights = np.array(WANG_WEIGHTS[:n_scales]) / sum(WANG_WEIGHTS[:n_scales])
-        product = np.ones_like(mse)
-        for scale, weight in enumerate(weights):
-            kind = first if scale == n_scales - 1 else "structure"
-            mean = sums[f"{part}.{kind}{scale}"] / sums[f"{part}.windows{scale}"]
-            product = product * np.maximum(mean, 0.0) ** weight
-        found[f"ms_ssim.{part}"] = product
+    own = {
+        name.removeprefix(f"{part}."): each
+        for name, each in sums.items()
+        if name.startswith(f"{part}.")
+    }
+    found |= {f"{name}.{part}": each for name, each in similarities(own).items()}
     return found
 
 

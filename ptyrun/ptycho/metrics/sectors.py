@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import fft
 
 from ptyrun.ptycho.metrics.resampling import N_RESAMPLES, SEED
 
@@ -14,28 +17,67 @@ N_SECTORS = 18  # of half a turn: a real image has no more
 Floats = NDArray[np.float64]
 
 
-def sector_sums(
-    cross: NDArray[Any], powers: tuple[NDArray[Any], NDArray[Any]], rings: NDArray[np.int64]
-) -> Floats:
-    """Sum a spectrum (N * N,) ring by ring in each sector: (3, S, R).
+@dataclass(frozen=True)
+class Plane:
+    """Ring and sector of each Fourier pixel (K,) of a square image, in the order of an FFT.
 
-    Parameters
-    ----------
-    cross : ndarray, shape (N * N,)
-        Real part of F1 F2*, zero frequency in the middle.
-    powers : tuple of ndarray, shape (N * N,)
-        Of both images.
-    rings : ndarray of int, shape (N * N,)
-        Ring of each Fourier pixel.
+    Of a real image half the spectrum says all; its pixels count by their *weight*.
     """
-    side = round(len(rings) ** 0.5)
-    offsets = np.arange(side) - side // 2
-    turn = np.arctan2(offsets[:, None], offsets[None, :]).ravel() / np.pi % 1.0
-    sector = np.minimum((turn * N_SECTORS).astype(np.int64), N_SECTORS - 1)
-    n_rings = int(rings.max()) + 1
-    place = sector * n_rings + rings
-    sums = [np.bincount(place, each, N_SECTORS * n_rings) for each in (cross, *powers)]
-    return np.asarray(np.stack(sums).reshape(3, N_SECTORS, n_rings), np.float64)
+
+    n_rings: int
+    ring: NDArray[np.int32]
+    place: NDArray[np.int32]
+    weight: NDArray[np.float32] | None
+
+    @staticmethod
+    def of(side_px: int, *, is_real: bool) -> Plane:
+        """Of :func:`scipy.fft.rfft2`, or :func:`scipy.fft.fft2`, of side x side pixels."""
+        return _plane(side_px, is_real)
+
+    def sums(self, values: NDArray[Any]) -> Floats:
+        """Add up a spectrum of real values (K,) ring by ring (R,)."""
+        return np.asarray(np.bincount(self.ring, self._weighted(values), self.n_rings))
+
+    @property
+    def n_pixels(self) -> NDArray[np.int64]:
+        """Fourier pixels of each ring."""
+        return np.rint(np.bincount(self.ring, self.weight, self.n_rings)).astype(np.int64)
+
+    def sector_sums(self, cross: NDArray[Any], powers: tuple[NDArray[Any], NDArray[Any]]) -> Floats:
+        """Add up ring by ring in each sector: (3, S, R).
+
+        Parameters
+        ----------
+        cross : ndarray, shape (K,)
+            Real part of F1 F2*.
+        powers : tuple of ndarray, shape (K,)
+            Of both images.
+        """
+        size = N_SECTORS * self.n_rings
+        sums = [np.bincount(self.place, self._weighted(each), size) for each in (cross, *powers)]
+        return np.asarray(np.stack(sums).reshape(3, N_SECTORS, self.n_rings), np.float64)
+
+    def _weighted(self, values: NDArray[Any]) -> NDArray[Any]:
+        return values if self.weight is None else values * self.weight
+
+
+@lru_cache(maxsize=4)
+def _plane(side_px: int, is_real: bool) -> Plane:
+    down = np.rint(fft.fftfreq(side_px, 1 / side_px))[:, None]
+    right = down.T
+    weight = None
+    if is_real:
+        right = np.abs(right[:, : side_px // 2 + 1])
+        twice = np.full((side_px, right.shape[1]), 2, np.float32)
+        twice[:, 0] = 1
+        if side_px % 2 == 0:
+            twice[:, -1] = 1
+        weight = twice.ravel()
+    ring = np.rint(np.hypot(down, right)).astype(np.int32).ravel()
+    turn = (np.arctan2(down, right) / np.pi % 1.0).ravel()
+    sector = np.minimum((turn * N_SECTORS).astype(np.int32), N_SECTORS - 1)
+    n_rings = int(ring.max()) + 1
+    return Plane(n_rings, ring, sector * n_rings + ring, weight)
 
 
 def resampled_curves(sums: Floats) -> Floats:
@@ -44,7 +86,7 @@ def resampled_curves(sums: Floats) -> Floats:
     Parameters
     ----------
     sums : ndarray, shape (3, S, R)
-        From :func:`sector_sums`.
+        From :meth:`Plane.sector_sums`.
 
     Notes
     -----
@@ -52,16 +94,24 @@ def resampled_curves(sums: Floats) -> Floats:
     taper, stays within one, and that an object is known better in some directions is seen. Source:
     Kuensch, Ann. Stat. 17, 1217 (1989), doi:10.1214/aos/1176347265.
     """
-    generator = np.random.default_rng(SEED)
-    n_sectors = sums.shape[1]
-    chosen = generator.integers(0, n_sectors, (N_RESAMPLES, n_sectors))
-    weights = np.zeros((N_RESAMPLES, n_sectors))
-    np.add.at(weights, (np.arange(N_RESAMPLES)[:, None], chosen), 1.0)
-    cross, first, second = (weights @ each for each in sums)
+    n_kinds, n_sectors, n_rings = sums.shape
+    beside = sums.transpose(1, 0, 2).reshape(n_sectors, n_kinds * n_rings)
+    found = (_weights(n_sectors) @ beside).reshape(N_RESAMPLES, n_kinds, n_rings)
+    cross, first, second = found.transpose(1, 0, 2)
     norm = np.sqrt(np.maximum(first, 0) * np.maximum(second, 0))
     return np.asarray(
         np.clip(np.divide(cross, norm, out=np.zeros_like(norm), where=norm > 0), -1, 1)
     )
+
+
+@lru_cache(maxsize=1)
+def _weights(n_sectors: int) -> Floats:
+    """How often each resample has each sector: (B, S)."""
+    generator = np.random.default_rng(SEED)
+    chosen = generator.integers(0, n_sectors, (N_RESAMPLES, n_sectors))
+    weights = np.zeros((N_RESAMPLES, n_sectors))
+    np.add.at(weights, (np.arange(N_RESAMPLES)[:, None], chosen), 1.0)
+    return weights
 
 
 def crossings(curves: Floats, threshold: Floats, side_px: int) -> Floats:

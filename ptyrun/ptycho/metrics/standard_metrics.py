@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ptyrun.ptycho.metrics import frc, measures
-from ptyrun.ptycho.metrics.alignment import amplitude_factor, coherence, global_factor
+from ptyrun.ptycho.metrics.factors import amplitude_factor, coherence, global_factor
 from ptyrun.ptycho.metrics.phase_pair import PhasePair
+from ptyrun.ptycho.metrics.tiles import Sums, Tiles, similarities, similarity_sums
 from ptyrun.results import Metric
 
 _THRESHOLD = (
@@ -96,7 +98,8 @@ class Standard:
 
     A resolution is None where the curve never falls below its threshold; ``notes`` names it.
     ``noise`` says which thresholds these are, ``undefined`` why a figure, named as in
-    "frc50.phase", does not exist and is NaN.
+    "frc50.phase", does not exist and is NaN; ``tiles`` what the figures add up from, if it was
+    asked for.
     """
 
     metrics: Mapping[str, Metric]
@@ -104,6 +107,7 @@ class Standard:
     notes: tuple[str, ...]
     noise: frc.Noise
     undefined: Mapping[str, str]
+    tiles: Tiles | None = None
 
 
 def standard_metrics(
@@ -112,6 +116,8 @@ def standard_metrics(
     covered: Mask,
     noise: frc.Noise = frc.Noise.FIRST,
     within: Mask | None = None,
+    *,
+    tiled: bool = False,
 ) -> Standard:
     """Measure an aligned pair over its covered pixels.
 
@@ -125,6 +131,8 @@ def standard_metrics(
         BOTH where *truth* is another reconstruction.
     within : ndarray of bool, shape (H, W), optional
         Where a phase may be compared at most: several arms are compared where all have one.
+    tiled : bool
+        Whether to keep what the figures add up from, tile by tile.
     """
     phases = PhasePair.of(recon, truth, covered, within)
     amplitude = _Image.amplitude(recon, truth, covered)
@@ -146,7 +154,8 @@ def standard_metrics(
         for name, metric in values.items()
         if (value := metric[part]) is not None and math.isnan(value)
     }
-    return Standard(values, curves, notes, noise, undefined)
+    tiles = Tiles.of(amplitude, phase, recon, truth, covered) if tiled else None
+    return Standard(values, curves, notes, noise, undefined, tiles)
 
 
 @dataclass(frozen=True)
@@ -209,17 +218,23 @@ class _Image:
             lacks=phases.why_none,
         )
 
+    @cached_property
+    def similarity(self) -> Sums:
+        """What SSIM and MS-SSIM add up from, tile by tile."""
+        pair = (self.recon, self.truth, self.covered, self.data_range)
+        return similarity_sums(*pair, has_zero=self.has_zero)
+
     def measured(self) -> dict[str, float]:
         inside = self.covered
-        images = (self.recon, self.truth, inside, self.data_range)
+        similar = similarities({name: sums.sum() for name, sums in self.similarity.items()})
         correlation = measures.contrast_correlation(self.recon[inside], self.truth[inside])
         transfer = measures.contrast_transfer(self.recon[inside], self.truth[inside])
         absolute, squared = (each[self.counted] for each in (self.absolute, self.squared))
         return {
             "mae": float(np.mean(absolute)) if absolute.size else math.nan,
             "psnr": self._psnr(float(np.mean(squared)) if squared.size else math.nan),
-            "ssim": measures.ssim(*images, luminance=self.has_zero),
-            "ms_ssim": measures.ms_ssim(*images, luminance=self.has_zero),
+            "ssim": float(similar.get("ssim", math.nan)),
+            "ms_ssim": float(similar.get("ms_ssim", math.nan)),
             "contrast_correlation": math.nan if self.lacks else correlation,
             "contrast_transfer": math.nan if self.lacks else transfer,
         }
@@ -250,9 +265,10 @@ class _Image:
 
 def field_metrics(recon: Complex2D, truth: Complex2D) -> dict[str, float]:
     """Measure the complex fields as such; pixels (k,)."""
+    invariant = measures.invariant_error(recon, truth)
     return {
-        "complex_error": measures.complex_error(recon, truth),
-        "invariant_error": measures.invariant_error(recon, truth),
+        "complex_error": math.sqrt(invariant),
+        "invariant_error": invariant,
         "coherence": coherence(recon, truth),
         "contrast_correlation": measures.contrast_correlation(
             global_factor(recon, truth) * recon, truth

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from ptyrun.ptycho.metrics import measures
-from ptyrun.ptycho.metrics.alignment import amplitude_factor
-from ptyrun.ptycho.metrics.phase_pair import PhasePair
 
 TILE_PX = 8
 MOST_TILES = 64  # along a side
@@ -24,6 +22,46 @@ Image = NDArray[np.floating[Any]]
 Complex2D = NDArray[np.complexfloating[Any, Any]]
 Mask = NDArray[np.bool_]
 Sums = Mapping[str, NDArray[np.float64]]
+
+
+class Part(Protocol):
+    """Amplitudes, or phases, of an aligned pair (h, w)."""
+
+    @property
+    def recon(self) -> Image:
+        """Of the reconstruction."""
+
+    @property
+    def truth(self) -> Image:
+        """Of what it is held against."""
+
+    @property
+    def covered(self) -> Mask:
+        """Where both are known."""
+
+    @property
+    def counted(self) -> Mask:
+        """Where errors count."""
+
+    @property
+    def absolute(self) -> Image:
+        """Errors without their signs."""
+
+    @property
+    def squared(self) -> Image:
+        """Their squares."""
+
+    @property
+    def data_range(self) -> float:
+        """What PSNR and SSIM count by."""
+
+    @property
+    def lacks(self) -> str:
+        """Why there are errors alone, if so."""
+
+    @property
+    def similarity(self) -> Sums:
+        """From :func:`similarity_sums`."""
 
 
 @dataclass(frozen=True)
@@ -45,72 +83,54 @@ class Tiles:
 
     @classmethod
     def of(
-        cls, recon: Complex2D, truth: Complex2D, covered: Mask, phased: Mask | None = None
+        cls, amplitude: Part, phase: Part, recon: Complex2D, truth: Complex2D, covered: Mask
     ) -> Self:
-        """Sum over an aligned pair (h, w), as :func:`standard_metrics` measures it.
-
-        Parameters
-        ----------
-        recon, truth : ndarray of complex, shape (h, w)
-        covered : ndarray of bool, shape (h, w)
-            Nothing else counts.
-        phased : ndarray of bool, shape (h, w), optional
-            Where a phase may be compared at most, as for :func:`standard_metrics`.
-        """
-        tile_px = max(TILE_PX, -(-max(covered.shape) // MOST_TILES))
-        add = _Adding(tile_px)
-        phases = PhasePair.of(recon, truth, covered, phased)
-        own, wanted = np.abs(recon), np.abs(truth)
-        own = own * amplitude_factor(own, wanted, covered)
-        unit = float(wanted[covered].max())
-        ranges = {"amplitude": measures.value_range(wanted, covered, unit), "phase": 0.0}
-        add.errors("amplitude", np.abs(own - wanted), (own - wanted) ** 2, covered)
-        add.moments("amplitude", own, wanted, covered)
-        add.similarity("amplitude", own, wanted, covered, ranges["amplitude"], has_zero=True)
-        error = np.abs(measures.phase_difference(recon, truth))
-        defined, expected = phases.defined, phases.expected
-        lost = expected & ~defined
-        of_phases = (np.where(lost, np.pi / 2, error), np.where(lost, np.pi**2 / 3, error**2))
-        add.errors("phase", *of_phases, expected)
-        if not phases.why_none:
-            ranges["phase"] = measures.value_range(phases.truth, defined, 1.0)
-            pair = phases.recon, phases.truth, defined
-            add.moments("phase", *pair)
-            add.similarity("phase", *pair, ranges["phase"], has_zero=False)
+        """Sum what is measured of an aligned pair (h, w) over its tiles."""
+        add = Adding(covered.shape)
+        ranges = {}
+        for name, part in {"amplitude": amplitude, "phase": phase}.items():
+            ranges[name] = part.data_range
+            add.errors(name, part.absolute, part.squared, part.counted)
+            if not part.lacks:
+                add.moments(name, part.recon, part.truth, part.covered)
+                add.sums |= {f"{name}.{each}": sums for each, sums in part.similarity.items()}
         add.field(recon, truth, covered)
-        return cls(add.sums, tile_px, ranges)
+        return cls(add.sums, add.tile_px, ranges)
 
 
-class _Adding:
-    def __init__(self, tile_px: int) -> None:
+class Adding:
+    """Sums of images of one *shape*, by name."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
         self.sums: dict[str, NDArray[np.float64]] = {}
-        self._tile_px = tile_px
-        self._n_tiles: tuple[int, ...] = ()
+        self.tile_px = max(TILE_PX, -(-max(shape) // MOST_TILES))
+        self._n_tiles = tuple(-(-side // self.tile_px) for side in shape)
 
     def put(self, name: str, values: NDArray[Any], tile_px: float | None = None) -> None:
         """Sum *values* (h, w) tile by tile; smaller tiles are those of a coarser scale."""
-        side = self._tile_px if tile_px is None else tile_px
+        side = self.tile_px if tile_px is None else tile_px
         whole = np.asarray(values, np.float64)
         for axis, length in enumerate(values.shape):
             place = (np.arange(length) / side).astype(np.int64)
             tiles, first = np.unique(place, return_index=True)
             summed = np.add.reduceat(whole, first, axis=axis)
             # Of a coarse scale there may be fewer pixels than tiles.
-            n_tiles = self._n_tiles[axis] if self._n_tiles else len(tiles)
+            n_tiles = self._n_tiles[axis]
             inside = tiles < n_tiles
             whole = np.zeros(
                 [n_tiles if axis == each else n for each, n in enumerate(summed.shape)]
             )
             whole[_at(axis, tiles[inside])] = summed[_at(axis, np.flatnonzero(inside))]
-        self._n_tiles = self._n_tiles or whole.shape
         self.sums[name] = whole
 
     def errors(self, part: str, absolute: Image, squared: Image, counted: Mask) -> None:
+        """Sum errors (h, w) and their squares."""
         self.put(f"{part}.n", counted)
         self.put(f"{part}.absolute", np.where(counted, absolute, 0.0))
         self.put(f"{part}.squared", np.where(counted, squared, 0.0))
 
     def moments(self, part: str, own: Image, wanted: Image, counted: Mask) -> None:
+        """Sum both images (h, w), their squares and their product."""
         # Around their means, where sums of squares lose no digits.
         u = np.where(counted, own - own[counted].mean(), 0.0) if counted.any() else own * 0
         v = np.where(counted, wanted - wanted[counted].mean(), 0.0) if counted.any() else u
@@ -119,6 +139,7 @@ class _Adding:
             self.put(f"{part}.{name}", values)
 
     def field(self, recon: Complex2D, truth: Complex2D, covered: Mask) -> None:
+        """Sum the fields (h, w) and their products."""
         r, o = (np.where(covered, image, 0).astype(np.complex128) for image in (recon, truth))
         cross = r.conj() * o
         self.put("field.n", covered)
@@ -128,27 +149,51 @@ class _Adding:
         self.put("field.rr", np.abs(r) ** 2)
         self.put("field.oo", np.abs(o) ** 2)
 
-    def similarity(
-        self,
-        part: str,
-        own: Image,
-        wanted: Image,
-        covered: Mask,
-        data_range: float,
-        *,
-        has_zero: bool,
-    ) -> None:
-        """Local similarities where whole windows are covered, at each scale."""
-        if data_range == 0:
-            return
-        for scale, windows in enumerate(measures.wang_scales(covered)):
-            full, structure = local_similarity(own, wanted, data_range)
-            side = self._tile_px / 2**scale
-            self.put(f"{part}.windows{scale}", windows, side)
-            self.put(f"{part}.structure{scale}", np.where(windows, structure, 0.0), side)
-            if has_zero:
-                self.put(f"{part}.full{scale}", np.where(windows, full, 0.0), side)
+
+def similarity_sums(
+    own: Image, wanted: Image, covered: Mask, data_range: float, *, has_zero: bool
+) -> Sums:
+    """Sum local similarities tile by tile, where whole windows are covered, at each scale.
+
+    Parameters
+    ----------
+    own, wanted : ndarray of float, shape (h, w)
+    covered : ndarray of bool, shape (h, w)
+    data_range : float
+    has_zero : bool
+        Whether luminance counts.
+    """
+    add = Adding(covered.shape)
+    if data_range == 0:
+        return add.sums
+    for scale, windows in enumerate(measures.wang_scales(covered)):
+        if scale:
             own, wanted = measures.halved(own), measures.halved(wanted)
+        full, structure = local_similarity(own, wanted, data_range)
+        side = add.tile_px / 2**scale
+        add.put(f"windows{scale}", windows, side)
+        add.put(f"structure{scale}", np.where(windows, structure, 0.0), side)
+        if has_zero:
+            add.put(f"full{scale}", np.where(windows, full, 0.0), side)
+    return add.sums
+
+
+def similarities(sums: Sums) -> dict[str, Any]:
+    """Give ``ssim`` and ``ms_ssim`` of what :func:`similarity_sums` gave, added up in any way.
+
+    Nothing where there is no scale.
+    """
+    n_scales = sum(name.startswith("windows") for name in sums)
+    if not n_scales:
+        return {}
+    first = "full" if "full0" in sums else "structure"
+    weights = np.array(measures.WANG_WEIGHTS[:n_scales]) / sum(measures.WANG_WEIGHTS[:n_scales])
+    product: Any = 1.0
+    for scale, weight in enumerate(weights):
+        kind = first if scale == n_scales - 1 else "structure"
+        mean = sums[f"{kind}{scale}"] / sums[f"windows{scale}"]
+        product = product * np.maximum(mean, 0.0) ** weight
+    return {"ssim": sums[f"{first}0"] / sums["windows0"], "ms_ssim": product}
 
 
 def _at(axis: int, chosen: NDArray[np.int64]) -> tuple[Any, ...]:
@@ -171,7 +216,9 @@ def local_similarity(
         )
 
     ux, uy = mean(x), mean(y)
-    vx, vy, vxy = mean(x * x) - ux * ux, mean(y * y) - uy * uy, mean(x * y) - ux * uy
+    squares, both = ux * ux + uy * uy, ux * uy
+    # Both variances are wanted together alone.
+    variances, covariance = mean(x * x + y * y) - squares, mean(x * y) - both
     c1, c2 = (_K1 * data_range) ** 2, (_K2 * data_range) ** 2
-    structure = (2 * vxy + c2) / (vx + vy + c2)
-    return structure * (2 * ux * uy + c1) / (ux * ux + uy * uy + c1), structure
+    structure = (2 * covariance + c2) / (variances + c2)
+    return structure * (2 * both + c1) / (squares + c1), structure

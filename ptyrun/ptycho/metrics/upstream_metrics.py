@@ -21,7 +21,7 @@ from scipy.ndimage import gaussian_filter, gaussian_filter1d
 from skimage.metrics import structural_similarity
 
 from ptyrun.config import PhaseAlign
-from ptyrun.ptycho.metrics.alignment import amplitude_factor
+from ptyrun.ptycho.metrics.factors import amplitude_factor
 from ptyrun.ptycho.metrics.frc import ring_modulus
 from ptyrun.ptycho.metrics.measures import whole_windows
 from ptyrun.ptycho.metrics.phases import without_mean, without_plane

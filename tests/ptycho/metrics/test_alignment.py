@@ -7,7 +7,8 @@ from scipy.ndimage import gaussian_filter
 
 from ptyrun.config import PhaseAlign
 from ptyrun.errors import GeometryError
-from ptyrun.ptycho.metrics.alignment import align, coherence, global_factor
+from ptyrun.ptycho.metrics.alignment import align
+from ptyrun.ptycho.metrics.factors import coherence, global_factor
 from ptyrun.ptycho.metrics.measures import phase_difference
 from ptyrun.ptycho.metrics.phases import without_mean, without_plane
 from ptyrun.ptycho.metrics.registration import NO_SHIFT, Shift, apply_shift, cropped, register

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from ptyrun.ptycho.metrics import resampling
+from ptyrun.ptycho.metrics import measures, resampling
+from ptyrun.ptycho.metrics.phase_pair import PhasePair
 from ptyrun.ptycho.metrics.resampling import Blocks, blocks_for, interval, metrics_of
 from ptyrun.ptycho.metrics.standard_metrics import standard_metrics
 from ptyrun.ptycho.metrics.tiles import Tiles
@@ -23,6 +24,32 @@ def pair(side: int, seed: int, smooth_px: float = 0.0, deviation: float = 0.05):
     return truth + deviation * noise, truth
 
 
+def tiles_of(recon, truth, covered) -> Tiles:
+    tiles = standard_metrics(recon, truth, covered, tiled=True).tiles
+    assert tiles is not None
+    return tiles
+
+
+@pytest.mark.parametrize("side", [61, 200])
+def test_similarities_that_tiles_add_up_to_are_those_of_scikit_image(side: int) -> None:
+    recon, truth = pair(side, 3, deviation=0.2)
+    covered = np.ones(truth.shape, bool)
+    covered[: side // 4, side // 2 :] = False
+    found = standard_metrics(recon, truth, covered).metrics
+    phases = PhasePair.of(recon, truth, covered)
+    own, wanted = np.abs(recon), np.abs(truth)
+    own = own * (wanted[covered].mean() / own[covered].mean())
+    for part, images, where in (
+        ("amplitude", (own, wanted), covered),
+        ("phase", (phases.recon, phases.truth), phases.defined),
+    ):
+        data_range = float(np.ptp(images[1][where]))
+        luminance = part == "amplitude"
+        for name in ("ssim", "ms_ssim"):
+            theirs = getattr(measures, name)(*images, where, data_range, luminance=luminance)
+            assert found[name][part] == pytest.approx(theirs, rel=1e-9)
+
+
 @pytest.mark.parametrize("seed", range(8))
 def test_tiles_add_up_to_the_standard_metrics(seed: int) -> None:
     generator = np.random.default_rng(seed)
@@ -34,7 +61,7 @@ def test_tiles_add_up_to_the_standard_metrics(seed: int) -> None:
         covered[: height // 3, width // 2 :] = False
         recon[-20:-10, :10] = 0  # no phase there
     expected = standard_metrics(recon, truth, covered).metrics
-    found = metrics_of(Tiles.of(recon, truth, covered))
+    found = metrics_of(tiles_of(recon, truth, covered))
     assert {"mae.phase", "ssim.amplitude", "ms_ssim.phase", "coherence.value"} <= found.keys()
     for name, value in found.items():
         metric, part = name.split(".")
@@ -56,7 +83,7 @@ def covers(smooth_px: float, side_tiles: int | None) -> float:
     hits, n = 0, 60
     for seed in range(n):
         recon, truth = pair(160, seed, smooth_px)
-        tiles = Tiles.of(recon, truth, np.ones(truth.shape, bool))
+        tiles = tiles_of(recon, truth, np.ones(truth.shape, bool))
         blocks = (
             blocks_for([tiles]) if side_tiles is None else Blocks.drawn(tiles.shape, side_tiles)
         )
@@ -74,7 +101,7 @@ def test_intervals_hold_the_true_error_of_correlated_noise() -> None:
 
 def test_single_tiles_would_be_too_sure_of_correlated_errors() -> None:
     recon, truth = pair(160, 3, 8.0)
-    tiles = Tiles.of(recon, truth, np.ones(truth.shape, bool))
+    tiles = tiles_of(recon, truth, np.ones(truth.shape, bool))
     blocks = blocks_for([tiles])
     assert blocks.side_tiles > 1
     widths: list[float] = [
@@ -86,7 +113,7 @@ def test_single_tiles_would_be_too_sure_of_correlated_errors() -> None:
     phase = 0.3 * objects.natural(160, np.random.default_rng(3))
     even = np.exp(1j * phase)
     noisy = even + objects.noise(160, np.random.default_rng(4), 0.05)
-    white = Tiles.of(noisy, even, np.ones(truth.shape, bool))
+    white = tiles_of(noisy, even, np.ones(truth.shape, bool))
     assert blocks_for([white]).side_tiles < blocks.side_tiles
 
 
@@ -95,7 +122,7 @@ def test_paired_differences_are_surer_than_the_metrics_themselves() -> None:
     recon, truth = pair(160, 5, 6.0, deviation=0.1)
     worse = truth + 1.1 * (recon - truth)
     covered = np.ones(truth.shape, bool)
-    tiles = [Tiles.of(image, truth, covered) for image in (recon, worse)]
+    tiles = [tiles_of(image, truth, covered) for image in (recon, worse)]
     blocks = blocks_for(tiles)
     found = [metrics_of(each, blocks)["mae.phase"] for each in tiles]
     own, other = (interval(values) for values in found)
@@ -113,7 +140,7 @@ def test_two_arms_of_equal_noise_are_not_distinguished() -> None:
         generator = np.random.default_rng(100 + seed)
         other = truth + objects.noise(128, generator, 0.05)
         covered = np.ones(truth.shape, bool)
-        tiles = [Tiles.of(image, truth, covered) for image in (recon, other)]
+        tiles = [tiles_of(image, truth, covered) for image in (recon, other)]
         blocks = blocks_for(tiles)
         one, two = (metrics_of(each, blocks)["mae.amplitude"] for each in tiles)
         low, high = interval(one - two)
@@ -124,15 +151,15 @@ def test_two_arms_of_equal_noise_are_not_distinguished() -> None:
 def test_the_slope_of_contrast_is_what_was_lost() -> None:
     _, truth = pair(200, 9)
     faint = np.abs(truth) * np.exp(0.6j * np.angle(truth))
-    found = metrics_of(Tiles.of(faint, truth, np.ones(truth.shape, bool)))
+    found = metrics_of(tiles_of(faint, truth, np.ones(truth.shape, bool)))
     assert found["contrast_transfer.phase"][0] == pytest.approx(0.6, abs=1e-6)
     assert found["contrast_transfer.amplitude"][0] == pytest.approx(1.0)
 
 
 def test_a_small_image_has_too_few_blocks() -> None:
     recon, truth = pair(20, 1)
-    tiles = Tiles.of(recon, truth, np.ones(truth.shape, bool))
+    tiles = tiles_of(recon, truth, np.ones(truth.shape, bool))
     assert blocks_for([tiles]) is not None
     covered = np.zeros(truth.shape, bool)
     covered[:10, :10] = True
-    assert blocks_for([Tiles.of(recon, truth, covered)]) is None
+    assert blocks_for([tiles_of(recon, truth, covered)]) is None

@@ -1,0 +1,107 @@
+"""Which one factor brings an image to another, and how well do they agree, whatever it is?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+PIECE_PX = 1 << 18  # summed at once: what is centred meanwhile stays small
+
+Complex = NDArray[np.complexfloating[Any, Any]]
+Real = NDArray[np.floating[Any]]
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class _Moments:
+    """Sums over pixels of a reconstruction R and a truth O, each less its first guess of a mean."""
+
+    count: int
+    recon: complex
+    truth: complex
+    cross: complex
+    power: float
+    wanted: float
+    centres: tuple[complex, complex]
+
+    @classmethod
+    def of(cls, recon: Complex, truth: Complex) -> Self:
+        """Sum piece by piece, around the means, where sums of squares lose no digits."""
+        first, second = recon.reshape(-1), truth.reshape(-1)
+        if not first.size:
+            return cls(0, 0j, 0j, 0j, 0.0, 0.0, (0j, 0j))
+        a, b = (complex(each.mean(dtype=np.complex128)) for each in (first, second))
+        sums = np.zeros(3, np.complex128)
+        powers = np.zeros(2)
+        for start in range(0, first.size, PIECE_PX):
+            piece = slice(start, start + PIECE_PX)
+            r, o = first[piece].astype(np.complex128) - a, second[piece].astype(np.complex128) - b
+            # Not as products of vectors, for which a linear algebra library begins threads.
+            sums += (r.sum(), o.sum(), (r.conj() * o).sum())
+            powers += tuple((each.real**2 + each.imag**2).sum() for each in (r, o))
+        r_sum, o_sum, cross = (complex(each) for each in sums)
+        return cls(first.size, r_sum, o_sum, cross, float(powers[0]), float(powers[1]), (a, b))
+
+    @property
+    def factor(self) -> complex:
+        """The c that brings c R nearest to O, means included."""
+        a, b = self.centres
+        n = self.count
+        power = self.power + 2 * (a.conjugate() * self.recon).real + n * abs(a) ** 2
+        cross = (
+            self.cross
+            + a.conjugate() * self.truth
+            + self.recon.conjugate() * b
+            + n * a.conjugate() * b
+        )
+        return cross / power if power > 0 else 1.0 + 0.0j
+
+    @property
+    def covariance(self) -> complex:
+        """Sum of u* v, the fields less their means."""
+        return self.cross - self.recon.conjugate() * self.truth / max(self.count, 1)
+
+    @property
+    def spread(self) -> float:
+        """Root of sum |u|^2 sum |v|^2."""
+        own = self.power - abs(self.recon) ** 2 / max(self.count, 1)
+        wanted = self.wanted - abs(self.truth) ** 2 / max(self.count, 1)
+        return float(np.sqrt(max(own, 0.0)) * np.sqrt(max(wanted, 0.0)))
+
+
+def signed_agreement(recon: Complex, truth: Complex) -> float:
+    """Correlation of the fields without their means, after the factor that fits the whole fields.
+
+    With its sign: half a period off, a grating has its contrast inverted.
+    """
+    sums = _Moments.of(recon, truth)
+    factor = sums.factor
+    if not sums.spread or not abs(factor):
+        return 0.0
+    return float((factor.conjugate() * sums.covariance).real / (abs(factor) * sums.spread))
+
+
+def coherence(recon: Complex, truth: Complex) -> float:
+    """Correlation of two fields without their means, in [0, 1]: 1 for one object, 0 for two.
+
+    Blind to one global complex factor.
+    """
+    sums = _Moments.of(recon, truth)
+    return abs(sums.covariance) / sums.spread if sums.spread > 0 else 0.0
+
+
+def global_factor(recon: Complex, truth: Complex) -> complex:
+    r"""Find the complex factor c that brings c R nearest to O: sum(R* O) / sum |R|^2."""
+    return _Moments.of(recon, truth).factor
+
+
+def amplitude_factor(recon: Real, truth: Real, covered: Mask | None = None) -> Any:
+    """Find what brings the mean of amplitudes (H, W) to the truth's, over what is covered.
+
+    The complex factor of :func:`global_factor` is smaller the worse phases are.
+    """
+    own, wanted = ((each if covered is None else each[covered]).mean() for each in (recon, truth))
+    return wanted / own if own > 0 else 1.0

@@ -37,7 +37,7 @@ MAX_ROUNDS = 3
 # Steps of `finalize`, by how their names begin: what an arm's object is and how near the truth it
 # is; then what came later: common pixels, pairs, frames, intervals.
 OLDER_FIGURES = ("assemble", "measure")
-NEWER_FIGURES = ("compare", "frames", "tiles", "intervals")
+NEWER_FIGURES = ("compare", "frames", "intervals")
 NEWER = "common pixels, pairs, R-factors, intervals"
 NEWER_AIM_PERCENT = 50.0
 

@@ -31,6 +31,7 @@ WORTH_REFINING = 0.3
 FILLINGS = 3
 SETTLED_PX = 1e-3
 CLEARLY = 0.02
+INVERTED = 0.2  # what an inverted image agrees better, its sign left out
 ROUNDING = 1e-6
 
 # A larger shift is believed only if the fields then agree better still: of so many shifts, the best
@@ -216,6 +217,9 @@ class _Pair:
             still = Candidate(state.shift, state.ramp, 0.0)
             believable = [(self._agreement(still, target), still)]
         best = max(score for score, _ in believable)
+        here = Candidate(NO_SHIFT, state.ramp, 0.0)
+        if -self._agreement(here, target) > best + INVERTED:
+            return state  # where its contrast is inverted, as a conjugated object lies
         alike = [each for score, each in believable if score >= best - _alike(best)]
         nearest = min(alike, key=lambda each: length_px(each.shift))
         afar = [score for score, each in scored if not _believable(score, each.shift)]

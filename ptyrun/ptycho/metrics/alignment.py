@@ -217,9 +217,8 @@ class _Pair:
             still = Candidate(state.shift, state.ramp, 0.0)
             believable = [(self._agreement(still, target), still)]
         best = max(score for score, _ in believable)
-        here = Candidate(NO_SHIFT, state.ramp, 0.0)
-        if -self._agreement(here, target) > best + INVERTED:
-            return state  # where its contrast is inverted, as a conjugated object lies
+        if self._agrees_inverted(state, best, target):
+            return state
         alike = [each for score, each in believable if score >= best - _alike(best)]
         nearest = min(alike, key=lambda each: length_px(each.shift))
         afar = [score for score, each in scored if not _believable(score, each.shift)]
@@ -232,6 +231,18 @@ class _Pair:
             self.without_ramp(self.moved(nearest.ramp, nearest.shift)), target
         )
         return replace(found, registered=not lost, others=others)
+
+    def _agrees_inverted(self, state: Aligned, best: float, target: Target) -> bool:
+        """Whether it lies where it is, as a conjugated object: elsewhere the fields agree less.
+
+        Then contrast is as strong there with the other sign, or magnitudes agree alone.
+        """
+        here = Candidate(NO_SHIFT, state.ramp, 0.0)
+        if -self._agreement(here, target) > best + INVERTED:
+            return True
+        known = state.covered
+        magnitudes = (np.abs(each[known]) for each in (state.recon, state.truth))
+        return best < AGREEMENT_AFAR and signed_agreement(*magnitudes) > best + INVERTED
 
     def _nearly(self, chosen: list[Candidate], look: Region) -> list[Candidate]:
         """Follow them in the middle of a large window first, where a step costs little."""

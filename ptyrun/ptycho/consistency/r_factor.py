@@ -152,4 +152,7 @@ def _pairs(
         for spectrum in spectra:
             wave = fft.fft2(fft.ifft2(spectrum * moved) * patches)
             intensity += wave.real**2 + wave.imag**2
-        yield scan.amplitudes(chosen), fft.fftshift(np.sqrt(intensity), axes=(1, 2))
+        model = fft.fftshift(np.sqrt(intensity), axes=(1, 2))
+        if scan.bad_pixels is not None:
+            model[:, scan.bad_pixels] = 0  # as they are in the frames: nothing was measured there
+        yield scan.amplitudes(chosen), model

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +53,25 @@ def test_it_is_the_formula_and_blind_to_one_factor(scan: Scan) -> None:
     turned = frame_sums(scan, 3j * image, modes, frames)
     assert turned.r_factor() == pytest.approx(found.r_factor(), rel=1e-4)
     assert found.r_factor(np.ones(len(frames))) == found.r_factor()
+
+
+def test_pixels_that_were_not_measured_do_not_count(scan: Scan) -> None:
+    """The middle of each frame is hidden, as behind a beam stop, where most of its light is."""
+
+    @dataclass(frozen=True)
+    class Hidden:
+        def read(self, frames):
+            return np.where(bad, 0, scan.source.read(frames))
+
+    bad = np.zeros((scan.patch_px,) * 2, bool)
+    middle = scan.patch_px // 2
+    bad[middle - 1 : middle + 1, middle - 1 : middle + 1] = True
+    image = small_object()
+    hidden = replace(scan, source=Hidden(), surveyed=None)
+    seen, blamed = (
+        r_factor(replace(hidden, bad_pixels=mask), image) for mask in (bad, np.zeros_like(bad))
+    )
+    assert blamed > 2 * seen, "without the mask the object is blamed for what was hidden"
 
 
 def test_many_frames_are_modelled_block_by_block_to_the_same_figures(

@@ -15,7 +15,7 @@ PYTHON ?=
 PIP_FLAGS ?=
 VENV := .venv
 READY := $(VENV)/.ready
-EXTRAS := tf,pytorch,onnx,safetensors,dask,demo,dev
+EXTRAS := tf,pytorch,onnx,safetensors,dask,s3,demo,dev
 # Tests side by side, in more processes than cores, since many wait: for disks, locks, windows. Each may import two
 # frameworks, and asserts are rewritten once, wherever Python is told to keep no bytecode.
 PYTEST := env -u PYTHONDONTWRITEBYTECODE $(VENV)/bin/python -m pytest --numprocesses 4 --dist worksteal
@@ -188,6 +188,13 @@ test-slow: $(READY)  ## run the tests that take long: the rest of those kinds
 
 .PHONY: check
 check: lint test test-slow  ## lint, format, types and all tests, as continuous integration does
+
+# Its needs contradict the pins of .venv (python-dateutil), so that it has an environment of its own.
+S3_SERVER := build/s3-server
+.PHONY: s3-server
+s3-server:  ## install a server that speaks S3, for the tests of published runs
+	@$(VENV)/bin/python -m venv --clear $(S3_SERVER)
+	@$(S3_SERVER)/bin/python -m pip install --quiet --requirement tests/s3-server.txt
 
 .PHONY: mutants
 mutants: $(READY)  ## make ptyrun wrong in a hundred ways and see each noticed (MUTANTS=words: only those)

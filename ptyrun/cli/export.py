@@ -16,20 +16,31 @@ from ptyrun.cli.saying import say
     "--format",
     "kind",
     type=click.Choice(["csv", "npz", "hdf5"]),
-    help="What to write; told from the output's name when left away.",
+    help="What to write (default: told from the output's name).",
 )
 @click.option(
     "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=options.Place(dir_okay=False),
     required=True,
-    help="The file to write.",
+    help="The file to write, or s3://BUCKET/PREFIX: there the whole finished run is published.",
 )
-@click.option("--overwrite", is_flag=True, help="Replace the file if it is there.")
-def command(run_dir: Path, kind: str | None, output: Path, overwrite: bool) -> None:
-    """Write RUN's results into one file: csv has the figures, npz and hdf5 the objects too."""
+@click.option(
+    "--overwrite",
+    is_flag=True,
+    help="Replace the file, or the run that was published, if it is there.",
+)
+def command(run_dir: Path, kind: str | None, output: Path | str, overwrite: bool) -> None:
+    """Write RUN's results into one file: csv has the figures, npz and hdf5 the objects too.
+
+    With --output s3://BUCKET/PREFIX, publish RUN as it is, for `status`, `report` and `open_run`.
+    """
     from ptyrun.cli import console
     from ptyrun.door.run import Run
     from ptyrun.door.watching import from_the_line
 
     with from_the_line(console.Console()):
-        say(str(Run(run_dir).export(output, format=kind, overwrite=overwrite)))
+        run = Run(run_dir)
+        if isinstance(output, str):
+            say(run.publish(output, overwrite=overwrite))
+        else:
+            say(str(run.export(output, format=kind, overwrite=overwrite)))

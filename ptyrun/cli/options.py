@@ -11,6 +11,7 @@ import click
 from ptyrun.cli.panels import Duration, PanelOption, flag, made, spelt
 from ptyrun.config import Replanning, SessionOptions
 from ptyrun.config.options import Panel, entries, gather
+from ptyrun.host.bucket import is_bucket
 
 __all__ = ["Duration", "spelt"]
 
@@ -39,6 +40,22 @@ def run_folder(command: _Command) -> _Command:
     return click.argument(
         "run_dir", metavar="RUN", type=click.Path(path_type=Path, file_okay=False)
     )(command)
+
+
+class Place(click.Path):
+    """A path, or objects in a bucket: ``s3://BUCKET/PREFIX``, which stays text."""
+
+    def __init__(self, *, file_okay: bool = True, dir_okay: bool = True) -> None:
+        super().__init__(path_type=Path, file_okay=file_okay, dir_okay=dir_okay)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Leave what names a bucket as it is."""
+        return value if is_bucket(value) else super().convert(value, param, ctx)
+
+
+def run_place(command: _Command) -> _Command:
+    """Add the argument RUN: the folder of a run, or where one was published."""
+    return click.argument("run_dir", metavar="RUN", type=Place(file_okay=False))(command)
 
 
 def elsewhere(command: _Command) -> _Command:

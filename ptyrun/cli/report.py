@@ -8,18 +8,19 @@ import click
 
 from ptyrun.cli import following, options
 from ptyrun.cli.saying import say
+from ptyrun.errors import UsageError
 from ptyrun.host.deadline import DEADLINE
 
 
 @click.command("report")
-@options.run_folder
+@options.run_place
 @click.option("--force", is_flag=True, help="Make the report again even if it is up to date.")
 @click.option("--open", "opens", is_flag=True, help="Show the page in the browser.")
 @following.watch
 @options.elsewhere
 @options.window
 def command(
-    run_dir: Path,
+    run_dir: Path | str,
     force: bool,
     opens: bool,
     watch: bool,
@@ -29,6 +30,9 @@ def command(
 ) -> None:
     """Write RUN's report: one HTML page, Markdown and CSV.
 
+    RUN is a folder, or an s3:// place where it was published: then its page is fetched into the
+    folder that --output names.
+
     With --watch, a page of what is there so far comes first, which leads to the report at the end.
     """
     from ptyrun.cli import console
@@ -36,6 +40,9 @@ def command(
     from ptyrun.door.watching import from_the_line
 
     DEADLINE.set_window(window_s)
+    if isinstance(run_dir, str):
+        say(str(_fetched(run_dir, output)))
+        return
     run = Run(run_dir)
     with from_the_line(console.Console()):
         followed = watch and not run.status().finalized
@@ -50,3 +57,15 @@ def command(
         say(str(page))
         if opens:
             following.show(page)
+
+
+def _fetched(place: str, output: Path | None) -> Path:
+    from ptyrun.door.published import PublishedRun
+
+    if output is None:
+        raise UsageError(
+            f"{place} is fetched to no folder",
+            why="the page of a run in a bucket is shown from a copy",
+            do="name a new folder with --output",
+        )
+    return PublishedRun(place).report(output)

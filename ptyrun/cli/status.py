@@ -24,7 +24,7 @@ _PERCENT = len(" 100 %")
 
 
 @click.command("status")
-@options.run_folder
+@options.run_place
 @click.option(
     "--json", "as_json", is_flag=True, help="One JSON document, schema 1; with --watch one a line."
 )
@@ -41,12 +41,10 @@ _PERCENT = len(" 100 %")
     show_default=True,
     help="How often --watch looks.",
 )
-def command(run_dir: Path, as_json: bool, watch: bool, every_s: float) -> None:
-    """Say how far RUN is."""
-    from ptyrun.stages.status import status
-
+def command(run_dir: Path | str, as_json: bool, watch: bool, every_s: float) -> None:
+    """Say how far RUN is, a folder or an s3:// place where it was published."""
     while True:
-        found = status(run_dir)
+        found = _looked(run_dir)
         columns = shutil.get_terminal_size((100, 24)).columns
         text = found.to_json() if as_json else as_text(found, run_dir, columns)
         if watch and as_json:
@@ -59,7 +57,17 @@ def command(run_dir: Path, as_json: bool, watch: bool, every_s: float) -> None:
         time.sleep(every_s)
 
 
-def as_text(found: Status, run_dir: Path, columns: int) -> str:
+def _looked(run: Path | str) -> Status:
+    if isinstance(run, str):
+        from ptyrun.door.published import PublishedRun
+
+        return PublishedRun(run).status()
+    from ptyrun.stages.status import status
+
+    return status(run)
+
+
+def as_text(found: Status, run_dir: Path | str, columns: int) -> str:
     """Write a status as a table with bars that leave room for the figures."""
     lines = [f"{run_dir}: {_headline(found)}"]
     width = max(map(len, found.arms), default=0)
@@ -97,7 +105,7 @@ def as_text(found: Status, run_dir: Path, columns: int) -> str:
         lines.append(
             f"  once the cause is removed: `{again}` lets what was set aside be tried again"
         )
-    lines += [f"  blocked: {run_dir / 'blocked' / one_line(name)}" for name in found.blockers]
+    lines += [f"  blocked: {run_dir}/blocked/{one_line(name)}" for name in found.blockers]
     return "\n".join(lines)
 
 

@@ -29,6 +29,7 @@ OPTIONAL = {
         "pip install 'ptyrun[pytorch]'",
     ),
     "distributed": ("workers on a Dask cluster", "pip install 'ptyrun[dask]'"),
+    "obstore": ("runs that were published in a bucket", "pip install 'ptyrun[s3]'"),
     "ptychi": ("reconstructions by pty-chi", "pip install ptychi"),
 }
 

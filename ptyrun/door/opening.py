@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from ptyrun.comparison.run import Run as Folder
 from ptyrun.door.run import Run
 from ptyrun.errors import UsageError
+from ptyrun.host.bucket import is_bucket
 
 if TYPE_CHECKING:
     from ptyrun.ptycho.readers.reconstruction import Reconstruction
@@ -16,17 +17,20 @@ if TYPE_CHECKING:
 
 
 def open_run(folder: str | os.PathLike[str]) -> Run:
-    """Open a planned run, whether it is complete or not.
+    """Open a planned run, whether it is complete or not, or one that was published.
 
     Parameters
     ----------
     folder : path
-        The ``output_dir`` of ``compare`` or ``plan``.
+        The ``output_dir`` of ``compare`` or ``plan``; or ``s3://BUCKET/PREFIX``.
 
     Returns
     -------
     Run
-        Nothing of it is in memory yet: each call looks at what is there then.
+        Nothing of it is in memory yet: each call looks at what is there then. For a bucket, a
+        ``PublishedRun``, which has what can be read of a finished run: ``status``, ``results``,
+        ``arms``, ``metrics``, ``object``, ``coverage``, ``patches`` and ``report``; nothing is
+        fetched but what is asked for.
 
     Raises
     ------
@@ -41,6 +45,11 @@ def open_run(folder: str | os.PathLike[str]) -> Run:
     >>> run.arms
     ('first', 'second')
     """
+    if is_bucket(folder):
+        from ptyrun.door.published import PublishedRun
+
+        # Text says nothing to a type checker of where it leads; nearly all of it leads to folders.
+        return cast(Run, PublishedRun(str(folder)))
     path = _path(folder)
     _ = Folder(path).manifest  # it is planned
     return Run(path)

@@ -309,6 +309,33 @@ class Run(Contents):
         with call() as watcher:
             return export.export(self.folder, kind, out, overwrite=overwrite, watcher=watcher)
 
+    def publish(self, url: str, *, overwrite: bool = False) -> str:
+        """Copy the finished run into a bucket, every byte checked; give the place.
+
+        Parameters
+        ----------
+        url : str
+            ``s3://BUCKET/PREFIX``; :func:`ptyrun.open_run` takes it as well.
+        overwrite : bool
+            Whether another run that was published there may be replaced.
+
+        Raises
+        ------
+        UnfinishedError
+            If the run is not finalized, or has no report.
+        UsageError
+            If another run was published there, *url* is none, or obstore is not installed.
+        DamageError
+            If something in the run is not as it was written.
+        StorageError
+            If the bucket refuses it.
+        """
+        with call() as watcher:
+            from ptyrun.stages.publish import publish
+
+            text = self.status().to_json()
+            return publish(self.folder, url, text, overwrite=overwrite, watcher=watcher)
+
     def start(
         self,
         *,

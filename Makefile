@@ -191,8 +191,8 @@ check: lint test test-slow  ## lint, format, types and all tests, as continuous 
 
 # Its needs contradict the pins of .venv (python-dateutil), so that it has an environment of its own.
 S3_SERVER := build/s3-server
-.PHONY: s3-server
-s3-server:  ## install a server that speaks S3, for the tests of published runs
+.PHONY: bucket-server
+bucket-server:  ## install a server that speaks S3, for the tests of published runs
 	@$(VENV)/bin/python -m venv --clear $(S3_SERVER)
 	@$(S3_SERVER)/bin/python -m pip install --quiet --requirement tests/s3-server.txt
 

@@ -42,7 +42,7 @@ def server_python() -> str:
         with suppress(OSError):
             if not subprocess.run(probe, capture_output=True, check=False).returncode:
                 return python
-    pytest.skip("no S3 server here: `make s3-server` installs one")
+    pytest.skip("no S3 server here: `make bucket-server` installs one")
 
 
 class Server:

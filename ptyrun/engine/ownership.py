@@ -39,7 +39,7 @@ DEBUG_FOLDER = "baseline_debug_dir"
 FORMER_TRUST = "option.trust_bundle"
 _OPTION = "option."
 _SIGNATURE = "by"
-_BUILT_IN = frozenset({"tf", "pytorch"})
+_BUILT_IN = frozenset({"tf", "pytorch", "onnx"})
 
 
 @dataclass(frozen=True)

@@ -28,9 +28,9 @@ def strings() -> Iterator[tuple[str, str]]:
         name = path.relative_to(ROOT).as_posix()
         tree = ast.parse(path.read_text(encoding="utf-8"))
         for node in ast.walk(tree):
-            for text, line in _shown(node):
-                if " " in text.strip():
-                    yield f"{name}:{line}", " ".join(text.split())
+            for said, number in _shown(node):
+                if " " in said.strip():
+                    yield f"{name}:{number}", " ".join(said.split())
     for path in sorted(PACKAGE.rglob("*.j2")):
         name = path.relative_to(ROOT).as_posix()
         text = re.sub(
@@ -59,7 +59,7 @@ def _texts(value: ast.expr) -> Iterator[str]:
     if isinstance(value, ast.Constant) and isinstance(value.value, str):
         yield value.value
     elif isinstance(value, ast.JoinedStr):
-        yield "".join(p.value if isinstance(p, ast.Constant) else "{}" for p in value.values)
+        yield "".join(str(p.value) if isinstance(p, ast.Constant) else "{}" for p in value.values)
     elif isinstance(value, ast.BinOp):
         yield from _texts(value.left)
         yield from _texts(value.right)

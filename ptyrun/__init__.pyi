@@ -11,3 +11,4 @@ from ptyrun.errors import PtyrunError as PtyrunError
 from ptyrun.ptycho.metrics.evaluation import Evaluation as Evaluation
 
 __version__: str
+__all__: list[str]

@@ -73,7 +73,7 @@ class PtyrunError(Exception):
         """What to do about it."""
         return str(self.args[2])
 
-    def advised(self, more: str) -> Self:
+    def with_hint(self, more: str) -> Self:
         """Give the same error with more to do about it.
 
         Parameters

@@ -98,7 +98,7 @@ def _only_together(
         except PredictionError:
             continue  # it was not made for this batch either
         return Safe(batch, predict, (f"takes batches of {batch}, and no single groups",))
-    raise alone.advised(
+    raise alone.with_hint(
         "export it with a free batch axis, or ask for the batch it was made for"
     ) from alone
 

@@ -18,7 +18,7 @@ from ptyrun.host.regular import below, refuse_foreign
 from ptyrun.paths import RunPaths
 
 
-def insist(run_dir: Path, completion: Completion | None) -> None:
+def raise_if_failed(run_dir: Path, completion: Completion | None) -> None:
     """See that a run or hub is complete, where its session says so.
 
     Every chunk must be committed by the ledger, the results must quote the plan, and each artifact

@@ -19,7 +19,7 @@ import psutil
 from ptyrun.background import borne_out, proof
 from ptyrun.background.completion import Completion
 from ptyrun.background.tail import last_lines
-from ptyrun.background.tracked import Ending, Judgement, TrackedProcess
+from ptyrun.background.tracked import Ending, Observation, TrackedProcess
 from ptyrun.background.tracked_session import completion_of, ending_of, refuse_rival
 from ptyrun.comparison.run import Run
 from ptyrun.errors import BusyError, ExitCode, InputError, PtyrunError
@@ -45,7 +45,7 @@ class Observed:
     """
 
     tracked: TrackedProcess
-    judgement: Judgement
+    judgement: Observation
     ending: Ending | None
     completion: Completion | None
 
@@ -62,7 +62,7 @@ def observe(run_dir: Path) -> Observed | None:
     if tracked is None:
         return None
     # In this order: a process that is gone by now has already written what it will ever write.
-    judgement = tracked.judge()
+    judgement = tracked.observe()
     latest = TrackedProcess.find(paths.process)
     if latest is not None and latest.session == tracked.session:
         tracked = latest
@@ -199,7 +199,7 @@ def wait(run_dir: Path, timeout_s: float | None = None) -> Observed:
         seen = observed(run_dir)
         if seen.ending is not None or seen.died:
             if seen.ending is not None and seen.ending.exit_code == ExitCode.COMPLETE:
-                borne_out.insist(run_dir, seen.completion)
+                borne_out.raise_if_failed(run_dir, seen.completion)
             return seen
         if deadline_s is not None and time.monotonic() >= deadline_s:
             return seen
@@ -300,7 +300,7 @@ def _members(tracked: TrackedProcess) -> list[psutil.Process]:
     The kernel gives a PID away again only when no process session is called by it any more, so
     that these are its own even after it died itself; and all carry its token.
     """
-    if tracked.judge().standing not in {Standing.ALIVE, Standing.GONE}:
+    if tracked.observe().standing not in {Standing.ALIVE, Standing.GONE}:
         return []
     found = []
     for process in psutil.process_iter():

@@ -57,7 +57,7 @@ def check_texts(**texts: str) -> None:
 
 
 @dataclass(frozen=True)
-class Judgement:
+class Observation:
     """What became of a process, and how that is known."""
 
     standing: Standing
@@ -153,12 +153,12 @@ class TrackedProcess(Document):
         check_ending(None, self.evidence, 0, None)
         check_texts(host=self.host, started_at=self.started_at, ended_at=self.ended_at)
 
-    def judge(self) -> Judgement:
+    def observe(self) -> Observation:
         """Tell what became of the process, as far as it can be told from here."""
         standing = self.process.standing(self.pid_namespace)
         if standing is Standing.GONE and (occupant := _command_of(self.pid)) is not None:
             words = f"PID {self.pid} now belongs to another process ({occupant})"
-            return Judgement(Standing.REUSED, words)
+            return Observation(Standing.REUSED, words)
         container = "in another container on" if self.process.is_here() else "on host"
         words = {
             Standing.REBOOTED: f"{self.host} was started again since, and PID {self.pid} went down "
@@ -166,7 +166,7 @@ class TrackedProcess(Document):
             Standing.ELSEWHERE: f"it was started {container} {self.host}, out of sight from here",
             Standing.ALIVE: f"PID {self.pid} is alive",
         }.get(standing, f"no process has PID {self.pid} any more")
-        return Judgement(standing, words)
+        return Observation(standing, words)
 
 
 def _command_of(pid: int) -> str | None:

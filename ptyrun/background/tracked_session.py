@@ -87,7 +87,7 @@ def track(
     paths, manifest = run.paths, run.manifest
     held = held_session(paths, manifest.digest, argv, log, watcher, take_over=take_over)
     with held as (tracked, parent):
-        CurrentPlan(paths, manifest).insist()  # it may have been replaced meanwhile
+        CurrentPlan(paths, manifest).raise_if_failed()  # it may have been replaced meanwhile
         session = _Session(paths, manifest, tracked, parent, watcher)
         return session.conclude(*ended_by(lambda: session.work(window_words), watcher))
 
@@ -128,7 +128,7 @@ def refuse_rival(paths: RunPaths, *, take_over: bool) -> None:
     tracked = TrackedProcess.find(paths.process)
     if tracked is None or ending_of(paths, tracked) is not None:
         return
-    judgement = tracked.judge()
+    judgement = tracked.observe()
     if judgement.standing is Standing.ALIVE:
         raise _busy(paths, tracked)
     if judgement.standing is Standing.ELSEWHERE and not take_over:

@@ -101,7 +101,7 @@ def raised(answer: dict[str, Any], *, confined: bool) -> PtyrunError:
     else:
         found = kind(what, why, do)
     if confined and answer.get("denied") is True:
-        found = found.advised(_HINT)
+        found = found.with_hint(_HINT)
     found.__cause__ = _ThereError(_text(answer.get("traceback")))
     return found
 

@@ -29,7 +29,7 @@ def words_of(error: BaseException) -> str:
         do=(f"the traceback is in {file}" if file else "the traceback is below")
         if told or file
         else f"run it again with {DEBUG_WORD}, which shows the traceback",
-    ).advised("`ptyrun verify` looks at every file of a run")
+    ).with_hint("`ptyrun verify` looks at every file of a run")
     return f"{words}\n{_traceback(error)}" if told else str(words)
 
 

@@ -121,7 +121,7 @@ class Assembler:
     def _place(self, plan: ArmPlan) -> ArmObject:
         found = open_reconstruction(Sources.of(self.manifest).arms[plan.name])
         placement = verdict.place(self.scan, grid_shape(self.scan), found)
-        coherence = verdict.agreement(placement, self.scan.object_guess, self.region)
+        coherence = verdict.coherence_with_reference(placement, self.scan.object_guess, self.region)
         return ArmObject(
             image=placement.image,
             coverage=placement.coverage,
@@ -130,7 +130,9 @@ class Assembler:
             canvas=found.object,
             computation_time_s=found.computation_time_s,
             notes=found.notes,
-            mismatch=verdict.mismatch(placement, self.region, coherence, self.scan.object_role),
+            mismatch=verdict.why_inconsistent(
+                placement, self.region, coherence, self.scan.object_role
+            ),
         )
 
     def _stitch(self, plan: ArmPlan) -> ArmObject:

@@ -218,7 +218,7 @@ def require_own_run(output_dir: Path, path: Path) -> None:
     try:
         ownership.require_own(manifest, run.paths, adopt=False)
     except IdentityError as error:
-        raise error.advised(
+        raise error.with_hint(
             f"as {path} is no word of yours: `ptyrun run {shlex.quote(str(output_dir))} --adopt`"
         ) from error
 

@@ -131,8 +131,8 @@ def doubts(config: CompareConfig, scan: Scan) -> Iterator[str]:
     for arm in config.arms:
         if arm.kind is ArmKind.RECONSTRUCTION:
             placement = verdict.place(scan, shape, open_reconstruction(arm.path))
-            coherence = verdict.agreement(placement, scan.object_guess, region)
-            reason = verdict.mismatch(placement, region, coherence, scan.object_role)
+            coherence = verdict.coherence_with_reference(placement, scan.object_guess, region)
+            reason = verdict.why_inconsistent(placement, region, coherence, scan.object_role)
             if reason is not None:
                 yield f"{arm.path} does not belong to this scan: {reason}"
 

@@ -78,7 +78,7 @@ def refuse_changed_inputs(
         try:
             found = fingerprints.of(each.path)
         except InputError as error:
-            raise error.advised(
+            raise error.with_hint(
                 "if the file was moved, give its new place to the command that planned the run: "
                 "nothing is computed again"
             ) from error

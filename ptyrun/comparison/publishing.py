@@ -37,7 +37,7 @@ def elsewhere() -> Iterator[None]:
     try:
         yield
     except StorageError as error:
-        raise error.advised("or write to another folder with --output") from error
+        raise error.with_hint("or write to another folder with --output") from error
 
 
 @contextmanager

@@ -126,7 +126,7 @@ def compare(
     from ptyrun.stages import finalize, report
 
     # What another command planned here meanwhile is not what this one was asked for.
-    CurrentPlan(there.paths, there.manifest).insist()
+    CurrentPlan(there.paths, there.manifest).raise_if_failed()
     window = Window(session.window_s)
     try:
         results = finalize.finalize(config.output_dir, window=window, watcher=watcher, adopt=True)

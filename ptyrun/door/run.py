@@ -319,6 +319,11 @@ class Run(Contents):
         overwrite : bool
             Whether another run that was published there may be replaced.
 
+        Returns
+        -------
+        str
+            Where it lies now, as :func:`ptyrun.open_run` takes it.
+
         Raises
         ------
         UnfinishedError

@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptyrun.engine.arm_plan import ArmPlan
-from ptyrun.engine.batches import FittingBatch
+from ptyrun.engine.batches import KnownBatchLimit
 from ptyrun.engine.closing import GRACE_S, LATE_S
 from ptyrun.engine.index_arrays import check_indices
 from ptyrun.engine.loader import Batch, Loader
 from ptyrun.engine.opening import OpenedSession
 from ptyrun.engine.records import ArmOpened, Started
-from ptyrun.engine.schedule import Schedule, Stretch
+from ptyrun.engine.schedule import ChunkSpan, Schedule
 from ptyrun.engine.store import ChunkWriter, compression_of
 from ptyrun.engine.window import TooShort, estimate, nothing_begun, nothing_done, nothing_fits
 from ptyrun.engine.work import FATAL, OpenWork, Work
@@ -30,7 +30,7 @@ from ptyrun.host.signals import Interrupts
 MAX_FAILURES_IN_A_ROW = 8
 COMMIT_GRACE_S = 1.0  # after a signal, what is computed is committed if that takes no longer
 
-Tell = Callable[[str, "ArmPlan | None", int | None, str], None]
+Observer = Callable[[str, "ArmPlan | None", int | None, str], None]
 
 
 @dataclass(frozen=True)
@@ -48,12 +48,12 @@ class Stop:
 
 
 @dataclass
-class Bench:
+class SessionContext:
     """What the arms of one session have in common."""
 
     opened: OpenedSession
     interrupts: Interrupts
-    tell: Tell
+    tell: Observer
     began_work: bool = False
     startup_s: float = field(init=False)
 
@@ -118,21 +118,23 @@ class Bench:
 class ArmRun:
     """One arm in one session: its model, loader, writer, and the loop between them."""
 
-    def __init__(self, bench: Bench, plan: ArmPlan, schedule: Schedule, work: Work) -> None:
-        self._bench = bench
+    def __init__(
+        self, context: SessionContext, plan: ArmPlan, schedule: Schedule, work: Work
+    ) -> None:
+        self._context = context
         self._plan = plan
         self._schedule = schedule
         self._work = work
-        self._arm = bench.ledger.progress.arms[plan.name]
-        compression = compression_of(bench.opened.manifest)
-        chunks = ChunkWriter(bench.paths, plan, compression, self._committed_by_now)
+        self._arm = context.ledger.progress.arms[plan.name]
+        compression = compression_of(context.opened.manifest)
+        chunks = ChunkWriter(context.paths, plan, compression, self._committed_by_now)
         self._writer = Writer(
-            plan, work, chunks, schedule, bench.opened, self._tell, bench.patience_s
+            plan, work, chunks, schedule, context.opened, self._tell, context.patience_s
         )
         self._loader = Loader(work, schedule)
-        self._in_hand: Stretch | None = None
+        self._in_hand: ChunkSpan | None = None
         self._outputs: NDArray[Any] = np.empty(0)
-        self._skipped: Stretch | None = None
+        self._skipped: ChunkSpan | None = None
         self._began_s = time.monotonic()
         self._began_at_s = 0.0
         self._warm = False
@@ -140,22 +142,22 @@ class ArmRun:
 
     def _committed_by_now(self) -> bytearray:
         """Read what other sessions committed; asked before chunks get their names."""
-        self._bench.opened.plan.insist()  # none may get one where a new plan writes
-        self._bench.ledger.refresh()
+        self._context.opened.plan.raise_if_failed()  # none may get one where a new plan writes
+        self._context.ledger.refresh()
         return self._arm.committed
 
     def _tell(self, kind: str, chunk: int, message: str) -> None:
-        self._bench.tell(kind, self._plan, chunk, message)
+        self._context.tell(kind, self._plan, chunk, message)
 
     def loop(self) -> Stop | None:
         """Compute until nothing is left to take, or return why it ends before."""
         while not self._loader.ended:
             batch = self._loader.get()
-            self._writer.insist()
+            self._writer.raise_if_failed()
             if stop := self._hopeless():
                 return stop
             if batch is None:
-                stop = self._bench.closing()
+                stop = self._context.closing()
             elif batch.stretch is not self._skipped:
                 stop = self._take(batch)
             if stop is not None:
@@ -187,10 +189,10 @@ class ArmRun:
                 self._fail(batch.stretch, error)
         return stop
 
-    def _begin(self, stretch: Stretch) -> Stop | None:
-        bench = self._bench
+    def _begin(self, stretch: ChunkSpan) -> Stop | None:
+        context = self._context
         self._in_hand = stretch
-        stop = bench.no_room(
+        stop = context.no_room(
             self._plan,
             stretch.chunks,
             loaded=True,
@@ -200,10 +202,10 @@ class ArmRun:
         if stop is not None:
             return stop
         if (outputs := self._room_for(stretch)) is None:
-            return bench.closing()
-        bench.began_work = True
+            return context.closing()
+        context.began_work = True
         self._began_s = max(self._began_s, stretch.taken_s)
-        self._began_at_s = bench.window.elapsed_s
+        self._began_at_s = context.window.elapsed_s
         at_s = round(self._began_at_s, 3)
         starts = [
             Started(
@@ -211,23 +213,23 @@ class ArmRun:
                 chunk=chunk,
                 generation=self._arm.next_generation(chunk),
                 at_s=at_s,
-                stretch=bench.session.stretches + 1,
+                stretch=context.session.stretches + 1,
                 together=len(stretch.chunks),
             )
             for chunk in stretch.chunks
         ]
-        bench.session.append(starts, sync=False)
+        context.session.append(starts, sync=False)
         self._tell("started", stretch.chunks[0], "")
         self._outputs = outputs
         return None
 
-    def _room_for(self, stretch: Stretch) -> NDArray[Any] | None:
+    def _room_for(self, stretch: ChunkSpan) -> NDArray[Any] | None:
         """Make room for outputs as soon as memory allows; None if the session closes before."""
         shape = (len(stretch.items), *self._plan.item_shape)
         dtype = np.dtype(self._plan.dtype)
         size_bytes = math.prod(shape) * dtype.itemsize
         while not self._writer.has_room(size_bytes):
-            if self._bench.closing():
+            if self._context.closing():
                 return None
         try:
             return np.empty(shape, dtype)
@@ -240,12 +242,12 @@ class ArmRun:
 
     def _leave(self, item: int) -> Stop | None:
         """Say why the stretch in hand is dropped, if the session has to end and its end is far."""
-        bench, stretch = self._bench, self._in_hand
-        if stretch is None or (stop := bench.closing()) is None:
+        context, stretch = self._context, self._in_hand
+        if stretch is None or (stop := context.closing()) is None:
             return None
-        asked = bench.interrupts.reason is not None
+        asked = context.interrupts.reason is not None
         left_s = (stretch.items.stop - item) * (self._arm.item_s or np.inf)
-        if left_s <= (GRACE_S if asked else bench.window.remaining_s + LATE_S):
+        if left_s <= (GRACE_S if asked else context.window.remaining_s + LATE_S):
             return None
         if asked:
             return stop
@@ -257,15 +259,15 @@ class ArmRun:
         if stretch is None or self._writer.unwritten or self._writer.committed:
             return None
         share = (item - stretch.items.start) / len(stretch.items)
-        return Stop.of(nothing_done(self._bench.window, self._began_at_s, share))
+        return Stop.of(nothing_done(self._context.window, self._began_at_s, share))
 
     def _cut_off(self, item: int, error: CutOffError) -> Stop:
         """Say why the stretch in hand is dropped in the middle of a batch."""
-        if self._bench.interrupts.reason is not None:
-            return Stop(self._bench.interrupts.reason)
-        if self._bench.window.budget_s is None:
+        if self._context.interrupts.reason is not None:
+            return Stop(self._context.interrupts.reason)
+        if self._context.window.budget_s is None:
             return Stop(str(error))
-        return self._nothing_done(item) or self._bench.closing() or Stop(str(error))
+        return self._nothing_done(item) or self._context.closing() or Stop(str(error))
 
     def _compute(self, batch: Batch) -> None:
         items, stretch = batch.items, batch.stretch
@@ -283,13 +285,13 @@ class ArmRun:
         if items.stop == stretch.items.stop:
             self._hand_over(stretch)
 
-    def _hand_over(self, stretch: Stretch) -> None:
+    def _hand_over(self, stretch: ChunkSpan) -> None:
         seconds = time.monotonic() - self._began_s
         self._item_s = seconds / len(stretch.items)
         finished = Finished(stretch, self._outputs, seconds / len(stretch.chunks), self._warm)
         handed_over_s = time.monotonic()
         while not self._writer.offer(finished):
-            if self._bench.patience_s(handed_over_s) <= 0:  # a disk this slow takes it no more
+            if self._context.patience_s(handed_over_s) <= 0:  # a disk this slow takes it no more
                 self._in_hand = None
                 self._schedule.dropped(stretch.chunks)
                 return
@@ -298,7 +300,7 @@ class ArmRun:
         self._in_hand = None
         self._outputs = np.empty(0)  # the writer's alone now, which lets go of them
 
-    def _fail(self, stretch: Stretch, error: Exception) -> None:
+    def _fail(self, stretch: ChunkSpan, error: Exception) -> None:
         self._skipped = stretch  # what the loader already read of it
         self._in_hand = None
         if len(stretch.chunks) > 1:
@@ -314,9 +316,9 @@ class ArmRun:
         if self._in_hand is not None:
             self._schedule.dropped(self._in_hand.chunks)
 
-    def insist(self) -> None:
+    def raise_if_failed(self) -> None:
         """Raise what ended the writer, if anything did."""
-        self._writer.insist()
+        self._writer.raise_if_failed()
 
     @property
     def committed(self) -> tuple[int, int]:
@@ -325,16 +327,16 @@ class ArmRun:
 
 
 @contextmanager
-def opened_work(bench: Bench, plan: ArmPlan, open_work: OpenWork) -> Iterator[Work]:
+def opened_work(context: SessionContext, plan: ArmPlan, open_work: OpenWork) -> Iterator[Work]:
     """Load the arm's model, write down how long it took, and let go of it at the end."""
-    check_indices(bench.paths, plan.index_sha256)
-    bench.tell("arm", plan, None, "loading")
+    check_indices(context.paths, plan.index_sha256)
+    context.tell("arm", plan, None, "loading")
     began_s = time.monotonic()
-    arm = bench.ledger.progress.arms[plan.name]
-    work = open_work(plan, FittingBatch(arm, bench.session, bench.window))
+    arm = context.ledger.progress.arms[plan.name]
+    work = open_work(plan, KnownBatchLimit(arm, context.session, context.window))
     try:
         seconds = round(time.monotonic() - began_s, 3)
-        bench.session.append([ArmOpened(plan.name, seconds)], sync=False)
+        context.session.append([ArmOpened(plan.name, seconds)], sync=False)
         yield work
     finally:
         work.close()

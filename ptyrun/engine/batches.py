@@ -8,7 +8,7 @@ from ptyrun.engine.session_ledger import SessionLedger
 from ptyrun.engine.window import Window
 
 
-class FittingBatch:
+class KnownBatchLimit:
     """What is known of one arm's batch. A work asks when it opens its model, and tells."""
 
     def __init__(self, arm: ArmProgress, session: SessionLedger, window: Window) -> None:
@@ -16,9 +16,9 @@ class FittingBatch:
         self._session = session
         self._window = window
 
-    def at_most(self, batch_items: int) -> int:
+    def cap(self, batch_items: int) -> int:
         """Cut *batch_items* down to what no session found too large."""
-        return min(batch_items, self._arm.fitting_items or batch_items)
+        return min(batch_items, self._arm.largest_working_batch or batch_items)
 
     def halved(self, before_items: int, after_items: int, why: str) -> None:
         """Write down that *before_items* did not do and *after_items* are tried instead."""
@@ -35,5 +35,5 @@ def describe(arm: ArmProgress) -> str | None:
     largest = max(arm.halvings, key=lambda halving: halving.before_items)
     return (
         f"{largest.before_items} groups at once did not do ({largest.why}); "
-        f"since then {arm.fitting_items} at once, which changes patches by rounding alone"
+        f"since then {arm.largest_working_batch} at once, which changes patches by rounding alone"
     )

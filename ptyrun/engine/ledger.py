@@ -55,7 +55,7 @@ class BadLine:
     why: str
 
     @property
-    def known_by(self) -> tuple[str, int, int, str]:
+    def identity(self) -> tuple[str, int, int, str]:
         """What a `Disregarded` line says of it."""
         return (self.session, self.offset, self.length, self.crc32c)
 
@@ -137,7 +137,7 @@ class Ledger:
             if file.opened is not None:
                 self._judge(file.name, file.opened)
 
-    def insist(self) -> None:
+    def raise_if_failed(self) -> None:
         """Raise if what was read cannot be trusted.
 
         Raises
@@ -173,7 +173,7 @@ class Ledger:
         """List the lines that do not prove themselves and are not yet known."""
         with self.lock:
             lines = self._bad_lines.values()
-            return [line for line in lines if line.known_by not in self._disregarded]
+            return [line for line in lines if line.identity not in self._disregarded]
 
     def unexplained(self) -> int:
         """Count chunks that no session committed, and none gave up or lost to a damaged line."""

@@ -64,7 +64,7 @@ def open_ledger(paths: RunPaths, manifest: Manifest) -> Ledger:
     if ledger.size() >= CACHE_WORTH_BYTES:
         restore(ledger)
     ledger.refresh()
-    ledger.insist()
+    ledger.raise_if_failed()
     return ledger
 
 

@@ -10,7 +10,7 @@ import threading
 from dataclasses import dataclass
 from typing import Any
 
-from ptyrun.engine.schedule import Schedule, Stretch
+from ptyrun.engine.schedule import ChunkSpan, Schedule
 from ptyrun.engine.work import Work
 
 READ_AHEAD_BATCHES = 2
@@ -21,7 +21,7 @@ POLL_S = 0.1
 class Batch:
     """Inputs of some items of a stretch, or the error that reading them ended in."""
 
-    stretch: Stretch
+    stretch: ChunkSpan
     items: range
     inputs: Any
     error: Exception | None = None
@@ -52,7 +52,7 @@ class Loader:
             self._error = error
         self._put(None)
 
-    def _load(self, stretch: Stretch) -> None:
+    def _load(self, stretch: ChunkSpan) -> None:
         for items in stretch.batches(self._work.batch_items):
             try:
                 batch = Batch(stretch, items, self._work.read(items))

@@ -126,12 +126,12 @@ def opened_session(
 
     def opened(planned: Manifest) -> OpenedSession:
         plan = CurrentPlan(paths, planned)
-        plan.insist()  # before anything is written
+        plan.raise_if_failed()  # before anything is written
         ledger = _ledger(paths, planned, plan)
         # While this is held nobody replaces the plan; where the file system has no locks, the
         # second look, and the one before each commit, find it out.
         with PlanLock(paths, watcher):
-            plan.insist()
+            plan.raise_if_failed()
             session = begin(
                 ledger,
                 window.budget_s,
@@ -143,7 +143,7 @@ def opened_session(
             claims = Claims(paths.claims, session.name, shared=shared, lease_s=lease_s)
             found = OpenedSession(paths, planned, ledger, session, claims, window, plan)
             try:
-                plan.insist()
+                plan.raise_if_failed()
             except BaseException as error:
                 found.close_by(error)
                 claims.close()
@@ -176,5 +176,5 @@ def _ledger(paths: RunPaths, planned: Manifest, plan: CurrentPlan) -> Ledger:
     try:
         return open_ledger(paths, planned)
     except IdentityError:
-        plan.insist()  # if the plan was replaced meanwhile, that is what happened
+        plan.raise_if_failed()  # if the plan was replaced meanwhile, that is what happened
         raise

@@ -131,7 +131,7 @@ class CurrentPlan:
         self._manifest = manifest
         self._seen: tuple[int, ...] = ()
 
-    def insist(self) -> None:
+    def raise_if_failed(self) -> None:
         """See that nobody replaced the plan.
 
         Raises

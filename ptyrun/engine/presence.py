@@ -27,7 +27,9 @@ POLL_S = 0.1
 _LONGEST_CLOSING_BYTES = 2**16
 
 
-def insist_on_nobody(paths: RunPaths, patience_s: float = 0.0, watcher: Watcher = SILENT) -> None:
+def require_no_active_session(
+    paths: RunPaths, patience_s: float = 0.0, watcher: Watcher = SILENT
+) -> None:
     """See that no session works on a run, or starts to: its end may be waited for.
 
     A session out of sight, on another host, is watched until it is known whether it lives.

@@ -258,7 +258,7 @@ class ArmProgress:
             chunk = self._committed.find(0, chunk + 1)
 
     @property
-    def fitting_items(self) -> int | None:
+    def largest_working_batch(self) -> int | None:
         """The largest batch that is not known to be too large; None if none ever was."""
         return min((halving.after_items for halving in self.halvings), default=None)
 

@@ -62,7 +62,7 @@ def repair(paths: RunPaths, damages: list[Damage]) -> list[Damage]:
         elif damage.kind is Kind.FOREIGN or _stands_in_the_way(paths, damage):
             _remove(paths.root / damage.path)
     records: list[Record] = [
-        *(Disregarded(*line.known_by) for line in ledger.bad_lines()),
+        *(Disregarded(*line.identity) for line in ledger.bad_lines()),
         *forgotten(ledger, [d for d in damages if d.kind in CHUNKS and still_so(paths, ledger, d)]),
         *_second_chances(ledger),
     ]

@@ -12,7 +12,7 @@ from contextlib import suppress
 
 from ptyrun.engine import patience
 from ptyrun.engine.arm_plan import ArmPlan
-from ptyrun.engine.arm_run import ArmRun, Bench, Stop, Tell, opened_work
+from ptyrun.engine.arm_run import ArmRun, Observer, SessionContext, Stop, opened_work
 from ptyrun.engine.integrity import size_damages
 from ptyrun.engine.ledger import SUFFIX, Ledger
 from ptyrun.engine.opening import OpenedSession
@@ -76,12 +76,12 @@ def work(
     manifest, ledger = opened.manifest, opened.ledger
     plans = [manifest.arm(name) for name in arms] if arms is not None else list(manifest.arms)
     with interrupts or Interrupts() as interrupts:
-        bench = Bench(opened, interrupts, _teller(ledger, progress))
-        life = _Session(bench, plans, Quota(max_chunks), max_attempts)
+        context = SessionContext(opened, interrupts, _observer(ledger, progress))
+        life = _Session(context, plans, Quota(max_chunks), max_attempts)
         return life.end(life.work(open_work))
 
 
-def _teller(ledger: Ledger, listener: Listener | None) -> Tell:
+def _observer(ledger: Ledger, listener: Listener | None) -> Observer:
     lock = threading.Lock()
 
     def tell(kind: str, plan: ArmPlan | None, chunk: int | None, message: str) -> None:
@@ -109,13 +109,15 @@ def _teller(ledger: Ledger, listener: Listener | None) -> Tell:
 class _Session:
     """The life of one process on a run."""
 
-    def __init__(self, bench: Bench, plans: list[ArmPlan], quota: Quota, max_attempts: int) -> None:
-        self._bench = bench
+    def __init__(
+        self, context: SessionContext, plans: list[ArmPlan], quota: Quota, max_attempts: int
+    ) -> None:
+        self._context = context
         self._quota = quota
-        self._ledger = bench.ledger
-        claims = bench.opened.claims
+        self._ledger = context.ledger
+        claims = context.opened.claims
         self._schedules = {
-            plan.name: Schedule(plan, bench.ledger, claims, quota, max_attempts=max_attempts)
+            plan.name: Schedule(plan, context.ledger, claims, quota, max_attempts=max_attempts)
             for plan in plans
         }
         self._plans = [plan for plan in plans if plan.n_chunks]
@@ -125,7 +127,7 @@ class _Session:
 
     def work(self, open_work: OpenWork) -> Stop | None:
         """Work on one arm after the other; return why it ends before all is done."""
-        self._bench.tell("session", None, None, self._bench.session.name)
+        self._context.tell("session", None, None, self._context.session.name)
         self._demote()
         while any(self._schedules[plan.name].has_left() for plan in self._plans):
             if self._quota.allows(1) < 1:
@@ -134,49 +136,51 @@ class _Session:
             try:
                 stop = self._wait() if plan is None else self._work_on(plan, open_work)
             except NotOpenedError as error:
-                return Stop(self._bench.interrupts.reason or str(error))
+                return Stop(self._context.interrupts.reason or str(error))
             except CutOffError as error:  # a model that was being loaded
-                return self._bench.closing() or Stop(str(error))
+                return self._context.closing() or Stop(str(error))
             if stop is not None:
                 return stop
         return None
 
     def _demote(self) -> None:
         """Take back what the ledger names and the disk no longer has at full length."""
-        paths = self._bench.paths
+        paths = self._context.paths
         for file in self._ledger.sessions.values():
             # Its last commits count from now on, and were perhaps not synced when it was killed.
-            if file.commits and file.closed is None and file.name != self._bench.session.name:
+            if file.commits and file.closed is None and file.name != self._context.session.name:
                 with suppress(StorageError):
                     durable.sync_file(paths.ledger / f"{file.name}{SUFFIX}")
-        sweep(paths, (plan.name for plan in self._plans), self._bench.session.touched_s())
+        sweep(paths, (plan.name for plan in self._plans), self._context.session.touched_s())
         for plan in self._plans:
             arm = self._ledger.progress.arms[plan.name]
             if any(arm.committed):
                 # A whole array that is gone (moved, not mounted) is no reason to forget its chunks.
-                require_planned(paths, plan, compression_of(self._bench.opened.manifest))
+                require_planned(paths, plan, compression_of(self._context.opened.manifest))
             damages = size_damages(paths, arm, self._ledger.refresh)
             if records := forgotten(self._ledger, damages):
-                self._bench.session.append(records)
+                self._context.session.append(records)
             for damage in damages:
-                self._bench.tell("demoted", plan, damage.chunk, str(damage))
+                self._context.tell("demoted", plan, damage.chunk, str(damage))
 
     def _wait(self) -> Stop | None:
         if not self._waiting:
-            self._bench.tell("waiting", None, None, "what is left is with others, or has to pause")
+            self._context.tell(
+                "waiting", None, None, "what is left is with others, or has to pause"
+            )
         self._waiting = True
         time.sleep(WAIT_S)
-        return self._bench.closing(waiting=True)
+        return self._context.closing(waiting=True)
 
     def _work_on(self, plan: ArmPlan, open_work: OpenWork) -> Stop | None:
-        bench = self._bench
+        context = self._context
         self._waiting = False
-        if stop := bench.no_room(plan, range(1), loaded=False, unwritten=0):
+        if stop := context.no_room(plan, range(1), loaded=False, unwritten=0):
             return stop
-        with opened_work(bench, plan, open_work) as work:
+        with opened_work(context, plan, open_work) as work:
             schedule = self._schedules[plan.name]
             schedule.batch_items = work.batch_items
-            arm_run = ArmRun(bench, plan, schedule, work)
+            arm_run = ArmRun(context, plan, schedule, work)
             try:
                 stop = arm_run.loop()
             finally:
@@ -184,7 +188,7 @@ class _Session:
                 chunks, items = arm_run.committed
                 self._chunks_done += chunks
                 self._items_done += items
-            arm_run.insist()
+            arm_run.raise_if_failed()
         return stop
 
     def end(self, stop: Stop | None) -> Outcome:
@@ -200,22 +204,22 @@ class _Session:
         enough_s = outcome.enough_s
         if enough_s is not None:
             why = stop.reason if stop is not None else outcome.reason
-            row = patience.fruitless(self._ledger, self._bench.window.budget_s)
+            row = patience.fruitless(self._ledger, self._context.window.budget_s)
             patience.raise_if_too_short(row, why, enough_s)
             advise(enough_s)
         elif outcome.stop is ExitCode.INCOMPLETE:
             ATTEMPTS.withdraw()
-        self._bench.opened.close(int(outcome.stop), outcome.reason, enough_s)
-        self._bench.tell("closing", None, None, outcome.reason)
+        self._context.opened.close(int(outcome.stop), outcome.reason, enough_s)
+        self._context.tell("closing", None, None, outcome.reason)
         return outcome
 
     def _enough_s(self, stop: Stop | None) -> float | None:
         """How long this window should have been, if nothing came of it for want of time."""
-        if stop is None or stop.enough_s is None or self._bench.opened.progress():
+        if stop is None or stop.enough_s is None or self._context.opened.progress():
             return None
-        if self._bench.interrupts.reason is not None:
+        if self._context.interrupts.reason is not None:
             return None
-        return max(stop.enough_s, patience.LONGER * (self._bench.window.budget_s or 0.0))
+        return max(stop.enough_s, patience.LONGER * (self._context.window.budget_s or 0.0))
 
     def _outcome(self, stop: Stop | None) -> Outcome:
         names = [plan.name for plan in self._plans]
@@ -237,8 +241,8 @@ class _Session:
             code,
             reason,
             (self._chunks_done, self._items_done),
-            window=(self._bench.window.budget_s, self._bench.startup_s),
-            interrupted=self._bench.interrupts.reason is not None,
+            window=(self._context.window.budget_s, self._context.startup_s),
+            interrupted=self._context.interrupts.reason is not None,
             enough_s=enough_s,
         )
 

@@ -24,7 +24,7 @@ PATIENCE, LEAST_PATIENCE_S = 4, 5.0
 
 
 @dataclass(frozen=True)
-class Stretch:
+class ChunkSpan:
     """Neighbouring chunks that are read and computed together."""
 
     chunks: range
@@ -113,7 +113,7 @@ class Schedule:
         with self._changed, self._ledger.lock:
             return bool(self._pick(others))
 
-    def take(self) -> Stretch | None:
+    def take(self) -> ChunkSpan | None:
         """Claim the next chunks; None if there is nothing to take now."""
         with self._claims.board():
             self._ledger.refresh()
@@ -128,7 +128,7 @@ class Schedule:
                 self._quota.use(len(chunks))
             self._claims.take(self._plan.name, chunks)
         first, last = self._plan.chunk_range(chunks[0]), self._plan.chunk_range(chunks[-1])
-        return Stretch(chunks, range(first.start, last.stop), time.monotonic())
+        return ChunkSpan(chunks, range(first.start, last.stop), time.monotonic())
 
     def _taken_by_others(self) -> set[int]:
         """Chunks that others work on, and are believed to finish.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from ptyrun.config import Fact
 from ptyrun.engine.arm_plan import ArmPlan
-from ptyrun.engine.batches import FittingBatch
+from ptyrun.engine.batches import KnownBatchLimit
 from ptyrun.engine.progress import Progress
 from ptyrun.errors import BlockedError, ExitCode, StorageError, UsageError
 
@@ -45,7 +45,7 @@ class Work(Protocol):
         """Let go of the model."""
 
 
-OpenWork = Callable[[ArmPlan, FittingBatch], Work]
+OpenWork = Callable[[ArmPlan, KnownBatchLimit], Work]
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from ptyrun.engine.arm_plan import ArmPlan
 from ptyrun.engine.opening import OpenedSession
 from ptyrun.engine.pace import CommitPace
 from ptyrun.engine.records import Committed, Failed
-from ptyrun.engine.schedule import Schedule, Stretch
+from ptyrun.engine.schedule import ChunkSpan, Schedule
 from ptyrun.engine.store import ChunkWriter, Stored
 from ptyrun.engine.work import FATAL, Work
 from ptyrun.errors import PredictorDiedError, PtyrunError, StorageError
@@ -41,7 +41,7 @@ TRACEBACK_CHARS = 20_000
 class Finished:
     """A stretch's outputs, not yet checked and written."""
 
-    stretch: Stretch
+    stretch: ChunkSpan
     outputs: NDArray[Any]
     chunk_s: float
     warm: bool
@@ -106,7 +106,7 @@ class Writer:
 
         One chunk may always be begun: whoever planned it meant it to fit.
         """
-        self.insist()
+        self.raise_if_failed()
         with self._changed:
             if not self._unwritten or size_bytes <= WAITING_BYTES:
                 return True
@@ -117,7 +117,7 @@ class Writer:
 
     def offer(self, finished: Finished) -> bool:
         """Hand over outputs; False if there is no room within a moment."""
-        self.insist()
+        self.raise_if_failed()
         size = finished.outputs.nbytes
         with self._changed:
             chunks = len(finished.stretch.chunks) + sum(
@@ -134,7 +134,7 @@ class Writer:
             self._changed.notify_all()
         return True
 
-    def insist(self) -> None:
+    def raise_if_failed(self) -> None:
         """Raise what ended the thread, if anything did."""
         if self.error is not None:
             raise self.error
@@ -172,7 +172,7 @@ class Writer:
         """Say what an error of the disk comes from: the folder was moved away, perhaps."""
         if isinstance(error, OSError | StorageError):
             try:
-                self._current.insist()
+                self._current.raise_if_failed()
             except PtyrunError as cause:
                 return cause
         return error
@@ -191,7 +191,8 @@ class Writer:
             return group
 
     def _commit(self, group: list[Finished]) -> None:
-        self._current.insist()  # no byte of a replaced plan may lie where the new one writes
+        # No byte of a replaced plan may lie where the new one writes.
+        self._current.raise_if_failed()
         self._ledger.refresh()
         began_s = time.monotonic()
         failed: dict[int, int] = {}

@@ -21,7 +21,7 @@ from ptyrun.errors import ClusterError, ExitCode, UsageError
 from ptyrun.host.attempts import ATTEMPTS
 from ptyrun.host.signals import Interrupts
 from ptyrun.parallel import on_worker
-from ptyrun.parallel.crew import Crew
+from ptyrun.parallel.crew import WorkerGroup
 from ptyrun.parallel.scheduler import connected
 from ptyrun.progress import Watcher
 
@@ -70,7 +70,7 @@ def work(run_dir: Path, session: SessionOptions, watcher: Watcher) -> Outcome:
     window = Window(session.window_s)
     with (
         connected(str(session.dask), window.remaining_s) as client,
-        Crew(run_dir, session, watcher, _LEAD_S) as crew,
+        WorkerGroup(run_dir, session, watcher, _LEAD_S) as crew,
         crew.meeting() as meeting,
         Interrupts() as interrupts,
     ):
@@ -95,7 +95,7 @@ class _Members:
     """The workers of the cluster that work, or worked, on this run."""
 
     def __init__(
-        self, client: Any, crew: Crew, meeting: Path, address: str, watcher: Watcher
+        self, client: Any, crew: WorkerGroup, meeting: Path, address: str, watcher: Watcher
     ) -> None:
         self._client = client
         self._crew = crew

@@ -32,7 +32,7 @@ LEAD_S = 0.3  # by so much a worker's window ends before that of the process tha
 _A_MOMENT_S = 0.01  # a window that is used up: its workers say so, and it counts as one
 
 
-class Crew:
+class WorkerGroup:
     """Workers on one run, as the process sees them that sent for them.
 
     Attributes

@@ -26,7 +26,7 @@ from ptyrun.host.children import Parent, ptyrun_words
 from ptyrun.host.devices import CPU, hold_devices
 from ptyrun.host.processes import n_cores
 from ptyrun.host.signals import caused_by
-from ptyrun.parallel.crew import Crew
+from ptyrun.parallel.crew import WorkerGroup
 from ptyrun.progress import Watcher
 
 _POLL_S = 0.1
@@ -62,7 +62,7 @@ def work(run_dir: Path, session: SessionOptions, watcher: Watcher) -> Outcome:
         If the ledger cannot be trusted.
     """
     window = Window(session.window_s)
-    with Crew(run_dir, session, watcher) as crew, ExitStack() as held:
+    with WorkerGroup(run_dir, session, watcher) as crew, ExitStack() as held:
         devices: Sequence[str] = ()
         parent = held.enter_context(Parent())
 
@@ -95,7 +95,7 @@ def as_many_as_fit(gpus: Sequence[str]) -> int:
 class _Processes:
     """The workers of one window."""
 
-    def __init__(self, crew: Crew, parent: Parent, gpus: Sequence[str]) -> None:
+    def __init__(self, crew: WorkerGroup, parent: Parent, gpus: Sequence[str]) -> None:
         self._crew = crew
         self._parent = parent
         self._gpus = gpus

@@ -214,16 +214,16 @@ def _compare(run: Run, steps: Steps, checked: CheckedChunks, watcher: Watcher) -
 def _write(
     paths: RunPaths, compared: Compared, results: Results, made_from: str, plan: CurrentPlan
 ) -> None:
-    plan.insist()
+    plan.raise_if_failed()
     artifacts.withdraw_completion(paths)
     publication = publishing.results(paths)
     fresh = replace(paths, root=publication.begin())
     try:
         _write_files(paths, fresh, compared, results, made_from)
     except (OSError, StorageError):
-        plan.insist()  # with a run that is set aside, its unpublished files are gone
+        plan.raise_if_failed()  # with a run that is set aside, its unpublished files are gone
         raise
-    plan.insist()
+    plan.raise_if_failed()
     publication.publish(fresh.root)
 
 

@@ -160,7 +160,7 @@ def _plan(
             # First, since drawing takes long; while the locks are held, no further one begins.
             if new and _holds_a_run(paths):
                 held.enter_context(presence.no_background_session(paths, patience_s, watcher))
-            presence.insist_on_nobody(paths, patience_s, watcher)
+            presence.require_no_active_session(paths, patience_s, watcher)
             drawn = draft.drawn(wanted)
             manifest = drawn.manifest
             draft.tell()
@@ -181,12 +181,12 @@ def _plan(
         if changed:
             _refuse_changes(changed, invalidate)
             held.enter_context(presence.no_background_session(paths, patience_s, watcher))
-            presence.insist_on_nobody(paths, patience_s, watcher)
+            presence.require_no_active_session(paths, patience_s, watcher)
             drawn = draft.drawn(wanted)
             manifest = drawn.manifest.with_arms_of(current)
             draft.tell()
             watcher.note(extent.require_room(paths, manifest, grid_shape(scan), is_fresh=False))
-            presence.insist_on_nobody(paths)
+            presence.require_no_active_session(paths)
             ledger.supersede(paths, current)
             _write(paths, manifest, drawn, watcher)
             return Plan(manifest, aside)
@@ -301,7 +301,7 @@ def _refuse_to_overwrite(results: list[Path], paths: RunPaths) -> None:
 
 
 def _set_aside(paths: RunPaths) -> Path:
-    presence.insist_on_nobody(paths)
+    presence.require_no_active_session(paths)
     now = datetime.datetime.now(datetime.UTC)
     folder = paths.root.resolve()  # a link to it stays, and then leads to the new run
     aside = folder.with_name(f"{folder.name}.until-{now:%Y%m%dT%H%M%S%fZ}")

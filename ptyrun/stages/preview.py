@@ -141,7 +141,7 @@ def preview(
     DamageError
         If the ledger cannot be trusted.
     """
-    desk = _Desk.open(run_dir, output, watcher)
+    desk = _PreviewContext.open(run_dir, output, watcher)
     paths = desk.paths
     if output is not None:
         artifacts.require_outside(paths, output)
@@ -155,7 +155,7 @@ def preview(
     return files
 
 
-def _write(desk: _Desk, fresh: Path, reload: Reload | None) -> PreviewFiles:
+def _write(desk: _PreviewContext, fresh: Path, reload: Reload | None) -> PreviewFiles:
     looks = {arm.name: desk.look_at(arm, fresh) for arm in desk.manifest.arms}
     arms = {name: seen for name, (seen, _) in looks.items()}
     files = PreviewFiles(desk.folder / "preview.json", arms)
@@ -186,7 +186,7 @@ def _write(desk: _Desk, fresh: Path, reload: Reload | None) -> PreviewFiles:
 
 
 @dataclass(frozen=True)
-class _Desk:
+class _PreviewContext:
     """What is needed to look at an arm."""
 
     paths: RunPaths
@@ -201,7 +201,7 @@ class _Desk:
     changed: tuple[str, ...] = ()
 
     @classmethod
-    def open(cls, run_dir: Path, output: Path | None, watcher: Watcher) -> _Desk:
+    def open(cls, run_dir: Path, output: Path | None, watcher: Watcher) -> _PreviewContext:
         run = Run(run_dir)
         paths, manifest, progress = run.paths, run.manifest, run.progress.arms
         changed = warn_of_changed_inputs(manifest, paths, watcher)
@@ -262,8 +262,8 @@ class _Desk:
         return verdict.place(self.scan, grid_shape(self.scan), found)
 
     def _mismatch(self, placement: verdict.Placement) -> str | None:
-        coherence = verdict.agreement(placement, self.scan.object_guess, self.region)
-        return verdict.mismatch(placement, self.region, coherence, self.scan.object_role)
+        coherence = verdict.coherence_with_reference(placement, self.scan.object_guess, self.region)
+        return verdict.why_inconsistent(placement, self.region, coherence, self.scan.object_role)
 
     def _region(self, seen: ArmPreview, coverage: Coverage) -> Region:
         """What ``finalize`` will measure, as far as the patches of a partial arm reach."""
@@ -346,7 +346,7 @@ def _result(
     )
 
 
-def _results(desk: _Desk, files: PreviewFiles) -> Results:
+def _results(desk: _PreviewContext, files: PreviewFiles) -> Results:
     return Results(
         manifest_digest=desk.manifest.digest,
         has_ground_truth=desk.scan.has_ground_truth,

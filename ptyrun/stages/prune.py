@@ -104,7 +104,7 @@ def _alone(run_dir: Path, watcher: Watcher) -> Iterator[Run]:
         Lock(paths.claims / "finalize.lock", say=watcher.warn) as finalizing,
     ):
         exclude(finalizing, "assembles this run's results", note=watcher.note)
-        presence.insist_on_nobody(paths, presence.PATIENCE_S, watcher)
+        presence.require_no_active_session(paths, presence.PATIENCE_S, watcher)
         yield Run(run_dir)  # as it is now
 
 

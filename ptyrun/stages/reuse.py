@@ -314,9 +314,9 @@ def _copy(
         ranges = {chunk: plan.chunk_range(chunk) for chunk in chunks}
         there = {chunk: places[items.start : items.stop] for chunk, items in ranges.items()}
         outputs = {chunk: found.patches(items) for chunk, items in there.items()}
-        opened.plan.insist()
+        opened.plan.raise_if_failed()
         stored, refusal = writer.write(outputs)
-        opened.plan.insist()
+        opened.plan.raise_if_failed()
     finally:
         writer.close()
     records: list[Committed | Reused] = [

@@ -24,7 +24,7 @@ from ptyrun.comparison.sources import Sources
 from ptyrun.config import SessionOptions
 from ptyrun.engine import ownership, runner
 from ptyrun.engine.arm_plan import ArmPlan
-from ptyrun.engine.batches import FittingBatch
+from ptyrun.engine.batches import KnownBatchLimit
 from ptyrun.engine.closing import Closing
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.opening import OpenedSession, opened_session
@@ -130,14 +130,14 @@ def _compute(opened: OpenedSession, session: SessionOptions, watcher: Watcher) -
                 )
             )
 
-        def open_work(arm: ArmPlan, fitting: FittingBatch) -> PatchWork:
+        def open_work(arm: ArmPlan, fitting: KnownBatchLimit) -> PatchWork:
             hold()  # before a framework takes hold of the device, and only if one will
             return _open_work(arm, fitting, models, watcher)
 
         # Of a crew, somebody begins with each arm, and finds out as early.
         if opened.is_first and not session.crew:
             with suppress(CutOffError):  # the session itself says that its window closed
-                for arm in untold_arms(manifest, session.arms):
+                for arm in arms_of_unknown_shape(manifest, session.arms):
                     hold()
                     models.opened(arm, 1).close()
         return runner.work(
@@ -150,17 +150,17 @@ def _compute(opened: OpenedSession, session: SessionOptions, watcher: Watcher) -
         )
 
 
-def untold_arms(manifest: Manifest, only: Sequence[str] | None = None) -> list[ArmPlan]:
+def arms_of_unknown_shape(manifest: Manifest, only: Sequence[str] | None = None) -> list[ArmPlan]:
     """Arms whose model does not tell by its file whether it suits the scan, and comes later.
 
     Such a model is tried before the first chunk of the first session: otherwise a mistake would
     be found after all the work on the arms before it.
     """
     arms = [arm for arm in manifest.arms if arm.n_chunks and (only is None or arm.name in only)]
-    return [arm for arm in arms[1:] if not _tells(arm, manifest)]
+    return [arm for arm in arms[1:] if not _declares_shape(arm, manifest)]
 
 
-def _tells(arm: ArmPlan, manifest: Manifest) -> bool:
+def _declares_shape(arm: ArmPlan, manifest: Manifest) -> bool:
     if not ModelFacts.of(arm).is_built_in:
         return False  # another package's: only that can read its files
     card = inspect(locate(Sources.of(manifest).arms[arm.name]))
@@ -221,7 +221,7 @@ class _Models:
                 return open_halving(facts.backend, request, on_halving)
             return child.open_hosted(self._hosted(arm, facts, request), on_halving)
         except ModelError as error:
-            raise error.advised(
+            raise error.with_hint(
                 f"the run names this model: with another one, add --invalidate {arm.name}"
             ) from error
 
@@ -242,20 +242,22 @@ class _Models:
         )
 
 
-def _open_work(arm: ArmPlan, fitting: FittingBatch, models: _Models, watcher: Watcher) -> PatchWork:
+def _open_work(
+    arm: ArmPlan, fitting: KnownBatchLimit, models: _Models, watcher: Watcher
+) -> PatchWork:
     def on_halving(halving: Halving) -> None:
         fitting.halved(halving.before_items, halving.after_items, halving.why)
         watcher.note(f"{arm.label}: {halving}")
 
     # More than there are would be padding, computed in vain.
-    batch_items = fitting.at_most(min(ModelFacts.of(arm).batch_groups, arm.n_items))
+    batch_items = fitting.cap(min(ModelFacts.of(arm).batch_groups, arm.n_items))
     here = models.here
     watcher.note(f"{arm.label}: loading {here.sources.arms[arm.name].name}")
     predictor = models.opened(arm, batch_items, on_halving)
     notes = predictor.card.notes
     for note in notes:
         watcher.note(f"{arm.label}: {note}")
-    if notes and predictor.batch_in_memory < fitting.at_most(batch_items):
+    if notes and predictor.batch_in_memory < fitting.cap(batch_items):
         # A network that merges groups is asked once: later sessions begin where it does not.
         fitting.halved(batch_items, predictor.batch_in_memory, "; ".join(notes))
     index = ArmIndex.read(here.paths, arm)

@@ -66,7 +66,7 @@ def verify(
     paths = run.paths
     said = 0
     if repair:
-        presence.insist_on_nobody(paths)
+        presence.require_no_active_session(paths)
 
     def step(done: int, total: int) -> None:
         nonlocal said
@@ -81,7 +81,7 @@ def verify(
     damages += _of_a_sound_ledger(run, level)
     if not repair:  # with no damage at all, chunks that were set aside get new attempts
         return _verdict(run, damages, damages)
-    presence.insist_on_nobody(paths)  # a session may have begun meanwhile
+    presence.require_no_active_session(paths)  # a session may have begun meanwhile
     if any(damage.kind not in HARMLESS for damage in damages):
         artifacts.withdraw_completion(paths)
     beyond = engine_repair.repair(paths, damages)

@@ -26,7 +26,7 @@ JUDGE = """
 import sys
 from pathlib import Path
 from ptyrun.background.tracked import TrackedProcess
-judgement = TrackedProcess.load(Path(sys.argv[1])).judge()
+judgement = TrackedProcess.load(Path(sys.argv[1])).observe()
 print(judgement.standing.name, judgement.words)
 """
 # In a PID namespace of its own: a process dies, and the kernel gives its PID to another one.
@@ -37,7 +37,7 @@ from tests.background.test_tracked import tracked
 path = Path(sys.argv[1])
 first = subprocess.Popen(["sleep", "600"])
 tracked(first.pid).save(path)
-assert tracked(first.pid).judge().standing.name == "ALIVE"
+assert tracked(first.pid).observe().standing.name == "ALIVE"
 first.kill()
 first.wait()
 time.sleep(0.2)
@@ -98,28 +98,28 @@ def unshared(flags: Sequence[str], words: Sequence[str | Path], code: str = "") 
 
 
 def test_a_living_process_is_alive(sleeper: subprocess.Popen[bytes]) -> None:
-    assert tracked(sleeper.pid).judge().standing is Standing.ALIVE
+    assert tracked(sleeper.pid).observe().standing is Standing.ALIVE
 
 
 def test_a_stopped_process_is_alive(sleeper: subprocess.Popen[bytes]) -> None:
     os.kill(sleeper.pid, 19)
-    assert tracked(sleeper.pid).judge().standing is Standing.ALIVE
+    assert tracked(sleeper.pid).observe().standing is Standing.ALIVE
 
 
 def test_a_killed_process_is_gone_collected_or_not(sleeper: subprocess.Popen[bytes]) -> None:
     who = tracked(sleeper.pid)
     sleeper.kill()
     os.waitid(os.P_PID, sleeper.pid, os.WEXITED | os.WNOWAIT)
-    assert who.judge().standing is Standing.GONE
+    assert who.observe().standing is Standing.GONE
     sleeper.wait()
-    assert who.judge().standing is Standing.GONE
-    assert f"no process has PID {sleeper.pid}" in who.judge().words
+    assert who.observe().standing is Standing.GONE
+    assert f"no process has PID {sleeper.pid}" in who.observe().words
 
 
 def test_a_process_of_another_age_has_the_pid_by_reuse(sleeper: subprocess.Popen[bytes]) -> None:
     who = tracked(sleeper.pid)
     earlier = dataclasses.replace(who, process_started_s=who.process_started_s - 3600)
-    judgement = earlier.judge()
+    judgement = earlier.observe()
     assert judgement.standing is Standing.REUSED
     assert "sleep 600" in judgement.words
 
@@ -154,7 +154,7 @@ def test_another_container_on_this_host_is_named(
 
 def test_a_reboot_is_named(sleeper: subprocess.Popen[bytes]) -> None:
     who = dataclasses.replace(tracked(sleeper.pid), boot_id="another boot")
-    judgement = who.judge()
+    judgement = who.observe()
     assert judgement.standing is Standing.REBOOTED
     assert "started again" in judgement.words
 

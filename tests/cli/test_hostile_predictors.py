@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -30,11 +31,11 @@ def good(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Victim:
     return victim
 
 
-def victim_of(site: Path, folder: Path, **does: object) -> Victim:
+def victim_of(site: Path, folder: Path, **does: Any) -> Victim:
     return Victim.in_folder(site, folder, **does)
 
 
-def walled(site: Path, folder: Path, **does: object) -> Victim:
+def walled(site: Path, folder: Path, **does: Any) -> Victim:
     """With the predictor in a process of its own."""
     return Victim.in_folder(site, folder, inline=False, **does)
 

@@ -74,7 +74,12 @@ def test_a_selection_of_nothing_else_is_refused(aborted: Scan) -> None:
 
 
 def test_they_say_nothing_against_the_object(aborted: Scan, whole: Scan) -> None:
-    fit, without = (frame_fit(scan, scan.object_guess) for scan in (aborted, whole))
+    assert aborted.object_guess is not None
+    assert whole.object_guess is not None
+    assert aborted.probe_modes is not None
+    assert whole.probe_modes is not None
+    fit = frame_fit(aborted, aborted.object_guess)
+    without = frame_fit(whole, whole.object_guess)
     assert fit is not None
     assert without is not None
     assert fit.as_given == pytest.approx(without.as_given, abs=0.03)
@@ -97,6 +102,7 @@ def test_a_model_of_the_frames_adds_all_modes_of_the_probe(tmp_path: Path) -> No
     scan = open_scan(
         write_scan(tmp_path / "scan.npz", diffraction=np.array(frames, "f4"), probeGuess=modes)
     )
+    assert scan.object_guess is not None
     fit = frame_fit(scan, scan.object_guess)
     assert fit is not None
     assert fit.as_given < 1e-3

@@ -279,7 +279,7 @@ def test_a_damaged_first_line_is_one_damage_whatever_its_session_still_writes(
     ledger.refresh()
     (bad,) = ledger.bad_lines()
     assert bad.offset == 0
-    begin(ledger, None, Process.current(), "0").append([Disregarded(*bad.known_by)])
+    begin(ledger, None, Process.current(), "0").append([Disregarded(*bad.identity)])
     written.append([commit(1)])
     assert done(open_ledger(paths, MANIFEST)) == [], "whose lines these are is not known"
 

@@ -71,7 +71,7 @@ def facts(ledger: Ledger) -> object:
         arm.costs,
         arm.load_s,
         arm.halvings,
-        arm.fitting_items,
+        arm.largest_working_batch,
         arm.commits,
     )
 

@@ -175,7 +175,7 @@ def test_a_plan_that_is_replaced_just_as_a_session_opens_is_seen_by_it(
         assert opened.manifest == NEW
     ended = [file.closed for file in open_ledger(RunPaths(folder), NEW).sessions.values()]
     assert len(ended) == 2 and all(ended), "the first one is over, too"
-    presence.insist_on_nobody(RunPaths(folder))
+    presence.require_no_active_session(RunPaths(folder))
 
 
 def complete_whatever_is_planned(folder: Path) -> None:
@@ -191,8 +191,8 @@ def test_a_session_is_seen_before_it_has_begun_to_work(folder: Path) -> None:
         opened_session(RunPaths(folder), Window()),
         pytest.raises(BusyError, match=f"process {os.getpid()}"),
     ):
-        presence.insist_on_nobody(paths)
-    presence.insist_on_nobody(paths)
+        presence.require_no_active_session(paths)
+    presence.require_no_active_session(paths)
 
 
 def test_how_a_session_ended_is_written_down_wherever_it_was(folder: Path) -> None:
@@ -214,17 +214,17 @@ def test_a_stopped_session_is_waited_for_and_then_named(folder: Path) -> None:
     os.kill(child.pid, signal.SIGSTOP)
     began_s = time.monotonic()
     with pytest.raises(BusyError, match=f"process {child.pid} on .*, since 2"):
-        presence.insist_on_nobody(RunPaths(folder), patience_s=0.5)
+        presence.require_no_active_session(RunPaths(folder), patience_s=0.5)
     assert time.monotonic() - began_s >= 0.5
     child.kill()
     child.join()
-    presence.insist_on_nobody(RunPaths(folder))
+    presence.require_no_active_session(RunPaths(folder))
 
 
 def test_a_session_that_ends_in_time_is_no_hindrance(folder: Path) -> None:
     child = spawn(work, folder, batch_items=8, compute_s=0.02)
     wait_for_a_session(folder)
-    presence.insist_on_nobody(RunPaths(folder), patience_s=600)
+    presence.require_no_active_session(RunPaths(folder), patience_s=600)
     child.join()
     assert child.exitcode == 0
 
@@ -235,7 +235,7 @@ def test_a_living_process_is_a_presence_without_any_lock(folder: Path) -> None:
         opened.claims.close()
         assert not list(RunPaths(folder).claims.glob("*.claim"))
         with pytest.raises(BusyError):
-            presence.insist_on_nobody(RunPaths(folder))
+            presence.require_no_active_session(RunPaths(folder))
 
 
 def wait_for_a_session(folder: Path) -> None:
@@ -310,7 +310,7 @@ def replaces(folder: Path, replace_plan: Callable[[Path, Manifest], None], new: 
     """What ``plan`` does, with the lock and the question whether anybody is there."""
     paths = RunPaths(folder)
     with PlanLock(paths, SILENT) as lock:
-        presence.insist_on_nobody(paths, patience_s=600)
+        presence.require_no_active_session(paths, patience_s=600)
         replace_plan(folder, new)
         if replace_plan is begin_anew:
             lock.follow()
@@ -327,7 +327,7 @@ def test_sessions_and_plans_at_any_moment_leave_a_run_that_completes(
         children += [spawn(starts_late, folder, delay_s, 0.002) for delay_s in delays_s]
         new = toy_manifest(64, 8, {"one": 2.0 + number, "two": 3.0})
         replaces(folder, replace_plan, new)
-        CurrentPlan(RunPaths(folder), new).insist()
+        CurrentPlan(RunPaths(folder), new).raise_if_failed()
     for child in children:
         child.join()
     assert {child.exitcode for child in children} == {0}

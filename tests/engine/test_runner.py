@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ptyrun.config import Fact
 from ptyrun.engine.arm_plan import ArmPlan
-from ptyrun.engine.batches import FittingBatch
+from ptyrun.engine.batches import KnownBatchLimit
 from ptyrun.engine.ledger_lines import read_records
 from ptyrun.engine.records import Closed, Committed, Failed, Forgotten, Started
 from ptyrun.engine.window import Window
@@ -72,7 +72,7 @@ def test_a_complete_run_loads_no_model(tmp_path: Path) -> None:
     manifest = planned(tmp_path, toy_manifest())
     toy_run(tmp_path)
 
-    def open_work(arm: ArmPlan, fitting: FittingBatch) -> ToyWork:
+    def open_work(arm: ArmPlan, fitting: KnownBatchLimit) -> ToyWork:
         raise AssertionError("a model was loaded for nothing")
 
     outcome = run(RunPaths(tmp_path), manifest, open_work, window=Window())
@@ -98,7 +98,7 @@ def test_calls_never_exceed_a_batch_and_small_chunks_share_one(tmp_path: Path) -
     manifest = planned(tmp_path, toy_manifest(50, 4))
     works = []
 
-    def open_work(arm: ArmPlan, fitting: FittingBatch) -> ToyWork:
+    def open_work(arm: ArmPlan, fitting: KnownBatchLimit) -> ToyWork:
         works.append(ToyWork(arm, fitting, batch_items=16))
         return works[-1]
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ptyrun.config import Fact
 from ptyrun.engine.arm_plan import ArmPlan
-from ptyrun.engine.batches import FittingBatch
+from ptyrun.engine.batches import KnownBatchLimit
 from ptyrun.engine.claims import LEASE_S
 from ptyrun.engine.index_arrays import IndexArray, write_index
 from ptyrun.engine.manifest import Manifest
@@ -46,7 +46,7 @@ class ToyWork:
     """Computes `outputs_of`; may be slow, and may fail where told."""
 
     plan: ArmPlan
-    fitting: FittingBatch
+    fitting: KnownBatchLimit
     batch_items: int = 16
     compute_s: float = 0.0
     trouble: Callable[[range], None] | None = None

@@ -38,6 +38,6 @@ def test_what_is_no_number_of_seconds_is_no_advice(tmp_path: Path, text: str) ->
 
 
 def test_the_error_of_a_short_window_survives_pickling_and_more_advice() -> None:
-    error = WindowTooShortError("what", "why", "do", 38.0).advised("more")
+    error = WindowTooShortError("what", "why", "do", 38.0).with_hint("more")
     copy = pickle.loads(pickle.dumps(error))
     assert (str(copy), copy.enough_s) == ("what\n  why: why\n  do:  do; more", 38.0)

@@ -31,9 +31,9 @@ CLEARLY = 0.9
 ROOT_CLEARLY = 0.7
 
 TRANSPOSED = "each frame transposed"
-CORNERED = "the zero frequency in the corner of each frame"
+DC_IN_CORNER = "the zero frequency in the corner of each frame"
 # Where one of these is better, the frames are at fault and not the object.
-OF_FRAMES = frozenset({TRANSPOSED, CORNERED})
+OF_FRAMES = frozenset({TRANSPOSED, DC_IN_CORNER})
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def frame_fit(scan: Scan, image: Complex2D, probe: Complex2D | None = None) -> F
         measured.transpose(0, 2, 1),
         fft.ifftshift(measured, axes=(1, 2)),
     )
-    turned = dict(zip((TRANSPOSED, CORNERED), of_frames, strict=True))
+    turned = dict(zip((TRANSPOSED, DC_IN_CORNER), of_frames, strict=True))
     turned |= {name: residuals(*turn, measured)[0] for name, turn in objects.items()}
     is_told = not scan.intensity and root < EXPLAINING * root_shuffled
     return FrameFit(

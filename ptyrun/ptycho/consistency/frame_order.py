@@ -41,16 +41,16 @@ class FrameOrder:
     neighbour_expected: float
 
     @property
-    def is_lost(self) -> bool:
+    def is_shuffled(self) -> bool:
         """Whether both likenesses should be there, and neither is."""
         return (
-            self.is_unlike
+            self.contradicts_object
             and self.neighbour_expected >= TELLING_NEIGHBOUR
             and self.neighbour < LOST * self.neighbour_expected
         )
 
     @property
-    def is_unlike(self) -> bool:
+    def contradicts_object(self) -> bool:
         """Whether frames lack what they should have in common with the object.
 
         Noise is no reason: it lowers what is expected too.
@@ -58,7 +58,7 @@ class FrameOrder:
         return self.own_expected >= TELLING_OWN and self.own < LOST * self.own_expected
 
     @property
-    def is_unpromised(self) -> bool:
+    def has_unexplained_similarity(self) -> bool:
         """Whether neighbours have plainly in common what the object does not promise."""
         return self.neighbour >= PLAIN_NEIGHBOUR and self.neighbour_expected < LOST * self.neighbour
 

@@ -29,14 +29,14 @@ ONE_OBJECT = 0.3
 TOLD_PX, AROUND_PX = 512, 64
 # Splits of one scan share a strip of the object, and a coherence of about 0.3 with it; what does
 # not explain the frames either must agree better than this.
-DOUBTFUL = 0.6
+MIN_COHERENCE_IF_UNEXPLAINED = 0.6
 # Where the truth is not against it, another orientation must leave less of the residual than this.
-HALF = 0.5
+MAX_RESIDUAL_RATIO = 0.5
 # Of the frames, what lies inside the scan's own object at least.
 FAR = 3  # of the width that nine tenths of the positions and a patch take
 LEAST_INSIDE = 0.5
 # Frames that are nearly alike leave little, whatever the positions: nothing is doubted below this.
-PLAINLY_BAD = 0.25
+RESIDUAL_ALWAYS_ACCEPTED = 0.25
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def place(scan: Scan, shape: tuple[int, int], found: Reconstruction) -> Placemen
     return Placement(image, coverage, found.object.shape, fits[origin], probe_px)
 
 
-def agreement(
+def coherence_with_reference(
     placement: Placement, truth: NDArray[np.complexfloating[Any, Any]] | None, region: Region
 ) -> float | None:
     """Coherence with the truth after registration; None without one, or with too little of it.
@@ -175,18 +175,18 @@ def _unfit(scan: Scan, fit: FrameFit) -> str | None:
             f"{fit.turned[fit.better]:.2f} instead of {fit.as_given:.2f}; {at_fault} mean little"
         )
     order = frame_order(scan)
-    if order is not None and order.is_lost:
+    if order is not None and order.is_shuffled:
         return (
             "the frames do not belong to their positions: their correlation with what objectGuess "
             f"promises there is {order.own:.2f}, where {order.own_expected:.2f} is expected, and "
             f"that with frames at the nearest position {order.neighbour:.2f}, where "
             f"{order.neighbour_expected:.2f} is; were frames or positions sorted on their own?"
         )
-    if fit.looks_like_intensity or fit.as_given < PLAINLY_BAD:
+    if fit.looks_like_intensity or fit.as_given < RESIDUAL_ALWAYS_ACCEPTED:
         return None
     if order is None:
         return None
-    if not order.is_unlike and (fit.explains or not order.is_unpromised):
+    if not order.contradicts_object and (fit.explains or not order.has_unexplained_similarity):
         return None
     return (
         "with its probe, its objectGuess does not explain the frames: residual "
@@ -194,7 +194,7 @@ def _unfit(scan: Scan, fit: FrameFit) -> str | None:
     )
 
 
-def mismatch(
+def why_inconsistent(
     placement: Placement, region: Region, coherence: float | None, against: str = "reference"
 ) -> str | None:
     """Say why a reconstruction does not belong to the scan; None when it may.
@@ -227,11 +227,13 @@ def _disagrees(coherence: float | None, fit: FrameFit | None, against: str) -> s
     if coherence is None:
         return _fails(fit)
     unexplained = fit is not None and not fit.explains
-    if coherence >= (DOUBTFUL if unexplained else ONE_OBJECT):
+    if coherence >= (MIN_COHERENCE_IF_UNEXPLAINED if unexplained else ONE_OBJECT):
         # A conjugated object still has the amplitudes of the right one. Frames that are turned
         # are turned for the truth as well.
         better = None if fit is None or fit.better in OF_FRAMES else fit.better
-        turned = fit is not None and better and fit.turned[better] < HALF * fit.as_given
+        turned = (
+            fit is not None and better and fit.turned[better] < MAX_RESIDUAL_RATIO * fit.as_given
+        )
         return _fails(fit) if turned else None
     said = (
         f"it has little in common with the {against}: coherence {coherence:.2f} after "

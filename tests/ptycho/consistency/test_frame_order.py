@@ -212,7 +212,7 @@ def test_simulated_frames_in_another_order_are_doubted(dose_photons: float) -> N
 
 @pytest.mark.parametrize("scan", [counts(10), counts(1e4, side_px=300)], ids=["dark", "sparse"])
 def test_where_neighbours_have_little_in_common_no_order_is_claimed_lost(scan: Scan) -> None:
-    assert not frame_order(shuffled(scan)).is_lost
+    assert not frame_order(shuffled(scan)).is_shuffled
 
 
 @pytest.mark.parametrize("name", [MEASURED[0], MEASURED[-1]])
@@ -224,7 +224,7 @@ def test_an_object_elsewhere_or_another_probe_is_no_lost_order(name: str, shared
     for doubtful in (elsewhere, replace(scan, probe=scan.probe.conj())):
         order = frame_order(doubtful)
         assert order.own < 0.2
-        assert not order.is_lost
+        assert not order.is_shuffled
 
 
 def test_where_no_order_can_be_told_nothing_is_said() -> None:
@@ -232,7 +232,7 @@ def test_where_no_order_can_be_told_nothing_is_said() -> None:
     few = replace(scan, positions_px=scan.positions_px[:11])
     flat = replace(scan, object_guess=np.ones_like(scan.object_guess))
     assert frame_order(few) is None
-    assert not frame_order(flat).is_lost
+    assert not frame_order(flat).is_shuffled
     for without in ({"object_guess": None}, {"probe": None}, {"near_field": True}):
         assert frame_order(replace(scan, **without)) is None
 

@@ -6,8 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ptyrun.ptycho.consistency.frame_fit import CORNERED, FrameFit
-from ptyrun.ptycho.consistency.verdict import Placement, agreement, mismatch, place, truth_doubts
+from ptyrun.ptycho.consistency.frame_fit import DC_IN_CORNER, FrameFit
+from ptyrun.ptycho.consistency.verdict import (
+    Placement,
+    coherence_with_reference,
+    place,
+    truth_doubts,
+    why_inconsistent,
+)
 from ptyrun.ptycho.geometry.placement import scanned_region
 from ptyrun.ptycho.geometry.stitching import object_shape
 from ptyrun.ptycho.metrics.registration import Shift, apply_shift
@@ -32,7 +38,9 @@ def judged(scan: Scan, found: Reconstruction) -> tuple[Placement, str | None]:
     shape = object_shape(scan.positions_px, scan.patch_px) if truth is None else truth.shape
     placement = place(scan, shape, found)
     region = scanned_region(scan.positions_px, 20, shape)
-    return placement, mismatch(placement, region, agreement(placement, truth, region))
+    return placement, why_inconsistent(
+        placement, region, coherence_with_reference(placement, truth, region)
+    )
 
 
 @pytest.fixture(scope="module", params=["with a truth", "without a truth"])
@@ -90,7 +98,7 @@ def test_of_a_truth_that_explains_the_frames_nothing_is_claimed(
 ) -> None:
     placement, _ = judged(scan, found)
     region = scanned_region(scan.positions_px, 20, scan.object_guess.shape)
-    reason = mismatch(replace(placement, fit=FrameFit(0.33, 0.36, {})), region, 0.25)
+    reason = why_inconsistent(replace(placement, fit=FrameFit(0.33, 0.36, {})), region, 0.25)
     assert "it leaves a residual of 0.33, and 0.36 with positions exchanged among them" in reason
     assert "the ground truth may" not in reason
 
@@ -100,9 +108,9 @@ def test_frames_that_are_turned_for_the_truth_too_do_not_count_against_a_reconst
 ) -> None:
     placement, _ = judged(scan, found)
     region = scanned_region(scan.positions_px, 20, scan.object_guess.shape)
-    turned = replace(placement, fit=FrameFit(0.99, 0.99, {CORNERED: 0.1}))
-    assert mismatch(turned, region, 0.9) is None
-    assert "better with the zero frequency in the corner" in mismatch(turned, region, None)
+    turned = replace(placement, fit=FrameFit(0.99, 0.99, {DC_IN_CORNER: 0.1}))
+    assert why_inconsistent(turned, region, 0.9) is None
+    assert "better with the zero frequency in the corner" in why_inconsistent(turned, region, None)
 
 
 def test_without_truth_a_whole_object_lies_where_positions_count_from(
@@ -121,9 +129,9 @@ def test_a_part_in_common_is_not_enough_where_the_frames_disagree(
     region = scanned_region(scan.positions_px, 20, scan.object_guess.shape)
     right, _ = judged(scan, found)
     wrong, _ = judged(scan, replace(found, object=np.roll(found.object, (90, -70), axis=(0, 1))))
-    assert mismatch(right, region, 0.4) is None
-    assert "coherence 0.40" in mismatch(wrong, region, 0.4)
-    assert mismatch(wrong, region, 0.9) is None
+    assert why_inconsistent(right, region, 0.4) is None
+    assert "coherence 0.40" in why_inconsistent(wrong, region, 0.4)
+    assert why_inconsistent(wrong, region, 0.9) is None
 
 
 def test_a_probe_of_another_size_is_named(scan: Scan, found: Reconstruction) -> None:

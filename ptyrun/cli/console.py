@@ -139,8 +139,8 @@ class Console:
             say(f"report page: {page}")
 
     def results_are_left(self) -> None:
-        """Say on stdout that every chunk is there, and nothing else yet."""
-        say("every chunk is there: run the same command again for the results")
+        """Say on stdout that all chunks are computed, and nothing else yet."""
+        say("all chunks are computed: run the same command again to assemble the results")
 
     def session(self, outcome: Outcome) -> None:
         """Say on stdout what one session did and what is left."""

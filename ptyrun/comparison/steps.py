@@ -97,7 +97,7 @@ class Steps:
         if self._window.remaining_s <= 0:
             raise WindowClosedError(
                 "the window closed while results were assembled",
-                why="every chunk is there; what was assembled so far is kept",
+                why="all chunks are computed; what was assembled so far is kept",
                 do="run the same command again",
             )
 

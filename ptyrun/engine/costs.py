@@ -32,7 +32,7 @@ from ptyrun.host.regular import read_text
 SCHEMA = 1
 # Once may have been a kill at any moment; twice in the same step is a window that is too short.
 BELIEVED_CUTS = 2
-MADE_SO_FAR = "every chunk is there; what was assembled and measured so far is kept"
+MADE_SO_FAR = "all chunks are computed; what was assembled and measured so far is kept"
 
 
 @dataclass(frozen=True)

@@ -108,7 +108,7 @@ WORDS = st.lists(
     st.sampled_from(
         [
             *["--window", "--window=7s", "20s", "1m30s", "RUN", "--lock-cpu", "--max-chunks", "3"],
-            *["--arm", "--until-complete", "--window=", "--windows", "=5s", "--"],
+            *["--only-arm", "--arm", "--until-complete", "--window=", "--windows", "=5s", "--"],
         ]
     ),
     max_size=7,
@@ -124,6 +124,7 @@ def test_the_window_that_is_armed_is_the_one_that_is_read(words: list[str]) -> N
             read = context.params
     except Exception:
         return
-    if "--" in read["arm"] or "--window" in (*read["arm"], str(read["run_dir"])):
+    arms = [*read["only_arm"], *read["former_arms"]]
+    if "--" in arms or "--window" in (*arms, str(read["run_dir"])):
         return  # a value that looks like an option: put right once it is read
     assert window_of(["run", *words])[0] == (None if read["until_complete"] else read["window"])

@@ -150,11 +150,9 @@ def demo_object() -> Iterator[tuple[Complex2D, Positions]]:
     """The demo's object, and the positions (n, 2) of its scan."""
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(Path(__file__).parents[3] / "examples/demo")
-        experiment, recipes = map(importlib.import_module, ("experiment", "recipes"))
-        scan = recipes.Scan(photons=1e5)
-        positions_px = experiment.jittered_grid(scan, np.random.default_rng(scan.seed))
-        yield experiment.draw_object(scan.object_shape), positions_px
-        for name in ("experiment", "recipes", "chart"):
+        base = importlib.import_module("make_base")
+        yield base.draw_object(base.object_shape()), base.jittered_grid()
+        for name in ("make_base", "chart"):
             del sys.modules[name]
 
 

@@ -62,6 +62,9 @@ class PlanWords(TypedDict, total=False):
     groups_from: PathWord | None
     ground_truth: PathWord | None
     diffraction_kind: str | None
+    leave_out_dark: bool
+    position_origin: str
+    follow_links: PathWord | None
     stitch_crop_size: int
     alignment: str
     skip_registration: bool

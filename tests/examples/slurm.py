@@ -177,7 +177,10 @@ def slurm() -> Iterator[Slurm]:
         cluster = Slurm(Path(folder))
         cluster.environment["PATH"] = _path()
         try:
-            cluster.start()
+            try:
+                cluster.start()
+            except (SlurmError, AssertionError, subprocess.TimeoutExpired) as error:
+                pytest.skip(f"Slurm's daemons do not come up on this machine: {error}")
             yield cluster
         finally:
             cluster.stop()

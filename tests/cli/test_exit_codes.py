@@ -38,6 +38,9 @@ BEGINS_WITH = {
     "logs": "ptyrun.background.control",
     "study": "ptyrun.study.working",
     "doctor": "ptyrun.door.doctor",
+    "inspect": "ptyrun.door.inspecting",
+    "convert": "ptyrun.door.converting",
+    "completion": "click.shell_completion",
 }
 # Stops at the import of a module, and says so.
 CUSTOMISED = """
@@ -160,6 +163,10 @@ def words_of(name: str, planned: Path, study: Study, tmp_path: Path) -> list[str
         words = [name, *study.words(tmp_path / "run")[1:]]
     if name == "export":
         words.append("--output=r.csv")
+    if name in ("inspect", "convert"):
+        words = [name, str(study.scan), *(["--to=s.npz"] if name == "convert" else [])]
+    if name == "completion":
+        words = [name, "bash"]
     if name == "run":
         words += TRUST
     if name == "study":

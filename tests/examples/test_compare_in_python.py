@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
 import json
 import os
+import tomllib
 from pathlib import Path
 
 import nbformat
 import pytest
 from nbclient import NotebookClient
 
+from ptyrun.study.hub import PHASE_C, baseline_folder, dose_name, pinn_folder
 from tests.studies import Study
 
 NOTEBOOK = Path(__file__).resolve().parents[2] / "examples" / "compare_in_python.ipynb"
@@ -54,14 +55,16 @@ def test_nothing_is_warned_of(outputs: list[nbformat.NotebookNode]) -> None:
 
 
 def test_its_defaults_are_what_the_demo_makes() -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(NOTEBOOK.parent / "demo")
-        module = importlib.import_module("hub")
-    hub = module.Hub(module.DEFAULT_ROOT, module.DEFAULT_DOSE)
+    study = tomllib.loads((NOTEBOOK.parent / "demo/study.toml").read_text(encoding="utf-8"))
+    (dose,), (view,), (split,) = (study[name] for name in ("dose", "view", "splits"))
     said = nbformat.read(NOTEBOOK, as_version=4).cells[1].source
-    assert f'Path("../{hub.root.as_posix()}")' in said
-    for path in (hub.scan("test"), hub.pinn, hub.baseline):
-        assert f'hub / "{path.relative_to(hub.root).as_posix()}"' in said
+    assert f'Path("{study["hub"].removeprefix("../")}")' in said
+    for path in (
+        f"{PHASE_C}/{dose_name(dose)}/patched_{split}.npz",
+        pinn_folder(dose, view),
+        baseline_folder(dose),
+    ):
+        assert f'hub / "{path}"' in said
 
 
 def test_the_notebook_is_kept_without_outputs() -> None:

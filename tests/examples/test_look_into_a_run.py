@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
 import os
+import tomllib
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from nbclient import NotebookClient
 
 from ptyrun.config import CompareConfig
 from ptyrun.stages import finalize, plan, run
+from ptyrun.study.analysis import job_folder
 from tests.studies import TRUSTED, Study
 
 NOTEBOOK = Path(__file__).resolve().parents[2] / "examples" / "look_into_a_run.ipynb"
@@ -68,11 +69,10 @@ def test_a_run_without_networks_is_looked_into_as_well(study: Study, tmp_path: P
 
 
 def test_its_default_is_the_run_of_the_demo() -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(NOTEBOOK.parent / "demo")
-        hub = importlib.import_module("hub")
-        run = hub.Hub(hub.DEFAULT_ROOT, hub.DEFAULT_DOSE).run("test")
-    assert f'"../{run.as_posix()}"' in nbformat.read(NOTEBOOK, as_version=4).cells[1].source
+    study = tomllib.loads((NOTEBOOK.parent / "demo/study.toml").read_text(encoding="utf-8"))
+    (dose,), (view,), (split,) = (study[name] for name in ("dose", "view", "splits"))
+    run = f"{study['hub'].removeprefix('../')}/{job_folder(dose, view, split)}"
+    assert f'"{run}"' in nbformat.read(NOTEBOOK, as_version=4).cells[1].source
 
 
 def test_nothing_is_warned_of(executed: nbformat.NotebookNode) -> None:

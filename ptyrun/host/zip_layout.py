@@ -201,7 +201,9 @@ def _require_exact_stream(file: IO[bytes], at: int, member: _Member) -> None:
     except zlib.error as error:
         raise AmbiguousZipError(f"{_text(member)} is damaged: {error}") from error
     if left or size != member.size or not stream.eof or stream.unused_data:
-        raise AmbiguousZipError(f"{_text(member)} does not unpack to exactly {member.size} bytes")
+        raise AmbiguousZipError(
+            f"{_text(member)} is damaged: it does not unpack to exactly {member.size} bytes"
+        )
 
 
 def _end_of(file: IO[bytes], at: int, member: _Member) -> int:

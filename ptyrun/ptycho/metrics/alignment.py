@@ -313,11 +313,11 @@ class _Pair:
 
     def _refined(self, start: Candidate, target: Target, effort: Effort) -> Candidate:
         """Follow the fields to the shift at which they agree best, near that of *start*."""
-        part = Part.of(target, self.recon, self.mask, start.shift)
+        part = Part.of(target, self.recon, self.mask, start)
         return part.refined(start, self._border_px(target), effort, has_ramp=self.ramps) or start
 
     def _agreement(self, found: Candidate, target: Target) -> float:
-        part = Part.of(target, self.recon, self.mask, found.shift)
+        part = Part.of(target, self.recon, self.mask, found)
         return part.agreement(found, self._border_px(target))
 
     def _border_px(self, target: Target) -> int:

@@ -105,7 +105,10 @@ class Target:
 
 @dataclass(frozen=True)
 class Part:
-    """What of an image (H, W) lies around a target once it is moved by a *whole* shift."""
+    """What of an image (H, W) lies around a target once it is moved by a *whole* shift.
+
+    A ramp was taken off before: on what was moved it would not meet itself where the image wraps.
+    """
 
     target: Target
     recon: NDArray[np.complex64]
@@ -113,12 +116,13 @@ class Part:
     whole: Shift
 
     @classmethod
-    def of(cls, target: Target, recon: Complex2D, mask: Mask, shift: Shift) -> Self:
+    def of(cls, target: Target, recon: Complex2D, mask: Mask, found: Candidate) -> Self:
         """Cut it out; what juts out at one side of the image is found at the other."""
-        whole, outer = shift.whole, target.outer
+        whole, outer = found.shift.whole, target.outer
         dy, dx = int(whole.dy_px), int(whole.dx_px)
         there = Region(outer.top - dy, outer.left - dx, outer.height, outer.width)
-        image = _faded(_single(rolled(recon, there)), outer, target.shape)
+        flat = _without_on(found.ramp, rolled(recon, there), there, target.shape)
+        image = _faded(_single(flat), outer, target.shape)
         return cls(target, image, rolled(mask, there), whole)
 
     def refined(
@@ -138,7 +142,7 @@ class Part:
             known,
             has_ramp=has_ramp,
         )
-        spectrum = self._spectrum(start.ramp)
+        spectrum = np.asarray(fft.fft2(self.recon))
         for _ in range(effort.steps):
             moved = self._moved(spectrum, shift)[inside]
             found = nearing.step(_without(rest, moved))
@@ -154,16 +158,13 @@ class Part:
         """How well the fields agree after a shift near the whole one."""
         inside = self.target.inside(found.shift, border_px)
         known = self._known(found.shift, inside)
-        moved = self._moved(self._spectrum(found.ramp), found.shift)[inside]
+        moved = self._moved(np.asarray(fft.fft2(self.recon)), found.shift)[inside]
         truth = self.target.truth[inside]
         return signed_agreement(moved[known], truth[known]) if known.any() else 0.0
 
     def _known(self, shift: Shift, inside: tuple[slice, slice]) -> Mask:
         window = self.target.window.seen_from(self.target.outer).slices
         return moved_mask(self.mask, shift + self.whole.opposite)[window][inside]
-
-    def _spectrum(self, ramp: Ramp) -> NDArray[np.complex64]:
-        return np.asarray(fft.fft2(_without(ramp, self.recon)))
 
     def _moved(self, spectrum: NDArray[np.complex64], shift: Shift) -> NDArray[np.complex64]:
         left = shift + self.whole.opposite
@@ -202,6 +203,20 @@ def _faded(
             profile[side - len(edge) :] = edge[::-1]
         fading *= profile[:, None] if axis == 0 else profile[None, :]
     return np.asarray(fading + mean)
+
+
+def _without_on(ramp: Ramp, image: Complex2D, there: Region, shape: tuple[int, ...]) -> Complex2D:
+    """Take a ramp off that runs over an image of *shape*, of which this was cut out *there*."""
+    if ramp == NO_RAMP:
+        return image
+    along_y, along_x = (
+        np.exp(-1j * rad_per_px * ((start + np.arange(side)) % whole))
+        for rad_per_px, start, side, whole in (
+            (ramp.y_rad_per_px, there.top, there.height, shape[0]),
+            (ramp.x_rad_per_px, there.left, there.width, shape[1]),
+        )
+    )
+    return np.asarray(image * along_y[:, None] * along_x[None, :])
 
 
 def _without(ramp: Ramp, image: NDArray[np.complex64]) -> NDArray[np.complex64]:

@@ -26,7 +26,8 @@ def results(run_dir: Path, *, adopt: bool = False) -> Results | None:
         manifest = run.manifest
         ownership.require_own(manifest, paths, adopt=adopt)
         progress = run.progress
-        if progress.chunks_left() or not paths.results.exists():
+        # What an interrupted finalize left is swept by the next one.
+        if progress.chunks_left() or not paths.results.exists() or paths.unpublished.exists():
             return None
         made_from = currency.results_made_from(manifest, progress)
         checked, fingerprints = CheckedChunks(paths), Fingerprints(paths.digests)

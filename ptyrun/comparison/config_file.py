@@ -17,7 +17,7 @@ from typing import Any
 from ptyrun.comparison import request
 from ptyrun.comparison.command_line import repeating
 from ptyrun.comparison.run import Run
-from ptyrun.config import ArmConfig, CompareConfig, Replanning, SessionOptions
+from ptyrun.config import OWN_BACKENDS, ArmConfig, CompareConfig, Replanning, SessionOptions
 from ptyrun.config.options import Entry, entries, keys, name_of
 from ptyrun.config.toml import dumps
 from ptyrun.engine import ownership
@@ -25,7 +25,6 @@ from ptyrun.engine.manifest import Manifest
 from ptyrun.errors import DamageError, IdentityError, InputError, PtyrunError, UsageError, nearest
 from ptyrun.host import durable
 from ptyrun.host.regular import read_regular
-from ptyrun.models.kinds import OWN_BACKENDS
 from ptyrun.paths import RunPaths
 from ptyrun.texts import printable
 

@@ -22,6 +22,7 @@ from ptyrun.comparison.sources import scan_file
 from ptyrun.comparison.surveys import ArmSurvey, Survey
 from ptyrun.config import (
     BATCH_GROUPS,
+    OWN_BACKENDS,
     ArmConfig,
     ArmKind,
     CompareConfig,
@@ -36,7 +37,7 @@ from ptyrun.host import partials
 from ptyrun.models.archives import SafeArchive
 from ptyrun.models.cards import inspect
 from ptyrun.models.files import ModelFile, locate, require_trust
-from ptyrun.models.kinds import OWN_BACKENDS, ModelKind
+from ptyrun.models.kinds import ModelKind
 from ptyrun.models.onnx_files import data_files
 from ptyrun.models.predictors import check_options, find, how_to_mend
 from ptyrun.ptycho.consistency import verdict

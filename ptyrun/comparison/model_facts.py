@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
-from ptyrun.config import Fact
+from ptyrun.config import OWN_BACKENDS, Fact
 from ptyrun.engine.arm_plan import ArmPlan
 from ptyrun.engine.ownership import FORMER_TRUST
-from ptyrun.models.kinds import OWN_BACKENDS
 
 OPTION = "option."
 BESIDE = "weights_beside."  # and the name of a file that holds weights of the model

@@ -14,12 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from ptyrun import __version__
-from ptyrun.comparison import asked, currency
-from ptyrun.comparison.checked_chunks import CheckedChunks
+from ptyrun.comparison import asked, currency, standing
 from ptyrun.comparison.fingerprints import Fingerprints, identity
 from ptyrun.comparison.model_facts import BESIDE, OPTION
 from ptyrun.comparison.run import Run
-from ptyrun.config import CompareConfig
+from ptyrun.config import OWN_BACKENDS, CompareConfig
 from ptyrun.engine import ownership
 from ptyrun.errors import PtyrunError
 from ptyrun.host import durable
@@ -28,7 +27,6 @@ from ptyrun.host.regular import read_text
 from ptyrun.results import Results
 
 MAX_BYTES = 2**27  # every file of a model's folder is named
-_OWN_BACKENDS = ("tf", "pytorch", "onnx", None)
 
 
 def remember(config: CompareConfig) -> None:
@@ -46,19 +44,12 @@ def answer(config: CompareConfig) -> Results | None:
         known = ownership.read_signed(read_text(paths.asked, MAX_BYTES))
         if known != _facts(config, run):
             return None
-        manifest, progress = run.manifest, run.progress
-        checked = CheckedChunks(paths)
-        if progress.chunks_left() or any(
-            True for arm in progress.arms.values() for _ in checked.touched(arm)
-        ):
-            return None
         fingerprints = Fingerprints(paths.digests)
-        results = currency.results_made_from(manifest, progress)
-        report = currency.report_made_from(manifest, progress, paths)
-        is_current = currency.results_are_current(
-            paths, manifest, results, fingerprints
-        ) and currency.is_current(paths.report, report, fingerprints)
-        return currency.results_of(paths, manifest) if is_current else None
+        if not standing.stand(run, fingerprints):
+            return None
+        report = currency.report_made_from(run.manifest, run.progress, paths)
+        is_current = currency.is_current(paths.report, report, fingerprints)
+        return currency.results_of(paths, run.manifest) if is_current else None
     except (OSError, ValueError, PtyrunError):
         return None
 
@@ -96,7 +87,7 @@ def _identity(path: Path) -> list[Any]:
 
 def _framework(facts: Mapping[str, Any]) -> str | None:
     """The framework as it is installed; what `_facts` does not see is always planned again."""
-    if facts.get("backend") not in _OWN_BACKENDS or any(
+    if facts.get("backend") not in (None, *OWN_BACKENDS) or any(
         OPTION in name or name.startswith(BESIDE) for name in facts
     ):
         raise ValueError("code of others, or a file beside the model, may have changed")

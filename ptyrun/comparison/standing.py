@@ -25,17 +25,27 @@ def results(run_dir: Path, *, adopt: bool = False) -> Results | None:
     try:
         manifest = run.manifest
         ownership.require_own(manifest, paths, adopt=adopt)
-        progress = run.progress
-        # What an interrupted finalize left is swept by the next one.
-        if progress.chunks_left() or not paths.results.exists() or paths.unpublished.exists():
-            return None
-        made_from = currency.results_made_from(manifest, progress)
-        checked, fingerprints = CheckedChunks(paths), Fingerprints(paths.digests)
+        fingerprints = Fingerprints(paths.digests)
         refuse_changed_inputs(manifest, fingerprints, models_are_read=False)
-        if not currency.results_are_current(paths, manifest, made_from, fingerprints):
-            return None
-        if any(True for arm in progress.arms.values() for _ in checked.touched(arm)):
-            return None
-        return currency.results_of(paths, manifest)
+        return currency.results_of(paths, manifest) if stand(run, fingerprints) else None
     except (OSError, ValueError, PtyrunError):
         return None  # finalize itself says what is wrong
+
+
+def stand(run: Run, fingerprints: Fingerprints) -> bool:
+    """Whether chunks and results are all there, unchanged, and nothing is left to sweep.
+
+    Raises
+    ------
+    OSError, ValueError, PtyrunError
+        If something of the run cannot be read.
+    """
+    paths, progress = run.paths, run.progress
+    # What an interrupted finalize left is swept by the next one.
+    if progress.chunks_left() or not paths.results.exists() or paths.unpublished.exists():
+        return False
+    made_from = currency.results_made_from(run.manifest, progress)
+    if not currency.results_are_current(paths, run.manifest, made_from, fingerprints):
+        return False
+    checked = CheckedChunks(paths)
+    return not any(True for arm in progress.arms.values() for _ in checked.touched(arm))

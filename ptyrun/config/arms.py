@@ -18,6 +18,8 @@ class ArmKind(StrEnum):
     RECONSTRUCTION = "reconstruction"
 
 
+# Backends that come with ptyrun; all others are code of another package.
+OWN_BACKENDS = frozenset({"tf", "pytorch", "onnx"})
 CHUNK_GROUPS = 256
 BATCH_GROUPS = 32
 # Arms with options of their own, and what tables call them; the finished one by its file.

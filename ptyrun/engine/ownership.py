@@ -23,6 +23,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
+from ptyrun.config import OWN_BACKENDS
 from ptyrun.engine.manifest import MAX_BYTES as MAX_MANIFEST_BYTES
 from ptyrun.engine.manifest import Manifest
 from ptyrun.errors import IdentityError, NewerError, PtyrunError
@@ -39,7 +40,6 @@ DEBUG_FOLDER = "baseline_debug_dir"
 FORMER_TRUST = "option.trust_bundle"
 _OPTION = "option."
 _SIGNATURE = "by"
-_BUILT_IN = frozenset({"tf", "pytorch", "onnx"})
 
 
 @dataclass(frozen=True)
@@ -182,7 +182,7 @@ def _asks_for(manifest: Manifest) -> list[str]:
     found = []
     for arm in manifest.arms:
         backend = arm.facts.get("backend")
-        if arm.n_chunks and backend not in _BUILT_IN:
+        if arm.n_chunks and backend not in OWN_BACKENDS:
             found.append(f"arm {arm.name} is predicted by another package's code ({backend!r:.60})")
         found += [
             f"arm {arm.name} has {name.removeprefix(_OPTION)}={value!r:.60}"

@@ -8,13 +8,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import ClassVar
 
+from ptyrun.config import OWN_BACKENDS
 from ptyrun.errors import ModelError, SchemaError
 from ptyrun.host.documents import Document, why_none
 from ptyrun.models.contents import kind_of
 from ptyrun.models.kinds import (
     BACKENDS,
     FORMATS,
-    OWN_BACKENDS,
     PROGRAMS,
     SUFFIXES,
     ModelKind,

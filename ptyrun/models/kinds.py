@@ -106,7 +106,6 @@ FORMATS = (
     ),
 )  # fmt: skip
 
-OWN_BACKENDS = frozenset(each.backend for each in FORMATS)
 BACKENDS = {each.kind: each.backend for each in FORMATS}
 PROGRAMS = frozenset(each.kind for each in FORMATS if each.is_program)
 WEIGHTS_ALONE = frozenset(each.kind for each in FORMATS if each.needs_factory)

@@ -17,7 +17,7 @@ from typing import Protocol, Self, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from ptyrun.config import ARM_WORDS
+from ptyrun.config import ARM_WORDS, OWN_BACKENDS
 from ptyrun.errors import (
     Leaving,
     ModelError,
@@ -33,7 +33,7 @@ from ptyrun.models.files import (
     require_reader,
     require_trust,
 )
-from ptyrun.models.kinds import OWN_BACKENDS, WEIGHTS_ALONE, ModelKind
+from ptyrun.models.kinds import WEIGHTS_ALONE, ModelKind
 
 ENTRY_POINTS = "ptyrun.predictors"
 # Of ptyrun's own backends; other packages may take what they like.

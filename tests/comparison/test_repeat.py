@@ -47,6 +47,21 @@ def stamps(run: Path) -> dict[str, tuple[int, int]]:
     }
 
 
+def slow_libraries_of(*call: str) -> str:
+    """Give a command's exit code and which slow libraries it imported."""
+    code = (
+        "import sys\nfrom ptyrun.cli.main import main\n"
+        "try:\n    main()\nexcept SystemExit as end:\n"
+        f"    found = [name for name in {HEAVY} if name in sys.modules]\n"
+        "    print(end.code, found)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *call],
+        capture_output=True, text=True, check=True, timeout=300,
+    )  # fmt: skip
+    return done.stdout.splitlines()[-1]
+
+
 def test_it_writes_nothing_but_one_line_per_arm_and_where_the_report_is(folder: Path) -> None:
     compare(folder)  # reads the results once, to remember their digests
     before = stamps(folder / "run")
@@ -61,17 +76,7 @@ def test_it_writes_nothing_but_one_line_per_arm_and_where_the_report_is(folder: 
 
 
 def test_it_imports_no_framework_and_none_of_the_slow_libraries(folder: Path) -> None:
-    code = (
-        "import sys\nfrom ptyrun.cli.main import main\n"
-        "try:\n    main()\nexcept SystemExit as end:\n"
-        f"    found = [name for name in {HEAVY} if name in sys.modules]\n"
-        "    print(end.code, found)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code, *words(folder)],
-        capture_output=True, text=True, check=True, timeout=300,
-    )  # fmt: skip
-    assert done.stdout.splitlines()[-1] == "0 []"
+    assert slow_libraries_of(*words(folder)) == "0 []"
 
 
 def break_results(run: Path) -> None:
@@ -138,14 +143,15 @@ def test_a_summary_names_what_does_not_belong_and_pairs_without_a_truth() -> Non
 
 def test_an_unchanged_run_is_finalized_without_the_slow_libraries(folder: Path) -> None:
     compare(folder)
-    code = (
-        "import sys\nfrom ptyrun.cli.main import main\n"
-        "try:\n    main()\nexcept SystemExit as end:\n"
-        f"    found = [name for name in {HEAVY} if name in sys.modules]\n"
-        "    print(end.code, found)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code, "finalize", str(folder / "run")],
-        capture_output=True, text=True, check=True, timeout=300,
-    )  # fmt: skip
-    assert done.stdout.splitlines()[-1] == "0 []"
+    assert slow_libraries_of("finalize", str(folder / "run")) == "0 []"
+
+
+@pytest.mark.parametrize("verb", ["compare", "finalize"])
+def test_what_an_interrupted_finalize_left_is_swept(verb: str, folder: Path) -> None:
+    compare(folder)
+    left = folder / "run/unpublished/results-0123abcd"
+    left.mkdir(parents=True)
+    (left / "results.json").write_text("half of it", encoding="utf-8")
+    call = words(folder) if verb == "compare" else ["finalize", str(folder / "run")]
+    assert ptyrun(*call).returncode == 0
+    assert not left.parent.exists()

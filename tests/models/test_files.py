@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ptyrun.config import OWN_BACKENDS
 from ptyrun.errors import ModelError
 from ptyrun.models.files import LOOKED_FOR, locate
-from ptyrun.models.kinds import SUFFIXES, ModelKind
+from ptyrun.models.kinds import FORMATS, SUFFIXES, ModelKind
 
 ORDER = [
     ("wts.h5.zip", ModelKind.BUNDLE),
@@ -143,3 +144,7 @@ def test_any_other_text_is_not_a_card(tmp_path_factory: pytest.TempPathFactory, 
     path.write_text(text, encoding="utf-8", errors="surrogateescape")
     with pytest.raises(ModelError, match=r"model\.json"):
         locate(path)
+
+
+def test_every_kind_is_read_by_a_backend_of_ptyruns_own_and_each_of_these_reads_some() -> None:
+    assert {each.backend for each in FORMATS} == OWN_BACKENDS

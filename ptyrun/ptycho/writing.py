@@ -15,12 +15,11 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from ptyrun.errors import InputError
-from ptyrun.ptycho.readers.far_field import PLANCK_TIMES_LIGHT_EV_M
 from ptyrun.ptycho.readers.finished import Reconstruction
 from ptyrun.ptycho.readers.scan import Scan
+from ptyrun.ptycho.readers.units import JOULES_PER_EV, PLANCK_TIMES_LIGHT_EV_M
 
 BLOCK_BYTES = 16 << 20
-ELECTRONVOLT_J = 1.602176634e-19
 CXI_VERSION = 160
 # As every archive is dated, so that equal content is equal bytes.
 _DATE = (1980, 1, 1, 0, 0, 0)
@@ -96,7 +95,7 @@ def write_scan_cxi(path: Path, scan: Scan) -> None:
     with h5py.File(path, "w") as file:
         file["cxi_version"] = CXI_VERSION
         source = file.create_group("entry_1/instrument_1/source_1")
-        source["energy"] = energy_ev * ELECTRONVOLT_J
+        source["energy"] = energy_ev * JOULES_PER_EV
         detector = file.create_group("entry_1/instrument_1/detector_1")
         detector["distance"] = distance_m
         wavelength_m = PLANCK_TIMES_LIGHT_EV_M / energy_ev

@@ -12,6 +12,7 @@ from scipy.spatial import KDTree
 from ptyrun.errors import InputError
 from ptyrun.ptycho.readers.cxi_geometry import read_geometry
 from ptyrun.ptycho.readers.detector import CorrectedFrames, Mask, mostly_bad, sampled
+from ptyrun.ptycho.readers.frame_kind import kind_of
 from ptyrun.ptycho.readers.hdf5 import Hdf5File, Hdf5Frames, checked_stack, first_image
 from ptyrun.ptycho.readers.scan import Scan, checked_positions, one_size, split_modes
 from ptyrun.ptycho.readers.units import Quantity, in_si
@@ -100,7 +101,7 @@ def read_cxi_scan(file: Hdf5File, intensity: bool = True) -> Scan:
         probe=probe,
         near_field=near_field,
         notes=(
-            f"CXI: {frames.name} is taken as {'intensity' if intensity else 'amplitude'}",
+            f"CXI: {frames.name} is taken as {kind_of(intensity)}",
             *entry_notes,
             f"translations in metres, object pixel {pixel_m[0]:.4g} x {pixel_m[1]:.4g} m",
             *geometry.notes,

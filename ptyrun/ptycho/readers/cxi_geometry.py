@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ptyrun.errors import InputError
 from ptyrun.ptycho.readers.hdf5 import Hdf5File
 from ptyrun.ptycho.readers.units import (
-    JOULES_PER_EV,
+    PLANCK_TIMES_LIGHT_EV_M,
     PLANCK_TIMES_LIGHT_J_M,
     Quantity,
     in_si,
@@ -110,7 +110,7 @@ def read_geometry(file: Hdf5File, entry: str, patch_px: int) -> CxiGeometry:
     return CxiGeometry(
         axes=axes,
         pixel_m=(reach / y_m, reach / x_m),
-        energy_ev=PLANCK_TIMES_LIGHT_J_M / wavelength_m / JOULES_PER_EV,
+        energy_ev=PLANCK_TIMES_LIGHT_EV_M / wavelength_m,
         distance_m=distance_m,
         notes=tuple(notes),
         doubts=doubts,

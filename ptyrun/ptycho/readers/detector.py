@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ptyrun.errors import InputError
 from ptyrun.ptycho.readers.scan import FrameSource, Scan
 
 Mask = NDArray[np.bool_]
@@ -120,6 +122,30 @@ def where(bad: Mask) -> str:
     if len(rows) <= 3 and bad[rows].all():
         return f"row {', '.join(map(str, rows))}"
     return f"within rows {rows[0]} to {rows[-1]} and columns {columns[0]} to {columns[-1]}"
+
+
+def checked_bad_pixels(path: Path, name: str, values: NDArray[Any], side: int) -> Mask | None:
+    """Give the pixels (N, N) that a file calls bad; None where there are none.
+
+    Raises
+    ------
+    InputError
+        If they are of another shape, no numbers, or all.
+    """
+    if values.shape != (side, side) or values.dtype.kind not in "biuf":
+        raise InputError(
+            f"{name} of {path} do not fit its frames",
+            why=f"they are {values.dtype} of shape {values.shape}, a frame {(side, side)}",
+            do="store the frames' own mask, or leave it out",
+        )
+    bad = np.asarray(values != 0)
+    if bad.all():
+        raise InputError(
+            f"{name} of {path} take every pixel out",
+            why="all of its values are true",
+            do="correct them, or leave them out",
+        )
+    return bad if bad.any() else None
 
 
 def mostly_bad(bad: Mask) -> str | None:

@@ -11,9 +11,6 @@ from numpy.typing import NDArray
 from ptyrun.errors import InputError
 from ptyrun.ptycho.readers.scan import checked_positions
 
-# 2019 SI: both constants are exact.
-PLANCK_TIMES_LIGHT_EV_M = 1.239841984332002e-6
-
 
 def object_pixel_m(wavelength_m: float, distance_m: float, detector_m: float, side: int) -> float:
     """Side of an object pixel: wavelength x distance / (N x detector pixel), all in metres.
@@ -53,26 +50,3 @@ def placed(
     """
     found = checked_positions(path, x, y, n_frames)
     return np.asarray(found - found.min(axis=0) + patch_px / 2)
-
-
-def is_intensity(path: Path, dtype: np.dtype[Any], sample: NDArray[Any], asked: str | None) -> bool:
-    """Tell counts from amplitudes where a layout does not say which it holds.
-
-    Raises
-    ------
-    InputError
-        If floating-point numbers are all whole, and nobody says what they are.
-    """
-    if asked is not None:
-        return asked == "intensity"
-    if dtype.kind in "iu":
-        return True
-    finite = sample[np.isfinite(sample)]
-    highest = float(finite.max(initial=0.0))
-    if highest <= 1 or not np.array_equal(finite, np.rint(finite)):
-        return False
-    raise InputError(
-        f"{path} does not tell amplitude from intensity",
-        why=f"the values are floating point but all whole, up to {highest:g}",
-        do="say --diffraction-kind amplitude or --diffraction-kind intensity",
-    )

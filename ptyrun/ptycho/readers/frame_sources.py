@@ -60,11 +60,10 @@ class GridFrames:
 
 @dataclass(frozen=True)
 class ChosenFrames:
-    """Frames of another source; ``order`` (n,) says which, ``bad`` (N, N) pixels become zero."""
+    """Frames of another source; ``order`` (n,) says which."""
 
     source: FrameSource
     order: NDArray[np.int64]
-    bad: NDArray[np.bool_] | None = None
 
     def check(self) -> None:
         """Check the source."""
@@ -72,10 +71,7 @@ class ChosenFrames:
 
     def read(self, frames: NDArray[np.int64]) -> NDArray[Any]:
         """Frames as stored, shape (k, N, N)."""
-        found = self.source.read(self.order[frames])
-        if self.bad is not None:
-            found = np.where(self.bad, np.zeros((), found.dtype), found)
-        return found
+        return self.source.read(self.order[frames])
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from ptyrun.errors import InputError
 from ptyrun.host import memory
 from ptyrun.host.hdf5_look import fault_of
 from ptyrun.ptycho.readers.hdf5_filters import foreign_filters, require_filters
-from ptyrun.ptycho.readers.scan import checked_complex
+from ptyrun.ptycho.readers.scan import checked_complex, require_square_frames
 from ptyrun.texts import printable
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
@@ -380,17 +380,7 @@ def checked_stack(path: Path, dataset: h5py.Dataset) -> int:
         If it is anything else.
     """
     shape = dataset.shape
-    if (
-        len(shape) != 3
-        or shape[1] != shape[2]
-        or min(shape) == 0
-        or dataset.dtype.kind not in "fiu"
-    ):
-        raise InputError(
-            f"{dataset.name} of {path} is no stack of square frames",
-            why=f"it is {dataset.dtype} of shape {shape}",
-            do="crop the detector to a square around the beam, shape (n, N, N)",
-        )
+    require_square_frames(f"{dataset.name} of {path}", shape, dataset.dtype)
     # A frame is held as stored, in double precision, and as amplitude.
     require_memory(path, dataset, 4 * 8 * int(shape[1]) ** 2)
     return int(shape[1])

@@ -41,9 +41,10 @@ class Numbered:
             return f"{self.path.name} has no indexes"
         if found.shape != (self.count,) or found.dtype.kind not in "fiu":
             return f"{self.path.name} has {self.count}, with indexes of shape {found.shape}"
-        different = len(np.unique(found))
-        if different < self.count or not np.array_equal(found, np.rint(found)):
-            return f"{self.path.name} has {different} different indexes for {self.count}"
+        if not numbers_each_once(found):
+            return (
+                f"{self.path.name} has {len(np.unique(found))} different indexes for {self.count}"
+            )
         return ""
 
 
@@ -59,31 +60,50 @@ def matched(positions: Numbered, frames: Numbered) -> Pairs:
     wanted, have = positions.indexes, frames.indexes
     if said or wanted is None or have is None:
         if positions.count != frames.count:
-            raise _foreign(
-                positions, frames, f"{said}; {positions.count} positions, {frames.count} frames"
+            raise foreign(
+                positions.path,
+                frames.path,
+                f"{said}; {positions.count} positions, {frames.count} frames",
             )
         in_order = np.arange(positions.count)
         note = f"{said}: frames and positions are taken in their order"
         return Pairs(in_order, in_order, (note,))
-    common, rows, places = np.intersect1d(wanted, have, return_indices=True)
-    lone, spare = positions.count - len(common), frames.count - len(common)
-    if len(common) < LEAST_COMMON * positions.count:
-        raise _foreign(
-            positions, frames, f"{lone} of {positions.count} positions have no frame of their index"
+    rows, places = by_index(wanted, have)
+    lone, spare = positions.count - len(rows), frames.count - len(rows)
+    if len(rows) < LEAST_COMMON * positions.count:
+        raise foreign(
+            positions.path,
+            frames.path,
+            f"{lone} of {positions.count} positions have no frame of their index",
         )
-    order = np.argsort(rows)
     doubts: tuple[str, ...] = ()
     if lone:
         doubts = (
             f"{lone} of {positions.count} positions have no frame of their index and are left "
             f"out; {spare} frames have no position",
         )
-    return Pairs(rows[order].astype(np.int64), places[order].astype(np.int64), (), doubts)
+    return Pairs(rows, places, (), doubts)
 
 
-def _foreign(positions: Numbered, frames: Numbered, why: str) -> InputError:
+def numbers_each_once(indexes: NDArray[Any]) -> bool:
+    """Whether indexes (n,) are whole numbers of which none repeats; others count something else."""
+    is_whole = np.array_equal(indexes, np.rint(indexes))
+    return is_whole and len(np.unique(indexes)) == len(indexes)
+
+
+def by_index(
+    wanted: NDArray[Any], have: NDArray[Any]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Give where both hold the same index, (k,) rows of each, in the order of *wanted*."""
+    _, rows, places = np.intersect1d(wanted, have, return_indices=True)
+    order = np.argsort(rows)
+    return rows[order].astype(np.int64), places[order].astype(np.int64)
+
+
+def foreign(positions: Path, frames: Path, why: str) -> InputError:
+    """Refuse frames that are those of other positions."""
     return InputError(
-        f"the frames of {frames.path} do not belong to {positions.path}",
+        f"the frames of {frames} do not belong to {positions}",
         why=why,
         do="give product and diffraction of one scan",
     )

@@ -8,10 +8,10 @@ from pathlib import Path
 from ptyrun.errors import InputError
 from ptyrun.ptycho.readers.detector import without_gaps
 from ptyrun.ptycho.readers.formats import whatever_is_in
+from ptyrun.ptycho.readers.frame_kind import KINDS
 from ptyrun.ptycho.readers.reader import ForeignFile, Held, ScanRequest
 from ptyrun.ptycho.readers.registry import reader_of, said_by
 from ptyrun.ptycho.readers.scan import Scan, Survey
-from ptyrun.ptycho.readers.scan_npz import KINDS
 
 __all__ = ["Scan", "Survey", "open_scan"]
 

@@ -8,7 +8,6 @@ A product has object, probe and positions. Frames lie in a file of their own: ``
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptyrun.errors import InputError
-from ptyrun.ptycho.readers.detector import Mask
+from ptyrun.ptycho.readers.detector import Mask, checked_bad_pixels
+from ptyrun.ptycho.readers.frame_kind import kind_of
 from ptyrun.ptycho.readers.hdf5 import DAMAGE, Hdf5File, Hdf5Frames, checked_stack
+from ptyrun.ptycho.readers.matching import (
+    LEAST_COMMON,
+    Pairs,
+    by_index,
+    foreign,
+    numbers_each_once,
+)
 from ptyrun.ptycho.readers.scan import (
     Scan,
     checked_complex,
@@ -33,8 +40,6 @@ from ptyrun.ptycho.readers.units import Quantity, in_si
 
 X, Y, INDEXES = "probe_position_x_m", "probe_position_y_m", "probe_position_indexes"
 FRAMES = ("patterns", "diffraction", "dp")
-# Of the positions, what have a frame at least where detectors drop some.
-LEAST_COMMON = 0.5
 
 
 def is_product(file: Hdf5File) -> bool:
@@ -74,7 +79,7 @@ def read_product_scan(file: Hdf5File, intensity: bool = True) -> Scan:
         object_guess=guess,
         notes=(
             f"ptychodus product with frames of {held.path.name}:{frames.name}, taken as "
-            f"{'intensity' if intensity else 'amplitude'}",
+            f"{kind_of(intensity)}",
             f"object pixel {pixel_m[0]:.4g} x {pixel_m[1]:.4g} m",
             *modes_note(stacked_modes(probe, weaker_modes)),
         ),
@@ -154,16 +159,7 @@ def _metres(file: Hdf5File, name: str) -> NDArray[np.float64]:
     return in_si(file.path, dataset, _real(file, dataset), Quantity.LENGTH)
 
 
-@dataclass(frozen=True)
-class _Pairs:
-    """Which frame belongs to which position: row by row of both."""
-
-    positions: NDArray[np.int64]
-    frames: NDArray[np.int64]
-    doubts: tuple[str, ...] = ()
-
-
-def _pairs(product: Hdf5File, held: Hdf5File, frames: h5py.Dataset, n_positions: int) -> _Pairs:
+def _pairs(product: Hdf5File, held: Hdf5File, frames: h5py.Dataset, n_positions: int) -> Pairs:
     """Match frames and positions: by index where both files count, else in order.
 
     Indexes that repeat count something else, such as probes or scans.
@@ -173,12 +169,12 @@ def _pairs(product: Hdf5File, held: Hdf5File, frames: h5py.Dataset, n_positions:
     # One more than there are positions is refused as any other number is.
     in_order = np.arange(min(n_frames, n_positions + 1))
     if wanted is None or have is None:
-        return _Pairs(np.arange(n_positions), in_order)
+        return Pairs(np.arange(n_positions), in_order)
     positions, patterns = _real(product, wanted), _real(held, have)
     if len(positions) != n_positions or len(patterns) != n_frames:
-        raise _foreign(
-            product,
-            held,
+        raise foreign(
+            product.path,
+            held.path,
             f"{n_positions} positions, {len(positions)} indexes of them; {n_frames} frames, "
             f"{len(patterns)} indexes of them",
         )
@@ -186,31 +182,28 @@ def _pairs(product: Hdf5File, held: Hdf5File, frames: h5py.Dataset, n_positions:
         (product, INDEXES, positions),
         (held, "indexes", patterns),
     ):
-        if len(np.unique(indexes)) < len(indexes) or not np.array_equal(indexes, np.rint(indexes)):
+        if not numbers_each_once(indexes):
             why = (
                 f"{name} of {file.path.name} are no indexes of frames: {len(np.unique(indexes))} "
                 f"different numbers for {len(indexes)}"
             )
             if n_positions != n_frames:
-                raise _foreign(product, held, f"{why}; and {n_frames} frames are not as many")
+                raise foreign(
+                    product.path, held.path, f"{why}; and {n_frames} frames are not as many"
+                )
             said = f"{why}; frames and positions are taken in their order, one to one"
-            return _Pairs(np.arange(n_positions), in_order, (said,))
-    common, rows, places = np.intersect1d(positions, patterns, return_indices=True)
-    if len(common) < LEAST_COMMON * max(n_positions, 1):
-        raise _foreign(
-            product,
-            held,
-            f"{n_positions - len(common)} of {n_positions} positions have no frame of their "
+            return Pairs(np.arange(n_positions), in_order, doubts=(said,))
+    rows, places = by_index(positions, patterns)
+    if len(rows) < LEAST_COMMON * max(n_positions, 1):
+        raise foreign(
+            product.path,
+            held.path,
+            f"{n_positions - len(rows)} of {n_positions} positions have no frame of their "
             f"index: positions have {positions.min():g} to {positions.max():g}, "
             f"frames {patterns.min():g} to {patterns.max():g}",
         )
-    order = np.argsort(rows)
-    lone = n_positions - len(common), n_frames - len(common)
-    return _Pairs(
-        rows[order].astype(np.int64),
-        places[order].astype(np.int64),
-        tuple(_unmatched(positions, patterns, lone)),
-    )
+    lone = n_positions - len(rows), n_frames - len(rows)
+    return Pairs(rows, places, doubts=tuple(_unmatched(positions, patterns, lone)))
 
 
 def _unmatched(
@@ -225,14 +218,6 @@ def _unmatched(
         f"{lone[0]} of {len(positions)} positions have no frame of their index ({', '.join(first)}"
         f"{', ...' if lone[0] > 3 else ''}) and are left out; {lone[1]} frames have no position"
         + ("; do the two files count from different numbers?" if shifted else "")
-    )
-
-
-def _foreign(product: Hdf5File, held: Hdf5File, why: str) -> InputError:
-    return InputError(
-        f"the frames of {held.path} do not belong to {product.path}",
-        why=why,
-        do="give product and diffraction of one scan",
     )
 
 
@@ -273,17 +258,6 @@ def _bad_pixels(held: Hdf5File, patch_px: int) -> Mask | None:
     found = held.dataset("bad_pixels")
     if found is None:
         return None
-    if found.shape != (patch_px, patch_px) or found.dtype.kind not in "biuf":
-        raise InputError(
-            f"bad_pixels of {held.path} do not fit its frames",
-            why=f"they are {found.dtype} of shape {found.shape}, a frame {(patch_px, patch_px)}",
-            do="store the frames' own mask, or leave it out",
-        )
-    bad = np.asarray(held.read(found, ()) != 0)
-    if bad.all():
-        raise InputError(
-            f"bad_pixels of {held.path} take every pixel out",
-            why="all of its values are true",
-            do="correct them, or leave them out",
-        )
-    return bad if bad.any() else None
+    # Read only where it can be one: a dataset of another shape may be of any size.
+    values = held.read(found, ()) if found.shape == (patch_px, patch_px) else found
+    return checked_bad_pixels(held.path, "bad_pixels", values, patch_px)

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
+from ptyrun.errors import InputError
 from ptyrun.ptycho.readers.finished import Reconstruction
 from ptyrun.ptycho.readers.formats import Format, format_of
 from ptyrun.ptycho.readers.hdf5 import Hdf5File
@@ -124,6 +125,34 @@ class ForeignFile:
             If it is damaged, or would harm the process that opens it.
         """
         return Hdf5File(self.path, self.links_below)
+
+
+class ScanReader:
+    """Base of readers whose layout holds scans alone."""
+
+    card: ReaderCard
+
+    def reconstruction(self, file: ForeignFile) -> Reconstruction:
+        """Refuse it: `holds` never says that there is one."""
+        raise _never_held(self.card, file, "reconstruction")
+
+
+class ReconstructionReader:
+    """Base of readers whose layout holds reconstructions alone."""
+
+    card: ReaderCard
+
+    def scan(self, file: ForeignFile, request: ScanRequest) -> Scan:
+        """Refuse it: `holds` never says that there is one."""
+        raise _never_held(self.card, file, "scan")
+
+
+def _never_held(card: ReaderCard, file: ForeignFile, wanted: str) -> InputError:
+    return InputError(
+        f"{file.path} holds no {wanted}",
+        why=f"files of this layout have none: {card.layout}",
+        do=f"give a file that holds a {wanted}",
+    )
 
 
 class Reader(Protocol):

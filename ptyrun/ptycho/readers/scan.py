@@ -215,6 +215,25 @@ def checked_positions(
     return np.stack([y, x], axis=1).astype(np.float64)
 
 
+def require_square_frames(
+    where: str,
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    do: str = "crop the detector to a square around the beam, shape (n, N, N)",
+) -> None:
+    """See that *where*, which errors name, are real frames (n, N, N).
+
+    Raises
+    ------
+    InputError
+        If they are anything else.
+    """
+    if len(shape) != 3 or shape[1] != shape[2] or min(shape) == 0 or dtype.kind not in "fiu":
+        raise InputError(
+            f"{where} is no stack of square frames", why=f"it is {dtype} of shape {shape}", do=do
+        )
+
+
 def checked_complex(path: Path, name: str, values: NDArray[Any]) -> NDArray[np.complex64]:
     """Return a 2-D complex image in single precision.
 

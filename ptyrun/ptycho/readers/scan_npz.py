@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptyrun.errors import InputError
+from ptyrun.ptycho.readers.detector import sampled
+from ptyrun.ptycho.readers.frame_kind import doubt_of_whole, untold
 from ptyrun.ptycho.readers.npz import NpzFile
 from ptyrun.ptycho.readers.scan import (
     Scan,
@@ -23,14 +25,12 @@ from ptyrun.ptycho.readers.scan import (
 )
 from ptyrun.texts import one_line
 
-KINDS = ("amplitude", "intensity")
 PAIR = ("scale_contract_version", "measurement_domain")
 DOMAINS = {
     ("legacy_v1", "normalized_amplitude"): "amplitude",
     ("ci_intensity_v2", "count_intensity"): "intensity",
 }
 FRAME_NAMES = ("diffraction", "diff3d")
-SAMPLED_FRAMES = 8
 SLAB_BYTES = 4 << 20
 
 # Counts of frames are this much nearer to the middle of a detector's axis than elsewhere.
@@ -233,23 +233,17 @@ def _kind(
         return asked, "as --diffraction-kind says"
     if frames.file.header(frames.name).dtype.kind in "iu":
         return "intensity", "whole numbers are counts"
-    chosen = np.linspace(0, n_frames - 1, min(n_frames, SAMPLED_FRAMES)).astype(np.int64)
-    sample = frames.read(chosen)
-    finite = sample[np.isfinite(sample)]
-    highest = float(finite.max(initial=0.0))
-    if highest > 1 and np.array_equal(finite, np.rint(finite)):
-        doubt = f"the values are floating point but all whole, up to {highest:g}"
+    sample = frames.read(sampled(n_frames))
+    highest = float(sample[np.isfinite(sample)].max(initial=0.0))
+    if whole := doubt_of_whole(sample):
+        doubt = whole
     elif highest > PLAUSIBLE_AMPLITUDE:
         doubt = f"values up to {highest:g} would be {highest**2:.1e} photons in a pixel"
     elif frames.last_axis:
         doubt = "files of this layout hold intensity as integers, this one floating point"
     else:
         return "amplitude", "that is the contract for floating point"
-    raise InputError(
-        f"{frames.file.path} does not tell amplitude from intensity",
-        why=doubt,
-        do="say --diffraction-kind amplitude or --diffraction-kind intensity",
-    )
+    raise untold(frames.file.path, doubt)
 
 
 _Modes = NDArray[np.complex64] | None
@@ -269,6 +263,21 @@ def _probe(file: NpzFile, patch_px: int) -> tuple[_Modes, _Modes, tuple[str, ...
             do="store both with the same side",
         )
     return probe, others, notes
+
+
+def shared_probe(file: NpzFile, name: str, side: int | None) -> tuple[_Modes, _Modes]:
+    """Give the first mode (N, N) and the others of the first position of a probe (..., M, N, N).
+
+    None without a complex one, or where it has not the *side* N that is known.
+    """
+    if name not in file or file.header(name).dtype.kind != "c":
+        return None, None
+    values = file.array(name)
+    if values.ndim < 2 or (side is not None and values.shape[-2:] != (side, side)):
+        return None, None
+    if values.ndim > 3:
+        values = values[(0,) * (values.ndim - 3)]
+    return split_modes(file.path, name, values)
 
 
 def _object_guess(file: NpzFile) -> tuple[NDArray[np.complex64] | None, tuple[str, ...]]:

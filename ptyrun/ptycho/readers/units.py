@@ -15,6 +15,7 @@ from ptyrun.texts import printable
 
 JOULES_PER_EV = 1.602176634e-19  # exact: the SI, 9th edition (2019), section 2.2
 PLANCK_TIMES_LIGHT_J_M = 1.9864458571489286e-25
+PLANCK_TIMES_LIGHT_EV_M = PLANCK_TIMES_LIGHT_J_M / JOULES_PER_EV
 
 # No light source that a lens-less image was made with is outside of it.
 _PHOTONS_EV = (0.1, 1e6)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from ptyrun.errors import InputError
-from ptyrun.ptycho.readers.far_field import is_intensity
-from ptyrun.ptycho.readers.finished import Reconstruction
+from ptyrun.ptycho.readers.detector import sampled
 from ptyrun.ptycho.readers.formats import Format
+from ptyrun.ptycho.readers.frame_kind import is_intensity, kind_of
 from ptyrun.ptycho.readers.hdf5 import Hdf5Frames, checked_stack
-from ptyrun.ptycho.readers.reader import ForeignFile, Held, ReaderCard, ScanRequest
+from ptyrun.ptycho.readers.reader import ForeignFile, Held, ReaderCard, ScanReader, ScanRequest
 from ptyrun.ptycho.readers.scan import (
     Scan,
     checked_complex,
@@ -23,10 +23,9 @@ RAW = "raw_data"
 FRAMES, X, Y = f"{RAW}/diffraction", f"{RAW}/xcoords", f"{RAW}/ycoords"
 PROBE, OBJECT = f"{RAW}/probeGuess", f"{RAW}/objectGuess"
 AXES, FRAMES_FIRST = "axis_canonical", "NHW"
-_SAMPLE = 8
 
 
-class Bundle:
+class Bundle(ScanReader):
     """The group ``raw_data`` of a product: amplitudes, positions in pixels, probe, object.
 
     Source: specs/data_contracts.md, section 12, of PtychoPINN. Positions of the product itself are
@@ -62,8 +61,8 @@ class Bundle:
         n_frames = int(frames.shape[0])
         positions_px = checked_positions(path, hdf5.array(X), hdf5.array(Y), n_frames)
         source = Hdf5Frames(hdf5, frames, np.arange(n_frames))
-        chosen = np.linspace(0, n_frames - 1, min(n_frames, _SAMPLE)).astype(np.int64)
-        intensity = is_intensity(path, frames.dtype, source.read(chosen), request.diffraction_kind)
+        sample = source.read(sampled(n_frames))
+        intensity = is_intensity(path, frames.dtype, sample, request.diffraction_kind)
         probe, weaker, guess = None, None, None
         if hdf5.dataset(PROBE) is not None:
             probe, weaker = split_modes(path, PROBE, hdf5.array(PROBE))
@@ -79,11 +78,7 @@ class Bundle:
             weaker_modes=weaker,
             object_guess=guess,
             notes=(
-                f"{FRAMES} is taken as {'intensity' if intensity else 'amplitude'}",
+                f"{FRAMES} is taken as {kind_of(intensity)}",
                 *modes_note(stacked_modes(probe, weaker)),
             ),
         )
-
-    def reconstruction(self, file: ForeignFile) -> Reconstruction:
-        """Never asked: the product's object is."""
-        raise NotImplementedError

@@ -6,14 +6,14 @@ import numpy as np
 
 from ptyrun.ptycho.readers.finished import Reconstruction
 from ptyrun.ptycho.readers.formats import Format
-from ptyrun.ptycho.readers.reader import ForeignFile, Held, ReaderCard, ScanRequest
-from ptyrun.ptycho.readers.scan import Scan, one_size, split_modes
+from ptyrun.ptycho.readers.reader import ForeignFile, Held, ReaderCard, ReconstructionReader
+from ptyrun.ptycho.readers.scan import one_size, split_modes
 from ptyrun.ptycho.readers.stacks import as_complex, only_layers
 
 OBJECT, PROBE, BASIS = "obj", "probe", "obj_basis"
 
 
-class Cdtools:
+class Cdtools(ReconstructionReader):
     """``obj``, ``probe``, and ``obj_basis``: vectors (3, 2) along rows and columns, in metres.
 
     Source: ``FancyPtycho.save_results`` and ``CDIModel.save_to_h5`` of cdtools.
@@ -35,10 +35,6 @@ class Cdtools:
             file.hdf5.dataset(name) is not None for name in names
         )
         return Held.RECONSTRUCTION if is_one else Held.NOTHING
-
-    def scan(self, file: ForeignFile, request: ScanRequest) -> Scan:
-        """Never asked: its scans are CXI."""
-        raise NotImplementedError
 
     def reconstruction(self, file: ForeignFile) -> Reconstruction:
         """Read the object."""

@@ -8,16 +8,15 @@ from dataclasses import replace
 from typing import Any
 
 from ptyrun.errors import InputError
-from ptyrun.ptycho.readers.finished import Reconstruction
 from ptyrun.ptycho.readers.formats import Format
-from ptyrun.ptycho.readers.reader import ForeignFile, Held, ReaderCard, ScanRequest
+from ptyrun.ptycho.readers.reader import ForeignFile, Held, ReaderCard, ScanReader, ScanRequest
 from ptyrun.ptycho.readers.scan import Scan
 from ptyrun.ptycho.readers.scan_npz import FRAME_NAMES, read_contract
 
 METADATA = "_metadata"
 
 
-class Contract:
+class Contract(ScanReader):
     """PtychoPINN's NPZ: ``diffraction`` or legacy ``diff3d``, ``xcoords``, ``ycoords``.
 
     Source: specs/data_contracts.md of PtychoPINN.
@@ -49,10 +48,6 @@ class Contract:
             distance_m=scan.distance_m or _positive(known, "distance_m"),
             near_field=scan.near_field or known.get("near_field") is True,
         )
-
-    def reconstruction(self, file: ForeignFile) -> Reconstruction:
-        """Never asked: objectGuess is no result."""
-        raise NotImplementedError
 
 
 def _converted(file: ForeignFile) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import numpy as np
 from ptyrun.errors import InputError
 from ptyrun.ptycho.readers.finished import Reconstruction
 from ptyrun.ptycho.readers.formats import Format
+from ptyrun.ptycho.readers.frame_kind import kind_of
 from ptyrun.ptycho.readers.frame_sources import GridFrames
 from ptyrun.ptycho.readers.hdf5 import Hdf5File
 from ptyrun.ptycho.readers.reader import ForeignFile, Held, ReaderCard, ScanRequest
@@ -87,7 +88,7 @@ class Emd:
             intensity=request.intensity,
             pixel_size_m=pixel_m,
             notes=(
-                f"{paths.cube} is taken as {'intensity' if request.intensity else 'amplitude'}",
+                f"{paths.cube} is taken as {kind_of(request.intensity)}",
                 f"a raster of {rows} x {columns} steps of {step_m:.4g} m, object pixel "
                 f"{pixel_m:.4g} m",
             ),

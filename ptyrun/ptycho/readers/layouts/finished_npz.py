@@ -8,8 +8,8 @@ from ptyrun.errors import InputError
 from ptyrun.ptycho.readers.finished import PTYCHI, Reconstruction, label_of
 from ptyrun.ptycho.readers.formats import Format
 from ptyrun.ptycho.readers.npz import NpzFile
-from ptyrun.ptycho.readers.reader import ForeignFile, Held, ReaderCard, ScanRequest
-from ptyrun.ptycho.readers.scan import Scan, checked_complex, require_complex, split_modes
+from ptyrun.ptycho.readers.reader import ForeignFile, Held, ReaderCard, ReconstructionReader
+from ptyrun.ptycho.readers.scan import checked_complex, require_complex, split_modes
 from ptyrun.texts import one_line, printable
 
 OBJECT, PROBE = "reconstructed_object", "reconstructed_probe"
@@ -18,7 +18,7 @@ PIXEL = "pixel_size_m"
 TIMES = ("computation_time_seconds", "computation_time", "reconstruction_time")
 
 
-class FinishedNpz:
+class FinishedNpz(ReconstructionReader):
     """What PtychoPINN's scripts around tike and pty-chi write, and its networks' ``recon.npz``.
 
     Source: scripts/reconstruction and scripts/studies of PtychoPINN.
@@ -37,10 +37,6 @@ class FinishedNpz:
         """It has an object by one of these names."""
         is_one = file.format is Format.NPZ and (OBJECT in file.npz or NETWORKS_OBJECT in file.npz)
         return Held.RECONSTRUCTION if is_one else Held.NOTHING
-
-    def scan(self, file: ForeignFile, request: ScanRequest) -> Scan:
-        """Never asked."""
-        raise NotImplementedError
 
     def reconstruction(self, file: ForeignFile) -> Reconstruction:
         """Read the object."""

@@ -14,8 +14,8 @@ from ptyrun.errors import InputError
 from ptyrun.ptycho.readers.finished import Reconstruction
 from ptyrun.ptycho.readers.formats import Format
 from ptyrun.ptycho.readers.matlab5 import Matlab5File
-from ptyrun.ptycho.readers.reader import ForeignFile, Held, ReaderCard, ScanRequest
-from ptyrun.ptycho.readers.scan import Scan, one_size, split_modes
+from ptyrun.ptycho.readers.reader import ForeignFile, Held, ReaderCard, ReconstructionReader
+from ptyrun.ptycho.readers.scan import one_size, split_modes
 from ptyrun.ptycho.readers.stacks import as_complex, only_layers
 
 OBJECT, PROBE, SETTINGS, PIXELS = "object", "probe", "p", "dx_spec"
@@ -32,7 +32,7 @@ class _Variables:
     pixels_m: NDArray[Any] | None
 
 
-class Matlab:
+class Matlab(ReconstructionReader):
     """``object`` and ``probe`` as MATLAB saves them, version 5 to 7.3.
 
     A file of version 7.3 is HDF5 behind 512 bytes of text, its axes in reverse and complex numbers
@@ -57,10 +57,6 @@ class Matlab:
         else:
             found = file.format is Format.HDF5 and _is_matlab(file)
         return Held.RECONSTRUCTION if found else Held.NOTHING
-
-    def scan(self, file: ForeignFile, request: ScanRequest) -> Scan:
-        """Never asked."""
-        raise NotImplementedError
 
     def reconstruction(self, file: ForeignFile) -> Reconstruction:
         """Read the object, turned as MATLAB shows it: (row, column)."""

@@ -9,8 +9,8 @@ from ptyrun.errors import InputError
 from ptyrun.host import memory
 from ptyrun.ptycho.readers.finished import Reconstruction
 from ptyrun.ptycho.readers.formats import Format
-from ptyrun.ptycho.readers.reader import ForeignFile, Held, ReaderCard, ScanRequest
-from ptyrun.ptycho.readers.scan import Scan, checked_complex
+from ptyrun.ptycho.readers.reader import ForeignFile, Held, ReaderCard, ReconstructionReader
+from ptyrun.ptycho.readers.scan import checked_complex
 from ptyrun.ptycho.readers.stacks import require_complex_stack
 from ptyrun.texts import printable
 
@@ -18,7 +18,7 @@ ALWAYS_BYTES = 16 << 20
 LABEL_CHARACTERS = 40
 
 
-class Npy:
+class Npy(ReconstructionReader):
     """One array as ``numpy.save`` writes it.
 
     Source: NumPy enhancement proposal 1, "A simple file format for NumPy arrays".
@@ -36,10 +36,6 @@ class Npy:
     def holds(self, file: ForeignFile) -> Held:
         """It is an array; whether it is an object is seen when it is read."""
         return Held.RECONSTRUCTION if file.format is Format.NPY else Held.NOTHING
-
-    def scan(self, file: ForeignFile, request: ScanRequest) -> Scan:
-        """Never asked."""
-        raise NotImplementedError
 
     def reconstruction(self, file: ForeignFile) -> Reconstruction:
         """Read the image."""

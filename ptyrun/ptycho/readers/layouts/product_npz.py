@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ptyrun.errors import InputError
+from ptyrun.ptycho.readers.detector import CorrectedFrames, checked_bad_pixels
 from ptyrun.ptycho.readers.far_field import positive
 from ptyrun.ptycho.readers.finished import PTYCHI, Reconstruction
 from ptyrun.ptycho.readers.formats import Format
+from ptyrun.ptycho.readers.frame_kind import kind_of
 from ptyrun.ptycho.readers.frame_sources import ChosenFrames
 from ptyrun.ptycho.readers.hdf5 import Hdf5File, Hdf5Frames, checked_stack
 from ptyrun.ptycho.readers.matching import Numbered, matched
@@ -23,10 +24,10 @@ from ptyrun.ptycho.readers.scan import (
     checked_positions,
     modes_note,
     one_size,
-    split_modes,
+    require_square_frames,
     stacked_modes,
 )
-from ptyrun.ptycho.readers.scan_npz import NpzFrames
+from ptyrun.ptycho.readers.scan_npz import NpzFrames, shared_probe
 from ptyrun.ptycho.readers.stacks import only_layers
 
 X, Y, INDEXES = "probe_position_x_m", "probe_position_y_m", "probe_position_indexes"
@@ -83,12 +84,12 @@ class ProductNpz:
         centre_y, centre_x = (_number(npz, f"object_center_{a}_m") or 0.0 for a in "yx")
         y = (y_m[pairs.positions] - centre_y) / pixels_m[0] + image.shape[0] / 2
         x = (x_m[pairs.positions] - centre_x) / pixels_m[1] + image.shape[1] / 2
-        probe, weaker = _probe(npz, held.side)
+        probe, weaker = shared_probe(npz, PROBE, held.side)
         return Scan(
             path=path,
             positions_px=checked_positions(path, x, y, len(pairs.frames)),
             patch_px=held.side,
-            source=ChosenFrames(held.source, pairs.frames, held.bad),
+            source=CorrectedFrames(ChosenFrames(held.source, pairs.frames), held.bad),
             intensity=request.intensity,
             probe=probe,
             weaker_modes=weaker,
@@ -98,8 +99,7 @@ class ProductNpz:
             distance_m=_number(npz, "detector_object_distance_m"),
             bad_pixels=held.bad,
             notes=(
-                f"frames of {held.numbered.path.name}, taken as "
-                f"{'intensity' if request.intensity else 'amplitude'}",
+                f"frames of {held.numbered.path.name}, taken as {kind_of(request.intensity)}",
                 f"object pixel {pixels_m[0]:.4g} x {pixels_m[1]:.4g} m",
                 *said,
                 *pairs.notes,
@@ -113,7 +113,7 @@ class ProductNpz:
         """Read the object."""
         npz = file.npz
         image, said = only_layers(file.path, OBJECT, npz.array(OBJECT))
-        probe, weaker = _probe(npz, None)
+        probe, weaker = shared_probe(npz, PROBE, None)
         sides = [_number(npz, name) for name in (HEIGHT, WIDTH)]
         return Reconstruction(
             path=file.path,
@@ -132,17 +132,6 @@ def _number(npz: NpzFile, name: str) -> float | None:
         return None
     values = npz.array(name).reshape(-1)
     return float(values[0]) if values.size == 1 and values[0] and np.isfinite(values[0]) else None
-
-
-def _probe(npz: NpzFile, side: int | None) -> tuple[Any, Any]:
-    if PROBE not in npz or npz.header(PROBE).dtype.kind != "c":
-        return None, None
-    values = npz.array(PROBE)
-    if values.ndim < 2 or (side is not None and values.shape[-2:] != (side, side)):
-        return None, None
-    if values.ndim > 3:
-        values = values[(0,) * (values.ndim - 3)]  # those of the first position
-    return split_modes(npz.path, PROBE, values)
 
 
 def _frames(file: ForeignFile) -> _Frames:
@@ -166,19 +155,13 @@ def _frames(file: ForeignFile) -> _Frames:
 def _of_npz(npz: NpzFile) -> _Frames:
     header = npz.header(PATTERNS)
     shape = header.shape
-    is_stack = len(shape) == 3 and shape[1] == shape[2] and min(shape) > 0
-    if not is_stack or header.dtype.kind not in "fiu":
-        raise InputError(
-            f"{PATTERNS} of {npz.path} is no stack of square frames",
-            why=f"it is {header.dtype} of shape {shape}",
-            do="crop the detector to a square around the beam, shape (n, N, N)",
-        )
+    require_square_frames(f"{PATTERNS} of {npz.path}", shape, header.dtype)
     bad = npz.array(BAD) if BAD in npz else None
     return _Frames(
         NpzFrames(npz, PATTERNS, last_axis=False),
         shape[1],
         Numbered(npz.path, shape[0], npz.array(FRAME_INDEXES) if FRAME_INDEXES in npz else None),
-        _mask(npz, bad, shape[1]),
+        None if bad is None else checked_bad_pixels(npz.path, BAD, bad, shape[1]),
     )
 
 
@@ -193,19 +176,5 @@ def _of_hdf5(hdf5: Hdf5File) -> _Frames:
         Hdf5Frames(hdf5, stack, np.arange(count)),
         side,
         Numbered(hdf5.path, count, indexes),
-        _mask(hdf5, bad, side),
+        None if bad is None else checked_bad_pixels(hdf5.path, BAD, bad, side),
     )
-
-
-def _mask(
-    held: NpzFile | Hdf5File, bad: NDArray[Any] | None, side: int
-) -> NDArray[np.bool_] | None:
-    if bad is None:
-        return None
-    if bad.shape != (side, side) or bad.dtype.kind not in "biuf":
-        raise InputError(
-            f"{BAD} of {held.path} do not fit its frames",
-            why=f"they are {bad.dtype} of shape {bad.shape}, a frame {(side, side)}",
-            do="store the frames' own mask, or leave it out",
-        )
-    return np.asarray(bad != 0) if bad.any() else None

@@ -5,20 +5,19 @@ from __future__ import annotations
 import numpy as np
 
 from ptyrun.errors import InputError
-from ptyrun.ptycho.readers.far_field import is_intensity
-from ptyrun.ptycho.readers.finished import Reconstruction
+from ptyrun.ptycho.readers.detector import sampled
 from ptyrun.ptycho.readers.formats import Format
-from ptyrun.ptycho.readers.reader import ForeignFile, Held, ReaderCard, ScanRequest
-from ptyrun.ptycho.readers.scan import Scan, checked_positions
+from ptyrun.ptycho.readers.frame_kind import is_intensity, kind_of
+from ptyrun.ptycho.readers.reader import ForeignFile, Held, ReaderCard, ScanReader, ScanRequest
+from ptyrun.ptycho.readers.scan import Scan, checked_positions, require_square_frames
 from ptyrun.ptycho.readers.scan_npz import NpzFrames
 
 FRAMES, POSITIONS = "reciprocal", "scan"
-_SAMPLE = 8
 # A scan of less than a pixel in all is one in metres.
 _LEAST_EXTENT_PX = 1.0
 
 
-class PtychoNN:
+class PtychoNN(ScanReader):
     """``reciprocal`` (n, N, N) with ``scan`` (n, 2): corners of patches as (y, x), in pixels.
 
     Source: ``ptychonn infer`` of PtychoNN (Argonne; doi:10.1063/5.0013065).
@@ -43,13 +42,9 @@ class PtychoNN:
         path, npz = file.path, file.npz
         header = npz.header(FRAMES)
         shape = header.shape
-        is_stack = len(shape) == 3 and shape[1] == shape[2] and min(shape) > 0
-        if not is_stack or header.dtype.kind not in "fiu":
-            raise InputError(
-                f"{FRAMES} of {path} is no stack of square frames",
-                why=f"it is {header.dtype} of shape {shape}",
-                do="store real numbers of shape (n, N, N)",
-            )
+        require_square_frames(
+            f"{FRAMES} of {path}", shape, header.dtype, "store real numbers of shape (n, N, N)"
+        )
         if POSITIONS not in npz:
             raise InputError(
                 f"{path} has no positions",
@@ -72,8 +67,8 @@ class PtychoNN:
                 do="divide the metres by the size of an object pixel",
             )
         source = NpzFrames(npz, FRAMES, last_axis=False)
-        chosen = np.linspace(0, shape[0] - 1, min(shape[0], _SAMPLE)).astype(np.int64)
-        intensity = is_intensity(path, header.dtype, source.read(chosen), request.diffraction_kind)
+        sample = source.read(sampled(shape[0]))
+        intensity = is_intensity(path, header.dtype, sample, request.diffraction_kind)
         return Scan(
             path=path,
             positions_px=positions_px + shape[1] / 2,
@@ -81,11 +76,7 @@ class PtychoNN:
             source=source,
             intensity=intensity,
             notes=(
-                f"{FRAMES} is taken as {'intensity' if intensity else 'amplitude'}",
+                f"{FRAMES} is taken as {kind_of(intensity)}",
                 "positions are the corners of patches in pixels",
             ),
         )
-
-    def reconstruction(self, file: ForeignFile) -> Reconstruction:
-        """Never asked."""
-        raise NotImplementedError

@@ -6,17 +6,18 @@ import numpy as np
 
 from ptyrun.errors import InputError
 from ptyrun.ptycho.readers.far_field import (
-    PLANCK_TIMES_LIGHT_EV_M,
     object_pixel_m,
     placed,
     positive,
 )
 from ptyrun.ptycho.readers.finished import Reconstruction
 from ptyrun.ptycho.readers.formats import Format
+from ptyrun.ptycho.readers.frame_kind import kind_of
 from ptyrun.ptycho.readers.hdf5 import Hdf5Frames, checked_stack
 from ptyrun.ptycho.readers.reader import ForeignFile, Held, ReaderCard, ScanRequest
 from ptyrun.ptycho.readers.scan import Scan, split_modes
 from ptyrun.ptycho.readers.stacks import first_of
+from ptyrun.ptycho.readers.units import PLANCK_TIMES_LIGHT_EV_M
 
 FRAMES, POSITIONS = "ptychogram", "encoder"
 OBJECT, PROBE, PIXEL_M = "object", "probe", "dxp"
@@ -89,7 +90,7 @@ class PtyLab:
             energy_ev=PLANCK_TIMES_LIGHT_EV_M / wavelength_m,
             distance_m=distance_m,
             notes=(
-                f"{FRAMES} is taken as {'intensity' if request.intensity else 'amplitude'}",
+                f"{FRAMES} is taken as {kind_of(request.intensity)}",
                 f"positions in metres, object pixel {pixel_m:.4g} m",
             ),
         )

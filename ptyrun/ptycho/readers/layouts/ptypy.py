@@ -10,18 +10,19 @@ from numpy.typing import NDArray
 
 from ptyrun.errors import InputError
 from ptyrun.ptycho.readers.far_field import (
-    PLANCK_TIMES_LIGHT_EV_M,
     object_pixel_m,
     placed,
     positive,
 )
 from ptyrun.ptycho.readers.finished import Reconstruction
 from ptyrun.ptycho.readers.formats import Format
+from ptyrun.ptycho.readers.frame_kind import kind_of
 from ptyrun.ptycho.readers.frame_sources import StackedFrames
 from ptyrun.ptycho.readers.hdf5 import Hdf5File, Hdf5Frames, checked_stack
 from ptyrun.ptycho.readers.reader import ForeignFile, Held, ReaderCard, ScanRequest
 from ptyrun.ptycho.readers.scan import Scan, one_size, split_modes
 from ptyrun.ptycho.readers.stacks import first_of
+from ptyrun.ptycho.readers.units import PLANCK_TIMES_LIGHT_EV_M
 
 OBJECTS, PROBES = "content/obj", "content/probe"
 CHUNKS, META = "chunks", "meta"
@@ -97,7 +98,7 @@ class Ptypy:
             bad_pixels=bad,
             notes=(
                 f"{sum(lengths)} frames in {len(names)} chunks, taken as "
-                f"{'intensity' if request.intensity else 'amplitude'}",
+                f"{kind_of(request.intensity)}",
                 f"positions in metres, object pixel {pixels_m[0]:.4g} x {pixels_m[1]:.4g} m",
             ),
         )

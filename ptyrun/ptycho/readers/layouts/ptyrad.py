@@ -6,8 +6,8 @@ import numpy as np
 
 from ptyrun.ptycho.readers.finished import Reconstruction
 from ptyrun.ptycho.readers.formats import Format
-from ptyrun.ptycho.readers.reader import ForeignFile, Held, ReaderCard, ScanRequest
-from ptyrun.ptycho.readers.scan import Scan, split_modes
+from ptyrun.ptycho.readers.reader import ForeignFile, Held, ReaderCard, ReconstructionReader
+from ptyrun.ptycho.readers.scan import split_modes
 from ptyrun.ptycho.readers.stacks import only_layers
 
 HOME = "optimizable_tensors"
@@ -16,7 +16,7 @@ PIXEL_ANGSTROM = "model_attributes/dx"
 ANGSTROM_M = 1e-10
 
 
-class Ptyrad:
+class Ptyrad(ReconstructionReader):
     """``model_iter*.hdf5``: amplitude and phase (modes, slices, H, W), probe (modes, N, N).
 
     Source: ``make_save_dict`` of PtyRAD.
@@ -37,10 +37,6 @@ class Ptyrad:
             file.hdf5.dataset(name) is not None for name in (AMPLITUDE, PHASE)
         )
         return Held.RECONSTRUCTION if is_one else Held.NOTHING
-
-    def scan(self, file: ForeignFile, request: ScanRequest) -> Scan:
-        """Never asked."""
-        raise NotImplementedError
 
     def reconstruction(self, file: ForeignFile) -> Reconstruction:
         """Read the object."""

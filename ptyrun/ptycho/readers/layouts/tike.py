@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ptyrun.errors import InputError
+from ptyrun.ptycho.readers.detector import sampled
 from ptyrun.ptycho.readers.finished import TIKE, Reconstruction
 from ptyrun.ptycho.readers.formats import Format
+from ptyrun.ptycho.readers.frame_kind import kind_of
 from ptyrun.ptycho.readers.frame_sources import HeldFrames, ShiftedFrames, middle_share
 from ptyrun.ptycho.readers.npz import NpzFile
 from ptyrun.ptycho.readers.reader import ForeignFile, Held, ReaderCard, ScanRequest
@@ -18,14 +19,13 @@ from ptyrun.ptycho.readers.scan import (
     Scan,
     checked_positions,
     modes_note,
-    split_modes,
+    require_square_frames,
     stacked_modes,
 )
-from ptyrun.ptycho.readers.scan_npz import NpzFrames
+from ptyrun.ptycho.readers.scan_npz import NpzFrames, shared_probe
 from ptyrun.ptycho.readers.stacks import only_layers
 
 FRAMES, POSITIONS, PROBE, OBJECT = "data", "scan", "probe", "psi"
-_SAMPLE = 8
 _CENTRED, _CORNERED = 0.6, 0.4
 
 
@@ -71,7 +71,7 @@ class Tike:
         side = shape[1]
         centres = corners.astype(np.float64) + side / 2
         source, notes, doubts = _centred(source, shape[0])
-        probe, weaker = _probe(npz, side)
+        probe, weaker = shared_probe(npz, PROBE, side)
         scan = Scan(
             path=path,
             positions_px=checked_positions(path, centres[:, 1], centres[:, 0], shape[0]),
@@ -81,7 +81,7 @@ class Tike:
             probe=probe,
             weaker_modes=weaker,
             notes=(
-                f"{FRAMES} is taken as {'intensity' if request.intensity else 'amplitude'}",
+                f"{FRAMES} is taken as {kind_of(request.intensity)}",
                 "positions are the corners of patches in pixels",
                 *notes,
                 *modes_note(stacked_modes(probe, weaker)),
@@ -97,7 +97,7 @@ class Tike:
         """Read the object."""
         npz = file.npz
         image, said = only_layers(file.path, OBJECT, npz.array(OBJECT))
-        probe, weaker = _probe(npz, None)
+        probe, weaker = shared_probe(npz, PROBE, None)
         return Reconstruction(
             path=file.path,
             object=image,
@@ -113,12 +113,8 @@ def _frames(npz: NpzFile) -> tuple[FrameSource, tuple[int, ...]]:
     header = npz.header(FRAMES)
     shape, has_angle = header.shape, len(header.shape) == 4 and header.shape[0] == 1
     inner = shape[1:] if has_angle else shape
-    if len(inner) != 3 or inner[1] != inner[2] or min(inner) == 0 or header.dtype.kind not in "fiu":
-        raise InputError(
-            f"{FRAMES} of {npz.path} is no stack of square frames",
-            why=f"it is {header.dtype} of shape {shape}",
-            do="store one angle, shape (n, N, N)",
-        )
+    where, do = f"{FRAMES} of {npz.path}", "store one angle, shape (n, N, N)"
+    require_square_frames(where, inner, header.dtype, do)
     if has_angle:
         return HeldFrames(npz.array(FRAMES)[0]), inner
     return NpzFrames(npz, FRAMES, last_axis=False), inner
@@ -128,8 +124,7 @@ def _centred(
     source: FrameSource, n_frames: int
 ) -> tuple[FrameSource, tuple[str, ...], tuple[str, ...]]:
     """Give the frames with the zero frequency in the middle, and say where it was."""
-    chosen = np.linspace(0, n_frames - 1, min(n_frames, _SAMPLE)).astype(np.int64)
-    share = middle_share(source.read(chosen))
+    share = middle_share(source.read(sampled(n_frames)))
     if share > _CENTRED:
         return source, ("the zero frequency lies in the middle of the frames",), ()
     note = "the zero frequency lies in the corner of the frames, and was moved to the middle"
@@ -140,18 +135,3 @@ def _centred(
         "lies there or, as in tike, in the corner cannot be told; the corner is assumed"
     )
     return ShiftedFrames(source), (), (doubt,)
-
-
-_Modes = NDArray[np.complex64] | None
-
-
-def _probe(npz: NpzFile, side: int | None) -> tuple[_Modes, _Modes]:
-    """Shared modes (..., M, N, N) of the first position."""
-    if PROBE not in npz or npz.header(PROBE).dtype.kind != "c":
-        return None, None
-    values = npz.array(PROBE)
-    if values.ndim < 2 or (side is not None and values.shape[-2:] != (side, side)):
-        return None, None
-    if values.ndim > 3:
-        values = values[(0,) * (values.ndim - 3)]
-    return split_modes(npz.path, PROBE, values)

@@ -189,6 +189,15 @@ def test_indexes_that_number_nothing_are_taken_in_order_and_it_is_said(
     assert any("taken in their order" in note for note in scan.notes)
 
 
+def test_a_mask_that_takes_every_pixel_out_is_refused(tmp_path: Path) -> None:
+    path = files.write_product_npz(tmp_path / "product.npz", SCENE)
+    frames = {"patterns": SCENE.counts, "indexes": np.arange(N_FRAMES)}
+    everywhere = np.ones(SCENE.counts.shape[1:], bool)
+    np.savez(tmp_path / "diffraction.npz", bad_pixels=everywhere, **frames)
+    with pytest.raises(InputError, match="every pixel"):
+        open_scan(path)
+
+
 def test_frames_of_another_scan_are_refused(tmp_path: Path) -> None:
     path = files.write_product_npz(tmp_path / "product.npz", SCENE)
     np.savez(tmp_path / "diffraction.npz", patterns=SCENE.counts, indexes=np.arange(N_FRAMES) + 50)

@@ -14,6 +14,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks import offer
 from ptyrun.models.files import ModelCard
 from ptyrun.models.predictors import ModelRequest
 
@@ -63,9 +64,4 @@ def write_model(folder: Path, n_layers: int) -> Path:
 
 def install(site: Path) -> Path:
     """Offer the predictor in *site*, as an installed package does; put it on PYTHONPATH."""
-    info = site / "ptyrun_bench_dense-1.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: ptyrun-bench-dense\nVersion: 1\n")
-    entry = f"[ptyrun.predictors]\n{BACKEND} = {__name__}:{DensePredictor.__name__}\n"
-    (info / "entry_points.txt").write_text(entry)
-    return site
+    return offer(site, BACKEND, DensePredictor)

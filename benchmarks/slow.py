@@ -17,7 +17,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks import python_path
+from benchmarks import offer, python_path
 from ptyrun.models.files import ModelCard
 from ptyrun.models.predictors import ModelRequest
 
@@ -63,13 +63,9 @@ class Slowness:
 def install(folder: Path) -> tuple[Path, Path]:
     """Write what makes a process slow, and a model; give the folders of both."""
     site, model = folder / "site", folder / "model"
-    info = site / "ptyrun_bench_slow-1.dist-info"
-    info.mkdir(parents=True)
+    offer(site, BACKEND, SlowPredictor)
     model.mkdir()
     (site / "sitecustomize.py").write_text(SITECUSTOMIZE)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: ptyrun-bench-slow\nVersion: 1\n")
-    entry = f"[ptyrun.predictors]\n{BACKEND} = {__name__}:{SlowPredictor.__name__}\n"
-    (info / "entry_points.txt").write_text(entry)
     (model / "weights.txt").write_text("none\n")
     card = {"schema": 1, "backend": BACKEND, "file": "weights.txt", "gridsize": 1}
     (model / "model.json").write_text(json.dumps(card), encoding="utf-8")

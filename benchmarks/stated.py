@@ -17,6 +17,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+import benchmarks
 from benchmarks import python_path
 from ptyrun.models.files import ModelCard
 from ptyrun.models.predictors import ModelRequest
@@ -70,13 +71,7 @@ def write_model(folder: Path, *, item_s: float, gridsize: int, spins: bool = Fal
 
 def offer(site: Path) -> None:
     """Make this process and its children find the predictor, as if a package were installed."""
-    info = site / "ptyrun_bench_stated-1.dist-info"
-    if not info.exists():
-        info.mkdir(parents=True)
-        about = "Metadata-Version: 2.1\nName: ptyrun-bench-stated\nVersion: 1\n"
-        (info / "METADATA").write_text(about)
-        entry = f"[ptyrun.predictors]\n{BACKEND} = {__name__}:{StatedPredictor.__name__}\n"
-        (info / "entry_points.txt").write_text(entry)
+    benchmarks.offer(site, BACKEND, StatedPredictor)
     if str(site) not in sys.path:
         sys.path.append(str(site))
         os.environ["PYTHONPATH"] = python_path(site)

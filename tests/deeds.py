@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.packages import lay_out
+
 MODULE = """
 import ctypes, json, os, signal, socket, subprocess, sys, time
 import numpy as np
@@ -122,12 +124,7 @@ FROM_ABI = {"connect": 4, "signal the parent": 6}
 
 def install(folder: Path) -> Path:
     """Lay the package out in *folder* as pip does."""
-    metadata = folder / "harmful_predictor-1.0.dist-info"
-    metadata.mkdir(parents=True)
-    (folder / "harmful_predictor.py").write_text(MODULE, encoding="utf-8")
-    (metadata / "entry_points.txt").write_text(ENTRY_POINTS, encoding="utf-8")
-    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: harmful\nVersion: 1.0\n")
-    return folder
+    return lay_out(folder, "harmful", ENTRY_POINTS, {"harmful_predictor": MODULE})
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from ptyrun.comparison.patch_work import read_groups
 from ptyrun.comparison.run import Run
 from ptyrun.engine.manifest import Manifest
 from ptyrun.paths import RunPaths
+from tests.packages import lay_out
 from tests.scans import write_scan
 from tests.studies import Finished, ptyrun
 
@@ -98,12 +99,7 @@ N_CHUNKS = N_GROUPS // CHUNK_GROUPS
 
 def install(folder: Path) -> Path:
     """Lay the package out in *folder* as pip does."""
-    metadata = folder / "hostile_predictor-1.0.dist-info"
-    metadata.mkdir(parents=True)
-    (folder / "hostile_predictor.py").write_text(MODULE, encoding="utf-8")
-    (metadata / "entry_points.txt").write_text(ENTRY_POINTS, encoding="utf-8")
-    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: hostile\nVersion: 1.0\n")
-    return folder
+    return lay_out(folder, "hostile", ENTRY_POINTS, {"hostile_predictor": MODULE})
 
 
 @dataclass(frozen=True)

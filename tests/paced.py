@@ -17,6 +17,7 @@ from typing import Any
 import psutil
 import pytest
 
+from tests.packages import lay_out
 from tests.scans import write_scan
 
 # A package as a third party would install it: a module and the metadata that names its entry point.
@@ -210,12 +211,8 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A scan, a model of the third party's package, and a plan of six chunks."""
     folder = tmp_path_factory.mktemp("inputs")
     site, model = folder / "site", folder / "model"
-    metadata = site / "paced_predictor-1.0.dist-info"
-    metadata.mkdir(parents=True)
+    lay_out(site, "paced", ENTRY_POINTS, {"paced_predictor": MODULE})
     model.mkdir()
-    (site / "paced_predictor.py").write_text(MODULE, encoding="utf-8")
-    (metadata / "entry_points.txt").write_text(ENTRY_POINTS, encoding="utf-8")
-    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: paced\nVersion: 1.0\n")
     (model / "weights.txt").write_text("none")
     card = {"schema": 1, "backend": "paced", "file": "weights.txt", "gridsize": 2}
     (model / "model.json").write_text(json.dumps(card))

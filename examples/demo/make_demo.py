@@ -21,6 +21,7 @@ from make_base import make_base
 from ptyrun.errors import ExitCode, PtyrunError
 from ptyrun.host.advice import Advice
 from ptyrun.host.children import born_of
+from ptyrun.host.processes import n_cores
 from ptyrun.stages.status import Status, status
 
 STUDY = Path(__file__).with_name("study.toml")
@@ -44,7 +45,7 @@ def make_demo(hub: Path) -> None:
     base = hub.with_name("base.npz")
     make_base(base)
     remedies = _remedies(hub)
-    window_s, jobs = FIRST_WINDOW_S, len(os.sched_getaffinity(0))
+    window_s, jobs = FIRST_WINDOW_S, n_cores()
     may_kill = not run.exists()
     while True:
         code, enough_s = _window(hub, base, window_s, jobs, run if may_kill else None)

@@ -7,6 +7,7 @@ that is lost costs the chunk it had in hand, and one that joins later works alon
 
 from __future__ import annotations
 
+import signal
 import time
 from contextlib import suppress
 from dataclasses import replace
@@ -208,7 +209,7 @@ class _Members:
             code, said, was_closing = report
             if said:
                 self._crew.hear(worker, said)
-            if was_closing and code in (ExitCode.INCOMPLETE, -15):
+            if was_closing and code in (ExitCode.INCOMPLETE, -signal.SIGTERM):
                 self._crew.lost(worker, "is closing")
                 return
             self._any_ended = True

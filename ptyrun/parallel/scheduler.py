@@ -11,6 +11,7 @@ from typing import Any
 from ptyrun.config.session import local_workers
 from ptyrun.errors import ClusterError, PredictorUnavailableError
 from ptyrun.host.devices import list_gpus, visible_gpus
+from ptyrun.host.processes import n_cores
 
 _CONNECT_S = 5.0
 _LEAST_S = 0.5
@@ -69,7 +70,7 @@ def _client(address: str, patience_s: float = _CONNECT_S) -> Any:
 def _local(distributed: Any, n_workers: int) -> Any:
     """A cluster of processes of this machine that ends with this one; cores and GPUs are shared."""
     gpus = visible_gpus(os.environ, list_gpus())
-    cores = len(os.sched_getaffinity(0))
+    cores = n_cores()
     workers = {
         place: {
             "cls": distributed.Nanny,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,21 +40,29 @@ def test_a_disk_that_cannot_hold_a_run_is_refused_with_what_is_needed_and_free(
     complete_run: Path, tmp_path: Path
 ) -> None:
     manifest = planned(complete_run)
-    free = shutil.disk_usage(tmp_path).free
-    pinn = manifest.arms[0]
-    bytes_per_group = 8 * pinn.item_shape[0] * pinn.item_shape[1]
-    n_items = 3 * free // bytes_per_group
-    huge = replace(manifest, arms=(replace(pinn, n_items=n_items, chunk_items=1000),))
     with pytest.raises(NoRoomError, match=r"takes about \d+ [GT]iB.* \d+ [MGT]iB are free"):
-        require_room(RunPaths(tmp_path), huge, (96, 90), is_fresh=True)
+        require_room(RunPaths(tmp_path), larger_than_the_disk(manifest), (96, 90), is_fresh=True)
     assert NoRoomError.exit_code == 2
 
 
-def test_what_is_there_already_is_not_needed_once_more(complete_run: Path) -> None:
-    paths, manifest = RunPaths(complete_run), planned(complete_run)
-    said = require_room(paths, manifest, (4000, 4000), is_fresh=False)
-    assert said.startswith("on disk: about ")
-    assert said.endswith("are free")
+def test_what_is_there_already_is_not_needed_once_more(complete_run: Path, tmp_path: Path) -> None:
+    manifest = larger_than_the_disk(planned(complete_run))
+    paths = RunPaths(tmp_path)
+    paths.arrays.mkdir()
+    with (paths.arrays / "c.0.0.0").open("wb") as chunk:
+        chunk.truncate(Extent.of(manifest, (96, 90)).total)  # says its size, and takes no room
+    said = require_room(paths, manifest, (96, 90), is_fresh=False)
+    assert "of them there already; " in said
+    with pytest.raises(NoRoomError):
+        require_room(paths, manifest, (96, 90), is_fresh=True)
+
+
+def larger_than_the_disk(manifest: Manifest) -> Manifest:
+    """Give its plan with so many groups that their patches take three times what is free."""
+    pinn = manifest.arms[0]
+    bytes_per_group = 8 * pinn.item_shape[0] * pinn.item_shape[1]
+    n_items = 3 * shutil.disk_usage(tempfile.gettempdir()).free // bytes_per_group
+    return replace(manifest, arms=(replace(pinn, n_items=n_items, chunk_items=1000),))
 
 
 def test_the_outlook_is_silent_where_nothing_is_left_or_known(complete_run: Path) -> None:

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from tests.packages import lay_out
+
 PATCH_PX = 16
 SHAPE = (44, 40)
 MODULE = '''
@@ -36,13 +38,8 @@ class Smoothing:
 
 def install(site: Path) -> None:
     """Lay the predictor's package out as pip does."""
-    metadata = site / "fuzz_predictor-1.0.dist-info"
-    metadata.mkdir(parents=True, exist_ok=True)
-    (site / "fuzz_predictor.py").write_text(MODULE)
-    (metadata / "entry_points.txt").write_text(
-        "[ptyrun.predictors]\nsmoothing = fuzz_predictor:Smoothing\n"
-    )
-    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: fuzz\nVersion: 1.0\n")
+    entry_points = "[ptyrun.predictors]\nsmoothing = fuzz_predictor:Smoothing\n"
+    lay_out(site, "fuzz", entry_points, {"fuzz_predictor": MODULE})
 
 
 def arrays(n_positions: int = 24) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from ptyrun.models.predictors import (
     open_predictor,
 )
 from tests.model_files import request
+from tests.packages import lay_out
 
 
 def patches(n: int = 3) -> np.ndarray:
@@ -86,13 +87,7 @@ class NoCard(NoGroups):
 @pytest.fixture
 def broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """A package named like nothing else, laid out as pip does; returns its name."""
-    metadata = tmp_path / "lattice_tools-1.0.dist-info"
-    metadata.mkdir()
-    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: lattice-tools\nVersion: 1.0\n")
-    (tmp_path / "broken_predictors.py").write_text(BROKEN)
-    (tmp_path / "broken_import.py").write_text("import no_such_framework\n")
-    (tmp_path / "broken_syntax.py").write_text("def\n")
-    (metadata / "entry_points.txt").write_text(
+    entry_points = (
         "[ptyrun.predictors]\n"
         + "".join(
             f"{name} = broken_predictors:{name}\n"
@@ -100,6 +95,12 @@ def broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
         )
         + "unimportable = broken_import:Predictor\nmisspelt = broken_syntax:Predictor\n"
     )
+    modules = {
+        "broken_predictors": BROKEN,
+        "broken_import": "import no_such_framework\n",
+        "broken_syntax": "def\n",
+    }
+    lay_out(tmp_path, "lattice-tools", entry_points, modules)
     monkeypatch.syspath_prepend(str(tmp_path))
     return "lattice-tools"
 

@@ -21,6 +21,7 @@ from ptyrun.study.graph import Graph
 from ptyrun.study.others import OtherStage
 from ptyrun.study.plan import Study, graph
 from ptyrun.study.state import State, survey
+from tests.packages import lay_out
 from tests.study.hubs import changed, make_all, small_study, states
 
 PATIENCE_S = 300.0
@@ -120,12 +121,8 @@ def outputs(stages: Graph, key: str) -> list[bytes]:
 def pixel_trainer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
     """Offers the trainer that needs no framework as a package of its own would."""
     package = tmp_path / "package"
-    described = package / "pixels-1.0.dist-info"
-    described.mkdir(parents=True)
-    (described / "METADATA").write_text("Metadata-Version: 2.1\nName: pixels\nVersion: 1.0\n")
-    (described / "entry_points.txt").write_text(
-        "[ptyrun.trainers]\npixel.npy = tests.trainers:PixelTrainer\n"
-    )
+    entry_points = "[ptyrun.trainers]\npixel.npy = tests.trainers:PixelTrainer\n"
+    lay_out(package, "pixels", entry_points, {})
     monkeypatch.setenv("PYTHONPATH", f"{package}:{Path(__file__).parents[2]}")
     monkeypatch.syspath_prepend(package)
     return {"training_pinn": "pixel.npy", "training_pinn_set": (), "training_pinn_epochs": 300}

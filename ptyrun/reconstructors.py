@@ -6,6 +6,7 @@ It names a class, which does what `Reconstructor` says, as an entry point of the
 
 from __future__ import annotations
 
+from ptyrun.ptycho.reconstruction.frames import Frames
 from ptyrun.ptycho.reconstruction.reconstructor import (
     Found,
     ReconstructionError,
@@ -17,6 +18,7 @@ from ptyrun.ptycho.reconstruction.reconstructor import (
 
 __all__ = [
     "Found",
+    "Frames",
     "ReconstructionError",
     "ReconstructionRequest",
     "Reconstructor",

@@ -49,7 +49,8 @@ class PtyChi:
         with _without_warnings():
             task: Any = PtychographyTask(
                 _options(request),
-                diffraction_data=request.amplitudes**2,
+                # It holds all frames in memory.
+                diffraction_data=request.amplitudes[np.arange(len(request.amplitudes))] ** 2,
                 object_data=state["object"][None],
                 # pty-chi's far field is the sum of N x N terms, not divided by N.
                 probe_data=state["probe"][None, None] / request.probe.shape[0],

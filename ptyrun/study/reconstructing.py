@@ -17,6 +17,7 @@ from ptyrun.ptycho.readers.formats import Format, format_of
 from ptyrun.ptycho.readers.npz import NpzFile
 from ptyrun.ptycho.readers.opening import open_scan
 from ptyrun.ptycho.readers.reconstruction import open_reconstruction
+from ptyrun.ptycho.reconstruction.frames import FramesOfScan
 from ptyrun.ptycho.reconstruction.reconstructor import (
     ReconstructionRequest,
     Reconstructor,
@@ -62,7 +63,8 @@ def reconstruct(task: Task) -> None:
 
 
 def _request(path: Path, task: Task) -> ReconstructionRequest:
-    scan = open_scan(path)
+    # Packed frames are unpacked there, since rows of an archive's packed member cannot be read.
+    scan = open_scan(path, cache_dir=task.pieces / "frames")
     if scan.probe is None:
         raise InputError(
             f"{path} cannot be reconstructed",
@@ -73,7 +75,7 @@ def _request(path: Path, task: Task) -> ReconstructionRequest:
     if scan.object_guess is not None:
         shape = (int(scan.object_guess.shape[0]), int(scan.object_guess.shape[1]))
     return ReconstructionRequest(
-        amplitudes=scan.amplitudes(np.arange(scan.n_frames)),
+        amplitudes=FramesOfScan(scan),
         positions_px=scan.positions_px,
         probe=scan.probe,
         object_shape=shape,

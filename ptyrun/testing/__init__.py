@@ -8,7 +8,7 @@ from __future__ import annotations
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -23,6 +23,7 @@ from ptyrun.models.predictors import (
     fault_of,
 )
 from ptyrun.models.synthetic_groups import synthetic_groups
+from ptyrun.ptycho.reconstruction.frames import Frames
 from ptyrun.ptycho.reconstruction.reconstructor import (
     Found,
     ReconstructionRequest,
@@ -293,6 +294,13 @@ class ReconstructorContract:
         self._run(request_made)
         assert before == [getattr(request_made, name).tobytes() for name in names]
 
+    def test_it_asks_for_frames_by_their_numbers(self, request_made: ReconstructionRequest) -> None:
+        frames = _FramesByNumber(request_made.amplitudes)
+        whole = self._run(request_made)
+        read = self._run(replace(request_made, amplitudes=frames))
+        limit = self.tolerance * np.abs(whole.object).max()
+        assert np.abs(whole.object - read.object).max() <= limit, "a study's frames are no array"
+
     def _run(self, request: ReconstructionRequest, *, cut: bool = False) -> Found:
         at_work = self.reconstructor.open(request)
         while at_work.epochs_done < request.epochs:
@@ -304,6 +312,23 @@ class ReconstructorContract:
         found = at_work.found()
         at_work.close()
         return found
+
+
+@dataclass(frozen=True)
+class _FramesByNumber:
+    """Frames as a study has them: they can be asked for, and nothing else."""
+
+    all: Frames
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.all.shape
+
+    def __len__(self) -> int:
+        return len(self.all)
+
+    def __getitem__(self, numbers: NDArray[np.int64], /) -> NDArray[np.float32]:
+        return self.all[numbers]
 
 
 def _groups(opened: Predictor, request: ModelRequest, batches: int = 1) -> Groups:

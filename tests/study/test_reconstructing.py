@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 import subprocess
 import sys
 import textwrap
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -179,6 +181,67 @@ def test_killed_at_random_moments_it_ends_in_the_same_bytes(
     ] or 0 in codes
     make(graph(killed), KEY, Window(), work_of)
     assert killed.hub.path(OUTPUT).read_bytes() == whole.hub.path(OUTPUT).read_bytes()
+
+
+WORK_A_WHILE = textwrap.dedent("""
+    import re, sys
+    from pathlib import Path
+    from types import SimpleNamespace
+    from ptyrun.ptycho.reconstruction.epie import Epie
+    from ptyrun.study.reconstructing import _request
+
+    values = {"epochs": 1, "seed": 0, "update_probe": False, "batch_frames": 32}
+    task = SimpleNamespace(value=values.get, pieces=Path(sys.argv[2]))
+    request = _request(Path(sys.argv[1]), task)
+    at_work = Epie.open(request)
+    for _ in range(8):
+        at_work.advance()
+    said = Path("/proc/self/status").read_text()
+    print(int(re.search(r"VmHWM:\\s+(\\d+) kB", said)[1]) // 1024)
+""")
+
+
+def peak_mib(folder: Path, n_frames: int, *, is_packed: bool) -> int:
+    """Let ePIE take some of the frames of a file of that size; give its peak memory."""
+    random = np.random.default_rng(2)
+    few = random.exponential(1.0, (64, 128, 128)).astype(np.float32)
+    path = folder / f"{n_frames}.npz"
+    kind = zipfile.ZIP_DEFLATED if is_packed else zipfile.ZIP_STORED
+    with zipfile.ZipFile(path, "w", kind, compresslevel=1) as archive:
+        with archive.open("diffraction.npy", "w", force_zip64=True) as member:
+            head = {"descr": "<f4", "fortran_order": False, "shape": (n_frames, 128, 128)}
+            np.lib.format.write_array_header_1_0(member, head)
+            for _ in range(n_frames // len(few)):
+                member.write(few.tobytes())
+        small = {
+            "probeGuess": np.ones((128, 128), np.complex64),
+            "objectGuess": np.exp(1j * random.uniform(0, 1, (300, 300))).astype(np.complex64),
+            "xcoords": random.uniform(70, 230, n_frames),
+            "ycoords": random.uniform(70, 230, n_frames),
+        }
+        for name, array in small.items():
+            with archive.open(f"{name}.npy", "w") as member:
+                np.lib.format.write_array(member, array)
+    words = [sys.executable, "-c", WORK_A_WHILE, str(path), str(folder / "pieces")]
+    said = subprocess.run(words, check=True, capture_output=True, text=True).stdout
+    path.unlink()
+    shutil.rmtree(folder / "pieces", ignore_errors=True)
+    return int(said)
+
+
+@pytest.mark.parametrize(
+    ("n_frames", "is_packed"),
+    [(1600, True), pytest.param(16 * 1024, False, marks=pytest.mark.slow)],
+    ids=["100 MiB, packed", "1 GiB"],
+)
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
+def test_a_scan_takes_no_more_memory_than_a_small_one(
+    tmp_path: Path, n_frames: int, is_packed: bool
+) -> None:
+    small = peak_mib(tmp_path, 64, is_packed=False)
+    large = peak_mib(tmp_path, n_frames, is_packed=is_packed)
+    print(f"{n_frames // 16} MiB of frames: {large} MiB, {small} MiB with 4 MiB of them")
+    assert large < small + 50
 
 
 def test_a_checkpoint_that_is_damaged_gives_way_to_the_one_before(

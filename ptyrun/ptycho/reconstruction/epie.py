@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
+from ptyrun.ptycho.reconstruction.frames import energy
 from ptyrun.ptycho.reconstruction.reconstructor import (
     Found,
     ReconstructionError,
@@ -50,11 +51,10 @@ class Epie:
 
     algorithm = "ePIE"
 
-    def __init__(self, request: ReconstructionRequest, state: State) -> None:
+    def __init__(self, request: ReconstructionRequest, state: State, frames_energy: float) -> None:
         n, side = len(request.positions_px), request.probe.shape[0]
         self._n, self._side = n, side
-        self._amplitudes = fft.ifftshift(request.amplitudes, axes=(1, 2))
-        self._energy = _total(request.amplitudes)
+        self._frames, self._energy = request.amplitudes, frames_energy
         self._shape, self._seed = request.object_shape, request.seed
         self._updates_probe = request.update_probe
         self._corners = _corners(request)
@@ -77,9 +77,10 @@ class Epie:
         ReconstructionError
             If the state is not one of this request, or a frame does not touch the object.
         """
-        begun = _beginning(request)
+        frames_energy = energy(request.amplitudes)
+        begun = _beginning(request, frames_energy)
         if state is None:
-            return cls(request, begun)
+            return cls(request, begun, frames_energy)
         for name, array in begun.items():
             kept = state.get(name)
             is_like = kept is not None and kept.dtype == array.dtype
@@ -92,7 +93,7 @@ class Epie:
             or not 0 <= frames < len(request.positions_px)
         ):
             raise _refusal(f"it is {n_done} epochs and {frames} frames on")
-        return cls(request, state)
+        return cls(request, state, frames_energy)
 
     @property
     def epochs_done(self) -> int:
@@ -102,8 +103,10 @@ class Epie:
     def advance(self) -> None:
         """Take the next 32 frames, or those that are left of the epoch."""
         stop = min(self._n, self._in_epoch + FRAMES_PER_STEP)
-        for frame in self._order[self._in_epoch : stop].tolist():
-            self._epoch_loss += self._update(frame)
+        numbers = self._order[self._in_epoch : stop]
+        measured = fft.ifftshift(self._frames[numbers], axes=(1, 2))
+        for frame, amplitudes in zip(numbers.tolist(), measured, strict=True):
+            self._epoch_loss += self._update(frame, amplitudes)
         self._in_epoch = stop
         if stop == self._n:
             self._loss.append(self._epoch_loss / self._energy)
@@ -138,7 +141,7 @@ class Epie:
             OBJECT_STEP / np.max(_intensity(self._probe))
         )
 
-    def _update(self, frame: int) -> float:
+    def _update(self, frame: int, measured: NDArray[np.float32]) -> float:
         """Let one frame correct the object; give its part of the loss."""
         y, x = self._corners[frame].tolist()
         down, right = self._fractions[frame]
@@ -148,7 +151,6 @@ class Epie:
         wave = self._probe * patch
         far = fft.fft2(wave, norm="ortho")
         amplitude = np.abs(far)
-        measured = self._amplitudes[frame]
         missed = amplitude - measured
         far *= measured / np.maximum(amplitude, DARK)
         change = fft.ifft2(far, norm="ortho")
@@ -166,7 +168,7 @@ class Epie:
         return _total(missed)
 
 
-def _beginning(request: ReconstructionRequest) -> dict[str, NDArray[Any]]:
+def _beginning(request: ReconstructionRequest, frames_energy: float) -> dict[str, NDArray[Any]]:
     """Give the state before the first frame: an even object, the probe as it was given."""
     side = request.probe.shape[0]
     padded = np.array(request.object_shape) + 2 * side
@@ -181,13 +183,13 @@ def _beginning(request: ReconstructionRequest) -> dict[str, NDArray[Any]]:
             do="give positions in pixels of the object",
         )
     light = _total(np.abs(request.probe)) * len(request.positions_px)
-    if not light > 0 or not _total(request.amplitudes) > 0:
+    if not light > 0 or not frames_energy > 0:
         raise ReconstructionError(
             "there is no light",
             why="the probe is dark" if not light > 0 else "no frame holds a count",
             do="check the file's probe and diffraction",
         )
-    even = np.sqrt(_total(request.amplitudes) / light)
+    even = np.sqrt(frames_energy / light)
     return {
         "object": np.full(padded, even, np.complex64),
         "probe": request.probe.astype(np.complex64),

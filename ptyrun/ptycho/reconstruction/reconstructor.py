@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptyrun.errors import PtyrunError, UsageError, nearest
+from ptyrun.ptycho.reconstruction.frames import Frames
 
 ENTRY_POINTS = "ptyrun.reconstructors"
 EPIE = EntryPoint("epie", "ptyrun.ptycho.reconstruction.epie:Epie", ENTRY_POINTS)
@@ -32,9 +33,10 @@ class ReconstructionRequest:
 
     Attributes
     ----------
-    amplitudes : ndarray of float32, shape (n, N, N)
+    amplitudes : Frames of float32, shape (n, N, N)
         All frames, zero frequency at pixel N/2; in the unit of the probe, as `FarField` has it:
-        :math:`|F(P O)|` with the orthonormal transform.
+        :math:`|F(P O)|` with the orthonormal transform. Asked for by their numbers,
+        ``amplitudes[numbers]``, they are read from the file then.
     positions_px : ndarray of float64, shape (n, 2)
         Patch centres as (y, x) in object pixels: pixel N/2 of a patch lies there.
     probe : ndarray of complex64, shape (N, N)
@@ -50,7 +52,7 @@ class ReconstructionRequest:
         Frames that are updated at once; an algorithm that takes them one by one ignores it.
     """
 
-    amplitudes: NDArray[np.float32]
+    amplitudes: Frames
     positions_px: NDArray[np.float64]
     probe: NDArray[np.complex64]
     object_shape: tuple[int, int]

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from ptyrun.ptycho.reconstruction.epie import Epie
+from ptyrun.ptycho.reconstruction.frames import BLOCK_BYTES, blocks
 from ptyrun.ptycho.reconstruction.reconstructor import (
     Found,
     ReconstructionError,
@@ -109,6 +110,30 @@ def test_it_ends_in_the_same_bits_wherever_it_was_cut(
 
 def test_another_seed_gives_other_bits(small: ReconstructionRequest) -> None:
     assert bits(run(replace(small, seed=1))) != bits(run(small))
+
+
+class ManyFrames:
+    """A million frames, each made when it is asked for."""
+
+    def __init__(self, few: NDArray[np.float32]) -> None:
+        self.few = few
+        self.most = 0
+        self.shape = (1_000_000, *few.shape[1:])
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, numbers: NDArray[np.int64], /) -> NDArray[np.float32]:
+        self.most = max(self.most, len(numbers))
+        return self.few[numbers % len(self.few)]
+
+
+def test_frames_are_asked_for_a_few_at_a_time(small: ReconstructionRequest) -> None:
+    frames = ManyFrames(np.asarray(small.amplitudes[np.arange(40)]))
+    assert sum(len(block) for block in blocks(frames)) == 1_000_000
+    at_work = Epie.open(replace(small, amplitudes=frames))
+    at_work.advance()
+    assert frames.most * frames.few[0].nbytes <= BLOCK_BYTES
 
 
 def _spoiled(state: dict[str, NDArray[np.generic]]) -> Iterator[dict[str, NDArray[np.generic]]]:

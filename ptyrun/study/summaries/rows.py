@@ -58,13 +58,15 @@ def read_csv(text: str) -> tuple[Row, ...]:
     ValueError
         If it is no such table; the message names line and column.
     """
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    # Spreadsheets write a mark before the first cell.
+    reader = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), strict=True)
     try:
         lines = [line for line in reader if line]
     except csv.Error as error:
         raise ValueError(f"line {reader.line_num}: {error}") from error
     if not lines or tuple(lines[0]) != COLUMNS:
-        raise ValueError(f"its first line is not {','.join(COLUMNS)}")
+        found = f"{','.join(lines[0])!r:.80}" if lines else "there is none"
+        raise ValueError(f"its first line is not {','.join(COLUMNS)}: {found}")
     rows = tuple(_row(line, number) for number, line in enumerate(lines[1:], 2))
     seen: set[tuple[str, str]] = set()
     for row in rows:

@@ -70,6 +70,14 @@ class Sweep:
         """Where there are comparisons, ascending."""
         return tuple(sorted({point.at for point in self.points}))
 
+    @property
+    def trials(self) -> dict[int, tuple[int, ...]]:
+        """Which trials there are of each training size, both ascending."""
+        found: dict[int, list[int]] = {at: [] for at in self.values}
+        for point in self.points:
+            found[point.at].append(point.trial)
+        return {at: tuple(sorted(trials)) for at, trials in found.items()}
+
 
 def sweeps_of(files: HubFiles) -> tuple[Sweep, ...]:
     """Find every sweep of a folder.
@@ -124,24 +132,47 @@ def of_sizes(files: HubFiles, place: str) -> Iterator[Point]:
             yield Point(size, trial, view, "", _rows(files, folder), folder)
 
 
+def left_out(files: HubFiles, place: str) -> Iterator[str]:
+    """Say which trials of a folder have no results, or results that are no trial's."""
+    for name in files.folders(place):
+        if not _SIZE.fullmatch(name):
+            continue
+        folder = f"{place}/{name}" if place else name
+        numbered = _numbered(files, folder)
+        for _, trial in numbered or [(1, folder)]:
+            if _results(files, trial) is None:
+                yield f"{trial} has no {METRICS_CSV}"
+        if numbered and (beside := _results(files, folder)) is not None:
+            yield f"{beside}/{METRICS_CSV} stands beside trials and does not count"
+
+
 def _trials(files: HubFiles, folder: str) -> Iterator[tuple[int, str]]:
     """Give trials and their folders; a comparison without trials is the first."""
-    numbered = [
+    for trial, place in _numbered(files, folder) or [(1, folder)]:
+        if (inside := _results(files, place)) is not None:
+            yield trial, inside
+
+
+def _numbered(files: HubFiles, folder: str) -> list[tuple[int, str]]:
+    return sorted(
         (int(match[1]), f"{folder}/{name}")
         for name in files.folders(folder)
         if (match := _TRIAL.fullmatch(name))
-    ]
-    for trial, place in sorted(numbered) or [(1, folder)]:
-        for inside in (f"{place}/{COMPARISON}", place):
-            if files.exists(f"{inside}/{METRICS_CSV}"):
-                yield trial, inside
-                break
+    )
+
+
+def _results(files: HubFiles, place: str) -> str | None:
+    """Give the folder that holds the table of a trial, if there is one."""
+    places = (f"{place}/{COMPARISON}", place)
+    return next((each for each in places if files.exists(f"{each}/{METRICS_CSV}")), None)
 
 
 def _rows(files: HubFiles, folder: str) -> tuple[Row, ...]:
     name = f"{folder}/{METRICS_CSV}"
     try:
-        return read_csv(files.text(name))
+        if not (rows := read_csv(files.text(name))):
+            raise ValueError("it has no row below its first line")
+        return rows
     except ValueError as error:
         raise InputError(
             f"{name} is no table of metrics",

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
-from ptyrun.errors import PtyrunError
+from ptyrun.errors import PtyrunError, UsageError
 from ptyrun.study import analysis
 from ptyrun.study.files import HubFiles
 from ptyrun.study.summaries.inventory import inventory
@@ -14,7 +14,7 @@ from ptyrun.study.summaries.summarize import Outcome, write_if_changed
 from ptyrun.study.sweeps.generalization import FAILED, LOW, Trials
 from ptyrun.study.sweeps.names import ALL_TRIALS, FOLDER, RESULTS, below, page_of, tables_of
 from ptyrun.study.sweeps.page import page
-from ptyrun.study.sweeps.points import Axis, Sweep, sweeps_of
+from ptyrun.study.sweeps.points import Axis, Sweep, left_out, sweeps_of
 from ptyrun.study.sweeps.tables import csv_table, latex_table, point_table
 
 
@@ -31,16 +31,23 @@ def sweep(hub: Path, ms_ssim_phase_threshold: float = 0.0) -> Outcome:
     Raises
     ------
     UsageError
-        If there is no comparison, or a table cannot be read.
+        If there is no comparison, a table cannot be read, or the threshold is no such number.
     StorageError
         If the disk refuses.
     """
+    if not 0 <= ms_ssim_phase_threshold <= 1:
+        raise UsageError(
+            f"invalid threshold of phase MS-SSIM: {ms_ssim_phase_threshold:g}",
+            why="it must be between 0 and 1",
+            do="give another one, such as 0.3",
+        )
     files = HubFiles.of(hub)
     written: list[str] = []
     unchanged: list[str] = []
     notes: list[str] = []
     for found in sweeps_of(files):
         if found.axis is Axis.SIZE:
+            notes += [*left_out(files, found.place), *_uneven(found)]
             notes += _notes(Trials.of(found, ms_ssim_phase_threshold))
         for name, text in contents(files, found, threshold=ms_ssim_phase_threshold):
             (written if write_if_changed(files, name, text) else unchanged).append(name)
@@ -78,6 +85,13 @@ def contents(
             is_same = bool(said) and made(said) == before
             yield place, before if is_same else made(stamp or _now())
     yield f"{folder}/{page_of(axis)}", page(files, found, folder, tables)
+
+
+def _uneven(found: Sweep) -> Iterator[str]:
+    """Say so where one training size has other trials than another."""
+    if len({*found.trials.values()}) > 1:
+        said = (f"{at}: {', '.join(map(str, each))}" for at, each in found.trials.items())
+        yield f"training sizes have different trials ({'; '.join(said)})"
 
 
 def _notes(trials: Trials) -> Iterator[str]:

@@ -91,12 +91,51 @@ def test_a_folder_without_comparisons_is_refused_with_what_was_looked_for(tmp_pa
     assert "train_subsample_M_groups_N" in said.stderr
 
 
-@pytest.mark.parametrize("text", ["", "model,metric\n", HEAD + "a,b,x,1,\n", HEAD + "a,b\n", "\0"])
+@pytest.mark.parametrize(
+    "text", ["", "model,metric\n", HEAD, HEAD + "a,b,x,1,\n", HEAD + "a,b\n", "\0"]
+)
 def test_a_table_that_is_none_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "train_1").mkdir()
     (tmp_path / "train_1/comparison_metrics.csv").write_text(text)
     with pytest.raises(UsageError, match=r"train_1/comparison_metrics.csv is no table"):
         sweep(tmp_path)
+
+
+def test_trials_that_are_missing_or_without_results_are_named(tmp_path: Path) -> None:
+    hub = write_sizes(tmp_path)
+    (hub / "train_512/trial_2/comparison_metrics.csv").unlink()
+    shutil.rmtree(hub / "train_1024/trial_1")
+    (hub / "train_2048").mkdir()
+    assert sweep(hub).notes == (
+        "train_2048 has no comparison_metrics.csv",
+        "train_512/trial_2 has no comparison_metrics.csv",
+        "training sizes have different trials (512: 1, 3; 1024: 2, 3)",
+    )
+
+
+def test_a_table_beside_trials_is_named_and_does_not_count(tmp_path: Path) -> None:
+    hub = write_sizes(tmp_path)
+    shutil.copy(hub / "train_512/trial_1/comparison_metrics.csv", hub / "train_512")
+    (note,) = sweep(hub).notes
+    assert note == "train_512/comparison_metrics.csv stands beside trials and does not count"
+    assert {row["n_trials"] for row in table(hub / "results.csv")} == {"3"}
+
+
+def test_a_table_that_a_spreadsheet_wrote_is_read(tmp_path: Path) -> None:
+    write_table(tmp_path / "one/train_1")
+    write_table(tmp_path / "other/train_1")
+    path = tmp_path / "other/train_1/comparison_metrics.csv"
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
+    one, other = (sweeps_of(HubFiles.of(tmp_path / name)) for name in ("one", "other"))
+    assert one == other
+
+
+@pytest.mark.parametrize("threshold", [math.nan, -0.1, 1.5, math.inf])
+def test_a_threshold_that_no_trial_can_be_held_to_is_refused(
+    tmp_path: Path, threshold: float
+) -> None:
+    with pytest.raises(UsageError, match="invalid threshold"):
+        sweep(write_sizes(tmp_path), threshold)
 
 
 def test_a_link_out_of_the_folder_is_not_followed(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ def strings() -> Iterator[tuple[str, str]]:
             for said, number in _shown(node):
                 if " " in said.strip():
                     yield f"{name}:{number}", " ".join(said.split())
-    for path in sorted(PACKAGE.rglob("*.j2")):
+    for path in sorted((*PACKAGE.rglob("*.html.j2"), *PACKAGE.rglob("*.md.j2"))):
         name = path.relative_to(ROOT).as_posix()
         text = re.sub(
             r"<(style|script)\b.*?</\1>", "", path.read_text(encoding="utf-8"), flags=re.S

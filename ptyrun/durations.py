@@ -26,7 +26,7 @@ def parse_duration(text: str) -> float:
     Raises
     ------
     UsageError
-        If the text is no duration, or not greater than zero.
+        If the text is not a duration, or not greater than zero.
 
     Examples
     --------
@@ -40,7 +40,7 @@ def parse_duration(text: str) -> float:
         seconds = sum(float(number) * _UNIT_S[unit] for number, unit in _PART.findall(compact))
     else:
         raise UsageError(
-            f"{text!r} is no duration",
+            f"{text!r} is not a duration",
             why="a duration is a number of seconds, or numbers with units ms, s, m, h, d",
             do="write it like 170s, 2.5m or 1h30m",
         )

@@ -128,7 +128,7 @@ def _remedies(hub: Path) -> Iterator[str]:
     aside.mkdir(parents=True)
     for run, number in zip(runs, itertools.count(1), strict=False):
         run.rename(aside / f"{number}-{run.name}")
-    yield f"the comparisons are now in {aside}, and begin afresh"
+    yield f"the comparisons are now in {aside}, and start over"
 
 
 def _said(run: Path) -> str:

@@ -34,7 +34,7 @@ with torchvision_or_stand_in():
 class PtyChi:
     """LSQML with pty-chi, one epoch per step, on the CPU and on one thread.
 
-    The order of frames in an epoch is drawn from seed and epoch alone, so that it is no part of
+    The order of frames in an epoch is drawn from seed and epoch alone, so that it is not part of
     the state. A resumed reconstruction is that of an uninterrupted one within 1e-3 of its
     largest magnitude.
     """
@@ -151,7 +151,7 @@ def _options(request: ReconstructionRequest) -> Any:
 
 def _refusal(why: str) -> ReconstructionError:
     return ReconstructionError(
-        "this is no state of the reconstruction that is asked for",
+        "this is not a state of the reconstruction that is asked for",
         why=why,
         do="delete it: the reconstruction begins from the start then",
     )

@@ -173,9 +173,9 @@ def _introduced(paths: RunPaths, child: subprocess.Popen[bytes], log: Path) -> T
     said = said or f"it ended with exit code {child.wait()} and could not say why"
     refuse_rival(paths, take_over=True)  # the usual reason: somebody was faster
     raise PtyrunError(
-        f"no session came up on {paths.root}",
+        f"no session started on {paths.root}",
         why=said.strip(),
-        do=f"see whether there is room in {paths.root}, then try again",
+        do=f"check that there is free space in {paths.root}, then try again",
     )
 
 
@@ -280,7 +280,7 @@ def _unidentified(tracked: TrackedProcess, paths: RunPaths) -> PtyrunError:
         f"PID {tracked.pid} is not shown to be a session of {paths.root}: nothing was signalled",
         why=f"{paths.process.name} names it, but it does not hold {paths.process_lock.name} with "
         "that session's token: the file may have been made elsewhere",
-        do=f"look what the process is (`ps -fp {tracked.pid}`); if none works here, delete "
+        do=f"check what the process is (`ps -fp {tracked.pid}`); if none works here, delete "
         f"{paths.process}",
     )
 
@@ -329,7 +329,7 @@ def _kill_members(tracked: TrackedProcess) -> tuple[str, ...]:
     if not _until(none_is_left, KILL_PATIENCE_S):
         raise PtyrunError(
             f"processes of the session cannot be killed: {sorted(killed)}",
-            why="they do not end on SIGKILL: a device or a network folder does not answer",
-            do="see what they wait for (`ps -o pid,stat,wchan,args`)",
+            why="SIGKILL does not end them: a device or a network folder does not answer",
+            do="check what they wait for (`ps -o pid,stat,wchan,args`)",
         )
     return tuple(killed.values())

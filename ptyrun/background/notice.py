@@ -50,7 +50,7 @@ def notify(command: str, paths: RunPaths, watcher: Watcher) -> None:
             check=False,
         )
     except (OSError, ValueError, subprocess.TimeoutExpired) as error:
-        watcher.warn(f"--notify-command did not end well: {error}")
+        watcher.warn(f"--notify-command failed: {error}")
         return
     if done.returncode:
         watcher.warn(f"--notify-command ended with exit code {done.returncode}")

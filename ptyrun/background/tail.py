@@ -21,7 +21,7 @@ def last_lines(folder: Path, name: str, n_lines: int) -> str:
     Raises
     ------
     ForeignFileError
-        If the name leads out of the folder, or it is no regular file.
+        If the name leads out of the folder, or it is not a regular file.
     """
     try:
         with open_regular(below(folder, name)) as stream:

@@ -40,7 +40,7 @@ def check_ending(exit_code: int | None, evidence: str, windows: int, counts: Cou
     if not 0 <= windows <= MAX_COUNT:
         raise ValueError(f"no session took {windows:.3g} windows")
     if counts is not None and not all(0 <= each <= MAX_COUNT for each in astuple(counts)):
-        raise ValueError("its counts are none")
+        raise ValueError("its counts are not valid")
 
 
 def check_texts(**texts: str) -> None:

@@ -134,7 +134,7 @@ def refuse_rival(paths: RunPaths, *, take_over: bool) -> None:
     if judgement.standing is Standing.ELSEWHERE and not take_over:
         raise BusyError(
             f"a session may still work on {paths.root}: {tracked}",
-            why=f"{judgement.words}, and it has not said that it ended",
+            why=f"{judgement.words}, and it has not recorded an end",
             do="look there; if it is dead, start again with --take-over",
         )
 

@@ -146,12 +146,12 @@ class _Row:
     def _hopeless(self, code: int) -> NoProgressError:
         if code == ExitCode.INCOMPLETE:
             return NoProgressError(
-                f"{self._in_vain} windows in a row came to nothing",
-                why="each one closed, or was ended, before it had done anything that stays",
+                f"{self._in_vain} windows in a row made no progress",
+                why="each one closed, or was ended, before it could commit anything",
                 do="give a longer --window, or plan with smaller chunks; `ptyrun status` says more",
             )
         return NoProgressError(
-            f"{self._in_vain} windows in a row died without progress",
+            f"{self._in_vain} windows in a row were killed without progress",
             why=f"the last one {_how(code)}",
             do="look at `ptyrun status`; free memory, or give smaller batches and chunks",
         )
@@ -205,7 +205,7 @@ def words_of_windows(
 ) -> Iterator[Sequence[str]]:
     """Repeat *first* until the plan in the folder is another one than now, then *later*.
 
-    A window may be cut before it has set aside the run that it is to begin afresh.
+    A window may be cut before it has set aside the run that it is to start anew.
     """
     there = _plan_file(paths)
     yield first

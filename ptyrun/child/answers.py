@@ -88,7 +88,7 @@ def raised(answer: dict[str, Any], *, confined: bool) -> PtyrunError:
     """
     texts = answer.get("texts")
     if not isinstance(texts, list) or len(texts) != 3:
-        raise UntruthError("an error without its words")
+        raise UntruthError("an error without a message")
     what, why, do = (_text(each) for each in texts)
     kind = _KNOWN.get(_text(answer.get("name")))
     found: PtyrunError
@@ -116,7 +116,7 @@ def card_of(answer: dict[str, Any]) -> tuple[ModelCard, int]:
     """
     batch_items, said = answer.get("batch_items"), answer.get("card")
     if type(batch_items) is not int or not 1 <= batch_items < 2**31 or not isinstance(said, dict):
-        raise UntruthError("an opened predictor without card or batch")
+        raise UntruthError("an opened predictor without a card or batch size")
     notes, only, offsets = said.get("notes"), said.get("batch_items"), said.get("takes_offsets")
     if not isinstance(notes, list) or len(notes) > MAX_NOTES:
         raise UntruthError("a card without notes")
@@ -152,10 +152,10 @@ def require_form(answer: dict[str, Any], shape: tuple[int, ...]) -> None:
 def _size(value: object) -> int | None:
     if value is None or (type(value) is int and 1 <= value < 2**31):
         return value
-    raise UntruthError("a size that is none")
+    raise UntruthError("an invalid size")
 
 
 def _text(value: object) -> str:
     if not isinstance(value, str):
-        raise UntruthError("no text where one belongs")
+        raise UntruthError("text is missing")
     return value[:MAX_TEXT]

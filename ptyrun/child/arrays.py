@@ -95,7 +95,7 @@ def grow(descriptor: int, n_bytes: int) -> None:
     Raises
     ------
     OSError
-        If there is no room, or if it does not keep its size.
+        If there is no room, or if it changes its size.
     """
     os.ftruncate(descriptor, n_bytes)
     with suppress(ImportError, AttributeError):
@@ -104,4 +104,4 @@ def grow(descriptor: int, n_bytes: int) -> None:
         seals = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
         fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, seals)
     if os.fstat(descriptor).st_size != n_bytes:
-        raise OSError("the memory for a batch does not keep its size")
+        raise OSError("the memory for a batch changes its size")

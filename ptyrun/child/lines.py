@@ -56,7 +56,7 @@ class Lines:
         Raises
         ------
         GarbledLineError
-            If the line is no JSON object.
+            If the line is not a JSON object.
         """
         line, end, rest = self._rest.partition(b"\n")
         if not end:
@@ -65,9 +65,9 @@ class Lines:
         try:
             found = json.loads(line)
         except (ValueError, RecursionError) as error:
-            raise GarbledLineError("a line that is no JSON") from error
+            raise GarbledLineError("a line that is not JSON") from error
         if not isinstance(found, dict):
-            raise GarbledLineError("a line that is no object")
+            raise GarbledLineError("a line that is not a JSON object")
         return found
 
 

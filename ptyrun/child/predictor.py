@@ -112,7 +112,7 @@ class Hosted:
         why = process.unfit or process.why_free
         if self.is_confined and why and not self._said:
             self._said = True
-            self.say(f"{self.label}: its predictor is not confined: {why}")
+            self.say(f"{self.label}: its predictor runs unconfined: {why}")
 
     def end(self) -> None:
         """End the process, if there is one."""
@@ -169,7 +169,7 @@ class HostedPredictor:
                 raise PredictionError(
                     f"the model was opened again for {batch_items} groups, not {self.batch_items}",
                     why=f"it says of itself: {card.description}",
-                    do="use a predictor that keeps its contract",
+                    do="correct the predictor; ptyrun.testing.PredictorContract tests it",
                 )
         if self._arrays is None:
             self._arrays = self._process.arrays(self._layout)

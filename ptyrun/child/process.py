@@ -336,7 +336,7 @@ class PredictorProcess:
         last = self._last.decode(errors="replace").strip()[-LAST_WORDS:]
         error = PredictorDiedError(
             f"the process of the predictor gave no answer: {how}",
-            why=f"its last words: {one_line(last)}" if last else "it said nothing",
+            why=f"its last output: {one_line(last)}" if last else "it wrote nothing",
             do="look at the session's log; a model that does this again is broken or too large",
         )
         error.began = began

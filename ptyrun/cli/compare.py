@@ -25,7 +25,7 @@ def command(
     until_complete: bool,
     **given: Any,
 ) -> None:
-    """Compare the arms on one scan. Safe to kill, safe to repeat: called again, it continues."""
+    """Compare the arms on one scan. Safe to kill, safe to repeat: the same command continues it."""
     from ptyrun.cli import console
 
     screen = console.Console.from_words(given)
@@ -36,7 +36,7 @@ def command(
         from ptyrun.background import windows
 
         first = [word for word in sys.argv[1:] if word != "--until-complete"]
-        # Only the first window may begin afresh; the others go on with what it began.
+        # Only the first window may start over; the others go on with what it began.
         later = [word for word in first if word != "--new"]
         ctx.exit(windows.drive(config.output_dir, first, later, windows.has_results, screen))
 

@@ -68,7 +68,7 @@ def _with_modern_names(said: dict[str, Any]) -> dict[str, Any]:
         former = entry.option.former
         if not former or name_of(former) not in found:
             continue
-        say(f"warning: {former} is deprecated; say {entry.word}", err=True)
+        say(f"warning: {former} is deprecated; use {entry.word}", err=True)
         if entry.name in found:
             raise UsageError(
                 f"{former} and {entry.word} are both given",

@@ -12,7 +12,7 @@ SHELLS = ("bash", "zsh", "fish")
 @click.command("completion")
 @click.argument("shell", type=click.Choice(SHELLS))
 def command(shell: str) -> None:
-    """Print the script that lets SHELL complete commands and options.
+    """Print the script that makes SHELL complete commands and options.
 
     Bash and zsh take it in their start-up file as `eval "$(ptyrun completion bash)"`.
     """

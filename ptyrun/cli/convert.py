@@ -29,11 +29,11 @@ from ptyrun.cli.saying import say
     type=click.Choice(["amplitude", "intensity"]),
     help="Whether diffraction is amplitude or intensity, if the file does not say.",
 )
-@click.option("--overwrite", is_flag=True, help="Replace the file if it is there.")
+@click.option("--overwrite", is_flag=True, help="Replace the file if it exists.")
 def command(
     file: Path, out: Path, what: str | None, diffraction_kind: str | None, overwrite: bool
 ) -> None:
-    """Write the scan or reconstruction that FILE holds as NPZ or CXI, all of it or nothing."""
+    """Write the scan or reconstruction in FILE as NPZ or CXI, all of it or nothing."""
     from ptyrun.door.converting import convert
     from ptyrun.texts import one_line
 

@@ -14,9 +14,9 @@ from ptyrun.cli.saying import say
     "folder", type=click.Path(exists=True, path_type=Path, file_okay=False), default="."
 )
 def command(folder: Path) -> None:
-    """Say what this machine has: versions, devices, confinement, and the file system of FOLDER.
+    """Show what this machine has: versions, devices, confinement, and the file system of FOLDER.
 
-    Nothing is imported that takes long, and nothing that is written stays.
+    No framework is imported, and no file is left behind.
     """
     from ptyrun.door.doctor import examine
     from ptyrun.texts import one_line

@@ -16,7 +16,7 @@ from ptyrun.cli.saying import say
     "--format",
     "kind",
     type=click.Choice(["csv", "npz", "hdf5"]),
-    help="What to write (default: told from the output's name).",
+    help="What to write (default: inferred from the output's name).",
 )
 @click.option(
     "--output",
@@ -27,7 +27,7 @@ from ptyrun.cli.saying import say
 @click.option(
     "--overwrite",
     is_flag=True,
-    help="Replace the file, or the run that was published, if it is there.",
+    help="Replace the file, or the published run, if it exists.",
 )
 def command(run_dir: Path, kind: str | None, output: Path | str, overwrite: bool) -> None:
     """Write RUN's results into one file: csv has the figures, npz and hdf5 the objects too.

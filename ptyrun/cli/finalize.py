@@ -13,7 +13,7 @@ from ptyrun.host.deadline import DEADLINE
 
 @click.command("finalize")
 @options.run_folder
-@click.option("--force", is_flag=True, help="Make the results again even if they are up to date.")
+@click.option("--force", is_flag=True, help="Make the results again, even if they are up to date.")
 @options.window
 @options.adopt
 @options.console

@@ -26,12 +26,12 @@ def watch(command: click.Command | Callable[..., None]) -> click.Command | Calla
         type=options.Duration(),
         default="5s",
         show_default=True,
-        help="How often --watch looks, and the page loads itself again.",
+        help="How often --watch looks and the page reloads.",
     )
     follow = click.option(
         "--watch",
         is_flag=True,
-        help="Write the page again and again while the run is under way, or until Ctrl-C.",
+        help="Rewrite the page until the run is complete, or until Ctrl-C.",
     )
     return follow(every(command))
 

@@ -26,7 +26,7 @@ from ptyrun.errors import ExitCode
 def command(
     ctx: click.Context, files: tuple[Path, ...], diffraction_kind: str | None, as_json: bool
 ) -> None:
-    """Say what each FILE is and holds, how ptyrun would read it, and what it doubts.
+    """Show what each FILE is and holds, how ptyrun would read it, and what looks doubtful.
 
     Scans, reconstructions and models; nothing is written, no model is run. Exits with 2 if a file
     cannot be read as any of them.

@@ -13,7 +13,7 @@ from ptyrun.cli.saying import say
 
 @click.command("plan", cls=PanelCommand, epilog=compare_config.EPILOG)
 @compare_config.options
-@click.option("--dry-run", is_flag=True, help="Say what would be computed; write nothing.")
+@click.option("--dry-run", is_flag=True, help="Show what would be computed; write nothing.")
 def command(dry_run: bool, **given: Any) -> None:
     """Check every input and write what will be computed; compute nothing."""
     from ptyrun.cli import console

@@ -17,7 +17,7 @@ from ptyrun.cli.saying import say
 @following.watch
 @options.elsewhere
 def command(run_dir: Path, output: Path | None, watch: bool, every_s: float, **given: Any) -> None:
-    """Draw and measure what is committed of RUN, marked as partial; disturbs no writer."""
+    """Draw and measure what is committed of RUN, marked as partial; sessions may go on."""
     from ptyrun.cli import console
     from ptyrun.comparison.live_page import Reload
     from ptyrun.door.run import Run

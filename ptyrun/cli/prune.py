@@ -15,13 +15,13 @@ from ptyrun.cli.saying import say
 @click.option(
     "--undo",
     is_flag=True,
-    help="Let the patches that were deleted be computed again by the next `ptyrun run`.",
+    help="Mark the deleted patches as missing, so that the next `ptyrun run` computes them again.",
 )
 def command(run_dir: Path, undo: bool) -> None:
-    """Delete the patches of RUN, which must be complete, finalized and whole; keep its results.
+    """Delete the patches of RUN, which must be complete, finalized and undamaged; keep its results.
 
-    Objects, metrics, tables and pictures stay, and `verify` goes on checking them. Not to be had
-    any more: a preview, results with other options, chunks for --reuse.
+    Objects, metrics, tables and pictures stay, and `verify` still checks them. No longer possible
+    afterwards: a preview, results with other options, chunks for --reuse.
     """
     from ptyrun.cli import console
     from ptyrun.stages import prune
@@ -32,4 +32,4 @@ def command(run_dir: Path, undo: bool) -> None:
         say(f"{n_chunks} chunks are to be computed again: go on with `ptyrun run {run_dir}`")
         return
     pruned = prune.prune(run_dir, screen)
-    say(f"{pruned.n_chunks} chunks deleted, {pruned.size_bytes / 1e6:.1f} MB free")
+    say(f"{pruned.n_chunks} chunks deleted, {pruned.size_bytes / 1e6:.1f} MB freed")

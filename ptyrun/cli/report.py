@@ -33,7 +33,7 @@ def command(
     RUN is a folder, or an s3:// place where it was published: then its page is fetched into the
     folder that --output names.
 
-    With --watch, a page of what is there so far comes first, which leads to the report at the end.
+    With --watch, it begins with a page of what is there so far, which ends as the report.
     """
     from ptyrun.cli import console
     from ptyrun.door.run import Run
@@ -64,8 +64,8 @@ def _fetched(place: str, output: Path | None) -> Path:
 
     if output is None:
         raise UsageError(
-            f"{place} is fetched to no folder",
-            why="the page of a run in a bucket is shown from a copy",
+            f"{place} needs a folder to be copied to",
+            why="the page of a run in a bucket is shown from a local copy",
             do="name a new folder with --output",
         )
     return PublishedRun(place).report(output)

@@ -23,7 +23,9 @@ from ptyrun.host.deadline import DEADLINE
 @options.until_complete
 @options.console
 @click.option("--arm", "former_arms", multiple=True, hidden=True, help="Old name of --only-arm.")
-@click.option("--crew", default="", hidden=True, help="With whom a worker shares a window.")
+@click.option(
+    "--crew", default="", hidden=True, help="The window that a worker shares with others."
+)
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -42,7 +44,7 @@ def command(
     seen = console.words(given)
     screen = console.Console.from_words(given, bars=not crew)
     if former_arms:
-        say("warning: --arm is deprecated here; say --only-arm", err=True)
+        say("warning: --arm is deprecated here; use --only-arm", err=True)
         given["only_arm"] = (*given["only_arm"], *former_arms)
     session = options.session_options(given)
     if until_complete:

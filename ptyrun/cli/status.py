@@ -42,7 +42,7 @@ _PERCENT = len(" 100 %")
     help="How often --watch looks.",
 )
 def command(run_dir: Path | str, as_json: bool, watch: bool, every_s: float) -> None:
-    """Say how far RUN is, a folder or an s3:// place where it was published."""
+    """Show how far RUN is: a folder, or an s3:// place where it was published."""
     while True:
         found = _looked(run_dir)
         columns = shutil.get_terminal_size((100, 24)).columns
@@ -69,7 +69,7 @@ def _looked(run: Path | str) -> Status:
 
 def as_text(found: Status, run_dir: Path | str, columns: int) -> str:
     """Write a status as a table with bars that leave room for the figures."""
-    lines = [f"{run_dir}: {_headline(found)}"]
+    lines = [f"{run_dir}: {_headline(found, run_dir)}"]
     width = max(map(len, found.arms), default=0)
     figures = {name: _figures(arm) for name, arm in found.arms.items()}
     beside = len("    ") + width + _PERCENT + 1 + max(map(len, figures.values()), default=0)
@@ -93,7 +93,7 @@ def as_text(found: Status, run_dir: Path | str, columns: int) -> str:
         lines.append(f"  next: --window {math.ceil(found.window_needed_s)}s or more")
     for trouble in found.troubles:
         verdict = "set aside" if trouble.set_aside else "will be tried again"
-        what = "failed" if trouble.error else "killed its process, or died with it,"
+        what = "failed" if trouble.error else "crashed or was killed"
         lines.append(
             f"  chunk {trouble.chunk} of {trouble.arm} {what} "
             f"{_counted(trouble.attempts, 'time')}, {verdict}"
@@ -109,12 +109,16 @@ def as_text(found: Status, run_dir: Path | str, columns: int) -> str:
     return "\n".join(lines)
 
 
-def _headline(found: Status) -> str:
-    text = f"{found.state.value}, {_counted(found.windows, 'window')} so far"
+def _headline(found: Status, run_dir: Path | str) -> str:
+    windows = _counted(found.windows, "window")
+    text = f"{found.state.value}, {windows} so far"
     if not found.is_partial:
         if found.finalized:
             return text if found.reported else f"{text}; finalized, not reported"
-        return f"{text}; not finalized"
+        again = f"no results yet: run `ptyrun finalize {shlex.quote(str(run_dir))}`"
+        if any(arm.groups_total for arm in found.arms.values()):
+            return f"every chunk is computed, {windows} so far; {again}"
+        return f"every arm is a finished reconstruction; {again}"
     if found.eta_s is not None:
         text += f", about {format_duration(found.eta_s)} of work left"
     if found.windows_left is not None:

@@ -20,21 +20,21 @@ from ptyrun.texts import below_its_first_line, one_line
     type=options.Duration(),
     default="30s",
     show_default=True,
-    help="How long it may take to close its window before it is killed.",
+    help="How long the session may take to close its window before it is killed.",
 )
 def command(run_dir: Path, grace_s: float) -> None:
-    """Ask RUN's background session to end, then insist. Nothing committed is lost."""
+    """Ask RUN's background session to end; kill it if it does not. Nothing committed is lost."""
     from ptyrun.background.control import stop
 
     stopped = stop(run_dir, grace_s)
     observed = stopped.observed
     if stopped.was_over:
-        say(f"it was over already: {observed.judgement.words}")
+        say(f"it had ended already: {observed.judgement.words}")
     elif observed.ending is not None:
         took = format_duration(stopped.waited_s)
         reason = below_its_first_line(observed.ending.reason, "  ")
-        say(f"asked (SIGTERM), and it ended after {took}: {reason}")
+        say(f"ended by SIGTERM after {took}: {reason}")
     else:
-        say(f"asked (SIGTERM), but it did not end within {format_duration(grace_s)}")
+        say(f"not ended by SIGTERM within {format_duration(grace_s)}")
     for line in stopped.killed:
-        say(f"killed (SIGKILL): {one_line(line)}")
+        say(f"killed by SIGKILL: {one_line(line)}")

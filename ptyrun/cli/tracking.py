@@ -80,7 +80,7 @@ def _require_own_session() -> None:
         raise UsageError(
             "this process does not lead a process session of its own",
             why="`ptyrun stop` ends all processes of the session, and these would be others' too",
-            do="put `setsid -w` before it; systemd and containers give each service its own",
+            do="start it with `setsid -w`; systemd and containers give each service its own",
         )
 
 

@@ -25,7 +25,7 @@ def words_of(error: BaseException) -> str:
     file = None if told else _written(error)
     words = PtyrunError(
         "memory ran out" if isinstance(error, MemoryError) else f"{kind}: {str(error)[:300]}",
-        why=f"a mistake of ptyrun, or a file that was made to mislead it{where}",
+        why=f"a defect of ptyrun, or a file made to mislead it{where}",
         do=(f"the traceback is in {file}" if file else "the traceback is below")
         if told or file
         else f"run it again with {DEBUG_WORD}, which shows the traceback",

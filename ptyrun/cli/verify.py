@@ -19,12 +19,14 @@ from ptyrun.texts import one_line
     type=click.Choice(["size", "sample", "full"]),
     default="full",
     show_default=True,
-    help="Chunks by size, some of them by every byte, or all of them.",
+    help="How chunks are checked: all by size, a sample by every byte, or all by every byte.",
 )
-@click.option("--repair", is_flag=True, help="Let what is damaged be computed or made again.")
+@click.option(
+    "--repair", is_flag=True, help="Discard damaged parts so that the next run recreates them."
+)
 @click.pass_context
 def command(ctx: click.Context, /, run_dir: Path, level: str, repair: bool) -> None:
-    """Name what is damaged, missing or foreign in RUN, one line each, or say that it is whole."""
+    """Check every file of RUN; print one line per damaged, missing or unexpected file."""
     from ptyrun.cli import console
     from ptyrun.door.run import Run
     from ptyrun.door.watching import from_the_line
@@ -40,15 +42,18 @@ def command(ctx: click.Context, /, run_dir: Path, level: str, repair: bool) -> N
         stays = repair and damage in verdict.beyond_repair
         say(f"{damage}{' (cannot be repaired)' if stays else ''}")
     for name in verdict.strangers:
-        say(f"foreign: {one_line(name)}: it is not ptyrun's, and stays as it is")
+        say(f"unexpected: {one_line(name)}: not ptyrun's; it is left as it is")
     if not verdict.damages:
-        said = f"{verdict.n_chunks} chunks of {verdict.n_arms} arms, level {level}"
+        arms = f"{verdict.n_arms} arm{'' if verdict.n_arms == 1 else 's'}"
+        said = f"{verdict.n_chunks} chunks of {arms}, level {level}"
+        if not verdict.n_arms:
+            said = f"every arm is a finished reconstruction, without chunks; level {level}"
         left = f"; {verdict.n_missing} are not computed" if verdict.n_missing else ""
-        say(f"whole{' so far' if left else ''}: {said}{left}")
+        say(f"OK{' so far' if left else ''}: {said}{left}")
     if verdict.n_pruned and not verdict.damages:
-        say(f"pruned: {verdict.n_pruned} chunks were deleted once the results were made")
+        say(f"pruned: {verdict.n_pruned} chunks were deleted after the results were made")
     if repair and verdict.damages and not verdict.beyond_repair:
         say("repaired: the next `ptyrun run` computes what is missing")
         if any(damage.kind is Kind.RESULT for damage in verdict.damages):
-            say("damaged results were taken back: `ptyrun finalize` and `report` make them")
+            say("damaged results were discarded: `ptyrun finalize` and `report` make them again")
     ctx.exit(int(ExitCode.BLOCKED if verdict.beyond_repair else ExitCode.COMPLETE))

@@ -27,7 +27,7 @@ _TAIL_LINES = 10
     "--timeout",
     "timeout_s",
     type=options.Duration(),
-    help="Give up after this long, e.g. 10m, with exit code 75; the session goes on.",
+    help="Stop waiting after this long, e.g. 10m, with exit code 75; the session goes on.",
 )
 @click.pass_context
 def command(ctx: click.Context, /, run_dir: Path, timeout_s: float | None) -> None:
@@ -52,10 +52,10 @@ def command(ctx: click.Context, /, run_dir: Path, timeout_s: float | None) -> No
 def died(observed: Observed, run_dir: Path) -> PtyrunError:
     """Say that a session is gone without a word, and how that is known."""
     return PtyrunError(
-        f"the session died and did not say how it ended: {observed.tracked}",
+        f"the session died without recording how it ended: {observed.tracked}",
         why=f"{observed.judgement.words}; it was killed, or its machine went down",
         do=f"nothing committed is lost: `ptyrun start {shlex.quote(str(run_dir))}` goes on; "
-        f"its last words are in {run_dir / observed.tracked.log}",
+        f"its last output is in {run_dir / observed.tracked.log}",
     )
 
 

@@ -31,7 +31,7 @@ def refuse_to_repeat(paths: RunPaths, current: Manifest | None, *, is_the_same: 
     begun = current is not None and current.sources.get(BEGUN_AFRESH)
     if begun and is_the_same and not paths.results.exists():
         raise UsageError(
-            f"{paths.root} was begun by this very command and is not complete",
-            why="--new with --window, repeated, would begin afresh at every call and never end",
-            do="leave --new out to go on; or rename the folder, to begin once more all the same",
+            f"{paths.root} was started by this command and is not complete",
+            why="--new with --window, repeated, would start over at every call and never end",
+            do="leave out --new to continue; or rename the folder, to start over",
         )

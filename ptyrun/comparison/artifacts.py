@@ -57,7 +57,7 @@ def require_outside(paths: RunPaths, target: Path) -> None:
     if folder == resolved or folder in resolved.parents:
         raise UsageError(
             f"{target} lies in the run's folder",
-            why="`ptyrun verify` would call it foreign: a run's checksums list its own files",
+            why="`ptyrun verify` would call it unexpected: a run's checksums list its own files",
             do="choose a place outside of it",
         )
 

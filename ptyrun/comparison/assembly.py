@@ -214,11 +214,11 @@ def committed_patches(
 
 
 def _require_kept(paths: RunPaths, done: ArmProgress) -> None:
-    """Refuse patches that were given up: they would read as if nothing had been predicted."""
+    """Refuse patches that were deleted: they would read as if nothing had been predicted."""
     if done.chunks_pruned:
         where = shlex.quote(str(paths.root))
         raise PrunedError(
-            f"the patches of {done.plan.name} are needed, and were given up",
+            f"the patches of {done.plan.name} are needed, and were deleted",
             why="`ptyrun prune` deleted them once the results were made",
             do=f"`ptyrun prune --undo {where}`, then `ptyrun run {where}`: they are computed again",
         )

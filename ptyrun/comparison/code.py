@@ -96,7 +96,7 @@ def refuse_changed_code(manifest: Manifest, fingerprints: Fingerprints) -> None:
                 raise IdentityError(
                     f"the code behind arm {arm.name} changed",
                     why=f"{fact} was {_short(was)}, is {_short(found.get(fact))}; chunks of two "
-                    "networks must never be mixed",
+                    "networks must not be mixed",
                     do="restore the code; or accept the change with `ptyrun compare ... "
                     f"--invalidate {arm.name}`",
                 )

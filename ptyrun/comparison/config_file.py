@@ -79,7 +79,7 @@ def read(path: Path) -> dict[str, Any]:
     Raises
     ------
     UsageError
-        If it cannot be read, or holds what is no part of a comparison.
+        If it cannot be read, or holds what is not part of a comparison.
     """
     try:
         document = tomllib.loads(read_regular(path.resolve(), MAX_BYTES).decode())
@@ -93,7 +93,7 @@ def read(path: Path) -> dict[str, Any]:
     for key, value in document.items():
         name = key.replace("-", "_")
         if name in names:
-            raise _refusal(path, f"{name} stands there twice", "keep one of the two")
+            raise _refusal(path, f"{name} is there twice", "keep one of the two")
         names[name] = value
     known = {name: entry for entry in request.options() for name in _names(entry)}
     for name in names:
@@ -115,11 +115,11 @@ def _require_known(name: str, known: Mapping[str, Entry], path: Path) -> None:
         return
     if name in TRUST:
         word = name.replace("_", "-")
-        why = "a file may come from anybody: whose code may run is said by you alone"
-        raise _refusal(path, f"no file can say {name}", f"say --{word} on the command line", why)
+        why = "a file may come from anywhere: only the command line grants trust"
+        raise _refusal(path, f"a file cannot give {name}", f"use --{word} on the command line", why)
     others = (*entries(SessionOptions), *entries(Replanning))
     if name in {entry.name for entry in others}:
-        why = "it is no part of a comparison, but of one call of ptyrun"
+        why = "it is not part of a comparison, but of one call of ptyrun"
         raise _refusal(path, f"{name} belongs on the command line", "leave it out there", why)
     why = f"no option of a comparison is called {name!r}{nearest(name, known)}"
     raise _refusal(path, f"unknown key {name!r}", "correct its name, or leave it out", why)
@@ -179,8 +179,8 @@ def require_trusted_code(given: Mapping[str, Any], trusted: Collection[str], pat
             raise _refusal(
                 path,
                 f"arm {name} would run code that a file names: {', '.join(code)}",
-                f"if you trust it, say --trust-model {name} on the command line",
-                "a file may come from anybody: whose code may run is said by you alone",
+                f"if you trust it, use --trust-model {name} on the command line",
+                "a file may come from anywhere: only the command line grants trust",
             )
 
 
@@ -218,7 +218,7 @@ def require_own_run(output_dir: Path, path: Path) -> None:
         ownership.require_own(manifest, run.paths, adopt=False)
     except IdentityError as error:
         raise error.with_hint(
-            f"as {path} is no word of yours: `ptyrun run {shlex.quote(str(output_dir))} --adopt`"
+            f"{path} is not your command: `ptyrun run {shlex.quote(str(output_dir))} --adopt`"
         ) from error
 
 

@@ -87,7 +87,7 @@ def _manifest(run: Run, full_dir: Path) -> Manifest:
     if not paths.manifest.exists():
         raise UnmetError(
             f"the debug run {paths.root} is not there",
-            why=f"it holds no {paths.manifest.name}: it was never planned, or lies elsewhere",
+            why=f"it holds no {paths.manifest.name}: it was never planned, or is elsewhere",
             do="complete it first with `ptyrun compare`, or correct the path",
         )
     return run.manifest
@@ -97,13 +97,13 @@ def _require_kinship(paths: RunPaths, debug: Manifest, full: Manifest) -> None:
     foreign = list(filter(_matters, changes(debug, full)))
     if foreign:
         raise UnmetError(
-            f"{paths.root} is no debug run of this: {'; '.join(map(str, foreign))}",
-            why="what it showed says nothing of another scan, another model or another arm",
+            f"{paths.root} is not a debug run of this: {'; '.join(map(str, foreign))}",
+            why="a debug run proves nothing about another scan, model or arm",
             do="run the debug comparison with the inputs of the full one, then this again",
         )
     if not any(change.fact in _SIZES for change in changes(debug, full)):
         raise UnmetError(
-            f"{paths.root} is no debug run: it compares as many groups as the full run",
+            f"{paths.root} is not a debug run: it compares as many groups as the full run",
             why="both were asked for the same groups, so that it cannot be the smaller one",
             do="make one with --n-test-groups, or --pinn-debug-limit and --baseline-debug-limit; "
             "or leave --require-debug out",
@@ -154,7 +154,7 @@ def _not_yet(paths: RunPaths, ledger: Ledger, why: str) -> PtyrunError:
         return BlockedError(
             f"debug-blocked: the debug run {paths.root} stopped at a content check",
             why=f"{gates.evidence(blocker)} ({blocker})",
-            do="do what that blocker says, and complete the debug run",
+            do="follow that blocker's advice, and complete the debug run",
         )
     return UnmetError(
         f"the debug run {paths.root} is not complete",

@@ -227,7 +227,7 @@ class Hole:
 
 
 def require_coverage(arm: str, hole: Hole | None) -> None:
-    """Refuse an object that lacks what its positions promise.
+    """Refuse an object that has holes where patches should lie.
 
     Raises
     ------
@@ -236,7 +236,7 @@ def require_coverage(arm: str, hole: Hole | None) -> None:
     """
     if hole is not None and hole.missing_px > _HOLE_FRACTION * hole.promised_px:
         raise BlockedError(
-            f"coverage-hole: the object of arm {arm!r} lacks what its positions promise",
+            f"coverage-hole: the object of arm {arm!r} has holes where patches should lie",
             why=f"{hole.note} ({hole.where})",
             do=_remedy(arm),
         )

@@ -164,7 +164,7 @@ def reference(
         raise GeometryError(
             "no group of the selection has a signal in each of its frames",
             why=f"{len(dark)} of {scan.n_frames} frames hold none",
-            do="select other frames, or say --leave-out-dark",
+            do="select other frames, or use --leave-out-dark",
         )
     factor = normalisation_factor(scan.energies(), frames[lit], scan.patch_px)
     return Reference(frames=frames, normalisation=factor, dark=dark)
@@ -240,7 +240,7 @@ def restore(paths: RunPaths, scan: Scan, manifest: Manifest) -> None:
             raise DamageError(
                 f"the group tables of arm {arm.name!r} cannot be made again as they were",
                 why="the scan, ptyrun or one of its libraries gives other groups for the same seed",
-                do="restore arrays.zarr/index from a copy, or start afresh with --new",
+                do="restore arrays.zarr/index from a copy, or start over with --new",
             )
     write(paths, tables)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import zipfile
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from importlib.metadata import EntryPoint, PackageNotFoundError, version
@@ -206,7 +207,7 @@ def _refuse_other_than_folder(folder: Path, what: str) -> None:
         fault = "a file" if folder.exists() else "not there"
         why = f"it is a link to {folder.readlink()}, which is {fault}"
     raise OutputFolderError(
-        f"{what} {folder} is no folder", why=why, do="choose another, or remove what is there"
+        f"{what} {folder} is not a folder", why=why, do="choose another, or remove what is there"
     )
 
 
@@ -268,14 +269,16 @@ def _label(arm: ArmConfig, found: Reconstruction) -> str:
 
 
 def _distinct(arms: Sequence[ArmSurvey]) -> tuple[ArmSurvey, ...]:
-    """Two arms of one label could not be told apart in any table: the later one adds its name."""
+    """Two arms of one label could not be told apart in any table: those of ``--arm`` add names."""
     found: dict[str, ArmSurvey] = {}
+    often = Counter(arm.label for arm in arms)
     for arm in arms:
-        label = f"{arm.label} ({arm.config.name})" if arm.label in found else arm.label
+        is_named = arm.label in found or (often[arm.label] > 1 and arm.config.name not in ROLES)
+        label = f"{arm.label} ({arm.config.name})" if is_named else arm.label
         if not plan_rules.is_label(label):
             raise UsageError(
                 f"the label of arm {arm.config.name!r} cannot be used: {label!r:.80}",
-                why="it stands in tables and on terminals: at most "
+                why="it is shown in tables and on terminals: at most "
                 f"{plan_rules.MAX_LABEL} characters, none of them a control character",
                 do="give the arm a plain label",
             )
@@ -320,7 +323,7 @@ def _survey_model(arm: ArmConfig, scan: Scan, fingerprints: Fingerprints) -> Arm
         raise ModelError(
             f"the model of arm {arm.name!r} takes {card.gridsize**2} channels",
             why=f"gridsize {gridsize} was asked for, that is {gridsize**2} channels",
-            do=f"leave gridsize away, or say gridsize={card.gridsize}",
+            do=f"leave out gridsize, or give gridsize={card.gridsize}",
         )
     said = ModelFacts(
         weights_sha256=fingerprints.of(model.path),

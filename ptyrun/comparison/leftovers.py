@@ -66,7 +66,7 @@ def orphaned(run: Run) -> Iterator[Damage]:
     if are_of(run.paths.results, run.manifest.digest) and (lost := run.ledger.unexplained()):
         why = (
             f"the ledger that it was made from is gone: {lost} chunks are not in it; "
-            "`ptyrun run` computes them again, --repair takes the results back"
+            "`ptyrun run` computes them again, --repair discards the results"
         )
         yield Damage(Kind.RESULT, name, why)
 
@@ -99,7 +99,7 @@ def _foreign_objects(paths: RunPaths) -> Iterator[Damage]:
     for path in checksums.files_below(paths.objects) if paths.objects.is_dir() else ():
         name = path.relative_to(paths.root).as_posix()
         if name not in known:
-            yield Damage(Kind.FOREIGN, name, "it is none of the results")
+            yield Damage(Kind.UNEXPECTED, name, "it is none of the results")
 
 
 def repair(paths: RunPaths, found: Sequence[Damage]) -> list[Damage]:

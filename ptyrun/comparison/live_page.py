@@ -111,4 +111,4 @@ def _live(*, is_partial: bool, reload: Reload | None) -> str:
     again = ""
     if reload is not None and not reload.is_over:
         again = f". This page loads itself again every {format_duration(reload.every_s)}"
-    return f"{what}{again}. These figures are no results."
+    return f"{what}{again}. These figures are not results."

@@ -49,7 +49,7 @@ class Published(Document):
         for name, file in self.files.items():
             parts = PurePosixPath(name).parts
             if not parts or name.startswith("/") or ".." in parts or file.size < 0:
-                raise ValueError(f"{name!r:.200} is no name of an object")
+                raise ValueError(f"{name!r:.200} is not a name of an object")
 
     @classmethod
     def read(cls, bucket: Bucket) -> Self:

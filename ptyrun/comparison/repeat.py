@@ -90,7 +90,7 @@ def _framework(facts: Mapping[str, Any]) -> str | None:
     if facts.get("backend") not in (None, *OWN_BACKENDS) or any(
         OPTION in name or name.startswith(BESIDE) for name in facts
     ):
-        raise ValueError("code of others, or a file beside the model, may have changed")
+        raise ValueError("code of another package, or a file beside the model, may have changed")
     if facts.get("framework") is None:
         return None
     name = str(facts["framework"]).split(" ")[0]

@@ -123,7 +123,7 @@ def arm(given: str | Mapping[str, Any]) -> ArmConfig:
     words = arm_words(given) if isinstance(given, str) else dict(given)
     known = keys(ArmConfig)
     unknown = [word for word in words if word not in ARM_WORDS]
-    meant = [f"{word!r} is no key{nearest(word, ARM_WORDS)}" for word in unknown]
+    meant = [f"{word!r} is not a key{nearest(word, ARM_WORDS)}" for word in unknown]
     if "name" not in words:
         raise _bad_arm(given, "; ".join(["it needs name=...", *meant]))
     if ("path" in words) == (RECONSTRUCTION in words):

@@ -36,7 +36,7 @@ def open_given_scan(config: CompareConfig, cache_dir: Path | None = None) -> Sca
         exchanged = next((path for path in others if _is_scan(path, kind)), None)
         raise InputError(
             f"--test_data is a finished reconstruction: {config.scan}",
-            why=f"{exchanged} is a scan: the two are exchanged"
+            why=f"{exchanged} is a scan: they are swapped"
             if exchanged is not None
             else f"a scan has frames and positions; {error.what}",
             do="give the scan with --test_data, the reconstruction with --tike_recon_path",
@@ -86,7 +86,7 @@ def require_own_roles(arms: Sequence[ArmSurvey]) -> None:
     Raises
     ------
     ModelError
-        If a model is that of the other role, or the two are exchanged.
+        If a model is that of the other role, or they are swapped.
     """
     roles = {arm.config.name: arm for arm in arms if arm.config.name in _FILES}
     wrong = {name: arm for name, arm in roles.items() if arm.path.name == _FILES[name]}
@@ -105,5 +105,5 @@ def require_own_roles(arms: Sequence[ArmSurvey]) -> None:
     raise ModelError(
         what,
         why="; ".join(said),
-        do="give each model with its own option; if it is meant so, with --arm name=...,path=...",
+        do="give each model with its own option; if this is intended, with --arm name=...,path=...",
     )

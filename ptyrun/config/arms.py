@@ -86,7 +86,7 @@ class ArmConfig:
         int | None,
         Option(
             f"--{ROLE}-chunk-size",
-            "Groups of this arm that are committed together, or `all`; changes no result.",
+            "Number of groups of this arm committed together, or `all`; changes no result.",
             Panel.NETWORKS,
             "GROUPS",
             f"as planned, else {CHUNK_GROUPS}",
@@ -100,7 +100,7 @@ class ArmConfig:
         int | None,
         Option(
             f"--{ROLE}-predict-batch-size",
-            "Groups that this network is given at once.",
+            "Number of groups that this network predicts at once.",
             Panel.NETWORKS,
             "GROUPS",
             f"as planned, else {BATCH_GROUPS}",
@@ -113,8 +113,8 @@ class ArmConfig:
         int | None,
         Option(
             f"--{ROLE}-debug-limit",
-            "Predict only what the first groups of the selection need of this arm. The whole "
-            "selection is normalised, so that a full run takes the chunks over with --reuse.",
+            "Predict only the first groups of the selection with this arm. Normalisation is that "
+            "of the whole selection, so that a full run can take over the chunks with --reuse.",
             Panel.NETWORKS,
             "GROUPS",
             "all",

@@ -51,7 +51,7 @@ class SessionOptions:
         bool,
         Option(
             "--shared-folder",
-            "Claim by leases: several hosts work on this run through a network folder.",
+            "Several hosts work on this run through a network folder: claim by leases, not locks.",
             Panel.MACHINE,
         ),
     ] = False
@@ -77,7 +77,7 @@ class SessionOptions:
         int,
         Option(
             "--workers",
-            "Compute with N processes; auto is one per GPU, or per core where there is none.",
+            "Compute with N processes; auto is one per GPU, or per core without a GPU.",
             Panel.MACHINE,
             "N",
             named={"auto": AUTO},
@@ -130,7 +130,7 @@ class SessionOptions:
         Option(
             "--adopt",
             "Accept a run that another user or another machine planned: its "
-            "factories, plug-ins and folders are used with your rights. Needed once.",
+            "factories, plug-ins and folders are used with your rights. Needed only once.",
             Panel.EARLIER,
         ),
     ] = False
@@ -176,7 +176,7 @@ class Replanning:
     ] = ()
     new: Annotated[
         bool,
-        Option("--new", "Set an existing run aside and start afresh.", Panel.EARLIER),
+        Option("--new", "Move an existing run aside and start over.", Panel.EARLIER),
     ] = False
     invalidate: Annotated[
         tuple[str, ...],
@@ -210,7 +210,7 @@ def local_workers(address: str) -> int:
         return 0
     if not (number.isascii() and number.isdigit() and 0 < int(number) <= MOST_LOCAL):
         raise UsageError(
-            f"--dask {address} is no cluster",
+            f"--dask {address} is not a cluster",
             why=f"local:N takes a number of workers, 1 to {MOST_LOCAL}",
             do=_ADDRESSES,
         )

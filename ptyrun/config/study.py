@@ -99,7 +99,7 @@ class StudyOptions(GeneralizationOptions, TrainingOptions, ReconstructionOptions
         Phase,
         Option(
             "--upto",
-            "Last phase of the study: data, views, networks, reconstructions or comparisons.",
+            "Last phase to make: data, views, networks, reconstructions or comparisons.",
             Panel.SELECTION,
             "PHASE",
         ),
@@ -137,7 +137,7 @@ class StudyOptions(GeneralizationOptions, TrainingOptions, ReconstructionOptions
         float,
         Option(
             "--split-fraction",
-            "Where the range of y is split into train and test.",
+            "Fraction of the range of y at which train ends and test begins.",
             Panel.SELECTION,
             "FRACTION",
             above=0,
@@ -148,7 +148,7 @@ class StudyOptions(GeneralizationOptions, TrainingOptions, ReconstructionOptions
         float,
         Option(
             "--dense-s-img",
-            "Share of the frames in the dense view.",
+            "Fraction of the frames in the dense view.",
             Panel.SELECTION,
             "SHARE",
             above=0,
@@ -159,7 +159,7 @@ class StudyOptions(GeneralizationOptions, TrainingOptions, ReconstructionOptions
         float,
         Option(
             "--sparse-s-img",
-            "Share of the frames in the sparse view.",
+            "Fraction of the frames in the sparse view.",
             Panel.SELECTION,
             "SHARE",
             above=0,
@@ -320,7 +320,7 @@ class StudySession:
         bool,
         Option(
             "--clobber",
-            "First move all that these stages made to one folder under HUB/archive.",
+            "First move everything these stages made to one folder under HUB/archive.",
             Panel.EARLIER,
         ),
     ] = False

@@ -54,7 +54,7 @@ class ReconstructionOptions:
         int,
         Option(
             "--reconstruction-batch-frames",
-            "Frames that the iterative algorithm updates at once; epie takes them one by one.",
+            "Number of frames that the iterative algorithm updates at once; epie always takes one.",
             Panel.NETWORKS,
             "N",
             least=1,

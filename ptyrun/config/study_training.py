@@ -87,7 +87,7 @@ class TrainingOptions:
         int,
         Option(
             "--training-threads",
-            "CPU threads of a training; another number gives other last digits.",
+            "Number of CPU threads of a training. Another number changes the last digits.",
             Panel.NETWORKS,
             "N",
             least=1,

@@ -22,7 +22,19 @@ from ptyrun.results import Results
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one call of :func:`compare` came to."""
+    """What one call of :func:`compare` came to.
+
+    Attributes
+    ----------
+    stop : ExitCode
+        How it ended: COMPLETE, or INCOMPLETE where it is to be called again.
+    run : SessionOutcome
+        What was computed, and what is left.
+    results : Results, optional
+        None while they are not complete.
+    is_repeated : bool
+        Whether all of it was there already.
+    """
 
     stop: ExitCode
     run: SessionOutcome

@@ -64,7 +64,7 @@ def plan(*, dry_run: bool = False, **options: Unpack[PlanWords]) -> Run | Status
     IdentityError
         If another comparison was planned in ``output_dir``.
     BusyError
-        If a session is at work on a run that would be replaced.
+        If a session works on a run that would be replaced.
 
     Examples
     --------

@@ -107,7 +107,7 @@ def _kind_of(file: Path) -> str:
         raise InputError(
             f"{file} holds no scan and no reconstruction",
             why="no reader knows its layout",
-            do=f"look at it with `ptyrun inspect {file}`",
+            do=f"inspect it with `ptyrun inspect {file}`",
         )
     return SCAN if Held.SCAN in held else RECONSTRUCTION
 
@@ -116,7 +116,7 @@ def _require_free(out: Path, overwrite: bool) -> None:
     if out.is_dir() or (out.exists() and not overwrite):
         raise UsageError(
             f"{out} exists",
-            why="nothing is overwritten unasked"
+            why="existing files are not overwritten"
             if not out.is_dir()
             else "it is a folder, which is not replaced",
             do="choose another name, or allow it with --overwrite",

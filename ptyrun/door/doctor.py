@@ -61,7 +61,7 @@ def examine(folder: Path) -> Iterator[Finding]:
         found = _version(name)
         yield Finding(name, found or f"not installed; it is for {reads}", "" if found else how)
     yield Finding("cores", str(n_cores()))
-    yield Finding("memory", f"{memory.available_bytes() / 1e9:.1f} GB can be taken now")
+    yield Finding("memory", f"{memory.available_bytes() / 1e9:.1f} GB free")
     yield _gpus()
     yield from _confinement()
     yield from _folder(folder)
@@ -97,7 +97,7 @@ def _confinement() -> Iterator[Finding]:
     else:
         yield Finding(
             "confinement",
-            f"Landlock, ABI {abi}: predictors compute and HDF5 files are looked through behind it",
+            f"Landlock, ABI {abi}: predictors and the inspection of HDF5 files are confined by it",
         )
     yield Finding("stopped", "; ".join(found.stopped) or "nothing")
     yield Finding("not stopped", "; ".join(found.let_through))
@@ -109,7 +109,7 @@ def _confinement() -> Iterator[Finding]:
             f"unset {INLINE} but for debuggers and profilers",
         )
     else:
-        yield Finding("models", "run in a process of their own, one for each arm of a session")
+        yield Finding("models", "each arm's predictor runs in a process of its own")
 
 
 def _folder(folder: Path) -> Iterator[Finding]:
@@ -126,9 +126,9 @@ def _folder(folder: Path) -> Iterator[Finding]:
         ):
             held = lock.try_acquire()
     except (OSError, PtyrunError) as error:
-        yield Finding("locks", f"cannot be tried: {error}", "name a folder that you may write")
+        yield Finding("locks", f"cannot be tried: {error}", "name a folder you can write to")
         return
     if said or not held:
-        yield Finding("locks", f"{NO_LOCKS_SAID}: files that beat take their place")
+        yield Finding("locks", f"{NO_LOCKS_SAID}: heartbeat files are used instead")
     else:
         yield Finding("locks", "the kernel frees them when their holder dies")

@@ -63,7 +63,7 @@ def evaluate(
     Raises
     ------
     GeometryError
-        If the arrays are no images of one shape, or nothing is covered.
+        If the arrays are not images of one shape, or nothing is covered.
     InputError
         If the reference is a constant.
     UsageError
@@ -83,7 +83,7 @@ def evaluate(
     for name, array in (("recon", image), ("reference", target), ("coverage", given)):
         if array.dtype.kind not in "cfiub":
             raise GeometryError(
-                f"{name} is no image",
+                f"{name} is not an image",
                 why=f"it holds {array.dtype}, not numbers",
                 do="give arrays (H, W) of numbers",
             )
@@ -91,15 +91,15 @@ def evaluate(
     shapes = {image.shape, target.shape, known.shape}
     if len(shapes) > 1 or image.ndim != 2:
         raise GeometryError(
-            "these arrays are no images of one shape",
+            "these arrays are not images of one shape",
             why=f"the shapes are {image.shape}, {target.shape} and {known.shape} (coverage)",
             do="give images (H, W) on one pixel grid",
         )
     if np.all(target == target.flat[:1]):
         raise InputError(
             "the reference contains no usable values",
-            why="all of its values are equal: it is a placeholder, and agreement with it is none",
-            do="give the object that the reconstruction is to be held against",
+            why="all of its values are equal: a placeholder, with which nothing can agree",
+            do="give the object to compare the reconstruction with",
         )
     refuse_unknown([phase_align_method], [*PhaseAlign], "phase_align_method {} is unknown")
     options = EvaluationOptions(

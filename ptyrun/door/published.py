@@ -110,7 +110,7 @@ class PublishedRun:
         if folder.exists():
             raise UsageError(
                 f"{folder} exists",
-                why="nothing is overwritten unasked",
+                why="existing files are not overwritten",
                 do="name another folder with --output",
             )
         for name in names:

@@ -188,7 +188,7 @@ class Run(Contents):
         Parameters
         ----------
         force : bool
-            Make the results again even if they are up to date.
+            Make the results again, even if they are up to date.
         window : float or str, optional
             Wall time this call may use: seconds, or text like ``"170s"``.
         adopt : bool
@@ -283,7 +283,7 @@ class Run(Contents):
         format : {"csv", "npz", "hdf5"}, optional
             Inferred from the file's name if omitted.
         overwrite : bool
-            Replace the file if it is there.
+            Replace the file if it exists.
 
         Returns
         -------

@@ -277,7 +277,7 @@ class ArmRun:
             raise PredictionError(
                 f"{len(items)} items gave outputs of shape {outputs.shape}, {outputs.dtype}",
                 why=f"expected were shape {expected[0]}, {expected[1]}: one output per item",
-                do="use a predictor that keeps its contract",
+                do="correct the predictor; ptyrun.testing.PredictorContract tests it",
             )
         self._outputs[items.start - stretch.items.start : items.stop - stretch.items.start] = (
             outputs

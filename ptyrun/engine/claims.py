@@ -92,7 +92,7 @@ class Claims:
             self._mine[arm].remove((chunks.start, chunks.stop))
 
     def _post(self) -> None:
-        # A hint that cannot be written is no reason to stop: the chunk itself will say why.
+        # A hint that cannot be written is not a reason to stop: the chunk itself will say why.
         with suppress(StorageError, OSError):
             text = json.dumps(self._mine)
             durable.write_hint(self._folder / f"{self._session}{CLAIM}", text.encode())

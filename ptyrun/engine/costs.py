@@ -156,7 +156,7 @@ class Costs:
         if window.remaining_s <= 0:
             raise self._closed(step, window)
         if not ATTEMPTS.has_progressed:  # what came before is no more than a start
-            known_s = self._reached_after_s or math.inf  # a start on a busy machine is no rule
+            known_s = self._reached_after_s or math.inf  # a start on a busy machine is not a rule
             self._reached_after_s = min(known_s, round(window.elapsed_s, 3))
         if not in_blocks:
             try:

@@ -46,7 +46,7 @@ def read_array(store: Path, path: str, planned: Planned) -> NDArray[Any] | None:
     SchemaError
         If it is not as planned, cannot be read, or asks for more memory than its files can hold.
     ForeignFileError
-        If its metadata is no regular file.
+        If its metadata is not a regular file.
     """
     folder = store / path
     try:
@@ -78,7 +78,7 @@ def refuse_bombs(folder: Path) -> None:
     try:
         _check(parse_object(read_regular(folder / "zarr.json", MAX_METADATA_BYTES)), folder)
     except (KeyError, TypeError) as error:
-        raise ValueError(f"its zarr.json is none: {error!r:.200}") from error
+        raise ValueError(f"its zarr.json is not valid: {error!r:.200}") from error
 
 
 def _compare(document: dict[str, Any], planned: Planned, store: Path) -> None:

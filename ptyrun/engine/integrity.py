@@ -61,7 +61,7 @@ class Kind(StrEnum):
     MISSING = "missing"
     TRUNCATED = "truncated"
     DAMAGED = "damaged"
-    FOREIGN = "foreign"
+    UNEXPECTED = "unexpected"
     LEDGER = "ledger"
     MANIFEST = "manifest"
     INDEX = "index"
@@ -74,7 +74,7 @@ class Kind(StrEnum):
 
 
 # Files that nobody reads, and a cache that is made again.
-HARMLESS = frozenset({Kind.FOREIGN, Kind.STATE})
+HARMLESS = frozenset({Kind.UNEXPECTED, Kind.STATE})
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ def verify(
     StorageError
         If the disk refuses to tell.
     NewerError
-        If a newer ptyrun wrote its manifest or a line of its ledger, which is no damage.
+        If a newer ptyrun wrote its manifest or a line of its ledger, which is not damage.
     """
     try:
         manifest = Manifest.of(paths)
@@ -217,7 +217,7 @@ def _size_damage(paths: RunPaths, arm: ArmProgress, chunk: int) -> Damage | None
     except GoneError:
         return _damage(Kind.MISSING, arm, chunk, f"{arm.lengths[chunk]} bytes were committed")
     if not stat.S_ISREG(status.st_mode):
-        return _damage(Kind.DAMAGED, arm, chunk, "it is no file")
+        return _damage(Kind.DAMAGED, arm, chunk, "it is not a file")
     if arm.accepts_length(chunk, status.st_size):
         return None
     detail = f"{arm.lengths[chunk]} bytes were committed, {status.st_size} are there"
@@ -357,4 +357,4 @@ def _foreign_chunks(paths: RunPaths, ledger: Ledger) -> Iterator[Damage]:
             number = name.removeprefix(before).removesuffix(after)
             known = number.isdecimal() and int(number) < arm.plan.n_chunks
             if not known or name != f"{before}{int(number)}{after}":
-                yield Damage(Kind.FOREIGN, f"arrays.zarr/{folder}/{name}", "it is no planned chunk")
+                yield Damage(Kind.UNEXPECTED, f"arrays.zarr/{folder}/{name}", "not a planned chunk")

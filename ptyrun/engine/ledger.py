@@ -361,7 +361,7 @@ def _proves_itself(line: bytes) -> bool:
 
 
 def session_files(paths: RunPaths) -> list[Path]:
-    """List the files of all sessions; what is no plain file was written by none."""
+    """List the files of all sessions; what is not a plain file was written by none."""
     try:
         with durable.storage_errors(paths.ledger, "read"), os.scandir(paths.ledger) as entries:
             names = [

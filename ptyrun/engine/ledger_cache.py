@@ -188,12 +188,12 @@ def _decoded(path: Path) -> tuple[Any, _Columns]:
     OSError
         If there is none.
     ValueError
-        If it is not what was written; the message says in what.
+        If it was changed after it was written; the message says in what.
     """
     content = path.read_bytes()
     start = len(_MAGIC) + _CRC
     if content[: len(_MAGIC)] != _MAGIC:
-        raise ValueError("it does not begin as a cache does")
+        raise ValueError("it does not begin like a cache")
     body = memoryview(content)[start:]
     if content[len(_MAGIC) : start] != b"%08x\n" % google_crc32c.value(bytes(body)):
         raise ValueError("its CRC does not match its bytes")

@@ -145,7 +145,7 @@ class Manifest(Document):
             raise SchemaError(
                 f"{name} has schema {schema}, and its checksum does not match",
                 why=f"this ptyrun reads schemas up to {cls.SCHEMA}; it was edited, the disk lost a "
-                "bit, or a newer ptyrun sums otherwise",
+                "bit, or a newer ptyrun computes it differently",
                 do="restore the file, or upgrade ptyrun",
             )
         if not is_sealed:
@@ -240,7 +240,7 @@ def _meaning(shared: Mapping[str, Fact], arms: Iterable[ArmPlan]) -> str:
 
 def _damaged(why: str, name: str) -> DamageError:
     return DamageError(
-        f"{name} is not what was written",
+        f"{name} was changed after it was written",
         why=why,
         do="run `ptyrun plan` again with this run's configuration, or restore it",
     )
@@ -261,7 +261,7 @@ class _Facts(dict[str, Fact]):
     def __missing__(self, name: str) -> Fact:
         raise SchemaError(
             f"the manifest does not say {name!r} of {self._whose}",
-            why="no plan of ptyrun leaves it out",
+            why="every plan of ptyrun has it",
             do=Manifest.REMEDY,
         )
 

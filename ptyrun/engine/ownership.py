@@ -255,7 +255,7 @@ def _read_key(path: Path) -> bytes:
     if found.st_uid != os.geteuid() or stat.S_IMODE(found.st_mode) & 0o077:
         raise PermissionError(f"{path} is open to others: `chmod 600` it")
     if len(key) != KEY_BYTES:
-        raise PermissionError(f"{path} is no key: delete it")
+        raise PermissionError(f"{path} is not a key: delete it")
     return key
 
 

@@ -1,4 +1,4 @@
-"""How many windows in a row came to nothing, and which would do?
+"""How many windows in a row made no progress, and which would do?
 
 Only windows at least as long as the one at hand count: a longer one begins the count anew. What a
 signal ended, what was killed, and what waited for others was no short window.

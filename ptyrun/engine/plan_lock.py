@@ -81,8 +81,8 @@ class PlanLock:
             if time.monotonic() > give_up_s:
                 raise GoneError(
                     f"{self._paths.root} cannot be planned in",
-                    why="it is gone again each time that it was made",
-                    do="see what renames or deletes it, then run again",
+                    why="it disappeared each time it was made",
+                    do="find out what renames or deletes it, then run again",
                 )
 
     def _holds_what_stands_there(self) -> bool:
@@ -150,7 +150,7 @@ class CurrentPlan:
         if digest != self._manifest.digest:
             now = f"is {digest[:12]}…" if digest else "is gone"
             raise ReplacedError(
-                f"the plan of {self._paths.root} was replaced under this session",
+                f"the plan of {self._paths.root} was replaced during this session",
                 why=f"its manifest was {self._manifest.digest[:12]}…, {now}: another command "
                 "planned this folder again, moved or deleted it",
                 do="run the same command again; it works on the plan that is there then",

@@ -49,11 +49,10 @@ def require_no_active_session(
         left_s = until_s - time.monotonic()
         if left_s <= 0 and sight is Sight.HELD:
             raise BusyError(
-                f"a session is at work on {paths.root}",
+                f"a session works on {paths.root}",
                 why=f"process {opened.pid} on {opened.host}, since {opened.opened_at}; what it "
-                "still writes belongs to the old plan",
-                do="wait for its end, or end it with a signal or `ptyrun stop`; then call this "
-                "again",
+                "writes belongs to the old plan",
+                do="wait until it ends, or end it with `ptyrun stop`; then give this command again",
             )
         if not told and patience_s > 0:
             watcher.note(

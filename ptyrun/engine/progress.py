@@ -199,14 +199,14 @@ class ArmProgress:
             self._end_start(session, chunk)
 
     def lacks_on_purpose(self, chunk: int) -> bool:
-        """Tell whether a chunk counts as done although its file may be gone: it was given up."""
+        """Tell whether a chunk counts as done although its file may be gone: it was deleted."""
         if not self.committed[chunk] or self.pruned_generation < 0:
             return False
         return self.generations.get(chunk, 0) <= self.pruned_generation
 
     @property
     def chunks_pruned(self) -> int:
-        """How many chunks were given up."""
+        """How many chunks were deleted."""
         if self.pruned_generation < 0:
             return 0
         return sum(map(self.lacks_on_purpose, range(self.plan.n_chunks)))

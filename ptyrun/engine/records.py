@@ -248,7 +248,7 @@ _TAIL = len(_CRC_FIELD) + 8 + len(b'"}')
 
 
 class BadLineError(ValueError):
-    """A line that is not what was written."""
+    """A line that was changed after it was written."""
 
 
 class NewerLineError(BadLineError):
@@ -309,7 +309,7 @@ def decode(line: bytes) -> Record:
     except NewerLineError:
         raise
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BadLineError(f"it is no ledger line: {type(error).__name__}: {error}") from error
+        raise BadLineError(f"it is not a ledger line: {type(error).__name__}: {error}") from error
     return record
 
 
@@ -334,6 +334,6 @@ def _check(record: Record) -> None:
     if isinstance(record, Committed):
         figures = all(type(value) in _SCALARS for value in record.stats.values())
         if not figures or not _CRC.fullmatch(record.crc32c):
-            raise ValueError("its checksum or its figures are none")
+            raise ValueError("its checksum or its numbers are not valid")
     elif isinstance(record, Opened) and datetime.fromisoformat(record.opened_at).tzinfo is None:
         raise ValueError("opened_at has no time zone")

@@ -59,7 +59,7 @@ def repair(paths: RunPaths, damages: list[Damage]) -> list[Damage]:
     for damage in damages:
         if damage.kind is Kind.STATE:
             _remove(paths.ledger_cache)
-        elif damage.kind is Kind.FOREIGN or _stands_in_the_way(paths, damage):
+        elif damage.kind is Kind.UNEXPECTED or _stands_in_the_way(paths, damage):
             _remove(paths.root / damage.path)
     records: list[Record] = [
         *(Disregarded(*line.identity) for line in ledger.bad_lines()),

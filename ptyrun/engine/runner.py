@@ -155,7 +155,7 @@ class _Session:
         for plan in self._plans:
             arm = self._ledger.progress.arms[plan.name]
             if any(arm.committed):
-                # A whole array that is gone (moved, not mounted) is no reason to forget its chunks.
+                # An array that is gone (moved, not mounted) is not a reason to forget its chunks.
                 require_planned(paths, plan, compression_of(self._context.opened.manifest))
             damages = size_damages(paths, arm, self._ledger.refresh)
             if records := forgotten(self._ledger, damages):

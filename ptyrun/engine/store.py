@@ -147,7 +147,7 @@ def patches_spec(arm: ArmPlan, compression: str) -> ArraySpec:
         raise UsageError(
             f"a chunk of arm {arm.name!r} would take {chunk_bytes / 2**30:.1f} GiB",
             why=f"{arm.chunk_items} items are one chunk, held in memory and written as one file",
-            do=f"take a chunk size of at most {fitting}",
+            do=f"use a chunk size of at most {fitting}",
         )
     if compression not in tuple(Compression):
         raise UsageError(
@@ -206,7 +206,7 @@ def create_arrays(paths: RunPaths, manifest: Manifest, *, replace: bool = False)
             if not replace:
                 raise UsageError(
                     f"{paths.arrays / spec.path} exists and is not as planned",
-                    why="it was made for another configuration",
+                    why="it belongs to another configuration",
                     do="choose another output folder",
                 )
             with durable.storage_errors(paths.arrays / spec.path, "remove"):

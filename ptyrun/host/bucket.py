@@ -44,7 +44,7 @@ class Bucket:
         name, _, prefix = url.removeprefix(SCHEME).partition("/")
         if not is_bucket(url) or not name or not prefix.strip("/"):
             raise UsageError(
-                f"{one_line(url)} names no place in a bucket",
+                f"{one_line(url)} is not a place in a bucket",
                 why="it takes a bucket and a prefix of its own",
                 do="give s3://BUCKET/PREFIX",
             )

@@ -92,7 +92,7 @@ def vouched(folder: Path) -> dict[str, str]:
     digests = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
     for name in digests:
         if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
-            raise ValueError(f"it names a file outside of its folder: {name!r}")
+            raise ValueError(f"it names a file outside its folder: {name!r}")
     return digests
 
 

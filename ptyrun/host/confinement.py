@@ -3,7 +3,7 @@
 Linux' Landlock, called without help: no package of its own, no rights, no container is needed. A
 process fences itself in, before it imports what starts threads; its children are fenced in with it,
 and neither can undo that. Where a kernel cannot, the process is *not confined*: that is said, and
-is no failure. This module imports nothing of ptyrun, so that a child can load it by its path.
+is not a failure. This module imports nothing of ptyrun, so that a child can load it by its path.
 """
 
 from __future__ import annotations

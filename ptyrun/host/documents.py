@@ -167,7 +167,7 @@ class Document:
     @classmethod
     def refusal(cls, name: str, error: Exception) -> SchemaError:
         """Say that a file is not what its name says."""
-        return SchemaError(f"this is no {name}", why=why_none(error), do=cls.REMEDY)
+        return SchemaError(f"this is not a valid {name}", why=why_none(error), do=cls.REMEDY)
 
     @classmethod
     def load(cls, path: Path) -> Self:

@@ -89,7 +89,7 @@ def refusal(path: Path, error: OSError, doing: str = "write") -> StorageError:
 def refusals(path: Path) -> Iterator[None]:
     """Let pass what says that *path* is bad, or not there; for the rest, raise `StorageError`.
 
-    A disk that does not answer now, and may read it well the next time, is no reason to call it
+    A disk that does not answer now, and may read it well the next time, is not a reason to call it
     damaged.
     """
     try:
@@ -137,7 +137,7 @@ def make_folder(folder: Path) -> None:
     with storage_errors(folder):
         try:
             folder.mkdir()
-        except FileExistsError as error:  # another process made it, or it is no folder
+        except FileExistsError as error:  # another process made it, or it is not a folder
             if _is_something_else(folder):
                 raise NotADirectoryError(errno.ENOTDIR, "not a folder", folder) from error
     fsync_folder(folder.parent)
@@ -161,7 +161,7 @@ def make_hint_folder(folder: Path) -> None:
 
 
 def _is_something_else(folder: Path) -> bool:
-    """Tell whether something stands there that is no folder; one look, as it may go any time."""
+    """Tell whether something stands there that is not a folder; one look, as it may go any time."""
     try:
         mode = folder.lstat().st_mode
     except FileNotFoundError:

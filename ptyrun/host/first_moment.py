@@ -32,7 +32,7 @@ def leave_on_signals() -> None:
 
 
 def _leave(_number: int, _frame: object) -> None:
-    # contextlib is no part of Python's own start.
+    # contextlib is not part of Python's own start.
     try:  # noqa: SIM105
         os.write(2, b"received a signal: run the same command again to go on\n")
     except OSError:

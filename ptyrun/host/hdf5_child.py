@@ -176,7 +176,7 @@ def _plain(dataset: Any) -> Iterator[str]:
     for number in range(plist.get_nfilters()):
         code = plist.get_filter(number)[0]
         if code not in PLAIN_FILTERS:
-            yield f"{name} is packed with filter {code}, which is no part of HDF5"
+            yield f"{name} is packed with filter {code}, which is not part of HDF5"
 
 
 def _logical_bytes(values: Any) -> int:

@@ -55,7 +55,7 @@ def fault_of(source: Path | bytes, memory_bytes: int | None = None) -> str:
     with _opened(source) as handle:
         found = os.fstat(handle)
         if not stat.S_ISREG(found.st_mode):
-            return "it is no regular file"
+            return "it is not a regular file"
         whole = memory_bytes is not None
         good, fact = Remembered("hdf5-looked-through"), _fact(source, found, whole)
         if good.holds(fact):

@@ -255,7 +255,7 @@ def _way_out(lock: Lock, holder: Holder | None) -> str:
     if holder is not None and holder.is_stopped:
         pid = holder.process.pid
         return f"let it go on (`kill -CONT {pid}`) or end it (`kill -9 {pid}`)"
-    wait = "wait for its end, then call this again"
+    wait = "wait until it ends, then give this command again"
     if holder is not None and holder.is_visible:
         return f"{wait}, or end it (`kill {holder.process.pid}`)"
     return f"{wait}; if it no longer runs, delete {lock.path}* and call this again"

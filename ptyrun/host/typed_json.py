@@ -26,7 +26,7 @@ def parse(text: str | bytes) -> Any:
     Raises
     ------
     ValueError
-        If it is no JSON.
+        If it is not JSON.
     """
     try:
         return _DECODER.decode(text if isinstance(text, str) else text.decode())
@@ -43,7 +43,7 @@ def parse_object(text: str | bytes) -> dict[str, Any]:
 
 
 def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON number")
+    raise ValueError(f"{name} is not a JSON number")
 
 
 _DECODER = json.JSONDecoder(parse_constant=_refuse_constant)  # to make one takes longer than a line
@@ -60,7 +60,7 @@ def build(kind: type[T], document: Any, where: str = "") -> T:
         If a field is missing, unknown or of another type; the message names it.
     """
     if not isinstance(document, Mapping):
-        raise ValueError(f"{where or 'it'} is no JSON object")
+        raise ValueError(f"{where or 'it'} is not a JSON object")
     hints = _hints(kind)  # type: ignore[arg-type]
     if unknown := document.keys() - hints.keys():
         raise ValueError(f"unknown field {_path(where, sorted(unknown)[0])!r}")

@@ -90,7 +90,7 @@ def member_names(file: IO[bytes]) -> list[str]:
     Raises
     ------
     AmbiguousZipError
-        If it is no archive, or its directory is damaged.
+        If it is not an archive, or its directory is damaged.
     """
     _, members = _directory(file)
     return [member.name.decode("utf-8", "replace") for member in members]
@@ -110,7 +110,7 @@ def _directory(file: IO[bytes]) -> tuple[int, list[_Member]]:
         end = at - END_64.size
         told = _end_64(file, at, told)
     elif n_members == FULL_16 or FULL_32 in (size, start):
-        raise AmbiguousZipError("its end record says that another one follows, and there is none")
+        raise AmbiguousZipError("its end record says that another one follows, and it is missing")
     n_members, size, start = told
     if start + size != end or size > MAX_DIRECTORY_BYTES:
         raise AmbiguousZipError("its directory does not lie right before the end record")

@@ -39,7 +39,7 @@ class SafeArchive:
     Raises
     ------
     ModelError
-        If it is no zip archive, truncated, or holds a member that is not to be trusted.
+        If it is not a zip archive, truncated, or holds a member that is not to be trusted.
     """
 
     def __init__(self, source: Path | bytes, name: str) -> None:
@@ -135,7 +135,7 @@ def require_hdf5(source: Path | bytes, name: str) -> None:
     ModelError
         Saying why not, where it cannot.
     OSError
-        If there is no such file, or it may not be read.
+        If there is no such file, or it cannot be read.
     """
     if fault := fault_of(source, memory.available_bytes()):
         raise ModelError(f"{name} is refused", why=fault, do="get an intact copy of the model")

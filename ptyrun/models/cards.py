@@ -37,6 +37,16 @@ TORCH_DTYPES = {
 def inspect(model: ModelFile) -> ModelCard:
     """Read what the model says of itself.
 
+    Parameters
+    ----------
+    model : ModelFile
+        The model as it was found; nothing of it is run.
+
+    Returns
+    -------
+    ModelCard
+        None in each field that the file does not tell.
+
     Raises
     ------
     ModelError
@@ -230,7 +240,7 @@ def _safetensors_card(path: Path) -> ModelCard:
     with path.open("rb") as file:
         size = int.from_bytes(file.read(8), "little")
         if not 0 < size <= min(MAX_HEADER_BYTES, path.stat().st_size - 8):
-            raise _unreadable(path, "its header does not fit into it: it is no safetensors file")
+            raise _unreadable(path, "its header does not fit into it: it is not a safetensors file")
         _parsed(file.read(size), path)
     return ModelCard(None, None, None, description=str(ModelKind.SAFETENSORS))
 

@@ -27,7 +27,20 @@ CARD_NAME = "model.json"
 class ModelCard:
     """What a model says of itself; None where it does not say.
 
-    ``batch_items`` is a number only when the model takes no other batch.
+    Attributes
+    ----------
+    patch_px : int, optional
+        Side N of the patterns and patches that it takes and gives.
+    gridsize : int, optional
+        Its groups have C = gridsize^2 patterns.
+    takes_offsets : bool, optional
+        Whether it is given the local offsets of a group's members.
+    description : str
+        What it is, for logs and errors.
+    notes : tuple of str
+        What was assumed or chosen, for the user.
+    batch_items : int, optional
+        The only number of groups that it takes at once; None if it takes any.
     """
 
     patch_px: int | None
@@ -42,8 +55,18 @@ class ModelCard:
 class ModelFile:
     """A model found on disk: a file, or the folder of a SavedModel.
 
-    ``patch_px`` and ``gridsize`` are what ``model.json`` beside it declares. ``notes`` say what
-    was chosen when there was a choice.
+    Attributes
+    ----------
+    path : Path
+        The file or folder.
+    backend : str
+        Name of the predictor that reads it.
+    kind : ModelKind
+        What kind of file it is.
+    patch_px, gridsize : int, optional
+        What ``model.json`` beside it declares.
+    notes : tuple of str
+        What was chosen when there was a choice.
     """
 
     path: Path
@@ -61,6 +84,16 @@ def locate(folder_or_file: Path) -> ModelFile:
     decides: ``model.json``, ``wts.h5.zip``, the newest ``baseline_model.h5`` below, ``*.keras``,
     ``*.h5``, ``saved_model.pb``, ``*.pt2``, ``*.onnx``, ``*.pt``, ``*.ts`` or ``*.torchscript``,
     ``*.pth``, ``*.safetensors``, ``*.ckpt``.
+
+    Parameters
+    ----------
+    folder_or_file : Path
+        What the user named.
+
+    Returns
+    -------
+    ModelFile
+        The model, its backend and its kind.
 
     Raises
     ------
@@ -88,7 +121,16 @@ def locate(folder_or_file: Path) -> ModelFile:
 
 
 def require_trust(model: ModelFile, trusted: bool, arm: str = "ARM") -> None:
-    """Refuse a model that is a program, unless the user vouches for it.
+    """Refuse a model that is a program, unless the user trusts its maker.
+
+    Parameters
+    ----------
+    model : ModelFile
+        The model as it was found.
+    trusted : bool
+        Whether the user says so for its arm.
+    arm : str
+        The arm's name, for the error.
 
     Raises
     ------
@@ -136,11 +178,11 @@ def _require_utf8(path: Path) -> None:
 
 
 def forbidden(path: Path, error: PermissionError) -> ModelError:
-    """Say that a model is there, but may not be read."""
+    """Say that a model is there, but cannot be read."""
     return ModelError(
-        f"{path} may not be read",
+        f"{path} cannot be read",
         why=str(error),
-        do="give this user permission to read it (`chmod`, or its owner), or name another model",
+        do="give this user permission to read it (`chmod`), or name another model",
     )
 
 
@@ -153,7 +195,7 @@ def _from_file(path: Path) -> ModelFile:
         kind = kind_of(path)
     else:
         raise ModelError(
-            f"{path.name} is no model that ptyrun knows",
+            f"{path.name} is not a model that ptyrun knows",
             why=f"known are the suffixes {', '.join(SUFFIXES)} and SavedModel folders",
             do=f"name a model file, or describe the model in a {CARD_NAME} beside it",
         )

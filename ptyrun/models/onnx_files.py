@@ -45,7 +45,7 @@ class OnnxGraph:
 
 
 def read_onnx(path: Path) -> OnnxGraph:
-    """Read a model, and see that nothing of it is code of others or lies elsewhere.
+    """Read a model, and see that nothing of it is code of others or is elsewhere.
 
     Raises
     ------

@@ -121,7 +121,22 @@ class Predictor(OpenedPredictor, Protocol):
 
     @classmethod
     def open(cls, request: ModelRequest) -> Self:
-        """Load the model and make it ready; ModelError when it does not suit the request."""
+        """Load the model and make it ready.
+
+        Parameters
+        ----------
+        request : ModelRequest
+            Which model, patch size, gridsize and batch.
+
+        Returns
+        -------
+        Predictor
+
+        Raises
+        ------
+        ModelError
+            If the model does not suit the request.
+        """
         ...
 
 
@@ -147,6 +162,10 @@ def find(backend: str) -> EntryPoint:
 def in_foreign_code() -> Iterator[None]:
     """While a predictor's own code runs: its `sys.exit` must not pass for the end of the command.
 
+    Yields
+    ------
+    None
+
     Raises
     ------
     PredictionError
@@ -167,6 +186,18 @@ def in_foreign_code() -> Iterator[None]:
 
 def open_predictor(backend: str, request: ModelRequest) -> Predictor:
     """Import the backend called *backend* and open the model of *request* with it.
+
+    Parameters
+    ----------
+    backend : str
+        Name of the entry point.
+    request : ModelRequest
+        What its ``open`` is given.
+
+    Returns
+    -------
+    Predictor
+        With every member of the protocol.
 
     Raises
     ------
@@ -217,22 +248,43 @@ def fault_of(predictor: Predictor) -> str | None:
 
 def _no_predictor(point: EntryPoint, fault: str) -> PredictorUnavailableError:
     return PredictorUnavailableError(
-        f"{point.name!r} is no predictor",
+        f"{point.name!r} is not a predictor",
         why=f"{fault}, as ptyrun.predictors.Predictor demands",
         do=how_to_mend(point),
     )
 
 
 def how_to_mend(point: EntryPoint) -> str:
-    """Tell where a backend that does not work comes from: an extra of ptyrun, or a package."""
+    """Tell where a backend that does not work comes from: an extra of ptyrun, or a package.
+
+    Parameters
+    ----------
+    point : EntryPoint
+
+    Returns
+    -------
+    str
+    """
     if point.value.startswith("ptyrun."):
         return f"pip install 'ptyrun[{point.name}]'"
     package = f"the package {point.dist.name}" if point.dist else "the package"
-    return f"install or mend {package} that offers it"
+    return f"install or reinstall {package} that offers it"
 
 
 def check_request(model: ModelFile, request: ModelRequest) -> ModelCard:
     """Refuse a model that cannot serve *request*, before any framework is imported.
+
+    Parameters
+    ----------
+    model : ModelFile
+        The model as it was found.
+    request : ModelRequest
+        What the run asks of it.
+
+    Returns
+    -------
+    ModelCard
+        What the file says of itself.
 
     Raises
     ------
@@ -291,6 +343,13 @@ def check_options(model: ModelFile, options: Mapping[str, str]) -> None:
 def check_output(patches: NDArray[np.complex64], n_groups: int, patch_px: int) -> None:
     """Refuse anything but one finite complex64 patch per group.
 
+    Parameters
+    ----------
+    patches : ndarray of complex64, shape (B, N, N)
+        What the predictor gave.
+    n_groups, patch_px : int
+        B groups that it was given, and the side N of a patch in pixels.
+
     Raises
     ------
     PredictionError
@@ -308,6 +367,13 @@ def check_output(patches: NDArray[np.complex64], n_groups: int, patch_px: int) -
 
 def check_form(patches: NDArray[np.complex64], n_groups: int, patch_px: int) -> None:
     """Refuse anything but one complex64 patch per group, whatever its values.
+
+    Parameters
+    ----------
+    patches : ndarray of complex64, shape (B, N, N)
+        What the predictor gave.
+    n_groups, patch_px : int
+        B groups that it was given, and the side N of a patch in pixels.
 
     Raises
     ------

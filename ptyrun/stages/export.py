@@ -83,7 +83,7 @@ def export(
     if out.exists() and not overwrite:
         raise UsageError(
             f"{out} exists",
-            why="nothing is overwritten unasked",
+            why="existing files are not overwritten",
             do="choose another name, or allow it with --overwrite",
         )
     run = FinishedRun.open(Run(run_dir))
@@ -108,7 +108,7 @@ def format_of(out: Path) -> ExportFormat:
     raise UsageError(
         f"{out} does not say what to write",
         why=f"names end in {', '.join(ending for found in _ENDINGS.values() for ending in found)}",
-        do="say --format csv, npz or hdf5",
+        do="use --format csv, npz or hdf5",
     )
 
 

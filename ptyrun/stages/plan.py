@@ -96,7 +96,7 @@ def plan(
     IdentityError
         If the run on disk was planned from other inputs, seeds or sizes.
     BusyError
-        If a session is at work on the run that *new* or *invalidate* would replace.
+        If a session works on the run that *new* or *invalidate* would replace.
     WindowClosedError
         If the window is used up; what was found out is kept.
     WindowTooShortError
@@ -319,7 +319,7 @@ def _refuse_foreign_ledger(paths: RunPaths, manifest: Manifest) -> None:
         raise DamageError(
             f"{paths.root} has a ledger but not the manifest that it belongs to",
             why="manifest.json was lost or damaged, and this command plans something else",
-            do="give the command that this run was planned with, or start afresh with --new "
+            do="give the command that this run was planned with, or start over with --new "
             "(the folder is kept aside)",
         )
 
@@ -329,13 +329,13 @@ def _refuse_changes(changed: list[Change], invalidate: Collection[str]) -> None:
     if not refused:
         return
     owners = {_owner(change) for change in refused}
-    remedy = "start afresh with --new or another --output_dir"
+    remedy = "start over with --new or another --output_dir"
     if None not in owners:
         accept = " ".join(f"--invalidate {owner}" for owner in sorted(filter(None, owners)))
         remedy = f"accept the change with {accept}, or {remedy}"
     raise IdentityError(
-        "the run was planned from something else: " + "; ".join(map(str, refused)),
-        why="chunks of different inputs or settings must never be mixed",
+        "the configuration differs from the planned run: " + "; ".join(map(str, refused)),
+        why="chunks of different inputs or settings must not be mixed",
         do=f"restore the old input, or {remedy}; nothing was touched",
     )
 

@@ -66,7 +66,7 @@ def prune(run_dir: Path, watcher: Watcher = SILENT) -> PrunedRun:
 
 
 def undo(run_dir: Path, watcher: Watcher = SILENT) -> int:
-    """Let patches that were given up be computed again; return how many chunks.
+    """Let patches that were deleted be computed again; return how many chunks.
 
     Raises
     ------
@@ -86,7 +86,7 @@ def undo(run_dir: Path, watcher: Watcher = SILENT) -> int:
         if not forgotten:
             raise UsageError(
                 f"{run.folder} is not pruned",
-                why="none of its patches was given up",
+                why="none of its patches was deleted",
                 do="nothing: there is nothing to undo",
             )
         _write_down(ledger, forgotten, "patches to be computed again")

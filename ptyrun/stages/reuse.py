@@ -171,7 +171,7 @@ def reuse(
     Raises
     ------
     IdentityError, InputError, UsageError
-        If a source is no run of this user.
+        If a source is not a run of this user.
     DamageError
         If the ledger of one cannot be trusted. Single damaged chunks are passed over.
     """

@@ -118,7 +118,7 @@ def _of_a_sound_ledger(run: Run, level: Level) -> list[Damage]:
 
 
 def _changed_inputs(run: Run, manifest: Manifest, level: Level) -> list[Damage]:
-    """Name inputs that are there and are others now; one that is absent is no damage."""
+    """Name inputs that are there and are others now; one that is absent is not damage."""
     remembered = None if level is Level.FULL else run.paths.digests
     changed = planned_inputs.changed_inputs(manifest, Fingerprints(remembered, is_kept=False))
     return [

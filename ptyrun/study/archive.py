@@ -130,7 +130,7 @@ def clobber(graph: Graph) -> Path | None:
             raise BusyError(
                 f"the stage {stage.key} is being made",
                 why="what is moved to the archive must not be in use",
-                do="wait for its end, then call this again",
+                do="wait until it ends, then give this command again",
             )
     names = _outermost(_names(graph))
     _require_unused(graph, names)

@@ -50,8 +50,8 @@ def study_asked(
     if file is not None and file.stages and runs and config is None:
         raise UsageError(
             f"{found} names commands, and was not named itself",
-            why="a hub may come from anybody: which commands run is said by you alone",
-            do=f"if you trust it, say --config {found}",
+            why="a hub may come from anywhere: only the command line says which commands run",
+            do=f"if you trust it, use --config {found}",
         )
     said = {**(file.options if file else {}), **given}
     _require_folder(said)
@@ -65,7 +65,9 @@ def study_asked(
 
 def _require_folder(said: Mapping[str, Any]) -> None:
     if "hub" in said and os.path.lexists(said["hub"]) and not Path(said["hub"]).is_dir():
-        raise UsageError(f"{said['hub']} is no folder", why="a hub is one", do="give another --hub")
+        raise UsageError(
+            f"{said['hub']} is not a folder", why="a hub is one", do="give another --hub"
+        )
 
 
 def _lying(given: Mapping[str, Any]) -> Path | None:

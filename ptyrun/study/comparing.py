@@ -91,7 +91,7 @@ def _compare(task: Task, words: Sequence[str], more: Sequence[str] = ()) -> None
     Raises
     ------
     UnfinishedError
-        If work remains, or what is left of this window is too short for it.
+        If work remains, or the rest of this window is too short for it.
     BlockedError
         If a content check failed; a blocker in the comparison's folder says which.
     StageFailedError
@@ -123,11 +123,11 @@ def _judge(task: Task, code: int, enough_s: int | None, last: str, *, is_asked: 
         raise BlockedError(
             f"the stage {key} stopped at a content check",
             why=f"{_error_in(last) or 'the comparison is blocked'}{where}",
-            do="do what the blocker says, then run the study again",
+            do="follow the blocker's advice, then run the study again",
         )
     if enough_s is not None:
         raise TooShortError(
-            f"what is left of this window is too short for {key}",
+            f"the rest of this window is too short for {key}",
             why=f"its next step takes a window of {enough_s} s",
             do=f"use --window {enough_s}s or more",
             needed_s=enough_s,
@@ -142,7 +142,7 @@ def _judge(task: Task, code: int, enough_s: int | None, last: str, *, is_asked: 
     raise StageFailedError(
         f"the stage {key} failed",
         why=f"`ptyrun compare` {how}: {_error_in(last) or 'its log says more'}",
-        do="put that right, then run the study again",
+        do="correct that, then run the study again",
     )
 
 

@@ -54,7 +54,7 @@ class StudyFile:
     Raises
     ------
     UsageError
-        If it cannot be read, or holds what is no part of a study; line and key are named.
+        If it cannot be read, or holds what is not part of a study; line and key are named.
     """
 
     def __init__(self, path: Path) -> None:
@@ -82,7 +82,7 @@ class StudyFile:
             place = _AT.search(str(error))
             line = place[1] if place else "some line"
             raise InputError(
-                f"{self.path}, {line}: this is no TOML{self._key_at(line)}",
+                f"{self.path}, {line}: this is not TOML{self._key_at(line)}",
                 why=_AT.sub("", str(error)).strip() or "it is nested too deeply",
                 do="correct that line; texts stand in quotes, lists in brackets",
             ) from error
@@ -194,7 +194,7 @@ def options_of(given: Mapping[str, Any]) -> StudyOptions:
     """
     if "hub" not in given:
         raise UsageError(
-            "nothing says where the study lies",
+            "the study's folder is not given",
             why="neither --hub nor a study.toml was given",
             do="give --hub FOLDER, or --config study.toml",
         )

@@ -96,7 +96,7 @@ def check_members(
             )
     if len(frames.shape) != 3 or frames.shape[1] != frames.shape[2] or not min(frames.shape):
         raise _refused(
-            f"diffraction has shape {frames.shape}, which is no stack of square frames (n, N, N)",
+            f"diffraction has shape {frames.shape}, not a stack of square frames (n, N, N)",
             "store one square frame per position",
         )
     _check_groups(gridsize, neighbor_count)

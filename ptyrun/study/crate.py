@@ -93,9 +93,9 @@ def files_of(text: str) -> dict[str, Packed]:
             name, size, digest = each.get("@id"), each.get("contentSize"), each.get("sha256")
             is_told = isinstance(size, str) and size.isdecimal() and isinstance(digest, str)
             if not isinstance(name, str) or not is_told:
-                raise ValueError(f"a file is told without size and SHA-256: {name!r:.80}")
+                raise ValueError(f"a file is listed without size and SHA-256: {name!r:.80}")
             if name in found:
-                raise ValueError(f"{name!r:.80} is told twice")
+                raise ValueError(f"{name!r:.80} is listed twice")
             found[name] = Packed(name, int(str(size)), str(digest))
     return found
 

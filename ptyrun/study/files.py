@@ -26,7 +26,7 @@ MAX_DEPTH = 64
 
 @dataclass(frozen=True)
 class Found:
-    """One entry of a hub that is no folder; *kind* is empty for a regular file."""
+    """One entry of a hub that is not a folder; *kind* is empty for a regular file."""
 
     name: str
     size: int
@@ -54,7 +54,7 @@ class HubFiles:
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise UsageError(
-                f"{printable(str(root))} is no hub of a study",
+                f"{printable(str(root))} is not a hub of a study",
                 why=f"it cannot be listed: {reason}",
                 do="give the folder that holds the study's data/ and analysis/",
             ) from error
@@ -77,7 +77,7 @@ class HubFiles:
         Raises
         ------
         InputError
-            If it is missing, cannot be read, is no regular file, or leads out of the hub.
+            If it is missing, cannot be read, is not a regular file, or leads out of the hub.
         """
         try:
             with open_regular(self.path(name)) as stream:
@@ -109,13 +109,13 @@ class HubFiles:
         except RecursionError as error:
             raise unreadable(name, "it is nested too deeply") from error
         except ValueError as error:
-            raise unreadable(name, f"it is no JSON: {error}") from error
+            raise unreadable(name, f"it is not JSON: {error}") from error
         if not isinstance(document, dict):
             raise unreadable(name, f"it holds a {type(document).__name__}, not a JSON object")
         return document
 
     def all(self) -> list[Found]:
-        """Everything that is no folder, sorted by name; what sessions meet by is left out.
+        """Everything that is not a folder, sorted by name; what sessions meet by is left out.
 
         Raises
         ------

@@ -107,7 +107,7 @@ class Graph:
             raise UsageError(
                 f"no stage is called {key!r}",
                 why=f"the study has {len(self.stages)} stages{nearest(key, self.by_key)}",
-                do="take one that `ptyrun study plan` lists",
+                do="use one that `ptyrun study plan` lists",
             )
         return self.by_key[key]
 

@@ -56,7 +56,7 @@ class History:
         """Read the JSON of the member."""
         facts = json.loads(text)
         if not isinstance(facts, dict) or not isinstance(facts.get(STEPS, []), list):
-            raise ValueError(f"{MEMBER} is no JSON object with a list of {STEPS}")
+            raise ValueError(f"{MEMBER} is not a JSON object with a list of {STEPS}")
         return cls(facts)
 
     @property

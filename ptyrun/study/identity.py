@@ -31,12 +31,12 @@ class HubStudy(Document):
     options: Mapping[str, str]
 
     def check(self) -> None:
-        """Raise ValueError where the text of an option is no JSON."""
+        """Raise ValueError where the text of an option is not JSON."""
         for name, text in self.options.items():
             try:
                 parse(text)
             except ValueError as error:
-                raise ValueError(f"its option {name} is no JSON: {error}") from error
+                raise ValueError(f"its option {name} is not JSON: {error}") from error
 
     def given(self) -> dict[str, Any]:
         """The options by name, as a file would give them.
@@ -55,7 +55,7 @@ class HubStudy(Document):
 
 
 def of_hub(hub: Hub) -> HubStudy | None:
-    """Read which study lies in a hub; None if there is no word of one."""
+    """Read which study lies in a hub; None if no word of one is there."""
     return HubStudy.find(hub.study)
 
 

@@ -78,7 +78,7 @@ def make(
             raise ClosedWhileWaitingError(
                 f"another process makes the stage {key}",
                 why=f"{lock.path} is held: {lock.holder()}",
-                do="wait for its end, then call this again",
+                do="wait until it ends, then give this command again",
             )
         archive.settle(hub)
         standing = survey(graph.upto(key), mine=key)[key]
@@ -275,7 +275,7 @@ class _Making:
 
 
 class _WorkRemainsError(UnfinishedError):
-    """Raised where a command says that it can be gone on with."""
+    """Raised where a command says that it can be resumed."""
 
 
 def note_cut(hub: Hub, stage: Stage, attempt: Attempt, after_s: float) -> None:
@@ -317,7 +317,7 @@ def _failed(stage: Stage, why: str) -> StageFailedError:
     return StageFailedError(
         f"the stage {stage.key} failed",
         why=why,
-        do="put that right, then run the same command again",
+        do="correct that, then run the same command again",
     )
 
 

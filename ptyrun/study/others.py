@@ -151,7 +151,7 @@ def _made(
             why = f"{name} makes {', '.join(needed)}, which other stages read"
             raise _refusal(other, f"it replaces {name} with other outputs", why)
     if not _KEY.fullmatch(name):
-        raise _refusal(other, f"{name!r} is no name", "letters, digits, dots and dashes make one")
+        raise _refusal(other, f"{name!r} is not a name", "use letters, digits, dots and dashes")
     _require_outputs(other, outputs)
     _require_work(other, outputs)
     texts = other.inputs or (() if stage is None or other.files else None)
@@ -241,8 +241,8 @@ def with_base(stages: tuple[Stage, ...], role: str, base: Path | None) -> tuple[
         if any(each.name == role for each in stage.inputs):
             if base is None:
                 raise UsageError(
-                    "nothing says what is to be simulated",
-                    why="a study begins with object and probe of a base, or with ready data",
+                    "there is nothing to simulate",
+                    why="a study starts from a base file's object and probe, or from ready data",
                     do="give --base-npz FILE, or ready files for the stage split in study.toml",
                 )
             inputs = tuple(

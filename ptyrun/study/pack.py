@@ -85,7 +85,7 @@ def check(archive: Path) -> int:
     Raises
     ------
     InputError
-        If it is no archive of a study.
+        If it is not an archive of a study.
     DamageError
         If a file is missing, altered, or not listed.
     """
@@ -123,7 +123,7 @@ def _require_quiet(hub: Hub) -> None:
             raise BusyError(
                 f"a session works on {hub.root}",
                 why=f"{path} is held",
-                do="wait for its end, then call this again",
+                do="wait until it ends, then give this command again",
             )
 
 
@@ -144,7 +144,7 @@ def _require_complete(study: Study) -> None:
             raise BlockedError(
                 f"{len(wrong)} of {len(verdict.validations)} checks of {study.hub.root} failed",
                 why=f"{wrong[0].name}: {wrong[0].error:.300}",
-                do="`ptyrun study verify` names all; put that right, then pack again",
+                do="`ptyrun study verify` names all; correct that, then pack again",
             )
 
 
@@ -231,7 +231,7 @@ def _listed(source: zipfile.ZipFile, archive: Path) -> dict[str, Packed]:
     names = [member.filename for member in members]
     if CRATE not in names:
         raise InputError(
-            f"{archive} is no archive of a study",
+            f"{archive} is not an archive of a study",
             why=f"it has no {CRATE}",
             do="give one that `ptyrun study pack` wrote",
         )

@@ -73,7 +73,7 @@ def joined(study: Study, *, alone: bool = False) -> Iterator[int]:
             raise BusyError(
                 f"another session works on {hub.root}",
                 why=f"{busy[0]} is held: {Lock(busy[0]).holder() or 'by an unknown process'}",
-                do="wait for its end, then call this again",
+                do="wait until it ends, then give this command again",
             )
         if busy and (said := identity.differences(options, hub)):
             raise IdentityError(

@@ -65,7 +65,7 @@ def train(task: Task) -> None:
         raise UpstreamTrainingError(
             f"the stage {task.stage.key} failed",
             why=f"upstream's {module} {how}",
-            do="see its words in the log, and put that right",
+            do="see its output in the log, and correct what failed",
         )
     partial = partials.name(place)
     with durable.storage_errors(place):

@@ -32,7 +32,7 @@ class TrainerContract:
 
     Notes
     -----
-    The tests hold that a training which is cut off after any step, and gone on with by a new
+    The tests hold that a training which is cut off after any step, and resumed by a new
     trainer from the state that was kept, ends in the bits of one that was not; that equal states
     are saved as equal bytes; and that a state of another network is refused.
     """

@@ -52,7 +52,7 @@ class Checkpoints:
     ----------
     folder : Path
     facts : str
-        All that the training depends on, as a digest: states of another one are not gone on with.
+        All that the training depends on, as a digest: states of another one are not resumed.
     """
 
     def __init__(self, folder: Path, facts: str) -> None:
@@ -73,7 +73,7 @@ class Checkpoints:
                 arrays = unpacked(read_regular(path, MAX_BYTES), self._facts)
             except (OSError, ValueError, ForeignFileError) as error:
                 why = error.why if isinstance(error, ForeignFileError) else error
-                yield f"{path.name} is not gone on with: {why}"
+                yield f"{path.name} is not resumed: {why}"
             else:
                 yield Checkpoint(step, arrays)
 
@@ -150,4 +150,4 @@ def _array(name: str, entry: Any, payload: bytes) -> NDArray[Any]:
         begin, end = entry["data_offsets"]
         return np.frombuffer(payload[begin:end], dtype).reshape(shape)
     except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"its array {name!r} is none") from error
+        raise ValueError(f"its array {name!r} is not valid") from error

@@ -124,10 +124,10 @@ class Training:
                 }
                 self.trainer.restore(state)
             except (KeyError, ValueError) as error:
-                self.say(f"the state after step {found.step} is not gone on with: {error}")
+                self.say(f"the state after step {found.step} is not resumed: {error}")
                 continue
             self._figures = [tuple(row) for row in figures.tolist()]
-            self.say(f"goes on after step {found.step}")
+            self.say(f"resumes after step {found.step}")
             break
         self._kept_step, self._kept_at_s = len(self._figures), boot_clock_s()
 
@@ -180,7 +180,7 @@ class Training:
             raise BlockedError(
                 "the network gives no patches",
                 why=f"their shape is {patches.shape} for {len(shown)} examples of {side} px",
-                do="mend the trainer",
+                do="correct the trainer",
             )
         edge = side // 4  # where light falls
         require_contrast(patches[:, edge : side - edge, edge : side - edge])

@@ -21,7 +21,7 @@ def read_examples(path: Path, gridsize: int) -> Examples:
     Raises
     ------
     InputError
-        If the file is no scan, or lacks probe or object.
+        If the file is not a scan, or lacks probe or object.
     GeometryError
         If it has too few positions for groups.
     """

@@ -29,8 +29,8 @@ def settings_of(words: Iterable[str]) -> dict[str, str]:
         name, equals, value = (part.strip() for part in word.partition("="))
         if not equals or not name or name in found:
             raise UsageError(
-                f"{word!r} is no setting of a trainer",
-                why="it is said twice" if name in found else "a setting is NAME=VALUE, width=12",
+                f"{word!r} is not a setting of a trainer",
+                why="it is given twice" if name in found else "a setting is NAME=VALUE, width=12",
                 do="correct it, or leave it out",
             )
         found[name] = value
@@ -39,6 +39,20 @@ def settings_of(words: Iterable[str]) -> dict[str, str]:
 
 def number(settings: Mapping[str, str], name: str, default: _Number) -> _Number:
     """Read a setting that is a number greater than zero.
+
+    Parameters
+    ----------
+    settings : mapping of str to str
+        All settings that were given.
+    name : str
+        Which one.
+    default : int or float
+        Its value where it is not given; its type is that of the result.
+
+    Returns
+    -------
+    int or float
+        Greater than zero.
 
     Raises
     ------
@@ -61,7 +75,20 @@ def number(settings: Mapping[str, str], name: str, default: _Number) -> _Number:
 
 
 def refuse_unknown(settings: Mapping[str, str], known: Mapping[str, object]) -> None:
-    """Refuse a setting that a trainer does not know; raises UsageError."""
+    """Refuse a setting that a trainer does not know.
+
+    Parameters
+    ----------
+    settings : mapping of str to str
+        All settings that were given.
+    known : mapping of str to object
+        Those that it has, by name.
+
+    Raises
+    ------
+    UsageError
+        If there is another one.
+    """
     for name in settings:
         if name not in known:
             raise UsageError(

@@ -105,7 +105,7 @@ class Trainer(Protocol):
     figures : tuple of str
         Names of what `step` gives; the first is what is minimised.
     identity : str
-        Framework and version: a state of another one is not gone on with.
+        Framework and version: a state of another one is not resumed.
     """
 
     n_items: int
@@ -115,27 +115,88 @@ class Trainer(Protocol):
 
     @classmethod
     def open(cls, request: TrainingRequest) -> Self:
-        """Make the network; UsageError where the settings or examples do not suit it."""
+        """Make the network.
+
+        Parameters
+        ----------
+        request : TrainingRequest
+            Examples, epochs, seed and settings.
+
+        Returns
+        -------
+        Trainer
+            Ready for its first step.
+
+        Raises
+        ------
+        UsageError
+            If the settings or examples do not suit it.
+        """
         ...
 
     def step(self, items: NDArray[np.int64]) -> tuple[float, ...]:
-        """Learn from *items* (B,) once, and give the figures before that."""
+        """Learn once from some examples.
+
+        Parameters
+        ----------
+        items : ndarray of int64, shape (B,)
+            Numbers of the examples.
+
+        Returns
+        -------
+        tuple of float
+            The figures before the step, as many as `figures` has names.
+        """
         ...
 
     def state(self) -> State:
-        """All that later steps depend on: weights, optimizer, random state, number of steps."""
+        """All that later steps depend on: weights, optimizer, random state, number of steps.
+
+        Returns
+        -------
+        mapping of str to ndarray
+            Arrays of numbers, of any shape.
+        """
         ...
 
     def restore(self, state: State) -> None:
-        """Take on what `state` gave; ValueError where it is another network's."""
+        """Take on an earlier state.
+
+        Parameters
+        ----------
+        state : mapping of str to ndarray
+            What `state` gave.
+
+        Raises
+        ------
+        ValueError
+            If it is another network's.
+        """
         ...
 
     def predict(self, items: NDArray[np.int64]) -> NDArray[np.complex64]:
-        """Give one patch per item, (B, N, N), without learning."""
+        """Give one patch per example, without learning.
+
+        Parameters
+        ----------
+        items : ndarray of int64, shape (B,)
+            Numbers of the examples.
+
+        Returns
+        -------
+        ndarray of complex64, shape (B, N, N)
+            Transmission, dimensionless.
+        """
         ...
 
     def save(self, path: Path) -> None:
-        """Write the model; equal states give equal bytes."""
+        """Write the model; equal states give equal bytes.
+
+        Parameters
+        ----------
+        path : Path
+            The file to write.
+        """
         ...
 
     def close(self) -> None:
@@ -164,6 +225,18 @@ def find(name: str) -> EntryPoint:
 
 def open_trainer(name: str, request: TrainingRequest) -> Trainer:
     """Import the trainer called *name* and let it make its network.
+
+    Parameters
+    ----------
+    name : str
+        Of the entry point.
+    request : TrainingRequest
+        What its ``open`` is given.
+
+    Returns
+    -------
+    Trainer
+        With every member of the protocol.
 
     Raises
     ------
@@ -209,7 +282,7 @@ def fault_of(trainer: object) -> str | None:
 
 def _no_trainer(point: EntryPoint, fault: str) -> TrainerUnavailableError:
     return TrainerUnavailableError(
-        f"{point.name!r} is no trainer",
+        f"{point.name!r} is not a trainer",
         why=f"{fault}, as ptyrun.trainers.Trainer demands",
         do=_how_to_mend(point),
     )
@@ -219,4 +292,4 @@ def _how_to_mend(point: EntryPoint) -> str:
     if point.name in OWN and point.value == OWN[point.name][0]:
         return f"pip install 'ptyrun[{OWN[point.name][1]}]'"
     package = f"the package {point.dist.name}" if point.dist else "the package"
-    return f"install or mend {package} that offers it"
+    return f"install or reinstall {package} that offers it"

@@ -1,4 +1,4 @@
-"""Is a session believed that says of a run what is not so? Seals are no signatures."""
+"""Is a session believed that says of a run what is not so? Seals are not signatures."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def test_an_ending_that_no_session_has_is_refused(sent: RunPaths, name: str, how
         rewritten(sent.process, exit_code=None)
     done = ptyrun("wait", str(sent.root))
     assert done.returncode == 2, done.stderr
-    assert f"this is no {name}.json" in done.stderr
+    assert f"this is not a valid {name}.json" in done.stderr
     assert "root:" not in done.stderr
 
 

@@ -44,7 +44,7 @@ def test_a_stranger_is_not_killed_with_a_session_that_is_gone(bench: Bench) -> N
         named(bench, leader.pid)
         leader.wait()
         assert os.getsid(left.pid) == leader.pid
-        assert "over already" in bench.do("stop", "--grace", "1s").stdout
+        assert "ended already" in bench.do("stop", "--grace", "1s").stdout
         assert left.is_running()
     finally:
         left.kill()

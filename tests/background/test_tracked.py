@@ -208,7 +208,7 @@ def test_a_completion_reads_back_as_it_was_written(completion: Completion) -> No
 def test_what_is_no_such_document_is_refused_by_name(
     kind: type[TrackedProcess | Completion], text: str
 ) -> None:
-    with pytest.raises(SchemaError, match=r"this is no (process|completion)\.json"):
+    with pytest.raises(SchemaError, match=r"this is not a valid (process|completion)\.json"):
         kind.from_json(text)
 
 
@@ -246,7 +246,7 @@ def test_a_process_document_with_other_types_or_paths_is_refused(
     change: dict[str, object], sleeper: subprocess.Popen[bytes]
 ) -> None:
     document = unsealed(tracked(sleeper.pid).to_json()) | change
-    with pytest.raises(SchemaError, match=r"this is no process\.json"):
+    with pytest.raises(SchemaError, match=r"this is not a valid process\.json"):
         TrackedProcess.from_json(sealed(document))
 
 

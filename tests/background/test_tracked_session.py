@@ -65,7 +65,7 @@ def test_a_finished_session_leaves_nothing_running_and_nothing_to_stop(finished:
     until(lambda: not finished.processes())
     done = finished.do("stop")
     assert done.returncode == 0
-    assert "over already" in done.stdout
+    assert "ended already" in done.stdout
 
 
 def test_the_log_holds_what_the_session_said(finished: Bench) -> None:
@@ -172,7 +172,7 @@ def test_a_session_is_detached_and_says_who_it_is(bench: Bench) -> None:
     gate.touch()
     said, complaints = stop.communicate(timeout=300)
     assert stop.returncode == 0, complaints
-    assert "asked (SIGTERM), and it ended" in said
+    assert "ended by SIGTERM" in said
     assert not bench.processes()
     ended = bench.document("process.json")
     assert ended["exit_code"] == 75
@@ -215,12 +215,12 @@ def test_a_killed_session_is_told_from_a_finished_one_and_leaves_no_stale_lock(
     until(lambda: not bench.processes())
     done = bench.do("wait")
     assert done.returncode == 1
-    assert "died and did not say how it ended" in done.stderr
+    assert "died without recording how it ended" in done.stderr
     assert f"no process has PID {pid}" in done.stderr
     assert not (bench.run / "completion.json").exists()
     assert (bench.run / "process.lock").exists(), "the dead left its lock file behind"
     assert bench.start() != pid
-    assert "over already" not in bench.do("stop").stdout
+    assert "ended already" not in bench.do("stop").stdout
 
 
 def test_what_does_not_hear_is_killed_with_all_its_children(bench: Bench) -> None:
@@ -232,7 +232,7 @@ def test_what_does_not_hear_is_killed_with_all_its_children(bench: Bench) -> Non
     assert "did not end within 0.5 s" in done.stdout
     assert done.stdout.count("killed (SIGKILL)") == 3
     assert not bench.processes()
-    assert "died and did not say how it ended" in bench.do("wait").stderr
+    assert "died without recording how it ended" in bench.do("wait").stderr
 
 
 def test_a_stopped_session_can_be_stopped_for_good(bench: Bench) -> None:
@@ -302,7 +302,7 @@ def test_a_session_in_the_foreground_proves_itself_as_well(bench: Bench) -> None
     service = bench.begin("start", "--foreground", before=["setsid", "-w"])
     until(bench.commits)
     done = bench.do("stop")
-    assert "asked (SIGTERM), and it ended" in done.stdout, done.stderr
+    assert "ended by SIGTERM" in done.stdout, done.stderr
     service.communicate(timeout=60)
     assert bench.document("process.json")["exit_code"] == 75
 

@@ -93,7 +93,7 @@ def test_whatever_ends_its_process_the_next_batch_has_a_new_one(host: Hosted) ->
         (deeds.HANG, "no answer for", False),
         (deeds.NO_JSON, "no JSON", False),
         (deeds.NO_END, "without an end", False),
-        (deeds.NO_WORDS, "without its words", False),
+        (deeds.NO_WORDS, "without a message", False),
         (deeds.NO_SHAPE, "without a shape", False),
         (deeds.HANG_UP, "no answer", False),
     ):
@@ -252,7 +252,7 @@ def test_a_gpu_that_the_fence_keeps_from_starting_is_worth_more_than_the_fence(
     predictor = opened(host)
     assert host.process is not None
     assert (process.abi > 0, host.process.abi) == (True, 0)
-    assert said == [f"predictor: its predictor is not confined: {process.unfit}"]
+    assert said == [f"predictor: its predictor runs unconfined: {process.unfit}"]
     predictor.close()
 
 

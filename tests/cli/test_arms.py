@@ -114,7 +114,7 @@ def test_a_scan_whose_coordinates_are_exchanged_is_doubted_before_and_after(tmp_
     ("changed", "said"),
     [
         (lambda a: {"diffraction": a["diffraction"][::-1]}, "frames do not belong to their posit"),
-        (lambda a: {"diffraction": a["diffraction"] ** 2}, "say --diffraction-kind intensity"),
+        (lambda a: {"diffraction": a["diffraction"] ** 2}, "use --diffraction-kind intensity"),
         (
             lambda a: {"objectGuess": np.roll(a["objectGuess"], (13, 31), (0, 1))},
             "does not explain the frames",
@@ -197,6 +197,16 @@ def test_two_arms_of_one_algorithm_can_be_told_apart(study: Study, tmp_path: Pat
     assert ptyrun(*words).returncode == 0
     labels = [arm["label"] for arm in results(tmp_path / "run")["arms"].values()]
     assert labels == ["PtyChi (again)", "Baseline", "PtychoPINN", "PtyChi"]
+
+
+def test_arms_of_ones_own_and_of_one_algorithm_are_all_called_by_their_names(
+    study: Study, tmp_path: Path
+) -> None:
+    arms = [f"--arm=name={name},reconstruction={study.reconstruction}" for name in ("one", "two")]
+    words = [f"--test_data={study.scan}", f"--output_dir={tmp_path / 'run'}", *arms]
+    assert ptyrun("plan", *words).returncode == 0
+    planned = json.loads((tmp_path / "run/manifest.json").read_text())
+    assert [arm["label"] for arm in planned["arms"]] == ["PtyChi (one)", "PtyChi (two)"]
 
 
 def test_an_arm_whose_file_names_no_algorithm_is_called_by_its_own_name(

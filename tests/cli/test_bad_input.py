@@ -106,7 +106,7 @@ def test_a_file_that_is_no_scan_is_named(content: bytes, study: Study, tmp_path:
 
 RECONSTRUCTIONS: dict[str, tuple[dict[str, np.ndarray], str]] = {
     "key missing": ({"other": np.ones(3)}, "reconstructed_object"),
-    "no image": ({"reconstructed_object": np.ones(5, np.complex64)}, "shape (5,)"),
+    "not an image": ({"reconstructed_object": np.ones(5, np.complex64)}, "shape (5,)"),
     "NaN": ({"reconstructed_object": np.full((90, 90), np.nan + 0j)}, "not finite"),
     "zero": ({"reconstructed_object": np.zeros((96, 90), np.complex64)}, "every value is 0"),
     "constant": ({"reconstructed_object": np.full((96, 90), 1 + 1j)}, "every value is 1+1j"),
@@ -303,7 +303,7 @@ def test_an_output_folder_that_is_none_is_named(kind: str, study: Study, tmp_pat
         run_dir.symlink_to(tmp_path / "target")
     if kind == "link to a file":
         (tmp_path / "target").write_text("in the way")
-    assert_refused(study.words(run_dir), f"{run_dir} is no folder", run_dir)
+    assert_refused(study.words(run_dir), f"{run_dir} is not a folder", run_dir)
 
 
 def test_a_folder_with_results_of_something_else_is_neither_overwritten_nor_lost(

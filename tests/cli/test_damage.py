@@ -25,7 +25,7 @@ def flip_a_bit(path: Path) -> None:
 def test_a_whole_run_is_said_to_be_whole(level: str, complete: Path) -> None:
     process = ptyrun("verify", str(complete), "--level", level)
     assert process.returncode == 0
-    assert process.stdout == f"whole: 14 chunks of 2 arms, level {level}\n"
+    assert process.stdout == f"OK: 14 chunks of 2 arms, level {level}\n"
 
 
 @pytest.mark.parametrize(
@@ -79,11 +79,11 @@ def test_a_repair_takes_results_back_whose_ledger_is_gone(run_dir: Path) -> None
     shutil.rmtree(run_dir / "ledger")
     repaired = ptyrun("verify", str(run_dir), "--repair")
     assert repaired.returncode == 0
-    assert "damaged results were taken back" in repaired.stdout
+    assert "damaged results were discarded" in repaired.stdout
     assert not (run_dir / "results.json").exists()
     found = ptyrun("verify", str(run_dir))
     assert found.returncode == 0
-    assert found.stdout == "whole so far: 0 chunks of 2 arms, level full; 14 are not computed\n"
+    assert found.stdout == "OK so far: 0 chunks of 2 arms, level full; 14 are not computed\n"
 
 
 @pytest.mark.parametrize("command", ["compare", "finalize"])

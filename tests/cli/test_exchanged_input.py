@@ -13,8 +13,8 @@ from tests.studies import Study
 @pytest.mark.parametrize(
     ("arm", "named"),
     [
-        ("nmae=other,path=x", "'nmae' is no key; did you mean 'name'?"),
-        ("name=other,paht=x", "'paht' is no key; did you mean 'path'?"),
+        ("nmae=other,path=x", "'nmae' is not a key; did you mean 'name'?"),
+        ("name=other,paht=x", "'paht' is not a key; did you mean 'path'?"),
         ("name=other,reconstrcution=x", "did you mean 'reconstruction'?"),
         ("name=other,reconstruction=x,lable=Tike", "did you mean 'label'?"),
     ],
@@ -41,7 +41,7 @@ def test_an_exchanged_scan_and_reconstruction_are_named_as_that(
     swapped = [f"--test_data={study.reconstruction}", f"--tike_recon_path={study.scan}"]
     words = [*study.words(run_dir), *swapped]
     assert_refused(words, "--test_data is a finished reconstruction", run_dir)
-    assert_refused(words, f"{study.scan} is a scan: the two are exchanged", run_dir)
+    assert_refused(words, f"{study.scan} is a scan: they are swapped", run_dir)
     assert_refused(["plan", *words[1:], "--dry-run"], "exchanged", run_dir)
 
 

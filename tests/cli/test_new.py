@@ -17,7 +17,7 @@ def test_a_loop_that_says_new_at_every_call_is_told_to_leave_it_out(
     manifest = (run / "manifest.json").read_bytes()
     again = ptyrun(*words)
     assert again.returncode == 2
-    assert "leave --new out to go on" in again.stderr
+    assert "leave out --new to continue" in again.stderr
     assert (run / "manifest.json").read_bytes() == manifest
     assert [folder.name for folder in tmp_path.iterdir()] == ["run"], "nothing was set aside"
     other = ptyrun(

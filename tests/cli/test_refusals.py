@@ -45,7 +45,7 @@ def broken_model(folder: Path) -> list[str]:
 
 
 def text_as_reconstruction(folder: Path) -> list[str]:
-    (folder / "recon.npz").write_text("no archive")
+    (folder / "recon.npz").write_text("not an archive")
     return [f"--tike_recon_path={folder / 'recon.npz'}"]
 
 
@@ -57,7 +57,7 @@ REFUSALS: dict[str, Callable[[Path], list[str]]] = {
     "a reconstruction that is none": text_as_reconstruction,
     "an unknown arm to accept": lambda _: ["--invalidate=nobody"],
     "an arm that is not there": lambda _: ["--only-arm=nobody"],
-    "no debug run": lambda folder: [f"--require-debug={folder / 'debug'}"],
+    "not a debug run": lambda folder: [f"--require-debug={folder / 'debug'}"],
     "more groups than can be drawn from": lambda _: ["--n-test-subsample=3", "--n-test-groups=9"],
     "a scan that is not there": lambda folder: [f"--test_data={folder / 'nowhere.npz'}"],
     "a window of no length": lambda _: ["--window=0s"],
@@ -101,7 +101,7 @@ def test_strangers_are_named_before_the_work_and_by_verify(study: Study, tmp_pat
         found = ptyrun("verify", str(run_dir), *repair)
         assert found.returncode == 0, found.stdout
         for name in ("mine", "notes.txt", r"ledger/notes\x1b[2J.txt"):
-            assert f"foreign: {name}: " in found.stdout
+            assert f"unexpected: {name}: " in found.stdout
         assert (run_dir / "notes.txt").read_text() == "mine"
     assert (run_dir / "ledger/notes\x1b[2J.txt").exists()
 
@@ -114,7 +114,7 @@ def test_what_a_study_keeps_in_the_folder_of_a_comparison_is_no_stranger(
     assert ptyrun("plan", *study.words(run_dir)[1:]).returncode == 0
     (run_dir / name).write_text("of a study")
     found = ptyrun("verify", str(run_dir))
-    assert "foreign" not in found.stdout, found.stdout
+    assert "unexpected" not in found.stdout, found.stdout
 
 
 @pytest.mark.parametrize("name", ["debug/image.png", "preview/mine.png", "completion.json"])

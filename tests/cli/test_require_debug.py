@@ -68,7 +68,7 @@ def test_a_debug_run_that_is_not_there_is_named(pair: Pair) -> None:
 def test_a_run_of_the_full_size_is_no_debug_run(pair: Pair) -> None:
     assert pair.do_debug("--n-test-groups=40", "--max-chunks=1").returncode == INCOMPLETE
     said = pair.refused("--n-test-groups=40")
-    assert f"{pair.debug} is no debug run: it compares as many groups as the full run" in said
+    assert f"{pair.debug} is not a debug run: it compares as many groups as the full run" in said
     assert "--n-test-groups" in said
 
 

@@ -180,4 +180,20 @@ def test_a_comparison_ends_with_a_line_for_each_arm_and_the_report_page(
         assert "SSIM" in arm
         assert page == f"report page: {run_dir / 'report/index.html'}"
     found = shell(f"{PTYRUN} verify {shlex.quote(str(run_dir))}")
-    assert found.stdout.decode() == "whole: 0 chunks of 0 arms, level full\n"
+    assert found.stdout.decode() == (
+        "OK: every arm is a finished reconstruction, without chunks; level full\n"
+    )
+
+
+def test_the_status_of_planned_reconstructions_says_what_is_left_to_do(
+    inputs: Inputs, tmp_path: Path
+) -> None:
+    run_dir = tmp_path / "run"
+    words = shlex.join(inputs.words(run_dir)).replace("compare ", "plan ", 1)
+    assert shell(f"{PTYRUN} {words}").returncode == 0
+    first = shell(f"{PTYRUN} status {run_dir}").stdout.decode().splitlines()[0]
+    assert first == (
+        f"{run_dir}: every arm is a finished reconstruction; no results yet: "
+        f"run `ptyrun finalize {run_dir}`"
+    )
+    assert shell(f"{PTYRUN} finalize {run_dir}").returncode == 0

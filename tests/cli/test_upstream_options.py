@@ -119,7 +119,7 @@ def test_an_old_name_works_and_names_the_new_one(
     old: str, new: str, where: str, underscores: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert arrived(configured(spellings(old)[underscores], "33"), where) == 33
-    assert f"warning: {old} is deprecated; say {new}" in capsys.readouterr().err
+    assert f"warning: {old} is deprecated; use {new}" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("old", "new"), [case[:2] for case in DEPRECATED])

@@ -92,14 +92,14 @@ def test_an_arm_on_the_line_takes_the_place_of_the_files_arm_of_that_name(folder
 @pytest.mark.parametrize(
     ("line", "says"),
     [
-        ('trust_model = ["pinn"]', "say --trust-model on the command line"),
-        ("trust-bundle = true", "say --trust-bundle on the command line"),
-        ("adopt = true", "whose code may run is said by you alone"),
+        ('trust_model = ["pinn"]', "use --trust-model on the command line"),
+        ("trust-bundle = true", "use --trust-bundle on the command line"),
+        ("adopt = true", "only the command line grants trust"),
         ('window = "170s"', "window belongs on the command line"),
         ("new = true", "new belongs on the command line"),
         ('dask = "tcp://elsewhere:1"', "dask belongs on the command line"),
         ("n_test_group = 3", "did you mean 'n_test_groups'?"),
-        ("n_test_groups = 3\nn-test-groups = 4", "stands there twice"),
+        ("n_test_groups = 3\nn-test-groups = 4", "is there twice"),
         ('n_test_groups = "3"', "it must be an integer"),
         ('phase_align_method = "plain"', "it must be plane or mean"),
         (f"frc_sigma = {10**400}", "it must be at least 0 and at most 1000"),
@@ -107,9 +107,9 @@ def test_an_arm_on_the_line_takes_the_place_of_the_files_arm_of_that_name(folder
         ("n_test_groups = ", "Invalid value"),
         ("arm = 3", "arm must be a list of tables"),
         ('[[arm]]\nname = "x"\npaht = "y"', "did you mean 'path'?"),
-        ('[[arm]]\nname = "x"\npath = "y"\nfactory = "os:abort"', "say --trust-model x"),
-        ('[[arm]]\nname = "x"\npath = "y"\nbackend = "other"', "say --trust-model x"),
-        ('pinn_dir = "y"\npinn_backend = "other"', "say --trust-model pinn"),
+        ('[[arm]]\nname = "x"\npath = "y"\nfactory = "os:abort"', "use --trust-model x"),
+        ('[[arm]]\nname = "x"\npath = "y"\nbackend = "other"', "use --trust-model x"),
+        ('pinn_dir = "y"\npinn_backend = "other"', "use --trust-model pinn"),
     ],
 )
 def test_what_a_file_may_not_say_is_refused_before_anything_is_written(
@@ -165,10 +165,10 @@ def test_the_file_of_a_run_is_a_hint(folder: Path) -> None:
     digest = manifest(run).digest
     kept = (run / "config.toml").read_bytes()
     (run / "config.toml").unlink()
-    assert ptyrun("verify", str(run)).stdout.startswith("whole")
+    assert ptyrun("verify", str(run)).stdout.startswith("OK")
     assert planned(file).returncode == 0
     assert (run / "config.toml").read_bytes() == kept
-    assert "foreign" not in ptyrun("verify", str(run)).stdout
+    assert "unexpected" not in ptyrun("verify", str(run)).stdout
     (run / "config.toml").write_text("mine", encoding="utf-8")
     assert planned(file).returncode == 0
     assert (run / "config.toml").read_text(encoding="utf-8") == "mine"

@@ -40,7 +40,7 @@ def patches() -> NDArray[np.complex64]:
 
 
 def summed(folder: Path, alignment: Alignment, cuts: list[int]) -> Sums:
-    """Add all patches; at each cut begin afresh from what was kept."""
+    """Add all patches; at each cut start over from what was kept."""
     options = EvaluationOptions(alignment=alignment)
     kept, key = Kept(folder), digest_of("these")
     sums = Sums(SHAPE, options, index())

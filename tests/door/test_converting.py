@@ -81,7 +81,7 @@ def test_a_reconstruction_comes_back_from_what_it_was_converted_to(
 def test_a_file_is_not_overwritten_unasked(tmp_path: Path) -> None:
     source, out = files.write_npy(tmp_path / "a.npy", SCENE), tmp_path / "out.npz"
     out.write_text("mine")
-    with pytest.raises(UsageError, match="nothing is overwritten unasked"):
+    with pytest.raises(UsageError, match="existing files are not overwritten"):
         convert(source, out)
     assert out.read_text() == "mine"
     convert(source, out, overwrite=True)

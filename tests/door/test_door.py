@@ -136,7 +136,7 @@ def test_arrays_are_measured_as_finalize_measures_them(example: Example) -> None
 
 def test_what_cannot_be_measured_is_refused_by_name() -> None:
     image = small_object()
-    with pytest.raises(GeometryError, match="no images of one shape"):
+    with pytest.raises(GeometryError, match="not images of one shape"):
         ptyrun.evaluate(image, image[1:])
     with pytest.raises(UsageError, match="phase_align_method 'flat' is unknown"):
         ptyrun.evaluate(image, image, phase_align_method="flat")
@@ -147,7 +147,7 @@ def test_what_cannot_be_measured_is_refused_by_name() -> None:
     with pytest.raises(InputError, match="the reference contains no usable values"):
         ptyrun.evaluate(image, np.zeros_like(image))
     for words in ("x", image.astype(object)):
-        with pytest.raises(GeometryError, match="recon is no image"):
+        with pytest.raises(GeometryError, match="recon is not an image"):
             ptyrun.evaluate(words, image)
 
 

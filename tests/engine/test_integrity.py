@@ -144,7 +144,7 @@ def test_damaged_metadata_is_written_anew(
 def test_a_foreign_chunk_is_named_and_removed(paths: RunPaths) -> None:
     shutil.copy(paths.root / CHUNK, paths.arrays / "one/patches/c.99.0.0")
     (damage,) = verify(paths, Level.SIZE)
-    assert damage.kind is Kind.FOREIGN and damage.path.endswith("c.99.0.0")
+    assert damage.kind is Kind.UNEXPECTED and damage.path.endswith("c.99.0.0")
     restored(paths, [damage])
 
 
@@ -197,7 +197,7 @@ def test_what_else_lies_among_the_chunks_takes_no_commit_away(paths: RunPaths, l
     """As a half-written file does that gets its name between listing and looking."""
     (paths.arrays / "one/patches" / left).symlink_to("/nowhere")
     found = verify(paths, Level.SIZE)
-    assert [d.kind for d in found] == ([] if left == "x.partial" else [Kind.FOREIGN])
+    assert [d.kind for d in found] == ([] if left == "x.partial" else [Kind.UNEXPECTED])
     assert toy_run(paths.root).chunks_done == 0
     assert repair(paths, found) == []
     assert verify(paths, Level.SIZE) == []

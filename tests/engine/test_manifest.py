@@ -150,7 +150,7 @@ def test_a_manifest_of_equal_content_and_another_text_is_found(edit: Callable[[s
     text = toy_manifest().to_json()
     edited = edit(text)
     assert edited != text and json.loads(edited) == json.loads(text)
-    with pytest.raises(DamageError, match="not what was written"):
+    with pytest.raises(DamageError, match="changed after it was written"):
         Manifest.from_json(edited)
 
 

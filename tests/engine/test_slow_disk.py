@@ -68,7 +68,7 @@ def test_a_slow_disk_holds_up_neither_window_nor_signal(
     ledger = open_ledger(paths, Manifest.load(paths.manifest))
     assert ledger.progress.chunks_committed > 0, "a session gets on for all that"
     arm = ledger.progress.arms["one"]
-    assert not arm.failures, "what was dropped is no failure"
+    assert not arm.failures, "what was dropped is not a failure"
     assert not any(ledger.attempts(arm, chunk, lambda session: False) for chunk in range(100))
 
 

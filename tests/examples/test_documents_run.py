@@ -45,6 +45,7 @@ def run_in(folder: Path, *, slow: bool) -> None:
         **os.environ,
         "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
         "PIP_TARGET": str(site),
+        "PIP_NO_BUILD_ISOLATION": "0",  # pip means by 0: do not isolate, so that no index is asked
         "PYTHONPATH": os.pathsep.join((str(site), str(ROOT))),
     }
     for language, remark, text in blocks(ROOT / "docs/tutorial.md"):

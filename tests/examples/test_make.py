@@ -116,5 +116,5 @@ def test_a_study_is_told_what_was_said_and_nothing_else(
     done = make(target, hub, WINDOW="7s", **variables)
     assert asked(done) == [words.replace("HUB", str(hub))]
     if target == "study":
-        assert done.returncode == 0, "work that remains is no failure"
+        assert done.returncode == 0, "work that remains is not a failure"
         assert "Work remains" in done.stdout

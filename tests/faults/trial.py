@@ -225,8 +225,8 @@ def _unexplained(ended: Ended) -> str:
         return f"exit code {ended.code}"
     if "Traceback" in ended.said or "Exception ignored" in ended.said:
         return "a traceback"
-    if "a mistake of ptyrun" in ended.said:
-        return "taken for a mistake of ptyrun"
+    if "a defect of ptyrun" in ended.said:
+        return "taken for a defect of ptyrun"
     return "" if ended.code in (0, 75) or "why:" in ended.said else f"{ended.code} without a why"
 
 

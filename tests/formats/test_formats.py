@@ -36,7 +36,7 @@ def kept(request: pytest.FixtureRequest) -> Path:
 
 @pytest.fixture
 def run(kept: Path, tmp_path: Path) -> RunPaths:
-    """Its run, unpacked; its inputs lie elsewhere now, which is no part of what it is."""
+    """Its run, unpacked; its inputs lie elsewhere now, which is not part of what it is."""
     paths = RunPaths(tmp_path / "run")
     shutil.unpack_archive(kept / "run.zip", paths.root)
     manifest = Manifest.load(paths.manifest)

@@ -24,7 +24,7 @@ class Said:
     @property
     def is_unforeseen(self) -> bool:
         """Whether nothing explained how it ended."""
-        named = "a mistake of ptyrun" in self.stderr or "Traceback (most recent" in self.stderr
+        named = "a defect of ptyrun" in self.stderr or "Traceback (most recent" in self.stderr
         # `wait` ends as the session did.
         codes = range(-64, 256) if self.words[0] == "wait" else CODES
         return named or self.code not in codes

@@ -56,7 +56,7 @@ def test_equal_numbers_spoil_equally_and_nearly_every_one_spoils() -> None:
 
 
 NOTICED = {
-    "raises": "a mistake of ptyrun",
+    "raises": "a defect of ptyrun",
     "ends otherwise": "exit code 9",
     "dies": "SIGSEGV",
     "hangs": "CPU time",

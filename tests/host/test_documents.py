@@ -101,7 +101,7 @@ def test_a_newer_document_is_called_newer_whatever_it_holds() -> None:
 )
 def test_what_is_no_such_document_is_refused_with_its_name(stored: dict[str, Any]) -> None:
     for kind, text in ((Note, sealed(stored)), (OpenNote, text_of(stored))):
-        with pytest.raises(SchemaError, match=r"this is no note\.json") as refused:
+        with pytest.raises(SchemaError, match=r"this is not a valid note\.json") as refused:
             kind.from_json(text)
         assert not isinstance(refused.value, NewerError)
 
@@ -110,7 +110,7 @@ def test_a_changed_character_of_an_older_document_is_noticed() -> None:
     text = sealed({"schema": 1, "size": 3})
     for place, character in enumerate(text):
         changed = text[:place] + chr(ord(character) ^ 1) + text[place + 1 :]
-        with pytest.raises(SchemaError, match=r"this is no note\.json"):
+        with pytest.raises(SchemaError, match=r"this is not a valid note\.json"):
             Note.from_json(changed)
 
 

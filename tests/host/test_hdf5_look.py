@@ -72,7 +72,7 @@ def test_raw_data_in_another_file_is_refused(tmp_path: Path) -> None:
 
 def test_what_is_no_regular_file_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
-    assert fault_of(tmp_path / "fifo") == "it is no regular file"
+    assert fault_of(tmp_path / "fifo") == "it is not a regular file"
 
 
 def test_a_file_that_is_cut_off_is_refused(tmp_path: Path) -> None:

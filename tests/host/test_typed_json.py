@@ -44,7 +44,7 @@ def test_a_document_becomes_its_class() -> None:
         ({"pair": [1]}, "'pair' has 1 entries, not 2"),
         ({"row": "xyz"}, "'row' is of the wrong type: str"),
         ({"inner": []}, "'inner' is of the wrong type: list"),
-        ({"inner": {"i": 3}}, "inner.i is no JSON object"),
+        ({"inner": {"i": 3}}, "inner.i is not a JSON object"),
         ({"inner": {"i": {"value": "x"}}}, "'inner.i.value' is of the wrong type: str"),
         ({"inner": {"i": {"value": float("nan")}}}, "'inner.i.value' is of the wrong type"),
         ({"fact": [1]}, "'fact' is of the wrong type: list"),

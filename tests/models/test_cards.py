@@ -105,7 +105,7 @@ def test_a_model_that_may_not_be_read_is_no_broken_model(
     model = locate(tmp_path / name)
     monkeypatch.setattr(Path, "open", refuse)  # root, who may run this, is refused nothing
     monkeypatch.setattr(Path, "read_bytes", refuse)
-    with pytest.raises(ModelError, match="may not be read") as caught:
+    with pytest.raises(ModelError, match="cannot be read") as caught:
         inspect(model)
     assert "Permission denied" in caught.value.why
     assert "chmod" in caught.value.do

@@ -108,10 +108,10 @@ def broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 @pytest.mark.parametrize(
     ("backend", "said"),
     [
-        ("no_class", "'no_class' is no predictor(.|\n)*open"),
-        ("NoBatch", "'NoBatch' is no predictor(.|\n)*batch_items"),
-        ("NoGroups", "'NoGroups' is no predictor(.|\n)*batch_items"),
-        ("NoCard", "'NoCard' is no predictor(.|\n)*card"),
+        ("no_class", "'no_class' is not a predictor(.|\n)*open"),
+        ("NoBatch", "'NoBatch' is not a predictor(.|\n)*batch_items"),
+        ("NoGroups", "'NoGroups' is not a predictor(.|\n)*batch_items"),
+        ("NoCard", "'NoCard' is not a predictor(.|\n)*card"),
         ("Absent", "cannot be imported(.|\n)*Absent"),
         ("unimportable", "cannot be imported(.|\n)*no_such_framework"),
         ("misspelt", "cannot be imported(.|\n)*SyntaxError"),
@@ -130,7 +130,7 @@ def test_for_a_backend_of_ptyruns_own_the_extra_that_brings_its_framework_is_nam
     own = EntryPoint("tf", "ptyrun.backends.tf:TensorFlowPredictor", ENTRY_POINTS)
     theirs = EntryPoint("tf", "lattice_tools:Predictor", ENTRY_POINTS)
     assert how_to_mend(own) == "pip install 'ptyrun[tf]'"
-    assert how_to_mend(theirs) == "install or mend the package that offers it"
+    assert how_to_mend(theirs) == "install or reinstall the package that offers it"
 
 
 @pytest.mark.parametrize(

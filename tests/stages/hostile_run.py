@@ -1,4 +1,4 @@
-"""A finished run whose documents somebody rewrote: checksums are no signature."""
+"""A finished run whose documents somebody rewrote: checksums are not signature."""
 
 from __future__ import annotations
 

@@ -237,10 +237,10 @@ def test_an_input_that_never_ends_is_named_and_not_read(
 
 
 def test_names_of_strangers_forge_no_line(sent: RunPaths) -> None:
-    (sent.root / "x\nwhole: 10 chunks\x1b[2J").write_text("mine")
+    (sent.root / "x\nOK: 10 chunks\x1b[2J").write_text("mine")
     done = ptyrun("verify", str(sent.root))
-    assert "foreign: x\\nwhole: 10 chunks\\x1b[2J: it is not ptyrun's" in done.stdout
-    assert not [line for line in done.stdout.splitlines() if line.startswith("whole")]
+    assert "unexpected: x\\nOK: 10 chunks\\x1b[2J: not ptyrun's" in done.stdout
+    assert not [line for line in done.stdout.splitlines() if line.startswith("OK")]
 
 
 def test_a_run_may_be_reached_through_a_link(sent: RunPaths) -> None:
@@ -315,7 +315,7 @@ def test_results_that_are_none_are_refused(sent: RunPaths, text: str) -> None:
     sent.results.write_text(text)
     checksums.write(sent.root, [sent.root / name for name in checksums.vouched(sent.root)])
     done = ptyrun("report", str(sent.root))
-    assert_refused(done, "this is no results.json")
+    assert_refused(done, "this is not a valid results.json")
     assert ptyrun("status", str(sent.root)).returncode == 0
 
 

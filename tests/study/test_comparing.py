@@ -71,7 +71,7 @@ def test_a_comparison_reads_whatever_model_a_stage_makes_in_its_folder() -> None
     assert [each.name.rpartition("/")[2] for each in found if each.role == "pinn"] == [
         "model.json",
         "net.keras",
-    ], "a picture of its losses is no part of a model"
+    ], "a picture of its losses is not part of a model"
     assert "train-pinn-dose_1000-dense" in stages.needs(stages.find("compare-dose_1000-dense-test"))
 
 

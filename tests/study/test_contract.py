@@ -82,7 +82,7 @@ def refusal(folder: Path, arrays: dict[str, Any], **words: Any) -> str | None:
         ("empty", "shape (0, 8, 8)"),
         ("nan_diffraction", "320 values of diffraction are not finite"),
         ("negative_amplitude", "negative amplitudes, down to -1"),
-        ("non_square", "no stack of square frames"),
+        ("non_square", "not a stack of square frames"),
     ],
 )
 def test_what_later_stages_cannot_use_is_named(tmp_path: Path, name: str, said: str) -> None:

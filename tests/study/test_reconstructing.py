@@ -268,7 +268,7 @@ def test_a_checkpoint_that_is_damaged_gives_way_to_the_one_before(
     states_kept[-1].write_bytes(data)
     steps["left"] = 10_000
     make(graph(study), KEY, Window(1.0), work_of)
-    assert "state-000000000003.safetensors is not gone on with" in capsys.readouterr().out
+    assert "state-000000000003.safetensors is not resumed" in capsys.readouterr().out
     assert study.hub.path(OUTPUT).read_bytes() == finished.hub.path(OUTPUT).read_bytes()
 
 

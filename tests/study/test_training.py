@@ -95,7 +95,7 @@ def test_the_table_of_the_file_says_how_networks_are_trained(tmp_path: Path) -> 
 
 
 def test_a_setting_that_is_none_is_found_before_any_work(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="'wide' is no setting of a trainer"):
+    with pytest.raises(UsageError, match="'wide' is not a setting of a trainer"):
         graph(study(tmp_path, training_pinn_set=("wide",)))
 
 

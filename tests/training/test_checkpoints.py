@@ -74,7 +74,7 @@ def test_a_bad_state_is_named_and_the_one_before_is_given(tmp_path: Path) -> Non
         newest.write_bytes(content)
         said, good = kept.find()
         assert isinstance(said, str)
-        assert said.startswith("state-000000000002.safetensors is not gone on with: it")
+        assert said.startswith("state-000000000002.safetensors is not resumed: it")
         assert isinstance(good, Checkpoint)
         assert good.step == 1
     newest.unlink()

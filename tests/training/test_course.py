@@ -132,7 +132,7 @@ def test_a_state_of_another_network_is_named_and_not_gone_on_with(
         training(tmp_path, mortal).run()
     said: list[str] = []
     replace(training(tmp_path, PixelTrainer(REQUEST)), say=said.append).run()
-    assert said[0] == "the state after step 3 is not gone on with: " + (
+    assert said[0] == "the state after step 3 is not resumed: " + (
         "its arrays are those of another network"
     )
     assert finished(tmp_path, PixelTrainer(REQUEST))[1] == whole[1]
@@ -217,7 +217,7 @@ def test_an_unknown_trainer_is_named_with_the_nearest() -> None:
 
 @pytest.mark.parametrize("words", [("width",), ("=3",), ("width=3", "width=4")])
 def test_a_setting_that_is_none_is_refused(words: tuple[str, ...]) -> None:
-    with pytest.raises(UsageError, match="no setting of a trainer"):
+    with pytest.raises(UsageError, match="not a setting of a trainer"):
         settings_of(words)
 
 

@@ -15,7 +15,7 @@ from ptyrun.cli.study import words
 @click.argument("path", metavar="[FILE]", type=click.Path(path_type=Path), default="study.toml")
 @words.study
 def command(path: Path, config: Path | None, **given: Any) -> None:
-    """Write a commented study.toml with the options that are given, and the others' defaults."""
+    """Write a commented study.toml with the given options, and the defaults of the others."""
     from ptyrun.study import config_file
 
     said = words.taken(given)

@@ -21,7 +21,7 @@ from ptyrun.cli.saying import say
 def command(hub: Path, archive: Path, config: Path | None) -> None:
     """Write the finished study in HUB as one ZIP archive with RO-Crate metadata.
 
-    Every file's SHA-256 and every stage's command, inputs and outputs are told in it. Refused
+    It lists every file's SHA-256 and every stage's command, inputs and outputs. Refused
     while the study is not complete. `ptyrun study unpack` checks it on any machine.
     """
     from ptyrun.study.asking import study_asked

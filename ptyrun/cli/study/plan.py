@@ -14,9 +14,9 @@ from ptyrun.cli.study import words
 
 @click.command("plan", cls=words.StudyCommand)
 @words.study
-@click.option("--json", "as_json", is_flag=True, help="The same for programs.")
+@click.option("--json", "as_json", is_flag=True, help="The same as JSON, for programs.")
 def command(config: Path | None, as_json: bool, **given: Any) -> None:
-    """List the stages with what they read and write, and why those that are to be made are."""
+    """List the stages with what they read and write, and why each one has to be made."""
     from ptyrun.study.asking import study_asked
     from ptyrun.study.plan import graph
     from ptyrun.study.state import survey

@@ -14,7 +14,10 @@ from ptyrun.cli.study import words
 @click.command("report", cls=words.StudyCommand)
 @words.study
 @click.option(
-    "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write it there (Markdown)."
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write the report to this file, as Markdown.",
 )
 def command(config: Path | None, output: Path | None, **given: Any) -> None:
     """Show stages, durations and overlap metrics of a study as Markdown."""

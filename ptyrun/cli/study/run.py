@@ -30,7 +30,7 @@ def command(
     post_verify_only: bool,
     **given: Any,
 ) -> None:
-    """Make the stages of a study that are not done. Safe to kill, safe to repeat."""
+    """Make every stage of a study that is not done. Safe to kill, safe to repeat."""
     from ptyrun.cli import console
     from ptyrun.study import working
     from ptyrun.study.asking import study_asked

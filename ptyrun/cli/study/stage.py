@@ -29,7 +29,7 @@ def command(
     trust_model: tuple[str, ...],
     **given: Any,
 ) -> None:
-    """Make STAGE of a study, if what it needs is done; `plan` lists the stages."""
+    """Make one STAGE of a study, if the stages it needs are done; `plan` lists them."""
     from ptyrun.engine.window import Window
     from ptyrun.study import making
     from ptyrun.study.asking import study_asked

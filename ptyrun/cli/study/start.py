@@ -40,8 +40,8 @@ def command(
     session = words.session_taken(given)
     if session.collect_only:
         raise UsageError(
-            "--collect-only makes nothing",
-            why="a session in the background is there to make stages",
+            "--collect-only makes no stage",
+            why="a session in the background makes stages",
             do="use `ptyrun study plan`",
         )
     if session.only:

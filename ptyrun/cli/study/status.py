@@ -14,7 +14,7 @@ from ptyrun.cli.study import words
 
 @click.command("status", cls=words.StudyCommand)
 @words.study
-@click.option("--json", "as_json", is_flag=True, help="The same for programs.")
+@click.option("--json", "as_json", is_flag=True, help="The same as JSON, for programs.")
 def command(config: Path | None, as_json: bool, **given: Any) -> None:
     """Say of every stage: done, pending, running, stale, failed or blocked, and why."""
     from ptyrun.study import identity

@@ -17,7 +17,7 @@ def command(hub: Path, ms_ssim_threshold: float | None) -> None:
     """Write all summaries of the comparisons in a hub, tables and the inventory.
 
     Reads comparison_manifest.json and the comparison_metrics.csv of every comparison; works on hubs
-    by ptyrun and by upstream. Files that are right already stay as they are.
+    by ptyrun and by upstream. Files that are up to date are left as they are.
     """
     from ptyrun.study.summaries.summarize import summarize
 

@@ -20,7 +20,7 @@ def command(archive: Path, folder: Path | None, only_check: bool) -> None:
 
     if only_check is (folder is not None):
         raise UsageError(
-            "say either where the hub shall lie, or --check",
+            "give either a folder for the hub, or --check",
             why="both were given" if only_check else "neither was given",
             do="give FOLDER or --check",
         )

@@ -15,7 +15,9 @@ from ptyrun.errors import ExitCode
 @words.hub
 @words.scope
 @words.threshold
-@click.option("--json", "as_json", is_flag=True, help="One JSON document, upstream's with names.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print upstream's JSON document, with names of checks."
+)
 @click.pass_context
 def command(
     ctx: click.Context,

@@ -91,7 +91,7 @@ def threshold(command: _Command) -> _Command:
         "--ms-ssim-threshold",
         "ms_ssim_threshold",
         type=float,
-        help="Mean MS-SSIM below which reports say LOW (default: as the hub remembers, or 0.8).",
+        help="Mean MS-SSIM below which reports say LOW (default: the hub's last value, else 0.8).",
     )(command)
 
 

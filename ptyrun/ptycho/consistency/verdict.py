@@ -157,7 +157,7 @@ def _stored_as_intensity(fit: FrameFit) -> str | None:
     if fit.root is None or not fit.looks_like_intensity:
         return None
     return (
-        "the diffraction looks like intensity: say --diffraction-kind intensity; taken as "
+        "the diffraction looks like intensity: use --diffraction-kind intensity; taken as "
         f"amplitude, its objectGuess explains it with a residual of {fit.as_given:.2f}, its root "
         f"with {fit.root:.2f}"
     )

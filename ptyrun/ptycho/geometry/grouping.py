@@ -24,7 +24,22 @@ Frames = NDArray[np.int64]
 
 
 def draw_subsample(n_frames: int, n_subsample: int, seed: int) -> Frames:
-    """Draw frames without replacement, ascending; all of them when fewer are there."""
+    """Draw frames without replacement, ascending; all of them when fewer are there.
+
+    Parameters
+    ----------
+    n_frames : int
+        Frames of the scan.
+    n_subsample : int
+        How many to draw.
+    seed : int
+        Of the draw.
+
+    Returns
+    -------
+    ndarray of int64, shape (k,)
+        Numbers of frames.
+    """
     if n_subsample >= n_frames:
         return np.arange(n_frames)
     drawn = np.random.default_rng(seed).choice(n_frames, n_subsample, replace=False)
@@ -54,7 +69,7 @@ def draw_groups(
         K.
     seed : int
         Of the one generator for the whole run.
-    candidates : ndarray of int, optional
+    candidates : ndarray of int, shape (k,), optional
         The frames that may be used at all (a subsample); all when None.
 
     Returns
@@ -92,6 +107,20 @@ def nearest_others(
     """Find the *neighbor_count* nearest other positions of each seed, nearest first.
 
     Ties go to the smaller index.
+
+    Parameters
+    ----------
+    positions_px : ndarray of float64, shape (n, 2)
+        (y, x) of each frame, in pixels.
+    seeds : ndarray of int, shape (G,)
+        Frames whose neighbours are asked for.
+    neighbor_count : int
+        K.
+
+    Returns
+    -------
+    ndarray of int64, shape (G, K)
+        Numbers of frames.
     """
     count = min(neighbor_count, len(positions_px) - 1)
     tree = KDTree(positions_px)
@@ -115,6 +144,18 @@ def read_groups(path: Path, n_frames: int) -> Frames:
 
     Where the file also holds ``sample_indices`` (k,), the groups count within that sample.
 
+    Parameters
+    ----------
+    path : Path
+        The NPZ.
+    n_frames : int
+        Frames of the scan.
+
+    Returns
+    -------
+    ndarray of int64, shape (G, C)
+        Numbers of the scan's frames.
+
     Raises
     ------
     InputError
@@ -124,7 +165,7 @@ def read_groups(path: Path, n_frames: int) -> Frames:
     groups = file.array("nn_indices")
     if groups.ndim != 2 or groups.dtype.kind not in "iu":
         raise InputError(
-            f"nn_indices of {path} is no table of groups",
+            f"nn_indices of {path} is not a table of groups",
             why=f"it is {groups.dtype} of shape {groups.shape}, not integer of shape (G, C)",
             do="give the file of a run that stored its groups",
         )
@@ -151,6 +192,18 @@ def single_frames(frames: Frames) -> tuple[Frames, NDArray[np.int64]]:
 
     In the order in which the groups name them: what the first groups give is the beginning of what
     all groups give, so that a run of the first groups can be taken over by one of all.
+
+    Parameters
+    ----------
+    frames : ndarray of int64, shape (G, C)
+        The groups.
+
+    Returns
+    -------
+    ndarray of int64, shape (F, 1)
+        The frames.
+    ndarray of int64, shape (F,)
+        How often each occurs.
     """
     unique, first, multiplicity = np.unique(frames, return_index=True, return_counts=True)
     order = np.argsort(first)
@@ -158,7 +211,18 @@ def single_frames(frames: Frames) -> tuple[Frames, NDArray[np.int64]]:
 
 
 def group_centres_px(members_px: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mean (G, 2) of the positions of each group's members (G, C, 2)."""
+    """Find the mean position of each group.
+
+    Parameters
+    ----------
+    members_px : ndarray of float64, shape (G, C, 2)
+        Positions of the members, in pixels.
+
+    Returns
+    -------
+    ndarray of float64, shape (G, 2)
+        In pixels.
+    """
     return np.asarray(members_px.mean(axis=1))
 
 
@@ -166,6 +230,18 @@ def local_offsets_px(positions_px: NDArray[np.float64], frames: Frames) -> NDArr
     """Offsets in the layout that networks take: (G, 1, 2, C), axis 2 = [x, y].
 
     Channel c holds -(r_c - mean of the group).
+
+    Parameters
+    ----------
+    positions_px : ndarray of float64, shape (n, 2)
+        (y, x) of each frame, in pixels.
+    frames : ndarray of int64, shape (G, C)
+        The groups.
+
+    Returns
+    -------
+    ndarray of float64, shape (G, 1, 2, C)
+        In pixels.
     """
     members = positions_px[frames]
     offsets = -(members - members.mean(axis=1, keepdims=True))

@@ -24,6 +24,11 @@ def normalisation_factor(
     patch_px : int
         N.
 
+    Returns
+    -------
+    float
+        By which amplitudes are multiplied.
+
     Notes
     -----
     :math:`\sqrt{(N/2)^2 / \langle \sum |A|^2 \rangle}` over all groups and channels.
@@ -34,7 +39,22 @@ def normalisation_factor(
 def normalised_groups(
     scan: Scan, frames: NDArray[np.integer[Any]], factor: float
 ) -> NDArray[np.float32]:
-    """Read groups as networks take them: (B, N, N, C) float32, channel c = member c."""
+    """Read groups as networks take them: channel c is member c.
+
+    Parameters
+    ----------
+    scan : Scan
+        Where the frames come from.
+    frames : ndarray of int, shape (B, C)
+        The groups.
+    factor : float
+        From :func:`normalisation_factor`.
+
+    Returns
+    -------
+    ndarray of float32, shape (B, N, N, C)
+        Normalised amplitudes, DC centred.
+    """
     n_groups, n_channels = frames.shape
     amplitudes = scan.amplitudes(frames.ravel())
     groups = np.empty((n_groups, scan.patch_px, scan.patch_px, n_channels), np.float32)

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import KDTree
 
 from ptyrun.errors import GeometryError
+from ptyrun.ptycho.geometry.discs import between_groups, between_images, within_groups
 from ptyrun.ptycho.geometry.grouping import Frames, draw_subsample, group_centres_px, nearest_others
 
 METRICS_VERSION = "1.0"
@@ -22,15 +22,9 @@ SUBSAMPLE_SEED = 42
 # Upstream draws the seeds of groups with a number of its own, whatever the study's seeds are.
 GROUP_SEED = 42
 
-# Nearer than this, two positions are one.
-SAME_PLACE_PX = 1e-10
-
 MOST_ACCEPTANCE = 0.10
 LEAST_ACCEPTANCE = 1e-6
 LEAST_LENGTH_PX = 1e-6
-
-# Rows of the matrix of distances between groups that are held at once.
-GROUPS_AT_ONCE = 256
 
 Positions = NDArray[np.float64]
 
@@ -41,6 +35,35 @@ class OverlapMetrics(Mapping[str, Any]):
 
     As a mapping it holds what is written to ``<split>_metrics.json``, in the order of the file:
     metric 1 only where there are groups of more than one image.
+
+    Attributes
+    ----------
+    metrics_version : str
+        Of the definitions.
+    gridsize : int
+        g; a group has g^2 images.
+    s_img : float
+        Fraction of the images that was kept.
+    n_groups : int
+        Groups asked for.
+    neighbor_count : int
+        Neighbours that metrics 1 and 2 look at.
+    probe_diameter_px : float
+        Diameter of the disc that stands for the probe, in pixels.
+    rng_seed_subsample : int
+        Of the draw of images.
+    metric_1_group_based_avg : float, optional
+        Mean overlap of a member with its nearest others of its group, 0 to 1.
+    metric_2_image_based_avg : float
+        Mean overlap of an image with its nearest others, 0 to 1.
+    metric_3_group_to_group_avg : float
+        Mean overlap of a group with the groups nearer than a diameter, 0 to 1.
+    n_images_total, n_images_subsampled, n_unique_images : int
+        Images of the scan, those kept, and how many distinct positions these have.
+    n_groups_actual : int
+        Groups that there are.
+    geometry_acceptance_bound, effective_min_acceptance : float
+        See :func:`acceptance_bound`.
     """
 
     metrics_version: str
@@ -166,51 +189,52 @@ def overlap_metrics(
     )
 
 
-def disc_overlap(distance_px: NDArray[np.floating[Any]], diameter_px: float) -> Positions:
-    r"""Area that two equal discs share, as a fraction of one.
-
-    Parameters
-    ----------
-    distance_px : ndarray of float, any shape
-        Distance of the centres in pixels.
-    diameter_px : float
-        Diameter of both in pixels.
-
-    Returns
-    -------
-    ndarray of float64, same shape
-        In [0, 1]: 1 for one place, 0 from one diameter on.
-
-    Notes
-    -----
-    :math:`f(d) = [2 R^2 \cos^{-1}(d / 2R) - (d / 2) \sqrt{4 R^2 - d^2}] / (\pi R^2)`.
-    Source: E. W. Weisstein, "Circle-Circle Intersection", MathWorld, equation 14.
-
-    Examples
-    --------
-    >>> disc_overlap(np.array([0.0, 10.0, 20.0]), 20.0).round(3)
-    array([1.   , 0.391, 0.   ])
-    """
-    distance = np.asarray(distance_px, np.float64)
-    share = np.clip(distance / diameter_px, 0.0, 1.0)
-    fraction = 2 / np.pi * (np.arccos(share) - share * np.sqrt(1 - share**2))
-    fraction = np.where(distance < SAME_PLACE_PX, 1.0, fraction)
-    return np.asarray(np.where(distance >= diameter_px, 0.0, np.clip(fraction, 0.0, 1.0)))
-
-
 def kept_images(n_images: int, s_img: float, seed: int) -> Frames:
     """Draw ``round(s_img * n_images)`` images, at least one, without repeats; ascending.
 
     Half a number is rounded to the even one.
+
+    Parameters
+    ----------
+    n_images : int
+        Images of the scan.
+    s_img : float
+        Fraction to keep.
+    seed : int
+        Of the draw.
+
+    Returns
+    -------
+    ndarray of int64, shape (k,)
+        Numbers of images.
     """
     return draw_subsample(n_images, max(1, int(np.round(s_img * n_images))), seed)
 
 
 def overlap_groups(positions_px: Positions, gridsize: int, n_groups: int) -> Frames:
-    """Group positions as the overlap metrics do: rows (G, gridsize**2), the seed of each first.
+    """Group positions as the overlap metrics do.
 
     Not the groups that networks predict (see `grouping.draw_groups`): a seed is in its own group,
     and seeds repeat where more groups than positions are asked for.
+
+    Parameters
+    ----------
+    positions_px : ndarray of float64, shape (n, 2)
+        In pixels.
+    gridsize : int
+        g; a group has g^2 images.
+    n_groups : int
+        How many groups.
+
+    Returns
+    -------
+    ndarray of int64, shape (G, g^2)
+        Rows of *positions_px*, the seed of each group first.
+
+    Raises
+    ------
+    GeometryError
+        If there are fewer positions than a group has.
     """
     n_positions, size = len(positions_px), gridsize**2
     if size == 1:
@@ -227,49 +251,27 @@ def overlap_groups(positions_px: Positions, gridsize: int, n_groups: int) -> Fra
 
 
 def acceptance_bound(positions_px: Positions, diameter_px: float) -> float:
-    """Share of the bounding box that one disc would fill if all lay side by side, at most 0.1.
+    """Fraction of the bounding box that one disc would fill if all lay side by side, at most 0.1.
 
-    0 without positions. The floor that views are held to is this, at least 1e-6.
+    The floor that views are held to is this, at least 1e-6.
+
+    Parameters
+    ----------
+    positions_px : ndarray of float64, shape (n, 2)
+        In pixels.
+    diameter_px : float
+        Of the disc, in pixels.
+
+    Returns
+    -------
+    float
+        0 without positions.
     """
     if not len(positions_px):
         return 0.0
     area = max(float(np.prod(np.ptp(positions_px, axis=0))), LEAST_LENGTH_PX)
     disc = math.pi * (max(diameter_px, LEAST_LENGTH_PX) / 2) ** 2
     return min(area / max(len(positions_px) * disc, LEAST_LENGTH_PX), MOST_ACCEPTANCE)
-
-
-def within_groups(members_px: Positions, neighbor_count: int, diameter_px: float) -> float:
-    """Metric 1: overlap of each member with its nearest others of the same group, (G, C, 2)."""
-    n_others = members_px.shape[1] - 1
-    apart = np.linalg.norm(members_px[:, :, None] - members_px[:, None], axis=-1)
-    others = ~np.eye(n_others + 1, dtype=bool)
-    distances = np.sort(apart[:, others].reshape(-1, n_others), axis=1)
-    return float(disc_overlap(distances[:, :neighbor_count], diameter_px).mean())
-
-
-def between_images(unique_px: Positions, neighbor_count: int, diameter_px: float) -> float:
-    """Metric 2: overlap of distinct positions (n, 2) with their nearest others."""
-    if len(unique_px) < 2:
-        return 0.0
-    count = min(neighbor_count, len(unique_px) - 1)
-    distances, _ = KDTree(unique_px).query(unique_px, k=count + 1)
-    return float(disc_overlap(distances[:, 1:], diameter_px).mean())
-
-
-def between_groups(centres_px: Positions, diameter_px: float) -> float:
-    """Metric 3: overlap of groups with those whose centres (G, 2) are nearer than a diameter."""
-    tree = KDTree(centres_px)
-    n_groups = len(centres_px)
-    sums, counts = np.zeros(n_groups), np.zeros(n_groups)
-    for first in range(0, n_groups, GROUPS_AT_ONCE):
-        part = KDTree(centres_px[first : first + GROUPS_AT_ONCE])
-        pairs = part.sparse_distance_matrix(tree, diameter_px, output_type="ndarray")
-        own = pairs["i"] + first
-        near = (own != pairs["j"]) & (pairs["v"] < diameter_px)
-        own, overlap = own[near], disc_overlap(pairs["v"][near], diameter_px)
-        sums += np.bincount(own, overlap, n_groups)
-        counts += np.bincount(own, minlength=n_groups)
-    return float((sums / np.maximum(counts, 1)).mean())
 
 
 def _checked_positions(positions_px: NDArray[np.floating[Any]]) -> Positions:

@@ -19,7 +19,15 @@ _GIB = 2**30
 
 @dataclass(frozen=True)
 class Region:
-    """A rectangle of the object's pixels: rows top.. and columns left.. of it."""
+    """A rectangle of the object's pixels: rows top.. and columns left.. of it.
+
+    Attributes
+    ----------
+    top, left : int
+        Its first row and column.
+    height, width : int
+        How many of each, in pixels.
+    """
 
     top: int
     left: int
@@ -35,38 +43,106 @@ class Region:
         )
 
     def within(self, rows: int, columns: int) -> Region:
-        """Take rows off the top and bottom and columns off the sides."""
+        """Take rows off the top and bottom and columns off the sides.
+
+        Parameters
+        ----------
+        rows, columns : int
+            Taken off at each side, in pixels.
+
+        Returns
+        -------
+        Region
+            On the same grid.
+        """
         return Region(
             self.top + rows, self.left + columns, self.height - 2 * rows, self.width - 2 * columns
         )
 
     def centre(self, height: int, width: int) -> Region:
-        """Take the middle, the spare pixel below and to the right."""
+        """Take the middle, the spare pixel below and to the right.
+
+        Parameters
+        ----------
+        height, width : int
+            Of the middle, in pixels.
+
+        Returns
+        -------
+        Region
+            On the same grid.
+        """
         top, left = (self.height - height) // 2, (self.width - width) // 2
         return Region(self.top + top, self.left + left, height, width)
 
     def grown(self, px: int, height: int, width: int) -> Region:
-        """Add *px* at each side, as far as an image (height, width) goes."""
+        """Add pixels at each side, as far as an image goes.
+
+        Parameters
+        ----------
+        px : int
+            How many.
+        height, width : int
+            Of the image, in pixels.
+
+        Returns
+        -------
+        Region
+            On the same grid.
+        """
         return self.within(-px, -px).overlap(Region(0, 0, height, width))
 
     def seen_from(self, outer: Region) -> Region:
-        """Where it lies in an array that holds *outer*."""
+        """Where it lies in an array that holds *outer*.
+
+        Parameters
+        ----------
+        outer : Region
+            What the array holds.
+
+        Returns
+        -------
+        Region
+            In the array's own pixels.
+        """
         return Region(self.top - outer.top, self.left - outer.left, self.height, self.width)
 
     def overlap(self, other: Region) -> Region:
-        """What both hold; without rows or columns where they do not meet."""
+        """What both hold; without rows or columns where they do not meet.
+
+        Parameters
+        ----------
+        other : Region
+            On the same grid.
+
+        Returns
+        -------
+        Region
+            On the same grid.
+        """
         top, left = max(self.top, other.top), max(self.left, other.left)
         bottom = min(self.top + self.height, other.top + other.height)
         right = min(self.left + self.width, other.left + other.width)
         return Region(top, left, max(0, bottom - top), max(0, right - left))
 
     def as_tuple(self) -> tuple[int, int, int, int]:
-        """(top, left, height, width)."""
+        """Give it for a document.
+
+        Returns
+        -------
+        tuple of int
+            (top, left, height, width).
+        """
         return self.top, self.left, self.height, self.width
 
 
 def check_span(positions_px: NDArray[np.float64]) -> None:
-    """Refuse positions (n, 2) that never leave a pixel: they are in metres, or all the same.
+    """Refuse positions that never leave a pixel: they are in metres, or all the same.
+
+    Parameters
+    ----------
+    positions_px : ndarray of float64, shape (n, 2)
+        As (y, x) in object pixels.
 
     Raises
     ------
@@ -86,7 +162,16 @@ def check_span(positions_px: NDArray[np.float64]) -> None:
 def check_extent(
     positions_px: NDArray[np.float64], shape: tuple[int, int], memory_bytes: int
 ) -> None:
-    """Refuse positions (n, 2) that span an object (H, W) larger than *memory_bytes* hold.
+    """Refuse positions that span a larger object than memory holds.
+
+    Parameters
+    ----------
+    positions_px : ndarray of float64, shape (n, 2)
+        As (y, x) in object pixels.
+    shape : (int, int)
+        (H, W) of the object.
+    memory_bytes : int
+        What there is.
 
     Raises
     ------
@@ -115,6 +200,20 @@ def scanned_region(
     positions_px: NDArray[np.float64], crop_px: int, shape: tuple[int, int]
 ) -> Region:
     """Find the bounding box of the positions, wider by half a crop, inside the object.
+
+    Parameters
+    ----------
+    positions_px : ndarray of float64, shape (n, 2)
+        As (y, x) in object pixels.
+    crop_px : int
+        Side of the part of a patch that is placed, in pixels.
+    shape : (int, int)
+        (H, W) of the object.
+
+    Returns
+    -------
+    Region
+        On the object's grid.
 
     Raises
     ------
@@ -158,6 +257,11 @@ def origins_px(
         As (y, x) on the grid.
     patch_px : int
         Side N of a patch.
+
+    Returns
+    -------
+    list of (int, int)
+        (row, column), likeliest first.
     """
     if size_px == shape:
         return [(0, 0)]
@@ -210,6 +314,19 @@ def placed(
 
 
 def centre_crop(image: NDArray[Any], height: int, width: int) -> NDArray[Any]:
-    """Take the middle *height* x *width* pixels, the spare one below and to the right."""
+    """Take the middle of an image, the spare pixel below and to the right.
+
+    Parameters
+    ----------
+    image : ndarray, shape (H, W)
+        Of any dtype.
+    height, width : int
+        Of the middle, in pixels.
+
+    Returns
+    -------
+    ndarray, shape (height, width)
+        A view of it.
+    """
     top, left = (image.shape[0] - height) // 2, (image.shape[1] - width) // 2
     return image[top : top + height, left : left + width]

@@ -58,7 +58,25 @@ def split_positions(coordinates: Coordinates, fraction: float = 0.5) -> Split:
 
 
 def split_point(coordinates: Coordinates, fraction: float = 0.5) -> float:
-    """The point of the range, computed in the dtype of *coordinates*; see `split_positions`."""
+    """Find where a range is split, computed in the dtype of the coordinates; see `split_positions`.
+
+    Parameters
+    ----------
+    coordinates : ndarray of float, shape (n,)
+        The x or the y of every frame.
+    fraction : float
+        Of the range, between 0 and 1.
+
+    Returns
+    -------
+    float
+        In the unit of the coordinates.
+
+    Raises
+    ------
+    GeometryError
+        If coordinates are not finite, or the fraction is outside its range.
+    """
     coordinates = np.asarray(coordinates)
     if not 0 < fraction < 1:
         raise GeometryError(

@@ -84,7 +84,15 @@ class Stitcher:
             self._add_block(crop[block], corner[block], fraction[block], counts[block])
 
     def sums(self) -> tuple[NDArray[np.complex128], NDArray[np.float64]]:
-        """Weighted sum and sum of weights, both of the object's shape."""
+        """Give what the object is the quotient of.
+
+        Returns
+        -------
+        ndarray of complex128, shape (H, W)
+            Weighted sum of the patches.
+        ndarray of float64, shape (H, W)
+            Sum of the weights.
+        """
         inner = slice(self._margin, -self._margin)
         total = np.ascontiguousarray(self._sum[inner, inner]).view(np.complex128)[..., 0]
         return total, self._weight[inner, inner].copy()
@@ -96,6 +104,11 @@ class Stitcher:
 
     def resume(self, state: tuple[NDArray[np.float64], NDArray[np.float64]]) -> None:
         """Go on from the `state` of a stitcher of the same shape and crop.
+
+        Parameters
+        ----------
+        state : tuple of ndarray of float64, shape (H, W)
+            What `state` gave.
 
         Raises
         ------
@@ -115,7 +128,15 @@ class Stitcher:
         return both
 
     def result(self) -> tuple[NDArray[np.complex64], NDArray[np.float64]]:
-        """Object (H, W) complex64, zero where nothing lies, and its coverage (H, W) float64."""
+        """Give the object and its coverage.
+
+        Returns
+        -------
+        ndarray of complex64, shape (H, W)
+            The object, zero where no patch lies.
+        ndarray of float64, shape (H, W)
+            Sum of the weights of the patches on each pixel.
+        """
         total, coverage = self.sums()
         covered = coverage > 0
         stitched = np.zeros(self.shape, np.complex64)
@@ -139,7 +160,19 @@ class Stitcher:
 
 
 def central(patches: NDArray[Any], crop_px: int) -> NDArray[Any]:
-    """Crop the last two axes to their central *crop_px* pixels (N//2 - M//2 and on).
+    """Crop the last two axes to their middle (from N//2 - M//2 on).
+
+    Parameters
+    ----------
+    patches : ndarray, shape (..., N, N)
+        Of any dtype.
+    crop_px : int
+        M, the side of the middle in pixels.
+
+    Returns
+    -------
+    ndarray, shape (..., M, M)
+        A view of them.
 
     Raises
     ------
@@ -159,6 +192,18 @@ def central(patches: NDArray[Any], crop_px: int) -> NDArray[Any]:
 
 def object_shape(positions_px: NDArray[np.float64], patch_px: int) -> tuple[int, int]:
     """Find the smallest (H, W), from pixel (0, 0) on, that holds every patch.
+
+    Parameters
+    ----------
+    positions_px : ndarray of float64, shape (n, 2)
+        As (y, x) in object pixels.
+    patch_px : int
+        Side N of a patch.
+
+    Returns
+    -------
+    (int, int)
+        (H, W).
 
     Raises
     ------

@@ -46,10 +46,24 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Aligned:
-    """Two images (h, w) on one grid, and what was done to the first.
+    """Two images on one grid, and what was done to the first.
 
-    ``registered`` is False where a shift was asked for and no believable one was found; ``others``
-    are shifts after which the fields agree as well.
+    Attributes
+    ----------
+    recon, truth : ndarray of complex, shape (h, w)
+        The images, trimmed.
+    covered : ndarray of bool, shape (h, w)
+        Where the first is known.
+    shift : Shift, optional
+        By which the first was moved, in pixels.
+    ramp : Ramp
+        Taken off the first.
+    factor : complex
+        Which the first was multiplied by.
+    registered : bool
+        False where a shift was asked for and no believable one was found.
+    others : tuple of Shift
+        Shifts after which the fields agree as well.
     """
 
     recon: NDArray[np.complex128]
@@ -132,7 +146,22 @@ def align(
 def refitted(
     recon: Complex2D, truth: Complex2D, covered: Mask, phase: PhaseAlign
 ) -> NDArray[np.complex128]:
-    """Take off a registered image (H, W) the ramp and factor that its *covered* pixels have."""
+    """Take off a registered image the ramp and factor that its covered pixels have.
+
+    Parameters
+    ----------
+    recon, truth : ndarray of complex, shape (H, W)
+        On one grid.
+    covered : ndarray of bool, shape (H, W)
+        Which pixels count.
+    phase : PhaseAlign
+        Whether a plane or only a mean is taken off.
+
+    Returns
+    -------
+    ndarray of complex128, shape (H, W)
+        The first image, refitted.
+    """
     flat = np.asarray(recon, np.complex128)
     if phase is PhaseAlign.PLANE:
         flat = ramp_between(flat, truth, covered).removed_from(flat)

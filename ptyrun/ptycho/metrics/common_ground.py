@@ -67,7 +67,18 @@ class CommonGround:
 
     @classmethod
     def of(cls, images: Sequence[Registered]) -> CommonGround | None:
-        """Find what all *images* cover; None where that is too little to compare anything."""
+        """Find what all images cover.
+
+        Parameters
+        ----------
+        images : sequence of Registered
+            On one grid.
+
+        Returns
+        -------
+        CommonGround, optional
+            None where that is too little to compare anything.
+        """
         if not images:
             return None
         region = images[0].region
@@ -87,7 +98,18 @@ class CommonGround:
         return len(wang_scales(self.covered))
 
     def is_all_of(self, image: Registered) -> bool:
-        """Whether these are just the pixels that *image* has."""
+        """Whether these are just the pixels that *image* has.
+
+        Parameters
+        ----------
+        image : Registered
+            One of those that the ground was found for.
+
+        Returns
+        -------
+        bool
+            True where the image has no other pixel.
+        """
         return (
             self.region == image.region
             and bool(np.array_equal(self.covered, image.covered))
@@ -97,13 +119,39 @@ class CommonGround:
     def cut(
         self, image: Registered, phase: PhaseAlign
     ) -> tuple[NDArray[np.complex64], NDArray[np.complex64]]:
-        """Give *image* and its truth (h, w) here; ramp and factor are those of these pixels."""
+        """Cut an image and its truth to these pixels, of which ramp and factor are.
+
+        Parameters
+        ----------
+        image : Registered
+            One of those that the ground was found for.
+        phase : PhaseAlign
+            Whether a plane or only a mean is taken off.
+
+        Returns
+        -------
+        tuple of ndarray of complex64, shape (h, w)
+            The image and the truth.
+        """
         recon, truth = (_cut(each, image, self.region) for each in (image.recon, image.truth))
         fitted = refitted(recon, truth, self.covered, phase)
         return fitted.astype(np.complex64), truth
 
     def measured(self, recon: Complex2D, truth: Complex2D, noise: Noise = Noise.FIRST) -> Standard:
-        """Measure a pair (h, w) that :meth:`cut` gave."""
+        """Measure a pair that :meth:`cut` gave.
+
+        Parameters
+        ----------
+        recon, truth : ndarray of complex, shape (h, w)
+            The pair.
+        noise : Noise
+            BOTH where *truth* is another noisy measurement.
+
+        Returns
+        -------
+        Standard
+            Of these pixels alone.
+        """
         return standard_metrics(recon, truth, self.covered, noise, self.phased, tiled=True)
 
 

@@ -31,15 +31,37 @@ Mask = NDArray[np.bool_]
 class Evaluation:
     """Everything measured of one reconstruction against one truth.
 
-    ``metrics`` has upstream's names and definitions, ``standard`` those of the literature.
-    ``shift`` is None where no registration was asked for. ``recon`` and ``truth`` (h, w) are the
-    images without shift, ramp and factor, ``covered`` (h, w) says where the first is known,
-    ``region`` which pixels of the object these are. ``noise`` says which thresholds of ring
-    correlations were used, ``undefined`` why a standard figure does not exist, ``tiles``
-    what standard figures add up from. ``upstream_pair``
-    has both as upstream keeps them, registered but neither trimmed nor flattened, where its
-    alignment was asked for. ``registration_notes`` are those of the ``notes`` that are about the
-    shift.
+    Attributes
+    ----------
+    metrics : mapping of str to Metric
+        By upstream's names and definitions.
+    standard : mapping of str to Metric
+        By the literature's.
+    shift : Shift, optional
+        None where no registration was asked for.
+    amplitude_frc, phase_frc : ndarray of float64, shape (R,)
+        Upstream's ring correlations, by ring.
+    curves : Curves
+        The literature's ring correlations, of amplitude, phase and field.
+    recon, truth : ndarray of complex64, shape (h, w)
+        The images without shift, ramp and factor.
+    covered : ndarray of bool, shape (h, w)
+        Where *recon* is known.
+    region : Region
+        Which pixels of the object these are.
+    notes : tuple of str
+        What must be said of the numbers.
+    registration_notes : tuple of str
+        Those of the notes that are about the shift.
+    noise : Noise
+        Which thresholds of ring correlations were used.
+    undefined : mapping of str to str
+        Why a standard number does not exist.
+    tiles : Tiles, optional
+        What standard numbers add up from.
+    upstream_pair : tuple of ndarray of complex64, shape (H, W), optional
+        Both as upstream keeps them, registered but neither trimmed nor flattened, where its
+        alignment was asked for.
     """
 
     metrics: Mapping[str, Metric]
@@ -97,6 +119,11 @@ def evaluate(
     noise : Noise
         BOTH where *truth* is a reference: one more noisy measurement.
 
+    Returns
+    -------
+    Evaluation
+        All metrics, curves and aligned images.
+
     Raises
     ------
     GeometryError
@@ -128,7 +155,20 @@ def evaluate(
 
 
 def with_offsets(metrics: Mapping[str, Metric], shift: Shift | None) -> dict[str, Metric]:
-    """Add what registration found, in pixels, to the metrics."""
+    """Add what registration found, in pixels, to the metrics.
+
+    Parameters
+    ----------
+    metrics : mapping of str to Metric
+        By name.
+    shift : Shift, optional
+        What registration found, in pixels.
+
+    Returns
+    -------
+    dict of str to Metric
+        With ``registration_offset_dy`` and ``registration_offset_dx`` where there is a shift.
+    """
     if shift is None:
         return dict(metrics)
     return {
@@ -164,6 +204,11 @@ def evaluate_upstream(
         Whether this arm is registered.
     noise : Noise
         BOTH where *truth* is a reference.
+
+    Returns
+    -------
+    Evaluation
+        All metrics, curves and aligned images.
     """
     left = region.centre(min(canvas.shape[0], region.height), min(canvas.shape[1], region.width))
     image: Complex2D = centre_crop(canvas, left.height, left.width)
@@ -200,13 +245,31 @@ def mutual(
         Where both are known.
     registered : bool
         Whether to shift the first onto the second before.
+
+    Returns
+    -------
+    Standard
+        How near they are to each other; of which one is wrong it says nothing.
     """
     aligned = align(first, second, covered, shift=registered)
     return standard_metrics(aligned.recon, aligned.truth, aligned.covered, Noise.BOTH)
 
 
 def nothing(why: str, noise: Noise) -> Standard:
-    """Say why there are no figures."""
+    """Say why there are no figures.
+
+    Parameters
+    ----------
+    why : str
+        The reason, for a person.
+    noise : Noise
+        Which thresholds would have been used.
+
+    Returns
+    -------
+    Standard
+        Without a number.
+    """
     none = RingCorrelation(np.empty(0), np.empty(0, np.int64), 0)
     return Standard({}, Curves(none, none, none), (why,), noise, {})
 

@@ -73,9 +73,19 @@ class _Moments:
 
 
 def signed_agreement(recon: Complex, truth: Complex) -> float:
-    """Correlation of the fields without their means, after the factor that fits the whole fields.
+    """Correlate two fields without their means, after the factor that fits the whole fields.
 
     With its sign: half a period off, a grating has its contrast inverted.
+
+    Parameters
+    ----------
+    recon, truth : ndarray of complex, shape (k,) or (H, W)
+        The fields.
+
+    Returns
+    -------
+    float
+        In [-1, 1].
     """
     sums = _Moments.of(recon, truth)
     factor = sums.factor
@@ -85,23 +95,54 @@ def signed_agreement(recon: Complex, truth: Complex) -> float:
 
 
 def coherence(recon: Complex, truth: Complex) -> float:
-    """Correlation of two fields without their means, in [0, 1]: 1 for one object, 0 for two.
+    """Correlate two fields without their means; blind to one global complex factor.
 
-    Blind to one global complex factor.
+    Parameters
+    ----------
+    recon, truth : ndarray of complex, shape (k,) or (H, W)
+        The fields.
+
+    Returns
+    -------
+    float
+        In [0, 1]: 1 for one object, 0 for two.
     """
     sums = _Moments.of(recon, truth)
     return abs(sums.covariance) / sums.spread if sums.spread > 0 else 0.0
 
 
 def global_factor(recon: Complex, truth: Complex) -> complex:
-    r"""Find the complex factor c that brings c R nearest to O: sum(R* O) / sum |R|^2."""
+    r"""Find the complex factor c that brings c R nearest to O: sum(R* O) / sum |R|^2.
+
+    Parameters
+    ----------
+    recon, truth : ndarray of complex, shape (k,) or (H, W)
+        R and O.
+
+    Returns
+    -------
+    complex
+        c.
+    """
     return _Moments.of(recon, truth).factor
 
 
 def amplitude_factor(recon: Real, truth: Real, covered: Mask | None = None) -> Any:
-    """Find what brings the mean of amplitudes (H, W) to the truth's, over what is covered.
+    """Find what brings the mean of amplitudes to the truth's, over what is covered.
 
     The complex factor of :func:`global_factor` is smaller the worse phases are.
+
+    Parameters
+    ----------
+    recon, truth : ndarray of float, shape (H, W)
+        Amplitudes.
+    covered : ndarray of bool, shape (H, W), optional
+        Which pixels count (default: all).
+
+    Returns
+    -------
+    float
+        In the images' own dtype.
     """
     own, wanted = ((each if covered is None else each[covered]).mean() for each in (recon, truth))
     return wanted / own if own > 0 else 1.0

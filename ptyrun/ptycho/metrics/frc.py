@@ -21,12 +21,21 @@ SURE = 0.02  # of Nyquist: as much as holes may move a crossing
 
 @dataclass(frozen=True)
 class RingCorrelation:
-    """Correlation (R,) of each ring of the spectrum, and how many Fourier pixels it has.
+    """Correlation of each ring of the spectrum, with its sign: of inverted contrast -1.
 
-    With its sign: contrast that is inverted, as a conjugated phase is, correlates with -1. Of
-    images with holes there is a second curve, *coarser*, of half the resolution and less noise.
-    ``sectors`` (3, S, R) has what the curve is made of, by direction:
-    :meth:`ptyrun.ptycho.metrics.sectors.Plane.sector_sums`.
+    Attributes
+    ----------
+    correlation : ndarray of float64, shape (R,)
+        By ring; ring 0 is the mean.
+    n_pixels : ndarray of int64, shape (R,)
+        How many Fourier pixels each ring has.
+    side_px : int
+        Of the square images.
+    coarser : RingCorrelation, optional
+        Of images with holes: a second curve of half the resolution and less noise.
+    sectors : ndarray of float64, shape (3, S, R), optional
+        What the curve is made of, by direction:
+        :meth:`ptyrun.ptycho.metrics.sectors.Plane.sector_sums`.
     """
 
     correlation: NDArray[np.float64]
@@ -70,6 +79,11 @@ def ring_correlation(first: NDArray[Any], second: NDArray[Any]) -> RingCorrelati
     first, second : ndarray, shape (N, N)
         Real or complex.
 
+    Returns
+    -------
+    RingCorrelation
+        Of every ring, out to the corner.
+
     Raises
     ------
     GeometryError
@@ -87,7 +101,18 @@ def ring_correlation(first: NDArray[Any], second: NDArray[Any]) -> RingCorrelati
 
 
 def ring_modulus(first: NDArray[Any], second: NDArray[Any]) -> RingCorrelation:
-    """As :func:`ring_correlation`, but the modulus of the sum, as upstream has it: of no sign."""
+    """As :func:`ring_correlation`, but the modulus of the sum, as upstream has it: of no sign.
+
+    Parameters
+    ----------
+    first, second : ndarray, shape (N, N)
+        Real or complex.
+
+    Returns
+    -------
+    RingCorrelation
+        In [0, 1] at every ring.
+    """
     total, norm, n_pixels = _ring_sums(first, second)
     return _rings(np.abs(total), norm, n_pixels, first.shape[0])
 
@@ -150,6 +175,11 @@ def tapered_correlation(
         :func:`ptyrun.ptycho.metrics.masked_correlation.masked_correlation`.
     taper_px : int
         Width of the raised cosine at each edge; at most a quarter of the side.
+
+    Returns
+    -------
+    RingCorrelation
+        Up to Nyquist.
     """
     side = min(first.shape)
     top, left = ((length - side) // 2 for length in first.shape)
@@ -180,17 +210,49 @@ def _tapered(first: NDArray[Any], second: NDArray[Any]) -> RingCorrelation:
 
 
 def unknown(rings: RingCorrelation) -> RingCorrelation:
-    """Give a curve of the same rings that says nothing."""
+    """Give a curve of the same rings that says nothing.
+
+    Parameters
+    ----------
+    rings : RingCorrelation
+        Whose rings these are.
+
+    Returns
+    -------
+    RingCorrelation
+        NaN at every ring.
+    """
     return replace(rings, correlation=np.full(len(rings.correlation), np.nan), sectors=None)
 
 
 def fixed(level: float) -> Threshold:
-    """Build a threshold of one level at every ring: 0.5, or 1/7."""
+    """Build a threshold of one level at every ring: 0.5, or 1/7.
+
+    Parameters
+    ----------
+    level : float
+        The correlation.
+
+    Returns
+    -------
+    Threshold
+        The same at every ring.
+    """
     return lambda rings: np.full(len(rings.correlation), level)
 
 
 def bits(information: float) -> Threshold:
-    r"""Build the threshold at which a ring carries so many bits per pixel: 1/2, or 1.
+    r"""Build the threshold at which a ring carries that many bits per pixel.
+
+    Parameters
+    ----------
+    information : float
+        b, in bits: 1/2, or 1.
+
+    Returns
+    -------
+    Threshold
+        By the number of pixels of each ring.
 
     Notes
     -----
@@ -211,13 +273,34 @@ def bits(information: float) -> Threshold:
 
 
 def level_of_bits(information: float) -> float:
-    """Give the level T that :func:`bits` tends to in rings of many pixels: s/2 / (s/2 + 1)."""
+    """Give the level T that :func:`bits` tends to in rings of many pixels: s/2 / (s/2 + 1).
+
+    Parameters
+    ----------
+    information : float
+        b, in bits.
+
+    Returns
+    -------
+    float
+        T.
+    """
     snr = (2**information - 1) / 2
     return snr / (snr + 1)
 
 
 def against_truth(level: float) -> Threshold:
     r"""Build the threshold for one noisy image and a noise-free one from that T for two noisy ones.
+
+    Parameters
+    ----------
+    level : float
+        T.
+
+    Returns
+    -------
+    Threshold
+        The same at every ring.
 
     Notes
     -----
@@ -233,8 +316,20 @@ def against_truth(level: float) -> Threshold:
 def crossing(rings: RingCorrelation, threshold: Threshold) -> Crossing:
     """Find where the curve first falls below the threshold, linearly interpolated.
 
-    Ring 0, the mean, is no frequency and passed over. NaN where the curve is, and where a coarser
+    Ring 0, the mean, is not a frequency. NaN where the curve is, and where a coarser
     curve, which can but cross later, crosses before it: then holes decide.
+
+    Parameters
+    ----------
+    rings : RingCorrelation
+        The curve.
+    threshold : Threshold
+        Its level at each ring.
+
+    Returns
+    -------
+    Crossing
+        In rings and in fractions of Nyquist.
     """
     found = _crossing(rings, threshold)
     if rings.coarser is not None:

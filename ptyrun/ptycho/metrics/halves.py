@@ -29,7 +29,17 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class HalfFigures:
-    """Where halves cease to correlate, in fractions of Nyquist, and why some do not exist."""
+    """Where halves cease to correlate, and why some of it does not exist.
+
+    Attributes
+    ----------
+    precision : mapping of str to Metric
+        In fractions of Nyquist.
+    undefined : mapping of str to str
+        Why a number does not exist.
+    curves : Curves
+        The correlations, ring by ring.
+    """
 
     precision: Mapping[str, Metric]
     undefined: Mapping[str, str]
@@ -45,6 +55,11 @@ def compared_halves(even: Complex2D, odd: Complex2D, covered: Mask) -> HalfFigur
         Stitched from alternate groups, on one grid: nothing is registered.
     covered : ndarray of bool, shape (h, w)
         Where both are known.
+
+    Returns
+    -------
+    HalfFigures
+        Of amplitude, phase and field.
 
     Notes
     -----

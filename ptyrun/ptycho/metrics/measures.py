@@ -27,19 +27,56 @@ Mask = NDArray[np.bool_]
 
 
 def value_range(truth: Image, covered: Mask, unit: float) -> float:
-    """Range of the truth over the covered pixels; 0 if it is no more than rounding of *unit*."""
+    """Range of the truth over the covered pixels; 0 if it is no more than rounding of *unit*.
+
+    Parameters
+    ----------
+    truth : ndarray of float, shape (H, W)
+        In any unit.
+    covered : ndarray of bool, shape (H, W)
+        Which pixels count.
+    unit : float
+        What is typical of the values, in their unit.
+
+    Returns
+    -------
+    float
+        In the same unit.
+    """
     found = float(np.ptp(truth[covered]))
     return found if found > ROUNDING * unit else 0.0
 
 
 def weighted_mean(values: Image, weights: Image) -> float:
-    """Mean (k,) by weights, of which not all are zero; else NaN."""
+    """Mean (k,) by weights, of which not all are zero; else NaN.
+
+    Parameters
+    ----------
+    values, weights : ndarray of float, shape (k,)
+        Weights are not negative.
+
+    Returns
+    -------
+    float
+        In the unit of the values, or NaN.
+    """
     total = float(np.sum(weights, dtype=np.float64))
     return float(np.sum(values * weights, dtype=np.float64)) / total if total > 0 else math.nan
 
 
 def phase_difference(recon: Complex2D, truth: Complex2D) -> NDArray[np.float64]:
-    """Phase of R O*, in (-pi, pi]: a difference that knows no wraps."""
+    """Phase of R O*, in (-pi, pi]: a difference that knows no wraps.
+
+    Parameters
+    ----------
+    recon, truth : ndarray of complex, shape (k,) or (H, W)
+        R and O.
+
+    Returns
+    -------
+    ndarray of float64, of the same shape
+        In radians.
+    """
     return np.asarray(np.angle(recon * truth.conj()), np.float64)
 
 
@@ -48,6 +85,18 @@ def psnr(mse: float, data_range: float) -> float:
 
     :math:`10 \log_{10}(L^2 / \mathrm{MSE})`. Source: Huynh-Thu and Ghanbari, Electron. Lett. 44,
     800 (2008), doi:10.1049/el:20080522.
+
+    Parameters
+    ----------
+    mse : float
+        Mean squared error.
+    data_range : float
+        L, in the unit of the error's root.
+
+    Returns
+    -------
+    float
+        In dB.
     """
     if mse <= 0:
         return math.inf
@@ -55,7 +104,20 @@ def psnr(mse: float, data_range: float) -> float:
 
 
 def whole_windows(covered: Mask, side_px: int) -> Mask:
-    """Tell around which pixels a window of odd side is wholly covered, and inside the image."""
+    """Tell around which pixels a window of odd side is wholly covered, and inside the image.
+
+    Parameters
+    ----------
+    covered : ndarray of bool, shape (H, W)
+        Where an image is known.
+    side_px : int
+        Odd.
+
+    Returns
+    -------
+    ndarray of bool, shape (H, W)
+        Middles of such windows.
+    """
     if covered.all():
         windows = np.zeros(covered.shape, bool)
         half = side_px // 2
@@ -75,6 +137,22 @@ def ssim(
     zero, as a phase, goes without: contrast times structure. Gaussian window of 11 px, sigma 1.5.
     Source: Wang, Bovik, Sheikh and Simoncelli, IEEE Trans. Image Process. 13, 600 (2004),
     doi:10.1109/TIP.2003.819861. NaN without range, or where no window is covered.
+
+    Parameters
+    ----------
+    recon, truth : ndarray of float, shape (H, W)
+        In one unit.
+    covered : ndarray of bool, shape (H, W)
+        Where the first is known.
+    data_range : float
+        Range of the truth, in the same unit.
+    luminance : bool
+        Whether there is a zero to count from.
+
+    Returns
+    -------
+    float
+        At most 1, or NaN.
     """
     windows = whole_windows(covered, WANG_WINDOW_PX)
     if data_range == 0 or not windows.any():
@@ -83,7 +161,18 @@ def ssim(
 
 
 def wang_scales(covered: Mask) -> list[Mask]:
-    """Middles of the wholly covered windows, at each of at most 5 scales that has any."""
+    """Middles of the wholly covered windows, at each of at most 5 scales that has any.
+
+    Parameters
+    ----------
+    covered : ndarray of bool, shape (H, W)
+        Where an image is known.
+
+    Returns
+    -------
+    list of ndarray of bool, shape (h, w)
+        One for each scale, finest first; each has half the side of the one before.
+    """
     scales: list[Mask] = []
     while len(scales) < len(WANG_WEIGHTS):
         windows = whole_windows(covered, WANG_WINDOW_PX)
@@ -106,6 +195,22 @@ def ms_ssim(
     (:func:`wang_scales`); the weights of those that fit are then normalised to 1. Source: Wang,
     Simoncelli and Bovik, Asilomar 2003, doi:10.1109/ACSSC.2003.1292216, made of scikit-image's
     ``structural_similarity``. NaN without a scale or a range.
+
+    Parameters
+    ----------
+    recon, truth : ndarray of float, shape (H, W)
+        In one unit.
+    covered : ndarray of bool, shape (H, W)
+        Where the first is known.
+    data_range : float
+        Range of the truth, in the same unit.
+    luminance : bool
+        Whether there is a zero to count from.
+
+    Returns
+    -------
+    float
+        At most 1, or NaN.
     """
     scales = wang_scales(covered)
     if not scales or data_range == 0:
@@ -127,6 +232,16 @@ def contrast_correlation(recon: Image | Complex2D, truth: Image | Complex2D) -> 
     :math:`\Re \sum u^* v / \sqrt{\sum |u|^2 \sum |v|^2}` with u, v the images less their means: -1
     for inverted contrast, as of a conjugated phase. Source: Pearson, Proc. R. Soc. Lond. 58, 240
     (1895), doi:10.1098/rspl.1895.0041. NaN where one of them has no contrast.
+
+    Parameters
+    ----------
+    recon, truth : ndarray, shape (k,)
+        Real or complex, of the pixels that count.
+
+    Returns
+    -------
+    float
+        In [-1, 1], or NaN.
     """
     if recon.size == 0:
         return math.nan
@@ -145,6 +260,16 @@ def contrast_transfer(recon: Image, truth: Image) -> float:
     contrast is kept, 0 where it is lost, negative where it is inverted. NaN where the truth has no
     contrast. Source: Legendre's least squares, as in Yule, Proc. R. Soc. Lond. 60, 477 (1897),
     doi:10.1098/rspl.1896.0075.
+
+    Parameters
+    ----------
+    recon, truth : ndarray of float, shape (k,)
+        Of the pixels that count.
+
+    Returns
+    -------
+    float
+        Dimensionless, or NaN.
     """
     if truth.size == 0:
         return math.nan
@@ -160,6 +285,16 @@ def complex_error(recon: Complex2D, truth: Complex2D) -> float:
 
     :math:`\sqrt{\sum |cR - O|^2 / \sum |O|^2}` with :math:`c = \sum R^* O / \sum |R|^2`; the root
     of :func:`invariant_error`, in [0, 1].
+
+    Parameters
+    ----------
+    recon, truth : ndarray of complex, shape (k,) or (H, W)
+        R and O.
+
+    Returns
+    -------
+    float
+        In [0, 1].
     """
     return math.sqrt(invariant_error(recon, truth))
 
@@ -169,6 +304,16 @@ def invariant_error(recon: Complex2D, truth: Complex2D) -> float:
 
     :math:`E^2 = 1 - |\sum R^* O|^2 / (\sum |R|^2 \sum |O|^2)`.
     Source: Fienup, Appl. Opt. 36, 8352 (1997), doi:10.1364/AO.36.008352.
+
+    Parameters
+    ----------
+    recon, truth : ndarray of complex, shape (k,) or (H, W)
+        R and O.
+
+    Returns
+    -------
+    float
+        In [0, 1].
 
     Examples
     --------
@@ -203,7 +348,18 @@ def _mean_similarity(
 
 
 def halved(image: Image) -> Image:
-    """Average 2 x 2 pixels; an odd side is first continued by its last row or column."""
+    """Average 2 x 2 pixels; an odd side is first continued by its last row or column.
+
+    Parameters
+    ----------
+    image : ndarray of float, shape (H, W)
+        In any unit.
+
+    Returns
+    -------
+    ndarray of float, shape ((H + 1) // 2, (W + 1) // 2)
+        In the same unit.
+    """
     height, width = image.shape
     even = np.pad(image, ((0, height % 2), (0, width % 2)), mode="edge")
     return np.asarray(even.reshape((height + 1) // 2, 2, (width + 1) // 2, 2).mean(axis=(1, 3)))

@@ -29,10 +29,18 @@ MANY_TURNS = "the phase passes more than one turn and cannot be unwrapped"
 
 @dataclass(frozen=True)
 class PhasePair:
-    """Phases (H, W) in radians of two fields, one branch for both, continuous where *defined*.
+    """Phases of two fields, one branch for both, continuous where they are defined.
 
-    That is where both have a phase; *expected* is where the truth has one. ``why_none`` says why
-    these are no figures to compare; the wrapped difference always is.
+    Attributes
+    ----------
+    recon, truth : ndarray of float64, shape (H, W)
+        In radians.
+    defined : ndarray of bool, shape (H, W)
+        Where both have a phase.
+    expected : ndarray of bool, shape (H, W)
+        Where the truth has one.
+    why_none : str
+        Why these are not numbers to compare; the wrapped difference always is.
     """
 
     recon: Image
@@ -45,10 +53,19 @@ class PhasePair:
     def of(
         cls, recon: Complex2D, truth: Complex2D, covered: Mask, within: Mask | None = None
     ) -> Self:
-        """Find the phases of an aligned pair (H, W); *defined* only *within* what is given.
+        """Find the phases of an aligned pair.
 
         Both are turned so that the cut of the circle lies where the truth has fewest phases. A
         truth that passes more than one turn is unwrapped, and so is the other.
+
+        Parameters
+        ----------
+        recon, truth : ndarray of complex, shape (H, W)
+            Aligned.
+        covered : ndarray of bool, shape (H, W)
+            Where the first is known.
+        within : ndarray of bool, shape (H, W), optional
+            Where *defined* may be true at most.
 
         Notes
         -----
@@ -82,6 +99,18 @@ def where_defined(image: Complex2D, covered: Mask) -> Mask:
 
     That is more than 5 % of what is typical of the image: the amplitude above which half of its
     sum lies, which neither empty surroundings nor a few hot pixels change.
+
+    Parameters
+    ----------
+    image : ndarray of complex, shape (H, W)
+        The field.
+    covered : ndarray of bool, shape (H, W)
+        Where it is known.
+
+    Returns
+    -------
+    ndarray of bool, shape (H, W)
+        Where it has a phase.
     """
     amplitude = np.abs(image)
     return np.asarray(covered & (amplitude > NEARLY_ZERO * _typical(amplitude[covered])))
@@ -99,6 +128,18 @@ def passes_a_turn(phase: Image, where: Mask) -> bool:
     """Tell whether phases (H, W), turned to the middle of their range, still go round the circle.
 
     A few pixels beyond the cut are noise: there must be jumps as long as a quarter of a side.
+
+    Parameters
+    ----------
+    phase : ndarray of float, shape (H, W)
+        In radians.
+    where : ndarray of bool, shape (H, W)
+        Which pixels count.
+
+    Returns
+    -------
+    bool
+        True where phases pass more than one turn.
     """
     if not where.any() or float(np.abs(phase[where]).max()) < np.pi - FREE_RAD:
         return False
@@ -114,6 +155,18 @@ def turn_to_middle(truth: Complex2D, where: Mask) -> complex:
 
     The circle is cut where phases are fewest, of a histogram that begins at their mean: the factor
     turns with the image, so that what is measured depends on no global phase.
+
+    Parameters
+    ----------
+    truth : ndarray of complex, shape (H, W)
+        The field.
+    where : ndarray of bool, shape (H, W)
+        Which pixels count.
+
+    Returns
+    -------
+    complex
+        Of modulus 1.
     """
     values = truth[where]
     if not values.size:

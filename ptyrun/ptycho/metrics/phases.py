@@ -12,12 +12,38 @@ Mask = NDArray[np.bool_]
 
 
 def without_mean(phase: Image, covered: Mask | None = None) -> Image:
-    """Subtract the mean, that of the *covered* pixels where they are given."""
+    """Subtract the mean, that of the *covered* pixels where they are given.
+
+    Parameters
+    ----------
+    phase : ndarray of float, shape (H, W)
+        In radians.
+    covered : ndarray of bool, shape (H, W), optional
+        Which pixels the mean is of (default: all).
+
+    Returns
+    -------
+    ndarray of float, shape (H, W)
+        In radians.
+    """
     return np.asarray(phase - (phase if covered is None else phase[covered]).mean())
 
 
 def without_plane(phase: Image, covered: Mask | None = None) -> Image:
-    """Subtract the least-squares plane of an image (H, W), or that of its *covered* pixels."""
+    """Subtract the least-squares plane of an image.
+
+    Parameters
+    ----------
+    phase : ndarray of float, shape (H, W)
+        In radians.
+    covered : ndarray of bool, shape (H, W), optional
+        Which pixels the plane is of (default: all).
+
+    Returns
+    -------
+    ndarray of float, shape (H, W)
+        In radians.
+    """
     known = np.ones(phase.shape, bool) if covered is None else covered
     rows, columns = known.sum(axis=1), known.sum(axis=0)
     n = int(rows.sum())

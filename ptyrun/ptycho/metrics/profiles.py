@@ -18,7 +18,7 @@ Floats = NDArray[np.float64]
 
 
 def along(image: NDArray[Any], covered: NDArray[np.bool_], line: Line) -> NDArray[Any]:
-    """Give the values along a line, a pixel apart, (k,); NaN where the image is not known.
+    """Give the values along a line, a pixel apart.
 
     Parameters
     ----------
@@ -27,6 +27,11 @@ def along(image: NDArray[Any], covered: NDArray[np.bool_], line: Line) -> NDArra
     covered : ndarray of bool, shape (h, w)
     line : (y0, x0, y1, x1)
         From and to, in pixels of the image.
+
+    Returns
+    -------
+    ndarray, shape (k,)
+        NaN where the image is not known.
     """
     y0, x0, y1, x1 = line
     steps = np.linspace(0.0, 1.0, math.floor(math.hypot(y1 - y0, x1 - x0)) + 1)
@@ -47,6 +52,16 @@ def edge_width_px(values: Floats) -> float | None:
 
     The levels are the medians of the first and last quarters of the values (k,), a pixel apart.
     Source: ISO 12233:2023, edge spread function.
+
+    Parameters
+    ----------
+    values : ndarray of float, shape (k,)
+        A pixel apart, in any unit.
+
+    Returns
+    -------
+    float, optional
+        In pixels.
     """
     quarter = len(values) // 4
     if quarter < 2 or not np.isfinite(values).all():

@@ -20,7 +20,13 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Ramp:
-    """A linear phase, in radians per pixel along y and x."""
+    """A linear phase.
+
+    Attributes
+    ----------
+    y_rad_per_px, x_rad_per_px : float
+        Along each axis, in radians per pixel.
+    """
 
     y_rad_per_px: float = 0.0
     x_rad_per_px: float = 0.0
@@ -29,7 +35,18 @@ class Ramp:
         return Ramp(self.y_rad_per_px + other.y_rad_per_px, self.x_rad_per_px + other.x_rad_per_px)
 
     def removed_from(self, image: Complex2D) -> NDArray[np.complex128]:
-        """Take the ramp off an image (H, W); the phase of its middle stays."""
+        """Take the ramp off an image (H, W); the phase of its middle stays.
+
+        Parameters
+        ----------
+        image : ndarray of complex, shape (H, W)
+            The field.
+
+        Returns
+        -------
+        ndarray of complex128, shape (H, W)
+            Without it.
+        """
         if self == NO_RAMP:
             return np.asarray(image, np.complex128)
         y, x = (np.arange(side) - side / 2 for side in image.shape)
@@ -48,6 +65,18 @@ def ramp_between(recon: Complex2D, truth: Complex2D, covered: Mask | None = None
     Its whole cycles are read from the peak of the spectrum of R O*, in the middle of a large image;
     the rest is a least-squares plane through the phase that remains, weighted by |R O*|, followed
     from there outwards.
+
+    Parameters
+    ----------
+    recon, truth : ndarray of complex, shape (H, W)
+        R and O, on one grid.
+    covered : ndarray of bool, shape (H, W), optional
+        Which pixels count (default: all).
+
+    Returns
+    -------
+    Ramp
+        In radians per pixel.
     """
     cross = _cross(recon, truth, covered)
     strength = float(np.abs(cross).mean(dtype=np.float64))
@@ -65,7 +94,20 @@ def ramp_between(recon: Complex2D, truth: Complex2D, covered: Mask | None = None
 
 
 def slight_ramp_between(recon: Complex2D, truth: Complex2D, covered: Mask | None = None) -> Ramp:
-    """As :func:`ramp_between`, of a ramp that is known to be less than a cycle."""
+    """As :func:`ramp_between`, of a ramp that is known to be less than a cycle.
+
+    Parameters
+    ----------
+    recon, truth : ndarray of complex, shape (H, W)
+        R and O, on one grid.
+    covered : ndarray of bool, shape (H, W), optional
+        Which pixels count (default: all).
+
+    Returns
+    -------
+    Ramp
+        In radians per pixel.
+    """
     return _rest(_cross(recon, truth, covered), NO_RAMP)
 
 

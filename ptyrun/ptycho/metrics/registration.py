@@ -18,7 +18,13 @@ UPSAMPLING = 50
 
 @dataclass(frozen=True, order=True)
 class Shift:
-    """By how many pixels an image has to be moved to lie on the other."""
+    """By how far an image has to be moved to lie on the other.
+
+    Attributes
+    ----------
+    dy_px, dx_px : float
+        Down and to the right, in pixels.
+    """
 
     dy_px: float
     dx_px: float
@@ -53,6 +59,11 @@ def register(recon: NDArray[Any], truth: NDArray[Any]) -> Shift:
     recon, truth : ndarray, shape (H, W)
         Magnitudes, whose phases and ramps then do not matter, or complex fields free of ramps.
 
+    Returns
+    -------
+    Shift
+        In pixels.
+
     Raises
     ------
     GeometryError
@@ -81,14 +92,42 @@ def register(recon: NDArray[Any], truth: NDArray[Any]) -> Shift:
 
 
 def apply_shift(image: NDArray[Any], shift: Shift) -> NDArray[np.complex128]:
-    """Move an image (H, W) by a fraction of pixels; what leaves at one side enters at the other."""
+    """Move an image (H, W) by a fraction of pixels; what leaves at one side enters at the other.
+
+    Parameters
+    ----------
+    image : ndarray, shape (H, W)
+        Real or complex.
+    shift : Shift
+        In pixels.
+
+    Returns
+    -------
+    ndarray of complex128, shape (H, W)
+        The moved image.
+    """
     # Transformed in the image's precision and shifted in double, as upstream does: bit for bit.
     spectrum = fourier_shift(np.fft.fft2(image).astype(np.complex128), (shift.dy_px, shift.dx_px))
     return np.asarray(np.fft.ifft2(spectrum), np.complex128)
 
 
 def cropped(image: NDArray[Any], rows: int, columns: int | None = None) -> NDArray[Any]:
-    """Take *rows* off the top and bottom, and *columns* (as many as rows) off the sides."""
+    """Take rows off the top and bottom, and columns off the sides.
+
+    Parameters
+    ----------
+    image : ndarray, shape (H, W)
+        Of any dtype.
+    rows : int
+        How many at each side.
+    columns : int, optional
+        How many at each side (default: as many as rows).
+
+    Returns
+    -------
+    ndarray, shape (H - 2 rows, W - 2 columns)
+        A view of it.
+    """
     columns = rows if columns is None else columns
     height, width = image.shape[:2]
     return image[rows : height - rows, columns : width - columns]

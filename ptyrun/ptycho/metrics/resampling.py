@@ -28,6 +28,17 @@ Interval = tuple[float, float]
 class Blocks:
     r"""Which tiles each resample holds, and how often: weights (B, ty, tx).
 
+    Attributes
+    ----------
+    weights : ndarray of float64, shape (B, ty, tx)
+        How often each resample holds each tile.
+    side_tiles : int
+        Side of a block, in tiles.
+    tile_px : int
+        Side of a tile, in pixels.
+    n_blocks : int
+        How many blocks a resample has.
+
     Notes
     -----
     Neighbouring pixels have errors in common, so that single ones would give intervals far too
@@ -49,7 +60,22 @@ class Blocks:
 
     @classmethod
     def drawn(cls, shape: tuple[int, int], side_tiles: int, tile_px: int = 1) -> Blocks:
-        """Draw resamples of ty x tx tiles; equal arguments give equal ones."""
+        """Draw resamples of ty x tx tiles; equal arguments give equal ones.
+
+        Parameters
+        ----------
+        shape : (int, int)
+            (ty, tx).
+        side_tiles : int
+            Side of a block, in tiles.
+        tile_px : int
+            Side of a tile, in pixels.
+
+        Returns
+        -------
+        Blocks
+            B resamples.
+        """
         height, width = shape
         down, right = min(side_tiles, height), min(side_tiles, width)
         count = max(1, round(height * width / (down * right)))
@@ -66,7 +92,18 @@ class Blocks:
         return cls(weights, side_tiles, tile_px, count)
 
     def resampled(self, values: Floats) -> Floats:
-        """Sum *values* (ty, tx), or (k, ty, tx), of each resample: (B,), or (k, B)."""
+        """Sum the values of each resample.
+
+        Parameters
+        ----------
+        values : ndarray of float, shape (ty, tx) or (k, ty, tx)
+            One number per tile.
+
+        Returns
+        -------
+        ndarray of float64, shape (B,) or (k, B)
+            One sum per resample.
+        """
         flat = values.reshape(*values.shape[:-2], -1)
         return np.asarray(flat @ self.weights.reshape(len(self.weights), -1).T)
 
@@ -75,6 +112,16 @@ def correlation_tiles(tiles: Tiles) -> int:
     """Find how many tiles away the errors of the field are no longer correlated, at most a third.
 
     The error of a tile is the mean of the squared difference of amplitudes and phases.
+
+    Parameters
+    ----------
+    tiles : Tiles
+        Of one image.
+
+    Returns
+    -------
+    int
+        At least 1.
     """
     counts = tiles.sums["amplitude.n"]
     error = tiles.sums["amplitude.squared"] + tiles.sums["phase.squared"]
@@ -102,6 +149,18 @@ def metrics_of(tiles: Tiles, blocks: Blocks | None = None) -> dict[str, Floats]:
 
     Scales, ranges and alignment stay those of the whole image; the factor of the field is fitted
     anew.
+
+    Parameters
+    ----------
+    tiles : Tiles
+        Of one image.
+    blocks : Blocks, optional
+        Which resamples (default: the image itself).
+
+    Returns
+    -------
+    dict of str to ndarray of float64, shape (B,) or (1,)
+        By metric and component.
     """
     names = list(tiles.sums)
     stacked = np.stack([tiles.sums[name] for name in names])
@@ -154,7 +213,18 @@ def _of_field(sums: Mapping[str, Floats]) -> dict[str, Floats]:
 
 
 def interval(resampled: NDArray[Any]) -> Interval | None:
-    """Give the middle 95 % of resamples (B,); None where they do not say."""
+    """Give the middle 95 % of resamples (B,); None where they do not say.
+
+    Parameters
+    ----------
+    resampled : ndarray of float, shape (B,)
+        One number per resample.
+
+    Returns
+    -------
+    Interval, optional
+        Its ends, in the unit of the numbers; None where they do not say.
+    """
     known = resampled[np.isfinite(resampled)]
     if len(known) < 0.9 * len(resampled):
         return None
@@ -164,7 +234,18 @@ def interval(resampled: NDArray[Any]) -> Interval | None:
 
 
 def blocks_for(tiles: list[Tiles]) -> Blocks | None:
-    """Draw the blocks that serve all of several images; None where there are too few."""
+    """Draw the blocks that serve all of several images; None where there are too few.
+
+    Parameters
+    ----------
+    tiles : list of Tiles
+        Of images of one grid.
+
+    Returns
+    -------
+    Blocks, optional
+        None where there are too few blocks.
+    """
     side = max(correlation_tiles(each) for each in tiles)
     shape = tiles[0].shape
     covered = max(float((each.sums["amplitude.n"] > 0).sum()) for each in tiles)

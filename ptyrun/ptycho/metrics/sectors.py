@@ -19,9 +19,20 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Plane:
-    """Ring and sector of each Fourier pixel (K,) of a square image, in the order of an FFT.
+    """Ring and sector of each Fourier pixel of a square image, in the order of an FFT.
 
     Of a real image half the spectrum says all; its pixels count by their *weight*.
+
+    Attributes
+    ----------
+    n_rings : int
+        R.
+    ring : ndarray of int, shape (K,)
+        Of each Fourier pixel.
+    place : ndarray of int, shape (K,)
+        Its sector and ring as one number.
+    weight : ndarray of float64, shape (K,)
+        How many pixels of the whole spectrum it stands for.
     """
 
     n_rings: int
@@ -31,11 +42,35 @@ class Plane:
 
     @staticmethod
     def of(side_px: int, *, is_real: bool) -> Plane:
-        """Of :func:`scipy.fft.rfft2`, or :func:`scipy.fft.fft2`, of side x side pixels."""
+        """Number the pixels of :func:`scipy.fft.rfft2`, or :func:`scipy.fft.fft2`.
+
+        Parameters
+        ----------
+        side_px : int
+            Of the square image.
+        is_real : bool
+            Whether it is real.
+
+        Returns
+        -------
+        Plane
+            Of that spectrum.
+        """
         return _plane(side_px, is_real)
 
     def sums(self, values: NDArray[Any]) -> Floats:
-        """Add up a spectrum of real values (K,) ring by ring (R,)."""
+        """Add up a spectrum of real values ring by ring.
+
+        Parameters
+        ----------
+        values : ndarray of float, shape (K,)
+            One number per Fourier pixel.
+
+        Returns
+        -------
+        ndarray of float64, shape (R,)
+            In the same unit.
+        """
         return np.asarray(np.bincount(self.ring, self._weighted(values), self.n_rings))
 
     @property
@@ -44,7 +79,7 @@ class Plane:
         return np.rint(np.bincount(self.ring, self.weight, self.n_rings)).astype(np.int64)
 
     def sector_sums(self, cross: NDArray[Any], powers: tuple[NDArray[Any], NDArray[Any]]) -> Floats:
-        """Add up ring by ring in each sector: (3, S, R).
+        """Add up ring by ring in each sector.
 
         Parameters
         ----------
@@ -52,6 +87,11 @@ class Plane:
             Real part of F1 F2*.
         powers : tuple of ndarray, shape (K,)
             Of both images.
+
+        Returns
+        -------
+        ndarray of float64, shape (3, S, R)
+            Sums of the cross spectrum and of both powers.
         """
         size = N_SECTORS * self.n_rings
         sums = [np.bincount(self.place, self._weighted(each), size) for each in (cross, *powers)]
@@ -81,12 +121,17 @@ def _plane(side_px: int, is_real: bool) -> Plane:
 
 
 def resampled_curves(sums: Floats) -> Floats:
-    """Give the ring correlations (B, R) of resamples; equal sums give equal ones.
+    """Give the ring correlations of resamples; equal sums give equal ones.
 
     Parameters
     ----------
     sums : ndarray, shape (3, S, R)
         From :meth:`Plane.sector_sums`.
+
+    Returns
+    -------
+    ndarray of float64, shape (B, R)
+        One curve per resample.
 
     Notes
     -----
@@ -115,9 +160,23 @@ def _weights(n_sectors: int) -> Floats:
 
 
 def crossings(curves: Floats, threshold: Floats, side_px: int) -> Floats:
-    """Find where each curve (B, R) first falls below the threshold (R,): 1 where it never does.
+    """Find where each curve first falls below the threshold.
 
-    As :func:`ptyrun.ptycho.metrics.frc.crossing`, in fractions of Nyquist.
+    As :func:`ptyrun.ptycho.metrics.frc.crossing`.
+
+    Parameters
+    ----------
+    curves : ndarray of float, shape (B, R)
+        Ring correlations.
+    threshold : ndarray of float, shape (R,)
+        Its level at each ring.
+    side_px : int
+        Of the square images.
+
+    Returns
+    -------
+    ndarray of float64, shape (B,)
+        In fractions of Nyquist; 1 where a curve never does.
     """
     gap = (curves - threshold)[:, 1:]
     low = gap < 0

@@ -21,7 +21,7 @@ from ptyrun.ptycho.metrics.ramps import Ramp
 from ptyrun.ptycho.metrics.registration import Shift
 
 EDGE = 0.1  # of each side, tapered before images are correlated
-# Lower peaks of a correlation are no candidates: those of a periodic object are nearly as high.
+# Lower peaks of a correlation are not candidates: those of a periodic object are nearly as high.
 NEARLY_HIGHEST = 0.8
 PEAKS_EACH = 4
 PEAK_PX = 5
@@ -45,6 +45,11 @@ def candidates(
         Where the first is known.
     farthest : float
         Of each side, how far a shift may be.
+
+    Returns
+    -------
+    tuple of Shift
+        In whole pixels.
     """
     if not covered.any():
         return ()
@@ -109,7 +114,17 @@ def _peaks(correlation: NDArray[Any], farthest: float) -> Iterator[Shift]:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A shift, the ramp that goes with it, and how well the fields agree then."""
+    """A shift that may be the right one.
+
+    Attributes
+    ----------
+    shift : Shift
+        In pixels.
+    ramp : Ramp
+        The ramp that goes with it.
+    agreement : float
+        How well the fields agree then, in [-1, 1].
+    """
 
     shift: Shift
     ramp: Ramp
@@ -117,19 +132,54 @@ class Candidate:
 
 
 def rolled(image: NDArray[Any], there: Region) -> NDArray[Any]:
-    """Cut a region out of an image (H, W); what juts out at one side is found at the other."""
+    """Cut a region out of an image; what juts out at one side is found at the other.
+
+    Parameters
+    ----------
+    image : ndarray, shape (H, W)
+        Of any dtype.
+    there : Region
+        It may lie partly outside.
+
+    Returns
+    -------
+    ndarray, shape (h, w)
+        A copy.
+    """
     rows = np.arange(there.top, there.top + there.height)
     columns = np.arange(there.left, there.left + there.width)
     return image.take(rows, axis=0, mode="wrap").take(columns, axis=1, mode="wrap")
 
 
 def length_px(shift: Shift) -> float:
-    """How far a shift leads."""
+    """How far a shift leads.
+
+    Parameters
+    ----------
+    shift : Shift
+        In pixels.
+
+    Returns
+    -------
+    float
+        In pixels.
+    """
     return float(np.hypot(shift.dy_px, shift.dx_px))
 
 
 def distinct(found: list[Candidate]) -> list[Candidate]:
-    """Those that lead to one shift count once."""
+    """Keep one of those that lead to one shift.
+
+    Parameters
+    ----------
+    found : list of Candidate
+        Best first.
+
+    Returns
+    -------
+    list of Candidate
+        Best first.
+    """
     kept: list[Candidate] = []
     for each in found:
         apart = [

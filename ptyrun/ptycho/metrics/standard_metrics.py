@@ -96,10 +96,20 @@ class Curves:
 class Standard:
     """The measures by name, the curves behind the resolutions, and what must be said of them.
 
-    A resolution is None where the curve never falls below its threshold; ``notes`` names it.
-    ``noise`` says which thresholds these are, ``undefined`` why a figure, named as in
-    "frc50.phase", does not exist and is NaN; ``tiles`` what the figures add up from, if it was
-    asked for.
+    Attributes
+    ----------
+    metrics : mapping of str to Metric
+        A resolution is None where the curve never falls below its threshold.
+    curves : Curves
+        Ring correlations of amplitude, phase and field.
+    notes : tuple of str
+        Name resolutions that are None, and other things to know.
+    noise : Noise
+        Which thresholds these are.
+    undefined : mapping of str to str
+        Why a number, named as in "frc50.phase", does not exist and is NaN.
+    tiles : Tiles, optional
+        What the numbers add up from, if it was asked for.
     """
 
     metrics: Mapping[str, Metric]
@@ -133,6 +143,11 @@ def standard_metrics(
         Where a phase may be compared at most: several arms are compared where all have one.
     tiled : bool
         Whether to keep what the figures add up from, tile by tile.
+
+    Returns
+    -------
+    Standard
+        Every measure of this module's table.
     """
     phases = PhasePair.of(recon, truth, covered, within)
     amplitude = _Image.amplitude(recon, truth, covered)
@@ -264,7 +279,18 @@ class _Image:
 
 
 def field_metrics(recon: Complex2D, truth: Complex2D) -> dict[str, float]:
-    """Measure the complex fields as such; pixels (k,)."""
+    """Measure the complex fields as such.
+
+    Parameters
+    ----------
+    recon, truth : ndarray of complex, shape (k,)
+        Of the pixels that count.
+
+    Returns
+    -------
+    dict of str to float
+        By name; see :mod:`ptyrun.ptycho.metrics.measures`.
+    """
     invariant = measures.invariant_error(recon, truth)
     return {
         "complex_error": math.sqrt(invariant),
@@ -277,7 +303,20 @@ def field_metrics(recon: Complex2D, truth: Complex2D) -> dict[str, float]:
 
 
 def correlations(first: Complex2D, second: Complex2D, covered: Mask) -> Curves:
-    """Correlate amplitude, phase and field of an aligned pair, tapered, up to Nyquist."""
+    """Correlate amplitude, phase and field of an aligned pair, tapered, up to Nyquist.
+
+    Parameters
+    ----------
+    first, second : ndarray of complex, shape (H, W)
+        Aligned.
+    covered : ndarray of bool, shape (H, W)
+        Where both are known.
+
+    Returns
+    -------
+    Curves
+        By ring, and which rings there are.
+    """
     return _correlations(first, second, covered, PhasePair.of(first, second, covered))
 
 
@@ -293,7 +332,20 @@ def _correlations(first: Complex2D, second: Complex2D, covered: Mask, phases: Ph
 def resolutions(
     curves: Curves, thresholds: Mapping[str, frc.Threshold] = TRUTH_THRESHOLDS
 ) -> dict[str, Metric]:
-    """Find where each curve crosses each threshold, in fractions of Nyquist."""
+    """Find where each curve crosses each threshold, in fractions of Nyquist.
+
+    Parameters
+    ----------
+    curves : Curves
+        Ring correlations.
+    thresholds : mapping of str to Threshold
+        By the name of the metric.
+
+    Returns
+    -------
+    dict of str to Metric
+        In fractions of Nyquist.
+    """
     return {
         name: Metric(
             amplitude=frc.crossing(curves.amplitude, threshold).nyquist_fraction,

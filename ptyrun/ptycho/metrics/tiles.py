@@ -66,9 +66,16 @@ class Part(Protocol):
 
 @dataclass(frozen=True)
 class Tiles:
-    """Sums (ty, tx) over square tiles of an image, by the name of what is summed.
+    """Sums over square tiles of an image.
 
-    ``ranges`` are the data ranges that PSNR and SSIM count by.
+    Attributes
+    ----------
+    sums : mapping of str to ndarray, shape (ty, tx)
+        By the name of what is summed.
+    tile_px : int
+        Side of a tile, in pixels.
+    ranges : mapping of str to float
+        The data ranges that PSNR and SSIM count by.
     """
 
     sums: Sums
@@ -85,7 +92,17 @@ class Tiles:
     def of(
         cls, amplitude: Part, phase: Part, recon: Complex2D, truth: Complex2D, covered: Mask
     ) -> Self:
-        """Sum what is measured of an aligned pair (h, w) over its tiles."""
+        """Sum what is measured of an aligned pair over its tiles.
+
+        Parameters
+        ----------
+        amplitude, phase : Part
+            What is compared, and where.
+        recon, truth : ndarray of complex, shape (h, w)
+            Aligned.
+        covered : ndarray of bool, shape (h, w)
+            Where the first is known.
+        """
         add = Adding(covered.shape)
         ranges = {}
         for name, part in {"amplitude": amplitude, "phase": phase}.items():
@@ -107,7 +124,17 @@ class Adding:
         self._n_tiles = tuple(-(-side // self.tile_px) for side in shape)
 
     def put(self, name: str, values: NDArray[Any], tile_px: float | None = None) -> None:
-        """Sum *values* (h, w) tile by tile; smaller tiles are those of a coarser scale."""
+        """Sum values tile by tile; smaller tiles are those of a coarser scale.
+
+        Parameters
+        ----------
+        name : str
+            Of what is summed.
+        values : ndarray, shape (h, w)
+            Real or complex.
+        tile_px : float, optional
+            Side of a tile, in pixels of *values*.
+        """
         side = self.tile_px if tile_px is None else tile_px
         whole = np.asarray(values, np.float64)
         for axis, length in enumerate(values.shape):
@@ -124,13 +151,33 @@ class Adding:
         self.sums[name] = whole
 
     def errors(self, part: str, absolute: Image, squared: Image, counted: Mask) -> None:
-        """Sum errors (h, w) and their squares."""
+        """Sum errors and their squares.
+
+        Parameters
+        ----------
+        part : str
+            ``amplitude`` or ``phase``.
+        absolute, squared : ndarray of float, shape (h, w)
+            The errors, in the part's unit, and their squares.
+        counted : ndarray of bool, shape (h, w)
+            Which pixels count.
+        """
         self.put(f"{part}.n", counted)
         self.put(f"{part}.absolute", np.where(counted, absolute, 0.0))
         self.put(f"{part}.squared", np.where(counted, squared, 0.0))
 
     def moments(self, part: str, own: Image, wanted: Image, counted: Mask) -> None:
-        """Sum both images (h, w), their squares and their product."""
+        """Sum both images, their squares and their product.
+
+        Parameters
+        ----------
+        part : str
+            ``amplitude`` or ``phase``.
+        own, wanted : ndarray of float, shape (h, w)
+            Reconstruction and truth.
+        counted : ndarray of bool, shape (h, w)
+            Which pixels count.
+        """
         # Around their means, where sums of squares lose no digits.
         u = np.where(counted, own - own[counted].mean(), 0.0) if counted.any() else own * 0
         v = np.where(counted, wanted - wanted[counted].mean(), 0.0) if counted.any() else u
@@ -139,7 +186,15 @@ class Adding:
             self.put(f"{part}.{name}", values)
 
     def field(self, recon: Complex2D, truth: Complex2D, covered: Mask) -> None:
-        """Sum the fields (h, w) and their products."""
+        """Sum the fields and their products.
+
+        Parameters
+        ----------
+        recon, truth : ndarray of complex, shape (h, w)
+            Aligned.
+        covered : ndarray of bool, shape (h, w)
+            Which pixels count.
+        """
         r, o = (np.where(covered, image, 0).astype(np.complex128) for image in (recon, truth))
         cross = r.conj() * o
         self.put("field.n", covered)
@@ -162,6 +217,11 @@ def similarity_sums(
     data_range : float
     has_zero : bool
         Whether luminance counts.
+
+    Returns
+    -------
+    mapping of str to ndarray
+        By scale, shape (ty, tx).
     """
     add = Adding(covered.shape)
     if data_range == 0:
@@ -182,6 +242,16 @@ def similarities(sums: Sums) -> dict[str, Any]:
     """Give ``ssim`` and ``ms_ssim`` of what :func:`similarity_sums` gave, added up in any way.
 
     Nothing where there is no scale.
+
+    Parameters
+    ----------
+    sums : mapping of str to ndarray
+        What :func:`similarity_sums` gave, added up over tiles.
+
+    Returns
+    -------
+    dict of str to float or ndarray
+        Empty where there is no scale.
     """
     n_scales = sum(name.startswith("windows") for name in sums)
     if not n_scales:
@@ -203,10 +273,19 @@ def _at(axis: int, chosen: NDArray[np.int64]) -> tuple[Any, ...]:
 def local_similarity(
     recon: Image, truth: Image, data_range: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Give the local SSIM (h, w), and its part without luminance, from one set of moments.
+    """Give the local SSIM, and its part without luminance, from one set of moments.
 
-    Source: Wang et al., IEEE Trans. Image Process. 13, 600 (2004), doi:10.1109/TIP.2003.819861;
-    windows as in scikit-image.
+    Parameters
+    ----------
+    recon, truth : ndarray of float, shape (h, w)
+        In one unit.
+    data_range : float
+        Range of the truth, in the same unit.
+
+    Returns
+    -------
+    tuple of ndarray of float64, shape (h, w)
+        Both at most 1.
     """
     x, y = truth.astype(np.float64), recon.astype(np.float64)
 

@@ -39,7 +39,15 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class UpstreamMetrics:
-    """Every metric as (amplitude, phase), and the two FRC curves by ring."""
+    """Every metric by upstream's definitions.
+
+    Attributes
+    ----------
+    values : mapping of str to tuple of float
+        Amplitude and phase, by the metric's name.
+    amplitude_frc, phase_frc : ndarray of float64, shape (R,)
+        Ring correlations, by ring.
+    """
 
     values: Mapping[str, tuple[float, float]]
     amplitude_frc: NDArray[np.float64]
@@ -72,6 +80,11 @@ def upstream_metrics(
     turn : complex, optional
         Factor of modulus 1 that both images have before their phases are taken, which are cut at
         pi wherever that lies; upstream has none.
+
+    Returns
+    -------
+    UpstreamMetrics
+        Every metric, and both curves.
     """
     everywhere = covered is None or bool(covered.all())
     mask = None if everywhere else covered
@@ -128,6 +141,11 @@ def ssim(recon: Image, truth: Image, data_range: Any, covered: Mask | None = Non
     covered : ndarray of bool, shape (H, W), optional
         Average over the windows that lie wholly within these pixels; NaN if none does.
 
+    Returns
+    -------
+    float
+        At most 1, or NaN.
+
     Notes
     -----
     Source: Wang et al., IEEE Trans. Image Process. 13, 600 (2004), doi:10.1109/TIP.2003.819861.
@@ -156,6 +174,11 @@ def ms_ssim(recon: Image, truth: Image, sigma: float, covered: Mask | None = Non
     covered : ndarray of bool, shape (H, W), optional
         As for :func:`ssim`.
 
+    Returns
+    -------
+    float
+        At most 1, or NaN.
+
     Notes
     -----
     The weights are those of Wang, Simoncelli, Bovik, Asilomar 37, 1398 (2003),
@@ -182,6 +205,20 @@ def frc_curve(
     """Ring correlation of the centre square, every ring out to the corner, optionally smoothed.
 
     NaN where hardly a pixel of the square is covered.
+
+    Parameters
+    ----------
+    recon, truth : ndarray of float, shape (H, W)
+        In one unit.
+    sigma : float
+        Width of the Gaussian that smooths the curve, in rings; 0 for none.
+    covered : ndarray of bool, shape (H, W), optional
+        Which pixels count (default: all).
+
+    Returns
+    -------
+    ndarray of float64, shape (R,)
+        By ring.
     """
     side = min(truth.shape)
     curve = ring_modulus(_centre(truth, side), _centre(recon, side)).correlation
@@ -194,6 +231,18 @@ def first_ring_below(curve: NDArray[np.float64], threshold: float) -> float:
     """Where the curve first falls below the threshold, in rings, linearly interpolated.
 
     0 if the first ring is below, the length of the curve if none is; NaN if the curve is.
+
+    Parameters
+    ----------
+    curve : ndarray of float64, shape (R,)
+        By ring.
+    threshold : float
+        The level.
+
+    Returns
+    -------
+    float
+        In rings.
     """
     if np.isnan(curve).any():
         return math.nan

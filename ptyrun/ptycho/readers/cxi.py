@@ -111,7 +111,7 @@ def read_cxi_scan(file: Hdf5File, intensity: bool = True) -> Scan:
             *near_notes,
         ),
         weaker_modes=weaker_modes,
-        # What the far field would give is no size of a pixel in the near field.
+        # What the far field would give is not a size of a pixel in the near field.
         pixel_size_m=None if near_field else one_size(pixel_m),
         doubts=(*geometry.doubts, *_mask_doubts(bad), *dark_doubts),
         energy_ev=geometry.energy_ev,
@@ -135,7 +135,7 @@ def read_cxi_object(file: Hdf5File) -> NDArray[np.complex64] | None:
         return None
     if found.dtype.kind != "c":
         raise InputError(
-            f"{found.name} of {file.path} is no reconstruction",
+            f"{found.name} of {file.path} is not a reconstruction",
             why=f"it is {found.dtype}, not complex: the phase is missing",
             do="give a file that holds the complex object",
         )
@@ -252,7 +252,7 @@ def _dark(file: Hdf5File, entry: str, source: Hdf5Frames, patch_px: int, intensi
         for each in range(n_dark):
             mean += file.read(found, (each,) if len(shape) == 3 else ()) / n_dark
         if not np.isfinite(mean).all() or (mean < 0).any():
-            why = "it holds values that are no counts"
+            why = "it holds values that are not counts"
         elif not mean.any():
             return None, (), ()
         else:

@@ -15,11 +15,30 @@ TIKE, PTYCHI = "Tike", "PtyChi"
 
 @dataclass(frozen=True)
 class Reconstruction:
-    """An object (H, W) complex64 that an iterative program found, and what is known of it.
+    """An object that an iterative program found, and what is known of it.
 
-    ``label`` is what tables call it; ``weaker_modes`` (M - 1, N, N) are those of its probe beside
-    the first; ``pixel_size_m`` is the side of an object pixel in metres; ``reader`` names the
-    reader that read it.
+    Attributes
+    ----------
+    path : Path
+        The file that it was read from.
+    object : ndarray of complex64, shape (H, W)
+        The transmission, dimensionless, one pixel of the scan's object to a pixel.
+    label : str
+        What tables call it.
+    algorithm : str, optional
+        What the file says made it.
+    probe : ndarray of complex64, shape (N, N), optional
+        The first mode of its probe.
+    computation_time_s : float, optional
+        How long it took, as the file says.
+    notes : tuple of str
+        What was assumed.
+    weaker_modes : ndarray of complex64, shape (M - 1, N, N), optional
+        The modes of its probe beside the first.
+    pixel_size_m : float, optional
+        Side of an object pixel in metres.
+    reader : str
+        Name of the reader that read it.
     """
 
     path: Path

@@ -89,10 +89,10 @@ def format_of(path: Path, what: str) -> Format:
     if first and entry_points(group=ENTRY_POINTS):
         return Format.OTHER
     raise InputError(
-        f"{path} is no {what}",
-        why=f"it begins with {first[: len(MAGIC)]!r}, as neither NPZ nor HDF5 files do"
+        f"{path} is not a {what}",
+        why=f"it begins with {first[: len(MAGIC)]!r}, which neither NPZ nor HDF5 files do"
         if first
-        else "it is empty, or no regular file",
+        else "it is empty, or not a regular file",
         do="give an NPZ or HDF5 file; docs/readers.md lists what is read",
     )
 

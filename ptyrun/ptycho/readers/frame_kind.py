@@ -47,7 +47,7 @@ def doubt_of_whole(sample: NDArray[Any]) -> str:
 def untold(path: Path, doubt: str) -> InputError:
     """Refuse frames of which nothing tells what they are."""
     return InputError(
-        f"{path} does not tell amplitude from intensity",
+        f"{path} does not say whether its frames are amplitude or intensity",
         why=doubt,
-        do="say --diffraction-kind amplitude or --diffraction-kind intensity",
+        do="use --diffraction-kind amplitude or --diffraction-kind intensity",
     )

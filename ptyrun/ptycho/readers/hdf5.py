@@ -191,7 +191,7 @@ class Hdf5File:
             ) from error
 
     def _packed_with(self, name: str) -> str:
-        """Name the filters of a dataset that are no part of HDF5: they may be what fails."""
+        """Name the filters of a dataset that are not part of HDF5: they may be what fails."""
         with suppress(*DAMAGE, InputError):
             found = self._resolved(name)
             if isinstance(found, h5py.Dataset) and (foreign := foreign_filters(found)):
@@ -273,7 +273,7 @@ class Hdf5File:
         return InputError(
             f"{name} of {self.path} is not in the file",
             why=f"it is a {how}, and only the file itself is read",
-            do="say --follow-links DIR with the folder that holds both, or copy everything into "
+            do="use --follow-links DIR with the folder that holds both, or copy everything into "
             "one file (h5repack --merge, or h5py)",
         )
 
@@ -281,7 +281,7 @@ class Hdf5File:
 def _unopened(path: Path, why: str, what: str) -> InputError:
     if "unable to lock file" in why:
         return InputError(
-            f"{path} is open for writing elsewhere, or lies where file locks do not work",
+            f"{path} is open in another program, or on a file system without locks",
             why=why,
             do="wait until the program that writes it has closed it; where none does, set "
             "HDF5_USE_FILE_LOCKING=FALSE and run the same command again",
@@ -323,7 +323,7 @@ def first_image(path: Path, name: str, values: NDArray[Any]) -> NDArray[np.compl
     """
     if values.ndim < 2 or values.size == 0:
         raise InputError(
-            f"{name} of {path} is no image",
+            f"{name} of {path} is not an image",
             why=f"it has shape {values.shape}",
             do="store one complex array of two dimensions",
         )

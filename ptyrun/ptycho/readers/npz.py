@@ -368,7 +368,7 @@ class NpzFile:
 
     def _bomb(self, name: str, reason: str) -> InputError:
         return InputError(
-            f"array {name!r} of {self.path} is refused as too large",
+            f"array {name!r} of {self.path} is too large",
             why=reason,
             do="if it is genuine, free that space, or store the file uncompressed (numpy.savez)",
         )

@@ -27,7 +27,7 @@ def string_in_pickle(pickled: bytes) -> str:
     ]
     *before, (kind, text), _, _, _, _ = steps
     if [name for name, _ in steps[-4:]] != ["APPEND", "TUPLE", "BUILD", "STOP"]:
-        raise ValueError("it is no array of one element")
+        raise ValueError("it is not an array of one element")
     if "UNICODE" not in kind or not isinstance(text, str):
         raise ValueError(f"its element is {kind}")
     words = {word for _, said in before if isinstance(said, str) for word in said.split()}

@@ -184,7 +184,7 @@ def _pairs(product: Hdf5File, held: Hdf5File, frames: h5py.Dataset, n_positions:
     ):
         if not numbers_each_once(indexes):
             why = (
-                f"{name} of {file.path.name} are no indexes of frames: {len(np.unique(indexes))} "
+                f"{name} of {file.path.name} are not indexes of frames: {len(np.unique(indexes))} "
                 f"different numbers for {len(indexes)}"
             )
             if n_positions != n_frames:

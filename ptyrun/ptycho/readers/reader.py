@@ -165,11 +165,34 @@ class Reader(Protocol):
     card: ReaderCard
 
     def holds(self, file: ForeignFile) -> Held:
-        """Tell from names and shapes what of this layout is in a file, without reading frames."""
+        """Tell from names and shapes what of this layout is in a file, without reading frames.
+
+        Parameters
+        ----------
+        file : ForeignFile
+            Opened as its container.
+
+        Returns
+        -------
+        Held
+            What of this layout it holds; NOTHING for a file of another layout.
+        """
         ...
 
     def scan(self, file: ForeignFile, request: ScanRequest) -> Scan:
         """Open the scan without reading all frames; asked only where `holds` says SCAN.
+
+        Parameters
+        ----------
+        file : ForeignFile
+            Opened as its container.
+        request : ScanRequest
+            What the user says of the frames, and where to unpack.
+
+        Returns
+        -------
+        Scan
+            Positions in object pixels, frames with the zero frequency in the middle.
 
         Raises
         ------
@@ -180,6 +203,16 @@ class Reader(Protocol):
 
     def reconstruction(self, file: ForeignFile) -> Reconstruction:
         """Read the object; asked only where `holds` says RECONSTRUCTION.
+
+        Parameters
+        ----------
+        file : ForeignFile
+            Opened as its container.
+
+        Returns
+        -------
+        Reconstruction
+            The object (H, W) complex64, and what is known of it.
 
         Raises
         ------

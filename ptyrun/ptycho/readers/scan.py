@@ -23,10 +23,27 @@ class FrameSource(Protocol):
     """Where frames come from; read in slices, so that memory stays flat."""
 
     def read(self, frames: NDArray[np.int64]) -> NDArray[Any]:
-        """Frames as stored, shape (k, N, N)."""
+        """Read frames as they are stored.
+
+        Parameters
+        ----------
+        frames : ndarray of int64, shape (k,)
+            Numbers of the frames.
+
+        Returns
+        -------
+        ndarray, shape (k, N, N)
+            Amplitudes or intensities, as the scan says.
+        """
 
     def check(self) -> None:
-        """Raise InputError if the file knows a checksum of its frames and it does not match."""
+        """Check the frames against the file's own checksum, where it has one.
+
+        Raises
+        ------
+        InputError
+            If it does not match.
+        """
 
 
 @dataclass(frozen=True)
@@ -122,13 +139,30 @@ class Scan:
         return len(self.positions_px)
 
     def amplitudes(self, frames: NDArray[np.integer[Any]]) -> NDArray[np.float32]:
-        """Read amplitudes, shape (k, N, N), DC centred, in the order of *frames* (k,)."""
+        """Read the amplitudes of some frames.
+
+        Parameters
+        ----------
+        frames : ndarray of int, shape (k,)
+            Numbers of the frames.
+
+        Returns
+        -------
+        ndarray of float32, shape (k, N, N)
+            Amplitudes with the zero frequency in the middle, in the order of *frames*.
+        """
         stored = self.source.read(np.asarray(frames, np.int64))
         amplitude = stored.astype(np.float32, copy=False)
         return np.sqrt(amplitude) if self.intensity else amplitude
 
     def energies(self) -> NDArray[np.float64]:
-        """Sum of the squared amplitude per frame, shape (n,); see :attr:`survey`."""
+        """Sum the squared amplitude of each frame; see :attr:`survey`.
+
+        Returns
+        -------
+        ndarray of float64, shape (n,)
+            In the square of the amplitudes' unit: photons, where they are roots of counts.
+        """
         return self.survey.energies
 
     @cached_property
@@ -230,7 +264,7 @@ def require_square_frames(
     """
     if len(shape) != 3 or shape[1] != shape[2] or min(shape) == 0 or dtype.kind not in "fiu":
         raise InputError(
-            f"{where} is no stack of square frames", why=f"it is {dtype} of shape {shape}", do=do
+            f"{where} is not a stack of square frames", why=f"it is {dtype} of shape {shape}", do=do
         )
 
 
@@ -246,7 +280,7 @@ def checked_complex(path: Path, name: str, values: NDArray[Any]) -> NDArray[np.c
     if flat.ndim != 2 or flat.size == 0 or flat.dtype.kind not in "cfiu":
         what = f"{values.dtype} of shape {values.shape}"
         do = "store one complex array of two dimensions"
-        raise _refusal(f"{name} of {path} is no complex image", what, do)
+        raise _refusal(f"{name} of {path} is not a complex image", what, do)
     _require_finite(f"{name} of {path} is not finite", flat, "replace them, or leave it out")
     if (largest := float(np.abs(flat).max())) > _LARGEST:
         raise InputError(
@@ -325,7 +359,7 @@ def _modes_first(path: Path, name: str, values: NDArray[Any], patch_px: int | No
     """Modes (M, N, N), whichever axis counts them."""
     if values.ndim < 2 or values.size == 0:
         raise InputError(
-            f"{name} of {path} is no image",
+            f"{name} of {path} is not an image",
             why=f"it has shape {values.shape}",
             do="store one complex array of two dimensions",
         )
@@ -333,7 +367,7 @@ def _modes_first(path: Path, name: str, values: NDArray[Any], patch_px: int | No
     if values.ndim == 3 and patch_px is not None and shape[:2] == side:
         if shape == (*side, patch_px) and patch_px > 1:
             raise InputError(
-                f"{name} of {path} does not tell along which axis its modes lie",
+                f"{name} of {path} does not say along which axis its modes lie",
                 why=f"its shape is {shape}, and a frame is {side}",
                 do="store the modes that matter, shape (M, N, N)",
             )

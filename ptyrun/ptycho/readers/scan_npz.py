@@ -130,7 +130,7 @@ def _layout(file: NpzFile, name: str, n_positions: int) -> tuple[bool, int]:
         if a == b:
             return True, a
     raise InputError(
-        f"{name} of {file.path} is no stack of square frames",
+        f"{name} of {file.path} is not a stack of square frames",
         why=f"it is {header.dtype} of shape {header.shape} for {n_positions} positions",
         do="store real numbers of shape (n, N, N)",
     )
@@ -159,7 +159,7 @@ def _is_legacy_cube(file: NpzFile, name: str) -> bool:
     if name == FRAME_NAMES[0]:  # whose contract has frames first
         return False
     raise InputError(
-        f"{name} of {file.path} does not tell along which axis its frames lie",
+        f"{name} of {file.path} does not say along which axis its frames lie",
         why=f"its shape {header.shape} can be read as (n, N, N) or (N, N, n), and its counts lie "
         "about the middle of neither the first nor the last axis, where the zero frequency of "
         "frames should be",
@@ -186,19 +186,19 @@ def _domain(file: NpzFile, metadata: dict[str, Any]) -> tuple[str, str] | None:
     if version is None or domain is None:
         missing, given = PAIR if version is None else PAIR[::-1]
         raise InputError(
-            f"{file.path} does not tell what its frames hold",
+            f"{file.path} does not say what its frames hold",
             why=f"{given} is {said[given]!r:.60}, and {missing} is missing: only both together "
             "say it",
-            do=f"write {missing} too, or leave both out and say --diffraction-kind",
+            do=f"write {missing} too, or leave both out and use --diffraction-kind",
         )
     kind = DOMAINS.get((version, domain))
     if kind is None:
         known = "; ".join(" with ".join(pair) for pair in DOMAINS)
         raise InputError(
-            f"{file.path} does not tell what its frames hold",
+            f"{file.path} does not say what its frames hold",
             why=f"{PAIR[0]} {version!r:.60} with {PAIR[1]} {domain!r:.60} is unknown; known are: "
             f"{known}",
-            do="correct the pair, or leave both out and say --diffraction-kind",
+            do="correct the pair, or leave both out and use --diffraction-kind",
         )
     return kind, f"{PAIR[0]} {version}, {PAIR[1]} {domain}"
 
@@ -213,7 +213,7 @@ def _said(file: NpzFile, metadata: dict[str, Any], name: str) -> str | None:
     raise InputError(
         f"{name} of {file.path} cannot be used",
         why=f"it is {value!r:.60}, no text",
-        do="correct it, or leave it out and say --diffraction-kind",
+        do="correct it, or leave it out and use --diffraction-kind",
     )
 
 
@@ -297,7 +297,7 @@ def _role_notes(guess: NDArray[np.complex64] | None, simulated: str) -> tuple[st
         return (f"objectGuess is the ground truth: the scan was simulated ({simulated})",)
     return (
         "objectGuess is a reference: nothing in the scan says that it was simulated; "
-        "if it is the truth, say --ground-truth objectGuess",
+        "if it is the truth, use --ground-truth objectGuess",
     )
 
 
@@ -328,8 +328,8 @@ def _metadata(file: NpzFile) -> tuple[dict[str, Any], tuple[str, ...]]:
     try:
         metadata = json.loads(text)
     except (ValueError, RecursionError) as error:
-        return {}, (f"_metadata is no JSON: {error}",)
+        return {}, (f"_metadata is not JSON: {error}",)
     if not isinstance(metadata, dict):
-        return {}, ("_metadata is no JSON object",)
+        return {}, ("_metadata is not a JSON object",)
     names = one_line(", ".join(sorted(metadata)))
     return metadata, (f"the scan's _metadata says {names:.400}",)

@@ -20,7 +20,7 @@ def only_layers(path: Path, name: str, values: NDArray[Any]) -> tuple[Image, tup
     Raises
     ------
     InputError
-        If it is no complex image or stack of images.
+        If it is not a complex image or stack of images.
     """
     require_complex_stack(path, name, values)
     layers = values.reshape(-1, *values.shape[-2:])
@@ -45,7 +45,7 @@ def first_of(
     Raises
     ------
     InputError
-        If it is no complex image or stack of images.
+        If it is not a complex image or stack of images.
     """
     require_complex_stack(path, name, values)
     leading = values.shape[:-2]
@@ -68,7 +68,7 @@ def require_complex_stack(path: Path, name: str, values: NDArray[Any]) -> None:
         return
     missing = ": its phase is missing" if values.dtype.kind in "biuf" else ""
     raise InputError(
-        f"{name} of {path} is no complex image{missing}",
+        f"{name} of {path} is not a complex image{missing}",
         why=f"it is {values.dtype} of shape {values.shape}",
         do="store the complex object, amplitude times exp(i phase)",
     )

@@ -88,7 +88,7 @@ def in_si(
     if worth is None:
         raise InputError(
             f"the unit of {dataset.name} of {path} is unknown: {printable(unit)[:40]!r}",
-            why=f"it is no unit of {quantity.name.lower()}; known are m, mm, um, nm, pm, angstrom, "
+            why=f"it is not a unit of {quantity.name.lower()}; known: m, mm, um, nm, pm, angstrom, "
             "J, eV, keV and their like",
             do="correct the attribute `units`, or remove it where the values are in SI units",
         )
@@ -115,7 +115,7 @@ def unit_of(path: Path, dataset: h5py.Dataset) -> str:
     if not isinstance(text, str):
         raise InputError(
             f"the attribute units of {dataset.name} of {path} cannot be read",
-            why=f"it is no text ({one!r:.80})",
+            why=f"it is not text ({one!r:.80})",
             do="correct it, or remove it where the values are in SI units",
         )
     return text.strip()
@@ -140,7 +140,7 @@ def wavelength_m_of(path: Path, name: str, energy_j: float) -> float:
     energy_ev = energy_j / JOULES_PER_EV
     if not _PHOTONS_EV[0] <= energy_ev <= _PHOTONS_EV[1]:
         raise InputError(
-            f"{name} of {path} is no energy of photons: {energy_j:.4g} J",
+            f"{name} of {path} is not the energy of a photon: {energy_j:.4g} J",
             why=f"that is {energy_ev:.4g} eV; expected are {_PHOTONS_EV[0]:g} to "
             f"{_PHOTONS_EV[1]:g} eV. It may be that of the machine, or in another unit than its "
             "attribute `units` says (joules where there is none)",

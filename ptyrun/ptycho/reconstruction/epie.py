@@ -185,8 +185,8 @@ def _beginning(request: ReconstructionRequest, frames_energy: float) -> dict[str
     light = _total(np.abs(request.probe)) * len(request.positions_px)
     if not light > 0 or not frames_energy > 0:
         raise ReconstructionError(
-            "there is no light",
-            why="the probe is dark" if not light > 0 else "no frame holds a count",
+            "there is no signal",
+            why="the probe is zero everywhere" if not light > 0 else "no frame holds a count",
             do="check the file's probe and diffraction",
         )
     even = np.sqrt(frames_energy / light)
@@ -217,7 +217,7 @@ def _total(amplitude: NDArray[np.float32]) -> float:
 
 def _refusal(why: str) -> ReconstructionError:
     return ReconstructionError(
-        "this is no state of the reconstruction that is asked for",
+        "this is not a state of the reconstruction that is asked for",
         why=why,
         do="delete it: the reconstruction begins from the start then",
     )

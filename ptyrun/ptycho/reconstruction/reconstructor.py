@@ -87,6 +87,18 @@ class Reconstructor(Protocol):
     def open(cls, request: ReconstructionRequest, state: State | None = None) -> Self:
         """Begin, or go on from what `state` gave.
 
+        Parameters
+        ----------
+        request : ReconstructionRequest
+            Frames, positions, probe and settings.
+        state : mapping of str to ndarray, optional
+            What `state` gave earlier, for an equal request.
+
+        Returns
+        -------
+        Reconstructor
+            Ready to go on.
+
         Raises
         ------
         ReconstructionError
@@ -104,11 +116,23 @@ class Reconstructor(Protocol):
         ...
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """Give all that a later process needs to go on, as plain arrays."""
+        """Give all that a later process needs to go on, as plain arrays.
+
+        Returns
+        -------
+        dict of str to ndarray
+            Arrays of numbers, of any shape.
+        """
         ...
 
     def found(self) -> Found:
-        """Give the object as it is now."""
+        """Give the object as it is now.
+
+        Returns
+        -------
+        Found
+            Object, probe and loss so far.
+        """
         ...
 
     def close(self) -> None:
@@ -136,6 +160,16 @@ def find(name: str) -> EntryPoint:
 
 def load(name: str) -> type[Reconstructor]:
     """Import the reconstructor called *name*.
+
+    Parameters
+    ----------
+    name : str
+        Of the entry point, or ``epie``.
+
+    Returns
+    -------
+    type of Reconstructor
+        The class that it names.
 
     Raises
     ------

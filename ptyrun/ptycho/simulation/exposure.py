@@ -27,7 +27,7 @@ class FarField:
     Raises
     ------
     GeometryError
-        If they are no such images, hold values that are not finite, or the probe is dark.
+        If they are not such images, hold values that are not finite, or the probe is zero.
 
     Notes
     -----
@@ -57,7 +57,23 @@ class FarField:
         self._padded = np.pad(image.astype(np.complex128), self.patch_px)
 
     def patch(self, position_px: NDArray[np.float64]) -> NDArray[np.complex128]:
-        """Cut the object at (y, x), shape (N, N)."""
+        """Cut the object at a position.
+
+        Parameters
+        ----------
+        position_px : ndarray of float64, shape (2,)
+            (y, x) in object pixels.
+
+        Returns
+        -------
+        ndarray of complex128, shape (N, N)
+            Transmission, zero outside the object.
+
+        Raises
+        ------
+        GeometryError
+            If the patch would not touch the object.
+        """
         whole = np.floor(position_px).astype(np.int64)
         y, x = (whole + self.patch_px - self.patch_px // 2).tolist()
         down, right = (position_px - whole).tolist()
@@ -73,12 +89,34 @@ class FarField:
         return np.asarray((1 - right) * rows[:, :-1] + right * rows[:, 1:])
 
     def total(self, position_px: NDArray[np.float64]) -> float:
-        """Give the intensity of a whole frame, without noise."""
+        """Give the intensity of a whole frame, without noise.
+
+        Parameters
+        ----------
+        position_px : ndarray of float64, shape (2,)
+            (y, x) in object pixels.
+
+        Returns
+        -------
+        float
+            In the square of the probe's unit.
+        """
         wave = self._probe * self.patch(position_px)
         return float(np.sum(wave.real**2 + wave.imag**2))
 
     def intensity(self, position_px: NDArray[np.float64]) -> Intensity:
-        """Give one frame without noise, shape (N, N), zero frequency at pixel N/2."""
+        """Give one frame without noise.
+
+        Parameters
+        ----------
+        position_px : ndarray of float64, shape (2,)
+            (y, x) in object pixels.
+
+        Returns
+        -------
+        ndarray of float64, shape (N, N)
+            In the square of the probe's unit, zero frequency at pixel N/2.
+        """
         # One frame at a time: whatever is computed together, its bits are the same.
         wave = fft.fft2(self._probe * self.patch(position_px), norm="ortho")
         return np.asarray(fft.fftshift(wave.real**2 + wave.imag**2))
@@ -107,7 +145,19 @@ def counted_amplitude(
 
 
 def amplitude_of_one_photon(mean_total: float, photons: float) -> float:
-    """Give the amplitude of one photon, where frames of *mean_total* have *photons* on average.
+    """Give the amplitude of one photon.
+
+    Parameters
+    ----------
+    mean_total : float
+        Mean intensity of a frame, in the square of the probe's unit.
+    photons : float
+        How many photons a frame has on average.
+
+    Returns
+    -------
+    float
+        In the probe's unit.
 
     Examples
     --------
@@ -118,5 +168,20 @@ def amplitude_of_one_photon(mean_total: float, photons: float) -> float:
 
 
 def noise_generator(seed: int, photons: float, frame: int) -> np.random.Generator:
-    """Give the generator of one frame's noise: it depends on nothing but these numbers."""
+    """Give the generator of one frame's noise: it depends on nothing but these numbers.
+
+    Parameters
+    ----------
+    seed : int
+        Of the study's noise.
+    photons : float
+        Mean number per frame.
+    frame : int
+        Number of the frame.
+
+    Returns
+    -------
+    numpy.random.Generator
+        Equal arguments give equal ones.
+    """
     return np.random.default_rng([seed, int(photons), frame])

@@ -37,7 +37,7 @@ class Evidence:
 
     @cached_property
     def listing(self) -> tuple[Found, ...] | str:
-        """Everything in the hub that is no folder, or why it cannot be listed."""
+        """Everything in the hub that is not a folder, or why it cannot be listed."""
         try:
             return tuple(self.files.all())
         except PtyrunError as error:

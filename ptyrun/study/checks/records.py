@@ -32,7 +32,7 @@ def _changes(files: HubFiles, names: tuple[str, ...]) -> Iterator[tuple[str, str
             record = Record.from_json(text, name)
         except (PtyrunError, UnicodeDecodeError) as error:
             why = error.why if isinstance(error, PtyrunError) else str(error)
-            yield name, f"{name} is no record of a stage: {why}"
+            yield name, f"{name} is not a record of a stage: {why}"
             continue
         for output, digest in record.outputs.items():
             if output in there and _digest(files, output) != digest:

@@ -95,6 +95,11 @@ def verify(
     ms_ssim_threshold : float, optional
         The one the reports were made with (default: as the hub remembers, or 0.8).
 
+    Returns
+    -------
+    Verdict
+        Each of the ten checks, passed or with its evidence.
+
     Raises
     ------
     UsageError

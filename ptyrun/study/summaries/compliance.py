@@ -63,7 +63,7 @@ class FileState:
     def read(cls, document: object) -> FileState:
         """Read what :meth:`to_json` gives; raises ValueError."""
         if not isinstance(document, Mapping):
-            raise ValueError("the state of a data file is no JSON object")
+            raise ValueError("the state of a data file is not a JSON object")
         path, error = document.get("npz_path"), document.get("error", "")
         told = [document.get(key) for key in ("has_metadata", "has_canonical_transform")]
         if not isinstance(path, str) or not isinstance(error, str):
@@ -121,6 +121,6 @@ class Compliance:
         found = {}
         for dose, splits in document.items():
             if not isinstance(splits, Mapping):
-                raise ValueError(f"the data files of {dose} are no JSON object")
+                raise ValueError(f"the data files of {dose} are not JSON object")
             found[dose] = {split: FileState.read(state) for split, state in splits.items()}
         return cls(found)

@@ -12,7 +12,7 @@ def inventory(files: HubFiles) -> str:
     Raises
     ------
     InputError
-        If something is no regular file, or has a name that a line of UTF-8 text cannot hold.
+        If something is not a regular file, or has a name that a line of UTF-8 text cannot hold.
     """
     names = {analysis.INVENTORY}
     for each in files.all():

@@ -71,7 +71,7 @@ def read_csv(text: str) -> tuple[Row, ...]:
     seen: set[tuple[str, str]] = set()
     for row in rows:
         if (row.model, row.metric) in seen:
-            raise ValueError(f"{row.metric} of {row.model} stands there twice")
+            raise ValueError(f"{row.metric} of {row.model} is there twice")
         seen.add((row.model, row.metric))
     return rows
 
@@ -89,5 +89,5 @@ def _row(line: list[str], number: int) -> Row:
 def _require_name(name: object) -> str:
     """A name that a table's cell can hold."""
     if not isinstance(name, str) or not name.strip() or not name.isprintable() or "|" in name:
-        raise ValueError(f"{name!r:.80} is no name of a model or metric")
+        raise ValueError(f"{name!r:.80} is not a name of a model or metric")
     return name

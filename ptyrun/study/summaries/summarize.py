@@ -46,6 +46,11 @@ def summarize(hub: Path, ms_ssim_threshold: float | None = None) -> Outcome:
     ms_ssim_threshold : float, optional
         Means below it are called low. Remembered in the hub (default: as remembered, or 0.8).
 
+    Returns
+    -------
+    Outcome
+        Which files were written, which were up to date, and notes.
+
     Raises
     ------
     UsageError

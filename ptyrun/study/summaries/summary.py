@@ -162,7 +162,7 @@ class Summary:
         counts = [document.get(name) for name in ("n_jobs", "n_success", "n_failed")]
         jobs = document.get("jobs")
         if not all(type(each) is int for each in counts) or not isinstance(jobs, list):
-            raise ValueError("its counts are no whole numbers, or its jobs no list")
+            raise ValueError("its counts are not whole numbers, or its jobs not a list")
         compliance = Compliance.read(document.get("phase_c_metadata_compliance"))
         n_jobs, n_success, n_failed = (int(each or 0) for each in counts)
         return cls(n_jobs, n_success, n_failed, tuple(map(Job.from_json, jobs)), compliance)

@@ -175,7 +175,7 @@ def _rows(files: HubFiles, folder: str) -> tuple[Row, ...]:
         return rows
     except ValueError as error:
         raise InputError(
-            f"{name} is no table of metrics",
+            f"{name} is not a table of metrics",
             why=str(error),
             do="make the comparison again, or move its folder away",
         ) from error

@@ -226,7 +226,7 @@ def test_commands_of_a_hub_run_only_where_its_file_is_named(tmp_path: Path, base
     (hub / "study.toml").write_text(CLAIMED)
     done = study(*words_of(hub, base))
     assert done.returncode == ExitCode.USAGE
-    assert "say --config" in done.stderr
+    assert "use --config" in done.stderr
     assert not (hub / "data").exists()
 
 

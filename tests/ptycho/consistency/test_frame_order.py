@@ -240,7 +240,7 @@ def test_where_no_order_can_be_told_nothing_is_said() -> None:
 @pytest.mark.parametrize("dose_photons", [1e3, 1e4, 1e6])
 def test_intensities_taken_as_amplitudes_are_doubted(dose_photons: float) -> None:
     (doubt,) = truth_doubts(replace(counts(dose_photons), intensity=False))
-    assert "the diffraction looks like intensity: say --diffraction-kind intensity" in doubt
+    assert "the diffraction looks like intensity: use --diffraction-kind intensity" in doubt
 
 
 def test_normalised_intensities_of_a_known_object_are_doubted(golden_scan_path: Path) -> None:

@@ -126,7 +126,7 @@ def test_groups_of_another_scan_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="do not belong"):
         read_groups(path, 60)
     np.savez(path, nn_indices=np.array([0.5]))
-    with pytest.raises(InputError, match="no table of groups"):
+    with pytest.raises(InputError, match="not a table of groups"):
         read_groups(path, 60)
 
 

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ptyrun.errors import GeometryError
+from ptyrun.ptycho.geometry.discs import disc_overlap
 from ptyrun.ptycho.geometry.overlap import (
     OverlapMetrics,
     acceptance_bound,
-    disc_overlap,
     kept_images,
     overlap_groups,
 )

@@ -134,8 +134,8 @@ def test_any_way_of_saying_the_geometry_is_read_rightly_or_refused(data, folder:
         (f"{DETECTOR}/distance", (1.0, "furlong"), "furlong"),
         (f"{DETECTOR}/x_pixel_size", (1.0, ""), "no such case"),
         (f"{SOURCE}/wavelength", (1e-10, "eV"), "'eV'"),
-        (f"{SOURCE}/wavelength", (1e-10, 7), "is no text"),
-        (f"{SOURCE}/wavelength", 3.0, "no energy of photons"),
+        (f"{SOURCE}/wavelength", (1e-10, 7), "is not text"),
+        (f"{SOURCE}/wavelength", 3.0, "not the energy of a photon"),
         (f"{DETECTOR}/distance", np.array([1.0, 2.0]), "several that agree"),
         (f"{DETECTOR}/distance", np.nan, "finite"),
         (f"{DETECTOR}/distance", b"far", "cannot be used"),
@@ -159,7 +159,7 @@ def test_what_cannot_be_what_it_is_called_is_refused(
 @pytest.mark.parametrize("ev", [3e9, 1e-3, 12398 / EV])
 def test_an_energy_that_no_photons_have_is_refused(ev: float, path: Path) -> None:
     changed(path, **{f"{SOURCE}/wavelength": None, f"{SOURCE}/energy": ev * EV})
-    with pytest.raises(InputError, match="no energy of photons") as caught:
+    with pytest.raises(InputError, match="not the energy of a photon") as caught:
         open_scan(path)
     assert "the machine" in str(caught.value)
 

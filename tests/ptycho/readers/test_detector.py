@@ -143,7 +143,7 @@ def test_dark_frames_are_subtracted(name: str, stacked: bool, scene: Scene, tmp_
         (np.full((5, 8, 8), 100.0), None, "subtracted already"),
         (np.full((5, 4, 4), 100.0), None, "shape"),
         (np.full((8, 8), 1.0), "amplitude", "amplitude"),
-        (np.full((8, 8), np.nan), None, "no counts"),
+        (np.full((8, 8), np.nan), None, "not counts"),
     ],
 )
 def test_dark_frames_that_are_not_subtracted_are_named(

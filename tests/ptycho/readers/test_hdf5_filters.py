@@ -63,7 +63,7 @@ def test_a_file_that_is_open_for_writing_is_named_as_that(scene: Scene, tmp_path
     try:
         assert writer.stdout is not None
         assert writer.stdout.readline() == "open\n"
-        with pytest.raises(InputError, match="open for writing elsewhere") as caught:
+        with pytest.raises(InputError, match="open in another program") as caught:
             open_scan(path)
         assert "HDF5_USE_FILE_LOCKING" in caught.value.do
     finally:

@@ -29,12 +29,12 @@ def test_what_cannot_be_indexes_of_frames_is_taken_in_order_and_said(
     scan = open_scan(path)
     expected = (np.rint(scene.amplitude**2)).sum(axis=(1, 2)) - np.rint(scene.amplitude**2)[:, 7, 7]
     assert np.allclose(scan.energies(), expected)
-    assert any("no indexes of frames" in doubt for doubt in scan.doubts)
+    assert any("not indexes of frames" in doubt for doubt in scan.doubts)
     with h5py.File(tmp_path / "fewer.h5", "w") as opened, h5py.File(beside) as source:
         opened["patterns"], opened["indexes"] = source["patterns"][:9], source["indexes"][:9]
     (tmp_path / "fewer.h5").replace(beside)
     if where == "product":
-        with pytest.raises(InputError, match="no indexes of frames"):
+        with pytest.raises(InputError, match="not indexes of frames"):
             open_scan(path)
 
 

@@ -197,7 +197,7 @@ def test_a_time_that_is_no_duration_is_left_out_and_said(
     np.savez(path, reconstructed_object=scene.object, algorithm="tike", **said)
     found = open_reconstruction(path)
     assert found.computation_time_s is None
-    assert found.notes == (f"its {name} of {time:g} s is left out: it is no duration",)
+    assert found.notes == (f"its {name} of {time:g} s is left out: it is not a duration",)
 
 
 def test_a_real_reconstruction_is_read(shared: Path) -> None:
@@ -300,9 +300,9 @@ WRONG: dict[str, tuple[str, dict[str, object]]] = {
     "positions without end": ("probe_position_x_m", {"shape": (MANY,), "dtype": "f8"}),
     "positions of text": ("probe_position_x_m", {"data": np.full(12, b"x")}),
     "one position": ("probe_position_y_m", {"data": 1.0}),
-    "positions that are no numbers": ("probe_position_y_m", {"data": np.full(12, np.nan)}),
+    "positions that are not numbers": ("probe_position_y_m", {"data": np.full(12, np.nan)}),
     "indexes of text": ("probe_position_indexes", {"data": np.full(12, b"x")}),
-    "indexes that are no numbers": ("probe_position_indexes", {"data": np.full(12, np.nan)}),
+    "indexes that are not numbers": ("probe_position_indexes", {"data": np.full(12, np.nan)}),
     "one index": ("indexes", {"data": 3}),
     "frames without end": ("patterns", {"shape": (MANY, 8, 8), "dtype": "f4"}),
     "frames of all memory": ("patterns", {"shape": (12, 1 << 24, 1 << 24), "dtype": "f4"}),

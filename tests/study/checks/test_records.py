@@ -72,7 +72,7 @@ def test_a_record_that_is_none_is_named(hub: Hub) -> None:
     record = next(hub.root.rglob("*.stage.json"))
     record.write_text("{}")
     (said,) = found(hub).values()
-    assert "is no record of a stage" in said
+    assert "is not a record of a stage" in said
 
 
 def test_records_that_were_set_aside_say_nothing_of_what_was_made_since(hub: Hub) -> None:

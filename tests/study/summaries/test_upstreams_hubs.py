@@ -71,7 +71,7 @@ DEFECTS: dict[str, dict[str, list[tuple[str, str]]]] = {
         ],
         analysis.GRID: [("| vs_PtyChi   | N/A |", "| vs_Tike     | -0.009 |")],
     },
-    # What is no archive is not tried as a pickle.
+    # What is not an archive is not tried as a pickle.
     "s15_phase_c_corrupt": {
         analysis.SUMMARY: [
             (

@@ -97,7 +97,7 @@ def test_a_folder_without_comparisons_is_refused_with_what_was_looked_for(tmp_pa
 def test_a_table_that_is_none_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "train_1").mkdir()
     (tmp_path / "train_1/comparison_metrics.csv").write_text(text)
-    with pytest.raises(UsageError, match=r"train_1/comparison_metrics.csv is no table"):
+    with pytest.raises(UsageError, match=r"train_1/comparison_metrics.csv is not a table"):
         sweep(tmp_path)
 
 

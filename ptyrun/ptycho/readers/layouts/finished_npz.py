@@ -105,5 +105,5 @@ def _time_s(file: NpzFile) -> tuple[float | None, tuple[str, ...]]:
             time_s = float(values.reshape(-1)[0]) if values.size else None
             if time_s is None or 0 <= time_s < np.inf:
                 return time_s, ()
-            return None, (f"its {name} of {time_s:g} s is left out: it is no duration",)
+            return None, (f"its {name} of {time_s:g} s is left out: it is not a duration",)
     return None, ()

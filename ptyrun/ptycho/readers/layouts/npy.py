@@ -59,7 +59,7 @@ def _image(file: ForeignFile) -> NDArray[np.complex64]:
     require_complex_stack(file.path, "the array", stored)
     if stored.size != stored.shape[-1] * stored.shape[-2]:
         raise InputError(
-            f"{file.path} is no single image",
+            f"{file.path} is not a single image",
             why=f"it has shape {stored.shape}; which axes are modes, slices or patches is not said",
             do="save the one image (H, W) that is the object",
         )

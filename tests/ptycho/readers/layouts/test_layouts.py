@@ -149,7 +149,7 @@ def test_an_object_without_phase_is_refused(tmp_path: Path) -> None:
 def test_a_stack_of_bare_images_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "stack.npy"
     np.save(path, SCENE.modes)
-    with pytest.raises(InputError, match="is no single image"):
+    with pytest.raises(InputError, match="is not a single image"):
         open_reconstruction(path)
 
 

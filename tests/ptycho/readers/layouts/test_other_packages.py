@@ -127,7 +127,7 @@ def test_a_file_of_no_known_kind_is_asked_of_readers_of_other_packages(
 ) -> None:
     path = tmp_path / "strange"
     path.write_bytes(b"XYZ" * 100)
-    with pytest.raises(InputError, match="as neither NPZ nor HDF5 files do"):
+    with pytest.raises(InputError, match="which neither NPZ nor HDF5 files do"):
         open_scan(path)
     install(monkeypatch, named(Tiles))
     with pytest.raises(InputError, match="holds no scan"):

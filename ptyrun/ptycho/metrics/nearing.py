@@ -1,0 +1,179 @@
+"""Which small shift and ramp bring one field nearer to another? A step of least squares."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+STEP_PX = 1.0
+FLOOR = 1e-9  # of the best determined direction; along stripes, nothing tells the shift
+ROWS = 64  # summed at once: what is stacked meanwhile stays small
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Step:
+    """What is left between two fields.
+
+    Attributes
+    ----------
+    dy_px, dx_px : float
+        Shift in pixels.
+    ramp_y, ramp_x : float
+        Ramp in radians per pixel.
+    """
+
+    dy_px: float
+    dx_px: float
+    ramp_y: float
+    ramp_x: float
+
+    @property
+    def longest_px(self) -> float:
+        """The larger of both shifts."""
+        return max(abs(self.dy_px), abs(self.dx_px))
+
+
+@dataclass(frozen=True)
+class Nearing:
+    r"""Finds the small shift and ramp that bring an image nearer to another, by least squares.
+
+    Attributes
+    ----------
+    truth, slope_y, slope_x : ndarray of complex64, shape (h, w)
+        O and its derivatives per pixel.
+    known : ndarray of bool, shape (h, w)
+        Which pixels count.
+    has_ramp : bool
+        Whether a ramp is looked for as well.
+    products : ndarray of complex128, shape (6, 6)
+        Sums that do not depend on R.
+
+    Notes
+    -----
+    A Gauss-Newton step of :math:`\sum |cR - O - \delta\cdot\nabla O - i(\rho\cdot x)O - d|^2` over
+    known pixels, with complex c and d: shift and ramp are found together, for either looks like
+    the other where an object is small. Lucas and Kanade, IJCAI 674 (1981); with the derivatives of
+    the template, Baker and Matthews, Int. J. Comput. Vis. 56, 221 (2004),
+    doi:10.1023/B:VISI.0000011205.11775.fd.
+    """
+
+    truth: NDArray[np.complex64]
+    slope_y: NDArray[np.complex64]
+    slope_x: NDArray[np.complex64]
+    known: Mask
+    has_ramp: bool
+    products: NDArray[np.complex128]
+
+    @classmethod
+    def of(
+        cls,
+        truth: NDArray[np.complex64],
+        slope_y: NDArray[np.complex64],
+        slope_x: NDArray[np.complex64],
+        known: Mask,
+        *,
+        has_ramp: bool,
+    ) -> Self:
+        """Take the image that stays and its derivatives.
+
+        Parameters
+        ----------
+        truth, slope_y, slope_x : ndarray of complex64, shape (h, w)
+            O and its derivatives per pixel.
+        known : ndarray of bool, shape (h, w)
+            Which pixels count.
+        has_ramp : bool
+            Whether a ramp is looked for as well.
+        """
+        masked = (np.where(known, each, 0) for each in (truth, slope_y, slope_x))
+        wanted, along_y, along_x = masked
+        products = _products(wanted, along_y, along_x, known)
+        return cls(wanted, along_y, along_x, known, has_ramp, products)
+
+    def step(self, recon: NDArray[np.complex64]) -> Step:
+        """Find what is left between an image and the truth.
+
+        Parameters
+        ----------
+        recon : ndarray of complex64, shape (h, w)
+            R.
+
+        Returns
+        -------
+        Step
+            Shift in pixels, ramp in radians per pixel.
+        """
+        of_recon = self._with(recon)
+        power = float(np.sum(np.abs(recon[self.known]) ** 2, dtype=np.float64))
+        factor = of_recon[4] / power if power > 0 else 1.0 + 0j
+        error_with = np.conj(factor) * of_recon - self.products[4]
+        real = [0, 1, 2, 3] if self.has_ramp else [0, 1]
+        rows = [(each, 1.0) for each in real] + [(4, 1.0), (4, 1j), (5, 1.0), (5, 1j)]
+        normal = np.array(
+            [[(np.conj(a) * b * self.products[i, j]).real for j, b in rows] for i, a in rows]
+        )
+        right = np.array([(a * error_with[i]).real for i, a in rows])
+        scale = np.sqrt(np.diag(normal))
+        known = scale > math.sqrt(FLOOR) * max(float(scale[:2].max()), 1e-30)
+        found = np.zeros(len(rows))
+        if known.any():
+            own = scale[known]
+            system = normal[np.ix_(known, known)] / np.outer(own, own)
+            found[known] = np.linalg.lstsq(system, right[known] / own, rcond=FLOOR)[0] / own
+        ramp = found[2:4] if self.has_ramp else np.zeros(2)
+        return Step(
+            float(np.clip(found[0], -STEP_PX, STEP_PX)),
+            float(np.clip(found[1], -STEP_PX, STEP_PX)),
+            float(ramp[0]),
+            float(ramp[1]),
+        )
+
+    def _with(self, recon: NDArray[np.complex64]) -> NDArray[np.complex128]:
+        """Sum R* v (6,) over what :func:`_products` has."""
+        own = recon.conj()
+        with_truth = own * self.truth
+        y, x = (np.arange(side) - side / 2 for side in self.known.shape)
+        rows = with_truth.sum(axis=1, dtype=np.complex128)
+        columns = with_truth.sum(axis=0, dtype=np.complex128)
+        return np.array(
+            [
+                (own * self.slope_y).sum(dtype=np.complex128),
+                (own * self.slope_x).sum(dtype=np.complex128),
+                1j * (y * rows).sum(),
+                1j * (x * columns).sum(),
+                rows.sum(),
+                own.sum(where=self.known, dtype=np.complex128),
+            ]
+        )
+
+
+def _products(
+    truth: NDArray[np.complex64],
+    slope_y: NDArray[np.complex64],
+    slope_x: NDArray[np.complex64],
+    known: Mask,
+) -> NDArray[np.complex128]:
+    """Sum u* v (6, 6) in double precision, some rows at a time.
+
+    Of both slopes, i y O and i x O, O, and one; images are zero where they are not known.
+    """
+    height, width = known.shape
+    x = np.arange(width) - width / 2
+    total = np.zeros((6, 6), np.complex128)
+    for first in range(0, height, ROWS):
+        rows = slice(first, min(first + ROWS, height))
+        y = np.arange(rows.start, rows.stop) - height / 2
+        basis = np.empty((6, rows.stop - first, width), np.complex128)
+        basis[0], basis[1], basis[4] = slope_y[rows], slope_x[rows], truth[rows]
+        np.multiply(basis[4], 1j * y[:, None], out=basis[2])
+        np.multiply(basis[4], 1j * x[None, :], out=basis[3])
+        basis[5] = known[rows]
+        flat = basis.reshape(6, -1)
+        total += flat.conj() @ flat.T
+    return total

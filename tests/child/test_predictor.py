@@ -91,7 +91,7 @@ def test_whatever_ends_its_process_the_next_batch_has_a_new_one(host: Hosted) ->
         (deeds.LEAVE, "exit code 0", False),
         (deeds.KILL, "SIGKILL", True),
         (deeds.HANG, "no answer for", False),
-        (deeds.NO_JSON, "no JSON", False),
+        (deeds.NO_JSON, "not JSON", False),
         (deeds.NO_END, "without an end", False),
         (deeds.NO_WORDS, "without a message", False),
         (deeds.NO_SHAPE, "without a shape", False),

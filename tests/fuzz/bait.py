@@ -41,6 +41,6 @@ class Bait(Kind):
         if how == "swells":
             self.much = bytearray(3 << 30)
             self.much[:: 1 << 12] = bytes(len(self.much) >> 12)
-        said = "error: KeyError\n  why: a mistake of ptyrun" if how == "raises" else ""
+        said = "error: KeyError\n  why: a defect of ptyrun" if how == "raises" else ""
         yield Said((how,), 9 if how == "ends otherwise" else 0, said)
         sys.stderr.flush()

@@ -237,7 +237,7 @@ def test_metadata_are_read_and_anything_else_in_their_place_is_named(
     told = open_scan(saved(tmp_path, scene, _metadata=np.array('{"nphotons": 1e9}', object)))
     assert "the scan's _metadata says nphotons" in told.notes
     broken = open_scan(saved(tmp_path, scene, _metadata=np.array("{", object)))
-    assert any("no JSON" in note for note in broken.notes)
+    assert any("not JSON" in note for note in broken.notes)
     odd = [
         np.array({"a": 1.0}, object),
         np.array({"a": print}, object),

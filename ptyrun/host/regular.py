@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from ptyrun.errors import ForeignFileError
 
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+_APPENDING = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _LINK = (errno.ELOOP, errno.EMLINK)  # EMLINK: what BSD says of a link that is not to be followed
 _KINDS = {
     stat.S_IFIFO: "a FIFO",
@@ -56,6 +57,25 @@ def open_regular(path: Path) -> Iterator[BufferedReader]:
         raise
     with os.fdopen(handle, "rb") as stream:
         yield stream
+
+
+@contextmanager
+def open_to_append(path: Path) -> Iterator[int]:
+    """Open a regular file, made if absent, to append to it: give its descriptor.
+
+    Raises
+    ------
+    ForeignFileError
+        If a link, a FIFO or the like stands there.
+    OSError
+        As `os.open` does.
+    """
+    refuse_foreign(path)
+    handle = os.open(path, _APPENDING, 0o666)
+    try:
+        yield handle
+    finally:
+        os.close(handle)
 
 
 def read_regular(path: Path, max_bytes: int) -> bytes:

@@ -12,17 +12,16 @@ import time
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from ptyrun.config import SessionOptions
 from ptyrun.durations import format_duration
 from ptyrun.engine.window import Window
 from ptyrun.engine.work import Outcome
-from ptyrun.errors import ClusterError, ExitCode, UsageError
+from ptyrun.errors import ExitCode, UsageError
 from ptyrun.host.attempts import ATTEMPTS
 from ptyrun.host.signals import Interrupts
-from ptyrun.parallel import on_worker
 from ptyrun.parallel.crew import WorkerGroup
+from ptyrun.parallel.places import Ended, Lost, Places, meeting_in
 from ptyrun.parallel.scheduler import connected
 from ptyrun.progress import Watcher
 
@@ -30,7 +29,6 @@ _LOOK_S = 0.5
 _LEAD_S = 1.0  # a worker hears late that it shall begin, and is heard late
 _CLOSING_S = 0.3  # workers close their windows themselves; what began late is closed for them
 _ASKED_S = 6.0  # after a signal, or an error here: until those that work have said how they ended
-_MOST_WISHES = 100
 _NO_WORKER = "no worker of the cluster has connected"
 
 
@@ -68,14 +66,15 @@ def work(run_dir: Path, session: SessionOptions, watcher: Watcher) -> Outcome:
             do="give a --window",
         )
     session = replace(session, shared_folder=True)
-    window = Window(session.window_s)
+    window, address = Window(session.window_s), str(session.dask)
     with (
-        connected(str(session.dask), window.remaining_s) as client,
+        connected(address, window.remaining_s) as client,
         WorkerGroup(run_dir, session, watcher, _LEAD_S) as crew,
-        crew.meeting() as meeting,
+        meeting_in(crew.claims) as meeting,
         Interrupts() as interrupts,
     ):
-        members = _Members(client, crew, meeting, str(session.dask), watcher)
+        places = Places(client, address, crew.name, crew.folder, meeting)
+        members = _Members(places, crew, address, watcher)
         try:
             while interrupts.reason is None and window.remaining_s > -_CLOSING_S:
                 members.look(joining=window.remaining_s > 0)
@@ -93,20 +92,12 @@ def work(run_dir: Path, session: SessionOptions, watcher: Watcher) -> Outcome:
 
 
 class _Members:
-    """The workers of the cluster that work, or worked, on this run."""
+    """The workers of the cluster that work, or worked, on this run; each is sent for once."""
 
-    def __init__(
-        self, client: Any, crew: WorkerGroup, meeting: Path, address: str, watcher: Watcher
-    ) -> None:
-        self._client = client
-        self._crew = crew
-        self._meeting = meeting
-        self._address = address
-        self._watcher = watcher
+    def __init__(self, places: Places, crew: WorkerGroup, address: str, watcher: Watcher) -> None:
+        self._places, self._crew = places, crew
+        self._address, self._watcher = address, watcher
         self._met: set[str] = set()
-        self._working: dict[str, Any] = {}
-        self._unable: dict[str, str] = {}
-        self._wishes: list[Any] = []
         self._any_ended = False
         self._has_said = False
 
@@ -118,41 +109,17 @@ class _Members:
         ClusterError
             If the scheduler is lost, or no worker that is there can work.
         """
-        present = set(self._client.scheduler_info(n_workers=-1).get("workers", ()))
-        self._require_scheduler()
-        for worker in [*self._working]:
-            if self._working[worker].done():
-                self._end(worker, self._working.pop(worker))
-            elif worker not in present:
-                self._working.pop(worker).release()
-                self._crew.lost(worker, "is gone")
+        for found in self._places.look():
+            self._note(found)
         if joining:
-            for worker in sorted(present - self._met):
-                self._begin(worker)
-        self._wish(self._crew.chunks_left - len(self._working) if joining else 0)
-        if not self._working and not self._any_ended:
-            self._require_able(present)
+            for worker in self._places.free:
+                if worker not in self._met:
+                    self._begin(worker)
+        n_working = len(self._places.working)
+        self._places.wish(self._crew.chunks_left - n_working if joining else 0)
+        if not n_working and not self._any_ended:
+            self._places.require_able()
             self._wait()
-
-    def _require_scheduler(self) -> None:
-        # Whoever loses it has lost every task as well, even if it answers again.
-        if self._client.status != "running":
-            raise ClusterError(
-                f"the Dask scheduler at {self._address} is gone",
-                why="the connection to it broke; what the workers committed is kept",
-                do="start it and its workers again, and run the same command again",
-            )
-
-    def _require_able(self, present: set[str]) -> None:
-        unable = [worker for worker in sorted(present) if worker in self._unable]
-        if unable and len(unable) == len(present):
-            why = self._unable[unable[0]]
-            raise ClusterError(
-                f"none of the {len(unable)} workers of the Dask cluster can work on this run",
-                why=f"{unable[0]} {why}",
-                do="put the run into a folder that all machines see under the same path, and "
-                "install the same ptyrun in the environment of the workers",
-            )
 
     def _wait(self) -> None:
         """Say once that there is no worker yet; the window does not end for want of time."""
@@ -165,73 +132,28 @@ class _Members:
         self._watcher.note(f"waiting for workers of the cluster at {self._address}{until}")
 
     def _begin(self, worker: str) -> None:
-        if len(self._working) >= max(1, self._crew.chunks_left):
+        if len(self._places.working) >= max(1, self._crew.chunks_left):
             return
-        import pickle
-
         place = len(self._met)
         self._met.add(worker)
-        self._working[worker] = self._client.submit(
-            pickle.loads,
-            on_worker.packed(self._crew.words(place, place + 1), self._meeting),
-            key=f"ptyrun-{self._crew.name}-{place}",
-            workers=[worker],
-            pure=False,
-            retries=0,
-        )
+        self._places.begin(worker, self._crew.words(place, place + 1))
 
-    def _wish(self, n_more: int) -> None:
-        """Let an adaptive cluster know that *n_more* workers would find something to do.
-
-        It counts tasks that wait. These wait for a resource that no worker offers, and so are never
-        run; since tasks for one worker wait for no other, the cluster would stay as it is.
-        """
-        n_wanted = max(0, min(n_more, _MOST_WISHES))
-        while len(self._wishes) < n_wanted:
-            place = len(self._wishes)
-            self._wishes.append(
-                self._client.submit(
-                    int,
-                    key=f"ptyrun-{self._crew.name}-wish-{place}",
-                    resources={"one more worker for ptyrun": 1},
-                    pure=False,
-                )
-            )
-        while len(self._wishes) > n_wanted:
-            self._wishes.pop().release()
-
-    def _end(self, worker: str, future: Any) -> None:
-        if future.status == "finished":
-            report: on_worker.Report | None = future.result()
-            if report is None:
-                self._cannot(worker, f"does not see the run's folder {self._crew.folder}")
-                return
-            code, said, was_closing = report
-            if said:
-                self._crew.hear(worker, said)
-            if was_closing and code in (ExitCode.INCOMPLETE, -signal.SIGTERM):
-                self._crew.lost(worker, "is closing")
-                return
-            self._any_ended = True
-            self._crew.ended(worker, code)
+    def _note(self, found: Ended | Lost) -> None:
+        if isinstance(found, Lost):
+            self._crew.lost(found.worker, found.how)
             return
-        self._require_scheduler()
-        failure = future.exception() if future.status == "error" else future.status
-        if isinstance(failure, ImportError) and (failure.name or "").startswith("ptyrun"):
-            self._cannot(worker, f"has not this ptyrun: {failure}")
-        elif future.status == "error":
-            self._cannot(worker, f"could not work: {failure}")
-        else:
-            self._crew.lost(worker, f"could not work: {failure}")
-
-    def _cannot(self, worker: str, why: str) -> None:
-        self._unable[worker] = why
-        self._crew.lost(worker, why)
+        if found.said:
+            self._crew.hear(found.worker, found.said)
+        if found.was_closing and found.code in (ExitCode.INCOMPLETE, -signal.SIGTERM):
+            self._crew.lost(found.worker, "is closing")
+            return
+        self._any_ended = True
+        self._crew.ended(found.worker, found.code)
 
     @property
     def all_ended(self) -> bool:
         """Whether nobody works any more, and somebody did to the end."""
-        return not self._working and self._any_ended
+        return not self._places.working and self._any_ended
 
     @property
     def any_began(self) -> bool:
@@ -240,7 +162,6 @@ class _Members:
 
     def cancel(self, patience_s: float) -> None:
         """Close the windows of those that still work, and wait a while until they did."""
-        self._wish(0)
-        if self._working:
-            self._client.cancel([*self._working.values()])
+        self._places.cancel()
+        if self._places.working:
             self._crew.await_closing(patience_s)

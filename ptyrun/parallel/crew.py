@@ -9,8 +9,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections import Counter
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 from signal import Signals
@@ -23,7 +22,6 @@ from ptyrun.engine.ledger import SessionFile
 from ptyrun.engine.window import Window
 from ptyrun.engine.work import Outcome
 from ptyrun.errors import ExitCode, NoProgressError
-from ptyrun.host import durable, partials
 from ptyrun.host.attempts import ATTEMPTS, MORE
 from ptyrun.progress import Watcher, predicting
 
@@ -39,8 +37,8 @@ class WorkerGroup:
     ----------
     name : str
         Every worker's session quotes it.
-    folder : Path
-        The run's.
+    folder, claims : Path
+        The run's, and that of its claims.
     """
 
     def __init__(
@@ -51,7 +49,7 @@ class WorkerGroup:
         names = session.arms or [arm.name for arm in manifest.arms]
         self.name = secrets.token_hex(4)
         self.folder = run.folder
-        self._claims = run.paths.claims
+        self.claims = run.paths.claims
         self._session = session
         self._lead_s = lead_s
         self._watcher = watcher
@@ -91,18 +89,6 @@ class WorkerGroup:
         """Hand on what a worker says, once when several say the same."""
         if self._heard.setdefault(said, worker) == worker:
             self._watcher.note(said)
-
-    @contextmanager
-    def meeting(self) -> Iterator[Path]:
-        """Give a file in the run's folder by which others know that it is this very folder."""
-        path = partials.name(self._claims / "meeting")  # removed by others if this process dies
-        durable.make_hint_folder(self._claims)
-        path.touch()
-        try:
-            yield path
-        finally:
-            with suppress(OSError):
-                path.unlink()
 
     @property
     def window_left_s(self) -> float | None:

@@ -1,4 +1,4 @@
-"""What does a worker of a Dask cluster do for a run? It runs a ``ptyrun run`` as its child."""
+"""What does a worker of a Dask cluster do for us? It runs a command of ptyrun as its child."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ import pickle
 import subprocess
 import tempfile
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ptyrun.host.children import born_of, ptyrun_words
+from ptyrun.host.regular import open_to_append
 
 _LOOK_S = 0.1
 _FOLDER_S = 0.5  # a network folder may show a new file a moment late
@@ -22,25 +24,26 @@ _SAID_BYTES = 1 << 16
 Report = tuple[int, str, bool]
 
 
-def packed(words: list[str], meeting: Path) -> bytes:
+def packed(words: list[str], meeting: Path, log: Path | None = None) -> bytes:
     """Pack a call of :func:`compute_here`, which is made where it is unpacked.
 
     The scheduler unpacks the function and the arguments of each task; bytes it leaves alone, so
     that it needs no ptyrun.
     """
-    return pickle.dumps(_Call(words, str(meeting)))
+    return pickle.dumps(_Call(words, str(meeting), None if log is None else str(log)))
 
 
 @dataclass(frozen=True)
 class _Call:
     words: list[str]
     meeting: str
+    log: str | None
 
-    def __reduce__(self) -> tuple[Any, tuple[list[str], str]]:
-        return compute_here, (self.words, self.meeting)
+    def __reduce__(self) -> tuple[Any, tuple[list[str], str, str | None]]:
+        return compute_here, (self.words, self.meeting, self.log)
 
 
-def compute_here(words: list[str], meeting: str) -> Report | None:
+def compute_here(words: list[str], meeting: str, log: str | None = None) -> Report | None:
     """Run ptyrun as a child of this worker, until it ends or is not wanted any more.
 
     Parameters
@@ -48,7 +51,9 @@ def compute_here(words: list[str], meeting: str) -> Report | None:
     words : list of str
         Those after ``ptyrun``.
     meeting : str
-        A file in the run's folder that was made for this window.
+        A file in the folder that was made for this window.
+    log : str, optional
+        A file to append all output to; without it, complaints are reported and the rest is dropped.
 
     Returns
     -------
@@ -62,13 +67,15 @@ def compute_here(words: list[str], meeting: str) -> Report | None:
     worker = get_worker()
     task = worker.get_current_task()
     environment = {**os.environ, "OMP_NUM_THREADS": str(worker.state.nthreads)}
-    with tempfile.TemporaryFile() as said:
+    with ExitStack() as files:
+        said = files.enter_context(tempfile.TemporaryFile())
+        kept = None if log is None else files.enter_context(open_to_append(Path(log)))
         child = subprocess.Popen(
             ptyrun_words(*words),
             env=environment,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=said,
+            stdout=subprocess.DEVNULL if kept is None else kept,
+            stderr=said if kept is None else kept,
             preexec_fn=born_of(os.getpid()),
         )
         asked = is_closing = False

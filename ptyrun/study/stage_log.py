@@ -5,14 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from ptyrun.host import durable
-from ptyrun.host.regular import below, open_regular, refuse_foreign
+from ptyrun.host.regular import below, open_regular, open_to_append
 from ptyrun.study.hub import Hub
 
 _PIECE_BYTES = 1 << 20
-_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
 @contextmanager
@@ -28,13 +27,10 @@ def opened(hub: Hub, key: str) -> Iterator[int]:
     """
     path = below(hub.root, hub.log(key).relative_to(hub.root).as_posix())
     durable.make_folder(path.parent)
-    refuse_foreign(path)
-    with durable.storage_errors(path):
-        handle = os.open(path, _FLAGS, 0o666)
-    try:
+    with ExitStack() as files:
+        with durable.storage_errors(path):
+            handle = files.enter_context(open_to_append(path))
         yield handle
-    finally:
-        os.close(handle)
 
 
 def state(hub: Hub, key: str) -> str:

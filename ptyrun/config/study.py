@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Annotated
 
 from ptyrun.config.options import Option, Panel, Place
-from ptyrun.config.session import WINDOW
+from ptyrun.config.session import WINDOW, local_workers
 from ptyrun.config.study_generalization import GeneralizationOptions
 from ptyrun.config.study_reconstruction import ReconstructionOptions
 from ptyrun.config.study_training import TrainingOptions
 from ptyrun.errors import UsageError
 
 SPLITS = ("train", "test")
+ON_CLUSTER = 0  # jobs, as many as a cluster has workers
 
 
 class View(StrEnum):
@@ -303,9 +304,25 @@ class StudySession:
     jobs: Annotated[
         int,
         Option(
-            "--jobs", "Run up to N independent stages side by side.", Panel.MACHINE, "N", least=1
+            "--jobs",
+            "Run up to N independent stages side by side; `dask` is as many as the Dask cluster "
+            "has workers whose scheduler DASK_SCHEDULER_ADDRESS or --dask names.",
+            Panel.MACHINE,
+            "N",
+            named={"dask": ON_CLUSTER},
+            least=1,
         ),
     ] = 1
+    dask: Annotated[
+        str | None,
+        Option(
+            "--dask",
+            "Make the stages on the workers of the Dask cluster whose scheduler listens there, or "
+            "of one with N workers here (`local:N`); all see the hub under the same path.",
+            Panel.MACHINE,
+            "ADDRESS",
+        ),
+    ] = None
     only: Annotated[
         tuple[str, ...],
         Option(
@@ -336,3 +353,15 @@ class StudySession:
             "--skip-post-verify", "Do not verify the hub when all stages are done.", Panel.WINDOWS
         ),
     ] = False
+
+    def __post_init__(self) -> None:
+        """Refuse a cluster of none, and a number of jobs beside one."""
+        if self.dask is None:
+            return
+        local_workers(self.dask)
+        if self.jobs not in (1, ON_CLUSTER):
+            raise UsageError(
+                "--jobs and --dask contradict each other",
+                why="stages are made either by processes here, or by the workers of the cluster",
+                do="give one of them",
+            )

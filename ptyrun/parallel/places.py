@@ -163,6 +163,10 @@ class Places:
         while len(self._wishes) > n_wanted:
             self._wishes.pop().release()
 
+    def close(self, worker: str) -> None:
+        """Have the command on *worker* closed there; nothing more is heard of it."""
+        self._client.cancel([self._working.pop(worker)])
+
     def cancel(self) -> None:
         """Have every command that runs closed by its worker, and wish for no more workers."""
         self.wish(0)

@@ -9,12 +9,44 @@ from contextlib import contextmanager
 from typing import Any
 
 from ptyrun.config.session import local_workers
-from ptyrun.errors import ClusterError, PredictorUnavailableError
+from ptyrun.errors import ClusterError, PredictorUnavailableError, UsageError
 from ptyrun.host.devices import list_gpus, visible_gpus
 from ptyrun.host.processes import n_cores
 
 _CONNECT_S = 5.0
 _LEAST_S = 0.5
+
+
+def configured() -> str:
+    """Give the address of the scheduler that Dask's configuration names.
+
+    Raises
+    ------
+    UsageError
+        If it names none.
+    PredictorUnavailableError
+        If Dask is not installed.
+    """
+    try:
+        import dask
+    except ImportError as error:
+        raise _absent(error) from error
+    address = dask.config.get("scheduler-address", None)
+    if not isinstance(address, str) or not address:
+        raise UsageError(
+            "no Dask scheduler is named",
+            why="neither --dask nor Dask's configuration gives its address",
+            do="say --dask tcp://HOST:8786, or export DASK_SCHEDULER_ADDRESS",
+        )
+    return address
+
+
+def _absent(error: ImportError) -> PredictorUnavailableError:
+    return PredictorUnavailableError(
+        "Dask's clusters cannot be reached",
+        why=str(error),
+        do="pip install 'ptyrun[dask]', here and where the workers run",
+    )
 
 
 @contextmanager
@@ -31,11 +63,7 @@ def connected(address: str, left_s: float) -> Iterator[Any]:
     try:
         import distributed
     except ImportError as error:
-        raise PredictorUnavailableError(
-            "Dask's clusters cannot be reached",
-            why=str(error),
-            do="pip install 'ptyrun[dask]', here and where the workers run",
-        ) from error
+        raise _absent(error) from error
     # Every lost connection would be told twice: there, and here as a lost worker or scheduler.
     for name in ("distributed", "tornado", "asyncio"):
         logging.getLogger(name).setLevel(logging.CRITICAL)

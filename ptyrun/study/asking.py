@@ -11,7 +11,6 @@ from typing import Any
 from ptyrun.config.options import entries
 from ptyrun.config.study import StudyOptions
 from ptyrun.errors import UsageError
-from ptyrun.host.children import ptyrun_words
 from ptyrun.study import identity
 from ptyrun.study.config_file import StudyFile, options_of
 from ptyrun.study.hub import Hub
@@ -78,11 +77,11 @@ def _lying(given: Mapping[str, Any]) -> Path | None:
 def words_of_stage(
     study: Study, config: Path | None, key: str, left_s: float, *, trusted: Sequence[str] = ()
 ) -> Sequence[str]:
-    """Give the command that makes one stage of *study*, in a process of its own."""
+    """Give what ptyrun is told to make one stage of *study*, in a process of its own."""
     within = [] if left_s == float("inf") else ["--within", f"{left_s:.2f}"]
     words = words_of_study(study, config)
     trust = [word for arm in trusted for word in ("--trust-model", arm)]
-    return ptyrun_words("study", "stage", key, *words, *trust, "--told-all", *within)
+    return ("study", "stage", key, *words, *trust, "--told-all", *within)
 
 
 def words_of_study(study: Study, config: Path | None) -> list[str]:

@@ -7,9 +7,8 @@ session, and sessions on one hub share the stages out by their locks.
 from __future__ import annotations
 
 import math
-import os
-import subprocess
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,7 +18,6 @@ from ptyrun.engine.window import MARGIN, SLACK, Window
 from ptyrun.errors import BusyError, ExitCode, IdentityError, UsageError, WindowTooShortError
 from ptyrun.host import durable, listing, locks
 from ptyrun.host.attempts import ATTEMPTS, IN_A_ROW
-from ptyrun.host.children import Parent
 from ptyrun.host.locks import Lock
 from ptyrun.host.signals import ASKED
 from ptyrun.progress import Watcher
@@ -27,6 +25,7 @@ from ptyrun.study import archive, identity, making, progress, stage_log
 from ptyrun.study.contents import Contents
 from ptyrun.study.graph import Graph
 from ptyrun.study.hub import Hub
+from ptyrun.study.places import Workplace
 from ptyrun.study.plan import Study
 from ptyrun.study.record import Attempt, Record
 from ptyrun.study.state import Standing, State, survey
@@ -34,7 +33,7 @@ from ptyrun.study.state import Standing, State, survey
 POLL_S = 0.05
 LOOK_S = 1.0  # how often stages that other sessions make are looked at
 LEAST_S = 1.0  # of a window in which a process is begun
-CHILD_ENDS_S = 0.6  # before the session that waits for it
+MOST_LOSSES = 2  # of workers with the same stage
 MOST_SESSIONS = 64
 
 Words = Callable[[str, float], Sequence[str]]
@@ -106,11 +105,11 @@ class Session:
     ----------
     graph : Graph
     words : callable
-        Given a stage's key and the seconds it may take, gives the command that makes it.
+        Given a stage's key and the seconds it may take, gives what ptyrun is told to make it.
     window : Window
     watcher : Watcher
-    jobs : int
-        How many stages side by side.
+    places : Workplace
+        Where the stages are made.
     number : int
         Of this session among those on the hub: each begins with another stage.
     """
@@ -121,19 +120,20 @@ class Session:
         words: Words,
         window: Window,
         watcher: Watcher,
-        jobs: int = 1,
+        places: Workplace,
         number: int = 0,
     ) -> None:
         self._number = number
         self._graph, self._hub = graph, graph.hub
-        self._words, self._window, self._watcher, self._jobs = words, window, watcher, jobs
+        self._words, self._window, self._watcher, self._places = words, window, watcher, places
         self._contents = Contents()
         self._tried: set[str] = set()
         self._made: list[str] = []
-        self._running: dict[str, _Child] = {}
+        self._running: dict[str, _AtWork] = {}
         self._too_short: list[tuple[str, float]] = []
         self._waited_for = ""
-        self._asked: set[int] = set()
+        self._asked: set[str] = set()
+        self._losses: Counter[str] = Counter()
         self._failed: set[str] = set()
         self._codes: set[int] = set()  # of what failed
         self._has_progressed = False
@@ -150,50 +150,49 @@ class Session:
         archive.settle(self._hub)
         standings = self._look()
         making.sweep_all(self._hub, standings.values())
-        with Parent() as parent:
-            while not parent.caught and self._window.remaining_s > 0:
-                self._begin(parent, standings)
-                if not self._running and not self._waits(standings):
-                    break
-                standings = self._wait(parent, standings)
-            while self._running and parent.caught:
-                self._collect(parent)  # they were told, and end as windows do
-                time.sleep(POLL_S)
-            caught = parent.caught
+        while not self._places.is_asked_to_end and self._window.remaining_s > 0:
+            self._begin(standings)
+            if not self._running and not self._waits(standings):
+                break
+            standings = self._wait(standings)
+        while self._running and self._places.is_asked_to_end:
+            self._collect()  # they were told, and end as windows do
+            time.sleep(POLL_S)
         self._cut()
-        return self._outcome(self._look(), is_asked=caught is not None)
+        return self._outcome(self._look(), is_asked=self._places.is_asked_to_end)
 
     def _look(self) -> dict[str, Standing]:
         return survey(self._graph, self._contents)
 
     def _waits(self, standings: Mapping[str, Standing]) -> bool:
-        """Whether other sessions make something that this study still needs."""
+        """Whether other sessions make something that this study still needs, or room may come."""
         others = [each for each in standings.values() if each.state is State.RUNNING]
         if others and self._waited_for != others[0].stage.key:
             self._waited_for = others[0].stage.key
             self._watcher.note(f"{self._waited_for} is made by another process: {others[0].why}")
-        return bool(others)
+        return bool(others) or (self._places.may_come and bool(self._ready(standings)))
 
-    def _begin(self, parent: Parent, standings: Mapping[str, Standing]) -> None:
-        ready = [s for s in standings.values() if s.is_ready and s.stage.key not in self._tried]
+    def _ready(self, standings: Mapping[str, Standing]) -> list[Standing]:
+        return [s for s in standings.values() if s.is_ready and s.stage.key not in self._tried]
+
+    def _begin(self, standings: Mapping[str, Standing]) -> None:
+        ready = self._ready(standings)
         first = self._number % max(len(ready), 1)
         # What a window cut off comes last, so that the others are not held up by it.
         for standing in sorted((*ready[first:], *ready[:first]), key=_was_cut):
             key = standing.stage.key
-            if len(self._running) >= self._jobs:
+            if not self._places.has_room(len(ready)):
                 return
             if locks.is_held(self._hub.stage_lock(key)) or not self._fits(standing, standings):
                 continue
             self._tried.add(key)
-            left_s = max(self._window.remaining_s - CHILD_ENDS_S, LEAST_S / 2)
-            with stage_log.opened(self._hub, key) as log:
-                words = self._words(key, left_s)
-                os.write(log, f"{making.now()} {' '.join(words)}\n".encode(errors="replace"))
-                child = parent.begin(words, stdout=log, stderr=log)
-            if child is None:
+            left_s = max(self._window.remaining_s - self._places.lead_s, LEAST_S / 2)
+            words = self._words(key, left_s)
+            stage_log.append(self._hub, key, f"{making.now()} ptyrun {' '.join(words)}")
+            if not self._places.begin(key, words):
                 return
             self._watcher.note(f"{key}: begun" + (f" ({standing.why})" if standing.why else ""))
-            self._running[key] = _Child(child, standing, self._progress(standing))
+            self._running[key] = _AtWork(standing, self._progress(standing))
 
     def _fits(self, standing: Standing, standings: Mapping[str, Standing]) -> bool:
         """Whether what is left of the window holds a stage that cannot be divided."""
@@ -214,12 +213,14 @@ class Session:
         """Names of what is kept of a stage for later windows; a later state has another name."""
         return progress.kept(self._hub, standing.stage, standing.facts)
 
-    def _wait(self, parent: Parent, standings: dict[str, Standing]) -> dict[str, Standing]:
+    def _wait(self, standings: dict[str, Standing]) -> dict[str, Standing]:
         until_s = time.monotonic() + LOOK_S
-        while time.monotonic() < until_s and not parent.caught and self._window.remaining_s > 0:
-            if self._collect(parent):
+        while time.monotonic() < until_s and not self._places.is_asked_to_end:
+            if self._window.remaining_s <= 0:
+                break
+            if self._collect():
                 return self._look()
-            if self._window.remaining_s < CHILD_ENDS_S:
+            if self._window.remaining_s < self._places.lead_s:
                 self._ask_to_end()
             time.sleep(POLL_S)
         is_shared = any(
@@ -230,20 +231,17 @@ class Session:
 
     def _ask_to_end(self) -> None:
         """Let those that still work end in order, before they are ended."""
-        for child in self._running.values():
-            if child.process.pid not in self._asked:
-                self._asked.add(child.process.pid)
-                child.process.terminate()
+        for key in self._running.keys() - self._asked:
+            self._asked.add(key)
+            self._places.ask_to_end(key)
 
-    def _collect(self, parent: Parent) -> bool:
-        ended = {child.pid: code for child, code in parent.ended()}
-        over = [key for key, child in self._running.items() if child.process.pid in ended]
-        for key in over:
-            child = self._running.pop(key)
-            self._judge(child, ended[child.process.pid])
+    def _collect(self) -> bool:
+        over = self._places.ended()
+        for each in over:
+            self._judge(self._running.pop(each.key), each.code, each.how)
         return bool(over)
 
-    def _judge(self, child: _Child, code: int) -> None:
+    def _judge(self, child: _AtWork, code: int | None, how: str) -> None:
         stage = child.standing.stage
         now = survey(self._graph, self._contents)[stage.key]
         if now.state is State.DONE:
@@ -259,8 +257,14 @@ class Session:
         if now.state is State.RUNNING:  # another process was faster, and may yet fail
             self._tried.discard(stage.key)
             return
+        if code is None:
+            self._losses[stage.key] += 1
+            if self._losses[stage.key] < MOST_LOSSES:
+                self._tried.discard(stage.key)
+                return
+            code = ExitCode.FAILED
         # Asked to end before it listened, it dies by the signal.
-        was_asked = ASKED.was or child.process.pid in self._asked
+        was_asked = ASKED.was or stage.key in self._asked
         if code == ExitCode.INCOMPLETE or (code < 0 and was_asked):
             self._note_cut(child)
             return
@@ -268,9 +272,7 @@ class Session:
         self._codes.add(code)
         attempt = now.attempt or Attempt(stage.key, child.standing.facts, making.now())
         if not attempt.error:
-            words = f"it was killed by signal {-code}" if code < 0 else f"exit code {code}"
-            if code == -9:
-                words += " (usually the out-of-memory killer)"
+            words = f"its worker {how}" if how else _said_of(code)
             making.note_failure(self._hub, stage, attempt, words, self._hub.log(stage.key))
         log = self._hub.log(stage.key)
         self._watcher.warn(f"{stage.key}: failed: {attempt.error or words}; see {log}")
@@ -279,7 +281,7 @@ class Session:
         self._has_progressed = True
         ATTEMPTS.progressed()
 
-    def _note_cut(self, child: _Child) -> None:
+    def _note_cut(self, child: _AtWork) -> None:
         had_s = time.monotonic() - child.began_s
         self._cut_off.append((child.standing.stage.key, SLACK * had_s))
 
@@ -338,13 +340,19 @@ class Session:
 
 
 @dataclass(frozen=True)
-class _Child:
-    """A stage that is being made by a process of this session."""
+class _AtWork:
+    """A stage that is being made for this session."""
 
-    process: subprocess.Popen[bytes]
     standing: Standing
     progress: frozenset[str]
     began_s: float = field(default_factory=time.monotonic)
+
+
+def _said_of(code: int) -> str:
+    if code >= 0:
+        return f"exit code {code}"
+    killer = " (usually the out-of-memory killer)" if code == -9 else ""
+    return f"it was killed by signal {-code}{killer}"
 
 
 def _is_stuck(standing: Standing, failed: Sequence[Standing]) -> bool:

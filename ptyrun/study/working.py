@@ -9,16 +9,18 @@ from itertools import chain, repeat
 from pathlib import Path
 
 from ptyrun.background.windows import Goal, until_complete
-from ptyrun.config.study import StudySession
+from ptyrun.config.study import ON_CLUSTER, StudySession
 from ptyrun.engine.window import Window
 from ptyrun.errors import ExitCode, UsageError
 from ptyrun.host.children import Parent, ptyrun_words
 from ptyrun.host.typed_json import parse
+from ptyrun.parallel.scheduler import configured
 from ptyrun.progress import Watcher
 from ptyrun.study import archive, identity, making, progress
 from ptyrun.study.asking import words_of_stage
 from ptyrun.study.graph import Graph
 from ptyrun.study.hub import COMPARISON_MANIFEST
+from ptyrun.study.places import workplace
 from ptyrun.study.plan import Study, graph
 from ptyrun.study.reconstruction_stages import KIND
 from ptyrun.study.session import Outcome, Session, joined
@@ -54,10 +56,12 @@ def run(study: Study, config: Path | None, session: StudySession, watcher: Watch
             making.sweep_all(study.hub, found.values())
             return Outcome(ExitCode.COMPLETE, found)
     words = partial(words_of_stage, study, config, trusted=session.trusted_arms)
+    dask = configured() if session.dask is None and session.jobs == ON_CLUSTER else session.dask
     with joined(study, alone=session.clobber) as number:
         if session.clobber and (folder := archive.clobber(stages)) is not None:
             watcher.note(f"what these stages made was moved to {folder}")
-        return Session(stages, words, window, watcher, session.jobs, number).run()
+        with workplace(study.hub, session.jobs, dask, window, watcher) as places:
+            return Session(stages, words, window, watcher, places, number).run()
 
 
 def _require_own(study: Study, found: dict[str, Standing]) -> None:

@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -15,66 +15,8 @@ import pytest
 
 from ptyrun.config import SessionOptions
 from ptyrun.errors import ExitCode, UsageError
+from tests.clusters import Cluster, without_ptyrun
 from tests.paced import Bench, on_tmpfs, until, windows_s
-
-DASK = [sys.executable, "-m", "dask"]
-
-
-def without_ptyrun(folder: Path) -> str:
-    """A PYTHONPATH with which `import ptyrun` fails, as where it is not installed."""
-    site = folder / "without"
-    site.mkdir(exist_ok=True)
-    said = "raise ModuleNotFoundError(\"No module named 'ptyrun'\", name='ptyrun')\n"
-    (site / "ptyrun.py").write_text(said)
-    return str(site)
-
-
-class Cluster:
-    """A scheduler and workers, each a process of its own."""
-
-    def __init__(self, folder: Path, bench: Bench) -> None:
-        self._file = folder / "scheduler.json"
-        self._folder = folder
-        self._bench = bench
-        self._begun: list[subprocess.Popen[bytes]] = []
-        self.address = ""
-
-    def scheduler(self) -> str:
-        """Begin one that has no ptyrun; return its address."""
-        words = ("--no-dashboard", "--host", "127.0.0.1", "--port", "0")
-        self._begin("scheduler", *words, PYTHONPATH=without_ptyrun(self._folder))
-        # The file appears empty first.
-        until(lambda: self._file.exists() and self._file.read_text().endswith("}"))
-        return str(json.loads(self._file.read_text())["address"])
-
-    def _begin(
-        self, kind: str, *words: str, before: Sequence[str] = (), **variables: str
-    ) -> psutil.Process:
-        log = (self._folder / f"{kind}.log").open("ab")
-        process = subprocess.Popen(
-            [*before, *DASK, kind, *words, "--scheduler-file", str(self._file)],
-            env={**self._bench.environment, **variables},
-            cwd=self._folder,
-            stdout=log,
-            stderr=log,
-        )
-        log.close()
-        self._begun.append(process)
-        return psutil.Process(process.pid)
-
-    def worker(self, before: Sequence[str] = (), **variables: str) -> psutil.Process:
-        """Begin one, in the bench's environment and *variables*; *before* stands before it."""
-        local = ("--local-directory", str(self._folder), "--no-dashboard", "--no-nanny")
-        words = (*local, "--nthreads", "1", "--host", "127.0.0.1")
-        return self._begin("worker", *words, before=before, **variables)
-
-    def send_scheduler(self, number: int) -> None:
-        self._begun[0].send_signal(number)
-
-    def end(self) -> None:
-        for process in self._begun:
-            process.kill()
-            process.wait()
 
 
 @pytest.fixture
@@ -82,7 +24,7 @@ def cluster(bench: Bench, tmp_path: Path) -> Iterator[Cluster]:
     pytest.importorskip("distributed", reason="the extra `dask` is not installed")
     folder = tmp_path / "cluster"
     folder.mkdir()
-    cluster = Cluster(folder, bench)
+    cluster = Cluster(folder, bench.environment)
     try:
         cluster.address = cluster.scheduler()
         yield cluster

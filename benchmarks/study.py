@@ -21,8 +21,8 @@ from ptyrun.ptycho.reconstruction.epie import Epie
 from ptyrun.ptycho.reconstruction.reconstructor import ReconstructionRequest
 from ptyrun.ptycho.simulation.exposure import FarField, counted_amplitude, noise_generator
 from ptyrun.study.npz_writer import write_npz
+from ptyrun.study.places import Processes
 from ptyrun.study.plan import Study, graph
-from ptyrun.study.session import CHILD_ENDS_S
 from ptyrun.study.stage import Stage
 
 WINDOW_S = 170.0
@@ -141,7 +141,7 @@ def count(costs: Mapping[str, Cost], window_s: float) -> int:
         rest_s = cost.seconds
         while rest_s > 0:
             piece_s = min(rest_s, cost.piece_s) if cost.piece_s else rest_s
-            usable_s = left_s - START_S - CHILD_ENDS_S
+            usable_s = left_s - START_S - Processes.lead_s
             if usable_s < MARGIN * piece_s:
                 if left_s == window_s - START_S:
                     raise ValueError(f"{key} needs {piece_s:.0f} s in one piece")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 # Figures that ``finalize`` may leave, and as what.
@@ -23,8 +24,7 @@ class RunPaths:
 
     def names(self) -> frozenset[str]:
         """Names right below the folder that are the run's own, whether there yet or not."""
-        own = [name for name, value in vars(RunPaths).items() if isinstance(value, property)]
-        return frozenset(getattr(self, name).relative_to(self.root).parts[0] for name in own)
+        return _names()
 
     @property
     def manifest(self) -> Path:
@@ -186,3 +186,10 @@ class RunPaths:
     @property
     def blocked(self) -> Path:
         return self.root / "blocked"
+
+
+@cache
+def _names() -> frozenset[str]:
+    somewhere = RunPaths(Path("run"))
+    own = [name for name, value in vars(RunPaths).items() if isinstance(value, property)]
+    return frozenset(getattr(somewhere, name).parts[1] for name in own)

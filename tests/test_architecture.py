@@ -42,7 +42,7 @@ MAY_IMPORT = {
     "parallel": NOUNS,
     "background": NOUNS | {"parallel"},
     "door": NOUNS | {"child", "stages", "parallel", "background"},
-    "study": NOUNS | {"stages", "parallel", "background", "door", "training"},
+    "study": NOUNS | {"child", "stages", "parallel", "background", "door", "training"},
     "cli": NOUNS | {"stages", "parallel", "background", "door", "study"},
     "__main__": {"cli"},
 }

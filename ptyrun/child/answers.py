@@ -7,6 +7,7 @@ that a predictor may raise; everything else is a failure of the predictor.
 from __future__ import annotations
 
 import traceback
+from collections.abc import Mapping
 from typing import Any
 
 from ptyrun import errors
@@ -19,7 +20,7 @@ from ptyrun.models.predictors import PredictorOutOfMemoryError, WrongFormError
 MAX_NOTES = 20
 _CUT = 2000
 # What tells of a fault in words only; the rest of ptyrun's errors say what the session found out.
-_KNOWN: dict[str, type[PtyrunError]] = {
+KNOWN: dict[str, type[PtyrunError]] = {
     kind.__name__: kind
     for kind in (
         errors.UsageError,
@@ -37,10 +38,11 @@ _KNOWN: dict[str, type[PtyrunError]] = {
         PredictorOutOfMemoryError,
     )
 }
-_HINT = (
+HINT = (
     "its process is confined to its model, its packages and a cache of its own; "
     "--unconfined lets it do what you can do"
 )
+MAX_KIN = 16
 
 
 class UntruthError(ValueError):
@@ -63,23 +65,40 @@ def said_by(error: BaseException) -> dict[str, Any]:
     lines = traceback.format_exception(error)
     text = str(error)
     if isinstance(error, PtyrunError):
-        name, texts = type(error).__name__, [error.what, error.why, error.do]
+        kin = [each.__name__ for each in type(error).__mro__ if issubclass(each, PtyrunError)]
+        texts = [error.what, error.why, error.do]
     elif isinstance(error, MemoryError):
-        name = PredictorOutOfMemoryError.__name__
-        texts = ["the predictor ran out of memory", text or type(error).__name__, "use less"]
+        kin = [PredictorOutOfMemoryError.__name__]
+        texts = ["it ran out of memory", text or type(error).__name__, "use smaller batches"]
     else:
-        name, texts = "", [type(error).__name__, text, ""]
+        kin, texts = [], [type(error).__name__, text, ""]
     return {
         "event": "error",
-        "name": name,
+        "kin": kin[:MAX_KIN],
         "texts": [each[:_CUT] for each in texts],
         "traceback": "".join(lines)[-MAX_TEXT:],
         "denied": isinstance(error, PermissionError) or "Permission denied" in "".join(lines),
     }
 
 
-def raised(answer: dict[str, Any], *, confined: bool) -> PtyrunError:
+def raised(
+    answer: dict[str, Any],
+    *,
+    what_failed: str = "predictor",
+    known: Mapping[str, type[PtyrunError]] = KNOWN,
+    hint: str = "",
+) -> PtyrunError:
     """Make the error that an answer tells of, in the session.
+
+    Parameters
+    ----------
+    answer : dict
+    what_failed : str
+        Whose code it is.
+    known : mapping
+        Errors that it may raise, by name.
+    hint : str
+        Said where something was denied to it.
 
     Raises
     ------
@@ -90,18 +109,21 @@ def raised(answer: dict[str, Any], *, confined: bool) -> PtyrunError:
     if not isinstance(texts, list) or len(texts) != 3:
         raise UntruthError("an error without a message")
     what, why, do = (_text(each) for each in texts)
-    kind = _KNOWN.get(_text(answer.get("name")))
+    kin = answer.get("kin")
+    if not isinstance(kin, list) or len(kin) > MAX_KIN:
+        raise UntruthError("an error without its kind")
+    kind = next((known[name] for name in map(_text, kin) if name in known), None)
     found: PtyrunError
     if kind is None:
         found = PredictorRaisedError(
-            f"the predictor failed with {what}: {why}" if why else f"the predictor failed: {what}",
+            f"the {what_failed} failed with {what}" + (f": {why}" if why else ""),
             why="its code, or code that it calls, raised this",
-            do="look at its traceback in the log, and correct it or its model",
+            do="look at its traceback in the log, and correct it or what it was given",
         )
     else:
         found = kind(what, why, do)
-    if confined and answer.get("denied") is True:
-        found = found.with_hint(_HINT)
+    if hint and answer.get("denied") is True:
+        found = found.with_hint(hint)
     found.__cause__ = _ThereError(_text(answer.get("traceback")))
     return found
 

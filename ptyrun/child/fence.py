@@ -1,14 +1,16 @@
-"""What may a predictor's process read and write, and what is it told of its surroundings?
+"""What may a process of foreign code read and write, and what is it told of its surroundings?
 
 It reads programs and packages, its model, and nothing else of homes and data. It writes into a
 folder of its own, which goes with it, and into a cache for what is compiled for this very model, so
-that not every window compiles it again and nobody else uses what it put there.
+that not every window compiles it again and nobody else uses what it put there. One that trains or
+reconstructs has a folder besides, for states from which a later window goes on.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -33,12 +35,16 @@ _CACHE_NAMES = (
     *("NUMBA_CACHE_DIR", "JAX_COMPILATION_CACHE_DIR"),
 )
 # Of what is whispered in the environment, a network needs nothing.
-_SECRET = ("TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIAL", "_KEY", "APIKEY")
+_SECRET = (
+    *("TOKEN", "SECRET", "PASSWORD", "PASSWD", "PASSPHRASE", "CREDENTIAL", "_KEY", "APIKEY"),
+    *("AUTH", "COOKIE", "DBUS_", "XDG_RUNTIME_DIR"),  # and the ways to who keeps them
+)
+_WITH_PASSWORD = re.compile(r"://[^/@\s]*:[^/@\s]*@")
 
 
 @dataclass(frozen=True)
 class Yard:
-    """Where a predictor's process lives.
+    """Where a process of foreign code lives.
 
     Attributes
     ----------
@@ -50,18 +56,29 @@ class Yard:
         For what is compiled for this model.
     private : Path
         Goes when the process ends.
+    keeps : tuple of str
+        Folders that it may write besides, and that stay.
     """
 
     is_confined: bool
     reads: tuple[str, ...]
     cache: Path
     private: Path
+    keeps: tuple[str, ...] = ()
 
     @classmethod
     def made(cls, backend: str, request: ModelRequest, digest: str, *, is_confined: bool) -> Yard:
-        """Make both folders, and find what the predictor must read."""
+        """Make that of a predictor, which reads its model."""
+        reads = _reads_of_model(backend, request)
+        return cls.around(f"{backend}\n{digest}", reads, is_confined=is_confined)
+
+    @classmethod
+    def around(
+        cls, name: str, reads: Iterable[str], keeps: Iterable[str] = (), *, is_confined: bool
+    ) -> Yard:
+        """Make both folders; what shares a *name* shares what is compiled."""
         home = _home()
-        cache = home / "compiled" / hashlib.sha256(f"{backend}\n{digest}".encode()).hexdigest()[:32]
+        cache = home / "compiled" / hashlib.sha256(name.encode()).hexdigest()[:32]
         private = partials.name(home / "private" / "predictor")
         try:
             for folder in (cache, private):
@@ -72,14 +89,14 @@ class Yard:
             _sweep(private.parent)
         except OSError:  # a home that takes nothing: then nothing stays
             private = cache = Path(tempfile.mkdtemp(prefix="ptyrun-predictor-"))
-        return cls(is_confined, tuple(_reads(backend, request)), cache, private)
+        return cls(is_confined, (*_always(), *reads), cache, private, tuple(keeps))
 
     def environment(self, given: Mapping[str, str]) -> dict[str, str]:
         """Give what the process is told: folders that it may write, and no secrets."""
         told = {**given, "PYTHONPATH": os.pathsep.join(_import_path()), "PYTHONSAFEPATH": "1"}
         if not self.is_confined:
             return told
-        told = {k: v for k, v in told.items() if not any(part in k.upper() for part in _SECRET)}
+        told = {name: value for name, value in told.items() if not _is_secret(name, value)}
         told.update(dict.fromkeys(_CACHE_NAMES, str(self.cache)))
         told.update({"HOME": str(self.cache), "TMPDIR": str(self.private)})
         return told
@@ -89,13 +106,23 @@ class Yard:
         return {
             "confined": self.is_confined,
             "reads": list(self.reads),
-            "writes": [str(self.cache), str(self.private)],
+            "writes": [str(self.cache), str(self.private), *self.keeps],
             "cuda": os.path.exists("/dev/nvidiactl") and _shows_gpus(),  # noqa: PTH110
         }
 
     def leave(self) -> None:
         """Delete what goes with the process."""
         shutil.rmtree(self.private, ignore_errors=True)
+
+
+def _is_secret(name: str, value: str) -> bool:
+    return any(part in name.upper() for part in _SECRET) or bool(_WITH_PASSWORD.search(value))
+
+
+def may_have_gpus() -> bool:
+    """Whether a framework might take hold of a device when it loads a model."""
+    names = ("nvidiactl", "kfd", "dxg")
+    return _shows_gpus() and any(os.path.exists(f"/dev/{name}") for name in names)  # noqa: PTH110
 
 
 def _shows_gpus() -> bool:
@@ -114,16 +141,19 @@ def _import_path() -> Iterable[str]:
     return dict.fromkeys(each or str(Path.cwd()) for each in sys.path if isinstance(each, str))
 
 
-def _reads(backend: str, request: ModelRequest) -> Iterator[str]:
+def _always() -> Iterator[str]:
     yield os.path.realpath(Path(ptyrun.__file__).parent)
-    factory = request.options.get("factory", "").partition(":")[0]
-    for named in filter(None, (find(backend).module, factory)):
-        yield from _package(named.partition(".")[0])
     for name, module in [*sys.modules.items()]:
         # Packages that setuptools installed to be edited where they are.
         if name.startswith("__editable__"):
             places = getattr(module, "MAPPING", {})
             yield from map(str, places.values() if isinstance(places, dict) else ())
+
+
+def _reads_of_model(backend: str, request: ModelRequest) -> Iterator[str]:
+    factory = request.options.get("factory", "").partition(":")[0]
+    for named in filter(None, (find(backend).module, factory)):
+        yield from package(named)
     yield os.path.realpath(request.path)
     with suppress(ModelError):  # which is said when it is opened
         model = locate(request.path)
@@ -131,9 +161,10 @@ def _reads(backend: str, request: ModelRequest) -> Iterator[str]:
         yield from (os.path.realpath(model.path.parent / name) for name in data_files(model))
 
 
-def _package(name: str) -> Iterator[str]:
+def package(module: str) -> Iterator[str]:
+    """Give where the package lies that has *module*."""
     with suppress(ImportError, ValueError, AttributeError):
-        spec = find_spec(name)
+        spec = find_spec(module.partition(".")[0])
         if spec is not None:
             yield from (os.path.realpath(place) for place in spec.submodule_search_locations or ())
             if spec.origin and spec.has_location:

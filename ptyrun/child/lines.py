@@ -50,6 +50,11 @@ class Lines:
         if len(self._rest) > MAX_LINE_BYTES:
             raise GarbledLineError("a line without an end")
 
+    @property
+    def has_more(self) -> bool:
+        """Whether anything was read that is not given yet."""
+        return bool(self._rest)
+
     def next(self) -> dict[str, Any] | None:
         """Give the next message; None if it has not come yet.
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ptyrun.child.answers import card_of, require_form
 from ptyrun.child.arrays import Layout, SharedArrays
 from ptyrun.child.fence import Yard
-from ptyrun.child.process import Patience, PredictorProcess
+from ptyrun.child.predictor_process import Patience, PredictorProcess
 from ptyrun.errors import PredictionError, PredictorDiedError
 from ptyrun.models.files import ModelCard
 from ptyrun.models.halving import Halving, HalvingPredictor
@@ -68,6 +68,9 @@ class Hosted:
     say: Callable[[str], None] = lambda text: None
     process: PredictorProcess | None = None
     _said: bool = False
+    _loading: dict[str, Any] | None = (
+        None  # what the process was asked to load and not yet answered
+    )
 
     def begin(self) -> PredictorProcess:
         """Start a process that imports what it will need; it is not waited for."""
@@ -77,28 +80,42 @@ class Hosted:
         self.process.begin({"do": "import", "backend": self.backend})
         return self.process
 
+    def load(self) -> None:
+        """Have the process that was begun load the model as well; it is not waited for."""
+        if self.process is not None and self._loading is None:
+            self._loading = self._message(self.request)
+            self.process.begin(self._loading)
+
+    def _message(self, request: ModelRequest) -> dict[str, Any]:
+        asked = {**vars(request), "path": os.path.abspath(request.path)}  # noqa: PTH100
+        asked["options"] = dict(request.options)
+        return {"do": "open", "backend": self.backend, "request": asked}
+
     def open_at(self, batch_items: int) -> HostedPredictor:
         """Load the model for a batch; raises as `ptyrun.models.predictors.open_predictor`."""
         return HostedPredictor(self, replace(self.request, batch_items=batch_items))
 
     def opened(self, request: ModelRequest) -> tuple[PredictorProcess, ModelCard, int]:
         """Load the model in the process that there is, or in a new one."""
-        asked = {**vars(request), "path": os.path.abspath(request.path)}  # noqa: PTH100
-        asked["options"] = dict(request.options)
+        message = self._message(request)
         loads = 0
         while True:
             process = self.process
             if process is None or not process.is_there:
                 process = self.begin()
             try:
-                process.settle(self.waits.loading)
+                loading, self._loading = self._loading, None
+                is_under_way = loading == message
+                process.settle(self.waits.loading, leave=int(is_under_way))
                 self._tell(process)
                 if process.unfit:
                     self.is_confined = False
                     self.end()
                     continue
-                message = {"do": "open", "backend": self.backend, "request": asked}
-                card, batch_items = process.ask(message, self.waits.loading, card_of)
+                if is_under_way:
+                    card, batch_items = process.answered(self.waits.loading, card_of)
+                else:
+                    card, batch_items = process.asked(message, self.waits.loading, card_of)
             except PredictorDiedError as error:
                 loads += 1
                 if not error.by_chance or loads >= LOADS:
@@ -116,7 +133,7 @@ class Hosted:
 
     def end(self) -> None:
         """End the process, if there is one."""
-        process, self.process = self.process, None
+        process, self.process, self._loading = self.process, None, None
         if process is not None:
             process.end()
 
@@ -153,7 +170,7 @@ class HostedPredictor:
             arrays.diffraction[...] = diffraction
             arrays.local_offsets_px[...] = local_offsets_px
             try:
-                self._process.ask({"do": "predict"}, self._host.waits.computing, read)
+                self._process.asked({"do": "predict"}, self._host.waits.computing, read)
             except PredictorDiedError as error:
                 loads += 1
                 if error.began or loads >= LOADS:
@@ -179,7 +196,7 @@ class HostedPredictor:
         """Let go of the model; its process stays for who opens it again."""
         self._arrays = None
         if self._process.is_there:
-            self._process.ask({"do": "close"}, self._host.waits.computing, lambda told: None)
+            self._process.asked({"do": "close"}, self._host.waits.computing, lambda told: None)
 
 
 def open_hosted(

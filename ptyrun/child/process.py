@@ -1,4 +1,4 @@
-"""How does a session start, feed, watch and end the process of its predictor?
+"""How does a session start, ask, watch and end a process that foreign code lives in?
 
 The process is judged by what it answers. Whatever else it does - it crashes, it hangs, it takes too
 much memory, it leaves with exit code 0 - is the same: no answer came.
@@ -6,7 +6,7 @@ much memory, it leaves with exit code 0 - is the same: no answer came.
 
 from __future__ import annotations
 
-import logging
+import math
 import os
 import secrets
 import select
@@ -15,60 +15,34 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
-from ptyrun.child.answers import UntruthError, raised
-from ptyrun.child.arrays import Layout, SharedArrays, grow, make_memory
+from ptyrun.child.answers import HINT, KNOWN, UntruthError, raised
 from ptyrun.child.fence import Yard
 from ptyrun.child.lines import GarbledLineError, Lines, encoded, send
+from ptyrun.child.words import Words
 from ptyrun.errors import CutOffError, PredictorDiedError, PtyrunError
 from ptyrun.host.children import born_of
 from ptyrun.host.memory import available_bytes
 from ptyrun.models.predictors import PredictorOutOfMemoryError
-from ptyrun.texts import one_line
-
-log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 MARK = "PTYRUN_PREDICTOR"  # in the environment of the process, and of all that it starts
-LAST_WORDS = 400
+START_S = 3600.0  # for what was begun: to be fenced in, to import, to load
 _POLL_S = 0.05
 _LOOK_S = 0.25  # from one look at its memory to the next
 _END_S = 10.0  # for a killed process to be gone
-_SAID_BYTES = 1 << 16
-_MOST_SAID_BYTES = 32 << 20  # of one process, in the log
+_READ_BYTES = 1 << 16
+MAX_WHY = 400
 # What a process does to itself; other signals may have come from anybody.
 _OWN_FAULTS = frozenset({"SIGSEGV", "SIGABRT", "SIGBUS", "SIGILL", "SIGFPE", "SIGSYS", "SIGTRAP"})
 
 
-@dataclass(frozen=True)
-class Patience:
-    """How long the session waits for its predictor.
-
-    Attributes
-    ----------
-    load_s : float
-        For a model to be loaded.
-    batch_s : float
-        For a batch, at the least.
-    batches : float
-        For a batch, as many times what the longest one took.
-    close_s : float
-        For it to let go of its model.
-    """
-
-    load_s: float = 3600.0
-    batch_s: float = 600.0
-    batches: float = 50.0
-    close_s: float = 60.0
-
-
-class PredictorProcess:
-    """A process of its own for one arm's predictor, until it is ended.
+class ForeignProcess:
+    """A process of its own for foreign code, until it is ended.
 
     It dies with the thread that starts it: that one has to outlive it.
 
@@ -76,54 +50,60 @@ class PredictorProcess:
     ----------
     yard : Yard
         What it may read and write.
-    label : str
-        The arm's, for the log.
-    patience : Patience
+    program : str
+        The module that it runs, with its end of the line as the first word.
+    what : str
+        Whose code it is, for people.
+    hear : callable
+        Given each line that it writes to its streams.
+    descriptors : tuple of int
+        That it inherits; its further words.
     """
+
+    KNOWN: ClassVar[Mapping[str, type[PtyrunError]]] = KNOWN  # errors that it may answer
+    HINT: ClassVar[str] = HINT  # said where something was denied to it
 
     def __init__(
         self,
         yard: Yard,
-        label: str = "predictor",
-        patience: Patience | None = None,
+        program: str,
+        what: str,
+        hear: Callable[[str], None],
+        descriptors: tuple[int, ...] = (),
     ) -> None:
         self.abi = 0
         self.why_free = ""
         self.unfit = ""
-        self.memory = make_memory()
-        self._memory_size = 0
         self._yard = yard
-        self._label = label
-        self._patience = patience or Patience()
-        self._longest_s = 0.0
+        self._what = what
         self._lines = Lines()
         self._awaited: list[str] = []
-        self._line = b""  # the last one, as far as it came
-        self._last = b""
-        self._said_bytes = 0
         self._ended: PredictorDiedError | None = None
+        self._is_closed = False
         self._memory_bytes = available_bytes()
         self._token = secrets.token_hex(8)
         ours, theirs = socket.socketpair()
-        self._errors, writer = os.pipe()
+        reader, writer = os.pipe()
         try:
             self._control = ours.detach()
-            os.set_blocking(self._errors, False)
-            self._process = self._started(theirs.fileno(), writer)
+            self._words = Words(reader, hear)
+            words = (sys.executable, "-P", "-m", program)
+            self._process = self._started(words, (theirs.fileno(), *descriptors), writer)
         finally:
             theirs.close()
             os.close(writer)
         self.begin({"do": "fence", **yard.fence()})
 
-    def _started(self, control: int, writer: int) -> subprocess.Popen[bytes]:
-        words = (sys.executable, "-P", "-m", "ptyrun.child.server", str(control), str(self.memory))
+    def _started(
+        self, words: tuple[str, ...], descriptors: tuple[int, ...], writer: int
+    ) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
-            words,
+            (*words, *map(str, descriptors)),
             env={**self._yard.environment(os.environ), MARK: self._token},
             stdin=subprocess.DEVNULL,
             stdout=writer,
             stderr=writer,
-            pass_fds=(control, self.memory),
+            pass_fds=descriptors,
             process_group=0,  # Ctrl-C is the session's; and what it starts ends with it
             preexec_fn=born_of(os.getpid(), set()),
         )
@@ -160,6 +140,7 @@ class PredictorProcess:
         message: dict[str, Any],
         is_over: Callable[[], bool],
         read: Callable[[dict[str, Any]], T],
+        limit_s: float = math.inf,
     ) -> T:
         """Have it do something and wait for the answer.
 
@@ -170,6 +151,8 @@ class PredictorProcess:
             Makes of the answer what is wanted; raises UntruthError if it cannot.
         is_over : callable
             Whether the session has to end now, whatever is being done; asked again and again.
+        limit_s : float
+            How long an answer is waited for.
 
         Raises
         ------
@@ -180,22 +163,29 @@ class PredictorProcess:
         CutOffError
             If the session has to end before: it was ended.
         PtyrunError
-            As the predictor says.
+            As it says.
         """
         self.settle(is_over)
+        if self._lines.has_more or select.select([self._control], [], [], 0)[0]:
+            self._require_silence()
         self.begin(message)
-        began_s = time.monotonic()
-        answer = self._answer(self._limit_s(message["do"]), is_over, read)
-        if message["do"] == "predict":
-            self._longest_s = max(self._longest_s, time.monotonic() - began_s)
-        return answer
+        return self._answer(limit_s, is_over, read)
 
-    def settle(self, is_over: Callable[[], bool]) -> None:
-        """Wait for all that was begun; raises as `ask`."""
-        while self._awaited:
+    def _require_silence(self) -> None:
+        """See that an end of the line is all that there is to read: answers come when asked for."""
+        if self._lines.has_more or self._read():
+            raise self._dead("it answered what nobody asked", began=False)
+
+    def answered(self, is_over: Callable[[], bool], read: Callable[[dict[str, Any]], T]) -> T:
+        """Wait for what was begun last, when all before it is settled; raises as `ask`."""
+        return self._answer(START_S, is_over, read)
+
+    def settle(self, is_over: Callable[[], bool], leave: int = 0) -> None:
+        """Wait for all that was begun, but the last *leave*; raises as `ask`."""
+        while len(self._awaited) > leave:
             what = self._awaited[0]
             try:
-                answer = self._answer(self._patience.load_s, is_over, lambda told: told)
+                answer = self._answer(START_S, is_over, lambda told: told)
             except (PredictorDiedError, PredictorOutOfMemoryError):
                 raise
             except PtyrunError:
@@ -203,40 +193,8 @@ class PredictorProcess:
             if what == "fence":
                 abi, why = answer.get("abi"), answer.get("why_not")
                 self.abi = abi if type(abi) is int else 0
-                self.why_free = str(why)[:LAST_WORDS] if not self.abi else ""
-                self.unfit = str(answer.get("unfit") or "")[:LAST_WORDS]
-
-    def holds(self, layout: Layout) -> bool:
-        """Whether its memory has room for a batch, or has no size yet."""
-        return not self._memory_size or layout.n_bytes <= self._memory_size
-
-    def arrays(self, layout: Layout) -> SharedArrays:
-        """Give the memory that both processes see its size, and its form for a batch.
-
-        Raises
-        ------
-        PredictorOutOfMemoryError
-            If there is no room.
-        """
-        if not self._memory_size:
-            free_bytes = available_bytes()
-            if layout.n_bytes > free_bytes:
-                raise PredictorOutOfMemoryError(
-                    f"a batch of {layout.batch_items} groups takes {layout.n_bytes} bytes",
-                    why=f"{free_bytes} are free",
-                    do="use a smaller predict batch",
-                )
-            grow(self.memory, layout.n_bytes)
-            self._memory_size = layout.n_bytes
-        return SharedArrays(self.memory, layout)
-
-    def _limit_s(self, what: str) -> float:
-        patience = self._patience
-        if what == "close":
-            return patience.close_s
-        if what == "open" or not self._longest_s:
-            return patience.load_s  # the first batch may compile
-        return max(patience.batch_s, patience.batches * self._longest_s)
+                self.why_free = str(why)[:MAX_WHY] if not self.abi else ""
+                self.unfit = str(answer.get("unfit") or "")[:MAX_WHY]
 
     def _answer(
         self,
@@ -253,7 +211,8 @@ class PredictorProcess:
                     continue
                 self._awaited.pop(0)
                 if message.get("event") == "error":
-                    raise raised(message, confined=self.abi > 0)
+                    hint = self.HINT if self.abi else ""
+                    raise raised(message, what_failed=self._what, known=self.KNOWN, hint=hint)
                 return read(message)
         except (GarbledLineError, UntruthError) as error:
             raise self._dead(f"it answered {error}", began=began) from error
@@ -265,9 +224,9 @@ class PredictorProcess:
         deadline_s = time.monotonic() + limit_s
         look_s = 0.0
         while (message := self._lines.next()) is None:
-            ready, _, _ = select.select([self._control, self._errors], [], [], _POLL_S)
-            if self._errors in ready:
-                self._hear()
+            ready, _, _ = select.select([self._control, *self._words.open], [], [], _POLL_S)
+            if self._words.open and self._words.open[0] in ready:
+                self._words.hear()
             if self._control in ready:
                 data = self._read()
                 if not data:
@@ -278,7 +237,7 @@ class PredictorProcess:
             now_s = time.monotonic()
             if is_over():
                 self.end()
-                raise CutOffError("the session had to end before its predictor answered")
+                raise CutOffError(f"the session had to end before its {self._what} answered")
             if now_s > deadline_s:
                 raise self._dead(f"it gave no answer for {limit_s:g} s", began=began)
             if now_s > look_s:
@@ -288,7 +247,7 @@ class PredictorProcess:
 
     def _read(self) -> bytes:
         try:
-            return os.read(self._control, _SAID_BYTES)
+            return os.read(self._control, _READ_BYTES)
         except ConnectionResetError:
             return b""
 
@@ -298,26 +257,10 @@ class PredictorProcess:
             return
         self.end()
         raise PredictorOutOfMemoryError(
-            "the predictor took more memory than there is",
+            f"the {self._what} took more memory than there is",
             why=f"{used / 1e9:.1f} GB; {self._memory_bytes / 1e9:.1f} GB were there for it",
-            do="use a smaller predict batch, or a machine with more memory",
+            do="use smaller batches, or a machine with more memory",
         )
-
-    def _hear(self) -> bool:
-        """Take what the process says on its streams into the log; False if it says nothing."""
-        try:
-            data = os.read(self._errors, _SAID_BYTES)
-        except BlockingIOError:
-            return False
-        self._last = (self._last + data)[-4 * LAST_WORDS :]
-        *whole, self._line = (self._line + data).split(b"\n")
-        if len(self._line) > _SAID_BYTES:
-            whole, self._line = [*whole, self._line], b""
-        self._said_bytes += len(data)
-        if self._said_bytes <= _MOST_SAID_BYTES:
-            for line in filter(bytes.strip, whole):
-                log.info("%s says: %s", self._label, one_line(line.decode(errors="replace")))
-        return bool(data)
 
     def _dead(self, why: str, *, began: bool) -> PredictorDiedError:
         """Say what became of it, once it is known."""
@@ -327,17 +270,16 @@ class PredictorProcess:
                 time.sleep(0.001)  # its line may end a moment before it
         code = self._exit()
         self.kill()
-        while self._hear() and self._said_bytes < _MOST_SAID_BYTES:
-            pass
+        self._words.hear_all()
         name = "" if code is None or code >= 0 else _name_of(-code)
         how = why or (f"{name} ended it" if name else f"it ended with exit code {code}")
         if code is None:
             how = why or "it closed its line"
-        last = self._last.decode(errors="replace").strip()[-LAST_WORDS:]
+        last = self._words.last
         error = PredictorDiedError(
-            f"the process of the predictor gave no answer: {how}",
-            why=f"its last output: {one_line(last)}" if last else "it wrote nothing",
-            do="look at the session's log; a model that does this again is broken or too large",
+            f"the process of the {self._what} gave no answer: {how}",
+            why=f"its last output: {last}" if last else "it wrote nothing",
+            do=f"look at the log; a {self._what} that does this again is broken or takes too much",
         )
         error.began = began
         error.by_chance = bool(name) and not why and name not in _OWN_FAULTS
@@ -345,12 +287,20 @@ class PredictorProcess:
         self.end()
         return error
 
+    def terminate(self) -> None:
+        """Ask it to end in good order."""
+        if self.is_there:
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGTERM)
+
     def kill(self) -> None:
         """End the process and what it started, at once."""
         if self._process.returncode is None:
             # Until it is collected, neither its PID nor its group can become somebody else's.
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it may have left its group
+                os.kill(self.pid, signal.SIGKILL)
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(_END_S)
         for pid in _marked(self._token):
@@ -359,14 +309,14 @@ class PredictorProcess:
 
     def end(self) -> None:
         """End the process, and let go of all that was for it; again does nothing."""
-        if self.memory < 0:
+        if self._is_closed:
             return
+        self._is_closed = True
         self.kill()
-        for descriptor in (self._control, self._errors, self.memory):
-            os.close(descriptor)
-        self.memory = -1
+        os.close(self._control)
+        self._words.close()
         if self._ended is None:
-            self._ended = PredictorDiedError("the predictor is closed", "it was ended", "open it")
+            self._ended = PredictorDiedError("the process is closed", "it was ended", "open it")
         self._yard.leave()
 
 

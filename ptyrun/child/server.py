@@ -30,12 +30,13 @@ def main() -> None:
     control, memory = int(sys.argv[1]), int(sys.argv[2])
     lines = Lines()
     if (first := receive(control, lines)) is not None:
-        send(control, encoded(_fenced(first)))
+        send(control, encoded(fenced(first)))
         _Server(control, memory).serve(lines)
     os._exit(0)
 
 
-def _fenced(told: dict[str, Any]) -> dict[str, Any]:
+def fenced(told: dict[str, Any]) -> dict[str, Any]:
+    """Fence this process in as it is told; give the answer."""
     confinement.limit(open_files=OPEN_FILES, file_bytes=FILE_BYTES)
     if not told["confined"]:
         return {"event": "fenced", "abi": 0, "why_not": "", "unfit": ""}
@@ -110,6 +111,7 @@ class _Server:
         from ptyrun.child.arrays import Layout
         from ptyrun.models.predictors import ModelRequest, open_predictor
 
+        self._close({})  # of a model that was asked for otherwise
         asked = message["request"]
         request: ModelRequest = ModelRequest(**{**asked, "path": Path(asked["path"])})
         self._predictor = open_predictor(message["backend"], request)

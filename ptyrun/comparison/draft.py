@@ -71,6 +71,7 @@ class Draft:
         *,
         digests: Path | None = None,
         steps: Steps | None = None,
+        on_found: inputs.Found = lambda arm, scan: None,
     ) -> Draft:
         """Open and check what is given.
 
@@ -83,6 +84,8 @@ class Draft:
             Where digests of inputs are kept, beside what is unpacked.
         steps : Steps, optional
             Keeps what takes long; without them, nothing is kept.
+        on_found : callable
+            Told each network as soon as it is known.
 
         Raises
         ------
@@ -94,7 +97,7 @@ class Draft:
         fingerprints = Fingerprints(digests, measured=steps.measured if steps else None)
         cache = None if digests is None else digests.parent
         scan = _unpacking("open the scan", cache, steps, partial(open_given_scan, config, cache))
-        found = inputs.survey(config, scan, fingerprints)
+        found = inputs.survey(config, scan, fingerprints, on_found)
         for note in (*scan.notes, *(note for arm in found.arms for note in arm.notes)):
             watcher.note(note)
         draft = cls(config, scan, found, fingerprints, watcher, steps)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import zipfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from importlib.metadata import EntryPoint, PackageNotFoundError, version
 from pathlib import Path
@@ -54,8 +54,24 @@ _AMOUNTS = {"batch_groups", "limit_groups"}
 _TAKEN = {*plan_rules.RESERVED_ARMS, "results"}  # the last one is a word of --invalidate
 
 
-def survey(config: CompareConfig, scan: Scan, fingerprints: Fingerprints) -> Survey:
+Found = Callable[[ArmSurvey, Scan], None]
+
+
+def survey(
+    config: CompareConfig,
+    scan: Scan,
+    fingerprints: Fingerprints,
+    on_found: Found = lambda arm, scan: None,
+) -> Survey:
     """Look at every input; raise by name what cannot work.
+
+    Parameters
+    ----------
+    config : CompareConfig
+    scan : Scan
+    fingerprints : Fingerprints
+    on_found : callable
+        Told each network as soon as it is known to be usable, and trusted where it must be.
 
     Raises
     ------
@@ -69,7 +85,12 @@ def survey(config: CompareConfig, scan: Scan, fingerprints: Fingerprints) -> Sur
         check_extent(scan.positions_px, grid_shape(scan), memory_bytes)
     _check_crop(config.evaluation.stitch_crop_px, scan.patch_px)
     kind = config.selection.diffraction_kind
-    arms = _distinct([_survey_arm(arm, scan, fingerprints, kind) for arm in config.arms])
+    found = []
+    for arm in config.arms:
+        found.append(_survey_arm(arm, scan, fingerprints, kind))
+        if arm.kind is ArmKind.PREDICTOR:
+            on_found(found[-1], scan)
+    arms = _distinct(found)
     require_own_roles(arms)
     gridsize = max((arm.gridsize for arm in arms), default=1)
     _check_counts(config, scan, gridsize)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ptyrun.child import ahead
 from ptyrun.comparison import scans
 from ptyrun.comparison.run import Run
 from ptyrun.config import CompareConfig, SessionOptions
@@ -43,6 +44,7 @@ class Outcome:
 
 
 @scans.kept()
+@ahead.kept()
 def compare(
     config: CompareConfig,
     session: SessionOptions,
@@ -106,9 +108,11 @@ def compare(
     if not (new or invalidate or reuse or session.dask):
         next_step.require_window(config.output_dir, window, chunks_of=session.arms)
     from ptyrun.comparison import extent
+    from ptyrun.door.ahead import beginner
     from ptyrun.stages import plan
 
     admit = _debug_gate(config, session, watcher)
+    on_found = beginner(config, session, new=new, invalidate=invalidate)
     planned = plan.plan(
         config,
         new=new,
@@ -117,6 +121,7 @@ def compare(
         admit=admit,
         window=window,
         once=session.window_s is not None,
+        on_found=on_found,
     )
     if planned.set_aside is not None:
         watcher.note(f"the run that was there is now {planned.set_aside}")

@@ -77,5 +77,7 @@ def _of_arms(paths: RunPaths, arms: Iterable[str]) -> Iterator[Path]:
         folders = [store / parent / arm for arm in arms for parent in ("", "index")]
         for folder in (*folders, store / "ground_truth"):
             yield from (folder, folder / _METADATA)
-            for name in names:
-                yield from (folder / name, folder / name / _METADATA)
+            with suppress(StorageError):  # looked into after it was seen to be no link
+                there = [entry.name for entry in listing.entries(folder)]
+                for name in filter(there.__contains__, names):
+                    yield from (folder / name, folder / name / _METADATA)

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable, Collection
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from ptyrun.comparison import (
@@ -69,6 +70,7 @@ def plan(
     admit: Callable[[Manifest], None] | None = None,
     window: Window | None = None,
     once: bool = False,
+    on_found: inputs.Found = lambda arm, scan: None,
 ) -> Plan:
     """Write what *config* will compute, or see that the run on disk computes just that.
 
@@ -88,6 +90,8 @@ def plan(
         How long this may take. What took long is kept in ``cache/planning/`` until the plan stands.
     once : bool
         With *new*: do not set aside what the same command began and has not completed.
+    on_found : callable
+        Told each network as soon as it is known to be usable; the plan may be refused after it.
 
     Raises
     ------
@@ -114,7 +118,8 @@ def plan(
         inputs.check_output_folder(paths.root)
         try:
             with refusal.noted(paths, None):
-                planned = _plan(config, paths, new, invalidate, watcher, admit, window, once)
+                draft = partial(Draft.of, config, watcher, on_found=on_found)
+                planned = _plan(config, paths, new, invalidate, watcher, admit, window, once, draft)
         except WindowClosedError as error:
             patience.raise_if_too_short(patience.Row(), error.args[0], 2 * window.elapsed_s)
             raise
@@ -132,6 +137,7 @@ def _plan(
     admit: Callable[[Manifest], None] | None,
     window: Window,
     once: bool,
+    open_draft: Callable[..., Draft],
 ) -> Plan:
     require_plain(paths)
     if not new and not _holds_a_run(paths):
@@ -142,7 +148,7 @@ def _plan(
                 "it stays as it is"
             )
     steps = Steps.towards_plan(paths, asked.plan(config), window)
-    draft = Draft.of(config, watcher, digests=paths.digests, steps=steps)
+    draft = open_draft(digests=paths.digests, steps=steps)
     wanted, scan = draft.undrawn, draft.scan
     _check_names(invalidate, wanted, _current(paths))
     if admit is not None:

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from ptyrun.child import ahead
 from ptyrun.child import predictor as child
 from ptyrun.child.inline import is_inline
 from ptyrun.comparison import gates, trust
 from ptyrun.comparison.code import refuse_changed_code
 from ptyrun.comparison.fingerprints import Fingerprints
 from ptyrun.comparison.group_tables import ArmIndex
-from ptyrun.comparison.model_facts import ModelFacts
+from ptyrun.comparison.model_facts import ModelFacts, as_it_is
 from ptyrun.comparison.patch_work import PatchWork
 from ptyrun.comparison.planned_inputs import refuse_changed_inputs
 from ptyrun.comparison.run import Run
@@ -30,7 +31,7 @@ from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.opening import OpenedSession, opened_session
 from ptyrun.engine.window import Window
 from ptyrun.engine.work import Event, Outcome
-from ptyrun.errors import BlockedError, CutOffError, ModelError
+from ptyrun.errors import BlockedError, CutOffError, ModelError, PtyrunError
 from ptyrun.host.attempts import ATTEMPTS
 from ptyrun.host.devices import hold_devices
 from ptyrun.host.signals import Interrupts
@@ -185,10 +186,20 @@ class _Models:
         for name in self.session.arms or progress:
             arm = progress[name].plan
             if progress[name].chunks_committed < arm.n_chunks:
-                hosted = self._hosted(arm, ModelFacts.of(arm), self.request(arm, 1))
-                self._begun = (name, hosted)
-                hosted.begin()
+                self._begun = (name, self._begin(arm))
                 return
+
+    def _begin(self, arm: ArmPlan) -> child.Hosted:
+        """Take the process that a call began which also planned, or begin one."""
+        facts, path = ModelFacts.of(arm), self.here.sources.arms[arm.name]
+        hosted = self._hosted(arm, facts, self.request(arm, 1))
+        with suppress(OSError, PtyrunError):  # of a model that is gone, which is told with its name
+            found = ahead.taken((arm.name, hosted.is_confined, as_it_is(arm, path)))
+            if found is not None:
+                found.waits, found.say, found.label = hosted.waits, hosted.say, hosted.label
+                return found
+        hosted.begin()
+        return hosted
 
     def end(self) -> None:
         """End the process that was started and not used."""

@@ -9,22 +9,29 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ptyrun.child.fence import package
 from ptyrun.engine.window import MARGIN, Window
 from ptyrun.errors import InputError, UnfinishedError
 from ptyrun.host import durable
 from ptyrun.host.clock import boot_clock_s
+from ptyrun.host.signals import Interrupts
 from ptyrun.ptycho.readers.formats import Format, format_of
 from ptyrun.ptycho.readers.npz import NpzFile
-from ptyrun.ptycho.readers.opening import open_scan
+from ptyrun.ptycho.readers.opening import Scan, open_scan
 from ptyrun.ptycho.readers.reconstruction import open_reconstruction
 from ptyrun.ptycho.reconstruction.frames import FramesOfScan
 from ptyrun.ptycho.reconstruction.reconstructor import (
+    Found,
+    ReconstructionError,
     ReconstructionRequest,
     Reconstructor,
     State,
+    find,
     load,
     require_whole,
 )
+from ptyrun.study import foreign
+from ptyrun.study.foreign import Made
 from ptyrun.study.hub import PHASE_C, PHASE_F
 from ptyrun.study.npz_writer import write_npz
 from ptyrun.study.simulating import STAMP
@@ -38,52 +45,79 @@ WRITING_SHARE = 0.05  # of the time, at most, goes into checkpoints
 def reconstruct(task: Task) -> None:
     """Make ``ptychi_reconstruction.npz``: the object that all frames of a view's half show."""
     (source,) = task.stage.inputs
-    request = _request(source.path, task)
-    at_work = _Work(load(str(task.value("algorithm"))), request, task).done()
-    found = at_work.found()
-    require_whole(found, request)
+    reads = (str(source.path), *package(find(str(task.value("algorithm"))).module))
+    made = foreign.made(task, "algorithm", iterate, reads)
+    scan = open_scan(source.path)
+    found = _found_in(made, scan)
     (output,) = task.outputs()
-    y, x = request.positions_px.T
+    y, x = scan.positions_px.T
     write_npz(
         output,
         {
             "reconstructed_object": found.object,
             "reconstructed_probe": found.probe,
-            "algorithm": np.array(at_work.algorithm),
+            "algorithm": np.array(made.texts[0]),
             "xcoords": x,
             "ycoords": y,
             "loss": found.loss,
-            "epochs": np.array(request.epochs),
-            "seed": np.array(request.seed),
+            "epochs": np.array(int(task.value("epochs"))),
+            "seed": np.array(int(task.value("seed"))),
             "input_sha256": np.array(task.inputs[source.name]),
         },
     )
-    at_work.close()
     open_reconstruction(output)  # an object of one value is none
 
 
-def _request(path: Path, task: Task) -> ReconstructionRequest:
+def iterate(task: Task, _folder: Path) -> Made:
+    """Let the algorithm go through all epochs; give object, probe and losses."""
+    (source,) = task.stage.inputs
     # Packed frames are unpacked there, since rows of an archive's packed member cannot be read.
-    scan = open_scan(path, cache_dir=task.pieces / "frames")
+    request = _request(open_scan(source.path, cache_dir=task.pieces / "frames"), task)
+    at_work = _Work(load(str(task.value("algorithm"))), request, task).done()
+    found = at_work.found()
+    made = Made((str(at_work.algorithm),), vars(found))
+    at_work.close()
+    return made
+
+
+def _request(scan: Scan, task: Task) -> ReconstructionRequest:
     if scan.probe is None:
         raise InputError(
-            f"{path} cannot be reconstructed",
+            f"{scan.path} cannot be reconstructed",
             why="it holds no probe, which tells what each frame sees",
             do="give a scan file with probeGuess",
         )
-    shape = _shape(scan.positions_px, scan.patch_px)
-    if scan.object_guess is not None:
-        shape = (int(scan.object_guess.shape[0]), int(scan.object_guess.shape[1]))
     return ReconstructionRequest(
         amplitudes=FramesOfScan(scan),
         positions_px=scan.positions_px,
         probe=scan.probe,
-        object_shape=shape,
+        object_shape=_object_shape(scan),
         epochs=int(task.value("epochs")),
         seed=int(task.value("seed")),
         update_probe=bool(task.value("update_probe")),
         batch_frames=int(task.value("batch_frames")),
     )
+
+
+def _found_in(made: Made, scan: Scan) -> Found:
+    """Take what a process says that it found, as far as it can be."""
+    arrays = {name: np.asarray(array) for name, array in made.arrays.items()}
+    forms = {name: (array.dtype.kind, array.ndim) for name, array in sorted(arrays.items())}
+    if forms != {"loss": ("f", 1), "object": ("c", 2), "probe": ("c", 2)} or len(made.texts) != 1:
+        raise ReconstructionError(
+            "the algorithm left something else than object, probe and losses",
+            why=f"it left {', '.join(forms) or 'nothing'}, as {[*forms.values()]}",
+            do="correct the reconstructor",
+        )
+    found = Found(**arrays)
+    require_whole(found, _object_shape(scan))
+    return found
+
+
+def _object_shape(scan: Scan) -> tuple[int, int]:
+    if scan.object_guess is None:
+        return _shape(scan.positions_px, scan.patch_px)
+    return (int(scan.object_guess.shape[0]), int(scan.object_guess.shape[1]))
 
 
 def _shape(positions_px: NDArray[np.float64], patch_px: int) -> tuple[int, int]:
@@ -114,11 +148,15 @@ class _Work:
         Raises
         ------
         UnfinishedError
-            If the window closes before; the state is kept then.
+            If the window closes or a signal comes before; the state is kept then.
         """
+        with Interrupts() as asked:
+            return self._gone_through(asked)
+
+    def _gone_through(self, asked: Interrupts) -> Reconstructor:
         at_work, said = self._at_work, self._at_work.epochs_done
         while at_work.epochs_done < self._epochs:
-            self._require_time()
+            self._require_time(asked.reason)
             began_s = boot_clock_s()
             at_work.advance()
             self._is_kept = False
@@ -134,15 +172,16 @@ class _Work:
                 self._keep()
         return at_work
 
-    def _require_time(self) -> None:
+    def _require_time(self, asked: str | None) -> None:
         needed_s = MARGIN * (self._longest_s + 2 * self._keeping_s)
-        if self._window.remaining_s >= needed_s:
+        if asked is None and self._window.remaining_s >= needed_s:
             return
         if not self._is_kept:
             self._keep()
         raise UnfinishedError(
-            f"the window closed: {self._at_work.epochs_done} of {self._epochs} epochs are done",
-            why="the next step does not fit what is left of it",
+            f"the reconstruction is not done yet: {self._at_work.epochs_done} of {self._epochs} "
+            "epochs are done",
+            why=asked or "the window closed: the next step does not fit what is left of it",
             do="run the same command again",
         )
 

@@ -265,7 +265,7 @@ class ReconstructorContract:
         self, request_made: ReconstructionRequest
     ) -> None:
         found = self._run(request_made)
-        require_whole(found, request_made)
+        require_whole(found, request_made.object_shape)
         assert found.loss.shape == (request_made.epochs,), "loss has one number per epoch"
         assert found.loss[-1] < found.loss[0], "the loss does not fall"
 

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 import ptyrun
 from ptyrun.child.inline import is_inline
 from ptyrun.child.predictor import Hosted, HostedPredictor, Waits, open_hosted
-from ptyrun.child.process import MARK, Patience
+from ptyrun.child.predictor_process import Patience
+from ptyrun.child.process import MARK
 from ptyrun.errors import CutOffError, PredictionError, PredictorDiedError
 from ptyrun.host.confinement import abi
 from ptyrun.models.halving import HalvingPredictor

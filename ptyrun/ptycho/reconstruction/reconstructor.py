@@ -188,7 +188,7 @@ def load(name: str) -> type[Reconstructor]:
     return kind
 
 
-def require_whole(found: Found, request: ReconstructionRequest) -> None:
+def require_whole(found: Found, object_shape: tuple[int, int]) -> None:
     """See that what was found has the shape that was asked for, and numbers in it.
 
     Raises
@@ -196,11 +196,11 @@ def require_whole(found: Found, request: ReconstructionRequest) -> None:
     ReconstructionError
         If not.
     """
-    if found.object.shape != request.object_shape or found.object.dtype != np.complex64:
+    if found.object.shape != object_shape or found.object.dtype != np.complex64:
         raise ReconstructionError(
             "the reconstruction has another form than was asked for",
             why=f"it is {found.object.dtype} of shape {found.object.shape}, not complex64 of "
-            f"shape {request.object_shape}",
+            f"shape {object_shape}",
             do="correct the reconstructor",
         )
     for what, values in (("object", found.object), ("probe", found.probe), ("loss", found.loss)):

@@ -1,0 +1,67 @@
+"""What does a process of foreign code write to its streams? Bounded lines, and its last words."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+from ptyrun.texts import one_line
+
+LAST_WORDS = 400
+_READ_BYTES = 1 << 16
+_MOST_BYTES = 32 << 20  # of one process, that are told
+
+
+class Words:
+    """Takes what comes from a pipe and tells it line by line.
+
+    Parameters
+    ----------
+    descriptor : int
+        The pipe's, which is owned from now on.
+    tell : callable
+        Given each line, with control characters spelt out.
+    """
+
+    def __init__(self, descriptor: int, tell: Callable[[str], None]) -> None:
+        os.set_blocking(descriptor, False)
+        self._descriptor = descriptor
+        self._tell = tell
+        self._line = b""  # the last one, as far as it came
+        self._last = b""
+        self._n_bytes = 0
+        # One that was closed at its other end would be ready for ever.
+        self.open = [descriptor]
+
+    def hear(self) -> bool:
+        """Take what is there; False if that is nothing."""
+        try:
+            data = os.read(self._descriptor, _READ_BYTES)
+        except BlockingIOError:
+            return False
+        if not data:
+            self.open = []
+        self._last = (self._last + data)[-4 * LAST_WORDS :]
+        *whole, self._line = (self._line + data).split(b"\n")
+        if len(self._line) > _READ_BYTES:
+            whole, self._line = [*whole, self._line], b""
+        self._n_bytes += len(data)
+        if self._n_bytes <= _MOST_BYTES:
+            for line in filter(bytes.strip, whole):
+                self._tell(one_line(line.decode(errors="replace")))
+        return bool(data)
+
+    def hear_all(self) -> None:
+        """Take what a process that has ended left."""
+        while self.hear() and self._n_bytes < _MOST_BYTES:
+            pass
+
+    @property
+    def last(self) -> str:
+        """The end of all that was said."""
+        return one_line(self._last.decode(errors="replace").strip()[-LAST_WORDS:])
+
+    def close(self) -> None:
+        """Let go of the pipe."""
+        os.close(self._descriptor)
+        self.open = []

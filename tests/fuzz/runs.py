@@ -184,7 +184,7 @@ def _one_of(kind: OfRun, rng: random.Random) -> Iterator[Said]:
             yield kind.ptyrun("status")
         case number if number < 28:
             yield kind.export(rng)
-        case _:
+        case number if number < 44:
             yield kind.ptyrun("verify")
 
 

@@ -71,8 +71,7 @@ def reconstruct(task: Task) -> None:
 def iterate(task: Task, _folder: Path) -> Made:
     """Let the algorithm go through all epochs; give object, probe and losses."""
     (source,) = task.stage.inputs
-    # Packed frames are unpacked there, since rows of an archive's packed member cannot be read.
-    request = _request(open_scan(source.path, cache_dir=task.pieces / "frames"), task)
+    request = _request(source.path, task)
     at_work = _Work(load(str(task.value("algorithm"))), request, task).done()
     found = at_work.found()
     made = Made((str(at_work.algorithm),), vars(found))
@@ -80,10 +79,12 @@ def iterate(task: Task, _folder: Path) -> Made:
     return made
 
 
-def _request(scan: Scan, task: Task) -> ReconstructionRequest:
+def _request(path: Path, task: Task) -> ReconstructionRequest:
+    # Packed frames are unpacked there, since rows of an archive's packed member cannot be read.
+    scan = open_scan(path, cache_dir=task.pieces / "frames")
     if scan.probe is None:
         raise InputError(
-            f"{scan.path} cannot be reconstructed",
+            f"{path} cannot be reconstructed",
             why="it holds no probe, which tells what each frame sees",
             do="give a scan file with probeGuess",
         )

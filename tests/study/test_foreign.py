@@ -167,7 +167,7 @@ def test_it_does_no_harm_that_this_kernel_can_stop(make: Work, tmp_path: Path, b
     ("does", "kind", "said"),
     [
         ("segfault", PredictorDiedError, "trainer gave no answer: SIGSEGV"),
-        ("leave", PredictorDiedError, "its last words: .*so it goes"),
+        ("leave", PredictorDiedError, "its last output: .*so it goes"),
         *(
             pytest.param(*each, marks=pytest.mark.slow)
             for each in (

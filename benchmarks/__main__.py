@@ -41,7 +41,7 @@ QUESTIONS = (
     "beside",
 )
 # Asked only by name: they take long, install packages, or need a GPU.
-BY_NAME = ("scale", "share", "workers", "peers", "gpu")
+BY_NAME = ("scale", "share", "wall", "workers", "peers", "gpu")
 
 
 @click.command()

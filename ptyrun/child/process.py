@@ -328,13 +328,21 @@ def _name_of(number: int) -> str:
 
 
 def _resident_bytes(pid: int) -> int:
-    """Memory that is its own: what is mapped from files can be dropped. 0 where that is unknown."""
-    with suppress(OSError, ValueError):
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-        found = dict(line.split(":", 1) for line in lines if ":" in line)
-        kib = sum(int(found[name].split()[0]) for name in ("RssAnon", "RssShmem") if name in found)
-        return kib << 10
-    return 0
+    """Memory of a process and of those that it started: not what is mapped from files.
+
+    0 where that is unknown. What detached itself is not found.
+    """
+    total, left = 0, [pid]
+    while left:
+        each = left.pop()
+        with suppress(OSError, ValueError):
+            lines = Path(f"/proc/{each}/status").read_text().splitlines()
+            found = dict(line.split(":", 1) for line in lines if ":" in line)
+            for name in ("RssAnon", "RssShmem"):
+                total += int(found[name].split()[0]) << 10 if name in found else 0
+            for thread in os.scandir(f"/proc/{each}/task"):
+                left += map(int, Path(thread.path, "children").read_text().split())
+    return total
 
 
 def _marked(token: str) -> list[int]:

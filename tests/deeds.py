@@ -12,7 +12,7 @@ import pytest
 from tests.packages import lay_out
 
 MODULE = """
-import ctypes, json, os, signal, socket, subprocess, sys, time
+import ctypes, fcntl, json, os, signal, socket, subprocess, sys, time
 import numpy as np
 from ptyrun.predictors import ModelCard
 
@@ -85,6 +85,10 @@ ENDS = [
     lambda told: os.ftruncate(int(sys.argv[2]), 0),
     lambda told: os.close(int(sys.argv[1])),
     lambda told: (_ for _ in ()).throw(MemoryError("no room")),
+    lambda told: os.write(int(sys.argv[1]), said(event="patches", shape=[2, 8, 8],
+                                                 dtype="complex64")),
+    lambda told: (os.setpgid(0, os.getpgid(os.getppid())), time.sleep(3600)),
+    lambda told: (os.close(1), os.close(2)),
 ]
 
 class Harmful:
@@ -92,6 +96,8 @@ class Harmful:
         self.told = json.loads(request.path.read_text())
         self.card = ModelCard(request.patch_px, None, False, "harmful")
         self.batch_items = request.batch_items
+        if "seals" in self.told:
+            fcntl.fcntl(int(sys.argv[2]), 1033, self.told["seals"])
 
     @classmethod
     def open(cls, request):
@@ -113,7 +119,7 @@ class Harmful:
 """
 ENTRY_POINTS = "[ptyrun.predictors]\nharmful = harmful_predictor:Harmful\n"
 SEGFAULT, ABORT, LEAVE, KILL, HANG, EAT, FORK, NO_JSON, NO_END, NO_WORDS, NO_SHAPE = range(1, 12)
-EXIT, TRUNCATE, HANG_UP, NO_MEMORY = range(12, 16)
+EXIT, TRUNCATE, HANG_UP, NO_MEMORY, ANSWER_TWICE, LEAVE_GROUP, CLOSE_STREAMS = range(12, 19)
 HARMS = (
     *("read", "list", "write", "delete", "create", "as a child", "spoil the model"),
     *("spoil ptyrun", "connect", "signal the parent"),

@@ -97,6 +97,7 @@ def test_whatever_ends_its_process_the_next_batch_has_a_new_one(host: Hosted) ->
         (deeds.NO_WORDS, "without a message", False),
         (deeds.NO_SHAPE, "without a shape", False),
         (deeds.HANG_UP, "no answer", False),
+        (deeds.LEAVE_GROUP, "no answer for", False),
     ):
         before = np.array_equal(predictor.predict(*batch(0)), expected(0))
         assert before, said
@@ -128,6 +129,35 @@ def test_an_error_of_its_own_leaves_the_process_as_it_is(host: Hosted) -> None:
         predictor.predict(*batch(deeds.TRUNCATE))
     assert np.array_equal(predictor.predict(*batch(0)), expected(0))
     assert host.process.pid == pid
+
+
+def test_an_answer_that_nobody_asked_for_is_not_that_to_the_next_batch(host: Hosted) -> None:
+    predictor = opened(host)
+    predictor.predict(*batch(deeds.ANSWER_TWICE))
+    assert host.process is not None
+    pid = host.process.pid
+    assert np.array_equal(predictor.predict(*batch(0)), expected(0))
+    assert host.process.pid != pid, "who answers unasked is not asked again"
+
+
+def test_one_that_closes_its_streams_goes_on(host: Hosted) -> None:
+    predictor = opened(host)
+    for code in (deeds.CLOSE_STREAMS, 0):
+        assert np.array_equal(predictor.predict(*batch(code)), expected(code))
+
+
+@pytest.mark.parametrize("seals", [2, 4, 8])  # against shrinking, growing, writing
+def test_memory_that_it_seals_is_its_own_fault(site: Path, tmp_path: Path, seals: int) -> None:
+    host = hosted(tmp_path, seals=seals)
+    predictor = opened(host)
+    try:
+        patches = predictor.predict(*batch(0))
+    except PredictorDiedError as error:
+        assert "memory for a batch is spoilt" in error.what
+    else:
+        assert np.array_equal(patches, expected(0)), "which does no harm"
+    host.end()
+    assert not marked()
 
 
 def test_memory_that_runs_out_halves_the_batch(host: Hosted) -> None:

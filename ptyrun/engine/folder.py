@@ -66,7 +66,8 @@ def _at_top(paths: RunPaths) -> Iterator[Path]:
 
 def _below_top(paths: RunPaths) -> Iterator[Path]:
     """What lies in folders whose files are read, swept or moved as they are found there."""
-    for folder in (paths.cache, paths.steps, paths.planning, paths.unpublished):
+    own = (paths.ledger, paths.cache, paths.steps, paths.planning, paths.unpublished)
+    for folder in own:
         with suppress(StorageError):
             yield from [folder / entry.name for entry in listing.entries(folder)]
 

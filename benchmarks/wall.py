@@ -22,7 +22,7 @@ import psutil
 from benchmarks import overhead, share, stated
 from benchmarks.figures import Figure, Scale, compared
 from ptyrun.child.process import MARK
-from ptyrun.paths import RunPaths
+from ptyrun.comparison.run import Run
 
 N_FRAMES, PATCH_PX, SHARE_FRAMES, SHARE_WINDOW_S = 891, 64, 891, 3600.0
 SHARE_AIM_PERCENT = 15.0
@@ -80,7 +80,7 @@ def _started(model: Path, scan: Path, run: Path, inline: str) -> Started:
         time.sleep(_POLL_S)
     first_s = min(
         record["at_s"]
-        for path in RunPaths(run).ledger.glob("*.jsonl")
+        for path in Run(run).paths.ledger.glob("*.jsonl")
         for record in map(json.loads, path.read_text(encoding="utf-8").splitlines())
         if record.get("event") == "start"
     )

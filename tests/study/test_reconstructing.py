@@ -111,6 +111,7 @@ def test_windows_too_short_for_the_whole_end_in_the_same_bytes(
         return 1.0 if steps["left"] >= 0 else -1.0
 
     monkeypatch.setattr(Window, "remaining_s", property(remaining_s))
+    monkeypatch.setenv("PTYRUN_INLINE", "1")  # where that holds
     n_windows = 0
     while states(stages)[KEY] is not State.DONE:
         n_windows, steps["left"] = n_windows + 1, 1
@@ -140,6 +141,7 @@ MAKE_AND_DIE = textwrap.dedent("""
     from ptyrun.study.works import work_of
     from tests.study.test_reconstructing import KEY, study_in
 
+    os.environ["PTYRUN_INLINE"] = "1"  # where that holds
     reconstructing.CHECKPOINT_S = reconstructing.EPOCH_S = 0.0
     reconstructing.WRITING_SHARE = 1e9
     study = study_in(Path(sys.argv[1]), epochs=int(sys.argv[3]))
@@ -255,6 +257,7 @@ def test_a_checkpoint_that_is_damaged_gives_way_to_the_one_before(
         steps["left"] -= 1
         return 1.0 if steps["left"] >= 0 else -1.0
 
+    monkeypatch.setenv("PTYRUN_INLINE", "1")  # where that holds
     monkeypatch.setattr("ptyrun.study.reconstructing.CHECKPOINT_S", 0.0)
     monkeypatch.setattr("ptyrun.study.reconstructing.EPOCH_S", 0.0)
     monkeypatch.setattr("ptyrun.study.reconstructing.WRITING_SHARE", 1e9)
@@ -293,6 +296,7 @@ def test_a_loss_that_is_no_number_fails_the_stage_with_a_reason(
 ) -> None:
     study = study_in(tmp_path, epochs=1)
     make_all(graph(changed(study, upto=Phase.VIEWS)))
+    monkeypatch.setenv("PTYRUN_INLINE", "1")  # where that holds
     monkeypatch.setattr("ptyrun.ptycho.reconstruction.epie.OBJECT_STEP", np.float32(1e38))
     with np.errstate(all="ignore"), pytest.raises(PtyrunError, match="diverged"):
         make(graph(study), KEY, Window(), work_of)

@@ -33,7 +33,13 @@ ROOT_CLEARLY = 0.7
 TRANSPOSED = "each frame transposed"
 DC_IN_CORNER = "the zero frequency in the corner of each frame"
 # Where one of these is better, the frames are at fault and not the object.
-OF_FRAMES = frozenset({TRANSPOSED, DC_IN_CORNER})
+# Of frames with an even number of pixels, the zero frequency stays where it is or moves by one.
+FLIPS = {
+    "each frame upside down": (1,),
+    "each frame left to right": (2,),
+    "each frame turned by half a turn": (1, 2),
+}
+OF_FRAMES = frozenset({TRANSPOSED, DC_IN_CORNER, *FLIPS})
 
 
 @dataclass(frozen=True)
@@ -44,13 +50,15 @@ class FrameFit:
     positions exchanged among the frames, which is what an unrelated object leaves; ``turned`` has
     those orientations of the object or of the frames, by name, that explain the frames in the same
     sense. ``root`` is that of the object against the root of the amplitudes, where it explains
-    that; None where it does not, or where amplitudes are roots of intensities already.
+    that; None where it does not, or where amplitudes are roots of intensities already. ``square``
+    is the other way round: against the squares of amplitudes that are roots of what is stored.
     """
 
     as_given: float
     shuffled: float
     turned: Mapping[str, float]
     root: float | None = None
+    square: float | None = None
 
     @property
     def explains(self) -> bool:
@@ -67,6 +75,11 @@ class FrameFit:
     def looks_like_intensity(self) -> bool:
         """Whether what was taken as amplitude is clearly better explained as intensity."""
         return self.root is not None and self.root < ROOT_CLEARLY * self.as_given
+
+    @property
+    def looks_like_amplitude(self) -> bool:
+        """Whether what was taken as intensity is clearly better explained as amplitude."""
+        return self.square is not None and self.square < ROOT_CLEARLY * self.as_given
 
 
 def frame_fit(scan: Scan, image: Complex2D, probe: Complex2D | None = None) -> FrameFit | None:
@@ -110,23 +123,29 @@ def frame_fit(scan: Scan, image: Complex2D, probe: Complex2D | None = None) -> F
         return [(residual(each, right), residual(each, wrong)) for each in stacks]
 
     # The same models for all of these: they are what costs time.
-    (as_given, shuffled), (root, root_shuffled), *of_frames = residuals(
+    (as_given, shuffled), (other, other_shuffled), *of_frames = residuals(
         image,
         here,
         measured,
-        np.sqrt(measured),
+        measured**2 if scan.intensity else np.sqrt(measured),
         measured.transpose(0, 2, 1),
         fft.ifftshift(measured, axes=(1, 2)),
+        *(each for axes in FLIPS.values() for each in _flipped(measured, axes)),
     )
-    turned = dict(zip((TRANSPOSED, DC_IN_CORNER), of_frames, strict=True))
+    turned = dict(zip((TRANSPOSED, DC_IN_CORNER), of_frames[:2], strict=True))
+    flips = dict(zip(FLIPS, map(min, of_frames[2::2], of_frames[3::2]), strict=True))
     turned |= {name: residuals(*turn, measured)[0] for name, turn in objects.items()}
-    is_told = not scan.intensity and root < EXPLAINING * root_shuffled
-    return FrameFit(
-        as_given,
-        shuffled,
-        explaining(turned),
-        root if is_told else None,
-    )
+    # What is symmetric is explained by many turns: those that are told of most often come first.
+    least = min(explaining(turned).values(), default=np.inf)
+    turned |= {name: found for name, found in flips.items() if found[0] < CLEARLY * least}
+    other_kind = other if other < EXPLAINING * other_shuffled else None
+    root, square = (None, other_kind) if scan.intensity else (other_kind, None)
+    return FrameFit(as_given, shuffled, explaining(turned), root, square)
+
+
+def _flipped(frames: Stack, axes: tuple[int, ...]) -> tuple[Stack, Stack]:
+    flipped = np.flip(frames, axes)
+    return flipped, np.roll(flipped, 1, axes)
 
 
 def explaining(turned: Mapping[str, tuple[float, float]]) -> dict[str, float]:

@@ -15,6 +15,8 @@ from ptyrun.errors import GeometryError
 from ptyrun.ptycho.consistency.frame_fit import OF_FRAMES, FrameFit, frame_fit
 from ptyrun.ptycho.consistency.frame_model import frames_inside
 from ptyrun.ptycho.consistency.frame_order import frame_order
+from ptyrun.ptycho.consistency.offset import better_offset
+from ptyrun.ptycho.consistency.spacing import spacing_doubt
 from ptyrun.ptycho.geometry.placement import Region, origins_px, placed
 from ptyrun.ptycho.metrics.alignment import align
 from ptyrun.ptycho.metrics.factors import coherence
@@ -114,14 +116,29 @@ def coherence_with_reference(
 
 def truth_doubts(scan: Scan) -> tuple[str, ...]:
     """Say why the scan's own object, frames and positions hardly belong together."""
-    far = _far_away(scan)
+    far, spaced = _far_away(scan), spacing_doubt(scan)
     doubts: tuple[str, ...] = ()
     if scan.object_guess is not None and not scan.near_field:
         outside = _outside(scan, scan.object_guess.shape)
         fit = frame_fit(scan, scan.object_guess)
-        unfit = (_stored_as_intensity(fit), _unfit(scan, fit)) if fit else ()
-        doubts = tuple(filter(None, (*unfit, outside)))
-    return doubts or tuple(filter(None, (far,)))
+        unfit = _why_unfit(scan, scan.object_guess, fit) if fit else ()
+        doubts = tuple(filter(None, (*unfit, spaced or outside)))
+    return doubts or tuple(filter(None, (spaced or far,)))
+
+
+def _why_unfit(scan: Scan, image: NDArray[np.complex64], fit: FrameFit) -> tuple[str | None, ...]:
+    if otherwise := _stored_otherwise(fit):
+        return otherwise, _unfit(scan, fit)
+    offset = better_offset(scan, image, fit)
+    if offset is None or offset.residual > min(fit.turned.values(), default=np.inf):
+        return (_unfit(scan, fit),)
+    dy, dx = offset.moved_px
+    corners = dy == dx == scan.patch_px // 2
+    return (
+        f"its objectGuess explains the frames better with all positions moved by ({dx}, {dy}) px "
+        f"in x and y: residual {offset.residual:.2f} instead of {fit.as_given:.2f}"
+        + ("; are they the corners of patches, and not their centres?" if corners else ""),
+    )
 
 
 def _outside(scan: Scan, shape: tuple[int, ...]) -> str | None:
@@ -153,7 +170,14 @@ def _far_away(scan: Scan) -> str | None:
     )
 
 
-def _stored_as_intensity(fit: FrameFit) -> str | None:
+def _stored_otherwise(fit: FrameFit) -> str | None:
+    """Say so where frames are of the other kind than they were taken as."""
+    if fit.square is not None and fit.looks_like_amplitude:
+        return (
+            "the diffraction looks like amplitude: say --diffraction-kind amplitude; taken as "
+            f"intensity, its objectGuess explains it with a residual of {fit.as_given:.2f}, its "
+            f"square with {fit.square:.2f}"
+        )
     if fit.root is None or not fit.looks_like_intensity:
         return None
     return (
@@ -182,7 +206,9 @@ def _unfit(scan: Scan, fit: FrameFit) -> str | None:
             f"that with frames at the nearest position {order.neighbour:.2f}, where "
             f"{order.neighbour_expected:.2f} is; were frames or positions sorted on their own?"
         )
-    if fit.looks_like_intensity or fit.as_given < RESIDUAL_ALWAYS_ACCEPTED:
+    if fit.looks_like_intensity or fit.looks_like_amplitude:
+        return None
+    if fit.as_given < RESIDUAL_ALWAYS_ACCEPTED:
         return None
     if order is None:
         return None

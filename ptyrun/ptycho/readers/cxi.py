@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import h5py
 import numpy as np
@@ -11,7 +12,7 @@ from scipy.spatial import KDTree
 
 from ptyrun.errors import InputError
 from ptyrun.ptycho.readers.cxi_geometry import read_geometry
-from ptyrun.ptycho.readers.detector import CorrectedFrames, Mask, mostly_bad, sampled
+from ptyrun.ptycho.readers.detector import CorrectedFrames, Mask, mask_doubts, sampled
 from ptyrun.ptycho.readers.frame_kind import kind_of
 from ptyrun.ptycho.readers.hdf5 import Hdf5File, Hdf5Frames, checked_stack, first_image
 from ptyrun.ptycho.readers.scan import Scan, checked_positions, one_size, split_modes
@@ -89,7 +90,8 @@ def read_cxi_scan(file: Hdf5File, intensity: bool = True) -> Scan:
     positions_px = positions_px - positions_px.min(axis=0) + patch_px / 2
     near_field, near_notes = _near_field(positions_px, patch_px)
     bad = _bad_pixels(file, f"{entry}/instrument_1/detector_1/mask", patch_px)
-    source = Hdf5Frames(file, frames, np.arange(n_frames), bad)
+    raw = Hdf5Frames(file, frames, np.arange(n_frames))
+    source = replace(raw, bad=bad)
     background, dark_notes, dark_doubts = _dark(file, entry, source, patch_px, intensity)
     probe, weaker_modes, probe_notes = _probe(file, entry, patch_px)
     return Scan(
@@ -113,7 +115,11 @@ def read_cxi_scan(file: Hdf5File, intensity: bool = True) -> Scan:
         weaker_modes=weaker_modes,
         # What the far field would give is not a size of a pixel in the near field.
         pixel_size_m=None if near_field else one_size(pixel_m),
-        doubts=(*geometry.doubts, *_mask_doubts(bad), *dark_doubts),
+        doubts=(
+            *geometry.doubts,
+            *mask_doubts(bad, Hdf5Frames(file, frames, np.arange(n_frames)), n_frames),
+            *dark_doubts,
+        ),
         energy_ev=geometry.energy_ev,
         distance_m=geometry.distance_m,
         bad_pixels=bad,
@@ -226,11 +232,6 @@ def _bad_pixels(file: Hdf5File, name: str, patch_px: int) -> Mask | None:
             do="correct it (0 is good), or leave it out",
         )
     return bad if bad.any() else None
-
-
-def _mask_doubts(bad: Mask | None) -> tuple[str, ...]:
-    doubt = None if bad is None else mostly_bad(bad)
-    return () if doubt is None else (doubt,)
 
 
 _Dark = tuple[NDArray[np.float32] | None, tuple[str, ...], tuple[str, ...]]

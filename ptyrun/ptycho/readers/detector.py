@@ -11,17 +11,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptyrun.errors import InputError
+from ptyrun.ptycho.readers.frame_sources import middle_share
+from ptyrun.ptycho.readers.saturation import is_saturated_spot, saturated
 from ptyrun.ptycho.readers.scan import FrameSource, Scan
 
 Mask = NDArray[np.bool_]
 
-# What detectors write where they have no pixel: the largest integer of 16, 31 or 32 bits, whatever
-# type holds it now, and -1 or -2; in amplitudes, roots of the large ones.
-_NO_PIXEL = (2**16 - 1, 2**31 - 1, 2**32 - 1)
-_NO_PIXEL_FLOAT = (*_NO_PIXEL, 2.0**31, 2.0**63, 2.0**64, 2.0**15.5, 2.0**16, 2.0**31.5, 2.0**32)
+# What detectors write where they have no pixel: the largest integer of 16, 20, 31 or 32 bits,
+# whatever type holds it now, and -1 or -2; in amplitudes, roots of the large ones. NumPy fills what
+# is masked with 999999 or 1e20.
+_NO_PIXEL = (2**16 - 1, 999_999, 2**20 - 1, 2**31 - 1, 2**32 - 1)
+_NO_PIXEL_FLOAT = (
+    *_NO_PIXEL,
+    1e20,
+    2.0**31,
+    2.0**63,
+    2.0**64,
+    2.0**15.5,
+    2.0**16,
+    2.0**31.5,
+    2.0**32,
+)
 _NO_PIXEL_SIGNED = (-1, -2)
 SAMPLED_FRAMES = 8
-_MOSTLY = 0.9
+_MOSTLY, _FEW, _MOST_SIGNAL = 0.9, 0.05, 0.6
+# Of the signal, what lies in the middle half of both axes; evenly lit frames have a quarter there.
+_LEAST_IN_MIDDLE = 0.1
 
 
 @dataclass(frozen=True)
@@ -47,27 +62,31 @@ class CorrectedFrames:
 
 
 def without_gaps(scan: Scan) -> Scan:
-    """Give the scan with pixels zero that no frame measured, and say which.
+    """Give the scan with pixels zero that no frame measured; name these, and saturated ones.
 
     They hold the largest integer of their type, or NaN, in each of eight frames spread over it.
     """
-    bad, held = gaps(scan.source.read(frame[None])[0] for frame in sampled(scan.n_frames))
+    frames = scan.source.read(sampled(scan.n_frames))
+    bad, held = gaps(frames)
     if scan.bad_pixels is not None:
         bad &= ~scan.bad_pixels
-    if not bad.any():
-        return scan
-    values = ", ".join(f"{value:.10g}" for value in np.unique(held[bad])[:3])
-    doubt = (
-        f"{int(bad.sum())} pixels hold {values} in every frame, as detectors write where they have "
-        f"no pixel: {where(bad)}; they are taken as zero"
-    )
+    if bad.any() and is_saturated_spot(frames, bad, held):
+        bad[:] = False
     known = bad if scan.bad_pixels is None else bad | scan.bad_pixels
-    return replace(
-        scan,
-        source=CorrectedFrames(scan.source, bad),
-        bad_pixels=known,
-        doubts=(*scan.doubts, doubt),
-    )
+    doubts = [doubt] if (doubt := saturated(frames, known)) else []
+    if middle_share(np.where(known, 0, frames)) < _LEAST_IN_MIDDLE:
+        doubts.append(
+            "next to nothing of the signal lies in the middle of the frames, where their zero "
+            "frequency should be: does it lie in the corner? (numpy.fft.fftshift moves it)"
+        )
+    if bad.any():
+        values = ", ".join(f"{value:.10g}" for value in np.unique(held[bad])[:3])
+        doubts.append(
+            f"{int(bad.sum())} pixels hold {values} in every frame, as detectors write where they "
+            f"have no pixel: {where(bad)}; they are taken as zero"
+        )
+        scan = replace(scan, source=CorrectedFrames(scan.source, bad), bad_pixels=known)
+    return replace(scan, doubts=(*scan.doubts, *doubts)) if doubts else scan
 
 
 def gaps(frames: Iterable[NDArray[Any]]) -> tuple[Mask, NDArray[Any]]:
@@ -98,7 +117,9 @@ def gaps(frames: Iterable[NDArray[Any]]) -> tuple[Mask, NDArray[Any]]:
 
 def _is_no_pixel(frame: NDArray[Any]) -> Mask:
     if frame.dtype.kind == "f":
-        edges = np.array([*_NO_PIXEL_FLOAT, *_NO_PIXEL_SIGNED], np.float64).astype(frame.dtype)
+        with np.errstate(over="ignore"):  # half precision holds none of the large ones
+            edges = np.array([*_NO_PIXEL_FLOAT, *_NO_PIXEL_SIGNED], np.float64).astype(frame.dtype)
+        edges = edges[np.isfinite(edges)]
         return np.asarray(np.isin(frame, edges) | np.isnan(frame))
     most = int(np.iinfo(frame.dtype).max)
     edges = np.array([most, *(edge for edge in _NO_PIXEL if edge < most)], frame.dtype)
@@ -148,9 +169,30 @@ def checked_bad_pixels(path: Path, name: str, values: NDArray[Any], side: int) -
     return bad if bad.any() else None
 
 
-def mostly_bad(bad: Mask) -> str | None:
-    """Say so where a mask leaves little: it may be one of good pixels."""
+def mask_doubts(bad: Mask | None, source: FrameSource, n_frames: int) -> tuple[str, ...]:
+    """Say so where a mask leaves few pixels, or little of the signal: it may be one of good pixels.
+
+    Parameters
+    ----------
+    bad : ndarray of bool, shape (N, N), optional
+    source : FrameSource
+        The frames as they were before the mask.
+    n_frames : int
+    """
+    if bad is None:
+        return ()
     share = float(bad.mean())
-    if share < _MOSTLY:
-        return None
-    return f"the mask takes {share:.0%} of the pixels out: does it mark the good ones?"
+    if share >= _MOSTLY:
+        return (f"the mask takes {share:.0%} of the pixels out: does it mark the good ones?",)
+    if share < _FEW:
+        return ()
+    frames = source.read(sampled(n_frames)).astype(np.float64)
+    # Roots, so that a few hot pixels do not outweigh all others.
+    signal = np.sqrt(np.where(frames > 0, frames, 0)).sum(axis=0)
+    lost = float(signal[bad].sum() / signal.sum()) if signal.sum() > 0 else 0.0
+    if lost < _MOST_SIGNAL:
+        return ()
+    return (
+        f"the mask takes {share:.0%} of the pixels out, and with them most of the signal: does it "
+        "mark the good ones?",
+    )

@@ -75,20 +75,6 @@ class ChosenFrames:
 
 
 @dataclass(frozen=True)
-class HeldFrames:
-    """Frames (n, N, N) that are in memory."""
-
-    frames: NDArray[Any]
-
-    def check(self) -> None:
-        """Nothing is left to check."""
-
-    def read(self, frames: NDArray[np.int64]) -> NDArray[Any]:
-        """Frames as stored, shape (k, N, N)."""
-        return self.frames[frames]
-
-
-@dataclass(frozen=True)
 class ShiftedFrames:
     """Frames whose zero frequency lies in the corner, given with it in the middle."""
 

@@ -379,7 +379,7 @@ def checked_stack(path: Path, dataset: h5py.Dataset) -> int:
     InputError
         If it is anything else.
     """
-    shape = dataset.shape
+    shape: tuple[int, ...] = dataset.shape or ()
     require_square_frames(f"{dataset.name} of {path}", shape, dataset.dtype)
     # A frame is held as stored, in double precision, and as amplitude.
     require_memory(path, dataset, 4 * 8 * int(shape[1]) ** 2)

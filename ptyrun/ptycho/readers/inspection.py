@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.spatial import KDTree
 
 from ptyrun.errors import PtyrunError
+from ptyrun.ptycho.consistency.spacing import median_step_px
 from ptyrun.ptycho.consistency.verdict import truth_doubts
+from ptyrun.ptycho.readers.detector import sampled
+from ptyrun.ptycho.readers.frame_sources import ChosenFrames
 from ptyrun.ptycho.readers.opening import open_scan
 from ptyrun.ptycho.readers.reconstruction import Reconstruction, open_reconstruction
 from ptyrun.ptycho.readers.registry import card_of
@@ -75,7 +77,7 @@ def _scan(scan: Scan) -> Part:
         "frames_are": "intensity" if scan.intensity else "amplitude",
         "positions_y_px": [float(low[0]), float(high[0])],
         "positions_x_px": [float(low[1]), float(high[1])],
-        "median_step_px": _step_px(scan),
+        "median_step_px": median_step_px(scan),
         "stored_units": card.units if card else None,
         "probe_modes": _count(scan),
         "bad_pixels": 0 if scan.bad_pixels is None else int(scan.bad_pixels.sum()),
@@ -87,9 +89,26 @@ def _scan(scan: Scan) -> Part:
         "object_is": None if guess is None else scan.object_role,
         "entry": scan.entry or None,
     }
-    doubts = tuple(dict.fromkeys((*scan.doubts, *truth_doubts(scan))))
+    doubts = tuple(dict.fromkeys((*scan.doubts, *truth_doubts(scan), *_unusable(scan))))
     layout = card.layout if card else scan.reader
     return Part("scan", scan.reader, layout, facts, scan.notes, doubts)
+
+
+def _unusable(scan: Scan) -> tuple[str, ...]:
+    """Say what is wrong with eight frames spread over the scan; a run looks at all of them."""
+    looked_at = sampled(scan.n_frames)
+    few = replace(
+        scan,
+        positions_px=scan.positions_px[looked_at],
+        source=ChosenFrames(scan.source, looked_at),
+        surveyed=None,
+    )
+    try:
+        survey = few.survey
+    except PtyrunError as error:
+        return (f"{error.what}, by {len(looked_at)} frames looked at: {error.why}",)
+    dark = len(survey.dark)
+    return (f"{dark} of {len(looked_at)} frames looked at hold no signal",) if dark else ()
 
 
 def _reconstruction(found: Reconstruction) -> Part:
@@ -109,11 +128,3 @@ def _reconstruction(found: Reconstruction) -> Part:
 def _count(found: Scan | Reconstruction) -> int:
     modes = found.probe_modes
     return 0 if modes is None else len(modes)
-
-
-def _step_px(scan: Scan) -> float | None:
-    """Median distance from a position to the next different one."""
-    different = np.unique(scan.positions_px, axis=0)
-    if len(different) < 2:
-        return None
-    return float(np.median(KDTree(different).query(different, k=2)[0][:, 1]))

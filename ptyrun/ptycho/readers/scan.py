@@ -206,6 +206,8 @@ class Scan:
         bad = ~(np.isfinite(low) & np.isfinite(high)) | (low < 0)
         if stored.dtype.kind in "iu" and stored.dtype.itemsize >= 4:
             bad |= high == np.iinfo(stored.dtype).max  # what detectors write for no value
+        elif stored.dtype.kind in "iu":
+            bad |= low == np.iinfo(stored.dtype).max  # a frame that was never written
         if bad.any():
             first = int(np.argmax(bad))
             raise InputError(

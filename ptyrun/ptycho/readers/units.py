@@ -17,6 +17,9 @@ JOULES_PER_EV = 1.602176634e-19  # exact: the SI, 9th edition (2019), section 2.
 PLANCK_TIMES_LIGHT_J_M = 1.9864458571489286e-25
 PLANCK_TIMES_LIGHT_EV_M = PLANCK_TIMES_LIGHT_J_M / JOULES_PER_EV
 
+# What the standard calls ``units`` is found spelled otherwise, too.
+_ATTRIBUTES = ("units", "unit")
+
 # No light source that a lens-less image was made with is outside of it.
 _PHOTONS_EV = (0.1, 1e6)
 
@@ -96,7 +99,7 @@ def in_si(
 
 
 def unit_of(path: Path, dataset: h5py.Dataset) -> str:
-    """Read the attribute ``units`` of a dataset; empty where there is none.
+    """Read the attribute ``units`` of a dataset, however spelled; empty where there is none.
 
     Raises
     ------
@@ -104,7 +107,8 @@ def unit_of(path: Path, dataset: h5py.Dataset) -> str:
         If it is there and no text.
     """
     try:
-        found = dataset.attrs.get("units")
+        names = [name for name in dataset.attrs if name.lower() in _ATTRIBUTES]
+        found = dataset.attrs[names[0]] if names else None
         if found is None or isinstance(found, h5py.Empty):
             return ""
         said = np.asarray(found).reshape(-1)
@@ -144,6 +148,7 @@ def wavelength_m_of(path: Path, name: str, energy_j: float) -> float:
             why=f"that is {energy_ev:.4g} eV; expected are {_PHOTONS_EV[0]:g} to "
             f"{_PHOTONS_EV[1]:g} eV. It may be that of the machine, or in another unit than its "
             "attribute `units` says (joules where there is none)",
-            do="write the photons' energy to entry_1/instrument_1/beam_1/energy, with `units`",
+            do="correct it; in CXI, write the photons' energy to "
+            "entry_1/instrument_1/beam_1/energy, with `units`",
         )
     return PLANCK_TIMES_LIGHT_J_M / energy_j

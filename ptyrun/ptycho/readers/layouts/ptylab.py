@@ -17,7 +17,11 @@ from ptyrun.ptycho.readers.hdf5 import Hdf5Frames, checked_stack
 from ptyrun.ptycho.readers.reader import ForeignFile, Held, ReaderCard, ScanRequest
 from ptyrun.ptycho.readers.scan import Scan, split_modes
 from ptyrun.ptycho.readers.stacks import first_of
-from ptyrun.ptycho.readers.units import PLANCK_TIMES_LIGHT_EV_M
+from ptyrun.ptycho.readers.units import (
+    PLANCK_TIMES_LIGHT_EV_M,
+    PLANCK_TIMES_LIGHT_J_M,
+    wavelength_m_of,
+)
 
 FRAMES, POSITIONS = "ptychogram", "encoder"
 OBJECT, PROBE, PIXEL_M = "object", "probe", "dxp"
@@ -78,6 +82,7 @@ class PtyLab:
         wavelength_m, distance_m, detector_m = positive(
             path, **{name: hdf5.number(name) for name in ("wavelength", "zo", "dxd")}
         )
+        wavelength_m_of(path, "wavelength", PLANCK_TIMES_LIGHT_J_M / wavelength_m)
         pixel_m = object_pixel_m(wavelength_m, distance_m, detector_m, side)
         row, column = metres.T / pixel_m
         return Scan(

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptyrun.errors import InputError
+from ptyrun.ptycho.readers.detector import Mask, mask_doubts
 from ptyrun.ptycho.readers.far_field import (
     object_pixel_m,
     placed,
@@ -22,7 +23,7 @@ from ptyrun.ptycho.readers.hdf5 import Hdf5File, Hdf5Frames, checked_stack
 from ptyrun.ptycho.readers.reader import ForeignFile, Held, ReaderCard, ScanRequest
 from ptyrun.ptycho.readers.scan import Scan, one_size, split_modes
 from ptyrun.ptycho.readers.stacks import first_of
-from ptyrun.ptycho.readers.units import PLANCK_TIMES_LIGHT_EV_M
+from ptyrun.ptycho.readers.units import JOULES_PER_EV, wavelength_m_of
 
 OBJECTS, PROBES = "content/obj", "content/probe"
 CHUNKS, META = "chunks", "meta"
@@ -84,18 +85,13 @@ class Ptypy:
             path=path,
             positions_px=placed(path, y_m / pixels_m[0], x_m / pixels_m[1], side, sum(lengths)),
             patch_px=side,
-            source=StackedFrames(
-                tuple(
-                    Hdf5Frames(hdf5, stack, np.arange(length), bad)
-                    for stack, length in zip(stacks, lengths, strict=True)
-                ),
-                np.cumsum(lengths),
-            ),
+            source=_stacked(hdf5, stacks, lengths, bad),
             intensity=request.intensity,
             pixel_size_m=one_size(pixels_m),
             energy_ev=energy_ev,
             distance_m=distance_m,
             bad_pixels=bad,
+            doubts=mask_doubts(bad, _stacked(hdf5, stacks, lengths, None), sum(lengths)),
             notes=(
                 f"{sum(lengths)} frames in {len(names)} chunks, taken as "
                 f"{kind_of(request.intensity)}",
@@ -130,6 +126,16 @@ class Ptypy:
         )
 
 
+def _stacked(
+    file: Hdf5File, stacks: list[h5py.Dataset], lengths: list[int], bad: Mask | None
+) -> StackedFrames:
+    sources = tuple(
+        Hdf5Frames(file, stack, np.arange(length), bad)
+        for stack, length in zip(stacks, lengths, strict=True)
+    )
+    return StackedFrames(sources, np.cumsum(lengths))
+
+
 def _first_storage(file: Hdf5File, group: str) -> str:
     for name in sorted(file.members(group)):
         if file.dataset(f"{group}/{name}/data") is not None:
@@ -159,7 +165,7 @@ def _geometry(file: Hdf5File, side: int) -> tuple[float, float, tuple[float, flo
         **{"meta/energy": energy_kev, "meta/distance": distance_m},
         **{"meta/psize": float(sides[0]), "meta/psize (x)": float(sides[-1])},
     )
-    wavelength_m = PLANCK_TIMES_LIGHT_EV_M / (1e3 * kev)
+    wavelength_m = wavelength_m_of(file.path, "meta/energy", 1e3 * kev * JOULES_PER_EV)
     y_m, x_m = (object_pixel_m(wavelength_m, distance, each, side) for each in (first, last))
     return 1e3 * kev, distance, (y_m, x_m)
 

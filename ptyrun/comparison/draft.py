@@ -33,6 +33,7 @@ from ptyrun.errors import InputError, StorageError
 from ptyrun.host import listing
 from ptyrun.host.documents import digest_of
 from ptyrun.progress import Watcher
+from ptyrun.ptycho.readers.npy_cache import PART_KEPT
 from ptyrun.ptycho.readers.opening import Scan
 from ptyrun.ptycho.readers.opening import Survey as FrameSurvey
 
@@ -242,12 +243,16 @@ class _LookedThrough:
 
 
 def _unpacking(step: str, cache: Path | None, steps: Steps | None, do: Callable[[], R]) -> R:
-    """Do what may unpack a compressed scan, which is kept as soon as it is there."""
+    """Do what may unpack a compressed scan; each part of it is kept as soon as it is there."""
     if steps is None:
         return do()
     with steps.measured(step) as outcome:
         before = _unpacked(cache)
-        found = do()
+        told = PART_KEPT.set(partial(steps.part_kept, step))
+        try:
+            found = do()
+        finally:
+            PART_KEPT.reset(told)
         outcome.is_kept = _unpacked(cache) > before
     return found
 

@@ -63,6 +63,10 @@ class Steps:
             step, self._window, in_blocks=in_blocks, has_gone_on=self.has_gone_on
         )
 
+    def part_kept(self, step: str) -> None:
+        """Count a part of the *step* that is being measured: the next window goes on behind it."""
+        self._costs.part_kept(step)
+
     @property
     def has_gone_on(self) -> bool:
         """Whether this window has finished anything that the next one need not do again."""

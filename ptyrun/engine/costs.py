@@ -185,6 +185,12 @@ class Costs:
         self._count()
         self._write()
 
+    def part_kept(self, step: str) -> None:
+        """Count a part of an open *step* that was kept: if it is cut, it was not in vain."""
+        self._steps[step] = self._before
+        self._open = None
+        self.advance()
+
     def _closed(self, step: str, window: Window) -> WindowClosedError:
         budget_s = format_duration(window.budget_s or 0)
         return WindowClosedError(

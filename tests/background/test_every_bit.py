@@ -186,7 +186,9 @@ def test_a_run_with_a_damaged_manifest_is_refused_by_everyone(victim: Bench) -> 
 
 
 def test_an_unpacked_scan_is_read_at_the_fullest_level_only(victim: Bench) -> None:
-    cached = NpyCache(victim.run / "cache").publish("a member of a scan", 4, [b"rows"])
+    cached = NpyCache(victim.run / "cache").publish(
+        "a member of a scan", 4, lambda *_: iter([(b"rows", "")])
+    )
     assert verify(victim.run).damages == ()
     cached.write_bytes(b"rowz")
     assert verify(victim.run, Level.SAMPLE).damages == ()

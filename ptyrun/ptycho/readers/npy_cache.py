@@ -7,8 +7,9 @@ import os
 import shutil
 import uuid
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,11 @@ from ptyrun.errors import InputError, StorageError
 from ptyrun.host.checksums import file_crc32c
 from ptyrun.host.remembered import Remembered
 from ptyrun.host.remembered import identity as file_identity
+from ptyrun.ptycho.readers.begun import BegunFile, BusyError, Source
 
 BLOCK_BYTES = 16 << 20
+# Told whenever a part of an array is there that a later session need not unpack again.
+PART_KEPT: ContextVar[Callable[[], None] | None] = ContextVar("PART_KEPT", default=None)
 
 
 class NpyCache:
@@ -37,8 +41,10 @@ class NpyCache:
         self.folder = folder
         self._own = Remembered("unpacked")
 
-    def publish(self, identity: str, size: int, pieces: Iterable[bytes]) -> Path:
-        """Write *pieces* to a file, or find the one that an earlier session wrote.
+    def publish(self, identity: str, size: int, source: Source) -> Path:
+        """Write what *source* yields to a file, or find the one that an earlier session wrote.
+
+        What a session leaves when it is cut, the next one goes on with.
 
         Parameters
         ----------
@@ -47,7 +53,8 @@ class NpyCache:
             and CRC agree.
         size : int
             Of all pieces together, in bytes.
-        pieces : iterable of bytes
+        source : callable
+            See `ptyrun.ptycho.readers.begun.Source`.
 
         Raises
         ------
@@ -60,24 +67,51 @@ class NpyCache:
             return found
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            partial = self.folder / f".{key}.{uuid.uuid4().hex}.partial"
             try:
-                crc = 0
-                with partial.open("wb") as file:
-                    for piece in pieces:
-                        file.write(piece)
-                        crc = google_crc32c.extend(crc, piece)
-                path = partial.rename(self.folder / f"{key}-{crc:08x}.npy")
-                self._own.add(f"{key} {file_identity(path.lstat())}")
-                return path
-            finally:
-                partial.unlink(missing_ok=True)
+                return self._gone_on(key, source)
+            except BusyError:
+                return self._written(key, source)
         except OSError as error:
             raise StorageError(
                 f"an array cannot be unpacked into {self.folder}",
                 why=str(error),
                 do=f"free {size >> 20} MiB there, or store the scan uncompressed (numpy.savez)",
             ) from error
+
+    def _gone_on(self, key: str, source: Source) -> Path:
+        """Write the file, from where an earlier process was cut off."""
+        crc = 0
+        with BegunFile(self.folder / f".{key}.begun", key, self._own) as begun:
+            for block in begun.recovered():
+                crc = google_crc32c.extend(crc, block)
+            for piece, mark in source(begun.mark, begun.tail):
+                begun.write(piece)
+                crc = google_crc32c.extend(crc, piece)
+                if mark:
+                    begun.end_part(mark)
+                    if (told := PART_KEPT.get()) is not None:
+                        told()
+            return self._believed(key, begun.finish(self._path(key, crc)))
+
+    def _written(self, key: str, source: Source) -> Path:
+        """Write the file beside another process that does the same."""
+        partial = self.folder / f".{key}.{uuid.uuid4().hex}.partial"
+        try:
+            crc = 0
+            with partial.open("wb") as file:
+                for piece, _ in source("", b""):
+                    file.write(piece)
+                    crc = google_crc32c.extend(crc, piece)
+            return self._believed(key, partial.rename(self._path(key, crc)))
+        finally:
+            partial.unlink(missing_ok=True)
+
+    def _path(self, key: str, crc: int) -> Path:
+        return self.folder / f"{key}-{crc:08x}.npy"
+
+    def _believed(self, key: str, path: Path) -> Path:
+        self._own.add(f"{key} {file_identity(path.lstat())}")
+        return path
 
     @property
     def free_bytes(self) -> int | None:
@@ -154,15 +188,18 @@ class RowReader:
             self._fill(found[start:stop], int(unique[start]))
         return found if np.array_equal(unique, indices) else found[inverse]
 
-    def transposed_pieces(self) -> Iterator[bytes]:
-        """Yield the values column by column, so that each column becomes a record."""
+    def transposed_pieces(self, mark: str = "") -> Iterator[tuple[bytes, str]]:
+        """Yield the values column by column, so that each column becomes a record.
+
+        Each piece comes with the first column behind it, as a mark to go on from.
+        """
         columns = max(1, BLOCK_BYTES // max(1, self.n_rows * self.dtype.itemsize))
-        for first in range(0, self.row_items, columns):
+        for first in range(int(mark or 0), self.row_items, columns):
             width = min(columns, self.row_items - first)
             block = np.empty((self.n_rows, width), self.dtype)
             for row in range(self.n_rows):
                 self._fill(block[row], row, first)
-            yield np.ascontiguousarray(block.T).tobytes()
+            yield np.ascontiguousarray(block.T).tobytes(), str(first + width)
 
     def close(self) -> None:
         """Close the file."""

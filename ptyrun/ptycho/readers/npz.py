@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import zipfile
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -16,6 +18,7 @@ from numpy.typing import NDArray
 
 from ptyrun.errors import InputError
 from ptyrun.host import memory
+from ptyrun.host.inflating import Entry, inflated, library
 from ptyrun.host.zip_layout import require_one_reading
 from ptyrun.ptycho.readers.npy_cache import NpyCache, RowReader
 from ptyrun.ptycho.readers.pickled_text import string_in_pickle
@@ -23,6 +26,7 @@ from ptyrun.ptycho.readers.pickled_text import string_in_pickle
 STORED = zipfile.ZIP_STORED
 LOCAL_HEADER_BYTES = 30
 PIECE_BYTES = 4 << 20
+PART_BYTES = 64 << 20
 TEXT_LIMIT_BYTES = 16 << 20
 
 # Deflate cannot exceed 1032:1. Counts with few photons reach about 100:1, sparse ones 700:1. Below
@@ -152,7 +156,12 @@ class NpzFile:
         return np.memmap(self.path, header.dtype, "r", start, header.shape)
 
     def rows(
-        self, name: str, indices: NDArray[np.integer[Any]], *, last_axis: bool = False
+        self,
+        name: str,
+        indices: NDArray[np.integer[Any]],
+        *,
+        last_axis: bool = False,
+        lone_axes: int = 0,
     ) -> NDArray[Any]:
         """Slices of member *name* along its first (or last) axis, in the order asked for.
 
@@ -162,19 +171,21 @@ class NpzFile:
             Repeats and any order are allowed; the file is read in ascending order.
         last_axis : bool
             Slice along the last axis, which comes out first.
+        lone_axes : int
+            Axes of length 1 before all others, which are left out.
 
         Returns
         -------
         ndarray, shape (k, ...)
             In the member's own dtype.
         """
-        held = self._whole(name, last_axis)
+        header = self._row_header(name, lone_axes)
+        held = self._whole(name, header, last_axis)
         if held is not None:
             return np.take(held, indices, axis=0)
         key = (name, last_axis)
         if key not in self._readers:
-            self._readers[key] = self._reader(name, last_axis)
-        header = self.header(name)
+            self._readers[key] = self._reader(name, header, last_axis)
         row_shape = header.shape[:-1] if last_axis else header.shape[1:]
         found = self._readers[key].rows(indices)
         if not header.fortran_order:
@@ -224,24 +235,25 @@ class NpzFile:
             reader.close()
         self._readers.clear()
 
-    def _whole(self, name: str, last_axis: bool) -> NDArray[Any] | None:
+    def _whole(self, name: str, header: Header, last_axis: bool) -> NDArray[Any] | None:
         """Hold the member in memory where its rows lie one by one in no file, else None."""
-        apart = last_axis != self._row_header(name).fortran_order
+        apart = last_axis != header.fortran_order
         if self._cache is not None or (self._entry(name).compress_type == STORED and not apart):
             return None
         if name not in self._held:
             self._held[name] = self.array(name)
-        held = self._held[name]
+        held = self._held[name].reshape(header.shape)
         return np.moveaxis(held, -1, 0) if last_axis else held
 
-    def _row_header(self, name: str) -> Header:
+    def _row_header(self, name: str, lone_axes: int) -> Header:
         header = self._plain(name, self.header(name))
-        if not header.shape:
-            raise self._wrong(name, "it is a single value and has no rows")
-        return header
+        inner = replace(header, shape=header.shape[lone_axes:])
+        if not inner.shape or inner.data_bytes != header.data_bytes:
+            raise self._wrong(name, f"its shape {header.shape} has no such rows")
+        return inner
 
-    def _reader(self, name: str, last_axis: bool) -> RowReader:
-        entry, header = self._entry(name), self._row_header(name)
+    def _reader(self, name: str, header: Header, last_axis: bool) -> RowReader:
+        entry = self._entry(name)
         path, offset = self.path, self._data_start(entry) + header.data_offset
         if entry.compress_type != STORED:
             path, offset = self._unpacked(name, entry, header), header.data_offset
@@ -252,7 +264,9 @@ class NpzFile:
         assert self._cache is not None
         across = RowReader(path, offset, row_items, n_rows, header.dtype)
         turned = self._cache.publish(
-            self._identity(entry) + "|transposed", header.data_bytes, across.transposed_pieces()
+            self._identity(entry) + "|transposed",
+            header.data_bytes,
+            lambda mark, _: across.transposed_pieces(mark),
         )
         across.close()
         return RowReader(turned, 0, n_rows, row_items, header.dtype)
@@ -262,12 +276,34 @@ class NpzFile:
         assert self._cache is not None
         if self._cache.free_bytes is not None:
             self._require_room(name, self._cache.free_bytes, "disk")
-        with self._open(name) as stream:
-            return self._cache.publish(
-                self._identity(entry),
-                header.data_offset + header.data_bytes,
-                self._pieces(name, stream),
-            )
+        size = header.data_offset + header.data_bytes
+        return self._cache.publish(
+            self._identity(entry), size, partial(self._unpacked_pieces, name, entry)
+        )
+
+    def _unpacked_pieces(
+        self, name: str, entry: zipfile.ZipInfo, mark: str, tail: bytes
+    ) -> Iterator[tuple[bytes, str]]:
+        """Yield a member's bytes, and where deflated ones can be gone on with."""
+        if entry.compress_type != zipfile.ZIP_DEFLATED or library() is None:
+            with self._open(name) as stream:
+                yield from ((piece, "") for piece in self._pieces(name, stream))
+            return
+        *numbers, crc = json.loads(mark) if mark else (0, 0, 0, 0)
+        given, start = int(numbers[1]), self._data_start(entry)
+        try:
+            with self.path.open("rb") as file:
+                for piece, found in inflated(
+                    file, start, entry.compress_size, Entry(*numbers), tail, PART_BYTES
+                ):
+                    given, crc = given + len(piece), zlib.crc32(piece, crc)
+                    if given > entry.file_size:
+                        raise zlib.error(f"it unpacks to more than {entry.file_size} bytes")
+                    yield piece, json.dumps([*astuple(found), crc]) if found else ""
+        except (OSError, zlib.error) as error:
+            raise self._damaged(name, error) from error
+        if (given, crc) != (entry.file_size, entry.CRC):
+            raise self._damaged(name, f"Bad CRC-32 for file {entry.filename!r}")
 
     def _identity(self, entry: zipfile.ZipInfo) -> str:
         facts = (self.path.resolve(), self._stat.st_size, self._stat.st_mtime_ns, entry.filename)

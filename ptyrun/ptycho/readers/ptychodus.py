@@ -1,8 +1,8 @@
 """How is a scan or an object read from ptychodus and pty-chi HDF5 files?
 
-A product has object, probe and positions. Frames lie in a file of their own: ``diffraction.h5``
-(``patterns``, ``indexes``, ``bad_pixels``) beside it, or ``*_dp.hdf5`` (``dp``) beside
-``*_para.hdf5``; either can also be in the product itself.
+A product has object, probe and positions. Frames lie in a file of their own: ``diffraction.h5`` or
+``diffraction.npz`` (``patterns``, ``indexes``, ``bad_pixels``) beside it, or ``*_dp.hdf5`` (``dp``)
+beside ``*_para.hdf5``; either can also be in the product itself.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptyrun.errors import InputError
-from ptyrun.ptycho.readers.detector import Mask, checked_bad_pixels
+from ptyrun.ptycho.readers.diffraction_files import Diffraction, diffraction_of
 from ptyrun.ptycho.readers.frame_kind import kind_of
-from ptyrun.ptycho.readers.hdf5 import DAMAGE, Hdf5File, Hdf5Frames, checked_stack
+from ptyrun.ptycho.readers.hdf5 import DAMAGE, Hdf5File
 from ptyrun.ptycho.readers.matching import (
     LEAST_COMMON,
     Pairs,
@@ -26,6 +26,7 @@ from ptyrun.ptycho.readers.matching import (
     foreign,
     numbers_each_once,
 )
+from ptyrun.ptycho.readers.reader import ForeignFile
 from ptyrun.ptycho.readers.scan import (
     Scan,
     checked_complex,
@@ -39,7 +40,6 @@ from ptyrun.ptycho.readers.scan import (
 from ptyrun.ptycho.readers.units import Quantity, in_si
 
 X, Y, INDEXES = "probe_position_x_m", "probe_position_y_m", "probe_position_indexes"
-FRAMES = ("patterns", "diffraction", "dp")
 
 
 def is_product(file: Hdf5File) -> bool:
@@ -47,7 +47,7 @@ def is_product(file: Hdf5File) -> bool:
     return file.dataset("object", X) is not None
 
 
-def read_product_scan(file: Hdf5File, intensity: bool = True) -> Scan:
+def read_product_scan(product: ForeignFile, intensity: bool = True) -> Scan:
     """Open the scan of a product, with its object as the ground truth or what stands in for it.
 
     Positions are metres from the object's centre, which is the middle of its array.
@@ -57,39 +57,36 @@ def read_product_scan(file: Hdf5File, intensity: bool = True) -> Scan:
     InputError
         If there are no frames with it, or they do not fit.
     """
-    held = _frames_file(file)
-    frames = held.required(*FRAMES)
-    patch_px = checked_stack(held.path, frames)
+    file, held = product.hdf5, diffraction_of(product)
     x_m, y_m = (_metres(file, name) for name in (X, Y))
-    pairs = _pairs(file, held, frames, len(x_m))
+    pairs = _pairs(file, held, len(x_m))
     pixel_m, centre_m = _geometry(file.required("object"), file.path)
     guess = read_product_object(file)
     middle = np.array(guess.shape) / 2
     x = (x_m[pairs.positions] - centre_m[1]) / pixel_m[1] + middle[1]
     y = (y_m[pairs.positions] - centre_m[0]) / pixel_m[0] + middle[0]
-    bad = _bad_pixels(held, patch_px)
-    probe, weaker_modes = read_product_probe(file, patch_px)
+    probe, weaker_modes = read_product_probe(file, held.side)
     return Scan(
         path=file.path,
         positions_px=checked_positions(file.path, x, y, len(pairs.frames)),
-        patch_px=patch_px,
-        source=Hdf5Frames(held, frames, pairs.frames, bad),
+        patch_px=held.side,
+        source=held.chosen(pairs.frames),
         intensity=intensity,
         probe=probe,
         object_guess=guess,
         notes=(
-            f"ptychodus product with frames of {held.path.name}:{frames.name}, taken as "
+            f"ptychodus product with frames of {held.path.name}:{held.name}, taken as "
             f"{kind_of(intensity)}",
             f"object pixel {pixel_m[0]:.4g} x {pixel_m[1]:.4g} m",
             *modes_note(stacked_modes(probe, weaker_modes)),
         ),
         weaker_modes=weaker_modes,
         pixel_size_m=one_size(pixel_m),
-        doubts=pairs.doubts,
+        doubts=(*pairs.doubts, *held.doubts),
         energy_ev=_positive(file, "probe_energy_eV"),
         distance_m=_positive(file, "detector_object_distance_m"),
-        bad_pixels=bad,
-        beside=tuple(sorted({*file.linked, *held.linked, *([] if held is file else [held.path])})),
+        bad_pixels=held.bad,
+        beside=tuple(sorted({*file.linked, *held.linked, held.path} - {file.path})),
     )
 
 
@@ -124,53 +121,36 @@ def read_product_probe(file: Hdf5File, patch_px: int | None) -> tuple[_Modes, _M
     return split_modes(file.path, "probe", values, patch_px=patch_px)
 
 
-def _frames_file(file: Hdf5File) -> Hdf5File:
-    if file.dataset(*FRAMES) is not None:
-        return file
-    beside = [file.path.with_name("diffraction.h5")]
-    if file.path.stem.endswith("para"):
-        beside.insert(0, file.path.with_name(file.path.name.replace("para.", "dp.")))
-    for path in beside:
-        if path.is_file():
-            return Hdf5File(path, file.links_below)
+def _real(path: Path, name: str, values: NDArray[Any]) -> NDArray[Any]:
+    """Give finite real numbers of shape (n,)."""
+    if values.ndim == 1 and values.dtype.kind in "fiu" and np.isfinite(values).all():
+        return values
     raise InputError(
-        f"{file.path} holds no diffraction",
-        why="a product has object, probe and positions; no frames lie beside it either: "
-        + ", ".join(path.name for path in beside),
-        do="put diffraction.h5 (patterns, indexes) beside it",
-    )
-
-
-def _real(file: Hdf5File, dataset: h5py.Dataset) -> NDArray[Any]:
-    """Read finite real numbers of shape (n,)."""
-    if dataset.ndim == 1 and dataset.dtype.kind in "fiu":
-        values = file.read(dataset, ())
-        if np.isfinite(values).all():
-            return values
-    raise InputError(
-        f"{dataset.name} of {file.path} cannot be used",
-        why=f"it is {dataset.dtype} of shape {dataset.shape}, not finite numbers of shape (n,)",
+        f"{name} of {path} cannot be used",
+        why=f"it is {values.dtype} of shape {values.shape}, not finite numbers of shape (n,)",
         do="store one real number per frame",
     )
 
 
 def _metres(file: Hdf5File, name: str) -> NDArray[np.float64]:
     dataset = file.required(name)
-    return in_si(file.path, dataset, _real(file, dataset), Quantity.LENGTH)
+    values = _real(file.path, dataset.name, file.read(dataset, ()))
+    return in_si(file.path, dataset, values, Quantity.LENGTH)
 
 
-def _pairs(product: Hdf5File, held: Hdf5File, frames: h5py.Dataset, n_positions: int) -> Pairs:
+def _pairs(product: Hdf5File, held: Diffraction, n_positions: int) -> Pairs:
     """Match frames and positions: by index where both files count, else in order.
 
     Indexes that repeat count something else, such as probes or scans.
     """
-    n_frames = int(frames.shape[0])
-    wanted, have = product.dataset(INDEXES), held.dataset("indexes")
+    n_frames = held.count
+    wanted, have = product.dataset(INDEXES), held.indexes
     # One more than there are positions is refused as any other number is.
     in_order = np.arange(min(n_frames, n_positions + 1))
     if wanted is None or have is None:
         return Pairs(np.arange(n_positions), in_order)
-    positions, patterns = _real(product, wanted), _real(held, have)
+    positions = _real(product.path, wanted.name, product.read(wanted, ()))
+    patterns = _real(held.path, "indexes", have)
     if len(positions) != n_positions or len(patterns) != n_frames:
         raise foreign(
             product.path,
@@ -252,12 +232,3 @@ def _positive(file: Hdf5File, name: str) -> float | None:
     """Read an attribute of the whole file, where it is a positive number."""
     value = _attribute(file.root, name)
     return value if value is not None and 0 < value < np.inf else None
-
-
-def _bad_pixels(held: Hdf5File, patch_px: int) -> Mask | None:
-    found = held.dataset("bad_pixels")
-    if found is None:
-        return None
-    # Read only where it can be one: a dataset of another shape may be of any size.
-    values = held.read(found, ()) if found.shape == (patch_px, patch_px) else found
-    return checked_bad_pixels(held.path, "bad_pixels", values, patch_px)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptyrun.errors import InputError
-from ptyrun.ptycho.readers.detector import sampled
+from ptyrun.ptycho.readers.detector import gaps, sampled
 from ptyrun.ptycho.readers.frame_kind import doubt_of_whole, untold
 from ptyrun.ptycho.readers.npz import NpzFile
 from ptyrun.ptycho.readers.scan import (
@@ -42,15 +42,16 @@ PLAUSIBLE_AMPLITUDE = 1e5
 
 @dataclass(frozen=True)
 class NpzFrames:
-    """Frames of one NPZ member, first or last axis first."""
+    """Frames of one NPZ member, first or last axis first; axes of length 1 before are left out."""
 
     file: NpzFile
     name: str
     last_axis: bool
+    lone_axes: int = 0
 
     def read(self, frames: NDArray[np.int64]) -> NDArray[Any]:
         """Frames as stored, shape (k, N, N)."""
-        return self.file.rows(self.name, frames, last_axis=self.last_axis)
+        return self.file.rows(self.name, frames, last_axis=self.last_axis, lone_axes=self.lone_axes)
 
     def check(self) -> None:
         """Compare the CRC that the archive keeps of the frames."""
@@ -234,6 +235,7 @@ def _kind(
     if frames.file.header(frames.name).dtype.kind in "iu":
         return "intensity", "whole numbers are counts"
     sample = frames.read(sampled(n_frames))
+    sample = sample[:, ~gaps(sample)[0]]
     highest = float(sample[np.isfinite(sample)].max(initial=0.0))
     if whole := doubt_of_whole(sample):
         doubt = whole

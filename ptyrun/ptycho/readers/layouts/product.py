@@ -24,7 +24,8 @@ class Product:
     card = ReaderCard(
         name="product",
         layout="HDF5 product of ptychodus",
-        reads="scan: probe_position_*_m, frames in it, in diffraction.h5 or *_dp.hdf5; "
+        reads="scan: probe_position_*_m, frames in it, in diffraction.h5, diffraction.npz or "
+        "*_dp.hdf5 beside it, matched by index; "
         "reconstruction: object, probe",
         units="metres from the object's centre",
         written_by="ptychodus, pty-chi",
@@ -40,7 +41,7 @@ class Product:
 
     def scan(self, file: ForeignFile, request: ScanRequest) -> Scan:
         """Open the scan."""
-        return read_product_scan(file.hdf5, request.intensity)
+        return read_product_scan(file, request.intensity)
 
     def reconstruction(self, file: ForeignFile) -> Reconstruction:
         """Read the object."""

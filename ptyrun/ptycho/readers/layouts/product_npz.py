@@ -2,49 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
-from numpy.typing import NDArray
 
-from ptyrun.errors import InputError
-from ptyrun.ptycho.readers.detector import CorrectedFrames, checked_bad_pixels
+from ptyrun.ptycho.readers.diffraction_files import diffraction_of
 from ptyrun.ptycho.readers.far_field import positive
 from ptyrun.ptycho.readers.finished import PTYCHI, Reconstruction
 from ptyrun.ptycho.readers.formats import Format
 from ptyrun.ptycho.readers.frame_kind import kind_of
-from ptyrun.ptycho.readers.frame_sources import ChosenFrames
-from ptyrun.ptycho.readers.hdf5 import Hdf5File, Hdf5Frames, checked_stack
 from ptyrun.ptycho.readers.matching import Numbered, matched
 from ptyrun.ptycho.readers.npz import NpzFile
 from ptyrun.ptycho.readers.reader import ForeignFile, Held, ReaderCard, ScanRequest
 from ptyrun.ptycho.readers.scan import (
-    FrameSource,
     Scan,
     checked_positions,
     modes_note,
     one_size,
-    require_square_frames,
     stacked_modes,
 )
-from ptyrun.ptycho.readers.scan_npz import NpzFrames, shared_probe
+from ptyrun.ptycho.readers.scan_npz import shared_probe
 from ptyrun.ptycho.readers.stacks import only_layers
 
 X, Y, INDEXES = "probe_position_x_m", "probe_position_y_m", "probe_position_indexes"
 OBJECT, PROBE = "object", "probe"
 HEIGHT, WIDTH = "object_pixel_height_m", "object_pixel_width_m"
-PATTERNS, FRAME_INDEXES, BAD = "patterns", "indexes", "bad_pixels"
-BESIDE = ("diffraction.h5", "diffraction.npz")
-
-
-@dataclass(frozen=True)
-class _Frames:
-    """What a file of diffraction holds."""
-
-    source: FrameSource
-    side: int
-    numbered: Numbered
-    bad: NDArray[np.bool_] | None
 
 
 class ProductNpz:
@@ -75,10 +55,14 @@ class ProductNpz:
     def scan(self, file: ForeignFile, request: ScanRequest) -> Scan:
         """Open the scan."""
         path, npz = file.path, file.npz
-        held = _frames(file)
+        held = diffraction_of(file)
         x_m, y_m = (npz.array(name) for name in (X, Y))
+        checked_positions(path, x_m, y_m, len(np.atleast_1d(x_m)))
         indexes = npz.array(INDEXES) if INDEXES in npz else None
-        pairs = matched(Numbered(path, len(np.atleast_1d(x_m)), indexes), held.numbered)
+        pairs = matched(
+            Numbered(path, len(np.atleast_1d(x_m)), indexes),
+            Numbered(held.path, held.count, held.indexes),
+        )
         pixels_m = positive(path, **{name: _number(npz, name) for name in (HEIGHT, WIDTH)})
         image, said = only_layers(path, OBJECT, npz.array(OBJECT))
         centre_y, centre_x = (_number(npz, f"object_center_{a}_m") or 0.0 for a in "yx")
@@ -89,7 +73,7 @@ class ProductNpz:
             path=path,
             positions_px=checked_positions(path, x, y, len(pairs.frames)),
             patch_px=held.side,
-            source=CorrectedFrames(ChosenFrames(held.source, pairs.frames), held.bad),
+            source=held.chosen(pairs.frames),
             intensity=request.intensity,
             probe=probe,
             weaker_modes=weaker,
@@ -99,14 +83,14 @@ class ProductNpz:
             distance_m=_number(npz, "detector_object_distance_m"),
             bad_pixels=held.bad,
             notes=(
-                f"frames of {held.numbered.path.name}, taken as {kind_of(request.intensity)}",
+                f"frames of {held.path.name}, taken as {kind_of(request.intensity)}",
                 f"object pixel {pixels_m[0]:.4g} x {pixels_m[1]:.4g} m",
                 *said,
                 *pairs.notes,
                 *modes_note(stacked_modes(probe, weaker)),
             ),
-            doubts=pairs.doubts,
-            beside=() if held.numbered.path == path else (held.numbered.path,),
+            doubts=(*pairs.doubts, *held.doubts),
+            beside=tuple(sorted({*held.linked, held.path} - {path})),
         )
 
     def reconstruction(self, file: ForeignFile) -> Reconstruction:
@@ -132,49 +116,3 @@ def _number(npz: NpzFile, name: str) -> float | None:
         return None
     values = npz.array(name).reshape(-1)
     return float(values[0]) if values.size == 1 and values[0] and np.isfinite(values[0]) else None
-
-
-def _frames(file: ForeignFile) -> _Frames:
-    if PATTERNS in file.npz:
-        return _of_npz(file.npz)
-    for name in BESIDE:
-        path = file.path.with_name(name)
-        if not path.is_file():
-            continue
-        if path.suffix == ".npz":
-            return _of_npz(NpzFile(path, file.cache_dir))
-        return _of_hdf5(Hdf5File(path))
-    raise InputError(
-        f"{file.path} holds no diffraction",
-        why="a product has object, probe and positions; no frames lie beside it either: "
-        + ", ".join(BESIDE),
-        do="put diffraction.h5 or diffraction.npz (patterns, indexes) beside it",
-    )
-
-
-def _of_npz(npz: NpzFile) -> _Frames:
-    header = npz.header(PATTERNS)
-    shape = header.shape
-    require_square_frames(f"{PATTERNS} of {npz.path}", shape, header.dtype)
-    bad = npz.array(BAD) if BAD in npz else None
-    return _Frames(
-        NpzFrames(npz, PATTERNS, last_axis=False),
-        shape[1],
-        Numbered(npz.path, shape[0], npz.array(FRAME_INDEXES) if FRAME_INDEXES in npz else None),
-        None if bad is None else checked_bad_pixels(npz.path, BAD, bad, shape[1]),
-    )
-
-
-def _of_hdf5(hdf5: Hdf5File) -> _Frames:
-    stack = hdf5.required(PATTERNS)
-    side, count = checked_stack(hdf5.path, stack), int(stack.shape[0])
-    indexes, bad = (
-        None if (found := hdf5.dataset(name)) is None else hdf5.read(found, ())
-        for name in (FRAME_INDEXES, BAD)
-    )
-    return _Frames(
-        Hdf5Frames(hdf5, stack, np.arange(count)),
-        side,
-        Numbered(hdf5.path, count, indexes),
-        None if bad is None else checked_bad_pixels(hdf5.path, BAD, bad, side),
-    )

@@ -11,7 +11,7 @@ from ptyrun.ptycho.readers.detector import sampled
 from ptyrun.ptycho.readers.finished import TIKE, Reconstruction
 from ptyrun.ptycho.readers.formats import Format
 from ptyrun.ptycho.readers.frame_kind import kind_of
-from ptyrun.ptycho.readers.frame_sources import HeldFrames, ShiftedFrames, middle_share
+from ptyrun.ptycho.readers.frame_sources import ShiftedFrames, middle_share
 from ptyrun.ptycho.readers.npz import NpzFile
 from ptyrun.ptycho.readers.reader import ForeignFile, Held, ReaderCard, ScanRequest
 from ptyrun.ptycho.readers.scan import (
@@ -43,8 +43,7 @@ class Tike:
         reads="scan: data, scan, probe; reconstruction: psi, probe",
         units="object pixels, corners of patches",
         written_by="scripts around tike",
-        limits="one angle; frames with an axis for the angle are held in memory; slices become "
-        "their product",
+        limits="one angle; slices become their product",
     )
 
     def holds(self, file: ForeignFile) -> Held:
@@ -115,9 +114,7 @@ def _frames(npz: NpzFile) -> tuple[FrameSource, tuple[int, ...]]:
     inner = shape[1:] if has_angle else shape
     where, do = f"{FRAMES} of {npz.path}", "store one angle, shape (n, N, N)"
     require_square_frames(where, inner, header.dtype, do)
-    if has_angle:
-        return HeldFrames(npz.array(FRAMES)[0]), inner
-    return NpzFrames(npz, FRAMES, last_axis=False), inner
+    return NpzFrames(npz, FRAMES, last_axis=False, lone_axes=int(has_angle)), inner
 
 
 def _centred(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import h5py
@@ -11,6 +12,7 @@ import scipy.io
 
 from ptyrun import open_reconstruction, open_scan
 from ptyrun.errors import InputError
+from ptyrun.ptycho.readers.npz import NpzFile
 from ptyrun.ptycho.readers.registry import own_readers
 from tests import foreign_files as files
 from tests.foreign_files import N_FRAMES, PIXEL_M, RECONSTRUCTIONS, SCANS, SIDE, Made
@@ -234,3 +236,23 @@ def test_frames_of_tike_about_the_middle_stay_as_they_are(tmp_path: Path) -> Non
     np.savez(path, data=SCENE.counts, scan=SCENE.positions_px)
     amplitudes = open_scan(path).amplitudes(np.arange(N_FRAMES))
     assert np.allclose(amplitudes**2, SCENE.counts, rtol=1e-5)
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_frames_of_tike_with_an_axis_for_the_angle_are_not_held_in_memory(
+    save: Callable[..., None], order: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "tike.npz"
+    save(path, data=np.array(SCENE.counts[None], order=order), scan=SCENE.positions_px[None])  # type: ignore[call-overload]
+    whole, read = NpzFile.array, []
+
+    def counted(self: NpzFile, name: str) -> np.ndarray:
+        read.append(name)
+        return whole(self, name)
+
+    monkeypatch.setattr(NpzFile, "array", counted)
+    some = np.array([5, 0, 6, 5])
+    amplitudes = open_scan(path, cache_dir=tmp_path / "cache").amplitudes(some)
+    assert np.allclose(amplitudes**2, SCENE.counts[some], rtol=1e-5)
+    assert "data" not in read

@@ -174,7 +174,7 @@ def _stored_otherwise(fit: FrameFit) -> str | None:
     """Say so where frames are of the other kind than they were taken as."""
     if fit.square is not None and fit.looks_like_amplitude:
         return (
-            "the diffraction looks like amplitude: say --diffraction-kind amplitude; taken as "
+            "the diffraction looks like amplitude: use --diffraction-kind amplitude; taken as "
             f"intensity, its objectGuess explains it with a residual of {fit.as_given:.2f}, its "
             f"square with {fit.square:.2f}"
         )

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 import zipfile
 import zlib
 from collections.abc import Iterator
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
@@ -18,15 +17,14 @@ from numpy.typing import NDArray
 
 from ptyrun.errors import InputError
 from ptyrun.host import memory
-from ptyrun.host.inflating import Entry, inflated, library
 from ptyrun.host.zip_layout import require_one_reading
 from ptyrun.ptycho.readers.npy_cache import NpyCache, RowReader
 from ptyrun.ptycho.readers.pickled_text import string_in_pickle
+from ptyrun.ptycho.readers.unpacking import can_go_on, unpacked
 
 STORED = zipfile.ZIP_STORED
 LOCAL_HEADER_BYTES = 30
 PIECE_BYTES = 4 << 20
-PART_BYTES = 64 << 20
 TEXT_LIMIT_BYTES = 16 << 20
 
 # Deflate cannot exceed 1032:1. Counts with few photons reach about 100:1, sparse ones 700:1. Below
@@ -285,25 +283,14 @@ class NpzFile:
         self, name: str, entry: zipfile.ZipInfo, mark: str, tail: bytes
     ) -> Iterator[tuple[bytes, str]]:
         """Yield a member's bytes, and where deflated ones can be gone on with."""
-        if entry.compress_type != zipfile.ZIP_DEFLATED or library() is None:
+        if not can_go_on(entry):
             with self._open(name) as stream:
                 yield from ((piece, "") for piece in self._pieces(name, stream))
             return
-        *numbers, crc = json.loads(mark) if mark else (0, 0, 0, 0)
-        given, start = int(numbers[1]), self._data_start(entry)
         try:
-            with self.path.open("rb") as file:
-                for piece, found in inflated(
-                    file, start, entry.compress_size, Entry(*numbers), tail, PART_BYTES
-                ):
-                    given, crc = given + len(piece), zlib.crc32(piece, crc)
-                    if given > entry.file_size:
-                        raise zlib.error(f"it unpacks to more than {entry.file_size} bytes")
-                    yield piece, json.dumps([*astuple(found), crc]) if found else ""
+            yield from unpacked(self.path, entry, self._data_start(entry), mark, tail)
         except (OSError, zlib.error) as error:
             raise self._damaged(name, error) from error
-        if (given, crc) != (entry.file_size, entry.CRC):
-            raise self._damaged(name, f"Bad CRC-32 for file {entry.filename!r}")
 
     def _identity(self, entry: zipfile.ZipInfo) -> str:
         facts = (self.path.resolve(), self._stat.st_size, self._stat.st_mtime_ns, entry.filename)

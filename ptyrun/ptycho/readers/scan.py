@@ -204,10 +204,9 @@ class Scan:
         low = stored.min(axis=(1, 2))
         high = stored.max(axis=(1, 2))
         bad = ~(np.isfinite(low) & np.isfinite(high)) | (low < 0)
-        if stored.dtype.kind in "iu" and stored.dtype.itemsize >= 4:
-            bad |= high == np.iinfo(stored.dtype).max  # what detectors write for no value
-        elif stored.dtype.kind in "iu":
-            bad |= low == np.iinfo(stored.dtype).max  # a frame that was never written
+        if stored.dtype.kind in "iu":
+            # Detectors write the largest integer for no value; short ones hold it where saturated.
+            bad |= (high if stored.dtype.itemsize >= 4 else low) == np.iinfo(stored.dtype).max
         if bad.any():
             first = int(np.argmax(bad))
             raise InputError(

@@ -11,7 +11,7 @@ import pytest
 
 from ptyrun.errors import InputError
 from ptyrun.host import inflating
-from ptyrun.ptycho.readers import npz
+from ptyrun.ptycho.readers import unpacking
 from ptyrun.ptycho.readers.npz import NpzFile
 
 # Entries lie between the blocks of a stream, of some 100 KB each.
@@ -23,14 +23,14 @@ DIES = """
 import os, sys
 from pathlib import Path
 import numpy as np
-from ptyrun.ptycho.readers import npz, npy_cache
-npz.PART_BYTES = {part_bytes}
-given, inflated = [], npz.inflated
+from ptyrun.ptycho.readers import npz, npy_cache, unpacking
+unpacking.PART_BYTES = {part_bytes}
+given, inflated = [], unpacking.inflated
 def counted(*words):
     for piece, entry in inflated(*words):
         given.append(len(piece))
         yield piece, entry
-npz.inflated = counted
+unpacking.inflated = counted
 left = int(sys.argv[3])
 def kept():
     global left
@@ -46,7 +46,7 @@ print(sum(given))
 
 @pytest.fixture(autouse=True)
 def parts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(npz, "PART_BYTES", PART_BYTES)
+    monkeypatch.setattr(unpacking, "PART_BYTES", PART_BYTES)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "of the user"))
 
 
@@ -138,7 +138,7 @@ def test_while_another_process_is_at_it_the_array_is_unpacked_beside(tmp_path: P
 def test_without_the_library_an_array_is_unpacked_from_its_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(npz, "library", lambda: None)
+    monkeypatch.setattr(unpacking, "library", lambda: None)
     path, cache = archive(tmp_path)
     assert np.array_equal(NpzFile(path, cache).rows("a", np.arange(400)), FRAMES)
 

@@ -60,7 +60,7 @@ def test_amplitudes_that_are_taken_as_intensity_are_doubted() -> None:
     stored = Frames(scan.amplitudes(np.arange(scan.n_frames)))
     (doubt,) = truth_doubts(replace(scan, source=stored))
     assert doubt.startswith(
-        "the diffraction looks like amplitude: say --diffraction-kind amplitude"
+        "the diffraction looks like amplitude: use --diffraction-kind amplitude"
     )
 
 
@@ -78,5 +78,5 @@ def test_a_wavelength_of_ptylab_in_nanometres_is_refused(tmp_path: Path) -> None
     path = files.write_ptylab_scan(tmp_path / "scan.hdf5", SCENE)
     with h5py.File(path, "a") as file:
         file["wavelength"][...] = 0.1
-    with pytest.raises(InputError, match="no energy of photons"):
+    with pytest.raises(InputError, match="not the energy of a photon"):
         open_scan(path)

@@ -19,6 +19,7 @@ SHOWN = {
     *("say", "say_once", "note", "warn", "echo", "secho", "fail", "option", "argument", "Option"),
     *("Switch", "flag", "PanelOption", "Finding", "Harm", "refuse_unknown"),
 }
+TABLES = {"COMMANDS"}  # of names and their help
 WORDS_OF = {"help", "why", "do", "epilog", "reason", "evidence"}
 
 
@@ -51,6 +52,11 @@ def _shown(node: ast.AST) -> Iterator[tuple[str, int]]:
         values = [*node.args] if is_shown else []
         values += [w.value for w in node.keywords if is_shown or w.arg in WORDS_OF]
         yield from ((text, value.lineno) for value in values for text in _texts(value))
+    elif isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(node.value, ast.Dict):
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        if any(isinstance(each, ast.Name) and each.id in TABLES for each in targets):
+            values = node.value.values
+            yield from ((text, value.lineno) for value in values for text in _texts(value))
     elif isinstance(node, ast.FunctionDef) and node.name == "command":
         yield ast.get_docstring(node) or "", node.lineno
 

@@ -54,7 +54,7 @@ def options(command: Decorated) -> Decorated:
             default="",
             help="Run this in a shell when the session ends. PTYRUN_STATE (complete, incomplete, "
             "blocked or failed), PTYRUN_RUN, PTYRUN_EXIT_CODE and PTYRUN_REASON are in its "
-            "environment.",
+            "environment. It is killed after a minute.",
         ),
     ):
         command = add(command)

@@ -51,7 +51,8 @@ html_theme = "pydata_sphinx_theme"
 html_title = "ptyrun"
 html_show_sourcelink = False
 html_copy_source = False
-html_static_path: list[str] = []
+html_static_path = ["static"]
+html_css_files = ["narrow.css"]
 html_theme_options = {
     "show_prev_next": False,
     "navigation_with_keys": False,

@@ -130,8 +130,12 @@ def api() -> str:
     for name in ptyrun.__all__:
         if name != "__version__":
             found = getattr(ptyrun, name)
-            home = f"{found.__module__}.{found.__name__}"
-            said += [name, "-" * len(name), "", f".. {kinds[isinstance(found, type)]}:: {home}"]
+            said += [
+                name,
+                "-" * len(name),
+                "",
+                f".. {kinds[isinstance(found, type)]}:: ptyrun.{name}",
+            ]
             said += ["   :members:", ""] if isinstance(found, type) else [""]
     return "\n".join(said)
 
@@ -142,8 +146,9 @@ def configuration() -> str:
         "\n\n".join(
             (
                 "# Configuration files",
-                "TOML. Keys have the names of the options, with underscores; what stands on the "
-                "command line wins, and paths are of the file's folder. No file can grant trust.",
+                "TOML. Keys have the names of the options, with underscores. Options "
+                "on the command line win. Relative paths are relative to the file's folder. A file "
+                "cannot grant trust.",
                 "## A comparison",
                 "`ptyrun compare --config FILE`; each run keeps its own as `config.toml`.",
                 _keys(request.options()),

@@ -36,7 +36,7 @@ def configured() -> str:
         raise UsageError(
             "no Dask scheduler is named",
             why="neither --dask nor Dask's configuration gives its address",
-            do="say --dask tcp://HOST:8786, or export DASK_SCHEDULER_ADDRESS",
+            do="use --dask tcp://HOST:8786, or export DASK_SCHEDULER_ADDRESS",
         )
     return address
 

@@ -41,7 +41,7 @@ class PacedPredictor:
 
     def predict(self, diffraction, local_offsets_px):
         time.sleep(self._how["batch_s"])
-        gate = self._how.get("gate")
+        gate = os.path.expandvars(self._how.get("gate", ""))
         while gate and not self._is_first and not os.path.exists(gate):
             time.sleep(0.02)
         self._is_first = False
@@ -141,10 +141,13 @@ class Bench:
         ledger = (self.run / "ledger").glob("*.jsonl")
         return sum(path.read_text().count('"event":"commit"') for path in ledger)
 
-    def close_gate(self) -> Path:
-        """Let every process wait before its second batch, until the file given here is there."""
+    def close_gate(self, suffix: str = "") -> Path:
+        """Let every process wait before its second batch, until the file given here is there.
+
+        A *suffix* that names a variable, such as ``$TASK``, gives each of its values a gate.
+        """
         gate = self.run.with_name("gate")
-        self.pace["gate"] = str(gate)
+        self.pace["gate"] = f"{gate}{suffix}"
         return gate
 
     def asked(self) -> int:

@@ -1,7 +1,6 @@
 """How is a network asked for patches, whichever framework it was made with?
 
-Nothing here imports a framework: a backend is found through the entry points
-``ptyrun.models.predictors`` and imported when it is opened.
+Nothing here imports a framework: a backend is an entry point of ``ptyrun.predictors``.
 """
 
 from __future__ import annotations
@@ -9,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from numbers import Integral
 from pathlib import Path
 from typing import Protocol, Self, cast
@@ -26,6 +25,7 @@ from ptyrun.errors import (
     UnknownPredictorError,
     nearest,
 )
+from ptyrun.host.packages import entry_points
 from ptyrun.models.cards import inspect
 from ptyrun.models.files import (
     ModelCard,
@@ -148,7 +148,7 @@ def find(backend: str) -> EntryPoint:
     UnknownPredictorError
         If there is none.
     """
-    points = {point.name: point for point in entry_points(group=ENTRY_POINTS)}
+    points = {point.name: point for point in entry_points(ENTRY_POINTS)}
     if backend not in points:
         raise UnknownPredictorError(
             f"no predictor is called {backend!r}",

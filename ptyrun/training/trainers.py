@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any, Protocol, Self, cast
 
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptyrun.errors import PredictorUnavailableError, UsageError, nearest
+from ptyrun.host.packages import entry_points
 
 ENTRY_POINTS = "ptyrun.trainers"
 # ptyrun's own, with the extra that each needs: an installation for development that is older than
@@ -213,7 +214,7 @@ def find(name: str) -> EntryPoint:
         If there is none.
     """
     own = {each: EntryPoint(each, value, ENTRY_POINTS) for each, (value, _) in OWN.items()}
-    points = own | {point.name: point for point in entry_points(group=ENTRY_POINTS)}
+    points = own | {point.name: point for point in entry_points(ENTRY_POINTS)}
     if name not in points:
         raise UnknownTrainerError(
             f"no trainer is called {name!r}",

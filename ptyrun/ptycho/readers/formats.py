@@ -7,11 +7,11 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import Enum
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import BinaryIO
 
 from ptyrun.errors import InputError
+from ptyrun.host.packages import entry_points
 from ptyrun.ptycho.readers.hdf5 import MAGIC
 
 ENTRY_POINTS = "ptyrun.readers"
@@ -86,7 +86,7 @@ def format_of(path: Path, what: str) -> Format:
     ):
         if first.startswith(begins):
             return found
-    if first and entry_points(group=ENTRY_POINTS):
+    if first and entry_points(ENTRY_POINTS):
         return Format.OTHER
     raise InputError(
         f"{path} is not a {what}",

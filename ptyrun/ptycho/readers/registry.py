@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 
 from ptyrun.errors import InputError
+from ptyrun.host.packages import entry_points
 from ptyrun.ptycho.readers.formats import ENTRY_POINTS, Format
 from ptyrun.ptycho.readers.plugged_in import PluggedIn, ReaderFaultError
 from ptyrun.ptycho.readers.reader import ForeignFile, Held, Reader, ReaderCard
@@ -104,7 +105,7 @@ def reader_of(file: ForeignFile, wanted: Held) -> Reader:
 
 
 def _plugged_in() -> tuple[EntryPoint, ...]:
-    return tuple(sorted(entry_points(group=ENTRY_POINTS), key=lambda point: point.name))
+    return tuple(sorted(entry_points(ENTRY_POINTS), key=lambda point: point.name))
 
 
 @cache

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ptyrun.errors import PtyrunError, UsageError, nearest
+from ptyrun.host.packages import entry_points
 from ptyrun.ptycho.reconstruction.frames import Frames
 
 ENTRY_POINTS = "ptyrun.reconstructors"
@@ -148,7 +149,7 @@ def find(name: str) -> EntryPoint:
     UsageError
         If there is none.
     """
-    points = {EPIE.name: EPIE, **{p.name: p for p in entry_points(group=ENTRY_POINTS)}}
+    points = {EPIE.name: EPIE, **{p.name: p for p in entry_points(ENTRY_POINTS)}}
     if name not in points:
         raise UsageError(
             f"no reconstructor is called {name!r}{nearest(name, points)}",

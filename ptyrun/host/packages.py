@@ -1,0 +1,31 @@
+"""What do installed packages offer? Their entry points, read anew when something is installed."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import sys
+from contextlib import suppress
+from functools import lru_cache
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+
+def entry_points(group: str) -> tuple[EntryPoint, ...]:
+    """Which entry points of *group* the packages offer that can be imported.
+
+    To find them, the metadata of every installed package are read: hundreds of small files, which
+    each model and each scan that is opened would cost again.
+    """
+    return _read(group, tuple((folder, _changed_ns(folder)) for folder in sys.path))
+
+
+@lru_cache(maxsize=16)
+def _read(group: str, _folders: tuple[tuple[str, int], ...]) -> tuple[EntryPoint, ...]:
+    return tuple(importlib.metadata.entry_points(group=group))
+
+
+def _changed_ns(folder: str) -> int:
+    """When something was last installed into *folder*."""
+    with suppress(OSError):
+        return Path(folder).stat().st_mtime_ns
+    return 0

@@ -10,8 +10,9 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -57,6 +58,28 @@ def pytest_collection_finish() -> None:
     """Pass over what stays: each model that is closed has all garbage collected."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture
+def quick_pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let each figure become one pixel, unless the test is marked as one that looks at it.
+
+    Layout and text of a comparison's figures take as long as its predictions and metrics.
+    """
+    if request.node.get_closest_marker("pictures") is not None:
+        return
+    import matplotlib.image
+    from matplotlib.figure import Figure
+
+    pixel, savefig = np.zeros((1, 1, 3)), Figure.savefig
+
+    def quick(figure: Figure, to: IO[bytes], *, format: str, **how: Any) -> None:
+        if format == "png":
+            matplotlib.image.imsave(to, pixel, format="png")
+        else:
+            savefig(figure, to, format=format, **how)
+
+    monkeypatch.setattr(Figure, "savefig", quick)
 
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"

@@ -23,3 +23,8 @@ def complete(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run_dir(complete: Path, tmp_path: Path) -> Path:
     """A copy of the complete comparison, to be changed."""
     return Path(shutil.copytree(complete, tmp_path / "run"))
+
+
+@pytest.fixture(autouse=True)
+def _quick_pictures(quick_pictures: None) -> None:
+    """What pictures show is looked at by few tests of this folder."""

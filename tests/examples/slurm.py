@@ -18,8 +18,8 @@ import pytest
 from tests.paced import until
 
 NEEDED = ("slurmctld", "slurmd", "sbatch", "munged")
-# No cgroup, no accounting, more CPUs than there are; a job that was put back waits 6 s, not 121. A machine
-# that is so busy that a daemon or a session answers late is no failure: what it may take is long.
+# No cgroup, no accounting, more CPUs than there are; a job that was put back waits 6 s, not 121.
+# Daemons and sessions of a busy machine answer late: what takes Slurm's patience is given long.
 CONFIGURATION = """
 ClusterName=queue
 SlurmctldHost=localhost(127.0.0.1)

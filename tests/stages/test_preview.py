@@ -89,6 +89,7 @@ def test_before_the_first_chunk_it_says_that_nothing_is_committed(
     assert found["arms"]["reconstruction"]["metrics"]["mae"]["amplitude"] < 0.05
 
 
+@pytest.mark.pictures
 def test_a_partial_arm_is_drawn_measured_and_marked_as_partial(half_run: Path) -> None:
     files = preview(half_run)
     found = document(files)["arms"]["pinn"]
@@ -150,6 +151,7 @@ def test_pictures_are_cut_to_what_is_covered_and_the_reference_is_beside_them() 
     assert partial_scene([nothing], truth, "") is None
 
 
+@pytest.mark.pictures
 def test_a_complete_run_covers_what_finalize_covers_and_is_not_stamped(
     complete_run: Path, tmp_path: Path
 ) -> None:
@@ -213,6 +215,7 @@ def test_one_that_is_killed_anywhere_leaves_the_one_before_or_what_the_next_call
     assert not paths.unpublished.exists()
 
 
+@pytest.mark.pictures
 def test_a_chunk_on_disk_that_the_ledger_does_not_name_is_not_shown(half_run: Path) -> None:
     files = preview(half_run)
     before = [path.read_bytes() for path in (files.json, *files.pictures)]

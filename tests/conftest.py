@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -252,12 +253,25 @@ SLOW = {
     "test_sizes_left_off_on_a_repeat_mean_as_planned",
 }
 
+# Of these, of which each takes little and all together much, every so manieth stays.
+EVERY = {
+    "test_every_bit.py::test_a_flipped_bit_is_found_and_named": 4,
+    "test_every_bit.py::test_what_was_flipped_is_put_right_or_refused": 4,
+    "test_tf.py::test_every_format_gives_the_networks_own_patches": 5,
+    "test_tf.py::test_a_model_for_other_shapes_is_refused_before_tensorflow_is_imported": 4,
+    "test_windows.py::test_a_signal_closes_the_window_and_starts_no_other": 2,
+    "test_shared_device.py::test_the_wait_for_a_device_ends_with_a_signal": 3,
+}
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what `make test` leaves to `make test-slow`."""
-    sampled: set[str] = set()
+    seen: Counter[str] = Counter()
     for item in items:
         name = item.name.partition("[")[0]
-        if name in SLOW and ("[" not in item.name or name in sampled):
+        where = f"{item.path.name}::{name}"
+        if name in SLOW and ("[" not in item.name or seen[name]):
             item.add_marker(pytest.mark.slow)
-        sampled.add(name)
+        if seen[where] % EVERY.get(where, 1):
+            item.add_marker(pytest.mark.slow)
+        seen.update({name, where})

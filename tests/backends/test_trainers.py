@@ -65,7 +65,7 @@ class TestBaseline(BaselineRules):
     __test__ = True
 
 
-@pytest.mark.parametrize("rules", [PinnRules, BaselineRules])
+@pytest.mark.parametrize("rules", [PinnRules, pytest.param(BaselineRules, marks=pytest.mark.slow)])
 def test_a_training_that_was_cut_off_ends_in_the_same_bits(
     rules: type[TrainerContract], tmp_path: Path
 ) -> None:

@@ -37,6 +37,7 @@ def test_a_command_that_must_write_names_the_disk_and_leaves_results_to_be_made_
         assert "Traceback" not in words and "Logging error" not in words, command
 
 
+@pytest.mark.slow
 def test_a_run_on_a_read_only_disk_is_drawn_and_reported_elsewhere(
     finished: Bench, tmp_path: Path
 ) -> None:

@@ -192,6 +192,7 @@ def test_a_window_of_no_length_is_refused_before_anything_is_started(example: Ex
         ptyrun.open_run(example.folder).start(window=0)
 
 
+@pytest.mark.slow
 def test_a_run_is_completed_in_the_background_and_its_log_read(
     example: Example, tmp_path: Path
 ) -> None:

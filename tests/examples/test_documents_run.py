@@ -64,6 +64,7 @@ def run_in(folder: Path, *, slow: bool) -> None:
             (folder / remark).write_text(text)
 
 
+@pytest.mark.slow
 def test_the_tutorials_first_comparison_ends_in_a_report(tmp_path: Path) -> None:
     run_in(tmp_path, slow=False)
     page = (tmp_path / "runs/first/report/index.html").read_text()

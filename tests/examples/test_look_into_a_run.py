@@ -53,6 +53,7 @@ def outputs(notebook: nbformat.NotebookNode) -> str:
     )
 
 
+@pytest.mark.slow
 def test_every_cell_runs_and_shows_arms_dimensions_and_figures(
     executed: nbformat.NotebookNode,
 ) -> None:

@@ -19,10 +19,8 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.mark.parametrize(
     ("work", "sample"),
     [
-        ("engine-plan", 8),
-        ("run", 12),
-        ("plan --kind=open --kind=list --kind=stat", 2),
-        ("finalize --kind=write --kind=rename --kind=entry --kind=stat", 2),
+        ("engine-plan", 4),
+        ("run", 6),
         pytest.param("engine-plan", 48, marks=pytest.mark.slow),
         pytest.param("run", 48, marks=pytest.mark.slow),
         pytest.param("plan", 16, marks=pytest.mark.slow),

@@ -202,7 +202,7 @@ def test_plan_says_what_is_left_to_compute_or_why_that_is_not_known(
 
 def test_watching_follows_a_run_until_its_report_is_there(half_run: Path) -> None:
     words = [sys.executable, "-m", "ptyrun", "status", str(half_run), "--watch", "--json"]
-    watcher = subprocess.Popen([*words, "--every", "50ms"], stdout=subprocess.PIPE, text=True)
+    watcher = subprocess.Popen([*words, "--every", "200ms"], stdout=subprocess.PIPE, text=True)
     assert watcher.stdout is not None
     first = json.loads(watcher.stdout.readline())
     assert (first["state"], first["chunks_committed"]) == ("incomplete", 4)

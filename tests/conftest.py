@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 import pytest
@@ -74,7 +74,7 @@ def quick_pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPat
 
     pixel, savefig = np.zeros((1, 1, 3)), Figure.savefig
 
-    def quick(figure: Figure, to: IO[bytes], *, format: str, **how: Any) -> None:
+    def quick(figure: Figure, to: BinaryIO, *, format: str, **how: Any) -> None:
         if format == "png":
             matplotlib.image.imsave(to, pixel, format="png")
         else:

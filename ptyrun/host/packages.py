@@ -15,6 +15,16 @@ def entry_points(group: str) -> tuple[EntryPoint, ...]:
 
     To find them, the metadata of every installed package are read: hundreds of small files, which
     each model and each scan that is opened would cost again.
+
+    Parameters
+    ----------
+    group : str
+        Such as ``ptyrun.readers``.
+
+    Returns
+    -------
+    tuple of EntryPoint
+        In the order in which packages are found.
     """
     return _read(group, tuple((folder, _changed_ns(folder)) for folder in sys.path))
 

@@ -59,7 +59,7 @@ demo: $(READY)  ## a study: simulate, train, reconstruct, compare in windows wit
 
 .PHONY: test
 test: $(READY)  ## run the tests: a sample of each long kind, within 10 minutes
-	@$(PYTEST) -m "not slow"
+	@HYPOTHESIS_PROFILE=quick $(PYTEST) -m "not slow"
 
 # `window.sh` exits with 75 when its window closed and work remains. That is no failure, and make has
 # only one exit code for failures (2), so a target says it in words and succeeds. A script that needs
@@ -185,6 +185,7 @@ test-lowest: $(READY)  ## run the tests of functions with the oldest dependencie
 .PHONY: test-slow
 test-slow: $(READY)  ## run the tests that take long: the rest of those kinds
 	@$(PYTEST) -m slow
+	@$(PYTEST) -m "hypothesis and not slow"
 
 .PHONY: check
 check: lint test test-slow  ## lint, format, types and all tests, as continuous integration does

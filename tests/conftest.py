@@ -30,6 +30,8 @@ settings.register_profile(
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
 )
+# What `make test` looks at: the first ones of these examples; `make test-slow` at all.
+settings.register_profile("quick", settings.get_profile("same every time"), max_examples=40)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same every time"))
 
 # What the shell had ignored (Ctrl-C in the background, SIGHUP under nohup), all children would
@@ -251,6 +253,13 @@ SLOW = {
     "test_sigterm_closes_the_window_early",
     "test_two_that_begin_afresh_at_once_leave_one_whole_plan",
     "test_sizes_left_off_on_a_repeat_mean_as_planned",
+    "test_a_chunk_that_ends_its_process_is_set_aside_until_it_is_given_new_attempts",
+    "test_a_complete_run_with_a_changed_chunk_is_not_called_complete",
+    "test_a_batch_that_does_not_fit_is_halved_and_later_sessions_begin_with_the_one_that_did",
+    "test_a_lost_manifest_is_planned_again_by_the_same_command_alone",
+    "test_a_predictor_that_asks_python_to_exit_has_failed_whatever_its_code",
+    "test_a_window_that_is_known_to_be_too_short_for_planning_is_refused_and_status_says_so",
+    "test_it_goes_through_two_windows_and_shows_figures_and_pictures",
 }
 
 # Of these, of which each takes little and all together much, every so manieth stays.
@@ -259,6 +268,7 @@ EVERY = {
     "test_every_bit.py::test_what_was_flipped_is_put_right_or_refused": 4,
     "test_tf.py::test_every_format_gives_the_networks_own_patches": 5,
     "test_tf.py::test_a_model_for_other_shapes_is_refused_before_tensorflow_is_imported": 4,
+    "test_exit_codes.py::test_the_first_ctrl_c": 3,
     "test_windows.py::test_a_signal_closes_the_window_and_starts_no_other": 2,
     "test_shared_device.py::test_the_wait_for_a_device_ends_with_a_signal": 3,
 }

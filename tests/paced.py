@@ -235,7 +235,7 @@ def finished(inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> Bench:
     bench = Bench(inputs, tmp_path_factory.mktemp("finished") / "run")
     shutil.copytree(inputs / "planned", bench.run)
     bench.start("--max-chunks", "3")
-    done = bench.do("wait", "--timeout", "60s")
+    done = bench.do("wait", "--timeout", "300s")
     assert done.returncode == 0, done.stderr + bench.do("logs").stdout
     return bench
 

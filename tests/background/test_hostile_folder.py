@@ -51,7 +51,7 @@ def test_a_session_starts_in_a_folder_with_modules_of_its_own(
 ) -> None:
     started = call(bench, elsewhere, "start", str(bench.run))
     assert started.returncode == 0, started.stderr
-    waited = call(bench, elsewhere, "wait", str(bench.run), "--timeout", "60s")
+    waited = call(bench, elsewhere, "wait", str(bench.run), "--timeout", "300s")
     assert waited.returncode == 0, waited.stderr
     argv = json.loads((bench.run / "process.json").read_text())["argv"]
     assert argv[1:5] == ["-P", "-m", "ptyrun", "start"], "as it can be called again from there"

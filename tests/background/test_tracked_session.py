@@ -303,7 +303,7 @@ def test_a_session_in_the_foreground_proves_itself_as_well(bench: Bench) -> None
     until(bench.commits)
     done = bench.do("stop")
     assert "ended by SIGTERM" in done.stdout, done.stderr
-    service.communicate(timeout=60)
+    service.communicate(timeout=300)
     assert bench.document("process.json")["exit_code"] == 75
 
 

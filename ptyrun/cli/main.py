@@ -30,7 +30,8 @@ def main() -> None:
     words = sys.argv[1:] = take_word(sys.argv[1:])
     if RESUMABLE.intersection(words[:1]):
         leave_on_signals()
-        DEADLINE.enable(MEMBER_GRACE_S if MEMBER in words else GRACE_S)
+        is_member = MEMBER in words
+        DEADLINE.enable(MEMBER_GRACE_S if is_member else GRACE_S, says=not is_member)
         DEADLINE.set_window(window_of(words)[0])
     streams.make_unfailing()
     try:

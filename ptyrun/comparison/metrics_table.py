@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ptyrun.results import ArmResult, Metric, Results
 from ptyrun.texts import one_line
 
+# Files have figures by the alphabet.
+_UPSTREAM = (
+    *("mae", "mse", "psnr", "ssim", "ms_ssim", "frc50", "frc1over7"),
+    *("registration_offset_dy", "registration_offset_dx", "computation_time_s"),
+)
+_STANDARD = (
+    *("mae", "psnr", "ssim", "ms_ssim", "contrast_correlation", "contrast_transfer"),
+    *("weighted_mae", "weighted_psnr", "complex_error", "invariant_error", "coherence"),
+    *("phase_defined_share", "frc50", "frc1over7", "frc_half_bit", "frc_one_bit"),
+    *("r_factor", "fourier_error"),
+)
+
 
 def shown_metrics(arm: ArmResult) -> dict[str, Metric]:
     """Upstream's metrics by name, and the standard ones."""
-    return {**arm.metrics, **{f"standard_{name}": m for name, m in arm.standard.items()}}
+    standard = _in_order(arm.standard, _STANDARD)
+    return {
+        **_in_order(arm.metrics, _UPSTREAM),
+        **{f"standard_{name}": metric for name, metric in standard.items()},
+    }
+
+
+def _in_order(metrics: Mapping[str, Metric], order: Sequence[str]) -> dict[str, Metric]:
+    names = [name for name in order if name in metrics]
+    return {name: metrics[name] for name in dict.fromkeys([*names, *metrics])}
 
 
 def metrics_table(results: Results) -> str:

@@ -6,7 +6,7 @@ it: a library does not end the process that uses it. On other systems than Linux
 and a window ends when Python next looks.
 
 A moment before, a second timer deletes a file, so that others can tell an end at the deadline from
-a kill: a process that is ended so can say nothing itself.
+a kill: a process that is ended so can say nothing itself. A third one tells people, on stderr.
 """
 
 from __future__ import annotations
@@ -22,9 +22,14 @@ GRACE_S = 1.2  # from the window's end: an end in good order comes before
 # Members of a crew leave before the process that waits for them.
 MEMBER_GRACE_S = 0.8
 _MARK_S = 0.5  # how long before the end the mark is deleted: on a busy machine threads start late
+_SAYING_S = 0.1
+_WHAT = b"time is over in the middle of the work: what was in hand is dropped, what is done stays"
+_AGAIN = b"; run the same command again to go on"
 _CLOCK_BOOTTIME = 7
 _SIGEV_THREAD = 2
 _TIMER_ABSTIME = 1
+# `warnx` takes any number of words. Here one that is called as if it took one alone sees no other.
+_FIRST_WORD_IS_ENOUGH = ("x86_64", "aarch64")
 
 
 class _Event(ctypes.Structure):
@@ -87,11 +92,14 @@ class Deadline:
         self._end: _Timer | None = None
         self._mark: _Timer | None = None
         self._mark_path: ctypes.Array[ctypes.c_char] | None = None
+        self._says = False
+        self._saying: _Timer | None = None
 
-    def enable(self, grace_s: float = GRACE_S) -> None:
-        """Let this process be ended from now on, *grace_s* after its window."""
+    def enable(self, grace_s: float = GRACE_S, *, says: bool = True) -> None:
+        """Let this process be ended from now on, *grace_s* after its window; it *says* so, too."""
         self.is_enabled = sys.platform == "linux"
         self._grace_s = grace_s
+        self._says = says and os.uname().machine in _FIRST_WORD_IS_ENOUGH
 
     def set_window(self, window_s: float | None) -> None:
         """End this process when its window, counted from its start, is over; None is never."""
@@ -114,6 +122,7 @@ class Deadline:
         """Choose the exit code of an end at the deadline."""
         if exit_code != self.exit_code:
             self.exit_code = exit_code
+            _TEXT.value = _WHAT + _AGAIN * (exit_code == INCOMPLETE)
             before, self._end = self._end, None
             self._set(self.at_s)
             if before is not None:
@@ -139,14 +148,32 @@ class Deadline:
         try:
             if self._end is None and at_s is not None:
                 self._end = _Timer("_exit", self.exit_code)
+                if self._says and self._saying is None:
+                    self._saying = _speaker()
         except (OSError, AttributeError):  # another libc, or a kernel that refuses
             self.is_enabled = False
             return
         self.at_s = at_s
         if self._mark is not None:
             self._mark.set(0.0 if at_s is None else at_s - _MARK_S)
+        if self._saying is not None:
+            self._saying.set(0.0 if at_s is None else at_s - _SAYING_S)
         if self._end is not None:
             self._end.set(at_s or 0.0)
+
+
+_NAME = ctypes.create_string_buffer(b"ptyrun")
+_TEXT = ctypes.create_string_buffer(_WHAT + _AGAIN)
+
+
+def _speaker() -> _Timer | None:
+    """Make what says, without Python, that this process is ended; None where libc has no such."""
+    try:
+        name = ctypes.c_void_p.in_dll(ctypes.CDLL(None), "program_invocation_short_name")
+        name.value = ctypes.addressof(_NAME)
+        return _Timer("warnx", ctypes.addressof(_TEXT))
+    except (OSError, AttributeError, ValueError):
+        return None
 
 
 DEADLINE = Deadline()  # a process has one end

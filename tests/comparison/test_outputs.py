@@ -37,6 +37,26 @@ def test_the_table_on_the_terminal_has_one_line_for_each_metric(tmp_path: Path) 
     ]
 
 
+def test_results_that_a_file_gives_back_make_the_same_table(tmp_path: Path) -> None:
+    found = results(tmp_path)
+    measured = {name: Metric(value=1.0) for name in ("mae", "psnr", "ssim", "frc50", "of_later")}
+    standard = {name: Metric(value=2.0) for name in ("ssim", "coherence", "r_factor")}
+    found = replace(
+        found,
+        arms={
+            name: replace(arm, metrics=measured, standard=standard)
+            for name, arm in found.arms.items()
+        },
+    )
+    path = tmp_path / "results.json"
+    path.write_text(found.to_json())
+    again = Results.load(path)
+    again = replace(again, arms={name: again.arms[name] for name in found.arms})
+    assert metrics_table(again) == metrics_table(found)
+    rows = [line.split()[0] for line in metrics_table(again).splitlines()]
+    assert rows[1:4] == ["mae", "psnr", "ssim"]
+
+
 def test_a_table_of_metrics_names_what_is_not_known_by_nothing(tmp_path: Path) -> None:
     path = tmp_path / "metrics.csv"
     outputs.write_metrics_csv(path, results(tmp_path))

@@ -51,6 +51,44 @@ def test_the_exit_code_can_be_chosen_and_the_end_called_off() -> None:
     assert code == 0
 
 
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (75, "ptyrun: time is over in the middle of the work: what was in hand is dropped, what is "
+             "done stays; run the same command again to go on\n"),
+        (1, "ptyrun: time is over in the middle of the work: what was in hand is dropped, what is "
+            "done stays\n"),
+    ],
+)  # fmt: skip
+def test_a_process_that_is_ended_says_so(code: int, words: str) -> None:
+    program = f"{ARMED}DEADLINE.end_with({code})\n{BUSY_IN_C}"
+    done = subprocess.run(
+        [sys.executable, "-c", program, "0.3"],
+        capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (code, words)
+
+
+def test_words_that_nobody_takes_do_not_put_the_end_off() -> None:
+    fill = "import os\nos.set_blocking(2, False)\ntry:\n while True: os.write(2, b'x' * 4096)\n"
+    fill += "except BlockingIOError: os.set_blocking(2, True)\n"
+    child = subprocess.Popen(
+        [sys.executable, "-c", f"{ARMED}{fill}{BUSY_IN_C}", "0.3"], stderr=subprocess.PIPE
+    )
+    try:
+        assert child.wait(timeout=300) == ExitCode.INCOMPLETE
+    finally:
+        child.communicate()
+
+
+def test_an_end_in_good_order_is_not_spoken_of() -> None:
+    program = f"{ARMED}DEADLINE.set_window(None)\nimport time; time.sleep(2.5)"
+    done = subprocess.run(
+        [sys.executable, "-c", program, "0.3"], capture_output=True, timeout=300, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
 def test_an_end_can_be_brought_forward() -> None:
     program = ARMED + "assert DEADLINE.within(0.2)\nassert DEADLINE.within(9000)\n" + BUSY_IN_C
     assert age_and_code(program, "9000")[1] == ExitCode.INCOMPLETE

@@ -46,13 +46,16 @@ def noticed_by(said: str) -> str:
     return lines[0].partition(" ")[2][:200] if lines else ""
 
 
-def unchanged_passes(mutants: list[Mutant], tree: Tree) -> bool:
+def unchanged_passes(mutants: list[Mutant], trees: list[Tree]) -> bool:
     """Whether the tests pass without any change: otherwise they would notice nothing."""
-    tests = sorted({test for mutant in mutants for test in mutant.tests})
-    code, said = tree.pytest(tests, 1200)
-    if code != PASSED:
+    asked = {test for mutant in mutants for test in mutant.tests}
+    tests = sorted(test for test in asked if test.partition("::")[0] not in asked - {test})
+    shares = [tests[number :: len(trees)] for number in range(len(trees))]
+    with ThreadPoolExecutor(len(trees)) as pool:
+        ended = list(pool.map(lambda tree, share: tree.pytest(share, 1200), trees, shares))
+    for _, said in (each for each in ended if each[0] != PASSED):
         print(said[-6000:], "the tests fail without any change", sep="\n", file=sys.stderr)
-    return code == PASSED
+    return all(code == PASSED for code, _ in ended)
 
 
 def main() -> int:
@@ -113,7 +116,7 @@ def _judged(mutants: list[Mutant], folder: Path, asked: argparse.Namespace) -> l
     if not trees[0].is_the_one_imported():
         print("processes of the copy import another ptyrun", file=sys.stderr)
         return None
-    if not asked.no_baseline and not unchanged_passes(mutants, trees[0]):
+    if not asked.no_baseline and not unchanged_passes(mutants, trees):
         return None
     idle = [*trees]
 

@@ -47,13 +47,8 @@ class Tree:
 
     def python(self, words: Sequence[str], timeout_s: float) -> tuple[int | None, str]:
         """Run this Python in the tree: exit code and all that was said."""
-        environment = {
-            **os.environ,
-            "PYTHONPATH": str(self.folder),
-            # Changed within a second and equally long, a file would pass for its old self.
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "COLUMNS": "200",
-        }
+        environment = {**os.environ, "PYTHONPATH": str(self.folder), "COLUMNS": "200"}
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)  # it would compile all, for each mutant
         child = subprocess.Popen(
             [sys.executable, *words],
             cwd=self.folder,

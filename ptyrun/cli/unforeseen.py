@@ -23,13 +23,23 @@ def words_of(error: BaseException) -> str:
     where = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
     told = is_debugged()
     file = None if told else _written(error)
-    words = PtyrunError(
-        "memory ran out" if isinstance(error, MemoryError) else f"{kind}: {str(error)[:300]}",
-        why=f"a defect of ptyrun, or a file made to mislead it{where}",
-        do=(f"the traceback is in {file}" if file else "the traceback is below")
+    look = (
+        (f"the traceback is in {file}" if file else "the traceback is below")
         if told or file
-        else f"run it again with {DEBUG_WORD}, which shows the traceback",
-    ).with_hint("`ptyrun verify` looks at every file of a run")
+        else f"run it again with {DEBUG_WORD}, which shows the traceback"
+    )
+    if isinstance(error, MemoryError):
+        words = PtyrunError(
+            "memory ran out",
+            why=f"the system refused what this process asked for{where}",
+            do=f"free memory, or raise the limit (`ulimit -v`), then run again; {look}",
+        )
+    else:
+        words = PtyrunError(
+            f"{kind}: {str(error)[:300]}",
+            why=f"a defect of ptyrun, or a file made to mislead it{where}",
+            do=look,
+        ).with_hint("`ptyrun verify` looks at every file of a run")
     return f"{words}\n{_traceback(error)}" if told else str(words)
 
 

@@ -81,13 +81,26 @@ def open_to_append(path: Path) -> Iterator[int]:
 def read_regular(path: Path, max_bytes: int) -> bytes:
     """Read a regular file of at most *max_bytes*; raises as `open_regular`, and if it is larger."""
     with open_regular(path) as stream:
-        data = stream.read(max_bytes + 1)
+        data = read_bounded(stream, max_bytes)
     if len(data) > max_bytes:
         raise ForeignFileError(
             f"{path} is too large to be what its name says",
             why=f"it has more than {max_bytes} bytes",
             do="restore the file, or do not use this folder",
         )
+    return data
+
+
+def read_bounded(stream: BufferedReader, max_bytes: int) -> bytes:
+    """Read a regular file; a byte more than *max_bytes* if it is larger.
+
+    The memory that is asked for is that of the file: where memory is limited, its bound is not to
+    be had.
+    """
+    size = min(os.fstat(stream.fileno()).st_size, max_bytes)
+    data = stream.read(size + 1)
+    if size < len(data) <= max_bytes:  # it grows
+        data += stream.read(max_bytes + 1 - len(data))
     return data
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from ptyrun.errors import ForeignFileError, InputError, UsageError
 from ptyrun.host.partials import PARTIAL
-from ptyrun.host.regular import below, kind_of, open_regular
+from ptyrun.host.regular import below, kind_of, open_regular, read_bounded
 from ptyrun.paths import RunPaths
 from ptyrun.study.hub import ANALYSIS, ATTEMPT, CRATE, GENERALIZATION, LOCKS, PIECES, SESSION
 from ptyrun.texts import printable
@@ -90,7 +90,7 @@ class HubFiles:
     def bytes(self, name: str, max_bytes: int = MAX_TEXT_BYTES) -> bytes:
         """Read a regular file of at most *max_bytes*; raises as `open`, and if it is larger."""
         with self.open(name) as stream:
-            data = stream.read(max_bytes + 1)
+            data = read_bounded(stream, max_bytes)
         if len(data) > max_bytes:
             raise unreadable(name, f"it has more than {max_bytes} bytes")
         return data

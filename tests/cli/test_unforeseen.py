@@ -45,6 +45,7 @@ def test_it_is_three_lines_like_any_other(
     assert first.startswith(f"error: {said}")
     assert why.startswith("  why: ")
     assert do.startswith("  do:  ")
+    assert ("a defect of ptyrun" in why) != isinstance(error, MemoryError)
     assert "\x1b" not in done.stderr
     assert "Traceback" not in done.stderr
     file = Path(do.partition("the traceback is in ")[2].partition(";")[0])

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import socket
+import stat
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -45,6 +48,28 @@ def test_a_device_is_refused() -> None:
 
 def test_a_file_is_read_up_to_its_bound_and_not_beyond(tmp_path: Path) -> None:
     (tmp_path / "it").write_bytes(b"x" * 100)
+    assert read_regular(tmp_path / "it", 100) == b"x" * 100
+    with pytest.raises(ForeignFileError, match="more than 99 bytes"):
+        read_regular(tmp_path / "it", 99)
+
+
+def test_a_file_asks_for_its_own_memory_not_for_that_of_its_bound(tmp_path: Path) -> None:
+    (tmp_path / "it").write_bytes(b"x" * 100)
+    child = (
+        "import resource, sys; from pathlib import Path; from ptyrun.host.regular import *\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (2**30, 2**30))\n"
+        "assert len(read_regular(Path(sys.argv[1]), 2**34)) == 100"
+    )
+    words = [sys.executable, "-c", child, str(tmp_path / "it")]
+    assert subprocess.run(words, timeout=300, check=False).returncode == 0
+
+
+def test_a_file_that_grows_while_it_is_read_is_read_whole_or_known_as_too_large(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "it").write_bytes(b"x" * 100)
+    smaller = os.stat_result([stat.S_IFREG, 0, 0, 1, 0, 0, 10, 0, 0, 0])
+    monkeypatch.setattr(os, "fstat", lambda _: smaller)  # as it was a moment before
     assert read_regular(tmp_path / "it", 100) == b"x" * 100
     with pytest.raises(ForeignFileError, match="more than 99 bytes"):
         read_regular(tmp_path / "it", 99)

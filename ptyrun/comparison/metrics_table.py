@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from ptyrun.results import ArmResult, Metric, Results
 from ptyrun.texts import one_line
@@ -22,22 +22,22 @@ _STANDARD = (
 
 def shown_metrics(arm: ArmResult) -> dict[str, Metric]:
     """Upstream's metrics by name, and the standard ones."""
-    standard = _in_order(arm.standard, _STANDARD)
-    return {
-        **_in_order(arm.metrics, _UPSTREAM),
-        **{f"standard_{name}": metric for name, metric in standard.items()},
-    }
+    upstream = {name: arm.metrics[name] for name in _in_order(arm.metrics, _UPSTREAM)}
+    standard = {name: arm.standard[name] for name in _in_order(arm.standard, _STANDARD)}
+    return {**upstream, **{f"standard_{name}": metric for name, metric in standard.items()}}
 
 
-def _in_order(metrics: Mapping[str, Metric], order: Sequence[str]) -> dict[str, Metric]:
-    names = [name for name in order if name in metrics]
-    return {name: metrics[name] for name in dict.fromkeys([*names, *metrics])}
+def _in_order(names: Iterable[str], order: Sequence[str]) -> list[str]:
+    """*names* as in *order*, and then the others as they come."""
+    found = list(names)
+    return list(dict.fromkeys([*(name for name in order if name in found), *found]))
 
 
 def metrics_table(results: Results) -> str:
     """The metrics as text for a terminal: amplitude / phase, one column per arm."""
     columns = {arm.label: shown_metrics(arm) for arm in results.arms.values()}
-    names = list(dict.fromkeys(name for metrics in columns.values() for name in metrics))
+    found = dict.fromkeys(name for metrics in columns.values() for name in metrics)
+    names = _in_order(found, [*_UPSTREAM, *(f"standard_{name}" for name in _STANDARD)])
     head = ("amplitude / phase", *columns)
     rows = [(name, *(_shown(each.get(name)) for each in columns.values())) for name in names]
     lines = _aligned([head, *rows]) if rows else []

@@ -289,10 +289,7 @@ def test_a_signal_that_comes_with_the_last_chunk_leaves_the_results_to_the_next(
     first = compare(config, session, watcher=SignalsAtTheEnd())
     assert (first.stop, first.run.stop) == (ExitCode.INCOMPLETE, ExitCode.COMPLETE)
     assert not (tmp_path / "run/results.json").exists()
-    made, repeated = compare(config, session), compare(config, session)
-    assert made.stop is ExitCode.COMPLETE
-    assert made.results is not None
-    assert made.results == repeated.results, "neither nan for None nor another order of arms"
+    assert compare(config, session).results == compare(config, session).results is not None
     assert content(tmp_path / "run") == content(complete)
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
+from urllib.parse import quote, unquote
 
 from ptyrun import __version__
 from ptyrun.study.hub import CRATE
@@ -56,6 +57,7 @@ def metadata(
     made = sorted(records, key=lambda record: record.stage)
     actions = [*_actions(made, {file.name for file in files})]
     outside = [*_outside(made, {file.name for file in files})]
+    chosen = [*_options(options)]
     root = {
         "@id": "./",
         "@type": "Dataset",
@@ -64,12 +66,9 @@ def metadata(
         "how each file was made.",
         "datePublished": max((record.made_at for record in made), default="1970-01-01T00:00:00Z"),
         "license": "unspecified",
-        "hasPart": [{"@id": file.name} for file in files],
+        "hasPart": [{"@id": _entity_of(file.name)} for file in files],
         "mentions": [{"@id": each["@id"]} for each in (*actions, *outside)],
-        "variableMeasured": [
-            {"@type": "PropertyValue", "name": key, "value": value}
-            for key, value in sorted(options.items())
-        ],
+        "variableMeasured": [{"@id": each["@id"]} for each in chosen],
     }
     about = {
         "@id": CRATE,
@@ -77,7 +76,8 @@ def metadata(
         "conformsTo": {"@id": SPECIFICATION},
         "about": {"@id": "./"},
     }
-    graph = [about, root, *map(_file, files), *actions, *outside, *_programs()]
+    # Flat, as RO-Crate demands: no entity stands inside of another.
+    graph = [about, root, *map(_file, files), *actions, *outside, *chosen, *_programs()]
     return json.dumps({"@context": CONTEXT, "@graph": graph}, indent=1) + "\n"
 
 
@@ -94,6 +94,7 @@ def files_of(text: str) -> dict[str, Packed]:
             is_told = isinstance(size, str) and size.isdecimal() and isinstance(digest, str)
             if not isinstance(name, str) or not is_told:
                 raise ValueError(f"a file is listed without size and SHA-256: {name!r:.80}")
+            name = unquote(name)
             if name in found:
                 raise ValueError(f"{name!r:.80} is listed twice")
             found[name] = Packed(name, int(str(size)), str(digest))
@@ -104,8 +105,9 @@ def _file(file: Packed) -> dict[str, Any]:
     suffix = f".{file.name.rpartition('.')[2]}"
     kind = _TYPES.get(suffix) or mimetypes.types_map.get(suffix, "application/octet-stream")
     return {
-        "@id": file.name,
+        "@id": _entity_of(file.name),
         "@type": "File",
+        "name": file.name,
         "contentSize": str(file.n_bytes),
         "encodingFormat": kind,
         "sha256": file.sha256,
@@ -124,7 +126,9 @@ def _actions(records: Sequence[Record], names: set[str]) -> Iterator[dict[str, A
             "endTime": record.made_at,
             "instrument": {"@id": _PTYRUN},
             "object": [{"@id": _entity(name, names)} for name in sorted(record.inputs)],
-            "result": [{"@id": name} for name in sorted(record.outputs) if name in names],
+            "result": [
+                {"@id": _entity_of(name)} for name in sorted(record.outputs) if name in names
+            ],
         }
 
 
@@ -140,8 +144,18 @@ def _outside(records: Sequence[Record], names: set[str]) -> Iterator[dict[str, A
         yield {"@id": entity, "@type": "CreativeWork", "name": name, "sha256": digest}
 
 
+def _options(options: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    for key, value in sorted(options.items()):
+        yield {"@id": f"#option-{key}", "@type": "PropertyValue", "name": key, "value": value}
+
+
 def _entity(name: str, names: set[str]) -> str:
-    return name if name in names else f"#input-{name.replace(' ', '-')}"
+    return _entity_of(name) if name in names else f"#input-{quote(name, safe='')}"
+
+
+def _entity_of(name: str) -> str:
+    """Give the URI of a file, relative to the crate."""
+    return quote(name)
 
 
 def _programs() -> Iterator[dict[str, Any]]:

@@ -247,8 +247,10 @@ def _listed(source: zipfile.ZipFile, archive: Path) -> dict[str, Packed]:
         wanted = listed.get(member.filename)
         if wanted is not None and member.file_size != wanted.n_bytes:
             raise ValueError(f"{member.filename!r:.80} is not {wanted.n_bytes} bytes long")
-        if member.compress_type != zipfile.ZIP_STORED or stat.S_ISLNK(member.external_attr >> 16):
-            raise ValueError(f"{member.filename!r:.80} is packed otherwise than `study pack` does")
+        if stat.S_ISLNK(member.external_attr >> 16):
+            raise ValueError(f"{member.filename!r:.80} is a symbolic link")
+        if member.compress_type != zipfile.ZIP_STORED:
+            raise ValueError(f"{member.filename!r:.80} is compressed, which `study pack` does not")
         if PurePosixPath(member.filename).parts[0].startswith("."):
             raise ValueError(f"{member.filename!r:.80} is a hidden file")
     return listed

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
+import stat
 import warnings
 import zipfile
 from collections.abc import Callable
@@ -67,9 +69,32 @@ def test_an_archive_tells_what_was_made_from_what_by_which_command(archive: Path
     assert {"@id": "data/phase_d/dose_1000/dense/test.npz"} in action["result"]
     assert len(found["#input-base"]["sha256"]) == 64
     assert found["#ptyrun"]["softwareVersion"]
-    named = {one["@id"] for each in found.values() for key in ("object", "result", "hasPart")
-             for one in each.get(key, ())}  # fmt: skip
+    assert found["#option-neighbor_count"]["value"] == "5"
+    nested = [each for each in found.values() for value in each.values()
+              for one in (value if isinstance(value, list) else [value])
+              if isinstance(one, dict) and set(one) != {"@id"}]  # fmt: skip
+    assert not nested, "RO-Crate is flat"
+    keys = ("object", "result", "hasPart", "mentions", "variableMeasured")
+    named = {one["@id"] for each in found.values() for key in keys for one in each.get(key, ())}
     assert named <= set(found), "every entity that is named is told"
+
+
+def test_names_are_told_as_uris_and_come_out_as_they_were(finished: Study, tmp_path: Path) -> None:
+    names = ("notes of mine.txt", "50 % #1.txt", "größe.txt")
+    for name in names:
+        (finished.hub.root / "data" / name).write_text(name)
+    try:
+        pack(finished, tmp_path / "study.zip")
+    finally:
+        for name in names:
+            (finished.hub.root / "data" / name).unlink()
+    unpack(tmp_path / "study.zip", tmp_path / "copy")
+    assert all((tmp_path / "copy/data" / name).read_text() == name for name in names)
+    with zipfile.ZipFile(tmp_path / "study.zip") as source:
+        graph = json.loads(source.read(CRATE))["@graph"]
+    told = [each["@id"] for each in graph if each["@type"] == "File"]
+    assert {"data/notes%20of%20mine.txt", "data/50%20%25%20%231.txt"} <= set(told)
+    assert all(re.fullmatch(r"[\w./~%-]+", each, re.ASCII) for each in told)
 
 
 def test_a_study_that_is_not_complete_is_not_packed(finished: Study, tmp_path: Path) -> None:
@@ -143,6 +168,48 @@ def test_a_changed_archive_leaves_nothing(archive: Path, tmp_path: Path, case: s
         unpack(wrong, tmp_path / "copy")
     assert [path.name for path in tmp_path.iterdir()] == ["wrong.zip"]
     assert not (tmp_path.parent / "study.json").exists()
+
+
+def as_link(info: zipfile.ZipInfo) -> None:
+    info.external_attr = (stat.S_IFLNK | 0o777) << 16
+
+
+def packed_tight(info: zipfile.ZipInfo) -> None:
+    info.compress_type = zipfile.ZIP_DEFLATED
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [(as_link, r"'study.json' is a symbolic link"), (packed_tight, r"'study.json' is compressed")],
+)
+def test_a_member_that_is_no_plain_file_is_named(
+    archive: Path, tmp_path: Path, change: Callable[[zipfile.ZipInfo], None], said: str
+) -> None:
+    place = tmp_path / "wrong.zip"
+    with zipfile.ZipFile(archive) as source, zipfile.ZipFile(place, "w") as target:
+        for info in source.infolist():
+            data = source.read(info)
+            if info.filename == "study.json":
+                change(info)
+            target.writestr(info, data)
+    with pytest.raises(DamageError, match=said):
+        unpack(place, tmp_path / "copy")
+    assert not (tmp_path / "copy").exists()
+
+
+@pytest.mark.parametrize("name", ["/etc/mine", "a/../../mine", "a\\b", "a//b", "./a", "a\nb"])
+def test_a_name_that_leads_elsewhere_is_refused(archive: Path, tmp_path: Path, name: str) -> None:
+    def change(members: dict[str, bytes]) -> None:
+        crate = json.loads(members[CRATE])
+        (entity,) = (each for each in crate["@graph"] if each["@id"] == "study.json")
+        entity["@id"] = name
+        members[name] = members.pop("study.json")
+        members[CRATE] = json.dumps(crate).encode()
+
+    wrong = rewritten(archive, tmp_path / "wrong.zip", change)
+    with pytest.raises(DamageError):
+        unpack(wrong, tmp_path / "copy")
+    assert [path.name for path in tmp_path.iterdir()] == ["wrong.zip"]
 
 
 def test_a_flipped_byte_and_a_cut_are_found(archive: Path, tmp_path: Path) -> None:

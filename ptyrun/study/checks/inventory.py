@@ -82,6 +82,8 @@ def line_fault(line: str) -> str:
     path = PurePosixPath(line)
     if not line.strip():
         return "is empty"
+    if not line.isprintable():
+        return "has characters that cannot be shown"
     if "\\" in line:
         return "has backslashes"
     if PureWindowsPath(line).drive or path.is_absolute():

@@ -6,7 +6,6 @@ each stage, then once more after ``--clobber``. Networks and objects are small.
 
 from __future__ import annotations
 
-import math
 import queue
 import random
 import re
@@ -17,7 +16,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -168,44 +167,42 @@ class Disturbed:
             line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         ) as session:
             said: list[str] = []
-            begun_s: dict[str, float] = {}
-            victim, blow_s = "", math.inf
+            begun_s: dict[str, float] = {}  # of stages at work
+            blows_s: dict[str, float] = {}
             for text in _lines(session):
                 if text is None:
-                    if time.monotonic() >= blow_s:
-                        said.append(self._kill(session, victim))
-                        victim, blow_s = "", math.inf
+                    for key in [key for key, at_s in blows_s.items() if time.monotonic() >= at_s]:
+                        del blows_s[key]
+                        said.append(self._kill(session, key, begun_s))
                     continue
                 said.append(text)
                 if found := BEGUN.match(text):
                     key = found[1]
                     begun_s[key] = time.monotonic()
-                    is_next = expected_s is not None and key not in self.killed | self.missed
-                    if is_next and not victim:
-                        assert expected_s is not None
-                        victim = key
-                        blow_s = begun_s[key] + self.dice.uniform(0.1, 0.8) * expected_s[key]
-                elif found := DONE.match(text):
+                    if expected_s is not None and key not in self.killed | self.missed:
+                        share = self.dice.uniform(0.1, 0.8)
+                        blows_s[key] = begun_s[key] + share * expected_s.get(key, 1.0)
+                elif (found := DONE.match(text)) and found[1] in begun_s:
                     key = found[1]
-                    self.took_s[key] = time.monotonic() - begun_s.get(key, time.monotonic())
-                    if key == victim:
+                    self.took_s[key] = time.monotonic() - begun_s.pop(key)
+                    if blows_s.pop(key, None) is not None:
                         self.missed.add(key)
-                        victim, blow_s = "", math.inf
         name = f"{self.config.parent.name}, window {self.n_windows}"
         last = said[-1].strip() if said else ""
         print(f"{name}: exit code {session.returncode}; {last}", file=sys.stderr, flush=True)
         return session.returncode, "".join(said)
 
-    def _kill(self, session: subprocess.Popen[str], key: str) -> str:
-        """Kill the session, or the process that makes the stage; say so."""
-        self.killed.add(key)
-        if len(self.killed) % 2:
+    def _kill(self, session: subprocess.Popen[str], key: str, at_work: Collection[str]) -> str:
+        """Kill the session and with it all that is at work, or the process of one stage."""
+        if self.dice.random() < 0.5:
             session.kill()
+            self.killed.update(at_work)
             return "(killed)\n"
         with suppress(psutil.Error):
             for child in psutil.Process(session.pid).children():
                 if key in child.cmdline():
                     child.kill()
+                    self.killed.add(key)
         return "(killed)\n"
 
 

@@ -17,8 +17,9 @@ OF_TIMES = {
     "study.json",
 }
 TIME_ENDS = ("_s", "_at")
-# Of records: digests of what is compared itself, and of the record.
-OF_RECORDS = {"inputs", "outputs", "sha256"}
+# Of records: digests of what is compared itself.
+OF_RECORDS = {"inputs", "outputs"}
+SEAL = "sha256"  # over a whole document, its times and places included
 TEXTS = (".csv", ".md", ".txt", ".tex", ".html")
 
 
@@ -51,9 +52,10 @@ def _content(path: Path, hub: Path) -> Any:
     data = path.read_bytes().replace(str(hub).encode(), b"HUB")
     if path.suffix == ".json":
         document = _timeless(json.loads(data))
-        if path.name.endswith(RECORD):
-            return {key: value for key, value in document.items() if key not in OF_RECORDS}
-        return document
+        if not isinstance(document, dict):
+            return document
+        left_out = {SEAL} | (OF_RECORDS if path.name.endswith(RECORD) else set())
+        return {key: value for key, value in document.items() if key not in left_out}
     if path.suffix in TEXTS:
         return [line for line in data.decode().splitlines() if not _tells_time(line)]
     return data

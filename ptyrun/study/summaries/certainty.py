@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from ptyrun.errors import PtyrunError
-from ptyrun.results import Metric, Results
+from ptyrun.results import Interval, Metric, Results
 from ptyrun.study.files import HubFiles
 from ptyrun.study.summaries.manifest import Key
 from ptyrun.study.summaries.tables import csv_text, dose_text
@@ -24,16 +24,33 @@ def certainty_table(files: HubFiles, keys: Sequence[Key]) -> str | None:
     """
     rows: list[Sequence[object]] = []
     for key in sorted(keys):
-        name = f"{key.folder}/{RESULTS}"
-        if not files.exists(name):
+        if (results := _results(files, key.folder)) is None:
             continue
-        try:
-            results = Results.from_json(files.text(name), name)
-        except PtyrunError:
-            continue  # `study verify` says what is wrong with it
         place = (dose_text(key.dose), key.view, key.split)
         rows += [(*place, *row) for row in _rows(results)]
     return csv_text([HEAD, *rows]) if rows else None
+
+
+def intervals_of(files: HubFiles, folder: str) -> dict[tuple[str, str], Interval]:
+    """Give the intervals of a comparison by model, and by figure, like ``standard_mae.phase``."""
+    results = _results(files, folder)
+    if results is None:
+        return {}
+    return {
+        (arm.label, f"standard_{figure}"): interval
+        for arm in results.arms.values()
+        for figure, interval in arm.intervals.items()
+    }
+
+
+def _results(files: HubFiles, folder: str) -> Results | None:
+    name = f"{folder}/{RESULTS}"
+    if not files.exists(name):
+        return None
+    try:
+        return Results.from_json(files.text(name), name)
+    except PtyrunError:
+        return None  # `study verify` says what is wrong with it
 
 
 def _rows(results: Results) -> Iterator[tuple[object, ...]]:

@@ -23,10 +23,11 @@ from ptyrun.report.sweeps import (
     log_plot,
 )
 from ptyrun.report.tables import better, heading, place_of
+from ptyrun.results import Interval
 from ptyrun.study.analysis import METRICS_CSV, PAGE
 from ptyrun.study.files import HubFiles
 from ptyrun.study.sweeps.points import Point, Sweep
-from ptyrun.study.sweeps.statistics import Case, Spread, cases
+from ptyrun.study.sweeps.statistics import VALUE, Case, Spread, cases
 from ptyrun.texts import printable
 
 N_COLOURS, N_DASHES = 8, 4
@@ -71,6 +72,8 @@ class _Page:
         text = "Each point is one comparison and leads to its page."
         if most > 1:
             text += " Lines are means over trials, bands the middle half of them (25 to 75 %)."
+        if any(point.intervals for point in sweep.points):
+            text += " In brackets: between which values a figure of one comparison lies (95 %)."
         chapters = [self._chapter(metric) for metric in self._metrics()]
         title = f"{printable(self._files.root.absolute().name)}: metrics against {sweep.axis.label}"
         return SweepPage(
@@ -116,14 +119,14 @@ class _Page:
             plots=tuple(
                 log_plot(
                     f"{self._metrics().index(metric)}-{part}",
-                    f"{printable(name)}, {part}",
+                    _titled(name, part),
                     self._sweep.axis.label,
-                    printable(name),
+                    "",  # the title above says it
                     [self._series(case) for case in found],
                 )
                 for part, found in parts
             ),
-            tables=tuple(self._table(f"{printable(name)}, {part}", each) for part, each in parts),
+            tables=tuple(self._table(_titled(name, part), each) for part, each in parts),
         )
 
     def _best(self, case: Case, at: int) -> float | None:
@@ -132,13 +135,13 @@ class _Page:
         found = [rival.spread(self._sweep, at) for rival in rivals]
         means = [each.mean for each in found if each is not None]
         side = better(case.metric)
-        if not side or len(means) < 2:
+        if not side or len(means) < 2 or min(means) == max(means):
             return None
         return min(means) if side == "lower" else max(means)
 
     def _series(self, case: Case) -> Series:
         samples = [
-            Sample(point.at, value, self._href(point), self._title(case, point, value))
+            Sample(point.at, value, self._href(point), self._title(case, point))
             for point in self._sweep.points
             if math.isfinite(value := case.number(point))
         ]
@@ -155,9 +158,20 @@ class _Page:
             target = f"{point.folder}/{METRICS_CSV}"
         return quote(posixpath.relpath(target, self._folder))
 
-    def _title(self, case: Case, point: Point, found: float) -> str:
+    def _title(self, case: Case, point: Point) -> str:
         place = f"{self._sweep.axis.label} {point.at:g}, trial {point.trial}"
-        return f"{self._label(case)}, {place}: {found:.6g}"
+        known = case.interval(point)
+        ends = "" if known is None else f" ({known.low:.4g} to {known.high:.4g})"
+        return f"{self._label(case)}, {place}: {case.number(point):.6g}{ends}"
+
+    def _interval(self, case: Case, at: int) -> Interval | None:
+        """Give that of the comparison at one place, if there is just one."""
+        found = [
+            point
+            for point in self._sweep.points
+            if point.at == at and math.isfinite(case.number(point))
+        ]
+        return case.interval(found[0]) if len(found) == 1 else None
 
     def _table(self, caption: str, mine: Sequence[Case]) -> SweepTable:
         values = self._sweep.values
@@ -168,7 +182,10 @@ class _Page:
             (
                 self._label(case),
                 tuple(
-                    Cell(_text(each, width), each is not None and each.mean == self._best(case, at))
+                    Cell(
+                        _text(each, width, self._interval(case, at)),
+                        each is not None and each.mean == self._best(case, at),
+                    )
                     for at, each in zip(values, row, strict=True)
                 ),
             )
@@ -197,8 +214,14 @@ def _dash(index: int) -> str:
     return f"t{(index - 1) % N_DASHES}" if index else ""
 
 
-def _text(found: Spread | None, width: float) -> str:
+def _titled(name: str, part: str) -> str:
+    return printable(name) if part == VALUE else f"{printable(name)}, {part}"
+
+
+def _text(found: Spread | None, width: float, known: Interval | None) -> str:
     if found is None:
         return "–"
     text = number(found.mean, width)
+    if known is not None:
+        return f"{text} ({number(known.low, width)} to {number(known.high, width)})"
     return f"{text} ± {number(found.std, width)}" if found.n > 1 else text

@@ -9,14 +9,16 @@ comparison in a folder ``comparison`` there.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from ptyrun.errors import InputError
+from ptyrun.results import Interval
 from ptyrun.study.analysis import FOLDER, METRICS_CSV
 from ptyrun.study.files import HubFiles
 from ptyrun.study.hub import GENERALIZATION
+from ptyrun.study.summaries.certainty import intervals_of
 from ptyrun.study.summaries.rows import Row, read_csv
 
 DEBUG, COMPARISON = "debug", "comparison"
@@ -42,6 +44,7 @@ class Point:
     """One comparison: where it stands on the axis, and the rows of its table.
 
     ``view`` and ``split`` are empty where there are none; ``folder`` lies below the hub.
+    ``intervals`` say between which values a figure lies, by model and by metric and component.
     """
 
     at: int
@@ -50,6 +53,7 @@ class Point:
     split: str
     rows: tuple[Row, ...]
     folder: str
+    intervals: Mapping[tuple[str, str], Interval] = field(default_factory=dict)
 
     @property
     def case(self) -> str:
@@ -110,7 +114,8 @@ def _of_hub(files: HubFiles) -> Iterator[Point]:
             for split in files.folders(f"{FOLDER}/{dose}/{view}"):
                 folder = f"{FOLDER}/{dose}/{view}/{split}"
                 if DEBUG not in split and files.exists(f"{folder}/{METRICS_CSV}"):
-                    yield Point(int(match[1]), 1, view, split, _rows(files, folder), folder)
+                    known = _rows(files, folder), folder, intervals_of(files, folder)
+                    yield Point(int(match[1]), 1, view, split, *known)
 
 
 def of_sizes(files: HubFiles, place: str) -> Iterator[Point]:
@@ -129,7 +134,8 @@ def of_sizes(files: HubFiles, place: str) -> Iterator[Point]:
                     do="move one of them to a folder of its own",
                 )
             seen[size, trial] = folder
-            yield Point(size, trial, view, "", _rows(files, folder), folder)
+            known = _rows(files, folder), folder, intervals_of(files, folder)
+            yield Point(size, trial, view, "", *known)
 
 
 def left_out(files: HubFiles, place: str) -> Iterator[str]:

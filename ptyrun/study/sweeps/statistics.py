@@ -8,9 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ptyrun.results import Interval
 from ptyrun.study.summaries.rows import PAIR
 from ptyrun.study.sweeps.points import Point, Sweep
 
+VALUE = "value"  # of a metric that has no amplitude and phase, as R-factors
+# Times differ between equal studies, and offsets are no quality.
+_NOT_FOLLOWED = ("computation_time", "registration_offset")
 # Beyond these a number is a failure, by upstream's rule.
 _MOST = {"ssim": 1.0, "ms_ssim": 1.0}
 _NOT_NEGATIVE = ("psnr", "ssim", "ms_ssim", "frc50", "mae", "mse")
@@ -70,6 +74,12 @@ class Case:
                 return in_range(self.metric, row.component(self.component))
         return math.nan
 
+    def interval(self, point: Point) -> Interval | None:
+        """Between which values that lies, where the comparison says it."""
+        if not math.isfinite(self.number(point)):
+            return None
+        return point.intervals.get((self.model, f"{self.metric}.{self.component}"))
+
     def spread(self, sweep: Sweep, at: int) -> Spread | None:
         """What the trials at one place of the axis amount to; None if they found nothing."""
         return Spread.of(self.number(point) for point in sweep.points if point.at == at)
@@ -81,7 +91,8 @@ def cases(sweep: Sweep) -> Iterator[Case]:
         (row.metric, component): None
         for point in sweep.points
         for row in point.rows
-        for component in PAIR
+        if not row.metric.startswith(_NOT_FOLLOWED)
+        for component in (*PAIR, VALUE)
     }
     models = list(dict.fromkeys(row.model for point in sweep.points for row in point.rows))
     places = sorted({(point.view, point.split) for point in sweep.points})

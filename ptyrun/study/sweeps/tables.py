@@ -10,7 +10,8 @@ from ptyrun.study.sweeps.points import Sweep
 from ptyrun.study.sweeps.statistics import Case, Spread, cases
 from ptyrun.texts import as_cell
 
-IN_PAPERS = ("ms_ssim", "mae")
+R_FACTOR = "standard_r_factor"
+IN_PAPERS = ("ms_ssim", "mae", R_FACTOR)
 DIGITS = 4
 
 
@@ -28,8 +29,19 @@ def csv_table(sweep: Sweep) -> str:
 
 
 def point_table(sweep: Sweep) -> str:
-    """``sweep_*_points.csv``: every number of every comparison, and where that lies."""
-    names = ("trial", "view", "split", "model", "metric", "component", "number", "folder")
+    """``sweep_*_points.csv``: every number of every comparison, its interval, and its folder."""
+    names = (
+        "trial",
+        "view",
+        "split",
+        "model",
+        "metric",
+        "component",
+        "number",
+        "low",
+        "high",
+        "folder",
+    )
     rows: list[Sequence[object]] = [(str(sweep.axis), *names)]
     for case in cases(sweep):
         for point in sweep.points:
@@ -37,12 +49,14 @@ def point_table(sweep: Sweep) -> str:
             if number == number:
                 place = (point.at, point.trial, point.view, point.split)
                 what = (as_cell(case.model), as_cell(case.metric), case.component)
-                rows.append((*place, *what, number, as_cell(point.folder)))
+                known = case.interval(point)
+                ends = ("", "") if known is None else (known.low, known.high)
+                rows.append((*place, *what, number, *ends, as_cell(point.folder)))
     return csv_text(rows)
 
 
 def latex_table(sweep: Sweep) -> str:
-    """``sweep_*.tex``: MS-SSIM and MAE, one column per dose or size; for the package booktabs."""
+    """``sweep_*.tex``: MS-SSIM, MAE and R-factor, a column per dose or size; needs booktabs."""
     values = [f"{at}" for at in sweep.values]
     lines = [
         r"% Mean and, of several trials, standard deviation; \usepackage{booktabs}.",
@@ -58,6 +72,7 @@ def latex_table(sweep: Sweep) -> str:
         lines += [r"\midrule"] if what != before else []
         before = what
         name = f"{case.metric.upper().replace('_', '-')} {case.component}"
+        name = "R-factor" if case.metric == R_FACTOR else name
         cells = [name, case.model, case.view, case.split]
         found = [_latex_spread(case, sweep, at) for at in sweep.values]
         lines.append(" & ".join([*map(latex, cells), *found]) + r" \\")

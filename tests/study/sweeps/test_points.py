@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ptyrun.errors import UsageError
+from ptyrun.results import ArmResult, Interval, Metric, Results
 from ptyrun.study.files import HubFiles
 from ptyrun.study.sweeps.points import Axis, sweeps_of
 from ptyrun.study.sweeps.statistics import Spread, in_range
@@ -239,6 +240,45 @@ def test_every_point_of_the_page_leads_to_its_comparison(tmp_path: Path) -> None
     assert len(targets) == 2 * 3 * 2 * 4 + 3
     assert targets.count("../dose_1000/dense/test/report/index.html") == 12
     assert "://" not in (folder / "dose.html").read_text()
+
+
+def test_the_best_is_marked_only_where_others_are_worse(tmp_path: Path) -> None:
+    sweep(write_sizes(tmp_path))
+    text = (tmp_path / "sweep/train_size.html").read_text()
+    mae = text.partition('id="metric-0"')[2].partition('id="metric-1"')[0]
+    # PtychoPINN's amplitude at two sizes; the phases are the same for both arms.
+    assert mae.count('class="best"') == 2
+
+
+def test_r_factors_and_intervals_are_followed(tmp_path: Path) -> None:
+    arm = ArmResult(
+        "PtychoPINN",
+        "predictor",
+        10,
+        standard={"r_factor": Metric(value=0.129)},
+        intervals={"r_factor.value": Interval(0.121, 0.139)},
+    )
+    results = Results("0" * 64, True, (0, 0, 9, 9), {"pinn": arm})
+    for dose in (1000, 10000):
+        folder = tmp_path / f"analysis/dose_{dose}/dense/test"
+        folder.mkdir(parents=True)
+        (folder / "results.json").write_text(results.to_json())
+        (folder / "comparison_metrics.csv").write_text(
+            HEAD + "PtychoPINN,standard_r_factor,,,0.129\nPtychoPINN,registration_offset_dy,,,1.5\n"
+        )
+    sweep(tmp_path)
+    folder = tmp_path / "analysis/sweep"
+    rows = table(folder / "dose_points.csv")
+    assert [(r["metric"], r["component"], r["number"], r["low"], r["high"]) for r in rows] == [
+        ("standard_r_factor", "value", "0.129", "0.121", "0.139")
+    ] * 2
+    page = (folder / "dose.html").read_text()
+    assert "0.129 (0.121 to 0.139)" in page
+    assert "between which values" in page
+    assert (
+        "R-factor & PtychoPINN & dense & test & $0.1290$ & $0.1290$"
+        in (folder / "dose.tex").read_text()
+    )
 
 
 def test_names_of_models_cannot_become_part_of_the_page(tmp_path: Path) -> None:

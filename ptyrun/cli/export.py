@@ -8,6 +8,7 @@ import click
 
 from ptyrun.cli import options
 from ptyrun.cli.saying import say
+from ptyrun.progress import Watcher
 
 
 @click.command("export")
@@ -22,7 +23,8 @@ from ptyrun.cli.saying import say
     "--output",
     type=options.Place(dir_okay=False),
     required=True,
-    help="The file to write, or s3://BUCKET/PREFIX: there the whole finished run is published.",
+    help="The file to write, or s3://BUCKET/PREFIX: there the whole finished run, or a study of "
+    "which RUN is the hub, is published.",
 )
 @click.option(
     "--overwrite",
@@ -37,10 +39,24 @@ def command(run_dir: Path, kind: str | None, output: Path | str, overwrite: bool
     from ptyrun.cli import console
     from ptyrun.door.run import Run
     from ptyrun.door.watching import from_the_line
+    from ptyrun.study.hub import Hub
 
-    with from_the_line(console.Console()):
+    screen = console.Console()
+    with from_the_line(screen):
         run = Run(run_dir)
-        if isinstance(output, str):
-            say(run.publish(output, overwrite=overwrite))
-        else:
+        if not isinstance(output, str):
             say(str(run.export(output, format=kind, overwrite=overwrite)))
+        elif Hub(run_dir).study.is_file():
+            say(_published(run_dir, output, screen, overwrite=overwrite))
+        else:
+            say(run.publish(output, overwrite=overwrite))
+
+
+def _published(hub: Path, url: str, screen: Watcher, *, overwrite: bool) -> str:
+    from ptyrun.study import identity
+    from ptyrun.study.asking import study_asked
+    from ptyrun.study.published import publish_study
+
+    study = study_asked({"hub": hub}, None)
+    identity.require_some(study.options)
+    return publish_study(study, url, overwrite=overwrite, watcher=screen)

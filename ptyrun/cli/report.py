@@ -30,8 +30,8 @@ def command(
 ) -> None:
     """Write RUN's report: one HTML page, Markdown and CSV.
 
-    RUN is a folder, or an s3:// place where it was published: then its page is fetched into the
-    folder that --output names.
+    RUN is a folder, or an s3:// place where it, or a study, was published: then its pages are
+    fetched into the folder that --output names.
 
     With --watch, it begins with a page of what is there so far, which ends as the report.
     """
@@ -60,7 +60,7 @@ def command(
 
 
 def _fetched(place: str, output: Path | None) -> Path:
-    from ptyrun.door.published import PublishedRun
+    from ptyrun.study.published import published_at
 
     if output is None:
         raise UsageError(
@@ -68,4 +68,4 @@ def _fetched(place: str, output: Path | None) -> Path:
             why="the page of a run in a bucket is shown from a local copy",
             do="name a new folder with --output",
         )
-    return PublishedRun(place).report(output)
+    return published_at(place).report(output)

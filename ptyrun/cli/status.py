@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import shlex
 import shutil
@@ -42,11 +43,15 @@ _PERCENT = len(" 100 %")
     help="How often --watch looks.",
 )
 def command(run_dir: Path | str, as_json: bool, watch: bool, every_s: float) -> None:
-    """Show how far RUN is: a folder, or an s3:// place where it was published."""
+    """Show how far RUN is: a folder, or an s3:// place where it, or a study, was published."""
+    if isinstance(run_dir, str):
+        say(_published(run_dir, as_json=as_json))
+        return
+    from ptyrun.stages.status import status
+
     while True:
-        found = _looked(run_dir)
-        columns = shutil.get_terminal_size((100, 24)).columns
-        text = found.to_json() if as_json else as_text(found, run_dir, columns)
+        found = status(run_dir)
+        text = found.to_json() if as_json else as_text(found, run_dir, _columns())
         if watch and as_json:
             text = "".join(line.strip() for line in text.splitlines())
         if watch and not as_json:
@@ -57,14 +62,18 @@ def command(run_dir: Path | str, as_json: bool, watch: bool, every_s: float) -> 
         time.sleep(every_s)
 
 
-def _looked(run: Path | str) -> Status:
-    if isinstance(run, str):
-        from ptyrun.door.published import PublishedRun
+def _published(place: str, *, as_json: bool) -> str:
+    from ptyrun.study.published import PublishedStudy, published_at
 
-        return PublishedRun(run).status()
-    from ptyrun.stages.status import status
+    found = published_at(place)
+    if isinstance(found, PublishedStudy):
+        return json.dumps(found.status, indent=1) if as_json else found.as_text()
+    status = found.status()
+    return status.to_json() if as_json else as_text(status, place, _columns())
 
-    return status(run)
+
+def _columns() -> int:
+    return shutil.get_terminal_size((100, 24)).columns
 
 
 def as_text(found: Status, run_dir: Path | str, columns: int) -> str:

@@ -1,14 +1,15 @@
-"""What was published of a run? The content of ``published.json``, which comes last."""
+"""What was published of a run or study? The content of ``published.json``, which comes last."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar, Self
 
 from ptyrun.errors import DamageError, InputError, SchemaError
+from ptyrun.host import durable
 from ptyrun.host.bucket import Bucket
 from ptyrun.host.documents import Document
 from ptyrun.host.typed_json import parse_object
@@ -29,8 +30,10 @@ class Published(Document):
     Attributes
     ----------
     manifest_digest : str
+        Of the run; empty for a study, whose runs have such a document each.
     status : str
-        What ``ptyrun status --json`` says of the run.
+        What ``ptyrun status --json`` says of the run, or ``ptyrun study status --json`` of the
+        study.
     files : mapping
         Every object by its name below the prefix.
     """
@@ -53,7 +56,7 @@ class Published(Document):
 
     @classmethod
     def read(cls, bucket: Bucket) -> Self:
-        """Read what says that a run was published whole.
+        """Read what says that a run or study was published whole.
 
         Raises
         ------
@@ -75,6 +78,11 @@ class Published(Document):
         document = parse_object(self.status)
         document.pop("schema", None)
         return document
+
+    @property
+    def is_study(self) -> bool:
+        """Whether a study was published, not a run."""
+        return not self.manifest_digest
 
     def fetch(self, bucket: Bucket, name: str) -> bytes:
         """Read an object, and see that it is what was published.
@@ -100,6 +108,13 @@ class Published(Document):
                 do="publish the run again with --overwrite",
             )
         return content
+
+    def fetch_all(self, bucket: Bucket, names: Mapping[str, str], folder: Path) -> None:
+        """Read objects into files of *folder*, called as *names* says; raises as `fetch`."""
+        for name, place in names.items():
+            path = folder / place
+            durable.make_folder(path.parent)
+            durable.write_atomic(path, self.fetch(bucket, name))
 
     def below(self, folder: str) -> list[str]:
         """Names of the objects in a folder."""

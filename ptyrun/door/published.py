@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from ptyrun.comparison.published import Published
 from ptyrun.errors import DamageError, UnfinishedError, UsageError, refuse_unknown
-from ptyrun.host import durable
 from ptyrun.host.bucket import Bucket
 from ptyrun.host.typed_json import build
 from ptyrun.stages.status import Status
@@ -29,6 +28,8 @@ class PublishedRun:
     ----------
     url : str
         ``s3://BUCKET/PREFIX``.
+    published : Published, optional
+        What says that it was published whole, where that was read already.
 
     Raises
     ------
@@ -38,9 +39,15 @@ class PublishedRun:
         If the bucket does not answer.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, published: Published | None = None) -> None:
         self._bucket = Bucket(url)
-        self._published = Published.read(self._bucket)
+        self._published = published or Published.read(self._bucket)
+        if self._published.is_study:
+            raise UsageError(
+                f"{self._bucket.url} is a study",
+                why="it has several runs",
+                do="name one of them, such as s3://BUCKET/PREFIX/analysis/dose_1000/dense/test",
+            )
         self.url = self._bucket.url
 
     def __repr__(self) -> str:
@@ -113,10 +120,8 @@ class PublishedRun:
                 why="existing files are not overwritten",
                 do="name another folder with --output",
             )
-        for name in names:
-            path = folder / Path(name).relative_to(_REPORT)
-            durable.make_folder(path.parent)
-            durable.write_atomic(path, self._published.fetch(self._bucket, name))
+        places = {name: name.removeprefix(f"{_REPORT}/") for name in names}
+        self._published.fetch_all(self._bucket, places, folder)
         return folder / _PAGE
 
     def _known(self, arm: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -64,29 +64,52 @@ def publish(
     names = {path.relative_to(run_dir).as_posix(): path for path in _files(run.paths)}
     files = {name: _described(path) for name, path in names.items()}
     wanted = Published(run.manifest.digest, status, files)
+    # The file that others take for the sign of a complete run comes after what it vouches for.
+    settle(
+        bucket, wanted, names, overwrite=overwrite, watcher=watcher, last=run.paths.completion.name
+    )
+    return bucket.url
+
+
+def settle(
+    bucket: Bucket,
+    wanted: Published,
+    files: Mapping[str, Path],
+    *,
+    overwrite: bool,
+    watcher: Watcher,
+    last: str = "",
+) -> None:
+    """Put *files* there, *last* after the others, and then what says that all of it is there.
+
+    Raises
+    ------
+    UsageError
+        If something else was published there, and is not to be replaced.
+    StorageError
+        As `Bucket.put`.
+    """
     before = _before(bucket, overwrite=overwrite)
     if before == wanted:
-        return bucket.url
+        return
     if before is not None and not overwrite:
         raise UsageError(
             f"something else was published at {bucket.url}",
-            why=f"its manifest is {before.manifest_digest[:12]}…, that of {run_dir} is "
+            why=f"its manifest is {before.manifest_digest[:12]}…, that of this is "
             f"{wanted.manifest_digest[:12]}…, or its files differ",
             do="choose another place, or allow it with --overwrite",
         )
     if before is not None or overwrite:
         bucket.delete(Published.NAME)
-    watcher.begin(_STEP, len(names), 0)
-    # The file that others take for the sign of a complete run comes after what it vouches for.
-    ordered = sorted(names, key=lambda name: (name == run.paths.completion.name, name))
+    watcher.begin(_STEP, len(files), 0)
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        for _ in pool.map(lambda name: bucket.put(name, names[name]), ordered):
+        ordered = sorted(files, key=lambda name: (name == last, name))
+        for _ in pool.map(lambda name: bucket.put(name, files[name]), ordered):
             watcher.advance(_STEP, 1)
     watcher.end(_STEP)
-    for name in sorted(set(before.files if before else ()) - set(names)):
+    for name in sorted(set(before.files if before else ()) - set(wanted.files)):
         bucket.delete(name)
     bucket.put(Published.NAME, wanted.to_json().encode())
-    return bucket.url
 
 
 def _before(bucket: Bucket, *, overwrite: bool) -> Published | None:

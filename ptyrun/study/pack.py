@@ -49,10 +49,9 @@ def pack(study: Study, archive: Path) -> int:
         raise UsageError(
             f"{archive} exists already", "nothing is overwritten", "name another file, or delete it"
         )
-    _require_quiet(hub)
-    _require_complete(study)
+    require_finished(study)
     files = HubFiles.of(hub.root)
-    packed = [*_packed(files)]
+    packed = [*described(files)]
     known = identity.of_hub(hub)
     text = crate.metadata(
         known.name if known else hub.root.absolute().name,
@@ -117,6 +116,12 @@ def unpack(archive: Path, folder: Path) -> int:
     return n_files
 
 
+def require_finished(study: Study) -> None:
+    """See that a study is complete and right, and that nobody works on it; raises as `pack`."""
+    _require_quiet(study.hub)
+    _require_complete(study)
+
+
 def _require_quiet(hub: Hub) -> None:
     for path in listing.matching(hub.sessions, "*.lock"):
         if locks.is_held(path):
@@ -144,11 +149,12 @@ def _require_complete(study: Study) -> None:
             raise BlockedError(
                 f"{len(wrong)} of {len(verdict.validations)} checks of {study.hub.root} failed",
                 why=f"{wrong[0].name}: {wrong[0].error:.300}",
-                do="`ptyrun study verify` names all; correct that, then pack again",
+                do="`ptyrun study verify` names all; correct that, then do it again",
             )
 
 
-def _packed(files: HubFiles) -> Iterator[Packed]:
+def described(files: HubFiles) -> Iterator[Packed]:
+    """Give size and SHA-256 of every file of a hub; one that could not travel is refused."""
     for found in files.all():
         if found.kind or line_fault(found.name):
             raise InputError(

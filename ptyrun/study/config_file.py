@@ -20,7 +20,7 @@ from ptyrun.host.regular import read_regular
 from ptyrun.study.others import OtherStage
 
 MAX_BYTES = 2**20
-STAGE = "stage"
+STAGE, STAGES = "stage", "stages"
 _TABLES = (list, tuple)
 _TEXTS = ("name",)
 _LISTS = ("command", "inputs", "outputs", "files")
@@ -61,9 +61,9 @@ class StudyFile:
         self.path = path
         self._text = self._read()
         document = self._parsed()
-        stages = document.pop(STAGE, [])
+        stages, named = document.pop(STAGE, []), document.pop(STAGES, {})
         self.options = dict(self._options(document))
-        self.stages = tuple(self._stages(stages))
+        self.stages = (*self._stages(stages), *self._named_stages(named))
 
     def _read(self) -> str:
         try:
@@ -126,46 +126,66 @@ class StudyFile:
     def _stages(self, tables: Any) -> Iterator[OtherStage]:
         if not isinstance(tables, list) or not all(isinstance(each, dict) for each in tables):
             self._refuse(STAGE, "no list of tables", "write [[stage]] before each stage")
+        after = -1
         for table in tables:
-            known = (*_TEXTS, *_LISTS, "parameters")
-            for key, value in table.items():
-                if key not in known:
-                    self._refuse(key, "unknown key of a stage", f"it has {', '.join(known)}")
-                self._require(key, value)
-            if "name" not in table:
-                self._refuse(STAGE, "a stage without a name", "a stage is known by its name")
-            lists = {key: tuple(table.get(key, ())) for key in _LISTS}
-            yield OtherStage(
-                table["name"],
-                parameters=table.get("parameters", {}),
-                here=self.path.parent,
-                **lists,
-            )
+            after = self._place_of(rf"\[\[\s*{STAGE}\s*\]\]", after + 1)
+            yield self._stage(table, after)
 
-    def _require(self, key: str, value: Any) -> None:
+    def _named_stages(self, tables: Any) -> Iterator[OtherStage]:
+        """``[stages.NAME]`` is a ``[[stage]]`` of that name."""
+        if not isinstance(tables, dict) or not all(isinstance(t, dict) for t in tables.values()):
+            self._refuse(STAGES, "no table of tables", "write [stages.NAME] before each stage")
+        for name, table in tables.items():
+            after = self._place_of(rf"\[\s*{STAGES}\s*\.\s*[\"']?{re.escape(name)}[\"']?\s*\]")
+            yield self._stage({"name": name, **table}, after)
+
+    def _stage(self, table: Mapping[str, Any], after: int) -> OtherStage:
+        known = (*_TEXTS, *_LISTS, "parameters")
+        for key, value in table.items():
+            if key not in known:
+                why = f"it has {', '.join(known)}"
+                self._refuse(key, "unknown key of a stage", why, after)
+            self._require(key, value, after)
+        if "name" not in table:
+            self._refuse(STAGE, "a stage without a name", "a stage is known by its name", after)
+        lists = {key: tuple(table.get(key, ())) for key in _LISTS}
+        return OtherStage(
+            table["name"],
+            parameters=table.get("parameters", {}),
+            here=self.path.parent,
+            place=f"{self.path}, line {self._line(after)}",
+            **lists,
+        )
+
+    def _require(self, key: str, value: Any, after: int) -> None:
         if key in _TEXTS and not isinstance(value, str):
-            self._refuse(key, "no text", "a stage's name is a text")
+            self._refuse(key, "no text", "a stage's name is a text", after)
         if key in _LISTS and not (
             isinstance(value, list) and all(isinstance(each, str) for each in value)
         ):
-            self._refuse(key, "no list of texts", f'write {key} = ["..."]')
+            self._refuse(key, "no list of texts", f'write {key} = ["..."]', after)
         if key == "parameters" and not (
             isinstance(value, dict)
             and all(isinstance(each, str | int | float | bool) for each in value.values())
         ):
-            self._refuse(key, "no table of values", "write parameters = {epochs = 50}")
+            self._refuse(key, "no table of values", "write parameters = {epochs = 50}", after)
 
-    def _refuse(self, key: str, what: str, why: str) -> NoReturn:
+    def _refuse(self, key: str, what: str, why: str, after: int = 0) -> NoReturn:
+        """Refuse what a key says, whose line stands at the character *after* or later."""
+        found = self._place_of(rf"(?:\[+\s*)?[\"']?{re.escape(key)}\b", after)
         raise UsageError(
-            f"{self.path}, line {self._line_of(key)}, key {key!r}: {what}",
+            f"{self.path}, line {self._line(found)}, key {key!r}: {what}",
             why=why,
             do="correct that line, or leave it out",
         )
 
-    def _line_of(self, key: str) -> int:
-        pattern = re.compile(rf"^[ \t]*(?:\[+\s*)?[\"']?{re.escape(key)}\b", re.MULTILINE)
-        found = pattern.search(self._text)
-        return self._text.count("\n", 0, found.start()) + 1 if found else 1
+    def _place_of(self, pattern: str, after: int = 0) -> int:
+        """Where the first line begins that matches, in characters; *after* if none does."""
+        found = re.compile(rf"^[ \t]*{pattern}", re.MULTILINE).search(self._text, after)
+        return found.start() if found else after
+
+    def _line(self, place: int) -> int:
+        return self._text.count("\n", 0, place) + 1
 
 
 def _flat(document: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
@@ -207,7 +227,8 @@ def written(given: Mapping[str, Any]) -> str:
         "# A study: doses x views x splits. `ptyrun study run --config study.toml` makes it.",
         "",
     ]
-    for entry in entries(StudyOptions):
+    own = StudyOptions.__annotations__  # hub, base and doses come before training and its like
+    for entry in sorted(entries(StudyOptions), key=lambda entry: entry.field not in own):
         about = entry.help.replace(" Required.", "").replace(" May be repeated.", "")
         lines.append(f"# {about}")
         value = given.get(entry.name, entry.default)
@@ -217,7 +238,8 @@ def written(given: Mapping[str, Any]) -> str:
             )
         else:
             text = dumps({entry.name: _plain(value)}).strip()
-            lines.append(text if entry.name in given or entry.is_many else f"# {text}")
+            is_said = entry.name in given or (entry.is_many and value)
+            lines.append(text if is_said else f"# {text}")
         lines.append("")
     return "\n".join(lines) + EXAMPLE
 

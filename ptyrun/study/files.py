@@ -103,9 +103,12 @@ class HubFiles:
             raise unreadable(name, f"it is not UTF-8 (byte {error.start})") from error
 
     def json(self, name: str) -> dict[str, Any]:
-        """Read a JSON object, NaN and infinity as upstream writes them; raises as `text`."""
+        """Read a JSON object, NaN and infinity as upstream writes them; raises as `text`.
+
+        A name that stands twice in an object is refused: readers differ in which one they take.
+        """
         try:
-            document = json.loads(self.text(name))
+            document = json.loads(self.text(name), object_pairs_hook=_unique)
         except RecursionError as error:
             raise unreadable(name, "it is nested too deeply") from error
         except ValueError as error:
@@ -189,6 +192,15 @@ _NOTES = frozenset(path.name for path in (_RUN.ledger, _RUN.logs, _RUN.preview))
 _OF_RUNS = frozenset(
     path.name for path in (_RUN.claims, _RUN.cache, _RUN.unpublished, _RUN.ledger_cache)
 )
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"{twice!r:.80} stands twice in one object")
+    return found
 
 
 def unreadable(name: str, why: str) -> InputError:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
+from itertools import chain
 from pathlib import PurePosixPath
 
 from ptyrun.errors import UsageError, nearest, refuse_unknown
@@ -90,9 +91,10 @@ class Graph:
         UsageError
             If there is no such stage.
         """
-        known = {stage.key for stage in self.stages} | {stage.kind for stage in self.stages}
+        kinds = (stage.stands_for for stage in self.stages)
+        known = [*dict.fromkeys(chain(kinds, (stage.key for stage in self.stages)))]
         refuse_unknown(names, known, "--only {}: there is no such stage")
-        chosen = {each.key for each in self.stages if not {each.key, each.kind}.isdisjoint(names)}
+        chosen = {s.key for s in self.stages if not {s.key, s.stands_for}.isdisjoint(names)}
         return self._leading_to(chosen) if names else self
 
     def _leading_to(self, wanted: set[str]) -> Graph:

@@ -17,7 +17,7 @@ from ptyrun.config.study import StudyOptions
 from ptyrun.errors import UsageError
 from ptyrun.host.documents import canonical_json
 from ptyrun.study.hub import Hub
-from ptyrun.study.stage import Input, Stage
+from ptyrun.study.stage import STANDS_FOR, Input, Stage
 
 AXES = ("dose", "view", "split")
 READY = "ready"
@@ -44,6 +44,8 @@ class OtherStage:
         What the outputs depend on besides; a change makes the stage stale.
     here : Path
         Folder of study.toml.
+    place : str
+        File and line, for messages.
     """
 
     name: str
@@ -53,6 +55,7 @@ class OtherStage:
     files: tuple[str, ...] = ()
     parameters: Mapping[str, str | int | float | bool] = field(default_factory=dict)
     here: Path = Path()
+    place: str = field(default="study.toml", compare=False)
 
     def axes(self) -> tuple[str, ...]:
         """Of what it has one stage for each."""
@@ -168,7 +171,7 @@ def _made(
     # Hub and study.toml may move: the words count as they are written.
     said = {"command": canonical_json(list(other.command))} if command else {}
     if other.files:
-        said["stands for"] = canonical_json(name if stage is None else stage.kind)
+        said[STANDS_FOR] = canonical_json(name if stage is None else stage.kind)
     parameters = {key: canonical_json(value) for key, value in other.parameters.items()}
     return Stage(
         name,
@@ -224,7 +227,7 @@ def _require_work(other: OtherStage, outputs: Sequence[str]) -> None:
 
 def _refusal(other: OtherStage, what: str, why: str) -> UsageError:
     return UsageError(
-        f"stage {other.name!r} of study.toml: {what}", why=why, do="correct this [[stage]]"
+        f"{other.place}, stage {other.name!r}: {what}", why=why, do="correct this stage"
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ptyrun.study.history import MEMBER, Transformation
+from ptyrun.study.history import MEMBER, SPLIT, Transformation
 
 # One for the whole scan, however many frames there are.
 OF_THE_SCAN = frozenset({"objectGuess", "probeGuess", "groundTruthObject", MEMBER})
@@ -49,7 +49,7 @@ def split_step(
     return Transformation(
         "split_dataset_tool.py",
         timestamp,
-        "train_test_split",
+        SPLIT,
         {
             "split_fraction": fraction,
             "split_axis": axis,

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ptyrun.host.documents import canonical_json, digest_of
+from ptyrun.host.typed_json import parse
 from ptyrun.study.hub import ATTEMPT, PIECES, RECORD, Hub
 
 DIVISIBLE = (
@@ -17,6 +18,8 @@ DIVISIBLE = (
 )
 # A parameter of stages that are made whole or not at all although others of their kind are not.
 IN_ONE_PIECE = "in_one_piece"
+# The parameter of ready files that names the kind of stage whose place they take.
+STANDS_FOR = "stands for"
 
 # What a comparison reads, by what it is to it.
 SCAN, PINN, BASELINE, RECONSTRUCTION = "scan", "pinn", "baseline", "reconstruction"
@@ -83,6 +86,12 @@ class Stage:
         """Whether a later window goes on where one ended, so that any time is enough to begin."""
         whole = self.parameters.get(IN_ONE_PIECE) == canonical_json(value=True)
         return self.kind in DIVISIBLE and not self.command and not whole
+
+    @property
+    def stands_for(self) -> str:
+        """Its kind; of ready files that of the stage whose place they take."""
+        said = self.parameters.get(STANDS_FOR)
+        return self.kind if said is None else str(parse(said))
 
     def written(self, hub: Hub) -> tuple[str, ...]:
         """Outputs that the stage writes: ready files that lie in their place already are not."""

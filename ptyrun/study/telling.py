@@ -106,7 +106,7 @@ def status_document(study: Study, standings: Mapping[str, Standing]) -> dict[str
     }
 
 
-def outcome_text(study: Study, outcome: Outcome) -> str:
+def outcome_text(study: Study, outcome: Outcome, *, has_set_aside: bool = False) -> str:
     """Say how a session ended, and what to do next."""
     made = len(outcome.made)
     lines = [f"{made} stage{'s' * (made != 1)} made; {counts(outcome.standings)}"]
@@ -115,7 +115,8 @@ def outcome_text(study: Study, outcome: Outcome) -> str:
     if outcome.stop is ExitCode.COMPLETE:
         lines.append(f"complete: {study.hub.root}")
     elif outcome.stop is ExitCode.INCOMPLETE:
-        lines.append("work remains: run the same command again, without --clobber")
+        but = ", without --clobber" if has_set_aside else ""
+        lines.append(f"work remains: run the same command again{but}")
     else:
         lines.append("put right what failed, then run the same command again")
     return "\n".join(lines)

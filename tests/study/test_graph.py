@@ -14,7 +14,7 @@ from ptyrun.errors import UsageError
 from ptyrun.study.config_file import StudyFile
 from ptyrun.study.graph import Graph
 from ptyrun.study.hub import Hub
-from ptyrun.study.others import OtherStage
+from ptyrun.study.others import OtherStage, placed
 from ptyrun.study.plan import Study, graph
 from ptyrun.study.stage import Input, Stage
 from ptyrun.study.state import State, survey
@@ -56,6 +56,35 @@ def test_an_unknown_key_in_a_table_is_named_with_its_line(tmp_path: Path) -> Non
     (tmp_path / "study.toml").write_text("[split]\nfracton = 0.25\n")
     with pytest.raises(UsageError, match=r"line 2, key 'fracton'.*\n.*mean 'split_fraction'"):
         StudyFile(tmp_path / "study.toml")
+
+
+def test_a_stage_of_others_may_be_a_table_of_its_name(tmp_path: Path) -> None:
+    file = tmp_path / "study.toml"
+    file.write_text('hub = "h"\n[stages.learn]\ncommand = ["true"]\noutputs = ["data/x"]\n')
+    (stage,) = StudyFile(file).stages
+    assert (stage.name, stage.command, stage.outputs) == ("learn", ("true",), ("data/x",))
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ("name = 's'\n[[stage]]\nname = 'a'\n[[stage]]\nname = 3\n", "line 5, key 'name'"),
+        ("[stages.a]\ncommand = []\n[stages.b]\ncommand = 'true'\n", "line 4, key 'command'"),
+        ("[stages.a]\n[stages.b]\ncomand = ['true']\n", "line 3, key 'comand'"),
+        ("[stages]\na = 3\n", "line 1, key 'stages'"),
+    ],
+)
+def test_the_line_of_a_fault_is_that_of_its_stage(tmp_path: Path, lines: str, said: str) -> None:
+    (tmp_path / "study.toml").write_text(lines)
+    with pytest.raises(UsageError, match=said):
+        StudyFile(tmp_path / "study.toml")
+
+
+def test_a_stage_that_cannot_be_placed_is_named_with_its_line(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text("hub = 'h'\n\n[[stage]]\nname = 'x'\ncommand = ['a']\noutputs = ['../x']\n")
+    with pytest.raises(UsageError, match=r"mine\.toml, line 3, stage 'x': output '\.\./x'"):
+        placed(Hub(tmp_path), study().options, (), StudyFile(file).stages)
 
 
 def test_names_of_files_are_upstreams() -> None:

@@ -48,4 +48,6 @@ def command(
                 say(f"      {fault}")
         n_valid = sum(each.valid for each in verdict.validations)
         say(f"{n_valid} of {len(verdict.validations)} checks passed")
+        if verdict.hint:
+            say(verdict.hint)
     ctx.exit(int(ExitCode.COMPLETE if verdict.all_valid else ExitCode.BLOCKED))

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from ptyrun.errors import PtyrunError
+from ptyrun.ptycho.readers.npz import NpzFile
 from ptyrun.study import analysis
+from ptyrun.study.belonging import contradictions
 from ptyrun.study.checks.comparisons import COMPLIANCE
 from ptyrun.study.checks.evidence import Evidence
 from ptyrun.study.checks.verdict import fault_of, first_difference
 from ptyrun.study.checks.wholeness import damage
+from ptyrun.study.history import History
 from ptyrun.study.hub import PHASE_C
+from ptyrun.study.summaries.comparisons import tomorrow
 from ptyrun.study.summaries.compliance import Compliance, FileState
 
 
@@ -27,6 +31,7 @@ def data_faults(evidence: Evidence) -> Iterator[str]:
     for dose in sorted(doses - set(found.doses)):
         yield f"{PHASE_C}/{dose} is missing"
     yield from _damages(evidence)
+    yield from _misplacements(evidence, found)
     yield from evidence.changes_of(f"{PHASE_C}/")
     yield from _told_faults(evidence, found)
 
@@ -42,6 +47,30 @@ def _damages(evidence: Evidence) -> Iterator[str]:
     for name in evidence.names:
         if name.startswith(f"{PHASE_C}/") and (said := damage(evidence.files, name)):
             yield f"{name} {said}"
+
+
+def _misplacements(evidence: Evidence, found: Compliance) -> Iterator[str]:
+    """Which files say that they are of another dose or half, or of a time to come."""
+    for dose, split, state in found.states():
+        if not state.compliant:
+            continue
+        text = dose.removeprefix("dose_")
+        photons = float(text) if text.isdecimal() else None
+        try:
+            file = NpzFile(evidence.files.path(state.npz_path))
+            places = contradictions(file, dose=photons, split=split, is_whole=True)
+            faults = [*places, *times_to_come(History.of(file))]
+        except (PtyrunError, ValueError):
+            continue  # what is damaged is said above
+        yield from (f"{state.npz_path}: {said}" for said in faults)
+
+
+def times_to_come(history: History) -> Iterator[str]:
+    """Steps that were made later than the clock of any machine tells."""
+    for step in history.steps:
+        made_at = step.get("timestamp")
+        if isinstance(made_at, str) and made_at > tomorrow():
+            yield f"its step {step.get('tool')!r:.60} was made at {made_at!r:.40}"
 
 
 def _told_faults(evidence: Evidence, found: Compliance) -> Iterator[str]:

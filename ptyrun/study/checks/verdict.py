@@ -50,10 +50,11 @@ class Validation:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The outcome of all checks."""
+    """The outcome of all checks; *hint* is what a hub needs before they can be made, if it does."""
 
     hub: str
     validations: tuple[Validation, ...]
+    hint: str = ""
 
     @property
     def all_valid(self) -> bool:

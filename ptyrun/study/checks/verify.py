@@ -109,4 +109,17 @@ def verify(
     parameters, fault = remembered_or_default(files)
     parameters = parameters.overridden(ms_ssim_threshold, doses, views, splits)
     evidence = Evidence(files, parameters, fault, bool(doses or views or splits))
-    return Verdict(str(hub.absolute()), tuple(check(evidence) for check in CHECKS))
+    validations = tuple(check(evidence) for check in CHECKS)
+    return Verdict(str(hub.absolute()), validations, _hint(files))
+
+
+def _hint(files: HubFiles) -> str:
+    """What to do about a hub whose study did not come to what the checks are about."""
+    if not files.exists(analysis.MANIFEST):
+        return (
+            "the hub has no comparisons, which the checks are about: "
+            "`ptyrun study run --upto comparisons` makes them"
+        )
+    if not files.exists(analysis.SUMMARY):
+        return "the hub is not summed up yet: `ptyrun study summarize` does that"
+    return ""

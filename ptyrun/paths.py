@@ -26,6 +26,18 @@ class RunPaths:
         """Names right below the folder that are the run's own, whether there yet or not."""
         return _names()
 
+    @classmethod
+    def noted(cls) -> frozenset[str]:
+        """Names of the folders to which looking at a run, or calling it again, may add."""
+        run = cls(Path())
+        return frozenset(path.name for path in (run.ledger, run.logs, run.preview))
+
+    @classmethod
+    def working(cls) -> frozenset[str]:
+        """Names of what a session on a run writes and deletes while it works."""
+        run = cls(Path())
+        return frozenset(p.name for p in (run.claims, run.cache, run.unpublished, run.ledger_cache))
+
     @property
     def manifest(self) -> Path:
         return self.root / "manifest.json"

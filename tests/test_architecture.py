@@ -274,6 +274,8 @@ def test_only_a_run_says_where_its_files_are_and_reads_its_plan_and_ledger() -> 
                 yield from (f"{dotted(path)} calls {call}...)" for call in found)
 
     assert not offences(strays())
+    naming = {path for path in modules(PACKAGE) if calls[0] in path.read_text(encoding="utf-8")}
+    assert naming == {PACKAGE / "comparison" / "run.py"}
 
 
 def test_no_module_is_a_drawer_for_everything() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from ptyrun.errors import InputError, UsageError, refuse_unknown
 from ptyrun.host import durable, partials
+from ptyrun.host.free_place import require_free
 from ptyrun.ptycho import writing
 from ptyrun.ptycho.readers.opening import open_scan
 from ptyrun.ptycho.readers.reader import ForeignFile, Held
@@ -80,7 +81,7 @@ def convert(
             why="names end in .npz or .cxi",
             do="choose such a name",
         )
-    _require_free(out, overwrite)
+    require_free(out, overwrite=overwrite)
     kind = what or _kind_of(file)
     found: Scan | Reconstruction = (
         open_scan(file, diffraction_kind) if kind == SCAN else open_reconstruction(file)
@@ -91,7 +92,7 @@ def convert(
         try:
             WRITERS[kind, ending](partial, found)
             durable.sync_file(partial)
-            _require_free(out, overwrite)
+            require_free(out, overwrite=overwrite)
             durable.publish(partial, out)
         finally:
             with suppress(OSError):
@@ -110,14 +111,3 @@ def _kind_of(file: Path) -> str:
             do=f"inspect it with `ptyrun inspect {file}`",
         )
     return SCAN if Held.SCAN in held else RECONSTRUCTION
-
-
-def _require_free(out: Path, overwrite: bool) -> None:
-    if out.is_dir() or (out.exists() and not overwrite):
-        raise UsageError(
-            f"{out} exists",
-            why="existing files are not overwritten"
-            if not out.is_dir()
-            else "it is a folder, which is not replaced",
-            do="choose another name, or allow it with --overwrite",
-        )

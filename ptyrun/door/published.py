@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ptyrun.comparison.published import Published
 from ptyrun.errors import DamageError, UnfinishedError, UsageError, refuse_unknown
 from ptyrun.host.bucket import Bucket
+from ptyrun.host.free_place import require_free
 from ptyrun.host.typed_json import build
 from ptyrun.stages.status import Status
 
@@ -114,12 +115,7 @@ class PublishedRun:
             If something stands there.
         """
         names = self._published.below(_REPORT)
-        if folder.exists():
-            raise UsageError(
-                f"{folder} exists",
-                why="existing files are not overwritten",
-                do="name another folder with --output",
-            )
+        require_free(folder)
         places = {name: name.removeprefix(f"{_REPORT}/") for name in names}
         self._published.fetch_all(self._bucket, places, folder)
         return folder / _PAGE

@@ -20,6 +20,7 @@ from ptyrun.comparison.planned_inputs import warn_of_changed_inputs
 from ptyrun.comparison.run import Run
 from ptyrun.errors import UsageError, refuse_unknown
 from ptyrun.host import durable
+from ptyrun.host.free_place import require_free
 from ptyrun.progress import SILENT, Watcher
 from ptyrun.report import tables
 
@@ -80,12 +81,7 @@ def export(
     """
     refuse_unknown([format], [*ExportFormat], "nothing is exported as {}")
     artifacts.require_outside(Run(run_dir).paths, out)
-    if out.exists() and not overwrite:
-        raise UsageError(
-            f"{out} exists",
-            why="existing files are not overwritten",
-            do="choose another name, or allow it with --overwrite",
-        )
+    require_free(out, overwrite=overwrite)
     run = FinishedRun.open(Run(run_dir))
     warn_of_changed_inputs(run.manifest, run.paths, watcher)
     writers = {ExportFormat.CSV: _csv, ExportFormat.NPZ: _npz, ExportFormat.HDF5: _hdf5}

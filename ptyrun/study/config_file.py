@@ -16,6 +16,7 @@ from ptyrun.config.study import StudyOptions
 from ptyrun.config.toml import dumps
 from ptyrun.errors import InputError, UsageError, nearest
 from ptyrun.host import durable
+from ptyrun.host.free_place import require_free
 from ptyrun.host.regular import read_regular
 from ptyrun.study.others import OtherStage
 
@@ -260,11 +261,6 @@ def write_new(path: Path, text: str) -> None:
     UsageError
         If something stands there.
     """
-    if path.exists() or path.is_symlink():
-        raise UsageError(
-            f"{path} exists already",
-            why="nothing is overwritten",
-            do="name another file, or delete this one",
-        )
+    require_free(path)
     durable.make_folder(path.parent)
     durable.write_text(path, text)

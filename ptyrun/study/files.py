@@ -186,12 +186,7 @@ def is_note_of_a_look(name: str) -> bool:
     return is_of_comparison and folders[-1] in _NOTES
 
 
-_RUN = RunPaths(Path())
-_NOTES = frozenset(path.name for path in (_RUN.ledger, _RUN.logs, _RUN.preview))
-# What a session on a comparison writes and deletes while it works.
-_OF_RUNS = frozenset(
-    path.name for path in (_RUN.claims, _RUN.cache, _RUN.unpublished, _RUN.ledger_cache)
-)
+_NOTES, _OF_RUNS = RunPaths.noted(), RunPaths.working()
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

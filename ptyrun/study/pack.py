@@ -14,6 +14,7 @@ from typing import IO
 
 from ptyrun.errors import BlockedError, BusyError, DamageError, InputError, PtyrunError, UsageError
 from ptyrun.host import durable, listing, locks, partials
+from ptyrun.host.free_place import require_free
 from ptyrun.host.regular import open_regular
 from ptyrun.study import crate, identity
 from ptyrun.study.checks.inventory import line_fault
@@ -45,10 +46,7 @@ def pack(study: Study, archive: Path) -> int:
         If a session works on the hub.
     """
     hub = study.hub
-    if archive.exists() or archive.is_symlink():
-        raise UsageError(
-            f"{archive} exists already", "nothing is overwritten", "name another file, or delete it"
-        )
+    require_free(archive)
     require_finished(study)
     files = HubFiles.of(hub.root)
     packed = [*described(files)]
@@ -101,10 +99,7 @@ def unpack(archive: Path, folder: Path) -> int:
     InputError, DamageError
         As `check`; nothing is left then.
     """
-    if folder.exists() or folder.is_symlink():
-        raise UsageError(
-            f"{folder} exists already", "a hub is unpacked into a new folder", "name another folder"
-        )
+    require_free(folder)
     durable.make_folder(folder.absolute().parent)
     place = folder.absolute().with_name(f".{folder.name}.{token_hex(4)}{partials.PARTIAL}")
     try:

@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,5 +112,5 @@ class History:
         return np.array(json.dumps(self.facts, indent=2))
 
 
-def _is_number(told: Any) -> bool:
+def _is_number(told: Any) -> TypeGuard[int | float]:
     return type(told) in (int, float) and math.isfinite(told)

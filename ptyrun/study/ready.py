@@ -116,7 +116,7 @@ def _require_place(task: Task, held: Path, *, split: str, is_whole: bool) -> Non
     dose = task.stage.axes.get("dose")
     try:
         found = contradictions(
-            NpzFile(held), dose=dose and float(dose), split=split, is_whole=is_whole
+            NpzFile(held), dose=float(dose) if dose else None, split=split, is_whole=is_whole
         )
         said = next(found, "")
     except ValueError as error:

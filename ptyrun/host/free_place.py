@@ -30,6 +30,6 @@ def require_free(path: Path, *, overwrite: bool | None = None) -> None:
         f"{path} exists already",
         why="it is a folder, which is not replaced"
         if path.is_dir()
-        else "nothing is overwritten unasked",
+        else "existing files are not overwritten",
         do="choose another name" + (", or allow it with --overwrite" if can_be_asked else ""),
     )

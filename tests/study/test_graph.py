@@ -213,7 +213,7 @@ REFUSED = {
     "in the locks": (OtherStage("a", ("a",), (), ("locks/a",)), "cannot be used"),
     "input out of the hub": (OtherStage("a", ("a",), ("../a",), ("data/a",)), "leads out"),
     "unknown word": (OtherStage("a", ("a",), ("data/{dosis}",), ("data/a",)), "{dosis}"),
-    "a name with a slash": (OtherStage("a/b", ("a",), (), ("data/a",)), "no name"),
+    "a name with a slash": (OtherStage("a/b", ("a",), (), ("data/a",)), "is not a name"),
     "an output of another": (
         OtherStage("a", ("a",), (), ("data/phase_c/run_manifest.json",)),
         "made by two stages",

@@ -220,6 +220,26 @@ def test_a_log_that_is_none_is_named(finished: Path, tmp_path: Path) -> None:
         _ran("analysis/dose_1/dense/test/comparison.log", log)
 
 
+@pytest.mark.parametrize(
+    ("name", "check"),
+    [
+        ("dose_10000/dense/test/arrays.zarr/pinn/patches/c.0.0.0", "inventory"),
+        ("dose_10000/dense/test/arrays.zarr/zarr.json", "inventory"),
+        ("dose_10000/dense/test/frc_curves.csv", "inventory"),
+        ("study_certainty.csv", "metrics_summary_markdown"),
+    ],
+)
+def test_one_changed_byte_of_a_comparison_is_found(
+    finished: Path, tmp_path: Path, name: str, check: str
+) -> None:
+    hub = copy_of(finished, tmp_path / "copy").parent / "hub"
+    file = hub / "analysis" / name
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 1
+    file.write_bytes(data)
+    assert [each.name for each in verify(hub).validations if not each.valid] == [check]
+
+
 def test_a_study_with_comparisons_that_was_packed_passes_all_checks_elsewhere(
     finished: Path, tmp_path: Path
 ) -> None:

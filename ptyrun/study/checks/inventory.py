@@ -9,6 +9,7 @@ from pathlib import PurePosixPath, PureWindowsPath
 from ptyrun.errors import PtyrunError
 from ptyrun.study import analysis
 from ptyrun.study.checks.evidence import Evidence
+from ptyrun.study.checks.runs import run_faults
 from ptyrun.study.checks.verdict import fault_of
 from ptyrun.study.checks.wholeness import damage
 from ptyrun.study.files import Found, is_note_of_a_look
@@ -25,6 +26,9 @@ def inventory_faults(evidence: Evidence) -> Iterator[str]:
         return
     there = {each.name: each for each in evidence.listing}
     yield from (said for name, said in evidence.changes.items() if not _is_of_others(name))
+    for name, said in run_faults(evidence.files, evidence.names):
+        if not _is_of_others(name):
+            yield f"{name}: {said}"
     yield from _listing_faults(evidence, there)
     for name, each in there.items():
         if each.kind:

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from ptyrun.errors import PtyrunError
 from ptyrun.study import analysis
 from ptyrun.study.checks.evidence import Evidence, is_listed
-from ptyrun.study.checks.verdict import fault_of, first_difference
+from ptyrun.study.checks.verdict import fault_of, first_difference, first_other_line
+from ptyrun.study.summaries.certainty import certainty_table
 from ptyrun.study.summaries.comparisons import is_time, now, tomorrow
 
 # Of ptyrun's own: upstream's hubs have none.
@@ -28,6 +29,22 @@ def markdown_faults(evidence: Evidence) -> Iterator[str]:
     for name in OWN_TABLES:
         if evidence.files.exists(name) or is_listed(evidence.files, name):
             yield from evidence.faults_of_text(name)
+    yield from _certainty_faults(evidence)
+
+
+def _certainty_faults(evidence: Evidence) -> Iterator[str]:
+    """``study_certainty.csv`` follows from the results of the comparisons that have some."""
+    name, files = analysis.CERTAINTY_TABLE, evidence.files
+    if not files.exists(name) and not is_listed(files, name):
+        return
+    try:
+        text = files.text(name)
+    except PtyrunError as error:
+        yield fault_of(error)
+        return
+    wanted = certainty_table(files, [*evidence.keys, *evidence.uncounted])
+    if text != wanted:
+        yield f"{name} does not follow from the results: {first_other_line(text, wanted or '')}"
 
 
 def aggregate_faults(evidence: Evidence) -> Iterator[str]:

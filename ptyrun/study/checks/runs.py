@@ -1,0 +1,44 @@
+"""Are the comparisons that ptyrun made still as they were left, down to their chunks?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ptyrun.engine.integrity import HARMLESS, Kind
+from ptyrun.errors import PtyrunError
+from ptyrun.host import checksums
+from ptyrun.stages.verify import verify
+from ptyrun.study.files import HubFiles
+from ptyrun.study.hub import ANALYSIS, GENERALIZATION
+
+# What a hub may do without, and inputs, which its records speak of: the hub may have moved.
+_LEFT_OUT = {*HARMLESS, Kind.INPUT, Kind.CACHE}
+
+
+def run_faults(files: HubFiles, names: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    """Say what of each finished run in the hub is not as it was written, with the file's name.
+
+    Parameters
+    ----------
+    files : HubFiles
+    names : tuple of str
+        The hub's regular files.
+    """
+    there = set(names)
+    for name in names:
+        folder, _, last = name.rpartition("/")
+        is_of_comparison = folder.startswith((f"{ANALYSIS}/", f"{GENERALIZATION}/"))
+        if last != checksums.NAME or not is_of_comparison:
+            continue
+        if f"{folder}/manifest.json" not in there:
+            place = files.path(folder)
+            yield from ((f"{folder}/{n}", why) for n, why in checksums.problems(place))
+            continue
+        try:
+            damages = verify(files.path(folder)).damages
+        except PtyrunError as error:
+            yield name, f"{error.what}: {error.why}"
+            continue
+        for damage in damages:
+            if damage.kind not in _LEFT_OUT:
+                yield f"{folder}/{damage.path}", damage.detail

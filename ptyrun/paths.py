@@ -24,7 +24,7 @@ class RunPaths:
 
     def names(self) -> frozenset[str]:
         """Names right below the folder that are the run's own, whether there yet or not."""
-        return _names(type(self))
+        return _names()
 
     @classmethod
     def noted(cls) -> frozenset[str]:
@@ -201,7 +201,8 @@ class RunPaths:
 
 
 @cache
-def _names(kind: type[RunPaths]) -> frozenset[str]:
+def _names() -> frozenset[str]:
+    kind = RunPaths  # only a run's handle makes one for a folder that is there
     somewhere = kind(Path("run"))
     own = [name for name, value in vars(RunPaths).items() if isinstance(value, property)]
     return frozenset(getattr(somewhere, name).parts[1] for name in own)

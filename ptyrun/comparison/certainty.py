@@ -14,10 +14,9 @@ from ptyrun.comparison.common_measures import Together
 from ptyrun.comparison.frame_figures import FOURIER_ERROR, R_FACTOR, ArmFrames, Held
 from ptyrun.comparison.steps import Steps
 from ptyrun.ptycho.consistency.r_factor import FrameSums
-from ptyrun.ptycho.metrics import resampling, sectors
-from ptyrun.ptycho.metrics.frc import Noise, RingCorrelation
+from ptyrun.ptycho.metrics import resampling
+from ptyrun.ptycho.metrics.frc import Noise, RingCorrelation, resampled_crossings
 from ptyrun.ptycho.metrics.resampling import Blocks
-from ptyrun.ptycho.metrics.sectors import resampled_curves
 from ptyrun.ptycho.metrics.standard_metrics import THRESHOLDS, TRUTH_THRESHOLDS, Standard
 from ptyrun.ptycho.metrics.tiles import Tiles
 from ptyrun.ptycho.readers.opening import Scan
@@ -96,14 +95,13 @@ def _crossings(found: Standard) -> dict[str, Floats]:
     crossings: dict[str, Floats] = {}
     for quantity, part in (("amplitude", "amplitude"), ("phase", "phase"), ("field", "value")):
         rings: RingCorrelation = getattr(found.curves, quantity)
-        if rings.sectors is None or np.isnan(rings.correlation).any():
-            continue
-        curves = resampled_curves(rings.sectors)
-        for name, threshold in thresholds.items():
-            if f"{name}.{part}" not in found.undefined:
-                crossings[f"{name}.{part}"] = sectors.crossings(
-                    curves, threshold(rings), rings.side_px
-                )
+        known = {
+            name: threshold
+            for name, threshold in thresholds.items()
+            if f"{name}.{part}" not in found.undefined
+        }
+        for name, resampled in resampled_crossings(rings, known).items():
+            crossings[f"{name}.{part}"] = resampled
     return crossings
 
 

@@ -140,13 +140,13 @@ def _against(
     Not by way of what both are measured against: that may be wrong, and each pair is not.
     """
     inside = region.slices
-    known = {name: arm.coverage[inside] > 0 for name, arm in objects.items()}
+    known = {name: arm.coverage > 0 for name, arm in objects.items()}
     covered = np.logical_and.reduce(list(known.values()))
-    if covered.sum() < covered.size / 4:
+    if covered[inside].sum() < covered[inside].size / 4:
         covered = known[first] & known[second]
-    one, other = (objects[name].image[inside] for name in (first, second))
+    one, other = (objects[name].image for name in (first, second))
     try:
-        return PairMeasures(evaluation.mutual(one, other, covered))
+        return PairMeasures(evaluation.mutual(one, other, covered, region=region))
     except GeometryError as error:
         return PairMeasures(evaluation.nothing(f"nothing to compare: {error.why}", Noise.BOTH))
 

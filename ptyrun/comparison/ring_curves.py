@@ -105,6 +105,8 @@ def arrays_of(found: Curves) -> dict[str, NDArray[Any]]:
         shared[f"rings_{name}"] = rings.correlation
         if rings.sectors is not None:
             shared[f"rings_{name}_sectors"] = rings.sectors
+        if rings.coarser is not None:
+            shared[f"rings_{name}_coarser"] = rings.coarser
     return shared
 
 
@@ -117,6 +119,7 @@ def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> Curves:
                 arrays[f"rings_{name}"],
                 n_pixels,
                 side_px,
+                coarser=arrays.get(f"rings_{name}_coarser"),
                 sectors=arrays.get(f"rings_{name}_sectors"),
             )
             for name in QUANTITIES

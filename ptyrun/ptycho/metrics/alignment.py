@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ptyrun.config import PhaseAlign
 from ptyrun.errors import GeometryError
 from ptyrun.ptycho.geometry.placement import SMALLEST_PX, Region
+from ptyrun.ptycho.metrics.continuation import continued, margin_px
 from ptyrun.ptycho.metrics.factors import global_factor, signed_agreement
 from ptyrun.ptycho.metrics.fine_shift import FULLY, NEARLY, Effort, Part, Target, moved_mask
 from ptyrun.ptycho.metrics.ramps import NO_RAMP, Ramp, ramp_between, slight_ramp_between
@@ -24,12 +25,14 @@ from ptyrun.ptycho.metrics.shift_search import (
 )
 
 BORDER_PX = 2
+RIM_PX = 8  # where an image goes on as its mirror image, it has a kink
 LARGEST_LOOK_PX = 1024
 ROUGH_PX = 256
 REFINED = 2
 WORTH_REFINING = 0.3
 FILLINGS = 3
 SETTLED_PX = 1e-3
+SETTLED = 0.998
 CLEARLY = 0.02
 INVERTED = 0.2  # what an inverted image agrees better, its sign left out
 ROUNDING = 1e-6
@@ -129,9 +132,7 @@ def align(
             do="compare a region of one grid that the reconstruction covers",
         )
     pair = _Pair.of(recon, truth, mask, where, ramps=phase is PhaseAlign.PLANE)
-    state = pair.without_ramp(pair.moved(NO_RAMP, NO_SHIFT))
-    if shift:
-        state = pair.registered(state)
+    state = pair.nearest(shift=shift)
     inside = state.covered
     if not inside.any():
         raise GeometryError(
@@ -177,6 +178,8 @@ class _Pair:
     mask: Mask
     region: Region
     ramps: bool
+    has_holes: bool
+    margin_px: int = 0
 
     @classmethod
     def of(
@@ -186,7 +189,35 @@ class _Pair:
         # Holes would be seen as structure by registration and by the Fourier shift.
         middling = recon[inside][mask[inside]].mean()
         filled = np.where(mask, recon, middling).astype(np.complex128)
-        return cls(filled, truth, mask, region, ramps)
+        return cls(filled, truth, mask, region, ramps, has_holes=not mask.all())
+
+    def nearest(self, *, shift: bool) -> Aligned:
+        """Move as well as may be; near an edge both as if the images were periodic and not."""
+        state = self.without_ramp(self.moved(NO_RAMP, NO_SHIFT))
+        if not shift:
+            return state
+        found = self.registered(state)
+        continued = self.continued()
+        if continued is self or _is_settled(found):
+            return found
+        other = continued.registered(continued.without_ramp(continued.moved(NO_RAMP, NO_SHIFT)))
+        return max(found, other, key=_left_in_common)
+
+    def continued(self) -> _Pair:
+        """Let both go on where the region comes near an edge; what is there is not known."""
+        margin = margin_px(self.region, self.truth.shape)
+        if margin == 0:
+            return self
+        return replace(
+            self,
+            recon=continued(self.recon, margin),
+            truth=continued(self.truth, margin),
+            mask=np.pad(self.mask, margin),
+            margin_px=margin,
+            region=replace(
+                self.region, top=self.region.top + margin, left=self.region.left + margin
+            ),
+        )
 
     def moved(self, ramp: Ramp, shift: Shift) -> Aligned:
         flat = ramp.removed_from(self.recon)
@@ -236,7 +267,7 @@ class _Pair:
         ]
         near.sort(key=lambda found: length_px(found.shift))
         chosen = list(dict.fromkeys([*rough[:REFINED], *near[:REFINED]]))
-        target = Target.of(self.truth, look)
+        target = Target.of(self.truth, look, self.margin_px)
         near_to = self._nearly(chosen, look)
         refined = distinct([self._refined(each, target, NEARLY) for each in near_to])
         refined = [each for each in refined if self._leaves_enough(each.shift)] or chosen[:1]
@@ -278,7 +309,7 @@ class _Pair:
         middle = self._middle(look)
         if middle == look:
             return chosen
-        target = Target.of(self.truth, middle)
+        target = Target.of(self.truth, middle, self.margin_px)
         return distinct([self._refined(each, target, NEARLY) for each in chosen])
 
     def _with_whole_holes(self, state: Aligned, target: Target) -> Aligned:
@@ -287,7 +318,7 @@ class _Pair:
         Whatever else is there, its edges are moved into what is measured.
         """
         for _ in range(FILLINGS):
-            if self.mask.all() or state.shift == state.shift.whole:
+            if not self.has_holes or state.shift == state.shift.whole:
                 break
             known = state.covered
             factor = global_factor(state.recon[known], state.truth[known])
@@ -350,7 +381,20 @@ class _Pair:
         return part.agreement(found, self._border_px(target))
 
     def _border_px(self, target: Target) -> int:
-        return BORDER_PX if target.window == self.region else 0
+        if target.window != self.region:
+            return 0
+        rim_px = min(RIM_PX, min(target.window.height, target.window.width) // 8)
+        return max(rim_px, BORDER_PX) if self.margin_px else BORDER_PX
+
+
+def _left_in_common(state: Aligned) -> float:
+    known = state.covered
+    return signed_agreement(state.recon[known], state.truth[known]) if known.any() else -1.0
+
+
+def _is_settled(state: Aligned) -> bool:
+    """Whether nothing is moved by a fraction of a pixel, nor need be."""
+    return state.shift == state.shift.whole and _left_in_common(state) > SETTLED
 
 
 def _alike(best: float) -> float:

@@ -234,7 +234,12 @@ def evaluate_upstream(
 
 
 def mutual(
-    first: Complex2D, second: Complex2D, covered: Mask, *, registered: bool = True
+    first: Complex2D,
+    second: Complex2D,
+    covered: Mask,
+    *,
+    region: Region | None = None,
+    registered: bool = True,
 ) -> Standard:
     """Compare two reconstructions where no truth is known, or two halves of the data.
 
@@ -243,6 +248,8 @@ def mutual(
     first, second : ndarray of complex, shape (H, W)
     covered : ndarray of bool, shape (H, W)
         Where both are known.
+    region : Region, optional
+        What to look at; everything when None.
     registered : bool
         Whether to shift the first onto the second before.
 
@@ -251,7 +258,7 @@ def mutual(
     Standard
         How near they are to each other; of which one is wrong it says nothing.
     """
-    aligned = align(first, second, covered, shift=registered)
+    aligned = align(first, second, covered, region=region, shift=registered)
     return standard_metrics(aligned.recon, aligned.truth, aligned.covered, Noise.BOTH)
 
 

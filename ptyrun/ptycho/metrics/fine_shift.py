@@ -19,7 +19,7 @@ from ptyrun.ptycho.metrics.registration import Shift
 from ptyrun.ptycho.metrics.shift_search import Candidate, length_px, rolled
 
 SNAP_PX = 0.01
-FARTHEST_STEPS_PX = 4.0
+FARTHEST_STEPS_PX = 8.0
 MARGIN_PX = 32  # around a part that is cut out of more; it ends there without an edge
 MUCH_LARGER = 3.0
 
@@ -43,7 +43,7 @@ class Effort:
     done_px: float
 
 
-NEARLY, FULLY = Effort(6, 0.01), Effort(12, 1e-4)
+NEARLY, FULLY = Effort(12, 0.01), Effort(12, 1e-4)
 
 
 @dataclass(frozen=True)
@@ -66,10 +66,13 @@ class Target:
     window: Region
     outer: Region
     shape: tuple[int, ...]
+    continued_px: int = 0
 
     @classmethod
-    def of(cls, truth: Complex2D, window: Region) -> Self:
+    def of(cls, truth: Complex2D, window: Region, continued_px: int = 0) -> Self:
         """Cut a *window* out of an image (H, W); with a margin, derivatives have no edges.
+
+        So many pixels at each side of the image are its continuation.
 
         Of an image that is not much larger all is taken: then nothing is lost of what is moved.
 
@@ -97,6 +100,7 @@ class Target:
             window,
             outer,
             truth.shape,
+            continued_px,
         )
 
     def inside(self, shift: Shift, border_px: int) -> tuple[slice, slice]:
@@ -119,7 +123,7 @@ class Target:
             (self.window.top, self.window.height, self.shape[0], shift.dy_px),
             (self.window.left, self.window.width, self.shape[1], shift.dx_px),
         ):
-            lost = border_px + math.ceil(abs(move))
+            lost = self.continued_px + border_px + math.ceil(abs(move))
             ends.append(slice(max(0, lost - start), side - max(0, lost - (whole - start - side))))
         return ends[0], ends[1]
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,12 @@ from scipy import fft
 
 from ptyrun.errors import GeometryError
 from ptyrun.ptycho.metrics.masked_correlation import masked_correlation
-from ptyrun.ptycho.metrics.sectors import Plane
+from ptyrun.ptycho.metrics.resampling import interval
+from ptyrun.ptycho.metrics.sectors import Plane, crossings, resampled_curves
 
 TAPER_PX = 20
-SURE = 0.02  # of Nyquist: as much as holes may move a crossing
+# Of Nyquist. Crossings of the same images at half the resolution are farther off, and by chance.
+SETTLED, SURE = 0.015, 0.03
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,11 @@ class RingCorrelation:
     def frequencies(self) -> NDArray[np.float64]:
         """Ring radii as fractions of the Nyquist frequency."""
         return np.arange(len(self.correlation)) / (self.side_px / 2)
+
+    @cached_property
+    def resampled(self) -> NDArray[np.float64] | None:
+        """Curves (B, R) of resampled directions."""
+        return None if self.sectors is None else resampled_curves(self.sectors)
 
 
 @dataclass(frozen=True)
@@ -316,8 +324,7 @@ def against_truth(level: float) -> Threshold:
 def crossing(rings: RingCorrelation, threshold: Threshold) -> Crossing:
     """Find where the curve first falls below the threshold, linearly interpolated.
 
-    Ring 0, the mean, is not a frequency. NaN where the curve is, and where a coarser
-    curve, which can but cross later, crosses before it: then holes decide.
+    Ring 0, the mean, is not a frequency. NaN where the curve is.
 
     Parameters
     ----------
@@ -329,14 +336,65 @@ def crossing(rings: RingCorrelation, threshold: Threshold) -> Crossing:
     Returns
     -------
     Crossing
-        In rings and in fractions of Nyquist.
+        In fractions of Nyquist.
+
+    Notes
+    -----
+    Of images with holes, the fewer lags a curve is made of, the broader it is and the later it
+    falls: by so much as the coarser curve falls later than it, it falls later than a curve of all
+    lags, and that much is taken off. NaN where both fall farther apart than 0.015, or resampled
+    directions let it fall more than 0.03 away: then holes decide, or chance.
     """
     found = _crossing(rings, threshold)
-    if rings.coarser is not None:
-        bound = _crossing(replace(rings, correlation=rings.coarser), threshold)
-        if _or_nyquist(found) > _or_nyquist(bound) + SURE:
-            return Crossing(np.nan)
-    return found
+    if rings.coarser is None:
+        return found
+    fine = _or_nyquist(found)
+    coarse = _or_nyquist(_crossing(replace(rings, correlation=rings.coarser), threshold))
+    if not abs(coarse - fine) <= SETTLED or not _is_sure(rings, threshold, fine):
+        return Crossing(np.nan)
+    if found.nyquist_fraction is None:
+        return found
+    return Crossing(max(2 * fine - coarse, float(rings.frequencies[1])))
+
+
+def resampled_crossings(
+    rings: RingCorrelation, thresholds: Mapping[str, Threshold]
+) -> dict[str, NDArray[np.float64]]:
+    """Give where curves of resampled directions cross: 1 where they do not.
+
+    Parameters
+    ----------
+    rings : RingCorrelation
+        The curve and its sectors.
+    thresholds : mapping
+        By name.
+
+    Returns
+    -------
+    dict
+        By the thresholds' names, (B,) in fractions of Nyquist; nothing of a curve that does not
+        exist, or has no sectors.
+    """
+    if rings.sectors is None or np.isnan(rings.correlation).any():
+        return {}
+    curves = resampled_curves(rings.sectors)
+    return {
+        name: crossings(curves, threshold(rings), rings.side_px) + _taken_off(rings, threshold)
+        for name, threshold in thresholds.items()
+    }
+
+
+def _taken_off(rings: RingCorrelation, threshold: Threshold) -> float:
+    if rings.coarser is None:
+        return 0.0
+    return _or_nyquist(crossing(rings, threshold)) - _or_nyquist(_crossing(rings, threshold))
+
+
+def _is_sure(rings: RingCorrelation, threshold: Threshold, found: float) -> bool:
+    if rings.resampled is None:
+        return True
+    ends = interval(crossings(rings.resampled, threshold(rings), rings.side_px))
+    return ends is None or max(found - ends[0], ends[1] - found) <= SURE
 
 
 def _or_nyquist(found: Crossing) -> float:

@@ -48,11 +48,10 @@ def masked_correlation(
     Hivon et al., Astrophys. J. 567, 2 (2002), doi:10.1086/338126. Both images are differentiated
     first, which weighs all spectra of a ring alike and leaves little to leak, and lags are tapered:
     Blackman and Tukey, Bell Syst. Tech. J. 37, 185 (1958),
-    doi:10.1002/j.1538-7305.1958.tb03874.x. Of known transfer functions, half covered, ragged or in
-    discs of 256 px, crossings move by up to 0.024 of Nyquist against a noise-free image and 0.044
-    between noisy ones; with a mask that multiplies by 0.15 and 0.7, with soft edges 0.1 and 0.69.
-    In smaller images two noisy ones of steep spectra whose holes are a few pixels wide may still
-    be taken for finer: discs of 10 px in 160 px, by 0.13.
+    doi:10.1002/j.1538-7305.1958.tb03874.x. :func:`ptyrun.ptycho.metrics.frc.crossing` tells where
+    more and fewer lags, or these and other directions, make curves that fall apart. What is left of
+    known transfer functions, half covered, ragged or in discs of 5 to 25 px in 160 and 256 px,
+    moves by up to 0.010 of Nyquist against a noise-free image and 0.027 between noisy ones.
     """
     side, n_covered = first.shape[0], int(covered.sum())
     lag_px = min(max(LAG_PX, side // 4), side // 2 - 1, int(math.sqrt(n_covered) / 2))

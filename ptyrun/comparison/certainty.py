@@ -15,7 +15,8 @@ from ptyrun.comparison.frame_figures import FOURIER_ERROR, R_FACTOR, ArmFrames, 
 from ptyrun.comparison.steps import Steps
 from ptyrun.ptycho.consistency.r_factor import FrameSums
 from ptyrun.ptycho.metrics import resampling
-from ptyrun.ptycho.metrics.frc import Noise, RingCorrelation, resampled_crossings
+from ptyrun.ptycho.metrics.crossing_spread import resampled_crossings
+from ptyrun.ptycho.metrics.frc import Noise, RingCorrelation
 from ptyrun.ptycho.metrics.resampling import Blocks
 from ptyrun.ptycho.metrics.standard_metrics import THRESHOLDS, TRUTH_THRESHOLDS, Standard
 from ptyrun.ptycho.metrics.tiles import Tiles

@@ -34,6 +34,10 @@ class Region:
     height: int
     width: int
 
+    def moved(self, by_px: int) -> Region:
+        """The same pixels of an image that has so many more above and to the left."""
+        return Region(self.top + by_px, self.left + by_px, self.height, self.width)
+
     @property
     def slices(self) -> tuple[slice, slice]:
         """As indices into an array (H, W)."""

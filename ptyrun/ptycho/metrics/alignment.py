@@ -17,7 +17,10 @@ from ptyrun.ptycho.metrics.fine_shift import FULLY, NEARLY, Effort, Part, Target
 from ptyrun.ptycho.metrics.ramps import NO_RAMP, Ramp, ramp_between, slight_ramp_between
 from ptyrun.ptycho.metrics.registration import NO_SHIFT, Shift, apply_shift
 from ptyrun.ptycho.metrics.shift_search import (
+    AGREEMENT_AFAR,
+    SMALL_SHIFT_PX,
     Candidate,
+    believable,
     candidates,
     distinct,
     length_px,
@@ -36,11 +39,6 @@ SETTLED = 0.998
 CLEARLY = 0.02
 INVERTED = 0.2  # what an inverted image agrees better, its sign left out
 ROUNDING = 1e-6
-
-# A larger shift is believed only if the fields then agree better still: of so many shifts, the best
-# one brings unlike images, of which little is known, to 0.36.
-SMALL_SHIFT_PX = 8.0
-AGREEMENT_AFAR = 0.45
 LARGEST_SHIFT = 0.25  # of what is covered along that side
 
 Complex2D = NDArray[np.complexfloating[Any, Any]]
@@ -194,19 +192,17 @@ class _Pair:
     def nearest(self, *, shift: bool) -> Aligned:
         """Move as well as may be; near an edge both as if the images were periodic and not."""
         state = self.without_ramp(self.moved(NO_RAMP, NO_SHIFT))
-        if not shift:
-            return state
-        found = self.registered(state)
-        continued = self.continued()
-        if continued is self or _is_settled(found):
+        found = self.registered(state) if shift else state
+        wider = self.continued()
+        if not shift or wider is self or _is_settled(found):
             return found
-        other = continued.registered(continued.without_ramp(continued.moved(NO_RAMP, NO_SHIFT)))
+        other = wider.registered(wider.without_ramp(wider.moved(NO_RAMP, NO_SHIFT)))
         return max(found, other, key=_left_in_common)
 
     def continued(self) -> _Pair:
         """Let both go on where the region comes near an edge; what is there is not known."""
         margin = margin_px(self.region, self.truth.shape)
-        if margin == 0:
+        if not margin:
             return self
         return replace(
             self,
@@ -214,9 +210,7 @@ class _Pair:
             truth=continued(self.truth, margin),
             mask=np.pad(self.mask, margin),
             margin_px=margin,
-            region=replace(
-                self.region, top=self.region.top + margin, left=self.region.left + margin
-            ),
+            region=self.region.moved(margin),
         )
 
     def moved(self, ramp: Ramp, shift: Shift) -> Aligned:
@@ -272,16 +266,16 @@ class _Pair:
         refined = distinct([self._refined(each, target, NEARLY) for each in near_to])
         refined = [each for each in refined if self._leaves_enough(each.shift)] or chosen[:1]
         scored = [(self._agreement(each, target), each) for each in refined]
-        believable = [(score, each) for score, each in scored if _believable(score, each.shift)]
-        if not believable:
+        plausible = [(score, each) for score, each in scored if believable(score, each.shift)]
+        if not plausible:
             still = Candidate(state.shift, state.ramp, 0.0)
-            believable = [(self._agreement(still, target), still)]
-        best = max(score for score, _ in believable)
+            plausible = [(self._agreement(still, target), still)]
+        best = max(score for score, _ in plausible)
         if self._agrees_inverted(state, best, target):
             return state
-        alike = [each for score, each in believable if score >= best - _alike(best)]
+        alike = [each for score, each in plausible if score >= best - _alike(best)]
         nearest = min(alike, key=lambda each: length_px(each.shift))
-        afar = [score for score, each in scored if not _believable(score, each.shift)]
+        afar = [score for score, each in scored if not believable(score, each.shift)]
         lost = nearest.shift == NO_SHIFT and max(afar, default=0.0) > best + CLEARLY
         is_told = best >= AGREEMENT_AFAR
         others = tuple(each.shift for each in alike if each is not nearest) if is_told else ()
@@ -384,7 +378,7 @@ class _Pair:
         if target.window != self.region:
             return 0
         rim_px = min(RIM_PX, min(target.window.height, target.window.width) // 8)
-        return max(rim_px, BORDER_PX) if self.margin_px else BORDER_PX
+        return max(rim_px if self.margin_px else 0, BORDER_PX)
 
 
 def _left_in_common(state: Aligned) -> float:
@@ -404,7 +398,3 @@ def _alike(best: float) -> float:
 def _border(shift: Shift) -> tuple[int, int]:
     rows, columns = shift.border_px
     return rows + BORDER_PX, columns + BORDER_PX
-
-
-def _believable(agreement: float, shift: Shift) -> bool:
-    return max(abs(shift.dy_px), abs(shift.dx_px)) <= SMALL_SHIFT_PX or agreement >= AGREEMENT_AFAR

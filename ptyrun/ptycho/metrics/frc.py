@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy import fft
 
 from ptyrun.errors import GeometryError
+from ptyrun.ptycho.metrics.continuation import cosine_window
 from ptyrun.ptycho.metrics.masked_correlation import masked_correlation
 from ptyrun.ptycho.metrics.resampling import interval
 from ptyrun.ptycho.metrics.sectors import Plane, crossings, resampled_curves
@@ -199,7 +200,7 @@ def tapered_correlation(
         n_pixels = Plane.of(side, is_real=True).n_pixels[:rings]
         sectors = None if sums is None else sums[..., :rings]
         return RingCorrelation(fine[:rings], n_pixels, side, coarse[:rings], sectors)
-    window = _window(side, min(taper_px, side // 4))
+    window = cosine_window(side, min(taper_px, side // 4))
     return _tapered(*((image - image.mean()) * window for image in pair))
 
 
@@ -357,39 +358,6 @@ def crossing(rings: RingCorrelation, threshold: Threshold) -> Crossing:
     return Crossing(max(2 * fine - coarse, float(rings.frequencies[1])))
 
 
-def resampled_crossings(
-    rings: RingCorrelation, thresholds: Mapping[str, Threshold]
-) -> dict[str, NDArray[np.float64]]:
-    """Give where curves of resampled directions cross: 1 where they do not.
-
-    Parameters
-    ----------
-    rings : RingCorrelation
-        The curve and its sectors.
-    thresholds : mapping
-        By name.
-
-    Returns
-    -------
-    dict
-        By the thresholds' names, (B,) in fractions of Nyquist; nothing of a curve that does not
-        exist, or has no sectors.
-    """
-    if rings.sectors is None or np.isnan(rings.correlation).any():
-        return {}
-    curves = resampled_curves(rings.sectors)
-    return {
-        name: crossings(curves, threshold(rings), rings.side_px) + _taken_off(rings, threshold)
-        for name, threshold in thresholds.items()
-    }
-
-
-def _taken_off(rings: RingCorrelation, threshold: Threshold) -> float:
-    if rings.coarser is None:
-        return 0.0
-    return _or_nyquist(crossing(rings, threshold)) - _or_nyquist(_crossing(rings, threshold))
-
-
 def _is_sure(rings: RingCorrelation, threshold: Threshold, found: float) -> bool:
     if rings.resampled is None:
         return True
@@ -413,17 +381,3 @@ def _crossing(rings: RingCorrelation, threshold: Threshold) -> Crossing:
         return Crossing(float(rings.frequencies[ring]))
     part = gap[ring - 1] / (gap[ring - 1] - gap[ring])
     return Crossing(float((ring - 1 + part) / (rings.side_px / 2)))
-
-
-def _window(side: int, taper_px: int) -> NDArray[np.float64]:
-    """Raised cosine over the first and last pixels, 1 between: (side, side).
-
-    SciPy's Tukey window to the last bits; importing ``scipy.signal`` for it takes a third of a
-    second, of a comparison that may take ten.
-    """
-    profile = np.ones(side)
-    phase = np.pi * np.arange(taper_px) * side / max(1, taper_px * (side - 1))
-    edge = (1 - np.cos(phase)) / 2
-    profile[:taper_px] = edge
-    profile[side - taper_px :] = edge[::-1]
-    return profile[:, None] * profile[None, :]

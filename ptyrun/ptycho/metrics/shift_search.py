@@ -26,6 +26,10 @@ NEARLY_HIGHEST = 0.8
 PEAKS_EACH = 4
 PEAK_PX = 5
 SAME_PX = 0.5
+# A larger shift is believed only if the fields then agree better still: of so many shifts, the best
+# one brings unlike images, of which little is known, to 0.36.
+SMALL_SHIFT_PX = 8.0
+AGREEMENT_AFAR = 0.45
 FAINT_MEAN = 0.1  # of the strength of both fields
 
 Complex2D = NDArray[np.complexfloating[Any, Any]]
@@ -188,3 +192,8 @@ def distinct(found: list[Candidate]) -> list[Candidate]:
         if not apart or min(apart) > SAME_PX:
             kept.append(each)
     return kept
+
+
+def believable(agreement: float, shift: Shift) -> bool:
+    """Whether a shift is near, or fields agree well after it."""
+    return max(abs(shift.dy_px), abs(shift.dx_px)) <= SMALL_SHIFT_PX or agreement >= AGREEMENT_AFAR

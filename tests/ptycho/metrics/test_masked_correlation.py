@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from ptyrun.ptycho.metrics import frc
+from ptyrun.ptycho.metrics.crossing_spread import resampled_crossings
 from ptyrun.ptycho.metrics.standard_metrics import (
     THRESHOLDS,
     TRUTH_THRESHOLDS,
@@ -106,7 +107,7 @@ def test_a_crossing_with_holes_lies_within_its_interval() -> None:
     generator = np.random.default_rng(3)
     truth, recon, _ = blurred(generator)
     curves = correlations(recon, truth, ragged(generator))
-    found = frc.resampled_crossings(curves.field, TRUTH_THRESHOLDS)
+    found = resampled_crossings(curves.field, TRUTH_THRESHOLDS)
     value = resolutions(curves)["frc50"].value
     low, high = np.quantile(found["frc50"], (0.025, 0.975))
     assert low <= value <= high and low - 0.01 <= CUT <= high + 0.01

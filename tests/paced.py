@@ -151,8 +151,10 @@ class Bench:
         return gate
 
     def asked(self) -> int:
-        """How many sessions have heard that they are to end."""
-        return len(list((self.run / "claims").glob("*.asked")))
+        """How many sessions have heard that they are to end, whether they work still or ended."""
+        heard = {path.stem for path in (self.run / "claims").glob("*.asked")}
+        ledgers = (self.run / "ledger").glob("*.jsonl")
+        return len(heard | {path.stem for path in ledgers if _was_asked(path.read_text())})
 
     def end(self) -> None:
         """Kill whatever a failed test left behind."""
@@ -187,6 +189,10 @@ esac
 shift 2
 exec "$@"
 """
+
+
+def _was_asked(ledger: str) -> bool:
+    return '"reason": "received ' in ledger or '"reason":"received ' in ledger
 
 
 def on_tmpfs(run: Path, how: str) -> list[str]:

@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import Self
 
 from ptyrun.engine.manifest import Manifest
-from ptyrun.errors import GoneError, InputError, ReplacedError
+from ptyrun.errors import ForeignFileError, GoneError, InputError, ReplacedError
 from ptyrun.host import durable
 from ptyrun.host.locks import Lock, exclude
 from ptyrun.paths import RunPaths
@@ -140,6 +140,8 @@ class CurrentPlan:
             If the folder has another manifest, or none.
         DamageError, SchemaError
             If its manifest is not what ptyrun wrote.
+        ForeignFileError
+            If links, FIFOs or the like lie in the run's folder.
         StorageError
             If the disk refuses to say.
         """
@@ -168,5 +170,7 @@ class CurrentPlan:
     def _digest(self) -> str | None:
         try:
             return Manifest.of(self._paths).digest
+        except ForeignFileError:
+            raise
         except InputError:
             return None

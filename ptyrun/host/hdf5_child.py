@@ -199,7 +199,7 @@ def main() -> None:
     except MemoryError:
         fault = f"to look through it takes more than {MEMORY_BYTES >> 30} GiB of memory"
     except Exception as error:  # h5py raises whatever the damage provokes
-        fault = f"it is damaged ({str(error) or type(error).__name__})"
+        fault = f"HDF5 cannot read it: {str(error) or type(error).__name__}"
     print(json.dumps(fault[:500]), flush=True)
     os._exit(0)  # closing damaged files may crash, and says nothing more
 

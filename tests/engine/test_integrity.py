@@ -17,7 +17,14 @@ from ptyrun.engine.ledger import supersede
 from ptyrun.engine.ledger_cache import open_ledger
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.repair import repair
-from ptyrun.errors import DamageError, ExitCode, InputError, PtyrunError, StorageError
+from ptyrun.errors import (
+    DamageError,
+    ExitCode,
+    ForeignFileError,
+    InputError,
+    PtyrunError,
+    StorageError,
+)
 from ptyrun.paths import RunPaths
 from tests.engine.toys import decoded, expected, planned, toy_manifest, toy_run
 
@@ -268,12 +275,20 @@ def test_damage_that_is_no_more_when_it_is_repaired_is_not_forgotten(paths: RunP
     assert toy_run(paths.root).chunks_done == 0
 
 
-def test_odd_things_in_the_ledgers_folder_are_passed_by(paths: RunPaths) -> None:
+def test_a_folder_among_the_ledgers_is_passed_by(paths: RunPaths) -> None:
     (paths.ledger / "zz.jsonl").mkdir()
-    (paths.ledger / "zy.jsonl").symlink_to("/nowhere")
-    os.mkfifo(paths.ledger / "zx.jsonl")
     assert toy_run(paths.root).stop is ExitCode.COMPLETE
     assert verify(paths) == []
+
+
+def test_a_link_or_a_fifo_among_the_ledgers_is_refused_by_name(paths: RunPaths) -> None:
+    odd = paths.ledger / "zy.jsonl"
+    for make in (lambda: odd.symlink_to("/nowhere"), lambda: os.mkfifo(odd)):
+        make()
+        with pytest.raises(ForeignFileError, match=r"zy\.jsonl"):
+            toy_run(paths.root)
+        odd.unlink()
+    assert toy_run(paths.root).stop is ExitCode.COMPLETE
 
 
 def test_what_a_crash_leaves_is_no_damage(paths: RunPaths) -> None:

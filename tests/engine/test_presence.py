@@ -60,7 +60,7 @@ def test_a_session_in_another_container_of_this_host_is_seen_by_its_lock(tmp_pat
     unknown = replace(Process.current(), pid=2**22 + 1)  # its number means nothing here
     session = begin(open_ledger(paths, manifest), None, unknown, "0")
     claims = Claims(paths.claims, session.name)
-    with pytest.raises(BusyError, match="is at work"):
+    with pytest.raises(BusyError, match="a session works on"):
         require_no_active_session(paths)
     claims.close()
     require_no_active_session(paths)

@@ -249,7 +249,7 @@ def test_a_changed_index_array_is_refused_before_any_work(tmp_path: Path) -> Non
 def test_a_window_too_short_for_one_chunk_says_so_and_the_third_is_an_error(
     tmp_path: Path,
 ) -> None:
-    window_s = max(0.2, 10 * session_s(tmp_path / "other"))
+    window_s = max(1.0, 20 * session_s(tmp_path / "other"))
     planned(tmp_path, toy_manifest())
     toy_run(tmp_path, max_chunks=1, compute_s=2 * window_s)
     for last in (False, False, True):

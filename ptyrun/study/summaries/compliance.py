@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from ptyrun.errors import PtyrunError
-from ptyrun.study.canonical import TOOL
 from ptyrun.study.files import HubFiles
 from ptyrun.study.hub import PHASE_C
 
@@ -34,6 +33,7 @@ class FileState:
         if not files.exists(name):
             return cls(name, False, False, "File not found")
         from ptyrun.ptycho.readers.npz import NpzFile
+        from ptyrun.study.canonical import TOOL
         from ptyrun.study.history import MEMBER, History
 
         try:

@@ -99,7 +99,7 @@ def study(*words: str) -> subprocess.CompletedProcess[str]:
     [
         (("--jobs", "2", "--dask", "local:2"), "--jobs and --dask contradict each other"),
         (("--jobs", "dask"), "no Dask scheduler is named"),
-        (("--dask", "local:x"), "--dask local:x is no cluster"),
+        (("--dask", "local:x"), "--dask local:x is not a cluster"),
     ],
 )
 def test_a_cluster_that_cannot_be_meant_is_wrong_usage(

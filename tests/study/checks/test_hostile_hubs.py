@@ -257,7 +257,7 @@ def test_a_truncated_hdf5_file_is_found(tmp_path: Path) -> None:
 def test_what_is_no_folder_is_no_hub(hub: Path, tmp_path: Path, name: str) -> None:
     (tmp_path / "file").write_text("x")
     for work in (verify, summarize):
-        with pytest.raises(UsageError, match="no hub"):
+        with pytest.raises(UsageError, match="not a hub"):
             work(tmp_path / name)
 
 

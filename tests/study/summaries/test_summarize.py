@@ -153,8 +153,8 @@ def test_latex_is_well_formed_and_escaped(tmp_path: Path) -> None:
         ("model,metric,amplitude,phase,value\nPtyChi,mae,0.1\n", "line 2 has 3 cells"),
         ("model,metric,amplitude,phase,value\nPtyChi,mae,x,0.1,\n", "line 2"),
         ("model,metric,amplitude,phase,value\nP,mae,1,1,\nP,mae,1,1,\n", "twice"),
-        ("model,metric,amplitude,phase,value\na|b,mae,1,1,\n", "no name"),
-        ('model,metric,amplitude,phase,value\n"P\n",mae,1,1,\n', "no name"),
+        ("model,metric,amplitude,phase,value\na|b,mae,1,1,\n", "not a name"),
+        ('model,metric,amplitude,phase,value\n"P\n",mae,1,1,\n', "not a name"),
         ('model,metric,amplitude,phase,value\n"P,mae,1,1,\n', "line"),
     ],
 )

@@ -138,7 +138,7 @@ def _unfinished(error: Exception, what: str, reason: str | None) -> UnfinishedEr
     if isinstance(error, UnfinishedError):
         return UnfinishedError(error.what, why=reason or error.why, do=error.do)
     return UnfinishedError(
-        f"the {what} is not done yet: what it kept last is gone on with",
+        f"the {what} is not done yet: the next call resumes from the last state it kept",
         why=reason or "the window closed",
         do="run the same command again",
     )
@@ -184,7 +184,7 @@ def _texts_of(answer: dict[str, Any]) -> tuple[str, ...]:
     if not isinstance(texts, list) or len(texts) > MAX_TEXTS:
         raise UntruthError("no names of what was made")
     if not all(isinstance(each, str) and len(each) < 200 and each.isprintable() for each in texts):
-        raise UntruthError("names that are none")
+        raise UntruthError("invalid names of what was made")
     return tuple(texts)
 
 

@@ -42,7 +42,7 @@ def test_an_exchanged_scan_and_reconstruction_are_named_as_that(
     words = [*study.words(run_dir), *swapped]
     assert_refused(words, "--test_data is a finished reconstruction", run_dir)
     assert_refused(words, f"{study.scan} is a scan: they are swapped", run_dir)
-    assert_refused(["plan", *words[1:], "--dry-run"], "exchanged", run_dir)
+    assert_refused(["plan", *words[1:], "--dry-run"], "swapped", run_dir)
 
 
 def test_a_scan_given_as_a_reconstruction_is_named_as_that(study: Study, tmp_path: Path) -> None:

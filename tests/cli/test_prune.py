@@ -134,7 +134,7 @@ def test_a_session_at_work_is_named_and_nothing_is_deleted(
     begin(ledger, None, Process.current(), "0")
     refused = ptyrun("prune", str(run_dir))
     assert refused.returncode == 1
-    assert "is at work" in refused.stderr
+    assert f"a session works on {run_dir}" in refused.stderr
     assert chunks(run_dir)
 
 

@@ -35,7 +35,18 @@ class Region:
     width: int
 
     def moved(self, by_px: int) -> Region:
-        """The same pixels of an image that has so many more above and to the left."""
+        """The same pixels of an image that has more above and to the left.
+
+        Parameters
+        ----------
+        by_px : int
+            How many pixels more, on each of these sides.
+
+        Returns
+        -------
+        Region
+            Of the same height and width.
+        """
         return Region(self.top + by_px, self.left + by_px, self.height, self.width)
 
     @property

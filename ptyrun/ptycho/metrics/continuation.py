@@ -74,6 +74,18 @@ def cosine_window(side: int, taper_px: int) -> NDArray[np.float64]:
 
     SciPy's Tukey window to the last bits; importing ``scipy.signal`` for it takes a third of a
     second, of a comparison that may take ten.
+
+    Parameters
+    ----------
+    side : int
+        Side of the image, in pixels.
+    taper_px : int
+        Over how many pixels at each edge it fades.
+
+    Returns
+    -------
+    ndarray of float64, shape (side, side)
+        Between 0 and 1.
     """
     profile = np.ones(side)
     phase = np.pi * np.arange(taper_px) * side / max(1, taper_px * (side - 1))

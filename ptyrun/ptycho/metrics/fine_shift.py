@@ -58,6 +58,8 @@ class Target:
         The window with its margin, in pixels of the image.
     shape : (int, int)
         (H, W) of the image.
+    continued_px : int
+        How many pixels at each side of the image are its continuation.
     """
 
     truth: NDArray[np.complex64]
@@ -72,8 +74,6 @@ class Target:
     def of(cls, truth: Complex2D, window: Region, continued_px: int = 0) -> Self:
         """Cut a *window* out of an image (H, W); with a margin, derivatives have no edges.
 
-        So many pixels at each side of the image are its continuation.
-
         Of an image that is not much larger all is taken: then nothing is lost of what is moved.
 
         Parameters
@@ -82,6 +82,8 @@ class Target:
             The image.
         window : Region
             Which part of it.
+        continued_px : int
+            How many pixels at each side of the image are its continuation.
         """
         is_most = truth.size <= MUCH_LARGER * window.height * window.width
         outer = window.grown(max(truth.shape) if is_most else MARGIN_PX, *truth.shape)

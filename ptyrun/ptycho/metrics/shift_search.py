@@ -195,5 +195,18 @@ def distinct(found: list[Candidate]) -> list[Candidate]:
 
 
 def believable(agreement: float, shift: Shift) -> bool:
-    """Whether a shift is near, or fields agree well after it."""
+    """Whether a shift is near, or fields agree well after it.
+
+    Parameters
+    ----------
+    agreement : float
+        Of the fields after the shift, 0 to 1.
+    shift : Shift
+        In pixels.
+
+    Returns
+    -------
+    bool
+        Whether it is at most `SMALL_SHIFT_PX`, or the agreement at least `AGREEMENT_AFAR`.
+    """
     return max(abs(shift.dy_px), abs(shift.dx_px)) <= SMALL_SHIFT_PX or agreement >= AGREEMENT_AFAR

@@ -10,6 +10,7 @@ from scipy.signal.windows import tukey
 from ptyrun.ptycho.geometry.placement import Region
 from ptyrun.ptycho.metrics import frc, measures
 from ptyrun.ptycho.metrics.alignment import align
+from ptyrun.ptycho.metrics.continuation import cosine_window
 from ptyrun.ptycho.metrics.evaluation import mutual
 from ptyrun.ptycho.metrics.standard_metrics import SOURCES, standard_metrics
 from ptyrun.ptycho.readers.opening import open_scan
@@ -239,7 +240,9 @@ def test_bit_thresholds_are_those_of_van_heel_and_schatz(n: int) -> None:
 def test_the_taper_is_the_tukey_window(side: int) -> None:
     taper_px = min(frc.TAPER_PX, side // 4)
     profile = tukey(side, 2 * taper_px / side)
-    np.testing.assert_allclose(frc._window(side, taper_px), np.outer(profile, profile), atol=1e-14)
+    np.testing.assert_allclose(
+        cosine_window(side, taper_px), np.outer(profile, profile), atol=1e-14
+    )
 
 
 def test_unrelated_images_do_not_correlate_and_equal_ones_do() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import psutil
@@ -27,7 +27,7 @@ def without_ptyrun(folder: Path) -> str:
 class Cluster:
     """A scheduler and workers, each a process of its own."""
 
-    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, environment: Callable[[], Mapping[str, str]]) -> None:
         self._file = folder / "scheduler.json"
         self._folder = folder
         self._environment = environment
@@ -48,7 +48,7 @@ class Cluster:
         log = (self._folder / f"{kind}.log").open("ab")
         process = subprocess.Popen(
             [*before, *DASK, kind, *words, "--scheduler-file", str(self._file)],
-            env={**self._environment, **variables},
+            env={**self._environment(), **variables},
             cwd=self._folder,
             stdout=log,
             stderr=log,

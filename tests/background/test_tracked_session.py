@@ -230,7 +230,7 @@ def test_what_does_not_hear_is_killed_with_all_its_children(bench: Bench) -> Non
     until((bench.run / "hangs").exists)
     done = bench.do("stop", "--grace", "0.5s")
     assert "not ended by SIGTERM within 0.5 s" in done.stdout
-    assert done.stdout.count("killed (SIGKILL)") == 3
+    assert done.stdout.count("killed by SIGKILL") == 3
     assert not bench.processes()
     assert "died without recording how it ended" in bench.do("wait").stderr
 

@@ -24,7 +24,7 @@ def cluster(bench: Bench, tmp_path: Path) -> Iterator[Cluster]:
     pytest.importorskip("distributed", reason="the extra `dask` is not installed")
     folder = tmp_path / "cluster"
     folder.mkdir()
-    cluster = Cluster(folder, bench.environment)
+    cluster = Cluster(folder, lambda: bench.environment)
     try:
         cluster.address = cluster.scheduler()
         yield cluster

@@ -35,7 +35,7 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
     pytest.importorskip("distributed", reason="the extra `dask` is not installed")
     folder = tmp_path / "cluster"
     folder.mkdir()
-    cluster = Cluster(folder, os.environ)
+    cluster = Cluster(folder, lambda: os.environ)
     try:
         cluster.address = cluster.scheduler()
         yield cluster

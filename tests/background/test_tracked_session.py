@@ -241,7 +241,7 @@ def test_a_stopped_session_can_be_stopped_for_good(bench: Bench) -> None:
     os.kill(pid, signal.SIGSTOP)
     assert bench.do("wait", "--timeout", "0.1s").returncode == 75
     assert bench.do("start").returncode == 1
-    assert "killed (SIGKILL)" in bench.do("stop", "--grace", "0.3s").stdout
+    assert "killed by SIGKILL" in bench.do("stop", "--grace", "0.3s").stdout
     assert not bench.processes()
 
 

@@ -173,7 +173,7 @@ def test_it_does_no_harm_that_this_kernel_can_stop(make: Work, tmp_path: Path, b
             for each in (
                 ("exit", PredictionError, r"asked Python to exit \(code 0\)"),
                 ("kill", PredictorDiedError, "SIGKILL"),
-                ("garble", PredictorDiedError, "no JSON"),
+                ("garble", PredictorDiedError, "not JSON"),
                 ("link", StageFailedError, "symbolic link"),
                 ("fifo", StageFailedError, "FIFO"),
                 ("nothing", StageFailedError, "left no result"),

@@ -174,7 +174,9 @@ def elsewhere(path: Path, **changes: Any) -> Path:
     """What a holder on another host leaves."""
     document = json.loads(Holder.current().to_bytes())
     document["process"] |= {"host": "elsewhere", "boot_id": "x"}
-    path.write_text(json.dumps({**document, **changes}))
+    whole = path.with_name(f"{path.name}.whole")  # never seen half written
+    whole.write_text(json.dumps({**document, **changes}))
+    whole.replace(path)
     return path
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
+import pytest
 
 from tests.paced import until
 
@@ -70,3 +72,16 @@ class Cluster:
         for process in self._begun:
             process.kill()
             process.wait()
+
+
+@contextmanager
+def running(folder: Path, environment: Callable[[], Mapping[str, str]]) -> Iterator[Cluster]:
+    """Give a cluster that has a scheduler; all that was begun in it ends with the test."""
+    pytest.importorskip("distributed", reason="the extra `dask` is not installed")
+    folder.mkdir()
+    cluster = Cluster(folder, environment)
+    try:
+        cluster.address = cluster.scheduler()
+        yield cluster
+    finally:
+        cluster.end()

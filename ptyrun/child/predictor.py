@@ -68,9 +68,7 @@ class Hosted:
     say: Callable[[str], None] = lambda text: None
     process: PredictorProcess | None = None
     _said: bool = False
-    _loading: dict[str, Any] | None = (
-        None  # what the process was asked to load and not yet answered
-    )
+    _loading: dict[str, Any] | None = None  # what it was asked to load, and has not answered
 
     def begin(self) -> PredictorProcess:
         """Start a process that imports what it will need; it is not waited for."""

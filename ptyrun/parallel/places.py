@@ -170,7 +170,7 @@ class Places:
     def cancel(self) -> None:
         """Have every command that runs closed by its worker, and wish for no more workers."""
         self.wish(0)
-        with suppress(Exception):  # what went wrong before is what has to be told
+        if self._working:
             self._client.cancel([*self._working.values()])
 
     def _judged(self, worker: str, future: Any) -> Ended | Lost:

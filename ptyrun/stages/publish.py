@@ -95,8 +95,7 @@ def settle(
     if before is not None and not overwrite:
         raise UsageError(
             f"something else was published at {bucket.url}",
-            why=f"its manifest is {before.manifest_digest[:12]}…, that of this is "
-            f"{wanted.manifest_digest[:12]}…, or its files differ",
+            why=_difference(before, wanted),
             do="choose another place, or allow it with --overwrite",
         )
     if before is not None or overwrite:
@@ -110,6 +109,14 @@ def settle(
     for name in sorted(set(before.files if before else ()) - set(wanted.files)):
         bucket.delete(name)
     bucket.put(Published.NAME, wanted.to_json().encode())
+
+
+def _difference(before: Published, wanted: Published) -> str:
+    if before.manifest_digest == wanted.manifest_digest:
+        return "its status or files are not those of this one"
+    digests = [each.manifest_digest[:12] for each in (before, wanted)]
+    named = [f"the run {digest}…" if digest else "a study" for digest in digests]
+    return f"it is {named[0]}, and this is {named[1]}"
 
 
 def _before(bucket: Bucket, *, overwrite: bool) -> Published | None:

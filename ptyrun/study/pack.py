@@ -6,7 +6,7 @@ import hashlib
 import shutil
 import stat
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from secrets import token_hex
@@ -148,9 +148,13 @@ def _require_complete(study: Study) -> None:
             )
 
 
-def described(files: HubFiles) -> Iterator[Packed]:
-    """Give size and SHA-256 of every file of a hub; one that could not travel is refused."""
+def described(
+    files: HubFiles, wanted: Callable[[str], bool] = lambda name: True
+) -> Iterator[Packed]:
+    """Give size and SHA-256 of the wanted files of a hub; one that could not travel is refused."""
     for found in files.all():
+        if not wanted(found.name):
+            continue
         if found.kind or line_fault(found.name):
             raise InputError(
                 f"{found.name!r:.120} cannot be packed",

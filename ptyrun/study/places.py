@@ -7,7 +7,7 @@ import secrets
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import Protocol, Self
 
@@ -127,9 +127,11 @@ class Cluster:
         self._interrupts.__enter__()
         return self
 
-    def __exit__(self, *exc: object) -> None:
-        self._places.cancel()
-        self._interrupts.__exit__(*exc)
+    def __exit__(self, kind: type[BaseException] | None, *exc: object) -> None:
+        # What went wrong before, a lost scheduler perhaps, is what has to be told.
+        with suppress(Exception) if kind else nullcontext():
+            self._places.cancel()
+        self._interrupts.__exit__(kind, *exc)
 
     @property
     def is_asked_to_end(self) -> bool:

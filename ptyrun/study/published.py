@@ -48,13 +48,11 @@ def publish_study(study: Study, url: str, *, overwrite: bool = False, watcher: W
     """
     require_finished(study)
     root, bucket = study.hub.root, Bucket(url)
-    found = {each.name: each for each in described(HubFiles.of(root))}
-    runs = [run for run in _runs(found) if _is_shown(root / run)]
-    files = {
-        name: PublishedFile(each.n_bytes, each.sha256)
-        for name, each in found.items()
-        if not _owner(name, runs)
-    }
+    hub = HubFiles.of(root)
+    runs = [run for run in _runs(each.name for each in hub.all()) if _is_shown(root / run)]
+    # Files of runs are read, and checked, when the run is published.
+    beside = described(hub, lambda name: _owner(name, runs) is None)
+    files = {each.name: PublishedFile(each.n_bytes, each.sha256) for each in beside}
     places = {name: root / name for name in files}
     for run in runs:
         there = f"{bucket.url}/{run}"
@@ -69,7 +67,7 @@ def publish_study(study: Study, url: str, *, overwrite: bool = False, watcher: W
 
 
 def _runs(names: Iterable[str]) -> list[str]:
-    """Folders below a hub that hold the plan of a run; those of archives do not count."""
+    """Folders below a hub that hold the plan and the results of a run."""
     known = {*map(PurePosixPath, names)}
     planned = (path.parent for path in known if path.name == _RUN.manifest.name)
     return sorted(str(folder) for folder in planned if folder / _RUN.results.name in known)

@@ -15,21 +15,14 @@ import pytest
 
 from ptyrun.config import SessionOptions
 from ptyrun.errors import ExitCode, UsageError
-from tests.clusters import Cluster, without_ptyrun
+from tests.clusters import Cluster, running, without_ptyrun
 from tests.paced import Bench, on_tmpfs, until, windows_s
 
 
 @pytest.fixture
 def cluster(bench: Bench, tmp_path: Path) -> Iterator[Cluster]:
-    pytest.importorskip("distributed", reason="the extra `dask` is not installed")
-    folder = tmp_path / "cluster"
-    folder.mkdir()
-    cluster = Cluster(folder, lambda: bench.environment)
-    try:
-        cluster.address = cluster.scheduler()
+    with running(tmp_path / "cluster", lambda: bench.environment) as cluster:
         yield cluster
-    finally:
-        cluster.end()
 
 
 def sessions(bench: Bench) -> int:

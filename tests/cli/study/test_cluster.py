@@ -15,7 +15,7 @@ import pytest
 
 from ptyrun.errors import ExitCode
 from ptyrun.host.children import ptyrun_words
-from tests.clusters import Cluster, without_ptyrun
+from tests.clusters import Cluster, running, without_ptyrun
 from tests.paced import on_tmpfs, until
 from tests.study.hubs import contents, write_base
 
@@ -32,15 +32,8 @@ open(sys.argv[3], "w")
 
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[Cluster]:
-    pytest.importorskip("distributed", reason="the extra `dask` is not installed")
-    folder = tmp_path / "cluster"
-    folder.mkdir()
-    cluster = Cluster(folder, lambda: os.environ)
-    try:
-        cluster.address = cluster.scheduler()
+    with running(tmp_path / "cluster", lambda: os.environ) as cluster:
         yield cluster
-    finally:
-        cluster.end()
 
 
 class Held:

@@ -210,7 +210,7 @@ def test_one_that_hangs_is_ended_with_the_window(tmp_path: Path) -> None:
     task = training(tmp_path, "harm.npy", does="hang")
     with counted_from_now():
         task = replace(task, window=Window(20.0))
-    with pytest.raises(UnfinishedError, match="what it kept last"):
+    with pytest.raises(UnfinishedError, match="last state it kept"):
         train(task)
     assert not marked()
 

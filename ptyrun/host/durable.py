@@ -58,6 +58,11 @@ _DAMAGE = frozenset({None, errno.EIO, errno.ENOENT, errno.ENOTDIR, errno.EISDIR,
 _settled: set[Path] = set()  # folders whose names this process made survive a power loss
 
 _ADVICE_ELSE = "check the disk and the folder"
+_PROC = Path("/proc")
+_ADVICE_PROC = (
+    "/proc shows which processes are alive, and it is hidden or not mounted here",
+    "mount it (`mount -t proc proc /proc`), or start the container with it",
+)
 
 
 @contextmanager
@@ -81,6 +86,8 @@ def refusal(path: Path, error: OSError, doing: str = "write") -> StorageError:
     """Explain what the disk refused about *path*."""
     unknown = (error.strerror or str(error) or type(error).__name__, _ADVICE_ELSE)
     why, do = _ADVICE.get(error.errno or 0, unknown)
+    if path.is_relative_to(_PROC):
+        why, do = _ADVICE_PROC
     kind = GoneError if error.errno == errno.ENOENT else StorageError
     return kind(f"cannot {doing} {printable(str(path))}", why=why, do=f"{do}, then run again")
 

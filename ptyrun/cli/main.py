@@ -14,7 +14,8 @@ from contextlib import suppress
 from ptyrun.cli import streams
 from ptyrun.cli.debug import take_word
 from ptyrun.durations import parse_duration
-from ptyrun.errors import ExitCode, UsageError
+from ptyrun.errors import ExitCode, PtyrunError, UsageError
+from ptyrun.host.address_space import require_address_space
 from ptyrun.host.deadline import DEADLINE, GRACE_S, MEMBER_GRACE_S
 from ptyrun.host.first_moment import RESUMABLE
 from ptyrun.host.signals import ASKED, end_by, leave_on_signals
@@ -36,6 +37,8 @@ def main() -> None:
     streams.make_unfailing()
     try:
         _count_attempts(words)
+        if RESUMABLE.intersection(words[:1]):
+            require_address_space()
         from ptyrun.cli.commands import cli
 
         cli()
@@ -53,7 +56,7 @@ def main() -> None:
         from ptyrun.cli.saying import say
         from ptyrun.cli.unforeseen import words_of
 
-        say(f"error: {words_of(error)}", err=True)
+        say(f"error: {error if isinstance(error, PtyrunError) else words_of(error)}", err=True)
         sys.exit(int(ExitCode.FAILED))
     finally:
         # The process ends: collecting what frameworks leave, object by object, takes most of a

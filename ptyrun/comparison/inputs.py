@@ -34,7 +34,7 @@ from ptyrun.config import (
 from ptyrun.config.arms import ROLES
 from ptyrun.engine import plan_rules
 from ptyrun.errors import GeometryError, InputError, ModelError, StorageError, UsageError
-from ptyrun.host import partials
+from ptyrun.host import durable, partials
 from ptyrun.models.archives import SafeArchive
 from ptyrun.models.cards import inspect
 from ptyrun.models.files import ModelFile, locate, require_trust
@@ -215,8 +215,8 @@ def check_output_folder(folder: Path, what: str = "the run's folder") -> None:
     except OSError as error:
         raise OutputFolderError(
             f"{what} {folder} cannot be written",
-            why=str(error),
-            do="choose another folder, or free space and permissions there",
+            why=(refused := durable.explanation(error)).why,
+            do=f"choose another folder, or {refused.do}",
         ) from error
 
 

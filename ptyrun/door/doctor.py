@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ptyrun.child.inline import INLINE, is_inline
 from ptyrun.errors import PtyrunError
-from ptyrun.host import confinement, memory
+from ptyrun.host import confinement, durable, memory
 from ptyrun.host.devices import list_gpus
 from ptyrun.host.locks import NO_LOCKS_SAID, Lock
 from ptyrun.host.processes import n_cores
@@ -61,10 +61,18 @@ def examine(folder: Path) -> Iterator[Finding]:
         found = _version(name)
         yield Finding(name, found or f"not installed; it is for {reads}", "" if found else how)
     yield Finding("cores", str(n_cores()))
-    yield Finding("memory", f"{memory.available_bytes() / 1e9:.1f} GB free")
+    yield _memory()
     yield _gpus()
     yield from _confinement()
     yield from _folder(folder)
+
+
+def _memory() -> Finding:
+    try:
+        return Finding("memory", f"{memory.available_bytes() / 1e9:.1f} GB free")
+    except OSError as error:
+        refused = durable.explanation(error)
+        return Finding("memory", f"not known: {refused.why}", refused.do)
 
 
 def _version(name: str) -> str:

@@ -86,7 +86,7 @@ def refusal(path: Path, error: OSError, doing: str = "write") -> StorageError:
     """Explain what the disk refused about *path*."""
     unknown = (error.strerror or str(error) or type(error).__name__, _ADVICE_ELSE)
     why, do = _ADVICE.get(error.errno or 0, unknown)
-    if path.is_relative_to(_PROC):
+    if path.is_relative_to(_PROC) and not os.path.lexists(_PROC / "self"):
         why, do = _ADVICE_PROC
     kind = GoneError if error.errno == errno.ENOENT else StorageError
     return kind(f"cannot {doing} {printable(str(path))}", why=why, do=f"{do}, then run again")

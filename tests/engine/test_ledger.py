@@ -259,17 +259,6 @@ def test_lines_about_chunks_that_the_plan_does_not_have_count_for_nothing() -> N
     assert not arm.failures and not arm.open_starts and not arm.forgotten
 
 
-def test_a_commit_that_is_added_alone_ends_its_start_and_counts_for_its_own_arm_only() -> None:
-    progress = Progress(MANIFEST)
-    arm = progress.arms["one"]
-    for chunk in (2, 3):
-        progress.apply("s", Started("one", chunk, 0, 1.0))
-    progress.apply("s", commit(2))
-    progress.apply("s", replace(commit(3), fingerprint="0" * 64))
-    assert (list(arm.open_starts), arm.commits) == ([3], 1)
-    assert [chunk for chunk, yes in enumerate(arm.committed) if yes] == [2]
-
-
 def test_a_session_s_first_chunk_counts_for_the_rate_only_while_there_is_no_other() -> None:
     progress = Progress(MANIFEST)
     arm = progress.arms["one"]

@@ -162,3 +162,14 @@ def test_seconds_are_those_of_every_line_that_says_that_a_chunk_is_there(tmp_pat
     ]
     assert list(read_seconds(paths)) == expected
     assert len(expected) == 3
+
+
+def test_a_commit_that_is_added_alone_ends_its_start_and_counts_for_its_own_arm_only() -> None:
+    progress = Progress(MANIFEST)
+    arm = progress.arms["one"]
+    for chunk in (2, 3):
+        progress.apply("s", Started("one", chunk, 0, 1.0))
+    progress.apply("s", commit(2))
+    progress.apply("s", replace(commit(3), fingerprint="0" * 64))
+    assert (list(arm.open_starts), arm.commits) == ([3], 1)
+    assert [chunk for chunk, yes in enumerate(arm.committed) if yes] == [2]

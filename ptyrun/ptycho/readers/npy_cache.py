@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptyrun.errors import InputError, StorageError
+from ptyrun.host import durable
 from ptyrun.host.checksums import file_crc32c
 from ptyrun.host.remembered import Remembered
 from ptyrun.host.remembered import identity as file_identity
@@ -74,7 +75,7 @@ class NpyCache:
         except OSError as error:
             raise StorageError(
                 f"an array cannot be unpacked into {self.folder}",
-                why=str(error),
+                why=durable.explanation(error).why,
                 do=f"free {size >> 20} MiB there, or store the scan uncompressed (numpy.savez)",
             ) from error
 

@@ -89,8 +89,9 @@ HARMS = (
     Harm("command devices that were not named", 5),
     Harm("signal processes outside, or reach their abstract sockets", 6),
     Harm("send and receive by UDP, or by sockets that lie in folders", None),
-    Harm("change permissions, owners or times of files elsewhere", None),
+    Harm("change permissions, owners, times or extended attributes of files elsewhere", None),
     Harm("slow the session down, or end it, by priorities and limits (prlimit)", None),
+    Harm("use netlink, raw sockets, System V memory, keyrings, io_uring or new namespaces", None),
     Harm("use all cores, start processes without end, fill the folders that it may write", None),
 )
 

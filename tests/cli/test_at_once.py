@@ -39,8 +39,9 @@ def test_three_comparisons_started_at_once_on_a_fresh_folder_make_one_run(
     study: Study, tmp_path: Path
 ) -> None:
     run_dir = tmp_path / "run"
-    for code, said in ends([begin(study.words(run_dir)) for _ in range(3)]):
-        assert code == 0, said
+    told = ends([begin(study.words(run_dir)) for _ in range(3)])
+    assert [code for code, _ in told] == [0] * 3, told
+    assert sum("writing objects" in said for _, said in told) == 1, "results are made once"
     assert ptyrun("verify", str(run_dir)).returncode == 0
     assert [folder.name for folder in tmp_path.iterdir()] == ["run"]
 

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from ptyrun.config import NO_TRUTH, OBJECT_GUESS, CompareConfig, Fact, PositionOrigin
 from ptyrun.errors import InputError
 from ptyrun.ptycho.metrics.frc import Noise
+from ptyrun.ptycho.readers.complex_images import checked_complex
 from ptyrun.ptycho.readers.formats import Format, format_of
 from ptyrun.ptycho.readers.npz import NpzFile
 from ptyrun.ptycho.readers.origin import counted_from_middle
 from ptyrun.ptycho.readers.reconstruction import open_reconstruction
-from ptyrun.ptycho.readers.scan import Scan, checked_complex
+from ptyrun.ptycho.readers.scan import Scan
 
 if TYPE_CHECKING:
     from ptyrun.comparison.fingerprints import Fingerprints

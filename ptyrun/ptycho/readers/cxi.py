@@ -15,11 +15,13 @@ from ptyrun.ptycho.readers.cxi_geometry import read_geometry
 from ptyrun.ptycho.readers.detector import CorrectedFrames, Mask, mask_doubts, sampled
 from ptyrun.ptycho.readers.frame_kind import kind_of
 from ptyrun.ptycho.readers.hdf5 import Hdf5File, Hdf5Frames, checked_stack, first_image
-from ptyrun.ptycho.readers.scan import Scan, checked_positions, one_size, split_modes
+from ptyrun.ptycho.readers.probe_modes import split_modes, stacked_modes, variations_note
+from ptyrun.ptycho.readers.scan import Scan, checked_positions, one_size
 from ptyrun.ptycho.readers.units import Quantity, in_si
 
 _LAST = "entry_last"
 _NUMBERED = re.compile(r"entry_(\d+)")
+_DETECTOR = re.compile(r"detector_\d+")
 _FRAMES = ("data_1/data", "instrument_1/detector_1/data")
 _TRANSLATIONS = (
     "data_1/translation",
@@ -29,6 +31,9 @@ _TRANSLATIONS = (
 _OBJECTS = ("image_1/data", "object/data")
 _PROBES = ("instrument_1/source_1/probe", "instrument_1/source_1/illumination", "probe/data")
 _DARKS = ("data_dark", "dark")
+_MASKS = ("mask", "pixel_mask")  # the second is NeXus'
+# What frames might have to be divided by, and are not.
+_NOT_APPLIED = ("data_white", "flatfield", "gain")
 
 # Of the bits of a mask, the one that tells of a good pixel: it has signal above the background.
 HAS_SIGNAL = 0x1000
@@ -37,6 +42,8 @@ _SUBTRACTED = 0.5
 # Positions nearer than this are one position, exposed again with an encoder's noise.
 _SAME_PX = 1.5
 _NEIGHBOURS = 9
+# Of the whole scan's extent, by how much two tables of the same translations may differ.
+_APART = 0.01
 
 _Modes = NDArray[np.complex64] | None
 
@@ -79,8 +86,9 @@ def read_cxi_scan(file: Hdf5File, intensity: bool = True) -> Scan:
     frames = file.required(*_in(entry, _FRAMES))
     patch_px = checked_stack(file.path, frames)
     n_frames = int(frames.shape[0])
-    metres = _translations_m(file, entry, n_frames)
-    geometry = read_geometry(file, entry, patch_px)
+    metres, moved_doubts = _translations_m(file, entry, n_frames)
+    detector = _detector_of(file, entry, frames)
+    geometry = read_geometry(file, entry, detector, patch_px)
     rows, columns = geometry.axes[:, : metres.shape[1]]
     along_y, along_x = -(metres @ rows), -(metres @ columns)
     pixel_m = geometry.pixel_m
@@ -89,10 +97,11 @@ def read_cxi_scan(file: Hdf5File, intensity: bool = True) -> Scan:
     )
     positions_px = positions_px - positions_px.min(axis=0) + patch_px / 2
     near_field, near_notes = _near_field(positions_px, patch_px)
-    bad = _bad_pixels(file, f"{entry}/instrument_1/detector_1/mask", patch_px)
+    places = (detector, f"{entry}/data_1")
+    bad = _bad_pixels(file, _each(places, _MASKS), patch_px)
     raw = Hdf5Frames(file, frames, np.arange(n_frames))
     source = replace(raw, bad=bad)
-    background, dark_notes, dark_doubts = _dark(file, entry, source, patch_px, intensity)
+    background, dark_notes, dark_doubts = _dark(file, places, source, patch_px, intensity)
     probe, weaker_modes, probe_notes = _probe(file, entry, patch_px)
     return Scan(
         path=file.path,
@@ -119,6 +128,12 @@ def read_cxi_scan(file: Hdf5File, intensity: bool = True) -> Scan:
             *geometry.doubts,
             *mask_doubts(bad, Hdf5Frames(file, frames, np.arange(n_frames)), n_frames),
             *dark_doubts,
+            *moved_doubts,
+            *(
+                f"{name} is there and is not applied to the frames"
+                for name in _each(places, _NOT_APPLIED)
+                if file.dataset(name) is not None
+            ),
         ),
         energy_ev=geometry.energy_ev,
         distance_m=geometry.distance_m,
@@ -159,6 +174,20 @@ def _in(entry: str, names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(f"{entry}/{name}" for name in names)
 
 
+def _each(places: tuple[str, ...], names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(f"{place}/{name}" for place in places for name in names)
+
+
+def _detector_of(file: Hdf5File, entry: str, frames: h5py.Dataset) -> str:
+    """Name the detector that frames are of: one of several, where they are a link to its data."""
+    instrument = f"{entry}/instrument_1"
+    for name in file.members(instrument):
+        detector = f"{instrument}/{name}"
+        if _DETECTOR.fullmatch(name) and file.dataset(f"{detector}/data") == frames:
+            return detector
+    return f"{instrument}/detector_1"
+
+
 def _found(file: Hdf5File, entry: str, *groups: tuple[str, ...]) -> h5py.Dataset | None:
     return file.dataset(*(name for names in groups for name in _in(entry, names)))
 
@@ -167,7 +196,7 @@ def _scan_entry(file: Hdf5File) -> tuple[str, tuple[str, ...]]:
     """Which entry holds the scan, and what to say of the others."""
     names = entries(file)
     framed = [name for name in names if _found(file, name, _FRAMES) is not None]
-    whole = [name for name in framed if _found(file, name, _TRANSLATIONS) is not None]
+    whole = [name for name in framed if _is_whole(file, name)]
     chosen = next(iter([*whole, *framed, *names, "entry_1"]))
     others = [name for name in framed if name not in (chosen, _LAST)]
     if chosen == _LAST:
@@ -175,13 +204,39 @@ def _scan_entry(file: Hdf5File) -> tuple[str, tuple[str, ...]]:
         return _LAST, (f"of several entries {_LAST} is taken, which is {where}",) if others else ()
     if not others:
         return chosen, ()
-    left = f"; {names[0]} has no frames or no translations" if names[0] != chosen else ""
+    left = f"; {names[0]} has not a translation for each frame" if names[0] != chosen else ""
     return chosen, (f"of {len(others) + 1} entries with frames {chosen} is taken{left}",)
 
 
-def _translations_m(file: Hdf5File, entry: str, n_frames: int) -> NDArray[np.float64]:
-    """Translations in metres, (n, 2) or (n, 3), x first; PyNX has the axis last that counts."""
-    found = file.required(*_in(entry, _TRANSLATIONS))
+def _is_whole(file: Hdf5File, entry: str) -> bool:
+    """Whether an entry has frames, and as many translations."""
+    frames, moved = _found(file, entry, _FRAMES), _found(file, entry, _TRANSLATIONS)
+    if frames is None or moved is None or not frames.size:
+        return False
+    return len(frames) in (moved.shape or ())
+
+
+def _translations_m(
+    file: Hdf5File, entry: str, n_frames: int
+) -> tuple[NDArray[np.float64], tuple[str, ...]]:
+    """Translations in metres, (n, 2) or (n, 3), x first, and what contradicts them."""
+    there = [found for name in _in(entry, _TRANSLATIONS) if (found := file.dataset(name))]
+    first = there[0] if there else file.required(*_in(entry, _TRANSLATIONS))
+    taken = _metres_of(file, first, n_frames)
+    doubts = []
+    for other in there[1:]:
+        if other == first or other.shape != first.shape:
+            continue
+        apart = _metres_of(file, other, n_frames) - taken
+        if np.ptp(apart, axis=0).max() > _APART * np.ptp(taken, axis=0).max():
+            doubts.append(
+                f"{other.name} holds other translations than {first.name}, which are taken"
+            )
+    return taken, tuple(doubts)
+
+
+def _metres_of(file: Hdf5File, found: h5py.Dataset, n_frames: int) -> NDArray[np.float64]:
+    """Turn translations to (n, 2) or (n, 3); PyNX has the axis last that counts."""
     shape: tuple[int, ...] = found.shape or ()
     if found.dtype.kind in "fiu" and len(shape) == 2:
         is_first, is_last = (
@@ -204,12 +259,12 @@ def _translations_m(file: Hdf5File, entry: str, n_frames: int) -> NDArray[np.flo
     )
 
 
-def _bad_pixels(file: Hdf5File, name: str, patch_px: int) -> Mask | None:
+def _bad_pixels(file: Hdf5File, names: tuple[str, ...], patch_px: int) -> Mask | None:
     """Which pixels the mask takes out: those of any frame with any bit that is not `HAS_SIGNAL`.
 
     Source: cxidb.org, CXI file format, section on masks.
     """
-    found = file.dataset(name)
+    found = file.dataset(*names)
     if found is None:
         return None
     shape: tuple[int, ...] = found.shape or ()
@@ -222,8 +277,11 @@ def _bad_pixels(file: Hdf5File, name: str, patch_px: int) -> Mask | None:
     bad = np.zeros((patch_px, patch_px), np.bool_)
     for each in range(shape[0] if len(shape) == 3 else 1):
         values = file.read(found, (each,) if len(shape) == 3 else ())
-        if values.dtype.kind in "iu":
-            values = values & ~values.dtype.type(HAS_SIGNAL) if values.itemsize > 1 else values
+        is_whole = values.dtype.kind in "iu" or (
+            np.isfinite(values).all() and np.array_equal(values, np.rint(values))
+        )
+        if is_whole and values.itemsize > 1:
+            values = values.astype(np.int64, copy=False) & ~HAS_SIGNAL
         bad |= values != 0
     if bad.all():
         raise InputError(
@@ -237,9 +295,11 @@ def _bad_pixels(file: Hdf5File, name: str, patch_px: int) -> Mask | None:
 _Dark = tuple[NDArray[np.float32] | None, tuple[str, ...], tuple[str, ...]]
 
 
-def _dark(file: Hdf5File, entry: str, source: Hdf5Frames, patch_px: int, intensity: bool) -> _Dark:
+def _dark(
+    file: Hdf5File, places: tuple[str, ...], source: Hdf5Frames, patch_px: int, intensity: bool
+) -> _Dark:
     """The mean of dark frames (N, N), to be subtracted from counts; what to say of it."""
-    found = _found(file, f"{entry}/instrument_1/detector_1", _DARKS)
+    found = file.dataset(*_each(places, _DARKS))
     if found is None:
         return None, (), ()
     shape: tuple[int, ...] = found.shape or ()
@@ -300,4 +360,4 @@ def _probe(file: Hdf5File, entry: str, patch_px: int) -> tuple[_Modes, _Modes, t
         why = f"it is {found.dtype} of shape {found.shape}, a frame {(patch_px, patch_px)}"
         return None, None, (f"the probe {found.name} is not used: {why}",)
     probe, weaker = split_modes(file.path, found.name, file.read(found, ()), patch_px=patch_px)
-    return probe, weaker, ()
+    return probe, weaker, variations_note(found.size, stacked_modes(probe, weaker))

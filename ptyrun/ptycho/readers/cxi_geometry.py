@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptyrun.errors import InputError
+from ptyrun.ptycho.readers.far_field import LARGEST_PIXEL_M, require_plausible
 from ptyrun.ptycho.readers.hdf5 import Hdf5File
 from ptyrun.ptycho.readers.units import (
     PLANCK_TIMES_LIGHT_EV_M,
@@ -22,9 +23,9 @@ from ptyrun.ptycho.readers.units import (
 DEFAULT_AXES = np.array([[0.0, -1.0, 0.0], [-1.0, 0.0, 0.0]])
 NEXUS = "NXcxi_ptycho"
 
-# A pixel of a detector is smaller than this; vectors of length 1 give directions alone.
-_LARGEST_PIXEL_M = 0.01
 _ALIKE = 0.01
+# A detector that is tilted may be so much nearer, by its plane, than its distance along the beam.
+_FAR_OFF = 0.2
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,8 @@ class CxiGeometry:
     doubts: tuple[str, ...]
 
 
-def read_geometry(file: Hdf5File, entry: str, patch_px: int) -> CxiGeometry:
-    """Read it from one entry: wavelength x distance / (N x detector pixel).
+def read_geometry(file: Hdf5File, entry: str, detector: str, patch_px: int) -> CxiGeometry:
+    """Read it of one entry's detector: wavelength x distance / (N x detector pixel).
 
     Photons' energy is looked for under ``beam_1`` first: NXcxi_ptycho keeps the machine's under
     ``source_1``. A missing pixel size is the other one's, or the length of ``basis_vectors``; a
@@ -63,13 +64,13 @@ def read_geometry(file: Hdf5File, entry: str, patch_px: int) -> CxiGeometry:
     InputError
         If something is missing that nothing stands in for, or cannot be what it is called.
     """
-    detector = f"{entry}/instrument_1/detector_1"
     vectors = _vectors(file, f"{detector}/basis_vectors")
     lengths = np.linalg.norm(vectors, axis=1)
     notes: list[str] = []
     wavelength_m, doubts = _wavelength_m(file, entry)
     y_m, x_m = (_length_m(file, f"{detector}/{axis}_pixel_size") for axis in "yx")
-    if y_m is None and x_m is None and (lengths < _LARGEST_PIXEL_M).all():
+    # Vectors of length 1 give directions alone.
+    if y_m is None and x_m is None and (lengths < LARGEST_PIXEL_M).all():
         y_m, x_m = (float(length) for length in lengths)
         notes.append("the detector's pixel is taken from basis_vectors")
     elif y_m is None or x_m is None:
@@ -78,7 +79,7 @@ def read_geometry(file: Hdf5File, entry: str, patch_px: int) -> CxiGeometry:
             notes.append(
                 f"{missing}_pixel_size is missing: the detector's pixel is taken as square"
             )
-    elif (lengths < _LARGEST_PIXEL_M).all() and not np.allclose((y_m, x_m), lengths, rtol=_ALIKE):
+    elif (lengths < LARGEST_PIXEL_M).all() and not np.allclose((y_m, x_m), lengths, rtol=_ALIKE):
         doubts = (
             *doubts,
             f"the detector's pixel is {y_m:.4g} x {x_m:.4g} m by its sizes and {lengths[0]:.4g} x "
@@ -86,10 +87,16 @@ def read_geometry(file: Hdf5File, entry: str, patch_px: int) -> CxiGeometry:
         )
     axes = vectors / lengths[:, None]
     distance_m = _length_m(file, f"{detector}/distance")
-    if distance_m is None:
-        distance_m = _corner_distance_m(file, f"{detector}/corner_position", axes)
-        if distance_m is not None:
-            notes.append(f"the detector's distance, {distance_m:.4g} m, is that of corner_position")
+    by_corner_m = _corner_distance_m(file, f"{detector}/corner_position", axes)
+    if distance_m is None and by_corner_m is not None:
+        distance_m = by_corner_m
+        notes.append(f"the detector's distance, {distance_m:.4g} m, is that of corner_position")
+    elif distance_m and by_corner_m and abs(by_corner_m - distance_m) > _FAR_OFF * distance_m:
+        doubts = (
+            *doubts,
+            f"the detector's distance is {distance_m:.4g} m, and {by_corner_m:.4g} m by "
+            "corner_position; the distance is taken",
+        )
     missing_parts = [
         name
         for name, found in (
@@ -106,6 +113,7 @@ def read_geometry(file: Hdf5File, entry: str, patch_px: int) -> CxiGeometry:
             do=f"write energy to {entry}/instrument_1/beam_1, distance, x_pixel_size and "
             f"y_pixel_size to {detector}",
         )
+    require_plausible(file.path, distance_m, max(y_m, x_m))
     reach = wavelength_m * distance_m / patch_px
     return CxiGeometry(
         axes=axes,

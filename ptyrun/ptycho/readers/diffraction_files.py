@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +13,7 @@ from ptyrun.ptycho.readers.detector import CorrectedFrames, Mask, checked_bad_pi
 from ptyrun.ptycho.readers.formats import Format
 from ptyrun.ptycho.readers.frame_sources import ChosenFrames
 from ptyrun.ptycho.readers.hdf5 import Hdf5File, Hdf5Frames, checked_stack
+from ptyrun.ptycho.readers.matching import Numbered
 from ptyrun.ptycho.readers.npz import NpzFile
 from ptyrun.ptycho.readers.reader import ForeignFile
 from ptyrun.ptycho.readers.scan import FrameSource, require_square_frames
@@ -29,7 +29,7 @@ BESIDE = ("diffraction.h5", "diffraction.npz")
 class Diffraction:
     """Frames (m, N, N) of one file, in its order.
 
-    ``indexes`` is what it counts them by, unchecked; ``bad`` (N, N) marks pixels that were not
+    ``numbered`` says what it counts them by; ``bad`` (N, N) marks pixels that were not
     measured; ``linked`` are other files that it leads to.
     """
 
@@ -38,7 +38,7 @@ class Diffraction:
     count: int
     side: int
     source: FrameSource
-    indexes: NDArray[Any] | None
+    numbered: Numbered
     bad: Mask | None
     linked: tuple[Path, ...] = ()
 
@@ -95,14 +95,15 @@ def _of_hdf5(file: Hdf5File) -> Diffraction | None:
     if frames is None:
         return None
     side, count = checked_stack(file.path, frames), int(frames.shape[0])
-    indexes = None if file.dataset(INDEXES) is None else file.array(INDEXES)
+    counted = file.dataset(INDEXES)
+    numbered = Numbered.of(file.path, count, counted and (lambda: file.read(counted, ())))
     bad = None
     if (found := file.dataset(BAD)) is not None:
         # Read only where it can be one: a dataset of another shape may be of any size.
         values = file.read(found, ()) if found.shape == (side, side) else found
         bad = checked_bad_pixels(file.path, BAD, values, side)
     source = Hdf5Frames(file, frames, np.arange(count))
-    return Diffraction(file.path, frames.name, count, side, source, indexes, bad, file.linked)
+    return Diffraction(file.path, frames.name, count, side, source, numbered, bad, file.linked)
 
 
 def _of_npz(file: NpzFile) -> Diffraction | None:
@@ -115,6 +116,7 @@ def _of_npz(file: NpzFile) -> Diffraction | None:
     bad = None
     if BAD in file:
         bad = checked_bad_pixels(file.path, BAD, file.array(BAD), side)
-    indexes = file.array(INDEXES) if INDEXES in file else None
+    has_some = INDEXES in file
+    numbered = Numbered.of(file.path, count, (lambda: file.array(INDEXES)) if has_some else None)
     source = NpzFrames(file, name, last_axis=False)
-    return Diffraction(file.path, name, count, side, source, indexes, bad)
+    return Diffraction(file.path, name, count, side, source, numbered, bad)

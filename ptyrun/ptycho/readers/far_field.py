@@ -38,6 +38,30 @@ def positive(path: Path, **values: float | None) -> tuple[float, ...]:
     return tuple(float(value) for value in values.values() if value)
 
 
+# No detector that a frame was taken with has larger pixels, or lies farther away.
+LARGEST_PIXEL_M, LARGEST_DISTANCE_M = 0.01, 100.0
+
+
+def require_plausible(path: Path, distance_m: float, detector_m: float) -> None:
+    """See that a detector's distance and pixel, in metres, can be meant so.
+
+    Raises
+    ------
+    InputError
+        If they are not: their unit is another one that the file does not say.
+    """
+    for name, value, most in (
+        ("distance", distance_m, LARGEST_DISTANCE_M),
+        ("pixel", detector_m, LARGEST_PIXEL_M),
+    ):
+        if abs(value) > most:
+            raise InputError(
+                f"{path} has a detector that there is none of",
+                why=f"its {name} is {abs(value):.4g} m, above {most:g} m: is it in another unit?",
+                do="write the attribute `units`, or the value in metres",
+            )
+
+
 def placed(
     path: Path, y: NDArray[Any], x: NDArray[Any], patch_px: int, n_frames: int
 ) -> NDArray[np.float64]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ptyrun.ptycho.readers.scan import stacked_modes
+from ptyrun.ptycho.readers.probe_modes import stacked_modes
 
 TIKE, PTYCHI = "Tike", "PtyChi"
 

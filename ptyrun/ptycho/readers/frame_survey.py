@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-# Of the energy of the middle frame: what has less carries no signal.
-DARK = 1e-3
+# Of the energy of a bright frame: what has less carries no signal. One that most others are
+# darker than is bright: of an aborted scan it may be but the twentieth.
+DARK, BRIGHT = 1e-3, 0.95
 
 
 @dataclass(frozen=True)
@@ -63,5 +64,5 @@ def dark_frames(energies: NDArray[np.float64]) -> NDArray[np.int64]:
     array([2])
     """
     lit = energies[energies > 0]
-    least = DARK * float(np.median(lit)) if len(lit) else np.inf
+    least = DARK * float(np.quantile(lit, BRIGHT, method="lower")) if len(lit) else np.inf
     return np.flatnonzero(energies < least).astype(np.int64)

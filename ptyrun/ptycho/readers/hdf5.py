@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from ptyrun.errors import InputError
 from ptyrun.host import memory
 from ptyrun.host.hdf5_look import fault_of
+from ptyrun.ptycho.readers.complex_images import checked_complex
 from ptyrun.ptycho.readers.hdf5_filters import foreign_filters, require_filters
-from ptyrun.ptycho.readers.scan import checked_complex, require_square_frames
+from ptyrun.ptycho.readers.scan import require_square_frames
 from ptyrun.texts import printable
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
@@ -141,6 +142,13 @@ class Hdf5File:
         if found is None or found.dtype.kind not in "fiu" or found.size == 0:
             return None
         return float(self.read(found, (0,) * found.ndim))
+
+    def flag(self, name: str) -> bool:
+        """Whether a dataset of one value is there and true."""
+        found = self.dataset(name)
+        if found is None or found.dtype.kind not in "biu" or found.size != 1:
+            return False
+        return bool(self.read(found, ()).any())
 
     def read(self, dataset: h5py.Dataset, selection: Any) -> NDArray[Any]:
         """Read a part of a dataset.

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,24 +28,37 @@ class Pairs:
 
 @dataclass(frozen=True)
 class Numbered:
-    """What a file counts: how many there are, and their indexes where it has some."""
+    """What a file counts: how many there are, and their indexes where it has some.
+
+    ``unread`` says why those that it has could not be read.
+    """
 
     path: Path
     count: int
     indexes: NDArray[Any] | None
+    unread: str = ""
+
+    @classmethod
+    def of(cls, path: Path, count: int, read: Callable[[], NDArray[Any]] | None) -> Self:
+        """Read its indexes, if it has some; they may be anything."""
+        try:
+            return cls(path, count, None if read is None else read())
+        except InputError as error:
+            return cls(path, count, None, error.why)
 
     @property
     def why_not(self) -> str:
         """Say why the indexes number nothing; empty if each stands once."""
         found = self.indexes
+        said = f"the indexes of {self.path.name} are not indexes of frames"
+        if self.unread:
+            return f"{said}: {self.unread}"
         if found is None:
             return f"{self.path.name} has no indexes"
         if found.shape != (self.count,) or found.dtype.kind not in "fiu":
-            return f"{self.path.name} has {self.count}, with indexes of shape {found.shape}"
-        if not numbers_each_once(found):
-            return (
-                f"{self.path.name} has {len(np.unique(found))} different indexes for {self.count}"
-            )
+            return f"{said}: {found.dtype} of shape {found.shape} for {self.count}"
+        if not _numbers_each_once(found):
+            return f"{said}: {len(np.unique(found))} different numbers for {self.count}"
         return ""
 
 
@@ -66,32 +80,46 @@ def matched(positions: Numbered, frames: Numbered) -> Pairs:
                 f"{said}; {positions.count} positions, {frames.count} frames",
             )
         in_order = np.arange(positions.count)
-        note = f"{said}: frames and positions are taken in their order"
-        return Pairs(in_order, in_order, (note,))
-    rows, places = by_index(wanted, have)
+        note = f"{said}; frames and positions are taken in their order, one to one"
+        # Without indexes there is no other way; with some, what they count is not known.
+        is_plain = any(each.indexes is None and not each.unread for each in (positions, frames))
+        return (
+            Pairs(in_order, in_order, (note,))
+            if is_plain
+            else Pairs(in_order, in_order, doubts=(note,))
+        )
+    rows, places = _by_index(wanted, have)
     lone, spare = positions.count - len(rows), frames.count - len(rows)
     if len(rows) < LEAST_COMMON * positions.count:
         raise foreign(
             positions.path,
             frames.path,
-            f"{lone} of {positions.count} positions have no frame of their index",
+            f"{lone} of {positions.count} positions have no frame of their index: positions have "
+            f"{wanted.min():g} to {wanted.max():g}, frames {have.min():g} to {have.max():g}",
         )
-    doubts: tuple[str, ...] = ()
-    if lone:
-        doubts = (
-            f"{lone} of {positions.count} positions have no frame of their index and are left "
-            f"out; {spare} frames have no position",
-        )
-    return Pairs(rows, places, (), doubts)
+    if not lone:
+        return Pairs(rows, places)
+    return Pairs(rows, places, doubts=(_unmatched(wanted, have, lone, spare),))
 
 
-def numbers_each_once(indexes: NDArray[Any]) -> bool:
+def _unmatched(wanted: NDArray[Any], have: NDArray[Any], lone: int, spare: int) -> str:
+    """Say what is left over when frames and positions are matched by their indexes."""
+    first = [f"{index:g}" for index in np.setdiff1d(wanted, have)[:3]]
+    is_shifted = lone == spare == abs(float(wanted.min()) - float(have.min()))
+    return (
+        f"{lone} of {len(wanted)} positions have no frame of their index ({', '.join(first)}"
+        f"{', ...' if lone > 3 else ''}) and are left out; {spare} frames have no position"
+        + ("; do the two files count from different numbers?" if is_shifted else "")
+    )
+
+
+def _numbers_each_once(indexes: NDArray[Any]) -> bool:
     """Whether indexes (n,) are whole numbers of which none repeats; others count something else."""
     is_whole = np.array_equal(indexes, np.rint(indexes))
     return is_whole and len(np.unique(indexes)) == len(indexes)
 
 
-def by_index(
+def _by_index(
     wanted: NDArray[Any], have: NDArray[Any]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Give where both hold the same index, (k,) rows of each, in the order of *wanted*."""

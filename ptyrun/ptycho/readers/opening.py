@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ptyrun.errors import InputError
+from ptyrun.ptycho.readers.complex_images import lacks_phase
 from ptyrun.ptycho.readers.detector import without_gaps
 from ptyrun.ptycho.readers.formats import whatever_is_in
 from ptyrun.ptycho.readers.frame_kind import KINDS
@@ -51,9 +52,21 @@ def open_scan(
     with whatever_is_in(path, file.wanted):
         reader = reader_of(file, Held.SCAN)
         found = without_gaps(reader.scan(file, request))
+    _require_phase(found)
     return replace(
         found, reader=reader.card.name, notes=said_by(reader, (*found.notes, *_geometry(found)))
     )
+
+
+def _require_phase(found: Scan) -> None:
+    """See that an object has one; that of a simulation may be amplitudes alone."""
+    guess = found.object_guess
+    if guess is not None and lacks_phase(guess) and not found.object_is_truth:
+        raise InputError(
+            f"the object of {found.path} has no phase",
+            why="its values are complex, and the imaginary part is 0 everywhere: amplitudes alone",
+            do="store the complex object, amplitude times exp(i phase), or leave it out",
+        )
 
 
 def _geometry(found: Scan) -> tuple[str, ...]:

@@ -7,7 +7,6 @@ beside ``*_para.hdf5``; either can also be in the product itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,27 +15,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptyrun.errors import InputError
+from ptyrun.ptycho.readers.complex_images import checked_complex, require_complex
 from ptyrun.ptycho.readers.diffraction_files import Diffraction, diffraction_of
 from ptyrun.ptycho.readers.frame_kind import kind_of
 from ptyrun.ptycho.readers.hdf5 import DAMAGE, Hdf5File
 from ptyrun.ptycho.readers.matching import (
-    LEAST_COMMON,
+    Numbered,
     Pairs,
-    by_index,
-    foreign,
-    numbers_each_once,
+    matched,
 )
-from ptyrun.ptycho.readers.reader import ForeignFile
-from ptyrun.ptycho.readers.scan import (
-    Scan,
-    checked_complex,
-    checked_positions,
+from ptyrun.ptycho.readers.probe_modes import (
+    first_variation,
     modes_note,
-    one_size,
-    require_complex,
     split_modes,
     stacked_modes,
+    variations_note,
 )
+from ptyrun.ptycho.readers.reader import ForeignFile
+from ptyrun.ptycho.readers.scan import Scan, checked_positions, one_size
 from ptyrun.ptycho.readers.units import Quantity, in_si
 
 X, Y, INDEXES = "probe_position_x_m", "probe_position_y_m", "probe_position_indexes"
@@ -66,6 +62,7 @@ def read_product_scan(product: ForeignFile, intensity: bool = True) -> Scan:
     x = (x_m[pairs.positions] - centre_m[1]) / pixel_m[1] + middle[1]
     y = (y_m[pairs.positions] - centre_m[0]) / pixel_m[0] + middle[0]
     probe, weaker_modes = read_product_probe(file, held.side)
+    modes = stacked_modes(probe, weaker_modes)
     return Scan(
         path=file.path,
         positions_px=checked_positions(file.path, x, y, len(pairs.frames)),
@@ -78,7 +75,9 @@ def read_product_scan(product: ForeignFile, intensity: bool = True) -> Scan:
             f"ptychodus product with frames of {held.path.name}:{held.name}, taken as "
             f"{kind_of(intensity)}",
             f"object pixel {pixel_m[0]:.4g} x {pixel_m[1]:.4g} m",
-            *modes_note(stacked_modes(probe, weaker_modes)),
+            *pairs.notes,
+            *modes_note(modes),
+            *variations_note(stored.size if (stored := file.dataset("probe")) else 0, modes),
         ),
         weaker_modes=weaker_modes,
         pixel_size_m=one_size(pixel_m),
@@ -116,9 +115,7 @@ def read_product_probe(file: Hdf5File, patch_px: int | None) -> tuple[_Modes, _M
     if patch_px is not None and found.shape.count(patch_px) < 2:
         return None, None
     values = file.read(found, ())
-    if found.ndim > 3:
-        values = values[(0,) * (found.ndim - 3)]  # those of the first position
-    return split_modes(file.path, "probe", values, patch_px=patch_px)
+    return split_modes(file.path, "probe", first_variation(values), patch_px=patch_px)
 
 
 def _real(path: Path, name: str, values: NDArray[Any]) -> NDArray[Any]:
@@ -138,67 +135,10 @@ def _metres(file: Hdf5File, name: str) -> NDArray[np.float64]:
     return in_si(file.path, dataset, values, Quantity.LENGTH)
 
 
-def _pairs(product: Hdf5File, held: Diffraction, n_positions: int) -> Pairs:
-    """Match frames and positions: by index where both files count, else in order.
-
-    Indexes that repeat count something else, such as probes or scans.
-    """
-    n_frames = held.count
-    wanted, have = product.dataset(INDEXES), held.indexes
-    # One more than there are positions is refused as any other number is.
-    in_order = np.arange(min(n_frames, n_positions + 1))
-    if wanted is None or have is None:
-        return Pairs(np.arange(n_positions), in_order)
-    positions = _real(product.path, wanted.name, product.read(wanted, ()))
-    patterns = _real(held.path, "indexes", have)
-    if len(positions) != n_positions or len(patterns) != n_frames:
-        raise foreign(
-            product.path,
-            held.path,
-            f"{n_positions} positions, {len(positions)} indexes of them; {n_frames} frames, "
-            f"{len(patterns)} indexes of them",
-        )
-    for file, name, indexes in (
-        (product, INDEXES, positions),
-        (held, "indexes", patterns),
-    ):
-        if not numbers_each_once(indexes):
-            why = (
-                f"{name} of {file.path.name} are not indexes of frames: {len(np.unique(indexes))} "
-                f"different numbers for {len(indexes)}"
-            )
-            if n_positions != n_frames:
-                raise foreign(
-                    product.path, held.path, f"{why}; and {n_frames} frames are not as many"
-                )
-            said = f"{why}; frames and positions are taken in their order, one to one"
-            return Pairs(np.arange(n_positions), in_order, doubts=(said,))
-    rows, places = by_index(positions, patterns)
-    if len(rows) < LEAST_COMMON * max(n_positions, 1):
-        raise foreign(
-            product.path,
-            held.path,
-            f"{n_positions - len(rows)} of {n_positions} positions have no frame of their "
-            f"index: positions have {positions.min():g} to {positions.max():g}, "
-            f"frames {patterns.min():g} to {patterns.max():g}",
-        )
-    lone = n_positions - len(rows), n_frames - len(rows)
-    return Pairs(rows, places, doubts=tuple(_unmatched(positions, patterns, lone)))
-
-
-def _unmatched(
-    positions: NDArray[Any], patterns: NDArray[Any], lone: tuple[int, int]
-) -> Iterator[str]:
-    """Say what is left over when frames and positions are matched by their indexes."""
-    if not lone[0]:
-        return
-    first = [f"{index:g}" for index in np.setdiff1d(positions, patterns)[:3]]
-    shifted = lone[0] == lone[1] == abs(float(positions.min() - patterns.min()))
-    yield (
-        f"{lone[0]} of {len(positions)} positions have no frame of their index ({', '.join(first)}"
-        f"{', ...' if lone[0] > 3 else ''}) and are left out; {lone[1]} frames have no position"
-        + ("; do the two files count from different numbers?" if shifted else "")
-    )
+def _pairs(file: Hdf5File, held: Diffraction, n_positions: int) -> Pairs:
+    counted = file.dataset(INDEXES)
+    read = counted and (lambda: file.read(counted, ()))
+    return matched(Numbered.of(file.path, n_positions, read), held.numbered)
 
 
 def _geometry(found: h5py.Dataset, path: Path) -> tuple[tuple[float, float], tuple[float, float]]:

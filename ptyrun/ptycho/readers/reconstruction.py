@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ptyrun.errors import InputError
+from ptyrun.ptycho.readers.complex_images import lacks_phase
 from ptyrun.ptycho.readers.finished import Reconstruction, label_of
 from ptyrun.ptycho.readers.formats import whatever_is_in
 from ptyrun.ptycho.readers.reader import ForeignFile, Held
@@ -37,5 +38,11 @@ def open_reconstruction(path: Path) -> Reconstruction:
             f"the reconstruction {path} contains no usable values",
             why=f"every value is {value:g}" if value else "every value is 0",
             do="give another one, or leave it out",
+        )
+    if lacks_phase(found.object):
+        raise InputError(
+            f"the reconstruction {path} has no phase",
+            why="its values are complex, and the imaginary part is 0 everywhere: amplitudes alone",
+            do="give a file that holds the complex object, amplitude times exp(i phase)",
         )
     return found

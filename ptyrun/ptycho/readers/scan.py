@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptyrun.errors import InputError
+from ptyrun.ptycho.readers.complex_images import refusal, require_finite
 from ptyrun.ptycho.readers.frame_survey import Survey as Survey
+from ptyrun.ptycho.readers.probe_modes import stacked_modes
 
 BLOCK_BYTES = 4 << 20
 _SQUARE = 1e-3
-_LARGEST = 1e12  # its power spectrum, over any image, is a number of single precision
 
 
 class FrameSource(Protocol):
@@ -189,8 +190,14 @@ class Scan:
         if maximum == 0:
             raise InputError(
                 f"the diffraction of {self.path} is zero everywhere",
-                why="no frame holds a single count",
-                do="check that the file was written completely",
+                why="no frame holds a single count"
+                + (" outside of the mask" if self.bad_pixels is not None else ""),
+                do="check that the file was written completely"
+                + (
+                    ", and that its mask does not mark the good pixels"
+                    if self.bad_pixels is not None
+                    else ""
+                ),
             )
         return Survey(energies, maximum, total / (self.n_frames * self.patch_px**2))
 
@@ -239,8 +246,8 @@ def checked_positions(
         where = f"{name} of {path}"
         if values.ndim != 1 or values.dtype.kind not in "fiu":
             what = f"{values.dtype} of shape {values.shape}, not real of shape (n,)"
-            raise _refusal(f"{where} are not positions", what, "store one real number per frame")
-        _require_finite(f"{where} are not all finite", values, "drop the frames without a position")
+            raise refusal(f"{where} are not positions", what, "store one real number per frame")
+        require_finite(f"{where} are not all finite", values, "drop the frames without a position")
     if not len(x) == len(y) == n_frames:
         raise InputError(
             f"the lengths in {path} differ",
@@ -269,132 +276,7 @@ def require_square_frames(
         )
 
 
-def checked_complex(path: Path, name: str, values: NDArray[Any]) -> NDArray[np.complex64]:
-    """Return a 2-D complex image in single precision.
-
-    Raises
-    ------
-    InputError
-        If the array is not two-dimensional, not numeric, or not finite.
-    """
-    flat = values[0] if values.ndim == 3 and values.shape[0] == 1 else values
-    if flat.ndim != 2 or flat.size == 0 or flat.dtype.kind not in "cfiu":
-        what = f"{values.dtype} of shape {values.shape}"
-        do = "store one complex array of two dimensions"
-        raise _refusal(f"{name} of {path} is not a complex image", what, do)
-    _require_finite(f"{name} of {path} is not finite", flat, "replace them, or leave it out")
-    if (largest := float(np.abs(flat).max())) > _LARGEST:
-        raise InputError(
-            f"{name} of {path} is too large to compute with",
-            why=f"its largest value is {largest:.3g}; single precision holds no power spectrum of "
-            f"values beyond {_LARGEST:g}",
-            do="scale it: figures do not depend on its unit",
-        )
-    return flat.astype(np.complex64)
-
-
-def require_complex(path: Path, name: str, values: NDArray[Any]) -> None:
-    """See that an object has a phase.
-
-    Raises
-    ------
-    InputError
-        If its numbers are real.
-    """
-    if values.dtype.kind in "biuf":
-        raise InputError(
-            f"{name} of {path} is not complex: its phase is missing",
-            why=f"it is {values.dtype} of shape {values.shape}, amplitudes or phases alone",
-            do="store the complex object, amplitude times exp(i phase)",
-        )
-
-
-def _require_finite(what: str, values: NDArray[Any], do: str) -> None:
-    known = np.isfinite(values)
-    if not known.all():
-        first = int(np.argmin(known))
-        why = f"value {first} is NaN or infinite"
-        raise InputError(what, why=why, do=do)
-
-
 def one_size(pixel_m: tuple[float, float]) -> float | None:
     """Give the side of square pixels (y, x) in metres; None where they are not square."""
     y_m, x_m = pixel_m
     return (y_m + x_m) / 2 if y_m > 0 and abs(y_m - x_m) <= _SQUARE * y_m else None
-
-
-def split_modes(
-    path: Path,
-    name: str,
-    values: NDArray[Any],
-    first: int | None = 0,
-    patch_px: int | None = None,
-) -> tuple[NDArray[np.complex64], NDArray[np.complex64] | None]:
-    """Give the mode *first* of a probe, and the others (M - 1, N, N) if there are any.
-
-    Parameters
-    ----------
-    path, name
-        For errors.
-    values : ndarray, shape (N, N), (..., N, N), or (N, N, M) where *patch_px* tells
-        The modes.
-    first : int, optional
-        Which is given first; the strongest when None.
-    patch_px : int, optional
-        N, if it is known.
-
-    Raises
-    ------
-    InputError
-        If there is none, one holds no finite numbers, or the shape can be read two ways.
-    """
-    modes = _modes_first(path, name, values, patch_px)
-    checked = [checked_complex(path, name, mode) for mode in modes]
-    if first is None:
-        first = int(np.argmax([np.sum(np.abs(mode) ** 2, dtype=np.float64) for mode in checked]))
-    others = [mode for number, mode in enumerate(checked) if number != first]
-    return checked[first], np.stack(others) if others else None
-
-
-def _modes_first(path: Path, name: str, values: NDArray[Any], patch_px: int | None) -> NDArray[Any]:
-    """Modes (M, N, N), whichever axis counts them."""
-    if values.ndim < 2 or values.size == 0:
-        raise InputError(
-            f"{name} of {path} is not an image",
-            why=f"it has shape {values.shape}",
-            do="store one complex array of two dimensions",
-        )
-    shape, side = values.shape, (patch_px, patch_px)
-    if values.ndim == 3 and patch_px is not None and shape[:2] == side:
-        if shape == (*side, patch_px) and patch_px > 1:
-            raise InputError(
-                f"{name} of {path} does not say along which axis its modes lie",
-                why=f"its shape is {shape}, and a frame is {side}",
-                do="store the modes that matter, shape (M, N, N)",
-            )
-        if shape[1:] != side:
-            return np.moveaxis(values, -1, 0)
-    return values.reshape(-1, *shape[-2:])
-
-
-def modes_note(probe_modes: NDArray[np.complex64] | None, shown: str = "first") -> tuple[str, ...]:
-    """Say of a probe (M, N, N) of several modes which is shown, and that all are used."""
-    if probe_modes is None or len(probe_modes) < 2:
-        return ()
-    return (
-        f"the probe has {len(probe_modes)} modes: the {shown} is shown, all add incoherently where "
-        "frames are modelled",
-    )
-
-
-def stacked_modes(
-    probe: NDArray[np.complex64] | None, weaker: NDArray[np.complex64] | None
-) -> NDArray[np.complex64] | None:
-    """Give all modes (M, N, N), *probe* (N, N) first; None without one."""
-    if probe is None:
-        return None
-    return probe[None] if weaker is None else np.concatenate([probe[None], weaker])
-
-
-def _refusal(what: str, found: str, do: str) -> InputError:
-    return InputError(what, why=f"found {found}", do=do)

@@ -11,18 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptyrun.errors import InputError
+from ptyrun.ptycho.readers.complex_images import checked_complex, require_complex
 from ptyrun.ptycho.readers.detector import gaps, sampled
 from ptyrun.ptycho.readers.frame_kind import doubt_of_whole, untold
 from ptyrun.ptycho.readers.npz import NpzFile
-from ptyrun.ptycho.readers.scan import (
-    Scan,
-    checked_complex,
-    checked_positions,
+from ptyrun.ptycho.readers.probe_modes import (
+    first_variation,
     modes_note,
-    require_complex,
     split_modes,
     stacked_modes,
+    variations_note,
 )
+from ptyrun.ptycho.readers.scan import Scan, checked_positions
 from ptyrun.texts import one_line
 
 PAIR = ("scale_contract_version", "measurement_domain")
@@ -205,17 +205,30 @@ def _domain(file: NpzFile, metadata: dict[str, Any]) -> tuple[str, str] | None:
 
 
 def _said(file: NpzFile, metadata: dict[str, Any], name: str) -> str | None:
-    """One text, of a member of the file or of its metadata."""
+    """One text, of a member of the file or of its metadata, wherever it stands in these."""
+    found = [section[name] for section in _sections(metadata) if section.get(name) is not None]
     if name in file:
-        return one_line(file.text(name).strip())
-    value = metadata.get(name)
-    if value is None or isinstance(value, str):
-        return value and one_line(value.strip())
-    raise InputError(
-        f"{name} of {file.path} cannot be used",
-        why=f"it is {value!r:.60}, no text",
-        do="correct it, or leave it out and use --diffraction-kind",
-    )
+        found.append(file.text(name))
+    for value in found:
+        if not isinstance(value, str):
+            raise InputError(
+                f"{name} of {file.path} cannot be used",
+                why=f"it is {value!r:.60}, no text",
+                do="correct it, or leave it out and use --diffraction-kind",
+            )
+    said = sorted({one_line(value.strip()) for value in found})
+    if len(said) > 1:
+        raise InputError(
+            f"{file.path} does not say what its frames hold",
+            why=f"{name} is said to be {' and '.join(map(repr, said))!s:.120}",
+            do="correct it, or leave it out and use --diffraction-kind",
+        )
+    return said[0] if said else None
+
+
+def _sections(metadata: dict[str, Any]) -> list[dict[str, Any]]:
+    """Give the metadata and what is nested in them."""
+    return [metadata, *(each for each in metadata.values() if isinstance(each, dict))]
 
 
 def _kind(
@@ -257,7 +270,8 @@ def _probe(file: NpzFile, patch_px: int) -> tuple[_Modes, _Modes, tuple[str, ...
         return None, None, ("there is no probeGuess",)
     stored = file.array("probeGuess")
     probe, others = split_modes(file.path, "probeGuess", stored, None, patch_px)
-    notes = modes_note(stacked_modes(probe, others), "strongest")
+    modes = stacked_modes(probe, others)
+    notes = (*modes_note(modes, "strongest"), *variations_note(stored.size, modes))
     if probe.shape != (patch_px, patch_px):
         raise InputError(
             f"probe and diffraction of {file.path} do not fit together",
@@ -277,9 +291,7 @@ def shared_probe(file: NpzFile, name: str, side: int | None) -> tuple[_Modes, _M
     values = file.array(name)
     if values.ndim < 2 or (side is not None and values.shape[-2:] != (side, side)):
         return None, None
-    if values.ndim > 3:
-        values = values[(0,) * (values.ndim - 3)]
-    return split_modes(file.path, name, values)
+    return split_modes(file.path, name, first_variation(values), patch_px=side)
 
 
 def _object_guess(file: NpzFile) -> tuple[NDArray[np.complex64] | None, tuple[str, ...]]:
@@ -309,8 +321,7 @@ def _simulation(metadata: dict[str, Any]) -> str:
     PtychoPINN's simulation and that of a study write ``simulation_type`` among
     ``additional_parameters``, and name their script.
     """
-    sections = [metadata, *(each for each in metadata.values() if isinstance(each, dict))]
-    for section in sections:
+    for section in _sections(metadata):
         for name, value in section.items():
             is_said = isinstance(value, str | bool | int) and bool(value)
             if is_said and (name.startswith("simulat") or name == "is_simulated"):

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptyrun.errors import InputError
-from ptyrun.ptycho.readers.scan import checked_complex
+from ptyrun.ptycho.readers.complex_images import checked_complex
 
 Image = NDArray[np.complex64]
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptyrun.errors import InputError
+from ptyrun.ptycho.readers.hdf5 import Hdf5File
 from ptyrun.texts import printable
 
 JOULES_PER_EV = 1.602176634e-19  # exact: the SI, 9th edition (2019), section 2.2
@@ -58,6 +59,7 @@ _KNOWN = {
         },
     },
 }  # fmt: skip
+_EXAMPLES = {Quantity.LENGTH: "m, mm, um, nm, pm, angstrom", Quantity.ENERGY: "J, eV, keV"}
 # In lower case they are the same: only as they are written do they differ by 10^9.
 _MILLI_OR_MEGA = {"meV": 1e-3 * JOULES_PER_EV, "MeV": 1e6 * JOULES_PER_EV}
 
@@ -77,9 +79,18 @@ def worth_of(unit: str, quantity: Quantity) -> float | None:
 
 
 def in_si(
-    path: Path, dataset: h5py.Dataset, values: NDArray[Any], quantity: Quantity
+    path: Path,
+    dataset: h5py.Dataset,
+    values: NDArray[Any],
+    quantity: Quantity,
+    unwritten: float = 1.0,
 ) -> NDArray[np.float64]:
     """Give the *values* of a dataset in SI units, which they are in unless ``units`` says other.
+
+    Parameters
+    ----------
+    unwritten : float
+        What one is worth in SI units where nothing is said, if a layout has other units.
 
     Raises
     ------
@@ -87,15 +98,26 @@ def in_si(
         If ``units`` names one that is unknown, or cannot be read.
     """
     unit = unit_of(path, dataset)
-    worth = worth_of(unit, quantity) if unit else 1.0
+    worth = worth_of(unit, quantity) if unit else unwritten
     if worth is None:
         raise InputError(
             f"the unit of {dataset.name} of {path} is unknown: {printable(unit)[:40]!r}",
-            why=f"it is not a unit of {quantity.name.lower()}; known: m, mm, um, nm, pm, angstrom, "
-            "J, eV, keV and their like",
-            do="correct the attribute `units`, or remove it where the values are in SI units",
+            why=f"it is not a unit of {quantity.name.lower()}; known: "
+            f"{_EXAMPLES[quantity]} and their like",
+            do="correct the attribute `units`, or remove it where the values are in the units that "
+            "the layout has",
         )
     return np.asarray(values, np.float64) * worth
+
+
+def number_in_si(
+    file: Hdf5File, name: str, quantity: Quantity, unwritten: float = 1.0
+) -> float | None:
+    """Give the first value of a dataset in SI units; None where there is none. See `in_si`."""
+    value = file.number(name)
+    if value is None:
+        return None
+    return float(in_si(file.path, file.required(name), np.array(value), quantity, unwritten))
 
 
 def unit_of(path: Path, dataset: h5py.Dataset) -> str:
@@ -112,7 +134,8 @@ def unit_of(path: Path, dataset: h5py.Dataset) -> str:
         if found is None or isinstance(found, h5py.Empty):
             return ""
         said = np.asarray(found).reshape(-1)
-        one = said[0] if said.size == 1 else None
+        # Some name a unit for each axis: they can be one.
+        one = said[0] if said.size and (said == said[0]).all() else said.tolist()
         text = one.decode() if isinstance(one, bytes) else one
     except (OSError, RuntimeError, ValueError, TypeError, KeyError) as error:
         text, one = None, error
@@ -147,8 +170,8 @@ def wavelength_m_of(path: Path, name: str, energy_j: float) -> float:
             f"{name} of {path} is not the energy of a photon: {energy_j:.4g} J",
             why=f"that is {energy_ev:.4g} eV; expected are {_PHOTONS_EV[0]:g} to "
             f"{_PHOTONS_EV[1]:g} eV. It may be that of the machine, or in another unit than its "
-            "attribute `units` says (joules where there is none)",
-            do="correct it; in CXI, write the photons' energy to "
-            "entry_1/instrument_1/beam_1/energy, with `units`",
+            "attribute `units` says (where there is none, in that of the layout)",
+            do="correct it, with `units`; in CXI and NeXus the photons' energy stands in "
+            "entry_1/instrument_1/beam_1/energy",
         )
     return PLANCK_TIMES_LIGHT_J_M / energy_j

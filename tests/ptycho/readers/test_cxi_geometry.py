@@ -132,7 +132,9 @@ def test_any_way_of_saying_the_geometry_is_read_rightly_or_refused(data, folder:
     [
         (TRANSLATION, (np.ones((12, 3)), "px"), r"'px'.*|unknown"),
         (f"{DETECTOR}/distance", (1.0, "furlong"), "furlong"),
-        (f"{DETECTOR}/x_pixel_size", (1.0, ""), "no such case"),
+        (f"{DETECTOR}/x_pixel_size", (DETECTOR_PIXEL_M, ""), "no such case"),
+        (f"{DETECTOR}/x_pixel_size", 75.0, "in another unit"),
+        (f"{DETECTOR}/distance", 1500.0, "in another unit"),
         (f"{SOURCE}/wavelength", (1e-10, "eV"), "'eV'"),
         (f"{SOURCE}/wavelength", (1e-10, 7), "is not text"),
         (f"{SOURCE}/wavelength", 3.0, "not the energy of a photon"),

@@ -16,7 +16,14 @@ pytestmark = pytest.mark.usefixtures("unsuspicious")
 
 
 @pytest.mark.parametrize("where", ["product", "diffraction"])
-@pytest.mark.parametrize("indexes", [np.zeros(12, int), np.arange(12) // 4, np.arange(12) + 0.5])
+@pytest.mark.parametrize(
+    "indexes",
+    [
+        *(np.zeros(12, int), np.arange(12) // 4, np.arange(12) + 0.5),
+        *(np.full(12, b"x"), np.full(12, np.nan), np.array(3), np.arange(12)[:, None]),
+    ],
+    ids=["zeros", "scans", "halves", "text", "NaN", "one", "two axes"],
+)
 def test_what_cannot_be_indexes_of_frames_is_taken_in_order_and_said(
     where: str, indexes: np.ndarray, scene: Scene, tmp_path: Path
 ) -> None:
@@ -31,7 +38,8 @@ def test_what_cannot_be_indexes_of_frames_is_taken_in_order_and_said(
     assert np.allclose(scan.energies(), expected)
     assert any("not indexes of frames" in doubt for doubt in scan.doubts)
     with h5py.File(tmp_path / "fewer.h5", "w") as opened, h5py.File(beside) as source:
-        opened["patterns"], opened["indexes"] = source["patterns"][:9], source["indexes"][:9]
+        opened["patterns"] = source["patterns"][:9]
+        opened["indexes"] = np.atleast_1d(source["indexes"])[:9]
     (tmp_path / "fewer.h5").replace(beside)
     if where == "product":
         with pytest.raises(InputError, match="not indexes of frames"):

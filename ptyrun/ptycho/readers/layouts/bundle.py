@@ -5,19 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from ptyrun.errors import InputError
+from ptyrun.ptycho.readers.complex_images import checked_complex, require_complex
 from ptyrun.ptycho.readers.detector import sampled
 from ptyrun.ptycho.readers.formats import Format
 from ptyrun.ptycho.readers.frame_kind import is_intensity, kind_of
 from ptyrun.ptycho.readers.hdf5 import Hdf5Frames, checked_stack
+from ptyrun.ptycho.readers.probe_modes import modes_note, split_modes, stacked_modes
 from ptyrun.ptycho.readers.reader import ForeignFile, Held, ReaderCard, ScanReader, ScanRequest
-from ptyrun.ptycho.readers.scan import (
-    Scan,
-    checked_complex,
-    checked_positions,
-    modes_note,
-    split_modes,
-    stacked_modes,
-)
+from ptyrun.ptycho.readers.scan import Scan, checked_positions
 
 RAW = "raw_data"
 FRAMES, X, Y = f"{RAW}/diffraction", f"{RAW}/xcoords", f"{RAW}/ycoords"
@@ -67,7 +62,9 @@ class Bundle(ScanReader):
         if hdf5.dataset(PROBE) is not None:
             probe, weaker = split_modes(path, PROBE, hdf5.array(PROBE))
         if hdf5.dataset(OBJECT) is not None:
-            guess = checked_complex(path, OBJECT, hdf5.array(OBJECT))
+            stored = hdf5.array(OBJECT)
+            require_complex(path, OBJECT, stored)
+            guess = checked_complex(path, OBJECT, stored)
         return Scan(
             path=path,
             positions_px=positions_px,

@@ -6,9 +6,11 @@ import numpy as np
 
 from ptyrun.ptycho.readers.finished import Reconstruction
 from ptyrun.ptycho.readers.formats import Format
+from ptyrun.ptycho.readers.probe_modes import split_modes
 from ptyrun.ptycho.readers.reader import ForeignFile, Held, ReaderCard, ReconstructionReader
-from ptyrun.ptycho.readers.scan import one_size, split_modes
+from ptyrun.ptycho.readers.scan import one_size
 from ptyrun.ptycho.readers.stacks import as_complex, only_layers
+from ptyrun.ptycho.readers.units import Quantity, in_si
 
 OBJECT, PROBE, BASIS = "obj", "probe", "obj_basis"
 
@@ -43,7 +45,9 @@ class Cdtools(ReconstructionReader):
         image, said = only_layers(file.path, OBJECT, stored)
         modes = as_complex(hdf5.read_records(hdf5.required(PROBE)))
         probe, weaker = split_modes(file.path, PROBE, modes)
-        basis = hdf5.array(BASIS)
+        stored_basis = hdf5.required(BASIS)
+        basis = in_si(file.path, stored_basis, hdf5.read(stored_basis, ()), Quantity.LENGTH)
+        basis = basis.T if basis.shape == (2, 3) else basis
         pixel_m = None
         if basis.shape == (3, 2) and np.isfinite(basis).all():
             along_rows, along_columns = np.linalg.norm(basis, axis=0)

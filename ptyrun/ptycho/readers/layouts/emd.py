@@ -13,8 +13,9 @@ from ptyrun.ptycho.readers.formats import Format
 from ptyrun.ptycho.readers.frame_kind import kind_of
 from ptyrun.ptycho.readers.frame_sources import GridFrames
 from ptyrun.ptycho.readers.hdf5 import Hdf5File
+from ptyrun.ptycho.readers.probe_modes import split_modes
 from ptyrun.ptycho.readers.reader import ForeignFile, Held, ReaderCard, ScanRequest
-from ptyrun.ptycho.readers.scan import Scan, split_modes
+from ptyrun.ptycho.readers.scan import Scan
 from ptyrun.ptycho.readers.stacks import only_layers
 
 GROUP_TYPE, DATA = "emd_group_type", "data"
@@ -31,6 +32,7 @@ class _Found:
     """Paths of what a file holds; empty where there is none."""
 
     cube: str = ""
+    cubes: int = 0
     object: str = ""
     probe: str = ""
     calibration: str = ""
@@ -79,7 +81,10 @@ class Emd:
         pixel_m = 1 / (side * per_m)
         y, x = np.mgrid[:rows, :columns].reshape(2, -1) * (step_m / pixel_m) + side / 2
         turned = hdf5.number(f"{paths.calibration}/QR_rotation")
-        doubts = () if turned == 0 else (_turned(turned),)
+        doubts: tuple[str, ...] = () if turned == 0 else (_turned(turned),)
+        if hdf5.flag(f"{paths.calibration}/QR_flip"):
+            doubts += ("the scan's axes are exchanged against the detector's, which is not undone",)
+        others = (f"of {paths.cubes} cubes {paths.cube} is taken",) if paths.cubes > 1 else ()
         return Scan(
             path=path,
             positions_px=np.stack([y, x], axis=1).astype(np.float64),
@@ -91,6 +96,7 @@ class Emd:
                 f"{paths.cube} is taken as {kind_of(request.intensity)}",
                 f"a raster of {rows} x {columns} steps of {step_m:.4g} m, object pixel "
                 f"{pixel_m:.4g} m",
+                *others,
             ),
             doubts=doubts,
         )
@@ -119,6 +125,7 @@ def _found(file: Hdf5File) -> _Found:
     if not any(GROUP_TYPE in group.attrs for group in _top_groups(file)):
         return _Found()
     cube = image = probe = calibration = ""
+    cubes = 0
     left, groups = MAX_NODES, [""]
     while groups and left:
         here = groups.pop(0)
@@ -134,9 +141,10 @@ def _found(file: Hdf5File) -> _Found:
             where = f"{path}/{DATA}"
             if dataset.ndim == 4 and dataset.dtype.kind in "fiu":
                 cube = cube or where
+                cubes += 1
             image = image or (where if name in OBJECTS else "")
             probe = probe or (where if name in PROBES else "")
-    return _Found(cube, image, probe, calibration)
+    return _Found(cube, cubes, image, probe, calibration)
 
 
 def _top_groups(file: Hdf5File) -> list[h5py.Group]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from ptyrun.errors import InputError
+from ptyrun.ptycho.readers.complex_images import checked_complex, require_complex
 from ptyrun.ptycho.readers.finished import PTYCHI, Reconstruction, label_of
 from ptyrun.ptycho.readers.formats import Format
 from ptyrun.ptycho.readers.npz import NpzFile
+from ptyrun.ptycho.readers.probe_modes import split_modes, stacked_modes, variations_note
 from ptyrun.ptycho.readers.reader import ForeignFile, Held, ReaderCard, ReconstructionReader
-from ptyrun.ptycho.readers.scan import checked_complex, require_complex, split_modes
 from ptyrun.texts import one_line, printable
 
 OBJECT, PROBE = "reconstructed_object", "reconstructed_probe"
@@ -51,7 +52,9 @@ def _iterative(foreign: ForeignFile) -> Reconstruction:
     algorithm, notes = _algorithm(file)
     probe, weaker_modes = None, None
     if PROBE in file:
-        probe, weaker_modes = split_modes(path, PROBE, file.array(PROBE))
+        stored = file.array(PROBE)
+        probe, weaker_modes = split_modes(path, PROBE, stored)
+        notes += variations_note(stored.size, stacked_modes(probe, weaker_modes))
     time_s, time_notes = _time_s(file)
     if "metadata" in file and file.header("metadata").dtype.hasobject:
         notes.append("its metadata are pickled and were not read")

@@ -14,8 +14,9 @@ from ptyrun.errors import InputError
 from ptyrun.ptycho.readers.finished import Reconstruction
 from ptyrun.ptycho.readers.formats import Format
 from ptyrun.ptycho.readers.matlab5 import Matlab5File
+from ptyrun.ptycho.readers.probe_modes import split_modes
 from ptyrun.ptycho.readers.reader import ForeignFile, Held, ReaderCard, ReconstructionReader
-from ptyrun.ptycho.readers.scan import one_size, split_modes
+from ptyrun.ptycho.readers.scan import one_size
 from ptyrun.ptycho.readers.stacks import as_complex, only_layers
 
 OBJECT, PROBE, SETTINGS, PIXELS = "object", "probe", "p", "dx_spec"

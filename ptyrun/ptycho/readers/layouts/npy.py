@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 
 from ptyrun.errors import InputError
 from ptyrun.host import memory
+from ptyrun.ptycho.readers.complex_images import checked_complex
 from ptyrun.ptycho.readers.finished import Reconstruction
 from ptyrun.ptycho.readers.formats import Format
 from ptyrun.ptycho.readers.reader import ForeignFile, Held, ReaderCard, ReconstructionReader
-from ptyrun.ptycho.readers.scan import checked_complex
 from ptyrun.ptycho.readers.stacks import require_complex_stack
 from ptyrun.texts import printable
 

@@ -11,14 +11,9 @@ from ptyrun.ptycho.readers.formats import Format
 from ptyrun.ptycho.readers.frame_kind import kind_of
 from ptyrun.ptycho.readers.matching import Numbered, matched
 from ptyrun.ptycho.readers.npz import NpzFile
+from ptyrun.ptycho.readers.probe_modes import modes_note, stacked_modes
 from ptyrun.ptycho.readers.reader import ForeignFile, Held, ReaderCard, ScanRequest
-from ptyrun.ptycho.readers.scan import (
-    Scan,
-    checked_positions,
-    modes_note,
-    one_size,
-    stacked_modes,
-)
+from ptyrun.ptycho.readers.scan import Scan, checked_positions, one_size
 from ptyrun.ptycho.readers.scan_npz import shared_probe
 from ptyrun.ptycho.readers.stacks import only_layers
 
@@ -58,11 +53,8 @@ class ProductNpz:
         held = diffraction_of(file)
         x_m, y_m = (npz.array(name) for name in (X, Y))
         checked_positions(path, x_m, y_m, len(np.atleast_1d(x_m)))
-        indexes = npz.array(INDEXES) if INDEXES in npz else None
-        pairs = matched(
-            Numbered(path, len(np.atleast_1d(x_m)), indexes),
-            Numbered(held.path, held.count, held.indexes),
-        )
+        read = (lambda: npz.array(INDEXES)) if INDEXES in npz else None
+        pairs = matched(Numbered.of(path, len(np.atleast_1d(x_m)), read), held.numbered)
         pixels_m = positive(path, **{name: _number(npz, name) for name in (HEIGHT, WIDTH)})
         image, said = only_layers(path, OBJECT, npz.array(OBJECT))
         centre_y, centre_x = (_number(npz, f"object_center_{a}_m") or 0.0 for a in "yx")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from ptyrun.errors import InputError
@@ -9,20 +11,27 @@ from ptyrun.ptycho.readers.far_field import (
     object_pixel_m,
     placed,
     positive,
+    require_plausible,
 )
 from ptyrun.ptycho.readers.finished import Reconstruction
 from ptyrun.ptycho.readers.formats import Format
 from ptyrun.ptycho.readers.frame_kind import kind_of
-from ptyrun.ptycho.readers.hdf5 import Hdf5Frames, checked_stack
+from ptyrun.ptycho.readers.hdf5 import Hdf5File, Hdf5Frames, checked_stack
+from ptyrun.ptycho.readers.probe_modes import split_modes
 from ptyrun.ptycho.readers.reader import ForeignFile, Held, ReaderCard, ScanRequest
-from ptyrun.ptycho.readers.scan import Scan, split_modes
+from ptyrun.ptycho.readers.scan import Scan
 from ptyrun.ptycho.readers.stacks import first_of
 from ptyrun.ptycho.readers.units import (
     PLANCK_TIMES_LIGHT_EV_M,
     PLANCK_TIMES_LIGHT_J_M,
+    Quantity,
+    in_si,
+    number_in_si,
     wavelength_m_of,
 )
 
+# Only scans of Fourier ptychography have them.
+FOURIER = ("zled", "NA")
 FRAMES, POSITIONS = "ptychogram", "encoder"
 OBJECT, PROBE, PIXEL_M = "object", "probe", "dxp"
 AXES = ("wavelengths", "object modes", "probe modes", "slices")
@@ -69,8 +78,15 @@ class PtyLab:
                 why=f"its orientation is {hdf5.number('orientation'):g}, and only 0 is read",
                 do="turn the frames and write orientation 0",
             )
+        if hdf5.dataset(*FOURIER) is not None:
+            raise InputError(
+                f"{path} is a scan of Fourier ptychography",
+                why="its positions are those of lights, not of a sample",
+                do="give a scan of a sample that is moved",
+            )
         n_frames = int(frames.shape[0])
-        metres = hdf5.array(POSITIONS)
+        encoder = hdf5.required(POSITIONS)
+        metres = in_si(path, encoder, hdf5.read(encoder, ()), Quantity.LENGTH)
         if metres.shape == (2, n_frames):
             metres = metres.T
         if metres.shape != (n_frames, 2):
@@ -80,8 +96,13 @@ class PtyLab:
                 do="store one (row, column) in metres per frame",
             )
         wavelength_m, distance_m, detector_m = positive(
-            path, **{name: hdf5.number(name) for name in ("wavelength", "zo", "dxd")}
+            path,
+            **{
+                name: number_in_si(hdf5, name, Quantity.LENGTH)
+                for name in ("wavelength", "zo", "dxd")
+            },
         )
+        require_plausible(path, distance_m, detector_m)
         wavelength_m_of(path, "wavelength", PLANCK_TIMES_LIGHT_J_M / wavelength_m)
         pixel_m = object_pixel_m(wavelength_m, distance_m, detector_m, side)
         row, column = metres.T / pixel_m
@@ -98,6 +119,7 @@ class PtyLab:
                 f"{FRAMES} is taken as {kind_of(request.intensity)}",
                 f"positions in metres, object pixel {pixel_m:.4g} m",
             ),
+            doubts=tuple(_doubts(hdf5)),
         )
 
     def reconstruction(self, file: ForeignFile) -> Reconstruction:
@@ -110,7 +132,7 @@ class PtyLab:
             if values.ndim == 6:
                 values = values[0, 0, :, 0]
             probe, weaker = split_modes(path, PROBE, values)
-        pixel_m = hdf5.number(PIXEL_M)
+        pixel_m = number_in_si(hdf5, PIXEL_M, Quantity.LENGTH)
         return Reconstruction(
             path=path,
             object=image,
@@ -121,3 +143,14 @@ class PtyLab:
             pixel_size_m=pixel_m if pixel_m and 0 < pixel_m < np.inf else None,
             notes=("the object of PtyLab", *said),
         )
+
+
+def _doubts(hdf5: Hdf5File) -> Iterator[str]:
+    # What is there to correct frames with, and changes none where it is this everywhere.
+    for name, nothing in (("background", 0), ("W", 1)):
+        found = hdf5.dataset(name)
+        if found is not None and found.size and (hdf5.read(found, ()) != nothing).any():
+            yield f"{name} is there and is not applied to the frames"
+    spectrum = hdf5.dataset("spectralDensity")
+    if spectrum is not None and spectrum.size and spectrum.size > 1:
+        yield f"the light has {spectrum.size} wavelengths, and frames are read as of the one"

@@ -14,16 +14,24 @@ from ptyrun.ptycho.readers.far_field import (
     object_pixel_m,
     placed,
     positive,
+    require_plausible,
 )
 from ptyrun.ptycho.readers.finished import Reconstruction
 from ptyrun.ptycho.readers.formats import Format
 from ptyrun.ptycho.readers.frame_kind import kind_of
 from ptyrun.ptycho.readers.frame_sources import StackedFrames
 from ptyrun.ptycho.readers.hdf5 import Hdf5File, Hdf5Frames, checked_stack
+from ptyrun.ptycho.readers.probe_modes import split_modes
 from ptyrun.ptycho.readers.reader import ForeignFile, Held, ReaderCard, ScanRequest
-from ptyrun.ptycho.readers.scan import Scan, one_size, split_modes
+from ptyrun.ptycho.readers.scan import Scan, one_size
 from ptyrun.ptycho.readers.stacks import first_of
-from ptyrun.ptycho.readers.units import JOULES_PER_EV, wavelength_m_of
+from ptyrun.ptycho.readers.units import (
+    JOULES_PER_EV,
+    Quantity,
+    in_si,
+    number_in_si,
+    wavelength_m_of,
+)
 
 OBJECTS, PROBES = "content/obj", "content/probe"
 CHUNKS, META = "chunks", "meta"
@@ -91,7 +99,10 @@ class Ptypy:
             energy_ev=energy_ev,
             distance_m=distance_m,
             bad_pixels=bad,
-            doubts=mask_doubts(bad, _stacked(hdf5, stacks, lengths, None), sum(lengths)),
+            doubts=(
+                *mask_doubts(bad, _stacked(hdf5, stacks, lengths, None), sum(lengths)),
+                *_off_centre(hdf5, side),
+            ),
             notes=(
                 f"{sum(lengths)} frames in {len(names)} chunks, taken as "
                 f"{kind_of(request.intensity)}",
@@ -112,7 +123,7 @@ class Ptypy:
             name = f"{probe_home}/data"
             probe, weaker = split_modes(file.path, name, hdf5.array(name))
         pixels = hdf5.dataset(f"{home}/_psize", f"{home}/psize")
-        pixels_m = None if pixels is None else hdf5.read(pixels, ()).reshape(-1)
+        pixels_m = None if pixels is None else _metres(hdf5, pixels).reshape(-1)
         return Reconstruction(
             path=file.path,
             object=image,
@@ -144,30 +155,37 @@ def _first_storage(file: Hdf5File, group: str) -> str:
 
 
 def _positions(file: Hdf5File, name: str, stack: h5py.Dataset) -> NDArray[np.float64]:
-    found = file.array(f"{CHUNKS}/{name}/positions")
+    dataset = file.required(f"{CHUNKS}/{name}/positions")
+    found = file.read(dataset, ())
     if found.shape != (len(stack), 2) or found.dtype.kind not in "fiu":
         raise InputError(
             f"positions of chunk {name} of {file.path} do not fit its frames",
             why=f"they are {found.dtype} of shape {found.shape} for {len(stack)} frames",
             do="store one (y, x) in metres per frame",
         )
-    return found.astype(np.float64)
+    return in_si(file.path, dataset, found, Quantity.LENGTH)
+
+
+def _metres(file: Hdf5File, found: h5py.Dataset) -> NDArray[np.float64]:
+    return in_si(file.path, found, file.read(found, ()), Quantity.LENGTH)
 
 
 def _geometry(file: Hdf5File, side: int) -> tuple[float, float, tuple[float, float]]:
     """Photon energy in eV, distance and the object's pixel (y, x) in metres."""
-    energy_kev, distance_m = (file.number(f"{META}/{name}") for name in ("energy", "distance"))
+    energy_j = number_in_si(file, f"{META}/energy", Quantity.ENERGY, 1e3 * JOULES_PER_EV)
+    distance_m = number_in_si(file, f"{META}/distance", Quantity.LENGTH)
     stored = file.dataset(f"{META}/psize")
     is_plain = stored is not None and stored.dtype.kind in "fiu" and 0 < stored.size <= 2
-    sides = file.read(stored, ()).reshape(-1) if stored is not None and is_plain else (0.0,)
-    kev, distance, first, last = positive(
+    sides = _metres(file, stored).reshape(-1) if stored is not None and is_plain else (0.0,)
+    energy, distance, first, last = positive(
         file.path,
-        **{"meta/energy": energy_kev, "meta/distance": distance_m},
+        **{"meta/energy": energy_j, "meta/distance": distance_m},
         **{"meta/psize": float(sides[0]), "meta/psize (x)": float(sides[-1])},
     )
-    wavelength_m = wavelength_m_of(file.path, "meta/energy", 1e3 * kev * JOULES_PER_EV)
+    require_plausible(file.path, distance, max(first, last))
+    wavelength_m = wavelength_m_of(file.path, "meta/energy", energy)
     y_m, x_m = (object_pixel_m(wavelength_m, distance, each, side) for each in (first, last))
-    return 1e3 * kev, distance, (y_m, x_m)
+    return energy / JOULES_PER_EV, distance, (y_m, x_m)
 
 
 def _bad_pixels(file: Hdf5File, names: list[str], side: int) -> NDArray[np.bool_] | None:
@@ -199,6 +217,20 @@ def _any_zero(file: Hdf5File, found: h5py.Dataset) -> NDArray[Any]:
         rows = slice(first, min(first + _WEIGHT_ROWS, found.shape[0]))
         bad |= (file.read(found, rows) == 0).any(axis=0)
     return bad
+
+
+def _off_centre(file: Hdf5File, side: int) -> tuple[str, ...]:
+    """Say so where the file has the zero frequency elsewhere than in the middle of frames."""
+    found = file.dataset(f"{META}/center")
+    if found is None or found.dtype.kind not in "fiu" or found.size != 2:
+        return ()
+    centre = file.read(found, ()).reshape(-1)
+    if (np.abs(centre - side / 2) <= 1).all():
+        return ()
+    return (
+        f"meta/center is {centre[0]:g}, {centre[1]:g}, and the zero frequency is taken to lie at "
+        f"{side / 2:g}",
+    )
 
 
 def _is_near_field(file: Hdf5File) -> bool:

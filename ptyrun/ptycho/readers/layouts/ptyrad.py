@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from ptyrun.errors import InputError
 from ptyrun.ptycho.readers.finished import Reconstruction
 from ptyrun.ptycho.readers.formats import Format
+from ptyrun.ptycho.readers.probe_modes import split_modes
 from ptyrun.ptycho.readers.reader import ForeignFile, Held, ReaderCard, ReconstructionReader
-from ptyrun.ptycho.readers.scan import split_modes
 from ptyrun.ptycho.readers.stacks import only_layers
+from ptyrun.ptycho.readers.units import Quantity, number_in_si
 
 HOME = "optimizable_tensors"
 AMPLITUDE, PHASE, PROBE = f"{HOME}/obja", f"{HOME}/objp", f"{HOME}/probe"
@@ -41,7 +43,14 @@ class Ptyrad(ReconstructionReader):
     def reconstruction(self, file: ForeignFile) -> Reconstruction:
         """Read the object."""
         hdf5 = file.hdf5
-        stored = hdf5.array(AMPLITUDE) * np.exp(1j * hdf5.array(PHASE))
+        amplitude, phase = hdf5.array(AMPLITUDE), hdf5.array(PHASE)
+        if amplitude.shape != phase.shape:
+            raise InputError(
+                f"amplitude and phase of {file.path} do not fit together",
+                why=f"{AMPLITUDE} has shape {amplitude.shape}, {PHASE} {phase.shape}",
+                do="get an intact copy of the file",
+            )
+        stored = amplitude * np.exp(1j * phase)
         n_modes = stored.shape[0] if stored.ndim == 4 else 1
         image, said = only_layers(file.path, HOME, stored[0] if stored.ndim == 4 else stored)
         if n_modes > 1:
@@ -52,7 +61,7 @@ class Ptyrad(ReconstructionReader):
             if values.dtype.kind == "f" and values.shape[-1] == 2:
                 values = values[..., 0] + 1j * values[..., 1]
             probe, weaker = split_modes(file.path, PROBE, values)
-        angstrom = hdf5.number(PIXEL_ANGSTROM)
+        pixel_m = number_in_si(hdf5, PIXEL_ANGSTROM, Quantity.LENGTH, ANGSTROM_M)
         return Reconstruction(
             path=file.path,
             object=image,
@@ -60,6 +69,6 @@ class Ptyrad(ReconstructionReader):
             algorithm="PtyRAD",
             probe=probe,
             weaker_modes=weaker,
-            pixel_size_m=angstrom * ANGSTROM_M if angstrom and 0 < angstrom < np.inf else None,
+            pixel_size_m=pixel_m if pixel_m and 0 < pixel_m < np.inf else None,
             notes=("amplitude and phase of a PtyRAD model", *said),
         )

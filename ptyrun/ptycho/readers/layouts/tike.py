@@ -13,15 +13,9 @@ from ptyrun.ptycho.readers.formats import Format
 from ptyrun.ptycho.readers.frame_kind import kind_of
 from ptyrun.ptycho.readers.frame_sources import ShiftedFrames, middle_share
 from ptyrun.ptycho.readers.npz import NpzFile
+from ptyrun.ptycho.readers.probe_modes import modes_note, stacked_modes
 from ptyrun.ptycho.readers.reader import ForeignFile, Held, ReaderCard, ScanRequest
-from ptyrun.ptycho.readers.scan import (
-    FrameSource,
-    Scan,
-    checked_positions,
-    modes_note,
-    require_square_frames,
-    stacked_modes,
-)
+from ptyrun.ptycho.readers.scan import FrameSource, Scan, checked_positions, require_square_frames
 from ptyrun.ptycho.readers.scan_npz import NpzFrames, shared_probe
 from ptyrun.ptycho.readers.stacks import only_layers
 

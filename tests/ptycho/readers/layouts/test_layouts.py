@@ -171,7 +171,8 @@ def test_a_position_whose_frame_was_dropped_is_left_out_and_said(tmp_path: Path)
     assert np.allclose(scan.positions_px, SCENE.positions_px[kept])
     assert np.allclose(scan.amplitudes(np.arange(6)) ** 2, SCENE.counts[kept], rtol=1e-5)
     assert scan.doubts == (
-        "1 of 7 positions have no frame of their index and are left out; 0 frames have no position",
+        "1 of 7 positions have no frame of their index (2) and are left out; 0 frames have no "
+        "position",
     )
 
 
@@ -188,7 +189,7 @@ def test_indexes_that_number_nothing_are_taken_in_order_and_it_is_said(
     np.savez(tmp_path / "diffraction.npz", patterns=SCENE.counts, indexes=np.arange(N_FRAMES))
     scan = open_scan(path)
     assert np.allclose(scan.amplitudes(np.arange(N_FRAMES)) ** 2, SCENE.counts, rtol=1e-5)
-    assert any("taken in their order" in note for note in scan.notes)
+    assert any("taken in their order" in said for said in (*scan.notes, *scan.doubts))
 
 
 def test_a_mask_that_takes_every_pixel_out_is_refused(tmp_path: Path) -> None:

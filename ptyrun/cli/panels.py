@@ -7,6 +7,7 @@ from itertools import zip_longest
 from typing import Any
 
 import click
+import click.shell_completion
 
 from ptyrun.config.options import DURATION, Entry, Panel, Place, name_of, negated
 from ptyrun.durations import parse_duration
@@ -76,6 +77,15 @@ class PanelCommand(click.Command):
                 panel = parameter.panel if isinstance(parameter, PanelOption) else "Other"
                 panels.setdefault(panel, {}).setdefault(record[1], []).append(record[0])
         return {panel: rows for panel, rows in panels.items() if rows}
+
+    def shell_complete(
+        self, ctx: click.Context, incomplete: str
+    ) -> list[click.shell_completion.CompletionItem]:
+        """Offer options in the spelling of help, or in that of the word that was begun."""
+        found = super().shell_complete(ctx, incomplete)
+        if "_" in incomplete:
+            return found
+        return [item for item in found if not (item.value[:2] == "--" and "_" in item.value)]
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the panels."""

@@ -107,3 +107,17 @@ def test_a_shell_completes_commands_and_options(tmp_path: Path) -> None:
         timeout=300,
     )
     assert said.stdout.split() == ["finalize"], said.stderr
+
+
+@pytest.mark.parametrize(
+    ("begun", "offered"),
+    [
+        ("--pinn-d", ["--pinn-dir", "--pinn-debug-limit"]),
+        ("--pinn_d", ["--pinn_dir", "--pinn_debug_limit"]),
+    ],
+)
+def test_a_shell_is_offered_one_spelling(begun: str, offered: list[str]) -> None:
+    command = cli.get_command(click.Context(cli), "compare")
+    assert command is not None
+    found = command.shell_complete(click.Context(command), begun)
+    assert [item.value for item in found] == offered

@@ -160,6 +160,7 @@ def test_what_was_flipped_is_put_right_or_refused(kind: str, victim: Bench) -> N
         assert verify(victim.run).damages == ()
 
 
+@pytest.mark.slow
 def test_after_a_bit_of_every_kind_was_lost_a_repair_and_a_session_restore_all(
     victim: Bench, whole: Bench
 ) -> None:

@@ -363,6 +363,7 @@ def test_a_session_on_another_host_is_neither_believed_dead_nor_doubled(bench: B
     assert bench.do("wait").returncode == 75
 
 
+@pytest.mark.slow
 def test_a_run_is_not_planned_anew_under_a_session_that_has_computed_nothing_yet(
     bench: Bench,
 ) -> None:

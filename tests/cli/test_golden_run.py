@@ -96,6 +96,7 @@ def upstream_baseline(stored: Stored) -> NDArray[np.complex64]:
     return np.asarray(amplitude * np.exp(1j * phase), np.complex64)
 
 
+@pytest.mark.slow
 def test_the_baseline_gives_each_frame_the_patch_that_upstream_gives_it_every_time(
     repeated: Path, stored: Stored
 ) -> None:

@@ -60,6 +60,7 @@ def test_the_object_of_a_simulated_scan_is_the_ground_truth(tmp_path: Path) -> N
     assert "Ground truth" in page
 
 
+@pytest.mark.slow
 def test_what_is_said_of_the_truth_counts_and_changes_with_the_results_alone(
     tmp_path: Path,
 ) -> None:

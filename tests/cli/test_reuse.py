@@ -187,6 +187,7 @@ def test_an_incomplete_run_gives_what_it_has_and_a_repeat_asks_again(
     assert len(records(run_dir, Committed)) == before
 
 
+@pytest.mark.slow
 def test_time_that_was_spent_on_predicting_stays_what_it_was(
     study: Study, complete: Path, tmp_path: Path
 ) -> None:

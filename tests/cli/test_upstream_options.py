@@ -138,6 +138,7 @@ def test_words_that_change_nothing_are_taken(words: list[str]) -> None:
     assert configured(*words) == configured()
 
 
+@pytest.mark.slow
 def test_the_baselines_debug_words_limit_it_to_the_frames_of_the_first_groups(
     study: Study, tmp_path: Path
 ) -> None:

@@ -24,6 +24,7 @@ def results(complete_run: Path) -> Results:
     return Results.load(complete_run / "results.json")
 
 
+@pytest.mark.slow
 def test_figures_lie_within_their_intervals(results: Results) -> None:
     assert results.resampling is not None
     assert results.resampling.why_none == ""

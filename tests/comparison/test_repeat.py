@@ -113,6 +113,7 @@ def test_a_changed_input_is_found(folder: Path) -> None:
     assert "reconstruction_sha256" in done.stderr
 
 
+@pytest.mark.slow
 def test_another_presentation_rewrites_the_picture(folder: Path) -> None:
     picture = (folder / "run/comparison_plot.png").read_bytes()
     assert compare(folder, "--p_max=70").returncode == 0

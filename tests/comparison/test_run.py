@@ -84,6 +84,7 @@ def test_a_session_that_knows_its_plan_reads_it_no_more(toy: Path) -> None:
     assert not opened
 
 
+@pytest.mark.slow
 def test_all_stages_of_one_comparison_open_its_scan_once(study: Study, tmp_path: Path) -> None:
     with np.load(study.scan) as scan:
         np.savez_compressed(tmp_path / "scan.npz", allow_pickle=True, **scan)

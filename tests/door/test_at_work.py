@@ -51,6 +51,7 @@ def test_a_job_at_work_is_stopped_and_nothing_of_it_is_left(bench: Bench) -> Non
     assert not bench.processes()
 
 
+@pytest.mark.slow
 def test_a_cluster_that_does_not_answer_is_named(example: Example, tmp_path: Path) -> None:
     run = ptyrun.plan(
         test_data=example.scan,

@@ -73,6 +73,7 @@ def alone(two_arms: Path, tmp_path_factory: pytest.TempPathFactory, inputs: Path
     return bench.run
 
 
+@pytest.mark.slow
 def test_three_workers_end_in_the_bytes_of_one(both: Bench, alone: Path) -> None:
     gate = both.close_gate()  # so that a worker that starts late still finds something
     parent = both.begin("run", "--workers", "3")

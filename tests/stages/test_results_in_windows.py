@@ -120,6 +120,7 @@ def test_finalize_and_report_called_again_do_nothing_unless_they_are_told_to(
     assert all(after[name] > before[name] for name in ("results.json", "report/index.html"))
 
 
+@pytest.mark.slow
 @pytest.mark.pictures
 def test_other_words_for_the_presentation_rewrite_the_results(
     complete_run: Path, tmp_path: Path

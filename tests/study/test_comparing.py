@@ -119,6 +119,7 @@ def copy_of(config: Path, folder: Path) -> Path:
     return folder / config.name
 
 
+@pytest.mark.slow
 def test_a_full_comparison_takes_over_what_its_debug_run_computed(finished: Path) -> None:
     hub = finished.parent / "hub"
     log = (hub / "cli/compare-dose_10000-dense-test.log").read_text()

@@ -128,6 +128,7 @@ def pixel_trainer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, 
     return {"training_pinn": "pixel.npy", "training_pinn_set": (), "training_pinn_epochs": 300}
 
 
+@pytest.mark.slow
 def test_a_training_of_another_package_that_is_killed_ends_in_the_same_bytes(
     tmp_path: Path, pixel_trainer: dict[str, object]
 ) -> None:

@@ -96,6 +96,7 @@ def test_a_weak_object_is_not_doubted(dose_photons: float, contrast: float) -> N
         assert truth_doubts(shuffled(scan)) == ()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [MEASURED[0], MEASURED[-1]])
 @pytest.mark.parametrize("n_frames", [12, 40])
 def test_a_part_of_a_measured_scan_is_not_doubted(name: str, n_frames: int, shared: Path) -> None:

@@ -128,6 +128,7 @@ class ManyFrames:
         return self.few[numbers % len(self.few)]
 
 
+@pytest.mark.slow
 def test_frames_are_asked_for_a_few_at_a_time(small: ReconstructionRequest) -> None:
     frames = ManyFrames(np.asarray(small.amplitudes[np.arange(40)]))
     assert sum(len(block) for block in blocks(frames)) == 1_000_000

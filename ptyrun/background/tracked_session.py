@@ -208,6 +208,7 @@ def conclude(
     watcher: Watcher,
 ) -> int:
     """Say that all is complete, if it is, and how the session ended; give its exit code."""
+    watcher.note(ending.reason)  # whoever waits for the end finds it in the log
     ended_at = _now()
     if ending.exit_code == ExitCode.COMPLETE:
         Completion(
@@ -219,7 +220,6 @@ def conclude(
             **vars(ending),
         ).save(paths.completion)
     replace(tracked, ended_at=ended_at, **vars(ending)).save(paths.process)
-    watcher.note(ending.reason)
     return ending.exit_code
 
 

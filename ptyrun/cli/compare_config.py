@@ -49,7 +49,9 @@ def replanning(given: dict[str, Any]) -> Replanning:
     return Replanning(**gather(Replanning, said))
 
 
-def configuration(given: Mapping[str, Any], *, new: bool = False) -> CompareConfig:
+def configuration(
+    given: Mapping[str, Any], *, new: bool = False, dry_run: bool = False
+) -> CompareConfig:
     """Build the configuration from the command's parameters; None means as configured.
 
     See `ptyrun.comparison.config_file.configuration`.
@@ -59,7 +61,9 @@ def configuration(given: Mapping[str, Any], *, new: bool = False) -> CompareConf
     said = {name: value for name, value in given.items() if value not in (None, ())}
     said = _with_modern_names(said)
     trusted, bundles = said.get("trust_model", ()), bool(said.get("trust_bundle"))
-    return config_file.configuration(said, trusted=trusted, trusts_bundles=bundles, new=new)
+    return config_file.configuration(
+        said, trusted=trusted, trusts_bundles=bundles, new=new, dry_run=dry_run
+    )
 
 
 def _with_modern_names(said: dict[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,11 @@ from ptyrun.cli.saying import say
 
 @click.command("plan", cls=PanelCommand, epilog=compare_config.EPILOG)
 @compare_config.options
-@click.option("--dry-run", is_flag=True, help="Show what would be computed; write nothing.")
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Show what would be computed; write nothing, and need no --output_dir.",
+)
 def command(dry_run: bool, **given: Any) -> None:
     """Check every input and write what will be computed; compute nothing."""
     from ptyrun.cli import console
@@ -22,7 +26,7 @@ def command(dry_run: bool, **given: Any) -> None:
 
     screen = console.Console.from_words(given)
     replanning = compare_config.replanning(given)
-    config = compare_config.configuration(given, new=replanning.new)
+    config = compare_config.configuration(given, new=replanning.new, dry_run=dry_run)
     manifest, found = comparing.planned(config, replanning, screen, dry_run=dry_run)
     for arm in manifest.arms:
         say(

@@ -7,7 +7,9 @@ is what a session may use. In a run's folder the file is a hint, and ptyrun itse
 from __future__ import annotations
 
 import os
+import secrets
 import shlex
+import tempfile
 import tomllib
 from collections.abc import Collection, Mapping
 from contextlib import suppress
@@ -39,6 +41,7 @@ def configuration(
     trusted: Collection[str] = (),
     trusts_bundles: bool = False,
     new: bool = False,
+    dry_run: bool = False,
 ) -> CompareConfig:
     """Build a comparison from options, and from the file that ``config`` among them names.
 
@@ -48,6 +51,8 @@ def configuration(
         As for `ptyrun.comparison.request.configuration`, and so the rest.
     new : bool
         Whether the run that may be there is set aside, and need not be the user's.
+    dry_run : bool
+        Whether nothing will be written, and so no place for it needs to be named.
 
     Raises
     ------
@@ -57,15 +62,23 @@ def configuration(
         If a file leads to somebody else's run.
     """
     if "config" not in given:
-        return request.configuration(given, trusted=trusted, trusts_bundles=trusts_bundles)
+        words = _placed_nowhere(given) if dry_run else given
+        return request.configuration(words, trusted=trusted, trusts_bundles=trusts_bundles)
     path = Path(given["config"])
     file = read(path)
     require_trusted_code(file, trusted, path)
     words = merged(file, given)
+    words = _placed_nowhere(words) if dry_run else words
     config = request.configuration(words, trusted=trusted, trusts_bundles=trusts_bundles)
     if not new:
         require_own_run(config.output_dir, path)
     return config
+
+
+def _placed_nowhere(words: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Name a folder that is not there, if none is named."""
+    nowhere = Path(tempfile.gettempdir()) / f"ptyrun-dry-run-{secrets.token_hex(8)}"
+    return {"output_dir": nowhere, **words}
 
 
 def read(path: Path) -> dict[str, Any]:

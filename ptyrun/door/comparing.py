@@ -79,7 +79,7 @@ def plan(*, dry_run: bool = False, **options: Unpack[PlanWords]) -> Run | Status
     given: dict[str, Any] = dict(options)
     require_known(given, _known(_PLAN, CONFIG))
     again = replanning({name: given[name] for name in REPLANNING if name in given})
-    config = _configuration(given, new=again.new)
+    config = _configuration(given, new=again.new, dry_run=dry_run)
     with call() as watcher:
         _, found = planned(config, again, watcher, dry_run=dry_run)
     return found if dry_run else Run(config.output_dir)
@@ -157,9 +157,9 @@ def compare(*, window: Duration = None, **options: Unpack[CompareWords]) -> Outc
         )
 
 
-def _configuration(given: Mapping[str, Any], *, new: bool) -> CompareConfig:
+def _configuration(given: Mapping[str, Any], *, new: bool, dry_run: bool = False) -> CompareConfig:
     said = {name: each for name, each in plain(given).items() if name not in REPLANNING}
-    return config_file.configuration(said, trusted=said.pop(TRUST, ()), new=new)
+    return config_file.configuration(said, trusted=said.pop(TRUST, ()), new=new, dry_run=dry_run)
 
 
 _PLAN = (*request.options(), SESSION[TRUST], *REPLANNING.values())

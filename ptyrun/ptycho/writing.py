@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ptyrun.errors import InputError
 from ptyrun.ptycho.readers.finished import Reconstruction
 from ptyrun.ptycho.readers.scan import Scan
+from ptyrun.ptycho.readers.scan_npz import BAD_PIXELS
 from ptyrun.ptycho.readers.units import JOULES_PER_EV, PLANCK_TIMES_LIGHT_EV_M
 
 BLOCK_BYTES = 16 << 20
@@ -57,6 +58,8 @@ def write_scan_npz(path: Path, scan: Scan) -> None:
         members["probeGuess"] = _single(scan.probe_modes)
     if scan.object_guess is not None:
         members["objectGuess"] = scan.object_guess
+    if scan.bad_pixels is not None:
+        members[BAD_PIXELS] = scan.bad_pixels
     _write_npz(path, members)
 
 
@@ -125,6 +128,9 @@ def write_reconstruction_cxi(path: Path, found: Reconstruction) -> None:
     with h5py.File(path, "w") as file:
         file["cxi_version"] = CXI_VERSION
         file["entry_1/image_1/data"] = found.object
+        if found.pixel_size_m is not None:
+            height, width = found.object.shape
+            file["entry_1/image_1/image_size"] = np.array([width, height, 0]) * found.pixel_size_m
         if found.probe_modes is not None:
             file["entry_1/instrument_1/source_1/probe"] = found.probe_modes
 

@@ -89,6 +89,15 @@ def test_a_dry_run_waits_for_nobody_and_writes_nothing(study: Study, tmp_path: P
     assert not (tmp_path / "run").exists()
 
 
+def test_a_dry_run_needs_no_place_for_what_it_does_not_write(study: Study, tmp_path: Path) -> None:
+    words = ["plan", *study.words(tmp_path / "run", "--dry-run")[1:]]
+    placed = ptyrun(*words)
+    unplaced = ptyrun(*(word for word in words if not word.startswith("--output_dir")))
+    assert unplaced.returncode == placed.returncode == 0
+    assert unplaced.stdout == placed.stdout
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_dry_run_says_the_notes_of_the_plan(study: Study, tmp_path: Path) -> None:
     words = ["plan", *study.words(tmp_path / "run")[1:]]
     dry, planned = ptyrun(*words, "--dry-run"), ptyrun(*words)

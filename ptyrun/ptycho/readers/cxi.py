@@ -163,6 +163,18 @@ def read_cxi_object(file: Hdf5File) -> NDArray[np.complex64] | None:
     return first_image(file.path, found.name, file.read(found, ()))
 
 
+def image_pixel_m(file: Hdf5File) -> float | None:
+    """Side of a square pixel of the image in metres, by the ``image_size`` (x, y, z) beside it."""
+    image = object_of(file)
+    size = None if image is None else file.dataset(f"{image.parent.name}/image_size")
+    if image is None or size is None or size.dtype.kind not in "fiu" or size.size not in (2, 3):
+        return None
+    x_m, y_m = in_si(file.path, size, file.read(size, ()), Quantity.LENGTH).reshape(-1)[:2]
+    if not (0 < x_m < np.inf and 0 < y_m < np.inf):
+        return None
+    return one_size((float(y_m) / image.shape[-2], float(x_m) / image.shape[-1]))
+
+
 def object_of(file: Hdf5File) -> h5py.Dataset | None:
     """Find the image of a file: of several entries, the last one's that has a complex one."""
     images = [_found(file, entry, _OBJECTS) for entry in entries(file)]

@@ -155,6 +155,15 @@ def _geometry(found: h5py.Dataset, path: Path) -> tuple[tuple[float, float], tup
     return (height_m, width_m), (centre[0], centre[1])
 
 
+def product_pixel_m(file: Hdf5File) -> float | None:
+    """Side of a square pixel of the object in metres, where the file says it."""
+    found = file.required("object")
+    height_m, width_m = (_attribute(found, f"pixel_{side}_m") for side in ("height", "width"))
+    if not height_m or not width_m or not (0 < height_m < np.inf and 0 < width_m < np.inf):
+        return None
+    return one_size((height_m, width_m))
+
+
 def _attribute(found: h5py.Dataset | h5py.Group, name: str) -> float | None:
     try:
         value = np.asarray(found.attrs.get(name))

@@ -12,7 +12,13 @@ from numpy.typing import NDArray
 
 from ptyrun.errors import InputError
 from ptyrun.ptycho.readers.complex_images import checked_complex, require_complex
-from ptyrun.ptycho.readers.detector import gaps, sampled
+from ptyrun.ptycho.readers.detector import (
+    CorrectedFrames,
+    checked_bad_pixels,
+    gaps,
+    mask_doubts,
+    sampled,
+)
 from ptyrun.ptycho.readers.frame_kind import doubt_of_whole, untold
 from ptyrun.ptycho.readers.npz import NpzFile
 from ptyrun.ptycho.readers.probe_modes import (
@@ -31,6 +37,8 @@ DOMAINS = {
     ("ci_intensity_v2", "count_intensity"): "intensity",
 }
 FRAME_NAMES = ("diffraction", "diff3d")
+# Of ptyrun's own: upstream's contract has no mask, and other readers leave a further array alone.
+BAD_PIXELS = "bad_pixels"
 SLAB_BYTES = 4 << 20
 
 # Counts of frames are this much nearer to the middle of a detector's axis than elsewhere.
@@ -87,6 +95,9 @@ def read_contract(path: Path, kind: str | None = None, cache_dir: Path | None = 
     probe, weaker_modes, probe_notes = _probe(file, patch_px)
     guess, guess_notes = _object_guess(file)
     simulated = _simulation(metadata)
+    bad = None
+    if BAD_PIXELS in file:
+        bad = checked_bad_pixels(path, BAD_PIXELS, file.array(BAD_PIXELS), patch_px)
     layout = "(N, N, n)" if last_axis else "(n, N, N)"
     dtype = file.header(name).dtype
     said = f"{name} {dtype} {layout} is taken as {found}: {reason}"
@@ -94,7 +105,9 @@ def read_contract(path: Path, kind: str | None = None, cache_dir: Path | None = 
         path=path,
         positions_px=positions_px,
         patch_px=patch_px,
-        source=frames,
+        source=frames if bad is None else CorrectedFrames(frames, bad),
+        bad_pixels=bad,
+        doubts=mask_doubts(bad, frames, len(positions_px)),
         intensity=found == "intensity",
         probe=probe,
         object_guess=guess,

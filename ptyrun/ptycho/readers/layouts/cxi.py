@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from ptyrun.ptycho.readers.cxi import has_frames, object_of, read_cxi_object, read_cxi_scan
+from ptyrun.ptycho.readers.cxi import (
+    has_frames,
+    image_pixel_m,
+    object_of,
+    read_cxi_object,
+    read_cxi_scan,
+)
 from ptyrun.ptycho.readers.finished import PTYCHI, Reconstruction
 from ptyrun.ptycho.readers.formats import Format
 from ptyrun.ptycho.readers.reader import ForeignFile, Held, ReaderCard, ScanRequest
@@ -39,4 +45,10 @@ class Cxi:
         """Read the image."""
         found = read_cxi_object(file.hdf5)
         assert found is not None  # `holds` found one
-        return Reconstruction(file.path, found, PTYCHI, notes=("the object of a CXI file",))
+        return Reconstruction(
+            file.path,
+            found,
+            PTYCHI,
+            notes=("the object of a CXI file",),
+            pixel_size_m=image_pixel_m(file.hdf5),
+        )

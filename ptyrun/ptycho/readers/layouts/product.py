@@ -7,6 +7,7 @@ from ptyrun.ptycho.readers.formats import Format
 from ptyrun.ptycho.readers.ptychodus import (
     X,
     is_product,
+    product_pixel_m,
     read_product_object,
     read_product_probe,
     read_product_scan,
@@ -53,4 +54,5 @@ class Product:
             probe=probe,
             notes=("the object of a ptychodus product",),
             weaker_modes=weaker_modes,
+            pixel_size_m=product_pixel_m(file.hdf5),
         )

@@ -58,7 +58,7 @@ def test_a_reconstruction_is_read_value_by_value(made: Made, tmp_path: Path) -> 
     assert (modes is not None) == made.has_probe
     if modes is not None:
         assert np.array_equal(modes, SCENE.modes)
-    if made.has_pixel and made.reader != "product":
+    if made.has_pixel:
         assert found.pixel_size_m == pytest.approx(PIXEL_M, rel=1e-6)
 
 

@@ -176,10 +176,23 @@ def fill(network: torch.nn.Module, state: State, name: str) -> tuple[str, ...]:
     """
     wanted = frozenset(network.state_dict())
     found = _renamed(state, wanted, name)
+    _require_floats(network, found, name)
     taken = {id(each) for each in found.values()}
     left = [key for key, each in state.items() if id(each) not in taken]
     network.load_state_dict({key: found[key] for key in found if key in wanted})
     return (f"left out of {name}: {_listed(left)}",) if left else ()
+
+
+def _require_floats(network: torch.nn.Module, found: State, name: str) -> None:
+    """See that none are integers where the network's are none: their scale is not among them."""
+    for key, own in network.state_dict().items():
+        given = found.get(key)
+        if given is not None and own.is_floating_point() and not given.is_floating_point():
+            raise ModelError(
+                f"the weights in {name} are quantised",
+                why=f"{key} holds {given.dtype} where the network has {own.dtype}",
+                do="save the weights as floats (dequantised)",
+            )
 
 
 def _renamed(state: State, wanted: frozenset[str], name: str) -> State:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,6 +22,8 @@ from ptyrun.models.kinds import (
 )
 
 CARD_NAME = "model.json"
+# As Hugging Face's tools name them.
+_SHARD = re.compile(r"-\d{5}-of-\d{5}\.\w+$|\.(safetensors|bin)\.index\.json$")
 
 
 @dataclass(frozen=True)
@@ -187,6 +190,7 @@ def forbidden(path: Path, error: PermissionError) -> ModelError:
 
 
 def _from_file(path: Path) -> ModelFile:
+    _require_whole(path)
     if path.name == "saved_model.pb":
         path, kind = path.parent, ModelKind.SAVED_MODEL
     elif path.name == CARD_NAME:
@@ -200,6 +204,16 @@ def _from_file(path: Path) -> ModelFile:
             do=f"name a model file, or describe the model in a {CARD_NAME} beside it",
         )
     return ModelFile(path, BACKENDS[kind], kind)
+
+
+def _require_whole(path: Path) -> None:
+    """Refuse a part of weights that lie in several files, and the list of these."""
+    if _SHARD.search(path.name):
+        raise ModelError(
+            f"{path.name} is a part of weights that are in several files",
+            why="one model is one file here: its digest stands for all of its weights",
+            do="join them (load each with safetensors.torch.load_file, save all with save_file)",
+        )
 
 
 def _carded(folder: Path) -> ModelFile | None:
@@ -291,6 +305,8 @@ def _saved_model(folder: Path) -> ModelFile | None:
 def _only(*suffixes: str) -> Callable[[Path], ModelFile | None]:
     def search(folder: Path) -> ModelFile | None:
         found = sorted(_with_suffix(folder, suffixes))
+        for path in found:
+            _require_whole(path)
         if len(found) > 1:
             names = ", ".join(path.name for path in found)
             raise ModelError(

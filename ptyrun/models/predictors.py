@@ -334,9 +334,9 @@ def check_options(model: ModelFile, options: Mapping[str, str]) -> None:
         )
     if model.kind in WEIGHTS_ALONE and ":" not in options.get("factory", ""):
         raise ModelError(
-            f"{model.path.name} is a {model.kind}: weights without a network",
+            f"{model.path.name} holds weights without a network ({model.kind})",
             why="only your own code can make the network that they belong to",
-            do="give factory=module:callable, a function that returns it",
+            do="give factory=module:callable, a function that returns it as it was saved",
         )
 
 

@@ -145,6 +145,7 @@ def test_of_several_sets_of_weights_the_one_with_the_known_name_is_taken_and_nam
         (lambda state: {**put("model.")(state), **put("net.")(state)}, "more than once"),
         (lambda state: put("encoder.")(state), "missing: first.bias.*left over: encoder"),
         (lambda state: {k: v for k, v in state.items() if k != "first.bias"}, "first.bias"),
+        (lambda state: {k: (9 * v).to(torch.int8) for k, v in state.items()}, "are quantised"),
         (lambda state: {"epoch": 3}, "a dictionary of epoch"),
         (lambda state: [1, 2], "a list"),
         (lambda state: Net(), "a whole network"),

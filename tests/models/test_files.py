@@ -148,3 +148,14 @@ def test_any_other_text_is_not_a_card(tmp_path_factory: pytest.TempPathFactory, 
 
 def test_every_kind_is_read_by_a_backend_of_ptyruns_own_and_each_of_these_reads_some() -> None:
     assert {each.backend for each in FORMATS} == OWN_BACKENDS
+
+
+@pytest.mark.parametrize(
+    "name", ["model-00001-of-00002.safetensors", "model.safetensors.index.json"]
+)
+def test_weights_in_several_files_are_named_as_that(name: str, tmp_path: Path) -> None:
+    for part in ("model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors", name):
+        (tmp_path / part).write_bytes(b"")
+    for path in (tmp_path, tmp_path / name):
+        with pytest.raises(ModelError, match="a part of weights that are in several files"):
+            locate(path)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ptyrun.comparison import ring_figures
 from ptyrun.comparison.pictures import Array, reference_label, scene
 from ptyrun.comparison.ring_curves import RingCurve
+from ptyrun.comparison.shown_field import PRINTED_SIDE_PX
 from ptyrun.config import Alignment, Presentation
 from ptyrun.host import durable
 from ptyrun.paths import COMPARISON, PNG, RINGS, UPSTREAM_RINGS, VECTORS, RunPaths
@@ -24,7 +25,7 @@ def comparison_figure(
     results: Results, presentation: Presentation, alignment: Alignment, array: Array
 ) -> Figure | None:
     """Draw arms and reference side by side; None if there is nothing to show."""
-    shown = scene(results, presentation, alignment, array)
+    shown = scene(results, presentation, alignment, array, PRINTED_SIDE_PX)
     size_m = presentation.pixel_size_m or results.pixel_size_m
     return None if shown is None else plots.comparison_figure(shown, size_m)
 

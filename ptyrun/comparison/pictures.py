@@ -9,7 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ptyrun.comparison.shown_field import Field, phase_spread, step_of, unit_between
+from ptyrun.comparison.shown_field import (
+    LONGEST_SIDE_PX,
+    Field,
+    phase_spread,
+    step_of,
+    unit_between,
+)
 from ptyrun.config import Alignment, Presentation
 from ptyrun.errors import GeometryError
 from ptyrun.ptycho.geometry.placement import Region
@@ -30,7 +36,11 @@ Mask = NDArray[np.bool_]
 
 
 def scene(
-    results: Results, presentation: Presentation, alignment: Alignment, array: Array
+    results: Results,
+    presentation: Presentation,
+    alignment: Alignment,
+    array: Array,
+    longest_px: int = LONGEST_SIDE_PX,
 ) -> Scene | None:
     """Give what ``comparison_plot`` and the report show: each arm, then what it is held against.
 
@@ -42,21 +52,23 @@ def scene(
         With upstream's, objects are shown as they were assembled, each on its own scale.
     array : callable
         Gives an array by its path in ``objects.zarr``; None if there is none.
+    longest_px : int
+        Longer sides are averaged over squares of pixels.
 
     Returns
     -------
     Scene or None
-        Of the pixels that are compared; sides above 1024 pixels are averaged over squares.
+        Of the pixels that are compared.
         Amplitudes have the mean of the reference's, phases one offset; without a reference, these
         are the first arm's. None if there is nothing to show.
     """
     if alignment is Alignment.UPSTREAM:
-        return _as_assembled(results, presentation, array)
+        return _as_assembled(results, presentation, array, longest_px)
     held = _against_reference(results, array) or _against_each_other(results, array)
     if held is None:
         return None
     fields, reference, is_arm = held
-    step = step_of(reference.values.shape)
+    step = step_of(reference.values.shape, longest_px)
     small = {name: field.thinned(step) for name, field in fields.items()}
     target = reference.thinned(step)
     where = where_defined(target.values, target.covered)
@@ -262,7 +274,9 @@ def without_ramp(field: Field, anchor: Field, step: int) -> Field:
     return Field((flat * unit).astype(np.complex64), field.covered, field.top, field.left)
 
 
-def _as_assembled(results: Results, presentation: Presentation, array: Array) -> Scene | None:
+def _as_assembled(
+    results: Results, presentation: Presentation, array: Array, longest_px: int
+) -> Scene | None:
     """Show what PtychoPINN shows: objects as they are, each on its own scale."""
     inside = Region(*results.evaluated_region_px).slices
     views, step = [], 1
@@ -272,7 +286,7 @@ def _as_assembled(results: Results, presentation: Presentation, array: Array) ->
             continue
         known = np.ones(field.shape, bool) if coverage is None else coverage > 0
         cut = Field(field[inside], known[inside])
-        step = step_of(cut.values.shape)
+        step = step_of(cut.values.shape, longest_px)
         small = cut.thinned(step)
         images = {
             Quantity.PHASE: _known(np.angle(small.values), small.covered),

@@ -18,7 +18,6 @@ from ptyrun.host import durable
 from ptyrun.host.regular import read_text
 from ptyrun.ptycho.metrics.frc import RingCorrelation
 from ptyrun.ptycho.metrics.resampling import CONFIDENCE
-from ptyrun.ptycho.metrics.sectors import resampled_curves
 from ptyrun.ptycho.metrics.standard_metrics import Curves
 
 REFERENCE = "reference"
@@ -85,24 +84,28 @@ def curves_of(first: str, second: str, found: Curves) -> Iterator[RingCurve]:
         ends: tuple[Float1D, ...] = ()
         if rings.sectors is not None and not np.isnan(rings.correlation).any():
             tail = (1 - CONFIDENCE) / 2
-            low, high = np.quantile(resampled_curves(rings.sectors), (tail, 1 - tail), axis=0)
+            curves = rings.resampled
+            assert curves is not None, "there are sectors"
+            low, high = np.quantile(curves, (tail, 1 - tail), axis=0)
             with np.errstate(divide="ignore", invalid="ignore"):
                 cross, own, wanted = rings.sectors.sum(axis=1)
                 ends = (low, high, own / wanted, cross / wanted)
+        values = (rings.correlation, *ends)
+        if not rings.told.all():
+            values = tuple(np.where(rings.told, each, np.nan) for each in values)
         yield RingCurve(
-            first, second, quantity, rings.frequencies, rings.correlation, rings.n_pixels, *ends
+            first, second, quantity, rings.frequencies, values[0], rings.n_pixels, *values[1:]
         )
 
 
 def arrays_of(found: Curves) -> dict[str, NDArray[Any]]:
     """Give curves as arrays that a later window reads back with `from_arrays`."""
-    shared: dict[str, NDArray[Any]] = {
-        "rings_n_pixels": found.field.n_pixels,
-        "rings_side_px": np.array(found.field.side_px),
-    }
+    shared: dict[str, NDArray[Any]] = {}
     for name in QUANTITIES:
         rings: RingCorrelation = getattr(found, name)
         shared[f"rings_{name}"] = rings.correlation
+        shared[f"rings_{name}_n_pixels"] = rings.n_pixels
+        shared[f"rings_{name}_side_px"] = np.array(rings.side_px)
         if rings.sectors is not None:
             shared[f"rings_{name}_sectors"] = rings.sectors
         if rings.coarser is not None:
@@ -112,13 +115,12 @@ def arrays_of(found: Curves) -> dict[str, NDArray[Any]]:
 
 def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> Curves:
     """Read back what `arrays_of` gave."""
-    n_pixels, side_px = arrays["rings_n_pixels"], int(arrays["rings_side_px"])
     return Curves(
         *(
             RingCorrelation(
                 arrays[f"rings_{name}"],
-                n_pixels,
-                side_px,
+                arrays[f"rings_{name}_n_pixels"],
+                int(arrays[f"rings_{name}_side_px"]),
                 coarser=arrays.get(f"rings_{name}_coarser"),
                 sectors=arrays.get(f"rings_{name}_sectors"),
             )

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ptyrun.ptycho.geometry.placement import Region
 
 LONGEST_SIDE_PX = 1024
+PRINTED_SIDE_PX = 512  # a panel of a figure has fewer dots
 
 Complex2D = NDArray[np.complexfloating[Any, Any]]
 Mask = NDArray[np.bool_]
@@ -58,9 +59,9 @@ def phase_spread(values: Complex2D) -> float:
     return float(np.std(np.angle(values * np.conj(values.mean()))))
 
 
-def step_of(shape: tuple[int, ...]) -> int:
+def step_of(shape: tuple[int, ...], longest_px: int = LONGEST_SIDE_PX) -> int:
     """How many pixels a side are averaged into one, so that a picture is not too large."""
-    return math.ceil(max(shape) / LONGEST_SIDE_PX)
+    return math.ceil(max(shape) / longest_px)
 
 
 def _block_sum(values: NDArray[Any], step: int) -> NDArray[Any]:

@@ -51,7 +51,7 @@ class Halves:
     def of(cls, facts: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
         """Read back what was kept."""
         precision = {name: Metric(**metric) for name, metric in facts["precision"].items()}
-        curves = ring_curves.from_arrays(arrays) if "rings_n_pixels" in arrays else None
+        curves = ring_curves.from_arrays(arrays) if "rings_field" in arrays else None
         found = HalfFigures(precision, dict(facts["undefined"]), curves)
         return cls(found, facts["covered_share"], facts["shared_frames"])
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ptyrun.comparison import figures
 from ptyrun.comparison.pictures import scene
-from ptyrun.comparison.shown_field import LONGEST_SIDE_PX
+from ptyrun.comparison.shown_field import PRINTED_SIDE_PX
 from ptyrun.config import Alignment, PlotScale, Presentation
 from ptyrun.report.views import Quantity, Scene, View
 from ptyrun.results import ArmResult, Metric, Results
@@ -182,7 +182,7 @@ def cost(side: int) -> tuple[float, int]:
     tracemalloc.stop()
     assert figure is not None
     shapes = [np.asarray(axes.images[0].get_array()).shape for axes in figure.axes if axes.images]
-    assert max(map(max, shapes)) <= LONGEST_SIDE_PX
+    assert max(map(max, shapes)) <= PRINTED_SIDE_PX
     return took_s, peak
 
 

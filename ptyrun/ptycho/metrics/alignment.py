@@ -217,7 +217,8 @@ class _Pair:
         flat = ramp.removed_from(self.recon)
         inside = self.region.within(*_border(shift)).slices
         if shift == shift.whole:
-            own = np.roll(flat, (int(shift.dy_px), int(shift.dx_px)), axis=(0, 1))[inside]
+            moves = (int(shift.dy_px), int(shift.dx_px))
+            own = (np.roll(flat, moves, axis=(0, 1)) if any(moves) else flat)[inside]
         else:
             own = apply_shift(flat, shift)[inside]
         return Aligned(
@@ -340,8 +341,6 @@ class _Pair:
 
     def _window(self) -> Region:
         """Where shifts are looked for: all of the region, or the middle of a large one."""
-        if max(self.region.height, self.region.width) <= LARGEST_LOOK_PX:
-            return self.region
         middle = self.region.centre(
             min(self.region.height, LARGEST_LOOK_PX), min(self.region.width, LARGEST_LOOK_PX)
         )

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptyrun.ptycho.metrics.frc import RingCorrelation, Threshold, crossing
-from ptyrun.ptycho.metrics.sectors import crossings, resampled_curves
+from ptyrun.ptycho.metrics.sectors import crossings
 
 
 def resampled_crossings(
@@ -30,9 +30,9 @@ def resampled_crossings(
         By the thresholds' names, (B,) in fractions of Nyquist; nothing of a curve that does not
         exist, or has no sectors.
     """
-    if rings.sectors is None or np.isnan(rings.correlation).any():
+    curves = rings.resampled
+    if curves is None or np.isnan(rings.correlation).any():
         return {}
-    curves = resampled_curves(rings.sectors)
     return {
         name: crossings(curves, threshold(rings), rings.side_px) + _taken_off(rings, threshold)
         for name, threshold in thresholds.items()

@@ -16,8 +16,20 @@ Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class _Moments:
-    """Sums over pixels of a reconstruction R and a truth O, each less its first guess of a mean."""
+class Moments:
+    """Sums over pixels of a reconstruction R and a truth O, each less its first guess of a mean.
+
+    Attributes
+    ----------
+    count : int
+        How many pixels.
+    recon, truth, cross : complex
+        Sums of R, of O and of R* O.
+    power, wanted : float
+        Sums of their squared moduli.
+    centres : tuple of complex
+        What was taken off both.
+    """
 
     count: int
     recon: complex
@@ -29,7 +41,13 @@ class _Moments:
 
     @classmethod
     def of(cls, recon: Complex, truth: Complex) -> Self:
-        """Sum piece by piece, around the means, where sums of squares lose no digits."""
+        """Sum piece by piece, around the means, where sums of squares lose no digits.
+
+        Parameters
+        ----------
+        recon, truth : ndarray of complex, shape (k,) or (H, W)
+            R and O.
+        """
         first, second = recon.reshape(-1), truth.reshape(-1)
         if not first.size:
             return cls(0, 0j, 0j, 0j, 0.0, 0.0, (0j, 0j))
@@ -60,6 +78,11 @@ class _Moments:
         return cross / power if power > 0 else 1.0 + 0.0j
 
     @property
+    def coherence(self) -> float:
+        """Correlation without means, blind to one global factor: 1 for one object, 0 for two."""
+        return abs(self.covariance) / self.spread if self.spread > 0 else 0.0
+
+    @property
     def covariance(self) -> complex:
         """Sum of u* v, the fields less their means."""
         return self.cross - self.recon.conjugate() * self.truth / max(self.count, 1)
@@ -87,7 +110,7 @@ def signed_agreement(recon: Complex, truth: Complex) -> float:
     float
         In [-1, 1].
     """
-    sums = _Moments.of(recon, truth)
+    sums = Moments.of(recon, truth)
     factor = sums.factor
     if not sums.spread or not abs(factor):
         return 0.0
@@ -107,8 +130,7 @@ def coherence(recon: Complex, truth: Complex) -> float:
     float
         In [0, 1]: 1 for one object, 0 for two.
     """
-    sums = _Moments.of(recon, truth)
-    return abs(sums.covariance) / sums.spread if sums.spread > 0 else 0.0
+    return Moments.of(recon, truth).coherence
 
 
 def global_factor(recon: Complex, truth: Complex) -> complex:
@@ -124,7 +146,7 @@ def global_factor(recon: Complex, truth: Complex) -> complex:
     complex
         c.
     """
-    return _Moments.of(recon, truth).factor
+    return Moments.of(recon, truth).factor
 
 
 def amplitude_factor(recon: Real, truth: Real, covered: Mask | None = None) -> Any:

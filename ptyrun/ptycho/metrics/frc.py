@@ -10,15 +10,17 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft
 
 from ptyrun.errors import GeometryError
 from ptyrun.ptycho.metrics.continuation import cosine_window
 from ptyrun.ptycho.metrics.masked_correlation import masked_correlation
 from ptyrun.ptycho.metrics.resampling import interval
 from ptyrun.ptycho.metrics.sectors import Plane, crossings, resampled_curves
+from ptyrun.ptycho.metrics.spectra import cross_power, power, spectrum
+from ptyrun.ptycho.metrics.whole_square import whole_square
 
 TAPER_PX = 20
+BY_CHANCE = 1.25  # more than it can be, estimates may have in common of equal images
 # Of Nyquist. Crossings of the same images at half the resolution are farther off, and by chance.
 SETTLED, SURE = 0.015, 0.03
 
@@ -52,6 +54,21 @@ class RingCorrelation:
     def frequencies(self) -> NDArray[np.float64]:
         """Ring radii as fractions of the Nyquist frequency."""
         return np.arange(len(self.correlation)) / (self.side_px / 2)
+
+    @property
+    def told(self) -> NDArray[np.bool_]:
+        """Which rings say anything (R,).
+
+        Beside holes spectra are estimates: from where they leave no power, or far more in common
+        than power, nothing is known of a correlation.
+        """
+        if self.coarser is None or self.sectors is None:
+            return np.ones(len(self.correlation), bool)
+        cross, *own = self.sectors.sum(axis=1)
+        most = np.sqrt(np.maximum(own[0], 0) * np.maximum(own[1], 0))
+        told = (most > 0) & (np.abs(cross) <= BY_CHANCE * most)
+        told[1:] = np.logical_and.accumulate(told[1:])  # ring 0 is the mean
+        return np.asarray(told)
 
     @cached_property
     def resampled(self) -> NDArray[np.float64] | None:
@@ -149,22 +166,12 @@ def _ring_sums(
         )
     is_real = np.isrealobj(first) and np.isrealobj(second)
     plane = Plane.of(side, is_real=is_real)
-    one, other = (_spectrum(image, is_real=is_real) for image in (first, second))
-    cross = one * other.conj()
-    total = plane.sums(cross.real).astype(np.complex128)
+    one, other = (spectrum(image, is_real=is_real) for image in (first, second))
+    total = plane.sums(cross_power(one, other)).astype(np.complex128)
     if not is_real:  # else each pixel has its conjugate in the same ring
-        total += 1j * plane.sums(cross.imag)
-    powers = [plane.sums(_power(spectrum)) for spectrum in (one, other)]
+        total += 1j * plane.sums((one * other.conj()).imag)
+    powers = [plane.sums(power(each)) for each in (one, other)]
     return total, np.sqrt(powers[0] * powers[1]), plane.n_pixels
-
-
-def _spectrum(image: NDArray[Any], *, is_real: bool) -> NDArray[np.complex128]:
-    values = np.asarray(image, np.float64 if is_real else np.complex128)
-    return np.asarray((fft.rfft2 if is_real else fft.fft2)(values)).ravel()
-
-
-def _power(spectrum: NDArray[np.complex128]) -> NDArray[np.float64]:
-    return np.asarray(spectrum.real**2 + spectrum.imag**2)
 
 
 def tapered_correlation(
@@ -180,7 +187,8 @@ def tapered_correlation(
     first, second : ndarray, shape (H, W)
         Their centre square is used; its mean is taken off before tapering.
     covered : ndarray of bool, shape (H, W), optional
-        Pixels that count. Where some do not, the curve is that of
+        Pixels that count. Where some do not, the curve is that of the largest square without
+        holes, :func:`ptyrun.ptycho.metrics.whole_square.whole_square`, or, where that is small, of
         :func:`ptyrun.ptycho.metrics.masked_correlation.masked_correlation`.
     taper_px : int
         Width of the raised cosine at each edge; at most a quarter of the side.
@@ -193,26 +201,32 @@ def tapered_correlation(
     side = min(first.shape)
     top, left = ((length - side) // 2 for length in first.shape)
     square = (slice(top, top + side), slice(left, left + side))
-    rings = side // 2 + 1
     pair = (first[square], second[square])
     if covered is not None and not covered[square].all():
+        whole = whole_square(covered[square])
+        if whole is not None:
+            return _tapered((pair[0][whole], pair[1][whole]), taper_px)
+        rings = side // 2 + 1
         fine, coarse, sums = masked_correlation(*pair, covered[square])
         n_pixels = Plane.of(side, is_real=True).n_pixels[:rings]
         sectors = None if sums is None else sums[..., :rings]
         return RingCorrelation(fine[:rings], n_pixels, side, coarse[:rings], sectors)
-    window = cosine_window(side, min(taper_px, side // 4))
-    return _tapered(*((image - image.mean()) * window for image in pair))
+    return _tapered(pair, taper_px)
 
 
-def _tapered(first: NDArray[Any], second: NDArray[Any]) -> RingCorrelation:
+def _tapered(pair: tuple[NDArray[Any], NDArray[Any]], taper_px: int) -> RingCorrelation:
     """As :func:`ring_correlation`, up to Nyquist, with its sectors."""
-    side = first.shape[0]
-    is_real = np.isrealobj(first) and np.isrealobj(second)
+    side = pair[0].shape[0]
+    is_real = all(np.isrealobj(image) for image in pair)
     plane = Plane.of(side, is_real=is_real)
-    one, other = (_spectrum(image, is_real=is_real) for image in (first, second))
-    cross = one.real * other.real + one.imag * other.imag
+    window = cosine_window(side, min(taper_px, side // 4))
+    # One image after the other: of a large one, each is as much memory as all that is compared.
+    one, other = (
+        spectrum((image - image.mean()) * window, is_real=is_real, overwrite=True) for image in pair
+    )
     rings = side // 2 + 1
-    sums = plane.sector_sums(cross, (_power(one), _power(other)))[..., :rings]
+    powers = [plane.sector_sum(power(each)) for each in (one, other)]
+    sums = np.stack([plane.sector_sum(cross_power(one, other)), *powers])[..., :rings]
     total, *powers = sums.sum(axis=1)
     found = _rings(total, np.sqrt(powers[0] * powers[1]), plane.n_pixels[:rings], side)
     return replace(found, sectors=sums)

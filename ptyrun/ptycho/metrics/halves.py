@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ptyrun.ptycho.metrics.image_pair import HOLES_DECIDE
 from ptyrun.ptycho.metrics.standard_metrics import (
-    HOLES_DECIDE,
     THRESHOLDS,
     Curves,
     correlations,

@@ -180,7 +180,7 @@ def wang_scales(covered: Mask) -> list[Mask]:
             break
         scales.append(windows)
         # An average of 2 x 2 pixels is known where all of them are.
-        covered = halved(covered.astype(np.float64)) == 1
+        covered = halved(covered.astype(np.float32)) == 1
     return scales
 
 
@@ -245,10 +245,10 @@ def contrast_correlation(recon: Image | Complex2D, truth: Image | Complex2D) -> 
     """
     if recon.size == 0:
         return math.nan
-    own, wanted = recon - recon.mean(), truth - truth.mean()
+    means = [recon.mean(), truth.mean()]
+    own, wanted = recon - means[0], truth - means[1]
     powers = [float(np.sum(np.abs(each) ** 2)) for each in (own, wanted)]
-    floors = [float(np.sum(np.abs(each) ** 2)) * ROUNDING**2 for each in (recon, truth)]
-    if any(power <= floor for power, floor in zip(powers, floors, strict=True)):
+    if any(map(_is_rounding, powers, means, (recon.size, truth.size))):
         return math.nan
     return float(np.sum(own.conj() * wanted).real / math.sqrt(powers[0] * powers[1]))
 
@@ -273,9 +273,10 @@ def contrast_transfer(recon: Image, truth: Image) -> float:
     """
     if truth.size == 0:
         return math.nan
-    own, wanted = recon - recon.mean(), truth - truth.mean()
+    mean = truth.mean()
+    own, wanted = recon - recon.mean(), truth - mean
     power = float(np.sum(wanted**2))
-    if power <= float(np.sum(truth**2)) * ROUNDING**2:
+    if _is_rounding(power, mean, truth.size):
         return math.nan
     return float(np.sum(own * wanted)) / power
 
@@ -320,10 +321,29 @@ def invariant_error(recon: Complex2D, truth: Complex2D) -> float:
     >>> invariant_error(1j * np.eye(2), np.eye(2))
     0.0
     """
+    return relative_power(truth - global_factor(recon, truth) * recon, truth)
+
+
+def relative_power(rest: Complex2D, truth: Complex2D) -> float:
+    """Power of what a fit leaves over that of the truth, at most 1; NaN without a truth.
+
+    Parameters
+    ----------
+    rest, truth : ndarray of complex, of one shape
+        In one unit.
+
+    Returns
+    -------
+    float
+        In [0, 1], or NaN.
+    """
     power = _power(truth)
-    if power == 0:
-        return math.nan
-    return min(1.0, _power(truth - global_factor(recon, truth) * recon) / power)
+    return min(1.0, _power(rest) / power) if power else math.nan
+
+
+def _is_rounding(power: float, mean: Any, count: int) -> bool:
+    """Whether what is left of values without their mean is no more than their last digits."""
+    return power <= (power + count * float(abs(mean)) ** 2) * ROUNDING**2
 
 
 def _power(values: Complex2D) -> float:
@@ -361,5 +381,7 @@ def halved(image: Image) -> Image:
         In the same unit.
     """
     height, width = image.shape
-    even = np.pad(image, ((0, height % 2), (0, width % 2)), mode="edge")
-    return np.asarray(even.reshape((height + 1) // 2, 2, (width + 1) // 2, 2).mean(axis=(1, 3)))
+    odd = (height % 2, width % 2)
+    even = np.pad(image, ((0, odd[0]), (0, odd[1])), mode="edge") if any(odd) else image
+    beside = even[:, 0::2] + even[:, 1::2]
+    return np.asarray((beside[0::2] + beside[1::2]) / 4)

@@ -85,10 +85,7 @@ class Blocks:
         np.add.at(flat, (np.arange(N_RESAMPLES)[:, None], starts), 1.0)
         weights: NDArray[np.float64] = flat.reshape(N_RESAMPLES, height, width)
         for axis, side in ((1, down), (2, right)):
-            spread = weights.copy()
-            for step in range(1, side):
-                spread += np.roll(weights, step, axis)
-            weights = spread
+            weights = _summed_behind(weights, side, axis)
         return cls(weights, side_tiles, tile_px, count)
 
     def resampled(self, values: Floats) -> Floats:
@@ -106,6 +103,20 @@ class Blocks:
         """
         flat = values.reshape(*values.shape[:-2], -1)
         return np.asarray(flat @ self.weights.reshape(len(self.weights), -1).T)
+
+
+def _summed_behind(counts: Floats, side: int, axis: int) -> Floats:
+    """Add up *side* whole numbers along an axis, going round: each and those before it."""
+    if side == 1:
+        return counts
+    length = counts.shape[axis]
+    around = counts.take(range(1 - side, length), axis=axis, mode="wrap").cumsum(axis=axis)
+    before = around.take(range(length - 1), axis=axis)
+    found = around.take(range(side - 1, length + side - 1), axis=axis)
+    rest = [slice(None)] * counts.ndim
+    rest[axis] = slice(1, None)
+    found[tuple(rest)] -= before
+    return found
 
 
 def correlation_tiles(tiles: Tiles) -> int:

@@ -93,9 +93,24 @@ class Plane:
         ndarray of float64, shape (3, S, R)
             Sums of the cross spectrum and of both powers.
         """
+        return np.stack([self.sector_sum(each) for each in (cross, *powers)])
+
+    def sector_sum(self, values: NDArray[Any]) -> Floats:
+        """Add up one spectrum of real values ring by ring in each sector.
+
+        Parameters
+        ----------
+        values : ndarray of float, shape (K,)
+            One number per Fourier pixel.
+
+        Returns
+        -------
+        ndarray of float64, shape (S, R)
+            In the same unit.
+        """
         size = N_SECTORS * self.n_rings
-        sums = [np.bincount(self.place, self._weighted(each), size) for each in (cross, *powers)]
-        return np.asarray(np.stack(sums).reshape(3, N_SECTORS, self.n_rings), np.float64)
+        found = np.bincount(self.place, self._weighted(values), size)
+        return np.asarray(found.reshape(N_SECTORS, self.n_rings), np.float64)
 
     def _weighted(self, values: NDArray[Any]) -> NDArray[Any]:
         return values if self.weight is None else values * self.weight

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ptyrun.ptycho.metrics import frc, measures
-from ptyrun.ptycho.metrics.factors import amplitude_factor, coherence, global_factor
+from ptyrun.ptycho.metrics.factors import Moments
+from ptyrun.ptycho.metrics.image_pair import ImagePair, counted
 from ptyrun.ptycho.metrics.phase_pair import PhasePair
-from ptyrun.ptycho.metrics.tiles import Sums, Tiles, similarities, similarity_sums
+from ptyrun.ptycho.metrics.tiles import Adding, Tiles
 from ptyrun.results import Metric
 
 _THRESHOLD = (
@@ -70,10 +70,6 @@ TRUTH_THRESHOLDS: Mapping[str, frc.Threshold] = {
     "frc_half_bit": frc.against_truth(frc.level_of_bits(0.5)),
     "frc_one_bit": frc.against_truth(frc.level_of_bits(1.0)),
 }
-
-NO_CONTRAST = "the truth has no contrast"
-HOLES_DECIDE = "with these holes, what is left does not tell"
-NO_WINDOW = f"no window of {measures.WANG_WINDOW_PX} px lies within what is measured"
 
 Complex2D = NDArray[np.complexfloating[Any, Any]]
 Image = NDArray[np.floating[Any]]
@@ -150,132 +146,53 @@ def standard_metrics(
         Every measure of this module's table.
     """
     phases = PhasePair.of(recon, truth, covered, within)
-    amplitude = _Image.amplitude(recon, truth, covered)
-    phase = _Image.of_phases(phases, recon, truth)
-    of_amplitude, of_phase = amplitude.measured(), phase.measured() | phase.weighted(np.abs(truth))
-    of_field = field_metrics(recon[covered], truth[covered])
+    curves = _correlations(recon, truth, covered, phases)
+    of_field = field_metrics(counted(recon, covered), counted(truth, covered))
+    adding = Adding(covered.shape) if tiled else None
+    # One image after the other: of a large one, each is as much memory as all that is compared.
+    of_amplitude, why_amplitude = _measured(
+        "amplitude", ImagePair.amplitude(recon, truth, covered), adding
+    )
+    of_phase, why_phase = _measured(
+        "phase", ImagePair.of_phases(phases, recon, truth), adding, np.abs(truth)
+    )
     values = {
         name: Metric(of_amplitude.get(name), of_phase.get(name), of_field.get(name))
         for name in (*of_phase, *(name for name in of_field if name not in of_phase))
     }
     share = float(phases.defined[covered].mean()) if covered.any() else math.nan
     values["phase_defined_share"] = Metric(phase=share)
-    curves = _correlations(recon, truth, covered, phases)
     values |= resolutions(curves, THRESHOLDS if noise is frc.Noise.BOTH else TRUTH_THRESHOLDS)
     notes = (*_notes(values, covered), *_phase_notes(phases, covered))
     undefined = {
-        f"{name}.{part}": image.why_none(name)
-        for part, image in (("amplitude", amplitude), ("phase", phase), ("value", amplitude))
+        f"{name}.{part}": why(name)
+        for part, why in (
+            ("amplitude", why_amplitude),
+            ("phase", why_phase),
+            ("value", why_amplitude),
+        )
         for name, metric in values.items()
         if (value := metric[part]) is not None and math.isnan(value)
     }
-    tiles = Tiles.of(amplitude, phase, recon, truth, covered) if tiled else None
+    if adding is not None:
+        adding.field(recon, truth, covered)
+    tiles = None if adding is None else adding.tiles
     return Standard(values, curves, notes, noise, undefined, tiles)
 
 
-@dataclass(frozen=True)
-class _Image:
-    """A quantity (H, W) of both fields, where it counts, and the range of the true one.
+def _measured(
+    name: str, image: ImagePair, adding: Adding | None, weights: Image | None = None
+) -> tuple[dict[str, float], Callable[[str], str]]:
+    """The figures of amplitudes or phases, by *weights* too if there are some, and why one is NaN.
 
-    ``counted`` is where errors count, and ``absolute`` and ``squared`` (H, W) are these;
-    ``has_zero`` tells whether the quantity counts from somewhere, and ``lacks`` why there is
-    nothing but errors.
+    What they add up from is put to *adding*; the images themselves are not needed any more.
     """
-
-    recon: Image
-    truth: Image
-    covered: Mask
-    data_range: float
-    counted: Mask
-    absolute: Image
-    squared: Image
-    has_zero: bool
-    lacks: str = ""
-
-    @classmethod
-    def amplitude(cls, recon: Complex2D, truth: Complex2D, covered: Mask) -> Self:
-        """Scaled to the truth's mean."""
-        own, wanted = np.abs(recon), np.abs(truth)
-        own = own * amplitude_factor(own, wanted, covered)
-        unit = float(wanted[covered].max())
-        data_range = measures.value_range(wanted, covered, unit)
-        error = own - wanted
-        return cls(
-            own, wanted, covered, data_range, covered, np.abs(error), error**2, has_zero=True
-        )
-
-    @classmethod
-    def phase(cls, recon: Complex2D, truth: Complex2D, covered: Mask) -> Self:
-        """Measured where it is defined."""
-        return cls.of_phases(PhasePair.of(recon, truth, covered), recon, truth)
-
-    @classmethod
-    def of_phases(cls, phases: PhasePair, recon: Complex2D, truth: Complex2D) -> Self:
-        """The same of phases that are there.
-
-        Errors are of the phase of R O*, which knows no wraps. Where the truth has a phase and the
-        reconstruction none, that is as wrong as a random one: pi/2, and pi^2/3 squared.
-        """
-        error = measures.phase_difference(recon, truth)
-        lost = phases.expected & ~phases.defined
-        data_range = 0.0
-        if not phases.why_none:
-            data_range = measures.value_range(phases.truth, phases.defined, 1.0)
-        return cls(
-            phases.recon,
-            phases.truth,
-            phases.defined,
-            data_range,
-            phases.expected,
-            np.where(lost, np.pi / 2, np.abs(error)),
-            np.where(lost, np.pi**2 / 3, error**2),
-            has_zero=False,
-            lacks=phases.why_none,
-        )
-
-    @cached_property
-    def similarity(self) -> Sums:
-        """What SSIM and MS-SSIM add up from, tile by tile."""
-        pair = (self.recon, self.truth, self.covered, self.data_range)
-        return similarity_sums(*pair, has_zero=self.has_zero)
-
-    def measured(self) -> dict[str, float]:
-        inside = self.covered
-        similar = similarities({name: sums.sum() for name, sums in self.similarity.items()})
-        correlation = measures.contrast_correlation(self.recon[inside], self.truth[inside])
-        transfer = measures.contrast_transfer(self.recon[inside], self.truth[inside])
-        absolute, squared = (each[self.counted] for each in (self.absolute, self.squared))
-        return {
-            "mae": float(np.mean(absolute)) if absolute.size else math.nan,
-            "psnr": self._psnr(float(np.mean(squared)) if squared.size else math.nan),
-            "ssim": float(similar.get("ssim", math.nan)),
-            "ms_ssim": float(similar.get("ms_ssim", math.nan)),
-            "contrast_correlation": math.nan if self.lacks else correlation,
-            "contrast_transfer": math.nan if self.lacks else transfer,
-        }
-
-    def weighted(self, weights: Image) -> dict[str, float]:
-        """Errors weighted by what (H, W) tells how much a pixel counts."""
-        absolute, squared, weight = (
-            each[self.counted] for each in (self.absolute, self.squared, weights)
-        )
-        return {
-            "weighted_mae": measures.weighted_mean(absolute, weight),
-            "weighted_psnr": self._psnr(measures.weighted_mean(squared, weight)),
-        }
-
-    def _psnr(self, mse: float) -> float:
-        return math.nan if self.lacks else measures.psnr(mse, self.data_range)
-
-    def why_none(self, metric: str) -> str:
-        """Why a figure is NaN."""
-        if self.lacks:
-            return self.lacks
-        if metric in THRESHOLDS:
-            return HOLES_DECIDE
-        if metric in ("contrast_correlation", "contrast_transfer"):
-            return "one of the two has no contrast"
-        return NO_WINDOW if self.data_range else NO_CONTRAST
+    found = image.measured()
+    if weights is not None:
+        found |= image.weighted(weights)
+    if adding is not None:
+        adding.part(name, image)
+    return found, image.reasons.why_none
 
 
 def field_metrics(recon: Complex2D, truth: Complex2D) -> dict[str, float]:
@@ -291,14 +208,14 @@ def field_metrics(recon: Complex2D, truth: Complex2D) -> dict[str, float]:
     dict of str to float
         By name; see :mod:`ptyrun.ptycho.metrics.measures`.
     """
-    invariant = measures.invariant_error(recon, truth)
+    between = Moments.of(recon, truth)
+    fitted = between.factor * recon
+    invariant = measures.relative_power(truth - fitted, truth)
     return {
         "complex_error": math.sqrt(invariant),
         "invariant_error": invariant,
-        "coherence": coherence(recon, truth),
-        "contrast_correlation": measures.contrast_correlation(
-            global_factor(recon, truth) * recon, truth
-        ),
+        "coherence": between.coherence,
+        "contrast_correlation": measures.contrast_correlation(fitted, truth),
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, Self
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,40 +88,36 @@ class Tiles:
         height, width = next(iter(self.sums.values())).shape
         return int(height), int(width)
 
-    @classmethod
-    def of(
-        cls, amplitude: Part, phase: Part, recon: Complex2D, truth: Complex2D, covered: Mask
-    ) -> Self:
-        """Sum what is measured of an aligned pair over its tiles.
-
-        Parameters
-        ----------
-        amplitude, phase : Part
-            What is compared, and where.
-        recon, truth : ndarray of complex, shape (h, w)
-            Aligned.
-        covered : ndarray of bool, shape (h, w)
-            Where the first is known.
-        """
-        add = Adding(covered.shape)
-        ranges = {}
-        for name, part in {"amplitude": amplitude, "phase": phase}.items():
-            ranges[name] = part.data_range
-            add.errors(name, part.absolute, part.squared, part.counted)
-            if not part.lacks:
-                add.moments(name, part.recon, part.truth, part.covered)
-                add.sums |= {f"{name}.{each}": sums for each, sums in part.similarity.items()}
-        add.field(recon, truth, covered)
-        return cls(add.sums, add.tile_px, ranges)
-
 
 class Adding:
     """Sums of images of one *shape*, by name."""
 
     def __init__(self, shape: tuple[int, ...]) -> None:
         self.sums: dict[str, NDArray[np.float64]] = {}
+        self.ranges: dict[str, float] = {}
         self.tile_px = max(TILE_PX, -(-max(shape) // MOST_TILES))
         self._n_tiles = tuple(-(-side // self.tile_px) for side in shape)
+
+    @property
+    def tiles(self) -> Tiles:
+        """What was added up."""
+        return Tiles(self.sums, self.tile_px, self.ranges)
+
+    def part(self, name: str, part: Part) -> None:
+        """Sum what is measured of amplitudes, or of phases.
+
+        Parameters
+        ----------
+        name : str
+            ``amplitude`` or ``phase``.
+        part : Part
+            What is compared, and where.
+        """
+        self.ranges[name] = part.data_range
+        self.errors(name, part.absolute, part.squared, part.counted)
+        if not part.lacks:
+            self.moments(name, part.recon, part.truth, part.covered)
+            self.sums |= {f"{name}.{each}": sums for each, sums in part.similarity.items()}
 
     def put(self, name: str, values: NDArray[Any], tile_px: float | None = None) -> None:
         """Sum values tile by tile; smaller tiles are those of a coarser scale.
@@ -181,9 +177,10 @@ class Adding:
         # Around their means, where sums of squares lose no digits.
         u = np.where(counted, own - own[counted].mean(), 0.0) if counted.any() else own * 0
         v = np.where(counted, wanted - wanted[counted].mean(), 0.0) if counted.any() else u
-        products = {"count": counted, "u": u, "v": v, "uu": u * u, "vv": v * v, "uv": u * v}
-        for name, values in products.items():
+        for name, values in (("count", counted), ("u", u), ("v", v)):
             self.put(f"{part}.{name}", values)
+        for name, one, other in (("uu", u, u), ("vv", v, v), ("uv", u, v)):
+            self.put(f"{part}.{name}", one * other)
 
     def field(self, recon: Complex2D, truth: Complex2D, covered: Mask) -> None:
         """Sum the fields and their products.
@@ -195,14 +192,17 @@ class Adding:
         covered : ndarray of bool, shape (h, w)
             Which pixels count.
         """
-        r, o = (np.where(covered, image, 0).astype(np.complex128) for image in (recon, truth))
-        cross = r.conj() * o
+        (r, ri), (o, oi) = (
+            [np.where(covered, part, 0).astype(np.float64) for part in (image.real, image.imag)]
+            for image in (recon, truth)
+        )
         self.put("field.n", covered)
-        for name, values in (("r", r), ("o", o), ("cross", cross)):
-            self.put(f"field.{name}.re", values.real)
-            self.put(f"field.{name}.im", values.imag)
-        self.put("field.rr", np.abs(r) ** 2)
-        self.put("field.oo", np.abs(o) ** 2)
+        for name, values in (("r.re", r), ("r.im", ri), ("o.re", o), ("o.im", oi)):
+            self.put(f"field.{name}", values)
+        self.put("field.cross.re", r * o + ri * oi)
+        self.put("field.cross.im", r * oi - ri * o)
+        self.put("field.rr", r * r + ri * ri)
+        self.put("field.oo", o * o + oi * oi)
 
 
 def similarity_sums(
@@ -294,10 +294,29 @@ def local_similarity(
             gaussian_filter(values, measures.WANG_SIGMA_PX, truncate=_TRUNCATE, mode="reflect")
         )
 
+    # In place wherever that is possible: of a large image, each copy takes as long as a filter.
     ux, uy = mean(x), mean(y)
-    squares, both = ux * ux + uy * uy, ux * uy
+    covariance = mean(x * y)
+    x *= x
+    y *= y
+    x += y
     # Both variances are wanted together alone.
-    variances, covariance = mean(x * x + y * y) - squares, mean(x * y) - both
+    variances = mean(x)
+    both = np.multiply(ux, uy, out=x)
+    ux *= ux
+    uy *= uy
+    squares = np.add(ux, uy, out=ux)
+    variances -= squares
+    covariance -= both
     c1, c2 = (_K1 * data_range) ** 2, (_K2 * data_range) ** 2
-    structure = (2 * covariance + c2) / (variances + c2)
-    return structure * (2 * both + c1) / (squares + c1), structure
+    structure = covariance
+    structure *= 2
+    structure += c2
+    variances += c2
+    structure /= variances
+    both *= 2
+    both += c1
+    both *= structure
+    squares += c1
+    both /= squares
+    return both, structure

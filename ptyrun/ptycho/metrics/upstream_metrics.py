@@ -13,12 +13,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter, gaussian_filter1d
-from skimage.metrics import structural_similarity
+from scipy.ndimage import gaussian_filter, gaussian_filter1d, uniform_filter
 
 from ptyrun.config import PhaseAlign
 from ptyrun.ptycho.metrics.factors import amplitude_factor
@@ -28,6 +27,8 @@ from ptyrun.ptycho.metrics.phases import without_mean, without_plane
 
 PEAK = 255.0
 SSIM_WINDOW_PX = 7
+K1, K2 = 0.01, 0.03
+NAMES = ("mae", "mse", "psnr", "ssim", "ms_ssim", "frc50", "frc1over7")
 SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 LOWEST_SSIM = 1e-4
 # The spectrum of fewer known pixels correlates with anything.
@@ -86,51 +87,122 @@ def upstream_metrics(
     UpstreamMetrics
         Every metric, and both curves.
     """
-    everywhere = covered is None or bool(covered.all())
-    mask = None if everywhere else covered
+    mask = None if covered is None or bool(covered.all()) else covered
+    # Amplitudes first, and only then phases: of a large image, each is as much memory as the pair.
     own, wanted = np.abs(recon), np.abs(truth)
-    amplitude: tuple[Image, ...] = (own * amplitude_factor(own, wanted, mask), wanted)
-    turned = (recon, truth) if turn is None else (recon * turn, truth * turn)
-    phase = tuple(_aligned_phase(np.angle(image), phase_align, mask) for image in turned)
-    if mask is not None:
-        amplitude, phase = (
-            tuple(_filled(image, mask) for image in pair) for pair in (amplitude, phase)
-        )
+    amplitude = _filled_pair((own * amplitude_factor(own, wanted, mask), wanted), mask)
+    del own, wanted
+    of_amplitude, amplitude_frc = _measured(amplitude, frc_sigma, mask)
+    of_amplitude |= {
+        "ssim": ssim(*amplitude, float(np.ptp(amplitude[1])), mask),
+        "ms_ssim": ms_ssim(*amplitude, ms_ssim_sigma, mask),
+    }
+    del amplitude
+    own, wanted = (
+        _aligned_phase(np.angle(image if turn is None else image * turn), phase_align, mask)
+        for image in (recon, truth)
+    )
+    phase = _filled_pair((own, wanted), mask)
+    del own, wanted
+    of_phase, phase_frc = _measured(phase, frc_sigma, mask)
     units = tuple((image + np.pi) / (2 * np.pi) for image in phase)
-    curves = tuple(frc_curve(pair[0], pair[1], frc_sigma, mask) for pair in (amplitude, phase))
-    values = {
-        **_pixelwise(amplitude, phase, mask),
-        "ssim": (
-            ssim(amplitude[0], amplitude[1], float(np.ptp(amplitude[1])), mask),
-            ssim(units[0], units[1], 1.0, mask),
-        ),
-        "ms_ssim": (
-            ms_ssim(amplitude[0], amplitude[1], ms_ssim_sigma, mask),
-            ms_ssim(units[0], units[1], 0.0, mask),
-        ),
-        "frc50": (first_ring_below(curves[0], 0.5), first_ring_below(curves[1], 0.5)),
-        "frc1over7": (first_ring_below(curves[0], 1 / 7), first_ring_below(curves[1], 1 / 7)),
+    del phase
+    is_large = min(units[1].shape) >= SSIM_WINDOW_PX
+    windows = _Windows.of(units[0], units[1]) if is_large else None
+    of_phase |= {
+        "ssim": ssim(units[0], units[1], 1.0, mask, windows),
+        "ms_ssim": ms_ssim(units[0], units[1], 0.0, mask, windows),
     }
-    return UpstreamMetrics(values, curves[0], curves[1])
+    values = {name: (of_amplitude[name], of_phase[name]) for name in NAMES}
+    return UpstreamMetrics(values, amplitude_frc, phase_frc)
 
 
-def _pixelwise(
-    amplitude: tuple[Image, ...], phase: tuple[Image, ...], mask: Mask | None
-) -> dict[str, tuple[float, float]]:
-    differences = tuple(pair[1] - pair[0] for pair in (amplitude, phase))
-    mse = tuple(_mean(difference**2, mask) for difference in differences)
-    return {
-        "mae": (_mean(np.abs(differences[0]), mask), _mean(np.abs(differences[1]), mask)),
-        "mse": (mse[0], mse[1]),
-        "psnr": (_psnr(mse[0]), _psnr(mse[1])),
+def _measured(
+    pair: tuple[Image, Image], frc_sigma: float, mask: Mask | None
+) -> tuple[dict[str, float], NDArray[np.float64]]:
+    """What is alike for amplitudes and phases, and the ring correlation."""
+    difference = pair[1] - pair[0]
+    mse, mae = _mean(difference**2, mask), _mean(np.abs(difference), mask)
+    del difference
+    curve = frc_curve(pair[0], pair[1], frc_sigma, mask)
+    found = {
+        "mae": mae,
+        "mse": mse,
+        "psnr": _psnr(mse),
+        "frc50": first_ring_below(curve, 0.5),
+        "frc1over7": first_ring_below(curve, 1 / 7),
     }
+    return found, curve
+
+
+def _filled_pair(pair: tuple[Image, Image], mask: Mask | None) -> tuple[Image, Image]:
+    return pair if mask is None else (_filled(pair[0], mask), _filled(pair[1], mask))
 
 
 def _psnr(mse: float) -> float:
     return float(10 * np.log10(PEAK**2 / mse)) if mse > 0 else math.inf
 
 
-def ssim(recon: Image, truth: Image, data_range: Any, covered: Mask | None = None) -> float:
+@dataclass(frozen=True)
+class _Windows:
+    """What SSIM is made of, from the means of 7 px windows around each pixel (H, W).
+
+    As in scikit-image, to the last bit, which makes them again for every data range.
+
+    ``means`` is 2 ux uy, ``squares`` ux^2 + uy^2, ``covariance`` 2 vxy and ``variances`` vx + vy.
+    """
+
+    means: Image
+    squares: Image
+    covariance: Image
+    variances: Image
+
+    @classmethod
+    def of(cls, recon: Image, truth: Image) -> Self:
+        is_single = truth.dtype == np.float32
+        precision: type[np.floating[Any]] = np.float32 if is_single else np.float64
+        x, y = (np.asarray(image, precision) for image in (truth, recon))
+        sample = SSIM_WINDOW_PX**2 / (SSIM_WINDOW_PX**2 - 1)
+
+        def mean(values: Image) -> Image:
+            return np.asarray(uniform_filter(values, size=SSIM_WINDOW_PX))
+
+        def spread(product: Image, means: Image) -> Image:
+            found = mean(product)
+            found -= means
+            found *= sample
+            return found
+
+        ux, uy = mean(x), mean(y)
+        covariance = spread(x * y, ux * uy)
+        covariance *= 2
+        means = 2 * ux
+        means *= uy
+        ux *= ux
+        uy *= uy
+        variances = spread(x * x, ux)
+        variances += spread(y * y, uy)
+        ux += uy
+        return cls(means, ux, covariance, variances)
+
+    def local(self, data_range: Any) -> Image:
+        """Similarity around each pixel, for a largest possible difference of two values."""
+        c1, c2 = (K1 * data_range) ** 2, (K2 * data_range) ** 2
+        found: Image = self.means + c1
+        found *= self.covariance + c2
+        below: Image = self.squares + c1
+        below *= self.variances + c2
+        found /= below
+        return found
+
+
+def ssim(
+    recon: Image,
+    truth: Image,
+    data_range: Any,
+    covered: Mask | None = None,
+    windows: _Windows | None = None,
+) -> float:
     """Structural similarity with a 7 px window; NaN for images smaller than that.
 
     Parameters
@@ -140,6 +212,8 @@ def ssim(recon: Image, truth: Image, data_range: Any, covered: Mask | None = Non
         Largest possible difference of two values, in the images' unit.
     covered : ndarray of bool, shape (H, W), optional
         Average over the windows that lie wholly within these pixels; NaN if none does.
+    windows : optional
+        Of these images, where they are known.
 
     Returns
     -------
@@ -152,16 +226,21 @@ def ssim(recon: Image, truth: Image, data_range: Any, covered: Mask | None = Non
     """
     if min(truth.shape) < SSIM_WINDOW_PX or data_range <= 0:
         return math.nan
-    value, local = structural_similarity(  # type: ignore[no-untyped-call]
-        truth, recon, win_size=SSIM_WINDOW_PX, data_range=data_range, full=True
-    )
+    local = (windows or _Windows.of(recon, truth)).local(data_range)
     if covered is None:
-        return float(value)
+        half = SSIM_WINDOW_PX // 2
+        return float(local[half:-half, half:-half].mean(dtype=np.float64))
     chosen = local[whole_windows(covered, SSIM_WINDOW_PX)]
     return float(chosen.mean()) if chosen.size else math.nan
 
 
-def ms_ssim(recon: Image, truth: Image, sigma: float, covered: Mask | None = None) -> float:
+def ms_ssim(
+    recon: Image,
+    truth: Image,
+    sigma: float,
+    covered: Mask | None = None,
+    windows: _Windows | None = None,
+) -> float:
     """Product of full SSIM to the power of Wang's weights, over scales decimated by [::2, ::2].
 
     It stops where a side falls below 7 px, or no window is wholly covered; NaN if that is at once.
@@ -173,6 +252,8 @@ def ms_ssim(recon: Image, truth: Image, sigma: float, covered: Mask | None = Non
         Width in pixels of the Gaussian that both images go through first; 0 for none.
     covered : ndarray of bool, shape (H, W), optional
         As for :func:`ssim`.
+    windows : optional
+        Of these images, where they are known; they serve where nothing is smoothed.
 
     Returns
     -------
@@ -186,6 +267,7 @@ def ms_ssim(recon: Image, truth: Image, sigma: float, covered: Mask | None = Non
     """
     if sigma > 0:
         recon, truth = (_smoothed(image, sigma, covered) for image in (recon, truth))
+        windows = None
     # In the images' own precision: the constants of SSIM are the last digits of small values.
     data_range = max(np.ptp(recon), np.ptp(truth))
     factors: list[float] = []
@@ -193,7 +275,9 @@ def ms_ssim(recon: Image, truth: Image, sigma: float, covered: Mask | None = Non
         small = min(truth.shape) < SSIM_WINDOW_PX
         if small or (covered is not None and not whole_windows(covered, SSIM_WINDOW_PX).any()):
             break
-        factors.append(max(ssim(recon, truth, data_range, covered), LOWEST_SSIM) ** weight)
+        found = ssim(recon, truth, data_range, covered, windows)
+        factors.append(max(found, LOWEST_SSIM) ** weight)
+        windows = None  # of the first scale
         recon, truth = recon[::2, ::2], truth[::2, ::2]
         covered = None if covered is None else covered[::2, ::2]
     return math.prod(factors) if factors else math.nan

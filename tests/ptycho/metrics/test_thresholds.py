@@ -89,3 +89,24 @@ def test_which_thresholds_were_used_is_said() -> None:
         for name, threshold in thresholds.items():
             expected = frc.crossing(curves.field, threshold).nyquist_fraction
             assert found[name].value == expected
+
+
+@pytest.mark.parametrize(("deviation", "late"), [(0.1, (0.025, 0.045)), (0.01, (0.08, 0.12))])
+def test_what_a_taper_leaks_is_read_beyond_a_sharp_cut(
+    deviation: float, late: tuple[float, float]
+) -> None:
+    cut, side = 0.30, 160
+    frequency = np.hypot(*np.meshgrid(*[np.fft.fftfreq(2 * side)] * 2))
+    read = []
+    for seed in range(3):
+        generator = np.random.default_rng(seed)
+        spectrum = np.fft.fft2(natural(2 * side, generator)) * (frequency < cut / 2)
+        signal = np.fft.ifft2(spectrum).real[:side, :side]  # has no periods
+        halves = (
+            signal / signal.std() + deviation * generator.standard_normal((side, side))
+            for _ in range(2)
+        )
+        rings = frc.tapered_correlation(*halves)
+        read.append(frc.crossing(rings, THRESHOLDS["frc50"]).nyquist_fraction)
+    low, high = late
+    assert low < np.mean(read) - cut < high

@@ -24,6 +24,10 @@ from ptyrun.ptycho.readers.opening import Scan
 from ptyrun.results import Difference, Interval, Resampling
 
 TOO_SMALL = f"what is compared has fewer than {resampling.FEWEST_BLOCKS} blocks"
+NOTHING_TO_RESAMPLE = (
+    "the arms have no pixels in common to measure, and no frames in "
+    f"{resampling.FEWEST_BLOCKS} blocks or more"
+)
 
 Floats = NDArray[np.float64]
 
@@ -85,9 +89,16 @@ class Certainty:
             n_blocks=None if blocks is None else blocks.n_blocks,
             frame_block_px=None if frame_blocks is None else frame_blocks.side_px,
             n_frame_blocks=None if frame_blocks is None else frame_blocks.n_blocks,
-            why_none=TOO_SMALL if tiles and blocks is None else "",
+            why_none=_why_none(has_pixels=bool(tiles), blocks=blocks, frame_blocks=frame_blocks),
         )
         return cls(described, intervals, differences)
+
+
+def _why_none(*, has_pixels: bool, blocks: Blocks | None, frame_blocks: _FrameBlocks | None) -> str:
+    """Why figures of pixels, or any, have no intervals."""
+    if has_pixels:
+        return TOO_SMALL if blocks is None else ""
+    return NOTHING_TO_RESAMPLE if frame_blocks is None else ""
 
 
 def _crossings(found: Standard) -> dict[str, Floats]:

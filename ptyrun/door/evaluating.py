@@ -38,7 +38,7 @@ def evaluate(
         Transmissions (dimensionless) on one pixel grid, up to a shift, a phase ramp and a global
         factor, which are found and removed.
     coverage : array of float or bool, shape (H, W), optional
-        Positive where *recon* is known; nothing else is measured. By default where it is finite.
+        Positive where *recon* is known; nothing else is measured, nor what is not finite.
     region : (top, left, height, width), optional
         What to look at, in pixels; everything by default. ``evaluated_region_px`` of a run's
         results gives the figures of that run.
@@ -65,7 +65,7 @@ def evaluate(
     GeometryError
         If the arrays are not images of one shape, or nothing is covered.
     InputError
-        If the reference is a constant.
+        If the reference is a constant, or not finite everywhere.
     UsageError
         If a width is negative or not finite.
 
@@ -87,7 +87,9 @@ def evaluate(
                 why=f"it holds {array.dtype}, not numbers",
                 do="give arrays (H, W) of numbers",
             )
-    known = np.isfinite(image) if coverage is None else given
+    known = np.isfinite(image)
+    if coverage is not None:
+        known = known & (given > 0) if given.shape == known.shape else given
     shapes = {image.shape, target.shape, known.shape}
     if len(shapes) > 1 or image.ndim != 2:
         raise GeometryError(
@@ -100,6 +102,13 @@ def evaluate(
             "the reference contains no usable values",
             why="all of its values are equal: a placeholder, with which nothing can agree",
             do="give the object to compare the reconstruction with",
+        )
+    n_unknown = int((~np.isfinite(target)).sum())
+    if n_unknown:
+        raise InputError(
+            f"the reference has no value at {n_unknown} pixels",
+            why="they are NaN or infinite; only the reconstruction may have holes",
+            do="cut both images to where the reference is known, or put values there",
         )
     refuse_unknown([phase_align_method], [*PhaseAlign], "phase_align_method {} is unknown")
     options = EvaluationOptions(

@@ -185,9 +185,12 @@ def _notes(results: Results) -> Iterator[page.Statement]:
         yield page.Statement("", text)
     for note in results.notes:
         yield page.Statement("", note)
+    alike: dict[str, list[str]] = {}  # what is said of several arms is said once
     for arm in results.arms.values():
         if arm.notes:
-            yield page.Statement(arm.label, "; ".join(arm.notes))
+            alike.setdefault("; ".join(arm.notes), []).append(arm.label)
+    for text, labels in alike.items():
+        yield page.Statement(", ".join(labels), text)
     for pair in results.pairs:
         if pair.notes:
             yield page.Statement(" – ".join(results.labels_of(pair)), "; ".join(pair.notes))

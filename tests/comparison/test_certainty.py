@@ -8,8 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ptyrun.comparison import conclusion
+from ptyrun.comparison.certainty import NOTHING_TO_RESAMPLE, Certainty
+from ptyrun.comparison.common_measures import Together
+from ptyrun.comparison.frame_figures import Held
 from ptyrun.comparison.kept import Finding
 from ptyrun.comparison.kept_tiles import tiles_of, with_tiles
+from ptyrun.comparison.run import Run
 from ptyrun.engine.manifest import Manifest
 from ptyrun.paths import RunPaths
 from ptyrun.ptycho.metrics.standard_metrics import standard_metrics
@@ -67,6 +72,17 @@ def test_the_best_is_named_only_where_no_difference_is_chance(results: Results) 
     assert not any(best(replace(results, differences=chance), "MAE", "phase"))
     older = replace(results, differences=(), resampling=None)
     assert any(best(older, "MAE", "phase")), "results without intervals are shown as they were"
+
+
+def test_where_nothing_can_be_resampled_there_is_a_reason(
+    results: Results, complete_run: Path
+) -> None:
+    nothing = Together(None, {}, {})
+    found = Certainty._resampled({}, Run(complete_run).scan, nothing, Held({}, None))
+    assert found.resampling is not None
+    assert found.resampling.why_none == NOTHING_TO_RESAMPLE
+    said = conclusion.lines_of(replace(results, resampling=found.resampling))
+    assert any(NOTHING_TO_RESAMPLE in str(line) for line in said)
 
 
 def test_sums_are_taken_over_by_a_later_window() -> None:

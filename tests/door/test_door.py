@@ -144,6 +144,11 @@ def test_what_cannot_be_measured_is_refused_by_name() -> None:
         ptyrun.evaluate(image, image, frc_sigma=-1)
     unknown = np.where(np.arange(image.shape[1]) < 9, np.nan, image)
     assert ptyrun.evaluate(unknown, image).covered.mean() < 1
+    everywhere = np.ones(image.shape)
+    assert ptyrun.evaluate(unknown, image, everywhere).covered.mean() < 1
+    n_unknown = int(np.isnan(unknown).sum())
+    with pytest.raises(InputError, match=f"the reference has no value at {n_unknown} pixels"):
+        ptyrun.evaluate(image, unknown)
     with pytest.raises(InputError, match="the reference contains no usable values"):
         ptyrun.evaluate(image, np.zeros_like(image))
     for words in ("x", image.astype(object)):

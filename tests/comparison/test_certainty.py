@@ -81,7 +81,7 @@ def test_where_nothing_can_be_resampled_there_is_a_reason(
     found = Certainty._resampled({}, Run(complete_run).scan, nothing, Held({}, None))
     assert found.resampling is not None
     assert found.resampling.why_none == NOTHING_TO_RESAMPLE
-    said = conclusion.lines_of(replace(results, resampling=found.resampling))
+    said = conclusion.conclusion(replace(results, resampling=found.resampling), "ground truth")
     assert any(NOTHING_TO_RESAMPLE in str(line) for line in said)
 
 

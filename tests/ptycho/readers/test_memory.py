@@ -90,11 +90,71 @@ def product(path: Path, n: int) -> Path:
     return path
 
 
+def ptylab(path: Path, n: int) -> Path:
+    x, y = positions(n)
+    with h5py.File(path, "w") as file:
+        hdf5_frames(file, "ptychogram", n)
+        file["encoder"] = np.stack([y, x], 1) * 2e-8
+        file["wavelength"], file["zo"] = 1e-10, 1.0
+        file["dxd"] = 1e-10 / (SIDE * 2e-8)
+    return path
+
+
+def ptypy(path: Path, n: int) -> Path:
+    x, y = positions(n)
+    with h5py.File(path, "w") as file:
+        hdf5_frames(file, "chunks/0/data", n)
+        file["chunks/0/positions"] = np.stack([y, x], 1) * 2e-8
+        file["meta/energy"], file["meta/distance"] = 12.39841984, 1.0
+        file["meta/psize"] = 1e-10 / (SIDE * 2e-8)
+    return path
+
+
+def emd(path: Path, n: int) -> Path:
+    with h5py.File(path, "w") as file:
+        root = file.create_group("root")
+        root.attrs["emd_group_type"] = "root"
+        cube = root.create_group("datacube")
+        shape = (n // 64, 64, SIDE, SIDE)
+        data = cube.create_dataset(
+            "data", shape, np.int32, chunks=(1, 1, SIDE, SIDE), compression="gzip"
+        )
+        data[0, 0] = frame()
+        _, packed = data.id.read_direct_chunk((0, 0, 0, 0))
+        for row in range(1, n):
+            data.id.write_direct_chunk((*divmod(row, 64), 0, 0), packed)
+        calibration = root.create_group("metadatabundle/calibration")
+        calibration["R_pixel_size"], calibration["R_pixel_units"] = 100.0, "A"
+        calibration["Q_pixel_size"], calibration["Q_pixel_units"] = 1 / (SIDE * 50.0), "A^-1"
+        calibration["QR_rotation"] = 0.0
+    return path
+
+
+def tike(path: Path, n: int) -> Path:
+    x, y = positions(n)
+    with path.open("wb") as target:
+        np.savez(target, scan=np.stack([y, x], 1))
+    with (
+        zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as file,
+        file.open("data.npy", "w", force_zip64=True) as entry,
+    ):
+        header = {"descr": "<i4", "fortran_order": False, "shape": (n, SIDE, SIDE)}
+        np.lib.format.write_array_header_1_0(entry, header)
+        block = np.broadcast_to(np.fft.ifftshift(frame()), (64, SIDE, SIDE)).tobytes()
+        for _ in range(n // 64):
+            entry.write(block)
+    return path
+
+
 CONTAINERS: dict[str, Callable[[Path, int], Path]] = {
     "NPZ": lambda path, n: npz(path, n, zipfile.ZIP_STORED),
     "packed NPZ": lambda path, n: npz(path, n, zipfile.ZIP_DEFLATED),
     "CXI": cxi,
     "product": product,
+    "packed tike NPZ": tike,
+    "ptypy": ptypy,
+    "PtyLab": ptylab,
+    "EMD": emd,
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 import ptyrun
 from ptyrun.errors import ClusterError
+from tests.clusters import running
 from tests.door.conftest import Example
 from tests.paced import Bench, bench, inputs
 
@@ -49,6 +51,22 @@ def test_a_job_at_work_is_stopped_and_nothing_of_it_is_left(bench: Bench) -> Non
     )
     assert said == "False incomplete True\n"
     assert not bench.processes()
+
+
+@pytest.mark.slow
+def test_the_workers_of_a_cluster_complete_a_run(bench: Bench, tmp_path: Path) -> None:
+    with running(tmp_path / "cluster", lambda: bench.environment) as cluster:
+        worker = cluster.worker()
+        said = in_python(
+            bench,
+            f"found = run.run(dask={cluster.address!r}, adopt=True)\n"
+            "print(found.stop.name, found.chunks_left, run.status().state.value)",
+        )
+        assert said == "COMPLETE 0 complete\n"
+        assert worker.is_running(), "the cluster is not ours to end"
+    (ledger,) = (bench.run / "ledger").glob("*.jsonl")
+    opened = json.loads(ledger.read_text().splitlines()[0])
+    assert opened["crew"], "a session of this machine, not one of the cluster's"
 
 
 @pytest.mark.slow

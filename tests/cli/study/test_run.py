@@ -96,7 +96,9 @@ def test_a_killed_study_goes_on_and_ends_in_the_same_bytes(
     undisturbed: Path, base: Path, tmp_path: Path
 ) -> None:
     """A sample; `test_twenty_kills_at_random` has more."""
-    kill_until_done(words_of(tmp_path / "hub", base, "--window", "60s"), kills=3, seed=1)
+    longest_s = took_s(undisturbed) / 3
+    words = words_of(tmp_path / "hub", base, "--window", "60s")
+    kill_until_done(words, kills=3, longest_s=longest_s, seed=1)
     assert contents(tmp_path / "hub") == contents(undisturbed)
 
 
@@ -105,12 +107,20 @@ def test_twenty_kills_at_random(tmp_path: Path, base: Path) -> None:
     """Two doses, both views and halves, in windows of 10 s."""
     more = ("--dose", "1000", "10000", *SMALL)
     words = ["--base-npz", str(base), *more]
-    kill_until_done(["run", "--hub", str(tmp_path / "hub"), *words, "--window", "10s"], 20, seed=2)
-    assert study("run", "--hub", str(tmp_path / "calm"), *words, "--jobs", "2").returncode == 0
+    assert study("run", "--hub", str(tmp_path / "calm"), *words).returncode == 0
+    longest_s = 1.5 * took_s(tmp_path / "calm") / 20
+    words = ["run", "--hub", str(tmp_path / "hub"), *words, "--window", "10s"]
+    kill_until_done(words, kills=20, longest_s=longest_s, seed=2)
     assert contents(tmp_path / "hub") == contents(tmp_path / "calm")
 
 
-def kill_until_done(words: list[str], kills: int, seed: int) -> None:
+def took_s(hub: Path) -> float:
+    """How long a study took from its first file to its last; no less than is left to kills."""
+    times_s = [path.stat().st_mtime for path in hub.rglob("*") if path.is_file()]
+    return max(times_s) - min(times_s)
+
+
+def kill_until_done(words: list[str], kills: int, longest_s: float, seed: int) -> None:
     """Kill *kills* windows by SIGKILL at random times, then let windows end it."""
     rng = random.Random(seed)
     while kills:
@@ -118,12 +128,11 @@ def kill_until_done(words: list[str], kills: int, seed: int) -> None:
             ptyrun_words("study", *words), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         try:
-            process.wait(timeout=rng.uniform(0.3, 4.0))
+            process.wait(timeout=rng.uniform(0.1, longest_s))
         except subprocess.TimeoutExpired:
             process.kill()
             kills -= 1
-        if process.wait() == ExitCode.COMPLETE:
-            break
+        assert process.wait() != ExitCode.COMPLETE, f"it was complete with {kills} kills left"
     for _ in range(100):
         done = study(*words)
         if done.returncode == ExitCode.COMPLETE:

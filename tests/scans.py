@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from tests.scenes import PATCH_PX as PATCH_PX
@@ -50,39 +48,14 @@ def write_scan(path: Path, **changed: NDArray[np.generic] | None) -> Path:
     return path
 
 
-class SmallNetwork(torch.nn.Module):
-    """Channels in, one complex patch out; untrained, but neither zero nor constant."""
-
-    def __init__(self, gridsize: int, seed: int = 0) -> None:
-        super().__init__()
-        torch.manual_seed(seed)
-        self.convolve = torch.nn.Conv2d(gridsize**2, 2, 5, padding=2)
-
-    def forward(self, diffraction: torch.Tensor) -> torch.Tensor:
-        features = self.convolve(torch.fft.ifftshift(diffraction, dim=(-2, -1)))
-        amplitude = 0.5 + torch.sigmoid(features[:, 0])
-        return torch.polar(amplitude, torch.tanh(features[:, 1]))
-
-
-class MergingNetwork(SmallNetwork):
-    """Sums the groups of a batch into one canvas, as upstream's own layer does."""
-
-    def forward(self, diffraction: torch.Tensor) -> torch.Tensor:
-        features = self.convolve(torch.fft.ifftshift(diffraction, dim=(-2, -1)))
-        amplitude = 0.5 + torch.sigmoid(features[:, 0])
-        return torch.polar(amplitude, torch.tanh(features[:, 1])).sum(dim=0, keepdim=True)
-
-
 def write_network(
     folder: Path, gridsize: int, seed: int = 0, patch_px: int = PATCH_PX, merges: bool = False
 ) -> Path:
     """Write an untrained TorchScript network into *folder*, with its card."""
     folder.mkdir(parents=True, exist_ok=True)
-    with warnings.catch_warnings():
-        # TorchScript is deprecated, and many people still have such files.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        kind = MergingNetwork if merges else SmallNetwork
-        torch.jit.script(kind(gridsize, seed).eval()).save(folder / "model.ts")
+    from tests import scan_networks  # it needs PyTorch, and scans do not
+
+    scan_networks.write(folder / "model.ts", gridsize, seed, merges=merges)
     card = {
         "schema": 1, "backend": "pytorch", "file": "model.ts",
         "patch_px": patch_px, "gridsize": gridsize,

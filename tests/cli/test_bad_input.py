@@ -210,7 +210,7 @@ def test_weights_of_an_older_pytorch_are_no_archive_and_are_planned_all_the_same
 ) -> None:
     weights = tmp_path / "net.pth"
     torch.save({"w": torch.ones(1)}, weights, _use_new_zipfile_serialization=False)
-    more = f"--arm=name=other,path={weights},factory=tests.scans:SmallNetwork,gridsize=2"
+    more = f"--arm=name=other,path={weights},factory=tests.scan_networks:SmallNetwork,gridsize=2"
     words = ["plan", *study.words(tmp_path / "run")[1:], more]
     result = CliRunner().invoke(cli, words)
     assert result.exit_code == 0, result.stderr

@@ -19,7 +19,8 @@ from ptyrun.engine.manifest import Manifest
 from ptyrun.errors import ExitCode, ModelError
 from ptyrun.paths import RunPaths
 from ptyrun.stages import plan, run
-from tests.scans import SmallNetwork, write_network
+from tests.scan_networks import SmallNetwork
+from tests.scans import write_network
 from tests.studies import TRUST, TRUSTED, Study, content, ptyrun
 
 USAGE = ExitCode.USAGE

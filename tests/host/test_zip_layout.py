@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -127,6 +126,7 @@ def test_an_honest_archive_passes(whole: bytes) -> None:
 
 
 def test_what_numpy_and_pytorch_write_passes(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch", reason="the extra `pytorch` is not installed")
     np.savez(tmp_path / "a", x=np.arange(9), y=np.ones(3))
     np.savez_compressed(tmp_path / "b", x=np.arange(9), y=np.ones(3))
     torch.save({"w": torch.ones(100), "b": torch.ones(3)}, tmp_path / "c.pth")

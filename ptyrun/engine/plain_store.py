@@ -8,7 +8,10 @@ from zarr.abc.store import ByteRequest
 from zarr.core.buffer import Buffer, BufferPrototype
 from zarr.storage import LocalStore
 
+from ptyrun.host import zarr_loop
 from ptyrun.host.regular import refuse_foreign
+
+zarr_loop.end_at_exit()
 
 
 class PlainStore(LocalStore):

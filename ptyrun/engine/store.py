@@ -33,9 +33,11 @@ from ptyrun.engine.arm_plan import ArmPlan, chunk_key, patches_path
 from ptyrun.engine.durable_store import DurableStore
 from ptyrun.engine.manifest import Manifest
 from ptyrun.errors import DamageError, GoneError, StorageError, UsageError
-from ptyrun.host import durable, listing
+from ptyrun.host import durable, listing, zarr_loop
 from ptyrun.host.typed_json import parse_object
 from ptyrun.paths import RunPaths
+
+zarr_loop.end_at_exit()
 
 ITEM_DIMENSION = "group"
 LZ4 = {"cname": "lz4", "clevel": 5, "shuffle": Blosc.BITSHUFFLE, "blocksize": 0}

@@ -108,6 +108,9 @@ class Bucket:
         """Give a store for Zarr, which reads the chunks that are sliced."""
         from zarr.storage import ObjectStore
 
+        from ptyrun.host import zarr_loop
+
+        zarr_loop.end_at_exit()
         return ObjectStore(self._store, read_only=True)
 
     @contextmanager

@@ -79,6 +79,28 @@ EXAMPLES: dict[str, tuple[str, str]] = {
 }
 
 
+_WIDEST = 76  # of a terminal of 80, where examples begin in the fifth column
+
+
+def folded(line: str) -> list[str]:
+    r"""Break a long command before an option; it can be copied as it stands.
+
+    Examples
+    --------
+    >>> print(*folded("ptyrun plan" + " --test-data a-scan-with-a-long-name.npz" * 2), sep="\n")
+    ptyrun plan --test-data a-scan-with-a-long-name.npz \
+      --test-data a-scan-with-a-long-name.npz
+    """
+    first, *options = line.split(" --")
+    lines = [first]
+    for option in options:
+        if len(lines[-1]) + len(f" --{option} \\") > _WIDEST:
+            lines[-1] += " \\"
+            lines.append(" ")
+        lines[-1] += f" --{option}"
+    return lines
+
+
 def epilog(path: str, said: str | None) -> str | None:
     r"""Give what stands after the options of the command at *path*: what it *said*, then examples.
 
@@ -93,5 +115,7 @@ def epilog(path: str, said: str | None) -> str | None:
     if path not in EXAMPLES:
         return said
     # click keeps the lines of a paragraph that begins with this character.
-    shown = "\n".join(("\b", "Examples:", *(f"  {each}" for each in EXAMPLES[path])))
+    shown = "\n".join(
+        ("\b", "Examples:", *(f"  {each}" for line in EXAMPLES[path] for each in folded(line)))
+    )
     return f"{said}\n\n{shown}" if said else shown

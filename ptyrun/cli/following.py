@@ -25,8 +25,7 @@ def watch(command: click.Command | Callable[..., None]) -> click.Command | Calla
         "every_s",
         type=options.Duration(),
         default="5s",
-        show_default=True,
-        help="How often --watch looks and the page reloads.",
+        help="How often --watch looks and the page reloads (default: 5s).",
     )
     follow = click.option(
         "--watch",

@@ -19,8 +19,8 @@ from ptyrun.errors import InputError
     "n_lines",
     type=click.IntRange(min=0),
     default=50,
-    show_default=True,
-    help="How many lines.",
+    metavar="N",
+    help="Number of lines to show, from the end (default: 50).",
 )
 @click.option("-f", "--follow", is_flag=True, help="Go on until the session is over.")
 def command(run_dir: Path, n_lines: int, follow: bool) -> None:

@@ -63,6 +63,7 @@ def elsewhere(command: _Command) -> _Command:
     return click.option(
         "--output",
         type=click.Path(path_type=Path, file_okay=False),
+        metavar="FOLDER",
         help="Write to this folder instead; RUN is only read (default: inside RUN).",
     )(command)
 

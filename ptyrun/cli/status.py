@@ -39,8 +39,7 @@ _PERCENT = len(" 100 %")
     "every_s",
     type=options.Duration(),
     default="2s",
-    show_default=True,
-    help="How often --watch looks.",
+    help="How often --watch looks (default: 2s).",
 )
 def command(run_dir: Path | str, as_json: bool, watch: bool, every_s: float) -> None:
     """Show how far RUN is: a folder, or an s3:// place where it, or a study, was published."""

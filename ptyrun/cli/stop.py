@@ -19,8 +19,7 @@ from ptyrun.texts import below_its_first_line, one_line
     "grace_s",
     type=options.Duration(),
     default="30s",
-    show_default=True,
-    help="How long the session may take to close its window before it is killed.",
+    help="How long the session may take to close its window before it is killed (default: 30s).",
 )
 def command(run_dir: Path, grace_s: float) -> None:
     """Ask RUN's background session to end; kill it if it does not. Nothing committed is lost."""

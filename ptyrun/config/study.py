@@ -7,7 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-from ptyrun.config.options import Option, Panel, Place
+from ptyrun.config.options import Entry, Option, Panel, Place, entries
 from ptyrun.config.session import WINDOW, local_workers
 from ptyrun.config.study_generalization import GeneralizationOptions
 from ptyrun.config.study_reconstruction import ReconstructionOptions
@@ -284,6 +284,12 @@ class StudyOptions(GeneralizationOptions, TrainingOptions, ReconstructionOptions
     def gridsize(self, view: View) -> int:
         """Side of a view's groups, in frames."""
         return self.dense_gridsize if view is View.DENSE else self.sparse_gridsize
+
+
+def study_entries() -> list[Entry]:
+    """Give the options of a study: hub, base and doses before training and its like."""
+    own = StudyOptions.__annotations__
+    return sorted(entries(StudyOptions), key=lambda entry: entry.field not in own)
 
 
 @dataclass(frozen=True)

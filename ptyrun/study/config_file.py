@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from ptyrun.config.options import Entry, entries, gather, name_of
-from ptyrun.config.study import StudyOptions
+from ptyrun.config.study import StudyOptions, study_entries
 from ptyrun.config.toml import dumps
 from ptyrun.errors import InputError, UsageError, nearest
 from ptyrun.host import durable
@@ -228,8 +228,7 @@ def written(given: Mapping[str, Any]) -> str:
         "# A study: doses x views x splits. `ptyrun study run --config study.toml` makes it.",
         "",
     ]
-    own = StudyOptions.__annotations__  # hub, base and doses come before training and its like
-    for entry in sorted(entries(StudyOptions), key=lambda entry: entry.field not in own):
+    for entry in study_entries():
         about = entry.help.replace(" Required.", "").replace(" May be repeated.", "")
         lines.append(f"# {about}")
         value = given.get(entry.name, entry.default)

@@ -50,7 +50,7 @@ def test_the_examples_of_a_command_stand_in_its_help_and_are_understood(
     examples = EXAMPLES[path]
     assert len(set(examples)) == 2
     for example in examples:
-        assert "".join(example.split()) in "".join(shown.split())
+        assert "".join(example.split()) in "".join(shown.replace(" \\\n", "").split())
         words = shlex.split(re.sub(r"^.*?ptyrun |[\")]+$| > .*", "", example))
         context: click.Context = cli.make_context("ptyrun", list(words))
         command: click.Command = cli
@@ -62,6 +62,13 @@ def test_the_examples_of_a_command_stand_in_its_help_and_are_understood(
             context = found.make_context(name, rest, parent=context)
             command = found
         assert context.command_path == f"ptyrun {path}"
+
+
+def test_help_fits_into_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    for path in ("", "study", *EXAMPLES):
+        shown = CliRunner().invoke(cli, [*path.split(), "--help"]).stdout
+        assert not [line for line in shown.splitlines() if len(line) > 80], path
 
 
 def test_every_command_has_examples() -> None:

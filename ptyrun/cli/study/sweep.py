@@ -16,7 +16,8 @@ from ptyrun.cli.study import words
     "--ms-ssim-phase-threshold",
     type=click.FloatRange(0, 1),
     default=0.0,
-    help="Leave trials with a lower phase MS-SSIM out of results.csv (default: 0, none).",
+    metavar="SSIM",
+    help="Leave trials with a phase MS-SSIM below this out of results.csv (default: 0, none).",
 )
 def command(hub: Path, ms_ssim_phase_threshold: float) -> None:
     """Write a page, CSV and LaTeX of metrics against dose and against training size.

@@ -12,7 +12,7 @@ import click
 from ptyrun.cli import options as shared
 from ptyrun.cli.panels import PanelCommand, PanelOption, made
 from ptyrun.config.options import Panel, entries, gather
-from ptyrun.config.study import StudyOptions, StudySession
+from ptyrun.config.study import StudyOptions, StudySession, study_entries
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 SCOPE = ("doses", "views", "splits")
@@ -59,7 +59,7 @@ def study(command: _Command) -> _Command:
         metavar="FILE",
         help="Take the study from this file (default: study.toml in the hub, or here).",
     )
-    rows = [option for entry in entries(StudyOptions) for option in made(entry)]
+    rows = [option for entry in study_entries() for option in made(entry)]
     return shared.add([config, *rows])(command)
 
 
@@ -91,6 +91,7 @@ def threshold(command: _Command) -> _Command:
         "--ms-ssim-threshold",
         "ms_ssim_threshold",
         type=float,
+        metavar="SSIM",
         help="Mean MS-SSIM below which reports say LOW (default: the hub's last value, else 0.8).",
     )(command)
 

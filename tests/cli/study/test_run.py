@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import shutil
 import signal
 import subprocess
@@ -17,6 +16,7 @@ import pytest
 from ptyrun.errors import ExitCode
 from ptyrun.host.children import ptyrun_words
 from tests.study.hubs import contents, write_base
+from tests.study.kills import kill_until_done, took_s
 
 PATIENCE_S = 300
 FRAMEWORKS = {"tensorflow", "torch", "keras", "zarr", "numpy", "scipy"}
@@ -112,33 +112,6 @@ def test_twenty_kills_at_random(tmp_path: Path, base: Path) -> None:
     words = ["run", "--hub", str(tmp_path / "hub"), *words, "--window", "10s"]
     kill_until_done(words, kills=20, longest_s=longest_s, seed=2)
     assert contents(tmp_path / "hub") == contents(tmp_path / "calm")
-
-
-def took_s(hub: Path) -> float:
-    """How long a study took from its first file to its last; no less than is left to kills."""
-    times_s = [path.stat().st_mtime for path in hub.rglob("*") if path.is_file()]
-    return max(times_s) - min(times_s)
-
-
-def kill_until_done(words: list[str], kills: int, longest_s: float, seed: int) -> None:
-    """Kill *kills* windows by SIGKILL at random times, then let windows end it."""
-    rng = random.Random(seed)
-    while kills:
-        process = subprocess.Popen(
-            ptyrun_words("study", *words), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        try:
-            process.wait(timeout=rng.uniform(0.1, longest_s))
-        except subprocess.TimeoutExpired:
-            process.kill()
-            kills -= 1
-        assert process.wait() != ExitCode.COMPLETE, f"it was complete with {kills} kills left"
-    for _ in range(100):
-        done = study(*words)
-        if done.returncode == ExitCode.COMPLETE:
-            return
-        assert done.returncode == ExitCode.INCOMPLETE, done.stderr
-    pytest.fail("100 windows were not enough")
 
 
 def test_a_signal_closes_the_window_and_leaves_no_process(tmp_path: Path, base: Path) -> None:

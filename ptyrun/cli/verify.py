@@ -18,8 +18,8 @@ from ptyrun.texts import one_line
     "--level",
     type=click.Choice(["size", "sample", "full"]),
     default="full",
-    show_default=True,
-    help="How chunks are checked: all by size, a sample by every byte, or all by every byte.",
+    help="How chunks are checked: all by size, a sample by every byte, or all by every byte "
+    "(default: full).",
 )
 @click.option(
     "--repair", is_flag=True, help="Discard damaged parts so that the next run recreates them."
@@ -50,6 +50,9 @@ def command(ctx: click.Context, /, run_dir: Path, level: str, repair: bool) -> N
             said = f"every arm is a finished reconstruction, without chunks; level {level}"
         left = f"; {verdict.n_missing} are not computed" if verdict.n_missing else ""
         say(f"OK{' so far' if left else ''}: {said}{left}")
+    for session in verdict.half_lines:
+        half = f"ledger/{session}.jsonl ends in half a line, as a kill leaves it"
+        say(f"note: {half}; every chunk that counts is named before it", err=True)
     if verdict.n_pruned and not verdict.damages:
         say(f"pruned: {verdict.n_pruned} chunks were deleted after the results were made")
     if repair and verdict.damages and not verdict.beyond_repair:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import suppress
 
-from ptyrun.engine.ledger import session_files
+from ptyrun.engine.ledger import Ledger, session_files
 from ptyrun.engine.records import BadLineError, Committed, Record, decode
 from ptyrun.engine.usual_lines import seconds_of
 from ptyrun.host import durable
@@ -39,3 +40,18 @@ def read_seconds(paths: RunPaths) -> Iterator[tuple[str, float]]:
                         record = decode(line)
                         if isinstance(record, Committed):
                             yield record.fingerprint, record.seconds
+
+
+def half_lines(ledger: Ledger) -> tuple[str, ...]:
+    """Name the sessions that are over and whose last line is not whole: it means nothing."""
+    found = []
+    for path in session_files(ledger.paths):
+        file = ledger.sessions.get(path.stem)
+        if file is not None and file.is_at_work:
+            continue
+        with durable.storage_errors(path, "read"), path.open("rb") as stream:
+            size = stream.seek(0, os.SEEK_END)
+            stream.seek(max(size - 1, 0))
+            if stream.read() not in (b"", b"\n"):
+                found.append(path.stem)
+    return tuple(found)

@@ -17,6 +17,7 @@ from ptyrun.comparison.run import Run
 from ptyrun.engine import integrity, presence
 from ptyrun.engine import repair as engine_repair
 from ptyrun.engine.integrity import HARMLESS, Damage, Kind, Level
+from ptyrun.engine.ledger_lines import half_lines
 from ptyrun.engine.manifest import Manifest
 from ptyrun.errors import PtyrunError
 from ptyrun.progress import SILENT, Watcher
@@ -26,7 +27,8 @@ from ptyrun.progress import SILENT, Watcher
 class Verdict:
     """What is damaged, and what of it stays so; of a whole run, how much there is.
 
-    ``strangers`` are files that are not the run's and do no harm.
+    ``strangers`` are files that are not the run's and do no harm; ``half_lines`` are sessions, of a
+    run without damage, whose last line was cut off: a kill leaves that, and no chunk is lost by it.
     """
 
     damages: tuple[Damage, ...]
@@ -36,6 +38,7 @@ class Verdict:
     strangers: tuple[str, ...] = ()
     n_pruned: int = 0
     n_missing: int = 0
+    half_lines: tuple[str, ...] = ()
 
 
 def verify(
@@ -102,7 +105,8 @@ def _verdict(run: Run, damages: list[Damage], beyond: list[Damage]) -> Verdict:
     n_pruned = sum(arm.chunks_pruned for arm in computed)
     n_chunks = sum(arm.chunks_committed for arm in computed) - n_pruned
     n_missing = run.progress.chunks_left()
-    return Verdict((), (), n_chunks, len(computed), others, n_pruned, n_missing)
+    half = half_lines(run.ledger)
+    return Verdict((), (), n_chunks, len(computed), others, n_pruned, n_missing, half)
 
 
 def _of_a_sound_ledger(run: Run, level: Level) -> list[Damage]:

@@ -25,7 +25,7 @@ from ptyrun.errors import (
 from ptyrun.host import durable, listing, partials
 from ptyrun.host.children import Parent
 from ptyrun.host.locks import Lock
-from ptyrun.study import archive, own_models, stage_log
+from ptyrun.study import archive, own_models, run_notes, stage_log
 from ptyrun.study.contents import Contents
 from ptyrun.study.graph import Graph
 from ptyrun.study.hub import DISCARDED, PIECES, Hub
@@ -142,6 +142,7 @@ class _Making:
             seen_at=self._identities(),
             workspace=stage.workspace,
             log_at=stage_log.state(hub, stage.key),
+            notes_at=run_notes.states(hub, stage),
         )
         record.save(stage.record(hub))
         own_models.note(stage, outputs)

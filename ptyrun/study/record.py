@@ -16,7 +16,8 @@ class Record(Document):
     ``parameters`` are canonical JSON by name; ``inputs`` and ``outputs`` SHA-256 by name.
     ``seen_at`` is which file each of them was, by inode, size and times: one that still is that is
     not read again. ``log_at`` is the length of the stage's log and its SHA-256: later lines may be
-    added to it. ``workspace`` is the folder that is the stage's as a whole, if it has one.
+    added to it. ``workspace`` is the folder that is the stage's as a whole, if it has one;
+    ``notes_at`` says the same of what else vouches for that folder, its ledger first.
     """
 
     NAME: ClassVar[str] = "record of a stage"
@@ -32,6 +33,7 @@ class Record(Document):
     seen_at: Mapping[str, str] = field(default_factory=dict)
     workspace: str = ""
     log_at: str = ""
+    notes_at: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 from ptyrun.host import durable
 from ptyrun.host.regular import below, open_regular, open_to_append
@@ -35,7 +36,12 @@ def opened(hub: Hub, key: str) -> Iterator[int]:
 
 def state(hub: Hub, key: str) -> str:
     """Give the length of a stage's log and its SHA-256; raises as `opened`."""
-    with durable.storage_errors(hub.log(key), "read"), open_regular(hub.log(key)) as log:
+    return state_of(hub.log(key))
+
+
+def state_of(path: Path) -> str:
+    """Give the length of any file that grows and its SHA-256; raises as `opened`."""
+    with durable.storage_errors(path, "read"), open_regular(path) as log:
         found = hashlib.sha256()
         while piece := log.read(_PIECE_BYTES):
             found.update(piece)

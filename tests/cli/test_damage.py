@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from ptyrun.comparison import wholeness
 from ptyrun.engine.integrity import Damage, byte_damages
 from ptyrun.engine.progress import ArmProgress
+from ptyrun.engine.records import Opened, decode, encode
 from ptyrun.paths import RunPaths
 from tests.studies import TRUST, Study, content, ptyrun
 
@@ -73,6 +75,29 @@ def test_results_whose_ledger_is_gone_are_not_whole(
     assert "14 chunks done" in again.stdout
     assert ptyrun("verify", str(run_dir)).returncode == 0
     assert content(run_dir) == content(complete)
+
+
+def test_a_ledger_that_was_cut_off_is_damage_if_a_chunk_is_lost_by_it_and_else_a_note(
+    run_dir: Path,
+) -> None:
+    ledger = max((run_dir / "ledger").iterdir(), key=lambda path: path.stat().st_size)
+    first, _, rest = ledger.read_bytes().partition(b"\n")
+    opened = decode(first)
+    assert isinstance(opened, Opened)
+    # This process made it, and lives on.
+    whole = encode(replace(opened, process_started_s=0.0)) + rest
+    assert whole.splitlines()[-1].startswith(b'{"event":"close"')
+    ledger.write_bytes(whole[:-20])
+    found = ptyrun("verify", str(run_dir))
+    assert found.returncode == 0
+    assert f"note: ledger/{ledger.name} ends in half a line" in found.stderr
+    ledger.write_bytes(whole[: whole.rindex(b'"event":"commit"')])
+    found = ptyrun("verify", str(run_dir))
+    assert found.returncode == 3
+    assert "results.json: the ledger that it was made from is gone: 1 chunks" in found.stdout
+    assert "half a line" not in found.stderr
+    ledger.write_bytes(whole)
+    assert "note: ledger" not in ptyrun("verify", str(run_dir)).stderr
 
 
 def test_a_repair_takes_results_back_whose_ledger_is_gone(run_dir: Path) -> None:

@@ -100,7 +100,15 @@ def _contents(hub: Path) -> Iterator[tuple[str, Any]]:
         data = path.read_bytes().replace(str(hub.absolute()).encode(), b"HUB")
         if name.endswith((RECORD, ATTEMPT)):
             document = json.loads(data)
-            for key in ("made_at", "duration_s", "sha256", "begun_at", "seen_at", "log_at"):
+            for key in (
+                "made_at",
+                "duration_s",
+                "sha256",
+                "begun_at",
+                "seen_at",
+                "log_at",
+                "notes_at",
+            ):
                 document.pop(key, None)
             # The list of doses names the hub's folder.
             if name.endswith("manifest.stage.json"):

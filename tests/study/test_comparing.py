@@ -23,7 +23,7 @@ from ptyrun.study.plan import Study, graph
 from ptyrun.study.state import State, survey
 from tests.study.comparisons import TRUST, write_tiny_study
 
-PATIENCE_S = 300
+PATIENCE_S = 800  # one call makes a whole study, on a machine as busy as it is
 
 
 def study(*others: OtherStage, **options: object) -> Study:
@@ -239,6 +239,23 @@ def test_one_changed_byte_of_a_comparison_is_found(
     data[len(data) // 2] ^= 1
     file.write_bytes(data)
     assert [each.name for each in verify(hub).validations if not each.valid] == [check]
+
+
+@pytest.mark.parametrize("pattern", ["ledger/*.jsonl", "logs/*.jsonl", "config.toml", "owner.json"])
+def test_what_no_checksum_names_is_found_when_it_is_cut_off_and_may_grow(
+    finished: Path, tmp_path: Path, pattern: str
+) -> None:
+    """A ledger that lost its last line alone lost no chunk; it is not as it was left."""
+    hub = copy_of(finished, tmp_path / "copy").parent / "hub"
+    file = next((hub / "analysis/dose_10000/dense/test").glob(pattern))
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-20])
+    (wrong,) = (each for each in verify(hub).validations if not each.valid)
+    assert wrong.name == "inventory"
+    assert f"{file.relative_to(hub)}" in wrong.error
+    if file.parent.name == "logs":
+        file.write_bytes(whole + b"\n")
+        assert all(each.valid for each in verify(hub).validations)
 
 
 def test_a_study_with_comparisons_that_was_packed_passes_all_checks_elsewhere(

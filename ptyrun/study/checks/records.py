@@ -37,11 +37,12 @@ def _changes(files: HubFiles, names: tuple[str, ...]) -> Iterator[tuple[str, str
         for output, digest in record.outputs.items():
             if output in there and _digest(files, output) != digest:
                 yield output, f"{output} has other bytes than {record.stage} made"
-        log = f"{LOGS}/{record.stage}.log"
-        n_bytes, _, digest = record.log_at.partition(" ")
-        is_known = n_bytes.isdecimal() and log in there
-        if is_known and _digest(files, log, int(n_bytes)) != digest:
-            yield log, f"{log} has other lines than {record.stage} wrote"
+        logs = {f"{LOGS}/{record.stage}.log": record.log_at, **record.notes_at}
+        for log, state in logs.items():
+            n_bytes, _, digest = state.partition(" ")
+            is_known = n_bytes.isdecimal() and log in there
+            if is_known and _digest(files, log, int(n_bytes)) != digest:
+                yield log, f"{log} has other lines than {record.stage} wrote"
 
 
 def _digest(files: HubFiles, name: str, n_bytes: int | None = None) -> str:

@@ -8,11 +8,11 @@ from ptyrun.engine.integrity import HARMLESS, Kind
 from ptyrun.errors import PtyrunError
 from ptyrun.host import checksums
 from ptyrun.stages.verify import verify
-from ptyrun.study.files import HubFiles
+from ptyrun.study.files import HubFiles, is_working_file
 from ptyrun.study.hub import ANALYSIS, GENERALIZATION
 
 # What a hub may do without, and inputs, which its records speak of: the hub may have moved.
-_LEFT_OUT = {*HARMLESS, Kind.INPUT, Kind.CACHE}
+_LEFT_OUT = {*HARMLESS, Kind.INPUT}
 
 
 def run_faults(files: HubFiles, names: tuple[str, ...]) -> Iterator[tuple[str, str]]:
@@ -40,5 +40,6 @@ def run_faults(files: HubFiles, names: tuple[str, ...]) -> Iterator[tuple[str, s
             yield name, f"{error.what}: {error.why}"
             continue
         for damage in damages:
-            if damage.kind not in _LEFT_OUT:
-                yield f"{folder}/{damage.path}", damage.detail
+            harmed = f"{folder}/{damage.path}"
+            if damage.kind not in _LEFT_OUT and not is_working_file(harmed):
+                yield harmed, damage.detail

@@ -97,8 +97,11 @@ class StudyFile:
             before = (
                 "".join(lines[: number - 1]) + "".join(lines[number - 1 : number])[: column - 1]
             )
-        keys = re.findall(r"^[ \t]*([\w-]+)[ \t]*=", before, re.MULTILINE)
-        return f" (key {keys[-1]!r})" if keys else ""
+        keys = [*re.finditer(r"^[ \t]*([\w-]+)[ \t]*=", before, re.MULTILINE)]
+        if not keys:
+            return ""
+        begins = before.count("\n", 0, keys[-1].start()) + 1
+        return f" (key {keys[-1][1]!r}{'' if place else f', which begins in line {begins}'})"
 
     def _options(self, document: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         known = {name_of(word): entry for entry in entries(StudyOptions) for word in _words(entry)}

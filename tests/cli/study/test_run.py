@@ -299,6 +299,7 @@ def test_a_study_without_a_base_says_what_it_needs(tmp_path: Path) -> None:
 
 TOMLS = {
     'dose = [1000\nview = "dense"\n': ("line 2", "dose"),
+    'hub = "h"\ndose = [1000\n': ("line 2", "dose"),
     'hub = "h"\n\ndoze = 1000\n': ("line 3", "doze"),
     'hub = "h"\nseed = "many"\n': ("line 2", "seed"),
     'hub = "h"\n[[stage]]\nname = 7\n': ("line 3", "name"),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
+import signal
 import subprocess
-from pathlib import Path
+import time
 
 import pytest
 
@@ -14,25 +15,28 @@ from ptyrun.host.children import ptyrun_words
 PATIENCE_S = 300
 
 
-def took_s(hub: Path) -> float:
-    """How long a study took from its first file to its last; no less than is left to kills."""
-    times_s = [path.stat().st_mtime for path in hub.rglob("*") if path.is_file()]
-    return max(times_s) - min(times_s)
+def kill_until_done(words: list[str], kills: int, seed: int) -> None:
+    """Kill *kills* windows by SIGKILL at random moments, then let windows end it.
 
-
-def kill_until_done(words: list[str], kills: int, longest_s: float, seed: int) -> None:
-    """Kill *kills* windows by SIGKILL at random times, then let windows end it."""
+    A moment comes after so many stages were begun, not after so many seconds: a machine that gets
+    faster meanwhile is not done before all kills are.
+    """
     rng = random.Random(seed)
     while kills:
-        process = subprocess.Popen(
-            ptyrun_words("study", *words), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        try:
-            process.wait(timeout=rng.uniform(0.1, longest_s))
-        except subprocess.TimeoutExpired:
-            process.kill()
-            kills -= 1
-        assert process.wait() != ExitCode.COMPLETE, f"it was complete with {kills} kills left"
+        begun, delay_s = rng.choice((0, 1, 2)), rng.uniform(0, 0.2)
+        with subprocess.Popen(
+            ptyrun_words("study", *words),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as session:
+            assert session.stderr is not None
+            while begun and (line := session.stderr.readline()):
+                begun -= line.endswith(": begun\n")
+            time.sleep(delay_s)
+            session.kill()
+        assert session.returncode != ExitCode.COMPLETE, f"it was complete with {kills} kills left"
+        kills -= session.returncode == -signal.SIGKILL
     for _ in range(100):
         done = subprocess.run(
             ptyrun_words("study", *words),

@@ -16,7 +16,7 @@ import pytest
 from ptyrun.errors import ExitCode
 from ptyrun.host.children import ptyrun_words
 from tests.study.hubs import contents, write_base
-from tests.study.kills import kill_until_done, took_s
+from tests.study.kills import kill_until_done
 
 PATIENCE_S = 300
 FRAMEWORKS = {"tensorflow", "torch", "keras", "zarr", "numpy", "scipy"}
@@ -96,9 +96,7 @@ def test_a_killed_study_goes_on_and_ends_in_the_same_bytes(
     undisturbed: Path, base: Path, tmp_path: Path
 ) -> None:
     """A sample; `test_twenty_kills_at_random` has more."""
-    longest_s = took_s(undisturbed) / 3
-    words = words_of(tmp_path / "hub", base, "--window", "60s")
-    kill_until_done(words, kills=3, longest_s=longest_s, seed=1)
+    kill_until_done(words_of(tmp_path / "hub", base, "--window", "60s"), kills=3, seed=1)
     assert contents(tmp_path / "hub") == contents(undisturbed)
 
 
@@ -108,9 +106,8 @@ def test_twenty_kills_at_random(tmp_path: Path, base: Path) -> None:
     more = ("--dose", "1000", "10000", *SMALL)
     words = ["--base-npz", str(base), *more]
     assert study("run", "--hub", str(tmp_path / "calm"), *words).returncode == 0
-    longest_s = 1.5 * took_s(tmp_path / "calm") / 20
     words = ["run", "--hub", str(tmp_path / "hub"), *words, "--window", "10s"]
-    kill_until_done(words, kills=20, longest_s=longest_s, seed=2)
+    kill_until_done(words, kills=20, seed=2)
     assert contents(tmp_path / "hub") == contents(tmp_path / "calm")
 
 

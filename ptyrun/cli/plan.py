@@ -16,7 +16,7 @@ from ptyrun.cli.saying import say
 @click.option(
     "--dry-run",
     is_flag=True,
-    help="Show what would be computed; write nothing, and need no --output_dir.",
+    help="Show what would be computed; write nothing, and need no --output-dir.",
 )
 def command(dry_run: bool, **given: Any) -> None:
     """Check every input and write what will be computed; compute nothing."""

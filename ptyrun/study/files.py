@@ -16,7 +16,16 @@ from ptyrun.errors import ForeignFileError, InputError, UsageError
 from ptyrun.host.partials import PARTIAL
 from ptyrun.host.regular import below, kind_of, open_regular, read_bounded
 from ptyrun.paths import RunPaths
-from ptyrun.study.hub import ANALYSIS, ATTEMPT, CRATE, GENERALIZATION, LOCKS, PIECES, SESSION
+from ptyrun.study.hub import (
+    ANALYSIS,
+    ARCHIVE,
+    ATTEMPT,
+    CRATE,
+    GENERALIZATION,
+    LOCKS,
+    PIECES,
+    SESSION,
+)
 from ptyrun.texts import printable
 
 MAX_TEXT_BYTES = 64 << 20
@@ -170,8 +179,8 @@ class HubFiles:
 
 def is_working_file(name: str) -> bool:
     """Tell whether *name* is what work leaves meanwhile: locks, sessions, pieces, half a file."""
-    *folders, last = name.split("/")
-    parts = (*folders, last)
+    parts = _named_before(name)
+    last = parts[-1]
     is_hidden = any(each.startswith(".") or PIECES in each for each in parts)
     is_of_run = parts[0] in (ANALYSIS, GENERALIZATION) and not _OF_RUNS.isdisjoint(parts)
     is_half = last.endswith((PARTIAL, ATTEMPT, ".lock"))
@@ -181,9 +190,15 @@ def is_working_file(name: str) -> bool:
 
 def is_note_of_a_look(name: str) -> bool:
     """Tell whether *name* is what looking at a comparison, or calling it again, may leave there."""
-    *folders, _ = name.split("/")
+    *folders, _ = _named_before(name)
     is_of_comparison = bool(folders) and folders[0] in (ANALYSIS, GENERALIZATION)
     return is_of_comparison and folders[-1] in _NOTES
+
+
+def _named_before(name: str) -> list[str]:
+    """Parts of a name: of what was set aside, those that it had."""
+    parts = name.split("/")
+    return parts[2:] if parts[0] == ARCHIVE and len(parts) > 2 else parts
 
 
 _NOTES, _OF_RUNS = RunPaths.noted(), RunPaths.working()

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptyrun.ptycho.metrics import frc, measures
+from ptyrun.ptycho.metrics.dips import notes_of_dips
 from ptyrun.ptycho.metrics.factors import Moments
 from ptyrun.ptycho.metrics.image_pair import ImagePair, counted
 from ptyrun.ptycho.metrics.phase_pair import PhasePair
@@ -162,8 +163,10 @@ def standard_metrics(
     }
     share = float(phases.defined[covered].mean()) if covered.any() else math.nan
     values["phase_defined_share"] = Metric(phase=share)
-    values |= resolutions(curves, THRESHOLDS if noise is frc.Noise.BOTH else TRUTH_THRESHOLDS)
-    notes = (*_notes(values, covered), *_phase_notes(phases, covered))
+    thresholds = THRESHOLDS if noise is frc.Noise.BOTH else TRUTH_THRESHOLDS
+    values |= resolutions(curves, thresholds)
+    dips = notes_of_dips(vars(curves), thresholds)
+    notes = (*_notes(values, covered), *dips, *_phase_notes(phases, covered))
     undefined = {
         f"{name}.{part}": why(name)
         for part, why in (

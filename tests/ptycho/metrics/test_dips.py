@@ -1,0 +1,49 @@
+"""Is a dip of coarse structure told from the end of all agreement?"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import ptyrun
+from ptyrun.ptycho.metrics.dips import above_again, notes_of_dips
+from ptyrun.ptycho.metrics.frc import RingCorrelation, fixed
+from tests.ptycho.metrics.objects import weak
+
+HALF = fixed(0.5)
+
+
+def rings(*values: float) -> RingCorrelation:
+    """A curve of these, behind ring 0."""
+    return RingCorrelation(np.array([1.0, *values]), np.full(len(values) + 1, 9), 2 * len(values))
+
+
+@pytest.mark.parametrize(
+    ("curve", "end"),
+    [
+        (rings(0.9, 0.4, 0.8, 0.8, 0.8, 0.8, 0.3, 0.2), 6 / 8),
+        (rings(0.9, 0.4, 0.8, 0.8, 0.8, 0.8), 1.0),
+        (rings(0.9, 0.8, 0.4, 0.6, 0.4, 0.3, 0.2, 0.1), None),  # it passes the level by chance
+        (rings(0.9, 0.8, 0.7, 0.6), None),
+        (rings(0.4, 0.3, 0.2, 0.1), None),
+        (rings(0.9, float("nan"), 0.9, 0.9), None),
+    ],
+)
+def test_most_rings_behind_a_dip_lie_above(curve: RingCorrelation, end: float | None) -> None:
+    assert above_again(curve, HALF) == end
+
+
+def test_each_curve_with_a_dip_is_said_once() -> None:
+    dip, none = rings(0.9, 0.4, *[0.8] * 6), rings(0.9, 0.8, 0.3)
+    (said,) = notes_of_dips({"phase": dip, "field": none}, {"frc50": HALF, "frc1over7": HALF})
+    assert said.startswith("standard frc50, frc1over7 of phase: ")
+    assert "to 1.00 of Nyquist" in said
+
+
+def test_an_arm_that_is_wrong_in_coarse_structure_alone_is_told_so() -> None:
+    amplitude, phase = weak(128, np.random.default_rng(5))
+    wave = 0.5 * np.cos(2 * np.pi * 3 * np.arange(128) / 128)
+    truth = (amplitude * np.exp(1j * phase)).astype(np.complex64)
+    found = ptyrun.evaluate((truth * np.exp(1j * wave)).astype(np.complex64), truth)
+    assert any("of phase: the first ring below, though" in each for each in found.notes)
+    assert not any("the first ring below" in note for note in ptyrun.evaluate(truth, truth).notes)

@@ -1,0 +1,32 @@
+"""What of a hub counts as its files, and what does work leave there meanwhile?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ptyrun.study.files import HubFiles, is_note_of_a_look, is_working_file
+
+RUN = "analysis/dose_1000/dense/train"
+SET_ASIDE = "archive/20260101T000000Z-clobber-1"
+
+
+@pytest.mark.parametrize("before", ["", f"{SET_ASIDE}/"])
+@pytest.mark.parametrize("name", ["claims/s.uncut", "cache/scan/x.npy", ".half/a", "ledger/a.lock"])
+def test_what_work_leaves_is_not_listed_wherever_it_was_moved(before: str, name: str) -> None:
+    assert is_working_file(f"{before}{RUN}/{name}")
+
+
+@pytest.mark.parametrize("before", ["", f"{SET_ASIDE}/"])
+def test_what_a_run_is_made_of_is_listed_wherever_it_was_moved(before: str) -> None:
+    for name in ("manifest.json", "ledger/s.jsonl", "results.json"):
+        assert not is_working_file(f"{before}{RUN}/{name}")
+    assert is_note_of_a_look(f"{before}{RUN}/preview/coverage.png")
+    assert not is_note_of_a_look(f"{before}data/preview/coverage.png")
+
+
+def test_a_file_of_the_archive_itself_is_listed(tmp_path: Path) -> None:
+    (tmp_path / "archive").mkdir()
+    (tmp_path / "archive/notes.txt").write_text("mine")
+    assert [each.name for each in HubFiles.of(tmp_path).all()] == ["archive/notes.txt"]

@@ -132,7 +132,7 @@ def test_ready_files_are_chosen_by_the_kind_whose_place_they_take(tmp_path: Path
 
 def test_a_reconstruction_is_taken_as_it_is(tmp_path: Path) -> None:
     file = tmp_path / "recon.npz"
-    np.savez(file, reconstructed_object=np.arange(64).reshape(8, 8).astype(np.complex64))
+    np.savez(file, reconstructed_object=np.exp(0.1j * np.arange(64.0)).reshape(8, 8))
     stages = taking(tmp_path, file, RECONSTRUCTION)
     assert make(stages, "ready", Window(), work_of).state is State.DONE
     assert stages.hub.path(RECONSTRUCTION).read_bytes() == file.read_bytes()

@@ -95,6 +95,7 @@ def test_who_follows_ends_when_the_reader_is_gone(inputs: Inputs, tmp_path: Path
 NAMES = {"Latin-1": b"M\xfcller", "UTF-8": "Müller ▓".encode()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
 @pytest.mark.parametrize("locale", ["C.UTF-8", "C"])
 def test_paths_of_every_spelling_work(

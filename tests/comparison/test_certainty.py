@@ -96,6 +96,7 @@ def test_sums_are_taken_over_by_a_later_window() -> None:
     assert (again.tile_px, again.ranges) == (tiles.tile_px, tiles.ranges)
 
 
+@pytest.mark.slow
 def test_resolutions_are_half_periods_in_nm_where_the_pixel_is_known(
     results: Results, complete_run: Path, tmp_path: Path
 ) -> None:

@@ -46,6 +46,7 @@ def test_help_shows_the_words_that_type_checkers_are_told_with_their_defaults() 
     assert (shown["workers"].default, shown["skip_registration"].default) == (1, False)
 
 
+@pytest.mark.slow
 def test_a_call_plans_what_the_command_line_plans(study: Study, tmp_path: Path) -> None:
     said = command_line(*study.words(tmp_path / "line"))
     assert said.returncode == 0, said.stderr

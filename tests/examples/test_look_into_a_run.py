@@ -76,6 +76,7 @@ def test_its_default_is_the_run_of_the_demo() -> None:
     assert f'"{run}"' in nbformat.read(NOTEBOOK, as_version=4).cells[1].source
 
 
+@pytest.mark.slow
 def test_nothing_is_warned_of(executed: nbformat.NotebookNode) -> None:
     errors = [
         output

@@ -127,6 +127,7 @@ def test_a_full_comparison_takes_over_what_its_debug_run_computed(finished: Path
     assert "complete, every byte checked" in log
 
 
+@pytest.mark.slow
 def test_the_manifest_says_what_the_commands_said(finished: Path) -> None:
     hub = finished.parent / "hub"
     document = json.loads((hub / analysis.MANIFEST).read_text())
@@ -138,12 +139,14 @@ def test_the_manifest_says_what_the_commands_said(finished: Path) -> None:
     assert "dose=10000 view=dense  split=test" in (hub / analysis.MANIFEST_TEXT).read_text()
 
 
+@pytest.mark.slow
 def test_what_a_full_comparison_rests_on_has_no_times(finished: Path) -> None:
     gate = finished.parent / "hub/analysis/dose_10000/dense/test_debug_v4/gate.json"
     assert json.loads(gate.read_text())["arms"]["baseline"]["diagnostics"]["nonzero_count"] > 0
     assert "_s" not in {key[-2:] for key in json.loads(gate.read_text())["arms"]["pinn"]["metrics"]}
 
 
+@pytest.mark.slow
 def test_clobber_sets_the_comparisons_and_all_their_summaries_aside(
     finished: Path, tmp_path: Path
 ) -> None:
@@ -157,6 +160,7 @@ def test_clobber_sets_the_comparisons_and_all_their_summaries_aside(
     assert (folder / "analysis/dose_10000/dense/test/ledger").is_dir(), "a run goes as a whole"
 
 
+@pytest.mark.slow
 def test_clobber_of_the_data_takes_comparisons_that_were_not_asked_for(
     finished: Path, tmp_path: Path
 ) -> None:
@@ -168,6 +172,7 @@ def test_clobber_of_the_data_takes_comparisons_that_were_not_asked_for(
     assert not (config.parent / "hub/analysis/metrics_summary.json").exists()
 
 
+@pytest.mark.slow
 def test_a_run_of_other_inputs_goes_and_one_of_the_same_stays(
     finished: Path, tmp_path: Path
 ) -> None:
@@ -204,6 +209,7 @@ def test_a_changed_model_makes_what_reads_it_again_and_nothing_else(
     assert "10 of 10 checks passed" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_hub_that_moves_is_not_compared_again(finished: Path, tmp_path: Path) -> None:
     config = copy_of(finished, tmp_path / "copy")
     found = survey(graph(asked(config)))
@@ -212,6 +218,7 @@ def test_a_hub_that_moves_is_not_compared_again(finished: Path, tmp_path: Path) 
     assert not {"compare-debug", "compare", "comparisons"}.intersection(left)
 
 
+@pytest.mark.slow
 def test_a_log_that_is_none_is_named(finished: Path, tmp_path: Path) -> None:
     from ptyrun.study.comparison_list import _ran
 
@@ -221,6 +228,7 @@ def test_a_log_that_is_none_is_named(finished: Path, tmp_path: Path) -> None:
         _ran("analysis/dose_1/dense/test/comparison.log", log)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "check"),
     [
@@ -241,6 +249,7 @@ def test_one_changed_byte_of_a_comparison_is_found(
     assert [each.name for each in verify(hub).validations if not each.valid] == [check]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pattern", ["ledger/*.jsonl", "logs/*.jsonl", "config.toml", "owner.json"])
 def test_what_no_checksum_names_is_found_when_it_is_cut_off_and_may_grow(
     finished: Path, tmp_path: Path, pattern: str
@@ -258,6 +267,7 @@ def test_what_no_checksum_names_is_found_when_it_is_cut_off_and_may_grow(
         assert all(each.valid for each in verify(hub).validations)
 
 
+@pytest.mark.slow
 def test_a_study_with_comparisons_that_was_packed_passes_all_checks_elsewhere(
     finished: Path, tmp_path: Path
 ) -> None:

@@ -33,6 +33,7 @@ def hub(finished: Bench, tmp_path: Path) -> Path:
     return study.hub.root
 
 
+@pytest.mark.slow
 def test_a_study_in_a_bucket_says_what_the_hub_says_and_its_runs_open(
     s3: str, server: Server, hub: Path, tmp_path: Path
 ) -> None:

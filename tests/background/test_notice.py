@@ -34,6 +34,7 @@ def heard(path: Path) -> dict[str, str]:
     raise AssertionError("the command was not run")
 
 
+@pytest.mark.slow
 def test_a_session_that_completes_a_run_tells_the_command_so(bench: Bench, tmp_path: Path) -> None:
     told = tmp_path / "told.json"
     assert bench.do("start", "--notify-command", saying(told)).returncode == 0

@@ -105,6 +105,7 @@ def test_a_dry_run_says_the_notes_of_the_plan(study: Study, tmp_path: Path) -> N
     assert (dry.stdout, dry.stderr) == (planned.stdout, planned.stderr)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("word", ["--new", "--invalidate=baseline"])
 def test_a_plan_is_not_replaced_under_a_session_that_waits_for_its_device(
     study: Study, tmp_path: Path, word: str

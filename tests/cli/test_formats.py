@@ -143,6 +143,7 @@ def write_cxi_object(path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_product_is_a_scan_and_a_reconstruction(tmp_path: Path) -> None:
     scan = write_product(tmp_path / "scan.h5", frames=True)
     product = write_product(tmp_path / "product.h5", frames=False)

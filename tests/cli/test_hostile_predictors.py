@@ -203,6 +203,7 @@ def test_a_chunk_that_always_fails_is_set_aside_and_the_others_are_there(
     assert again.returncode == FAILED
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("dies", "said"),
     [("SIGKILL", "SIGKILL ended it"), ("SIGSEGV", "SIGSEGV ended it"), ("leaves", "exit code 0")],

@@ -153,6 +153,7 @@ def test_what_is_not_the_same_is_computed_and_said(
     assert content(run_dir) == content(fresh)
 
 
+@pytest.mark.slow
 def test_a_damaged_chunk_is_not_taken(study: Study, tmp_path: Path) -> None:
     source, run_dir, fresh = tmp_path / "source", tmp_path / "run", tmp_path / "fresh"
     assert ptyrun(*study.words(source)).returncode == 0

@@ -16,6 +16,7 @@ from ptyrun.stages import finalize
 from tests.scans import small_object
 
 
+@pytest.mark.slow
 def test_arms_have_profiles_along_a_line(complete_run: Path, tmp_path: Path) -> None:
     paths = RunPaths(Path(shutil.copytree(complete_run, tmp_path / "run")))
     assert Results.load(paths.results).line is None

@@ -59,6 +59,7 @@ def test_a_study_in_a_bucket_says_what_the_hub_says_and_its_runs_open(
     assert "exists already" in again.stderr
 
 
+@pytest.mark.slow
 def test_a_study_that_is_not_complete_or_not_as_published_is_refused(
     s3: str, hub: Path, tmp_path: Path
 ) -> None:

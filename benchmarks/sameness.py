@@ -73,4 +73,11 @@ def _timeless(document: Any) -> Any:
             for key, value in document.items()
             if not key.endswith(TIME_ENDS) and "_time" not in key
         }
-    return [_timeless(each) for each in document] if isinstance(document, list) else document
+    if isinstance(document, list):
+        return [_timeless(each) for each in document if not _is_row_of_time(each)]
+    return document
+
+
+def _is_row_of_time(each: Any) -> bool:
+    """Whether an entry of a list is the figure of a time, by its name."""
+    return isinstance(each, dict) and "_time" in str(each.get("metric", ""))

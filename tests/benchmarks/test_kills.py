@@ -16,6 +16,8 @@ def write_hub(root: Path, *, loss: float = 0.5, took_s: float = 1.0) -> Path:
     (root / "ledger").mkdir()
     (root / f"ledger/{took_s}").touch()
     (root / "results.json").write_text(json.dumps({"loss": loss, "took_s": took_s}))
+    rows = [{"metric": "loss", "value": loss}, {"metric": "computation_time_s", "value": took_s}]
+    (root / "summary.json").write_text(json.dumps({"metrics": rows}))
     (root / "table.csv").write_text(f"pinn,computation_time_s,{took_s}\nloss,{loss}\n")
     (root / "a.stage.json").write_text(json.dumps({"stage": "a", "sha256": str(took_s)}))
     (root / "place.txt").write_text(f"{root}/here\n")
@@ -26,7 +28,7 @@ def test_times_and_sessions_are_no_difference_and_numbers_are(tmp_path: Path) ->
     one = write_hub(tmp_path / "one")
     assert not differences(one, write_hub(tmp_path / "later", took_s=2.0))
     other = write_hub(tmp_path / "other", loss=0.6)
-    assert differences(one, other) == ["results.json", "table.csv"]
+    assert differences(one, other) == ["results.json", "summary.json", "table.csv"]
     (other / "place.txt").unlink()
     (other / "more.npz").touch()
     assert set(differences(one, other)) >= {"place.txt", "more.npz"}

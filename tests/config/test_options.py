@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import os
 from pathlib import Path
 from typing import Any
 
@@ -126,7 +127,9 @@ def values(entry: Entry) -> st.SearchStrategy[Any]:
     if entry.name == "line":
         ends = st.tuples(*[st.floats(-99, 99)] * 2, *[st.floats(110, 999)] * 2)
         return ends.map(lambda each: ",".join(map(repr, each)))
-    return st.text(st.characters(exclude_characters="\0"), min_size=1)
+    # Where a file is asked for, a folder that exists is refused.
+    texts = st.text(st.characters(exclude_characters="\0"), min_size=1)
+    return texts.filter(lambda text: not os.path.isdir(text))  # noqa: PTH112 - any text
 
 
 DESCRIBED = [e for e in request.options() if not e.option.switches and e.name != "arm"]

@@ -27,8 +27,10 @@ def require_address_space() -> None:
     allowed, _ = resource.getrlimit(resource.RLIMIT_AS)
     if allowed == resource.RLIM_INFINITY:
         return
+    from ptyrun.host.processes import n_cores  # only where there is a limit: every start waits
+
     told = os.environ.get(THREADS, "")
-    threads = int(told) if told.isdecimal() else os.cpu_count() or 1
+    threads = int(told) if told.isdecimal() else n_cores()
     needed = BASE_BYTES + THREAD_BYTES * max(1, threads)
     if allowed < needed:
         raise PtyrunError(

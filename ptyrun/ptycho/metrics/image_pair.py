@@ -77,19 +77,6 @@ class ImagePair:
         )
 
     @classmethod
-    def phase(cls, recon: Complex2D, truth: Complex2D, covered: Mask) -> Self:
-        """Take phases, measured where they are defined.
-
-        Parameters
-        ----------
-        recon, truth : ndarray of complex, shape (H, W)
-            Aligned.
-        covered : ndarray of bool, shape (H, W)
-            Where the first is known.
-        """
-        return cls.of_phases(PhasePair.of(recon, truth, covered), recon, truth)
-
-    @classmethod
     def of_phases(cls, phases: PhasePair, recon: Complex2D, truth: Complex2D) -> Self:
         """Take phases that are there.
 

@@ -13,11 +13,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter, gaussian_filter1d, uniform_filter
+from scipy.ndimage import gaussian_filter, gaussian_filter1d
+from skimage.metrics import structural_similarity
 
 from ptyrun.config import PhaseAlign
 from ptyrun.ptycho.metrics.factors import amplitude_factor
@@ -27,7 +28,6 @@ from ptyrun.ptycho.metrics.phases import without_mean, without_plane
 
 PEAK = 255.0
 SSIM_WINDOW_PX = 7
-K1, K2 = 0.01, 0.03
 NAMES = ("mae", "mse", "psnr", "ssim", "ms_ssim", "frc50", "frc1over7")
 SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 LOWEST_SSIM = 1e-4
@@ -107,11 +107,9 @@ def upstream_metrics(
     of_phase, phase_frc = _measured(phase, frc_sigma, mask)
     units = tuple((image + np.pi) / (2 * np.pi) for image in phase)
     del phase
-    is_large = min(units[1].shape) >= SSIM_WINDOW_PX
-    windows = _Windows.of(units[0], units[1]) if is_large else None
     of_phase |= {
-        "ssim": ssim(units[0], units[1], 1.0, mask, windows),
-        "ms_ssim": ms_ssim(units[0], units[1], 0.0, mask, windows),
+        "ssim": ssim(units[0], units[1], 1.0, mask),
+        "ms_ssim": ms_ssim(units[0], units[1], 0.0, mask),
     }
     values = {name: (of_amplitude[name], of_phase[name]) for name in NAMES}
     return UpstreamMetrics(values, amplitude_frc, phase_frc)
@@ -143,66 +141,7 @@ def _psnr(mse: float) -> float:
     return float(10 * np.log10(PEAK**2 / mse)) if mse > 0 else math.inf
 
 
-@dataclass(frozen=True)
-class _Windows:
-    """What SSIM is made of, from the means of 7 px windows around each pixel (H, W).
-
-    As in scikit-image, to the last bit, which makes them again for every data range.
-
-    ``means`` is 2 ux uy, ``squares`` ux^2 + uy^2, ``covariance`` 2 vxy and ``variances`` vx + vy.
-    """
-
-    means: Image
-    squares: Image
-    covariance: Image
-    variances: Image
-
-    @classmethod
-    def of(cls, recon: Image, truth: Image) -> Self:
-        is_single = truth.dtype == np.float32
-        precision: type[np.floating[Any]] = np.float32 if is_single else np.float64
-        x, y = (np.asarray(image, precision) for image in (truth, recon))
-        sample = SSIM_WINDOW_PX**2 / (SSIM_WINDOW_PX**2 - 1)
-
-        def mean(values: Image) -> Image:
-            return np.asarray(uniform_filter(values, size=SSIM_WINDOW_PX))
-
-        def spread(product: Image, means: Image) -> Image:
-            found = mean(product)
-            found -= means
-            found *= sample
-            return found
-
-        ux, uy = mean(x), mean(y)
-        covariance = spread(x * y, ux * uy)
-        covariance *= 2
-        means = 2 * ux
-        means *= uy
-        ux *= ux
-        uy *= uy
-        variances = spread(x * x, ux)
-        variances += spread(y * y, uy)
-        ux += uy
-        return cls(means, ux, covariance, variances)
-
-    def local(self, data_range: Any) -> Image:
-        """Similarity around each pixel, for a largest possible difference of two values."""
-        c1, c2 = (K1 * data_range) ** 2, (K2 * data_range) ** 2
-        found: Image = self.means + c1
-        found *= self.covariance + c2
-        below: Image = self.squares + c1
-        below *= self.variances + c2
-        found /= below
-        return found
-
-
-def ssim(
-    recon: Image,
-    truth: Image,
-    data_range: Any,
-    covered: Mask | None = None,
-    windows: _Windows | None = None,
-) -> float:
+def ssim(recon: Image, truth: Image, data_range: Any, covered: Mask | None = None) -> float:
     """Structural similarity with a 7 px window; NaN for images smaller than that.
 
     Parameters
@@ -212,8 +151,6 @@ def ssim(
         Largest possible difference of two values, in the images' unit.
     covered : ndarray of bool, shape (H, W), optional
         Average over the windows that lie wholly within these pixels; NaN if none does.
-    windows : optional
-        Of these images, where they are known.
 
     Returns
     -------
@@ -226,21 +163,16 @@ def ssim(
     """
     if min(truth.shape) < SSIM_WINDOW_PX or data_range <= 0:
         return math.nan
-    local = (windows or _Windows.of(recon, truth)).local(data_range)
+    value, local = structural_similarity(  # type: ignore[no-untyped-call]
+        truth, recon, win_size=SSIM_WINDOW_PX, data_range=data_range, full=True
+    )
     if covered is None:
-        half = SSIM_WINDOW_PX // 2
-        return float(local[half:-half, half:-half].mean(dtype=np.float64))
+        return float(value)
     chosen = local[whole_windows(covered, SSIM_WINDOW_PX)]
     return float(chosen.mean()) if chosen.size else math.nan
 
 
-def ms_ssim(
-    recon: Image,
-    truth: Image,
-    sigma: float,
-    covered: Mask | None = None,
-    windows: _Windows | None = None,
-) -> float:
+def ms_ssim(recon: Image, truth: Image, sigma: float, covered: Mask | None = None) -> float:
     """Product of full SSIM to the power of Wang's weights, over scales decimated by [::2, ::2].
 
     It stops where a side falls below 7 px, or no window is wholly covered; NaN if that is at once.
@@ -252,8 +184,6 @@ def ms_ssim(
         Width in pixels of the Gaussian that both images go through first; 0 for none.
     covered : ndarray of bool, shape (H, W), optional
         As for :func:`ssim`.
-    windows : optional
-        Of these images, where they are known; they serve where nothing is smoothed.
 
     Returns
     -------
@@ -267,7 +197,6 @@ def ms_ssim(
     """
     if sigma > 0:
         recon, truth = (_smoothed(image, sigma, covered) for image in (recon, truth))
-        windows = None
     # In the images' own precision: the constants of SSIM are the last digits of small values.
     data_range = max(np.ptp(recon), np.ptp(truth))
     factors: list[float] = []
@@ -275,9 +204,7 @@ def ms_ssim(
         small = min(truth.shape) < SSIM_WINDOW_PX
         if small or (covered is not None and not whole_windows(covered, SSIM_WINDOW_PX).any()):
             break
-        found = ssim(recon, truth, data_range, covered, windows)
-        factors.append(max(found, LOWEST_SSIM) ** weight)
-        windows = None  # of the first scale
+        factors.append(max(ssim(recon, truth, data_range, covered), LOWEST_SSIM) ** weight)
         recon, truth = recon[::2, ::2], truth[::2, ::2]
         covered = None if covered is None else covered[::2, ::2]
     return math.prod(factors) if factors else math.nan

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import shutil
 import statistics
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import dense, studies
-from benchmarks.figures import Figure, Scale, compared, in_turns, summed_up
+from benchmarks.figures import Figure, Scale, compared, in_turns
 from ptyrun.comparison.group_tables import ArmIndex
 from ptyrun.comparison.patch_work import read_groups
 from ptyrun.comparison.run import Run
@@ -53,7 +54,11 @@ def measure(scale: Scale) -> list[Figure]:
 
 
 def durable_over_bare(scale: Scale, folder: Path, load: Load) -> Figure:
-    """Compare the two for a network that takes as long as *load* says on this machine."""
+    """Compare the two for a network that takes as long as *load* says on this machine.
+
+    The bare predictor is loaded already; so what the durable run takes to start and load its own,
+    once in each window, stands in the note.
+    """
     n_groups = CHUNK_GROUPS * (2 if scale.quick else load.n_chunks)
     study = studies.make_study(
         folder / "study", n_frames=n_groups, patch_px=load.patch_px, n_layers=layers_for(load)
@@ -74,20 +79,34 @@ def durable_over_bare(scale: Scale, folder: Path, load: Load) -> Figure:
         for diffraction, local_offsets_px in batches:
             predictor.predict(diffraction, local_offsets_px)
 
+    loading_s: list[float] = []
+
     def durable() -> None:
         paths = waiting.pop()
         assert run.run(paths.root).stop is ExitCode.COMPLETE
+        loading_s.append(waited_for_predictor_s(paths))
         shutil.rmtree(paths.arrays)
 
     seconds = in_turns({"bare": bare, "durable": durable}, scale.rounds)
-    bare_s = summed_up("bare", seconds["bare"], "s").value
+    bare_s = statistics.median(seconds["bare"])
     return compared(
         f"durable run / bare predictor of {1e3 * bare_s / n_groups:.1f} ms per group",
-        seconds["durable"],
+        [whole - loading for whole, loading in zip(seconds["durable"], loading_s, strict=True)],
         seconds["bare"],
         load.aim,
-        f"{n_groups} groups of {load.patch_px} px, chunks of {CHUNK_GROUPS}; bare {bare_s:.1f} s",
+        f"{n_groups} groups of {load.patch_px} px, chunks of {CHUNK_GROUPS}; bare {bare_s:.1f} s; "
+        f"besides, {statistics.median(loading_s):.1f} s until the predictor was loaded",
     )
+
+
+def waited_for_predictor_s(paths: RunPaths) -> float:
+    """How long the sessions waited until their predictors were loaded, as the ledger says."""
+    lines = (
+        json.loads(line)
+        for each in paths.ledger.glob("*.jsonl")
+        for line in each.read_text(encoding="ascii").splitlines()
+    )
+    return float(sum(line["seconds"] for line in lines if line["event"] == "arm_open"))
 
 
 def layers_for(load: Load) -> int:

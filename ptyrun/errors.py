@@ -269,7 +269,9 @@ def refuse_unknown(
     for name in named:
         if name not in known:
             why = why or f"there are {', '.join(known)}"
-            raise UsageError(what.format(repr(name), name), why=why + nearest(name, known), do=do)
+            raise UsageError(
+                what.format(repr(name), name), why=why + nearest(str(name), known), do=do
+            )
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

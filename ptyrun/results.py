@@ -262,6 +262,11 @@ class Results(Document):
     pixel_size_m: float | None = None
     line: LineResult | None = None
 
+    def __repr__(self) -> str:
+        """Say what it is about; all of it is thousands of figures."""
+        against = f", against the {self.object_role}" if self.is_measured else ""
+        return f"<Results of {', '.join(self.arms)}{against}>"
+
     @property
     def is_measured(self) -> bool:
         """Whether arms are measured against an object: the truth, or a reference."""

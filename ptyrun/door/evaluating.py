@@ -8,8 +8,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ptyrun.config import EvaluationOptions, PhaseAlign
+from ptyrun.config.options import gather
+from ptyrun.door.images import image, region_of, require_one_shape
+from ptyrun.door.session import plain
 from ptyrun.errors import GeometryError, InputError, refuse_unknown
-from ptyrun.ptycho.geometry.placement import Region
 from ptyrun.ptycho.metrics import evaluation
 from ptyrun.ptycho.metrics.evaluation import Evaluation
 from ptyrun.ptycho.metrics.frc import Noise
@@ -38,7 +40,8 @@ def evaluate(
         Transmissions (dimensionless) on one pixel grid, up to a shift, a phase ramp and a global
         factor, which are found and removed.
     coverage : array of float or bool, shape (H, W), optional
-        Positive where *recon* is known; nothing else is measured, nor what is not finite.
+        Positive where *recon* is known; nothing else is measured, nor what is not finite or, in an
+        array of ``numpy.ma``, masked.
     region : (top, left, height, width), optional
         What to look at, in pixels; everything by default. ``evaluated_region_px`` of a run's
         results gives the figures of that run.
@@ -63,9 +66,11 @@ def evaluate(
     Raises
     ------
     GeometryError
-        If the arrays are not images of one shape, or nothing is covered.
+        If the arrays are not images of one shape, nothing is covered, too little is left without
+        edges, or *region* is no part of them.
     InputError
-        If the reference is a constant, or not finite everywhere.
+        If the reference is a constant, or not finite everywhere; if numbers are beyond 1e12 or all
+        below 1e-15.
     UsageError
         If a width is negative or not finite.
 
@@ -78,24 +83,18 @@ def evaluate(
     >>> round(found.metrics["ssim"].amplitude, 3), round(found.standard["coherence"].value, 3)
     (1.0, 1.0)
     """
-    image, target = np.asarray(recon), np.asarray(reference)
-    given = np.ones(image.shape) if coverage is None else np.asarray(coverage)
-    for name, array in (("recon", image), ("reference", target), ("coverage", given)):
-        if array.dtype.kind not in "cfiub":
-            raise GeometryError(
-                f"{name} is not an image",
-                why=f"it holds {array.dtype}, not numbers",
-                do="give arrays (H, W) of numbers",
-            )
-    known = np.isfinite(image)
+    measured, target = image("recon", recon), image("reference", reference)
+    known = np.isfinite(measured)
+    require_one_shape(recon=measured, reference=target)
     if coverage is not None:
-        known = known & (given > 0) if given.shape == known.shape else given
-    shapes = {image.shape, target.shape, known.shape}
-    if len(shapes) > 1 or image.ndim != 2:
+        given = image("coverage", coverage, "fiub", masked=0.0)
+        require_one_shape(recon=measured, coverage=given)
+        known &= given > 0
+    if not known.any():
         raise GeometryError(
-            "these arrays are not images of one shape",
-            why=f"the shapes are {image.shape}, {target.shape} and {known.shape} (coverage)",
-            do="give images (H, W) on one pixel grid",
+            "there is nothing to measure",
+            why="at no pixel is recon finite and coverage positive",
+            do="give coverage that is positive where recon is known",
         )
     if np.all(target == target.flat[:1]):
         raise InputError(
@@ -107,21 +106,22 @@ def evaluate(
     if n_unknown:
         raise InputError(
             f"the reference has no value at {n_unknown} pixels",
-            why="they are NaN or infinite; only the reconstruction may have holes",
+            why="they are NaN, infinite or masked; only the reconstruction may have holes",
             do="cut both images to where the reference is known, or put values there",
         )
     refuse_unknown([phase_align_method], [*PhaseAlign], "phase_align_method {} is unknown")
-    options = EvaluationOptions(
-        phase_align=PhaseAlign(phase_align_method),
-        frc_sigma=frc_sigma,
-        ms_ssim_sigma=ms_ssim_sigma,
-    )
+    words = {
+        "phase_align_method": phase_align_method,
+        "frc_sigma": frc_sigma,
+        "ms_ssim_sigma": ms_ssim_sigma,
+    }
+    options = EvaluationOptions(**gather(EvaluationOptions, plain(words)))
     found = evaluation.evaluate(
-        image,
+        measured,
         target,
         known.astype(np.float64),
         options,
-        region=None if region is None else Region(*region),
+        region=region_of(region, target.shape),
         registered=not skip_registration,
         noise=Noise.FIRST if ground_truth else Noise.BOTH,
     )

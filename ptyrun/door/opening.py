@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from ptyrun.comparison.run import Run as Folder
 from ptyrun.door.run import Run
-from ptyrun.errors import UsageError
+from ptyrun.door.session import path
 from ptyrun.host.bucket import is_bucket
 
 if TYPE_CHECKING:
@@ -50,9 +49,9 @@ def open_run(folder: str | os.PathLike[str]) -> Run:
 
         # Text says nothing to a type checker of where it leads; nearly all of it leads to folders.
         return cast(Run, PublishedRun(str(folder)))
-    path = _path(folder)
-    _ = Folder(path).manifest  # it is planned
-    return Run(path)
+    where = path(folder)
+    _ = Folder(where).manifest  # it is planned
+    return Run(where)
 
 
 def open_scan(
@@ -91,7 +90,7 @@ def open_scan(
     """
     from ptyrun.ptycho.readers import opening
 
-    return opening.open_scan(_path(file), diffraction_kind, Path(cache_dir) if cache_dir else None)
+    return opening.open_scan(path(file), diffraction_kind, path(cache_dir) if cache_dir else None)
 
 
 def open_reconstruction(file: str | os.PathLike[str]) -> Reconstruction:
@@ -119,15 +118,4 @@ def open_reconstruction(file: str | os.PathLike[str]) -> Reconstruction:
     """
     from ptyrun.ptycho.readers import reconstruction
 
-    return reconstruction.open_reconstruction(_path(file))
-
-
-def _path(given: str | os.PathLike[str]) -> Path:
-    try:
-        return Path(given)
-    except TypeError as error:
-        raise UsageError(
-            f"{given!r:.80} names no file or folder",
-            why=f"it is of type {type(given).__name__}",
-            do="give a path",
-        ) from error
+    return reconstruction.open_reconstruction(path(file))

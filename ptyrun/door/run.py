@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from ptyrun.config import SessionOptions
 from ptyrun.door.contents import Contents
+from ptyrun.door.session import path as path_of
 from ptyrun.door.session import replanning, seconds, session_options
 from ptyrun.door.watching import call
 from ptyrun.door.words import Duration, SessionWords
@@ -143,7 +144,7 @@ class Run(Contents):
         from ptyrun.stages import preview
 
         with call() as watcher:
-            folder = None if output is None else Path(output)
+            folder = None if output is None else path_of(output)
             return preview.preview(self.folder, output=folder, reload=reload, watcher=watcher)
 
     def verify(self, level: str = "full", *, repair: bool = False) -> Verdict:
@@ -266,7 +267,7 @@ class Run(Contents):
             next_step.require_window(self.folder, span, chunks_of=(), makes=(next_step.REPORT,))
             from ptyrun.stages import report
 
-            folder = None if output is None else Path(output)
+            folder = None if output is None else path_of(output)
             return report.report(
                 self.folder, output=folder, window=span, force=force, watcher=watcher
             )
@@ -304,7 +305,7 @@ class Run(Contents):
         """
         from ptyrun.stages import export
 
-        out = Path(path)
+        out = path_of(path)
         kind = format or export.format_of(out)
         with call() as watcher:
             return export.export(self.folder, kind, out, overwrite=overwrite, watcher=watcher)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from ptyrun.config import Replanning, SessionOptions
 from ptyrun.config.options import entries, gather
 from ptyrun.door.words import Duration
 from ptyrun.durations import parse_duration
-from ptyrun.errors import refuse_unknown
+from ptyrun.errors import UsageError, refuse_unknown
 
 SESSION = {entry.name: entry for entry in entries(SessionOptions)}
 ARM = "arm"
@@ -27,9 +28,27 @@ def seconds(duration: Duration) -> float | None:
     >>> seconds("2.5m"), seconds(170), seconds(None)
     (150.0, 170.0, None)
     """
-    if duration is None:
-        return None
-    return parse_duration(duration) if isinstance(duration, str) else float(duration)
+    if duration is None or isinstance(duration, str):
+        return None if duration is None else parse_duration(duration)
+    if isinstance(duration, bool) or not isinstance(duration, Real):
+        raise UsageError(
+            f"{duration!r:.80} is not a duration",
+            why=f"it is of type {type(duration).__name__}",
+            do="give seconds, or text like '170s', '2.5m' or '1h30m'",
+        )
+    return float(duration)
+
+
+def path(given: str | os.PathLike[str]) -> Path:
+    """Read what names a file or folder; raises UsageError if it is of another type."""
+    try:
+        return Path(given)
+    except TypeError as error:
+        raise UsageError(
+            f"{given!r:.80} names no file or folder",
+            why=f"it is of type {type(given).__name__}",
+            do="give a path",
+        ) from error
 
 
 def plain(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -47,9 +66,14 @@ def plain(given: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(value, str | os.PathLike):
             value = [os.fspath(value)] if name in _MANY else os.fspath(value)
         elif not isinstance(value, Mapping) and isinstance(value, Collection):
-            value = [os.fspath(v) if isinstance(v, os.PathLike) else v for v in value]
-        found[name] = value
+            value = [os.fspath(v) if isinstance(v, os.PathLike) else _scalar(v) for v in value]
+        found[name] = _scalar(value)
     return found
+
+
+def _scalar(value: Any) -> Any:
+    """What a number of NumPy is in Python; anything else as it is."""
+    return value.item() if getattr(value, "ndim", None) == 0 and hasattr(value, "item") else value
 
 
 def require_known(given: Collection[str], known: Collection[str]) -> None:

@@ -56,7 +56,7 @@ class ArmPreview(Counts):
     label: str
     covered_px: int = 0
     picture: Path | None = None
-    result: ArmResult | None = None
+    result: ArmResult | None = field(default=None, repr=False)
 
     @property
     def progress(self) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ptyrun.config import EvaluationOptions
+from ptyrun.errors import GeometryError
 from ptyrun.ptycho.geometry.placement import Region, centre_crop
 from ptyrun.ptycho.metrics.alignment import Aligned, align
 from ptyrun.ptycho.metrics.frc import Noise, RingCorrelation
@@ -67,19 +68,21 @@ class Evaluation:
     metrics: Mapping[str, Metric]
     standard: Mapping[str, Metric]
     shift: Shift | None
-    amplitude_frc: NDArray[np.float64]
-    phase_frc: NDArray[np.float64]
-    curves: Curves
-    recon: NDArray[np.complex64]
-    truth: NDArray[np.complex64]
-    covered: Mask
+    amplitude_frc: NDArray[np.float64] = field(repr=False)
+    phase_frc: NDArray[np.float64] = field(repr=False)
+    curves: Curves = field(repr=False)
+    recon: NDArray[np.complex64] = field(repr=False)
+    truth: NDArray[np.complex64] = field(repr=False)
+    covered: Mask = field(repr=False)
     region: Region
     notes: tuple[str, ...]
     registration_notes: tuple[str, ...]
     noise: Noise
     undefined: Mapping[str, str]
-    tiles: Tiles | None = None
-    upstream_pair: tuple[NDArray[np.complex64], NDArray[np.complex64]] | None = None
+    tiles: Tiles | None = field(default=None, repr=False)
+    upstream_pair: tuple[NDArray[np.complex64], NDArray[np.complex64]] | None = field(
+        default=None, repr=False
+    )
 
     @property
     def pair(self) -> tuple[NDArray[np.complex64], NDArray[np.complex64]]:
@@ -285,7 +288,15 @@ Images = tuple[Complex2D, Complex2D, Mask]
 
 
 def _trimmed(recon: Complex2D, truth: Complex2D, covered: Mask) -> Images:
-    return cropped(recon, TRIM_PX), cropped(truth, TRIM_PX), cropped(covered, TRIM_PX)
+    within = cropped(covered, TRIM_PX)
+    if not within.any():
+        raise GeometryError(
+            "nothing is left to compare",
+            why=f"of {covered.shape[0]} x {covered.shape[1]} px, none that is known lies {TRIM_PX} "
+            "px or more from the edge",
+            do="compare a larger part of the object",
+        )
+    return cropped(recon, TRIM_PX), cropped(truth, TRIM_PX), within
 
 
 def _registration_notes(aligned: Aligned) -> tuple[str, ...]:

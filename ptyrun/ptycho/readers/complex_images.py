@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from ptyrun.errors import InputError
 
-_LARGEST = 1e12  # its power spectrum, over any image, is a number of single precision
+# Between these, a power spectrum is made of numbers of single precision, over any image.
+_SMALLEST, _LARGEST = 1e-15, 1e12
 
 
 def checked_complex(path: Path, name: str, values: NDArray[Any]) -> NDArray[np.complex64]:
@@ -28,14 +29,27 @@ def checked_complex(path: Path, name: str, values: NDArray[Any]) -> NDArray[np.c
         do = "store one complex array of two dimensions"
         raise refusal(f"{name} of {path} is not a complex image", what, do)
     require_finite(f"{name} of {path} is not finite", flat, "replace them, or leave it out")
-    if (largest := float(np.abs(flat).max())) > _LARGEST:
+    if why := why_out_of_scale(flat):
         raise InputError(
-            f"{name} of {path} is too large to compute with",
-            why=f"its largest value is {largest:.3g}; single precision holds no power spectrum of "
-            f"values beyond {_LARGEST:g}",
+            f"{name} of {path} cannot be computed with",
+            why=why,
             do="scale it: figures do not depend on its unit",
         )
     return flat.astype(np.complex64)
+
+
+def why_out_of_scale(values: NDArray[Any]) -> str:
+    """Say why an image cannot be computed with in single precision; empty if it can.
+
+    What is not finite does not count, nor does an image of zeros.
+    """
+    largest = float(np.abs(values).max(initial=0.0, where=np.isfinite(values)))
+    if largest == 0 or _SMALLEST <= largest <= _LARGEST:
+        return ""
+    return (
+        f"its largest value is {largest:.3g}; single precision holds no power spectrum of values "
+        f"beyond {_LARGEST:g} or all below {_SMALLEST:g}"
+    )
 
 
 def require_complex(path: Path, name: str, values: NDArray[Any]) -> None:

@@ -46,6 +46,15 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() or c == "\n" else _byte(c) or _escaped(c) for c in text)
 
 
+def encodable(text: str) -> str:
+    """Give *text* as UTF-8 can hold it: halves of characters, and bytes of names, are spelt out."""
+    if text.isascii():
+        return text
+    return "".join(
+        _byte(each) or _escaped(each) if 0xD800 <= ord(each) <= 0xDFFF else each for each in text
+    )
+
+
 def _byte(character: str) -> str:
     """Spell a byte of a file's name that is not UTF-8; empty if it is no such byte."""
     code = ord(character)
@@ -58,6 +67,7 @@ def _escaped(character: str) -> str:
 
 def as_cell(text: str) -> str:
     """Give *text* as a table's cell that no spreadsheet takes for a formula; numbers stay."""
+    text = encodable(text)
     return f"'{text}" if text.startswith(_FORMULA) and not _is_number(text) else text
 
 

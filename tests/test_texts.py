@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ptyrun.texts import as_cell, below_its_first_line, is_plain, one_line, shown
+from ptyrun.texts import as_cell, below_its_first_line, encodable, is_plain, one_line, shown
 
 
 @given(st.text(st.characters(codec=None)))
@@ -56,3 +56,12 @@ def test_other_cells_and_numbers_stay(text: str) -> None:
 @pytest.mark.parametrize("text", ["-1+1", "+1_0", "-1 ", "-٣", "-"])
 def test_what_is_not_quite_a_number_is_no_formula(text: str) -> None:
     assert as_cell(text) == f"'{text}"
+
+
+@given(st.text(st.characters(codec=None)))
+def test_every_cell_can_be_written_as_utf_8(text: str) -> None:
+    as_cell(text).encode()
+
+
+def test_halves_of_characters_and_bytes_of_names_are_spelt_out_and_the_rest_stays() -> None:
+    assert encodable("a\ud800b\udcfc\tß") == "a\\ud800b\\xfc\tß"

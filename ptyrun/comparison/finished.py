@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from ptyrun.host import checksums
 from ptyrun.host.regular import read_text
 from ptyrun.paths import RunPaths
 from ptyrun.results import Results
+from ptyrun.texts import printable
 
 CURVES = ("amplitude_frc", "phase_frc")
 MAX_TABLE_BYTES = 2**26
@@ -62,11 +64,15 @@ class FinishedRun:
             )
         results = currency.results_of(paths, manifest)
         if results.manifest_digest != manifest.digest:
-            raise UnfinishedError(
-                f"the results in {run.folder} are not of this run",
-                why=f"they quote manifest {results.manifest_digest[:12]}…, it is "
+            raise _of_another_run(
+                run.folder,
+                f"they quote manifest {results.manifest_digest[:12]}…, it is "
                 f"{manifest.digest[:12]}…",
-                do="run `ptyrun finalize` again",
+            )
+        planned = {arm.name for arm in manifest.arms}
+        if others := sorted(planned ^ results.arms.keys()):
+            raise _of_another_run(
+                run.folder, f"only one of the manifest and them has arm {printable(others[0])!r}"
             )
         return cls(run, results)
 
@@ -122,3 +128,9 @@ class FinishedRun:
                 why=f"{type(error).__name__}: {error}",
                 do="run `ptyrun finalize` again",
             ) from error
+
+
+def _of_another_run(folder: Path, why: str) -> UnfinishedError:
+    return UnfinishedError(
+        f"the results in {folder} are not of this run", why=why, do="run `ptyrun finalize` again"
+    )

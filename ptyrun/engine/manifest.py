@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeVar
 
 from ptyrun.config import Fact
 from ptyrun.engine import plan_rules
@@ -33,6 +33,7 @@ from ptyrun.paths import RunPaths
 
 MAX_BYTES = 2**24  # a manifest has some KiB
 _NO_IDENTITY = frozenset({"sources", "digest"})
+Said = TypeVar("Said", bound=Fact)
 
 
 @dataclass(frozen=True)
@@ -172,6 +173,7 @@ class Manifest(Document):
             replace(
                 arm,
                 facts=_Facts.of(f"arm {arm.name}", arm.facts),
+                index_sha256=_Facts.of(f"arm {arm.name}", arm.index_sha256),
                 as_read=AsRead(as_stored, arm.meaning, is_current=as_stored == upgraded),
             )
             for arm, as_stored, upgraded in zip(
@@ -246,19 +248,19 @@ def _damaged(why: str, name: str) -> DamageError:
     )
 
 
-class _Facts(dict[str, Fact]):
+class _Facts(dict[str, Said]):
     """Facts of a manifest from the disk: one that is needed and not there is named."""
 
     _whose = ""
 
     @classmethod
-    def of(cls, whose: str, facts: Mapping[str, Fact]) -> Self:
+    def of(cls, whose: str, facts: Mapping[str, Said]) -> Self:
         """Facts of what *whose* names."""
         made = cls(facts)
         made._whose = whose
         return made
 
-    def __missing__(self, name: str) -> Fact:
+    def __missing__(self, name: str) -> Said:
         raise SchemaError(
             f"the manifest does not say {name!r} of {self._whose}",
             why="every plan of ptyrun has it",

@@ -23,6 +23,7 @@ from ptyrun.host import durable
 from ptyrun.host.free_place import require_free
 from ptyrun.progress import SILENT, Watcher
 from ptyrun.report import tables
+from ptyrun.texts import encodable
 
 IMAGES = ("object", "coverage", "aligned", "aligned_truth", "aligned_covered")
 _TRUTH = "ground_truth"
@@ -160,9 +161,9 @@ def _hdf5(run: FinishedRun) -> bytes:
             file.attrs["pixel_size_units"] = "m"
         for arm, result in run.results.arms.items():
             group = file.create_group(arm)
-            group.attrs["label"], group.attrs["kind"] = result.label, result.kind
+            group.attrs["label"], group.attrs["kind"] = result.label, encodable(result.kind)
             if result.mismatch:
-                group.attrs["mismatch"] = result.mismatch
+                group.attrs["mismatch"] = encodable(result.mismatch)
         for owner, image, values in _images(run):
             _put_image(file.require_group(owner), image, values, run)
         for arm, curve, values in _curves(run):

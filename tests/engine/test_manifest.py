@@ -334,3 +334,9 @@ def test_how_an_arm_was_read_is_no_field_that_a_manifest_may_have() -> None:
         with pytest.raises(SchemaError, match="unknown field"):
             Manifest.from_json(redigested(stored))
         del where["as_read"]
+
+
+def test_a_table_that_a_manifest_does_not_name_is_named_where_it_is_needed() -> None:
+    read = Manifest.from_json(toy_manifest().to_json())
+    with pytest.raises(SchemaError, match="does not say 'index/one/absent' of arm"):
+        read.arms[0].index_sha256["index/one/absent"]

@@ -132,7 +132,7 @@ def clobber(graph: Graph) -> Path | None:
                 why="what is moved to the archive must not be in use",
                 do="wait until it ends, then give this command again",
             )
-    names = _outermost(_names(graph))
+    names = outermost(_names(graph))
     _require_unused(graph, names)
     return set_aside(hub, names, why="clobber")
 
@@ -166,7 +166,7 @@ def _names(graph: Graph) -> Iterator[str]:
         yield from (f"{analysis.FOLDER}/{name}" for name in sorted(files))
 
 
-def _outermost(names: Iterable[str]) -> list[str]:
+def outermost(names: Iterable[str]) -> list[str]:
     """Leave out what lies in a folder that is named as well, and what is named twice."""
     found = {name: PurePosixPath(name) for name in names}
     places = set(found.values())

@@ -175,11 +175,14 @@ class _Making:
         before = standing.attempt
         goes_on = standing.record is None and before is not None and before.facts == standing.facts
         record, tried = stage.record(hub), stage.attempt(hub)
-        is_known = os.path.lexists(record) or os.path.lexists(tried)
-        aside = None if is_known else archive.set_aside(hub, stage.made(hub), why="unrecorded")
+        folders = [path for path in (record, tried) if path.is_dir() and not path.is_symlink()]
+        is_known = any(os.path.lexists(path) for path in (record, tried) if path not in folders)
+        foreign = [path.relative_to(hub.root).as_posix() for path in folders]
+        names = foreign if is_known else archive.outermost([*stage.made(hub), *foreign])
+        aside = archive.set_aside(hub, names, why="unrecorded")
         # What lies in a workspace is the business of what works there.
-        names = (tried,) if stage.workspace else map(hub.path, stage.outputs)
-        for folder in {path.parent for path in names}:
+        written = (tried,) if stage.workspace else map(hub.path, stage.outputs)
+        for folder in {path.parent for path in written}:
             durable.make_folder(folder)
         # Before anything goes: from here on, what lies there is this stage's.
         self._attempt.save(tried)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from ptyrun.comparison.counts import Counts
+from ptyrun.comparison.run import Run
+from ptyrun.errors import PtyrunError
 from ptyrun.host import listing
 from ptyrun.study import stage_log
 from ptyrun.study.hub import Hub
@@ -25,9 +28,40 @@ def states(hub: Hub, stage: Stage) -> dict[str, str]:
     }
 
 
-def _notes(folder: Path) -> Iterator[Path]:
-    from ptyrun.comparison.run import Run
+def incomplete(hub: Hub, stage: Stage, recorded: Mapping[str, str]) -> str:
+    """Say what a comparison lacks since its stage was done; empty if that is nothing.
 
+    Its chunks are counted where its ledger is not the one that was *recorded*: who has damaged
+    chunks discarded writes that there.
+    """
+    if not stage.workspace or not recorded:
+        return ""
+    ledger = Run(hub.path(stage.workspace)).paths.ledger
+    found = {
+        path.relative_to(hub.root).as_posix(): path.lstat().st_size
+        for path in listing.matching(ledger, "*.jsonl")
+    }
+    parts = f"{ledger.relative_to(hub.root).as_posix()}/"
+    known = {
+        name: int(size) if (size := state.partition(" ")[0]).isdecimal() else -1
+        for name, state in recorded.items()
+        if name.startswith(parts)
+    }
+    return "" if found == known else missing_chunks(hub.path(stage.workspace))
+
+
+def missing_chunks(folder: Path) -> str:
+    """Say how many chunks a comparison lacks; empty if none, or if its ledger cannot be read."""
+    try:
+        chunks = Counts.of(Run(folder).ledger.progress.arms.values())
+    except PtyrunError:
+        return ""
+    if not chunks.is_partial:
+        return ""
+    return f"{chunks.chunks_committed} of {chunks.chunks_total} chunks"
+
+
+def _notes(folder: Path) -> Iterator[Path]:
     paths = Run(folder).paths
     yield from listing.matching(paths.ledger, "*.jsonl")
     yield from listing.matching(paths.logs, "*.jsonl")

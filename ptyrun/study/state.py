@@ -175,6 +175,15 @@ class _Look:
             for name in self._stage.outputs
         }
         yield from _differences("output ", self._record.outputs, outputs, _digest)
+        if self._stage.workspace:
+            yield from self._lost_chunks(self._record)
+
+    def _lost_chunks(self, record: Record) -> Iterator[Fact]:
+        from ptyrun.study import run_notes
+
+        lost = run_notes.incomplete(self._graph.hub, self._stage, record.notes_at)
+        if lost:
+            yield Fact(f"comparison {self._stage.workspace}", "complete", lost)
 
     def _seen(self, name: str) -> str:
         return "" if self._record is None else self._record.seen_at.get(name, "")

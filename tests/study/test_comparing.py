@@ -21,6 +21,7 @@ from ptyrun.study.others import OtherStage
 from ptyrun.study.pack import pack, unpack
 from ptyrun.study.plan import Study, graph
 from ptyrun.study.state import State, survey
+from tests.commands import ptyrun
 from tests.study.comparisons import TRUST, write_tiny_study
 
 PATIENCE_S = 800  # one call makes a whole study, on a machine as busy as it is
@@ -247,6 +248,30 @@ def test_one_changed_byte_of_a_comparison_is_found(
     data[len(data) // 2] ^= 1
     file.write_bytes(data)
     assert [each.name for each in verify(hub).validations if not each.valid] == [check]
+
+
+@pytest.mark.slow
+def test_a_chunk_that_was_discarded_makes_its_comparison_stale_and_is_computed_again(
+    finished: Path, tmp_path: Path
+) -> None:
+    config = copy_of(finished, tmp_path / "copy")
+    hub = asked(config).hub.root
+    name = "analysis/dose_10000/dense/test"
+    chunk = min(hub.glob(f"{name}/arrays.zarr/pinn/patches/c.*"))
+    before = chunk.read_bytes()
+    chunk.write_bytes(before + b"x")
+    assert f"`ptyrun verify {name} --repair`" in verify(hub).hint
+    assert ptyrun("verify", str(hub / name), "--repair").returncode == 0
+    faults = {each.name: each.error for each in verify(hub).validations if not each.valid}
+    assert [*faults] == ["inventory"]
+    assert "not complete" in faults["inventory"]
+    found = survey(graph(asked(config)))["compare-dose_10000-dense-test"]
+    assert found.state is State.STALE
+    assert f"comparison {name}: complete -> " in found.why
+    done = ran(config)
+    assert done.returncode == ExitCode.COMPLETE, done.stdout + done.stderr
+    assert "10 of 10 checks passed" in done.stdout
+    assert chunk.read_bytes() == before
 
 
 @pytest.mark.slow

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
 import pytest
 
+from ptyrun.config.study import View
 from ptyrun.study.hub import Hub
 from ptyrun.study.plan import Study, graph
 from ptyrun.study.state import State, survey
 from tests.study.hubs import changed, contents, done, make_all, small_study, states, write_base
 
 HOWS = ("deleted", "truncated", "altered", "emptied", "a folder", "a link")
+RARER = ("a byte in place", "appended to", "a link to nothing", "a FIFO")
 
 
 @pytest.fixture(scope="module")
@@ -28,10 +31,34 @@ def copy_of(study: Study, folder: Path) -> Study:
     return changed(study, hub=folder / "hub")
 
 
+def untouched(hub: Path) -> dict[str, tuple[int, ...]]:
+    """Which file is which, and when it was written last; locks and logs apart."""
+    found = {}
+    for path in hub.rglob("*"):
+        name = path.relative_to(hub).as_posix()
+        if path.is_file() and name.split("/")[0] not in ("cli", "locks") and name != "study.json":
+            about = path.lstat()
+            found[name] = (about.st_ino, about.st_mtime_ns, about.st_ctime_ns)
+    return found
+
+
 def harm(path: Path, how: str) -> None:
     data = path.read_bytes()
+    if how == "a byte in place":  # size, inode and the time of the content stay
+        times = path.stat()
+        with path.open("r+b") as stream:
+            stream.seek(len(data) // 2)
+            stream.write(bytes([data[len(data) // 2] ^ 1]))
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+        return
     path.unlink()
-    if how == "truncated":
+    if how == "appended to":
+        path.write_bytes(data + b"x")
+    elif how == "a link to nothing":
+        path.symlink_to("nowhere")
+    elif how == "a FIFO":
+        os.mkfifo(path)
+    elif how == "truncated":
         path.write_bytes(data[: len(data) // 2])
     elif how == "altered":
         middle = len(data) // 2
@@ -75,6 +102,45 @@ def test_each_artifact_that_is_harmed_is_made_again_and_nothing_else(
             assert make_all(stages) == [stage.key]
             copied.hub.path(name).with_name("elsewhere").unlink(missing_ok=True)
             assert contents(copied.hub.root) == before
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    study = small_study(
+        tmp_path_factory.mktemp("large"), doses=(1000.0, 10000.0), views=tuple(View)
+    )
+    done(study)
+    return study
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [*HOWS, *RARER])
+def test_of_two_doses_and_views_each_file_is_made_again_and_no_other_is_written(
+    large: Study, tmp_path: Path, how: str
+) -> None:
+    copied = copy_of(large, tmp_path)
+    stages = graph(copied)
+    make_all(stages)
+    before = contents(copied.hub.root)
+    for stage in stages.stages:
+        record = stage.record(copied.hub)
+        mine = {*map(copied.hub.path, stage.outputs), record}
+        others = {
+            name: seen
+            for name, seen in untouched(copied.hub.root).items()
+            if copied.hub.path(name) not in mine
+        }
+        for path in sorted(mine):
+            harm(path, how)
+            standing = survey(stages)[stage.key]
+            if path != record:
+                assert path.relative_to(copied.hub.root).as_posix() in standing.why
+            assert make_all(stages) == [stage.key]
+            path.with_name("elsewhere").unlink(missing_ok=True)
+            shutil.rmtree(copied.hub.root / "archive", ignore_errors=True)
+            assert contents(copied.hub.root) == before
+            found = untouched(copied.hub.root)
+            assert {name: found[name] for name in others} == others
 
 
 @pytest.mark.parametrize("how", ["deleted", "truncated", "altered"])
@@ -173,3 +239,22 @@ def test_what_this_study_did_not_make_is_set_aside_and_never_overwritten(tmp_pat
     (kept,) = (study.hub.root / "archive").rglob("simulated_raw.npz")
     assert kept.read_bytes() == b"mine"
     assert Hub(study.hub.root).study == study.hub.root / "study.json"
+
+
+def test_a_folder_that_lies_where_a_record_belongs_is_set_aside(
+    study: Study, tmp_path: Path
+) -> None:
+    copied = copy_of(study, tmp_path)
+    stages = graph(copied)
+    make_all(stages)
+    before = contents(copied.hub.root)
+    for number, stage in enumerate(stages.stages):
+        for path in (stage.record(copied.hub), stage.attempt(copied.hub)):
+            path.unlink(missing_ok=True)
+            path.mkdir()
+            (path / "mine").write_text(f"{number}", encoding="utf-8")
+        assert make_all(stages) == [stage.key]
+        aside = sorted((copied.hub.root / "archive").rglob("mine"))
+        assert [each.read_text(encoding="utf-8") for each in aside] == [str(number)] * 2
+        shutil.rmtree(copied.hub.root / "archive")
+        assert contents(copied.hub.root) == before

@@ -17,6 +17,7 @@ DRIVER = "run_phase_g_dense.log"
 HELPERS = ("aggregate_report_cli.log", "metrics_digest_cli.log", "ssim_grid_cli.log")
 COMPLETE = re.compile(r"\bcompleted?\b", re.IGNORECASE)
 BANNER = re.compile(r"^\[(\d{1,4})/(\d{1,4})\]", re.MULTILINE)
+SECTIONS = ("=== STDOUT ===", "=== STDERR ===")
 RETURN_CODE = re.compile(r"^Return code: (-?\d{1,9})$", re.MULTILINE)
 
 
@@ -93,17 +94,24 @@ def _comparison_faults(evidence: Evidence, each: Execution) -> Iterator[str]:
     except PtyrunError as error:
         yield fault_of(error)
         return
-    code = RETURN_CODE.search(text)
-    if code is None:
+    head = text.partition(SECTIONS[0])[0]
+    codes = RETURN_CODE.findall(head)
+    if not head.startswith("Command: "):
+        yield f"{name} does not begin with its command"
+    if not codes:
         yield f"{name} does not tell the return code"
-    elif int(code[1]) != each.returncode:
-        yield f"{name} tells return code {code[1]}, the manifest {each.returncode}"
-    for section in ("=== STDOUT ===", "=== STDERR ==="):
+    elif codes != [str(each.returncode)]:
+        yield f"{name} tells return code {' and '.join(codes)}, the manifest {each.returncode}"
+    elif head.count("Command: ") > 1 or not RETURN_CODE.match(head.rstrip().rpartition("\n")[2]):
+        yield f"{name} holds more than one command and its return code"
+    for section in SECTIONS:
         if section not in text:
             yield f"{name} is cut off: it has no {section}"
             return
     if not text.endswith("\n"):
         yield f"{name} is cut off in its last line"
+    if text.index(SECTIONS[0]) > text.rindex(SECTIONS[1]):
+        yield f"{name} is out of order: {SECTIONS[1]} comes first"
 
 
 def _executions(evidence: Evidence) -> tuple[Execution, ...]:

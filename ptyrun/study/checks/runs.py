@@ -8,6 +8,7 @@ from ptyrun.engine.integrity import HARMLESS, Kind
 from ptyrun.errors import PtyrunError
 from ptyrun.host import checksums
 from ptyrun.stages.verify import verify
+from ptyrun.study import run_notes
 from ptyrun.study.files import HubFiles, is_working_file
 from ptyrun.study.hub import ANALYSIS, GENERALIZATION
 
@@ -43,3 +44,5 @@ def run_faults(files: HubFiles, names: tuple[str, ...]) -> Iterator[tuple[str, s
             harmed = f"{folder}/{damage.path}"
             if damage.kind not in _LEFT_OUT and not is_working_file(harmed):
                 yield harmed, damage.detail
+        if left := run_notes.missing_chunks(files.path(folder)):
+            yield f"{folder}/ledger", f"the comparison is not complete: it has {left}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from ptyrun.study.checks.inventory import inventory_faults
 from ptyrun.study.checks.logs import log_faults
 from ptyrun.study.checks.verdict import Validation, Verdict
 from ptyrun.study.files import HubFiles
-from ptyrun.study.hub import LOGS, PHASE_C
+from ptyrun.study.hub import LOGS, PHASE_C, is_record
 from ptyrun.study.summaries.parameters import remembered_or_default
 from ptyrun.texts import printable
 
@@ -110,11 +110,11 @@ def verify(
     parameters = parameters.overridden(ms_ssim_threshold, doses, views, splits)
     evidence = Evidence(files, parameters, fault, bool(doses or views or splits))
     validations = tuple(check(evidence) for check in CHECKS)
-    return Verdict(str(hub.absolute()), validations, _hint(files))
+    return Verdict(str(hub.absolute()), validations, _hint(files, validations))
 
 
-def _hint(files: HubFiles) -> str:
-    """What to do about a hub whose study did not come to what the checks are about."""
+def _hint(files: HubFiles, validations: tuple[Validation, ...]) -> str:
+    """What to do about a hub that is not finished, or about comparisons that are damaged inside."""
     if not files.exists(analysis.MANIFEST):
         return (
             "the hub has no comparisons, which the checks are about: "
@@ -122,4 +122,21 @@ def _hint(files: HubFiles) -> str:
         )
     if not files.exists(analysis.SUMMARY):
         return "the hub is not summed up yet: `ptyrun study summarize` does that"
+    damaged = _damaged_comparisons(files, {each.name: each.faults for each in validations})
+    if damaged:
+        return (
+            f"{damaged[0]} is damaged inside: `ptyrun verify {damaged[0]} --repair` discards what "
+            "is damaged; without that folder all of it is. `ptyrun study run` makes it again"
+        )
     return ""
+
+
+def _damaged_comparisons(files: HubFiles, faults: Mapping[str, Sequence[str]]) -> list[str]:
+    """Name the folders of the comparisons that a stage made and that are not whole."""
+    names = [each.name for each in files.all()]
+    folders = {name.rpartition("/")[0] for name in names if is_record(name)}
+    runs = folders.intersection(
+        name.rpartition("/")[0] for name in names if name.endswith("/manifest.json")
+    )
+    found = faults["inventory"]
+    return sorted(run for run in runs if any(said.startswith(f"{run}/") for said in found))

@@ -351,6 +351,17 @@ MORE: dict[str, dict[str, Change]] = {
     TRAIN_LOG: {
         "a return code altered": with_text(lambda text: text.replace("code: 0", "code: 1")),
         "its end cut off": cut_by_one,
+        "a second return code": with_text(
+            lambda text: text.replace("code: 0", "code: 0\nReturn code: 1")
+        ),
+        "a return code spelt otherwise": with_text(
+            lambda text: text.replace("code: 0", "code: 00")
+        ),
+        "two commands": with_lines(lambda lines: [lines[0], *lines]),
+        "no command": with_text(lambda text: text.replace("Command:", "Cmd:")),
+        "reversed": with_lines(lambda lines: lines[::-1]),
+        "a byte of zero": with_text(lambda text: f"{text[:5]}\0{text[5:]}"),
+        "a byte order mark": with_text(lambda text: f"\ufeff{text}"),
     },
     "cli/run_phase_g_dense.log": {
         "a banner removed": with_lines(lambda lines: [*lines[:2], *lines[3:]]),

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from benchmarks.scale import Point
 
 SHOWN = ("plan", "run", "status", "verify", "preview", "finalize", "report")
 TITLES = {"groups": "groups, 256 to a chunk", "chunks": "chunks of one group"}
+
+
+@dataclass(frozen=True)
+class Point:
+    """What one stage took of a run of *n* groups, or chunks of one group."""
+
+    series: str
+    n: int
+    stage: str
+    cpu_s: float
+    wall_s: float
+    mib: float
 
 
 def draw(points: Sequence[Point], path: Path) -> None:

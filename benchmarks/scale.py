@@ -15,12 +15,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import stated
 from benchmarks.figures import Figure, Scale
-from benchmarks.growth_plot import draw
+from benchmarks.growth_plot import Point, draw
 from benchmarks.processes import peak_mib
 
 LEAST = 500
@@ -34,18 +33,6 @@ STATUS_AIM_S, STATUS_AIM_MIB = 3.0, 300.0
 NEXT_AIM_S, READ_AIM_S = 1.0, 10.0
 AGAIN_AIM_S = 1.0
 IN_PROPORTION = ("plan", "run", "verify", "preview", "finalize")
-
-
-@dataclass(frozen=True)
-class Point:
-    """What one stage took of a run of *n* groups, or chunks of one group."""
-
-    series: str
-    n: int
-    stage: str
-    cpu_s: float
-    wall_s: float
-    mib: float
 
 
 def stages(folder: Path, patch_px: int, chunk_groups: int) -> Mapping[str, Callable[[], object]]:

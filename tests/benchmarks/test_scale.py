@@ -8,8 +8,8 @@ from pathlib import Path
 from PIL import Image
 
 from benchmarks.figures import Figure
-from benchmarks.growth_plot import draw
-from benchmarks.scale import CHUNKS, GROUPS, Point, figures
+from benchmarks.growth_plot import Point, draw
+from benchmarks.scale import CHUNKS, GROUPS, figures
 
 STAGES = ("plan", "run", "status", "next chunk", "read ledger", "verify", "preview", "finalize")
 

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from ptyrun.config import PhaseAlign
 from ptyrun.errors import GeometryError
 from ptyrun.ptycho.geometry.placement import SMALLEST_PX, Region
+from ptyrun.ptycho.metrics.aligned import BORDER_PX, Aligned, border_px
 from ptyrun.ptycho.metrics.continuation import continued, margin_px
-from ptyrun.ptycho.metrics.factors import global_factor, signed_agreement
+from ptyrun.ptycho.metrics.factors import Likeness, global_factor, signed_agreement
 from ptyrun.ptycho.metrics.fine_shift import FULLY, NEARLY, Effort, Part, Target, moved_mask
 from ptyrun.ptycho.metrics.ramps import NO_RAMP, Ramp, ramp_between, slight_ramp_between
 from ptyrun.ptycho.metrics.registration import NO_SHIFT, Shift, apply_shift
@@ -27,7 +28,6 @@ from ptyrun.ptycho.metrics.shift_search import (
     rolled,
 )
 
-BORDER_PX = 2
 RIM_PX = 8  # where an image goes on as its mirror image, it has a kink
 LARGEST_LOOK_PX = 1024
 ROUGH_PX = 256
@@ -35,51 +35,15 @@ REFINED = 2
 WORTH_REFINING = 0.3
 FILLINGS = 3
 SETTLED_PX = 1e-3
-SETTLED = 0.998
 CLEARLY = 0.02
+FAINT = 0.1  # of the contrast of the other: what is left of a constant, and some noise
+CERTAIN = 0.9  # a constant with a ramp agrees less
 INVERTED = 0.2  # what an inverted image agrees better, its sign left out
 ROUNDING = 1e-6
 LARGEST_SHIFT = 0.25  # of what is covered along that side
 
 Complex2D = NDArray[np.complexfloating[Any, Any]]
 Mask = NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
-class Aligned:
-    """Two images on one grid, and what was done to the first.
-
-    Attributes
-    ----------
-    recon, truth : ndarray of complex, shape (h, w)
-        The images, trimmed.
-    covered : ndarray of bool, shape (h, w)
-        Where the first is known.
-    shift : Shift, optional
-        By which the first was moved, in pixels.
-    ramp : Ramp
-        Taken off the first.
-    factor : complex
-        Which the first was multiplied by.
-    registered : bool
-        False where a shift was asked for and no believable one was found.
-    others : tuple of Shift
-        Shifts after which the fields agree as well.
-    """
-
-    recon: NDArray[np.complex128]
-    truth: Complex2D
-    covered: Mask
-    shift: Shift = NO_SHIFT
-    ramp: Ramp = NO_RAMP
-    factor: complex = 1.0 + 0.0j
-    registered: bool = True
-    others: tuple[Shift, ...] = ()
-
-    @property
-    def border_px(self) -> tuple[int, int]:
-        """Rows and columns that are gone at each side."""
-        return _border(self.shift)
 
 
 def align(
@@ -194,10 +158,10 @@ class _Pair:
         state = self.without_ramp(self.moved(NO_RAMP, NO_SHIFT))
         found = self.registered(state) if shift else state
         wider = self.continued()
-        if not shift or wider is self or _is_settled(found):
+        if not shift or wider is self or found.is_settled:
             return found
         other = wider.registered(wider.without_ramp(wider.moved(NO_RAMP, NO_SHIFT)))
-        return max(found, other, key=_left_in_common)
+        return max(found, other, key=lambda each: each.agreement)
 
     def continued(self) -> _Pair:
         """Let both go on where the region comes near an edge; what is there is not known."""
@@ -215,7 +179,7 @@ class _Pair:
 
     def moved(self, ramp: Ramp, shift: Shift) -> Aligned:
         flat = ramp.removed_from(self.recon)
-        inside = self.region.within(*_border(shift)).slices
+        inside = self.region.within(*border_px(shift)).slices
         if shift == shift.whole:
             moves = (int(shift.dy_px), int(shift.dx_px))
             own = (np.roll(flat, moves, axis=(0, 1)) if any(moves) else flat)[inside]
@@ -243,7 +207,7 @@ class _Pair:
         """
         own = self.recon[self.region.slices][self.mask[self.region.slices]]
         if own.std() <= ROUNDING * np.abs(own).max():
-            return state  # a constant lies anywhere
+            return replace(state, is_featureless=True)  # a constant lies anywhere
         look = self._window()
         inside = look.slices
         flat = state.ramp.removed_from(self.recon[inside])
@@ -276,6 +240,11 @@ class _Pair:
             return state
         alike = [each for score, each in plausible if score >= best - _alike(best)]
         nearest = min(alike, key=lambda each: length_px(each.shift))
+        if nearest.shift != NO_SHIFT or best < CERTAIN:
+            told = self._told(nearest, refined, target)
+            if told is None:
+                return replace(state, is_featureless=True)
+            nearest = told
         afar = [score for score, each in scored if not believable(score, each.shift)]
         lost = nearest.shift == NO_SHIFT and max(afar, default=0.0) > best + CLEARLY
         is_told = best >= AGREEMENT_AFAR
@@ -286,6 +255,19 @@ class _Pair:
             self.without_ramp(self.moved(nearest.ramp, nearest.shift)), target
         )
         return replace(found, registered=not lost, others=others)
+
+    def _told(
+        self, nearest: Candidate, refined: list[Candidate], target: Target
+    ) -> Candidate | None:
+        """Of an image that is nearly constant, the shift that what little it has tells, if any.
+
+        Else a constant is moved to where the other image runs as a ramp does.
+        """
+        if self._likeness(nearest, target).contrast >= FAINT:
+            return nearest
+        found = [(self._likeness(each, target).agreement, each) for each in refined]
+        best, told = max(found, key=lambda each: each[0])
+        return told if best >= AGREEMENT_AFAR else None
 
     def _agrees_inverted(self, state: Aligned, best: float, target: Target) -> bool:
         """Whether it lies where it is, as a conjugated object: elsewhere the fields agree less.
@@ -354,7 +336,7 @@ class _Pair:
     def _roughly(self, shift: Shift, ramp: Ramp, look: Region) -> Candidate:
         """How well the fields agree after a shift by whole pixels, in the middle of the region."""
         middle = self._middle(look)
-        middle = middle.within(*_border(shift)) if middle == self.region else middle
+        middle = middle.within(*border_px(shift)) if middle == self.region else middle
         dy, dx = int(shift.dy_px), int(shift.dx_px)
         there = Region(middle.top - dy, middle.left - dx, middle.height, middle.width)
         own, mask = rolled(self.recon, there), rolled(self.mask, there)
@@ -373,6 +355,10 @@ class _Pair:
         part = Part.of(target, self.recon, self.mask, found)
         return part.agreement(found, self._border_px(target))
 
+    def _likeness(self, found: Candidate, target: Target) -> Likeness:
+        part = Part.of(target, self.recon, self.mask, found)
+        return part.likeness(found, self._border_px(target))
+
     def _border_px(self, target: Target) -> int:
         if target.window != self.region:
             return 0
@@ -380,20 +366,5 @@ class _Pair:
         return max(rim_px if self.margin_px else 0, BORDER_PX)
 
 
-def _left_in_common(state: Aligned) -> float:
-    known = state.covered
-    return signed_agreement(state.recon[known], state.truth[known]) if known.any() else -1.0
-
-
-def _is_settled(state: Aligned) -> bool:
-    """Whether nothing is moved by a fraction of a pixel, nor need be."""
-    return state.shift == state.shift.whole and _left_in_common(state) > SETTLED
-
-
 def _alike(best: float) -> float:
     return max(0.002, 0.05 * (1 - best))
-
-
-def _border(shift: Shift) -> tuple[int, int]:
-    rows, columns = shift.border_px
-    return rows + BORDER_PX, columns + BORDER_PX

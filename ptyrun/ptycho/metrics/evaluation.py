@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from ptyrun.config import EvaluationOptions
 from ptyrun.errors import GeometryError
 from ptyrun.ptycho.geometry.placement import Region, centre_crop
-from ptyrun.ptycho.metrics.alignment import Aligned, align
+from ptyrun.ptycho.metrics.aligned import Aligned
+from ptyrun.ptycho.metrics.alignment import align
 from ptyrun.ptycho.metrics.frc import Noise, RingCorrelation
 from ptyrun.ptycho.metrics.phase_pair import turn_to_middle, where_defined
 from ptyrun.ptycho.metrics.registration import Shift, apply_shift, cropped, register
@@ -300,6 +301,8 @@ def _trimmed(recon: Complex2D, truth: Complex2D, covered: Mask) -> Images:
 
 
 def _registration_notes(aligned: Aligned) -> tuple[str, ...]:
+    if aligned.is_featureless:
+        return ("not registered: nothing to register on, the arm is nearly constant",)
     if not aligned.registered:
         return ("no believable shift was found: not registered",)
     if not aligned.others:

@@ -8,6 +8,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+ROUNDING = 1e-6  # of single precision, and some
 PIECE_PX = 1 << 18  # summed at once: what is centred meanwhile stays small
 
 Complex = NDArray[np.complexfloating[Any, Any]]
@@ -115,6 +116,52 @@ def signed_agreement(recon: Complex, truth: Complex) -> float:
     if not sums.spread or not abs(factor):
         return 0.0
     return float((factor.conjugate() * sums.covariance).real / (abs(factor) * sums.spread))
+
+
+@dataclass(frozen=True)
+class Likeness:
+    """What two fields have in common besides what a constant with a ramp has.
+
+    Attributes
+    ----------
+    agreement : float
+        As :func:`signed_agreement`, in [-1, 1].
+    contrast : float
+        Of the first over that of the second, once the factor brings their means together.
+    """
+
+    agreement: float
+    contrast: float
+
+
+def likeness(recon: Complex, truth: Complex, flat: Complex) -> Likeness:
+    """Compare two fields without a constant and without what a *flat* one looks like.
+
+    A constant off which a ramp was taken agrees with whatever runs as the ramp does.
+
+    Parameters
+    ----------
+    recon, truth, flat : ndarray of complex, shape (k,)
+        The fields, and a constant that went the way of the first.
+    """
+    factor = global_factor(recon, truth)
+    own, wanted = (_without(np.ones_like(flat), flat, each) for each in (recon, truth))
+    powers = [float((each.real**2 + each.imag**2).sum()) for each in (own, wanted)]
+    whole = float((recon.real**2 + recon.imag**2).sum())
+    if powers[0] <= ROUNDING**2 * whole or not powers[1] or not abs(factor):
+        return Likeness(0.0, 0.0)
+    covariance = (factor * own * wanted.conj()).sum(dtype=np.complex128).real
+    contrast = abs(factor) * float(np.sqrt(powers[0] / powers[1]))
+    return Likeness(float(covariance) / (contrast * powers[1]), contrast)
+
+
+def _without(one: Complex, other: Complex, image: Complex) -> Complex:
+    """Take off an image (k,) what two others explain of it by least squares."""
+    basis = [each.astype(np.complex128) for each in (one, other)]
+    normal = np.array([[(a.conj() * b).sum() for b in basis] for a in basis])
+    right = np.array([(a.conj() * image).sum() for a in basis])
+    found = np.linalg.lstsq(normal, right, rcond=ROUNDING)[0]
+    return np.asarray(image - found[0] * basis[0] - found[1] * basis[1])
 
 
 def coherence(recon: Complex, truth: Complex) -> float:

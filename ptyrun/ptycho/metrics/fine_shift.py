@@ -12,7 +12,7 @@ from scipy import fft
 from scipy.ndimage import binary_dilation
 
 from ptyrun.ptycho.geometry.placement import Region
-from ptyrun.ptycho.metrics.factors import signed_agreement
+from ptyrun.ptycho.metrics.factors import Likeness, likeness, signed_agreement
 from ptyrun.ptycho.metrics.nearing import Nearing
 from ptyrun.ptycho.metrics.ramps import NO_RAMP, Ramp
 from ptyrun.ptycho.metrics.registration import Shift
@@ -241,6 +241,27 @@ class Part:
         moved = self._moved(np.asarray(fft.fft2(self.recon)), found.shift)[inside]
         truth = self.target.truth[inside]
         return signed_agreement(moved[known], truth[known]) if known.any() else 0.0
+
+    def likeness(self, found: Candidate, border_px: int) -> Likeness:
+        """What the fields have in common after a shift, besides what a constant would have.
+
+        Parameters
+        ----------
+        found : Candidate
+            Shift and ramp.
+        border_px : int
+            How many pixels along the edges do not count.
+
+        Returns
+        -------
+        Likeness
+            Of known pixels.
+        """
+        inside = self.target.inside(found.shift, border_px)
+        known = self._known(found.shift, inside)
+        moved = self._moved(np.asarray(fft.fft2(self.recon)), found.shift)[inside]
+        flat = found.ramp.removed_from(np.ones_like(moved))
+        return likeness(moved[known], self.target.truth[inside][known], flat[known])
 
     def _known(self, shift: Shift, inside: tuple[slice, slice]) -> Mask:
         window = self.target.window.seen_from(self.target.outer).slices

@@ -79,8 +79,28 @@ def test_a_shift_of_zero_is_never_called_lost() -> None:
             recon = truth + noise(SIDE, np.random.default_rng(seed), strength)
             aligned = align(recon, truth)
             assert aligned.registered, (seed, strength)
-    constant = align(np.ones((SIDE, SIDE), complex), smooth(0))
-    assert constant.registered and constant.shift == Shift(0, 0)
+
+
+@pytest.mark.parametrize("strength", [0.0, 1e-4, 1e-2])
+@pytest.mark.parametrize("kind", ["noise", "structure"])
+@pytest.mark.parametrize("seed", range(4))
+def test_a_nearly_constant_image_is_not_moved(strength: float, kind: str, seed: int) -> None:
+    truth = textured(seed) * np.exp(0.2j * natural(SIDE, np.random.default_rng(seed + 40)))
+    generator = np.random.default_rng(seed + 20)
+    other = natural(SIDE, generator) + 1j * natural(SIDE, generator)
+    own = noise(SIDE, generator, 1.0) if kind == "noise" else other
+    found = evaluate(0.7 + strength * own, truth, np.ones(truth.shape), EvaluationOptions())
+    assert found.shift == Shift(0, 0)
+    assert [note for note in found.notes if "nothing to register on" in note]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_little_contrast_a_faint_image_has_tells_its_shift(seed: int) -> None:
+    truth = textured(seed)
+    faint = 0.8 + 0.01 * np.roll(truth - truth.mean(), (3, -2), axis=(0, 1))
+    aligned = align(faint, truth)
+    assert (aligned.shift.dy_px, aligned.shift.dx_px) == pytest.approx((-3, 2), abs=0.1)
+    assert not aligned.is_featureless
 
 
 def changed(truth: Field, shift: Shift, seed: int, *, has_ramp: bool) -> Field:

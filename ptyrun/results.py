@@ -12,6 +12,7 @@ from ptyrun.errors import ForeignFileError
 from ptyrun.host.documents import Document, Upgrade, text_of
 from ptyrun.host.regular import read_regular
 from ptyrun.host.typed_json import parse
+from ptyrun.shares import as_percent
 from ptyrun.texts import is_plain
 
 
@@ -372,7 +373,7 @@ def _summary(arm: ArmResult, region: str) -> Iterator[str]:
     if arm.own is not None:
         if arm.own.region_px is not None:
             region = "{2} x {3} px".format(*arm.own.region_px)
-        yield f"{arm.own.covered_share:.1%} of {region} covered"
+        yield f"{as_percent(arm.own.covered_share)} of {region} covered"
     elif arm.n_groups:
         yield f"{arm.n_groups} groups over {region}"
     else:

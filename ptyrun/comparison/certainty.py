@@ -65,11 +65,16 @@ class Certainty:
     def _resampled(
         cls, tiles: Mapping[str, Tiles], scan: Scan, together: Together, held: Held
     ) -> Self:
-        blocks = resampling.blocks_for(list(tiles.values())) if tiles else None
+        share = 1.0 if together.ground is None else float(together.ground.covered.mean())
+        blocks = resampling.blocks_for(list(tiles.values()), share) if tiles else None
         resampled: dict[str, dict[str, Floats]] = {name: {} for name in held.arms}
         if blocks is not None:
             for name, each in tiles.items():
-                resampled[name] |= resampling.metrics_of(each, blocks)
+                figures = resampling.metrics_of(each, blocks)
+                undefined = together.arms[name].standard.undefined
+                resampled[name] |= {
+                    figure: values for figure, values in figures.items() if figure not in undefined
+                }
         for name, found in together.arms.items():
             resampled[name] |= _crossings(found.standard)
         frame_blocks = _FrameBlocks.of(scan, held.arms)
@@ -86,7 +91,7 @@ class Certainty:
             n_resamples=resampling.N_RESAMPLES,
             seed=resampling.SEED,
             block_px=None if blocks is None else blocks.side_px,
-            n_blocks=None if blocks is None else blocks.n_blocks,
+            n_blocks=None if blocks is None else max(1, round(share * blocks.n_blocks)),
             frame_block_px=None if frame_blocks is None else frame_blocks.side_px,
             n_frame_blocks=None if frame_blocks is None else frame_blocks.n_blocks,
             why_none=_why_none(has_pixels=bool(tiles), blocks=blocks, frame_blocks=frame_blocks),

@@ -24,7 +24,8 @@ from ptyrun.ptycho.geometry.placement import Region
 from ptyrun.ptycho.metrics import evaluation
 from ptyrun.ptycho.metrics.common_ground import CommonGround
 from ptyrun.ptycho.metrics.frc import Noise
-from ptyrun.ptycho.metrics.standard_metrics import Standard
+from ptyrun.ptycho.metrics.phase_pair import FEWEST_PX
+from ptyrun.ptycho.metrics.standard_metrics import Standard, nothing
 from ptyrun.results import Metric, Results
 
 Image = NDArray[np.complex64]
@@ -144,11 +145,15 @@ def _against(
     covered = np.logical_and.reduce(list(known.values()))
     if covered[inside].sum() < covered[inside].size / 4:
         covered = known[first] & known[second]
+    n_px = int(covered[inside].sum())
+    if n_px < FEWEST_PX:
+        few = f"nothing to compare: only {n_px} px are covered, of {FEWEST_PX} at least"
+        return PairMeasures(nothing(few, Noise.BOTH))
     one, other = (objects[name].image for name in (first, second))
     try:
         return PairMeasures(evaluation.mutual(one, other, covered, region=region))
     except GeometryError as error:
-        return PairMeasures(evaluation.nothing(f"nothing to compare: {error.why}", Noise.BOTH))
+        return PairMeasures(nothing(f"nothing to compare: {error.why}", Noise.BOTH))
 
 
 def _kept(found: Standard) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:

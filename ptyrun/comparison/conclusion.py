@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from ptyrun.results import Metric, Results
+from ptyrun.shares import as_percent
 
 _DECISIVE = "complex_error"
 _RESOLUTION = "frc50"
@@ -40,13 +41,16 @@ def conclusion(results: Results, reference: str) -> tuple[Line, ...]:
 
 def _nearest(results: Results, reference: str) -> Line:
     found = _ranked(results, _DECISIVE)
+    if not found and results.is_measured and len(results.arms) > 1:
+        return _apart(results, reference)
     if not found:
         said = [
             f"{' – '.join(results.labels_of(pair))}: coherence {_number(value)}"
             for pair in results.pairs
             if (value := pair.standard.get("coherence", Metric()).value) is not None
         ]
-        text = "; ".join(said) or "there is one arm and nothing to hold it against"
+        alone = "there is one arm and nothing to hold it against"
+        text = "; ".join(said) or (alone if len(results.arms) == 1 else "nothing in common")
         return Line("Agreement of the arms", text)
     (best, least), *others = found
     text = (
@@ -69,6 +73,18 @@ def _nearest(results: Results, reference: str) -> Line:
     return Line(name, "; ".join([text, *more]))
 
 
+def _apart(results: Results, reference: str) -> Line:
+    """Each arm on its own pixels, where all of them together have too few."""
+    own = [
+        (arm.label, arm.own.standard.get(_DECISIVE, Metric()).value)
+        for arm in results.arms.values()
+        if arm.own
+    ]
+    each = [f"{label} {'–' if value is None else _number(value)}" for label, value in own]
+    text = f"the arms cover too few pixels in common; each on its own: {', '.join(each)}"
+    return Line(f"Against the {reference.lower()}, not ranked", text)
+
+
 def _between(results: Results, first: str, second: str) -> str:
     """Say between which values the first's error less the second's lies."""
     for difference in results.differences:
@@ -88,7 +104,9 @@ def _where(results: Results) -> str:
         return str(results.common)
     _, _, height, width = results.evaluated_region_px
     shares = [
-        f"{arm.label} {arm.own.covered_share:.1%}" for arm in results.arms.values() if arm.own
+        f"{arm.label} {as_percent(arm.own.covered_share)}"
+        for arm in results.arms.values()
+        if arm.own
     ]
     region = f"{height} × {width} px"
     return f"{region}, covered: {', '.join(shares)}" if shares else region

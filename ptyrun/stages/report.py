@@ -25,6 +25,7 @@ from ptyrun.host import checksums, durable
 from ptyrun.progress import SILENT, Watcher
 from ptyrun.report import page, tables, timeline
 from ptyrun.results import Results
+from ptyrun.shares import as_percent
 
 LIBRARIES = ("ptyrun", "numpy", "scipy", "scikit-image", "zarr", "matplotlib")
 _FRC_TEXT = (
@@ -179,8 +180,9 @@ def _notes(results: Results) -> Iterator[page.Statement]:
     if not results.are_comparable:
         least, most = results.covered_shares[0], results.covered_shares[-1]
         text = (
-            f"The arms cover between {least:.0%} and {most:.0%} of the region. Each is measured "
-            "where it is covered, so these are not the same pixels: no figure is marked as best."
+            f"The arms cover between {as_percent(least, 0)} and {as_percent(most, 0)} of the "
+            "region. Each is measured where it is covered, so these are not the same pixels: no "
+            "figure is marked as best."
         )
         yield page.Statement("", text)
     for note in results.notes:

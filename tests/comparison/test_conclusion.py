@@ -12,6 +12,7 @@ from ptyrun.results import (
     HalvesResult,
     Interval,
     Metric,
+    OwnRegion,
     PairResult,
     Resampling,
     Results,
@@ -99,3 +100,16 @@ def test_nothing_known_is_said_so() -> None:
     found = said(bare)
     assert found["R-factor"] == found["Resolution"] == "not known"
     assert found["Agreement of the arms"] == "there is one arm and nothing to hold it against"
+
+
+def test_arms_without_common_pixels_are_said_each_on_its_own() -> None:
+    own = {"complex_error": Metric(value=0.0261)}
+    arms = {
+        "a": ArmResult("A", "predictor", 4, own=OwnRegion(0.5, (0, 0, 50, 60), own)),
+        "b": ArmResult("B", "predictor", 4, own=OwnRegion(0.00001, (0, 0, 50, 60))),
+    }
+    found = said(replace(RESULTS, common=None, arms=arms))
+    assert found["Against the ground truth, not ranked"] == (
+        "the arms cover too few pixels in common; each on its own: A 0.0261, B –"
+    )
+    assert found["Measured on"] == "50 × 60 px, covered: A 50.0%, B < 0.1%"

@@ -22,6 +22,7 @@ from ptyrun.ptycho.metrics.alignment import align
 from ptyrun.ptycho.metrics.factors import coherence
 from ptyrun.ptycho.readers.opening import Scan
 from ptyrun.ptycho.readers.reconstruction import Reconstruction
+from ptyrun.shares import as_percent
 
 # Of the compared region, what a reconstruction of the same scan reaches at least.
 LEAST_COVERED = 0.5
@@ -236,8 +237,9 @@ def why_inconsistent(
         What that is called: ground truth or reference.
     """
     share = float((placement.coverage[region.slices] > 0).mean())
+    covers = f"it covers {as_percent(share, 0)} of the compared region"
     reasons = [
-        f"it covers {share:.0%} of the compared region" if share < LEAST_COVERED else None,
+        covers if share < LEAST_COVERED else None,
         _disagrees(coherence, placement.fit, against),
         _resized_probe(placement.probe_px) if coherence is None else None,
     ]
@@ -261,9 +263,14 @@ def _disagrees(coherence: float | None, fit: FrameFit | None, against: str) -> s
             fit is not None and better and fit.turned[better] < MAX_RESIDUAL_RATIO * fit.as_given
         )
         return _fails(fit) if turned else None
+    least = (
+        f"one object gives more than {ONE_OBJECT} at the very least"
+        if coherence < ONE_OBJECT
+        else f"what does not explain the frames either needs {MIN_COHERENCE_IF_UNEXPLAINED}"
+    )
     said = (
         f"it has little in common with the {against}: coherence {coherence:.2f} after "
-        f"registration, where one object gives more than {ONE_OBJECT} at the very least"
+        f"registration, where {least}"
     )
     if fit is not None and fit.explains and fit.better is None:
         return f"{said}; in the measured frames it leaves a residual of {_residuals(fit)}"

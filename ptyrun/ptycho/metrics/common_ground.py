@@ -17,11 +17,8 @@ from ptyrun.ptycho.geometry.placement import SMALLEST_PX, Region
 from ptyrun.ptycho.metrics.alignment import refitted
 from ptyrun.ptycho.metrics.frc import Noise
 from ptyrun.ptycho.metrics.measures import wang_scales
-from ptyrun.ptycho.metrics.phase_pair import where_defined
+from ptyrun.ptycho.metrics.phase_pair import FEWEST_PX, where_defined
 from ptyrun.ptycho.metrics.standard_metrics import Standard, standard_metrics
-
-# Fewer common pixels say nothing of the arms.
-FEWEST_PX = 256
 
 Complex2D = NDArray[np.complexfloating[Any, Any]]
 Mask = NDArray[np.bool_]

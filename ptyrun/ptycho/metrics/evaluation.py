@@ -14,7 +14,7 @@ from ptyrun.errors import GeometryError
 from ptyrun.ptycho.geometry.placement import Region, centre_crop
 from ptyrun.ptycho.metrics.aligned import Aligned
 from ptyrun.ptycho.metrics.alignment import align
-from ptyrun.ptycho.metrics.frc import Noise, RingCorrelation
+from ptyrun.ptycho.metrics.frc import Noise
 from ptyrun.ptycho.metrics.phase_pair import turn_to_middle, where_defined
 from ptyrun.ptycho.metrics.registration import Shift, apply_shift, cropped, register
 from ptyrun.ptycho.metrics.standard_metrics import Curves, Standard, standard_metrics
@@ -93,7 +93,7 @@ class Evaluation:
     @property
     def coherence(self) -> float:
         """How much the fields have in common: 1 for one object, 0 for two."""
-        return self.standard["coherence"].value or 0.0
+        return self.standard.get("coherence", Metric()).value or 0.0
 
 
 def evaluate(
@@ -264,25 +264,6 @@ def mutual(
     """
     aligned = align(first, second, covered, region=region, shift=registered)
     return standard_metrics(aligned.recon, aligned.truth, aligned.covered, Noise.BOTH)
-
-
-def nothing(why: str, noise: Noise) -> Standard:
-    """Say why there are no figures.
-
-    Parameters
-    ----------
-    why : str
-        The reason, for a person.
-    noise : Noise
-        Which thresholds would have been used.
-
-    Returns
-    -------
-    Standard
-        Without a number.
-    """
-    none = RingCorrelation(np.empty(0), np.empty(0, np.int64), 0)
-    return Standard({}, Curves(none, none, none), (why,), noise, {})
 
 
 Images = tuple[Complex2D, Complex2D, Mask]

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptyrun.ptycho.metrics.image_pair import HOLES_DECIDE
+from ptyrun.ptycho.metrics.phase_pair import FEWEST_PX
 from ptyrun.ptycho.metrics.standard_metrics import (
     THRESHOLDS,
     Curves,
@@ -20,7 +21,6 @@ from ptyrun.ptycho.metrics.standard_metrics import (
 from ptyrun.results import Metric
 
 # Smaller pieces that both halves cover say nothing.
-FEWEST_PX = 256
 TOO_LITTLE = f"both halves cover fewer than {FEWEST_PX} pixels"
 
 Complex2D = NDArray[np.complexfloating[Any, Any]]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ptyrun.ptycho.metrics import measures
 from ptyrun.ptycho.metrics.factors import amplitude_factor
-from ptyrun.ptycho.metrics.phase_pair import PhasePair
+from ptyrun.ptycho.metrics.phase_pair import LEAST_PX, PhasePair
 from ptyrun.ptycho.metrics.tiles import Sums, similarities, similarity_sums
 
 NO_CONTRAST = "the truth has no contrast"
@@ -91,7 +91,7 @@ class ImagePair:
             Aligned.
         """
         error = measures.phase_difference(recon, truth)
-        lost = phases.expected & ~phases.defined
+        lost = phases.lost
         data_range = 0.0
         if not phases.why_none:
             data_range = measures.value_range(phases.truth, phases.defined, 1.0)
@@ -127,8 +127,8 @@ class ImagePair:
         transfer = measures.contrast_transfer(recon, truth)
         absolute, squared = (counted(each, self.counted) for each in (self.absolute, self.squared))
         return {
-            "mae": float(np.mean(absolute)) if absolute.size else math.nan,
-            "psnr": self._psnr(float(np.mean(squared)) if squared.size else math.nan),
+            "mae": _mean(absolute),
+            "psnr": self._psnr(_mean(squared)),
             "ssim": float(similar.get("ssim", math.nan)),
             "ms_ssim": float(similar.get("ms_ssim", math.nan)),
             "contrast_correlation": math.nan if self.lacks else correlation,
@@ -151,6 +151,8 @@ class ImagePair:
         absolute, squared, weight = (
             counted(each, self.counted) for each in (self.absolute, self.squared, weights)
         )
+        if absolute.size < LEAST_PX:
+            return {"weighted_mae": math.nan, "weighted_psnr": math.nan}
         return {
             "weighted_mae": measures.weighted_mean(absolute, weight),
             "weighted_psnr": self._psnr(measures.weighted_mean(squared, weight)),
@@ -196,7 +198,7 @@ class Reasons:
         if self.lacks:
             return self.lacks
         if metric.startswith("frc"):
-            return HOLES_DECIDE
+            return HOLES_DECIDE if self.data_range else NO_CONTRAST
         if metric in ("contrast_correlation", "contrast_transfer"):
             return "one of the two has no contrast"
         return NO_WINDOW if self.data_range else NO_CONTRAST
@@ -218,3 +220,7 @@ def counted(values: NDArray[Any], where: Mask) -> NDArray[Any]:
         In the order of the image.
     """
     return values.reshape(-1) if where.all() else values[where]
+
+
+def _mean(errors: Image) -> float:
+    return float(np.mean(errors)) if errors.size >= LEAST_PX else math.nan

@@ -23,7 +23,10 @@ Image = NDArray[np.floating[Any]]
 Complex2D = NDArray[np.complexfloating[Any, Any]]
 Mask = NDArray[np.bool_]
 
-NOWHERE = "no pixel has amplitude enough for a phase"
+# Of fewer pixels, figures say little; of still fewer, which the fits of a factor and a ramp use up,
+# nothing.
+FEWEST_PX, LEAST_PX = 256, 16
+NOWHERE = f"fewer than {LEAST_PX} pixels have amplitude enough for a phase"
 MANY_TURNS = "the phase passes more than one turn and cannot be unwrapped"
 
 
@@ -39,6 +42,8 @@ class PhasePair:
         Where both have a phase.
     expected : ndarray of bool, shape (H, W)
         Where the truth has one.
+    lost : ndarray of bool, shape (H, W)
+        Where the truth has one and the first has none, whatever other arms have.
     why_none : str
         Why these are not numbers to compare; the wrapped difference always is.
     """
@@ -47,6 +52,7 @@ class PhasePair:
     truth: Image
     defined: Mask
     expected: Mask
+    lost: Mask
     why_none: str = ""
 
     @classmethod
@@ -75,23 +81,24 @@ class PhasePair:
         doi:10.1364/AO.41.007437, as in scikit-image.
         """
         expected = where_defined(truth, covered)
-        defined = expected & where_defined(recon, covered)
-        defined = defined if within is None else defined & within
+        own_defined = expected & where_defined(recon, covered)
+        lost = expected & ~own_defined
+        defined = own_defined if within is None else own_defined & within
         turn = turn_to_middle(truth, expected)
         own, wanted = (np.angle(image * turn) for image in (recon, truth))
-        if not defined.any():
-            return cls(own, wanted, defined, expected, NOWHERE)
+        if defined.sum() < LEAST_PX:
+            return cls(own, wanted, defined, expected, lost, NOWHERE)
         if float(np.abs(wanted[defined]).max()) < np.pi - FREE_RAD:
-            return cls(own, wanted, defined, expected)
+            return cls(own, wanted, defined, expected, lost)
         thin = not _has_jumps(wanted, defined)
         target = wanted if thin else _unwrapped(wanted, defined)
         followed = _unwrapped(own, defined) if _has_jumps(own, defined) else own
         if followed is None and thin:
             followed = own  # the truth has no wraps: those of the other are its errors
         if target is None or followed is None:
-            return cls(own, wanted, defined, expected, MANY_TURNS)
+            return cls(own, wanted, defined, expected, lost, MANY_TURNS)
         turns = np.rint((followed - target)[defined].mean() / (2 * np.pi))
-        return cls(followed - 2 * np.pi * turns, target, defined, expected)
+        return cls(followed - 2 * np.pi * turns, target, defined, expected, lost)
 
 
 def where_defined(image: Complex2D, covered: Mask) -> Mask:

@@ -244,13 +244,15 @@ def interval(resampled: NDArray[Any]) -> Interval | None:
     return float(low), float(high)
 
 
-def blocks_for(tiles: list[Tiles]) -> Blocks | None:
+def blocks_for(tiles: list[Tiles], share: float = 1.0) -> Blocks | None:
     """Draw the blocks that serve all of several images; None where there are too few.
 
     Parameters
     ----------
     tiles : list of Tiles
         Of images of one grid.
+    share : float
+        Of their pixels, those that are compared.
 
     Returns
     -------
@@ -259,7 +261,8 @@ def blocks_for(tiles: list[Tiles]) -> Blocks | None:
     """
     side = max(correlation_tiles(each) for each in tiles)
     shape = tiles[0].shape
-    covered = max(float((each.sums["amplitude.n"] > 0).sum()) for each in tiles)
+    known = max(float((each.sums["amplitude.n"] > 0).sum()) for each in tiles)
+    covered = min(known, share * shape[0] * shape[1])
     fits = max(1, math.isqrt(int(covered / FEWEST_BLOCKS)))
     if covered < FEWEST_BLOCKS:
         return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from ptyrun.ptycho.metrics import frc, measures
 from ptyrun.ptycho.metrics.dips import notes_of_dips
 from ptyrun.ptycho.metrics.factors import Moments
-from ptyrun.ptycho.metrics.image_pair import ImagePair, counted
-from ptyrun.ptycho.metrics.phase_pair import PhasePair
+from ptyrun.ptycho.metrics.image_pair import ImagePair, Reasons, counted
+from ptyrun.ptycho.metrics.phase_pair import FEWEST_PX, LEAST_PX, PhasePair
 from ptyrun.ptycho.metrics.tiles import Adding, Tiles
 from ptyrun.results import Metric
+from ptyrun.shares import as_percent
 
 _THRESHOLD = (
     "in fractions of Nyquist, with its sign (doi:10.1111/j.1365-2818.1982.tb00405.x); of two "
@@ -146,22 +147,26 @@ def standard_metrics(
     Standard
         Every measure of this module's table.
     """
+    n_px = int(covered.sum())
+    if n_px < LEAST_PX:
+        return nothing(f"only {n_px} px are covered, of {LEAST_PX} at least: no figure", noise)
     phases = PhasePair.of(recon, truth, covered, within)
     curves = _correlations(recon, truth, covered, phases)
     of_field = field_metrics(counted(recon, covered), counted(truth, covered))
     adding = Adding(covered.shape) if tiled else None
     # One image after the other: of a large one, each is as much memory as all that is compared.
-    of_amplitude, why_amplitude = _measured(
+    of_amplitude, of_amplitudes = _measured(
         "amplitude", ImagePair.amplitude(recon, truth, covered), adding
     )
-    of_phase, why_phase = _measured(
+    of_phase, of_phases = _measured(
         "phase", ImagePair.of_phases(phases, recon, truth), adding, np.abs(truth)
     )
     values = {
         name: Metric(of_amplitude.get(name), of_phase.get(name), of_field.get(name))
         for name in (*of_phase, *(name for name in of_field if name not in of_phase))
     }
-    share = float(phases.defined[covered].mean()) if covered.any() else math.nan
+    curves = _where_contrasted(curves, of_amplitudes, of_phases)
+    share = float(phases.defined[covered].mean())
     values["phase_defined_share"] = Metric(phase=share)
     thresholds = THRESHOLDS if noise is frc.Noise.BOTH else TRUTH_THRESHOLDS
     values |= resolutions(curves, thresholds)
@@ -170,9 +175,9 @@ def standard_metrics(
     undefined = {
         f"{name}.{part}": why(name)
         for part, why in (
-            ("amplitude", why_amplitude),
-            ("phase", why_phase),
-            ("value", why_amplitude),
+            ("amplitude", of_amplitudes.why_none),
+            ("phase", of_phases.why_none),
+            ("value", of_amplitudes.why_none),
         )
         for name, metric in values.items()
         if (value := metric[part]) is not None and math.isnan(value)
@@ -185,7 +190,7 @@ def standard_metrics(
 
 def _measured(
     name: str, image: ImagePair, adding: Adding | None, weights: Image | None = None
-) -> tuple[dict[str, float], Callable[[str], str]]:
+) -> tuple[dict[str, float], Reasons]:
     """The figures of amplitudes or phases, by *weights* too if there are some, and why one is NaN.
 
     What they add up from is put to *adding*; the images themselves are not needed any more.
@@ -195,7 +200,26 @@ def _measured(
         found |= image.weighted(weights)
     if adding is not None:
         adding.part(name, image)
-    return found, image.reasons.why_none
+    return found, image.reasons
+
+
+def nothing(why: str, noise: frc.Noise) -> Standard:
+    """Say why there are no figures.
+
+    Parameters
+    ----------
+    why : str
+        The reason, for a person.
+    noise : Noise
+        Which thresholds would have been used.
+
+    Returns
+    -------
+    Standard
+        Without a number.
+    """
+    none = frc.RingCorrelation(np.empty(0), np.empty(0, np.int64), 0)
+    return Standard({}, Curves(none, none, none), (why,), noise, {})
 
 
 def field_metrics(recon: Complex2D, truth: Complex2D) -> dict[str, float]:
@@ -249,6 +273,15 @@ def _correlations(first: Complex2D, second: Complex2D, covered: Mask, phases: Ph
     )
 
 
+def _where_contrasted(curves: Curves, amplitudes: Reasons, phases: Reasons) -> Curves:
+    """Leave no curve of what the truth does not have: it would be one of rounding errors."""
+    return Curves(
+        curves.amplitude if amplitudes.data_range else frc.unknown(curves.amplitude),
+        curves.phase if phases.data_range else frc.unknown(curves.phase),
+        curves.field,
+    )
+
+
 def resolutions(
     curves: Curves, thresholds: Mapping[str, frc.Threshold] = TRUTH_THRESHOLDS
 ) -> dict[str, Metric]:
@@ -278,9 +311,10 @@ def resolutions(
 
 def _phase_notes(phases: PhasePair, covered: Mask) -> tuple[str, ...]:
     notes = []
-    share = 1 - float(phases.defined[covered].mean()) if covered.any() else 0.0
+    share = 1 - float(phases.defined[covered].mean())
     if share >= WORTH_A_NOTE:
-        notes.append(f"{share:.1%} of the covered pixels have too little amplitude for a phase")
+        too_dark = as_percent(share)
+        notes.append(f"{too_dark} of the covered pixels have too little amplitude for a phase")
     if phases.why_none:
         notes.append(f"standard figures of the phase are empty: {phases.why_none}")
     return tuple(notes)
@@ -298,6 +332,9 @@ def _notes(metrics: Mapping[str, Metric], covered: Mask) -> tuple[str, ...]:
         for parts, names in without_crossing.items()
         if parts
     ]
+    n_px = int(covered.sum())
+    if n_px < FEWEST_PX:
+        notes.append(f"only {n_px} px are covered: standard figures say little")
     holes = 1 - float(covered.mean())
     scales = len(measures.wang_scales(covered))
     if scales < len(measures.WANG_WEIGHTS):
@@ -306,7 +343,8 @@ def _notes(metrics: Mapping[str, Metric], covered: Mask) -> tuple[str, ...]:
         notes.append(f"standard ms_ssim has {of_how_many} scales: {why}")
     if holes >= WORTH_A_NOTE:
         height, width = covered.shape
+        left_out = as_percent(holes)
         notes.append(
-            f"of the {height} x {width} px measured, {holes:.1%} are not covered and left out"
+            f"of the {height} x {width} px measured, {left_out} are not covered and left out"
         )
     return tuple(notes)

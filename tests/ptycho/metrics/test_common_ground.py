@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import numpy as np
@@ -127,3 +128,31 @@ def test_the_nearer_of_two_arms_is_the_better_one_whatever_they_cover(n_objects:
             near, far = (found[arm].metrics[name][part] for arm in ("near", "far"))
             assert near is not None and far is not None
             assert sign * near < sign * far, (seed, name, part)
+
+
+def test_an_arm_without_phases_does_not_spoil_those_of_another() -> None:
+    generator = np.random.default_rng(6)
+    amplitude, phase = weak(96, generator)
+    truth = amplitude * np.exp(1j * phase)
+    dark = generator.random(truth.shape) < 0.6
+    good, bad = (truth + noise(96, generator, 0.03) for _ in range(2))
+    bad[dark] = 1e-9
+    whole = np.ones(truth.shape, bool)
+    arms = {"good": measured(good, truth, whole), "bad": measured(bad, truth, whole)}
+    found = compared(arms)
+    own, common = arms["good"].standard["mae"].phase, found["good"].metrics["mae"].phase
+    assert common == pytest.approx(own, rel=0.02)
+    # What the other one lost are its own errors.
+    assert (found["bad"].metrics["mae"].phase or 0) > 0.5
+
+
+@pytest.mark.parametrize("side_px", [1, 3, 8, 12])
+def test_of_a_handful_of_pixels_nothing_is_measured(side_px: int) -> None:
+    generator = np.random.default_rng(8)
+    amplitude, phase = weak(96, generator)
+    truth = amplitude * np.exp(1j * phase)
+    covered = np.zeros(truth.shape, bool)
+    covered[40 : 40 + side_px, 30 : 30 + side_px] = True
+    found = measured(truth + noise(96, generator, 0.03), truth, covered)
+    assert bool(found.standard) == (side_px >= 8)
+    assert any(re.match(r"only \d+ px are covered", note) for note in found.notes)

@@ -264,5 +264,8 @@ def test_small_regions_are_measured_as_far_as_they_go(side: int, scan: Scan) -> 
     region = Region(60, 60, side, side + 3)
     truth = scan.object_guess
     found = evaluate(truth * 2j, truth, np.ones(truth.shape), OPTIONS, region=region)
+    if side == 9:
+        assert not found.standard and any("only 4 px" in note for note in found.notes)
+        return
     assert found.standard["mae"].phase < 1e-6
     assert found.metrics["mae"].phase < 1e-5

@@ -15,6 +15,7 @@ from ptyrun.ptycho.metrics.evaluation import mutual
 from ptyrun.ptycho.metrics.standard_metrics import SOURCES, standard_metrics
 from ptyrun.ptycho.readers.opening import open_scan
 from ptyrun.ptycho.readers.reconstruction import open_reconstruction
+from tests.ptycho.metrics.objects import natural, noise
 
 # The region of the star that its probe reaches well, before 2 px at each side are cropped.
 STAR = Region(121, 120, 258, 258)
@@ -253,3 +254,16 @@ def test_unrelated_images_do_not_correlate_and_equal_ones_do() -> None:
     assert frc.tapered_correlation(first, first).correlation[1:] == pytest.approx(1)
     frequencies = frc.tapered_correlation(first, second).frequencies
     assert (frequencies[0], frequencies[-1]) == (0, 1)
+
+
+def test_an_amplitude_without_contrast_has_no_resolution() -> None:
+    generator = np.random.default_rng(2)
+    truth = np.exp(0.4j * natural(96, generator))
+    found = standard_metrics(
+        truth + noise(96, generator, 0.05), truth, np.ones(truth.shape, bool), tiled=True
+    )
+    for name in ("frc50", "frc1over7", "contrast_correlation"):
+        assert np.isnan(found.metrics[name].amplitude or 0), name
+        assert "no contrast" in found.undefined[f"{name}.amplitude"]
+    assert found.metrics["frc50"].phase is None
+    assert np.isnan(found.curves.amplitude.correlation).all()

@@ -236,7 +236,8 @@ class Results(Document):
     """Everything that ``finalize`` found, bound to the run by the manifest's digest.
 
     ``has_ground_truth`` says that arms are measured against the truth, ``has_reference`` that it is
-    a reference, another reconstruction of the same frames. ``truth`` has what the scan's own object
+    a reference, another reconstruction of the same frames. ``doubts`` are those of the ``notes``
+    that make figures doubtful. ``truth`` has what the scan's own object
     leaves of the frames: no arm can be expected to leave less.
     """
 
@@ -261,6 +262,7 @@ class Results(Document):
     resampling: Resampling | None = None
     differences: tuple[Difference, ...] = ()
     pixel_size_m: float | None = None
+    doubts: tuple[str, ...] = ()
     line: LineResult | None = None
 
     def __repr__(self) -> str:

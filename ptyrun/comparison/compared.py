@@ -53,9 +53,9 @@ class Compared:
     def results(self) -> Results:
         """The content of ``results.json``."""
         dark = Sources.of(self.manifest).dark
-        notes = (*self.scan.notes, *self.scan.doubts, *filter(None, [dark]), *self.doubts)
+        doubts = (*self.scan.doubts, *filter(None, [dark]), *self.doubts)
         if self.evaluations and self.together.ground is None:
-            notes += (NOTHING_IN_COMMON,)
+            doubts += (NOTHING_IN_COMMON,)
         return Results(
             manifest_digest=self.manifest.digest,
             has_ground_truth=self.scan.has_ground_truth,
@@ -80,7 +80,8 @@ class Compared:
             resampling=self.certainty.resampling,
             differences=self.certainty.differences,
             sources={**SOURCES, **FRAME_SOURCES},
-            notes=notes,
+            notes=(*self.scan.notes, *doubts),
+            doubts=doubts,
         )
 
     @property

@@ -41,7 +41,7 @@ def conclusion(results: Results, reference: str) -> tuple[Line, ...]:
 
 def _nearest(results: Results, reference: str) -> Line:
     found = _ranked(results, _DECISIVE)
-    if not found and results.is_measured and len(results.arms) > 1:
+    if not found and results.is_measured:
         return _apart(results, reference)
     if not found:
         said = [
@@ -50,7 +50,7 @@ def _nearest(results: Results, reference: str) -> Line:
             if (value := pair.standard.get("coherence", Metric()).value) is not None
         ]
         alone = "there is one arm and nothing to hold it against"
-        text = "; ".join(said) or (alone if len(results.arms) == 1 else "nothing in common")
+        text = "; ".join(said) or (alone if len(results.arms) == 1 else "too few pixels in common")
         return Line("Agreement of the arms", text)
     (best, least), *others = found
     text = (
@@ -81,7 +81,9 @@ def _apart(results: Results, reference: str) -> Line:
         if arm.own
     ]
     each = [f"{label} {'–' if value is None else _number(value)}" for label, value in own]
-    text = f"the arms cover too few pixels in common; each on its own: {', '.join(each)}"
+    several = "the arms cover too few pixels in common; each on its own"
+    why = "it covers too few pixels" if len(own) == 1 else several
+    text = f"{why}: {', '.join(each)}"
     return Line(f"Against the {reference.lower()}, not ranked", text)
 
 

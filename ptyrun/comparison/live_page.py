@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from ptyrun.comparison import page_notes
 from ptyrun.comparison.history import History
 from ptyrun.comparison.page_pictures import styles
 from ptyrun.durations import format_duration
@@ -74,18 +75,16 @@ def live_page(
     reload : Reload, optional
         Where the page is written again and again.
     """
-    said = [
-        page.Statement(arm.label, text)
-        for arm in results.arms.values()
-        for text in (arm.mismatch, *arm.notes)
-        if text
-    ]
     lasted_s = sum(session.lasted_s for session in history.sessions)
     return page.Page(
         title=title,
         conclusion=tuple(page.Fact(label, text) for label, text in progress.items()),
-        warnings=(),
-        notes=(*(page.Statement("", note) for note in results.notes), *said),
+        warnings=tuple(page_notes.warnings(results)),
+        notes=(
+            *(page.Statement("", note) for note in results.notes),
+            *page_notes.arms(results, are_details=False),
+        ),
+        details=tuple(page_notes.arms(results, are_details=True)),
         rows=() if scene is None else pictures.scene_rows(scene, pixel_size_m),
         picture_notes=() if scene is None else tuple(scene.notes),
         plots=(),

@@ -47,9 +47,10 @@ class Statement:
 class Page:
     """Everything that a report shows, in the order in which it shows it.
 
-    ``rows`` are pictures of what is compared, ``whole`` those of all that there is. ``folded``
-    tables open on request. A page of a run under way, which is no report, says so (``live``), and
-    after ``refresh_s`` seconds loads itself again, or what it leads to.
+    ``details`` are notes that change no conclusion. ``rows`` are pictures of what is compared,
+    ``whole`` those of all that there is. ``folded`` tables open on request. A page of a run under
+    way, which is no report, says so (``live``), and after ``refresh_s`` seconds loads itself again,
+    or what it leads to.
     """
 
     title: str
@@ -71,6 +72,7 @@ class Page:
     refresh_s: int | None = None
     leads_to: str = ""
     is_report: bool = True
+    details: tuple[Statement, ...] = ()
 
 
 def html(page: Page) -> str:

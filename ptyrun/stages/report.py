@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from ptyrun.comparison import artifacts, currency, page_pictures, publishing
+from ptyrun.comparison import artifacts, currency, page_notes, page_pictures, publishing
 from ptyrun.comparison.command_line import compare_command
 from ptyrun.comparison.conclusion import conclusion
 from ptyrun.comparison.fingerprints import Fingerprints
@@ -24,8 +24,6 @@ from ptyrun.engine.window import Window
 from ptyrun.host import checksums, durable
 from ptyrun.progress import SILENT, Watcher
 from ptyrun.report import page, tables, timeline
-from ptyrun.results import Results
-from ptyrun.shares import as_percent
 
 LIBRARIES = ("ptyrun", "numpy", "scipy", "scikit-image", "zarr", "matplotlib")
 _FRC_TEXT = (
@@ -131,8 +129,9 @@ def _page(run: FinishedRun) -> page.Page:
     return page.Page(
         title=_title(run),
         conclusion=tuple(page.Fact(line.name, line.text) for line in said),
-        warnings=tuple(_warnings(results)),
-        notes=tuple(_notes(results)),
+        warnings=tuple(page_notes.warnings(results)),
+        notes=tuple(page_notes.notes(results)),
+        details=tuple(page_notes.details(results)),
         rows=shown.rows,
         picture_notes=shown.notes,
         plots=plots,
@@ -159,43 +158,6 @@ def _title(run: FinishedRun) -> str:
 
 def _known(*found: tables.Table) -> tuple[tables.Table, ...]:
     return tuple(table for table in found if table.rows)
-
-
-def _warnings(results: Results) -> Iterator[page.Statement]:
-    for arm in results.arms.values():
-        if arm.mismatch:
-            yield page.Statement(arm.label, arm.mismatch)
-
-
-def _notes(results: Results) -> Iterator[page.Statement]:
-    if results.has_reference:
-        text = (
-            "Arms are measured against a reference: a reconstruction of the same frames, not the "
-            "truth. Figures say how near an arm is to it, not how right it is."
-        )
-        yield page.Statement("", text)
-    elif not results.has_ground_truth:
-        text = "There is no ground truth: arms are compared with each other only."
-        yield page.Statement("", text)
-    if not results.are_comparable:
-        least, most = results.covered_shares[0], results.covered_shares[-1]
-        text = (
-            f"The arms cover between {as_percent(least, 0)} and {as_percent(most, 0)} of the "
-            "region. Each is measured where it is covered, so these are not the same pixels: no "
-            "figure is marked as best."
-        )
-        yield page.Statement("", text)
-    for note in results.notes:
-        yield page.Statement("", note)
-    alike: dict[str, list[str]] = {}  # what is said of several arms is said once
-    for arm in results.arms.values():
-        if arm.notes:
-            alike.setdefault("; ".join(arm.notes), []).append(arm.label)
-    for text, labels in alike.items():
-        yield page.Statement(", ".join(labels), text)
-    for pair in results.pairs:
-        if pair.notes:
-            yield page.Statement(" – ".join(results.labels_of(pair)), "; ".join(pair.notes))
 
 
 def _computed(run: FinishedRun) -> dict[str, str]:

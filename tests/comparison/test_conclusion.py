@@ -97,7 +97,7 @@ def test_without_a_reference_the_arms_are_held_against_each_other() -> None:
 
 def test_nothing_known_is_said_so() -> None:
     bare = replace(RESULTS, arms={"a": ArmResult("A", "predictor", 4)}, common=None, truth={})
-    found = said(bare)
+    found = said(replace(bare, has_ground_truth=False))
     assert found["R-factor"] == found["Resolution"] == "not known"
     assert found["Agreement of the arms"] == "there is one arm and nothing to hold it against"
 

@@ -132,7 +132,7 @@ def test_the_page_runs_its_own_script_alone_and_refers_to_nothing_but_dois_and_i
 def test_a_mismatch_stands_in_an_alert_before_the_first_picture(files: ReportFiles) -> None:
     text = files.html.read_text()
     assert 0 < text.index('role="alert"') < text.index(MISMATCH) < text.index('class="picture"')
-    assert text.index("diff3d was read as amplitude") < text.index('class="picture"')
+    assert text.index("diff3d was read as amplitude") > text.index('class="picture"')
     assert f"**PtyChi**: {MISMATCH}" in files.markdown.read_text()
 
 
@@ -215,7 +215,7 @@ def test_all_pictures_of_a_row_have_one_colour_bar_and_errors_are_around_zero(
 def test_tables_stand_once_upstreams_folded(page: Markup) -> None:
     names = [table["id"] for table in page.all("table") if "id" in table]
     assert names == ["table-standard", "table-upstream", "table-diagnostics"]
-    assert len(page.all("details")) == 3, "the sources of the standard ones, too"
+    assert len(page.all("details")) == 4, "notes, and the sources of the standard ones, too"
 
 
 def test_a_finished_page_does_not_load_itself_again(page: Markup) -> None:
@@ -373,3 +373,14 @@ def test_a_run_that_is_not_finalized_or_damaged_or_foreign_is_refused(tmp_path: 
     with pytest.raises(UnfinishedError, match="no results yet"):
         report(run.root)
     assert not run.report.exists()
+
+
+def test_notes_that_change_no_conclusion_are_folded_behind_the_pictures(tmp_path: Path) -> None:
+    files = report(finished_run.write(tmp_path / "run", notes=["diff3d is amplitude"]).root)
+    before, _, after = files.html.read_text().partition('<h2 id="pictures">')
+    assert "the probe was not used" in before and "diff3d is amplitude" not in before
+    folded = after[after.index('<details class="fold" id="details">') :]
+    assert "diff3d is amplitude" in folded[: folded.index("</details>")]
+    text = files.markdown.read_text()
+    assert text.index("the probe was not used") < text.index("## Metrics")
+    assert text.index("## Notes on these figures") < text.index("diff3d is amplitude")

@@ -51,6 +51,8 @@ from ptyrun.ptycho.readers.reconstruction import open_reconstruction
 _FRAMEWORK = {"tf": "tensorflow", "pytorch": "torch", "onnx": "onnxruntime"}
 # How much of it is predicted at a time and at all makes no other model.
 _AMOUNTS = {"batch_groups", "limit_groups"}
+# By how much two sizes of one pixel may differ, where programs round.
+_SAME_PIXEL = 0.02
 _TAKEN = {*plan_rules.RESERVED_ARMS, "results"}  # the last one is a word of --invalidate
 
 
@@ -153,11 +155,26 @@ def doubts(config: CompareConfig, scan: Scan) -> Iterator[str]:
         )
     for arm in config.arms:
         if arm.kind is ArmKind.RECONSTRUCTION:
-            placement = verdict.place(scan, shape, open_reconstruction(arm.path))
+            found = open_reconstruction(arm.path)
+            yield from _other_pixels(scan, found)
+            placement = verdict.place(scan, shape, found)
             coherence = verdict.coherence_with_reference(placement, scan.object_guess, region)
             reason = verdict.why_inconsistent(placement, region, coherence, scan.object_role)
             if reason is not None:
                 yield f"{arm.path} does not belong to this scan: {reason}"
+
+
+def _other_pixels(scan: Scan, found: Reconstruction) -> Iterator[str]:
+    """Say so where pixels of a reconstruction are of another size than those of the scan's object.
+
+    Sizes are metres a side; what has none, or none that is known, is not compared.
+    """
+    ours_m, theirs_m = scan.pixel_size_m, found.pixel_size_m
+    if ours_m and theirs_m and abs(theirs_m / ours_m - 1) > _SAME_PIXEL:
+        yield (
+            f"{found.path} has pixels of {theirs_m:.4g} m, the scan's object of {ours_m:.4g} m: "
+            "pixels are compared one to one; was it made from cropped or binned frames?"
+        )
 
 
 def shortages(config: CompareConfig, scan: Scan) -> Iterator[str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+import pytest
 
 from ptyrun.comparison.run import Run
 from tests.commands import ptyrun
@@ -54,3 +55,20 @@ def test_a_changed_file_beside_the_scan_is_refused_by_name(tmp_path: Path) -> No
         again = ptyrun(*command)
         assert again.returncode == 2, again.stderr
         assert "scan_file" in again.stderr
+
+
+@pytest.mark.parametrize(("share", "said"), [(1.0, False), (1.01, False), (2.0, True)])
+def test_a_reconstruction_whose_pixels_are_of_another_size_is_named(
+    share: float, said: bool, tmp_path: Path
+) -> None:
+    (tmp_path / "other").mkdir()
+    scan, other = product(tmp_path), product(tmp_path / "other")
+    with h5py.File(other, "a") as file:
+        image = file["object"]
+        image.attrs.update(pixel_width_m=PIXEL_M * share, pixel_height_m=PIXEL_M * share)
+        image[...] *= np.exp(0.01j)
+    words = ["--test_data", str(scan), "--tike_recon_path", str(other), "--dry-run"]
+    words += ["--output_dir", str(tmp_path / "run"), "--follow-links", str(tmp_path)]
+    planned = ptyrun("plan", *words)
+    assert planned.returncode == 0, planned.stderr
+    assert ("pixels are compared one to one" in planned.stderr) == said

@@ -23,7 +23,10 @@ PIXEL_M = 2e-8
 def strange(rng: random.Random, good: np.ndarray) -> np.ndarray:
     """Another array than the good one: in type, shape or values."""
     values = np.array(good)
-    match rng.randrange(14):
+    way = rng.randrange(14)
+    if way == 3 and not values.ndim:
+        way = 2
+    match way:
         case 0:
             return values.astype(
                 rng.choice(("i1", "u2", "i8", "f2", "f8", "c8", "c16", "?", ">f4"))
@@ -37,7 +40,7 @@ def strange(rng: random.Random, good: np.ndarray) -> np.ndarray:
                 rng.choice((slice(0, 0), slice(1), slice(None, -1), slice(None, None, 2)))
             ]
         case 4:
-            return np.full_like(values, rng.choice((0, 1, -1)))
+            return np.full(values.shape, rng.choice((0, 1, -1))).astype(values.dtype)
         case 5:
             with np.errstate(all="ignore"):
                 return (values * rng.choice((1e30, -1e30, 1e-30, 1e6))).astype(values.dtype)

@@ -1,4 +1,4 @@
-"""How is a scan or an object read from a CXI file (cxidb.org, versions 1.3 to 1.6)?"""
+"""How is a scan read from a CXI file (cxidb.org, versions 1.3 to 1.6)?"""
 
 from __future__ import annotations
 
@@ -12,9 +12,15 @@ from scipy.spatial import KDTree
 
 from ptyrun.errors import InputError
 from ptyrun.ptycho.readers.cxi_geometry import read_geometry
-from ptyrun.ptycho.readers.detector import CorrectedFrames, Mask, mask_doubts, sampled
+from ptyrun.ptycho.readers.detector import (
+    CorrectedFrames,
+    Mask,
+    mask_doubts,
+    sampled,
+    varying_mask,
+)
 from ptyrun.ptycho.readers.frame_kind import kind_of
-from ptyrun.ptycho.readers.hdf5 import Hdf5File, Hdf5Frames, checked_stack, first_image
+from ptyrun.ptycho.readers.hdf5 import Hdf5File, Hdf5Frames, checked_stack
 from ptyrun.ptycho.readers.probe_modes import split_modes, stacked_modes, variations_note
 from ptyrun.ptycho.readers.scan import Scan, checked_positions, one_size
 from ptyrun.ptycho.readers.units import Quantity, in_si
@@ -28,7 +34,6 @@ _TRANSLATIONS = (
     "sample_1/geometry_1/translation",
     "instrument_1/detector_1/translation",
 )
-_OBJECTS = ("image_1/data", "object/data")
 _PROBES = ("instrument_1/source_1/probe", "instrument_1/source_1/illumination", "probe/data")
 _DARKS = ("data_dark", "dark")
 _MASKS = ("mask", "pixel_mask")  # the second is NeXus'
@@ -50,7 +55,7 @@ _Modes = NDArray[np.complex64] | None
 
 def has_frames(file: Hdf5File) -> bool:
     """Whether frames lie where CXI has them, in any entry."""
-    return any(_found(file, entry, _FRAMES) is not None for entry in entries(file))
+    return any(found_in(file, entry, _FRAMES) is not None for entry in entries(file))
 
 
 def entries(file: Hdf5File) -> list[str]:
@@ -98,7 +103,7 @@ def read_cxi_scan(file: Hdf5File, intensity: bool = True) -> Scan:
     positions_px = positions_px - positions_px.min(axis=0) + patch_px / 2
     near_field, near_notes = _near_field(positions_px, patch_px)
     places = (detector, f"{entry}/data_1")
-    bad = _bad_pixels(file, _each(places, _MASKS), patch_px)
+    bad, varying_doubts = _bad_pixels(file, _each(places, _MASKS), patch_px)
     raw = Hdf5Frames(file, frames, np.arange(n_frames))
     source = replace(raw, bad=bad)
     background, dark_notes, dark_doubts = _dark(file, places, source, patch_px, intensity)
@@ -127,6 +132,7 @@ def read_cxi_scan(file: Hdf5File, intensity: bool = True) -> Scan:
         doubts=(
             *geometry.doubts,
             *mask_doubts(bad, Hdf5Frames(file, frames, np.arange(n_frames)), n_frames),
+            *varying_doubts,
             *dark_doubts,
             *moved_doubts,
             *(
@@ -141,45 +147,6 @@ def read_cxi_scan(file: Hdf5File, intensity: bool = True) -> Scan:
         entry=entry,
         beside=file.linked,
     )
-
-
-def read_cxi_object(file: Hdf5File) -> NDArray[np.complex64] | None:
-    """Read the reconstructed object (H, W), or None where the file has none.
-
-    Raises
-    ------
-    InputError
-        If it is not complex: the phase is missing.
-    """
-    found = object_of(file)
-    if found is None:
-        return None
-    if found.dtype.kind != "c":
-        raise InputError(
-            f"{found.name} of {file.path} is not a reconstruction",
-            why=f"it is {found.dtype}, not complex: the phase is missing",
-            do="give a file that holds the complex object",
-        )
-    return first_image(file.path, found.name, file.read(found, ()))
-
-
-def image_pixel_m(file: Hdf5File) -> float | None:
-    """Side of a square pixel of the image in metres, by the ``image_size`` (x, y, z) beside it."""
-    image = object_of(file)
-    size = None if image is None else file.dataset(f"{image.parent.name}/image_size")
-    if image is None or size is None or size.dtype.kind not in "fiu" or size.size not in (2, 3):
-        return None
-    x_m, y_m = in_si(file.path, size, file.read(size, ()), Quantity.LENGTH).reshape(-1)[:2]
-    if not (0 < x_m < np.inf and 0 < y_m < np.inf):
-        return None
-    return one_size((float(y_m) / image.shape[-2], float(x_m) / image.shape[-1]))
-
-
-def object_of(file: Hdf5File) -> h5py.Dataset | None:
-    """Find the image of a file: of several entries, the last one's that has a complex one."""
-    images = [_found(file, entry, _OBJECTS) for entry in entries(file)]
-    there = [image for image in images if image is not None]
-    return next((image for image in there if image.dtype.kind == "c"), next(iter(there), None))
 
 
 def _in(entry: str, names: tuple[str, ...]) -> tuple[str, ...]:
@@ -200,14 +167,15 @@ def _detector_of(file: Hdf5File, entry: str, frames: h5py.Dataset) -> str:
     return f"{instrument}/detector_1"
 
 
-def _found(file: Hdf5File, entry: str, *groups: tuple[str, ...]) -> h5py.Dataset | None:
+def found_in(file: Hdf5File, entry: str, *groups: tuple[str, ...]) -> h5py.Dataset | None:
+    """Find the first of an entry's datasets by these names; None without one."""
     return file.dataset(*(name for names in groups for name in _in(entry, names)))
 
 
 def _scan_entry(file: Hdf5File) -> tuple[str, tuple[str, ...]]:
     """Which entry holds the scan, and what to say of the others."""
     names = entries(file)
-    framed = [name for name in names if _found(file, name, _FRAMES) is not None]
+    framed = [name for name in names if found_in(file, name, _FRAMES) is not None]
     whole = [name for name in framed if _is_whole(file, name)]
     chosen = next(iter([*whole, *framed, *names, "entry_1"]))
     others = [name for name in framed if name not in (chosen, _LAST)]
@@ -222,7 +190,7 @@ def _scan_entry(file: Hdf5File) -> tuple[str, tuple[str, ...]]:
 
 def _is_whole(file: Hdf5File, entry: str) -> bool:
     """Whether an entry has frames, and as many translations."""
-    frames, moved = _found(file, entry, _FRAMES), _found(file, entry, _TRANSLATIONS)
+    frames, moved = found_in(file, entry, _FRAMES), found_in(file, entry, _TRANSLATIONS)
     if frames is None or moved is None or not frames.size:
         return False
     return len(frames) in (moved.shape or ())
@@ -271,14 +239,18 @@ def _metres_of(file: Hdf5File, found: h5py.Dataset, n_frames: int) -> NDArray[np
     )
 
 
-def _bad_pixels(file: Hdf5File, names: tuple[str, ...], patch_px: int) -> Mask | None:
+def _bad_pixels(
+    file: Hdf5File, names: tuple[str, ...], patch_px: int
+) -> tuple[Mask | None, tuple[str, ...]]:
     """Which pixels the mask takes out: those of any frame with any bit that is not `HAS_SIGNAL`.
+
+    Besides, what to say of masks that differ from frame to frame.
 
     Source: cxidb.org, CXI file format, section on masks.
     """
     found = file.dataset(*names)
     if found is None:
-        return None
+        return None, ()
     shape: tuple[int, ...] = found.shape or ()
     if found.dtype.kind not in "biuf" or shape[-2:] != (patch_px, patch_px) or len(shape) > 3:
         raise InputError(
@@ -286,7 +258,7 @@ def _bad_pixels(file: Hdf5File, names: tuple[str, ...], patch_px: int) -> Mask |
             why=f"{found.name} is {found.dtype} of shape {shape}, a frame {(patch_px, patch_px)}",
             do="store the frames' own mask, or leave it out",
         )
-    bad = np.zeros((patch_px, patch_px), np.bool_)
+    bad, always = np.zeros((patch_px, patch_px), np.bool_), np.ones((patch_px, patch_px), np.bool_)
     for each in range(shape[0] if len(shape) == 3 else 1):
         values = file.read(found, (each,) if len(shape) == 3 else ())
         is_whole = values.dtype.kind in "iu" or (
@@ -295,13 +267,14 @@ def _bad_pixels(file: Hdf5File, names: tuple[str, ...], patch_px: int) -> Mask |
         if is_whole and values.itemsize > 1:
             values = values.astype(np.int64, copy=False) & ~HAS_SIGNAL
         bad |= values != 0
+        always &= values != 0
     if bad.all():
         raise InputError(
             f"the mask of {file.path} takes every pixel out",
             why=f"no value of {found.name} says that a pixel is good: 0, or 0x1000 for signal",
             do="correct it (0 is good), or leave it out",
         )
-    return bad if bad.any() else None
+    return (bad, varying_mask(bad, always)) if bad.any() else (None, ())
 
 
 _Dark = tuple[NDArray[np.float32] | None, tuple[str, ...], tuple[str, ...]]
@@ -365,7 +338,7 @@ def _near_field(positions_px: NDArray[np.float64], patch_px: int) -> tuple[bool,
 
 
 def _probe(file: Hdf5File, entry: str, patch_px: int) -> tuple[_Modes, _Modes, tuple[str, ...]]:
-    found = _found(file, entry, _PROBES)
+    found = found_in(file, entry, _PROBES)
     if found is None:
         return None, None, ()
     if found.dtype.kind != "c" or patch_px not in (found.shape or ()):

@@ -169,6 +169,17 @@ def checked_bad_pixels(path: Path, name: str, values: NDArray[Any], side: int) -
     return bad if bad.any() else None
 
 
+def varying_mask(ever: Mask, always: Mask) -> tuple[str, ...]:
+    """Say so where masks (N, N) differ from frame to frame: *ever* bad ones are left out of all."""
+    n_some = int((ever & ~always).sum())
+    if not n_some:
+        return ()
+    return (
+        f"the mask differs from frame to frame: {n_some} pixels that are bad in some frames are "
+        "left out of all",
+    )
+
+
 def mask_doubts(bad: Mask | None, source: FrameSource, n_frames: int) -> tuple[str, ...]:
     """Say so where a mask leaves few pixels, or little of the signal: it may be one of good pixels.
 

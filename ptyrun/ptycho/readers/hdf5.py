@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from ptyrun.errors import InputError
 from ptyrun.host import memory
 from ptyrun.host.hdf5_look import fault_of
-from ptyrun.ptycho.readers.complex_images import checked_complex
 from ptyrun.ptycho.readers.hdf5_filters import foreign_filters, require_filters
 from ptyrun.ptycho.readers.scan import require_square_frames
 from ptyrun.texts import printable
@@ -319,23 +318,6 @@ def require_memory(path: Path, dataset: h5py.Dataset, n_bytes: int) -> None:
             why=f"{dataset.dtype} of shape {dataset.shape} takes {n_bytes} bytes; {left} are left",
             do="correct the file, or use a machine with more memory",
         )
-
-
-def first_image(path: Path, name: str, values: NDArray[Any]) -> NDArray[np.complex64]:
-    """Give the first of several images (..., H, W).
-
-    Raises
-    ------
-    InputError
-        If there is none.
-    """
-    if values.ndim < 2 or values.size == 0:
-        raise InputError(
-            f"{name} of {path} is not an image",
-            why=f"it has shape {values.shape}",
-            do="store one complex array of two dimensions",
-        )
-    return checked_complex(path, name, values.reshape(-1, *values.shape[-2:])[0])
 
 
 def _bytes_to_read(dataset: h5py.Dataset, selection: Any) -> int:

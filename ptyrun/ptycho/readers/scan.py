@@ -18,6 +18,8 @@ from ptyrun.ptycho.readers.probe_modes import stacked_modes
 
 BLOCK_BYTES = 4 << 20
 _SQUARE = 1e-3
+# Distances of two places, and their squares, are numbers.
+_FARTHEST = 1e15
 
 
 class FrameSource(Protocol):
@@ -248,6 +250,13 @@ def checked_positions(
             what = f"{values.dtype} of shape {values.shape}, not real of shape (n,)"
             raise refusal(f"{where} are not positions", what, "store one real number per frame")
         require_finite(f"{where} are not all finite", values, "drop the frames without a position")
+        if len(values) and (farthest := float(np.abs(values).max())) > _FARTHEST:
+            raise InputError(
+                f"{where} are not positions",
+                why=f"they reach {farthest:.4g}, and no object has more than {_FARTHEST:g} pixels "
+                "a side",
+                do="correct them, or leave these frames out",
+            )
     if not len(x) == len(y) == n_frames:
         raise InputError(
             f"the lengths in {path} differ",

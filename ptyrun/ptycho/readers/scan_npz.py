@@ -112,7 +112,14 @@ def read_contract(path: Path, kind: str | None = None, cache_dir: Path | None = 
         probe=probe,
         object_guess=guess,
         object_is_truth=bool(simulated),
-        notes=(said, *probe_notes, *guess_notes, *_role_notes(guess, simulated), *metadata_notes),
+        notes=(
+            said,
+            *_other_frames(file, name),
+            *probe_notes,
+            *guess_notes,
+            *_role_notes(guess, simulated),
+            *metadata_notes,
+        ),
         weaker_modes=weaker_modes,
     )
 
@@ -127,6 +134,14 @@ def _frames_name(file: NpzFile) -> str:
         f"{file.path} holds no diffraction",
         why=f"neither diffraction nor diff3d is among: {', '.join(file.names)}",
         do="give a scan file",
+    )
+
+
+def _other_frames(file: NpzFile, taken: str) -> tuple[str, ...]:
+    return tuple(
+        f"{each} is there, too, and is not read"
+        for each in FRAME_NAMES
+        if each != taken and each in file
     )
 
 
@@ -284,7 +299,10 @@ def _probe(file: NpzFile, patch_px: int) -> tuple[_Modes, _Modes, tuple[str, ...
     stored = file.array("probeGuess")
     probe, others = split_modes(file.path, "probeGuess", stored, None, patch_px)
     modes = stacked_modes(probe, others)
-    notes = (*modes_note(modes, "strongest"), *variations_note(stored.size, modes))
+    real = (
+        ("probeGuess is not complex: its phase is taken as 0",) if stored.dtype.kind != "c" else ()
+    )
+    notes = (*real, *modes_note(modes, "strongest"), *variations_note(stored.size, modes))
     if probe.shape != (patch_px, patch_px):
         raise InputError(
             f"probe and diffraction of {file.path} do not fit together",

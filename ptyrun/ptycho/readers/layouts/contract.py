@@ -9,11 +9,13 @@ from typing import Any
 
 from ptyrun.errors import InputError
 from ptyrun.ptycho.readers.formats import Format
+from ptyrun.ptycho.readers.ptychodus import X
 from ptyrun.ptycho.readers.reader import ForeignFile, Held, ReaderCard, ScanReader, ScanRequest
 from ptyrun.ptycho.readers.scan import Scan
 from ptyrun.ptycho.readers.scan_npz import FRAME_NAMES, read_contract
 
 METADATA = "_metadata"
+POSITIONS = ("xcoords", "ycoords")
 
 
 class Contract(ScanReader):
@@ -32,10 +34,12 @@ class Contract(ScanReader):
     )
 
     def holds(self, file: ForeignFile) -> Held:
-        """It has frames or positions by these names."""
-        names = (*FRAME_NAMES, "xcoords", "ycoords")
-        is_one = file.format is Format.NPZ and any(name in file.npz for name in names)
-        return Held.SCAN if is_one else Held.NOTHING
+        """It has frames or positions by these names, and no product's positions."""
+        names = (*FRAME_NAMES, *POSITIONS)
+        if file.format is not Format.NPZ or not any(name in file.npz for name in names):
+            return Held.NOTHING
+        is_product = X in file.npz and not any(name in file.npz for name in POSITIONS)
+        return Held.NOTHING if is_product else Held.SCAN
 
     def scan(self, file: ForeignFile, request: ScanRequest) -> Scan:
         """Open the scan, with what ``ptyrun convert`` knew of the file that it read."""

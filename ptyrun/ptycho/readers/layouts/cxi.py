@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from ptyrun.ptycho.readers.cxi import (
-    has_frames,
-    image_pixel_m,
-    object_of,
-    read_cxi_object,
-    read_cxi_scan,
-)
+from ptyrun.ptycho.readers.cxi import has_frames, read_cxi_scan
+from ptyrun.ptycho.readers.cxi_images import image_pixel_m, object_of, read_cxi_object
 from ptyrun.ptycho.readers.finished import PTYCHI, Reconstruction
 from ptyrun.ptycho.readers.formats import Format
 from ptyrun.ptycho.readers.reader import ForeignFile, Held, ReaderCard, ScanRequest
@@ -43,12 +38,11 @@ class Cxi:
 
     def reconstruction(self, file: ForeignFile) -> Reconstruction:
         """Read the image."""
-        found = read_cxi_object(file.hdf5)
-        assert found is not None  # `holds` found one
+        found, said = read_cxi_object(file.hdf5)
         return Reconstruction(
             file.path,
             found,
             PTYCHI,
-            notes=("the object of a CXI file",),
+            notes=("the object of a CXI file", *said),
             pixel_size_m=image_pixel_m(file.hdf5),
         )

@@ -84,6 +84,7 @@ class Emd:
         doubts: tuple[str, ...] = () if turned == 0 else (_turned(turned),)
         if hdf5.flag(f"{paths.calibration}/QR_flip"):
             doubts += ("the scan's axes are exchanged against the detector's, which is not undone",)
+        doubts += _off_centre(hdf5, paths.calibration, int(side))
         others = (f"of {paths.cubes} cubes {paths.cube} is taken",) if paths.cubes > 1 else ()
         return Scan(
             path=path,
@@ -175,6 +176,18 @@ def _text(file: Hdf5File, name: str) -> str:
         return ""
     value = np.asarray(found[()]).reshape(-1)[0]
     return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+
+
+def _off_centre(file: Hdf5File, home: str, side: int) -> tuple[str, ...]:
+    """Say so where the file has the zero frequency elsewhere than in the middle of frames."""
+    found = [file.number(f"{home}/q{axis}0_mean") for axis in "xy"] if home else []
+    centre = [place for place in found if place is not None]
+    if len(centre) < len("xy") or all(abs(place - side / 2) <= 1 for place in centre):
+        return ()
+    return (
+        f"the beam's centre is {centre[0]:.4g}, {centre[1]:.4g} by the calibration, and the zero "
+        f"frequency is taken to lie at {side / 2:g}",
+    )
 
 
 def _turned(angle: float | None) -> str:

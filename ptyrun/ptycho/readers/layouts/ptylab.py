@@ -72,10 +72,10 @@ class PtyLab:
         path, hdf5 = file.path, file.hdf5
         frames = hdf5.required(FRAMES)
         side = checked_stack(path, frames)
-        if hdf5.number("orientation"):
+        if hdf5.dataset("orientation") is not None and hdf5.number("orientation") != 0:
             raise InputError(
                 f"{path} asks for its frames to be turned",
-                why=f"its orientation is {hdf5.number('orientation'):g}, and only 0 is read",
+                why=f"its orientation is {_orientation(hdf5)}, and only 0 is read",
                 do="turn the frames and write orientation 0",
             )
         if hdf5.dataset(*FOURIER) is not None:
@@ -143,6 +143,11 @@ class PtyLab:
             pixel_size_m=pixel_m if pixel_m and 0 < pixel_m < np.inf else None,
             notes=("the object of PtyLab", *said),
         )
+
+
+def _orientation(hdf5: Hdf5File) -> str:
+    found = hdf5.number("orientation")
+    return "not a number" if found is None else f"{found:g}"
 
 
 def _doubts(hdf5: Hdf5File) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import h5py
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptyrun.errors import InputError
-from ptyrun.ptycho.readers.detector import Mask, mask_doubts
+from ptyrun.ptycho.readers.detector import Mask, mask_doubts, varying_mask
 from ptyrun.ptycho.readers.far_field import (
     object_pixel_m,
     placed,
@@ -88,7 +89,7 @@ class Ptypy:
         y_m, x_m = np.concatenate(metres).T
         energy_ev, distance_m, pixels_m = _geometry(hdf5, side)
         lengths = [len(stack) for stack in stacks]
-        bad = _bad_pixels(hdf5, names, side)
+        bad, varying_doubts = _bad_pixels(hdf5, names, side)
         return Scan(
             path=path,
             positions_px=placed(path, y_m / pixels_m[0], x_m / pixels_m[1], side, sum(lengths)),
@@ -101,6 +102,7 @@ class Ptypy:
             bad_pixels=bad,
             doubts=(
                 *mask_doubts(bad, _stacked(hdf5, stacks, lengths, None), sum(lengths)),
+                *varying_doubts,
                 *_off_centre(hdf5, side),
             ),
             notes=(
@@ -188,9 +190,9 @@ def _geometry(file: Hdf5File, side: int) -> tuple[float, float, tuple[float, flo
     return energy / JOULES_PER_EV, distance, (y_m, x_m)
 
 
-def _bad_pixels(file: Hdf5File, names: list[str], side: int) -> NDArray[np.bool_] | None:
+def _bad_pixels(file: Hdf5File, names: list[str], side: int) -> tuple[Mask | None, tuple[str, ...]]:
     """Pixels that any frame's weights, or those of the whole scan, leave out."""
-    bad = np.zeros((side, side), np.bool_)
+    bad, good_once = np.zeros((2, side, side), np.bool_)
     for place in (f"{META}/weight2d", "common/weight2d"):
         found = file.dataset(place)
         if found is not None and found.shape == (side, side) and found.dtype.kind in "biuf":
@@ -205,18 +207,19 @@ def _bad_pixels(file: Hdf5File, names: list[str], side: int) -> NDArray[np.bool_
                 why=f"they are {found.dtype} of shape {found.shape}, a frame {(side, side)}",
                 do="store the frames' own weights, or leave them out",
             )
-        bad |= _any_zero(file, found)
-    return bad if bad.any() else None
+        for weights in _weights(file, found):
+            bad |= (weights == 0).any(axis=0)
+            good_once |= (weights != 0).any(axis=0)
+    return (bad, varying_mask(bad, ~good_once)) if bad.any() else (None, ())
 
 
-def _any_zero(file: Hdf5File, found: h5py.Dataset) -> NDArray[Any]:
+def _weights(file: Hdf5File, found: h5py.Dataset) -> Iterator[NDArray[Any]]:
+    """Weights (k, N, N) of a chunk's frames, some at a time; one for all of them is one frame's."""
     if found.ndim == 2:
-        return np.asarray(file.read(found, ()) == 0)
-    bad = np.zeros(found.shape[-2:], np.bool_)
+        yield file.read(found, ())[None]
+        return
     for first in range(0, found.shape[0], _WEIGHT_ROWS):
-        rows = slice(first, min(first + _WEIGHT_ROWS, found.shape[0]))
-        bad |= (file.read(found, rows) == 0).any(axis=0)
-    return bad
+        yield file.read(found, slice(first, min(first + _WEIGHT_ROWS, found.shape[0])))
 
 
 def _off_centre(file: Hdf5File, side: int) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from ptyrun.backends.gaussian_blur import torchvision_or_stand_in
+from ptyrun.ptycho.reconstruction.frames import Frames, blocks
 from ptyrun.ptycho.reconstruction.reconstructor import (
     Found,
     ReconstructionError,
@@ -35,8 +36,8 @@ class PtyChi:
     """LSQML with pty-chi, one epoch per step, on the CPU and on one thread.
 
     The order of frames in an epoch is drawn from seed and epoch alone, so that it is not part of
-    the state. A resumed reconstruction is that of an uninterrupted one within 1e-3 of its
-    largest magnitude.
+    the state; frames are read when their turn comes. A resumed reconstruction is that of an
+    uninterrupted one within 1e-3 of its largest magnitude.
     """
 
     algorithm = f"LSQML (pty-chi {ptychi.__version__})"
@@ -49,8 +50,7 @@ class PtyChi:
         with _without_warnings():
             task: Any = PtychographyTask(
                 _options(request),
-                # It holds all frames in memory.
-                diffraction_data=request.amplitudes[np.arange(len(request.amplitudes))] ** 2,
+                diffraction_data=_Patterns(request.amplitudes),
                 object_data=state["object"][None],
                 # pty-chi's far field is the sum of N x N terms, not divided by N.
                 probe_data=state["probe"][None, None] / request.probe.shape[0],
@@ -121,6 +121,39 @@ class PtyChi:
         self._task.__exit__(None, None, None)
 
 
+class _Patterns:
+    """What pty-chi takes for a tensor (n, N, N) of intensities; frames are read when it asks.
+
+    It has as much of a tensor as pty-chi uses: shape, kind and place, some frames by their
+    numbers, and the power of all.
+    """
+
+    dtype, device = torch.float32, torch.device("cpu")
+
+    def __init__(self, amplitudes: Frames) -> None:
+        self._amplitudes = amplitudes
+        self.shape = amplitudes.shape
+
+    def __len__(self) -> int:
+        return len(self._amplitudes)
+
+    def __getitem__(self, numbers: Any) -> Any:
+        wanted = np.asarray(numbers, np.int64)
+        found = np.square(self._amplitudes[np.atleast_1d(wanted)]).reshape(
+            *wanted.shape, *self.shape[1:]
+        )
+        # Zero frequency first, as pty-chi computes.
+        found = np.fft.ifftshift(found, axes=(-2, -1))
+        return torch.from_numpy(found) if isinstance(numbers, torch.Tensor) else found
+
+    def sum(self, axis: Any = None, **_: Any) -> NDArray[np.float32]:
+        """Give the power of each frame, all that pty-chi sums."""
+        if axis != (1, 2):
+            raise NotImplementedError(f"frames are summed one by one, not along {axis}")
+        powers = [np.sum(np.square(each), axis=axis) for each in blocks(self._amplitudes)]
+        return np.concatenate(powers)
+
+
 @contextmanager
 def _without_warnings() -> Iterator[None]:
     """Pass over what PyTorch says of pty-chi's own code."""
@@ -139,6 +172,7 @@ def _options(request: ReconstructionRequest) -> Any:
     method.random_seed = request.seed
     method.allow_nondeterministic_algorithms = False
     method.rescale_probe_intensity_in_first_epoch = False
+    chosen.data_options.fft_shift = False  # of frames that are asked for, where they are read
     chosen.object_options.remove_object_probe_ambiguity.enabled = False
     # pty-chi centres a patch between its two middle pixels, the study on the upper one.
     origin = api.ObjectPosOriginCoordsMethods.SPECIFIED

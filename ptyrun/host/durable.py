@@ -111,7 +111,21 @@ def explanation(error: OSError) -> StorageError:
     """Explain a refusal where nothing says better what was being done; its file may be unknown."""
     if isinstance(error.filename, str | bytes):
         return refusal(Path(os.fsdecode(error.filename)), error, "use")
+    if error.errno == errno.ENOENT and not _is_anywhere():
+        return GoneError(
+            "the current folder is gone",
+            why="it was deleted or moved while the shell was in it, and a path is relative to it",
+            do="`cd` to a folder that is there, or give whole paths",
+        )
     return refusal(Path("a file that was open"), error, "use")
+
+
+def _is_anywhere() -> bool:
+    try:
+        Path.cwd()
+    except OSError:
+        return False
+    return True
 
 
 def fsync_folder(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,6 +68,11 @@ class Hub:
     def path(self, name: str) -> Path:
         """Give the place of what is called *name* below the hub."""
         return self.root / name
+
+    @property
+    def home(self) -> str:
+        """Where the hub lies, whichever way it was reached: links and ``..`` are followed."""
+        return os.path.realpath(self.root)
 
     @property
     def study(self) -> Path:

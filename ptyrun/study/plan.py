@@ -1,4 +1,4 @@
-"""Which stages follow from a study as it is asked for? Pure: nothing is read or written."""
+"""Which stages follow from a study as it is asked for? Pure: no file is read or written."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def _phase_c(study: Study) -> Iterator[Stage]:
         [f"{PHASE_C}/run_manifest.json"],
         method=1,
         doses=list(options.doses),
-        root=str(hub.root.absolute()),
+        root=hub.home,
     )
 
 

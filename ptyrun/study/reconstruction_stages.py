@@ -43,5 +43,5 @@ def reconstruction_stages(hub: Hub, options: StudyOptions) -> Iterator[Stage]:
         [f"{PHASE_F}/reconstruction_manifest.json", f"{PHASE_F}/skip_summary.json"],
         method=1,
         jobs=jobs,
-        root=str(hub.root.absolute()),
+        root=hub.home,
     )

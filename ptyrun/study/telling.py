@@ -106,14 +106,17 @@ def status_document(study: Study, standings: Mapping[str, Standing]) -> dict[str
     }
 
 
-def outcome_text(study: Study, outcome: Outcome, *, has_set_aside: bool = False) -> str:
-    """Say how a session ended, and what to do next."""
+def outcome_text(
+    study: Study, outcome: Outcome, *, has_set_aside: bool = False, is_part: bool = False
+) -> str:
+    """Say how a session ended, and what to do next; *is_part* is whether it was about --only."""
     made = len(outcome.made)
     lines = [f"{made} stage{'s' * (made != 1)} made; {counts(outcome.standings)}"]
     for each in outcome.of(State.FAILED, State.BLOCKED):
         lines.append(f"  {each.stage.key}: {each.state}{_why(study, each)}")
     if outcome.stop is ExitCode.COMPLETE:
-        lines.append(f"complete: {study.hub.root}")
+        part = ", as far as --only asks" if is_part else ""
+        lines.append(f"complete{part}: {study.hub.root}")
     elif outcome.stop is ExitCode.INCOMPLETE:
         but = ", without --clobber" if has_set_aside else ""
         lines.append(f"work remains: run the same command again{but}")

@@ -103,7 +103,7 @@ def _list(hub: Hub, options: StudyOptions) -> Stage:
         [f"{PHASE_E}/{MANIFEST}", f"{PHASE_E}/{SKIPPED}"],
         method=1,
         jobs=jobs,
-        root=str(hub.root.absolute()),
+        root=hub.home,
         dose=options.doses[0] if len(options.doses) == 1 else None,
         view=str(options.views[0]) if len(options.views) == 1 else None,
     )

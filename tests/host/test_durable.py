@@ -147,3 +147,18 @@ def test_a_file_where_a_folder_must_be_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StorageError, match="a file stands where a folder must be"):
         durable.make_folder(tmp_path / "file" / "folder")
+
+
+def test_a_current_folder_that_is_gone_is_told_as_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    folder.rmdir()
+    with pytest.raises(FileNotFoundError) as caught:
+        Path("x").absolute()
+    said = str(durable.explanation(caught.value))
+    monkeypatch.chdir(tmp_path)
+    assert said.startswith("the current folder is gone\n")
+    assert "a file that was open" in str(durable.explanation(caught.value))

@@ -260,7 +260,7 @@ def test_a_chunk_that_was_discarded_makes_its_comparison_stale_and_is_computed_a
     chunk = min(hub.glob(f"{name}/arrays.zarr/pinn/patches/c.*"))
     before = chunk.read_bytes()
     chunk.write_bytes(before + b"x")
-    assert f"`ptyrun verify {name} --repair`" in verify(hub).hint
+    assert f"`ptyrun verify --repair {hub / name}`" in verify(hub).hint
     assert ptyrun("verify", str(hub / name), "--repair").returncode == 0
     faults = {each.name: each.error for each in verify(hub).validations if not each.valid}
     assert [*faults] == ["inventory"]

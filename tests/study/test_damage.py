@@ -85,6 +85,16 @@ def test_times_of_files_do_not_count(study: Study, tmp_path: Path) -> None:
     assert make_all(graph(copied)) == ["manifest"]
 
 
+def test_a_hub_is_the_same_whichever_way_it_is_reached(study: Study, tmp_path: Path) -> None:
+    copied = copy_of(study, tmp_path)
+    make_all(graph(copied))
+    (tmp_path / "beside").mkdir()
+    link = tmp_path / "link"
+    link.symlink_to(copied.hub.root)
+    for way in (tmp_path / "beside" / ".." / "hub", link):
+        assert set(states(graph(changed(copied, hub=way))).values()) == {State.DONE}
+
+
 @pytest.mark.parametrize("how", HOWS)
 def test_each_artifact_that_is_harmed_is_made_again_and_nothing_else(
     study: Study, tmp_path: Path, how: str

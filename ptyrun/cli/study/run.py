@@ -51,7 +51,8 @@ def command(
         line = [word for word in sys.argv[1:] if word != "--until-complete"]
         ctx.exit(working.drive(study, session, line, screen))
     outcome = working.run(study, config, session, screen)
-    say(outcome_text(study, outcome, has_set_aside=session.clobber))
+    is_part = bool(session.only)
+    say(outcome_text(study, outcome, has_set_aside=session.clobber, is_part=is_part))
     is_whole = outcome.stop is ExitCode.COMPLETE and not session.only
     if is_whole and not session.skip_post_verify:
         ctx.exit(working.verify(study, session, screen))

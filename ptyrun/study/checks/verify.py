@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -124,9 +125,10 @@ def _hint(files: HubFiles, validations: tuple[Validation, ...]) -> str:
         return "the hub is not summed up yet: `ptyrun study summarize` does that"
     damaged = _damaged_comparisons(files, {each.name: each.faults for each in validations})
     if damaged:
+        folder = shlex.quote(str(files.path(damaged[0])))
         return (
-            f"{damaged[0]} is damaged inside: `ptyrun verify {damaged[0]} --repair` discards what "
-            "is damaged; without that folder all of it is. `ptyrun study run` makes it again"
+            f"{damaged[0]} is damaged inside: `ptyrun verify --repair {folder}` discards what can "
+            "be told apart, deleting that folder all of it; `ptyrun study run` makes it again"
         )
     return ""
 

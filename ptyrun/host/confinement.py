@@ -89,6 +89,8 @@ HARMS = (
     Harm("command devices that were not named", 5),
     Harm("signal processes outside, or reach their abstract sockets", 6),
     Harm("send and receive by UDP, or by sockets that lie in folders", None),
+    Harm("connect by Multipath TCP, or by TCP Fast Open where the system allows it", None),
+    Harm("ask of files elsewhere whether they exist, how large they are, when they change", None),
     Harm("change permissions, owners, times or extended attributes of files elsewhere", None),
     Harm("slow the session down, or end it, by priorities and limits (prlimit)", None),
     Harm("use netlink, raw sockets, System V memory, keyrings, io_uring or new namespaces", None),

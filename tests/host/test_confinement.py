@@ -67,6 +67,12 @@ deeds = {
     "escape": escape,
     "as a child": as_child,
     "environment": environment,
+    "hard link": lambda: os.link(bait, own / "h"),
+    "by a link of its own": lambda: ((own / "s").symlink_to(bait), (own / "s").read_text()),
+    "by the parent's root": lambda: Path(f"/proc/{os.getppid()}/root{bait}").read_text(),
+    "memory of the parent": lambda: open(f"/proc/{os.getppid()}/mem", "rb").close(),
+    "descriptors of the parent": lambda: os.listdir(f"/proc/{os.getppid()}/fd"),
+    "a pipe with a name": lambda: os.mkfifo(bait.parent / "p"),
     "connect": connect,
     "listen": listen,
     "abstract": abstract,
@@ -142,7 +148,9 @@ def needs(wanted: int) -> None:
 def test_nothing_outside_is_read_or_written(place: Place, by: int) -> None:
     needs(by)
     outside = ["read", "list", "write", "delete", "create", "link", "rename out"]
-    outside += ["escape", "as a child", "environment"]
+    outside += ["escape", "as a child", "environment", "hard link", "by a link of its own"]
+    outside += ["by the parent's root", "memory of the parent", "descriptors of the parent"]
+    outside += ["a pipe with a name"]
     found = place.tried(*outside, *["truncate"] * (by >= 3), abi=by)
     assert found["abi"] == by, found["why_not"]
     allowed = [deed for deed, error in found["said"].items() if not error]

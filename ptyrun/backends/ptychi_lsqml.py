@@ -47,10 +47,11 @@ class PtyChi:
         self._request = request
         self._loss: list[float] = state["loss"].tolist()
         y, x = request.positions_px.T
+        patterns: Any = _Patterns(request.amplitudes)
         with _without_warnings():
             task: Any = PtychographyTask(
                 _options(request),
-                diffraction_data=_Patterns(request.amplitudes),
+                diffraction_data=patterns,
                 object_data=state["object"][None],
                 # pty-chi's far field is the sum of N x N terms, not divided by N.
                 probe_data=state["probe"][None, None] / request.probe.shape[0],

@@ -128,11 +128,15 @@ def _intervals(results: Results) -> Iterator[str]:
         why = f": {found.why_none}" if found else ""
         yield f"no interval is known{why}; small differences may be chance"
         return
-    blocks = "" if found.n_blocks is None else f" of {found.n_blocks} blocks of {found.block_px} px"
-    yield f"{found.confidence:.0%} intervals by a bootstrap{blocks}"
-    ranked = _ranked(results, _DECISIVE)
-    for (first, _), (second, _) in pairwise(ranked):
-        is_sure = results.are_distinguished(first, second, f"{_DECISIVE}.value")
+    decisive, which, blocks = _DECISIVE, "", ""
+    if found.n_blocks is not None:
+        blocks = f" of {found.n_blocks} blocks of {found.block_px} px"
+    elif found.n_frame_blocks is not None:
+        decisive, which = "r_factor", " of the R-factor"
+        blocks = f" of {found.n_frame_blocks} blocks of frames"
+    yield f"{found.confidence:.0%} intervals{which} by a bootstrap{blocks}"
+    for (first, _), (second, _) in pairwise(_ranked(results, decisive)):
+        is_sure = results.are_distinguished(first, second, f"{decisive}.value")
         if is_sure is not None:
             labels = f"{_label(results, first)} and {_label(results, second)}"
             yield f"{labels} {'differ by more than chance' if is_sure else 'are not distinguished'}"

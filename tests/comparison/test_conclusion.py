@@ -113,3 +113,18 @@ def test_arms_without_common_pixels_are_said_each_on_its_own() -> None:
         "the arms cover too few pixels in common; each on its own: A 0.0261, B –"
     )
     assert found["Measured on"] == "50 × 60 px, covered: A 50.0%, B < 0.1%"
+
+
+def test_without_a_reference_intervals_are_those_of_r_factors() -> None:
+    of_frames = Resampling(0.95, 1000, 7, frame_block_px=16, n_frame_blocks=30)
+    both = Difference("a", "b", {"r_factor.value": Interval(-0.02, -0.01)})
+    bare = {
+        name: replace(arm, standard={"r_factor": arm.standard["r_factor"]})
+        for name, arm in RESULTS.arms.items()
+    }
+    none = replace(RESULTS, has_ground_truth=False, common=None, arms=bare)
+    found = said(replace(none, resampling=of_frames, differences=(both,)))
+    assert found["How sure"] == (
+        "95% intervals of the R-factor by a bootstrap of 30 blocks of frames; "
+        "A and B differ by more than chance"
+    )

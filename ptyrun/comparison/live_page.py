@@ -75,6 +75,7 @@ def live_page(
     reload : Reload, optional
         Where the page is written again and again.
     """
+    found = tables.standard_table(results, is_ranked=False)  # not of the same pixels
     lasted_s = sum(session.lasted_s for session in history.sessions)
     return page.Page(
         title=title,
@@ -89,7 +90,7 @@ def live_page(
         picture_notes=() if scene is None else tuple(scene.notes),
         plots=(),
         plots_text="",
-        tables=tuple(table for table in (tables.standard_table(results),) if table.rows),
+        tables=() if not found.rows else (found,),
         folded=(),
         whole=(),
         summary=(page.Fact("Time in all sessions", format_duration(lasted_s)),),

@@ -73,14 +73,14 @@ def upstream_table(results: Results) -> Table:
     )
 
 
-def standard_table(results: Results) -> Table:
-    """The metrics as the field defines them, with their sources."""
+def standard_table(results: Results, *, is_ranked: bool = True) -> Table:
+    """The metrics as the field defines them, with their sources; *is_ranked* where they may be."""
     return _table(
         "standard",
         "Standard definitions",
         {arm.label: _with_full_resolution(arm) for arm in results.arms.values()},
         results.sources,
-        is_ranked=results.are_comparable,
+        is_ranked=is_ranked and results.are_comparable,
         is_surely=_surely(results),
         intervals=[arm.intervals for arm in results.arms.values()],
     )

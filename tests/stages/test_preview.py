@@ -120,6 +120,12 @@ def test_the_page_of_a_half_done_run_loads_itself_again_while_it_is_watched(
     assert refreshes(preview(half_run).page) == [], "nobody writes it again"
 
 
+def test_no_figure_of_arms_of_unequal_coverage_is_called_best(half_run: Path) -> None:
+    shown = preview(half_run).page.read_text()
+    assert 'class="best"' not in shown and "Green and bold" not in shown
+    assert "no figure is the best of its row" in shown
+
+
 def test_the_page_of_a_complete_run_does_not_load_itself_again(
     complete_run: Path, tmp_path: Path
 ) -> None:

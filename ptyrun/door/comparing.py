@@ -82,7 +82,7 @@ def plan(*, dry_run: bool = False, **options: Unpack[PlanWords]) -> Run | Status
     config = _configuration(given, new=again.new, dry_run=dry_run)
     with call() as watcher:
         _, found = planned(config, again, watcher, dry_run=dry_run)
-    return found if dry_run else Run(config.output_dir)
+    return found if dry_run else Run(config.output_dir.absolute())
 
 
 def planned(

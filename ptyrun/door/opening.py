@@ -49,7 +49,7 @@ def open_run(folder: str | os.PathLike[str]) -> Run:
 
         # Text says nothing to a type checker of where it leads; nearly all of it leads to folders.
         return cast(Run, PublishedRun(str(folder)))
-    where = path(folder)
+    where = path(folder).absolute()  # it stays the same run wherever one goes
     _ = Folder(where).manifest  # it is planned
     return Run(where)
 

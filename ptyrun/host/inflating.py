@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from functools import cache
 from typing import BinaryIO
 
-WINDOW_BYTES = 32 << 10
 _LIBRARIES = ("libz.so.1", "libz.1.dylib")
 _RAW = -zlib.MAX_WBITS
 _IN_BYTES, _OUT_BYTES = 1 << 20, 4 << 20
@@ -50,9 +49,6 @@ class Entry:
     read_bytes: int
     given_bytes: int
     bits: int
-
-
-START = Entry(0, 0, 0)
 
 
 @cache

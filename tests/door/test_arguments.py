@@ -79,19 +79,20 @@ def test_a_region_lies_within_the_image(region: Any) -> None:
 def test_a_width_is_a_number(width: Any) -> None:
     with pytest.raises(UsageError, match="invalid --frc-sigma"):
         ptyrun.evaluate(small_object(), small_object(), frc_sigma=width)
-    assert ptyrun.evaluate(small_object(), small_object(), frc_sigma=np.float32(1)).metrics
+    assert ptyrun.evaluate(small_object(), small_object(), frc_sigma=np.float64(1)).metrics
 
 
 @pytest.mark.parametrize("given", [True, [3], datetime.timedelta(seconds=3)])
 def test_a_duration_is_seconds_or_text(given: Any) -> None:
     with pytest.raises(UsageError, match="is not a duration"):
         seconds(given)
-    assert seconds(np.float32(2)) == seconds(np.int64(2)) == 2.0
+    numbers: tuple[Any, ...] = (np.float64(2), np.float32(2), np.int64(2))
+    assert [seconds(number) for number in numbers] == [2.0, 2.0, 2.0]
 
 
 def test_numbers_of_numpy_are_numbers(example: Example) -> None:
-    run = ptyrun.open_run(example.folder)
-    assert run.run(workers=np.int64(1), shared_folder=np.bool_(False)).stop == 0  # type: ignore[typeddict-item]
+    run: Any = ptyrun.open_run(example.folder)
+    assert run.run(workers=np.int64(1), shared_folder=np.bool_(False)).stop == 0
 
 
 def test_a_path_is_a_path_and_an_arm_a_name(example: Example) -> None:
@@ -102,6 +103,20 @@ def test_a_path_is_a_path_and_an_arm_a_name(example: Example) -> None:
             call(number)
     with pytest.raises(UsageError, match="there is no arm 3"):
         run.object(number)  # type: ignore[arg-type]
+
+
+def test_a_run_stays_the_same_when_the_working_directory_changes(
+    example: Example, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(example.folder.parent)
+    opened = ptyrun.open_run(example.folder.name)
+    planned = ptyrun.plan(
+        test_data=example.scan,
+        tike_recon_path=example.reconstructions[0],
+        output_dir="relative",
+    )
+    monkeypatch.chdir(tmp_path)
+    assert opened.status().state == planned.status().state == "complete"
 
 
 def test_what_a_call_gives_is_a_few_lines_at_a_prompt(example: Example, tmp_path: Path) -> None:

@@ -12,7 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ptyrun.host import inflating
-from ptyrun.host.inflating import START, WINDOW_BYTES, inflated
+from ptyrun.host.inflating import Entry, inflated
+
+START = Entry(0, 0, 0)
+WINDOW_BYTES = 32 << 10
 
 pytestmark = pytest.mark.skipif(inflating.library() is None, reason="no library of zlib here")
 

@@ -97,8 +97,8 @@ class Noise(StrEnum):
     FIRST = "one noisy image against a noise-free one"
 
 
-def ring_correlation(first: NDArray[Any], second: NDArray[Any]) -> RingCorrelation:
-    r"""Correlate the spectra of two square images ring by ring, with its sign, out to the corner.
+def ring_modulus(first: NDArray[Any], second: NDArray[Any]) -> RingCorrelation:
+    r"""Correlate the spectra of two square images ring by ring, as upstream does: of no sign.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ def ring_correlation(first: NDArray[Any], second: NDArray[Any]) -> RingCorrelati
     Returns
     -------
     RingCorrelation
-        Of every ring, out to the corner.
+        In [0, 1] at every ring, out to the corner.
 
     Raises
     ------
@@ -117,27 +117,10 @@ def ring_correlation(first: NDArray[Any], second: NDArray[Any]) -> RingCorrelati
 
     Notes
     -----
-    :math:`\Re \sum F_1 F_2^* / \sqrt{\sum |F_1|^2 \sum |F_2|^2}` over the Fourier pixels whose
-    radius rounds to the ring's number: 1 for equal images, -1 for one and its negative. Sources:
+    :math:`|\sum F_1 F_2^*| / \sqrt{\sum |F_1|^2 \sum |F_2|^2}` over the Fourier pixels whose
+    radius rounds to the ring's number. Sources:
     Saxton and Baumeister, J. Microsc. 127, 127 (1982), doi:10.1111/j.1365-2818.1982.tb00405.x; van
     Heel and Schatz, J. Struct. Biol. 151, 250 (2005), doi:10.1016/j.jsb.2005.05.009.
-    """
-    total, norm, n_pixels = _ring_sums(first, second)
-    return _rings(total.real, norm, n_pixels, first.shape[0])
-
-
-def ring_modulus(first: NDArray[Any], second: NDArray[Any]) -> RingCorrelation:
-    """As :func:`ring_correlation`, but the modulus of the sum, as upstream has it: of no sign.
-
-    Parameters
-    ----------
-    first, second : ndarray, shape (N, N)
-        Real or complex.
-
-    Returns
-    -------
-    RingCorrelation
-        In [0, 1] at every ring.
     """
     total, norm, n_pixels = _ring_sums(first, second)
     return _rings(np.abs(total), norm, n_pixels, first.shape[0])
@@ -215,7 +198,7 @@ def tapered_correlation(
 
 
 def _tapered(pair: tuple[NDArray[Any], NDArray[Any]], taper_px: int) -> RingCorrelation:
-    """As :func:`ring_correlation`, up to Nyquist, with its sectors."""
+    """Correlate with its sign, up to Nyquist, with the sectors of each ring."""
     side = pair[0].shape[0]
     is_real = all(np.isrealobj(image) for image in pair)
     plane = Plane.of(side, is_real=is_real)

@@ -281,25 +281,6 @@ def contrast_transfer(recon: Image, truth: Image) -> float:
     return float(np.sum(own * wanted)) / power
 
 
-def complex_error(recon: Complex2D, truth: Complex2D) -> float:
-    r"""Relative error of the complex field after the best global factor.
-
-    :math:`\sqrt{\sum |cR - O|^2 / \sum |O|^2}` with :math:`c = \sum R^* O / \sum |R|^2`; the root
-    of :func:`invariant_error`, in [0, 1].
-
-    Parameters
-    ----------
-    recon, truth : ndarray of complex, shape (k,) or (H, W)
-        R and O.
-
-    Returns
-    -------
-    float
-        In [0, 1].
-    """
-    return math.sqrt(invariant_error(recon, truth))
-
-
 def invariant_error(recon: Complex2D, truth: Complex2D) -> float:
     r"""Normalised squared error, blind to one global complex factor, in [0, 1].
 

@@ -35,7 +35,6 @@ FOURIER = ("zled", "NA")
 FRAMES, POSITIONS = "ptychogram", "encoder"
 OBJECT, PROBE, PIXEL_M = "object", "probe", "dxp"
 AXES = ("wavelengths", "object modes", "probe modes", "slices")
-_PROBE_MODES_AXIS = 2
 
 
 class PtyLab:

@@ -258,14 +258,21 @@ def _from_card(card: Path) -> ModelFile:
         raise ModelError(*error.args) from error
     name = declared.file
     path = card.parent / name
-    if not path.resolve().is_relative_to(card.parent.resolve()) or not path.exists():
+    if not _lies_beside(path, card):
         raise ModelError(
-            f"{card} names {name!r}",
+            f"{card} names {name!r:.80}",
             why="that is not a file or folder beside the card",
             do="correct the field `file`",
         )
     kind = _kind_of(path)
     return ModelFile(path, declared.backend, kind, declared.patch_px, declared.gridsize)
+
+
+def _lies_beside(path: Path, card: Path) -> bool:
+    try:
+        return path.resolve().is_relative_to(card.parent.resolve()) and path.exists()
+    except (OSError, ValueError, RuntimeError):  # no name that a file can have; links in a circle
+        return False
 
 
 def _kind_of(path: Path) -> ModelKind:

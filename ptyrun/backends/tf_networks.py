@@ -116,10 +116,13 @@ def _from_keras_file(path: Path, request: ModelRequest) -> Network:
     def call(diffraction: tf.Tensor, offsets: tf.Tensor) -> Any:
         given = [(diffraction, offsets)[index] for index in order]
         given = [tf.cast(x, spec.dtype) for x, spec in zip(given, model.inputs, strict=True)]
-        return model(keras.tree.pack_sequence_as(model.input, given), training=False)
+        return model(keras.tree.pack_sequence_as(structure, given), training=False)
 
+    # A sequential network that was read says nothing of its input's structure: it has one.
+    is_chain = isinstance(model, keras.Sequential)
+    structure = model.inputs[0] if is_chain else model.input
     # A model's layers are not all that it does: operations between them count as well.
-    operations = getattr(model, "operations", [None])
+    operations = model.layers if is_chain else getattr(model, "operations", [None])
     return Network(
         call,
         foreign=not all(map(_keeps_apart, operations)),
@@ -128,7 +131,9 @@ def _from_keras_file(path: Path, request: ModelRequest) -> Network:
 
 
 def _output_names(model: Any) -> tuple[str, ...]:
-    """Give the names of a functional model's output layers; other models have none."""
+    """Give the names of a functional or sequential model's output layers; others have none."""
+    if isinstance(model, keras.Sequential):
+        return (str(model.layers[-1].name),)
     return tuple(getattr(model, "output_names", None) or ())
 
 

@@ -189,7 +189,7 @@ def _require_floats(network: torch.nn.Module, found: State, name: str) -> None:
         given = found.get(key)
         if given is not None and own.is_floating_point() and not given.is_floating_point():
             raise ModelError(
-                f"the weights in {name} are quantised",
+                f"the weights in {name} are {'complex' if given.is_complex() else 'quantised'}",
                 why=f"{key} holds {given.dtype} where the network has {own.dtype}",
                 do="save the weights as floats (dequantised)",
             )

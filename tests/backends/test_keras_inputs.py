@@ -128,3 +128,32 @@ def test_a_saved_model_of_unknown_rank_is_given_the_diffraction(tmp_path: Path) 
     given = synthetic_groups(4, N, 2)
     found = opened(tmp_path / "net").predict(*given)
     assert np.array_equal(found, given[0][..., 0] + 1j * given[0][..., 1])
+
+
+def sequential(last: str) -> keras.Model:
+    keras.utils.set_random_seed(3)
+    layers = [
+        keras.Input((N, N, 4)),
+        keras.layers.Conv2D(3, 3, padding="same", activation="relu"),
+        keras.layers.Conv2D(2, 3, padding="same", activation="sigmoid", name=last),
+    ]
+    return keras.Sequential(layers)
+
+
+@pytest.mark.parametrize("name", ["net.keras", "net.h5"])
+def test_a_sequential_network_is_one_like_any_other(name: str, tmp_path: Path) -> None:
+    model = sequential("amplitude_phase")
+    diffraction, offsets = synthetic_groups(4, N, 2)
+    predictor = opened(saved(model, tmp_path / name))
+    patches = predictor.predict(diffraction, offsets)
+    parts = np.asarray(model(diffraction, training=False))
+    wanted = parts[..., 0] * np.exp(1j * parts[..., 1])
+    assert np.allclose(patches, wanted, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["net.keras", "net.h5"])
+def test_the_last_layer_of_a_sequential_network_names_what_it_gives(
+    name: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ModelError, match="named real_imag"):
+        opened(saved(sequential("real_imag"), tmp_path / name))

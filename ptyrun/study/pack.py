@@ -134,7 +134,7 @@ def _require_complete(study: Study) -> None:
             raise UsageError(
                 f"the study in {study.hub.root} is not complete",
                 why=f"{len(left)} stages are not done, like {left[0].stage.key}: {left[0].state}"
-                + (f" ({left[0].why})" if left[0].why else ""),
+                + (f" ({left[0].why.partition('; ')[0]})" if left[0].why else ""),
                 do="complete it with `ptyrun study run`; name its study.toml with --config",
             )
     if study.hub.comparison_manifest.exists():

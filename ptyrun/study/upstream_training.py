@@ -15,6 +15,8 @@ from pathlib import Path
 from ptyrun.errors import PredictorUnavailableError, PtyrunError, UnfinishedError
 from ptyrun.host import durable, listing, partials
 from ptyrun.host.children import Parent
+from ptyrun.study.checks.wholeness import HDF5, ZIP, damage
+from ptyrun.study.files import HubFiles
 from ptyrun.study.task import Task
 from ptyrun.study.training_stages import PINN
 
@@ -27,7 +29,7 @@ PROGRAMS = {
 
 
 class UpstreamTrainingError(PtyrunError):
-    """Upstream's program ended without a model."""
+    """Upstream's program ended without a whole model."""
 
 
 def train(task: Task) -> None:
@@ -40,7 +42,7 @@ def train(task: Task) -> None:
     UnfinishedError
         If a signal ended it.
     UpstreamTrainingError
-        If its program fails, or ends without the model.
+        If its program fails, or ends without a whole model.
     """
     (place,) = task.outputs()
     module, kind = PROGRAMS[task.value("trainer")]
@@ -60,19 +62,37 @@ def train(task: Task) -> None:
             do="run the same command again",
         )
     made = [path for path in listing.files_below(scratch) if path.name == place.name]
-    if code or not made:
-        how = f"ended with exit code {code}" if code else f"left no {place.name}"
-        raise UpstreamTrainingError(
-            f"the stage {task.stage.key} failed",
-            why=f"upstream's {module} {how}",
-            do="see its output in the log, and correct what failed",
-        )
+    model = max(made, key=lambda path: path.lstat().st_mtime, default=None)
+    if code or model is None:
+        ended = f"ended with exit code {code}" if code > 0 else f"was killed by signal {-code}"
+        raise _failed(task, module, ended if code else f"left no {place.name}")
+    if said := _fault(scratch, model):
+        raise _failed(task, module, f"left a {place.name} that {said}")
     partial = partials.name(place)
     with durable.storage_errors(place):
-        shutil.copyfile(max(made, key=lambda path: path.stat().st_mtime), partial)
+        shutil.copyfile(model, partial)
     durable.sync_file(partial)
     durable.publish(partial, place)
     durable.fsync_folder(place.parent)
+
+
+def _failed(task: Task, module: str, how: str) -> UpstreamTrainingError:
+    return UpstreamTrainingError(
+        f"the stage {task.stage.key} failed",
+        why=f"upstream's {module} {how}",
+        do="see its output in the log, and correct what failed",
+    )
+
+
+def _fault(scratch: Path, model: Path) -> str:
+    """Say why a file is no model of its kind, or no whole one; nothing of it is loaded."""
+    name = model.relative_to(scratch).as_posix()
+    kind, begins = ("ZIP archive", ZIP) if model.suffix == ".zip" else ("HDF5 file", HDF5)
+    files = HubFiles(scratch)
+    if said := damage(files, name):
+        return said
+    with files.open(name) as stream:
+        return "" if stream.read(len(begins)) == begins else f"is no {kind}"
 
 
 def _words(task: Task, scratch: Path, kind: str) -> Sequence[str]:

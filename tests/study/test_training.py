@@ -270,7 +270,7 @@ def test_options_of_training_are_spelt_for_the_processes_of_stages(tmp_path: Pat
 
 
 UPSTREAMS_PROGRAM = """
-import argparse, pathlib
+import argparse, os, pathlib, signal, sys
 parser = argparse.ArgumentParser()
 for word in ("train_data_file", "test_data_file", "output_dir", "model_type", "n_groups"):
     parser.add_argument("--" + word)
@@ -280,9 +280,31 @@ given = parser.parse_args()
 assert pathlib.Path(given.train_data_file).is_file()
 folder = pathlib.Path(given.output_dir) / "run"
 folder.mkdir()
-if given.nepochs != 13:
-    said = f"{given.model_type} {given.gridsize} {given.nepochs} {given.n_groups}"
-    (folder / "MODEL").write_text(said)
+said = f"{given.model_type} {given.gridsize} {given.nepochs} {given.n_groups}".encode()
+if "MODEL".endswith(".zip"):
+    import zipfile
+    with zipfile.ZipFile(folder / "MODEL", "w") as archive:
+        archive.writestr("said", said)
+else:
+    (folder / "MODEL").write_bytes(b"\\x89HDF\\r\\n\\x1a\\n" + bytes(40) + said)
+whole = (folder / "MODEL").read_bytes()
+if given.nepochs == 13:
+    (folder / "MODEL").unlink()
+elif given.nepochs == 14:
+    (folder / "MODEL").write_bytes(whole[:-9])
+elif given.nepochs == 15:
+    (folder / "MODEL").write_bytes(b"")
+elif given.nepochs == 16:
+    (folder / "MODEL").write_bytes(b"a text")
+elif given.nepochs == 17:
+    os.kill(os.getpid(), signal.SIGKILL)
+elif given.nepochs == 18:
+    sys.exit(5)
+elif given.nepochs == 19:
+    (folder / "MODEL").unlink()
+    (folder / "MODEL").symlink_to("nowhere")
+elif given.nepochs == 20:
+    (folder / "MODEL").write_bytes(whole[:-20] + b"x" + whole[-19:])
 """
 
 
@@ -315,8 +337,9 @@ def test_upstreams_networks_are_trained_by_upstreams_programs(tmp_path: Path) ->
         assert not stages.find(key).is_divisible
         subprocess.run(words(asked, key), check=True, timeout=PATIENCE_S)
     pinn, baseline = (outputs(stages, KINDS[kind]) for kind in ("pinn", "baseline"))
-    assert pinn == [b"pinn 2 30 512"]
-    assert baseline == [b"None 1 30 None"]
+    assert len(pinn) == len(baseline) == 1
+    assert b"pinn 2 30 512" in pinn[0]
+    assert b"None 1 30 None" in baseline[0]
     make_all(stages)
     listed = json.loads(stages.hub.path("data/phase_e/training_manifest.json").read_text())
     names = [job["result"]["bundle_path"] for job in listed["jobs"]]
@@ -324,12 +347,29 @@ def test_upstreams_networks_are_trained_by_upstreams_programs(tmp_path: Path) ->
 
 
 @pytest.mark.usefixtures("upstreams_package")
-def test_a_program_of_upstreams_that_leaves_no_model_has_failed(tmp_path: Path) -> None:
-    asked = study(tmp_path / "study", **OF_UPSTREAM, training_pinn_epochs=13)
+@pytest.mark.parametrize(
+    ("epochs", "how"),
+    {
+        13: "left no wts.h5.zip",
+        14: "left a wts.h5.zip that is damaged",
+        15: "left a wts.h5.zip that is empty",
+        16: "left a wts.h5.zip that is no ZIP archive",
+        17: "was killed by signal 9",
+        18: "ended with exit code 5",
+        19: "left no wts.h5.zip",
+        20: "left a wts.h5.zip that is damaged",
+    }.items(),
+)
+def test_a_program_of_upstreams_that_leaves_no_whole_model_has_failed(
+    tmp_path: Path, epochs: int, how: str
+) -> None:
+    asked = study(tmp_path / "study", **OF_UPSTREAM, training_pinn_epochs=epochs)
     stages = graph(asked)
     make_data(stages, KINDS["pinn"])
     assert subprocess.run(words(asked, KINDS["pinn"]), check=False).returncode == 1
-    assert "left no wts.h5.zip" in survey(stages)[KINDS["pinn"]].why
+    found = survey(stages)[KINDS["pinn"]]
+    assert found.state is State.FAILED
+    assert how in found.why
 
 
 def test_without_upstreams_package_the_stage_says_what_to_install(tmp_path: Path) -> None:

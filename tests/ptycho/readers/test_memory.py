@@ -41,20 +41,24 @@ def positions(n: int) -> tuple[np.ndarray, np.ndarray]:
     return np.arange(n) % 1000 + 64.0, np.arange(n) // 1000 + 64.0
 
 
-def npz(path: Path, n: int, how: int) -> Path:
-    x, y = positions(n)
-    with path.open("wb") as target:
-        np.savez(target, xcoords=x, ycoords=y)
+def npz_frames(path: Path, name: str, n: int, how: int, one: np.ndarray) -> Path:
     header = {"descr": "<i4", "fortran_order": False, "shape": (n, SIDE, SIDE)}
-    block = np.broadcast_to(frame(), (64, SIDE, SIDE)).tobytes()
+    block = np.broadcast_to(one, (64, SIDE, SIDE)).tobytes()
     with (
         zipfile.ZipFile(path, "a", how) as file,
-        file.open("diff3d.npy", "w", force_zip64=True) as entry,
+        file.open(f"{name}.npy", "w", force_zip64=True) as entry,
     ):
         np.lib.format.write_array_header_1_0(entry, header)
         for _ in range(n // 64):
             entry.write(block)
     return path
+
+
+def npz(path: Path, n: int, how: int) -> Path:
+    x, y = positions(n)
+    with path.open("wb") as target:
+        np.savez(target, xcoords=x, ycoords=y)
+    return npz_frames(path, "diff3d", n, how, frame())
 
 
 def hdf5_frames(file: h5py.File, name: str, n: int) -> None:
@@ -134,15 +138,38 @@ def tike(path: Path, n: int) -> Path:
     x, y = positions(n)
     with path.open("wb") as target:
         np.savez(target, scan=np.stack([y, x], 1))
-    with (
-        zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as file,
-        file.open("data.npy", "w", force_zip64=True) as entry,
-    ):
-        header = {"descr": "<i4", "fortran_order": False, "shape": (n, SIDE, SIDE)}
-        np.lib.format.write_array_header_1_0(entry, header)
-        block = np.broadcast_to(np.fft.ifftshift(frame()), (64, SIDE, SIDE)).tobytes()
-        for _ in range(n // 64):
-            entry.write(block)
+    return npz_frames(path, "data", n, zipfile.ZIP_DEFLATED, np.fft.ifftshift(frame()))
+
+
+def ptychonn(path: Path, n: int) -> Path:
+    x, y = positions(n)
+    with path.open("wb") as target:
+        np.savez(target, scan=np.stack([y, x], 1))
+    return npz_frames(path, "reciprocal", n, zipfile.ZIP_DEFLATED, frame())
+
+
+def product_npz(path: Path, n: int) -> Path:
+    x, y = positions(n)
+    with path.open("wb") as target:
+        np.savez(
+            target,
+            object=Scene().object,
+            object_pixel_height_m=2e-8,
+            object_pixel_width_m=2e-8,
+            probe_position_x_m=x * 2e-8,
+            probe_position_y_m=y * 2e-8,
+        )
+    beside = path.with_name("diffraction.npz")
+    beside.unlink(missing_ok=True)
+    npz_frames(beside, "patterns", n, zipfile.ZIP_DEFLATED, frame())
+    return path
+
+
+def bundle(path: Path, n: int) -> Path:
+    x, y = positions(n)
+    with h5py.File(path, "w") as file:
+        hdf5_frames(file, "raw_data/diffraction", n)
+        file["raw_data/xcoords"], file["raw_data/ycoords"] = x, y
     return path
 
 
@@ -152,6 +179,9 @@ CONTAINERS: dict[str, Callable[[Path, int], Path]] = {
     "CXI": cxi,
     "product": product,
     "packed tike NPZ": tike,
+    "packed PtychoNN NPZ": ptychonn,
+    "packed NPZ product": product_npz,
+    "bundle": bundle,
     "ptypy": ptypy,
     "PtyLab": ptylab,
     "EMD": emd,

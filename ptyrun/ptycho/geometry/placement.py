@@ -309,8 +309,10 @@ def placed(
     object : ndarray of complex64, shape (H, W)
         Zero where the image does not reach.
     coverage : ndarray of float64, shape (H, W)
-        One where it does.
+        One where it does. Both may be shared with others, and are not written to.
     """
+    if image.shape == shape and origin_px == (0, 0) and image.dtype == np.complex64:
+        return image, np.broadcast_to(1.0, shape)  # of a large one, copies are much memory
     grid = np.zeros(shape, np.complex64)
     coverage = np.zeros(shape)
     first = [max(0, start) for start in origin_px]

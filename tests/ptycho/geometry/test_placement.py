@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ptyrun.errors import GeometryError
-from ptyrun.ptycho.geometry.placement import check_extent, check_span
+from ptyrun.ptycho.geometry.placement import check_extent, check_span, placed
 
 
 @pytest.mark.parametrize("unit", [0, 1e-8, 0.009])
@@ -37,3 +37,12 @@ def test_a_stray_position_that_makes_the_object_larger_than_memory_is_named() ->
 def test_a_single_position_beyond_all_memory_is_refused_too() -> None:
     with pytest.raises(GeometryError, match="number 0"):
         check_extent(np.array([[1e6, 1e6]]), (1_000_016, 1_000_016), 2**40)
+
+
+def test_what_has_the_grid_already_is_not_copied() -> None:
+    image = np.full((40, 30), 1 + 2j, np.complex64)
+    there, coverage = placed(image, (40, 30), (0, 0))
+    assert there is image
+    assert coverage.shape == (40, 30) and (coverage == 1).all() and coverage.dtype == np.float64
+    moved, partly = placed(image, (40, 30), (0, 1))
+    assert moved is not image and partly.sum() == 40 * 29

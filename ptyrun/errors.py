@@ -108,6 +108,15 @@ class ForeignFileError(InputError):
     """Something in a run's folder is not a file of its own: a link, a FIFO, a device, a bomb."""
 
 
+class UnplannedError(InputError):
+    """Nothing is planned in *folder*."""
+
+    def __init__(self, what: str, why: str, do: str, folder: str) -> None:
+        super().__init__(what, why, do)
+        self.args = (what, why, do, folder)
+        self.folder = folder
+
+
 class GeometryError(UsageError):
     """Shapes, sizes or positions do not fit together."""
 

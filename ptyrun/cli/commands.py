@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 import importlib
 import os
+import shlex
 import signal
+from pathlib import Path
 from typing import Any
 
 import click
@@ -14,7 +16,7 @@ from ptyrun import __version__
 from ptyrun.cli import unforeseen
 from ptyrun.cli.debug import DEBUG, DEBUG_WORD
 from ptyrun.cli.saying import say
-from ptyrun.errors import ExitCode, PtyrunError, WindowTooShortError
+from ptyrun.errors import ExitCode, PtyrunError, UnplannedError, WindowTooShortError
 from ptyrun.host.advice import advise
 from ptyrun.host.signals import end_by
 
@@ -75,6 +77,17 @@ class LazyGroup(click.Group):
             command.epilog = epilog(path, command.epilog)
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Name the nearest commands where there is none of this name."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.NoSuchCommand as error:
+            raise click.NoSuchCommand(
+                error.command_name, possibilities=self.table, ctx=ctx
+            ) from error
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list from the table."""
         with formatter.section("Commands"):
@@ -88,6 +101,9 @@ class OuterGroup(LazyGroup):
         """Turn every error of ptyrun into its message and exit code, once for all commands."""
         try:
             return super().invoke(ctx)
+        except UnplannedError as error:
+            say(f"error: {_or_a_study(error)}", err=True)
+            ctx.exit(int(error.exit_code))
         except PtyrunError as error:
             if isinstance(error, WindowTooShortError):
                 advise(error.enough_s)
@@ -110,6 +126,17 @@ class OuterGroup(LazyGroup):
             # Of a command that has nothing to go on with: it ends by the signal, as any program.
             end_by(signal.SIGINT)
             raise
+
+
+def _or_a_study(error: UnplannedError) -> UnplannedError:
+    """Say which command looks at a study, where its folder is given for a run's."""
+    from ptyrun.study.hub import STUDY
+
+    folder = Path(error.folder)
+    if not (folder / STUDY).is_file():
+        return error
+    words = shlex.join(["ptyrun", "study", "status", "--hub", str(folder)])
+    return error.with_hint(f"it is the folder of a study: `{words}`")
 
 
 def _explained(error: OSError) -> PtyrunError | str:

@@ -59,4 +59,6 @@ def command(ctx: click.Context, /, run_dir: Path, level: str, repair: bool) -> N
         say("repaired: the next `ptyrun run` computes what is missing")
         if any(damage.kind is Kind.RESULT for damage in verdict.damages):
             say("damaged results were discarded: `ptyrun finalize` and `report` make them again")
+    for remedy in verdict.remedies(repair=repair):
+        say(f"  do:  {remedy}", err=True)
     ctx.exit(int(ExitCode.BLOCKED if verdict.beyond_repair else ExitCode.COMPLETE))

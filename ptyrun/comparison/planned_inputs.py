@@ -17,6 +17,12 @@ from ptyrun.progress import Watcher
 _DIGESTS = ("weights_sha256", "reconstruction_sha256")
 
 
+WHEN_CHANGED = (
+    "restore the file; or accept the change with `ptyrun compare ... --invalidate ARM` (an arm) "
+    "or --new (the scan)"
+)
+
+
 @dataclass(frozen=True)
 class Input:
     """One file or folder that a run was planned with, by its name among the manifest's sources."""
@@ -86,8 +92,7 @@ def refuse_changed_inputs(
             raise IdentityError(
                 f"{each.source} changed: {each.path}",
                 why=each.difference(found),
-                do="restore the file; or accept the change with `ptyrun compare ... --invalidate "
-                "ARM` (an arm) or --new (the scan)",
+                do=WHEN_CHANGED,
             )
 
 

@@ -20,8 +20,8 @@ from ptyrun.engine.folder import require_plain
 from ptyrun.errors import (
     DamageError,
     GarbledError,
-    InputError,
     SchemaError,
+    UnplannedError,
     UsageError,
     refuse_unknown,
 )
@@ -204,10 +204,11 @@ class Manifest(Document):
         try:
             data = read_regular(path, MAX_BYTES)
         except FileNotFoundError as error:
-            raise InputError(
+            raise UnplannedError(
                 f"{path.parent} is not a planned run",
                 why=f"it holds no {path.name}",
                 do="plan it first with `ptyrun plan` or `ptyrun compare`, or correct the path",
+                folder=str(path.parent),
             ) from error
         except OSError as error:
             raise durable.refusal(path, error, "read") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +40,21 @@ class Verdict:
     n_pruned: int = 0
     n_missing: int = 0
     half_lines: tuple[str, ...] = ()
+
+    def remedies(self, *, repair: bool) -> Iterator[str]:
+        """Say what to do about the damage that stays, after a *repair* or before one."""
+        kinds = {damage.kind for damage in self.beyond_repair} - HARMLESS
+        if Kind.INPUT in kinds:
+            yield planned_inputs.WHEN_CHANGED
+        if kinds <= {Kind.INPUT}:
+            return
+        if repair:
+            yield "restore what is named from a copy, or start over with `ptyrun compare ... --new`"
+        else:
+            yield (
+                "`ptyrun verify RUN --repair` discards what is damaged; then `ptyrun run RUN` "
+                "computes just that"
+            )
 
 
 def verify(

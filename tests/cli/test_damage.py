@@ -45,6 +45,7 @@ def test_a_flipped_bit_is_named_and_repaired(
     found = ptyrun("verify", str(run_dir))
     assert found.returncode == 3
     assert name.rpartition("/")[0] in found.stdout
+    assert "do:  `ptyrun verify RUN --repair`" in found.stderr
 
     assert ptyrun("verify", str(run_dir), "--repair").returncode == 0
     assert ptyrun("run", str(run_dir), *TRUST).returncode == 0
@@ -55,7 +56,9 @@ def test_a_flipped_bit_is_named_and_repaired(
 def test_a_flipped_bit_in_the_manifest_is_named_and_not_repaired(run_dir: Path) -> None:
     flip_a_bit(run_dir / "manifest.json")
     assert "manifest.json" in ptyrun("verify", str(run_dir)).stdout
-    assert ptyrun("verify", str(run_dir), "--repair").returncode == 3
+    repaired = ptyrun("verify", str(run_dir), "--repair")
+    assert repaired.returncode == 3
+    assert "do:  restore what is named from a copy" in repaired.stderr
     assert ptyrun("run", str(run_dir)).returncode != 0
 
 

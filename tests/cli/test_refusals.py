@@ -140,3 +140,25 @@ def test_a_name_that_is_too_long_is_named(name: str, study: Study, tmp_path: Pat
     scan = ptyrun(*study.words(tmp_path / "run", f"--test_data={tmp_path / name / 'scan.npz'}"))
     assert scan.returncode == REFUSED
     assert not [*tmp_path.iterdir()]
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"), [(["comapre"], "'compare'"), (["study", "statsu"], "'status'")]
+)
+def test_the_nearest_command_is_named(typed: list[str], meant: str) -> None:
+    process = ptyrun(*typed)
+    assert process.returncode == REFUSED
+    assert meant in process.stderr
+
+
+@pytest.mark.parametrize("command", ["status", "report", "verify", "preview", "run"])
+def test_the_folder_of_a_study_is_told_from_one_without_a_run(command: str, tmp_path: Path) -> None:
+    refused = ptyrun(command, str(tmp_path))
+    assert refused.returncode == REFUSED
+    assert "is not a planned run" in refused.stderr
+    assert "ptyrun study status" not in refused.stderr
+
+    (tmp_path / "study.json").write_text("{}")
+    refused = ptyrun(command, str(tmp_path))
+    assert refused.returncode == REFUSED
+    assert f"ptyrun study status --hub {tmp_path}" in refused.stderr

@@ -61,6 +61,7 @@ def run_in(folder: Path, *, slow: bool) -> None:
             )
             assert done.returncode == 0, f"{text}\n{done.stdout}\n{done.stderr}"
         elif "." in remark:
+            (folder / remark).parent.mkdir(exist_ok=True)
             (folder / remark).write_text(text)
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from ptyrun.results import ArmResult, Metric, Results
+from ptyrun.results import ArmResult, Metric, PairResult, Results
 from ptyrun.texts import one_line
 
+BEYOND = "> 1"  # of Nyquist: no crossing
 # Files have figures by the alphabet.
 _UPSTREAM = (
     *("mae", "mse", "psnr", "ssim", "ms_ssim", "frc50", "frc1over7"),
@@ -39,12 +40,22 @@ def metrics_table(results: Results) -> str:
     found = dict.fromkeys(name for metrics in columns.values() for name in metrics)
     names = _in_order(found, [*_UPSTREAM, *(f"standard_{name}" for name in _STANDARD)])
     head = ("amplitude / phase", *columns)
-    rows = [(name, *(_shown(each.get(name)) for each in columns.values())) for name in names]
+    arms = {arm.label: arm for arm in results.arms.values()}
+    rows = []
+    for name in names:
+        own = {label: each.get(name) for label, each in columns.items()}
+        is_one = _is_one(own.values())
+        rows.append(
+            (name, *(_shown(name, m, arms[label], is_one=is_one) for label, m in own.items()))
+        )
     lines = _aligned([head, *rows]) if rows else []
     # Beside a table of arms, those of their pairs are for the files.
     for pair in () if results.common else results.pairs:
         lines.append(f"{' against '.join(results.labels_of(pair))}:")
-        lines += [f"  {name:<20} {_shown(metric)}" for name, metric in pair.standard.items()]
+        lines += [
+            f"  {name:<20} {_shown(f'standard_{name}', metric, pair, is_one=_is_one([metric]))}"
+            for name, metric in pair.standard.items()
+        ]
         lines += [f"  {note}" for note in pair.notes]
     lines += [f"{arm.label}: {'; '.join(arm.notes)}" for arm in results.arms.values() if arm.notes]
     for arm in results.arms.values():
@@ -62,11 +73,27 @@ def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     ]
 
 
-def _shown(metric: Metric | None) -> str:
+def _is_one(metrics: Iterable[Metric | None]) -> bool:
+    """Whether a row is of one figure of the whole field, not of amplitude and phase."""
+    found = [each for each in metrics if each is not None]
+    if any(each.value is not None for each in found):
+        return True
+    return all(each.amplitude is None and each.phase is None for each in found)
+
+
+def _shown(name: str, metric: Metric | None, found: ArmResult | PairResult, *, is_one: bool) -> str:
     if metric is None:
         return ""
-    if metric.value is not None:
-        return f"{metric.value:.4f}"
-    if metric.amplitude is None and metric.phase is None:
-        return "-"
-    return " / ".join("-" if v is None else f"{v:.4f}" for v in (metric.amplitude, metric.phase))
+    standard = name.removeprefix("standard_")
+    is_resolution = standard != name and standard.startswith("frc")
+
+    def figure(part: str) -> str:
+        value = metric[part]
+        if value is not None:
+            return f"{value:.4f}"
+        is_known = is_resolution and f"{standard}.{part}" not in found.undefined
+        return BEYOND if is_known else "-"
+
+    return (
+        figure("value") if is_one or is_resolution else f"{figure('amplitude')} / {figure('phase')}"
+    )

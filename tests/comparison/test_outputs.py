@@ -37,6 +37,28 @@ def test_the_table_on_the_terminal_has_one_line_for_each_metric(tmp_path: Path) 
     ]
 
 
+def test_a_row_has_one_kind_of_figure_and_tells_agreement_from_what_is_not_known(
+    tmp_path: Path,
+) -> None:
+    found = results(tmp_path)
+    of_arms = (
+        {"frc50": Metric(0.4, 0.5, None), "mae": Metric(0.1, None)},
+        {"frc50": Metric(0.3, 0.2, 0.25), "mae": Metric(0.2, 0.3)},
+    )
+    arms = {
+        name: replace(arm, metrics={}, standard=standard)
+        for (name, arm), standard in zip(found.arms.items(), of_arms, strict=True)
+    }
+    rows = metrics_table(replace(found, arms=arms)).splitlines()
+    assert [row.split() for row in rows[1:3]] == [
+        ["standard_mae", "0.1000", "/", "-", "0.2000", "/", "0.3000"],
+        ["standard_frc50", ">", "1", "0.2500"],
+    ]
+    first = next(iter(arms))
+    arms[first] = replace(arms[first], undefined={"frc50.value": "holes"})
+    assert metrics_table(replace(found, arms=arms)).splitlines()[2].split()[1:] == ["-", "0.2500"]
+
+
 def test_results_that_a_file_gives_back_make_the_same_table(tmp_path: Path) -> None:
     found = results(tmp_path)
     measured = {name: Metric(value=1.0) for name in ("mae", "psnr", "ssim", "frc50", "of_later")}

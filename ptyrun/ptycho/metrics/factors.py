@@ -143,6 +143,11 @@ def likeness(recon: Complex, truth: Complex, flat: Complex) -> Likeness:
     ----------
     recon, truth, flat : ndarray of complex, shape (k,)
         The fields, and a constant that went the way of the first.
+
+    Returns
+    -------
+    Likeness
+        Of what is left of both.
     """
     factor = global_factor(recon, truth)
     own, wanted = (_without(np.ones_like(flat), flat, each) for each in (recon, truth))

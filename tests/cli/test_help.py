@@ -128,3 +128,28 @@ def test_a_shell_is_offered_one_spelling(begun: str, offered: list[str]) -> None
     assert command is not None
     found = command.shell_complete(click.Context(command), begun)
     assert [item.value for item in found] == offered
+
+
+def test_the_default_that_help_tells_is_the_one_that_counts() -> None:
+    groups = {**commands(), **{f"study {name}": each for name, each in _of_study().items()}}
+    wrong = []
+    for name, command in groups.items():
+        for option in command.params:
+            value = getattr(option.default, "value", option.default)
+            if not isinstance(option, click.Option) or isinstance(value, bool):
+                continue
+            told = re.search(r"\(default: ([^),]+)", option.help or "")
+            if (
+                told
+                and isinstance(value, str | int | float)
+                and f"{value}".removesuffix(".0") != told[1]
+            ):
+                wrong.append(f"{name} {option.opts[-1]}: {told[1]}, not {value}")
+    assert not wrong
+
+
+def _of_study() -> dict[str, click.Command]:
+    study = commands()["study"]
+    assert isinstance(study, click.Group)
+    found = {name: study.get_command(click.Context(study), name) for name in STUDY_COMMANDS}
+    return {name: command for name, command in found.items() if command}

@@ -34,32 +34,43 @@ def blocks(path: Path) -> Iterator[tuple[str, str, str]]:
         yield found[1], found[2] or "", found[3]
 
 
-def run_in(folder: Path, *, slow: bool) -> None:
-    """Do in *folder* what the tutorial says."""
+def environment(folder: Path) -> dict[str, str]:
+    """Where the programs of the documents are found, by their names."""
     programs, site = folder / "programs", folder / "site"
     programs.mkdir()
     for name, text in PROGRAMS.items():
         (programs / name).write_text(text)
         (programs / name).chmod(0o755)
-    environment = {
+    return {
         **os.environ,
         "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
         "PIP_TARGET": str(site),
         "PIP_NO_BUILD_ISOLATION": "0",  # pip means by 0: do not isolate, so that no index is asked
         "PYTHONPATH": os.pathsep.join((str(site), str(ROOT))),
+        "BROWSER": "true",  # what `--open` calls
     }
+
+
+def do(text: str, folder: Path, known: dict[str, str]) -> None:
+    """Have a shell do it in *folder*."""
+    done = subprocess.run(
+        ["bash", "-eu", "-c", text],
+        cwd=folder,
+        env=known,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE_S,
+    )
+    assert done.returncode == 0, f"{text}\n{done.stdout}\n{done.stderr}"
+
+
+def run_in(folder: Path, *, slow: bool) -> None:
+    """Do in *folder* what the tutorial says."""
+    known = environment(folder)
     for language, remark, text in blocks(ROOT / "docs/tutorial.md"):
         if language == "bash" and remark in ("", *(["slow"] if slow else [])):
-            done = subprocess.run(
-                ["bash", "-eu", "-c", text],
-                cwd=folder,
-                env=environment,
-                capture_output=True,
-                text=True,
-                check=False,
-                timeout=PATIENCE_S,
-            )
-            assert done.returncode == 0, f"{text}\n{done.stdout}\n{done.stderr}"
+            do(text, folder, known)
         elif "." in remark:
             (folder / remark).parent.mkdir(exist_ok=True)
             (folder / remark).write_text(text)
@@ -79,6 +90,27 @@ def test_the_whole_tutorial_does_what_it_says(tmp_path: Path) -> None:
     run_in(tmp_path, slow=True)
     assert "flat" in (tmp_path / "runs/own/report/index.html").read_text()
     assert [*(tmp_path / "hub").rglob("*.stage.json")]
+
+
+ON_A_FINISHED_RUN = ("status", "preview", "report", "verify", "export", "prune")
+
+
+@pytest.mark.slow
+def test_the_readmes_comparison_and_what_is_said_of_a_finished_run_work(tmp_path: Path) -> None:
+    known = environment(tmp_path)
+    making = next(
+        text for _, name, text in blocks(ROOT / "docs/tutorial.md") if "make_scan" in name
+    )
+    (tmp_path / "make_scan.py").write_text(making)
+    do("python make_scan.py", tmp_path, known)
+    smallest = next(text for *_, text in blocks(ROOT / "README.md") if "--arm name=first" in text)
+    do(smallest, tmp_path, known)
+    (tmp_path / "RUN").symlink_to("runs/first")
+    calls = sorted({call.strip() for path in DOCUMENTS for call in said(path) if " RUN" in call})
+    done = [call for call in calls if call.startswith(ON_A_FINISHED_RUN) and "..." not in call]
+    assert len(done) >= len(ON_A_FINISHED_RUN)
+    for number, call in enumerate(done):
+        do(f"ptyrun {call.replace('results.h5', f'{number}.h5')}", tmp_path, known)
 
 
 def said(path: Path) -> Iterator[str]:

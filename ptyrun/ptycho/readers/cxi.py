@@ -20,10 +20,11 @@ from ptyrun.ptycho.readers.detector import (
     varying_mask,
 )
 from ptyrun.ptycho.readers.frame_kind import kind_of
-from ptyrun.ptycho.readers.hdf5 import Hdf5File, Hdf5Frames, checked_stack
+from ptyrun.ptycho.readers.hdf5 import DAMAGE, Hdf5File, Hdf5Frames, checked_stack
 from ptyrun.ptycho.readers.probe_modes import split_modes, stacked_modes, variations_note
 from ptyrun.ptycho.readers.scan import Scan, checked_positions, one_size
 from ptyrun.ptycho.readers.units import Quantity, in_si
+from ptyrun.texts import printable
 
 _LAST = "entry_last"
 _NUMBERED = re.compile(r"entry_(\d+)")
@@ -35,6 +36,7 @@ _TRANSLATIONS = (
     "instrument_1/detector_1/translation",
 )
 _PROBES = ("instrument_1/source_1/probe", "instrument_1/source_1/illumination", "probe/data")
+_FRAMES_AXIS = "translation"
 _DARKS = ("data_dark", "dark")
 _MASKS = ("mask", "pixel_mask")  # the second is NeXus'
 # What frames might have to be divided by, and are not.
@@ -90,6 +92,7 @@ def read_cxi_scan(file: Hdf5File, intensity: bool = True) -> Scan:
     entry, entry_notes = _scan_entry(file)
     frames = file.required(*_in(entry, _FRAMES))
     patch_px = checked_stack(file.path, frames)
+    _require_frames_first(file, frames)
     n_frames = int(frames.shape[0])
     metres, moved_doubts = _translations_m(file, entry, n_frames)
     detector = _detector_of(file, entry, frames)
@@ -186,6 +189,25 @@ def _scan_entry(file: Hdf5File) -> tuple[str, tuple[str, ...]]:
         return chosen, ()
     left = f"; {names[0]} has not a translation for each frame" if names[0] != chosen else ""
     return chosen, (f"of {len(others) + 1} entries with frames {chosen} is taken{left}",)
+
+
+def _require_frames_first(file: Hdf5File, frames: h5py.Dataset) -> None:
+    """See that frames lie along the first axis, where the file names its axes.
+
+    Source: cxidb.org, CXI file format, section on the attribute ``axes``.
+    """
+    try:
+        said = np.asarray(frames.attrs.get("axes", "")).reshape(-1).tolist()
+    except DAMAGE:
+        return
+    texts = (each.decode(errors="replace") if isinstance(each, bytes) else each for each in said)
+    names = ":".join(map(str, texts)).lower().split(":")
+    if _FRAMES_AXIS in names[1:]:
+        raise InputError(
+            f"{frames.name} of {file.path} has its frames along another axis than the first",
+            why=f"its attribute axes is {printable(':'.join(names))!r:.60}",
+            do="store the frames first, (n, N, N)",
+        )
 
 
 def _is_whole(file: Hdf5File, entry: str) -> bool:

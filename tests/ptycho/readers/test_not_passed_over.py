@@ -147,3 +147,26 @@ def test_a_product_that_holds_its_frames_as_diffraction_is_read_as_one(tmp_path:
     steps_px = scan.positions_px - scan.positions_px[0]
     assert np.allclose(steps_px, SCENE.positions_px - SCENE.positions_px[0], atol=1e-6)
     assert np.allclose(scan.amplitudes(np.arange(N_FRAMES)), np.sqrt(SCENE.counts))
+
+
+@pytest.mark.parametrize(
+    ("axes", "refused"),
+    [
+        ("translation:y:x", False),
+        ("experiment:y:x", False),
+        (b"x:y:translation", True),
+        (np.array([b"y", b"x", b"translation"]), True),
+        (7, False),
+    ],
+)
+def test_frames_along_another_axis_than_the_first_are_refused(
+    axes: object, refused: bool, tmp_path: Path
+) -> None:
+    path = files.write_cxi(tmp_path / "s.cxi", SCENE)
+    with h5py.File(path, "a") as file:
+        file["entry_1/instrument_1/detector_1/data"].attrs["axes"] = axes
+    if refused:
+        with pytest.raises(InputError, match="another axis than the first"):
+            open_scan(path)
+    else:
+        assert open_scan(path).n_frames == N_FRAMES

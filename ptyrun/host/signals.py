@@ -8,6 +8,7 @@ kernel takes the handler away when the first one comes. SIGHUP stays ignored und
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import os
 import signal
@@ -193,6 +194,8 @@ def _leave(number: int, _frame: FrameType | None) -> None:
     # compiled module that is being imported.
     ASKED.note(number)
     if not DEADLINE.within(PATIENCE_S):
+        # Python takes its handlers away before all is let go of: the alarm would then kill.
+        atexit.register(signal.setitimer, signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, _leave_at_once)
         signal.setitimer(signal.ITIMER_REAL, PATIENCE_S)
     raise Leaving(int(ExitCode.INCOMPLETE))

@@ -217,6 +217,27 @@ def test_a_signal_while_foreign_code_runs_is_no_fault_of_that_code() -> None:
     assert "Traceback" not in said
 
 
+# What a process lets go of at its very end takes longer than it is given to end in good order.
+ENDING_SLOWLY = """
+import time
+from ptyrun.host.signals import PATIENCE_S, leave_on_signals
+
+class Slow:
+    def __del__(self, sleep=time.sleep, seconds=2 * PATIENCE_S):
+        sleep(seconds)
+
+slow = Slow()
+leave_on_signals()
+print("listening", flush=True)
+time.sleep(600)
+"""
+
+
+def test_a_process_that_ends_slowly_ends_with_its_code_and_not_by_an_alarm() -> None:
+    code, _ = left(ENDING_SLOWLY, signal.SIGTERM)
+    assert code == ExitCode.INCOMPLETE
+
+
 def test_a_session_under_nohup_goes_on_ignoring_hangups() -> None:
     program = (
         "import os, signal\n"

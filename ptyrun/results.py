@@ -237,8 +237,7 @@ class Results(Document):
 
     ``has_ground_truth`` says that arms are measured against the truth, ``has_reference`` that it is
     a reference, another reconstruction of the same frames. ``doubts`` are those of the ``notes``
-    that make figures doubtful. ``truth`` has what the scan's own object
-    leaves of the frames: no arm can be expected to leave less.
+    that make figures doubtful. ``truth`` has what the scan's own object leaves of the frames.
     """
 
     NAME: ClassVar[str] = "results.json"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
+from ptyrun.report.empty import UNKNOWN, is_beyond, reasons
 from ptyrun.results import ArmResult, Metric, PairResult, Results
 from ptyrun.texts import one_line
 
@@ -49,6 +50,7 @@ def metrics_table(results: Results) -> str:
             (name, *(_shown(name, m, arms[label], is_one=is_one) for label, m in own.items()))
         )
     lines = _aligned([head, *rows]) if rows else []
+    lines += [line for arm in results.arms.values() for line in _reasons(arm.label, arm)]
     # Beside a table of arms, those of their pairs are for the files.
     for pair in () if results.common else results.pairs:
         lines.append(f"{' against '.join(results.labels_of(pair))}:")
@@ -56,6 +58,7 @@ def metrics_table(results: Results) -> str:
             f"  {name:<20} {_shown(f'standard_{name}', metric, pair, is_one=_is_one([metric]))}"
             for name, metric in pair.standard.items()
         ]
+        lines += _reasons(" against ".join(results.labels_of(pair)), pair)
         lines += [f"  {note}" for note in pair.notes]
     lines += [f"{arm.label}: {'; '.join(arm.notes)}" for arm in results.arms.values() if arm.notes]
     for arm in results.arms.values():
@@ -81,6 +84,12 @@ def _is_one(metrics: Iterable[Metric | None]) -> bool:
     return all(each.amplitude is None and each.phase is None for each in found)
 
 
+def _reasons(label: str, found: ArmResult | PairResult) -> Iterator[str]:
+    """Say why figures of the table are not available."""
+    for why, figures in reasons(found.undefined, _in_order(found.standard, _STANDARD)).items():
+        yield f"{UNKNOWN} for {label}: standard {figures}: {why}"
+
+
 def _shown(name: str, metric: Metric | None, found: ArmResult | PairResult, *, is_one: bool) -> str:
     if metric is None:
         return ""
@@ -91,8 +100,10 @@ def _shown(name: str, metric: Metric | None, found: ArmResult | PairResult, *, i
         value = metric[part]
         if value is not None:
             return f"{value:.4f}"
-        is_known = is_resolution and f"{standard}.{part}" not in found.undefined
-        return BEYOND if is_known else "-"
+        if name != standard and is_beyond(standard, part, found.undefined):
+            return BEYOND
+        is_undefined = name != standard and f"{standard}.{part}" in found.undefined
+        return UNKNOWN if is_undefined else "-"
 
     return (
         figure("value") if is_one or is_resolution else f"{figure('amplitude')} / {figure('phase')}"

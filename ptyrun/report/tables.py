@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from ptyrun.report.empty import UNKNOWN, is_beyond
 from ptyrun.results import ArmResult, Interval, Metric, OwnRegion, PairResult, Results
 from ptyrun.texts import as_cell
 
@@ -33,11 +34,12 @@ _HEADINGS = {
 
 @dataclass(frozen=True)
 class Cell:
-    """One figure as text, and between which values it lies by chance."""
+    """One figure as text, between which values it lies by chance, and which note says why none."""
 
     text: str
     is_best: bool = False
     interval: str = ""
+    note: int | None = None
 
 
 @dataclass(frozen=True)
@@ -52,13 +54,14 @@ class TableRow:
 
 @dataclass(frozen=True)
 class Table:
-    """Figures, one column for each arm or pair."""
+    """Figures, one column for each arm or pair; ``reasons`` say why cells have none."""
 
     name: str
     caption: str
     columns: tuple[str, ...]
     rows: tuple[TableRow, ...]
     sources: tuple[tuple[str, str], ...] = ()
+    reasons: tuple[str, ...] = ()
 
 
 def upstream_table(results: Results) -> Table:
@@ -83,36 +86,35 @@ def standard_table(results: Results, *, is_ranked: bool = True) -> Table:
         is_ranked=is_ranked and results.are_comparable,
         is_surely=_surely(results),
         intervals=[arm.intervals for arm in results.arms.values()],
+        undefined=[arm.undefined for arm in results.arms.values()],
     )
 
 
 def halves_table(results: Results) -> Table:
     """Up to which frequency the even and the odd groups of each network agree."""
-    columns = {
-        arm.label: _with_full_resolution(OwnRegion(1.0, None, found.precision, found.undefined))
+    halves = [
+        (arm.label, OwnRegion(1.0, None, found.precision, found.undefined))
         for arm in results.arms.values()
         if (found := arm.halves) is not None
-    }
+    ]
     caption = "Even against odd groups of one network: precision, not accuracy"
-    return _table("halves", caption, columns, results.sources, is_ranked=False)
+    return _unranked("halves", caption, halves, results.sources)
 
 
 def own_table(results: Results) -> Table:
     """The standard metrics of each arm on all pixels that it covers; these rank nothing."""
-    columns = {
-        arm.label: _with_full_resolution(arm.own)
+    owned = [
+        (arm.label, arm.own)
         for arm in results.arms.values()
         if arm.own is not None and arm.has_own_pixels
-    }
-    return _table("own", "Each arm on its own pixels", columns, results.sources, is_ranked=False)
+    ]
+    return _unranked("own", "Each arm on its own pixels", owned, results.sources)
 
 
 def pair_table(results: Results) -> Table:
     """Arms against each other; none is ranked, since the second's unit is that of its pair."""
-    columns = {
-        " – ".join(results.labels_of(pair)): _with_full_resolution(pair) for pair in results.pairs
-    }
-    return _table("pairs", "Arms against each other", columns, results.sources, is_ranked=False)
+    pairs = [(" – ".join(results.labels_of(pair)), pair) for pair in results.pairs]
+    return _unranked("pairs", "Arms against each other", pairs, results.sources)
 
 
 def diagnostics_table(results: Results) -> Table:
@@ -181,6 +183,17 @@ def figure(value: float | None) -> str:
     return text.replace("-", "−")
 
 
+def _unranked(
+    name: str,
+    caption: str,
+    found: Sequence[tuple[str, OwnRegion | PairResult]],
+    sources: Mapping[str, str],
+) -> Table:
+    columns = {label: _with_full_resolution(each) for label, each in found}
+    undefined = [each.undefined for _, each in found]
+    return _table(name, caption, columns, sources, is_ranked=False, undefined=undefined)
+
+
 def _table(
     name: str,
     caption: str,
@@ -190,17 +203,20 @@ def _table(
     is_ranked: bool = True,
     is_surely: Surely | None = None,
     intervals: Intervals = (),
+    undefined: Sequence[Mapping[str, str]] = (),
 ) -> Table:
     metrics = sorted({metric for column in columns.values() for metric in column}, key=place_of)
     found = list(columns.values())
     directions = {metric: better(metric) if is_ranked else "" for metric in metrics}
+    reasons = list(dict.fromkeys(why for each in undefined for why in each.values()))
+    whys = undefined or [{}] * len(found)
     rows = [
         row
         for metric in metrics
-        for row in _rows(metric, found, directions[metric], is_surely, intervals)
+        for row in _rows(metric, found, directions[metric], is_surely, intervals, whys, reasons)
     ]
     known = tuple((heading(m), sources[m]) for m in metrics if m in sources)
-    return Table(name, caption, tuple(columns), tuple(rows), known)
+    return Table(name, caption, tuple(columns), tuple(rows), known, tuple(reasons))
 
 
 def _with_full_resolution(found: ArmResult | OwnRegion | PairResult) -> dict[str, Metric]:
@@ -210,9 +226,9 @@ def _with_full_resolution(found: ArmResult | OwnRegion | PairResult) -> dict[str
     """
 
     def shown(name: str, part: str, value: float | None) -> float | None:
-        if f"{name}.{part}" in found.undefined:
-            return None
-        return math.inf if value is None and name.startswith("frc") else value
+        if value is None and is_beyond(name, part, found.undefined):
+            return math.inf
+        return value
 
     return {
         name: Metric(*(shown(name, part, metric[part]) for part in COMPONENTS))
@@ -259,10 +275,13 @@ def _rows(
     direction: str,
     is_surely: Surely | None,
     intervals: Intervals,
+    undefined: Sequence[Mapping[str, str]],
+    reasons: Sequence[str],
 ) -> Iterator[TableRow]:
     for component in COMPONENTS:
         values = [getattr(column.get(metric, Metric()), component) for column in columns]
-        if any(value is not None for value in values):
+        whys = [each.get(f"{metric}.{component}") for each in undefined]
+        if any(value is not None for value in values) or any(whys):
             best = _best(values, direction)
             if best is not None and is_surely is not None:
                 others = [n for n, v in enumerate(values) if v is not None and n != best]
@@ -270,7 +289,12 @@ def _rows(
                     best = None
             is_best = [v is not None and best is not None and v == values[best] for v in values]
             ends = [each.get(f"{metric}.{component}") for each in intervals] or [None] * len(values)
-            cells = tuple(map(Cell, map(figure, values), is_best, map(_interval, ends)))
+            notes = [None if why is None else reasons.index(why) + 1 for why in whys]
+            texts = [
+                UNKNOWN if v is None and note else figure(v)
+                for v, note in zip(values, notes, strict=True)
+            ]
+            cells = tuple(map(Cell, texts, is_best, map(_interval, ends), notes))
             shown = "" if component == "value" else component
             yield TableRow(heading(metric), shown, direction, cells)
 

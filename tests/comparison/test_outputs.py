@@ -10,6 +10,7 @@ import numpy as np
 
 from ptyrun.comparison import outputs
 from ptyrun.comparison.metrics_table import metrics_table
+from ptyrun.report import tables
 from ptyrun.results import Metric, Results
 from tests.stages import finished_run
 
@@ -56,7 +57,7 @@ def test_a_row_has_one_kind_of_figure_and_tells_agreement_from_what_is_not_known
     ]
     first = next(iter(arms))
     arms[first] = replace(arms[first], undefined={"frc50.value": "holes"})
-    assert metrics_table(replace(found, arms=arms)).splitlines()[2].split()[1:] == ["-", "0.2500"]
+    assert metrics_table(replace(found, arms=arms)).splitlines()[2].split()[1:] == ["n/a", "0.2500"]
 
 
 def test_results_that_a_file_gives_back_make_the_same_table(tmp_path: Path) -> None:
@@ -100,3 +101,35 @@ def test_a_shorter_curve_leaves_its_rings_empty_and_a_label_is_no_formula(tmp_pa
         "'=A,1,,",
         "'=A,2,0.500000,",
     ]
+
+
+def test_what_cannot_be_told_is_no_agreement_up_to_nyquist_and_has_its_reason(
+    tmp_path: Path,
+) -> None:
+    found = results(tmp_path)
+    standard = {
+        "frc50": Metric(None, 0.5, 0.5),
+        "frc_half_bit": Metric(None, 0.2241, None),
+        "r_factor": Metric(),
+        "phase_defined_share": Metric(phase=1.0),
+    }
+    undefined = {"frc_half_bit.amplitude": "holes", "r_factor.value": "there is no probe"}
+    arm = replace(found.arms["pinn"], metrics={}, standard=standard, undefined=undefined)
+    found = replace(found, arms={"pinn": arm})
+    lines = [" ".join(line.split()) for line in metrics_table(found).splitlines()]
+    assert lines[1:] == [
+        "standard_phase_defined_share - / 1.0000",
+        "standard_frc50 0.5000",
+        "standard_frc_half_bit > 1",
+        "standard_r_factor n/a",
+        "n/a for PtychoPINN: standard frc_half_bit of the amplitude: holes",
+        "n/a for PtychoPINN: standard r_factor: there is no probe",
+    ]
+    rows = {f"{r.heading} {r.component}".strip(): r for r in tables.standard_table(found).rows}
+    assert [rows[name].cells[0].text for name in ("FRC50 amplitude", "FRC ½ bit amplitude")] == [
+        "> 1",
+        "n/a",
+    ]
+    assert tables.standard_table(found).reasons == ("holes", "there is no probe")
+    cell = rows["R-factor"].cells[0]
+    assert (cell.text, cell.note) == ("n/a", 2)

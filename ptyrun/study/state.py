@@ -119,7 +119,7 @@ class _Look:
         inputs = dict(self._inputs(waits_for))
         if absent := [name for name, digest in inputs.items() if digest == MISSING]:
             paths = {each.name: each.path for each in self._stage.inputs}
-            why = ", ".join(f"{name} is missing ({paths[name]})" for name in absent)
+            why = ", ".join(f"{_spoken(name)} is missing ({paths[name]})" for name in absent)
             return self._said(State.BLOCKED, why, waits_for)
         if waits_for:
             state = State.PENDING if self._record is None else State.STALE
@@ -204,6 +204,11 @@ def _differences(
         before, now = old.get(name, MISSING), new.get(name, MISSING)
         if before != now:
             yield Fact(f"{what}{name}", shown(before), shown(now))
+
+
+def _spoken(name: str) -> str:
+    """Name an input in a sentence: a ready file has a number alone."""
+    return "a ready file" if name.startswith("ready ") else name
 
 
 def _value(text: str) -> str:

@@ -81,7 +81,8 @@ def test_a_missing_file_blocks_its_comparison_by_name(tmp_path: Path) -> None:
     base.touch()
     ready = OtherStage("reconstruct", files=(str(tmp_path / "nowhere.npz"),))
     found = survey(graph(study(ready, hub=tmp_path / "hub", base_npz=base)))
-    assert "nowhere.npz" in found["reconstruct-dose_1000-dense-test"].why
+    why = found["reconstruct-dose_1000-dense-test"].why
+    assert why == f"a ready file is missing ({tmp_path / 'nowhere.npz'})"
     for key in ("compare-debug-dose_1000-dense-test", "compare-dose_1000-dense-test"):
         assert found[key].state is State.BLOCKED
     assert "it needs" in found["compare-debug-dose_1000-dense-test"].why

@@ -264,6 +264,8 @@ class StudyOptions(GeneralizationOptions, TrainingOptions, ReconstructionOptions
     ] = 456
 
     def __post_init__(self) -> None:
+        for name in ("doses", "views", "splits", "generalization_sizes"):  # one said twice is one
+            object.__setattr__(self, name, tuple(dict.fromkeys(getattr(self, name))))
         for dose in self.doses:
             if dose != int(dose):
                 raise UsageError(

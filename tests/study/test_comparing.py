@@ -221,6 +221,23 @@ def test_a_hub_that_moves_is_not_compared_again(finished: Path, tmp_path: Path) 
 
 
 @pytest.mark.slow
+def test_a_log_that_is_lost_comes_back_when_its_stage_is_made_again(
+    finished: Path, tmp_path: Path
+) -> None:
+    config = copy_of(finished, tmp_path / "copy")
+    hub = asked(config).hub.root
+    (hub / "cli/split-dose_10000.log").unlink()
+    record = hub / "data/phase_c/dose_10000/split-dose_10000.stage.json"
+    verdict = verify(hub)
+    assert "stage_logs" in [each.name for each in verdict.validations if not each.valid]
+    assert str(record) in verdict.hint
+    record.unlink()
+    done = ran(config)
+    assert done.returncode == ExitCode.COMPLETE, done.stdout + done.stderr
+    assert "10 of 10 checks passed" in done.stdout
+
+
+@pytest.mark.slow
 def test_a_log_that_is_none_is_named(finished: Path, tmp_path: Path) -> None:
     from ptyrun.study.comparison_list import _ran
 

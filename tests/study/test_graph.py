@@ -240,3 +240,11 @@ def test_a_missing_input_blocks_a_stage_by_name(tmp_path: Path) -> None:
     assert found["simulate-dose_1000"].state is State.BLOCKED
     assert "nowhere.npz" in found["simulate-dose_1000"].why
     assert found["split-dose_1000"].state is State.BLOCKED
+
+
+def test_a_dose_that_is_said_twice_is_one() -> None:
+    once, twice = (
+        graph(Study(StudyOptions(hub=Path("hub"), base_npz=Path("base.npz"), doses=doses)))
+        for doses in ((1000.0, 2000.0), (1000.0, 2000.0, 1000.0))
+    )
+    assert once == twice

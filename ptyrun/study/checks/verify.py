@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from ptyrun.study.checks.inventory import inventory_faults
 from ptyrun.study.checks.logs import log_faults
 from ptyrun.study.checks.verdict import Validation, Verdict
 from ptyrun.study.files import HubFiles
-from ptyrun.study.hub import LOGS, PHASE_C, is_record
+from ptyrun.study.hub import LOGS, PHASE_C, RECORD, is_record
 from ptyrun.study.summaries.parameters import remembered_or_default
 from ptyrun.texts import printable
 
@@ -115,7 +115,7 @@ def verify(
 
 
 def _hint(files: HubFiles, validations: tuple[Validation, ...]) -> str:
-    """What to do about a hub that is not finished, or about comparisons that are damaged inside."""
+    """What to do about a hub that is not finished, or about what `study run` leaves as it is."""
     if not files.exists(analysis.MANIFEST):
         return (
             "the hub has no comparisons, which the checks are about: "
@@ -123,22 +123,36 @@ def _hint(files: HubFiles, validations: tuple[Validation, ...]) -> str:
         )
     if not files.exists(analysis.SUMMARY):
         return "the hub is not summed up yet: `ptyrun study summarize` does that"
-    damaged = _damaged_comparisons(files, {each.name: each.faults for each in validations})
-    if damaged:
+    faults = {each.name: each.faults for each in validations}
+    if damaged := _damaged_comparisons(files, faults["inventory"]):
         folder = shlex.quote(str(files.path(damaged[0])))
         return (
             f"{damaged[0]} is damaged inside: `ptyrun verify --repair {folder}` discards what can "
             "be told apart, deleting that folder all of it; `ptyrun study run` makes it again"
         )
+    if record := _record_of_a_lost_log(files, faults["stage_logs"]):
+        return (
+            f"only making a stage writes its log: delete {shlex.quote(str(files.path(record)))}, "
+            "and `ptyrun study run` makes that stage again"
+        )
     return ""
 
 
-def _damaged_comparisons(files: HubFiles, faults: Mapping[str, Sequence[str]]) -> list[str]:
+def _record_of_a_lost_log(files: HubFiles, faults: Sequence[str]) -> str:
+    """Name the record of a stage of ptyrun's whose log is missing or is not what it was."""
+    logs = {said.split(" ")[0] for said in faults}
+    for each in files.all():
+        stage = each.name.rpartition("/")[2].removesuffix(RECORD)
+        if is_record(each.name) and f"{LOGS}/{stage}.log" in logs:
+            return each.name
+    return ""
+
+
+def _damaged_comparisons(files: HubFiles, faults: Sequence[str]) -> list[str]:
     """Name the folders of the comparisons that a stage made and that are not whole."""
     names = [each.name for each in files.all()]
     folders = {name.rpartition("/")[0] for name in names if is_record(name)}
     runs = folders.intersection(
         name.rpartition("/")[0] for name in names if name.endswith("/manifest.json")
     )
-    found = faults["inventory"]
-    return sorted(run for run in runs if any(said.startswith(f"{run}/") for said in found))
+    return sorted(run for run in runs if any(said.startswith(f"{run}/") for said in faults))

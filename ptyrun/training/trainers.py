@@ -47,7 +47,7 @@ class Examples:
     local_offsets_px : ndarray of float32, shape (G, 1, 2, C)
         Axis 2 = [x, y]: minus the position of each member from the group's mean.
     probe : ndarray of complex64, shape (N, N)
-        Scaled so that |FFT(probe * patch)| (orthonormal) is the normalised amplitude.
+        Scaled so that ``|FFT(probe * patch)|`` (orthonormal) is the normalised amplitude.
     truth : callable
         Gives the object around each group's mean position, (G, N, N) complex64.
     """

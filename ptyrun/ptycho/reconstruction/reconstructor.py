@@ -36,7 +36,7 @@ class ReconstructionRequest:
     ----------
     amplitudes : Frames of float32, shape (n, N, N)
         All frames, zero frequency at pixel N/2; in the unit of the probe, as `FarField` has it:
-        :math:`|F(P O)|` with the orthonormal transform. Asked for by their numbers,
+        ``|F(P O)|`` with the orthonormal transform. Asked for by their numbers,
         ``amplitudes[numbers]``, they are read from the file then.
     positions_px : ndarray of float64, shape (n, 2)
         Patch centres as (y, x) in object pixels: pixel N/2 of a patch lies there.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +12,9 @@ from ptyrun.cli import options as shared
 from ptyrun.cli.panels import PanelCommand
 from ptyrun.errors import ExitCode
 from ptyrun.host.deadline import DEADLINE
+
+if TYPE_CHECKING:
+    from ptyrun.door.all_stages import Outcome
 
 
 @click.command("compare", cls=PanelCommand, epilog=compare_config.EPILOG)
@@ -51,10 +54,19 @@ def command(
         reuse=replanning.reuse,
         watcher=screen,
     )
-    screen.session(outcome.run)
+    screen.session(outcome.run, _compared(outcome))
     if outcome.results is not None:
         say = screen.summary if outcome.is_repeated else screen.results
         say(outcome.results, config.output_dir)
     elif outcome.run.stop is ExitCode.COMPLETE:
         screen.results_are_left()
     ctx.exit(int(outcome.stop))
+
+
+def _compared(outcome: Outcome) -> int | None:
+    """How many reconstructions this call compared, where it had nothing to compute but that."""
+    results = outcome.results
+    if results is None or outcome.is_repeated or outcome.run.chunks_done:
+        return None
+    arms = results.arms.values()
+    return None if any(arm.n_groups for arm in arms) else len(arms)

@@ -143,9 +143,16 @@ class Console:
         """Say on stdout that all chunks are computed, and nothing else yet."""
         say("all chunks are computed: run the same command again to assemble the results")
 
-    def session(self, outcome: Outcome) -> None:
-        """Say on stdout what one session did and what is left."""
+    def session(self, outcome: Outcome, n_compared: int | None = None) -> None:
+        """Say on stdout what one session did and what is left.
+
+        *n_compared* is of how many reconstructions results were made where none was computed.
+        """
         if outcome.stop is ExitCode.COMPLETE:
+            if n_compared is not None:
+                many = "reconstruction" if n_compared == 1 else "reconstructions"
+                say(f"complete: {n_compared} {many} compared")
+                return
             if outcome.chunks_done:
                 say(f"complete: {outcome.chunks_done} chunks done in this window")
             else:

@@ -24,10 +24,10 @@ from ptyrun.ptycho.readers.opening import Scan
 from ptyrun.results import Difference, Interval, Resampling
 
 TOO_SMALL = f"what is compared has fewer than {resampling.FEWEST_BLOCKS} blocks"
-NOTHING_TO_RESAMPLE = (
-    "the arms have no pixels in common to measure, and no frames in "
-    f"{resampling.FEWEST_BLOCKS} blocks or more"
-)
+NO_REFERENCE = "there is nothing to measure pixels against"
+NO_PIXELS = "the arms have too few pixels in common to measure"
+NO_COMMON_FRAMES = "the arms have no frames in common"
+FEW_FRAMES = f"their frames lie in fewer than {resampling.FEWEST_BLOCKS} blocks"
 
 Floats = NDArray[np.float64]
 
@@ -86,6 +86,8 @@ class Certainty:
             Difference(first, second, _differences(resampled[first], resampled[second]))
             for first, second in combinations(resampled, 2)
         )
+        too_small = "" if blocks else TOO_SMALL
+        why_none = too_small if tiles else _without_pixels(scan, held, frame_blocks)
         described = Resampling(
             confidence=resampling.CONFIDENCE,
             n_resamples=resampling.N_RESAMPLES,
@@ -94,16 +96,20 @@ class Certainty:
             n_blocks=None if blocks is None else max(1, round(share * blocks.n_blocks)),
             frame_block_px=None if frame_blocks is None else frame_blocks.side_px,
             n_frame_blocks=None if frame_blocks is None else frame_blocks.n_blocks,
-            why_none=_why_none(has_pixels=bool(tiles), blocks=blocks, frame_blocks=frame_blocks),
+            why_none=why_none,
         )
         return cls(described, intervals, differences)
 
 
-def _why_none(*, has_pixels: bool, blocks: Blocks | None, frame_blocks: _FrameBlocks | None) -> str:
-    """Why figures of pixels, or any, have no intervals."""
-    if has_pixels:
-        return TOO_SMALL if blocks is None else ""
-    return NOTHING_TO_RESAMPLE if frame_blocks is None else ""
+def _without_pixels(scan: Scan, held: Held, frame_blocks: _FrameBlocks | None) -> str:
+    """Why nothing has intervals where no pixels are measured."""
+    if frame_blocks is not None:
+        return ""
+    pixels = NO_REFERENCE if scan.object_guess is None else NO_PIXELS
+    whys = dict.fromkeys(arm.why_none for arm in held.arms.values() if arm.why_none)
+    alike = all(arm.figures.is_common for arm in held.arms.values())
+    frames = "; ".join(whys) or (FEW_FRAMES if alike else NO_COMMON_FRAMES)
+    return f"{pixels}, and for the frames: {frames}"
 
 
 def _crossings(found: Standard) -> dict[str, Floats]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ptyrun.comparison import ring_curves
 from ptyrun.comparison.certainty import Certainty
 from ptyrun.comparison.common_measures import CommonMeasures, Together
-from ptyrun.comparison.frame_figures import FRAME_SOURCES, Held
+from ptyrun.comparison.frame_figures import FRAME_SOURCES, NO_PROBE, Held
 from ptyrun.comparison.lines import line_result
 from ptyrun.comparison.measures import Measures
 from ptyrun.comparison.objects import Raster
@@ -56,6 +56,7 @@ class Compared:
         doubts = (*self.scan.doubts, *filter(None, [dark]), *self.doubts)
         if self.evaluations and self.together.ground is None:
             doubts += (NOTHING_IN_COMMON,)
+        doubts += tuple(filter(None, [self.unchecked]))
         return Results(
             manifest_digest=self.manifest.digest,
             has_ground_truth=self.scan.has_ground_truth,
@@ -82,6 +83,23 @@ class Compared:
             sources={**SOURCES, **FRAME_SOURCES},
             notes=(*self.scan.notes, *doubts),
             doubts=doubts,
+        )
+
+    @property
+    def unchecked(self) -> str | None:
+        """Which arms nothing was held against that tells whether they belong to the scan."""
+        if self.scan.object_guess is not None:
+            return None
+        labels = [
+            plan.label
+            for plan in self.manifest.arms
+            if self.frames.arms[plan.name].why_none == NO_PROBE
+        ]
+        if not labels:
+            return None
+        return (
+            f"NOT CHECKED whether {', '.join(labels)} belong to this scan: there is no probe in "
+            "the scan or in the reconstructions; a scan with probeGuess is checked"
         )
 
     @property

@@ -11,6 +11,7 @@ from ptyrun.shares import as_percent
 
 _DECISIVE = "complex_error"
 _RESOLUTION = "frc50"
+_OF_FRAMES = "r_factor"
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def _nearest(results: Results, reference: str) -> Line:
         ]
         alone = "there is one arm and nothing to hold it against"
         text = "; ".join(said) or (alone if len(results.arms) == 1 else "too few pixels in common")
-        return Line("Agreement of the arms", text)
+        return _best_fit(results, text) or Line("Agreement of the arms", text)
     (best, least), *others = found
     text = (
         f"{_label(results, best)}, with a relative error of the complex field of {_number(least)}"
@@ -73,6 +74,25 @@ def _nearest(results: Results, reference: str) -> Line:
     return Line(name, "; ".join([text, *more]))
 
 
+def _best_fit(results: Results, agreement: str) -> Line | None:
+    """Where nothing else tells: who explains the frames best, if it is known how surely."""
+    found = _ranked(results, _OF_FRAMES)
+    if len(found) < 2:
+        return None
+    (best, least), *others = found
+    is_sure = results.are_distinguished(best, others[0][0], f"{_OF_FRAMES}.value")
+    if is_sure is None:
+        return None
+    said = [f"{_label(results, best)}, with an R-factor of {_number(least)}"]
+    said += [
+        f"{_label(results, name)} {_number(value)} (+{_number(value - least)}"
+        f"{_between(results, name, best, _OF_FRAMES)})"
+        for name, value in others
+    ]
+    chance = "" if is_sure else ", within chance"
+    return Line(f"Fits the frames best{chance}", "; ".join([*said, f"agreement: {agreement}"]))
+
+
 def _apart(results: Results, reference: str) -> Line:
     """Each arm on its own pixels, where all of them together have too few."""
     own = [
@@ -87,12 +107,12 @@ def _apart(results: Results, reference: str) -> Line:
     return Line(f"Against the {reference.lower()}, not ranked", text)
 
 
-def _between(results: Results, first: str, second: str) -> str:
+def _between(results: Results, first: str, second: str, metric: str = _DECISIVE) -> str:
     """Say between which values the first's error less the second's lies."""
     for difference in results.differences:
         if {difference.first, difference.second} != {first, second}:
             continue
-        found = difference.intervals.get(f"{_DECISIVE}.value")
+        found = difference.intervals.get(f"{metric}.value")
         if found is None:
             return ""
         ends = (found.low, found.high)
@@ -105,6 +125,10 @@ def _where(results: Results) -> str:
     if results.common is not None and len(results.arms) > 1:
         return str(results.common)
     _, _, height, width = results.evaluated_region_px
+    if not results.is_measured:
+        region = f"{height} × {width} px"
+        pairs = any(pair.standard for pair in results.pairs)
+        return f"what arms cover of {region}" if pairs else f"nothing: no pair of arms in {region}"
     shares = [
         f"{arm.label} {as_percent(arm.own.covered_share)}"
         for arm in results.arms.values()
@@ -116,7 +140,7 @@ def _where(results: Results) -> str:
 
 def _how_sure(results: Results) -> str:
     said = list(_intervals(results))
-    nearest, explains = _ranked(results, _DECISIVE), _ranked(results, "r_factor")
+    nearest, explains = _ranked(results, _DECISIVE), _ranked(results, _OF_FRAMES)
     if nearest and explains and nearest[0][0] != explains[0][0]:
         said.append(f"the R-factor prefers {_label(results, explains[0][0])}")
     return "; ".join(said)
@@ -132,7 +156,7 @@ def _intervals(results: Results) -> Iterator[str]:
     if found.n_blocks is not None:
         blocks = f" of {found.n_blocks} blocks of {found.block_px} px"
     elif found.n_frame_blocks is not None:
-        decisive, which = "r_factor", " of the R-factor"
+        decisive, which = _OF_FRAMES, " of the R-factor"
         blocks = f" of {found.n_frame_blocks} blocks of frames"
     yield f"{found.confidence:.0%} intervals{which} by a bootstrap{blocks}"
     for (first, _), (second, _) in pairwise(_ranked(results, decisive)):
@@ -143,33 +167,66 @@ def _intervals(results: Results) -> Iterator[str]:
 
 
 def _r_factors(results: Results, reference: str) -> str:
-    said = [
-        f"{_label(results, name)} {_number(value)}" for name, value in _ranked(results, "r_factor")
-    ]
-    own = results.truth.get("r_factor", Metric()).value
+    found = _ranked(results, _OF_FRAMES)
+    said = [f"{_label(results, name)} {_number(value)}" for name, value in found]
+    own = results.truth.get(_OF_FRAMES, Metric()).value
     if own is not None:
         said.append(f"the {reference.lower()} itself {_number(own)}")
-    return ", ".join(said) or "not known"
+    text = ", ".join([*said, *_untold(results, _OF_FRAMES)]) or "not known"
+    return "; ".join([text, *_remarks(results, found, own, reference.lower())])
+
+
+def _remarks(
+    results: Results, found: list[tuple[str, float]], own: float | None, reference: str
+) -> Iterator[str]:
+    """Say what R-factors alone do not tell: noise that is fitted, and worse than no model."""
+    below = [_label(results, name) for name, value in found if own is not None and value < own]
+    if below:
+        fits = "fits" if len(below) == 1 else "fit"
+        yield (
+            f"{', '.join(below)} {fits} the frames better than the {reference} does: noise is "
+            "fitted as well, so a lower R-factor alone does not make a better object"
+        )
+    above = [_label(results, name) for name, value in found if value > 1]
+    if above:
+        explain = "explains" if len(above) == 1 else "explain"
+        yield f"{', '.join(above)} {explain} less than nothing: a model without light leaves 1"
+
+
+def _untold(results: Results, metric: str) -> Iterator[str]:
+    """Name arms of which a figure of the whole cannot be told, and say why; alike ones at once."""
+    by_reason: dict[str, list[str]] = {}
+    for arm in results.arms.values():
+        why = arm.undefined.get(f"{metric}.value")
+        if why is None and results.is_measured and metric not in arm.standard and arm.own:
+            why = "too few pixels that it shares with all others"
+        if why is not None:
+            by_reason.setdefault(why, []).append(arm.label)
+    for why, labels in by_reason.items():
+        yield f"{', '.join(labels)} cannot be told ({why})"
 
 
 def _resolutions(results: Results, reference: str) -> str:
     unit, key = results.half_period_unit, f"{_RESOLUTION}.value"
-    said = []
+    said, untold = [], list(_untold(results, _RESOLUTION))
     for arm in results.arms.values():
         if _RESOLUTION in arm.standard and key not in arm.undefined:
             length = arm.half_period.get(_RESOLUTION, Metric()).value
             text = _crossing(arm.standard[_RESOLUTION].value, length, unit)
             said.append(f"{arm.label} {text}")
     of = f"FRC of the complex field with the {reference.lower()} falls below 0.5"
-    if not said:
+    if not said and not results.is_measured:
         of = "FRC of the complex fields of two arms falls below 0.5"
-        said = [
-            f"{' – '.join(results.labels_of(pair))} "
-            f"{_crossing(value := pair.standard[_RESOLUTION].value, _length(results, value), unit)}"
-            for pair in results.pairs
-            if _RESOLUTION in pair.standard and key not in pair.undefined
-        ]
-    text = f"{', '.join(said)} (half period at which the {of})" if said else "not known"
+        for pair in results.pairs:
+            label = " – ".join(results.labels_of(pair))
+            if key in pair.undefined:
+                untold.append(f"{label} cannot be told ({pair.undefined[key]})")
+            elif _RESOLUTION in pair.standard:
+                value = pair.standard[_RESOLUTION].value
+                said.append(f"{label} {_crossing(value, _length(results, value), unit)}")
+    explained = f" (half period at which the {of})" if said else ""
+    text = f"{', '.join(said)}{explained}"
+    text = "; ".join(filter(None, [text, *untold])) or "not known"
     halves = [
         f"{arm.label} {value:.3f} of Nyquist"
         for arm in results.arms.values()

@@ -30,6 +30,7 @@ from ptyrun.results import FrameFigures, Metric, Results
 FEWEST = 4
 
 R_FACTOR, FOURIER_ERROR = "r_factor", "fourier_error"
+NO_PROBE = "there is no probe"
 SCANS_PROBE, OWN_PROBE = "the scan's", "its own"
 FRAME_SOURCES: Mapping[str, str] = {
     R_FACTOR: "sum |cM - A| / sum |A| over measured amplitudes A and those modelled, M, with one "
@@ -139,7 +140,7 @@ class FrameCheck:
         if self.scan.near_field:
             why_none = "frames of the near field are modelled by no Fourier transform"
         elif modes is None:
-            why_none = "there is no probe"
+            why_none = NO_PROBE
         elif len(chosen) < FEWEST:
             why_none = f"{len(own)} frames lie wholly in what it covers, of {FEWEST} at least"
         counts = FrameFigures(0, len(common), len(own), self.scan.n_frames, is_common)

@@ -133,6 +133,8 @@ def finalize(
         for arm in results.arms.values():
             if arm.mismatch:
                 watcher.warn(f"{arm.label} does not belong to this scan: {arm.mismatch}")
+        if compared.unchecked is not None:
+            watcher.warn(compared.unchecked)
         _require_content(paths, compared, results)
         watcher.note("writing objects, tables and pictures")
         with steps.measured("write"):

@@ -176,8 +176,6 @@ def _summary(run: FinishedRun, history: History) -> Iterator[page.Fact]:
             lasted_s[session.window] = max(session.lasted_s, lasted_s.get(session.window, 0.0))
         yield page.Fact("Windows", str(len(lasted_s)))
         yield page.Fact("Time in all windows", format_duration(sum(lasted_s.values())))
-    _, _, height, width = run.results.evaluated_region_px
-    yield page.Fact("Evaluated region", f"{height} × {width} px")
 
 
 def _provenance(run: FinishedRun, history: History) -> Iterator[page.Facts]:

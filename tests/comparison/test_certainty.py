@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from ptyrun.comparison import conclusion
-from ptyrun.comparison.certainty import NOTHING_TO_RESAMPLE, Certainty
+from ptyrun.comparison.certainty import NO_PIXELS, NO_REFERENCE, Certainty
 from ptyrun.comparison.common_measures import Together
-from ptyrun.comparison.frame_figures import Held
+from ptyrun.comparison.frame_figures import ArmFrames, Held
 from ptyrun.comparison.kept import Finding
 from ptyrun.comparison.kept_tiles import tiles_of, with_tiles
 from ptyrun.comparison.run import Run
@@ -19,7 +19,7 @@ from ptyrun.engine.manifest import Manifest
 from ptyrun.paths import RunPaths
 from ptyrun.ptycho.metrics.standard_metrics import standard_metrics
 from ptyrun.report import tables
-from ptyrun.results import Difference, Interval, Results
+from ptyrun.results import Difference, FrameFigures, Interval, Results
 from ptyrun.stages import finalize
 from tests.scans import small_object
 
@@ -77,12 +77,14 @@ def test_the_best_is_named_only_where_no_difference_is_chance(results: Results) 
 def test_where_nothing_can_be_resampled_there_is_a_reason(
     results: Results, complete_run: Path
 ) -> None:
-    nothing = Together(None, {}, {})
-    found = Certainty._resampled({}, Run(complete_run).scan, nothing, Held({}, None))
-    assert found.resampling is not None
-    assert found.resampling.why_none == NOTHING_TO_RESAMPLE
-    said = conclusion.conclusion(replace(results, resampling=found.resampling), "ground truth")
-    assert any(NOTHING_TO_RESAMPLE in str(line) for line in said)
+    nothing, scan = Together(None, {}, {}), Run(complete_run).scan
+    for seen, why in ((scan, NO_PIXELS), (replace(scan, object_guess=None), NO_REFERENCE)):
+        bare = ArmFrames(FrameFigures(0, 0, 0, 9, is_common=False), None, "there is no probe")
+        found = Certainty._resampled({}, seen, nothing, Held({"pinn": bare}, None))
+        assert found.resampling is not None
+        assert found.resampling.why_none == f"{why}, and for the frames: there is no probe"
+        said = conclusion.conclusion(replace(results, resampling=found.resampling), "ground truth")
+        assert any(found.resampling.why_none in str(line) for line in said)
 
 
 def test_sums_are_taken_over_by_a_later_window() -> None:

@@ -128,3 +128,59 @@ def test_without_a_reference_intervals_are_those_of_r_factors() -> None:
         "95% intervals of the R-factor by a bootstrap of 30 blocks of frames; "
         "A and B differ by more than chance"
     )
+
+
+def test_every_arm_has_its_resolution_or_the_reason_why_it_has_none() -> None:
+    whys = {"a": "holes", "b": "holes", "c": ""}
+    arms = {
+        name: replace(arm, undefined={"frc50.value": whys[name]} if whys[name] else {})
+        for name, arm in RESULTS.arms.items()
+    }
+    found = said(replace(RESULTS, arms=arms))["Resolution"]
+    assert found.startswith("C 10 nm, 0.500 of Nyquist (half period")
+    assert found.endswith("; A, B cannot be told (holes)")
+    pair = PairResult("a", "b", {"frc50": Metric()}, undefined={"frc50.value": "holes"})
+    bare = {name: ArmResult(name.upper(), "predictor", 4) for name in "ab"}
+    none = replace(RESULTS, arms=bare, has_ground_truth=False, common=None, pairs=(pair,))
+    assert said(none)["Resolution"] == "A – B cannot be told (holes)"
+
+
+def test_an_arm_that_fits_noise_or_explains_nothing_is_remarked_upon() -> None:
+    arms = {**RESULTS.arms, "c": arm("C", 0.12, 1.25)}
+    found = said(replace(RESULTS, arms=arms, truth={"r_factor": Metric(value=0.17)}))["R-factor"]
+    assert "A fits the frames better than the ground truth does: noise is fitted as well" in found
+    assert "C explains less than nothing" in found
+    for word in ("better than", "less than nothing"):
+        assert word not in said(RESULTS)["R-factor"]
+
+
+def test_an_r_factor_that_cannot_be_told_has_its_reason() -> None:
+    arms = {
+        name: replace(arm, standard={}, undefined={"r_factor.value": "there is no probe"})
+        for name, arm in RESULTS.arms.items()
+    }
+    found = said(replace(RESULTS, arms=arms, truth={}))
+    assert found["R-factor"] == "A, B, C cannot be told (there is no probe)"
+
+
+@pytest.mark.parametrize(("high", "name"), [(-0.01, ""), (0.01, ", within chance")])
+def test_without_a_truth_the_arm_comes_first_that_explains_the_frames(
+    high: float, name: str
+) -> None:
+    difference = Difference("a", "b", {"r_factor.value": Interval(-0.07, high)})
+    arms = {
+        name: replace(RESULTS.arms[name], standard={"r_factor": Metric(value=value)})
+        for name, value in (("a", 0.15), ("b", 0.2))
+    }
+    pair = PairResult("a", "b", {"coherence": Metric(value=0.9)})
+    none = replace(
+        RESULTS, arms=arms, has_ground_truth=False, common=None, truth={}, pairs=(pair,),
+        differences=(difference,),
+    )  # fmt: skip
+    found = said(none)
+    low = f"{-high:.4f}".replace("-", "\u2212")
+    assert found[f"Fits the frames best{name}"] == (
+        f"A, with an R-factor of 0.1500; B 0.2000 (+0.0500, between {low} and 0.0700); "
+        "agreement: A – B: coherence 0.9000"
+    )
+    assert found["Measured on"] == "what arms cover of 50 × 60 px"

@@ -1,0 +1,35 @@
+"""What does a first comparison of reconstructions alone say, of a scan that tells little?"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tests.scans import write_reconstruction, write_scan
+from tests.studies import ptyrun
+
+
+def test_it_says_what_was_compared_and_what_could_not_be_checked(tmp_path: Path) -> None:
+    scan = write_scan(tmp_path / "scan.npz", probeGuess=None, objectGuess=None)
+    words = ["compare", "--test-data", str(scan), "--output-dir", str(tmp_path / "run")]
+    for name, seed in (("first", 3), ("second", 4)):
+        path = write_reconstruction(tmp_path / f"{name}.npz", seed)
+        words += ["--arm", f"name={name},reconstruction={path}"]
+    process = ptyrun(*words)
+    assert process.returncode == 0, process.stderr
+    assert process.stdout.startswith("complete: 2 reconstructions compared\n")
+    both = "PtyChi (first), PtyChi (second)"
+    unchecked = f"NOT CHECKED whether {both} belong to this scan: there is no probe"
+    assert process.stderr.count(unchecked) == 1
+    assert (
+        "n/a for PtyChi (first): standard r_factor, fourier_error: there is no probe"
+        in process.stdout
+    )
+    results = json.loads((tmp_path / "run" / "results.json").read_text())
+    assert any(unchecked in doubt for doubt in results["doubts"])
+    assert "nothing to measure pixels against" in results["resampling"]["why_none"]
+    page = (tmp_path / "run" / "report" / "index.html").read_text()
+    assert unchecked in page
+    assert f"{both} cannot be told (there is no probe)" in page
+    again = ptyrun(*words)
+    assert "nothing was left to compute" in again.stdout

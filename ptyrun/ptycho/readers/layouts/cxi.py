@@ -22,7 +22,8 @@ class Cxi:
         reads="scan: frames, mask, translations, geometry, probe; reconstruction: a complex image",
         units="as its `units` say, else metres and joules",
         written_by="cdtools, PyNX, beamlines (COSMIC, ESRF, SOLEIL, Diamond)",
-        limits="square frames; one mask for all frames; one entry: entry_last, else the newest",
+        limits="square frames; one mask for all frames; one entry: entry_last, else the newest; "
+        "objects of real space, halves in place",
     )
 
     def holds(self, file: ForeignFile) -> Held:

@@ -15,11 +15,11 @@ from ptyrun.comparison.fingerprints import Fingerprints
 from ptyrun.config import Presentation
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.progress import Progress
-from ptyrun.errors import InputError
+from ptyrun.errors import InputError, NewerError, SchemaError
 from ptyrun.host import checksums
 from ptyrun.host.documents import digest_of
 from ptyrun.paths import RunPaths
-from ptyrun.results import Results
+from ptyrun.results import Results, are_of
 
 
 def results_made_from(manifest: Manifest, progress: Progress) -> str:
@@ -43,6 +43,23 @@ def results_of(paths: RunPaths, manifest: Manifest) -> Results:
     results = Results.load(paths.results)
     planned = [arm.name for arm in manifest.arms if arm.name in results.arms]
     return replace(results, arms={name: results.arms[name] for name in planned})
+
+
+def refuse_newer_results(paths: RunPaths, manifest: Manifest) -> None:
+    """Refuse to replace results of this very plan that only a newer ptyrun can read.
+
+    Raises
+    ------
+    NewerError
+        If a newer ptyrun wrote ``results.json``.
+    """
+    if are_of(paths.results, manifest.digest):
+        try:
+            Results.load(paths.results)
+        except NewerError:
+            raise
+        except SchemaError:
+            return  # none of any version: they are made again
 
 
 def is_current(folder: Path, made_from: str, fingerprints: Fingerprints) -> bool:

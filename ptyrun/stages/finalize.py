@@ -96,6 +96,8 @@ def finalize(
         If a committed chunk is not what the ledger says.
     BlockedError
         If an object has holes or an arm's metrics are empty; a blocker is left in ``blocked/``.
+    NewerError
+        If a newer ptyrun made the results that are there, unless *force* replaces them.
     ReplacedError
         If another plan is there by the time that the results are made; none of them is published.
     WindowClosedError
@@ -123,6 +125,8 @@ def finalize(
         if not force and currency.results_are_current(paths, manifest, made_from, fingerprints):
             require_untouched(run, checked, steps.checkpoint, watcher)
             return currency.results_of(paths, manifest)
+        if not force:
+            currency.refuse_newer_results(paths, manifest)
         # Bytes of chunks are compared when they are read.
         require_whole(run, NOT_COMMITTED, level=integrity.Level.SIZE, watcher=watcher)
         compared = _compare(run, steps, checked, watcher)

@@ -20,7 +20,7 @@ from ptyrun.results import Results
 from tests.formats import write
 from tests.formats.newer import VERSION, NewerPtyrun
 from tests.formats.test_formats import FORMATS
-from tests.scans import write_network
+from tests.scans import write_network, write_reconstruction, write_scan
 from tests.studies import ptyrun
 
 LATEST = FORMATS[-1]
@@ -269,3 +269,20 @@ def test_results_of_a_newer_ptyrun_are_called_newer(done: RunPaths) -> None:
     done.results.write_text(json.dumps({**results, "schema": newer, "tilts": []}))
     with pytest.raises(NewerError, match=rf"results\.json has schema {newer}: it was {NEWER}"):
         Results.load(done.results)
+
+
+def test_results_of_a_newer_ptyrun_are_replaced_by_force_alone(tmp_path: Path) -> None:
+    scan, recon = write_scan(tmp_path / "scan.npz"), write_reconstruction(tmp_path / "r.npz", 3)
+    paths = RunPaths(tmp_path / "run")
+    words = ["--test-data", str(scan), "--tike-recon-path", str(recon), "--output-dir"]
+    assert ptyrun("compare", *words, str(paths.root)).returncode == 0
+    results = json.loads(paths.results.read_text())
+    newer = json.dumps({**results, "schema": Results.SCHEMA + 1, "tilts": []})
+    paths.results.write_text(newer)
+    refused = ptyrun("finalize", str(paths.root))
+    assert refused.returncode == ExitCode.USAGE, refused.stderr
+    assert NEWER in refused.stderr
+    assert paths.results.read_text() == newer
+    forced = ptyrun("finalize", str(paths.root), "--force")
+    assert forced.returncode == 0, forced.stderr
+    assert json.loads(paths.results.read_text())["schema"] == Results.SCHEMA

@@ -91,7 +91,8 @@ def as_text(found: Status, run_dir: Path | str, columns: int) -> str:
         lines += [f"    {note}" for note in arm.notes]
     lines += _unknown(found)
     if found.windows_without_progress and found.is_partial:
-        windows = _counted(found.windows_without_progress, "window")
+        n_windows = found.windows_without_progress
+        windows = "window" if n_windows == 1 else f"{n_windows} windows"
         lines.append(
             f"  the last {windows} made no progress: {one_line(found.why_without_progress)}"
         )
@@ -101,7 +102,7 @@ def as_text(found: Status, run_dir: Path | str, columns: int) -> str:
         lines.append(f"  next: --window {math.ceil(found.window_needed_s)}s or more")
     for trouble in found.troubles:
         verdict = "set aside" if trouble.set_aside else "will be tried again"
-        what = "failed" if trouble.error else "crashed or was killed"
+        what = "failed" if trouble.error else "was cut off by a kill or a crash"
         lines.append(
             f"  chunk {trouble.chunk} of {trouble.arm} {what} "
             f"{_counted(trouble.attempts, 'time')}, {verdict}"

@@ -32,6 +32,7 @@ from ptyrun.texts import printable
 
 MAX_BYTES = 2**20
 HEAD = "# The comparison of this run, written by `ptyrun plan`. To repeat it:"
+CODE = "# Code that it names (factory, backend of a package) runs only with --trust-model ARM."
 TRUST = ("trust_model", "trust_bundle", "unconfined", "adopt")
 
 
@@ -259,7 +260,7 @@ def keep(paths: RunPaths, manifest: Manifest) -> str | None:
                 f"{printable(str(error.object))}"
             )
         command = "#   ptyrun compare --config config.toml [--output_dir ANOTHER] [other options]"
-        data = f"{HEAD}\n{command}\n{text}".encode()
+        data = f"{HEAD}\n{command}\n{CODE}\n{text}".encode()
         if not os.path.lexists(path) or read_regular(path, MAX_BYTES) != data:
             durable.write_hint(path, data)
     return None

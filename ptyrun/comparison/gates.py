@@ -171,7 +171,10 @@ def _blocked(arm: str, reason: str, where: str, evidence: str) -> BlockedError:
 
 
 def _remedy(arm: str) -> str:
-    return f"check the model of {arm!r} and its inputs; after a change: --invalidate {arm}"
+    return (
+        f"check the model of {arm!r} and its inputs; if its files or its code change for that, the "
+        f"command that planned the run goes on with --invalidate {arm}"
+    )
 
 
 @dataclass(frozen=True)

@@ -180,5 +180,6 @@ def _bad_arm(given: str | Mapping[str, Any], why: str) -> UsageError:
     return UsageError(
         f"--arm {shown!r} cannot be read",
         why=why,
-        do="write it like name=unet,path=models/unet.keras,gridsize=1,batch=16",
+        do="write it like name=unet,path=models/unet.keras,gridsize=1,batch=16 or "
+        "name=tike,reconstruction=tike.npz",
     )

@@ -24,7 +24,7 @@ _sync_data = getattr(os, "fdatasync", os.fsync)
 
 # What a refusal means, where the system's own words do not say it, and what helps.
 _ADVICE = {
-    errno.ENOSPC: ("the disk is full", "free space or choose another folder"),
+    errno.ENOSPC: ("the disk is full", "free space there"),
     errno.EDQUOT: ("the disk quota is used up", "free space or raise the quota"),
     errno.EROFS: ("the file system is read-only", "make it writable"),
     errno.EACCES: ("permission denied", "give this user access to the folder"),

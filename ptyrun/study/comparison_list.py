@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
@@ -14,13 +13,13 @@ from ptyrun.host import durable
 from ptyrun.host.regular import read_text
 from ptyrun.study import analysis
 from ptyrun.study.comparing import MODELS, checkpoint
+from ptyrun.study.comparison_log import command_in
 from ptyrun.study.hub import Hub, baseline_folder, pinn_folder
 from ptyrun.study.stage import BASELINE, PINN
 from ptyrun.study.summaries.manifest import Key
 from ptyrun.study.task import Task
 
 MAX_BYTES = 2**26
-_COMMAND, _CODE = "Command: ", "Return code: "
 _FILTERS = ("dose", "view", "split")
 
 
@@ -56,12 +55,9 @@ def _ran(name: str, path: Path) -> tuple[Key, dict[str, str], int]:
     """Which comparison a log is of, its command's words with their values, and its return code."""
     _, dose, view, split, _ = PurePosixPath(name).parts
     key = Key(float(dose.removeprefix("dose_")), view, split)
-    first, second, *_ = [*read_text(path, MAX_BYTES).splitlines()[:2], "", ""]
     try:
-        if not (first.startswith(_COMMAND) and second.startswith(_CODE)):
-            raise ValueError("it does not begin with its command and its return code")
-        words = shlex.split(first.removeprefix(_COMMAND))
-        return key, {**dict.fromkeys(words, ""), **dict(pairwise(words))}, int(second[len(_CODE) :])
+        words, code = command_in(read_text(path, MAX_BYTES))
+        return key, {**dict.fromkeys(words, ""), **dict(pairwise(words))}, code
     except ValueError as error:
         raise DamageError(
             f"{name} is not the log of a comparison",

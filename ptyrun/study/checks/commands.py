@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from pathlib import PurePosixPath
@@ -10,11 +9,11 @@ from typing import Any
 
 from ptyrun.errors import PtyrunError
 from ptyrun.study import analysis
+from ptyrun.study.comparison_log import command_in
 from ptyrun.study.files import HubFiles
 from ptyrun.study.hub import dose_name
 from ptyrun.study.summaries.manifest import Key, Manifest
 
-PREFIX = "Command: "
 # What a job says, the word of the command for it, and what of the path the command names.
 PATHS = {
     "phase_c_npz": ("--test_data", False),
@@ -59,9 +58,7 @@ def _place_faults(key: Key, job: Mapping[str, Any]) -> Iterator[str]:
 def _command(files: HubFiles, name: str) -> list[str]:
     """The words of the command in a log; none if it tells none."""
     try:
-        line, _, rest = files.text(name).partition("\n")
-        is_whole = line.startswith(PREFIX) and rest.startswith("Return code: ")
-        return shlex.split(line.removeprefix(PREFIX)) if is_whole else []
+        return command_in(files.text(name))[0]
     except (PtyrunError, ValueError):
         return []  # the logs' check says so
 

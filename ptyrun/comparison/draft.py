@@ -153,7 +153,9 @@ class Draft:
     def tell(self) -> None:
         """Say before any work what will make a person doubt the result after it."""
         scan = self.looked_through
-        for note in chain(scan.survey.notes, inputs.shortages(self.config, scan)):
+        has_networks = any(arm.kind is ArmKind.PREDICTOR for arm in self.config.arms)
+        of_networks = scan.survey.notes if has_networks else ()  # nothing else depends on it
+        for note in chain(of_networks, inputs.shortages(self.config, scan)):
             self.watcher.note(note)
         doubts = self._taken(
             "hold inputs against each other",

@@ -12,9 +12,11 @@ from ptyrun.comparison.run import Run as Folder
 from ptyrun.errors import UnfinishedError, UsageError
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
     import xarray as xr
     from matplotlib.figure import Figure
+    from numpy.typing import NDArray
 
     from ptyrun.comparison.finished import FinishedRun
     from ptyrun.door.arrays import Coordinates, Labelled
@@ -38,8 +40,11 @@ class Contents:
     def metrics(self) -> pd.DataFrame | list[dict[str, Any]]:
         """Every figure of every arm, one a row: a DataFrame where pandas is installed, else dicts.
 
-        Columns: arm, label, definition (``upstream`` or ``standard``), metric, component
-        (``amplitude``, ``phase`` or ``value``), value, source.
+        Columns: arm (two, as in ``a/b``, where they are held against each other), label,
+        definition, metric, component (``amplitude``, ``phase`` or ``value``), value, source.
+        Definitions: ``upstream`` (PtychoPINN's, on each arm's own pixels), ``standard`` (the
+        literature's, on the pixels that all arms cover), ``own`` (the same, on all that the arm
+        covers) and ``diagnostic`` (of predictions as they are). What cannot be told has no row.
 
         Raises
         ------
@@ -154,52 +159,53 @@ class Contents:
         array = open_patches(run.paths, plan)
         return on_disk(array, run.paths.arrays, ("group", "y", "x"), places)
 
-    def frc(self, arm: str) -> Array:
-        """Give an arm's Fourier ring correlation with the ground truth, by PtychoPINN's formula.
+    def frc(self, arm: str, definition: str = "upstream") -> Array:
+        """Give an arm's Fourier ring correlation with what it is measured against.
 
         Parameters
         ----------
         arm : str
             Its name, one of `arms`.
+        definition : {"upstream", "standard"}
+            PtychoPINN's formula, or the curve that the report plots: tapered, with its sign, on the
+            pixels that all arms cover.
 
         Returns
         -------
         xarray.DataArray
-            (2, R) float64; coordinates ``component`` (amplitude, phase) and ``frequency`` in
-            fractions of Nyquist.
+            (2, R) float64, or (3, R) by the standard; coordinates ``component`` (amplitude, phase,
+            field) and ``frequency`` in fractions of Nyquist.
 
         Raises
         ------
         UnfinishedError
-            If the run is not finalized, or has no ground truth.
+            If the run is not finalized, or nothing was measured against.
         UsageError
-            If there is no such arm.
+            If there is no such arm or definition.
 
         Examples
         --------
         >>> run.frc("first").dims
         ('component', 'frequency')
+        >>> run.frc("first", "standard").coords["component"].values.tolist()
+        ['amplitude', 'phase', 'field']
         """
         import numpy as np
 
         from ptyrun.door.arrays import labelled
 
         finished, name = self._finished(), self._arm(arm).name
-        curves, aligned = finished.frc_curves(name), finished.array(f"{name}/aligned")
-        if aligned is None or curves is None:
+        found = _correlations(finished, name, definition)
+        if found is None:
             raise UnfinishedError(
                 f"arm {arm!r} has no ring correlation",
-                why="there is no ground truth to correlate it with",
+                why="there is nothing to correlate it with, or no pixels for it",
                 do="compare arms with each other: `metrics` has their pairs",
             )
-        values = np.stack([*curves.values()])
+        components, frequencies, values = found
         places: Coordinates = {
-            "component": ("component", np.array(["amplitude", "phase"]), ""),
-            "frequency": (
-                "frequency",
-                np.arange(values.shape[1]) / (min(aligned.shape) / 2),
-                "Nyquist",
-            ),
+            "component": ("component", np.array(components), ""),
+            "frequency": ("frequency", frequencies, "Nyquist"),
         }
         return labelled(values, ("component", "frequency"), places, "frc")
 
@@ -260,3 +266,34 @@ class Contents:
 
     def _arm(self, name: str) -> ArmPlan:
         return Folder(self.folder).manifest.arm(name)
+
+
+def _correlations(
+    finished: FinishedRun, arm: str, definition: str
+) -> tuple[list[str], NDArray[np.float64], NDArray[np.float64]] | None:
+    """Give components, frequencies (R,) and an arm's correlations (2 or 3, R) with its measure."""
+    import numpy as np
+
+    from ptyrun.comparison.ring_curves import REFERENCE
+
+    if definition == "standard":
+        own = [
+            curve
+            for curve in finished.ring_curves
+            if (curve.first, curve.second) == (arm, REFERENCE)
+        ]
+        if not own:
+            return None
+        values = np.stack([curve.correlation for curve in own])
+        return [curve.quantity for curve in own], own[0].frequencies, values
+    if definition != "upstream":
+        raise UsageError(
+            f"there is no definition {definition!r}",
+            why="ring correlations are by PtychoPINN's formula or by the literature's",
+            do='use "upstream" or "standard"',
+        )
+    curves, aligned = finished.frc_curves(arm), finished.array(f"{arm}/aligned")
+    if aligned is None or curves is None:
+        return None
+    values = np.stack([*curves.values()])
+    return ["amplitude", "phase"], np.arange(values.shape[1]) / (min(aligned.shape) / 2), values

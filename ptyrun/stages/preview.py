@@ -45,6 +45,8 @@ from ptyrun.ptycho.readers.reconstruction import open_reconstruction
 from ptyrun.report import page, partial
 from ptyrun.results import OF_HALVES, ArmResult, Results
 
+WITHOUT_TRUTH = "compared with the other arms by finalize: there is no ground truth"
+
 Image = NDArray[np.complex64]
 Coverage = NDArray[np.float64]
 
@@ -291,7 +293,9 @@ class _PreviewContext:
         notes: tuple[str, ...],
     ) -> ArmResult:
         if self.scan.object_guess is None:
-            return _result(arm, seen, (*notes, "nothing to measure against"))
+            alone = len(self.manifest.arms) == 1
+            why = "nothing to measure against" if alone else WITHOUT_TRUTH
+            return _result(arm, seen, (*notes, why))
         try:
             found = evaluate(
                 image,

@@ -102,6 +102,7 @@ def test_counts_and_a_legacy_file_of_the_same_frames_give_the_same_patches(
         said[name] = done.stderr
     assert np.allclose(patches(tmp_path / "counts"), patches(tmp_path / "legacy"), atol=1e-6)
     assert "not normalised" in said["counts"]
+    assert "leave counts as they are" in said["counts"], "what follows"
     assert "intensity" in said["legacy"]
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tests.scans import write_reconstruction, write_scan
+import numpy as np
+
+from tests.scans import scan_arrays, write_reconstruction, write_scan
 from tests.studies import ptyrun
 
 
@@ -33,3 +35,20 @@ def test_it_says_what_was_compared_and_what_could_not_be_checked(tmp_path: Path)
     assert f"{both} cannot be told (there is no probe)" in page
     again = ptyrun(*words)
     assert "nothing was left to compute" in again.stdout
+
+
+def test_counts_are_no_matter_without_networks_and_a_preview_promises_what_follows(
+    tmp_path: Path,
+) -> None:
+    counts = np.rint(2e3 * scan_arrays()["diffraction"] ** 2).astype(np.uint32)
+    scan = write_scan(tmp_path / "scan.npz", diffraction=counts, objectGuess=None)
+    words = ["plan", "--test-data", str(scan), "--output-dir", str(tmp_path / "run")]
+    for name, seed in (("first", 3), ("second", 4)):
+        path = write_reconstruction(tmp_path / f"{name}.npz", seed)
+        words += ["--arm", f"name={name},reconstruction={path}"]
+    planned = ptyrun(*words)
+    assert planned.returncode == 0, planned.stderr
+    assert "not normalised" not in planned.stderr
+    shown = ptyrun("preview", str(tmp_path / "run"))
+    assert "compared with the other arms by finalize" in shown.stdout
+    assert "nothing to measure against" not in shown.stdout

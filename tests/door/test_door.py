@@ -20,6 +20,7 @@ from tests.door.conftest import Example
 from tests.scans import small_object
 from tests.studies import TRUSTED, Study
 
+ROOT = Path(__file__).parents[2]
 HEAVY = {"numpy", "pandas", "zarr", "h5py", "scipy", "matplotlib", "torch", "tensorflow", "click"}
 
 
@@ -79,7 +80,23 @@ def test_what_is_read_of_a_run_is_what_lies_in_it(example: Example) -> None:
         assert found.coords["y"].attrs["units"] == "px"
     frc: Any = run.frc("second")
     assert frc.shape[0] == 2 and float(frc.coords["frequency"][0]) == 0
+    plotted: Any = run.frc("second", "standard")
+    assert plotted.coords["component"].values.tolist() == ["amplitude", "phase", "field"]
+    assert 0.9 < float(plotted.coords["frequency"][-1]) <= 1
+    with pytest.raises(ptyrun.PtyrunError, match="no definition 'plotted'"):
+        run.frc("second", "plotted")
     assert run.plot().axes
+
+
+def test_documents_name_every_definition_of_metrics(example: Example) -> None:
+    run = ptyrun.open_run(example.folder)
+    table: Any = run.metrics
+    named = {"upstream", "standard", "own", "diagnostic"}
+    assert {"upstream", "standard"} <= set(table["definition"]) <= named
+    documents = (type(run).metrics.__doc__, (ROOT / "docs" / "python.md").read_text())
+    for text in documents:
+        assert text is not None
+        assert all(f"`{name}`" in text for name in named)
 
 
 def test_metrics_are_those_of_the_results(example: Example) -> None:

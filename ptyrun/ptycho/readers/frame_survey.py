@@ -52,7 +52,13 @@ class Survey:
             found.append(f"its maximum is {self.maximum:.4g}, not below 10")
         if self.maximum >= 100 * self.mean:
             found.append(f"its maximum is {self.maximum / self.mean:.4g} times its mean")
-        return tuple(f"the diffraction is not normalised: {reason}" for reason in found)
+        if not found:
+            return ()
+        return (
+            f"the diffraction is not normalised: {' and '.join(found)}; networks get it multiplied "
+            "by one factor, to the mean energy of normalised data: leave counts as they are, and "
+            "name hot pixels in bad_pixels (N, N)",
+        )
 
 
 def dark_frames(energies: NDArray[np.float64]) -> NDArray[np.int64]:

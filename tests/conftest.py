@@ -50,6 +50,8 @@ os.umask(0o022)
 
 # The user's key, which marks runs as the user's own: one for all tests of a process.
 os.environ["XDG_CONFIG_HOME"] = tempfile.mkdtemp(prefix="ptyrun-tests-config-")
+# What the user's processes remember of files: the home folder may be read-only, or none.
+os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="ptyrun-tests-cache-")
 # Which of the user's runs use which device: what else runs on this machine must not matter.
 os.environ["XDG_RUNTIME_DIR"] = tempfile.mkdtemp(prefix="ptyrun-tests-runtime-")
 # A framework is imported once for all tests of a process. What tests predictors (`hostile`,

@@ -61,6 +61,8 @@ class _Changing:
             for each in names:
                 if hasattr(module, each):
                     delattr(module, each)
+        if hasattr(os, "process_cpu_count"):
+            os.process_cpu_count = os.cpu_count  # as Python has it where no affinity is told
         for module in (builtins, io):
             module.open = _hiding(builtins.open if module is builtins else io.open)
         for each in ("open", "stat", "listdir", "scandir", "readlink"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from importlib.metadata import version
 from pathlib import Path
 
 import google_crc32c
@@ -68,7 +69,7 @@ def half_done(done: RunPaths, inputs: Path) -> RunPaths:
 
 
 def of_networks(paths: RunPaths, inputs: Path) -> None:
-    """Put these networks into manifest and ledger, in the words in which they are written."""
+    """Put these networks and this PyTorch into manifest and ledger, in their own words."""
     document = json.loads(paths.manifest.read_text())
     del document["sha256"]
     renamed: dict[str, str] = {}
@@ -76,7 +77,7 @@ def of_networks(paths: RunPaths, inputs: Path) -> None:
         before = sha256(arm)[:16]
         if (network := inputs / arm["name"] / "model.ts").exists():
             digest = hashlib.sha256(network.read_bytes()).hexdigest()
-            arm["facts"]["weights_sha256"] = digest
+            arm["facts"] |= {"weights_sha256": digest, "framework": f"torch {version('torch')}"}
         renamed[before] = sha256(arm)[:16]
     renamed[document["digest"]] = document["digest"] = identity(document)
     document["sha256"] = sha256(document)

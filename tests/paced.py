@@ -156,6 +156,12 @@ class Bench:
         ledgers = (self.run / "ledger").glob("*.jsonl")
         return len(heard | {path.stem for path in ledgers if _was_asked(path.read_text())})
 
+    def asked_or_ended(self) -> int:
+        """How many sessions have heard that they are to end, or have ended for another reason."""
+        heard = {path.stem for path in (self.run / "claims").glob("*.asked")}
+        ledgers = (self.run / "ledger").glob("*.jsonl")
+        return len(heard | {path.stem for path in ledgers if _is_closed(path.read_text())})
+
     def end(self) -> None:
         """Kill whatever a failed test left behind."""
         for process in self.processes():
@@ -189,6 +195,10 @@ esac
 shift 2
 exec "$@"
 """
+
+
+def _is_closed(ledger: str) -> bool:
+    return '"event": "close"' in ledger or '"event":"close"' in ledger
 
 
 def _was_asked(ledger: str) -> bool:

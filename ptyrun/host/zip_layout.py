@@ -101,7 +101,10 @@ def _directory(file: IO[bytes]) -> tuple[int, list[_Member]]:
     end = file.seek(0, 2) - END.size
     signature, disk, first_disk, here, n_members, size, start, comment = _unpacked(END, file, end)
     if signature != b"PK\5\6" or comment:
-        raise AmbiguousZipError("it does not end with an end record without comment")
+        file.seek(0)
+        if file.read(2) != b"PK":
+            raise AmbiguousZipError("it is no zip archive")
+        raise AmbiguousZipError("it is cut off, or something follows the archive's last record")
     if (disk, first_disk, here) != (0, 0, n_members):
         raise AmbiguousZipError("it is one of several parts")
     told = (n_members, size, start)

@@ -11,7 +11,7 @@ from pathlib import Path
 from ptyrun.background.windows import Goal, until_complete
 from ptyrun.config.study import ON_CLUSTER, StudySession
 from ptyrun.engine.window import Window
-from ptyrun.errors import ExitCode, UsageError
+from ptyrun.errors import ExitCode, InputError, UsageError
 from ptyrun.host.children import Parent, ptyrun_words
 from ptyrun.host.typed_json import parse
 from ptyrun.parallel.scheduler import configured
@@ -21,7 +21,7 @@ from ptyrun.study.asking import words_of_stage
 from ptyrun.study.graph import Graph
 from ptyrun.study.hub import COMPARISON_MANIFEST
 from ptyrun.study.places import workplace
-from ptyrun.study.plan import Study, graph
+from ptyrun.study.plan import BASE, Study, graph
 from ptyrun.study.reconstruction_stages import KIND
 from ptyrun.study.session import Outcome, Session, joined
 from ptyrun.study.state import Standing, State, survey
@@ -52,6 +52,7 @@ def run(study: Study, config: Path | None, session: StudySession, watcher: Watch
         _require_own(study, found)
         _require_something_to_begin(found)
         _require_algorithm(study, found)
+        _require_base(found)
         if all(each.state is State.DONE for each in found.values()):
             making.sweep_all(study.hub, found.values())
             return Outcome(ExitCode.COMPLETE, found)
@@ -98,6 +99,27 @@ def _require_algorithm(study: Study, found: dict[str, Standing]) -> None:
         from ptyrun.ptycho.reconstruction.reconstructor import find
 
         find(study.options.reconstruction_algorithm)
+
+
+def _require_base(found: dict[str, Standing]) -> None:
+    """See, before a hub is made, that the base holds what is simulated."""
+    to_simulate = {
+        each.path
+        for standing in found.values()
+        if standing.state is State.PENDING and not standing.stage.command
+        for each in standing.stage.inputs
+        if each.name == BASE
+    }
+    for path in to_simulate:
+        from ptyrun.study.simulating import Base
+
+        try:
+            Base.read(path)
+        except InputError as error:
+            raise error.with_hint(
+                "a study simulates from an NPZ with objectGuess, probeGuess, xcoords and ycoords; "
+                "`ptyrun convert FILE --to base.npz` writes one from other layouts"
+            ) from error
 
 
 def _require_something_to_begin(found: dict[str, Standing]) -> None:

@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ptyrun.errors import ExitCode
@@ -292,6 +293,26 @@ def test_a_study_without_a_base_says_what_it_needs(tmp_path: Path) -> None:
     done = study("run", "--hub", str(tmp_path / "hub"), "--dose", "1000")
     assert done.returncode == ExitCode.USAGE
     assert "--base-npz" in done.stderr
+
+
+def test_a_base_without_what_is_simulated_is_named_before_a_hub_is_made(
+    base: Path, tmp_path: Path
+) -> None:
+    with np.load(base) as arrays:
+        others = {name: array for name, array in arrays.items() if name != "probeGuess"}
+    lacking = tmp_path / "lacking.npz"
+    np.savez(lacking, allow_pickle=False, **others)
+    (tmp_path / "base.cxi").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100))
+    hub = tmp_path / "hub"
+    for wrong, why in (
+        (lacking, "has no array 'probeGuess'"),
+        (tmp_path / "base.cxi", "it is no zip archive"),
+    ):
+        done = study(*words_of(hub, wrong))
+        assert done.returncode == ExitCode.USAGE, done.stderr
+        assert why in done.stderr
+        assert "ptyrun convert FILE --to base.npz" in done.stderr
+        assert not hub.exists()
 
 
 TOMLS = {

@@ -8,7 +8,13 @@ from dataclasses import dataclass
 from ptyrun.comparison import ring_curves
 from ptyrun.comparison.certainty import Certainty
 from ptyrun.comparison.common_measures import CommonMeasures, Together
-from ptyrun.comparison.frame_figures import FRAME_SOURCES, NO_PROBE, Held
+from ptyrun.comparison.frame_figures import (
+    FRAME_SOURCES,
+    NO_PROBE,
+    R_FACTOR,
+    Held,
+    why_unexplained,
+)
 from ptyrun.comparison.lines import line_result
 from ptyrun.comparison.measures import Measures
 from ptyrun.comparison.objects import Raster
@@ -144,7 +150,7 @@ class Compared:
             standard={**(together.standard.metrics if together else {}), **frames.metrics},
             diagnostics=arm.figures.numbers(),
             mismatch=arm.mismatch,
-            notes=(*arm.notes, *_notes(found, together)),
+            notes=(*arm.notes, *_notes(found, together), *self._unexplained(arm, frames.metrics)),
             computation_time_s=arm.computation_time_s,
             own=None if found is None else _own(found),
             frc_thresholds=found.noise if found else OF_HALVES,
@@ -154,6 +160,12 @@ class Compared:
             half_period=self._half_periods(together.standard.metrics if together else {}),
             intervals=self.certainty.intervals.get(plan.name, {}),
         )
+
+    def _unexplained(self, arm: ArmObject, figures: Mapping[str, Metric]) -> tuple[str, ...]:
+        of_truth = self.frames.truth.metrics if self.frames.truth else {}
+        values = (each.get(R_FACTOR, Metric()).value for each in (figures, of_truth))
+        note = None if arm.mismatch else why_unexplained(*values)
+        return () if note is None else (note,)
 
     def rasters(self) -> dict[str, Raster]:
         """The images of ``objects.zarr``, by path."""

@@ -31,6 +31,8 @@ FEWEST = 4
 
 R_FACTOR, FOURIER_ERROR = "r_factor", "fourier_error"
 NO_PROBE = "there is no probe"
+# A warning: so large, and so much larger than that of the scan's own object.
+MUCH_LEFT, FAR_MORE = 0.25, 2.0
 SCANS_PROBE, OWN_PROBE = "the scan's", "its own"
 FRAME_SOURCES: Mapping[str, str] = {
     R_FACTOR: "sum |cM - A| / sum |A| over measured amplitudes A and those modelled, M, with one "
@@ -201,3 +203,19 @@ class Held:
         image = scan.object_guess
         truth = None if image is None else taken("frames of the scan", partial(check.truth, image))
         return cls(found, truth)
+
+
+def why_unexplained(own: float | None, least: float | None) -> str | None:
+    """Say so where an arm leaves far more of the frames than the scan's own object does.
+
+    Parameters
+    ----------
+    own, least : float, optional
+        R-factors of the arm and of the scan's object.
+    """
+    if not own or not least or own < max(MUCH_LEFT, FAR_MORE * least):
+        return None
+    return (
+        f"it hardly explains the measured frames: R-factor {own:.2f}, that of the scan's own "
+        f"object {least:.2f}"
+    )

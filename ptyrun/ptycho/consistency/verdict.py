@@ -58,6 +58,8 @@ class Placement:
         How it explains the measured frames there; None where that cannot be told.
     probe_px : (int, int), optional
         Of the probe that came with it, where that is not of the scan's size.
+    reference : FrameFit, optional
+        How the scan's own object explains the frames, where this one does only when turned.
     """
 
     image: NDArray[np.complex64]
@@ -65,6 +67,7 @@ class Placement:
     size_px: tuple[int, ...]
     fit: FrameFit | None
     probe_px: tuple[int, ...] | None = None
+    reference: FrameFit | None = None
 
     @property
     def is_resized(self) -> bool:
@@ -88,7 +91,10 @@ def place(scan: Scan, shape: tuple[int, int], found: Reconstruction) -> Placemen
     image, coverage = placed(found.object, shape, origin)
     side = (scan.patch_px, scan.patch_px)
     probe_px = None if found.probe is None or found.probe.shape == side else found.probe.shape
-    return Placement(image, coverage, found.object.shape, fits[origin], probe_px)
+    fit, reference = fits[origin], None
+    if fit is not None and not fit.explains and fit.better and scan.object_guess is not None:
+        reference = frame_fit(scan, scan.object_guess)
+    return Placement(image, coverage, found.object.shape, fit, probe_px, reference)
 
 
 def coherence_with_reference(
@@ -240,7 +246,7 @@ def why_inconsistent(
     covers = f"it covers {as_percent(share, 0)} of the compared region"
     reasons = [
         covers if share < LEAST_COVERED else None,
-        _disagrees(coherence, placement.fit, against),
+        _disagrees(coherence, placement, against),
         _resized_probe(placement.probe_px) if coherence is None else None,
     ]
     if not any(reasons):
@@ -251,7 +257,8 @@ def why_inconsistent(
     return "; ".join(filter(None, reasons)) + "; was it made from another split or scan?"
 
 
-def _disagrees(coherence: float | None, fit: FrameFit | None, against: str) -> str | None:
+def _disagrees(coherence: float | None, placement: Placement, against: str) -> str | None:
+    fit, reference = placement.fit, placement.reference
     if coherence is None:
         return _fails(fit)
     unexplained = fit is not None and not fit.explains
@@ -259,9 +266,12 @@ def _disagrees(coherence: float | None, fit: FrameFit | None, against: str) -> s
         # A conjugated object still has the amplitudes of the right one. Frames that are turned
         # are turned for the truth as well.
         better = None if fit is None or fit.better in OF_FRAMES else fit.better
-        turned = (
-            fit is not None and better and fit.turned[better] < MAX_RESIDUAL_RATIO * fit.as_given
-        )
+        turned = False
+        if fit is not None and better:
+            # As it is it leaves as much as an unlike object, and the scan's own far less.
+            limit = MAX_RESIDUAL_RATIO * fit.as_given
+            contradicted = reference is not None and reference.as_given < limit
+            turned = contradicted or fit.turned[better] < limit
         return _fails(fit) if turned else None
     least = (
         f"one object gives more than {ONE_OBJECT} at the very least"

@@ -79,6 +79,20 @@ def test_a_turned_one_is_named_with_its_turn(either: Scan, found: Reconstruction
     assert "better with the object conjugated" in reason
 
 
+def test_a_turned_one_that_the_reference_is_like_is_named_where_frames_tell(
+    scan: Scan, found: Reconstruction
+) -> None:
+    placement, _ = judged(scan, found)
+    region = scanned_region(scan.positions_px, 20, scan.object_guess.shape)
+    turn = {"the object conjugated": 0.39}
+    fit = FrameFit(0.50, 0.45, turn)  # of the measured star, conjugated and without its probe
+    conjugated = replace(placement, fit=fit, reference=FrameFit(0.14, 0.32, {}))
+    assert "better with the object conjugated" in (why_inconsistent(conjugated, region, 0.96) or "")
+    for reference in (None, FrameFit(0.46, 0.45, {})):
+        told = replace(conjugated, reference=reference)
+        assert why_inconsistent(told, region, 0.96) is None
+
+
 def test_a_shift_that_registration_undoes_is_no_mismatch(scan: Scan, found: Reconstruction) -> None:
     moved = apply_shift(scan.object_guess, Shift(9, -6)).astype(np.complex64)
     assert judged(scan, replace(found, object=moved))[1] is None

@@ -162,9 +162,11 @@ class Compared:
         )
 
     def _unexplained(self, arm: ArmObject, figures: Mapping[str, Metric]) -> tuple[str, ...]:
-        of_truth = self.frames.truth.metrics if self.frames.truth else {}
-        values = (each.get(R_FACTOR, Metric()).value for each in (figures, of_truth))
-        note = None if arm.mismatch else why_unexplained(*values)
+        truth = [] if self.frames.truth is None else [self.frames.truth]
+        found = (each.metrics.get(R_FACTOR) for each in (*truth, *self.frames.arms.values()))
+        others = [each.value for each in found if each is not None and each.value is not None]
+        own = figures.get(R_FACTOR, Metric()).value
+        note = None if arm.mismatch else why_unexplained(own, min(others, default=None))
         return () if note is None else (note,)
 
     def rasters(self) -> dict[str, Raster]:

@@ -31,7 +31,8 @@ FEWEST = 4
 
 R_FACTOR, FOURIER_ERROR = "r_factor", "fourier_error"
 NO_PROBE = "there is no probe"
-# A warning: so large, and so much larger than that of the scan's own object.
+# A warning: so large, and so much larger than the least.
+MUCH_LEFT, FAR_MORE = 0.25, 2.0
 MUCH_LEFT, FAR_MORE = 0.25, 2.0
 SCANS_PROBE, OWN_PROBE = "the scan's", "its own"
 FRAME_SOURCES: Mapping[str, str] = {
@@ -206,16 +207,16 @@ class Held:
 
 
 def why_unexplained(own: float | None, least: float | None) -> str | None:
-    """Say so where an arm leaves far more of the frames than the scan's own object does.
+    """Say so where an arm leaves far more of the frames than another, or the scan's own object.
 
     Parameters
     ----------
     own, least : float, optional
-        R-factors of the arm and of the scan's object.
+        R-factors: of the arm, and the least of all.
     """
     if not own or not least or own < max(MUCH_LEFT, FAR_MORE * least):
         return None
     return (
-        f"it hardly explains the measured frames: R-factor {own:.2f}, that of the scan's own "
-        f"object {least:.2f}"
+        f"it hardly explains the measured frames: R-factor {own:.2f}, where another object leaves "
+        f"{least:.2f}"
     )

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptyrun.errors import GeometryError
-from ptyrun.ptycho.consistency.frame_fit import OF_FRAMES, FrameFit, frame_fit
+from ptyrun.ptycho.consistency.frame_fit import CLEARLY, OF_FRAMES, FrameFit, frame_fit
 from ptyrun.ptycho.consistency.frame_model import frames_inside
 from ptyrun.ptycho.consistency.frame_order import frame_order
 from ptyrun.ptycho.consistency.offset import better_offset
@@ -268,10 +268,13 @@ def _disagrees(coherence: float | None, placement: Placement, against: str) -> s
         better = None if fit is None or fit.better in OF_FRAMES else fit.better
         turned = False
         if fit is not None and better:
-            # As it is it leaves as much as an unlike object, and the scan's own far less.
-            limit = MAX_RESIDUAL_RATIO * fit.as_given
-            contradicted = reference is not None and reference.as_given < limit
-            turned = contradicted or fit.turned[better] < limit
+            # As it is it leaves as much as an unlike object, and the scan's own clearly less.
+            contradicted = (
+                reference is not None
+                and reference.explains
+                and reference.as_given < CLEARLY * fit.as_given
+            )
+            turned = contradicted or fit.turned[better] < MAX_RESIDUAL_RATIO * fit.as_given
         return _fails(fit) if turned else None
     least = (
         f"one object gives more than {ONE_OBJECT} at the very least"

@@ -86,7 +86,7 @@ def test_a_turned_one_that_the_reference_is_like_is_named_where_frames_tell(
     region = scanned_region(scan.positions_px, 20, scan.object_guess.shape)
     turn = {"the object conjugated": 0.39}
     fit = FrameFit(0.50, 0.45, turn)  # of the measured star, conjugated and without its probe
-    conjugated = replace(placement, fit=fit, reference=FrameFit(0.14, 0.32, {}))
+    conjugated = replace(placement, fit=fit, reference=FrameFit(0.39, 0.46, {}))
     assert "better with the object conjugated" in (why_inconsistent(conjugated, region, 0.96) or "")
     for reference in (None, FrameFit(0.46, 0.45, {})):
         told = replace(conjugated, reference=reference)

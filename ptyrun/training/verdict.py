@@ -13,6 +13,7 @@ from ptyrun.errors import BlockedError
 LEAST_CONTRAST = 1e-3
 FIRST_SHARE = 0.02  # of all steps: what an untrained network loses
 LAST_SHARE = 0.1
+BEYOND_CHANCE = 2.0  # standard errors
 DO = "change seed, length or settings of this training, or look at its data, then run again"
 
 
@@ -27,19 +28,29 @@ def require_finite(step: int, losses: tuple[float, ...]) -> None:
 
 
 def require_learning(losses: NDArray[np.float64]) -> None:
-    """Refuse a training whose loss (steps,) is not lower at its end than at its beginning.
+    """Refuse a training whose loss is not lower at its end than at its beginning, beyond chance.
+
+    How far one step's loss differs from the next one's, over the second half, says what chance is.
+
+    Parameters
+    ----------
+    losses : ndarray of float64, shape (steps,)
 
     Raises
     ------
     BlockedError
         If it is not.
     """
-    first = losses[: max(1, round(FIRST_SHARE * len(losses)))].mean()
-    last = losses[-max(1, round(LAST_SHARE * len(losses))) :].mean()
-    if len(losses) > 1 and not last < first:
+    n_first, n_last = (max(1, round(share * len(losses))) for share in (FIRST_SHARE, LAST_SHARE))
+    first, last = losses[:n_first].mean(), losses[-n_last:].mean()
+    changes = np.diff(losses[len(losses) // 2 :])
+    of_one_step = changes.std() / np.sqrt(2) if len(changes) > 1 else 0.0
+    by_chance = BEYOND_CHANCE * of_one_step * np.sqrt(1 / n_first + 1 / n_last)
+    if len(losses) > 1 and not first - last > by_chance:
         raise BlockedError(
             "the network learned nothing",
-            why=f"its loss was {first:.4g} at first, and is {last:.4g} after {len(losses)} steps",
+            why=f"its loss was {first:.4g} at first, and is {last:.4g} after {len(losses)} steps; "
+            f"chance alone moves that by {by_chance:.2g}",
             do=DO,
         )
 

@@ -31,7 +31,6 @@ class Metric:
 
 # The thresholds of ring correlations in results of schema 1, whatever was compared.
 OF_HALVES = "two noisy images"
-
 # Shares of the region may differ by this much before figures are those of other pixels.
 SAME_PIXELS = 0.1
 
@@ -261,6 +260,7 @@ class Results(Document):
     resampling: Resampling | None = None
     differences: tuple[Difference, ...] = ()
     pixel_size_m: float | None = None
+    energy_ev: float | None = None
     doubts: tuple[str, ...] = ()
     line: LineResult | None = None
 

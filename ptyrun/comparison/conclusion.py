@@ -141,7 +141,13 @@ def _where(results: Results) -> str:
 def _how_sure(results: Results) -> str:
     said = list(_intervals(results))
     nearest, explains = _ranked(results, _DECISIVE), _ranked(results, _OF_FRAMES)
-    if nearest and explains and nearest[0][0] != explains[0][0]:
+    if (
+        nearest
+        and explains
+        and nearest[0][0] != explains[0][0]
+        and results.are_distinguished(nearest[0][0], explains[0][0], f"{_OF_FRAMES}.value")
+        is not False
+    ):
         said.append(f"the R-factor prefers {_label(results, explains[0][0])}")
     return "; ".join(said)
 

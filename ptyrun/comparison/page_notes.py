@@ -9,7 +9,7 @@ from ptyrun.results import Results
 from ptyrun.shares import as_percent
 
 # How notes begin that say of what a figure is, as standard metrics have them.
-OF_FIGURES = ("standard ", "of the ")
+OF_FIGURES = ("standard ", "of the ", "FRC at ", "MS-SSIM ")
 
 
 def warnings(results: Results) -> Iterator[Statement]:

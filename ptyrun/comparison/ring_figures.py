@@ -10,12 +10,12 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from ptyrun.comparison.ring_curves import HALVES, QUANTITIES, REFERENCE, RingCurve
+from ptyrun.ptycho.metrics.dips import LEVELS
 from ptyrun.ptycho.metrics.frc import Noise
 from ptyrun.ptycho.metrics.standard_metrics import THRESHOLDS, TRUTH_THRESHOLDS
 from ptyrun.report.ring_plots import Line, Rings, ring_figure
 from ptyrun.results import Results
 
-NAMES = {"frc50": "0.5", "frc1over7": "1/7", "frc_half_bit": "½ bit", "frc_one_bit": "1 bit"}
 _FIELD = {"field": "complex field"}
 
 
@@ -115,7 +115,7 @@ def _thresholds(results: Results, curve: RingCurve) -> Iterator[Line]:
     is_held = curve.second == REFERENCE and results.arms[curve.first].frc_thresholds != Noise.BOTH
     limits = TRUTH_THRESHOLDS if is_held else THRESHOLDS
     for n, (name, threshold) in enumerate(limits.items()):
-        yield Line(NAMES[name], curve.frequencies, threshold(curve.rings), n, is_threshold=True)
+        yield Line(LEVELS[name], curve.frequencies, threshold(curve.rings), n, is_threshold=True)
 
 
 def _why_none(results: Results, curve: RingCurve) -> str:

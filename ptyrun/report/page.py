@@ -47,10 +47,10 @@ class Statement:
 class Page:
     """Everything that a report shows, in the order in which it shows it.
 
-    ``details`` are notes that change no conclusion. ``rows`` are pictures of what is compared,
-    ``whole`` those of all that there is. ``folded`` tables open on request. A page of a run under
-    way, which is no report, says so (``live``), and after ``refresh_s`` seconds loads itself again,
-    or what it leads to.
+    ``facts`` are of the scan. ``details`` are notes that change no conclusion. ``rows`` are
+    pictures of what is compared, ``whole`` those of all that there is. ``folded`` tables open on
+    request. A page of a run under way, which is no report, says so (``live``), and after
+    ``refresh_s`` seconds loads itself again, or what it leads to.
     """
 
     title: str
@@ -73,6 +73,7 @@ class Page:
     leads_to: str = ""
     is_report: bool = True
     details: tuple[Statement, ...] = ()
+    facts: tuple[Fact, ...] = ()
 
 
 def html(page: Page) -> str:
@@ -108,6 +109,7 @@ def environment(*, autoescape: bool) -> jinja2.Environment:
     environment.filters["md"] = _as_cell
     environment.filters["linked"] = _linked
     environment.filters["fenced"] = _fenced
+    environment.filters["unbroken"] = _unbroken
     return environment
 
 
@@ -127,6 +129,14 @@ def _fenced(code: str) -> str:
     longest = max(map(len, re.findall("`+", code)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}bash\n{code}\n{fence}"
+
+
+def _unbroken(text: str) -> Markup:
+    """Keep options such as ``--ground-truth`` on one line."""
+    escaped = str(Markup.escape(shown(text)))
+    return Markup(
+        re.sub(r"(?<![\w-])(--[a-z][a-z-]{1,28})", r'<span class="option">\1</span>', escaped)
+    )
 
 
 def _linked(text: str) -> Markup:

@@ -6,15 +6,19 @@ import csv
 import io
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ptyrun.report.empty import UNKNOWN, is_beyond
-from ptyrun.results import ArmResult, Interval, Metric, OwnRegion, PairResult, Results
+from ptyrun.results import OF_HALVES, ArmResult, Interval, Metric, OwnRegion, PairResult, Results
 from ptyrun.texts import as_cell
 
 COMPONENTS = ("amplitude", "phase", "value")
 MISSING = "–"
 BEYOND = "> 1"  # fractions of Nyquist
+_OF_TRUTH = (
+    "Thresholds of two noisy images are higher against a noise-free truth: 1/7 becomes 0.5, so "
+    "that FRC50 and FRC 1/7 are the same figure there, and ½ bit and 1 bit rise alike."
+)
 _LOWER_IS_BETTER = ("mae", "mse", "rmse", "nrmse", "error", "residual", "factor")
 _HIGHER_IS_BETTER = ("psnr", "ssim", "frc", "coherence", "correlation")
 _HEADINGS = {
@@ -62,6 +66,7 @@ class Table:
     rows: tuple[TableRow, ...]
     sources: tuple[tuple[str, str], ...] = ()
     reasons: tuple[str, ...] = ()
+    text: str = ""
 
 
 def upstream_table(results: Results) -> Table:
@@ -78,7 +83,7 @@ def upstream_table(results: Results) -> Table:
 
 def standard_table(results: Results, *, is_ranked: bool = True) -> Table:
     """The metrics as the field defines them, with their sources; *is_ranked* where they may be."""
-    return _table(
+    found = _table(
         "standard",
         "Standard definitions",
         {arm.label: _with_full_resolution(arm) for arm in results.arms.values()},
@@ -88,6 +93,8 @@ def standard_table(results: Results, *, is_ranked: bool = True) -> Table:
         intervals=[arm.intervals for arm in results.arms.values()],
         undefined=[arm.undefined for arm in results.arms.values()],
     )
+    is_of_truth = any(arm.frc_thresholds != OF_HALVES for arm in results.arms.values())
+    return replace(found, text=_OF_TRUTH if is_of_truth and results.is_measured else "")
 
 
 def halves_table(results: Results) -> Table:
@@ -108,13 +115,21 @@ def own_table(results: Results) -> Table:
         for arm in results.arms.values()
         if arm.own is not None and arm.has_own_pixels
     ]
-    return _unranked("own", "Each arm on its own pixels", owned, results.sources)
+    table = _unranked("own", "Each arm on its own pixels", owned, results.sources)
+    labels = {label for label, _ in owned}
+    others = [arm.label for arm in results.arms.values() if arm.own and arm.label not in labels]
+    text = f"Of {', '.join(others)} these are the pixels compared above." if others else ""
+    return replace(table, text=text)
 
 
 def pair_table(results: Results) -> Table:
     """Arms against each other; none is ranked, since the second's unit is that of its pair."""
     pairs = [(" – ".join(results.labels_of(pair)), pair) for pair in results.pairs]
-    return _unranked("pairs", "Arms against each other", pairs, results.sources)
+    text = (
+        "Of each pair the first arm is laid onto the second, which stands where a truth would: "
+        "contrast transfer is the first one's contrast over the second one's."
+    )
+    return replace(_unranked("pairs", "Arms against each other", pairs, results.sources), text=text)
 
 
 def diagnostics_table(results: Results) -> Table:

@@ -144,6 +144,7 @@ def _page(run: FinishedRun) -> page.Page:
             tables.diagnostics_table(results),
         ),
         whole=page_pictures.whole(run),
+        facts=tuple(_facts_of_scan(run)),
         summary=tuple(_summary(run, history)),
         timeline=timeline.draw(history.sessions, _computed(run), styles),
         provenance=tuple(_provenance(run, history)),
@@ -164,9 +165,19 @@ def _computed(run: FinishedRun) -> dict[str, str]:
     return {arm.name: run.labels[arm.name] for arm in run.manifest.arms if arm.n_chunks}
 
 
+def _facts_of_scan(run: FinishedRun) -> Iterator[page.Fact]:
+    yield page.Fact("Scan", run.sources.scan.name)
+    n_frames = {arm.frames.n_scan for arm in run.results.arms.values() if arm.frames}
+    if len(n_frames) == 1:
+        yield page.Fact("Frames", str(*n_frames))
+    if run.pixel_size_m is not None:
+        yield page.Fact("Object pixel", f"{1e9 * run.pixel_size_m:.4g} nm")
+    if run.results.energy_ev is not None:
+        yield page.Fact("Photon energy", f"{run.results.energy_ev / 1e3:.5g} keV")
+
+
 def _summary(run: FinishedRun, history: History) -> Iterator[page.Fact]:
     sessions = history.sessions
-    yield page.Fact("Scan", run.sources.scan.name)
     for arm in run.manifest.arms:
         groups = f"{arm.n_items} groups" if arm.n_items else "finished reconstruction"
         yield page.Fact(run.labels[arm.name], groups)

@@ -133,3 +133,21 @@ def test_what_cannot_be_told_is_no_agreement_up_to_nyquist_and_has_its_reason(
     assert tables.standard_table(found).reasons == ("holes", "there is no probe")
     cell = rows["R-factor"].cells[0]
     assert (cell.text, cell.note) == ("n/a", 2)
+
+
+def test_tables_say_what_their_thresholds_pairs_and_pixels_are(tmp_path: Path) -> None:
+    found = Results.load(finished_run.write(tmp_path / "run").results)
+    assert "1/7" not in tables.standard_table(found).text, "thresholds are those of two images"
+    of_truth = {
+        name: replace(arm, frc_thresholds="one noisy image against a noise-free one")
+        for name, arm in found.arms.items()
+    }
+    assert "1/7 becomes 0.5" in tables.standard_table(replace(found, arms=of_truth)).text
+    first, *_ = found.arms
+    elsewhere = replace(found.arms[first].own, standard={"mae": Metric(0.5, 0.5)})
+    arms = {**found.arms, first: replace(found.arms[first], own=elsewhere)}
+    own = tables.own_table(replace(found, arms=arms))
+    assert own.columns == (found.arms[first].label,)
+    others = ", ".join(arm.label for name, arm in found.arms.items() if name != first)
+    assert own.text == f"Of {others} these are the pixels compared above."
+    assert "the first arm is laid onto the second" in tables.pair_table(found).text

@@ -85,7 +85,8 @@ def write(
     folder.mkdir(parents=True)
     planned = manifest(labels, pixel_size_m)
     planned.save(paths.manifest)
-    write_ledger(paths, planned, n_sessions)
+    if n_sessions:
+        write_ledger(paths, planned, n_sessions)
     write_objects(paths, planned, has_truth)
     ring_curves.write(paths.ring_curves, curves(planned, has_truth))
     unit = 1e9 * (pixel_size_m or 1e-9)

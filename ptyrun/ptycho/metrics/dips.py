@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
 from ptyrun.ptycho.metrics.frc import RingCorrelation, Threshold
 
 LEAST_RINGS = 4  # above again by chance are fewer
+# What thresholds are called in notes and beside curves.
+LEVELS = {"frc50": "0.5", "frc1over7": "1/7", "frc_half_bit": "½ bit", "frc_one_bit": "1 bit"}
 
 
 def above_again(rings: RingCorrelation, threshold: Threshold) -> float | None:
@@ -38,6 +40,27 @@ def above_again(rings: RingCorrelation, threshold: Threshold) -> float | None:
     return float(rings.frequencies[ring])
 
 
+def of_levels(names: Iterable[str]) -> str:
+    """Name the resolutions of some thresholds in words.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Of metrics.
+
+    Returns
+    -------
+    str
+        As notes begin.
+
+    Examples
+    --------
+    >>> of_levels(["frc50", "frc1over7"])
+    'FRC at 0.5, 1/7'
+    """
+    return f"FRC at {', '.join(LEVELS.get(name, name) for name in names)}"
+
+
 def notes_of_dips(
     curves: Mapping[str, RingCorrelation], thresholds: Mapping[str, Threshold]
 ) -> Iterator[str]:
@@ -60,7 +83,7 @@ def notes_of_dips(
         ends = {name: end for name, end in found.items() if end is not None}
         if ends:
             yield (
-                f"standard {', '.join(ends)} of {part}: the first ring below, though most rings "
-                f"from there to {max(ends.values()):.2f} of Nyquist are above: coarse structure "
-                "disagrees more than finer detail"
+                f"{of_levels(ends)} of {part}: the first ring below, though most rings from there "
+                f"to {max(ends.values()):.2f} of Nyquist are above: coarse structure disagrees "
+                "more than finer detail"
             )

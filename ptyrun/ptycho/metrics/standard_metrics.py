@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptyrun.ptycho.metrics import frc, measures
-from ptyrun.ptycho.metrics.dips import notes_of_dips
+from ptyrun.ptycho.metrics.dips import notes_of_dips, of_levels
 from ptyrun.ptycho.metrics.factors import Moments
 from ptyrun.ptycho.metrics.image_pair import ImagePair, Reasons, counted
 from ptyrun.ptycho.metrics.phase_pair import FEWEST_PX, LEAST_PX, PhasePair
@@ -316,7 +316,7 @@ def _phase_notes(phases: PhasePair, covered: Mask) -> tuple[str, ...]:
         too_dark = as_percent(share)
         notes.append(f"{too_dark} of the covered pixels have too little amplitude for a phase")
     if phases.why_none:
-        notes.append(f"standard figures of the phase are empty: {phases.why_none}")
+        notes.append(f"figures of the phase cannot be told: {phases.why_none}")
     return tuple(notes)
 
 
@@ -328,19 +328,19 @@ def _notes(metrics: Mapping[str, Metric], covered: Mask) -> tuple[str, ...]:
         beyond = ", ".join(part for part, crossing in parts.items() if crossing is None)
         without_crossing.setdefault(beyond, []).append(name)
     notes = [
-        f"standard {', '.join(names)} of {parts}: no crossing, agreement up to Nyquist"
+        f"{of_levels(names)} of {parts}: no crossing, agreement up to Nyquist"
         for parts, names in without_crossing.items()
         if parts
     ]
     n_px = int(covered.sum())
     if n_px < FEWEST_PX:
-        notes.append(f"only {n_px} px are covered: standard figures say little")
+        notes.append(f"only {n_px} px are covered: figures say little")
     holes = 1 - float(covered.mean())
     scales = len(measures.wang_scales(covered))
     if scales < len(measures.WANG_WEIGHTS):
         why = "no larger piece is covered" if holes else "a small image"
         of_how_many = f"{scales} of {len(measures.WANG_WEIGHTS)}"
-        notes.append(f"standard ms_ssim has {of_how_many} scales: {why}")
+        notes.append(f"MS-SSIM has {of_how_many} scales: {why}")
     if holes >= WORTH_A_NOTE:
         height, width = covered.shape
         left_out = as_percent(holes)

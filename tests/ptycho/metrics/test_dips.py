@@ -36,7 +36,7 @@ def test_most_rings_behind_a_dip_lie_above(curve: RingCorrelation, end: float | 
 def test_each_curve_with_a_dip_is_said_once() -> None:
     dip, none = rings(0.9, 0.4, *[0.8] * 6), rings(0.9, 0.8, 0.3)
     (said,) = notes_of_dips({"phase": dip, "field": none}, {"frc50": HALF, "frc1over7": HALF})
-    assert said.startswith("standard frc50, frc1over7 of phase: ")
+    assert said.startswith("FRC at 0.5, 1/7 of phase: ")
     assert "to 1.00 of Nyquist" in said
 
 

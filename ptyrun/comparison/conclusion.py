@@ -12,6 +12,8 @@ from ptyrun.shares import as_percent
 _DECISIVE = "complex_error"
 _RESOLUTION = "frc50"
 _OF_FRAMES = "r_factor"
+# Of the frames, what the truth itself leaves where little else than noise is in them.
+_MOSTLY_NOISE = 0.5
 
 
 @dataclass(frozen=True)
@@ -141,9 +143,11 @@ def _where(results: Results) -> str:
 def _how_sure(results: Results) -> str:
     said = list(_intervals(results))
     nearest, explains = _ranked(results, _DECISIVE), _ranked(results, _OF_FRAMES)
+    own = results.truth.get(_OF_FRAMES, Metric()).value
     if (
         nearest
         and explains
+        and (own is None or explains[0][1] >= own)  # else noise is what it prefers
         and nearest[0][0] != explains[0][0]
         and results.are_distinguished(nearest[0][0], explains[0][0], f"{_OF_FRAMES}.value")
         is not False
@@ -179,13 +183,23 @@ def _r_factors(results: Results, reference: str) -> str:
     if own is not None:
         said.append(f"the {reference.lower()} itself {_number(own)}")
     text = ", ".join([*said, *_untold(results, _OF_FRAMES)]) or "not known"
-    return "; ".join([text, *_remarks(results, found, own, reference.lower())])
+    return "; ".join([text, *remarks(results)])
 
 
-def _remarks(
-    results: Results, found: list[tuple[str, float]], own: float | None, reference: str
-) -> Iterator[str]:
-    """Say what R-factors alone do not tell: noise that is fitted, and worse than no model."""
+def remarks(results: Results) -> Iterator[str]:
+    """Say what R-factors alone do not tell: noise that is fitted, and worse than no model.
+
+    Parameters
+    ----------
+    results : Results
+
+    Yields
+    ------
+    str
+        One remark, without its final full stop.
+    """
+    found, reference = _ranked(results, _OF_FRAMES), results.object_role
+    own = results.truth.get(_OF_FRAMES, Metric()).value
     below = [_label(results, name) for name, value in found if own is not None and value < own]
     if below:
         fits = "fits" if len(below) == 1 else "fit"
@@ -193,10 +207,17 @@ def _remarks(
             f"{', '.join(below)} {fits} the frames better than the {reference} does: noise is "
             "fitted as well, so a lower R-factor alone does not make a better object"
         )
+    if own is not None and own > _MOSTLY_NOISE:
+        yield (
+            f"the frames are mostly noise: with the {reference} itself {own:.2f} of them stays "
+            "unexplained, and R-factors tell little"
+        )
+        return
     above = [_label(results, name) for name, value in found if value > 1]
     if above:
         explain = "explains" if len(above) == 1 else "explain"
-        yield f"{', '.join(above)} {explain} less than nothing: a model without light leaves 1"
+        few = "" if own is not None else "; at few counts a right object may leave as much"
+        yield f"{', '.join(above)} {explain} less than nothing: a model without light leaves 1{few}"
 
 
 def _untold(results: Results, metric: str) -> Iterator[str]:

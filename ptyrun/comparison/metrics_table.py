@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from ptyrun.comparison.conclusion import remarks
 from ptyrun.report.empty import UNKNOWN, is_beyond, reasons
 from ptyrun.results import ArmResult, Metric, PairResult, Results
 from ptyrun.texts import one_line
@@ -51,6 +52,7 @@ def metrics_table(results: Results) -> str:
         )
     lines = _aligned([head, *rows]) if rows else []
     lines += [line for arm in results.arms.values() for line in _reasons(arm.label, arm)]
+    lines += remarks(results)
     # Beside a table of arms, those of their pairs are for the files.
     for pair in () if results.common else results.pairs:
         lines.append(f"{' against '.join(results.labels_of(pair))}:")

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from ptyrun.comparison.conclusion import conclusion
+from ptyrun.comparison.metrics_table import metrics_table
 from ptyrun.results import (
     ArmResult,
     CommonRegion,
@@ -147,9 +148,15 @@ def test_every_arm_has_its_resolution_or_the_reason_why_it_has_none() -> None:
 
 def test_an_arm_that_fits_noise_or_explains_nothing_is_remarked_upon() -> None:
     arms = {**RESULTS.arms, "c": arm("C", 0.12, 1.25)}
-    found = said(replace(RESULTS, arms=arms, truth={"r_factor": Metric(value=0.17)}))["R-factor"]
+    results = replace(RESULTS, arms=arms, truth={"r_factor": Metric(value=0.17)})
+    found = said(results)["R-factor"]
     assert "A fits the frames better than the ground truth does: noise is fitted as well" in found
     assert "C explains less than nothing" in found
+    terminal = metrics_table(results).splitlines()
+    assert [line[:24] for line in terminal[-2:]] == [
+        "A fits the frames better",
+        "C explains less than not",
+    ]
     for word in ("better than", "less than nothing"):
         assert word not in said(RESULTS)["R-factor"]
 

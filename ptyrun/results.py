@@ -261,6 +261,7 @@ class Results(Document):
     differences: tuple[Difference, ...] = ()
     pixel_size_m: float | None = None
     energy_ev: float | None = None
+    counts_per_frame: float | None = None
     doubts: tuple[str, ...] = ()
     line: LineResult | None = None
 
@@ -354,11 +355,10 @@ class Results(Document):
         """Refuse labels and pairs that no finalize writes."""
         if not all(is_plain(arm.label) for arm in self.arms.values()):
             raise ValueError("a label has control characters")
-        named = [(pair.first, pair.second) for pair in self.pairs]
-        named += [(pair.first, pair.second) for pair in self.differences]
-        for first, second in named:
-            if not {first, second} <= self.arms.keys():
-                raise ValueError(f"a pair of {first!r:.80} and {second!r:.80}")
+        named: tuple[PairResult | Difference, ...] = (*self.pairs, *self.differences)
+        for pair in named:
+            if not {pair.first, pair.second} <= self.arms.keys():
+                raise ValueError(f"a pair of {pair.first!r:.80} and {pair.second!r:.80}")
 
 
 def are_of(path: Path, manifest_digest: str) -> bool:

@@ -84,6 +84,7 @@ class Compared:
             truth=self.frames.truth.metrics if self.frames.truth else {},
             pixel_size_m=self.pixel_size_m,
             energy_ev=self.scan.energy_ev,
+            counts_per_frame=self.frames.counts_per_frame,
             line=line_result(Presentation.from_facts(self.manifest.sources), self.together),
             resampling=self.certainty.resampling,
             differences=self.certainty.differences,

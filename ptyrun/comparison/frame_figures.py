@@ -179,6 +179,15 @@ class Held:
 
     arms: Mapping[str, ArmFrames]
     truth: ArmFrames | None
+    are_counts: bool = False
+
+    @property
+    def counts_per_frame(self) -> float | None:
+        """Mean of the frames that arms are held against; None where frames are not of counts."""
+        sums = next((arm.sums for arm in self.arms.values() if arm.sums is not None), None)
+        if sums is None or not self.are_counts or not len(sums.frames):
+            return None
+        return float(sums.measured_power.mean())
 
     @classmethod
     def of(
@@ -203,7 +212,8 @@ class Held:
         }
         image = scan.object_guess
         truth = None if image is None else taken("frames of the scan", partial(check.truth, image))
-        return cls(found, truth)
+        first = scan.source.read(np.zeros(1, np.int64))
+        return cls(found, truth, scan.intensity and first.dtype.kind in "iu")
 
 
 def why_unexplained(own: float | None, least: float | None) -> str | None:

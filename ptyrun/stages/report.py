@@ -170,6 +170,8 @@ def _facts_of_scan(run: FinishedRun) -> Iterator[page.Fact]:
     n_frames = {arm.frames.n_scan for arm in run.results.arms.values() if arm.frames}
     if len(n_frames) == 1:
         yield page.Fact("Frames", str(*n_frames))
+    if run.results.counts_per_frame is not None:
+        yield page.Fact("Mean counts of a frame", f"{run.results.counts_per_frame:.4g}")
     if run.pixel_size_m is not None:
         yield page.Fact("Object pixel", f"{1e9 * run.pixel_size_m:.4g} nm")
     if run.results.energy_ev is not None:

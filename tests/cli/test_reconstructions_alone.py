@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from tests.scans import scan_arrays, write_reconstruction, write_scan
 from tests.studies import ptyrun
@@ -52,3 +53,10 @@ def test_counts_are_no_matter_without_networks_and_a_preview_promises_what_follo
     shown = ptyrun("preview", str(tmp_path / "run"))
     assert "compared with the other arms by finalize" in shown.stdout
     assert "nothing to measure against" not in shown.stdout
+    assert ptyrun("finalize", str(tmp_path / "run")).returncode == 0
+    results = json.loads((tmp_path / "run" / "results.json").read_text())
+    mean = counts.sum(axis=(1, 2)).mean()
+    assert results["counts_per_frame"] == pytest.approx(mean, rel=0.2)
+    assert ptyrun("report", str(tmp_path / "run")).returncode == 0
+    page = (tmp_path / "run" / "report" / "index.html").read_text()
+    assert "<dt>Mean counts of a frame</dt>" in page

@@ -51,6 +51,22 @@ class _Setting(ctypes.Structure):
     _fields_ = (("interval", _Time), ("value", _Time))
 
 
+def _kept(text: bytes) -> int:
+    """Copy *text* to where it stays for good; a timer may go off when Python has let go of its own.
+
+    Returns
+    -------
+    int
+        Its address.
+    """
+    copied = ctypes.CDLL(None).strdup
+    copied.argtypes, copied.restype = (ctypes.c_char_p,), ctypes.c_void_p
+    address = copied(text)
+    if not address:
+        raise MemoryError
+    return int(address)
+
+
 class _Timer:
     """Calls one function of libc with one word as its argument, at a time of the boot clock."""
 
@@ -91,9 +107,9 @@ class Deadline:
         self._grace_s = GRACE_S
         self._end: _Timer | None = None
         self._mark: _Timer | None = None
-        self._mark_path: ctypes.Array[ctypes.c_char] | None = None
         self._says = False
         self._saying: _Timer | None = None
+        self._said = 0
 
     def enable(self, grace_s: float = GRACE_S, *, says: bool = True) -> None:
         """Let this process be ended from now on, *grace_s* after its window; it *says* so, too."""
@@ -122,11 +138,16 @@ class Deadline:
         """Choose the exit code of an end at the deadline."""
         if exit_code != self.exit_code:
             self.exit_code = exit_code
-            _TEXT.value = _WHAT + _AGAIN * (exit_code == INCOMPLETE)
+            self._word_end()
             before, self._end = self._end, None
             self._set(self.at_s)
             if before is not None:
                 before.delete()
+
+    def _word_end(self) -> None:
+        if self._said:
+            words = _WHAT + _AGAIN * (self.exit_code == INCOMPLETE) + b"\0"
+            ctypes.memmove(self._said, words, len(words))
 
     def set_mark(self, path: str | os.PathLike[str]) -> None:
         """Delete *path* when the deadline comes; a file that is there then tells of a kill.
@@ -135,11 +156,10 @@ class Deadline:
         """
         if self.at_s is None:
             return
-        if self._mark is not None:  # its timer would read a buffer that is gone
+        if self._mark is not None:
             self._mark.delete()
         try:
-            self._mark_path = ctypes.create_string_buffer(os.fsencode(path))
-            self._mark = _Timer("unlink", ctypes.addressof(self._mark_path))
+            self._mark = _Timer("unlink", _kept(os.fsencode(path)))
         except (OSError, AttributeError):
             self._mark = None
         self._set(self.at_s)
@@ -149,7 +169,9 @@ class Deadline:
             if self._end is None and at_s is not None:
                 self._end = _Timer("_exit", self.exit_code)
                 if self._says and self._saying is None:
-                    self._saying = _speaker()
+                    self._said = _kept(_WHAT + _AGAIN)
+                    self._word_end()
+                    self._saying = _speaker(self._said)
         except (OSError, AttributeError):  # another libc, or a kernel that refuses
             self.is_enabled = False
             return
@@ -162,16 +184,12 @@ class Deadline:
             self._end.set(at_s or 0.0)
 
 
-_NAME = ctypes.create_string_buffer(b"ptyrun")
-_TEXT = ctypes.create_string_buffer(_WHAT + _AGAIN)
-
-
-def _speaker() -> _Timer | None:
+def _speaker(text: int) -> _Timer | None:
     """Make what says, without Python, that this process is ended; None where libc has no such."""
     try:
         name = ctypes.c_void_p.in_dll(ctypes.CDLL(None), "program_invocation_short_name")
-        name.value = ctypes.addressof(_NAME)
-        return _Timer("warnx", ctypes.addressof(_TEXT))
+        name.value = _kept(b"ptyrun")
+        return _Timer("warnx", text)
     except (OSError, AttributeError, ValueError):
         return None
 

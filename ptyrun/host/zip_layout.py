@@ -103,7 +103,7 @@ def _directory(file: IO[bytes]) -> tuple[int, list[_Member]]:
     if signature != b"PK\5\6" or comment:
         file.seek(0)
         if file.read(2) != b"PK":
-            raise AmbiguousZipError("it is no zip archive")
+            raise AmbiguousZipError("it is not a zip archive")
         raise AmbiguousZipError("it is cut off, or something follows the archive's last record")
     if (disk, first_disk, here) != (0, 0, n_members):
         raise AmbiguousZipError("it is one of several parts")

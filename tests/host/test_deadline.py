@@ -69,6 +69,37 @@ def test_a_process_that_is_ended_says_so(code: int, words: str) -> None:
     assert (done.returncode, done.stderr) == (code, words)
 
 
+# As at the end of Python, which lets go of all that is its own; something else uses that memory.
+LETTING_GO = """
+import gc, sys, time
+from ptyrun.host.deadline import DEADLINE
+DEADLINE.enable()
+DEADLINE.within(3.0)
+DEADLINE.set_mark(sys.argv[1])
+del DEADLINE
+for name in [name for name in sys.modules if name.startswith("ptyrun")]:
+    del sys.modules[name]
+gc.collect()
+held = [bytes([65 + n % 26]) * n for n in range(1, 400) for _ in range(500)]
+time.sleep(600)
+"""
+
+
+def test_an_end_while_python_lets_go_of_all_is_told_in_whole_words(tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    mark.touch()
+    ended = subprocess.run(
+        [sys.executable, "-c", LETTING_GO, str(mark)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert ended.returncode == ExitCode.INCOMPLETE
+    assert ended.stderr.startswith("ptyrun: time is over in the middle of the work")
+    assert not mark.exists()
+
+
 def test_words_that_nobody_takes_do_not_put_the_end_off() -> None:
     fill = "import os\nos.set_blocking(2, False)\ntry:\n while True: os.write(2, b'x' * 4096)\n"
     fill += "except BlockingIOError: os.set_blocking(2, True)\n"

@@ -306,7 +306,7 @@ def test_a_base_without_what_is_simulated_is_named_before_a_hub_is_made(
     hub = tmp_path / "hub"
     for wrong, why in (
         (lacking, "has no array 'probeGuess'"),
-        (tmp_path / "base.cxi", "it is no zip archive"),
+        (tmp_path / "base.cxi", "it is not a zip archive"),
     ):
         done = study(*words_of(hub, wrong))
         assert done.returncode == ExitCode.USAGE, done.stderr

@@ -46,10 +46,10 @@ def make_demo(hub: Path) -> None:
     make_base(base)
     remedies = _remedies(hub)
     window_s, jobs = FIRST_WINDOW_S, n_cores()
-    may_kill = not run.exists()
+    was_killed = False
     while True:
-        code, enough_s = _window(hub, base, window_s, jobs, run if may_kill else None)
-        may_kill = may_kill and not run.exists()
+        code, enough_s = _window(hub, base, window_s, jobs, None if was_killed else run)
+        was_killed = was_killed or code == -signal.SIGKILL
         if code == ExitCode.COMPLETE:
             break
         if code == ExitCode.INCOMPLETE or enough_s:
@@ -98,9 +98,12 @@ def _window(
 
 
 def _kill_in_the_middle(process: subprocess.Popen[bytes], run: Path) -> None:
+    began = _status(run)
+    before = began.chunks_committed if began else 0
     while process.poll() is None:
         found = _status(run)
-        if found and found.chunks_committed >= KILL_AFTER * found.chunks_total:
+        # Later where an earlier window got further, and never in a run that was complete.
+        if found and found.chunks_committed >= max(KILL_AFTER * found.chunks_total, before + 1):
             process.kill()
             done = f"{found.chunks_committed} of {found.chunks_total} chunks"
             print(f"killed with SIGKILL after {done}", flush=True)

@@ -144,7 +144,9 @@ def test_tables_say_what_their_thresholds_pairs_and_pixels_are(tmp_path: Path) -
     }
     assert "1/7 becomes 0.5" in tables.standard_table(replace(found, arms=of_truth)).text
     first, *_ = found.arms
-    elsewhere = replace(found.arms[first].own, standard={"mae": Metric(0.5, 0.5)})
+    before = found.arms[first].own
+    assert before is not None
+    elsewhere = replace(before, standard={"mae": Metric(0.5, 0.5)})
     arms = {**found.arms, first: replace(found.arms[first], own=elsewhere)}
     own = tables.own_table(replace(found, arms=arms))
     assert own.columns == (found.arms[first].label,)

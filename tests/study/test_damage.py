@@ -33,7 +33,7 @@ def copy_of(study: Study, folder: Path) -> Study:
 
 def untouched(hub: Path) -> dict[str, tuple[int, ...]]:
     """Which file is which, and when it was written last; locks and logs apart."""
-    found = {}
+    found: dict[str, tuple[int, ...]] = {}
     for path in hub.rglob("*"):
         name = path.relative_to(hub).as_posix()
         if path.is_file() and name.split("/")[0] not in ("cli", "locks") and name != "study.json":

@@ -101,12 +101,11 @@ class OuterGroup(LazyGroup):
         """Turn every error of ptyrun into its message and exit code, once for all commands."""
         try:
             return super().invoke(ctx)
-        except UnplannedError as error:
-            say(f"error: {_or_a_study(error)}", err=True)
-            ctx.exit(int(error.exit_code))
         except PtyrunError as error:
             if isinstance(error, WindowTooShortError):
                 advise(error.enough_s)
+            if isinstance(error, UnplannedError):
+                error = _or_a_study(error)
             say(f"error: {error}", err=True)
             ctx.exit(int(error.exit_code))
         except (click.ClickException, click.Abort, click.exceptions.Exit, BrokenPipeError):

@@ -33,7 +33,6 @@ R_FACTOR, FOURIER_ERROR = "r_factor", "fourier_error"
 NO_PROBE = "there is no probe"
 # A warning: so large, and so much larger than the least.
 MUCH_LEFT, FAR_MORE = 0.25, 2.0
-MUCH_LEFT, FAR_MORE = 0.25, 2.0
 SCANS_PROBE, OWN_PROBE = "the scan's", "its own"
 FRAME_SOURCES: Mapping[str, str] = {
     R_FACTOR: "sum |cM - A| / sum |A| over measured amplitudes A and those modelled, M, with one "

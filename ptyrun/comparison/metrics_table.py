@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from ptyrun.comparison.conclusion import remarks
-from ptyrun.report.empty import UNKNOWN, is_beyond, reasons
+from ptyrun.report.empty import RESOLUTION, UNKNOWN, is_beyond, reasons
 from ptyrun.results import ArmResult, Metric, PairResult, Results
 from ptyrun.texts import one_line
 
@@ -96,15 +96,16 @@ def _shown(name: str, metric: Metric | None, found: ArmResult | PairResult, *, i
     if metric is None:
         return ""
     standard = name.removeprefix("standard_")
-    is_resolution = standard != name and standard.startswith("frc")
+    is_standard = standard != name
+    is_resolution = is_standard and standard.startswith(RESOLUTION)
 
     def figure(part: str) -> str:
         value = metric[part]
         if value is not None:
             return f"{value:.4f}"
-        if name != standard and is_beyond(standard, part, found.undefined):
+        if is_standard and is_beyond(standard, part, found.undefined):
             return BEYOND
-        is_undefined = name != standard and f"{standard}.{part}" in found.undefined
+        is_undefined = is_standard and f"{standard}.{part}" in found.undefined
         return UNKNOWN if is_undefined else "-"
 
     return (

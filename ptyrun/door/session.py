@@ -28,8 +28,10 @@ def seconds(duration: Duration) -> float | None:
     >>> seconds("2.5m"), seconds(170), seconds(None)
     (150.0, 170.0, None)
     """
-    if duration is None or isinstance(duration, str):
-        return None if duration is None else parse_duration(duration)
+    if duration is None:
+        return None
+    if isinstance(duration, str):
+        return parse_duration(duration)
     if isinstance(duration, bool) or not isinstance(duration, Real):
         raise UsageError(
             f"{duration!r:.80} is not a duration",

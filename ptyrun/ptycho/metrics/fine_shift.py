@@ -236,10 +236,7 @@ class Part:
         float
             In [-1, 1].
         """
-        inside = self.target.inside(found.shift, border_px)
-        known = self._known(found.shift, inside)
-        moved = self._moved(np.asarray(fft.fft2(self.recon)), found.shift)[inside]
-        truth = self.target.truth[inside]
+        moved, truth, known = self._beside(found.shift, border_px)
         return signed_agreement(moved[known], truth[known]) if known.any() else 0.0
 
     def likeness(self, found: Candidate, border_px: int) -> Likeness:
@@ -257,11 +254,15 @@ class Part:
         Likeness
             Of known pixels.
         """
-        inside = self.target.inside(found.shift, border_px)
-        known = self._known(found.shift, inside)
-        moved = self._moved(np.asarray(fft.fft2(self.recon)), found.shift)[inside]
+        moved, truth, known = self._beside(found.shift, border_px)
         flat = found.ramp.removed_from(np.ones_like(moved))
-        return likeness(moved[known], self.target.truth[inside][known], flat[known])
+        return likeness(moved[known], truth[known], flat[known])
+
+    def _beside(self, shift: Shift, border_px: int) -> tuple[Complex2D, Complex2D, Mask]:
+        """Give both fields within the borders, the first moved, and where it is known."""
+        inside = self.target.inside(shift, border_px)
+        moved = self._moved(np.asarray(fft.fft2(self.recon)), shift)[inside]
+        return moved, self.target.truth[inside], self._known(shift, inside)
 
     def _known(self, shift: Shift, inside: tuple[slice, slice]) -> Mask:
         window = self.target.window.seen_from(self.target.outer).slices

@@ -119,6 +119,22 @@ def leave_on_signals() -> None:
             signal.signal(number, _leave)
     _hear_ctrl_c_once()
     _let_none_go_unnoticed()
+    sys.unraisablehook = _without_words_for_leaving(sys.unraisablehook)
+
+
+def _without_words_for_leaving(
+    before: Callable[[sys.UnraisableHookArgs], object],
+) -> Callable[[sys.UnraisableHookArgs], object]:
+    """Let Python tell of exceptions that nobody can catch, but not of the end that was asked for.
+
+    A signal may come while Python finalises an object; what its handler raises goes no further.
+    """
+
+    def tell(lost: sys.UnraisableHookArgs) -> None:
+        if not issubclass(lost.exc_type, Leaving):
+            before(lost)
+
+    return tell
 
 
 def _let_none_go_unnoticed() -> None:

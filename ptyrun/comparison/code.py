@@ -32,6 +32,7 @@ SUFFIXES = frozenset(
 )
 SHA256 = "_code_sha256"
 PACKAGE = "_package"
+OWN = "ptyrun"  # what it computes has versions of its own, also where it lies beside others' code
 _IMPORTS = re.compile(rb"^[ \t]*(?:from[ \t]+([A-Za-z_]\w*)|import[ \t]+([^#;\r\n]+))", re.M)
 
 
@@ -129,6 +130,7 @@ def code_of(module: str) -> Code:
     code = Code(module)
     waiting = [module]
     seen: set[str] = set()
+    tops: set[Path] = set()  # the folders that hold its packages and modules
     while waiting:
         name = waiting.pop()
         if name in seen:
@@ -141,14 +143,15 @@ def code_of(module: str) -> Code:
                 why=f"Python looks for it in {', '.join(map(repr, sys.path))}",
                 do="install its package, or add its folder to PYTHONPATH",
             )
-        if spec is None or (name != module and not _is_beside(spec, code)):
+        if spec is None or (name != module and not _is_beside(spec, tops)):
             continue
         added = _files(spec)
         if not added and name == module:
             code.unknown = f"{module} is {spec.origin or 'no file'}"
         code.files.update(added)
+        tops.update(path.parents[name.count("/")] for name, path in added.items())
         if not all(map(_is_installed, added.values())):
-            waiting += sorted(_imported(added.values()) - seen)
+            waiting += sorted(_imported(added.values()) - seen - {OWN})
     return code
 
 
@@ -221,7 +224,7 @@ def _imported(files: Iterable[Path]) -> set[str]:
     return found - {""}
 
 
-def _is_beside(spec: ModuleSpec, code: Code) -> bool:
+def _is_beside(spec: ModuleSpec, tops: set[Path]) -> bool:
     """Tell whether a module lies in the folder of what imports it, as one's own code does."""
     where = spec.origin or next(iter(spec.submodule_search_locations or ()), None)
     if where is None or _is_installed(Path(where)):
@@ -229,7 +232,6 @@ def _is_beside(spec: ModuleSpec, code: Code) -> bool:
     place = Path(where).parent
     if spec.submodule_search_locations is not None and spec.origin is not None:
         place = place.parent
-    tops = {path.parents[name.count("/")] for name, path in code.files.items()}
     return place in tops
 
 

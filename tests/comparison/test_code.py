@@ -155,6 +155,13 @@ def test_another_packages_predictor_is_watched_and_ptyruns_own_is_not(home: Path
     assert code_facts(OWN, {}, Fingerprints(None)) == {}
 
 
+def test_ptyrun_beside_their_code_is_not_theirs(home: Path) -> None:
+    write(home / "ptyrun/__init__.py")
+    write(home / "their_layers.py")
+    write(home / "their_backend.py", "import ptyrun.errors\nimport their_layers\n")
+    assert set(code_of("their_backend").files) == {"their_backend.py", "their_layers.py"}
+
+
 def test_an_installed_package_is_named_with_its_version() -> None:
     facts = code_facts(OWN, {"factory": "click.core:Command"}, Fingerprints(None))
     assert str(facts["factory_package"]).startswith("click ")

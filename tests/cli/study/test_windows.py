@@ -54,11 +54,12 @@ def states(path: Path) -> dict[str, str]:
 
 def test_a_window_ends_in_time_and_leaves_no_stage_at_work(tmp_path: Path) -> None:
     path = write_study(tmp_path, "time.sleep(600)")
-    began_s = time.monotonic()
-    done = study("run", path, "--window", "3s")
-    took_s = time.monotonic() - began_s
-    assert done.returncode == ExitCode.INCOMPLETE, done.stderr
-    assert took_s < PATIENCE_S / 2, "the stage was not waited for"
+    while not (tmp_path / "hub").is_dir():  # a busy machine may get no further in one window
+        began_s = time.monotonic()
+        done = study("run", path, "--window", "3s")
+        took_s = time.monotonic() - began_s
+        assert done.returncode == ExitCode.INCOMPLETE, done.stderr
+        assert took_s < PATIENCE_S / 2, "the stage was not waited for"
     assert states(path)["a"] == "pending"
 
 

@@ -56,7 +56,7 @@ PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
 SchedulerParameters=bf_interval=2,sched_interval=2,sched_min_interval=100000
 SlurmdParameters=config_overrides
-NodeName=localhost NodeHostname={host} NodeAddr=127.0.0.1 Port={node_port} CPUs=8 State=UNKNOWN
+NodeName=localhost NodeHostname={host} NodeAddr=127.0.0.1 Port={node_port} CPUs=8 RealMemory=20000
 PartitionName=low Nodes=localhost Default=YES State=UP PriorityTier=1 PreemptMode=REQUEUE
 PartitionName=high Nodes=localhost State=UP PriorityTier=10 PreemptMode=OFF
 """

@@ -67,14 +67,18 @@ def test_a_window_ends_in_time_and_leaves_no_stage_at_work(tmp_path: Path) -> No
 def test_a_stage_that_was_cut_off_asks_for_a_longer_window(tmp_path: Path) -> None:
     """Known to take longer than the window: refused at once, with one that may do."""
     path = write_study(tmp_path, "time.sleep(600)")
-    for _ in range(20):
+    for _ in range(40):  # on a busy machine, some end before the stage is begun
         done = study("run", path, "--window", "8s")
-        if done.returncode != ExitCode.INCOMPLETE:
+        if done.returncode == ExitCode.FAILED and is_bundled(path):
             break
     assert done.returncode == ExitCode.FAILED
     assert "too short for a" in done.stderr
     assert "use --window" in done.stderr
-    assert states(path)["bundle-dose_1000-dense"] == "done", "the others are made meanwhile"
+    assert is_bundled(path), "the others are made meanwhile"
+
+
+def is_bundled(path: Path) -> bool:
+    return (path.parent / "hub").is_dir() and states(path)["bundle-dose_1000-dense"] == "done"
 
 
 def test_a_command_is_asked_to_end_before_it_is_ended(tmp_path: Path) -> None:

@@ -108,7 +108,7 @@ def test_windows_too_short_for_the_whole_end_in_the_same_bytes(
 
     def remaining_s(_window: Window) -> float:
         steps["left"] -= 1
-        return 1.0 if steps["left"] >= 0 else -1.0
+        return 1e6 if steps["left"] >= 0 else -1.0
 
     monkeypatch.setattr(Window, "remaining_s", property(remaining_s))
     monkeypatch.setenv("PTYRUN_INLINE", "1")  # where that holds
@@ -255,7 +255,7 @@ def test_a_checkpoint_that_is_damaged_gives_way_to_the_one_before(
 
     def remaining_s(_window: Window) -> float:
         steps["left"] -= 1
-        return 1.0 if steps["left"] >= 0 else -1.0
+        return 1e6 if steps["left"] >= 0 else -1.0
 
     monkeypatch.setenv("PTYRUN_INLINE", "1")  # where that holds
     monkeypatch.setattr("ptyrun.study.reconstructing.CHECKPOINT_S", 0.0)

@@ -108,6 +108,10 @@ class OuterGroup(LazyGroup):
                 error = _or_a_study(error)
             say(f"error: {error}", err=True)
             ctx.exit(int(error.exit_code))
+        except click.NoSuchOption as error:
+            from ptyrun.cli.panels import with_shown_words
+
+            raise with_shown_words(error) from error
         except (click.ClickException, click.Abort, click.exceptions.Exit, BrokenPipeError):
             raise
         except Exception as error:

@@ -57,6 +57,11 @@ class PanelOption(click.Option):
         self.panel = panel
         self._shown = shown
 
+    @property
+    def shown_words(self) -> list[str]:
+        """The spellings that stand in help; none of a former word."""
+        return [] if self.hidden else self._shown.split(" / ")
+
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
         """Give what stands in help: one spelling, and what it does."""
         if self.hidden:
@@ -94,6 +99,22 @@ class PanelCommand(click.Command):
                 # As wide everywhere: the eye finds its column again.
                 table = [(", ".join(words).ljust(_WIDEST), text) for text, words in rows.items()]
                 formatter.write_dl(table, col_max=_WIDEST)
+
+
+def with_shown_words(error: click.NoSuchOption) -> click.NoSuchOption:
+    """Give the error of an unknown option with suggestions among what help shows."""
+    from difflib import get_close_matches  # at the start of each process, and rarely needed
+
+    if error.ctx is None:
+        return error
+    words: list[str] = []
+    for parameter in error.ctx.command.get_params(error.ctx):
+        if isinstance(parameter, PanelOption):
+            words += parameter.shown_words
+        elif not getattr(parameter, "hidden", False):
+            words += [*parameter.opts, *parameter.secondary_opts]
+    near = get_close_matches(dashed(error.option_name), words) or None
+    return click.NoSuchOption(error.option_name, possibilities=near, ctx=error.ctx)
 
 
 def spelt(*names: str) -> tuple[str, ...]:

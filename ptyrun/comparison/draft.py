@@ -17,7 +17,7 @@ import numpy as np
 import scipy
 
 from ptyrun import __version__
-from ptyrun.comparison import group_tables, inputs
+from ptyrun.comparison import group_tables, inputs, told
 from ptyrun.comparison.fingerprints import Fingerprints
 from ptyrun.comparison.group_tables import ArmIndex, Reference
 from ptyrun.comparison.kept import Finding
@@ -164,7 +164,7 @@ class Draft:
         )
         dark = filter(None, [scan.survey.dark_note])
         for doubt in chain(inputs.same_models(self.found), dark, doubts.texts):
-            self.watcher.warn(doubt)
+            told.warn(self.watcher, doubt)
 
     @cached_property
     def looked_through(self) -> Scan:

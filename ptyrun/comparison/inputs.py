@@ -21,6 +21,7 @@ from ptyrun.comparison.roles import open_given_reconstruction, require_own_roles
 from ptyrun.comparison.run import Run
 from ptyrun.comparison.sources import scan_file
 from ptyrun.comparison.surveys import ArmSurvey, Survey
+from ptyrun.comparison.told import does_not_belong
 from ptyrun.config import (
     BATCH_GROUPS,
     OWN_BACKENDS,
@@ -161,7 +162,7 @@ def doubts(config: CompareConfig, scan: Scan) -> Iterator[str]:
             coherence = verdict.coherence_with_reference(placement, scan.object_guess, region)
             reason = verdict.why_inconsistent(placement, region, coherence, scan.object_role)
             if reason is not None:
-                yield f"{arm.path} does not belong to this scan: {reason}"
+                yield does_not_belong(arm.path, reason)
 
 
 def _other_pixels(scan: Scan, found: Reconstruction) -> Iterator[str]:

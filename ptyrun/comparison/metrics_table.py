@@ -63,9 +63,6 @@ def metrics_table(results: Results) -> str:
         lines += _reasons(" against ".join(results.labels_of(pair)), pair)
         lines += [f"  {note}" for note in pair.notes]
     lines += [f"{arm.label}: {'; '.join(arm.notes)}" for arm in results.arms.values() if arm.notes]
-    for arm in results.arms.values():
-        if arm.mismatch:
-            lines.append(f"WARNING: {arm.label}: {arm.mismatch}")
     return "\n".join(map(one_line, lines))
 
 

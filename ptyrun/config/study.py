@@ -100,7 +100,8 @@ class StudyOptions(GeneralizationOptions, TrainingOptions, ReconstructionOptions
         Phase,
         Option(
             "--upto",
-            "Last phase to make: data, views, networks, reconstructions or comparisons.",
+            "Last phase to make: data, views, networks, reconstructions or comparisons "
+            "(upstream's phases C to G).",
             Panel.SELECTION,
             "PHASE",
         ),
@@ -213,7 +214,8 @@ class StudyOptions(GeneralizationOptions, TrainingOptions, ReconstructionOptions
         float,
         Option(
             "--probe-diameter-px",
-            "Diameter of the probe in the overlap metrics.",
+            "Diameter of the probe in the overlap metrics. The default is upstream's for any data: "
+            "0.6 of 64 px.",
             Panel.SELECTION,
             "PIXELS",
             above=0,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,10 +39,14 @@ class Contents:
         """Every figure of every arm, one a row: a DataFrame where pandas is installed, else dicts.
 
         Columns: arm (two, as in ``a/b``, where they are held against each other), label,
-        definition, metric, component (``amplitude``, ``phase`` or ``value``), value, source.
+        definition, metric, component (``amplitude``, ``phase`` or ``value``), value, low and high
+        (between which it lies by chance, with 95 %; NaN where that was not found), source,
+        why_none.
         Definitions: ``upstream`` (PtychoPINN's, on each arm's own pixels), ``standard`` (the
         literature's, on the pixels that all arms cover), ``own`` (the same, on all that the arm
-        covers) and ``diagnostic`` (of predictions as they are). What cannot be told has no row.
+        covers) and ``diagnostic`` (of predictions as they are). A resolution whose correlation
+        never crosses its threshold is ``inf``; a figure that cannot be told is NaN, and why_none
+        says why.
 
         Raises
         ------
@@ -55,11 +57,12 @@ class Contents:
         --------
         >>> len(run.metrics) > 20
         True
+        >>> [*run.metrics.columns][5:8]
+        ['value', 'low', 'high']
         """
-        from ptyrun.report.tables import metrics_csv
+        from ptyrun.report.long_table import metrics_csv, read
 
-        text = io.StringIO(metrics_csv(self._finished().results))
-        rows = [{**row, "value": float(row["value"])} for row in csv.DictReader(text)]
+        rows = read(metrics_csv(self._finished().results))
         try:
             import pandas as pd
         except ImportError:

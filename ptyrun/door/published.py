@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -80,10 +78,9 @@ class PublishedRun:
     @property
     def metrics(self) -> list[dict[str, Any]]:
         """Every figure of every arm, one a row; columns as those of `ptyrun.Run.metrics`."""
-        from ptyrun.report.tables import metrics_csv
+        from ptyrun.report.long_table import metrics_csv, read
 
-        rows = csv.DictReader(io.StringIO(metrics_csv(self.results)))
-        return [{**row, "value": float(row["value"])} for row in rows]
+        return read(metrics_csv(self.results))
 
     def object(self, arm: str) -> Labelled:
         """Give an arm's object, (H, W) complex64 with ``y`` and ``x`` in object pixels."""

@@ -21,6 +21,7 @@ from ptyrun.models.files import ModelCard, ModelFile, forbidden
 from ptyrun.models.inputs import NetworkInput, card_of
 from ptyrun.models.kinds import ModelKind
 from ptyrun.models.onnx_files import read_onnx
+from ptyrun.models.pickles import class_of_whole_network
 from ptyrun.models.saved_models import saved_inputs
 
 FRESH_NS = 10**9
@@ -216,9 +217,13 @@ def _torchscript_card(path: Path) -> ModelCard:
 
 
 def _state_dict_card(path: Path) -> ModelCard:
-    if zipfile.is_zipfile(path):  # older PyTorch wrote no archives
-        with SafeArchive(path, path.name):
-            pass
+    if network := class_of_whole_network(path):
+        raise ModelError(
+            f"{path.name} holds a whole network, not its weights",
+            why=f"it was pickled with the code that it needs ({network:.80}), which would be run "
+            "to read it",
+            do="save its weights alone: torch.save(network.state_dict(), ...)",
+        )
     return ModelCard(None, None, None, description=str(ModelKind.STATE_DICT))
 
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ptyrun.report.empty import UNKNOWN, is_beyond
+from ptyrun.report.long_table import COMPONENTS
 from ptyrun.results import OF_HALVES, ArmResult, Interval, Metric, OwnRegion, PairResult, Results
-from ptyrun.texts import as_cell
 
-COMPONENTS = ("amplitude", "phase", "value")
 MISSING = "–"
 BEYOND = "> 1"  # fractions of Nyquist
 _OF_TRUTH = (
@@ -140,32 +137,6 @@ def diagnostics_table(results: Results) -> Table:
         if arm.diagnostics
     }
     return _table("diagnostics", "DIAGNOSTIC figures of the predictions", columns, {})
-
-
-def metrics_csv(results: Results) -> str:
-    """Every figure as a long table: arm, label, definition, metric, component, value, source."""
-    memory = io.StringIO()
-    writer = csv.writer(memory, lineterminator="\n")
-    writer.writerow(["arm", "label", "definition", "metric", "component", "value", "source"])
-
-    def write(arm: str, label: str, definition: str, row: tuple[str, str, str, str]) -> None:
-        metric, component, value, source = row
-        texts = map(as_cell, (arm, label, definition, metric, component))
-        writer.writerow([*texts, value, as_cell(source)])
-
-    for name, arm in results.arms.items():
-        for row in _long(arm.metrics, {}):
-            write(name, arm.label, "upstream", row)
-        for row in _long(arm.standard, results.sources):
-            write(name, arm.label, "standard", row)
-        for row in _long(arm.own.standard if arm.own else {}, results.sources):
-            write(name, arm.label, "own", row)
-        for figure, value in arm.diagnostics.items():
-            write(name, arm.label, "diagnostic", (figure, "value", repr(value), ""))
-    for pair in results.pairs:
-        for row in _long(pair.standard, results.sources):
-            write(f"{pair.first}/{pair.second}", "", "standard", row)
-    return memory.getvalue()
 
 
 def better(metric: str) -> str:
@@ -328,13 +299,3 @@ def _best(values: Sequence[float | None], direction: str) -> int | None:
     if len(set(known)) < 2 or not direction:
         return None
     return values.index(min(known) if direction == "lower" else max(known))
-
-
-def _long(
-    metrics: Mapping[str, Metric], sources: Mapping[str, str]
-) -> Iterator[tuple[str, str, str, str]]:
-    for name, metric in metrics.items():
-        for component in COMPONENTS:
-            value = getattr(metric, component)
-            if value is not None:
-                yield name, component, repr(value), sources.get(name, "")

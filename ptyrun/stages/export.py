@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
@@ -22,7 +21,7 @@ from ptyrun.errors import UsageError, refuse_unknown
 from ptyrun.host import durable
 from ptyrun.host.free_place import require_free
 from ptyrun.progress import SILENT, Watcher
-from ptyrun.report import tables
+from ptyrun.report import long_table
 from ptyrun.texts import encodable
 
 IMAGES = ("object", "coverage", "aligned", "aligned_truth", "aligned_covered")
@@ -110,16 +109,17 @@ def format_of(out: Path) -> ExportFormat:
 
 
 def _csv(run: FinishedRun) -> bytes:
-    return tables.metrics_csv(run.results).encode()
+    return long_table.metrics_csv(run.results).encode()
 
 
 def _figures(run: FinishedRun) -> dict[str, NDArray[Any]]:
-    """Columns of the table of figures: texts, but for the values."""
-    names, *rows = csv.reader(io.StringIO(tables.metrics_csv(run.results)))
-    columns = {name: [row[place] for row in rows] for place, name in enumerate(names)}
+    """Columns of the table of figures: texts, but for the numbers."""
+    rows = long_table.read(long_table.metrics_csv(run.results))
     return {
-        name: np.array(column, np.float64 if name == "value" else np.str_)
-        for name, column in columns.items()
+        name: np.array(
+            [row[name] for row in rows], np.float64 if name in long_table.NUMBERS else np.str_
+        )
+        for name in long_table.COLUMNS
     }
 
 
@@ -192,7 +192,7 @@ def _put_image(group: h5py.Group, name: str, values: NDArray[Any], run: Finished
 
 def _put_figures(group: h5py.Group, figures: Mapping[str, NDArray[Any]]) -> None:
     for column, values in figures.items():
-        if column == "value":
+        if column in long_table.NUMBERS:
             group.create_dataset(column, data=values)
         else:
             text = values.tolist()

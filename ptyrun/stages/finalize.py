@@ -31,8 +31,10 @@ from ptyrun.comparison.ground_truth import noise_of
 from ptyrun.comparison.measures import Measures, measure
 from ptyrun.comparison.planned_inputs import refuse_changed_inputs
 from ptyrun.comparison.run import Run
+from ptyrun.comparison.sources import Sources
 from ptyrun.comparison.steps import Steps, Texts
 from ptyrun.comparison.sums import ArmObject
+from ptyrun.comparison.told import does_not_belong, was_told
 from ptyrun.comparison.wholeness import (
     NOT_COMMITTED,
     require_complete,
@@ -134,9 +136,10 @@ def finalize(
         # What was read may have been replaced meanwhile.
         refuse_changed_inputs(manifest, fingerprints, models_are_read=False)
         results = compared.results()
-        for arm in results.arms.values():
-            if arm.mismatch:
-                watcher.warn(f"{arm.label} does not belong to this scan: {arm.mismatch}")
+        files = Sources.of(manifest).arms
+        for name, arm in results.arms.items():
+            if arm.mismatch and not was_told(watcher, files[name], arm.mismatch):
+                watcher.warn(does_not_belong(arm.label, arm.mismatch))
         if compared.unchecked is not None:
             watcher.warn(compared.unchecked)
         _require_content(paths, compared, results)

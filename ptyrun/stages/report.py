@@ -23,7 +23,7 @@ from ptyrun.engine.costs import Costs
 from ptyrun.engine.window import Window
 from ptyrun.host import checksums, durable
 from ptyrun.progress import SILENT, Watcher
-from ptyrun.report import page, tables, timeline
+from ptyrun.report import long_table, page, tables, timeline
 
 LIBRARIES = ("ptyrun", "numpy", "scipy", "scikit-image", "zarr", "matplotlib")
 _FRC_TEXT = (
@@ -111,7 +111,7 @@ def _write(run: FinishedRun, files: ReportFiles, made_from: str) -> None:
     shown = _page(run)
     durable.write_text(files.html, page.html(shown))
     durable.write_text(files.markdown, page.markdown(shown))
-    durable.write_text(files.metrics_csv, tables.metrics_csv(run.results))
+    durable.write_text(files.metrics_csv, long_table.metrics_csv(run.results))
     left = (files.html, files.markdown, files.metrics_csv)
     checksums.write(files.html.parent, left, made_from)
 

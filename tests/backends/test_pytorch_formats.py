@@ -158,6 +158,22 @@ def test_pytorchs_files_are_told_by_their_content(tmp_path: Path) -> None:
     np.testing.assert_allclose(found, wanted(Network()), rtol=0, atol=1e-5)
 
 
+class Whole(torch.nn.Linear):
+    """What a training script saves with its code."""
+
+
+@pytest.mark.parametrize("is_archive", [True, False])
+def test_a_whole_network_is_refused_when_it_is_looked_at(tmp_path: Path, is_archive: bool) -> None:
+    path = tmp_path / "net.pt"
+    torch.save(Whole(2, 2), path, _use_new_zipfile_serialization=is_archive)
+    with pytest.raises(ModelError, match="holds a whole network, not its weights") as refused:
+        inspect(locate(path))
+    assert "test_pytorch_formats.Whole" in refused.value.why
+    for content in (Whole(2, 2).state_dict(), {"model": Whole(2, 2).state_dict(), "epoch": 1}):
+        torch.save(content, path, _use_new_zipfile_serialization=is_archive)
+        assert inspect(locate(path)).description == ModelKind.STATE_DICT
+
+
 def test_safetensors_are_filled_into_the_factorys_network(tmp_path: Path) -> None:
     from safetensors.torch import save_file
 

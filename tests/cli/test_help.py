@@ -153,3 +153,22 @@ def _of_study() -> dict[str, click.Command]:
     assert isinstance(study, click.Group)
     found = {name: study.get_command(click.Context(study), name) for name in STUDY_COMMANDS}
     return {name: command for name, command in found.items() if command}
+
+
+@pytest.mark.parametrize(
+    ("words", "word", "meant"),
+    [
+        (("compare",), "--n-test-imagse", "--n-test-groups"),
+        (("compare",), "--test_dat", "--test-data"),
+        (("study", "run"), "--probe_diameter", "--probe-diameter-px"),
+        (("status",), "--jsn", "--json"),
+    ],
+)
+def test_a_mistyped_option_is_answered_with_what_help_shows(
+    words: tuple[str, ...], word: str, meant: str
+) -> None:
+    refused = CliRunner().invoke(cli, [*words, word])
+    shown = CliRunner().invoke(cli, [*words, "--help"]).stdout
+    offered = re.findall(r"'(--[^']+)'", refused.stderr.partition("Did you mean")[2])
+    assert meant in offered
+    assert not [each for each in offered if not re.search(rf"{each}\b", shown)]

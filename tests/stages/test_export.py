@@ -60,7 +60,7 @@ def test_csv_is_a_long_table_of_every_figure(complete_run: Path, tmp_path: Path)
     results = Results.load(complete_run / "results.json")
     for name, arm in results.arms.items():
         found = {
-            (row["metric"], row["component"]): float(row["value"])
+            (row["metric"], row["component"]): float(row["value"] or "nan")
             for row in rows
             if (row["arm"], row["definition"]) == (name, "standard")
         }

@@ -27,7 +27,7 @@ from ptyrun.engine.manifest import Manifest
 from ptyrun.errors import ExitCode, PtyrunError
 from ptyrun.host import checksums
 from ptyrun.paths import RunPaths
-from ptyrun.report import tables
+from ptyrun.report import long_table
 from ptyrun.results import Results
 from tests.stages import finished_run, hostile_run
 from tests.studies import Finished, ptyrun
@@ -259,7 +259,7 @@ def test_no_cell_of_a_table_is_a_formula(tmp_path: Path) -> None:
     results = Results.load(finished_run.write(tmp_path / "run", labels).results)
     outputs.write_metrics_csv(tmp_path / "metrics.csv", results)
     outputs.write_frc_csv(tmp_path / "frc.csv", labels["pinn"], np.ones(3), -np.ones(3))
-    (tmp_path / "long.csv").write_text(tables.metrics_csv(results))
+    (tmp_path / "long.csv").write_text(long_table.metrics_csv(results))
     for name in ("metrics.csv", "frc.csv", "long.csv"):
         rows = list(csv.reader((tmp_path / name).read_text().splitlines()))
         cells = {cell for row in rows for cell in row}

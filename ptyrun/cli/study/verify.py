@@ -42,12 +42,12 @@ def command(
     if as_json:
         say(verdict.to_json())
     else:
+        if verdict.hint:
+            say(verdict.hint)
         for each in verdict.validations:
-            say(f"{'ok  ' if each.valid else 'FAIL'}  {each.name}: {each.description}")
+            say(f"{'ok  ' if each.valid else 'FAIL'}  {each.name}: {each.about}")
             for fault in each.faults:
                 say(f"      {fault}")
         n_valid = sum(each.valid for each in verdict.validations)
         say(f"{n_valid} of {len(verdict.validations)} checks passed")
-        if verdict.hint:
-            say(verdict.hint)
     ctx.exit(int(ExitCode.COMPLETE if verdict.all_valid else ExitCode.BLOCKED))

@@ -264,8 +264,10 @@ def _disagrees(coherence: float | None, placement: Placement, against: str) -> s
     unexplained = fit is not None and not fit.explains
     if coherence >= (MIN_COHERENCE_IF_UNEXPLAINED if unexplained else ONE_OBJECT):
         # A conjugated object still has the amplitudes of the right one. Frames that are turned
-        # are turned for the truth as well.
+        # are turned for the truth as well, and so is what turns it alike: the scan is at fault.
         better = None if fit is None or fit.better in OF_FRAMES else fit.better
+        if reference is not None and reference.better == better:
+            better = None
         turned = False
         if fit is not None and better:
             # As it is it leaves as much as an unlike object, and the scan's own clearly less.

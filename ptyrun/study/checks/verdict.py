@@ -16,7 +16,8 @@ MAX_FAULTS = 20
 class Validation:
     """The outcome of one check: what it found wrong, and which facts it found.
 
-    *path* is the artifact that the check is about, below the hub; *description* is upstream's.
+    *path* is the artifact that the check is about, below the hub; *description* is upstream's,
+    *about* says the same in words.
     """
 
     name: str
@@ -24,6 +25,7 @@ class Validation:
     path: str
     faults: tuple[str, ...]
     facts: Mapping[str, Any] = field(default_factory=dict)
+    about: str = ""
 
     @property
     def valid(self) -> bool:

@@ -26,6 +26,7 @@ class Check:
 
     name: str
     description: str
+    about: str
     path: str
     look: Callable[[Evidence], Iterator[str]]
 
@@ -35,45 +36,83 @@ class Check:
             found = tuple(self.look(evidence))
         except Exception as error:
             found = (f"the check cannot be made: {type(error).__name__}: {error!s:.200}",)
-        return Validation(self.name, self.description, self.path, tuple(map(printable, found)))
+        return Validation(
+            self.name, self.description, self.path, tuple(map(printable, found)), about=self.about
+        )
 
 
+# With upstream's descriptions, which its tools look for, and what each check is about, in words.
 CHECKS = (
     Check(
         "comparison_manifest",
         "Phase G comparison manifest",
+        "every expected comparison is listed, with its data, models and options",
         analysis.MANIFEST,
         comparisons.manifest_faults,
     ),
     Check(
         "metrics_summary",
         "Phase G metrics summary JSON",
+        "the summary's numbers are those of the comparisons",
         analysis.SUMMARY,
         comparisons.summary_faults,
     ),
     Check(
         "metrics_summary_markdown",
         "Phase G metrics summary Markdown",
+        "the summary as Markdown repeats the summary",
         analysis.SUMMARY_TEXT,
         summaries.markdown_faults,
     ),
     Check(
         "aggregate_highlights",
         "Phase G aggregate highlights",
+        "means and highlights follow from the summary",
         analysis.HIGHLIGHTS,
         summaries.aggregate_faults,
     ),
-    Check("metrics_digest", "Metrics digest", analysis.DIGEST, summaries.digest_faults),
-    Check("phase_c_metadata", "Phase C metadata compliance", PHASE_C, data_faults),
-    Check("delta_summary", "Metrics delta summary JSON", analysis.DELTAS, summaries.delta_faults),
+    Check(
+        "metrics_digest",
+        "Metrics digest",
+        "the digest follows from the summary",
+        analysis.DIGEST,
+        summaries.digest_faults,
+    ),
+    Check(
+        "phase_c_metadata",
+        "Phase C metadata compliance",
+        "the simulated data are intact, and their history is recorded",
+        PHASE_C,
+        data_faults,
+    ),
+    Check(
+        "delta_summary",
+        "Metrics delta summary JSON",
+        "the differences between arms follow from the summary",
+        analysis.DELTAS,
+        summaries.delta_faults,
+    ),
     Check(
         "delta_highlights",
         "Metrics delta highlights",
+        "the tables of differences repeat them",
         analysis.DELTA_HIGHLIGHTS,
         summaries.delta_text_faults,
     ),
-    Check("stage_logs", "CLI orchestrator logs validation", LOGS, log_faults),
-    Check("inventory", "Artifact inventory", analysis.INVENTORY, inventory_faults),
+    Check(
+        "stage_logs",
+        "CLI orchestrator logs validation",
+        "the log of every stage says that it is complete",
+        LOGS,
+        log_faults,
+    ),
+    Check(
+        "inventory",
+        "Artifact inventory",
+        "every file is listed, there and intact",
+        analysis.INVENTORY,
+        inventory_faults,
+    ),
 )
 
 
@@ -118,11 +157,11 @@ def _hint(files: HubFiles, validations: tuple[Validation, ...]) -> str:
     """What to do about a hub that is not finished, or about what `study run` leaves as it is."""
     if not files.exists(analysis.MANIFEST):
         return (
-            "the hub has no comparisons, which the checks are about: "
-            "`ptyrun study run --upto comparisons` makes them"
+            "the hub has no comparisons yet, and most checks are about them: "
+            "make them with `ptyrun study run --upto comparisons`"
         )
     if not files.exists(analysis.SUMMARY):
-        return "the hub is not summed up yet: `ptyrun study summarize` does that"
+        return "the hub has no summary of comparisons yet: make it with `ptyrun study summarize`"
     faults = {each.name: each.faults for each in validations}
     if damaged := _damaged_comparisons(files, faults["inventory"]):
         folder = shlex.quote(str(files.path(damaged[0])))

@@ -54,9 +54,21 @@ def test_damage_is_named_with_exit_code_3(hub: Path) -> None:
     report.write_text(report.read_text().replace("0.9", "0.8", 1))
     found = study("verify", "--hub", hub)
     assert found.exit_code == 3
-    assert "FAIL  aggregate_highlights: Phase G aggregate highlights\n" in found.stdout
+    assert (
+        "FAIL  aggregate_highlights: means and highlights follow from the summary\n" in found.stdout
+    )
     assert "analysis/aggregate_report.md does not follow from the metrics: line 15" in found.stdout
     assert found.stdout.endswith("9 of 10 checks passed\n")
+
+
+def test_a_hub_without_comparisons_is_first_told_what_it_lacks(tmp_path: Path) -> None:
+    found = study("verify", "--hub", tmp_path)
+    assert found.exit_code == 3
+    lines = found.stdout.splitlines()
+    assert lines[0].startswith("the hub has no comparisons yet")
+    assert "`ptyrun study run --upto comparisons`" in lines[0]
+    assert any(line.startswith("FAIL") for line in lines[1:])
+    assert "Phase" not in found.stdout, "upstream's letters are explained or left out"
 
 
 def test_json_holds_ten_checks_with_their_names(hub: Path) -> None:

@@ -1,0 +1,104 @@
+"""How does every figure of a comparison stand in one table, a figure a row?"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import astuple, dataclass, fields
+
+from ptyrun.report.empty import is_beyond
+from ptyrun.results import Interval, Metric, Results
+from ptyrun.texts import as_cell
+
+COMPONENTS = ("amplitude", "phase", "value")
+NUMBERS = ("value", "low", "high")
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One row. ``why_none`` says why there is no value, where the results say it."""
+
+    arm: str
+    label: str
+    definition: str
+    metric: str
+    component: str
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    source: str = ""
+    why_none: str = ""
+
+
+COLUMNS = tuple(field.name for field in fields(Figure))
+
+
+def metrics_csv(results: Results) -> str:
+    """Write every figure as a long table, one row each; its columns are those of `Figure`."""
+    memory = io.StringIO()
+    writer = csv.writer(memory, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows(map(_cell, astuple(row)) for row in _figures(results))
+    return memory.getvalue()
+
+
+def read(text: str) -> list[dict[str, str | float]]:
+    r"""Read such a table, numbers as numbers: NaN where there is none.
+
+    Examples
+    --------
+    >>> read("metric,value,low\nfrc50,inf,\n")
+    [{'metric': 'frc50', 'value': inf, 'low': nan}]
+    """
+    return [
+        {name: float(cell or "nan") if name in NUMBERS else cell for name, cell in row.items()}
+        for row in csv.DictReader(io.StringIO(text))
+    ]
+
+
+def _cell(value: str | float | None) -> str:
+    return as_cell(value) if isinstance(value, str) else "" if value is None else repr(value)
+
+
+def _figures(results: Results) -> Iterator[Figure]:
+    for name, arm in results.arms.items():
+        for metric, found in arm.metrics.items():
+            for part in COMPONENTS:
+                if found[part] is not None:
+                    yield Figure(name, arm.label, "upstream", metric, part, found[part])
+        about = (results.sources, arm.undefined, arm.intervals)
+        yield from _by_the_standard(name, arm.label, "standard", arm.standard, *about)
+        if arm.own is not None:
+            about = (results.sources, arm.own.undefined, {})
+            yield from _by_the_standard(name, arm.label, "own", arm.own.standard, *about)
+        for metric, value in arm.diagnostics.items():
+            yield Figure(name, arm.label, "diagnostic", metric, "value", value)
+    for pair in results.pairs:
+        about = (results.sources, pair.undefined, {})
+        both = f"{pair.first}/{pair.second}"
+        yield from _by_the_standard(both, "", "standard", pair.standard, *about)
+
+
+def _by_the_standard(
+    arm: str,
+    label: str,
+    definition: str,
+    metrics: Mapping[str, Metric],
+    sources: Mapping[str, str],
+    undefined: Mapping[str, str],
+    intervals: Mapping[str, Interval],
+) -> Iterator[Figure]:
+    for metric, found in metrics.items():
+        for part in COMPONENTS:
+            figure, value = f"{metric}.{part}", found[part]
+            why = undefined.get(figure, "")
+            if value is None and is_beyond(metric, part, undefined):
+                value = math.inf
+            if value is None and not why:
+                continue
+            ends = intervals.get(figure)
+            low, high = (None, None) if ends is None else (ends.low, ends.high)
+            source = sources.get(metric, "")
+            yield Figure(arm, label, definition, metric, part, value, low, high, source, why)

@@ -25,7 +25,6 @@ Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 def tell(tracked: TrackedProcess, folder: Path) -> None:
     """Say which process was started, and what to do next."""
     say(f"started PID {tracked.pid} on {tracked.host} at {tracked.started_at}")
-    say(f"process began {tracked.process_started_s:.2f} s after boot {tracked.boot_id}")
     say(f"log      {folder / tracked.log}")
     say(f"command  {shlex.join(tracked.argv)}")
     say(f"next     ptyrun wait {shlex.quote(str(folder))}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 
 from ptyrun.comparison import artifacts
 from ptyrun.engine.publication import Publication
@@ -14,6 +15,7 @@ from ptyrun.host import durable
 from ptyrun.host.locks import Lock, exclude
 from ptyrun.paths import RunPaths
 from ptyrun.progress import Watcher
+from ptyrun.texts import printable
 
 
 def results(paths: RunPaths) -> Publication:
@@ -32,12 +34,20 @@ def preview(paths: RunPaths) -> Publication:
 
 
 @contextmanager
-def elsewhere() -> Iterator[None]:
-    """Say of a run that cannot be written to that it can be looked at nevertheless."""
+def elsewhere(folder: Path) -> Iterator[None]:
+    """Say of a run that cannot be written to that it can be looked at nevertheless.
+
+    Parameters
+    ----------
+    folder : Path
+        What cannot be written then, whichever of its locks and files is refused first.
+    """
     try:
         yield
     except StorageError as error:
-        raise error.with_hint("or write to another folder with --output") from error
+        hinted = error.with_hint("or write to another folder with --output")
+        what = f"{printable(str(folder))} cannot be written"
+        raise type(error)(what, hinted.why, *hinted.args[2:]) from error
 
 
 @contextmanager

@@ -149,7 +149,7 @@ def preview(
         artifacts.require_outside(paths, output)
         durable.make_folder(output)
         return _write(desk, output, reload)
-    with publishing.elsewhere(), publishing.alone(paths, watcher, name="preview"):
+    with publishing.elsewhere(paths.preview), publishing.alone(paths, watcher, name="preview"):
         publication = publishing.preview(paths)
         fresh = publication.begin()
         files = _write(desk, fresh, reload)

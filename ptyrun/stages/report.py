@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -21,6 +22,7 @@ from ptyrun.durations import format_duration
 from ptyrun.engine import refusal
 from ptyrun.engine.costs import Costs
 from ptyrun.engine.window import Window
+from ptyrun.errors import StorageError
 from ptyrun.host import checksums, durable
 from ptyrun.progress import SILENT, Watcher
 from ptyrun.report import long_table, page, tables, timeline
@@ -90,14 +92,16 @@ def report(
         _write(run, _files(output), made_from)
         return _files(output)
     files = _files(paths.report)
+    digests = Fingerprints(paths.digests)
     with (
-        publishing.elsewhere(),
+        publishing.elsewhere(paths.report),
+        _unless(lambda: not force and currency.is_current(paths.report, made_from, digests)),
         publishing.alone(paths, watcher, window),
         refusal.noted(paths, run.run.ledger),
     ):
         publication = publishing.report(paths)
         publication.sweep()
-        if not force and currency.is_current(paths.report, made_from, Fingerprints(paths.digests)):
+        if not force and currency.is_current(paths.report, made_from, digests):
             return files
         costs = Costs(paths.costs, run.manifest.digest)
         with costs.measured("report", window, has_gone_on=has_gone_on):
@@ -105,6 +109,16 @@ def report(
             _write(run, _files(fresh), made_from)
             publication.publish(fresh)
     return files
+
+
+@contextmanager
+def _unless(is_there: Callable[[], bool]) -> Iterator[None]:
+    """Let a disk that cannot be written be no error where what would be written is there."""
+    try:
+        yield
+    except StorageError:
+        if not is_there():
+            raise
 
 
 def _write(run: FinishedRun, files: ReportFiles, made_from: str) -> None:

@@ -42,10 +42,12 @@ def test_a_run_on_a_read_only_disk_is_drawn_and_reported_elsewhere(
     finished: Bench, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    commands = ["preview", f"preview --output {out}", f"report --output {out}", "report --force"]
-    said = said_by(finished, "read-only", *commands)
-    assert [code for _, code, _ in said] == [1, 0, 0, 1], said
-    for _, _, words in (said[0], said[-1]):
+    commands = ["preview", f"preview --output {out}", f"report --output {out}", "report"]
+    said = said_by(finished, "read-only", *commands, "report --force")
+    assert [code for _, code, _ in said] == [1, 0, 0, 0, 1], said
+    assert said[3][2].splitlines()[0].endswith("report/index.html"), "it is there, and current"
+    for (_, _, words), what in ((said[0], "preview"), (said[-1], "report")):
+        assert f"/{what} cannot be written" in words and ".lock" not in words
         assert "the file system is read-only" in words
         assert "or write to another folder with --output" in words
     for name in ("preview.json", "pinn.png", "index.html", "report.md", "metrics.csv"):

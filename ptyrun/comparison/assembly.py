@@ -129,7 +129,7 @@ class Assembler:
             figures=gates.figures(found.object),
             canvas=found.object,
             computation_time_s=found.computation_time_s,
-            notes=found.notes,
+            notes=found.notes_as(plan.label),
             mismatch=verdict.why_inconsistent(
                 placement, self.region, coherence, self.scan.object_role
             ),

@@ -99,7 +99,8 @@ class Draft:
         cache = None if digests is None else digests.parent
         scan = _unpacking("open the scan", cache, steps, partial(open_given_scan, config, cache))
         found = inputs.survey(config, scan, fingerprints, on_found)
-        for note in (*scan.notes, *(note for arm in found.arms for note in arm.notes)):
+        of_arms = (f"{arm.label}: {note}" for arm in found.arms for note in arm.notes)
+        for note in (*scan.notes, *of_arms):
             watcher.note(note)
         draft = cls(config, scan, found, fingerprints, watcher, steps)
         return replace(draft, digests=draft._digests())

@@ -330,13 +330,14 @@ def _survey_arm(
 ) -> ArmSurvey:
     if arm.kind is ArmKind.RECONSTRUCTION:
         found = open_given_reconstruction(arm, diffraction_kind)
+        label = arm.label or _label(arm, found)
         return ArmSurvey(
             config=arm,
-            label=arm.label or _label(arm, found),
+            label=label,
             path=arm.path,
             gridsize=1,
             facts={"reconstruction_sha256": fingerprints.of(arm.path)},
-            notes=found.notes,
+            notes=found.notes_as(label),
         )
     return _survey_model(arm, scan, fingerprints)
 

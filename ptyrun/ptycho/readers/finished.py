@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptyrun.ptycho.readers.probe_modes import stacked_modes
+from ptyrun.texts import one_line
 
 TIKE, PTYCHI = "Tike", "PtyChi"
 
@@ -56,6 +57,19 @@ class Reconstruction:
     def probe_modes(self) -> NDArray[np.complex64] | None:
         """All modes of its probe (M, N, N); None where it came without one."""
         return stacked_modes(self.probe, self.weaker_modes)
+
+    def notes_as(self, label: str) -> tuple[str, ...]:
+        """Give the notes for tables that call it *label*: also what made it, if that says less.
+
+        Examples
+        --------
+        >>> found = Reconstruction(Path("a.npz"), np.ones((1, 1), np.complex64), PTYCHI, "ePIE")
+        >>> found.notes_as(PTYCHI), found.notes_as("epie")
+        (('made by ePIE, as its file says',), ())
+        """
+        if self.algorithm is None or self.algorithm.lower() == label.lower():
+            return self.notes
+        return (f"made by {one_line(self.algorithm)}, as its file says", *self.notes)
 
 
 def label_of(algorithm: str | None) -> str:

@@ -73,7 +73,7 @@ def _iterative(foreign: ForeignFile) -> Reconstruction:
 
 def _algorithm(file: NpzFile) -> tuple[str | None, list[str]]:
     if "algorithm" not in file:
-        return None, ["the file does not say which algorithm made it"]
+        return None, ["its file does not say which algorithm made it"]
     try:
         return file.text("algorithm"), []
     except InputError as error:  # the object can be used without

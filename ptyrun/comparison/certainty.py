@@ -17,6 +17,7 @@ from ptyrun.ptycho.consistency.r_factor import FrameSums
 from ptyrun.ptycho.metrics import resampling
 from ptyrun.ptycho.metrics.crossing_spread import resampled_crossings
 from ptyrun.ptycho.metrics.frc import Noise, RingCorrelation
+from ptyrun.ptycho.metrics.products import product
 from ptyrun.ptycho.metrics.resampling import Blocks
 from ptyrun.ptycho.metrics.standard_metrics import THRESHOLDS, TRUTH_THRESHOLDS, Standard
 from ptyrun.ptycho.metrics.tiles import Tiles
@@ -129,8 +130,10 @@ def _crossings(found: Standard) -> dict[str, Floats]:
 
 
 def _intervals(figures: Mapping[str, Floats]) -> dict[str, Interval]:
-    found = {name: resampling.interval(values) for name, values in figures.items()}
-    return {name: Interval(*ends) for name, ends in found.items() if ends is not None}
+    found = resampling.intervals(list(figures.values()))
+    return {
+        name: Interval(*ends) for name, ends in zip(figures, found, strict=True) if ends is not None
+    }
 
 
 def _differences(first: Mapping[str, Floats], second: Mapping[str, Floats]) -> dict[str, Interval]:
@@ -171,9 +174,9 @@ class _FrameBlocks:
         if sums is None:
             return {}
         with np.errstate(divide="ignore", invalid="ignore"):
-            absolute, measured = self.weights @ sums.absolute, self.weights @ sums.measured
-            power = self.weights @ sums.measured_power
-            cross, model = self.weights @ sums.cross, self.weights @ sums.model_power
+            own = [sums.absolute, sums.measured, sums.measured_power, sums.cross, sums.model_power]
+            found = product(self.weights, np.stack(own, axis=1))
+            absolute, measured, power, cross, model = found.T
             left = power - 2 * sums.scale * cross + sums.scale**2 * model
             return {
                 f"{R_FACTOR}.value": absolute / measured,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from functools import partial, reduce
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property, partial, reduce
 from typing import Any, Self
 
 import numpy as np
@@ -19,7 +19,14 @@ from ptyrun.engine.arm_plan import ArmPlan
 from ptyrun.engine.manifest import Manifest
 from ptyrun.errors import GeometryError
 from ptyrun.host.documents import digest_of
-from ptyrun.ptycho.consistency.r_factor import SEED, FrameSums, drawn, frame_sums, frames_within
+from ptyrun.ptycho.consistency.r_factor import (
+    SEED,
+    FrameSums,
+    Measured,
+    drawn,
+    frame_sums,
+    frames_within,
+)
 from ptyrun.ptycho.metrics.alignment import align
 from ptyrun.ptycho.metrics.factors import coherence
 from ptyrun.ptycho.readers.opening import Scan
@@ -99,6 +106,8 @@ class FrameCheck:
     manifest: Manifest
     common: NDArray[np.bool_]
     count: int | None
+    # What was read last: most arms are held against the same frames, with the same probe.
+    _read: list[Measured] = field(default_factory=list, repr=False, compare=False)
 
     @classmethod
     def of(
@@ -110,7 +119,7 @@ class FrameCheck:
 
     def arm(self, plan: ArmPlan, arm: ArmObject) -> ArmFrames:
         """Hold an arm's object, with its own probe where it brings one, against the frames."""
-        modes, whose = self.scan.probe_modes, SCANS_PROBE
+        modes, whose = self._scans_modes, SCANS_PROBE
         if plan.kind == ArmKind.RECONSTRUCTION and not self.scan.near_field:
             found = open_reconstruction(Sources.of(self.manifest).arms[plan.name]).probe_modes
             if found is not None and found.shape[1:] == (self.scan.patch_px,) * 2:
@@ -126,7 +135,18 @@ class FrameCheck:
     def truth(self, image: NDArray[np.complex64]) -> ArmFrames:
         """Hold the scan's own object against them: what noise and positions leave at least."""
         everywhere = np.ones(image.shape, bool)
-        return self._held(image, everywhere, self.scan.probe_modes, SCANS_PROBE)
+        return self._held(image, everywhere, self._scans_modes, SCANS_PROBE)
+
+    @cached_property
+    def _scans_modes(self) -> Modes | None:
+        return self.scan.probe_modes
+
+    def _measured(self, frames: NDArray[np.int64], modes: Modes) -> Measured:
+        known = next((each for each in self._read if each.is_of(frames, modes)), None)
+        if known is None and modes is self._scans_modes:
+            self._read[:] = [Measured(self.scan, frames, modes)]
+            return self._read[0]
+        return known or Measured(self.scan, frames, modes)
 
     def _held(
         self,
@@ -148,7 +168,7 @@ class FrameCheck:
         counts = FrameFigures(0, len(common), len(own), self.scan.n_frames, is_common)
         if why_none or modes is None:
             return ArmFrames(counts, None, why_none)
-        sums = frame_sums(self.scan, image, modes, chosen)
+        sums = frame_sums(self.scan, image, modes, chosen, self._measured(chosen, modes))
         figures = FrameFigures(
             n_frames=len(sums.frames),
             n_common=len(common),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,20 @@ from ptyrun.errors import GeometryError
 from ptyrun.ptycho.geometry.placement import SMALLEST_PX, Region
 from ptyrun.ptycho.metrics.aligned import BORDER_PX, Aligned, border_px
 from ptyrun.ptycho.metrics.continuation import continued, margin_px
-from ptyrun.ptycho.metrics.factors import Likeness, global_factor, signed_agreement
-from ptyrun.ptycho.metrics.fine_shift import FULLY, NEARLY, Effort, Part, Target, moved_mask
+from ptyrun.ptycho.metrics.factors import Likeness, global_factor, known_pixels, signed_agreement
+from ptyrun.ptycho.metrics.fine_shift import (
+    DOUBTFULLY,
+    FULLY,
+    NEARLY,
+    Effort,
+    Part,
+    Target,
+    moved_mask,
+    single,
+)
+from ptyrun.ptycho.metrics.moving import Movable
 from ptyrun.ptycho.metrics.ramps import NO_RAMP, Ramp, ramp_between, slight_ramp_between
-from ptyrun.ptycho.metrics.registration import NO_SHIFT, Shift, apply_shift
+from ptyrun.ptycho.metrics.registration import NO_SHIFT, Shift
 from ptyrun.ptycho.metrics.shift_search import (
     AGREEMENT_AFAR,
     SMALL_SHIFT_PX,
@@ -153,6 +164,10 @@ class _Pair:
         filled = np.where(mask, recon, middling).astype(np.complex128)
         return cls(filled, truth, mask, region, ramps, has_holes=not mask.all())
 
+    @cached_property
+    def _single(self) -> NDArray[np.complex64]:
+        return single(self.recon)
+
     def nearest(self, *, shift: bool) -> Aligned:
         """Move as well as may be; near an edge both as if the images were periodic and not."""
         state = self.without_ramp(self.moved(NO_RAMP, NO_SHIFT))
@@ -184,7 +199,7 @@ class _Pair:
             moves = (int(shift.dy_px), int(shift.dx_px))
             own = (np.roll(flat, moves, axis=(0, 1)) if any(moves) else flat)[inside]
         else:
-            own = apply_shift(flat, shift)[inside]
+            own = Movable.of(flat).by(shift, inside)
         return Aligned(
             recon=own,
             truth=self.truth[inside],
@@ -210,7 +225,7 @@ class _Pair:
             return replace(state, is_featureless=True)  # a constant lies anywhere
         look = self._window()
         inside = look.slices
-        flat = state.ramp.removed_from(self.recon[inside])
+        flat = state.ramp.removed_from(self._single[inside])
         proposed = candidates(flat, self.truth[inside], self.mask[inside], LARGEST_SHIFT)
         shifts = dict.fromkeys([NO_SHIFT, *proposed])
         possible = [s for s in shifts if s == NO_SHIFT or self._leaves_enough(s)]
@@ -229,14 +244,18 @@ class _Pair:
         target = Target.of(self.truth, look, self.margin_px)
         near_to = self._nearly(chosen, look)
         refined = distinct([self._refined(each, target, NEARLY) for each in near_to])
-        refined = [each for each in refined if self._leaves_enough(each.shift)] or chosen[:1]
-        scored = [(self._agreement(each, target), each) for each in refined]
+        refined = [each for each in refined if self._leaves_enough(each.shift)]
+        if not refined:
+            refined = [
+                replace(each, agreement=self._agreement(each, target)) for each in chosen[:1]
+            ]
+        scored = [(each.agreement, each) for each in refined]
         plausible = [(score, each) for score, each in scored if believable(score, each.shift)]
         if not plausible:
             still = Candidate(state.shift, state.ramp, 0.0)
             plausible = [(self._agreement(still, target), still)]
         best = max(score for score, _ in plausible)
-        if self._agrees_inverted(state, best, target):
+        if self._agrees_inverted(state, best):
             return state
         alike = [each for score, each in plausible if score >= best - _alike(best)]
         nearest = min(alike, key=lambda each: length_px(each.shift))
@@ -249,10 +268,11 @@ class _Pair:
         lost = nearest.shift == NO_SHIFT and max(afar, default=0.0) > best + CLEARLY
         is_told = best >= AGREEMENT_AFAR
         others = tuple(each.shift for each in alike if each is not nearest) if is_told else ()
+        effort = FULLY if best >= CERTAIN else DOUBTFULLY
         if nearest in refined:
-            nearest = self._refined(nearest, target, FULLY)
+            nearest = self._refined(nearest, target, effort)
         found = self._with_whole_holes(
-            self.without_ramp(self.moved(nearest.ramp, nearest.shift)), target
+            self.without_ramp(self.moved(nearest.ramp, nearest.shift)), target, effort
         )
         return replace(found, registered=not lost, others=others)
 
@@ -269,15 +289,16 @@ class _Pair:
         best, told = max(found, key=lambda each: each[0])
         return told if best >= AGREEMENT_AFAR else None
 
-    def _agrees_inverted(self, state: Aligned, best: float, target: Target) -> bool:
+    def _agrees_inverted(self, state: Aligned, best: float) -> bool:
         """Whether it lies where it is, as a conjugated object: elsewhere the fields agree less.
 
         Then contrast is as strong there with the other sign, or magnitudes agree alone.
         """
-        here = Candidate(NO_SHIFT, state.ramp, 0.0)
-        if -self._agreement(here, target) > best + INVERTED:
-            return True
         known = state.covered
+        if not known.any():
+            return False
+        if -signed_agreement(state.recon[known], state.truth[known]) > best + INVERTED:
+            return True
         magnitudes = (np.abs(each[known]) for each in (state.recon, state.truth))
         return best < AGREEMENT_AFAR and signed_agreement(*magnitudes) > best + INVERTED
 
@@ -289,23 +310,27 @@ class _Pair:
         target = Target.of(self.truth, middle, self.margin_px)
         return distinct([self._refined(each, target, NEARLY) for each in chosen])
 
-    def _with_whole_holes(self, state: Aligned, target: Target) -> Aligned:
+    def _with_whole_holes(self, state: Aligned, target: Target, effort: Effort) -> Aligned:
         """Move by a fraction of a pixel what has the truth in its holes.
 
         Whatever else is there, its edges are moved into what is measured.
         """
+        truth = None
         for _ in range(FILLINGS):
             if not self.has_holes or state.shift == state.shift.whole:
                 break
+            truth = truth or Movable.of(self.truth)
             known = state.covered
             factor = global_factor(state.recon[known], state.truth[known])
-            flat = apply_shift(self.truth, state.shift.opposite) / (factor or 1.0)
+            flat = truth.by(state.shift.opposite)
+            flat /= factor or 1.0
             promised = Ramp(-state.ramp.y_rad_per_px, -state.ramp.x_rad_per_px).removed_from(flat)
-            pair = replace(self, recon=np.where(self.mask, self.recon, promised))
+            np.copyto(promised, self.recon, where=self.mask)
+            pair = replace(self, recon=promised)
             before = state.shift
-            found = pair._refined(Candidate(before, state.ramp, 0.0), target, FULLY)
+            found = pair._refined(Candidate(before, state.ramp, 0.0), target, effort)
             state = pair.without_ramp(pair.moved(found.ramp, found.shift))
-            if length_px(state.shift + before.opposite) < SETTLED_PX:
+            if length_px(state.shift + before.opposite) < max(SETTLED_PX, effort.done_px):
                 break
         return state
 
@@ -339,24 +364,28 @@ class _Pair:
         middle = middle.within(*border_px(shift)) if middle == self.region else middle
         dy, dx = int(shift.dy_px), int(shift.dx_px)
         there = Region(middle.top - dy, middle.left - dx, middle.height, middle.width)
-        own, mask = rolled(self.recon, there), rolled(self.mask, there)
-        truth = self.truth[middle.slices]
+        own, mask = rolled(self._single, there), rolled(self.mask, there)
+        truth = self.truth[middle.slices].astype(np.complex64)
         found = ramp_between(own, truth, mask) if self.ramps else NO_RAMP
         flat = found.removed_from(own)
-        agreement = signed_agreement(flat[mask], truth[mask]) if mask.any() else 0.0
+        agreement = 0.0
+        if mask.any():
+            agreement = signed_agreement(known_pixels(flat, mask), known_pixels(truth, mask))
         return Candidate(shift, found if self.ramps else ramp, agreement)
 
     def _refined(self, start: Candidate, target: Target, effort: Effort) -> Candidate:
         """Follow the fields to the shift at which they agree best, near that of *start*."""
-        part = Part.of(target, self.recon, self.mask, start)
-        return part.refined(start, self._border_px(target), effort, has_ramp=self.ramps) or start
+        part = Part.of(target, self._single, self.mask, start)
+        border_px = self._border_px(target)
+        found = part.refined(start, border_px, effort, has_ramp=self.ramps)
+        return found or replace(start, agreement=part.agreement(start, border_px))
 
     def _agreement(self, found: Candidate, target: Target) -> float:
-        part = Part.of(target, self.recon, self.mask, found)
+        part = Part.of(target, self._single, self.mask, found)
         return part.agreement(found, self._border_px(target))
 
     def _likeness(self, found: Candidate, target: Target) -> Likeness:
-        part = Part.of(target, self.recon, self.mask, found)
+        part = Part.of(target, self._single, self.mask, found)
         return part.likeness(found, self._border_px(target))
 
     def _border_px(self, target: Target) -> int:

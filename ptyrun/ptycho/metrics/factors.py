@@ -8,6 +8,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from ptyrun.ptycho.metrics.products import gram
+
 ROUNDING = 1e-6  # of single precision, and some
 PIECE_PX = 1 << 18  # summed at once: what is centred meanwhile stays small
 
@@ -96,6 +98,24 @@ class Moments:
         return float(np.sqrt(max(own, 0.0)) * np.sqrt(max(wanted, 0.0)))
 
 
+def known_pixels(image: Complex, known: Mask) -> Complex:
+    """Take the pixels that are known; no copy where all are.
+
+    Parameters
+    ----------
+    image : ndarray of complex, shape (H, W)
+        The field.
+    known : ndarray of bool, shape (H, W)
+        Which pixels are taken.
+
+    Returns
+    -------
+    ndarray of complex, shape (H, W) or (k,)
+        In the image's dtype.
+    """
+    return image if known.all() else image[known]
+
+
 def signed_agreement(recon: Complex, truth: Complex) -> float:
     """Correlate two fields without their means, after the factor that fits the whole fields.
 
@@ -149,24 +169,23 @@ def likeness(recon: Complex, truth: Complex, flat: Complex) -> Likeness:
     Likeness
         Of what is left of both.
     """
-    factor = global_factor(recon, truth)
-    own, wanted = (_without(np.ones_like(flat), flat, each) for each in (recon, truth))
-    powers = [float((each.real**2 + each.imag**2).sum()) for each in (own, wanted)]
-    whole = float((recon.real**2 + recon.imag**2).sum())
+    products = np.zeros((4, 4), np.complex128)
+    for start in range(0, recon.size, PIECE_PX):
+        piece = slice(start, start + PIECE_PX)
+        constant = np.ones(len(flat[piece]))
+        rows = np.array([constant, flat[piece], recon[piece], truth[piece]], np.complex128)
+        products += gram(rows)
+    # What least squares on the constant and the flat image leave, from sums alone.
+    fits = np.linalg.lstsq(products[:2, :2], products[:2, 2:], rcond=ROUNDING)[0]
+    left = products[2:, 2:] - products[2:, :2] @ fits
+    powers = np.maximum(left.diagonal().real, 0.0)
+    whole = float(products[2, 2].real)
+    factor = complex(products[2, 3]) / whole if whole else 0j
     if powers[0] <= ROUNDING**2 * whole or not powers[1] or not abs(factor):
         return Likeness(0.0, 0.0)
-    covariance = (factor * own * wanted.conj()).sum(dtype=np.complex128).real
     contrast = abs(factor) * float(np.sqrt(powers[0] / powers[1]))
-    return Likeness(float(covariance) / (contrast * powers[1]), contrast)
-
-
-def _without(one: Complex, other: Complex, image: Complex) -> Complex:
-    """Take off an image (k,) what two others explain of it by least squares."""
-    basis = [each.astype(np.complex128) for each in (one, other)]
-    normal = np.array([[(a.conj() * b).sum() for b in basis] for a in basis])
-    right = np.array([(a.conj() * image).sum() for a in basis])
-    found = np.linalg.lstsq(normal, right, rcond=ROUNDING)[0]
-    return np.asarray(image - found[0] * basis[0] - found[1] * basis[1])
+    covariance = float((factor.conjugate() * left[0, 1]).real)
+    return Likeness(covariance / (contrast * float(powers[1])), contrast)
 
 
 def coherence(recon: Complex, truth: Complex) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -12,10 +13,10 @@ from scipy import fft
 from scipy.ndimage import binary_dilation
 
 from ptyrun.ptycho.geometry.placement import Region
-from ptyrun.ptycho.metrics.factors import Likeness, likeness, signed_agreement
+from ptyrun.ptycho.metrics.factors import Likeness, known_pixels, likeness, signed_agreement
 from ptyrun.ptycho.metrics.nearing import Nearing
 from ptyrun.ptycho.metrics.ramps import NO_RAMP, Ramp
-from ptyrun.ptycho.metrics.registration import Shift
+from ptyrun.ptycho.metrics.registration import NO_SHIFT, Shift
 from ptyrun.ptycho.metrics.shift_search import Candidate, length_px, rolled
 
 SNAP_PX = 0.01
@@ -43,7 +44,9 @@ class Effort:
     done_px: float
 
 
-NEARLY, FULLY = Effort(12, 0.01), Effort(12, 1e-4)
+NEARLY, FULLY = Effort(6, 0.01), Effort(12, 1e-4)
+# Of images that have less in common, noise decides more than the last steps.
+DOUBTFULLY = Effort(8, 2e-3)
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,7 @@ class Target:
         is_most = truth.size <= MUCH_LARGER * window.height * window.width
         outer = window.grown(max(truth.shape) if is_most else MARGIN_PX, *truth.shape)
         there = window.seen_from(outer).slices
-        image = _single(truth[outer.slices])
+        image = single(truth[outer.slices])
         spectrum = fft.fft2(_faded(image, outer, truth.shape))
         frequencies = [2j * np.pi * fft.fftfreq(side) for side in image.shape]
         for each in frequencies:
@@ -154,15 +157,15 @@ class Part:
     whole: Shift
 
     @classmethod
-    def of(cls, target: Target, recon: Complex2D, mask: Mask, found: Candidate) -> Self:
+    def of(cls, target: Target, recon: NDArray[np.complex64], mask: Mask, found: Candidate) -> Self:
         """Cut it out; what juts out at one side of the image is found at the other.
 
         Parameters
         ----------
         target : Target
             What the part is to lie around.
-        recon : ndarray of complex, shape (H, W)
-            The image.
+        recon : ndarray of complex64, shape (H, W)
+            The image, as :func:`single` gives it.
         mask : ndarray of bool, shape (H, W)
             Where it is known.
         found : Candidate
@@ -172,8 +175,12 @@ class Part:
         dy, dx = int(whole.dy_px), int(whole.dx_px)
         there = Region(outer.top - dy, outer.left - dx, outer.height, outer.width)
         flat = _without_on(found.ramp, rolled(recon, there), there, target.shape)
-        image = _faded(_single(flat), outer, target.shape)
+        image = _faded(flat, outer, target.shape)
         return cls(target, image, rolled(mask, there), whole)
+
+    @cached_property
+    def _spectrum(self) -> NDArray[np.complex64]:
+        return np.asarray(fft.fft2(self.recon))
 
     def refined(
         self, start: Candidate, border_px: int, effort: Effort, *, has_ramp: bool
@@ -209,17 +216,27 @@ class Part:
             known,
             has_ramp=has_ramp,
         )
-        spectrum = np.asarray(fft.fft2(self.recon))
+        last = None
         for _ in range(effort.steps):
-            moved = self._moved(spectrum, shift)[inside]
-            found = nearing.step(_without(rest, moved))
-            shift = shift + Shift(found.dy_px, found.dx_px)
-            rest = rest + Ramp(found.ramp_y, found.ramp_x)
+            found = nearing.step(rest.removed_from(self._moved(shift)[inside]))
+            move = found if last is None else found.hastened(*last)
+            last = (found, move)
+            shift = shift + Shift(move.dy_px, move.dx_px)
+            rest = rest + Ramp(move.ramp_y, move.ramp_x)
             if length_px(shift + start.shift.opposite) > FARTHEST_STEPS_PX:
                 return None
-            if found.longest_px < effort.done_px:
+            if max(found.longest_px, move.longest_px) < effort.done_px:
                 break
-        return Candidate(snapped(shift), start.ramp + rest, start.agreement)
+        end = snapped(shift)
+        return Candidate(end, start.ramp + rest, self._agreed(end, rest, border_px))
+
+    def _agreed(self, shift: Shift, rest: Ramp, border_px: int) -> float:
+        moved, truth, known = self._beside(shift, border_px)
+        if not known.any():
+            return 0.0
+        return signed_agreement(
+            known_pixels(rest.removed_from(moved), known), known_pixels(truth, known)
+        )
 
     def agreement(self, found: Candidate, border_px: int) -> float:
         """How well the fields agree after a shift near the whole one.
@@ -236,8 +253,7 @@ class Part:
         float
             In [-1, 1].
         """
-        moved, truth, known = self._beside(found.shift, border_px)
-        return signed_agreement(moved[known], truth[known]) if known.any() else 0.0
+        return self._agreed(found.shift, NO_RAMP, border_px)
 
     def likeness(self, found: Candidate, border_px: int) -> Likeness:
         """What the fields have in common after a shift, besides what a constant would have.
@@ -261,28 +277,42 @@ class Part:
     def _beside(self, shift: Shift, border_px: int) -> tuple[Complex2D, Complex2D, Mask]:
         """Give both fields within the borders, the first moved, and where it is known."""
         inside = self.target.inside(shift, border_px)
-        moved = self._moved(np.asarray(fft.fft2(self.recon)), shift)[inside]
+        moved = self._moved(shift)[inside]
         return moved, self.target.truth[inside], self._known(shift, inside)
 
     def _known(self, shift: Shift, inside: tuple[slice, slice]) -> Mask:
         window = self.target.window.seen_from(self.target.outer).slices
         return moved_mask(self.mask, shift + self.whole.opposite)[window][inside]
 
-    def _moved(self, spectrum: NDArray[np.complex64], shift: Shift) -> NDArray[np.complex64]:
+    def _moved(self, shift: Shift) -> NDArray[np.complex64]:
         left = shift + self.whole.opposite
+        window = self.target.window.seen_from(self.target.outer).slices
+        if left == NO_SHIFT:
+            return self.recon[window]
+        spectrum = self._spectrum
         along_y, along_x = (
             np.exp(-2j * np.pi * move * fft.fftfreq(side)).astype(np.complex64)
             for move, side in zip((left.dy_px, left.dx_px), spectrum.shape, strict=True)
         )
         turned = spectrum * along_y[:, None]
         turned *= along_x[None, :]
-        window = self.target.window.seen_from(self.target.outer).slices
         return np.asarray(fft.ifft2(turned, overwrite_x=True)[window])
 
 
-def _single(image: Complex2D) -> NDArray[np.complex64]:
-    """Single precision, which has no room for what is very faint or very strong."""
-    largest = float(np.abs(image).max())
+def single(image: Complex2D) -> NDArray[np.complex64]:
+    """Give an image in single precision, which has no room for what is very faint or very strong.
+
+    Parameters
+    ----------
+    image : ndarray of complex, shape (H, W)
+        In any unit.
+
+    Returns
+    -------
+    ndarray of complex64, shape (H, W)
+        With real and imaginary parts between -1 and 1.
+    """
+    largest = max(float(np.abs(part).max()) for part in (image.real, image.imag))
     return np.asarray(image / largest if largest > 0 else image, np.complex64)
 
 
@@ -307,24 +337,22 @@ def _faded(
     return np.asarray(fading + mean)
 
 
-def _without_on(ramp: Ramp, image: Complex2D, there: Region, shape: tuple[int, ...]) -> Complex2D:
+def _without_on(
+    ramp: Ramp, image: NDArray[np.complex64], there: Region, shape: tuple[int, ...]
+) -> NDArray[np.complex64]:
     """Take a ramp off that runs over an image of *shape*, of which this was cut out *there*."""
     if ramp == NO_RAMP:
         return image
     along_y, along_x = (
-        np.exp(-1j * rad_per_px * ((start + np.arange(side)) % whole))
+        np.exp(-1j * rad_per_px * ((start + np.arange(side)) % whole)).astype(np.complex64)
         for rad_per_px, start, side, whole in (
             (ramp.y_rad_per_px, there.top, there.height, shape[0]),
             (ramp.x_rad_per_px, there.left, there.width, shape[1]),
         )
     )
-    return np.asarray(image * along_y[:, None] * along_x[None, :])
-
-
-def _without(ramp: Ramp, image: NDArray[np.complex64]) -> NDArray[np.complex64]:
-    if ramp == NO_RAMP:
-        return image
-    return ramp.removed_from(image).astype(np.complex64)
+    flat = image * along_y[:, None]
+    flat *= along_x[None, :]
+    return np.asarray(flat)
 
 
 def moved_mask(mask: Mask, shift: Shift) -> Mask:

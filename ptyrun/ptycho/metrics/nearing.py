@@ -9,7 +9,10 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from ptyrun.ptycho.metrics.products import gram
+
 STEP_PX = 1.0
+LEAP_PX = 0.25  # no longer step is made of what two steps tell
 FLOOR = 1e-9  # of the best determined direction; along stripes, nothing tells the shift
 ROWS = 64  # summed at once: what is stacked meanwhile stays small
 
@@ -37,6 +40,37 @@ class Step:
     def longest_px(self) -> float:
         """The larger of both shifts."""
         return max(abs(self.dy_px), abs(self.dx_px))
+
+    def hastened(self, found: Self, made: Self) -> Self:
+        """Tell how far to go, as the step before that one showed how much a step is short.
+
+        Parameters
+        ----------
+        found, made : Step
+            What was found before, and the step that was made then.
+
+        Returns
+        -------
+        Step
+            This one where it is no shorter than what was found before, else a longer one.
+
+        Notes
+        -----
+        The less two images have in common, the less a step of least squares leads to the end: some
+        percent of the way. The secant method for vectors: Anderson, J. ACM 12, 547 (1965),
+        doi:10.1145/321296.321305, of depth 1.
+        """
+        here, before, way = (
+            np.array([each.dy_px, each.dx_px, each.ramp_y, each.ramp_x])
+            for each in (self, found, made)
+        )
+        less = here - before
+        square = float(less[:2] @ less[:2])
+        if not square or np.hypot(*here[:2]) >= np.hypot(*before[:2]):
+            return self
+        move = here - float(here[:2] @ less[:2]) / square * (way + less)
+        longest = float(np.abs(move[:2]).max())
+        return type(self)(*(move * min(1.0, LEAP_PX / longest if longest else 1.0)).tolist())
 
 
 @dataclass(frozen=True)
@@ -110,7 +144,8 @@ class Nearing:
             Shift in pixels, ramp in radians per pixel.
         """
         of_recon = self._with(recon)
-        power = float(np.sum(np.abs(recon[self.known]) ** 2, dtype=np.float64))
+        square = recon.real**2 + recon.imag**2
+        power = float(square.sum(where=self.known, dtype=np.float64))
         factor = of_recon[4] / power if power > 0 else 1.0 + 0j
         error_with = np.conj(factor) * of_recon - self.products[4]
         real = [0, 1, 2, 3] if self.has_ramp else [0, 1]
@@ -174,6 +209,5 @@ def _products(
         np.multiply(basis[4], 1j * y[:, None], out=basis[2])
         np.multiply(basis[4], 1j * x[None, :], out=basis[3])
         basis[5] = known[rows]
-        flat = basis.reshape(6, -1)
-        total += flat.conj() @ flat.T
+        total += gram(basis.reshape(6, -1))
     return total

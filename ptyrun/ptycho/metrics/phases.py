@@ -54,7 +54,7 @@ def without_plane(phase: Image, covered: Mask | None = None) -> Image:
     x = np.arange(phase.shape[1]) - columns @ np.arange(phase.shape[1]) / n
     mean = phase[known].mean(dtype=np.float64)
     values = np.where(known, phase - mean, 0.0)
-    yx = y @ (known.astype(np.float64) @ x)
+    yx = y @ np.einsum("ij,j->i", known.astype(np.float64), x)
     normal = np.array([[rows @ y**2, yx], [yx, columns @ x**2]])
     right = np.array([values.sum(axis=1) @ y, values.sum(axis=0) @ x])
     slope_y, slope_x = np.linalg.lstsq(normal, right, rcond=None)[0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ GROWTH = 2  # from which a plane is followed outwards
 STRONG = 0.5
 
 Complex2D = NDArray[np.complexfloating[Any, Any]]
+Precise = TypeVar("Precise", NDArray[np.complex64], NDArray[np.complex128], Complex2D)
 Mask = NDArray[np.bool_]
 
 
@@ -34,7 +35,7 @@ class Ramp:
     def __add__(self, other: Ramp) -> Ramp:
         return Ramp(self.y_rad_per_px + other.y_rad_per_px, self.x_rad_per_px + other.x_rad_per_px)
 
-    def removed_from(self, image: Complex2D) -> NDArray[np.complex128]:
+    def removed_from(self, image: Precise) -> Precise:
         """Take the ramp off an image (H, W); the phase of its middle stays.
 
         Parameters
@@ -44,16 +45,19 @@ class Ramp:
 
         Returns
         -------
-        ndarray of complex128, shape (H, W)
-            Without it.
+        ndarray of complex, shape (H, W)
+            Without it, in the image's precision.
         """
         if self == NO_RAMP:
-            return np.asarray(image, np.complex128)
+            return image
         y, x = (np.arange(side) - side / 2 for side in image.shape)
-        along_y, along_x = np.exp(-1j * self.y_rad_per_px * y), np.exp(-1j * self.x_rad_per_px * x)
-        flat = image * along_y[:, None]
+        along_y, along_x = (
+            np.exp(-1j * rad_per_px * axis).astype(image.dtype)
+            for rad_per_px, axis in ((self.y_rad_per_px, y), (self.x_rad_per_px, x))
+        )
+        flat: Precise = image * along_y[:, None]
         flat *= along_x[None, :]
-        return np.asarray(flat, np.complex128)
+        return flat
 
 
 NO_RAMP = Ramp()
@@ -120,13 +124,14 @@ def _cross(recon: Complex2D, truth: Complex2D, covered: Mask | None) -> Complex2
 
 def _peak(cross: Complex2D) -> tuple[float, float]:
     """Frequency of the strongest component, in radians per pixel."""
-    padded = tuple(fft.next_fast_len(2 * side) for side in cross.shape)
+    height, width = (fft.next_fast_len(2 * side) for side in cross.shape)
     largest = float(np.abs(cross).max())
     # Single precision has no room for what is very faint.
     single = (cross / (largest or 1.0)).astype(np.complex64)
-    spectrum = np.abs(fft.fft2(single, padded))
-    strongest = np.unravel_index(int(np.argmax(spectrum)), padded)
-    frequencies = (fft.fftfreq(side)[i] for side, i in zip(padded, strongest, strict=True))
+    # Rows first: those that are added need no transform.
+    spectrum = np.abs(fft.fft(fft.fft(single, width, axis=1), height, axis=0))
+    strongest = np.unravel_index(int(np.argmax(spectrum)), (height, width))
+    frequencies = (fft.fftfreq(side)[i] for side, i in zip((height, width), strongest, strict=True))
     y, x = (float(2 * np.pi * frequency) for frequency in frequencies)
     return y, x
 
@@ -138,11 +143,11 @@ def _rest(cross: Complex2D, known: Ramp) -> Ramp:
     if total == 0:
         return NO_RAMP
     weight = np.abs(flat)
-    phase = np.angle(flat * np.conj(total))
+    phase = np.angle(flat * cross.dtype.type(np.conj(total) / abs(total)))
     y, x = (np.arange(side) - side / 2 for side in cross.shape)
     rows, columns = weight.sum(axis=1), weight.sum(axis=0)
     w, wy, wx = float(rows.sum()), float(rows @ y), float(columns @ x)
-    wyx = float(y @ (weight @ x))
+    wyx = float(y @ np.einsum("ij,j->i", weight, x))
     normal = np.array(
         [[w, wy, wx], [wy, float(rows @ y**2), wyx], [wx, wyx, float(columns @ x**2)]]
     )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ptyrun.ptycho.metrics.products import product
 from ptyrun.ptycho.metrics.tiles import Tiles, similarities
 
 SEED = 1989
@@ -26,12 +27,12 @@ Interval = tuple[float, float]
 
 @dataclass(frozen=True)
 class Blocks:
-    r"""Which tiles each resample holds, and how often: weights (B, ty, tx).
+    r"""Which squares of tiles each resample holds, and how often.
 
     Attributes
     ----------
-    weights : ndarray of float64, shape (B, ty, tx)
-        How often each resample holds each tile.
+    counts : ndarray of float64, shape (B, ty, tx)
+        How often each resample holds the block that begins at each tile.
     side_tiles : int
         Side of a block, in tiles.
     tile_px : int
@@ -48,7 +49,7 @@ class Blocks:
     Am. Stat. Assoc. 89, 1303 (1994), doi:10.1080/01621459.1994.10476870.
     """
 
-    weights: NDArray[np.float64]
+    counts: NDArray[np.float64]
     side_tiles: int
     tile_px: int
     n_blocks: int
@@ -80,13 +81,25 @@ class Blocks:
         down, right = min(side_tiles, height), min(side_tiles, width)
         count = max(1, round(height * width / (down * right)))
         generator = np.random.default_rng(SEED)
-        starts = generator.integers(0, height * width, (N_RESAMPLES, count))
-        flat = np.zeros((N_RESAMPLES, height * width))
-        np.add.at(flat, (np.arange(N_RESAMPLES)[:, None], starts), 1.0)
-        weights: NDArray[np.float64] = flat.reshape(N_RESAMPLES, height, width)
-        for axis, side in ((1, down), (2, right)):
-            weights = _summed_behind(weights, side, axis)
-        return cls(weights, side_tiles, tile_px, count)
+        n_tiles = height * width
+        starts = generator.integers(0, n_tiles, (N_RESAMPLES, count))
+        starts += n_tiles * np.arange(N_RESAMPLES)[:, None]
+        counts = np.bincount(starts.ravel(), minlength=N_RESAMPLES * n_tiles)
+        shaped = counts.reshape(N_RESAMPLES, height, width).astype(np.float64)
+        return cls(shaped, side_tiles, tile_px, count)
+
+    @property
+    def weights(self) -> Floats:
+        """How often each resample holds each tile: (B, ty, tx)."""
+        return self._around(self.counts, backwards=True)
+
+    def _around(self, values: Floats, *, backwards: bool = False) -> Floats:
+        """Add up the tiles of each block, going round: by where it begins, or where it ends."""
+        for axis in (-2, -1):
+            side = min(self.side_tiles, values.shape[axis])
+            moves = range(0, side) if backwards else range(0, -side, -1)
+            values = np.sum([np.roll(values, move, axis) for move in moves], axis=0)
+        return values
 
     def resampled(self, values: Floats) -> Floats:
         """Sum the values of each resample.
@@ -101,22 +114,10 @@ class Blocks:
         ndarray of float64, shape (B,) or (k, B)
             One sum per resample.
         """
-        flat = values.reshape(*values.shape[:-2], -1)
-        return np.asarray(flat @ self.weights.reshape(len(self.weights), -1).T)
-
-
-def _summed_behind(counts: Floats, side: int, axis: int) -> Floats:
-    """Add up *side* whole numbers along an axis, going round: each and those before it."""
-    if side == 1:
-        return counts
-    length = counts.shape[axis]
-    around = counts.take(range(1 - side, length), axis=axis, mode="wrap").cumsum(axis=axis)
-    before = around.take(range(length - 1), axis=axis)
-    found = around.take(range(side - 1, length + side - 1), axis=axis)
-    rest = [slice(None)] * counts.ndim
-    rest[axis] = slice(1, None)
-    found[tuple(rest)] -= before
-    return found
+        blocks = self._around(values)
+        flat = blocks.reshape(-1, values.shape[-2] * values.shape[-1])
+        found = product(self.counts.reshape(len(self.counts), -1), flat.T)
+        return np.asarray(found.T if values.ndim > 2 else found[:, 0])
 
 
 def correlation_tiles(tiles: Tiles) -> int:
@@ -236,12 +237,35 @@ def interval(resampled: NDArray[Any]) -> Interval | None:
     Interval, optional
         Its ends, in the unit of the numbers; None where they do not say.
     """
-    known = resampled[np.isfinite(resampled)]
-    if len(known) < 0.9 * len(resampled):
-        return None
-    tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(known, (tail, 1 - tail))
-    return float(low), float(high)
+    return intervals([resampled])[0]
+
+
+def intervals(resampled: Sequence[NDArray[Any]]) -> list[Interval | None]:
+    """As :func:`interval`, of several figures at once.
+
+    Parameters
+    ----------
+    resampled : sequence of ndarray of float, shape (B,)
+        One number per resample, of each figure.
+
+    Returns
+    -------
+    list of Interval, optional
+        In the order given.
+    """
+    tails = ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2)
+    known = [each[np.isfinite(each)] for each in resampled]
+    found: list[Interval | None] = [None] * len(known)
+    lengths = [
+        len(own) if len(own) >= 0.9 * len(each) else 0
+        for own, each in zip(known, resampled, strict=True)
+    ]
+    for length in {*lengths} - {0}:
+        alike = [n for n, each in enumerate(lengths) if each == length]
+        ends = np.quantile(np.stack([known[n] for n in alike]), tails, axis=1)
+        for n, low, high in zip(alike, *ends.tolist(), strict=True):
+            found[n] = (low, high)
+    return found
 
 
 def blocks_for(tiles: list[Tiles], share: float = 1.0) -> Blocks | None:

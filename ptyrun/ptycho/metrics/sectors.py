@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
+from ptyrun.ptycho.metrics.products import product
 from ptyrun.ptycho.metrics.resampling import N_RESAMPLES, SEED
 
 N_SECTORS = 18  # of half a turn: a real image has no more
@@ -154,14 +155,15 @@ def resampled_curves(sums: Floats) -> Floats:
     taper, stays within one, and that an object is known better in some directions is seen. Source:
     Kuensch, Ann. Stat. 17, 1217 (1989), doi:10.1214/aos/1176347265.
     """
-    n_kinds, n_sectors, n_rings = sums.shape
-    beside = sums.transpose(1, 0, 2).reshape(n_sectors, n_kinds * n_rings)
-    found = (_weights(n_sectors) @ beside).reshape(N_RESAMPLES, n_kinds, n_rings)
-    cross, first, second = found.transpose(1, 0, 2)
-    norm = np.sqrt(np.maximum(first, 0) * np.maximum(second, 0))
-    return np.asarray(
-        np.clip(np.divide(cross, norm, out=np.zeros_like(norm), where=norm > 0), -1, 1)
-    )
+    weights = _weights(sums.shape[1])
+    cross, norm, second = (product(weights, each) for each in sums)
+    for power in (norm, second):
+        np.maximum(power, 0, out=power)
+    norm *= second
+    np.sqrt(norm, out=norm)
+    np.divide(cross, norm, out=cross, where=norm > 0)
+    cross[norm == 0] = 0
+    return np.asarray(np.clip(cross, -1, 1, out=cross))
 
 
 @lru_cache(maxsize=1)

@@ -55,20 +55,35 @@ def candidates(
     tuple of Shift
         In whole pixels.
     """
+    middle = _quickly_transformed(covered.shape)
+    recon, truth, covered = recon[middle], truth[middle], covered[middle]
     if not covered.any():
         return ()
-    window = np.outer(*map(_taper, recon.shape))
+    window = np.outer(*map(_taper, covered.shape))
     found: list[Shift] = []
     for of in (lambda image: image, np.abs):
         first, second = of(recon), of(truth)
-        own, wanted = (image - image[covered].mean() for image in (first, second))
-        own = np.where(covered, own, 0)
-        spectra = [fft.fft2((image * window).astype(np.complex64)) for image in (own, wanted)]
-        cross = spectra[1] * spectra[0].conj()
-        turn = _turn(first[covered], second[covered], cross)
+        own, wanted = ((image - image[covered].mean()) * window for image in (first, second))
+        own[~covered] = 0
+        if np.isrealobj(own):  # means of magnitudes know of no turn
+            one, other = (fft.rfft2(image.astype(np.float32)) for image in (own, wanted))
+            cross = other * one.conj()
+            for product in (cross, _whitened(cross)):
+                found += _peaks(fft.irfft2(product, own.shape), farthest)
+            continue
+        one, other = (fft.fft2(image.astype(np.complex64)) for image in (own, wanted))
+        cross = other * one.conj()
+        turn = np.complex64(_turn(first[covered], second[covered], cross))
         for product in (cross, _whitened(cross)):
-            found += _peaks(fft.ifft2(np.complex64(turn) * product).real, farthest)
+            found += _peaks(fft.ifft2(turn * product).real, farthest)
     return tuple(dict.fromkeys(found))
+
+
+def _quickly_transformed(shape: tuple[int, ...]) -> tuple[slice, ...]:
+    """The middle of an image, of sides that are products of small primes."""
+    sides = [next(n for n in range(side, 0, -1) if fft.next_fast_len(n) == n) for side in shape]
+    starts = [(side - fast) // 2 for side, fast in zip(shape, sides, strict=True)]
+    return tuple(slice(start, start + side) for start, side in zip(starts, sides, strict=True))
 
 
 def _turn(recon: Complex2D, truth: Complex2D, cross: Complex2D) -> complex:

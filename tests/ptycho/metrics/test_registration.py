@@ -103,6 +103,16 @@ def test_what_little_contrast_a_faint_image_has_tells_its_shift(seed: int) -> No
     assert not aligned.is_featureless
 
 
+@pytest.mark.parametrize("contrast", [0.12, 0.3, 1.0])
+@pytest.mark.parametrize("seed", range(3))
+def test_an_image_of_little_contrast_is_followed_to_its_end(contrast: float, seed: int) -> None:
+    truth = textured(seed)
+    flatter = truth.mean() + contrast * (truth - truth.mean())
+    aligned = align(apply_shift(flatter, Shift(0.4, -0.6)), truth)
+    found = (aligned.shift.dy_px, aligned.shift.dx_px)
+    assert found == pytest.approx((-0.4, 0.6), abs=TEXTURED_PX)
+
+
 def changed(truth: Field, shift: Shift, seed: int, *, has_ramp: bool) -> Field:
     generator = np.random.default_rng(seed)
     moved = apply_shift(truth, shift) * 1.3 * np.exp(1j * generator.uniform(-3, 3))

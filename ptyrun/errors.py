@@ -153,6 +153,11 @@ class NewerError(SchemaError):
             do=cls.DO,
         )
 
+    @classmethod
+    def because(cls, name: str, why: object) -> Self:
+        """Say so of the document called *name*, in which something is not known here."""
+        return cls(f"{name} was written by a newer ptyrun", why=str(why), do=cls.DO)
+
 
 class ModelError(UsageError):
     """A model file cannot be used: absent, untrusted, or made for other shapes."""

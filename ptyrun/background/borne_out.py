@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ptyrun.background.completion import Completion
 from ptyrun.background.windows import has_results
+from ptyrun.comparison.completion import Completion
 from ptyrun.comparison.run import Run
 from ptyrun.errors import DamageError, ForeignFileError, StorageError
 from ptyrun.host import durable

@@ -17,11 +17,11 @@ from pathlib import Path
 import psutil
 
 from ptyrun.background import borne_out, proof
-from ptyrun.background.completion import Completion
 from ptyrun.background.tail import last_lines
-from ptyrun.background.tracked import Ending, Observation, TrackedProcess
 from ptyrun.background.tracked_session import completion_of, ending_of, refuse_rival
+from ptyrun.comparison.completion import Completion
 from ptyrun.comparison.run import Run
+from ptyrun.comparison.tracked import Ending, Observation, TrackedProcess
 from ptyrun.errors import BusyError, ExitCode, InputError, PtyrunError
 from ptyrun.host import durable
 from ptyrun.host.children import ptyrun_words
@@ -112,13 +112,15 @@ def start(
         If a session works on the run; the error names it.
     InputError
         If the run is not planned.
+    DamageError, NewerError
+        If its ledger cannot be trusted, or read by this ptyrun.
     PtyrunError
         If the session did not come up; the error quotes it.
     """
     root = run_dir.resolve()
     run = Run(root)
     paths = run.paths
-    _ = run.manifest  # it is planned
+    _ = run.ledger  # it is planned, and what was done can be read
     return detached(paths, ("start", str(root)), window_words, take_over=take_over)
 
 

@@ -7,7 +7,7 @@ import signal
 import subprocess
 from contextlib import suppress
 
-from ptyrun.background.tracked import TrackedProcess
+from ptyrun.comparison.tracked import TrackedProcess
 from ptyrun.errors import ExitCode
 from ptyrun.paths import RunPaths
 from ptyrun.progress import Watcher

@@ -19,8 +19,6 @@ from pathlib import Path
 from signal import Signals
 
 from ptyrun.background import proof
-from ptyrun.background.completion import Completion
-from ptyrun.background.tracked import Ending, TrackedProcess
 from ptyrun.background.windows import (
     Goal,
     has_results,
@@ -28,8 +26,10 @@ from ptyrun.background.windows import (
     until_complete,
     work_settled,
 )
+from ptyrun.comparison.completion import Completion
 from ptyrun.comparison.counts import Counts
 from ptyrun.comparison.run import Run
+from ptyrun.comparison.tracked import Ending, TrackedProcess
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.plan_lock import CurrentPlan
 from ptyrun.errors import BusyError, ExitCode, PtyrunError, StorageError

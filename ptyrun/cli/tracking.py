@@ -16,7 +16,7 @@ from ptyrun.errors import UsageError
 from ptyrun.host.children import ptyrun_words
 
 if TYPE_CHECKING:
-    from ptyrun.background.tracked import TrackedProcess
+    from ptyrun.comparison.tracked import TrackedProcess
 
 NOTIFY = "--notify-command"
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])

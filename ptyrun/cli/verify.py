@@ -49,7 +49,8 @@ def command(ctx: click.Context, /, run_dir: Path, level: str, repair: bool) -> N
         if not verdict.n_arms:
             said = f"every arm is a finished reconstruction, without chunks; level {level}"
         left = f"; {verdict.n_missing} are not computed" if verdict.n_missing else ""
-        say(f"OK{' so far' if left else ''}: {said}{left}")
+        but = " but for what a newer ptyrun wrote" if verdict.newer else ""
+        say(f"OK{' so far' if left else ''}{but}: {said}{left}")
     for session in verdict.half_lines:
         half = f"ledger/{session}.jsonl ends in half a line, as a kill leaves it"
         say(f"note: {half}; every chunk that counts is named before it", err=True)
@@ -61,4 +62,7 @@ def command(ctx: click.Context, /, run_dir: Path, level: str, repair: bool) -> N
             say("damaged results were discarded: `ptyrun finalize` and `report` make them again")
     for remedy in verdict.remedies(repair=repair):
         say(f"  do:  {remedy}", err=True)
-    ctx.exit(int(ExitCode.BLOCKED if verdict.beyond_repair else ExitCode.COMPLETE))
+    for newer in verdict.newer:
+        say(f"error: {newer}", err=True)
+    clear = ExitCode.USAGE if verdict.newer else ExitCode.COMPLETE
+    ctx.exit(int(ExitCode.BLOCKED if verdict.beyond_repair else clear))

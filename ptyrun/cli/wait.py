@@ -16,7 +16,7 @@ from ptyrun.texts import below_its_first_line
 
 if TYPE_CHECKING:
     from ptyrun.background.control import Observed
-    from ptyrun.background.tracked import Ending
+    from ptyrun.comparison.tracked import Ending
 
 _TAIL_LINES = 10
 

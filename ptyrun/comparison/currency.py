@@ -56,8 +56,8 @@ def refuse_newer_results(paths: RunPaths, manifest: Manifest) -> None:
     if are_of(paths.results, manifest.digest):
         try:
             Results.load(paths.results)
-        except NewerError:
-            raise
+        except NewerError as error:
+            raise error.with_hint("or replace them with `ptyrun finalize RUN --force`") from error
         except SchemaError:
             return  # none of any version: they are made again
 

@@ -6,19 +6,23 @@ What nobody takes a figure from is not looked at: ``claims/``, ``logs/``, ``bloc
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from ptyrun.comparison import publishing
+from ptyrun.comparison.completion import Completion
 from ptyrun.comparison.fingerprints import Fingerprints
 from ptyrun.comparison.kept import Kept
 from ptyrun.comparison.run import Run
+from ptyrun.comparison.tracked import TrackedProcess
+from ptyrun.engine import ownership
 from ptyrun.engine.integrity import Damage, Kind
+from ptyrun.errors import NewerError, PtyrunError
 from ptyrun.host import checksums, documents, locks
 from ptyrun.host.regular import read_text
 from ptyrun.paths import RunPaths
 from ptyrun.ptycho.readers.npy_cache import NpyCache
-from ptyrun.results import are_of
+from ptyrun.results import Results, are_of
 
 
 def damages(paths: RunPaths, *, unpacked: bool) -> Iterator[Damage]:
@@ -58,6 +62,29 @@ def damages(paths: RunPaths, *, unpacked: bool) -> Iterator[Damage]:
     for path in NpyCache(paths.cache).damaged() if unpacked else ():
         lost = "its bytes do not match the CRC in its name"
         yield Damage(Kind.CACHE, path.relative_to(paths.root).as_posix(), lost)
+
+
+def newer(paths: RunPaths, found: Sequence[Damage]) -> Iterator[NewerError]:
+    """Say which documents, of those that are not *found* damaged, a newer ptyrun wrote.
+
+    Caches are not among them: no ptyrun believes one that it does not know.
+    """
+    damaged = {damage.path for damage in found}
+    looks: dict[Path, Callable[[], object]] = {
+        paths.owner: lambda: ownership.refuse_newer(paths),
+        paths.results: lambda: Results.find(paths.results),
+        paths.process: lambda: TrackedProcess.find(paths.process),
+        paths.completion: lambda: Completion.find(paths.completion),
+    }
+    for path, look in looks.items():
+        if path.name in damaged:
+            continue
+        try:
+            look()
+        except NewerError as error:
+            yield error
+        except (PtyrunError, OSError, ValueError):
+            pass  # damage, which is named as that
 
 
 def orphaned(run: Run) -> Iterator[Damage]:

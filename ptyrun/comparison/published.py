@@ -6,13 +6,12 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 from ptyrun.errors import DamageError, InputError, SchemaError
 from ptyrun.host import durable
 from ptyrun.host.bucket import Bucket
 from ptyrun.host.documents import Document
-from ptyrun.host.typed_json import parse_object
 
 
 @dataclass(frozen=True)
@@ -71,13 +70,6 @@ class Published(Document):
         except UnicodeDecodeError as error:
             raise SchemaError(f"{name} is damaged", why=str(error), do=cls.REMEDY) from error
         return cls.from_json(text, name)
-
-    @property
-    def status_document(self) -> dict[str, Any]:
-        """The status as a document without its schema."""
-        document = parse_object(self.status)
-        document.pop("schema", None)
-        return document
 
     @property
     def is_study(self) -> bool:

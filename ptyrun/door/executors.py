@@ -12,7 +12,7 @@ from ptyrun.engine.work import Outcome
 from ptyrun.progress import Watcher
 
 if TYPE_CHECKING:
-    from ptyrun.background.tracked import TrackedProcess
+    from ptyrun.comparison.tracked import TrackedProcess
 
 Work = Callable[[Path, SessionOptions, Watcher], Outcome]
 

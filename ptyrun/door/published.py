@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ptyrun.comparison.published import Published
-from ptyrun.errors import DamageError, UnfinishedError, UsageError, refuse_unknown
+from ptyrun.errors import DamageError, NewerError, UnfinishedError, UsageError, refuse_unknown
 from ptyrun.host.bucket import Bucket
+from ptyrun.host.documents import schema_of
 from ptyrun.host.free_place import require_free
-from ptyrun.host.typed_json import build
+from ptyrun.host.typed_json import UnknownFieldError, build, parse_object
 from ptyrun.stages.status import Status
 
 if TYPE_CHECKING:
@@ -53,12 +54,25 @@ class PublishedRun:
         return f"PublishedRun({self.url!r})"
 
     def status(self) -> Status:
-        """Say how far it was when it was published: complete."""
+        """Say how far it was when it was published: complete.
+
+        Raises
+        ------
+        NewerError
+            If a newer ptyrun published it.
+        """
+        name = f"the status in {self.url}"
         try:
-            return build(Status, self._published.status_document)
+            document = parse_object(self._published.status)
+            if (schema := schema_of(document)) > Status.SCHEMA:
+                raise NewerError.of(name, schema, Status.SCHEMA)
+            del document["schema"]
+            return build(Status, document)
+        except UnknownFieldError as error:
+            raise NewerError.because(name, error) from error
         except ValueError as error:
             raise DamageError(
-                f"the status in {self.url} cannot be read",
+                f"{name} cannot be read",
                 why=str(error),
                 do="publish the run again with --overwrite",
             ) from error

@@ -79,6 +79,17 @@ def is_own(paths: RunPaths) -> bool:
     return False
 
 
+def refuse_newer(paths: RunPaths) -> None:
+    """See that this ptyrun can read whose the run is.
+
+    Raises
+    ------
+    NewerError
+        If a newer ptyrun wrote that down.
+    """
+    _Marks.load(paths.owner)
+
+
 def mark(paths: RunPaths) -> bool:
     """Mark a run as this user's; False, said once, where no key can be kept or no mark written.
 
@@ -168,7 +179,7 @@ def require_own(manifest: Manifest, paths: RunPaths, *, adopt: bool) -> None:
         mark(paths)
         return
     if asked := _asks_for(manifest):
-        _Marks.load(paths.owner)  # a newer ptyrun may know whose it is
+        refuse_newer(paths)  # a newer ptyrun may know whose it is
         raise IdentityError(
             f"{paths.root} was not planned by this user on this machine: {asked[0]}",
             why="the folder may come from another user, and this would be done with your rights"

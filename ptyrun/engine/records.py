@@ -10,6 +10,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from types import UnionType
@@ -293,7 +294,7 @@ def decode(line: bytes) -> Record:
     BadLineError
         If a single bit of it is different, or it is nothing that `encode` writes.
     NewerLineError
-        If it is whole, and of an event or in a schema that this ptyrun does not know.
+        If it is whole, and of an event, with a field or in a schema that this ptyrun does not know.
     """
     body, tail = line[:-_TAIL], line[-_TAIL:]
     if tail != b'%b%08x"}' % (_CRC_FIELD, google_crc32c.value(body)):
@@ -309,6 +310,8 @@ def decode(line: bytes) -> Record:
     except NewerLineError:
         raise
     except (ValueError, KeyError, TypeError, AttributeError) as error:
+        if unknown := _unknown_field(line):
+            raise NewerLineError(f"a line has the unknown field {unknown!r:.80}") from error
         raise BadLineError(f"it is not a ledger line: {type(error).__name__}: {error}") from error
     return record
 
@@ -320,6 +323,15 @@ def _require_known(event: Any, document: Mapping[str, Any]) -> None:
     if type(schema) is int and schema > SCHEMA:
         version = str(document.get("version", ""))[:80]
         raise NewerLineError(f"it has schema {schema}", version)
+
+
+def _unknown_field(line: bytes) -> str:
+    """Name a field of a whole line that no line of its event has here; empty if there is none."""
+    with suppress(ValueError, KeyError, TypeError, AttributeError):
+        document = parse(line)
+        known = {"event", "crc", *_FIELDS[_EVENTS[document["event"]]]}
+        return min(document.keys() - known, default="")
+    return ""
 
 
 def _check(record: Record) -> None:

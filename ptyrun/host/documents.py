@@ -13,10 +13,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from ptyrun.errors import NewerError, SchemaError
+from ptyrun.errors import ForeignFileError, NewerError, SchemaError
 from ptyrun.host import durable
 from ptyrun.host.regular import read_text
-from ptyrun.host.typed_json import build, parse_object
+from ptyrun.host.typed_json import UnknownFieldError, build, parse_object
 
 MAX_BYTES = 2**22  # such a document has some KiB
 Upgrade = Callable[[dict[str, Any]], dict[str, Any]]
@@ -104,6 +104,8 @@ class Document:
         What to do about a file that is no such document.
     IS_SEALED : bool
         Whether ``sha256`` covers it.
+    IS_BY_HAND : bool
+        Whether people write it, so that a field that is not known is a mistake, and not newer.
     """
 
     NAME: ClassVar[str]
@@ -111,6 +113,7 @@ class Document:
     UPGRADES: ClassVar[Mapping[int, Upgrade]] = {}
     REMEDY: ClassVar[str]
     IS_SEALED: ClassVar[bool] = True
+    IS_BY_HAND: ClassVar[bool] = False
     MAX_BYTES: ClassVar[int] = MAX_BYTES
 
     def to_json(self) -> str:
@@ -135,6 +138,10 @@ class Document:
             if (schema := schema_of(stored)) > cls.SCHEMA:
                 raise NewerError.of(name, schema, cls.SCHEMA)
             return cls.described(stored)
+        except UnknownFieldError as error:
+            if cls.IS_BY_HAND or schema < cls.SCHEMA:
+                raise cls.refusal(name, error) from error
+            raise NewerError.because(name, error) from error
         except (KeyError, ValueError, RecursionError) as error:
             raise cls.refusal(name, error) from error
 
@@ -180,6 +187,22 @@ class Document:
         try:
             return cls.load(path)
         except FileNotFoundError:
+            return None
+
+    @classmethod
+    def find_sound(cls, path: Path) -> Self | None:
+        """Read the file at *path*; None if there is none, or if it is damaged.
+
+        Raises
+        ------
+        NewerError
+            If a newer ptyrun wrote it: then it is neither.
+        """
+        try:
+            return cls.find(path)
+        except NewerError:
+            raise
+        except (SchemaError, ForeignFileError):
             return None
 
     def save(self, path: Path) -> None:

@@ -20,6 +20,10 @@ T = TypeVar("T")
 _LEAST, _MOST = -(2**63), 2**64 - 1
 
 
+class UnknownFieldError(ValueError):
+    """An object has a field that its class lacks."""
+
+
 def parse(text: str | bytes) -> Any:
     """Read JSON; NaN, infinity and nesting without end are none.
 
@@ -56,14 +60,16 @@ def build(kind: type[T], document: Any, where: str = "") -> T:
 
     Raises
     ------
+    UnknownFieldError
+        If it has a field that the class lacks; the message names it.
     ValueError
-        If a field is missing, unknown or of another type; the message names it.
+        If a field is missing or of another type; the message names it.
     """
     if not isinstance(document, Mapping):
         raise ValueError(f"{where or 'it'} is not a JSON object")
     hints = _hints(kind)  # type: ignore[arg-type]
     if unknown := document.keys() - hints.keys():
-        raise ValueError(f"unknown field {_path(where, sorted(unknown)[0])!r}")
+        raise UnknownFieldError(f"unknown field {_path(where, sorted(unknown)[0])!r}")
     values = {}
     for field in _fields(kind):  # type: ignore[arg-type]
         name = _path(where, field.name)

@@ -232,6 +232,7 @@ class _Declared(Document):
         "last two may be left out"
     )
     IS_SEALED: ClassVar[bool] = False
+    IS_BY_HAND: ClassVar[bool] = True
 
     backend: str
     file: str

@@ -48,6 +48,8 @@ def prune(run_dir: Path, watcher: Watcher = SILENT) -> PrunedRun:
         If chunks are missing, or there are no results.
     DamageError
         If a chunk, a result or anything else that the run rests on is not as it was written.
+    NewerError
+        If a newer ptyrun wrote what it rests on.
     BusyError
         If a session works on the run.
     """
@@ -58,7 +60,9 @@ def prune(run_dir: Path, watcher: Watcher = SILENT) -> PrunedRun:
         arms = [arm for arm in ledger.progress.arms.values() if arm.plan.n_chunks]
         left = [arm for arm in arms if not arm.is_pruned]
         if left:
-            lost = leftovers.damages(paths, unpacked=False)
+            lost = list(leftovers.damages(paths, unpacked=False))
+            for newer in leftovers.newer(paths, lost):
+                raise newer
             require_whole(run, "nothing is deleted that a repair may need", lost, watcher=watcher)
             _write_down(ledger, [_pruned(arm) for arm in left], "patches given up")
         deleted = [size for arm in arms for size in _delete(paths, arm)]

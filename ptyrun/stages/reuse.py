@@ -121,7 +121,7 @@ def require_sources(run_dir: Path, sources: Sequence[Path]) -> None:
     Raises
     ------
     IdentityError, InputError, UsageError
-        If one is not, or is the run itself.
+        If one is not, or is the run itself; or if a newer ptyrun wrote down whose it is.
     """
     for folder in sources:
         if folder.resolve() == run_dir.resolve():
@@ -138,6 +138,7 @@ def require_sources(run_dir: Path, sources: Sequence[Path]) -> None:
         if owner != os.geteuid():
             raise _foreign(folder, f"its files belong to another user (UID {owner})", "copy it, ")
         if not ownership.is_own(paths):
+            ownership.refuse_newer(paths)
             raise _foreign(folder, "it was not planned by this user on this machine")
 
 

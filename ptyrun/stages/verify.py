@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ptyrun.comparison import (
@@ -20,7 +20,7 @@ from ptyrun.engine import repair as engine_repair
 from ptyrun.engine.integrity import HARMLESS, Damage, Kind, Level
 from ptyrun.engine.ledger_lines import half_lines
 from ptyrun.engine.manifest import Manifest
-from ptyrun.errors import PtyrunError
+from ptyrun.errors import NewerError, PtyrunError
 from ptyrun.progress import SILENT, Watcher
 
 
@@ -30,6 +30,8 @@ class Verdict:
 
     ``strangers`` are files that are not the run's and do no harm; ``half_lines`` are sessions, of a
     run without damage, whose last line was cut off: a kill leaves that, and no chunk is lost by it.
+    ``newer`` names documents that a newer ptyrun wrote: nothing is known of what they hold, and
+    nothing is repaired beside them.
     """
 
     damages: tuple[Damage, ...]
@@ -40,9 +42,12 @@ class Verdict:
     n_pruned: int = 0
     n_missing: int = 0
     half_lines: tuple[str, ...] = ()
+    newer: tuple[NewerError, ...] = ()
 
     def remedies(self, *, repair: bool) -> Iterator[str]:
         """Say what to do about the damage that stays, after a *repair* or before one."""
+        if self.newer:
+            return
         kinds = {damage.kind for damage in self.beyond_repair} - HARMLESS
         if Kind.INPUT in kinds:
             yield planned_inputs.WHEN_CHANGED
@@ -98,8 +103,9 @@ def verify(
     watcher.end("verify")
     damages += leftovers.damages(paths, unpacked=level is Level.FULL)
     damages += _of_a_sound_ledger(run, level)
-    if not repair:  # with no damage at all, chunks that were set aside get new attempts
-        return _verdict(run, damages, damages)
+    newer = tuple(leftovers.newer(paths, damages))
+    if newer or not repair:  # with no damage at all, chunks that were set aside get new attempts
+        return replace(_verdict(run, damages, damages), newer=newer)
     presence.require_no_active_session(paths)  # a session may have begun meanwhile
     if any(damage.kind not in HARMLESS for damage in damages):
         artifacts.withdraw_completion(paths)

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from secrets import token_hex
 from typing import ClassVar
 
-from ptyrun.errors import BusyError, ForeignFileError, GoneError, SchemaError, UsageError
+from ptyrun.errors import BusyError, ForeignFileError, GoneError, UsageError
 from ptyrun.host import durable, listing, locks
 from ptyrun.host.documents import Document
 from ptyrun.host.regular import below
@@ -58,16 +58,22 @@ def set_aside(hub: Hub, names: Sequence[str], why: str) -> Path | None:
 
 
 def settle(hub: Hub) -> None:
-    """Finish the moves that ended processes left."""
+    """Finish the moves that ended processes left.
+
+    Raises
+    ------
+    NewerError
+        If a newer ptyrun began one: what it moves is not known here.
+    """
     if not listing.matching(hub.archive, f"*{MOVES}"):
         return
     durable.make_folder(hub.locks)
     with locks.Lock(hub.door, momentary=True) as door:
         locks.exclude(door, "sets files of this hub aside")
         for path in listing.matching(hub.archive, f"*{MOVES}"):
-            with suppress(SchemaError, ForeignFileError):
-                moves = Moves.find(path)
-                if moves is not None:
+            moves = Moves.find_sound(path)
+            if moves is not None:
+                with suppress(ForeignFileError):
                     _finish(hub, moves)
 
 
@@ -123,8 +129,11 @@ def clobber(graph: Graph) -> Path | None:
         If an input of the study lies among what would be set aside.
     BusyError
         If a process makes a stage.
+    NewerError
+        If a newer ptyrun began to set something aside, or wrote a record.
     """
     hub = graph.hub
+    settle(hub)
     for stage in graph.stages:
         if locks.is_held(hub.stage_lock(stage.key)):
             raise BusyError(
@@ -178,8 +187,9 @@ def _records(hub: Hub) -> Iterator[tuple[Path, Record]]:
         if entry.is_dir(follow_symlinks=False) and entry.name not in _OWN:
             for path in listing.files_below(hub.root / entry.name):
                 if path.name.endswith(RECORD):
-                    with suppress(SchemaError, ForeignFileError, OSError):
-                        yield path, Record.load(path)
+                    with suppress(OSError):
+                        if (record := Record.find_sound(path)) is not None:
+                            yield path, record
 
 
 def _below(hub: Hub, paths: Iterable[Path]) -> Iterator[str]:

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from itertools import chain, repeat
 
 from ptyrun.background.control import detached
-from ptyrun.background.tracked import Ending, TrackedProcess
 from ptyrun.background.tracked_session import COMPLETE, conclude, ended_by, held_session
 from ptyrun.background.windows import until_complete
 from ptyrun.comparison.run import Run
+from ptyrun.comparison.tracked import Ending, TrackedProcess
 from ptyrun.errors import DamageError, ExitCode
 from ptyrun.host import durable
 from ptyrun.host.children import Parent, ptyrun_words

@@ -7,12 +7,20 @@ import shutil
 import stat
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from secrets import token_hex
 from typing import IO
 
-from ptyrun.errors import BlockedError, BusyError, DamageError, InputError, PtyrunError, UsageError
+from ptyrun.errors import (
+    BlockedError,
+    BusyError,
+    DamageError,
+    InputError,
+    NewerError,
+    PtyrunError,
+    UsageError,
+)
 from ptyrun.host import durable, listing, locks, partials
 from ptyrun.host.free_place import require_free
 from ptyrun.host.regular import open_regular
@@ -172,8 +180,12 @@ def described(
 def _records(files: HubFiles, packed: list[Packed]) -> Iterator[Record]:
     for file in packed:
         if is_record(file.name):
-            with suppress(PtyrunError):
+            try:
                 yield Record.from_json(files.text(file.name), file.name)
+            except NewerError:
+                raise
+            except PtyrunError:
+                pass  # it travels as it is, and says nothing of the others
 
 
 @contextmanager

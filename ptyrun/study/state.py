@@ -7,9 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TypeVar
 
-from ptyrun.errors import ForeignFileError, NewerError, SchemaError
+from ptyrun.errors import ForeignFileError
 from ptyrun.host import locks
 from ptyrun.host.heartbeat import Holder
 from ptyrun.study.contents import Contents
@@ -103,8 +102,8 @@ class _Look:
     ) -> None:
         self._graph, self._stage, self._before = graph, stage, before
         self._contents = contents
-        self._record = _found(Record, stage.record(graph.hub))
-        self._attempt = _found(Attempt, stage.attempt(graph.hub))
+        self._record = Record.find_sound(stage.record(graph.hub))
+        self._attempt = Attempt.find_sound(stage.attempt(graph.hub))
 
     def standing(self, *, is_mine: bool) -> Standing:
         needs = [self._before[key] for key in self._graph.needs(self._stage)]
@@ -220,19 +219,6 @@ def _value(text: str) -> str:
 
 def _digest(text: str) -> str:
     return text[:_SHOWN]
-
-
-_Kept = TypeVar("_Kept", Record, Attempt)
-
-
-def _found(kind: type[_Kept], path: Path) -> _Kept | None:
-    """Read a document; one that is damaged is as good as none."""
-    try:
-        return kind.find(path)
-    except NewerError:
-        raise
-    except (SchemaError, ForeignFileError):
-        return None
 
 
 def holder_of(lock: Path) -> str:

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from ptyrun.background import control
-from ptyrun.background.completion import Completion
 from ptyrun.background.proof import new_token
-from ptyrun.background.tracked import TrackedProcess
+from ptyrun.comparison.completion import Completion
 from ptyrun.comparison.counts import Counts
+from ptyrun.comparison.tracked import TrackedProcess
 from ptyrun.engine.manifest import Manifest
 from ptyrun.errors import DamageError
 from ptyrun.host.checksums import file_sha256, folder_sha256

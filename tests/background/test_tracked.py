@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ptyrun.background.completion import Completion
-from ptyrun.background.tracked import TrackedProcess
+from ptyrun.comparison.completion import Completion
 from ptyrun.comparison.counts import Counts
-from ptyrun.errors import SchemaError
+from ptyrun.comparison.tracked import TrackedProcess
+from ptyrun.errors import NewerError, SchemaError
 from ptyrun.host.documents import sealed, unsealed
 from ptyrun.host.processes import Process, Standing, pid_namespace
 
@@ -25,7 +25,7 @@ from ptyrun.host.processes import Process, Standing, pid_namespace
 JUDGE = """
 import sys
 from pathlib import Path
-from ptyrun.background.tracked import TrackedProcess
+from ptyrun.comparison.tracked import TrackedProcess
 judgement = TrackedProcess.load(Path(sys.argv[1])).observe()
 print(judgement.standing.name, judgement.words)
 """
@@ -213,8 +213,10 @@ def test_what_is_no_such_document_is_refused_by_name(
 
 
 def test_a_newer_document_is_refused_by_name(sleeper: subprocess.Popen[bytes]) -> None:
-    document = unsealed(tracked(sleeper.pid).to_json()) | {"schema": 3, "new": 1}
-    with pytest.raises(SchemaError, match=r"process\.json has schema 3"):
+    document = unsealed(tracked(sleeper.pid).to_json()) | {"new": 1}
+    with pytest.raises(NewerError, match=r"process\.json has schema 3"):
+        TrackedProcess.from_json(sealed(document | {"schema": 3}))
+    with pytest.raises(NewerError, match=r"process\.json was written by a newer ptyrun"):
         TrackedProcess.from_json(sealed(document))
 
 
@@ -238,7 +240,6 @@ def test_a_document_of_the_first_schema_has_no_ending(sleeper: subprocess.Popen[
         *[{"argv": words} for words in ("ptyrun", [1], None)],
         *[{"counts": counts} for counts in [*NO_COUNTS]],
         *[{"exit_code": code} for code in ("0", 0.5)],
-        {"more": 1},
     ],
     ids=repr,
 )

@@ -132,6 +132,13 @@ def test_an_event_that_is_not_known_is_newer_and_no_damage() -> None:
         decode(line_of(event="weigh", kilograms=3))
 
 
+def test_a_field_that_is_not_known_is_newer_and_no_damage() -> None:
+    body = json.loads(encode(COMMIT))
+    del body["crc"]
+    with pytest.raises(NewerLineError, match="unknown field 'tilt'"):
+        decode(line_of(**body, tilt=3))
+
+
 def test_a_session_of_a_newer_schema_names_its_version_whatever_its_fields() -> None:
     with pytest.raises(NewerLineError, match="schema 2") as refused:
         decode(line_of(event="session_open", schema=2, version="0.9", tilts=[1]))

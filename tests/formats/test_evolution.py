@@ -8,18 +8,17 @@ import shutil
 from importlib.metadata import version
 from pathlib import Path
 
-import google_crc32c
 import numpy as np
 import pytest
 import zarr
 
 from ptyrun.engine.manifest import Manifest
 from ptyrun.errors import ExitCode, NewerError
-from ptyrun.host.documents import canonical_json
 from ptyrun.paths import RunPaths
 from ptyrun.results import Results
 from tests.formats import write
 from tests.formats.newer import VERSION, NewerPtyrun
+from tests.formats.newer_documents import identity, sha256, written
 from tests.formats.test_formats import FORMATS
 from tests.scans import write_network, write_reconstruction, write_scan
 from tests.studies import ptyrun
@@ -86,14 +85,6 @@ def of_networks(paths: RunPaths, inputs: Path) -> None:
         path.write_text("".join(relabelled(line, renamed) for line in lines(path)))
 
 
-def sha256(value: object) -> str:
-    return hashlib.sha256(canonical_json(value).encode()).hexdigest()
-
-
-def identity(document: dict[str, object]) -> str:
-    return sha256({name: document[name] for name in ("schema", "shared", "arms")})
-
-
 def lines(path: Path) -> list[str]:
     return path.read_text().splitlines()
 
@@ -103,10 +94,6 @@ def relabelled(line: str, renamed: dict[str, str]) -> str:
     for before, after in renamed.items():
         body = body.replace(f'"{before}"', f'"{after}"')
     return written(body)
-
-
-def written(body: str) -> str:
-    return f'{body},"crc":"{google_crc32c.value(body.encode()):08x}"}}\n'
 
 
 def chunks(paths: RunPaths) -> dict[str, tuple[int, bytes]]:

@@ -12,10 +12,10 @@ from typing import Any
 
 import google_crc32c
 
-from ptyrun.background.completion import Completion
 from ptyrun.background.proof import new_token
-from ptyrun.background.tracked import TrackedProcess
+from ptyrun.comparison.completion import Completion
 from ptyrun.comparison.counts import Counts
+from ptyrun.comparison.tracked import TrackedProcess
 from ptyrun.engine.manifest import Manifest
 from ptyrun.host import checksums
 from ptyrun.host.documents import digest_of, text_of

@@ -44,6 +44,13 @@ class OpenNote(Note):
     IS_SEALED: ClassVar[bool] = False
 
 
+@dataclass(frozen=True)
+class HandNote(OpenNote):
+    """One that people write."""
+
+    IS_BY_HAND: ClassVar[bool] = True
+
+
 notes = st.builds(Note, st.integers(0, 2**40), st.lists(st.text()).map(tuple))
 
 
@@ -84,6 +91,31 @@ def test_a_newer_document_is_called_newer_whatever_it_holds() -> None:
     assert "upgrade ptyrun" in refused.value.do
 
 
+def test_a_field_that_is_not_known_is_newer_where_no_person_wrote_it() -> None:
+    stored = {"schema": 3, "size_px": 3, "area": 9}
+    for kind, text in ((Note, sealed(stored)), (OpenNote, text_of(stored))):
+        with pytest.raises(NewerError, match=r"note\.json was written by a newer") as refused:
+            kind.from_json(text)
+        assert "unknown field 'area'" in refused.value.why
+    with pytest.raises(SchemaError, match=r"this is not a valid note\.json") as mistaken:
+        HandNote.from_json(text_of(stored))
+    assert not isinstance(mistaken.value, NewerError)
+
+
+def test_a_document_that_is_damaged_is_as_good_as_none_and_a_newer_one_is_not(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "note.json"
+    assert Note.find_sound(path) is None
+    path.write_text("{}")
+    assert Note.find_sound(path) is None
+    Note(3).save(path)
+    assert Note.find_sound(path) == Note(3)
+    path.write_text(sealed({"schema": 4}))
+    with pytest.raises(NewerError):
+        Note.find_sound(path)
+
+
 @pytest.mark.parametrize(
     "stored",
     [
@@ -95,7 +127,7 @@ def test_a_newer_document_is_called_newer_whatever_it_holds() -> None:
         {"schema": 1, "size_px": 3},
         {"schema": 3, "size_px": "3"},
         {"schema": 3, "size_px": -3},
-        {"schema": 3, "size_px": 3, "area": 9},
+        {"schema": 2, "size_px": 3, "area": 9},
     ],
     ids=str,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ptyrun.engine.integrity import HARMLESS, Kind
-from ptyrun.errors import PtyrunError
+from ptyrun.errors import NewerError, PtyrunError
 from ptyrun.host import checksums
 from ptyrun.stages.verify import verify
 from ptyrun.study import run_notes
@@ -24,6 +24,11 @@ def run_faults(files: HubFiles, names: tuple[str, ...]) -> Iterator[tuple[str, s
     files : HubFiles
     names : tuple of str
         The hub's regular files.
+
+    Raises
+    ------
+    NewerError
+        If a newer ptyrun wrote a document of one.
     """
     there = set(names)
     for name in names:
@@ -36,11 +41,15 @@ def run_faults(files: HubFiles, names: tuple[str, ...]) -> Iterator[tuple[str, s
             yield from ((f"{folder}/{n}", why) for n, why in checksums.problems(place))
             continue
         try:
-            damages = verify(files.path(folder)).damages
+            verdict = verify(files.path(folder))
+        except NewerError:
+            raise
         except PtyrunError as error:
             yield name, f"{error.what}: {error.why}"
             continue
-        for damage in damages:
+        if verdict.newer:
+            raise verdict.newer[0]
+        for damage in verdict.damages:
             harmed = f"{folder}/{damage.path}"
             if damage.kind not in _LEFT_OUT and not is_working_file(harmed):
                 yield harmed, damage.detail

@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ptyrun.errors import NewerError
 from ptyrun.study import analysis
 from ptyrun.study.checks import comparisons, summaries
 from ptyrun.study.checks.data import data_faults
 from ptyrun.study.checks.evidence import Evidence
 from ptyrun.study.checks.inventory import inventory_faults
 from ptyrun.study.checks.logs import log_faults
+from ptyrun.study.checks.newer import refuse_newer
 from ptyrun.study.checks.verdict import Validation, Verdict
 from ptyrun.study.files import HubFiles
 from ptyrun.study.hub import LOGS, PHASE_C, RECORD, is_record
@@ -31,9 +33,17 @@ class Check:
     look: Callable[[Evidence], Iterator[str]]
 
     def __call__(self, evidence: Evidence) -> Validation:
-        """Look, and say what is wrong; whatever a file does to the check is that, too."""
+        """Look, and say what is wrong; whatever a file does to the check is that, too.
+
+        Raises
+        ------
+        NewerError
+            If a newer ptyrun wrote what it looks at.
+        """
         try:
             found = tuple(self.look(evidence))
+        except NewerError:
+            raise
         except Exception as error:
             found = (f"the check cannot be made: {type(error).__name__}: {error!s:.200}",)
         return Validation(
@@ -144,8 +154,11 @@ def verify(
     ------
     UsageError
         If there is no such hub, or a parameter is outside its range.
+    NewerError
+        If a newer ptyrun wrote a document of the hub or of one of its comparisons.
     """
     files = HubFiles.of(hub)
+    refuse_newer(files)
     parameters, fault = remembered_or_default(files)
     parameters = parameters.overridden(ms_ssim_threshold, doses, views, splits)
     evidence = Evidence(files, parameters, fault, bool(doses or views or splits))

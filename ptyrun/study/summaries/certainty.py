@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from ptyrun.errors import PtyrunError
+from ptyrun.errors import NewerError, PtyrunError
 from ptyrun.results import Interval, Metric, Results
 from ptyrun.study.files import HubFiles
 from ptyrun.study.summaries.manifest import Key
@@ -49,6 +49,8 @@ def _results(files: HubFiles, folder: str) -> Results | None:
         return None
     try:
         return Results.from_json(files.text(name), name)
+    except NewerError:
+        raise
     except PtyrunError:
         return None  # `study verify` says what is wrong with it
 

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ptyrun.errors import PtyrunError, UsageError
+from ptyrun.errors import NewerError, PtyrunError, UsageError
 from ptyrun.host.documents import Document
 from ptyrun.study import analysis
 from ptyrun.study.files import HubFiles
@@ -100,8 +100,16 @@ class Parameters(Document):
 
 
 def remembered_or_default(files: HubFiles) -> tuple[Parameters, str]:
-    """The parameters of a hub, and what is wrong with their document; empty if nothing is."""
+    """The parameters of a hub, and what is wrong with their document; empty if nothing is.
+
+    Raises
+    ------
+    NewerError
+        If a newer ptyrun wrote it.
+    """
     try:
         return Parameters.remembered(files), ""
+    except NewerError:
+        raise
     except PtyrunError as error:
         return Parameters(), f"{error.what}: {error.why}"

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ptyrun.background.tracked import check_ending, check_texts
 from ptyrun.comparison.counts import Counts
+from ptyrun.comparison.tracked import check_ending, check_texts
 from ptyrun.host.documents import Document
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")

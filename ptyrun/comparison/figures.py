@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from ptyrun.comparison import ring_figures
@@ -17,6 +17,9 @@ from ptyrun.host import durable
 from ptyrun.paths import COMPARISON, PNG, RINGS, UPSTREAM_RINGS, VECTORS, RunPaths
 from ptyrun.report import drawn, plots
 from ptyrun.results import Results
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 Curves = Mapping[str, Mapping[str, NDArray[np.float64]]]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from ptyrun.comparison.ring_curves import HALVES, QUANTITIES, REFERENCE, RingCurve
@@ -15,6 +15,9 @@ from ptyrun.ptycho.metrics.frc import Noise
 from ptyrun.ptycho.metrics.standard_metrics import THRESHOLDS, TRUTH_THRESHOLDS
 from ptyrun.report.ring_plots import Line, Rings, ring_figure
 from ptyrun.results import Results
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _FIELD = {"field": "complex field"}
 

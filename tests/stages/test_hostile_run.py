@@ -107,7 +107,6 @@ DOCUMENTS: dict[str, Callable[[dict[str, Any]], object]] = {
     "a count is broken": lambda d: d["arms"][0].update(n_items=1.5),
     "a side is a text": lambda d: d["arms"][0].update(item_shape=["a", 4]),
     "a name is a number": lambda d: d["arms"][0].update(name=3),
-    "a field is unknown": lambda d: d["arms"][0].update(also=3),
     "a field is missing": lambda d: d["arms"][0].pop("label"),
     "two arms of one name": lambda d: d["arms"].append(d["arms"][0]),
     "a number of 30 digits": lambda d: d["shared"].update(frc_sigma=10**30),
@@ -120,6 +119,14 @@ def test_a_manifest_of_other_types_is_refused_by_its_file(sent: RunPaths, how: s
     DOCUMENTS[how](document)
     sent.manifest.write_text(hostile_run.redigested(document))
     assert_refused(ptyrun("status", str(sent.root)), str(sent.manifest), "is not a manifest")
+
+
+def test_a_manifest_with_a_field_that_is_not_known_is_a_newer_ptyruns(sent: RunPaths) -> None:
+    document = json.loads(sent.manifest.read_text())
+    document["arms"][0]["also"] = 3
+    sent.manifest.write_text(hostile_run.redigested(document))
+    done = ptyrun("status", str(sent.root))
+    assert_refused(done, str(sent.manifest), "written by a newer ptyrun", "'arms.also'")
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ptyrun.comparison.sources import Sources
+from ptyrun.config import Compression
 from ptyrun.durations import format_duration
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.progress import Progress
+from ptyrun.engine.store import compression_of
 from ptyrun.errors import StorageError, UsageError
 from ptyrun.paths import RunPaths
 
@@ -23,7 +25,10 @@ _OBJECT_PX = 16 + 17
 _KEPT_PX = _OBJECT_PX + 24
 _ARCHIVE_PX = 2 * 16  # whole and aligned: complex, amplitude, phase
 _COMPLEX64 = 8
-_SPARE_BYTES = 8 << 20  # index tables, report, pictures, ledger
+_SPARE_BYTES = 1 << 19  # index tables, ledger, logs
+_PICTURE_BYTES = 1 << 19  # of an arm: report, pictures
+_VECTOR_BYTES = 1 << 18  # of an arm: pictures as SVG and PDF
+_MAY_NOT_DO = "that may not be enough: free space, or choose an --output_dir on another disk"
 
 
 class NoRoomError(StorageError):
@@ -34,11 +39,15 @@ class NoRoomError(StorageError):
 
 @dataclass(frozen=True)
 class Extent:
-    """Bytes that a run takes on its disk: patches, results with what is kept of them, the scan."""
+    """Bytes that a run takes on its disk: patches, results with what is kept of them, the scan.
+
+    ``least`` is what it takes at the very least: whether patches can be compressed is not known.
+    """
 
     arrays: int
     results: int
     unpacked: int
+    least: int = 0
 
     @property
     def total(self) -> int:
@@ -47,7 +56,7 @@ class Extent:
 
     @classmethod
     def of(cls, manifest: Manifest, grid: tuple[int, int]) -> Extent:
-        """Estimate from above; chunks are counted as they are stored without compression.
+        """Estimate; chunks are counted as they are stored without compression.
 
         Parameters
         ----------
@@ -62,9 +71,12 @@ class Extent:
         sources = Sources.of(manifest)
         shown = sources.presentation
         archives = _ARCHIVE_PX if shown.save_npz or shown.save_npz_aligned else 0
-        # New results lie beside the old ones until they take their place.
-        of_an_arm = math.prod(grid) * (_KEPT_PX + 2 * (_OBJECT_PX + archives))
-        return cls(arrays, len(manifest.arms) * of_an_arm, _unpacked_bytes(sources.scan))
+        pixels, unpacked = len(manifest.arms) * math.prod(grid), _unpacked_bytes(sources.scan)
+        pictures = _PICTURE_BYTES + (_VECTOR_BYTES if shown.vector_plots else 0)
+        results = pixels * (_KEPT_PX + _OBJECT_PX + archives) + len(manifest.arms) * pictures
+        is_certain = compression_of(manifest) == Compression.NONE
+        least = unpacked + pixels * _OBJECT_PX + (arrays if is_certain else 0)
+        return cls(arrays, results, unpacked, least)
 
 
 def _unpacked_bytes(scan: Path) -> int:
@@ -95,19 +107,22 @@ def require_room(
     Raises
     ------
     NoRoomError
-        If it does not; the error names what is needed and what is free.
+        If it surely does not; the error names what is needed and what is free.
     """
-    needed = Extent.of(manifest, grid).total
+    extent = Extent.of(manifest, grid)
+    needed = extent.total
     there = 0 if is_fresh else min(needed, _bytes_below(paths.arrays, paths.cache, paths.objects))
     free = shutil.disk_usage(_existing(paths.root)).free
-    if needed - there > free:
+    if extent.least - there > free:
         raise NoRoomError(
             f"the disk of {paths.root} cannot hold this run",
-            why=f"it takes about {_shown(needed - there)} more, and {_shown(free)} are free",
+            why=f"it takes at least {_shown(extent.least - there)} more, and {_shown(free)} are "
+            "free",
             do="free space, choose an --output_dir on another disk, or compare fewer groups",
         )
     already = f", {_shown(there)} of them there already" if there > _SPARE_BYTES else ""
-    return f"on disk: about {_shown(needed)} when complete{already}; {_shown(free)} are free"
+    tight = f"; {_MAY_NOT_DO}" if needed - there > free else ""
+    return f"on disk: about {_shown(needed)} when complete{already}; {_shown(free)} are free{tight}"
 
 
 def _existing(folder: Path) -> Path:

@@ -1,7 +1,7 @@
 """Which strings does a user see? `python -m docs.words` prints them all, each with its place.
 
 Texts of errors, help, notes, warnings and pages, found in the code: f-strings with {} for what is
-filled in.
+filled in. What stands elsewhere, as parts of messages do, is listed if it has three words or more.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ SHOWN = {
     *("Switch", "flag", "PanelOption", "Finding", "Harm", "refuse_unknown"),
 }
 TABLES = {"COMMANDS"}  # of names and their help
+_WORDS = 3
 WORDS_OF = {"help", "why", "do", "epilog", "reason", "evidence"}
 
 
@@ -28,10 +29,15 @@ def strings() -> Iterator[tuple[str, str]]:
     for path in sorted(PACKAGE.rglob("*.py")):
         name = path.relative_to(ROOT).as_posix()
         tree = ast.parse(path.read_text(encoding="utf-8"))
+        listed = set()
         for node in ast.walk(tree):
             for said, number in _shown(node):
                 if " " in said.strip():
+                    listed.add(said)
                     yield f"{name}:{number}", " ".join(said.split())
+        for said, number in _elsewhere(tree):
+            if said not in listed and len(said.split()) >= _WORDS:
+                yield f"{name}:{number}", " ".join(said.split())
     for path in sorted((*PACKAGE.rglob("*.html.j2"), *PACKAGE.rglob("*.md.j2"))):
         name = path.relative_to(ROOT).as_posix()
         text = re.sub(
@@ -59,6 +65,19 @@ def _shown(node: ast.AST) -> Iterator[tuple[str, int]]:
             yield from ((text, value.lineno) for value in values for text in _texts(value))
     elif isinstance(node, ast.FunctionDef) and node.name == "command":
         yield ast.get_docstring(node) or "", node.lineno
+
+
+def _elsewhere(tree: ast.Module) -> Iterator[tuple[str, int]]:
+    """Give every text that is neither a docstring nor a part of another text."""
+    parts: set[ast.AST] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr):
+            parts.add(node.value)
+        elif isinstance(node, ast.JoinedStr):
+            parts.update(set(ast.walk(node)) - {node})
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant | ast.JoinedStr) and node not in parts:
+            yield from ((text, node.lineno) for text in _texts(node))
 
 
 def _texts(value: ast.expr) -> Iterator[str]:

@@ -46,7 +46,7 @@ def parse_duration(text: str) -> float:
         )
     if not seconds > 0 or seconds == float("inf"):
         raise UsageError(
-            f"the duration {text!r} is {seconds:g} s",
+            f"invalid duration: {text!r} is {seconds:g} s",
             why="a duration must be positive and finite",
             do="give a finite duration greater than zero, like 170s",
         )

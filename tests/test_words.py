@@ -33,6 +33,10 @@ RIDDLES = {
     r"\btold from\b": "inferred from",
     r"\bleft away\b": "omitted",
     r"\bsay --": "use --",
+    r"\bexchanged\b": "swapped",
+    r"\bset aside\b": "quarantined (a chunk), moved aside (a folder)",
+    r"\bmend\b": "correct, repair",
+    r" --(?:pinn|baseline|test|output|tike)_": "options as help spells them",
 }
 
 

@@ -71,7 +71,7 @@ class _Network:
         if unfit := [each for each in graph.inputs if each.dtype == "bfloat16"]:
             raise ModelError(
                 f"{path.name} takes bfloat16 as its input {unfit[0].name}",
-                why="NumPy has no such numbers",
+                why="NumPy has no bfloat16",
                 do="export the network with a float32 input",
             )
         order, _ = roles(graph.inputs, path.name)
@@ -124,7 +124,7 @@ def _channel_axis(graph: OnnxGraph, request: ModelRequest, path: Path) -> int:
     if any(first) != any(last):
         return 1 if any(first) else 3
     raise ModelError(
-        f"where {path.name} has its channels does not follow: {', '.join(map(str, graph.inputs))}",
+        f"where {path.name} has its channels is not clear: {', '.join(map(str, graph.inputs))}",
         why="networks take (B, C, N, N) or (B, N, N, C), told apart by the sizes of these axes",
         do="export the network with a fixed number of channels, and patches of a fixed size",
     )
@@ -202,7 +202,7 @@ def _plain_errors(batch: int) -> Iterator[None]:
         raise PredictionError(
             f"the network failed at {batch} groups",
             why=_first_line(error),
-            do="look whether the model suits this patch size, gridsize and batch",
+            do="check that the model suits this patch size, gridsize and batch",
         ) from error
 
 

@@ -74,7 +74,7 @@ def amplitude_and_phase(names: Sequence[str], *, ordered: bool) -> tuple[int, in
         return names.index(first), 1 - names.index(first)
     raise ModelError(
         f"the network's outputs are named {', '.join(names)}",
-        why=f"which is amplitude and which phase does not follow: {RULE}",
+        why=f"which is amplitude and which is phase is not clear: {RULE}",
         do="export it with outputs named amplitude and phase, or with one complex output",
     )
 
@@ -113,7 +113,7 @@ def amplitude_doubts(amplitude: NDArray[np.floating[Any]] | None) -> tuple[str, 
     if share <= MOST_NEGATIVE:
         return ()
     return (
-        f"its amplitude is negative in {share:.0%} of a trial's pixels, which no amplitude is: "
+        f"its amplitude is negative in {share:.0%} of a trial's pixels, but amplitudes cannot be: "
         "does the network give real and imaginary parts, or the phase first?",
     )
 

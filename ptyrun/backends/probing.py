@@ -181,7 +181,7 @@ def _require_repeats(
     if again.shape == first.shape and _equal(again, first, REPEATED):
         return
     raise ModelError(
-        "the network gives other patches for the same input",
+        "the network gives different patches for the same input",
         why="asked twice, it gave different numbers: it draws some at random, as dropout does, or "
         "remembers its calls",
         do="export it in evaluation mode",

@@ -84,7 +84,7 @@ class PtyChi:
         if loss is None or loss.dtype != np.float64 or loss.ndim != 1:
             raise _refusal("it has no loss")
         if len(loss) > request.epochs:
-            raise _refusal(f"it is {len(loss)} epochs on, and {request.epochs} are asked for")
+            raise _refusal(f"it is {len(loss)} epochs old, and {request.epochs} are asked for")
         return cls(request, state)
 
     @property
@@ -186,7 +186,7 @@ def _options(request: ReconstructionRequest) -> Any:
 
 def _refusal(why: str) -> ReconstructionError:
     return ReconstructionError(
-        "this is not a state of the reconstruction that is asked for",
+        "the saved state does not fit the requested reconstruction",
         why=why,
-        do="delete it: the reconstruction begins from the start then",
+        do="delete it; the reconstruction then starts from the beginning",
     )

@@ -179,7 +179,7 @@ def _plain_errors(batch: int) -> Iterator[None]:
             f"the network failed at {batch} groups",
             # TorchScript says where first, and what went wrong last.
             why=(str(error).strip().splitlines() or [type(error).__name__])[-1][:400],
-            do="look whether the model suits this patch size, gridsize and batch",
+            do="check that the model suits this patch size, gridsize and batch",
         ) from error
 
 

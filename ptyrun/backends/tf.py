@@ -201,5 +201,5 @@ def _plain_errors(batch: int) -> Iterator[None]:
         raise PredictionError(
             f"the network failed at {batch} groups",
             why=f"{type(error).__name__}: {without_escapes(str(error)).strip()[:400]}",
-            do="look whether the model suits this patch size, gridsize and batch",
+            do="check that the model suits this patch size, gridsize and batch",
         ) from error

@@ -73,7 +73,7 @@ def unpickled(source: Path | bytes, name: str) -> Any:
         except pickle.UnpicklingError as error:
             raise ModelError(
                 f"{name} holds more than weights and plain values",
-                why=f"the rest would run code to be read ({_reason(error)})",
+                why=f"reading the rest would run code ({_reason(error)})",
                 do=SAVE_WEIGHTS,
             ) from error
 

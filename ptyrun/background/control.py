@@ -279,7 +279,7 @@ def _ask(tracked: TrackedProcess, paths: RunPaths) -> None:
 
 def _unidentified(tracked: TrackedProcess, paths: RunPaths) -> PtyrunError:
     return PtyrunError(
-        f"PID {tracked.pid} is not shown to be a session of {paths.root}: nothing was signalled",
+        f"PID {tracked.pid} cannot be confirmed as a session of {paths.root}; no signal was sent",
         why=f"{paths.process.name} names it, but it does not hold {paths.process_lock.name} with "
         "that session's token: the file may have been made elsewhere",
         do=f"check what the process is (`ps -fp {tracked.pid}`); if none works here, delete "

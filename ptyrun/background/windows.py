@@ -160,11 +160,11 @@ class _Row:
 def _how(code: int) -> str:
     if code < 0:
         killer = Signals(-code)
-        hint = "; mostly memory ran out" if killer.name == "SIGKILL" else ""
+        hint = "; usually memory ran out" if killer.name == "SIGKILL" else ""
         return f"was killed by {killer.name}{hint}"
     return (
         "ended with exit code 0 and left the run incomplete: something ended its process, "
-        "mostly a model's own code"
+        "usually a model's own code"
     )
 
 

@@ -84,7 +84,7 @@ class Yard:
             for folder in (cache, private):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=folder is cache)
             if cache.is_symlink() or cache.stat().st_uid != os.geteuid():
-                raise PermissionError(f"{cache} is not this user's own")
+                raise PermissionError(f"{cache} does not belong to this user")
             _forget_old(cache.parent)
             _sweep(private.parent)
         except OSError:  # a home that takes nothing: then nothing stays

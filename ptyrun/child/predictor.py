@@ -182,8 +182,8 @@ class HostedPredictor:
             self._process, card, batch_items = self._host.opened(self._request)
             if batch_items != self.batch_items:
                 raise PredictionError(
-                    f"the model was opened again for {batch_items} groups, not {self.batch_items}",
-                    why=f"it says of itself: {card.description}",
+                    f"the model now takes {batch_items} groups at once, not {self.batch_items}",
+                    why=f"it was opened again, and says: {card.description}",
                     do="correct the predictor; ptyrun.testing.PredictorContract tests it",
                 )
         if self._arrays is None:

@@ -122,7 +122,9 @@ class PredictorProcess(ForeignProcess):
                     do="use a smaller predict batch",
                 ) from error
             # It sealed the memory, or cut it short.
-            raise self._dead(f"the memory for a batch is spoilt ({error})", began=True) from error
+            raise self._dead(
+                f"the shared memory of a batch is corrupted ({error})", began=True
+            ) from error
 
     def _limit_s(self, what: str) -> float:
         patience = self._patience

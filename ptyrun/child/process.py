@@ -174,7 +174,7 @@ class ForeignProcess:
     def _require_silence(self) -> None:
         """See that an end of the line is all that there is to read: answers come when asked for."""
         if self._lines.has_more or self._read():
-            raise self._dead("it answered what nobody asked", began=False)
+            raise self._dead("it gave an answer that was not asked for", began=False)
 
     def answered(self, is_over: Callable[[], bool], read: Callable[[dict[str, Any]], T]) -> T:
         """Wait for what was begun last, when all before it is settled; raises as `ask`."""
@@ -257,8 +257,8 @@ class ForeignProcess:
             return
         self.end()
         raise PredictorOutOfMemoryError(
-            f"the {self._what} took more memory than there is",
-            why=f"{used / 1e9:.1f} GB; {self._memory_bytes / 1e9:.1f} GB were there for it",
+            f"the {self._what} ran out of memory",
+            why=f"it took {used / 1e9:.1f} GB, and {self._memory_bytes / 1e9:.1f} GB were free",
             do="use smaller batches, or a machine with more memory",
         )
 
@@ -274,12 +274,12 @@ class ForeignProcess:
         name = "" if code is None or code >= 0 else _name_of(-code)
         how = why or (f"{name} ended it" if name else f"it ended with exit code {code}")
         if code is None:
-            how = why or "it closed its line"
+            how = why or "it closed its connection"
         last = self._words.last
         error = PredictorDiedError(
             f"the process of the {self._what} gave no answer: {how}",
             why=f"its last output: {last}" if last else "it wrote nothing",
-            do=f"look at the log; a {self._what} that does this again is broken or takes too much",
+            do=f"look at the log; if it recurs, the {self._what} is broken or needs too much",
         )
         error.began = began
         error.by_chance = bool(name) and not why and name not in _OWN_FAULTS

@@ -66,7 +66,7 @@ def _fault_of_cuda() -> str:
         code = ctypes.CDLL("libcuda.so.1").cuInit(0)
     except OSError:
         return ""  # no driver for programs: nothing that the fence has to do with
-    return f"CUDA does not start behind it (error {code})" if code else ""
+    return f"CUDA does not start inside it (error {code})" if code else ""
 
 
 class _Server:

@@ -40,7 +40,7 @@ COMMANDS = {
     "convert": "Write a scan or reconstruction of any layout as NPZ or CXI.",
     "doctor": "Show what this machine has: versions, devices, confinement, locks, space.",
     "completion": "Print the script that makes a shell complete commands and options.",
-    "study": "Many comparisons in one folder: doses, views, splits, and the stages before them.",
+    "study": "Make many comparisons in one folder: doses, views, splits, and what they need.",
 }
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 

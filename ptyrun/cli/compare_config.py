@@ -30,8 +30,8 @@ def options(command: Any) -> Any:
         shown="--config",
         type=click.Path(path_type=Path, dir_okay=False),
         metavar="FILE",
-        help="Take the comparison from this TOML file, like the config.toml of a run. Words on the "
-        "line win, relative paths are of the file's folder, and no file can grant trust.",
+        help="Take the comparison from this TOML file, like the config.toml of a run. Options on "
+        "the command line win; relative paths begin at the file's folder; no file can grant trust.",
     )
     bundles = "Old spelling of --trust-model for every arm that is one of upstream's bundles."
     canvas = "Accepted for compatibility, changes nothing: patches lie on the object's own grid."

@@ -22,7 +22,7 @@ from ptyrun.errors import InputError
     metavar="N",
     help="Number of lines to show, from the end (default: 50).",
 )
-@click.option("-f", "--follow", is_flag=True, help="Go on until the session is over.")
+@click.option("-f", "--follow", is_flag=True, help="Keep printing until the session is over.")
 def command(run_dir: Path, n_lines: int, follow: bool) -> None:
     """Show the last lines of RUN's background session."""
     from ptyrun.background import control, tail

@@ -93,7 +93,7 @@ def console(command: _Command) -> _Command:
         type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"], case_sensitive=False),
         help="Lowest level of the log that the console shows (default: WARNING).",
     )
-    quiet = flag("--quiet", "Results only.", Panel.CONSOLE)
+    quiet = flag("--quiet", "Print results only, no progress.", Panel.CONSOLE)
     verbose = flag("--verbose", "Show the whole log on the console too.", Panel.CONSOLE)
     return add([quiet, verbose, level])(command)
 

@@ -101,7 +101,7 @@ def as_text(found: Status, run_dir: Path | str, columns: int) -> str:
     if found.window_needed_s is not None and (found.why_refused or found.is_partial):
         lines.append(f"  next: --window {math.ceil(found.window_needed_s)}s or more")
     for trouble in found.troubles:
-        verdict = "set aside" if trouble.set_aside else "will be tried again"
+        verdict = "quarantined" if trouble.set_aside else "will be tried again"
         what = "failed" if trouble.error else "was cut off by a kill or a crash"
         lines.append(
             f"  chunk {trouble.chunk} of {trouble.arm} {what} "
@@ -112,7 +112,7 @@ def as_text(found: Status, run_dir: Path | str, columns: int) -> str:
     if any(trouble.set_aside for trouble in found.troubles):
         again = f"ptyrun verify {shlex.quote(str(run_dir))} --repair"
         lines.append(
-            f"  once the cause is removed: `{again}` lets what was set aside be tried again"
+            f"  once the cause is removed, `{again}` lets quarantined chunks be tried again"
         )
     lines += [f"  blocked: {run_dir}/blocked/{one_line(name)}" for name in found.blockers]
     return "\n".join(lines)
@@ -161,7 +161,7 @@ def _counted(count: int, thing: str) -> str:
 
 def _figures(arm: ArmStatus) -> str:
     rate = f", {_rate(arm.groups_per_s)} groups/s" if arm.groups_per_s else ""
-    failed = f", {arm.failed} set aside" if arm.failed else ""
+    failed = f", {arm.failed} quarantined" if arm.failed else ""
     groups = f"{arm.groups_committed}/{arm.groups_total} groups"
     return f"{groups}, {arm.chunks_committed}/{arm.chunks_total} chunks{rate}{failed}"
 

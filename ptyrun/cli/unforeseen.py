@@ -31,7 +31,7 @@ def words_of(error: BaseException) -> str:
     if isinstance(error, MemoryError):
         words = PtyrunError(
             "memory ran out",
-            why=f"the system refused what this process asked for{where}",
+            why=f"the system refused memory to this process{where}",
             do=f"free memory, or raise the limit (`ulimit -v`), then run again; {look}",
         )
     else:

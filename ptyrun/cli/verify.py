@@ -52,8 +52,8 @@ def command(ctx: click.Context, /, run_dir: Path, level: str, repair: bool) -> N
         but = " but for what a newer ptyrun wrote" if verdict.newer else ""
         say(f"OK{' so far' if left else ''}{but}: {said}{left}")
     for session in verdict.half_lines:
-        half = f"ledger/{session}.jsonl ends in half a line, as a kill leaves it"
-        say(f"note: {half}; every chunk that counts is named before it", err=True)
+        half = f"ledger/{session}.jsonl ends in an incomplete line, as a kill leaves it"
+        say(f"note: {half}; all committed chunks are named before it", err=True)
     if verdict.n_pruned and not verdict.damages:
         say(f"pruned: {verdict.n_pruned} chunks were deleted after the results were made")
     if repair and verdict.damages and not verdict.beyond_repair:

@@ -42,7 +42,7 @@ def command(ctx: click.Context, /, run_dir: Path, timeout_s: float | None) -> No
         raise died(observed, run_dir)
     waited = format_duration(timeout_s or 0.0)
     say(
-        f"timeout: no end after {waited} of waiting; {observed.tracked}: "
+        f"timeout: the session has not ended after {waited}; {observed.tracked}: "
         f"{observed.judgement.words}; wait again, or `ptyrun logs {run_dir}`",
         err=True,
     )

@@ -52,7 +52,7 @@ def _nearest(results: Results, reference: str) -> Line:
             for pair in results.pairs
             if (value := pair.standard.get("coherence", Metric()).value) is not None
         ]
-        alone = "there is one arm and nothing to hold it against"
+        alone = "there is one arm and nothing to compare it with"
         text = "; ".join(said) or (alone if len(results.arms) == 1 else "too few pixels in common")
         return _best_fit(results, text) or Line("Agreement of the arms", text)
     (best, least), *others = found
@@ -215,9 +215,9 @@ def remarks(results: Results) -> Iterator[str]:
         return
     above = [_label(results, name) for name, value in found if value > 1]
     if above:
-        explain = "explains" if len(above) == 1 else "explain"
-        few = "" if own is not None else "; at few counts a right object may leave as much"
-        yield f"{', '.join(above)} {explain} less than nothing: a model without light leaves 1{few}"
+        have = "has an R-factor" if len(above) == 1 else "have R-factors"
+        few = "" if own is not None else "; at few counts a right object may be as bad"
+        yield f"{', '.join(above)} {have} above 1: worse than no model at all, which has 1{few}"
 
 
 def _untold(results: Results, metric: str) -> Iterator[str]:

@@ -107,7 +107,7 @@ def read(path: Path) -> dict[str, Any]:
     for key, value in document.items():
         name = key.replace("-", "_")
         if name in names:
-            raise _refusal(path, f"{name} is there twice", "keep one of the two")
+            raise _refusal(path, f"{name} is given twice", "keep one of the two")
         names[name] = value
     known = {name: entry for entry in request.options() for name in _names(entry)}
     for name in names:
@@ -259,7 +259,7 @@ def keep(paths: RunPaths, manifest: Manifest) -> str | None:
                 f"{path.name} is not written: TOML is UTF-8, and the name of a file is not: "
                 f"{printable(str(error.object))}"
             )
-        command = "#   ptyrun compare --config config.toml [--output_dir ANOTHER] [other options]"
+        command = "#   ptyrun compare --config config.toml [--output-dir ANOTHER] [other options]"
         data = f"{HEAD}\n{command}\n{CODE}\n{text}".encode()
         if not os.path.lexists(path) or read_regular(path, MAX_BYTES) != data:
             durable.write_hint(path, data)

@@ -81,7 +81,7 @@ def _manifest(run: Run, full_dir: Path) -> Manifest:
     if paths.root.resolve() == full_dir.resolve():
         raise UnmetError(
             f"{paths.root} cannot be its own debug run",
-            why="--require-debug names the folder that --output_dir or RUN names",
+            why="--require-debug names the folder that --output-dir or RUN names",
             do="name the folder of the smaller run",
         )
     if not paths.manifest.exists():

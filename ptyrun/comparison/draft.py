@@ -159,7 +159,7 @@ class Draft:
         for note in chain(of_networks, inputs.shortages(self.config, scan)):
             self.watcher.note(note)
         doubts = self._taken(
-            "hold inputs against each other",
+            "compare inputs with each other",
             Texts.of,
             lambda: Texts(tuple(inputs.doubts(self.config, scan))),
         )

@@ -28,7 +28,7 @@ _COMPLEX64 = 8
 _SPARE_BYTES = 1 << 19  # index tables, ledger, logs
 _PICTURE_BYTES = 1 << 19  # of an arm: report, pictures
 _VECTOR_BYTES = 1 << 18  # of an arm: pictures as SVG and PDF
-_MAY_NOT_DO = "that may not be enough: free space, or choose an --output_dir on another disk"
+_MAY_NOT_DO = "that may not be enough: free space, or choose an --output-dir on another disk"
 
 
 class NoRoomError(StorageError):
@@ -118,7 +118,7 @@ def require_room(
             f"the disk of {paths.root} cannot hold this run",
             why=f"it takes at least {_shown(extent.least - there)} more, and {_shown(free)} are "
             "free",
-            do="free space, choose an --output_dir on another disk, or compare fewer groups",
+            do="free space, choose an --output-dir on another disk, or compare fewer groups",
         )
     already = f", {_shown(there)} of them there already" if there > _SPARE_BYTES else ""
     tight = f"; {_MAY_NOT_DO}" if needed - there > free else ""

@@ -246,6 +246,6 @@ def why_unexplained(own: float | None, least: float | None) -> str | None:
     if not own or not least or own < max(MUCH_LEFT, FAR_MORE * least):
         return None
     return (
-        f"it hardly explains the measured frames: R-factor {own:.2f}, where another object leaves "
+        f"it hardly explains the measured frames: R-factor {own:.2f}, where another object has "
         f"{least:.2f}"
     )

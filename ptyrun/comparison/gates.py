@@ -225,7 +225,7 @@ class Hole:
             return None
         return (
             f"{self.silent} of {self.n_items} patches are all zero and leave "
-            f"{self.missing_px} of {self.promised_px} promised pixels empty"
+            f"{self.missing_px} of {self.promised_px} expected pixels empty"
         )
 
 

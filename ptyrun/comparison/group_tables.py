@@ -196,8 +196,8 @@ def arm_index(
     elif gridsize != selected.gridsize:
         raise GeometryError(
             f"an arm of gridsize {gridsize} cannot use groups of gridsize {selected.gridsize}",
-            why="one selection has one gridsize, beside which each frame can be used alone",
-            do="compare arms of different gridsize above 1 in runs of their own",
+            why="a run has one gridsize above 1; beside it, only gridsize 1 can be compared",
+            do="compare arms of other gridsizes above 1 in separate runs",
         )
     multiplicity = np.where(np.isin(frames, selected.dark).any(axis=1), 0, multiplicity)
     return ArmIndex(
@@ -238,7 +238,7 @@ def restore(paths: RunPaths, scan: Scan, manifest: Manifest) -> None:
         entries = tables[arm.name].tables(arm.name) if arm.name in tables else []
         if {entry.path: entry.sha256 for entry in entries} != dict(arm.index_sha256):
             raise DamageError(
-                f"the group tables of arm {arm.name!r} cannot be made again as they were",
+                f"the group tables of arm {arm.name!r} cannot be reproduced",
                 why="the scan, ptyrun or one of its libraries gives other groups for the same seed",
                 do="restore arrays.zarr/index from a copy, or start over with --new",
             )

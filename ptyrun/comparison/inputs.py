@@ -150,8 +150,7 @@ def doubts(config: CompareConfig, scan: Scan) -> Iterator[str]:
     if scan.object_guess is not None and min(region.height, region.width) < SMALLEST_PX:
         raise GeometryError(
             f"only {region.height} x {region.width} px of the {scan.object_role} were scanned",
-            why=f"it is {shape[0]} x {shape[1]} px; less than {SMALLEST_PX} px a side measure "
-            "nothing",
+            why=f"it is {shape[0]} x {shape[1]} px; at least {SMALLEST_PX} px a side are needed",
             do="check that positions are in pixels of objectGuess, or leave it out of the scan",
         )
     for arm in config.arms:
@@ -262,8 +261,8 @@ def _check_arms(arms: tuple[ArmConfig, ...]) -> None:
         if not plan_rules.is_arm_name(name) or name in _TAKEN:
             raise UsageError(
                 f"an arm cannot be called {name!r}",
-                why="names of arms are names of folders, a letter first, then letters, digits, - "
-                f"and _; {', '.join(sorted(_TAKEN))} mean something else",
+                why="it names a folder: a letter, then letters, digits, - and _; "
+                f"{', '.join(sorted(_TAKEN))} are reserved",
                 do="choose another name",
             )
         if names.count(name) > 1:

@@ -29,7 +29,7 @@ def damages(paths: RunPaths, *, unpacked: bool) -> Iterator[Damage]:
     """Name what is not as it was written; with *unpacked*, read unpacked scans as well."""
     pending = _pending(paths)
     for name in pending.values():
-        why = "complete and not wholly in place: a process was ended while it put these files there"
+        why = "complete, but not all in place: a process was ended while it moved these files"
         yield Damage(Kind.RESULT, f"{paths.unpublished.name}/{name}", why)
     for folder, holds in _vouched_for(paths).items():
         if folder in pending:
@@ -126,7 +126,7 @@ def _foreign_objects(paths: RunPaths) -> Iterator[Damage]:
     for path in checksums.files_below(paths.objects) if paths.objects.is_dir() else ():
         name = path.relative_to(paths.root).as_posix()
         if name not in known:
-            yield Damage(Kind.UNEXPECTED, name, "it is none of the results")
+            yield Damage(Kind.UNEXPECTED, name, "it does not belong to the results")
 
 
 def repair(paths: RunPaths, found: Sequence[Damage]) -> list[Damage]:

@@ -31,5 +31,5 @@ def check(folder: Path, arms: Collection[str]) -> None:
             raise OutputFolderError(
                 f"the {kind} of the run's folder is too long: {folder.name[:40]}…",
                 why=f"with what a run adds to it, it has {found} bytes; the system takes {most}",
-                do="choose a shorter --output_dir",
+                do="choose a shorter --output-dir",
             )

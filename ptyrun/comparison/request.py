@@ -61,9 +61,9 @@ def configuration(
     for entry in entries(CompareConfig):
         if entry.is_required and entry.name != ARM and entry.name not in given:
             raise UsageError(
-                f"{entry.word} is missing",
-                why=f"it says what a comparison needs: {entry.help.rstrip('.').lower()}",
-                do=f"give {entry.word}, here or in the file that --config names",
+                f"{entry.word.replace('_', '-')} is missing",
+                why=f"a comparison needs it: {entry.help.rstrip('.').lower()}",
+                do=f"give {entry.word.replace('_', '-')}, here or in the file that --config names",
             )
     arms = _arms(given)
     names = [arm.name for arm in arms]
@@ -92,7 +92,7 @@ def _arms(given: Mapping[str, Any]) -> list[ArmConfig]:
     if not arms:
         raise UsageError(
             "there is nothing to compare",
-            why="neither --pinn_dir nor --baseline_dir nor --tike_recon_path nor --arm is given",
+            why="none of --pinn-dir, --baseline-dir, --tike-recon-path and --arm is given",
             do="name at least one arm",
         )
     return arms

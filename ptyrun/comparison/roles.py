@@ -35,11 +35,11 @@ def open_given_scan(config: CompareConfig, cache_dir: Path | None = None) -> Sca
         others = [arm.path for arm in config.arms if arm.kind is ArmKind.RECONSTRUCTION]
         exchanged = next((path for path in others if _is_scan(path, kind)), None)
         raise InputError(
-            f"--test_data is a finished reconstruction: {config.scan}",
+            f"--test-data is a finished reconstruction: {config.scan}",
             why=f"{exchanged} is a scan: they are swapped"
             if exchanged is not None
             else f"a scan has frames and positions; {error.what}",
-            do="give the scan with --test_data, the reconstruction with --tike_recon_path",
+            do="give the scan with --test-data, the reconstruction with --tike-recon-path",
         ) from error
     return as_said(found, config.ground_truth, config.selection.position_origin)
 
@@ -60,7 +60,7 @@ def open_given_reconstruction(arm: ArmConfig, diffraction_kind: str | None) -> R
         raise InputError(
             f"the reconstruction of arm {arm.name!r} is a scan: {arm.path}",
             why=f"it holds frames and positions; {error.what}",
-            do="give the scan with --test_data, the reconstruction with --tike_recon_path",
+            do="give the scan with --test-data, the reconstruction with --tike-recon-path",
         ) from error
 
 
@@ -95,9 +95,9 @@ def require_own_roles(arms: Sequence[ArmSurvey]) -> None:
         return
     if len(wrong) == 1 and len(roles) == 1:
         ((name, arm),) = wrong.items()
-        what = f"--{name}_dir names the model of the other option: {arm.path}"
+        what = f"--{name}-dir names the model of the other option: {arm.path}"
     else:
-        what = "--pinn_dir and --baseline_dir are exchanged, or name the same sort of model"
+        what = "--pinn-dir and --baseline-dir are swapped, or name the same sort of model"
     said = [f"{arm.path} is what the other one's training writes" for arm in wrong.values()]
     if smaller:
         pinn, baseline = (roles[name].gridsize for name in _FILES)

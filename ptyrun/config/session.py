@@ -89,7 +89,7 @@ class SessionOptions:
         Option(
             "--dask",
             "Compute on the workers of the Dask cluster whose scheduler listens there, or of one "
-            "with N workers here (`local:N`); all see the run's folder under the same path.",
+            "with N workers here (`local:N`); all must see the run's folder under one path.",
             Panel.MACHINE,
             "ADDRESS",
         ),

@@ -246,7 +246,7 @@ class StudyOptions(GeneralizationOptions, TrainingOptions, ReconstructionOptions
         int,
         Option(
             "--chunk-groups",
-            "Groups of one chunk of a comparison: unit of work and of recovery.",
+            "Number of groups of a comparison that are committed together; changes no result.",
             Panel.NETWORKS,
             "N",
             least=1,
@@ -255,18 +255,26 @@ class StudyOptions(GeneralizationOptions, TrainingOptions, ReconstructionOptions
     batch_groups: Annotated[
         int,
         Option(
-            "--batch-groups", "Groups given to a network at once.", Panel.NETWORKS, "N", least=1
+            "--batch-groups",
+            "Number of groups that a network predicts at once.",
+            Panel.NETWORKS,
+            "N",
+            least=1,
         ),
     ] = 16
     subsample_seed: Annotated[
         int,
         Option(
-            "--rng-seed-subsample", "Seed of the subsampling.", Panel.SELECTION, "SEED", least=0
+            "--rng-seed-subsample",
+            "Seed of the choice of frames in the views.",
+            Panel.SELECTION,
+            "SEED",
+            least=0,
         ),
     ] = 456
 
     def __post_init__(self) -> None:
-        for name in ("doses", "views", "splits", "generalization_sizes"):  # one said twice is one
+        for name in ("doses", "views", "splits", "generalization_sizes"):  # one given twice is one
             object.__setattr__(self, name, tuple(dict.fromkeys(getattr(self, name))))
         for dose in self.doses:
             if dose != int(dose):
@@ -315,8 +323,8 @@ class StudySession:
         int,
         Option(
             "--jobs",
-            "Run up to N independent stages side by side; `dask` is as many as the Dask cluster "
-            "has workers whose scheduler DASK_SCHEDULER_ADDRESS or --dask names.",
+            "Run up to N independent stages side by side; `dask` is one for each worker of the "
+            "cluster that --dask or DASK_SCHEDULER_ADDRESS names.",
             Panel.MACHINE,
             "N",
             named={"dask": ON_CLUSTER},
@@ -328,7 +336,7 @@ class StudySession:
         Option(
             "--dask",
             "Make the stages on the workers of the Dask cluster whose scheduler listens there, or "
-            "of one with N workers here (`local:N`); all see the hub under the same path.",
+            "of one with N workers here (`local:N`); all must see the hub under one path.",
             Panel.MACHINE,
             "ADDRESS",
         ),

@@ -124,7 +124,7 @@ def compare(
         on_found=on_found,
     )
     if planned.set_aside is not None:
-        watcher.note(f"the run that was there is now {planned.set_aside}")
+        watcher.note(f"the earlier run was moved to {planned.set_aside}")
     if reuse:
         from ptyrun.stages.reuse import reuse as take_over
 

@@ -73,7 +73,7 @@ def convert(
         If the disk refuses.
     """
     if what is not None:
-        refuse_unknown([what], [SCAN, RECONSTRUCTION], "nothing is converted as {}")
+        refuse_unknown([what], [SCAN, RECONSTRUCTION], "nothing can be converted as {}")
     ending = out.suffix.lower()
     if (SCAN, ending) not in WRITERS:
         raise UsageError(

@@ -125,7 +125,9 @@ def _folder(folder: Path) -> Iterator[Finding]:
     while not place.is_dir() and place != place.parent:
         place = place.parent
     free = shutil.disk_usage(place).free
-    yield Finding("folder", f"{place}: {free / 1e9:.1f} GB free", "" if free > 1e9 else "make room")
+    yield Finding(
+        "folder", f"{place}: {free / 1e9:.1f} GB free", "" if free > 1e9 else "free disk space"
+    )
     said: list[str] = []
     try:
         with (

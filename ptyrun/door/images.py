@@ -38,7 +38,7 @@ def image(name: str, given: ArrayLike, kinds: str = "cfiub", *, masked: float = 
     array = np.asarray(array)
     if why := why_out_of_scale(array):
         raise InputError(
-            f"{name} cannot be computed with",
+            f"{name} is out of range",
             why=why,
             do="scale it: figures do not depend on its unit",
         )

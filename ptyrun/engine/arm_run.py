@@ -84,7 +84,9 @@ class SessionContext:
         if self.window.remaining_s > 0:
             return None
         if waiting:
-            return Stop("the window is used up; what is left is with others, or has to pause")
+            return Stop(
+                "the window is used up; other processes work on what is left, or it has to pause"
+            )
         short = nothing_begun(self.window)
         return Stop(
             "the window is used up" if self.began_work else short.why, enough_s=short.enough_s

@@ -116,7 +116,7 @@ def _names_and_units(array: zarr.Array[Any], path: str) -> tuple[list[str], str]
         names = array.metadata.dimension_names or ()  # type: ignore[union-attr]
         return [str(name) for name in names], str(array.attrs.get("units"))
     except (TypeError, AttributeError, KeyError) as error:  # no object where one belongs
-        raise _damaged_index(path, f"its attributes are none: {error}") from error
+        raise _damaged_index(path, f"its attributes are not valid: {error}") from error
 
 
 def metadata_is_whole(paths: RunPaths, path: str) -> bool:

@@ -280,7 +280,7 @@ def stored_bytes(paths: RunPaths, arm: ArmProgress, chunk: int) -> NDArray[np.ui
     if crc != int.from_bytes(data[-CRC_BYTES:].tobytes(), "little"):
         return _damage(Kind.DAMAGED, arm, chunk, "its CRC does not match its bytes")
     if not arm.accepts(chunk, len(data), crc):
-        return _damage(Kind.DAMAGED, arm, chunk, "it is whole, but not the one that was committed")
+        return _damage(Kind.DAMAGED, arm, chunk, "it is intact, but not the one that was committed")
     return data
 
 

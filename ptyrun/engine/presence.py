@@ -56,8 +56,8 @@ def require_no_active_session(
             )
         if not told and patience_s > 0:
             watcher.note(
-                f"process {opened.pid} on {opened.host} works on {paths.root}: its end is waited "
-                f"for, at most {patience_s:.0f} s"
+                f"process {opened.pid} on {opened.host} works on {paths.root}: waiting for its "
+                f"end, at most {patience_s:.0f} s"
             )
             told = True
         time.sleep(POLL_S)

@@ -166,7 +166,7 @@ class _Session:
     def _wait(self) -> Stop | None:
         if not self._waiting:
             self._context.tell(
-                "waiting", None, None, "what is left is with others, or has to pause"
+                "waiting", None, None, "other processes work on what is left, or it has to pause"
             )
         self._waiting = True
         time.sleep(WAIT_S)
@@ -252,5 +252,5 @@ class _Session:
             for chunk in chunks:
                 failures = self._ledger.progress.arms[name].failures.get(chunk)
                 why = failures[-1].error if failures else "it killed its worker"
-                parts.append(f"chunk {chunk} of arm {name} was set aside: {why}")
+                parts.append(f"chunk {chunk} of arm {name} was quarantined: {why}")
         return "; ".join(parts)

@@ -55,7 +55,7 @@ class Window:
     def __init__(self, budget_s: float | None = None, process: Process | None = None) -> None:
         if budget_s is not None and not budget_s > 0:
             raise UsageError(
-                f"a window of {budget_s:g} s",
+                f"invalid window: {budget_s:g} s",
                 why="a duration must be positive and finite",
                 do="give a window greater than zero, like 170s",
             )

@@ -75,7 +75,7 @@ class Attempts:
         enough_s = math.ceil(MORE * max(row))
         advise(enough_s)
         return (
-            f"the last {self.before} windows of this command came to nothing: if this one of "
+            f"the last {self.before} windows of this command made no progress: if this one of "
             f"{window_s:g} s does too, it ends with exit code {int(ExitCode.FAILED)}; "
             f"use --window {enough_s}s or more"
         )

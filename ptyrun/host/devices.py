@@ -204,7 +204,7 @@ def lock_folder() -> Path:
         is_own = make_own(folder)
     if not is_own:
         raise StorageError(
-            f"{folder} is not this user's own folder",
+            f"{folder} does not belong to this user",
             why="device locks in a folder that others can write to could be forged",
             do="remove it, or set XDG_RUNTIME_DIR to a folder of your own",
         )

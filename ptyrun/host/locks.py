@@ -224,7 +224,7 @@ def exclude(
         nonlocal told_s
         if waited_s - told_s >= REMINDER_S:
             told_s = waited_s
-            note(f"another process {what}: it is waited for ({_held_by(lock)})")
+            note(f"another process {what}: waiting for it ({_held_by(lock)})")
 
     def gives_up() -> bool:
         nonlocal stopped_since_s
@@ -265,7 +265,7 @@ class Hint:
     """A lock that saves work and guards nothing: without it, at worst work is done twice.
 
     Taking it never raises, and waits a second at most. Where it stays taken or the disk refuses,
-    work goes on without it, and the log says so once.
+    continuing without it, and the log says so once.
 
     Parameters
     ----------
@@ -311,7 +311,7 @@ class Hint:
     def _go_without(self, why: str) -> None:
         self._is_stuck = True
         path = self._lock.path
-        say_once(str(path), f"work goes on without {path}: {why}", log.warning)
+        say_once(str(path), f"continuing without {path}: {why}", log.warning)
 
 
 def watch(

@@ -210,7 +210,7 @@ def exported_inputs(program: Mapping[str, Any]) -> tuple[NetworkInput, ...]:
 
 def _torchscript_card(path: Path) -> ModelCard:
     if not zipfile.is_zipfile(path):
-        raise _unreadable(path, "a TorchScript file is a zip archive, and this is none")
+        raise _unreadable(path, "a TorchScript file is a zip archive, and this is not one")
     with SafeArchive(path, path.name):
         pass
     return ModelCard(None, None, None, description=str(ModelKind.TORCHSCRIPT))

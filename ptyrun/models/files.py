@@ -165,7 +165,7 @@ def require_reader(model: ModelFile) -> None:
         raise ModelError(
             f"the backend {model.backend} does not read {model.path.name}",
             why=why,
-            do=f"say backend {reader}" if reader else "save the model in one of these formats",
+            do=f"use backend={reader}" if reader else "save the model in one of these formats",
         )
 
 
@@ -176,7 +176,7 @@ def _require_utf8(path: Path) -> None:
         raise ModelError(
             f"the path of a model is not UTF-8: {path}",
             why="frameworks open no file whose name holds other bytes",
-            do="rename the file or folder, or lead a link of another name to it",
+            do="rename the file or folder, or make a link with another name to it",
         ) from error
 
 
@@ -211,7 +211,7 @@ def _require_whole(path: Path) -> None:
     if _SHARD.search(path.name):
         raise ModelError(
             f"{path.name} is a part of weights that are in several files",
-            why="one model is one file here: its digest stands for all of its weights",
+            why="a model must be one file: its digest identifies all of its weights",
             do="join them (load each with safetensors.torch.load_file, save all with save_file)",
         )
 

@@ -103,7 +103,7 @@ def roles(
         names = " and ".join(each.name or "unnamed" for each in inputs)
         return (DIFFRACTION, OFFSETS), f"its inputs, {names}, are taken as diffraction and offsets"
     raise ModelError(
-        f"which inputs of {name} are diffraction and offsets does not follow: "
+        f"which inputs of {name} are diffraction and offsets is not clear: "
         f"{', '.join(map(str, inputs)) or 'it has none'}",
         why="a predictor takes diffraction, or diffraction and local offsets, told apart by their "
         "shapes, or by names like diffraction and offsets",

@@ -63,7 +63,7 @@ FORMATS = (
     Format(
         ModelKind.TORCH_BUNDLE, "pytorch", (),
         "weights, patch size and gridsize of PtychoPINN's version 2.0-pytorch",
-        "told from the other kind by its content",
+        "recognised by its content",
         needs_factory=True,
     ),
     Format(

@@ -328,7 +328,7 @@ def check_options(model: ModelFile, options: Mapping[str, str]) -> None:
         )
     if "factory" in options and model.backend in OWN_BACKENDS - {"pytorch"}:
         raise ModelError(
-            f"factory={options['factory']} makes no part of {model.path.name}",
+            f"factory={options['factory']} cannot be used with {model.path.name}",
             why=f"a {model.kind} holds its network; only a PyTorch state dict needs one made",
             do="leave factory= out, or name the state dict",
         )

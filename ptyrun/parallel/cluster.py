@@ -61,7 +61,7 @@ def work(run_dir: Path, session: SessionOptions, watcher: Watcher) -> Outcome:
     """
     if session.max_chunks is not None:
         raise UsageError(
-            "--max-chunks and --dask do not go together",
+            "--max-chunks and --dask cannot be combined",
             why="workers come and go, so that a number of chunks cannot be divided among them",
             do="give a --window",
         )

@@ -182,7 +182,7 @@ class Places:
         self._require_scheduler()
         failure = future.exception() if future.status == "error" else future.status
         if isinstance(failure, ImportError) and (failure.name or "").startswith("ptyrun"):
-            return self._cannot(worker, f"has not this ptyrun: {failure}")
+            return self._cannot(worker, f"does not have this version of ptyrun: {failure}")
         if future.status == "error":
             return self._cannot(worker, f"could not work: {failure}")
         return Lost(worker, f"could not work: {failure}")

@@ -123,7 +123,7 @@ def pair_table(results: Results) -> Table:
     """Arms against each other; none is ranked, since the second's unit is that of its pair."""
     pairs = [(" – ".join(results.labels_of(pair)), pair) for pair in results.pairs]
     text = (
-        "Of each pair the first arm is laid onto the second, which stands where a truth would: "
+        "In each pair the first arm is registered to the second, which stands for the truth: "
         "contrast transfer is the first one's contrast over the second one's."
     )
     return replace(_unranked("pairs", "Arms against each other", pairs, results.sources), text=text)

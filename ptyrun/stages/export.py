@@ -79,7 +79,7 @@ def export(
     UnfinishedError
         If the run is not finalized.
     """
-    refuse_unknown([format], [*ExportFormat], "nothing is exported as {}")
+    refuse_unknown([format], [*ExportFormat], "there is no export format {}")
     artifacts.require_outside(Run(run_dir).paths, out)
     require_free(out, overwrite=overwrite)
     run = FinishedRun.open(Run(run_dir))

@@ -302,7 +302,7 @@ def _refuse_to_overwrite(results: list[Path], paths: RunPaths) -> None:
         raise UsageError(
             f"{paths.root} holds files of something else: {names}",
             why="this comparison writes files of these names, and nothing of it was run here",
-            do="choose another --output_dir, or set the folder aside with --new",
+            do="choose another --output-dir, or move the folder aside with --new",
         )
 
 
@@ -335,7 +335,7 @@ def _refuse_changes(changed: list[Change], invalidate: Collection[str]) -> None:
     if not refused:
         return
     owners = {_owner(change) for change in refused}
-    remedy = "start over with --new or another --output_dir"
+    remedy = "start over with --new or another --output-dir"
     if None not in owners:
         accept = " ".join(f"--invalidate {owner}" for owner in sorted(filter(None, owners)))
         remedy = f"accept the change with {accept}, or {remedy}"

@@ -359,7 +359,7 @@ def _results(desk: _PreviewContext, files: PreviewFiles) -> Results:
         arms={name: arm.result for name, arm in files.arms.items() if arm.result is not None},
         sources=SOURCES,
         notes=(
-            "a preview: measured over what is covered so far, no result of the run",
+            "a preview of what is covered so far: not a result of the run",
             *desk.changed,
         ),
     )

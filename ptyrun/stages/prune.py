@@ -54,7 +54,7 @@ def prune(run_dir: Path, watcher: Watcher = SILENT) -> PrunedRun:
         If a session works on the run.
     """
     with _alone(run_dir, watcher) as run:
-        require_complete(run, "patches are given up only once their results are made")
+        require_complete(run, "patches are deleted only after the results were made")
         FinishedRun.open(run)
         paths, ledger = run.paths, run.ledger
         arms = [arm for arm in ledger.progress.arms.values() if arm.plan.n_chunks]

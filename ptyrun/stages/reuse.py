@@ -222,7 +222,7 @@ def _take(opened: OpenedSession, plan: ArmPlan, source: Run, watcher: Watcher) -
         watcher.note(f"{plan.name}: {n_chunks} chunks taken over")
     left = len(list(progress.missing()))
     if not n_chunks and opened.window.remaining_s > 0:
-        return nothing("no chunk is there whole with the same groups in the same rows of a batch")
+        return nothing("no intact chunk has the same groups in the same rows of a batch")
     return Taken(plan.name, source.paths.root, n_chunks, left)
 
 

@@ -290,7 +290,7 @@ class _Progress:
         if event.arm is not None:
             self._count(event, predicting(self._labels[event.arm]), event.arm)
         if event.kind in ("failed", "set_aside") and event.arm is not None:
-            verdict = "is set aside" if event.kind == "set_aside" else "will be tried again"
+            verdict = "is quarantined" if event.kind == "set_aside" else "will be tried again"
             chunk = f"chunk {event.chunk} of {self._labels[event.arm]}"
             self._watcher.note(f"{chunk} failed and {verdict}: {event.message}")
         elif event.kind in self._notes:

@@ -48,7 +48,7 @@ def study_asked(
     file = None if found is None else StudyFile(found)
     if file is not None and file.stages and runs and config is None:
         raise UsageError(
-            f"{found} names commands, and was not named itself",
+            f"{found} would run commands, but was not given with --config",
             why="a hub may come from anywhere: only the command line says which commands run",
             do=f"if you trust it, use --config {found}",
         )
@@ -65,7 +65,7 @@ def study_asked(
 def _require_folder(said: Mapping[str, Any]) -> None:
     if "hub" in said and os.path.lexists(said["hub"]) and not Path(said["hub"]).is_dir():
         raise UsageError(
-            f"{said['hub']} is not a folder", why="a hub is one", do="give another --hub"
+            f"{said['hub']} is not a folder", why="a hub is a folder", do="give another --hub"
         )
 
 

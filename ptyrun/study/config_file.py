@@ -113,7 +113,7 @@ class StudyFile:
                 self._refuse(key, "unknown key", why)
             entry = known[name]
             if entry.name in seen:
-                self._refuse(key, "said twice", f"{seen[entry.name]!r} says the same")
+                self._refuse(key, "given twice", f"{seen[entry.name]!r} sets the same")
             seen[entry.name] = said
             if entry.is_many and not isinstance(value, list):
                 value = [value]
@@ -129,7 +129,7 @@ class StudyFile:
 
     def _stages(self, tables: Any) -> Iterator[OtherStage]:
         if not isinstance(tables, list) or not all(isinstance(each, dict) for each in tables):
-            self._refuse(STAGE, "no list of tables", "write [[stage]] before each stage")
+            self._refuse(STAGE, "not a list of tables", "write [[stage]] before each stage")
         after = -1
         for table in tables:
             after = self._place_of(rf"\[\[\s*{STAGE}\s*\]\]", after + 1)
@@ -138,7 +138,7 @@ class StudyFile:
     def _named_stages(self, tables: Any) -> Iterator[OtherStage]:
         """``[stages.NAME]`` is a ``[[stage]]`` of that name."""
         if not isinstance(tables, dict) or not all(isinstance(t, dict) for t in tables.values()):
-            self._refuse(STAGES, "no table of tables", "write [stages.NAME] before each stage")
+            self._refuse(STAGES, "not a table of tables", "write [stages.NAME] before each stage")
         for name, table in tables.items():
             after = self._place_of(rf"\[\s*{STAGES}\s*\.\s*[\"']?{re.escape(name)}[\"']?\s*\]")
             yield self._stage({"name": name, **table}, after)
@@ -163,16 +163,16 @@ class StudyFile:
 
     def _require(self, key: str, value: Any, after: int) -> None:
         if key in _TEXTS and not isinstance(value, str):
-            self._refuse(key, "no text", "a stage's name is a text", after)
+            self._refuse(key, "not a text", "a stage's name is a text", after)
         if key in _LISTS and not (
             isinstance(value, list) and all(isinstance(each, str) for each in value)
         ):
-            self._refuse(key, "no list of texts", f'write {key} = ["..."]', after)
+            self._refuse(key, "not a list of texts", f'write {key} = ["..."]', after)
         if key == "parameters" and not (
             isinstance(value, dict)
             and all(isinstance(each, str | int | float | bool) for each in value.values())
         ):
-            self._refuse(key, "no table of values", "write parameters = {epochs = 50}", after)
+            self._refuse(key, "not a table of values", "write parameters = {epochs = 50}", after)
 
     def _refuse(self, key: str, what: str, why: str, after: int = 0) -> NoReturn:
         """Refuse what a key says, whose line stands at the character *after* or later."""

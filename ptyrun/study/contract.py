@@ -123,8 +123,8 @@ def _check_groups(gridsize: int, neighbor_count: int | None) -> None:
     needed = gridsize**2
     if gridsize > 1 and (neighbor_count is None or neighbor_count < needed):
         raise _refused(
-            f"gridsize {gridsize} makes groups of {needed} out of as many neighbours or more, and "
-            f"neighbor_count is {neighbor_count}",
+            f"gridsize {gridsize} needs a neighbor_count of {needed} or more, and it is "
+            f"{neighbor_count}",
             f"set neighbor_count to {needed} or more",
         )
 

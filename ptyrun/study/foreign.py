@@ -215,7 +215,7 @@ def _no_result(what: str, why: str) -> StageFailedError:
     return StageFailedError(
         f"the {what} says that it is done, but left no result that can be used",
         why=why,
-        do=f"mend the {what}",
+        do=f"correct the {what}",
     )
 
 

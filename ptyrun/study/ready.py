@@ -88,7 +88,7 @@ def _require_content(task: Task, held: Path, place: Path) -> None:
         try:
             read_csv(read_text(held, MAX_TEXT_BYTES))
         except ValueError as error:
-            raise _no_such("it is no table of metrics", str(error)) from error
+            raise _no_such("it is not a table of metrics", str(error)) from error
     elif place.suffix == ".npz" and kind == _RAW:
         _require_raw(held)
     elif place.suffix == ".npz" and kind in _SCANS:
@@ -100,7 +100,7 @@ def _document(held: Path) -> Mapping[str, Any]:
     try:
         return parse_object(read_text(held, MAX_TEXT_BYTES))
     except ValueError as error:
-        raise _no_such("it is no JSON document", str(error)) from error
+        raise _no_such("it is not a JSON document", str(error)) from error
 
 
 def _require_raw(held: Path) -> None:

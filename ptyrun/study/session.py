@@ -93,7 +93,7 @@ def _free(hub: Hub) -> tuple[int, Lock]:
             return number, lock
     raise BusyError(
         f"{MOST_SESSIONS} sessions work on {hub.root}",
-        why="no more are counted",
+        why="no more than that may work on one hub",
         do="wait until one of them ends",
     )
 
@@ -169,7 +169,9 @@ class Session:
         others = [each for each in standings.values() if each.state is State.RUNNING]
         if others and self._waited_for != others[0].stage.key:
             self._waited_for = others[0].stage.key
-            self._watcher.note(f"{self._waited_for} is made by another process: {others[0].why}")
+            self._watcher.note(
+                f"{self._waited_for} is being made by another process: {others[0].why}"
+            )
         return bool(others) or (self._places.may_come and bool(self._ready(standings)))
 
     def _ready(self, standings: Mapping[str, Standing]) -> list[Standing]:

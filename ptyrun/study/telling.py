@@ -121,7 +121,7 @@ def outcome_text(
         but = ", without --clobber" if has_set_aside else ""
         lines.append(f"work remains: run the same command again{but}")
     else:
-        lines.append("put right what failed, then run the same command again")
+        lines.append("correct what failed, then run the same command again")
     return "\n".join(lines)
 
 

@@ -87,7 +87,7 @@ def _course_of(found: Made) -> Course:
             raise ValueError("losses are not those of whole epochs")
     except (KeyError, TypeError, ValueError) as error:
         raise StageFailedError(
-            "the trainer left no course of its losses", why=str(error), do="mend the trainer"
+            "the trainer left no course of its losses", why=str(error), do="correct the trainer"
         ) from error
     require_finite(len(figures) - 1, tuple(figures.ravel().tolist()))
     return course

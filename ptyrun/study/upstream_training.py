@@ -58,7 +58,7 @@ def train(task: Task) -> None:
     if is_asked and code:
         raise UnfinishedError(
             f"the stage {task.stage.key} is not done yet",
-            why="a signal ended upstream's training, which keeps nothing on the way",
+            why="a signal ended upstream's training, which saves nothing before its end",
             do="run the same command again",
         )
     made = [path for path in listing.files_below(scratch) if path.name == place.name]
@@ -92,7 +92,7 @@ def _fault(scratch: Path, model: Path) -> str:
     if said := damage(files, name):
         return said
     with files.open(name) as stream:
-        return "" if stream.read(len(begins)) == begins else f"is no {kind}"
+        return "" if stream.read(len(begins)) == begins else f"is not a {kind}"
 
 
 def _words(task: Task, scratch: Path, kind: str) -> Sequence[str]:

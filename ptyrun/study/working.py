@@ -156,8 +156,8 @@ def verify_only(study: Study, session: StudySession, scope: Sequence[str] = ()) 
     """
     if session.clobber or session.skip_post_verify:
         raise UsageError(
-            "--post-verify-only does nothing else",
-            why="--clobber and --skip-post-verify ask for something else",
+            "--post-verify-only cannot be combined with --clobber or --skip-post-verify",
+            why="it verifies the hub, and does nothing else",
             do="leave one of them out",
         )
     with Parent() as parent:

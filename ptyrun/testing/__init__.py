@@ -282,7 +282,7 @@ class ReconstructorContract:
         at_work = self.reconstructor.open(request_made)
         at_work.advance()
         state = at_work.state()
-        assert not any(array.dtype.hasobject for array in state.values()), "a state is no objects"
+        assert not any(array.dtype.hasobject for array in state.values()), "a state is not objects"
         before = {name: array.tobytes() for name, array in state.items()}
         at_work.advance()
         at_work.close()

@@ -122,7 +122,7 @@ def unpacked(data: bytes, facts: str) -> Arrays:
     """
     length = int.from_bytes(data[:8], "little")
     if len(data) < 8 or length > min(MAX_HEADER_BYTES, len(data) - 8):
-        raise ValueError("it is cut off, or no state")
+        raise ValueError("it is cut off, or not a saved state")
     try:
         entries = parse_object(data[8 : 8 + length].decode())
     except (ValueError, RecursionError) as error:

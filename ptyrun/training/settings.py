@@ -17,7 +17,7 @@ def settings_of(words: Iterable[str]) -> dict[str, str]:
     Raises
     ------
     UsageError
-        If one is not of this form, or said twice.
+        If one is not of this form, or given twice.
 
     Examples
     --------
@@ -30,7 +30,9 @@ def settings_of(words: Iterable[str]) -> dict[str, str]:
         if not equals or not name or name in found:
             raise UsageError(
                 f"{word!r} is not a setting of a trainer",
-                why="it is given twice" if name in found else "a setting is NAME=VALUE, width=12",
+                why="it is given twice"
+                if name in found
+                else "a setting is NAME=VALUE, like width=12",
                 do="correct it, or leave it out",
             )
         found[name] = value

@@ -50,7 +50,7 @@ def require_learning(losses: NDArray[np.float64]) -> None:
         raise BlockedError(
             "the network learned nothing",
             why=f"its loss was {first:.4g} at first, and is {last:.4g} after {len(losses)} steps; "
-            f"chance alone moves that by {by_chance:.2g}",
+            f"noise alone changes it by {by_chance:.2g}",
             do=DO,
         )
 

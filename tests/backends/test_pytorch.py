@@ -195,7 +195,7 @@ def test_a_network_that_does_not_repeat_its_patches_is_refused(
     tmp_path: Path, kind: type[torch.nn.Module], asked: int
 ) -> None:
     path = saved(kind(), tmp_path / "net.ts")
-    with pytest.raises(ModelError, match=r"other patches for the same input(.*\n)+.*evaluation"):
+    with pytest.raises(ModelError, match=r"different patches for the same(.*\n)+.*evaluation"):
         PyTorchPredictor.open(request(path, batch_items=asked))
 
 
@@ -203,7 +203,7 @@ def test_a_program_of_one_batch_size_that_does_not_repeat_its_patches_is_refused
     tmp_path: Path,
 ) -> None:
     path = saved(torch_nets.DropoutLeftOn(), tmp_path / "net.pt2", batch=3)
-    with pytest.raises(ModelError, match="other patches for the same input"):
+    with pytest.raises(ModelError, match="different patches for the same input"):
         PyTorchPredictor.open(request(path))
 
 

@@ -220,5 +220,8 @@ def test_a_foreign_file_among_the_objects_is_named_and_removed(victim: Bench) ->
     stranger = victim.run / "objects.zarr/pinn/object/c.9.9"
     stranger.write_bytes(b"not of this run")
     (damage,) = verify(victim.run, repair=True).damages
-    assert str(damage) == "unexpected: objects.zarr/pinn/object/c.9.9: it is none of the results"
+    assert (
+        str(damage)
+        == "unexpected: objects.zarr/pinn/object/c.9.9: it does not belong to the results"
+    )
     assert not stranger.exists()

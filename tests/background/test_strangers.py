@@ -23,8 +23,8 @@ def test_a_stranger_that_a_document_names_is_not_signalled(bench: Bench) -> None
                 (bench.run / "process.lock").touch()
             done = bench.do("stop", "--grace", "1s")
             assert done.returncode == 1
-            assert f"PID {stranger.pid} is not shown to be a session" in done.stderr
-            assert "nothing was signalled" in done.stderr
+            assert f"PID {stranger.pid} cannot be confirmed as a session" in done.stderr
+            assert "no signal was sent" in done.stderr
             assert stranger.poll() is None
     finally:
         stranger.kill()

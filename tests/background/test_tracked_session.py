@@ -155,6 +155,7 @@ def test_a_session_is_detached_and_says_who_it_is(bench: Bench) -> None:
     assert Path(f"/proc/{session.pid}/fd/1").resolve() == bench.run / who["log"]
     for said in (str(session.pid), who["host"], who["log"]):
         assert said in done.stdout
+    assert who["boot_id"] not in done.stdout, "it is for programs"
 
     waited = bench.do("wait", "--timeout", "0.2s")
     assert waited.returncode == 75
@@ -251,7 +252,7 @@ def test_a_session_that_ends_in_an_error_says_which(bench: Bench) -> None:
     done = bench.do("wait")
     assert done.returncode == 1
     assert "`ptyrun run` ended with exit code 1" in done.stdout
-    assert "set aside" in done.stderr or "failed" in done.stderr
+    assert "quarantined" in done.stderr or "failed" in done.stderr
     assert bench.document("process.json")["exit_code"] == 1
     assert not (bench.run / "completion.json").exists()
 

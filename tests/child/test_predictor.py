@@ -153,7 +153,7 @@ def test_memory_that_it_seals_is_its_own_fault(site: Path, tmp_path: Path, seals
     try:
         patches = predictor.predict(*batch(0))
     except PredictorDiedError as error:
-        assert "memory for a batch is spoilt" in error.what
+        assert "memory of a batch is corrupted" in error.what
     else:
         assert np.array_equal(patches, expected(0)), "which does no harm"
     host.end()
@@ -279,7 +279,7 @@ def test_a_gpu_that_the_fence_keeps_from_starting_is_worth_more_than_the_fence(
     host.say = said.append
     process = host.begin()
     process.settle(host.waits.loading)
-    process.unfit = "CUDA does not start behind it (error 999)"  # as on a machine with a GPU
+    process.unfit = "CUDA does not start inside it (error 999)"  # as on a machine with a GPU
     predictor = opened(host)
     assert host.process is not None
     assert (process.abi > 0, host.process.abi) == (True, 0)

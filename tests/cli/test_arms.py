@@ -107,8 +107,8 @@ def test_a_scan_whose_coordinates_are_exchanged_is_doubted_before_and_after(tmp_
     ]
     done = ptyrun("compare", *words, "--quiet")
     assert done.returncode == 0, done.stderr
-    said = "objectGuess explains the frames better with x and y of the positions exchanged"
-    assert (done.stderr + done.stdout).count("x and y of the positions exchanged") == 1
+    said = "objectGuess explains the frames better with x and y of the positions swapped"
+    assert (done.stderr + done.stdout).count("x and y of the positions swapped") == 1
     assert said in done.stderr
     assert any(said in note for note in results(tmp_path / "run")["notes"])
     assert said in (tmp_path / "run/report/report.md").read_text()

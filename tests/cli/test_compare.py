@@ -224,7 +224,7 @@ def test_new_leaves_a_link_in_place_and_sets_aside_the_folder_behind_it(
     assert process.returncode == 75, process.stderr
     (aside,) = run_dir.parent.glob("run.until-*")
     assert content(aside) == before
-    assert f"the run that was there is now {aside}" in process.stderr
+    assert f"the earlier run was moved to {aside}" in process.stderr
     assert link.readlink() == run_dir
     assert list(link.parent.iterdir()) == [link]
     assert committed(run_dir) == 1

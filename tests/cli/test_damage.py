@@ -93,12 +93,12 @@ def test_a_ledger_that_was_cut_off_is_damage_if_a_chunk_is_lost_by_it_and_else_a
     ledger.write_bytes(whole[:-20])
     found = ptyrun("verify", str(run_dir))
     assert found.returncode == 0
-    assert f"note: ledger/{ledger.name} ends in half a line" in found.stderr
+    assert f"note: ledger/{ledger.name} ends in an incomplete line" in found.stderr
     ledger.write_bytes(whole[: whole.rindex(b'"event":"commit"')])
     found = ptyrun("verify", str(run_dir))
     assert found.returncode == 3
     assert "results.json: the ledger that it was made from is gone: 1 chunks" in found.stdout
-    assert "half a line" not in found.stderr
+    assert "incomplete line" not in found.stderr
     ledger.write_bytes(whole)
     assert "note: ledger" not in ptyrun("verify", str(run_dir)).stderr
 

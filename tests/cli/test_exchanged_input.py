@@ -30,7 +30,7 @@ def test_a_key_of_an_arm_that_is_typed_wrong_is_named_with_the_one_that_is_meant
 def test_exchanged_models_are_named_as_that(study: Study, tmp_path: Path) -> None:
     words = [*study.words(tmp_path / "run"), f"--pinn_dir={study.baseline}"]
     words.append(f"--baseline_dir={study.pinn}")
-    assert_refused(words, "--pinn_dir and --baseline_dir are exchanged", tmp_path / "run")
+    assert_refused(words, "--pinn-dir and --baseline-dir are swapped", tmp_path / "run")
     assert_refused(words, "gridsize 1, the Baseline's 2", tmp_path / "run")
 
 
@@ -40,7 +40,7 @@ def test_an_exchanged_scan_and_reconstruction_are_named_as_that(
     run_dir = tmp_path / "run"
     swapped = [f"--test_data={study.reconstruction}", f"--tike_recon_path={study.scan}"]
     words = [*study.words(run_dir), *swapped]
-    assert_refused(words, "--test_data is a finished reconstruction", run_dir)
+    assert_refused(words, "--test-data is a finished reconstruction", run_dir)
     assert_refused(words, f"{study.scan} is a scan: they are swapped", run_dir)
     assert_refused(["plan", *words[1:], "--dry-run"], "swapped", run_dir)
 
@@ -56,4 +56,4 @@ def test_a_scan_given_as_a_reconstruction_is_named_as_that(study: Study, tmp_pat
 def test_a_reconstruction_given_as_the_scan_is_named_as_that(study: Study, tmp_path: Path) -> None:
     run_dir = tmp_path / "run"
     words = [*study.words(run_dir), f"--test_data={study.reconstruction}"]
-    assert_refused(words, "--test_data is a finished reconstruction", run_dir)
+    assert_refused(words, "--test-data is a finished reconstruction", run_dir)

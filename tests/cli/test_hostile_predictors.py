@@ -152,7 +152,7 @@ def test_a_batch_that_does_not_fit_is_halved_and_later_sessions_begin_with_the_o
     assert "out of memory at 4 groups, going on with 2" in first.stderr
     assert victim.diary == ["opened at 4", "opened at 2", "opened at 1"]
     (note,) = victim.status["arms"]["pinn"]["notes"]
-    assert "4 groups at once did not do (no room for" in note and "since then 1 at once" in note
+    assert "4 groups at once did not fit (no room for" in note and "since then 1 at once" in note
     assert note in victim.ptyrun("status", str(victim.run)).stdout
 
     second = victim.ptyrun(*words)
@@ -191,7 +191,7 @@ def test_a_chunk_that_always_fails_is_set_aside_and_the_others_are_there(
     victim.does_it_at(KILLER)
     done = victim.ptyrun(*victim.words())
     assert done.returncode == FAILED
-    assert f"chunk {KILLER} of arm pinn was set aside" in done.stdout
+    assert f"chunk {KILLER} of arm pinn was quarantined" in done.stdout
     expect_all_but_the_killer(victim, good)
     (trouble,) = victim.status["troubles"]
     assert (trouble["chunk"], trouble["set_aside"]) == (KILLER, True)
@@ -215,7 +215,7 @@ def test_a_chunk_that_ends_its_process_is_set_aside_until_it_is_given_new_attemp
     victim.does_it_at(KILLER)
     done = victim.process(*victim.words())
     assert done.returncode == FAILED, done.stderr
-    assert f"chunk {KILLER} of arm pinn was set aside" in done.stdout
+    assert f"chunk {KILLER} of arm pinn was quarantined" in done.stdout
     expect_all_but_the_killer(victim, good)
     (trouble,) = victim.status["troubles"]
     assert (trouble["chunk"], trouble["set_aside"]) == (KILLER, True)

@@ -100,7 +100,7 @@ def test_nothing_known_is_said_so() -> None:
     bare = replace(RESULTS, arms={"a": ArmResult("A", "predictor", 4)}, common=None, truth={})
     found = said(replace(bare, has_ground_truth=False))
     assert found["R-factor"] == found["Resolution"] == "not known"
-    assert found["Agreement of the arms"] == "there is one arm and nothing to hold it against"
+    assert found["Agreement of the arms"] == "there is one arm and nothing to compare it with"
 
 
 def test_arms_without_common_pixels_are_said_each_on_its_own() -> None:
@@ -151,13 +151,13 @@ def test_an_arm_that_fits_noise_or_explains_nothing_is_remarked_upon() -> None:
     results = replace(RESULTS, arms=arms, truth={"r_factor": Metric(value=0.17)})
     found = said(results)["R-factor"]
     assert "A fits the frames better than the ground truth does: noise is fitted as well" in found
-    assert "C explains less than nothing" in found
+    assert "C has an R-factor above 1: worse than no model at all" in found
     terminal = metrics_table(results).splitlines()
     assert [line[:24] for line in terminal[-2:]] == [
         "A fits the frames better",
-        "C explains less than not",
+        "C has an R-factor above ",
     ]
-    for word in ("better than", "less than nothing"):
+    for word in ("better than", "no model at all"):
         assert word not in said(RESULTS)["R-factor"]
 
 

@@ -99,7 +99,7 @@ def test_an_arm_on_the_line_takes_the_place_of_the_files_arm_of_that_name(folder
         ("new = true", "new belongs on the command line"),
         ('dask = "tcp://elsewhere:1"', "dask belongs on the command line"),
         ("n_test_group = 3", "did you mean 'n_test_groups'?"),
-        ("n_test_groups = 3\nn-test-groups = 4", "is there twice"),
+        ("n_test_groups = 3\nn-test-groups = 4", "is given twice"),
         ('n_test_groups = "3"', "it must be an integer"),
         ('phase_align_method = "plain"', "it must be plane or mean"),
         (f"frc_sigma = {10**400}", "it must be at least 0 and at most 1000"),
@@ -134,7 +134,7 @@ def test_a_file_that_is_none_is_refused_by_name(content: bytes | None, folder: P
 def test_what_neither_the_line_nor_a_file_says_is_missing(folder: Path) -> None:
     done = ptyrun("plan", f"--test_data={folder / 'scan.npz'}")
     assert done.returncode == 2
-    assert "--output_dir is missing" in done.stderr
+    assert "--output-dir is missing" in done.stderr
 
 
 def test_a_run_keeps_the_comparison_that_repeats_it(study: Study, tmp_path: Path) -> None:

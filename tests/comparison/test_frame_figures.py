@@ -87,6 +87,6 @@ def test_an_arm_is_lit_by_the_probe_that_it_brings(run: Run, check: FrameCheck, 
 
 
 def test_an_arm_that_leaves_far_more_of_the_frames_than_another_is_noted() -> None:
-    assert "R-factor 0.48, where another object leaves 0.14" in (why_unexplained(0.48, 0.14) or "")
+    assert "R-factor 0.48, where another object has 0.14" in (why_unexplained(0.48, 0.14) or "")
     for own, least in ((0.20, 0.05), (0.50, 0.40), (None, 0.1), (0.5, None)):
         assert why_unexplained(own, least) is None

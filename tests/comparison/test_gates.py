@@ -24,7 +24,7 @@ def test_a_silent_patch_among_neighbours_that_cover_it_is_no_hole() -> None:
     found = hole(slice(30, 31), crop_px=12)
     require_coverage("pinn", found)
     assert (found.silent, found.missing_px) == (1, 0)
-    assert found.note == "1 of 400 patches are all zero and leave 0 of 7744 promised pixels empty"
+    assert found.note == "1 of 400 patches are all zero and leave 0 of 7744 expected pixels empty"
 
 
 def test_a_hole_is_named_by_its_place_and_size() -> None:

@@ -152,4 +152,4 @@ def test_tables_say_what_their_thresholds_pairs_and_pixels_are(tmp_path: Path) -
     assert own.columns == (found.arms[first].label,)
     others = ", ".join(arm.label for name, arm in found.arms.items() if name != first)
     assert own.text == f"Of {others} these are the pixels compared above."
-    assert "the first arm is laid onto the second" in tables.pair_table(found).text
+    assert "the first arm is registered to the second" in tables.pair_table(found).text

@@ -31,14 +31,14 @@ def test_models_given_for_what_they_are_pass() -> None:
 
 @pytest.mark.parametrize("sizes", [(1, 2), (1, 1), (2, 1)])
 def test_exchanged_models_are_named_by_their_files_and_sizes(sizes: tuple[int, int]) -> None:
-    with pytest.raises(ModelError, match="--pinn_dir and --baseline_dir are exchanged"):
+    with pytest.raises(ModelError, match="--pinn-dir and --baseline-dir are swapped"):
         require_own_roles(given(pinn=(BASELINE, sizes[0]), baseline=(PINN, sizes[1])))
 
 
 def test_one_model_of_the_other_role_is_named() -> None:
-    with pytest.raises(ModelError, match="--pinn_dir names the model of the other option"):
+    with pytest.raises(ModelError, match="--pinn-dir names the model of the other option"):
         require_own_roles(given(pinn=(BASELINE, 1)))
-    with pytest.raises(ModelError, match="--baseline_dir names the model of the other option"):
+    with pytest.raises(ModelError, match="--baseline-dir names the model of the other option"):
         require_own_roles(given(baseline=(PINN, 2)))
 
 

@@ -199,7 +199,7 @@ def test_a_chunk_that_kills_its_worker_is_set_aside_and_the_others_are_there(
     assert 3 <= deaths <= 7
     outcome = toy_run(tmp_path)
     assert (outcome.stop, outcome.chunks_left) == (ExitCode.FAILED, 1)
-    assert f"chunk {killer} of arm one was set aside: it killed its worker" in outcome.reason
+    assert f"chunk {killer} of arm one was quarantined: it killed its worker" in outcome.reason
 
     assert repair(RunPaths(tmp_path), []) == []
     assert toy_run(tmp_path).stop is ExitCode.COMPLETE
@@ -273,5 +273,5 @@ def test_a_predictor_that_dies_in_one_chunk_again_and_again_has_it_set_aside(
 
     outcome = toy_run(tmp_path, batch_items=1, trouble=trouble)
     assert outcome.stop is ExitCode.FAILED
-    assert "chunk 7 of arm one was set aside" in outcome.reason
+    assert "chunk 7 of arm one was quarantined" in outcome.reason
     assert outcome.chunks_left == 1

@@ -123,7 +123,7 @@ def test_a_chunk_that_always_fails_is_set_aside_and_the_others_go_on(tmp_path: P
     planned(tmp_path, toy_manifest())
     outcome = toy_run(tmp_path, batch_items=8, trouble=failing(3, 99))
     assert (outcome.stop, outcome.chunks_left) == (ExitCode.FAILED, 1)
-    assert "chunk 3 of arm one was set aside: RuntimeError: no luck" in outcome.reason
+    assert "chunk 3 of arm one was quarantined: RuntimeError: no luck" in outcome.reason
     failures = [r for _, r in read_records(RunPaths(tmp_path)) if isinstance(r, Failed)]
     assert [failure.attempt for failure in failures] == [1, 2, 3]
     assert "raise RuntimeError" in failures[0].traceback
@@ -212,7 +212,7 @@ def test_a_check_that_refuses_is_a_failure_of_its_chunk_alone(tmp_path: Path) ->
 
     outcome = run(RunPaths(tmp_path), manifest, Checked, window=Window())
     assert (outcome.stop, outcome.chunks_left) == (ExitCode.FAILED, 1)
-    assert "chunk 2 of arm one was set aside: PredictionError" in outcome.reason
+    assert "chunk 2 of arm one was quarantined: PredictionError" in outcome.reason
 
 
 def test_a_chunk_that_lost_its_file_or_a_byte_is_computed_again(tmp_path: Path) -> None:

@@ -132,14 +132,14 @@ def test_locks_lie_in_a_folder_of_the_users_own(runtime: Path) -> None:
 def test_a_lock_folder_that_others_can_write_to_is_refused(runtime: Path, mode: int) -> None:
     (runtime / "ptyrun").mkdir()
     (runtime / "ptyrun").chmod(mode)
-    with pytest.raises(StorageError, match="not this user's own"):
+    with pytest.raises(StorageError, match="not belong to this user"):
         lock_folder()
 
 
 def test_a_lock_folder_that_is_a_link_is_refused(runtime: Path) -> None:
     (runtime / "elsewhere").mkdir()
     (runtime / "ptyrun").symlink_to(runtime / "elsewhere")
-    with pytest.raises(StorageError, match="not this user's own"):
+    with pytest.raises(StorageError, match="not belong to this user"):
         lock_folder()
 
 
@@ -147,7 +147,7 @@ def test_a_lock_folder_that_is_a_link_is_refused(runtime: Path) -> None:
 def test_a_lock_folder_of_somebody_else_is_refused(runtime: Path) -> None:
     (runtime / "ptyrun").mkdir(mode=0o700)
     os.chown(runtime / "ptyrun", 12345, 12345)
-    with pytest.raises(StorageError, match="not this user's own"):
+    with pytest.raises(StorageError, match="not belong to this user"):
         lock_folder()
 
 

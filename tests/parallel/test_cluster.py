@@ -218,7 +218,7 @@ def test_a_worker_without_ptyrun_is_named(bench: Bench, cluster: Cluster, tmp_pa
     cluster.worker(PYTHONPATH=without_ptyrun(tmp_path))
     done = bench.do("run", "--dask", cluster.address)
     assert done.returncode == ExitCode.FAILED, done.stderr
-    assert "has not this ptyrun: No module named 'ptyrun'" in done.stderr
+    assert "does not have this version of ptyrun: No module named 'ptyrun'" in done.stderr
     assert "Traceback" not in done.stderr
 
 

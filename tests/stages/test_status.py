@@ -135,7 +135,7 @@ def test_a_line_for_each_arm_fits_the_terminal(half_run: Path, columns: int) -> 
 
 def test_a_chunk_that_failed_is_named_with_its_traceback(troubled: Path) -> None:
     said = ptyrun("status", str(troubled)).stdout
-    assert "chunk 1 of baseline failed 3 times, set aside: ValueError: no" in said
+    assert "chunk 1 of baseline failed 3 times, quarantined: ValueError: no" in said
     assert "    Traceback …" in said
 
 

@@ -75,8 +75,8 @@ BASE = "../base.npz"
         ("split", HALVES[::-1], "of the other half than train"),
         ("split", OTHER_DOSE, "says 4000 photons per frame, not 1000"),
         ("split", (f"{D}/train.npz", HALVES[1]), "its history says"),
-        ("manifest", (BASE,), "no JSON document"),
-        ("overlap-dose_1000-dense-train", (f"{D}/train.npz", BASE), "no JSON document"),
+        ("manifest", (BASE,), "not a JSON document"),
+        ("overlap-dose_1000-dense-train", (f"{D}/train.npz", BASE), "not a JSON document"),
         (
             "overlap-dose_1000-dense-train",
             (f"{D}/test.npz", f"{D}/test_metrics.json"),
@@ -87,7 +87,7 @@ BASE = "../base.npz"
             (f"{D}/train.npz", f"{D}/metrics_bundle.json"),
             "it holds no overlap metrics: it lacks",
         ),
-        ("bundle", (HALVES[0],), "no JSON document"),
+        ("bundle", (HALVES[0],), "not a JSON document"),
     ],
 )
 def test_ready_files_of_another_kind_are_refused_before_they_are_taken(

@@ -353,7 +353,7 @@ def test_upstreams_networks_are_trained_by_upstreams_programs(tmp_path: Path) ->
         13: "left no wts.h5.zip",
         14: "left a wts.h5.zip that is damaged",
         15: "left a wts.h5.zip that is empty",
-        16: "left a wts.h5.zip that is no ZIP archive",
+        16: "left a wts.h5.zip that is not a ZIP archive",
         17: "was killed by signal 9",
         18: "ended with exit code 5",
         19: "left no wts.h5.zip",

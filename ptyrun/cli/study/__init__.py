@@ -39,4 +39,4 @@ class StudyGroup(LazyGroup):
     "study", cls=StudyGroup, table=COMMANDS, package="ptyrun.cli.study", context_settings=CONTEXT
 )
 def command() -> None:
-    """Many comparisons in one hub folder: doses, views and splits, and the stages before them."""
+    """Make many comparisons in one hub folder: doses, views, splits, and what they need."""

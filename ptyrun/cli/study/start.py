@@ -40,13 +40,13 @@ def command(
     session = words.session_taken(given)
     if session.collect_only:
         raise UsageError(
-            "--collect-only makes no stage",
-            why="a session in the background makes stages",
+            "--collect-only cannot be used with `study start`",
+            why="it makes no stage, and a session in the background makes stages",
             do="use `ptyrun study plan`",
         )
     if session.only:
         raise UsageError(
-            "--only is for single windows",
+            "--only cannot be used with `study start`",
             why="a session in the background ends when the whole study is complete",
             do="use `ptyrun study run --only ... --until-complete`, or leave --only out",
         )

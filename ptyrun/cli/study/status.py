@@ -16,7 +16,7 @@ from ptyrun.cli.study import words
 @words.study
 @click.option("--json", "as_json", is_flag=True, help="The same as JSON, for programs.")
 def command(config: Path | None, as_json: bool, **given: Any) -> None:
-    """Say of every stage: done, pending, running, stale, failed or blocked, and why."""
+    """Show for every stage: done, pending, running, stale, failed or blocked, and why."""
     from ptyrun.study import identity
     from ptyrun.study.asking import study_asked
     from ptyrun.study.plan import graph

@@ -111,7 +111,7 @@ def frame_fit(scan: Scan, image: Complex2D, probe: Complex2D | None = None) -> F
     here = scan.positions_px[frames]
     order = np.random.default_rng(SEED).permutation(len(frames))
     objects: dict[str, tuple[Complex2D, Positions]] = {
-        "x and y of the positions exchanged": (image, here[:, ::-1]),
+        "x and y of the positions swapped": (image, here[:, ::-1]),
         "the object transposed": (image.T, here),
         "the object conjugated": (image.conj(), here),
         "the object upside down": (image[::-1], here),

@@ -28,7 +28,7 @@ def _inverted(patches: Patches) -> Patches:
 
 TURNS: Mapping[str, Callable[[Patches], Patches]] = {
     "conjugated": np.conj,
-    "transposed (x and y exchanged)": lambda patches: patches.transpose(0, 2, 1),
+    "transposed (x and y swapped)": lambda patches: patches.transpose(0, 2, 1),
     "upside down": lambda patches: patches[:, ::-1],
     "left to right": lambda patches: patches[:, :, ::-1],
     "turned by half a turn": lambda patches: patches[:, ::-1, ::-1],

@@ -199,7 +199,7 @@ def _unfit(scan: Scan, fit: FrameFit) -> str | None:
         at_fault = (
             "patches predicted from these frames"
             if fit.better in OF_FRAMES
-            else "patches laid at these positions and figures against this object"
+            else "patches placed at these positions and figures against this object"
         )
         return (
             f"its objectGuess explains the frames better with {fit.better}: residual "
@@ -209,7 +209,7 @@ def _unfit(scan: Scan, fit: FrameFit) -> str | None:
     if order is not None and order.is_shuffled:
         return (
             "the frames do not belong to their positions: their correlation with what objectGuess "
-            f"promises there is {order.own:.2f}, where {order.own_expected:.2f} is expected, and "
+            f"predicts there is {order.own:.2f}, where {order.own_expected:.2f} is expected, and "
             f"that with frames at the nearest position {order.neighbour:.2f}, where "
             f"{order.neighbour_expected:.2f} is; were frames or positions sorted on their own?"
         )
@@ -279,9 +279,9 @@ def _disagrees(coherence: float | None, placement: Placement, against: str) -> s
             turned = contradicted or fit.turned[better] < MAX_RESIDUAL_RATIO * fit.as_given
         return _fails(fit) if turned else None
     least = (
-        f"one object gives more than {ONE_OBJECT} at the very least"
+        f"images of one object have at least {ONE_OBJECT}"
         if coherence < ONE_OBJECT
-        else f"what does not explain the frames either needs {MIN_COHERENCE_IF_UNEXPLAINED}"
+        else f"{MIN_COHERENCE_IF_UNEXPLAINED} is needed, as it does not explain the frames"
     )
     said = (
         f"it has little in common with the {against}: coherence {coherence:.2f} after "
@@ -310,7 +310,7 @@ def _fails(fit: FrameFit | None) -> str | None:
 
 
 def _residuals(fit: FrameFit) -> str:
-    return f"{fit.as_given:.2f}, and {fit.shuffled:.2f} with positions exchanged among them"
+    return f"{fit.as_given:.2f}, and {fit.shuffled:.2f} with positions shuffled"
 
 
 def _fit(scan: Scan, found: Reconstruction, origin: tuple[int, int]) -> FrameFit | None:

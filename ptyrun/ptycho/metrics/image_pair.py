@@ -16,7 +16,7 @@ from ptyrun.ptycho.metrics.phase_pair import LEAST_PX, PhasePair
 from ptyrun.ptycho.metrics.tiles import Sums, similarities, similarity_sums
 
 NO_CONTRAST = "the truth has no contrast"
-HOLES_DECIDE = "with these holes, what is left does not tell"
+HOLES_DECIDE = "with these holes, too little is left to measure"
 NO_WINDOW = f"no window of {measures.WANG_WINDOW_PX} px lies within what is measured"
 
 Complex2D = NDArray[np.complexfloating[Any, Any]]

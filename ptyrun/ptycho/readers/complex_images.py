@@ -31,7 +31,7 @@ def checked_complex(path: Path, name: str, values: NDArray[Any]) -> NDArray[np.c
     require_finite(f"{name} of {path} is not finite", flat, "replace them, or leave it out")
     if why := why_out_of_scale(flat):
         raise InputError(
-            f"{name} of {path} cannot be computed with",
+            f"{name} of {path} is out of range",
             why=why,
             do="scale it: figures do not depend on its unit",
         )
@@ -39,7 +39,7 @@ def checked_complex(path: Path, name: str, values: NDArray[Any]) -> NDArray[np.c
 
 
 def why_out_of_scale(values: NDArray[Any]) -> str:
-    """Say why an image cannot be computed with in single precision; empty if it can.
+    """Say why an image is out of range in single precision; empty if it is not.
 
     What is not finite does not count, nor does an image of zeros.
     """

@@ -54,7 +54,7 @@ def _require_real_space(file: Hdf5File, image: h5py.Dataset) -> None:
         )
     if file.number(f"{home}/is_fft_shifted") or file.flag(f"{home}/is_fft_shifted"):
         raise InputError(
-            f"{image.name} of {file.path} has its halves exchanged",
+            f"{image.name} of {file.path} has its halves swapped",
             why="is_fft_shifted says so",
             do="undo it (numpy.fft.fftshift), and write 0 to is_fft_shifted",
         )

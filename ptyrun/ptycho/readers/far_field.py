@@ -56,7 +56,7 @@ def require_plausible(path: Path, distance_m: float, detector_m: float) -> None:
     ):
         if abs(value) > most:
             raise InputError(
-                f"{path} has a detector that there is none of",
+                f"{path} has an implausible detector geometry",
                 why=f"its {name} is {abs(value):.4g} m, above {most:g} m: is it in another unit?",
                 do="write the attribute `units`, or the value in metres",
             )

@@ -61,6 +61,16 @@ class Reconstruction:
     def notes_as(self, label: str) -> tuple[str, ...]:
         """Give the notes for tables that call it *label*: also what made it, if that says less.
 
+        Parameters
+        ----------
+        label : str
+            What tables call it.
+
+        Returns
+        -------
+        tuple of str
+            What made it, as its file says, and what was assumed.
+
         Examples
         --------
         >>> found = Reconstruction(Path("a.npz"), np.ones((1, 1), np.complex64), PTYCHI, "ePIE")

@@ -244,7 +244,7 @@ class Hdf5File:
                     file = self._other(dataset.name, file_name, "virtual dataset of")
                 found = file._resolved(name)
                 if not isinstance(found, h5py.Dataset):
-                    raise self._leads_out(dataset.name, f"virtual dataset of {name}, which is none")
+                    raise self._leads_out(dataset.name, f"virtual dataset of {name}: not one")
                 file._inside(found, views + 1)
         return dataset
 
@@ -297,7 +297,7 @@ def _unopened(path: Path, why: str, what: str) -> InputError:
         return InputError(
             f"{path} is being written, or was not closed by the program that wrote it",
             why=why,
-            do="wait until it is closed; if that program crashed, mend the file with "
+            do="wait until it is closed; if that program crashed, repair the file with "
             "`h5clear -s FILE` and check what it holds",
         )
     do = "check the path, and copy the file again if it is truncated"

@@ -53,8 +53,8 @@ def require_filters(path: Path, dataset: h5py.Dataset) -> None:
             missing = _missing(dataset)
     if missing:
         raise InputError(
-            f"{dataset.name} of {path} is packed with what is not installed: {_named(missing)}",
-            why="HDF5 has no part of its own for it; the file may be whole",
+            f"{dataset.name} of {path} needs a filter that is not installed: {_named(missing)}",
+            why="it is compressed with a filter that HDF5 does not include; the file may be intact",
             do=f"pip install '{EXTRA}', or set HDF5_PLUGIN_PATH to the folder of its library, or "
             "repack the file with gzip where it is installed (h5repack -f GZIP=1)",
         )

@@ -43,7 +43,7 @@ def open_scan(
     """
     if diffraction_kind not in (None, *KINDS):
         raise InputError(
-            f"no diffraction is of kind {diffraction_kind!r}",
+            f"unknown kind of diffraction: {diffraction_kind!r}",
             why=f"known: {', '.join(KINDS)}",
             do="correct --diffraction-kind",
         )

@@ -241,7 +241,7 @@ def _said(file: NpzFile, metadata: dict[str, Any], name: str) -> str | None:
         if not isinstance(value, str):
             raise InputError(
                 f"{name} of {file.path} cannot be used",
-                why=f"it is {value!r:.60}, no text",
+                why=f"it is {value!r:.60}, not text",
                 do="correct it, or leave it out and use --diffraction-kind",
             )
     said = sorted({one_line(value.strip()) for value in found})
@@ -274,7 +274,7 @@ def _kind(
     if asked is not None:
         return asked, "as --diffraction-kind says"
     if frames.file.header(frames.name).dtype.kind in "iu":
-        return "intensity", "whole numbers are counts"
+        return "intensity", "integers are counts"
     sample = frames.read(sampled(n_frames))
     sample = sample[:, ~gaps(sample)[0]]
     highest = float(sample[np.isfinite(sample)].max(initial=0.0))

@@ -217,7 +217,7 @@ def _total(amplitude: NDArray[np.float32]) -> float:
 
 def _refusal(why: str) -> ReconstructionError:
     return ReconstructionError(
-        "this is not a state of the reconstruction that is asked for",
+        "the saved state does not fit the requested reconstruction",
         why=why,
-        do="delete it: the reconstruction begins from the start then",
+        do="delete it; the reconstruction then starts from the beginning",
     )

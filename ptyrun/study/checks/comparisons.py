@@ -83,7 +83,7 @@ def _key_faults(evidence: Evidence, manifest: Manifest) -> Iterator[str]:
     if [*manifest.jobs] != executed:
         yield f"jobs and execution_results are not the same {len(executed)} comparisons in order"
     if len(set(executed)) < len(executed):
-        yield "a comparison is there twice"
+        yield "a comparison is listed twice"
     known = tuple(dict.fromkeys((*executed, *evidence.uncounted)))
     expected = evidence.parameters.expected(known)
     for key in dict.fromkeys((*expected, *(() if evidence.is_scoped else known))):

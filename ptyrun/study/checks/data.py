@@ -78,7 +78,7 @@ def _told_faults(evidence: Evidence, found: Compliance) -> Iterator[str]:
     try:
         told = evidence.files.json(analysis.SUMMARY).get(COMPLIANCE)
     except PtyrunError as error:
-        yield f"the state of the data is told nowhere: {fault_of(error)}"
+        yield f"the state of the data is recorded nowhere: {fault_of(error)}"
         return
     wanted = found.to_json()
     if found.error and isinstance(told, Mapping) and set(told) == {"error"}:

@@ -179,8 +179,8 @@ def _hint(files: HubFiles, validations: tuple[Validation, ...]) -> str:
     if damaged := _damaged_comparisons(files, faults["inventory"]):
         folder = shlex.quote(str(files.path(damaged[0])))
         return (
-            f"{damaged[0]} is damaged inside: `ptyrun verify --repair {folder}` discards what can "
-            "be told apart, deleting that folder all of it; `ptyrun study run` makes it again"
+            f"{damaged[0]} is damaged: `ptyrun verify --repair {folder}` discards the damaged "
+            "parts, deleting that folder all of it; then `ptyrun study run` makes it again"
         )
     if record := _record_of_a_lost_log(files, faults["stage_logs"]):
         return (

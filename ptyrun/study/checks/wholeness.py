@@ -51,13 +51,13 @@ def _zip_damage(stream: IO[bytes]) -> str:
                 return f"would unpack to more than {MAX_INFLATED_BYTES} bytes"
             for member in archive.infolist():
                 if member.file_size > max(BOMB_BYTES, BOMB_RATIO * member.compress_size):
-                    return f"has a member that cannot be: {member.filename!r:.80}"
+                    return f"has an invalid member: {member.filename!r:.80}"
                 with archive.open(member) as inside:
                     while inside.read(PIECE_BYTES):
                         pass
             stream.seek(-END_BYTES - len(archive.comment), 2)
             if stream.read(len(END)) != END:
-                return "is followed by bytes that are none of the archive's"
+                return "is followed by bytes that do not belong to the archive"
     except (OSError, ValueError, EOFError, RuntimeError) as error:
         return f"is damaged: {error}"
     except (zipfile.BadZipFile, zlib.error, NotImplementedError) as error:

@@ -129,7 +129,7 @@ def of_sizes(files: HubFiles, place: str) -> Iterator[Point]:
         for trial, folder in _trials(files, f"{place}/{name}" if place else name):
             if (size, trial) in seen:
                 raise InputError(
-                    f"{folder} and {seen[size, trial]} say the same training size and trial",
+                    f"{folder} and {seen[size, trial]} are of the same training size and trial",
                     why="a mean over both would be one of two different trainings",
                     do="move one of them to a folder of its own",
                 )

@@ -178,7 +178,7 @@ def test_workers_that_cannot_work_are_refused_by_name(
     session = held.begin("--dask", cluster.address)
     _, complaints = session.communicate(timeout=PATIENCE_S)
     assert session.returncode == ExitCode.FAILED, complaints
-    assert "has not this ptyrun" in complaints
+    assert "does not have this version" in complaints
     probe = subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False)
     if probe.returncode:
         pytest.skip("no mount namespace can be made here: a copy of the hub cannot be hidden")

@@ -46,7 +46,7 @@ def test_a_turned_reconstruction_is_found_out(turn, name: str, star: Scan, arm) 
 
 def test_exchanged_coordinates_are_found_out(star: Scan, arm) -> None:
     exchanged = replace(star, positions_px=star.positions_px[:, ::-1].copy())
-    assert "exchanged" in frame_fit(exchanged, arm.object, arm.probe).better
+    assert "swapped" in frame_fit(exchanged, arm.object, arm.probe).better
 
 
 def test_an_unrelated_object_explains_nothing_in_any_orientation(star: Scan, arm) -> None:

@@ -155,7 +155,7 @@ def test_an_object_that_lacks_its_phase_is_doubted(golden_scan_path: Path) -> No
     first = replace(scan, positions_px=scan.positions_px[:200])
     (doubt,) = truth_doubts(without_phase(first))
     assert "objectGuess does not explain the frames: residual 0.30, and 0.31 with" in doubt
-    assert "positions exchanged among them; figures against it mean little" in doubt
+    assert "positions shuffled; figures against it mean little" in doubt
 
 
 @pytest.mark.parametrize("has_probe", [True, False])

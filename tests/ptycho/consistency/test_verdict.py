@@ -113,7 +113,7 @@ def test_of_a_truth_that_explains_the_frames_nothing_is_claimed(
     placement, _ = judged(scan, found)
     region = scanned_region(scan.positions_px, 20, scan.object_guess.shape)
     reason = why_inconsistent(replace(placement, fit=FrameFit(0.33, 0.36, {})), region, 0.25)
-    assert "it leaves a residual of 0.33, and 0.36 with positions exchanged among them" in reason
+    assert "it leaves a residual of 0.33, and 0.36 with positions shuffled" in reason
     assert "the ground truth may" not in reason
 
 

@@ -44,7 +44,7 @@ def test_an_image_of_diffraction_space_is_no_object(space: object, tmp_path: Pat
 def test_an_image_whose_halves_are_exchanged_is_refused(flag: object, tmp_path: Path) -> None:
     path = files.write_cxi_object(tmp_path / "o.cxi", SCENE)
     put(path, **{f"{IMAGE}/is_fft_shifted": flag})
-    with pytest.raises(InputError, match="halves exchanged"):
+    with pytest.raises(InputError, match="halves swapped"):
         open_reconstruction(path)
 
 

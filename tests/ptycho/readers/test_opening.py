@@ -167,7 +167,7 @@ def test_doubtful_frames_demand_their_kind(stored, doubt, scene: Scene, tmp_path
     assert "--diffraction-kind" in str(caught.value)
     assert open_scan(path, "intensity").intensity
     assert not open_scan(path, "amplitude").intensity
-    with pytest.raises(InputError, match="no diffraction is of kind"):
+    with pytest.raises(InputError, match="unknown kind of diffraction:"):
         open_scan(path, "power")
 
 
@@ -281,7 +281,7 @@ def test_what_is_no_scan_is_refused(content: bytes, tmp_path: Path) -> None:
 def test_a_reconstruction_beyond_single_precision_is_refused(unit: float, tmp_path: Path) -> None:
     path = tmp_path / "recon.npz"
     np.savez(path, reconstructed_object=unit * (1 + np.arange(64.0).reshape(8, 8)) + 0j)
-    with pytest.raises(InputError, match="cannot be computed with"):
+    with pytest.raises(InputError, match="is out of range"):
         open_reconstruction(path)
 
 

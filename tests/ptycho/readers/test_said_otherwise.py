@@ -251,7 +251,7 @@ def of_ptypy(path: Path) -> Path:
         (of_ptylab(background=np.full((8, 8), 3.0)), "background is there and is not applied"),
         (of_ptylab(W=np.eye(8)), "W is there and is not applied"),
         (of_ptylab(spectralDensity=[1e-10, 2e-10]), "the light has 2 wavelengths"),
-        (of_emd("datacube_root/metadatabundle/calibration/QR_flip", True), "axes are exchanged"),
+        (of_emd("datacube_root/metadatabundle/calibration/QR_flip", True), "axes are swapped"),
         (of_emd("datacube_root/other/data", np.ones((1, 2, 8, 8))), "of 2 cubes"),
         (of_ptypy, "meta/center is 2, 4"),
     ],

@@ -150,7 +150,7 @@ def _spoiled(state: dict[str, NDArray[np.generic]]) -> Iterator[dict[str, NDArra
 def test_a_state_of_something_else_is_refused(small: ReconstructionRequest) -> None:
     states = [*_spoiled(Epie.open(small).state())]
     for state in states:
-        with pytest.raises(ReconstructionError, match="not a state"):
+        with pytest.raises(ReconstructionError, match="does not fit the requested"):
             Epie.open(small, state)
 
 

@@ -83,7 +83,7 @@ class Emd:
         turned = hdf5.number(f"{paths.calibration}/QR_rotation")
         doubts: tuple[str, ...] = () if turned == 0 else (_turned(turned),)
         if hdf5.flag(f"{paths.calibration}/QR_flip"):
-            doubts += ("the scan's axes are exchanged against the detector's, which is not undone",)
+            doubts += ("the scan's axes are swapped against the detector's, which is not undone",)
         doubts += _off_centre(hdf5, paths.calibration, int(side))
         others = (f"of {paths.cubes} cubes {paths.cube} is taken",) if paths.cubes > 1 else ()
         return Scan(

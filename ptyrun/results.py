@@ -59,6 +59,21 @@ class FrameFigures:
 
 
 @dataclass(frozen=True)
+class CountingNoise:
+    """The R-factor that counting noise alone would leave, of a model right in everything else.
+
+    ``of`` is whose modelled frames stand for the mean counts: an arm's, or the scan's own object's
+    (``objectGuess``), whichever has the lowest R-factor. ``known_from`` says how photons are known,
+    ``why_none`` why there is no number.
+    """
+
+    r_factor: float | None = None
+    of: str = ""
+    known_from: str = ""
+    why_none: str = ""
+
+
+@dataclass(frozen=True)
 class OwnRegion:
     """The field's figures of one arm on all pixels that it covers; they rank nothing.
 
@@ -262,6 +277,7 @@ class Results(Document):
     pixel_size_m: float | None = None
     energy_ev: float | None = None
     counts_per_frame: float | None = None
+    counting_noise: CountingNoise | None = None
     doubts: tuple[str, ...] = ()
     line: LineResult | None = None
 

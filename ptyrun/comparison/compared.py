@@ -85,6 +85,7 @@ class Compared:
             pixel_size_m=self.pixel_size_m,
             energy_ev=self.scan.energy_ev,
             counts_per_frame=self.frames.counts_per_frame,
+            counting_noise=self.frames.counting_noise,
             line=line_result(Presentation.from_facts(self.manifest.sources), self.together),
             resampling=self.certainty.resampling,
             differences=self.certainty.differences,

@@ -182,6 +182,9 @@ def _r_factors(results: Results, reference: str) -> str:
     own = results.truth.get(_OF_FRAMES, Metric()).value
     if own is not None:
         said.append(f"the {reference.lower()} itself {_number(own)}")
+    noise = results.counting_noise
+    if said and noise is not None and noise.r_factor is not None:
+        said.append(f"counting noise alone: {_number(noise.r_factor)}")
     text = ", ".join([*said, *_untold(results, _OF_FRAMES)]) or "not known"
     return "; ".join([text, *remarks(results)])
 

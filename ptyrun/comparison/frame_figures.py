@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property, partial, reduce
@@ -19,6 +20,7 @@ from ptyrun.engine.arm_plan import ArmPlan
 from ptyrun.engine.manifest import Manifest
 from ptyrun.errors import GeometryError
 from ptyrun.host.documents import digest_of
+from ptyrun.ptycho.consistency.counting_noise import UNKNOWN, Counting
 from ptyrun.ptycho.consistency.r_factor import (
     SEED,
     FrameSums,
@@ -31,7 +33,7 @@ from ptyrun.ptycho.metrics.alignment import align
 from ptyrun.ptycho.metrics.factors import coherence
 from ptyrun.ptycho.readers.opening import Scan
 from ptyrun.ptycho.readers.reconstruction import open_reconstruction
-from ptyrun.results import FrameFigures, Metric, Results
+from ptyrun.results import CountingNoise, FrameFigures, Metric, Results
 
 # With fewer frames in common each arm is held against its own.
 FEWEST = 4
@@ -40,6 +42,7 @@ R_FACTOR, FOURIER_ERROR = "r_factor", "fourier_error"
 NO_PROBE = "there is no probe"
 # A warning: so large, and so much larger than the least.
 MUCH_LEFT, FAR_MORE = 0.25, 2.0
+OF_THE_SCAN = "objectGuess"
 SCANS_PROBE, OWN_PROBE = "the scan's", "its own"
 FRAME_SOURCES: Mapping[str, str] = {
     R_FACTOR: "sum |cM - A| / sum |A| over measured amplitudes A and those modelled, M, with one "
@@ -47,6 +50,9 @@ FRAME_SOURCES: Mapping[str, str] = {
     "shows, and to what its probe makes up for",
     FOURIER_ERROR: "sum (cM - A)^2 / sum A^2, of the same frames; "
     "doi:10.1016/j.ultramic.2009.05.012",
+    "counting_noise": "R-factor that photon counting alone leaves, sum E|sqrt n - sqrt lambda| / "
+    "sum sqrt n with Poisson n of the modelled mean lambda, whose root has a standard deviation of "
+    "1/2 at high counts; doi:10.2307/2983678",
 }
 _SUMS = ("frames", "absolute", "measured", "cross", "model_power", "measured_power")
 
@@ -83,7 +89,8 @@ class ArmFrames:
         if self.sums is None:
             return Finding(facts, {})
         arrays = {name: getattr(self.sums, name) for name in _SUMS}
-        return Finding({**facts, "scale": self.sums.scale}, arrays)
+        facts |= {"scale": self.sums.scale, "by_counting": self.sums.by_counting}
+        return Finding(facts, arrays)
 
     @classmethod
     def of(cls, found: Finding) -> Self:
@@ -91,7 +98,8 @@ class ArmFrames:
         facts = found.facts
         sums = None
         if "scale" in facts:
-            sums = FrameSums(scale=facts["scale"], **{name: found.arrays[name] for name in _SUMS})
+            arrays = {name: found.arrays[name] for name in _SUMS}
+            sums = FrameSums(scale=facts["scale"], by_counting=facts["by_counting"], **arrays)
         return cls(FrameFigures(**facts["figures"]), sums, facts["why_none"])
 
 
@@ -138,6 +146,11 @@ class FrameCheck:
         return self._held(image, everywhere, self._scans_modes, SCANS_PROBE)
 
     @cached_property
+    def counting(self) -> Counting | None:
+        """What one photon is, where that is known."""
+        return Counting.of(self.scan)
+
+    @cached_property
     def _scans_modes(self) -> Modes | None:
         return self.scan.probe_modes
 
@@ -168,7 +181,8 @@ class FrameCheck:
         counts = FrameFigures(0, len(common), len(own), self.scan.n_frames, is_common)
         if why_none or modes is None:
             return ArmFrames(counts, None, why_none)
-        sums = frame_sums(self.scan, image, modes, chosen, self._measured(chosen, modes))
+        shared = self._measured(chosen, modes)
+        sums = frame_sums(self.scan, image, modes, chosen, shared, self.counting)
         figures = FrameFigures(
             n_frames=len(sums.frames),
             n_common=len(common),
@@ -198,15 +212,31 @@ class Held:
 
     arms: Mapping[str, ArmFrames]
     truth: ArmFrames | None
-    are_counts: bool = False
+    counting: Counting | None = None
 
     @property
     def counts_per_frame(self) -> float | None:
-        """Mean of the frames that arms are held against; None where frames are not of counts."""
+        """Mean of the frames that arms are held against; None where photons are not known."""
         sums = next((arm.sums for arm in self.arms.values() if arm.sums is not None), None)
-        if sums is None or not self.are_counts or not len(sums.frames):
+        if sums is None or self.counting is None or not len(sums.frames):
             return None
-        return float(sums.measured_power.mean())
+        return float(sums.measured_power.mean()) / self.counting.unit
+
+    @property
+    def counting_noise(self) -> CountingNoise:
+        """What R-factor counting noise alone would leave, by the object that explains most."""
+        if self.counting is None:
+            return CountingNoise(why_none=UNKNOWN)
+        objects = {OF_THE_SCAN: self.truth, **self.arms}
+        sums = {name: each.sums for name, each in objects.items() if each and each.sums}
+        told = {
+            name: each for name, each in sums.items() if math.isfinite(each.by_counting or math.nan)
+        }
+        if not told:
+            whys = dict.fromkeys(each.why_none for each in self.arms.values() if each.why_none)
+            return CountingNoise(why_none="; ".join(whys) or "the frames hold no light")
+        best = min(told, key=lambda name: told[name].r_factor())
+        return CountingNoise(told[best].by_counting, best, self.counting.known_from)
 
     @classmethod
     def of(
@@ -220,7 +250,8 @@ class Held:
         """Do so arm by arm, each a step; *keys* say what all objects depend on."""
         count = Presentation.from_facts(manifest.sources).r_factor_frames
         check = FrameCheck.of(scan, manifest, arms, count or None)
-        key = digest_of([list(keys), Results.SCHEMA, count])
+        counting = None if check.counting is None else check.counting.unit
+        key = digest_of([list(keys), Results.SCHEMA, count, counting])
 
         def taken(step: str, do: Callable[[], ArmFrames]) -> ArmFrames:
             return steps.taken(step, key, ArmFrames.of, do)
@@ -231,8 +262,7 @@ class Held:
         }
         image = scan.object_guess
         truth = None if image is None else taken("frames of the scan", partial(check.truth, image))
-        first = scan.source.read(np.zeros(1, np.int64))
-        return cls(found, truth, scan.intensity and first.dtype.kind in "iu")
+        return cls(found, truth, check.counting)
 
 
 def why_unexplained(own: float | None, least: float | None) -> str | None:

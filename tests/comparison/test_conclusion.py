@@ -9,6 +9,7 @@ from ptyrun.comparison.metrics_table import metrics_table
 from ptyrun.results import (
     ArmResult,
     CommonRegion,
+    CountingNoise,
     Difference,
     HalvesResult,
     Interval,
@@ -57,6 +58,13 @@ def test_it_says_who_is_nearest_by_how_much_where_and_how_well() -> None:
     assert "the R-factor prefers A" in found["How sure"]
     assert "no interval is known" in found["How sure"]
     assert found["Resolution"].startswith("A 10 nm, 0.500 of Nyquist, B 10 nm")
+
+
+def test_beside_r_factors_stands_what_counting_noise_alone_would_leave() -> None:
+    told = replace(RESULTS, counting_noise=CountingNoise(0.12, "objectGuess", "whole numbers"))
+    assert said(told)["R-factor"].endswith("itself 0.1250, counting noise alone: 0.1200")
+    untold = replace(RESULTS, counting_noise=CountingNoise(why_none="photons are not known"))
+    assert said(untold) == said(RESULTS)
 
 
 @pytest.mark.parametrize(("first", "second", "sign"), [("b", "c", -1), ("c", "b", 1)])

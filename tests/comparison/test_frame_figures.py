@@ -38,6 +38,15 @@ def test_results_have_r_factors_of_every_arm_and_of_the_scans_object(complete_ru
         assert arm.frames.n_frames == arm.frames.n_common <= arm.frames.n_covered
         assert arm.frames.probe == "the scan's"
     assert all(" R-factor 0." in line for line in results.summary_lines()[: len(results.arms)])
+    noise = results.counting_noise
+    assert noise is not None
+    assert (noise.of, noise.known_from) == (
+        "objectGuess",
+        "the frames are whole numbers of one unit",
+    )
+    # Nothing but counting came between the object and its frames.
+    assert noise.r_factor == pytest.approx(results.truth["r_factor"].value, rel=0.02)
+    assert "counting_noise" in results.sources
 
 
 def test_what_an_earlier_window_found_is_taken_over(check: FrameCheck) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
+from ptyrun.ptycho.consistency.counting_noise import Counting, r_factor_of_noise
 from ptyrun.ptycho.consistency.frame_model import Complex2D, frames_inside
 from ptyrun.ptycho.readers.frame_survey import dark_frames
 from ptyrun.ptycho.readers.scan import Scan
@@ -21,6 +22,7 @@ N_FRAMES = 512
 # Frames modelled at once: what a processor holds near it; changes no figure.
 BLOCK_BYTES = 2 << 20
 KEPT_BYTES = 128 << 20
+FRAMES_OF_NOISE = 64
 
 Mask = NDArray[np.bool_]
 
@@ -29,7 +31,8 @@ Mask = NDArray[np.bool_]
 class FrameSums:
     """What is summed over the pixels of each measured frame (k,): A is measured, M modelled.
 
-    ``absolute`` is the sum of abs(c M - A) with the one *scale* c of all frames.
+    ``absolute`` is the sum of abs(c M - A) with the one *scale* c of all frames. ``by_counting`` is
+    the R-factor that counting noise alone would leave, if the model were right.
     """
 
     frames: NDArray[np.int64]
@@ -39,6 +42,7 @@ class FrameSums:
     cross: NDArray[np.float64]
     model_power: NDArray[np.float64]
     measured_power: NDArray[np.float64]
+    by_counting: float | None = None
 
     def r_factor(self, weights: NDArray[np.float64] | None = None) -> float:
         r"""Give :math:`\sum |cM - A| / \sum A`, frames counting by *weights* (k,)."""
@@ -181,6 +185,7 @@ def frame_sums(
     modes: NDArray[np.complexfloating[Any, Any]],
     frames: NDArray[np.int64],
     shared: Measured | None = None,
+    counting: Counting | None = None,
 ) -> FrameSums:
     r"""Hold an object with its probe against measured amplitudes, as sums over each frame.
 
@@ -196,6 +201,8 @@ def frame_sums(
         Frames whose patches lie wholly inside the image.
     shared : Measured, optional
         The same frames and modes, where other objects are held against them as well.
+    counting : Counting, optional
+        What one photon is, where that is known.
 
     Notes
     -----
@@ -236,9 +243,33 @@ def frame_sums(
         left -= block.amplitude
         rests.append([_each(np.abs(left, out=left)), block.total])
     absolute, total = (np.concatenate(each) for each in zip(*rests, strict=True))
+    by_counting = None
+    if counting is not None:
+        by_counting = _by_counting(kept or pairs(), counting, len(frames))
     return FrameSums(
-        frames[lit], scale, absolute[lit], total[lit], cross, model_power, measured_power
+        frames[lit],
+        scale,
+        absolute[lit],
+        total[lit],
+        cross,
+        model_power,
+        measured_power,
+        by_counting,
     )
+
+
+def _by_counting(
+    pairs: Iterable[tuple[Block, NDArray[np.float32]]], counting: Counting, n_frames: int
+) -> float:
+    """Of so many frames as tell it within a percent, evenly from the first to the last."""
+    every = max(1, n_frames // FRAMES_OF_NOISE)
+    models, measured, passed = [], [], 0
+    for block, model in pairs:
+        chosen = slice(-passed % every, None, every)
+        models.append(model[chosen].copy())
+        measured.append(block.amplitude[chosen])
+        passed += len(model)
+    return r_factor_of_noise(np.concatenate(models), np.concatenate(measured), counting)
 
 
 def _each(values: NDArray[np.float32]) -> NDArray[np.float64]:

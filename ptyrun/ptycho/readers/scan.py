@@ -81,6 +81,8 @@ class Scan:
         Modes of the probe beside *probe*; they add incoherently to what is measured.
     pixel_size_m : float, optional
         Side of an object pixel in metres, where the file says it.
+    photons_per_frame : float, optional
+        How many photons a frame has on average, where the file says it.
     energy_ev, distance_m : float, optional
         Photons' energy, and from the object to the detector, where the file says it.
     bad_pixels : ndarray of bool, shape (N, N), optional
@@ -109,6 +111,7 @@ class Scan:
     weaker_modes: NDArray[np.complex64] | None = None
     pixel_size_m: float | None = None
     doubts: tuple[str, ...] = ()
+    photons_per_frame: float | None = None
     energy_ev: float | None = None
     distance_m: float | None = None
     bad_pixels: NDArray[np.bool_] | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -121,6 +122,7 @@ def read_contract(path: Path, kind: str | None = None, cache_dir: Path | None = 
             *metadata_notes,
         ),
         weaker_modes=weaker_modes,
+        photons_per_frame=_photons(metadata),
     )
 
 
@@ -360,6 +362,16 @@ def _simulation(metadata: dict[str, Any]) -> str:
             if name == "script" and isinstance(value, str) and "simulat" in value:
                 return f"script {value:.40}"
     return ""
+
+
+def _photons(metadata: dict[str, Any]) -> float | None:
+    """How many photons a frame of a simulation has on average, as PtychoPINN writes it."""
+    physics = metadata.get("physics_parameters")
+    for place in (physics if isinstance(physics, dict) else {}, metadata):
+        told = place.get("nphotons")
+        if isinstance(told, (int, float)) and math.isfinite(told) and told > 0:
+            return float(told)
+    return None
 
 
 def _metadata(file: NpzFile) -> tuple[dict[str, Any], tuple[str, ...]]:

@@ -1,0 +1,100 @@
+"""Which R-factor does counting noise alone leave, and where is it known?"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ptyrun.ptycho.consistency.counting_noise import (
+    Counting,
+    expected_difference,
+    r_factor_of_noise,
+    unit_of,
+)
+from ptyrun.ptycho.consistency.r_factor import frame_sums
+from ptyrun.ptycho.readers.opening import open_scan
+from tests.scans import small_object, write_scan
+
+SIDE, N_FRAMES = 32, 64
+
+
+def mean_counts(photons: float) -> np.ndarray:
+    y, x = np.mgrid[:SIDE, :SIDE] - SIDE // 2
+    weight = np.exp(-np.hypot(y, x) / 3)
+    return np.broadcast_to(photons * weight / weight.sum(), (N_FRAMES, SIDE, SIDE))
+
+
+@pytest.mark.parametrize("mean", [0.0, 0.003, 0.1, 0.5, 1.0, 2.5, 9.0, 41.0, 60.0, 1e4])
+def test_the_root_of_counts_is_as_far_off_as_many_draws_say(mean: float) -> None:
+    counts = np.random.default_rng(5).poisson(mean, 400_000)
+    drawn = np.abs(np.sqrt(counts) - np.sqrt(mean)).mean()
+    assert expected_difference(np.array([np.sqrt(mean)]))[0] == pytest.approx(drawn, abs=3e-3)
+
+
+@pytest.mark.parametrize("photons", [10.0, 1e3, 1e5, 1e7])
+@pytest.mark.parametrize("scale", [1.0, 3e-4])
+def test_a_right_model_leaves_just_that_of_counting_noise(photons: float, scale: float) -> None:
+    expected = mean_counts(photons)
+    counts = np.random.default_rng(1).poisson(expected)
+    amplitude = (scale * np.sqrt(counts)).astype(np.float32)
+    model = np.sqrt(expected).astype(np.float32)
+    left = np.abs(scale * model - amplitude).sum() / amplitude.sum()
+    found = r_factor_of_noise(7.0 * model, amplitude, Counting(scale**2, ""))
+    assert found == pytest.approx(left, rel=0.02)
+
+
+@pytest.mark.parametrize("unit", [1.0, 3.2e-8, 17.0])
+@pytest.mark.parametrize("photons", [10.0, 1e3, 1e6])
+def test_the_unit_of_whole_numbers_is_found(photons: float, unit: float) -> None:
+    counts = np.random.default_rng(2).poisson(mean_counts(photons))
+    amplitude = np.sqrt(unit * counts).astype(np.float32)
+    assert unit_of(amplitude.astype(np.float64) ** 2) == pytest.approx(unit, rel=1e-5)
+
+
+def test_other_values_have_no_unit() -> None:
+    generator = np.random.default_rng(3)
+    assert unit_of(generator.random((8, SIDE, SIDE)).astype(np.float32).astype(float)) is None
+    assert unit_of(mean_counts(1e3).astype(np.float32).astype(float)) is None
+    assert unit_of(np.zeros((2, SIDE, SIDE))) is None
+    assert unit_of(np.ones((2, SIDE, SIDE))) is None
+
+
+def test_photons_are_known_from_the_frames_or_from_what_a_simulation_says(tmp_path: Path) -> None:
+    scan = open_scan(write_scan(tmp_path / "scan.npz"))
+    counted = Counting.of(scan)
+    assert counted is not None and counted.unit == pytest.approx(1e-4, rel=1e-5)  # of the fixture
+    frames = scan.amplitudes(np.arange(scan.n_frames))
+    blurred = frames + np.random.default_rng(1).random(frames.shape, np.float32)
+    plain = open_scan(write_scan(tmp_path / "plain.npz", diffraction=blurred))
+    assert Counting.of(plain) is None
+    told = Counting.of(replace(plain, photons_per_frame=1e4))
+    assert told is not None and told.known_from == "nphotons in the scan's metadata"
+    assert plain.energies().mean() / told.unit == pytest.approx(1e4)
+
+
+def test_it_stands_beside_the_sums_of_frames_where_photons_are_known(tmp_path: Path) -> None:
+    scan = open_scan(write_scan(tmp_path / "scan.npz"))
+    frames, counting = np.arange(scan.n_frames), Counting.of(scan)
+    found = frame_sums(scan, small_object(), scan.probe_modes, frames, counting=counting)
+    assert found.by_counting is not None
+    assert 0 < found.by_counting < 1
+    assert frame_sums(scan, small_object(), scan.probe_modes, frames).by_counting is None
+
+
+@pytest.mark.parametrize(
+    "said", ['{"nphotons": 1e9}', '{"physics_parameters": {"nphotons": 1000000000}}']
+)
+def test_a_simulation_says_how_many_photons_its_frames_have(tmp_path: Path, said: str) -> None:
+    scan = open_scan(write_scan(tmp_path / "scan.npz", _metadata=np.array(said)))
+    assert scan.photons_per_frame == 1e9
+
+
+@pytest.mark.parametrize(
+    "said", ['{"nphotons": -1}', '{"nphotons": "many"}', '{"nphotons": NaN}', "[]"]
+)
+def test_what_is_no_number_of_photons_is_none(tmp_path: Path, said: str) -> None:
+    scan = open_scan(write_scan(tmp_path / "scan.npz", _metadata=np.array(said)))
+    assert scan.photons_per_frame is None

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from ptyrun.errors import ForeignFileError
+from ptyrun.frame_results import CountingNoise, FrameFigures
 from ptyrun.host.documents import Document, Upgrade, text_of
 from ptyrun.host.regular import read_regular
 from ptyrun.host.typed_json import parse
@@ -33,44 +34,6 @@ class Metric:
 OF_HALVES = "two noisy images"
 # Shares of the region may differ by this much before figures are those of other pixels.
 SAME_PIXELS = 0.1
-
-
-@dataclass(frozen=True)
-class FrameFigures:
-    """Of which frames, and with what, an arm's ``r_factor`` and ``fourier_error`` are.
-
-    Of the scan's ``n_scan`` frames ``n_covered`` lie wholly in what the arm covers and ``n_common``
-    in what every arm does; ``n_frames`` of the latter were drawn, or, where there are too few, of
-    the former: ``is_common`` tells. ``probe`` says whose it was, of ``n_modes``; ``scale`` brought
-    all modelled amplitudes to the measured ones. ``probe_coherence`` is what an arm's own probe and
-    the scan's have in common, 1 where they are one up to shift, ramp and factor.
-    """
-
-    n_frames: int
-    n_common: int
-    n_covered: int
-    n_scan: int
-    is_common: bool
-    probe: str = ""
-    n_modes: int = 0
-    scale: float | None = None
-    seed: int = 0
-    probe_coherence: float | None = None
-
-
-@dataclass(frozen=True)
-class CountingNoise:
-    """The R-factor that counting noise alone would leave, of a model right in everything else.
-
-    ``of`` is whose modelled frames stand for the mean counts: an arm's, or the scan's own object's
-    (``objectGuess``), whichever has the lowest R-factor. ``known_from`` says how photons are known,
-    ``why_none`` why there is no number.
-    """
-
-    r_factor: float | None = None
-    of: str = ""
-    known_from: str = ""
-    why_none: str = ""
 
 
 @dataclass(frozen=True)

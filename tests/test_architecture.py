@@ -21,6 +21,7 @@ PACKAGE = ROOT / "ptyrun"
 SAYING_CALLS = {"print", "click.echo", "click.secho", "sys.stdout.write", "sys.stderr.write"}
 GROUND = {
     *{"config", "durations", "errors", "host", "logs", "paths", "progress", "results"},
+    "frame_results",
     "shares",
     "texts",
 }

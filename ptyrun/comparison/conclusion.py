@@ -183,8 +183,10 @@ def _r_factors(results: Results, reference: str) -> str:
     if own is not None:
         said.append(f"the {reference.lower()} itself {_number(own)}")
     noise = results.counting_noise
-    if said and noise is not None and noise.r_factor is not None:
+    if found and noise is not None and noise.r_factor is not None:
         said.append(f"counting noise alone: {_number(noise.r_factor)}")
+    elif found and noise is not None:
+        said.append(f"counting noise alone: not known ({noise.why_none})")
     text = ", ".join([*said, *_untold(results, _OF_FRAMES)]) or "not known"
     return "; ".join([text, *remarks(results)])
 

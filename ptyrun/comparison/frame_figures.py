@@ -19,6 +19,7 @@ from ptyrun.config import ArmKind, Presentation
 from ptyrun.engine.arm_plan import ArmPlan
 from ptyrun.engine.manifest import Manifest
 from ptyrun.errors import GeometryError
+from ptyrun.frame_results import CountingNoise, FrameFigures
 from ptyrun.host.documents import digest_of
 from ptyrun.ptycho.consistency.counting_noise import UNKNOWN, Counting
 from ptyrun.ptycho.consistency.r_factor import (
@@ -33,7 +34,7 @@ from ptyrun.ptycho.metrics.alignment import align
 from ptyrun.ptycho.metrics.factors import coherence
 from ptyrun.ptycho.readers.opening import Scan
 from ptyrun.ptycho.readers.reconstruction import open_reconstruction
-from ptyrun.results import CountingNoise, FrameFigures, Metric, Results
+from ptyrun.results import Metric, Results
 
 # With fewer frames in common each arm is held against its own.
 FEWEST = 4

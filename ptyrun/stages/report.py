@@ -186,12 +186,6 @@ def _facts_of_scan(run: FinishedRun) -> Iterator[page.Fact]:
         yield page.Fact("Frames", str(*n_frames))
     if run.results.counts_per_frame is not None:
         yield page.Fact("Mean counts of a frame", f"{run.results.counts_per_frame:.4g}")
-    noise = run.results.counting_noise
-    if noise is not None:
-        told = f"cannot be told: {noise.why_none}"
-        if noise.r_factor is not None:
-            told = f"{noise.r_factor:.3f}; {noise.known_from}"
-        yield page.Fact("R-factor of counting noise alone", told)
     if run.pixel_size_m is not None:
         yield page.Fact("Object pixel", f"{1e9 * run.pixel_size_m:.4g} nm")
     if run.results.energy_ev is not None:

@@ -16,10 +16,11 @@ from ptyrun.comparison.kept import Finding
 from ptyrun.comparison.kept_tiles import tiles_of, with_tiles
 from ptyrun.comparison.run import Run
 from ptyrun.engine.manifest import Manifest
+from ptyrun.frame_results import FrameFigures
 from ptyrun.paths import RunPaths
 from ptyrun.ptycho.metrics.standard_metrics import standard_metrics
 from ptyrun.report import tables
-from ptyrun.results import Difference, FrameFigures, Interval, Results
+from ptyrun.results import Difference, Interval, Results
 from ptyrun.stages import finalize
 from tests.scans import small_object
 
@@ -131,7 +132,8 @@ def test_every_metric_of_results_is_in_the_table_of_metrics(results: Results) ->
         assert arm.metrics.keys() <= upstreams
         assert arm.halves is None or arm.halves.precision.keys() <= named
     assert results.truth.keys() <= named
-    assert named <= {name for arm in results.arms.values() for name in arm.standard}
+    of_arms = {name for arm in results.arms.values() for name in arm.standard}
+    assert named <= {*of_arms, "counting_noise"}
     cited = {name for name, source in results.sources.items() if "doi:" in source}
     for name in cited:
         (row,) = re.findall(rf"^\| `{name}` \|.*$", field, re.MULTILINE)

@@ -54,6 +54,30 @@ def test_no_screen_needs_scrolling_sideways(tab: browser.Tab, width: int) -> Non
     assert tab.evaluate("document.documentElement.scrollWidth") == width
 
 
+IN_ROWS = """(() => {
+  const row = document.querySelector('.pictures');
+  const rows = {};
+  const copies = [...Array(COUNT)].map(() => row.firstElementChild.cloneNode(true));
+  const own = [...row.children];
+  row.replaceChildren(...copies);
+  for (const each of row.children) {
+    const top = Math.round(each.getBoundingClientRect().top);
+    rows[top] = (rows[top] || 0) + 1;
+  }
+  row.replaceChildren(...own);
+  return Object.values(rows);
+})()"""
+
+
+@pytest.mark.parametrize("width", [900, 1000, 1152, 1280, 1600])
+@pytest.mark.parametrize("count", range(2, 10))
+def test_no_picture_stands_alone_in_its_row(tab: browser.Tab, count: int, width: int) -> None:
+    tab.resize(width, 844)
+    rows = tab.evaluate(IN_ROWS.replace("COUNT", str(count)))
+    assert sum(rows) == count
+    assert min(rows) > 1
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_stands_out_from_its_paper(tab: browser.Tab, scheme: str) -> None:
     tab.colour_scheme(scheme)

@@ -12,10 +12,7 @@ from scipy.special import gammaln, xlogy
 
 from ptyrun.ptycho.readers.scan import Scan
 
-UNKNOWN = (
-    "photons are not known: frames are not whole numbers of one unit, and the scan's metadata has "
-    "no nphotons"
-)
+UNKNOWN = "frames are not whole numbers of one unit, and the scan's metadata has no nphotons"
 SAMPLED_FRAMES = 32
 # Of a unit, what single precision leaves of whole numbers of it, up to so many at first and last.
 ROUNDING, OFF = 0.01, 1e-5

@@ -116,6 +116,7 @@ def frame_fit(scan: Scan, image: Complex2D, probe: Complex2D | None = None) -> F
         "the object conjugated": (image.conj(), here),
         "the object upside down": (image[::-1], here),
         "the object left to right": (image[:, ::-1], here),
+        "the object turned by half a turn": (image[::-1, ::-1], here),
     }
 
     def residuals(field: Complex2D, places: Positions, *stacks: Stack) -> list[tuple[float, float]]:

@@ -15,6 +15,7 @@ from ptyrun.ptycho.geometry.placement import Region, centre_crop
 from ptyrun.ptycho.metrics.aligned import Aligned
 from ptyrun.ptycho.metrics.alignment import align
 from ptyrun.ptycho.metrics.frc import Noise
+from ptyrun.ptycho.metrics.orientation import turned_note
 from ptyrun.ptycho.metrics.phase_pair import turn_to_middle, where_defined
 from ptyrun.ptycho.metrics.registration import Shift, apply_shift, cropped, register
 from ptyrun.ptycho.metrics.standard_metrics import Curves, Standard, standard_metrics
@@ -146,7 +147,8 @@ def evaluate(
     images = _trimmed(aligned.recon, aligned.truth, aligned.covered)
     # Angles are cut at pi, wherever the truth's arbitrary phase puts that.
     turn = turn_to_middle(images[1], where_defined(images[1], images[2]))
-    return _evaluation(
+    turned = turned_note(recon, truth, coverage > 0, whole, aligned) if registered else None
+    found = _evaluation(
         images,
         images,
         aligned,
@@ -156,6 +158,10 @@ def evaluate(
         noise,
         turn,
     )
+    if turned is None:
+        return found
+    said = (*found.registration_notes, turned)
+    return replace(found, notes=(turned, *found.notes), registration_notes=said)
 
 
 def with_offsets(metrics: Mapping[str, Metric], shift: Shift | None) -> dict[str, Metric]:

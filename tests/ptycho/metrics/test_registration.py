@@ -113,6 +113,40 @@ def test_an_image_of_little_contrast_is_followed_to_its_end(contrast: float, see
     assert found == pytest.approx((-0.4, 0.6), abs=TEXTURED_PX)
 
 
+def nearly_symmetric() -> Field:
+    """Eight spokes around a place beside the middle: turns and flips hardly change them."""
+    y, x = np.mgrid[:SIDE, :SIDE] - SIDE / 2
+    y, x = y - 6, x + 10
+    spokes = gaussian_filter((np.cos(8 * np.arctan2(y, x)) > 0) * (np.hypot(y, x) < 40) * 1.0, 1)
+    return np.exp(1j * spokes) * (1 + 0.1 * natural(SIDE, np.random.default_rng(7)).clip(-2, 2))
+
+
+TURNS = {
+    "turned by half a turn": lambda image: image[::-1, ::-1],
+    "upside down": lambda image: image[::-1],
+    "left to right": lambda image: image[:, ::-1],
+    "turned by a quarter turn": lambda image: np.rot90(image, -1),
+}
+
+
+@pytest.mark.parametrize("turn", TURNS)
+def test_of_what_is_nearly_symmetric_a_turn_is_named_and_not_taken_for_a_shift(turn: str) -> None:
+    truth = nearly_symmetric()
+    found = evaluate(TURNS[turn](truth), truth, np.ones(truth.shape), EvaluationOptions())
+    assert found.shift is not None
+    assert max(abs(found.shift.dy_px), abs(found.shift.dx_px)) > 8  # centres lie so far apart
+    assert f"px may be wrong: {turn}, the arm agrees better" in found.notes[0]
+    assert found.notes[0] in found.registration_notes
+
+
+def test_what_was_moved_far_and_not_turned_is_not_doubted() -> None:
+    truth = nearly_symmetric()
+    moved = np.roll(truth, (14, -20), axis=(0, 1))
+    found = evaluate(moved, truth, np.ones(truth.shape), EvaluationOptions())
+    assert found.shift == Shift(-14, 20)
+    assert not [note for note in found.notes if "may be wrong" in note]
+
+
 def changed(truth: Field, shift: Shift, seed: int, *, has_ramp: bool) -> Field:
     generator = np.random.default_rng(seed)
     moved = apply_shift(truth, shift) * 1.3 * np.exp(1j * generator.uniform(-3, 3))

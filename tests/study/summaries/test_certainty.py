@@ -5,7 +5,8 @@ import io
 from dataclasses import replace
 from pathlib import Path
 
-from ptyrun.results import ArmResult, Difference, FrameFigures, Interval, Metric, Results
+from ptyrun.frame_results import FrameFigures
+from ptyrun.results import ArmResult, Difference, Interval, Metric, Results
 from ptyrun.study import analysis
 from ptyrun.study.files import HubFiles
 from ptyrun.study.summaries.certainty import certainty_table

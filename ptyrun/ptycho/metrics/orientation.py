@@ -1,0 +1,80 @@
+"""Would an image that was moved far to lie on another lie there better if it were turned round?
+
+An object that is nearly symmetric agrees with its turned self to a large part, somewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ptyrun.errors import GeometryError
+from ptyrun.ptycho.geometry.placement import Region
+from ptyrun.ptycho.metrics.aligned import Aligned
+from ptyrun.ptycho.metrics.alignment import CLEARLY, align
+from ptyrun.ptycho.metrics.shift_search import SMALL_SHIFT_PX, length_px
+
+Complex2D = NDArray[np.complexfloating[Any, Any]]
+Mask = NDArray[np.bool_]
+
+TOLD_PX, AROUND_PX = 512, 64  # of a large region, the middle tells enough
+TURNS: Mapping[str, Callable[[NDArray[Any]], NDArray[Any]]] = {
+    "turned by half a turn": lambda image: image[::-1, ::-1],
+    "upside down": lambda image: image[::-1],
+    "left to right": lambda image: image[:, ::-1],
+    "transposed (x and y exchanged)": lambda image: image.T,
+    "turned by a quarter turn": lambda image: np.rot90(image),
+    "turned by a quarter turn the other way": lambda image: np.rot90(image, -1),
+}
+
+
+def turned_note(
+    recon: Complex2D, truth: Complex2D, covered: Mask, region: Region, found: Aligned
+) -> str | None:
+    """Say so where an image was moved far, and agrees clearly better when it is turned round.
+
+    Parameters
+    ----------
+    recon, truth : ndarray of complex, shape (H, W)
+        As they were aligned.
+    covered : ndarray of bool, shape (H, W)
+        Where the first is known.
+    region : Region
+        What is compared.
+    found : Aligned
+        What came of it.
+
+    Returns
+    -------
+    str, optional
+        For a person; None where the image lies near, or no turn is better.
+    """
+    if length_px(found.shift) <= SMALL_SHIFT_PX or not found.registered:
+        return None
+    middle = region.centre(min(region.height, TOLD_PX), min(region.width, TOLD_PX))
+    outer = middle.grown(AROUND_PX, *truth.shape)
+    inside, wanted = middle.seen_from(outer), truth[outer.slices]
+    best, agreement = "", found.agreement + CLEARLY
+    for name, turn in TURNS.items():
+        # What lies at a place when the whole image is turned is turned there.
+        image, known = turn(recon), turn(covered)
+        if image.shape != truth.shape:
+            continue
+        try:
+            turned = align(
+                image[outer.slices], wanted, known[outer.slices], region=inside
+            ).agreement
+        except GeometryError:
+            continue
+        if turned > agreement:
+            best, agreement = name, turned
+    if not best:
+        return None
+    moved = f"({found.shift.dy_px:.1f}, {found.shift.dx_px:.1f})"
+    return (
+        f"the shift of (dy, dx) = {moved} px may be wrong: {best}, the arm agrees better "
+        f"(correlation {agreement:.2f} instead of {found.agreement:.2f})"
+    )

@@ -31,7 +31,7 @@ _LEGEND = (
     "agreement up to Nyquist; n/a: cannot be told, for the reason given)\nthe others: those of "
     "compare_models, FRC in rings, PSNR for a peak of 255"
 )
-_LEGEND_OF_PAIRS = "the literature's definitions, FRC in fractions of Nyquist (> 1: up to it)"
+_LEGEND_OF_PAIRS = "the literature's definitions, FRC in fractions of Nyquist (> 1: no crossing)"
 # Marks records for the session's log whose text this console shows by itself.
 _SHOWN = {"is_shown": True}
 

@@ -144,6 +144,22 @@ def test_the_python_of_the_documents_works_on_two_reconstructions(tmp_path: Path
     do("python score.py", tmp_path, known)
 
 
+@pytest.mark.slow
+def test_the_readmes_study_is_made_and_looked_at(tmp_path: Path) -> None:
+    known = environment(tmp_path)
+    making = next(
+        text for _, name, text in blocks(ROOT / "docs/tutorial.md") if "make_scan" in name
+    )
+    (tmp_path / "make_scan.py").write_text(making)
+    do("python make_scan.py && mv scan.npz base.npz", tmp_path, known)
+    study = next(text for *_, text in blocks(ROOT / "README.md") if "study run --hub" in text)
+    do(study.replace("--dose 1000 10000", "--dose 1000"), tmp_path, known)
+    looks = [call for call in said(ROOT / "docs/study.md") if call.startswith("study ")][:5]
+    assert [call.split()[1] for call in looks] == ["init", "plan", "run", "status", "report"]
+    for call in looks[:2] + looks[3:]:
+        do(f"ptyrun {call}", tmp_path, known)
+
+
 def said(path: Path) -> Iterator[str]:
     """Each call of ptyrun in a document's blocks."""
     for language, _, text in blocks(path):

@@ -31,6 +31,7 @@ CLEARLY = 0.9
 ROOT_CLEARLY = 0.7
 
 TRANSPOSED = "each frame transposed"
+SWAPPED = "x and y of the positions swapped"
 DC_IN_CORNER = "the zero frequency in the corner of each frame"
 # Where one of these is better, the frames are at fault and not the object.
 # Of frames with an even number of pixels, the zero frequency stays where it is or moves by one.
@@ -111,7 +112,7 @@ def frame_fit(scan: Scan, image: Complex2D, probe: Complex2D | None = None) -> F
     here = scan.positions_px[frames]
     order = np.random.default_rng(SEED).permutation(len(frames))
     objects: dict[str, tuple[Complex2D, Positions]] = {
-        "x and y of the positions swapped": (image, here[:, ::-1]),
+        SWAPPED: (image, here[:, ::-1]),
         "the object transposed": (image.T, here),
         "the object conjugated": (image.conj(), here),
         "the object upside down": (image[::-1], here),

@@ -12,7 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptyrun.errors import GeometryError
-from ptyrun.ptycho.consistency.frame_fit import CLEARLY, OF_FRAMES, FrameFit, frame_fit
+from ptyrun.ptycho.consistency.frame_fit import (
+    CLEARLY,
+    OF_FRAMES,
+    SWAPPED,
+    FrameFit,
+    frame_fit,
+)
 from ptyrun.ptycho.consistency.frame_model import frames_inside
 from ptyrun.ptycho.consistency.frame_order import frame_order
 from ptyrun.ptycho.consistency.offset import better_offset
@@ -254,7 +260,19 @@ def why_inconsistent(
     if placement.is_resized:
         (height, width), (rows, columns) = placement.size_px, placement.image.shape
         reasons.append(f"it has {height} x {width} px, the object {rows} x {columns}")
-    return "; ".join(filter(None, reasons)) + "; was it made from another split or scan?"
+    better = None if placement.fit is None else placement.fit.better
+    return "; ".join(
+        (*filter(None, reasons), _question(better if share >= LEAST_COVERED else None))
+    )
+
+
+def _question(better: str | None) -> str:
+    """What to look at first, by the change with which the frames are explained better."""
+    if better is None or better in OF_FRAMES:
+        return "was it made from another split or scan?"
+    if better == SWAPPED:
+        return "are x and y of the scan's positions swapped?"
+    return "is it stored turned or conjugated?"
 
 
 def _disagrees(coherence: float | None, placement: Placement, against: str) -> str | None:

@@ -287,7 +287,7 @@ def _kind(
     elif frames.last_axis:
         doubt = "files of this layout hold intensity as integers, this one floating point"
     else:
-        return "amplitude", "that is the contract for floating point"
+        return "amplitude", "floating-point values are amplitudes by convention"
     raise untold(frames.file.path, doubt)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ptyrun.ptycho.consistency.frame_fit import DC_IN_CORNER, FrameFit
+from ptyrun.ptycho.consistency.frame_fit import DC_IN_CORNER, SWAPPED, FrameFit
 from ptyrun.ptycho.consistency.verdict import (
     Placement,
     coherence_with_reference,
@@ -77,6 +77,16 @@ def test_one_of_a_few_pixels_does_not(either: Scan, found: Reconstruction, side:
 def test_a_turned_one_is_named_with_its_turn(either: Scan, found: Reconstruction) -> None:
     _, reason = judged(either, replace(found, object=found.object.conj()))
     assert "better with the object conjugated" in reason
+    assert reason.endswith("; is it stored turned or conjugated?")
+
+
+def test_swapped_positions_are_asked_about_as_that(scan: Scan, found: Reconstruction) -> None:
+    placement, _ = judged(scan, found)
+    region = scanned_region(scan.positions_px, 20, scan.object_guess.shape)
+    swapped = replace(placement, fit=FrameFit(0.5, 0.5, {SWAPPED: 0.1}))
+    reason = why_inconsistent(swapped, region, None)
+    assert reason.startswith(f"it explains the frames better with {SWAPPED}; ")
+    assert reason.endswith("; are x and y of the scan's positions swapped?")
 
 
 def test_a_turned_one_that_the_reference_is_like_is_named_where_frames_tell(

@@ -13,7 +13,7 @@ from ptyrun.errors import NewerError
 from ptyrun.host.documents import sealed, unsealed
 from ptyrun.stages.status import status
 
-pytest.importorskip("obstore")
+pytest.importorskip("obstore", reason="buckets are reached by obstore")
 
 
 @pytest.mark.parametrize("more", [{"schema": 2}, {"tilt_deg": 1}], ids=repr)

@@ -394,6 +394,6 @@ def test_comparisons_are_summarized_and_verified_at_the_end_unless_that_is_left_
     assert "complete" in done.stdout
     only = study("run", "--hub", str(hub), "--post-verify-only")
     assert only.returncode == ExitCode.BLOCKED
-    assert "comparison manifest" in only.stdout
+    assert "comparison_manifest" in only.stdout
     both = study("run", "--hub", str(hub), "--post-verify-only", "--clobber")
     assert both.returncode == ExitCode.USAGE

@@ -210,7 +210,7 @@ def _out_of_memory(batch: int, error: BaseException) -> PredictorOutOfMemoryErro
     return PredictorOutOfMemoryError(
         f"ONNX Runtime ran out of memory at {batch} groups",
         why=_first_line(error),
-        do="use a smaller predict batch",
+        do="use a smaller batch (--pinn-predict-batch-size, batch= of --arm)",
     )
 
 

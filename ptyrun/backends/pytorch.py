@@ -188,5 +188,5 @@ def _out_of_memory(batch: int, error: BaseException) -> PredictorOutOfMemoryErro
     return PredictorOutOfMemoryError(
         f"PyTorch ran out of memory at {batch} groups",
         why=lines[0],
-        do="use a smaller predict batch",
+        do="use a smaller batch (--pinn-predict-batch-size, batch= of --arm)",
     )

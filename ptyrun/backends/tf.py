@@ -193,7 +193,7 @@ def _plain_errors(batch: int) -> Iterator[None]:
         raise PredictorOutOfMemoryError(
             f"TensorFlow ran out of memory at {batch} groups",
             why=str(error).splitlines()[0],
-            do="use a smaller predict batch",
+            do="use a smaller batch (--pinn-predict-batch-size, batch= of --arm)",
         ) from error
     except PtyrunError:
         raise

@@ -107,7 +107,7 @@ class PredictorProcess(ForeignProcess):
                 raise PredictorOutOfMemoryError(
                     f"a batch of {layout.batch_items} groups takes {layout.n_bytes} bytes",
                     why=f"{free_bytes} are free",
-                    do="use a smaller predict batch",
+                    do="use a smaller batch (--pinn-predict-batch-size, batch= of --arm)",
                 )
         try:
             if not self._memory_size:
@@ -119,7 +119,7 @@ class PredictorProcess(ForeignProcess):
                 raise PredictorOutOfMemoryError(
                     f"there is no room for a batch of {layout.batch_items} groups",
                     why=str(error),
-                    do="use a smaller predict batch",
+                    do="use a smaller batch (--pinn-predict-batch-size, batch= of --arm)",
                 ) from error
             # It sealed the memory, or cut it short.
             raise self._dead(

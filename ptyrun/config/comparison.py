@@ -30,7 +30,14 @@ class CompareConfig:
     """One comparison, as asked for."""
 
     scan: Annotated[
-        Path, Option("--test_data", "The scan.", Panel.INPUTS, "FILE", place=Place.FILE)
+        Path,
+        Option(
+            "--test_data",
+            "The scan: frames, positions, probe.",
+            Panel.INPUTS,
+            "FILE",
+            place=Place.FILE,
+        ),
     ]
     output_dir: Annotated[
         Path, Option("--output_dir", "The run's folder.", Panel.OUTPUT, place=Place.FOLDER)
@@ -39,7 +46,7 @@ class CompareConfig:
         tuple[ArmConfig, ...],
         Option(
             "--arm",
-            "A further arm: name=unet,path=unet.keras or name=tike,reconstruction=FILE; more keys: "
+            "An arm: name=unet,path=unet.keras or name=tike,reconstruction=FILE; more keys: "
             "label, backend, gridsize, batch, chunk, limit, factory=module:callable.",
             Panel.INPUTS,
             "KEY=VALUE,...",

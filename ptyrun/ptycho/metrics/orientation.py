@@ -25,7 +25,7 @@ TURNS: Mapping[str, Callable[[NDArray[Any]], NDArray[Any]]] = {
     "turned by half a turn": lambda image: image[::-1, ::-1],
     "upside down": lambda image: image[::-1],
     "left to right": lambda image: image[:, ::-1],
-    "transposed (x and y exchanged)": lambda image: image.T,
+    "transposed (x and y swapped)": lambda image: image.T,
     "turned by a quarter turn": lambda image: np.rot90(image),
     "turned by a quarter turn the other way": lambda image: np.rot90(image, -1),
 }

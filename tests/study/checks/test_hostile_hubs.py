@@ -202,7 +202,7 @@ def test_a_bomb_in_an_archive_is_not_unpacked(tmp_path: Path) -> None:
     data = path.read_bytes()
     size = (1 << 20).to_bytes(4, "little")
     path.write_bytes(data.replace(size, (0xFFFFFFF0).to_bytes(4, "little")))
-    assert "cannot be" in damage(HubFiles(tmp_path), "bomb.zip")
+    assert "invalid member" in damage(HubFiles(tmp_path), "bomb.zip")
 
 
 def test_an_archive_that_unpacks_for_hours_is_not_unpacked(

@@ -175,7 +175,7 @@ def test_a_process_that_takes_all_memory_is_ended_and_the_batch_is_halved(
     host.patience = Patience()
     with pytest.raises(PredictorOutOfMemoryError, match="not even one group") as raised:
         opened(host).predict(*batch(deeds.EAT))
-    assert "more memory than there is" in str(raised.value.__cause__)
+    assert "ran out of memory" in str(raised.value.__cause__)
 
 
 def test_a_batch_that_was_not_begun_is_not_to_blame(host: Hosted) -> None:

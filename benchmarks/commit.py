@@ -60,7 +60,7 @@ def figure(
     raw_folder.mkdir()
 
     def raw_write() -> None:
-        durable.write_partial(raw_folder / "chunk", memoryview(raw))
+        durable.write_partial(raw_folder / "chunk", [memoryview(raw)])
 
     seconds = in_turns({"raw": raw_write, "commit": commit}, n_rounds)
     writer.close()

@@ -42,5 +42,5 @@ def scan_or_tables(run: Run, watcher: Watcher) -> Scan:
         # Without a cache folder, because only preview/ may be written; no frame is read here.
         return run.open_scan(None)
     watcher.note(f"{path} is not there: nothing is measured, and patches are placed as planned")
-    tables = [ArmIndex.read(run.paths, arm).positions_px.reshape(-1, 2) for arm in arms]
+    tables = [ArmIndex.read(run.paths, arm).positions_px[:].reshape(-1, 2) for arm in arms]
     return Scan(path, np.concatenate(tables), arms[0].item_shape[0], NoFrames(path), False)

@@ -36,7 +36,7 @@ from ptyrun.paths import RunPaths
 from ptyrun.progress import Watcher
 from ptyrun.ptycho.consistency import verdict
 from ptyrun.ptycho.consistency.patch_fit import patch_doubt
-from ptyrun.ptycho.geometry.placement import Region, scanned_region
+from ptyrun.ptycho.geometry.placement import Region, extremes, scanned_region
 from ptyrun.ptycho.geometry.stitching import object_shape
 from ptyrun.ptycho.readers.opening import Scan
 from ptyrun.ptycho.readers.reconstruction import open_reconstruction
@@ -65,14 +65,10 @@ def compared_region(
     if options.alignment is Alignment.UPSTREAM and tables:
         largest = max(table.frames.shape[1] for table in tables)
         places = [
-            table.centres_px[table.multiplicity > 0]
-            for table in tables
-            if table.frames.shape[1] == largest
+            table.bounds_px(of_centres=True) for table in tables if table.frames.shape[1] == largest
         ]
     else:
-        places = [
-            table.positions_px[table.multiplicity > 0].reshape(-1, 2) for table in tables
-        ] or [scan.positions_px]
+        places = [table.bounds_px() for table in tables] or [extremes(scan.positions_px)]
     return scanned_region(np.concatenate(places), options.stitch_crop_px, grid_shape(scan))
 
 

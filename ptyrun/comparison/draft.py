@@ -46,10 +46,16 @@ UNDRAWN = -1
 
 @dataclass(frozen=True)
 class Drawn:
-    """A manifest whose groups are drawn, and their tables by arm."""
+    """A manifest whose groups are drawn, their tables by arm, and what the frames themselves say.
+
+    ``frame_notes`` and ``dark_note`` are those of a `Survey`, of which no more is held: it has a
+    number for each frame.
+    """
 
     manifest: Manifest
     tables: Mapping[str, ArmIndex]
+    frame_notes: tuple[str, ...]
+    dark_note: str
 
 
 @dataclass(frozen=True)
@@ -129,10 +135,11 @@ class Draft:
         scan = self.scan
         self.watcher.note(f"planning: {scan.n_frames} positions, patches of {scan.patch_px} px")
         self._taken("check models", Texts.of, partial(self._checked_models, wanted))
+        looked_through = self._looked_through()
         selected = self._taken(
             "draw groups",
             Reference.of,
-            lambda: group_tables.planned_reference(self.looked_through, self.undrawn),
+            lambda: group_tables.planned_reference(looked_through, self.undrawn),
         )
         tables = group_tables.planned_tables(scan, wanted, selected)
         arms = []
@@ -147,15 +154,16 @@ class Draft:
                 replace(arm, n_items=n_items, chunk_items=chunk_items, index_sha256=digests)
             )
         sources = dict(wanted.sources)
-        if dark := self.looked_through.survey.dark_note:
+        survey = looked_through.survey
+        if dark := survey.dark_note:
             sources[DARK] = dark
-        return Drawn(replace(wanted, arms=tuple(arms), sources=sources), tables)
+        return Drawn(replace(wanted, arms=tuple(arms), sources=sources), tables, survey.notes, dark)
 
-    def tell(self) -> None:
+    def tell(self, drawn: Drawn) -> None:
         """Say before any work what will make a person doubt the result after it."""
-        scan = self.looked_through
+        scan = self.scan
         has_networks = any(arm.kind is ArmKind.PREDICTOR for arm in self.config.arms)
-        of_networks = scan.survey.notes if has_networks else ()  # nothing else depends on it
+        of_networks = drawn.frame_notes if has_networks else ()  # nothing else depends on it
         for note in chain(of_networks, inputs.shortages(self.config, scan)):
             self.watcher.note(note)
         doubts = self._taken(
@@ -163,12 +171,11 @@ class Draft:
             Texts.of,
             lambda: Texts(tuple(inputs.doubts(self.config, scan))),
         )
-        dark = filter(None, [scan.survey.dark_note])
+        dark = filter(None, [drawn.dark_note])
         for doubt in chain(inputs.same_models(self.found), dark, doubts.texts):
             told.warn(self.watcher, doubt)
 
-    @cached_property
-    def looked_through(self) -> Scan:
+    def _looked_through(self) -> Scan:
         """The scan, each of its frames looked at once."""
         scan, cache = self.scan, self.fingerprints.cache
         first = partial(scan.source.read, np.zeros(1, np.int64))

@@ -7,6 +7,7 @@ import logging
 import math
 import shlex
 import sys
+from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptyrun.comparison import blockers
+from ptyrun.engine.rows import Rows, parts
 from ptyrun.errors import BlockedError, PredictionError
 from ptyrun.host import durable
 from ptyrun.paths import RunPaths
@@ -72,7 +74,7 @@ class Tally:
 
     def __init__(self) -> None:
         self.n_items = 0
-        self._parts: list[float] = []
+        self._parts = array("d")
         self._max = 0.0
         self._nonzero_count = 0
         self._size = 0
@@ -88,7 +90,7 @@ class Tally:
         # that the cut into parts and chunks leaves no trace in the total.
         magnitude = np.sqrt(patches.real**2 + patches.imag**2)
         rows = magnitude.astype(np.float64).reshape(len(patches), -1)
-        self._parts += rows.sum(axis=1).tolist()
+        self._parts.extend(rows.sum(axis=1).tolist())
         self._max = max(self._max, float(magnitude.max(initial=0.0)))
         self._nonzero_count += int(np.count_nonzero(magnitude))
         self._size += magnitude.size
@@ -98,11 +100,12 @@ class Tally:
     def state(self) -> NDArray[np.float64]:
         """All that was counted, to go on from later."""
         rest = [self._max, self._nonzero_count, self._size]
-        return np.array([*rest, *self._parts], np.float64)  # counts are below 2^53
+        return np.concatenate([np.array(rest, np.float64), self._parts])  # counts are below 2^53
 
     def resume(self, state: NDArray[np.float64]) -> None:
         """Go on from the `state` of another tally."""
-        largest, nonzero_count, size, *self._parts = state.tolist()
+        largest, nonzero_count, size = state[:3].tolist()
+        self._parts = array("d", state[3:].tobytes())
         self._max, self._nonzero_count, self._size = largest, int(nonzero_count), int(size)
         self.n_items = len(self._parts)
 
@@ -201,7 +204,7 @@ class Hole:
     def left_by(
         cls,
         carries: NDArray[np.bool_],
-        centres_px: NDArray[np.float64],
+        centres_px: Rows,
         shape: tuple[int, int],
         crop_px: int,
     ) -> Self:
@@ -209,8 +212,10 @@ class Hole:
 
         Gaps between positions are no hole: nothing was promised there.
         """
-        wanted = coverage.promised(shape, crop_px, centres_px)
-        missing = wanted & ~coverage.promised(shape, crop_px, centres_px[carries])
+        cuts = list(parts(len(carries)))
+        wanted = coverage.promised(shape, crop_px, (centres_px[part] for part in cuts))
+        laid = coverage.promised(shape, crop_px, (centres_px[part][carries[part]] for part in cuts))
+        missing = wanted & ~laid
         rows, columns = (np.flatnonzero(missing.any(axis)) for axis in (1, 0))
         where = ""
         if len(rows):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,44 +16,50 @@ from ptyrun.comparison.model_facts import ModelFacts
 from ptyrun.comparison.sources import Sources
 from ptyrun.config import ArmKind, Selection
 from ptyrun.engine.arm_plan import ArmPlan
-from ptyrun.engine.index_arrays import IndexArray, read_index, write_index
+from ptyrun.engine.index_arrays import IndexArray, open_index, write_index
 from ptyrun.engine.manifest import Manifest
+from ptyrun.engine.rows import ComputedRows, Rows, parts
 from ptyrun.errors import DamageError, GeometryError
 from ptyrun.paths import RunPaths
 from ptyrun.ptycho.geometry import grouping
 from ptyrun.ptycho.geometry.normalisation import normalisation_factor
+from ptyrun.ptycho.geometry.placement import extremes
 from ptyrun.ptycho.readers.opening import Scan
 
-Frames = NDArray[np.int64]
+Frames = NDArray[np.integer[Any]]
 Positions = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class ArmIndex:
-    """One arm's group table.
+    """One arm's group table, of which rows are asked for: it need not fit into memory.
 
     Attributes
     ----------
-    frames : ndarray of int64, shape (G, C)
+    frames : Rows of int64, shape (G, C)
         Indices into the scan.
-    positions_px : ndarray of float64, shape (G, C, 2)
+    positions_px : Rows of float64, shape (G, C, 2)
         (y, x) of every member in object pixels.
-    multiplicity : ndarray of int64, shape (G,)
+    multiplicity : Rows of int64, shape (G,)
         How often the selection holds this group: the weight of its patch; 0 where one of its
         frames has no signal.
     normalisation : ndarray of float64, shape (1,)
         Factor from amplitudes to the networks' input, one for the whole selection.
     """
 
-    frames: Frames
-    positions_px: Positions
-    multiplicity: NDArray[np.int64]
+    frames: Rows
+    positions_px: Rows
+    multiplicity: Rows
     normalisation: NDArray[np.float64]
 
-    @cached_property
-    def centres_px(self) -> Positions:
+    @property
+    def centres_px(self) -> Rows:
         """Where each group's patch is laid, (G, 2), (y, x)."""
-        return grouping.group_centres_px(self.positions_px)
+        return ComputedRows(
+            (len(self.frames), 2),
+            np.dtype(np.float64),
+            lambda part: grouping.group_centres_px(self.positions_px[part]),
+        )
 
     def tables(self, arm: str) -> list[IndexArray]:
         """As the store keeps them, for the arm of that name."""
@@ -69,6 +74,15 @@ class ArmIndex:
             IndexArray(f"{arm}/positions_px", self.centres_px, ("group", "axis"), "px"),
         ]
 
+    def bounds_px(self, *, of_centres: bool = False) -> Positions:
+        """Least and greatest (y, x), (2, 2), of the members of groups that weigh anything."""
+        places = self.centres_px if of_centres else self.positions_px
+        found = np.empty((0, 2))
+        for part in parts(len(self.frames)):
+            weighing = places[part][self.multiplicity[part] > 0].reshape(-1, 2)
+            found = extremes(np.concatenate([found, weighing]))
+        return found
+
     @classmethod
     def read(cls, paths: RunPaths, arm: ArmPlan) -> ArmIndex:
         """Read an arm's table and hold it against the manifest's digests.
@@ -79,15 +93,15 @@ class ArmIndex:
             If a table is missing or not the one that was planned.
         """
 
-        def table(name: str) -> NDArray[Any]:
+        def table(name: str) -> Rows:
             path = f"index/{arm.name}/{name}"
-            return read_index(paths, path, arm.index_sha256[path])
+            return open_index(paths, path, arm.index_sha256[path])
 
         return cls(
             frames=table("frames"),
             positions_px=table("positions_px"),
             multiplicity=table("multiplicity"),
-            normalisation=table("normalisation"),
+            normalisation=table("normalisation")[:],
         )
 
 
@@ -148,6 +162,7 @@ def reference(
     if selection.leave_out_dark:
         kept = np.arange(scan.n_frames) if candidates is None else candidates
         candidates = np.setdiff1d(kept, dark)
+    frames: Frames
     if groups_from is None:
         frames = grouping.draw_groups(
             scan.positions_px,
@@ -159,15 +174,17 @@ def reference(
         )
     else:
         frames = _given_groups(groups_from, scan, gridsize)[: selection.n_groups]
-    lit = ~np.isin(frames, dark).any(axis=1)
+    lit = _lit(frames, dark)
     if not lit.any():
         raise GeometryError(
             "no group of the selection has a signal in each of its frames",
             why=f"{len(dark)} of {scan.n_frames} frames hold none",
             do="select other frames, or use --leave-out-dark",
         )
-    factor = normalisation_factor(scan.energies(), frames[lit], scan.patch_px)
-    return Reference(frames=frames, normalisation=factor, dark=dark)
+    factor = normalisation_factor(
+        scan.energies(), frames if lit.all() else frames[lit], scan.patch_px
+    )
+    return Reference(frames=_compact(frames, scan.n_frames), normalisation=factor, dark=dark)
 
 
 def arm_index(
@@ -190,22 +207,47 @@ def arm_index(
         If the arm's gridsize is neither 1 nor the selection's.
     """
     frames = selected.frames[:limit_groups]
-    multiplicity = np.ones(len(frames), dtype=np.int64)
+    counts = np.ones(0, np.int32)
     if gridsize == 1:
-        frames, multiplicity = grouping.single_frames(frames)
+        frames, counts = grouping.single_frames(frames, scan.n_frames)
     elif gridsize != selected.gridsize:
         raise GeometryError(
             f"an arm of gridsize {gridsize} cannot use groups of gridsize {selected.gridsize}",
             why="a run has one gridsize above 1; beside it, only gridsize 1 can be compared",
             do="compare arms of other gridsizes above 1 in separate runs",
         )
-    multiplicity = np.where(np.isin(frames, selected.dark).any(axis=1), 0, multiplicity)
+
+    def multiplicity(part: slice) -> NDArray[np.int64]:
+        own = frames[part]
+        often = counts[own[:, 0]] if gridsize == 1 else np.ones(len(own))
+        return np.where(_lit(own, selected.dark), often, 0).astype(np.int64)
+
+    n_groups, members = frames.shape
     return ArmIndex(
-        frames=np.ascontiguousarray(frames, dtype=np.int64),
-        positions_px=scan.positions_px[frames],
-        multiplicity=np.ascontiguousarray(multiplicity, dtype=np.int64),
+        frames=ComputedRows(
+            frames.shape, np.dtype(np.int64), lambda part: frames[part].astype(np.int64)
+        ),
+        positions_px=ComputedRows(
+            (n_groups, members, 2),
+            np.dtype(np.float64),
+            lambda part: scan.positions_px[frames[part]],
+        ),
+        multiplicity=ComputedRows((n_groups,), np.dtype(np.int64), multiplicity),
         normalisation=np.array([selected.normalisation]),
     )
+
+
+def _compact(frames: Frames, n_frames: int) -> Frames:
+    """Hold numbers of frames in half the memory; tables have 64 bits, whatever is held."""
+    return frames if n_frames > np.iinfo(np.int32).max else frames.astype(np.int32)
+
+
+def _lit(frames: Frames, dark: Frames) -> NDArray[np.bool_]:
+    """Tell which groups have a signal in each of their frames."""
+    found = np.empty(len(frames), np.bool_)
+    for part in parts(len(frames)):
+        found[part] = ~np.isin(frames[part], dark).any(axis=1)
+    return found
 
 
 def planned_reference(scan: Scan, manifest: Manifest) -> Reference:

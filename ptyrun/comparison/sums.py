@@ -14,6 +14,7 @@ from ptyrun.comparison.gates import Hole
 from ptyrun.comparison.group_tables import ArmIndex
 from ptyrun.comparison.kept import Finding
 from ptyrun.config import Alignment, EvaluationOptions
+from ptyrun.engine.rows import Rows, blocks, parts
 from ptyrun.ptycho.geometry.placement import Region
 from ptyrun.ptycho.geometry.stitching import Stitcher, central, reassemble_upstream
 from ptyrun.ptycho.metrics.halves import HalfFigures, compared_halves
@@ -152,7 +153,7 @@ class Sums:
         self._halves = tuple(Stitcher(self._shape, self._crop_px) for _ in range(2))
         self._tally = gates.Tally()
         self._crops: list[NDArray[np.complex64]] = []
-        self._carries = np.zeros(len(self._index.centres_px), bool)
+        self._carries = np.zeros(len(self._index.frames), bool)
 
     @property
     def stitcher(self) -> Stitcher:
@@ -163,10 +164,10 @@ class Sums:
     def add(self, rows: range, patches: NDArray[np.complex64]) -> None:
         """Add the patches of the groups *rows*, the first of which is at `position`."""
         part = slice(rows.start, rows.stop)
-        multiplicity = self._index.multiplicity[part]
+        multiplicity, centres_px = self._index.multiplicity[part], self._index.centres_px[part]
         for parity, half in enumerate(self._halves):
             own = slice((parity - rows.start) % 2, None, 2)
-            half.add(patches[own], self._index.centres_px[part][own], multiplicity[own])
+            half.add(patches[own], centres_px[own], multiplicity[own])
         self._tally.add(patches)
         middle = central(patches, self._crop_px)
         self._carries[part] = middle.any(axis=(1, 2))
@@ -208,7 +209,7 @@ class Sums:
         hole = Hole.left_by(self._carries, centres_px, self._shape, self._crop_px)
         canvas = image
         if self._crops:
-            offsets_px = np.repeat(centres_px, self._index.multiplicity, axis=0)
+            offsets_px = np.repeat(centres_px[:], self._index.multiplicity[:], axis=0)
             crops = np.concatenate(self._crops)
             canvas, _ = reassemble_upstream(crops, offsets_px, self._crop_px)
         return ArmObject(
@@ -228,6 +229,14 @@ class Sums:
         inside = region.slices
         covered = (of_even[inside] > 0) & (of_odd[inside] > 0)
         found = compared_halves(even[inside], odd[inside], covered)
-        frames = self._index.frames
-        shared = np.intersect1d(frames[::2], frames[1::2]).size / np.unique(frames).size
-        return Halves(found, float(covered.mean()), float(shared))
+        return Halves(found, float(covered.mean()), _shared(self._index.frames))
+
+
+def _shared(frames: Rows) -> float:
+    """Share of all frames that both even and odd groups (G, C) have."""
+    n_frames = 1 + max(int(block.max()) for block in blocks(frames))
+    used = np.zeros((2, n_frames), np.bool_)
+    for part in parts(len(frames)):
+        for parity, found in enumerate(used):
+            found[frames[part][(parity - part.start) % 2 :: 2]] = True
+    return float(np.count_nonzero(used.all(axis=0)) / np.count_nonzero(used.any(axis=0)))

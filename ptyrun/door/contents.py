@@ -154,7 +154,7 @@ class Contents:
                 do="take its object",
             )
         require_planned(run.paths, plan, compression_of(run.manifest))
-        centres_px = ArmIndex.read(run.paths, plan).centres_px
+        centres_px = ArmIndex.read(run.paths, plan).centres_px[:]
         places: Coordinates = {
             "centre_y": ("group", centres_px[:, 0], "px"),
             "centre_x": ("group", centres_px[:, 1], "px"),

@@ -32,7 +32,7 @@ class DurableStore(LocalStore):
         if exclusive and path.exists():
             raise FileExistsError(path)
         durable.make_folder(path.parent)
-        durable.publish(durable.write_partial(path, data), path)
+        durable.publish(durable.write_partial(path, [data]), path)
         inside = len(path.parent.relative_to(self.root).parts)
         self._unsynced.update((path.parent, *path.parent.parents[:inside]))
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import shutil
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import google_crc32c
 import numpy as np
 import zarr
 from numpy.typing import NDArray
@@ -16,7 +17,8 @@ from numpy.typing import NDArray
 from ptyrun.engine.durable_store import DurableStore
 from ptyrun.engine.foreign_arrays import refuse_bombs
 from ptyrun.engine.plain_store import PlainStore
-from ptyrun.engine.store import ArraySpec, open_array, read_metadata
+from ptyrun.engine.rows import Rows, StoredRows, blocks
+from ptyrun.engine.store import CRC_BYTES, ArraySpec, open_array, read_metadata
 from ptyrun.errors import DamageError, ForeignFileError
 from ptyrun.host import durable
 from ptyrun.host.documents import canonical_json
@@ -25,46 +27,66 @@ from ptyrun.paths import RunPaths
 
 @dataclass(frozen=True)
 class IndexArray:
-    """A small array that plan computes once for the whole run.
+    """A table that plan computes once for the whole run.
 
     Parameters
     ----------
     path : str
         Below ``arrays.zarr``: ``index/<arm>/frames``, ``<arm>/positions_px``.
-    values : ndarray
+    values : Rows
     dimension_names : sequence of str
     units : str
     """
 
     path: str
-    values: NDArray[Any]
+    values: Rows
     dimension_names: Sequence[str]
     units: str = "1"
 
     @property
     def spec(self) -> ArraySpec:
         """Its description: one chunk, not compressed."""
-        shape = self.values.shape
-        return ArraySpec(
-            path=self.path,
-            shape=shape,
-            chunks=tuple(max(1, size) for size in shape),
-            dtype=str(self.values.dtype),
-            dimension_names=tuple(self.dimension_names),
-            units=self.units,
-            compression="none",
+        return _spec(
+            self.path, self.values.shape, self.values.dtype, self.dimension_names, self.units
         )
 
     @property
     def sha256(self) -> str:
         """Digest over type, shape, dimension names, units and values."""
-        values = np.ascontiguousarray(self.values)
-        if sys.byteorder == "big":
-            values = values.byteswap()
+        values = self.values
         header = [str(values.dtype), values.shape, list(self.dimension_names), self.units]
         digest = hashlib.sha256(canonical_json(header).encode())
-        digest.update(values.data)
+        for piece in _pieces(values):
+            digest.update(piece)
         return digest.hexdigest()
+
+    def stored(self) -> Iterator[bytes]:
+        """Give the bytes of its only chunk, piece by piece, as Zarr would write them."""
+        crc = 0
+        for piece in _pieces(self.values):
+            crc = google_crc32c.extend(crc, piece)
+            yield piece
+        yield crc.to_bytes(CRC_BYTES, "little")
+
+
+def _spec(
+    path: str, shape: tuple[int, ...], dtype: np.dtype[Any], names: Sequence[str], units: str
+) -> ArraySpec:
+    return ArraySpec(
+        path=path,
+        shape=shape,
+        chunks=tuple(max(1, size) for size in shape),
+        dtype=str(dtype),
+        dimension_names=tuple(names),
+        units=units,
+        compression="none",
+    )
+
+
+def _pieces(values: Rows) -> Iterator[bytes]:
+    little_end_first = values.dtype.newbyteorder("<")
+    for block in blocks(values):
+        yield block.astype(little_end_first, copy=False).tobytes()
 
 
 def write_index(paths: RunPaths, index: IndexArray) -> str:
@@ -76,13 +98,27 @@ def write_index(paths: RunPaths, index: IndexArray) -> str:
             shutil.rmtree(folder)
         store = DurableStore(paths.arrays)
         index.spec.create(store)
-        open_array(store, index.path, "r+")[...] = index.values
         store.sync()
+    if math.prod(index.values.shape):
+        chunk = folder / _only_chunk(index.values.shape)
+        durable.publish(durable.write_partial(chunk, index.stored()), chunk)
+        durable.fsync_folder(folder)
     return index.sha256
 
 
+def _only_chunk(shape: tuple[int, ...]) -> str:
+    return ".".join(["c", *("0" for _ in shape)])
+
+
 def read_index(paths: RunPaths, path: str, sha256: str | None = None) -> NDArray[Any]:
-    """Read an index array whole.
+    """Read an index array whole; as `open_index`."""
+    return open_index(paths, path, sha256)[:]
+
+
+def open_index(paths: RunPaths, path: str, sha256: str | None = None) -> Rows:
+    """Open an index array to read rows of it, once all of it was compared with its digest.
+
+    One that lies there as it was planned is read where it lies; Zarr decodes any other, whole.
 
     Parameters
     ----------
@@ -97,12 +133,17 @@ def read_index(paths: RunPaths, path: str, sha256: str | None = None) -> NDArray
     DamageError
         If it is missing, unreadable, or its digest is another.
     """
-    with durable.storage_errors(paths.arrays / path, "read"):
+    folder = paths.arrays / path
+    with durable.storage_errors(folder, "read"):
         array = open_array(PlainStore(paths.arrays), path, "r")
     try:
-        with durable.refusals(paths.arrays / path):
-            refuse_bombs(paths.arrays / path)
-            values = np.asarray(array[...])
+        with durable.refusals(folder):
+            refuse_bombs(folder)
+            values: Rows
+            if math.prod(array.shape) and metadata_is_whole(paths, path):
+                values = StoredRows(folder / _only_chunk(array.shape), array.shape, array.dtype)
+            else:
+                values = np.asarray(array[...])
     except (ForeignFileError, ValueError, RuntimeError, OSError) as error:
         raise _damaged_index(path, str(error)) from error
     index = IndexArray(path, values, *_names_and_units(array, path))
@@ -122,8 +163,7 @@ def _names_and_units(array: zarr.Array[Any], path: str) -> tuple[list[str], str]
 def metadata_is_whole(paths: RunPaths, path: str) -> bool:
     """Tell whether an index array's ``zarr.json`` is, field by field, what plan wrote."""
     array = open_array(PlainStore(paths.arrays), path, "r")
-    values = np.empty(array.shape, array.dtype)
-    planned = IndexArray(path, values, *_names_and_units(array, path)).spec
+    planned = _spec(path, array.shape, array.dtype, *_names_and_units(array, path))
     return read_metadata(paths, path) == planned.metadata()
 
 
@@ -136,6 +176,6 @@ def _damaged_index(path: str, why: str) -> DamageError:
 
 
 def check_indices(paths: RunPaths, sha256: Mapping[str, str]) -> None:
-    """Read all index arrays named in *sha256*; raises as `read_index`."""
+    """Read all index arrays named in *sha256*; raises as `open_index`."""
     for path, digest in sha256.items():
-        read_index(paths, path, digest)
+        open_index(paths, path, digest)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import random
 import stat
-from collections.abc import Callable, Iterator
+from array import array
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 
 from ptyrun.engine import ledger_cache
 from ptyrun.engine.arm_plan import chunk_key, patches_path
-from ptyrun.engine.index_arrays import metadata_is_whole, read_index
+from ptyrun.engine.index_arrays import metadata_is_whole, open_index
 from ptyrun.engine.ledger import SUFFIX, Ledger
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.progress import ArmProgress
@@ -152,8 +153,8 @@ def verify(
     for arm in ledger.progress.arms.values():
         found = list(size_damages(paths, arm, ledger.refresh))
         gone = {damage.chunk for damage in found}
-        kept = [c for c, done in enumerate(arm.committed) if done and not arm.lacks_on_purpose(c)]
-        whole = [chunk for chunk in kept if chunk not in gone]
+        kept = (c for c, done in enumerate(arm.committed) if done and not arm.lacks_on_purpose(c))
+        whole: Sequence[int] = array("Q", (chunk for chunk in kept if chunk not in gone))
         if level is not Level.FULL:
             few = SAMPLE_CHUNKS if level is Level.SAMPLE else 0
             whole = sorted(random.Random(seed).sample(whole, min(few, len(whole))))
@@ -186,14 +187,13 @@ def size_damages(
     """
     if not any(arm.committed):
         return []
-    sizes = _sizes(paths.arrays / patches_path(arm.plan.name))
-    before, after = _affixes(arm)
+    sizes = _sizes(paths, arm)
     suspects = [
         chunk
         for chunk, committed in enumerate(arm.committed)
         if committed
         and not arm.lacks_on_purpose(chunk)
-        and not arm.accepts_length(chunk, sizes.get(f"{before}{chunk}{after}", -1))
+        and not arm.accepts_length(chunk, sizes[chunk])
         and _size_damage(paths, arm, chunk) is not None
     ]
     if suspects:
@@ -203,10 +203,17 @@ def size_damages(
     return [damage for damage in found if damage is not None]
 
 
-def _affixes(arm: ArmProgress) -> tuple[str, str]:
-    """What stands before and after its number in the name of a chunk's file."""
+def _namer(arm: ArmProgress) -> Callable[[str], int | None]:
+    """Give what tells the number of a planned chunk by the name of its file; None for others."""
     before, after = chunk_key(arm.plan, 0).rsplit("/", 1)[1].split("0", 1)
-    return before, after
+
+    def chunk_named(name: str) -> int | None:
+        number = name.removeprefix(before).removesuffix(after)
+        if not number.isdecimal() or name != f"{before}{int(number)}{after}":
+            return None
+        return int(number) if int(number) < arm.plan.n_chunks else None
+
+    return chunk_named
 
 
 def _size_damage(paths: RunPaths, arm: ArmProgress, chunk: int) -> Damage | None:
@@ -238,12 +245,15 @@ def _damage(kind: Kind, arm: ArmProgress, chunk: int, detail: str) -> Damage:
     return Damage(kind, path, detail, arm.plan.name, chunk)
 
 
-def _sizes(folder: Path) -> dict[str, int]:
-    """Size of each file there, without those that are gone before they are looked at."""
-    sizes: dict[str, int] = {}
-    for entry in listing.entries(folder):
-        with suppress(OSError):
-            sizes[entry.name] = entry.stat().st_size
+def _sizes(paths: RunPaths, arm: ArmProgress) -> Sequence[int]:
+    """Size of each chunk's file; -1 where there is none, or it is gone when it is looked at."""
+    sizes = array("q", [-1]) * arm.plan.n_chunks
+    chunk_named = _namer(arm)
+    for entry in listing.each(paths.arrays / patches_path(arm.plan.name)):
+        chunk = chunk_named(entry.name)
+        if chunk is not None:
+            with suppress(OSError):
+                sizes[chunk] = entry.stat().st_size
     return sizes
 
 
@@ -334,7 +344,7 @@ def _index_damages(paths: RunPaths, manifest: Manifest) -> Iterator[Damage]:
     for arm in manifest.arms:
         for path, sha256 in arm.index_sha256.items():
             try:
-                read_index(paths, path, sha256)
+                open_index(paths, path, sha256)
                 whole = metadata_is_whole(paths, path)
             except DamageError as error:
                 yield Damage(Kind.INDEX, f"arrays.zarr/{path}", error.why, arm.name)
@@ -349,12 +359,13 @@ def _foreign_chunks(paths: RunPaths, ledger: Ledger) -> Iterator[Damage]:
     for arm in ledger.progress.arms.values():
         if not arm.plan.n_chunks:
             continue
-        folder = patches_path(arm.plan.name)
-        before, after = _affixes(arm)
-        for name in (entry.name for entry in listing.entries(paths.arrays / folder)):
-            if name == "zarr.json" or name.endswith(PARTIAL):
-                continue
-            number = name.removeprefix(before).removesuffix(after)
-            known = number.isdecimal() and int(number) < arm.plan.n_chunks
-            if not known or name != f"{before}{int(number)}{after}":
-                yield Damage(Kind.UNEXPECTED, f"arrays.zarr/{folder}/{name}", "not a planned chunk")
+        folder, chunk_named = patches_path(arm.plan.name), _namer(arm)
+        foreign = [
+            entry.name
+            for entry in listing.each(paths.arrays / folder)
+            if chunk_named(entry.name) is None
+            and entry.name != "zarr.json"
+            and not entry.name.endswith(PARTIAL)
+        ]
+        for name in sorted(foreign):
+            yield Damage(Kind.UNEXPECTED, f"arrays.zarr/{folder}/{name}", "not a planned chunk")

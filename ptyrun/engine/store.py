@@ -356,7 +356,7 @@ class ChunkWriter:
         body = self._encoded(values)
         crc = google_crc32c.value(body)
         parts = (body.data, crc.to_bytes(CRC_BYTES, "little"))
-        partial = durable.write_partial(self._root / key, *parts)
+        partial = durable.write_partial(self._root / key, parts)
         return _Written(Stored(key, body.nbytes + CRC_BYTES, f"{crc:08x}"), partial)
 
     def _encoded(self, values: NDArray[Any]) -> NDArray[np.uint8]:

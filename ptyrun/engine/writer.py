@@ -30,7 +30,7 @@ from ptyrun.engine.work import FATAL, Work
 from ptyrun.errors import PredictorDiedError, PtyrunError, StorageError
 from ptyrun.host import memory
 
-WAITING_BYTES = 32 * 2**20
+WAITING_BYTES = 4 * 2**20
 # A large chunk and what it takes to judge it, in sizes of the chunk.
 ROOM_PER_CHUNK = 2
 POLL_S = 0.1

@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
@@ -190,7 +190,7 @@ def _is_something_else(folder: Path) -> bool:
     return not folder.is_dir() if stat.S_ISLNK(mode) else not stat.S_ISDIR(mode)
 
 
-def write_partial(path: Path, *parts: bytes | memoryview) -> Path:
+def write_partial(path: Path, parts: Iterable[bytes | memoryview]) -> Path:
     """Write *parts* in a row beside *path*, on disk for good, under a name that nobody reads."""
     partial = partials.name(path)
     with storage_errors(path):
@@ -222,7 +222,7 @@ def write_atomic(path: Path, data: bytes) -> None:
     StorageError
         If the disk is full, read-only, forbidden or failing. What was at *path* is untouched.
     """
-    publish(write_partial(path, data), path)
+    publish(write_partial(path, [data]), path)
     fsync_folder(path.parent)
 
 

@@ -169,7 +169,7 @@ def _plan(
             presence.require_no_active_session(paths, patience_s, watcher)
             drawn = draft.drawn(wanted)
             manifest = drawn.manifest
-            draft.tell()
+            draft.tell(drawn)
             watcher.note(extent.require_room(paths, manifest, grid_shape(scan), is_fresh=True))
             # Not before the new plan stands: an input that cannot be used leaves the old run there.
             if new and (_holds_a_run(paths) or artifacts.found_in(paths)):
@@ -190,7 +190,7 @@ def _plan(
             presence.require_no_active_session(paths, patience_s, watcher)
             drawn = draft.drawn(wanted)
             manifest = drawn.manifest.with_arms_of(current)
-            draft.tell()
+            draft.tell(drawn)
             watcher.note(extent.require_room(paths, manifest, grid_shape(scan), is_fresh=False))
             presence.require_no_active_session(paths)
             ledger.supersede(paths, current)
@@ -213,8 +213,9 @@ def check(config: CompareConfig, watcher: Watcher = SILENT, *, new: bool = False
     draft = Draft.of(config, watcher)
     current = None if new else _current(paths)
     wanted = draft.undrawn if current is None else as_planned(draft.undrawn, config, current)
-    manifest = draft.drawn(wanted).manifest
-    draft.tell()
+    drawn = draft.drawn(wanted)
+    manifest = drawn.manifest
+    draft.tell(drawn)
     is_fresh = current is None
     watcher.note(extent.require_room(paths, manifest, grid_shape(draft.scan), is_fresh=is_fresh))
     if current is None:

@@ -273,9 +273,9 @@ def _places(wanted: ArmIndex, other: ArmIndex, batch_items: int) -> NDArray[np.i
 def _keys(index: ArmIndex, batch_items: int) -> NDArray[np.int64]:
     """What a patch depends on besides the network: members, where they lie, row of a batch."""
     n_groups = len(index.frames)
-    positions = np.ascontiguousarray(index.positions_px, np.float64).view(np.int64)
+    positions = np.ascontiguousarray(index.positions_px[:], np.float64).view(np.int64)
     row = np.arange(n_groups, dtype=np.int64)[:, None] % batch_items
-    return np.concatenate([index.frames, positions.reshape(n_groups, -1), row], axis=1)
+    return np.concatenate([index.frames[:], positions.reshape(n_groups, -1), row], axis=1)
 
 
 def _whole_chunks(

@@ -12,6 +12,7 @@ from ptyrun.comparison.group_tables import ArmIndex
 from ptyrun.comparison.kept import Finding, Kept
 from ptyrun.comparison.sums import ArmObject, Sums
 from ptyrun.config import Alignment, EvaluationOptions
+from ptyrun.engine import rows
 from ptyrun.host.documents import digest_of
 from ptyrun.ptycho.geometry.placement import Region
 from ptyrun.ptycho.geometry.stitching import Stitcher
@@ -80,13 +81,36 @@ def test_halves_are_the_even_and_the_odd_groups_and_add_up_to_all() -> None:
     for parity, name in enumerate(("even", "odd")):
         own = slice(parity, None, 2)
         expected = Stitcher(SHAPE, EvaluationOptions().stitch_crop_px)
-        expected.add(groups[own], table.centres_px[own], table.multiplicity[own])
+        expected.add(groups[own], table.centres_px[:][own], table.multiplicity[own])
         assert arrays[f"{name}_sum"].tobytes() == expected.state[0].tobytes()
     whole = Stitcher(SHAPE, EvaluationOptions().stitch_crop_px)
-    whole.add(groups, table.centres_px, table.multiplicity)
+    whole.add(groups, table.centres_px[:], table.multiplicity[:])
     largest = np.abs(whole.sums()[0]).max()
     for found, expected_sum in zip(sums.stitcher.sums(), whole.sums(), strict=True):
         assert np.allclose(found, expected_sum, rtol=1e-9, atol=1e-12 * largest)
+
+
+def test_figures_do_not_depend_on_how_many_rows_are_read_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    random = np.random.default_rng(8)
+    groups, frames = patches(), random.integers(0, 60, (N_GROUPS, 4))
+    table = ArmIndex(
+        frames, random.uniform(20, 60, (N_GROUPS, 4, 2)), np.arange(N_GROUPS) % 3, np.ones(1)
+    )
+    found = []
+    for block_rows in (1 << 15, 7):
+        monkeypatch.setattr(rows, "BLOCK_ROWS", block_rows)
+        sums = Sums(SHAPE, EvaluationOptions(), table)
+        sums.add(range(N_GROUPS), groups)
+        made = sums.object(REGION, None)
+        assert made.halves is not None
+        found.append((made.hole, made.halves.shared_frames, table.bounds_px().tolist()))
+    assert found[0] == found[1]
+    even, odd = (set(frames[parity::2].ravel().tolist()) for parity in range(2))
+    assert found[0][1] == len(even & odd) / len(even | odd)
+    weighing = table.positions_px[:][np.arange(N_GROUPS) % 3 > 0].reshape(-1, 2)
+    assert found[0][2] == [weighing.min(axis=0).tolist(), weighing.max(axis=0).tolist()]
 
 
 @pytest.mark.parametrize(("noise", "least"), [(0.0, 1.0), (0.05, 0.3), (3.0, 0.0)])

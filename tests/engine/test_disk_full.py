@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -91,11 +91,11 @@ def test_of_a_group_that_the_disk_refused_in_part_what_was_written_counts_and_no
     planned(tmp_path, toy_manifest(64, 8))
     written = durable.write_partial
 
-    def full_once(path: Path, *parts: bytes | memoryview) -> Path:
+    def full_once(path: Path, parts: Iterable[bytes | memoryview]) -> Path:
         if path.name == "c.2.0.0":
             monkeypatch.setattr(durable, "write_partial", written)
             raise StorageError("cannot write it", why="the disk is full", do="free space")
-        return written(path, *parts)
+        return written(path, parts)
 
     monkeypatch.setattr(durable, "write_partial", full_once)
     said: list[str] = []

@@ -22,7 +22,7 @@ def paths(tmp_path: Path) -> RunPaths:
     paths = RunPaths(tmp_path)
     index = IndexArray(PATH, np.arange(12).reshape(3, 4), ["group", "member"], "1")
     digest = write_index(paths, index)
-    assert (read_index(paths, PATH, digest) == index.values).all()
+    assert (read_index(paths, PATH, digest) == index.values[:]).all()
     return paths
 
 

@@ -213,7 +213,7 @@ def test_what_else_lies_among_the_chunks_takes_no_commit_away(paths: RunPaths, l
 def test_a_chunk_whose_name_the_listing_lacks_is_looked_at_by_name(
     paths: RunPaths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(integrity, "_sizes", lambda folder: {})
+    monkeypatch.setattr(integrity, "_sizes", lambda paths, arm: [-1] * arm.plan.n_chunks)
     assert verify(paths, Level.SIZE) == []
     (paths.root / CHUNK).unlink()
     assert [damage.chunk for damage in verify(paths, Level.SIZE)] == [3]
@@ -242,7 +242,7 @@ def test_a_disk_that_does_not_tell_is_no_reason_to_forget(
             raise OSError(errno.ESTALE, "stale")
         return real(path, **options)
 
-    monkeypatch.setattr(integrity, "_sizes", lambda folder: {})
+    monkeypatch.setattr(integrity, "_sizes", lambda paths, arm: [-1] * arm.plan.n_chunks)
     monkeypatch.setattr(Path, "stat", refuse)
     with pytest.raises(StorageError, match="network folder"):
         toy_run(paths.root)

@@ -28,7 +28,8 @@ on_linux = pytest.mark.skipif(
 
 def large_chunks(folder: Path) -> int:
     """Plan four chunks that each are too large to wait in numbers; give a chunk's size in bytes."""
-    chunk_items = WAITING_BYTES // ITEM_BYTES + 256
+    chunk_items = 1280
+    assert chunk_items * ITEM_BYTES > 8 * WAITING_BYTES
     planned(folder, toy_manifest(4 * chunk_items, chunk_items, shape=(64, 64)))
     return chunk_items * ITEM_BYTES
 

@@ -12,6 +12,8 @@ from ptyrun.ptycho.readers.frame_survey import dark_frames
 from ptyrun.ptycho.readers.scan import Scan
 
 SAMPLED_FRAMES = 48
+# Positions looked at together: bounds memory, changes nothing.
+FRAMES_AT_ONCE = 1 << 15
 
 Complex2D = NDArray[np.complexfloating[Any, Any]]
 Positions = NDArray[np.float64]
@@ -19,8 +21,12 @@ Positions = NDArray[np.float64]
 
 def frames_inside(scan: Scan, shape: tuple[int, ...]) -> NDArray[np.int64]:
     """List the frames whose patches lie wholly inside an object of *shape* (H, W)."""
-    corners = np.rint(scan.positions_px) - scan.patch_px // 2
-    inside = ((corners >= 0) & (corners + scan.patch_px <= np.array(shape))).all(axis=1)
+    inside = np.empty(scan.n_frames, np.bool_)
+    for first in range(0, scan.n_frames, FRAMES_AT_ONCE):
+        part = slice(first, first + FRAMES_AT_ONCE)
+        corners = np.rint(scan.positions_px[part]) - scan.patch_px // 2
+        fits = (corners >= 0) & (corners + scan.patch_px <= np.array(shape))
+        inside[part] = fits.all(axis=1)
     return np.flatnonzero(inside).astype(np.int64)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptyrun.ptycho.consistency.frame_model import frames_inside, modelled_amplitudes, spread
-from ptyrun.ptycho.geometry.grouping import nearest_others
+from ptyrun.ptycho.geometry.grouping import nearest_other
 from ptyrun.ptycho.readers.frame_survey import dark_frames
 from ptyrun.ptycho.readers.scan import Scan
 
@@ -79,8 +79,7 @@ def frame_order(scan: Scan) -> FrameOrder | None:
     if len(inside) < LEAST_FRAMES:
         return None
     seeds = spread(np.arange(len(inside)))
-    nearest = nearest_others(scan.positions_px[inside], seeds, 1)[:, 0]
-    pairs = (inside[seeds], inside[nearest])
+    pairs = (inside[seeds], nearest_other(scan.positions_px, inside, inside[seeds]))
     here, beside = (scan.amplitudes(frames).astype(np.float64) for frames in pairs)
     energies = np.einsum("nij,nij->n", here, here), np.einsum("nij,nij->n", beside, beside)
     dark = dark_frames(np.minimum(*energies))

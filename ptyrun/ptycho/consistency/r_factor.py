@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import fft
 
 from ptyrun.ptycho.consistency.counting_noise import Counting, r_factor_of_noise
-from ptyrun.ptycho.consistency.frame_model import Complex2D, frames_inside
+from ptyrun.ptycho.consistency.frame_model import FRAMES_AT_ONCE, Complex2D, frames_inside
 from ptyrun.ptycho.readers.frame_survey import dark_frames
 from ptyrun.ptycho.readers.scan import Scan
 
@@ -66,12 +66,15 @@ def frames_within(scan: Scan, covered: Mask) -> NDArray[np.int64]:
     """List the frames whose patches lie wholly on *covered* pixels (H, W) of the object's grid."""
     inside = frames_inside(scan, covered.shape)
     side = scan.patch_px
-    corners = np.rint(scan.positions_px[inside]).astype(np.int64) - side // 2
     total = np.zeros((covered.shape[0] + 1, covered.shape[1] + 1), np.int64)
     total[1:, 1:] = covered.cumsum(axis=0).cumsum(axis=1)
-    y, x = corners.T
-    counts = total[y + side, x + side] - total[y, x + side] - total[y + side, x] + total[y, x]
-    return np.asarray(inside[counts == side**2])
+    is_covered = np.empty(len(inside), np.bool_)
+    for first in range(0, len(inside), FRAMES_AT_ONCE):
+        part = slice(first, first + FRAMES_AT_ONCE)
+        y, x = np.rint(scan.positions_px[inside[part]]).astype(np.int64).T - side // 2
+        counts = total[y + side, x + side] - total[y, x + side] - total[y + side, x] + total[y, x]
+        is_covered[part] = counts == side**2
+    return inside[is_covered]
 
 
 def drawn(frames: NDArray[np.int64], count: int | None) -> NDArray[np.int64]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
+from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
 from ptyrun.ptycho.readers.scan import Scan
@@ -11,14 +14,42 @@ from ptyrun.ptycho.readers.scan import Scan
 _LEAST_STEP_PX = 1.0
 _LEAST_SPAN = 0.25
 _FEWEST = 9
+# Positions whose next ones are looked for together: bounds memory, changes nothing.
+STRIP_POSITIONS = 1 << 13
 
 
 def median_step_px(scan: Scan) -> float | None:
     """Median distance from a position to the next different one; None where all are the same."""
-    different = np.unique(scan.positions_px, axis=0)
-    if len(different) < 2:
-        return None
-    return float(np.median(KDTree(different).query(different, k=2)[0][:, 1]))
+    steps_px, n_different = np.empty(scan.n_frames), 0
+    for found in _steps_px(scan.positions_px):
+        steps_px[n_different : n_different + len(found)] = found
+        n_different += len(found)
+    return float(np.median(steps_px[:n_different], overwrite_input=True)) if n_different else None
+
+
+def _steps_px(positions_px: NDArray[np.float64]) -> Iterator[NDArray[np.float64]]:
+    """Yield the distance from each different position to the next one, strip by strip.
+
+    A strip is a range of y. It is searched together with strips around it: with so many that none
+    farther away can hold a nearer position. Of many positions a tree of all would be much memory.
+    """
+    y_px = positions_px[:, 0]
+    n_strips = max(1, round(len(y_px) / STRIP_POSITIONS))
+    inner = np.quantile(y_px, np.linspace(0, 1, n_strips + 1)[1:-1])
+    edges = [-np.inf, *np.unique(inner).tolist(), np.inf]
+    for strip in range(len(edges) - 1):
+        for around in range(1, len(edges)):
+            low = edges[max(0, strip - around)]
+            high = edges[min(len(edges) - 1, strip + 1 + around)]
+            near = np.unique(positions_px[(y_px >= low) & (y_px < high)], axis=0)
+            own = near[(near[:, 0] >= edges[strip]) & (near[:, 0] < edges[strip + 1])]
+            if not len(own):
+                break
+            steps_px = KDTree(near).query(own, k=2)[0][:, 1]  # infinite where there is no other
+            if (steps_px <= np.minimum(own[:, 0] - low, high - own[:, 0])).all():
+                if np.isfinite(steps_px).all():
+                    yield steps_px
+                break
 
 
 def spacing_doubt(scan: Scan) -> str | None:

@@ -171,8 +171,10 @@ def _outside(scan: Scan, shape: tuple[int, ...]) -> str | None:
 
 def _far_away(scan: Scan) -> str | None:
     """Name the first of few positions that are nowhere near the others: a slip of the stage."""
-    low, middle, high = np.percentile(scan.positions_px, (5, 50, 95), axis=0)
-    lost = (np.abs(scan.positions_px - middle) > FAR * (high - low + scan.patch_px)).any(axis=1)
+    lost = np.zeros(scan.n_frames, np.bool_)
+    for along in scan.positions_px.T:
+        low, middle, high = np.percentile(along, (5, 50, 95))
+        lost |= np.abs(along - middle) > FAR * (high - low + scan.patch_px)
     if not lost.any():
         return None
     first = int(np.argmax(lost))

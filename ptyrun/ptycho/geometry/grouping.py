@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from ptyrun.ptycho.readers.npz import NpzFile
 # How many more neighbours than needed are looked at, so that ties are broken by index.
 SPARE_NEIGHBOURS = 9
 
-SEEDS_AT_ONCE = 1 << 16
+SEEDS_AT_ONCE = 1 << 14
+FRAMES_AT_ONCE = 1 << 9
 
 # Distances that differ by less are equal: a raster's spacings differ in their last bits.
 TIE_PX = 1e-6
@@ -90,15 +92,24 @@ def draw_groups(
     )
     group_frames = gridsize**2
     generator = np.random.default_rng(seed)
-    seeds = np.arange(len(allowed))
-    if n_groups is not None and n_groups < len(allowed):
-        seeds = np.sort(generator.choice(len(allowed), n_groups, replace=False))
+    is_drawn = n_groups is not None and n_groups < len(allowed)
+    if group_frames == 1 and not is_drawn:
+        return allowed[:, None]
+    seeds = (
+        np.sort(generator.choice(len(allowed), n_groups, replace=False))
+        if is_drawn
+        else np.arange(len(allowed))
+    )
     if group_frames == 1:
         return allowed[seeds][:, None]
     _check_group(group_frames, neighbor_count, len(allowed))
-    neighbours = nearest_others(positions_px[allowed], seeds, neighbor_count)
-    chosen = generator.permuted(neighbours, axis=1)[:, :group_frames]
-    return np.asarray(allowed[chosen])
+    places = positions_px if len(allowed) == len(positions_px) else positions_px[allowed]
+    groups = np.empty((len(seeds), group_frames), np.int64)
+    # Block by block the generator gives the same as for all groups at once.
+    for part, neighbours in _nearest_in_parts(places, seeds, neighbor_count):
+        chosen = generator.permuted(neighbours, axis=1)[:, :group_frames]
+        groups[part] = allowed[chosen]
+    return groups
 
 
 def nearest_others(
@@ -122,13 +133,54 @@ def nearest_others(
     ndarray of int64, shape (G, K)
         Numbers of frames.
     """
+    found = np.empty((len(seeds), min(neighbor_count, len(positions_px) - 1)), np.int64)
+    for part, neighbours in _nearest_in_parts(positions_px, seeds, neighbor_count):
+        found[part] = neighbours
+    return found
+
+
+def nearest_other(positions_px: NDArray[np.float64], among: Frames, seeds: Frames) -> Frames:
+    """Find the nearest other position of a few frames, without a tree of all.
+
+    Ties go to the frame that is named first.
+
+    Parameters
+    ----------
+    positions_px : ndarray of float64, shape (n, 2)
+        (y, x) of each frame, in pixels.
+    among : ndarray of int64, shape (k,)
+        Frames that may be the nearest.
+    seeds : ndarray of int64, shape (s,)
+        Frames whose nearest other one is asked for.
+
+    Returns
+    -------
+    ndarray of int64, shape (s,)
+        Numbers of frames.
+    """
+    here = positions_px[seeds]
+    nearest, least = np.empty(len(seeds), np.int64), np.full(len(seeds), np.inf)
+    for first in range(0, len(among), FRAMES_AT_ONCE):
+        frames = among[first : first + FRAMES_AT_ONCE]
+        dy, dx = (here[:, None] - positions_px[frames]).transpose(2, 0, 1)
+        rank = np.rint(np.sqrt(dy * dy + dx * dx) / TIE_PX)
+        rank[frames == seeds[:, None]] = np.inf
+        best = rank.argmin(axis=1)
+        found = np.take_along_axis(rank, best[:, None], axis=1)[:, 0]
+        nearer = found < least
+        nearest[nearer], least[nearer] = frames[best[nearer]], found[nearer]
+    return nearest
+
+
+def _nearest_in_parts(
+    positions_px: NDArray[np.float64], seeds: NDArray[np.integer[Any]], neighbor_count: int
+) -> Iterator[tuple[slice, Frames]]:
+    """Yield neighbours as `nearest_others` gives them, seeds by seeds: bounds memory."""
     count = min(neighbor_count, len(positions_px) - 1)
     tree = KDTree(positions_px)
-    found = np.empty((len(seeds), count), np.int64)
     for first in range(0, len(seeds), SEEDS_AT_ONCE):
-        part = slice(first, first + SEEDS_AT_ONCE)
-        found[part] = _nearest(tree, seeds[part], count)
-    return found
+        part = slice(first, min(first + SEEDS_AT_ONCE, len(seeds)))
+        yield part, _nearest(tree, seeds[part], count)
 
 
 def _nearest(tree: KDTree, seeds: NDArray[np.integer[Any]], count: int) -> Frames:
@@ -187,27 +239,39 @@ def read_groups(path: Path, n_frames: int) -> Frames:
     return np.asarray(sample.astype(np.int64)[groups])
 
 
-def single_frames(frames: Frames) -> tuple[Frames, NDArray[np.int64]]:
-    """Each frame of a selection once: (F, 1), and how often it occurs: (F,).
+def single_frames(
+    frames: NDArray[np.integer[Any]], n_frames: int
+) -> tuple[NDArray[np.integer[Any]], NDArray[np.int32]]:
+    """Each frame of a selection once, in the order in which groups name them, and how often.
 
-    In the order in which the groups name them: what the first groups give is the beginning of what
-    all groups give, so that a run of the first groups can be taken over by one of all.
+    What the first groups give is the beginning of what all groups give, so that a run of the first
+    groups can be taken over by one of all.
 
     Parameters
     ----------
-    frames : ndarray of int64, shape (G, C)
+    frames : ndarray of int, shape (G, C)
         The groups.
+    n_frames : int
+        Frames of the scan.
 
     Returns
     -------
-    ndarray of int64, shape (F, 1)
-        The frames.
-    ndarray of int64, shape (F,)
-        How often each occurs.
+    ndarray of int, shape (F, 1)
+        The frames; *frames* itself where it holds each of its frames once, alone.
+    ndarray of int32, shape (n_frames,)
+        How often each frame of the scan occurs.
     """
-    unique, first, multiplicity = np.unique(frames, return_index=True, return_counts=True)
-    order = np.argsort(first)
-    return unique[order, None], multiplicity[order].astype(np.int64)
+    counts = np.zeros(n_frames, np.int32)
+    fresh = []
+    for start in range(0, len(frames), SEEDS_AT_ONCE):
+        block = frames[start : start + SEEDS_AT_ONCE]
+        unique, first, often = np.unique(block, return_index=True, return_counts=True)
+        is_new = counts[unique] == 0
+        counts[unique] += often.astype(np.int32)
+        fresh.append(unique[is_new][np.argsort(first[is_new])])
+    if frames.shape[1] == 1 and sum(map(len, fresh)) == len(frames):
+        return frames, counts
+    return np.concatenate(fresh)[:, None], counts
 
 
 def group_centres_px(members_px: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -33,7 +33,9 @@ def normalisation_factor(
     -----
     :math:`\sqrt{(N/2)^2 / \langle \sum |A|^2 \rangle}` over all groups and channels.
     """
-    return float(np.sqrt((patch_px / 2) ** 2 / energies[frames].mean()))
+    chosen = np.empty(frames.shape)
+    np.take(energies, frames, out=chosen, mode="clip")  # with another mode, NumPy takes a copy
+    return float(np.sqrt((patch_px / 2) ** 2 / chosen.mean()))
 
 
 def normalised_groups(

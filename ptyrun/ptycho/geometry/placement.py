@@ -211,6 +211,24 @@ def check_extent(
     )
 
 
+def extremes(positions_px: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give the corners of the bounding box of positions.
+
+    Parameters
+    ----------
+    positions_px : ndarray of float64, shape (n, 2)
+        As (y, x) in object pixels.
+
+    Returns
+    -------
+    ndarray of float64, shape (2, 2)
+        The least and the greatest (y, x); of no positions, none: shape (0, 2).
+    """
+    if not len(positions_px):
+        return positions_px
+    return np.stack([positions_px.min(axis=0), positions_px.max(axis=0)])
+
+
 def scanned_region(
     positions_px: NDArray[np.float64], crop_px: int, shape: tuple[int, int]
 ) -> Region:

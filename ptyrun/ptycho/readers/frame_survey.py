@@ -70,5 +70,7 @@ def dark_frames(energies: NDArray[np.float64]) -> NDArray[np.int64]:
     array([2])
     """
     lit = energies[energies > 0]
-    least = DARK * float(np.quantile(lit, BRIGHT, method="lower")) if len(lit) else np.inf
+    least = np.inf
+    if len(lit):
+        least = DARK * float(np.quantile(lit, BRIGHT, method="lower", overwrite_input=True))
     return np.flatnonzero(energies < least).astype(np.int64)

@@ -24,7 +24,7 @@ from ptyrun.ptycho.readers.unpacking import can_go_on, unpacked
 
 STORED = zipfile.ZIP_STORED
 LOCAL_HEADER_BYTES = 30
-PIECE_BYTES = 4 << 20
+PIECE_BYTES = 1 << 20
 TEXT_LIMIT_BYTES = 16 << 20
 
 # Deflate cannot exceed 1032:1. Counts with few photons reach about 100:1, sparse ones 700:1. Below

@@ -253,7 +253,8 @@ def checked_positions(
             what = f"{values.dtype} of shape {values.shape}, not real of shape (n,)"
             raise refusal(f"{where} are not positions", what, "store one real number per frame")
         require_finite(f"{where} are not all finite", values, "drop the frames without a position")
-        if len(values) and (farthest := float(np.abs(values).max())) > _FARTHEST:
+        farthest = max(abs(float(values.min())), abs(float(values.max()))) if len(values) else 0.0
+        if farthest > _FARTHEST:
             raise InputError(
                 f"{where} are not positions",
                 why=f"they reach {farthest:.4g}, and no object has more than {_FARTHEST:g} pixels "
@@ -266,7 +267,9 @@ def checked_positions(
             why=f"{n_frames} frames, {len(x)} xcoords, {len(y)} ycoords",
             do="store one x and one y per frame",
         )
-    return np.stack([y, x], axis=1).astype(np.float64)
+    positions_px = np.empty((n_frames, 2))
+    positions_px[:, 0], positions_px[:, 1] = y, x
+    return positions_px
 
 
 def require_square_frames(

@@ -86,11 +86,12 @@ def read_contract(path: Path, kind: str | None = None, cache_dir: Path | None = 
     """
     file = NpzFile(path, cache_dir)
     name = _frames_name(file)
-    x, y = file.array("xcoords"), file.array("ycoords")
-    last_axis, patch_px = _layout(file, name, len(x) if x.ndim == 1 else -1)
+    along_x = file.header("xcoords").shape
+    last_axis, patch_px = _layout(file, name, along_x[0] if len(along_x) == 1 else -1)
     frames = NpzFrames(file, name, last_axis)
     shape = file.header(name).shape
-    positions_px = checked_positions(path, x, y, shape[-1] if last_axis else shape[0])
+    n_frames = shape[-1] if last_axis else shape[0]
+    positions_px = checked_positions(path, file.array("xcoords"), file.array("ycoords"), n_frames)
     metadata, metadata_notes = _metadata(file)
     found, reason = _kind(frames, len(positions_px), kind, _domain(file, metadata))
     probe, weaker_modes, probe_notes = _probe(file, patch_px)

@@ -18,10 +18,12 @@ def test_what_positions_promise_is_what_the_stitcher_covers(centres: list[tuple[
     positions = np.array(centres, float).reshape(-1, 2)
     stitcher = Stitcher((30, 34), CROP_PX)
     stitcher.add(np.ones((len(positions), 8, 8), "c8"), positions)
-    assert np.array_equal(promised((30, 34), CROP_PX, positions), stitcher.result()[1] > 0)
+    covered = stitcher.result()[1] > 0
+    assert np.array_equal(promised((30, 34), CROP_PX, [positions]), covered)
+    assert np.array_equal(promised((30, 34), CROP_PX, [positions[:3], positions[3:]]), covered)
 
 
 @pytest.mark.parametrize("n_positions", [0, 1])
 def test_gaps_between_positions_are_no_promise(n_positions: int) -> None:
     positions = np.array([[10.0, 10.0]])[:n_positions]
-    assert promised((30, 34), CROP_PX, positions).sum() == n_positions * CROP_PX**2
+    assert promised((30, 34), CROP_PX, [positions]).sum() == n_positions * CROP_PX**2

@@ -6,13 +6,16 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from ptyrun.errors import GeometryError, InputError
+from ptyrun.ptycho.geometry import grouping
 from ptyrun.ptycho.geometry.grouping import (
     draw_groups,
     draw_subsample,
     group_centres_px,
     local_offsets_px,
+    nearest_other,
     nearest_others,
     read_groups,
     single_frames,
@@ -82,16 +85,54 @@ def test_groups_that_cannot_be_filled_are_refused(gridsize: int, count: int, n: 
 
 
 def test_single_frames_are_each_frame_once_with_its_multiplicity() -> None:
-    frames, multiplicity = single_frames(np.array([[4, 2], [2, 9], [2, 4]]))
+    frames, counts = single_frames(np.array([[4, 2], [2, 9], [2, 4]]), 10)
     assert frames.tolist() == [[4], [2], [9]]
-    assert multiplicity.tolist() == [2, 3, 1]
+    assert counts[frames[:, 0]].tolist() == [2, 3, 1]
+    assert counts.sum() == 6
+
+
+@pytest.mark.parametrize("members", [1, 4])
+def test_single_frames_do_not_depend_on_how_many_groups_are_looked_at_together(
+    members: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    groups = np.random.default_rng(1).integers(0, 90, (50, members))
+    frames, counts = single_frames(groups, 90)
+    flat = groups.ravel().tolist()
+    assert frames[:, 0].tolist() == list(dict.fromkeys(flat))
+    assert counts.tolist() == [flat.count(frame) for frame in range(90)]
+    monkeypatch.setattr(grouping, "SEEDS_AT_ONCE", 7)
+    for found, expected in zip(single_frames(groups, 90), (frames, counts), strict=True):
+        assert np.array_equal(found, expected)
+
+
+def test_groups_and_neighbours_do_not_depend_on_how_many_are_drawn_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    whole = [draw_groups(places, 2, n_groups=50) for places in (RASTER, SCATTER)]
+    nearest = nearest_others(RASTER, np.arange(40), 6)
+    monkeypatch.setattr(grouping, "SEEDS_AT_ONCE", 7)
+    for places, expected in zip((RASTER, SCATTER), whole, strict=True):
+        assert np.array_equal(draw_groups(places, 2, n_groups=50), expected)
+    assert np.array_equal(nearest_others(RASTER, np.arange(40), 6), nearest)
+
+
+@pytest.mark.parametrize("places", [RASTER, SCATTER], ids=["raster", "scatter"])
+def test_the_nearest_other_position_of_a_few_is_that_of_the_tree(
+    places: NDArray[np.float64], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    among = np.arange(5, len(places))
+    seeds = np.array([5, 17, 40])
+    expected = among[nearest_others(places[among], seeds - 5, 1)[:, 0]]
+    assert nearest_other(places, among, seeds).tolist() == expected.tolist()
+    monkeypatch.setattr(grouping, "FRAMES_AT_ONCE", 4)
+    assert nearest_other(places, among, seeds).tolist() == expected.tolist()
 
 
 @pytest.mark.parametrize("n_groups", [1, 5, 30])
 def test_single_frames_of_the_first_groups_are_the_first_of_all(n_groups: int) -> None:
     groups = draw_groups(SCATTER, 2)
-    few, _ = single_frames(groups[:n_groups])
-    everything, _ = single_frames(groups)
+    few, _ = single_frames(groups[:n_groups], len(SCATTER))
+    everything, _ = single_frames(groups, len(SCATTER))
     assert np.array_equal(few, everything[: len(few)])
 
 

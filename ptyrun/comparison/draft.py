@@ -30,7 +30,7 @@ from ptyrun.config import CHUNK_GROUPS, ArmConfig, ArmKind, CompareConfig, Fact
 from ptyrun.engine.arm_plan import ArmPlan
 from ptyrun.engine.manifest import Manifest
 from ptyrun.errors import InputError, StorageError
-from ptyrun.host import listing
+from ptyrun.host import listing, memory
 from ptyrun.host.documents import digest_of
 from ptyrun.progress import Watcher
 from ptyrun.ptycho.readers.npy_cache import PART_KEPT
@@ -104,6 +104,7 @@ class Draft:
         fingerprints = Fingerprints(digests, measured=steps.measured if steps else None)
         cache = None if digests is None else digests.parent
         scan = _unpacking("open the scan", cache, steps, partial(open_given_scan, config, cache))
+        memory.give_back()
         found = inputs.survey(config, scan, fingerprints, on_found)
         of_arms = (f"{arm.label}: {note}" for arm in found.arms for note in arm.notes)
         for note in (*scan.notes, *of_arms):
@@ -136,6 +137,7 @@ class Draft:
         self.watcher.note(f"planning: {scan.n_frames} positions, patches of {scan.patch_px} px")
         self._taken("check models", Texts.of, partial(self._checked_models, wanted))
         looked_through = self._looked_through()
+        memory.give_back()
         selected = self._taken(
             "draw groups",
             Reference.of,
@@ -161,6 +163,7 @@ class Draft:
 
     def tell(self, drawn: Drawn) -> None:
         """Say before any work what will make a person doubt the result after it."""
+        memory.give_back()
         scan = self.scan
         has_networks = any(arm.kind is ArmKind.PREDICTOR for arm in self.config.arms)
         of_networks = drawn.frame_notes if has_networks else ()  # nothing else depends on it
@@ -181,7 +184,9 @@ class Draft:
         first = partial(scan.source.read, np.zeros(1, np.int64))
         _unpacking("unpack the frames", cache and cache.parent, self.steps, first)
         found = self._taken(
-            "look at all frames", _LookedThrough.of, lambda: _LookedThrough(scan.survey)
+            "look at all frames",
+            _LookedThrough.of,
+            lambda: _LookedThrough(replace(scan).survey),  # of a copy: a scan keeps its survey
         )
         return replace(scan, surveyed=found.survey)
 

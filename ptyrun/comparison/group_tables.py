@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,9 @@ from ptyrun.config import ArmKind, Selection
 from ptyrun.engine.arm_plan import ArmPlan
 from ptyrun.engine.index_arrays import IndexArray, open_index, write_index
 from ptyrun.engine.manifest import Manifest
-from ptyrun.engine.rows import ComputedRows, Rows, parts
+from ptyrun.engine.rows import ComputedRows, RememberedRows, Rows, parts
 from ptyrun.errors import DamageError, GeometryError
+from ptyrun.host import memory
 from ptyrun.paths import RunPaths
 from ptyrun.ptycho.geometry import grouping
 from ptyrun.ptycho.geometry.normalisation import normalisation_factor
@@ -52,13 +54,15 @@ class ArmIndex:
     multiplicity: Rows
     normalisation: NDArray[np.float64]
 
-    @property
+    @cached_property
     def centres_px(self) -> Rows:
         """Where each group's patch is laid, (G, 2), (y, x)."""
-        return ComputedRows(
-            (len(self.frames), 2),
-            np.dtype(np.float64),
-            lambda part: grouping.group_centres_px(self.positions_px[part]),
+        return RememberedRows(
+            ComputedRows(
+                (len(self.frames), 2),
+                np.dtype(np.float64),
+                lambda part: grouping.group_centres_px(self.positions_px[part]),
+            )
         )
 
     def tables(self, arm: str) -> list[IndexArray]:
@@ -95,7 +99,7 @@ class ArmIndex:
 
         def table(name: str) -> Rows:
             path = f"index/{arm.name}/{name}"
-            return open_index(paths, path, arm.index_sha256[path])
+            return RememberedRows(open_index(paths, path, arm.index_sha256[path]))
 
         return cls(
             frames=table("frames"),
@@ -174,6 +178,8 @@ def reference(
         )
     else:
         frames = _given_groups(groups_from, scan, gridsize)[: selection.n_groups]
+    frames = _compact(frames, scan.n_frames)
+    memory.give_back()
     lit = _lit(frames, dark)
     if not lit.any():
         raise GeometryError(
@@ -184,7 +190,7 @@ def reference(
     factor = normalisation_factor(
         scan.energies(), frames if lit.all() else frames[lit], scan.patch_px
     )
-    return Reference(frames=_compact(frames, scan.n_frames), normalisation=factor, dark=dark)
+    return Reference(frames=frames, normalisation=factor, dark=dark)
 
 
 def arm_index(

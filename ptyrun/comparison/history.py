@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import sys
 from dataclasses import dataclass, field
 
 from ptyrun.engine.ledger import towards_chunks
@@ -50,6 +51,7 @@ class _SessionLines:
     def _end(
         self, arm: str, chunk: int, at_s: float, took_s: float | None, error: str | None = None
     ) -> None:
+        arm = sys.intern(arm)  # of a million lines each has its own
         start_s = self.starts.pop((arm, chunk), at_s - (took_s or 0.0))
         # Commits are written in groups: a chunk was done before its line was.
         end_s = at_s if took_s is None else min(start_s + took_s, at_s)

@@ -20,6 +20,7 @@ from ptyrun.host import durable
 from ptyrun.host.regular import open_regular
 
 BLOCK_ROWS = 1 << 15
+REMEMBERED_ROWS = 1 << 12
 
 
 class Rows(Protocol):
@@ -74,6 +75,35 @@ class ComputedRows:
     def __getitem__(self, part: slice, /) -> NDArray[Any]:
         start, stop, _ = part.indices(len(self))
         return self.compute(slice(start, max(start, stop)))
+
+
+class RememberedRows:
+    """Rows of another table, of which those read last are kept: for one small read after another.
+
+    Parameters
+    ----------
+    rows : Rows
+        What is given of it is not to be changed.
+    """
+
+    def __init__(self, rows: Rows) -> None:
+        self.shape, self.dtype = rows.shape, rows.dtype
+        self._rows = rows
+        self._kept = (0, rows[0:0])  # one value, so that threads see both or neither
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, part: slice, /) -> NDArray[Any]:
+        start, stop, _ = part.indices(len(self))
+        stop = max(start, stop)
+        first, kept = self._kept
+        if first > start or stop > first + len(kept):
+            if stop - start >= REMEMBERED_ROWS:
+                return self._rows[start:stop]
+            first, kept = start, self._rows[start : start + REMEMBERED_ROWS]
+            self._kept = first, kept
+        return kept[start - first : stop - first]
 
 
 class StoredRows:

@@ -14,7 +14,7 @@ _GROUPS_PER_S = " groups/s"
 _MERGED_GAP = 0.002  # of the longest window: closer chunks are drawn as one
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)  # there may be a million
 class Event:
     """One attempt at a chunk, in seconds since its session began; committed if without error."""
 
@@ -122,7 +122,7 @@ def _window(session: Session, span_s: float, labels: dict[str, str], css: dict[s
         alive=1000 * session.lasted_s / span_s,
         blocks=tuple(_blocks(done, span_s, labels, css)),
         failures=tuple(
-            _block([event], span_s, labels, css, f": {event.error}", narrowest=5.0)
+            _block(event, event, span_s, labels, css, f": {event.error}", narrowest=5.0)
             for event in failed
         ),
     )
@@ -131,28 +131,29 @@ def _window(session: Session, span_s: float, labels: dict[str, str], css: dict[s
 def _blocks(
     events: Iterable[Event], span_s: float, labels: dict[str, str], css: dict[str, str]
 ) -> Iterator[Block]:
-    run: list[Event] = []
+    first: Event | None = None
+    last: Event | None = None
     for event in sorted(events, key=lambda event: event.start_s):
         narrow = event.end_s - event.start_s < 4 * _MERGED_GAP * span_s
-        near = run and event.start_s - run[-1].end_s < _MERGED_GAP * span_s
-        if run and not (narrow and near and event.arm == run[-1].arm):
-            yield _block(run, span_s, labels, css)
-            run = []
-        run.append(event)
-    if run:
-        yield _block(run, span_s, labels, css)
+        near = last is not None and event.start_s - last.end_s < _MERGED_GAP * span_s
+        if first and last and not (narrow and near and event.arm == last.arm):
+            yield _block(first, last, span_s, labels, css)
+            first = None
+        first, last = first or event, event
+    if first and last:
+        yield _block(first, last, span_s, labels, css)
 
 
 def _block(
-    run: Sequence[Event],
+    first: Event,
+    last: Event,
     span_s: float,
     labels: dict[str, str],
     css: dict[str, str],
     remark: str = "",
     narrowest: float = 1.0,
 ) -> Block:
-    first, last = run[0], run[-1]
-    chunks = f"chunk {first.chunk}" if len(run) == 1 else f"chunks {first.chunk}–{last.chunk}"
+    chunks = f"chunk {first.chunk}" if first is last else f"chunks {first.chunk}–{last.chunk}"
     took = format_duration(last.end_s - first.start_s)
     width = max(1000 * (last.end_s - first.start_s) / span_s, narrowest)
     return Block(

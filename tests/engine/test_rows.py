@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import shutil
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 import zarr
+from numpy.typing import NDArray
 
 from ptyrun.engine import rows
 from ptyrun.engine.index_arrays import IndexArray, open_index, read_index, write_index
-from ptyrun.engine.rows import ComputedRows, StoredRows
+from ptyrun.engine.rows import ComputedRows, RememberedRows, StoredRows
 from ptyrun.errors import DamageError
 from ptyrun.paths import RunPaths
 
@@ -53,6 +55,24 @@ def test_rows_of_a_table_are_read_without_the_others(paths: RunPaths, part: slic
     assert isinstance(opened, StoredRows)
     assert opened[part].tobytes() == VALUES[part].tobytes()
     assert opened[part].shape == VALUES[part].shape
+
+
+def test_of_small_reads_in_a_row_few_reach_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows, "REMEMBERED_ROWS", 64)
+    asked: list[slice] = []
+
+    def compute(part: slice) -> NDArray[np.float64]:
+        asked.append(part)
+        return VALUES[part]
+
+    table = RememberedRows(ComputedRows(VALUES.shape, VALUES.dtype, compute))
+    cuts = [*range(0, 1000, 3), 1000]
+    for start, stop in pairwise(cuts):
+        assert table[start:stop].tobytes() == VALUES[start:stop].tobytes()
+    assert len(asked) <= 1 + -(-1000 // 62)
+    assert table[100:900].tobytes() == VALUES[100:900].tobytes()
+    assert table[7:7].shape == table[9:3].shape == (0, 4, 2)
+    assert table[995:2000].tobytes() == VALUES[995:].tobytes()
 
 
 def test_rows_that_are_computed_have_the_digest_of_those_that_are_there(paths: RunPaths) -> None:

@@ -13,7 +13,7 @@ from ptyrun.ptycho.readers.scan import Scan
 
 SAMPLED_FRAMES = 48
 # Positions looked at together: bounds memory, changes nothing.
-FRAMES_AT_ONCE = 1 << 15
+FRAMES_AT_ONCE = 1 << 13
 
 Complex2D = NDArray[np.complexfloating[Any, Any]]
 Positions = NDArray[np.float64]
@@ -21,13 +21,18 @@ Positions = NDArray[np.float64]
 
 def frames_inside(scan: Scan, shape: tuple[int, ...]) -> NDArray[np.int64]:
     """List the frames whose patches lie wholly inside an object of *shape* (H, W)."""
+    return np.flatnonzero(are_inside(scan, shape)).astype(np.int64, copy=False)
+
+
+def are_inside(scan: Scan, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Tell for each frame whether its patch lies wholly inside an object of *shape* (H, W)."""
     inside = np.empty(scan.n_frames, np.bool_)
     for first in range(0, scan.n_frames, FRAMES_AT_ONCE):
         part = slice(first, first + FRAMES_AT_ONCE)
         corners = np.rint(scan.positions_px[part]) - scan.patch_px // 2
         fits = (corners >= 0) & (corners + scan.patch_px <= np.array(shape))
         inside[part] = fits.all(axis=1)
-    return np.flatnonzero(inside).astype(np.int64)
+    return inside
 
 
 def lit(scan: Scan, frames: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

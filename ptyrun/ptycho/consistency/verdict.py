@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptyrun.errors import GeometryError
+from ptyrun.host import memory
 from ptyrun.ptycho.consistency.frame_fit import (
     CLEARLY,
     OF_FRAMES,
@@ -19,7 +20,7 @@ from ptyrun.ptycho.consistency.frame_fit import (
     FrameFit,
     frame_fit,
 )
-from ptyrun.ptycho.consistency.frame_model import frames_inside
+from ptyrun.ptycho.consistency.frame_model import FRAMES_AT_ONCE, are_inside
 from ptyrun.ptycho.consistency.frame_order import frame_order
 from ptyrun.ptycho.consistency.offset import better_offset
 from ptyrun.ptycho.consistency.spacing import spacing_doubt
@@ -130,6 +131,7 @@ def coherence_with_reference(
 def truth_doubts(scan: Scan) -> tuple[str, ...]:
     """Say why the scan's own object, frames and positions hardly belong together."""
     far, spaced = _far_away(scan), spacing_doubt(scan)
+    memory.give_back()  # of many positions, each of these takes as much again
     doubts: tuple[str, ...] = ()
     if scan.object_guess is not None and not scan.near_field:
         outside = _outside(scan, scan.object_guess.shape)
@@ -155,11 +157,11 @@ def _why_unfit(scan: Scan, image: NDArray[np.complex64], fit: FrameFit) -> tuple
 
 
 def _outside(scan: Scan, shape: tuple[int, ...]) -> str | None:
-    n_inside = len(frames_inside(scan, shape))
+    n_inside = np.count_nonzero(are_inside(scan, shape))
     if n_inside >= LEAST_INSIDE * scan.n_frames:
         return None
     from_middle = replace(scan, positions_px=scan.positions_px + np.array(shape) / 2)
-    n_from_middle = len(frames_inside(from_middle, shape))
+    n_from_middle = np.count_nonzero(are_inside(from_middle, shape))
     said = (
         f"only {n_inside} of {scan.n_frames} frames lie wholly inside objectGuess ({shape[0]} x "
         f"{shape[1]} px); are positions in its pixels, counted from its corner?"
@@ -174,7 +176,10 @@ def _far_away(scan: Scan) -> str | None:
     lost = np.zeros(scan.n_frames, np.bool_)
     for along in scan.positions_px.T:
         low, middle, high = np.percentile(along, (5, 50, 95))
-        lost |= np.abs(along - middle) > FAR * (high - low + scan.patch_px)
+        farthest = FAR * (high - low + scan.patch_px)
+        for first in range(0, scan.n_frames, FRAMES_AT_ONCE):
+            part = slice(first, first + FRAMES_AT_ONCE)
+            lost[part] |= np.abs(along[part] - middle) > farthest
     if not lost.any():
         return None
     first = int(np.argmax(lost))

@@ -16,7 +16,7 @@ from ptyrun.ptycho.readers.complex_images import refusal, require_finite
 from ptyrun.ptycho.readers.frame_survey import Survey as Survey
 from ptyrun.ptycho.readers.probe_modes import stacked_modes
 
-BLOCK_BYTES = 4 << 20
+BLOCK_BYTES = 1 << 20
 _SQUARE = 1e-3
 # Distances of two places, and their squares, are numbers.
 _FARTHEST = 1e15
@@ -185,13 +185,10 @@ class Scan:
         self.source.check()
         energies = np.empty(self.n_frames)
         maximum, total = 0.0, 0.0
-        for frames, stored in self._blocks():
-            self._check(frames, stored)
-            values = stored.astype(np.float64)
-            amplitude = np.sqrt(values) if self.intensity else values
-            energies[frames] = np.einsum("nij,nij->n", amplitude, amplitude)
-            maximum = max(maximum, float(amplitude.max()))
-            total += float(amplitude.sum())
+        for frames in self._blocks():
+            energies[frames], highest, added = self._sums(frames)
+            maximum = max(maximum, highest)
+            total += added
         if maximum == 0:
             raise InputError(
                 f"the diffraction of {self.path} is zero everywhere",
@@ -206,11 +203,20 @@ class Scan:
             )
         return Survey(energies, maximum, total / (self.n_frames * self.patch_px**2))
 
-    def _blocks(self) -> Iterator[tuple[NDArray[np.int64], NDArray[Any]]]:
+    def _sums(self, frames: NDArray[np.int64]) -> tuple[NDArray[np.float64], float, float]:
+        """Energies of some frames, and maximum and sum of their amplitudes."""
+        stored = self.source.read(frames)
+        self._check(frames, stored)
+        values = stored.astype(np.float64)
+        del stored
+        amplitude = np.sqrt(values, out=values) if self.intensity else values
+        energies = np.einsum("nij,nij->n", amplitude, amplitude)
+        return energies, float(amplitude.max()), float(amplitude.sum())
+
+    def _blocks(self) -> Iterator[NDArray[np.int64]]:
         step = max(1, BLOCK_BYTES // (8 * self.patch_px**2))
         for first in range(0, self.n_frames, step):
-            frames = np.arange(first, min(first + step, self.n_frames))
-            yield frames, self.source.read(frames)
+            yield np.arange(first, min(first + step, self.n_frames))
 
     def _check(self, frames: NDArray[np.int64], stored: NDArray[Any]) -> None:
         low = stored.min(axis=(1, 2))

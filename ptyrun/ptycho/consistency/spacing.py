@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ _LEAST_SPAN = 0.25
 _FEWEST = 9
 # Positions whose next ones are looked for together: bounds memory, changes nothing.
 STRIP_POSITIONS = 1 << 12
+KEPT_STRIPS = 4
 
 
 def median_step_px(scan: Scan) -> float | None:
@@ -38,19 +40,25 @@ def _steps_px(positions_px: NDArray[np.float64]) -> Iterator[NDArray[np.float64]
     few_px = y_px[:: 1 + len(y_px) // (8 * STRIP_POSITIONS)]  # they tell where to cut
     inner = np.quantile(few_px, np.linspace(0, 1, n_strips + 1)[1:-1])
     edges = [-np.inf, *np.unique(inner).tolist(), np.inf]
-    for strip in range(len(edges) - 1):
-        for around in range(1, len(edges)):
-            low = edges[max(0, strip - around)]
-            high = edges[min(len(edges) - 1, strip + 1 + around)]
-            near = np.unique(positions_px[(y_px >= low) & (y_px < high)], axis=0)
-            own = near[(near[:, 0] >= edges[strip]) & (near[:, 0] < edges[strip + 1])]
-            if not len(own):
-                break
+
+    @lru_cache(maxsize=KEPT_STRIPS)
+    def different(strip: int) -> NDArray[np.float64]:
+        inside = (y_px >= edges[strip]) & (y_px < edges[strip + 1])
+        return np.unique(positions_px[inside], axis=0)
+
+    n_strips = len(edges) - 1
+    for strip in range(n_strips):
+        own, around = different(strip), 1
+        while len(own):
+            first, last = max(0, strip - around), min(n_strips, strip + 1 + around)
+            near = np.concatenate([different(each) for each in range(first, last)])
             steps_px = KDTree(near).query(own, k=2)[0][:, 1]  # infinite where there is no other
-            if (steps_px <= np.minimum(own[:, 0] - low, high - own[:, 0])).all():
+            reach_px = np.minimum(own[:, 0] - edges[first], edges[last] - own[:, 0])
+            if (steps_px <= reach_px).all():  # of all strips together it is infinite
                 if np.isfinite(steps_px).all():
                     yield steps_px
                 break
+            around *= 2
 
 
 def spacing_doubt(scan: Scan) -> str | None:

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ptyrun.ptycho.metrics.factors import signed_agreement
-from ptyrun.ptycho.metrics.ramps import NO_RAMP, Ramp
+from ptyrun.config import PhaseAlign
+from ptyrun.ptycho.metrics.factors import global_factor, signed_agreement
+from ptyrun.ptycho.metrics.ramps import NO_RAMP, Ramp, ramp_between
 from ptyrun.ptycho.metrics.registration import NO_SHIFT, Shift
 
 BORDER_PX = 2
@@ -85,3 +86,28 @@ def border_px(shift: Shift) -> tuple[int, int]:
     """
     rows, columns = shift.border_px
     return rows + BORDER_PX, columns + BORDER_PX
+
+
+def refitted(
+    recon: Complex2D, truth: Complex2D, covered: Mask, phase: PhaseAlign
+) -> NDArray[np.complex128]:
+    """Take off a registered image the ramp and factor that its covered pixels have.
+
+    Parameters
+    ----------
+    recon, truth : ndarray of complex, shape (H, W)
+        On one grid.
+    covered : ndarray of bool, shape (H, W)
+        Which pixels count.
+    phase : PhaseAlign
+        Whether a plane or only a mean is taken off.
+
+    Returns
+    -------
+    ndarray of complex128, shape (H, W)
+        The first image, refitted.
+    """
+    flat = np.asarray(recon, np.complex128)
+    if phase is PhaseAlign.PLANE:
+        flat = ramp_between(flat, truth, covered).removed_from(flat)
+    return flat * global_factor(flat[covered], truth[covered])

@@ -26,7 +26,13 @@ from ptyrun.ptycho.metrics.fine_shift import (
     single,
 )
 from ptyrun.ptycho.metrics.moving import Movable
-from ptyrun.ptycho.metrics.ramps import NO_RAMP, Ramp, ramp_between, slight_ramp_between
+from ptyrun.ptycho.metrics.ramps import (
+    NO_RAMP,
+    Ramp,
+    near_ramp_between,
+    ramp_between,
+    slight_ramp_between,
+)
 from ptyrun.ptycho.metrics.registration import NO_SHIFT, Shift
 from ptyrun.ptycho.metrics.shift_search import (
     AGREEMENT_AFAR,
@@ -43,6 +49,7 @@ RIM_PX = 8  # where an image goes on as its mirror image, it has a kink
 LARGEST_LOOK_PX = 1024
 ROUGH_PX = 256
 REFINED = 2
+ONE_BASIN_PX = 1.5  # shifts so near each other are followed to one
 WORTH_REFINING = 0.3
 FILLINGS = 3
 SETTLED_PX = 1e-3
@@ -115,31 +122,6 @@ def align(
         )
     factor = global_factor(state.recon[inside], state.truth[inside])
     return replace(state, recon=state.recon * factor, factor=factor)
-
-
-def refitted(
-    recon: Complex2D, truth: Complex2D, covered: Mask, phase: PhaseAlign
-) -> NDArray[np.complex128]:
-    """Take off a registered image the ramp and factor that its covered pixels have.
-
-    Parameters
-    ----------
-    recon, truth : ndarray of complex, shape (H, W)
-        On one grid.
-    covered : ndarray of bool, shape (H, W)
-        Which pixels count.
-    phase : PhaseAlign
-        Whether a plane or only a mean is taken off.
-
-    Returns
-    -------
-    ndarray of complex128, shape (H, W)
-        The first image, refitted.
-    """
-    flat = np.asarray(recon, np.complex128)
-    if phase is PhaseAlign.PLANE:
-        flat = ramp_between(flat, truth, covered).removed_from(flat)
-    return flat * global_factor(flat[covered], truth[covered])
 
 
 @dataclass(frozen=True)
@@ -240,7 +222,7 @@ class _Pair:
             if each.agreement >= best_rough - WORTH_REFINING * max(0.1, 1 - best_rough)
         ]
         near.sort(key=lambda found: length_px(found.shift))
-        chosen = list(dict.fromkeys([*rough[:REFINED], *near[:REFINED]]))
+        chosen = distinct([*rough[:REFINED], *near[:REFINED]], ONE_BASIN_PX)
         target = Target.of(self.truth, look, self.margin_px)
         near_to = self._nearly(chosen, look)
         refined = distinct([self._refined(each, target, NEARLY) for each in near_to])
@@ -366,7 +348,7 @@ class _Pair:
         there = Region(middle.top - dy, middle.left - dx, middle.height, middle.width)
         own, mask = rolled(self._single, there), rolled(self.mask, there)
         truth = self.truth[middle.slices].astype(np.complex64)
-        found = ramp_between(own, truth, mask) if self.ramps else NO_RAMP
+        found = near_ramp_between(ramp, own, truth, mask) if self.ramps else NO_RAMP
         flat = found.removed_from(own)
         agreement = 0.0
         if mask.any():

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ptyrun.config import PhaseAlign
 from ptyrun.ptycho.geometry.placement import SMALLEST_PX, Region
-from ptyrun.ptycho.metrics.alignment import refitted
+from ptyrun.ptycho.metrics.aligned import refitted
 from ptyrun.ptycho.metrics.frc import Noise
 from ptyrun.ptycho.metrics.measures import wang_scales
 from ptyrun.ptycho.metrics.phase_pair import FEWEST_PX, where_defined

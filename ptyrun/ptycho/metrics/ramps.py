@@ -14,6 +14,8 @@ GROWTH = 2  # from which a plane is followed outwards
 # Of the strength per pixel of all, what the middle must have to be read alone.
 STRONG = 0.5
 
+ALIKE = 0.7  # of all strength, what adds up where a ramp is less than half a turn
+
 Complex2D = NDArray[np.complexfloating[Any, Any]]
 Precise = TypeVar("Precise", NDArray[np.complex64], NDArray[np.complex128], Complex2D)
 Mask = NDArray[np.bool_]
@@ -113,6 +115,36 @@ def slight_ramp_between(recon: Complex2D, truth: Complex2D, covered: Mask | None
         In radians per pixel.
     """
     return _rest(_cross(recon, truth, covered), NO_RAMP)
+
+
+def near_ramp_between(
+    known: Ramp, recon: Complex2D, truth: Complex2D, covered: Mask | None = None
+) -> Ramp:
+    """As :func:`ramp_between`, where the ramp is probably near one that is *known*.
+
+    It is where phases are mostly alike without that one; else it is looked for anywhere.
+
+    Parameters
+    ----------
+    known : Ramp
+        As it was found of the same images, one of them moved.
+    recon, truth : ndarray of complex, shape (H, W)
+        R and O, on one grid.
+    covered : ndarray of bool, shape (H, W), optional
+        Which pixels count (default: all).
+
+    Returns
+    -------
+    Ramp
+        In radians per pixel.
+    """
+    cross = _cross(recon, truth, covered)
+    flat = known.removed_from(cross)
+    strength = float(np.abs(flat).sum(dtype=np.float64))
+    if abs(complex(flat.sum(dtype=np.complex128))) < ALIKE * strength:
+        return ramp_between(recon, truth, covered)
+    rest = _rest(flat, NO_RAMP)
+    return known + rest + _rest(flat, rest)
 
 
 def _cross(recon: Complex2D, truth: Complex2D, covered: Mask | None) -> Complex2D:

@@ -186,13 +186,15 @@ def length_px(shift: Shift) -> float:
     return float(np.hypot(shift.dy_px, shift.dx_px))
 
 
-def distinct(found: list[Candidate]) -> list[Candidate]:
+def distinct(found: list[Candidate], apart_px: float = SAME_PX) -> list[Candidate]:
     """Keep one of those that lead to one shift.
 
     Parameters
     ----------
     found : list of Candidate
         Best first.
+    apart_px : float
+        Up to which distance shifts are one.
 
     Returns
     -------
@@ -204,7 +206,7 @@ def distinct(found: list[Candidate]) -> list[Candidate]:
         apart = [
             length_px(each.shift + Shift(-other.shift.dy_px, -other.shift.dx_px)) for other in kept
         ]
-        if not apart or min(apart) > SAME_PX:
+        if not apart or min(apart) > apart_px:
             kept.append(each)
     return kept
 

@@ -96,7 +96,7 @@ def test_two_inputs_of_free_shape_are_told_apart_by_their_names(
 
 @pytest.mark.parametrize(
     ("names", "said"),
-    [(("a", "b"), "does not follow: a .*, b "), (("pattern", "probe"), "an input called probe")],
+    [(("a", "b"), "is not clear: a .*, b "), (("pattern", "probe"), "an input called probe")],
 )
 def test_two_inputs_that_cannot_be_told_apart_are_refused(
     tmp_path: Path, names: tuple[str, str], said: str

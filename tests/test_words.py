@@ -22,7 +22,7 @@ RIDDLES = {
     r"carr(?:y|ies) nothing": "no usable values",
     r"nothing can be done in no time": "a duration must be positive and finite",
     r"\bso many\b": "N",
-    r"\bdid not do\b": "did not fit",
+    r"\bdid not do\b": "did not work",
     r"^whole": "OK: ",
     r"(?<!here )\bis no (?!longer\b|more\b)": "is not a",
     r"(?<!here )\b(?:is|are) none\.?$": "not valid",

@@ -34,6 +34,6 @@ def describe(arm: ArmProgress) -> str | None:
         return None
     largest = max(arm.halvings, key=lambda halving: halving.before_items)
     return (
-        f"{largest.before_items} groups at once did not fit ({largest.why}); "
+        f"{largest.before_items} groups at once did not work ({largest.why}); "
         f"since then {arm.largest_working_batch} at once, which changes patches by rounding only"
     )

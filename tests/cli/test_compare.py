@@ -354,7 +354,7 @@ def test_a_model_that_merges_the_groups_of_a_batch_is_found_out_and_recorded(
     assert "predicts 1 groups" not in second.stderr  # it was not asked again
     arm = json.loads((tmp_path / "run/results.json").read_text())["arms"]["pinn"]
     assert arm["n_groups"] == 40
-    assert "4 groups at once did not do" in arm["notes"][0]
+    assert "4 groups at once did not work" in arm["notes"][0]
 
 
 def test_a_model_that_is_refused_when_it_is_loaded_says_how_to_go_on_with_another(

@@ -152,7 +152,7 @@ def test_a_batch_that_does_not_fit_is_halved_and_later_sessions_begin_with_the_o
     assert "out of memory at 4 groups, going on with 2" in first.stderr
     assert victim.diary == ["opened at 4", "opened at 2", "opened at 1"]
     (note,) = victim.status["arms"]["pinn"]["notes"]
-    assert "4 groups at once did not fit (no room for" in note and "since then 1 at once" in note
+    assert "4 groups at once did not work (no room for" in note and "since then 1 at once" in note
     assert note in victim.ptyrun("status", str(victim.run)).stdout
 
     second = victim.ptyrun(*words)

@@ -168,8 +168,12 @@ def killed_at_random(folder: Path, kind: str, kills: int, **options: object) -> 
         finally:
             process.kill()
             cut += process.wait() == -9
-        assert survey(killed)[key].state in (State.PENDING, State.DONE), f"after kill {kill}"
-    subprocess.run(words(asked, key), check=True, timeout=PATIENCE_S)
+        state = survey(killed)[key].state
+        assert state in (State.PENDING, State.DONE), f"after kill {kill}"
+        if state is State.DONE:  # a fast machine is through before the last kill
+            break
+    else:
+        subprocess.run(words(asked, key), check=True, timeout=PATIENCE_S)
     assert cut > kills / 3, "hardly a kill met a training at work"
     assert outputs(killed, key) == outputs(whole, key)
     assert not [*place.glob("*.pieces-*")]

@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -52,10 +53,16 @@ def test_differences_are_of_ptychopinn_against_each_other_model(hub: Path) -> No
     }
 
 
-def test_summing_up_twice_writes_nothing_the_second_time(tmp_path: Path) -> None:
+def test_summing_up_twice_writes_nothing_the_second_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     hub = write_hub(tmp_path / "hub")
     first = summarize(hub)
     assert len(first.written) == 15
+    later = datetime.now(UTC) + timedelta(minutes=1)  # a fast machine is there in the same second
+    monkeypatch.setattr(
+        "ptyrun.study.summaries.summarize.now", lambda: later.strftime("%Y-%m-%dT%H:%M:%SZ")
+    )
     again = summarize(hub)
     assert again.written == ()
     assert set(again.unchanged) == set(first.written)

@@ -23,6 +23,7 @@ from ptyrun.backends.outputs import amplitude_and_phase, amplitude_doubts, chann
 from ptyrun.backends.probing import Predict
 from ptyrun.errors import ModelError, PredictionError
 from ptyrun.models.files import locate
+from ptyrun.models.halving import SMALLER_BATCH
 from ptyrun.models.inputs import OFFSETS, NetworkInput, require_floats, roles
 from ptyrun.models.onnx_files import OnnxGraph, read_onnx
 from ptyrun.models.predictors import ModelRequest, PredictorOutOfMemoryError, check_request
@@ -210,7 +211,7 @@ def _out_of_memory(batch: int, error: BaseException) -> PredictorOutOfMemoryErro
     return PredictorOutOfMemoryError(
         f"ONNX Runtime ran out of memory at {batch} groups",
         why=_first_line(error),
-        do="use a smaller batch (--pinn-predict-batch-size, batch= of --arm)",
+        do=SMALLER_BATCH,
     )
 
 

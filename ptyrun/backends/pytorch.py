@@ -29,6 +29,7 @@ from ptyrun.backends.probing import Predict
 from ptyrun.backends.pytorch_networks import Network, load_network
 from ptyrun.errors import ModelError, PredictionError
 from ptyrun.models.files import locate
+from ptyrun.models.halving import SMALLER_BATCH
 from ptyrun.models.inputs import OFFSETS
 from ptyrun.models.predictors import ModelRequest, PredictorOutOfMemoryError, check_request
 from ptyrun.models.synthetic_groups import synthetic_groups
@@ -188,5 +189,5 @@ def _out_of_memory(batch: int, error: BaseException) -> PredictorOutOfMemoryErro
     return PredictorOutOfMemoryError(
         f"PyTorch ran out of memory at {batch} groups",
         why=lines[0],
-        do="use a smaller batch (--pinn-predict-batch-size, batch= of --arm)",
+        do=SMALLER_BATCH,
     )

@@ -25,6 +25,7 @@ from ptyrun.backends.quiet_tensorflow import GPUS, tf
 from ptyrun.backends.tf_networks import Network, load_network, without_escapes
 from ptyrun.errors import ModelError, PredictionError, PtyrunError
 from ptyrun.models.files import locate
+from ptyrun.models.halving import SMALLER_BATCH
 from ptyrun.models.predictors import ModelRequest, PredictorOutOfMemoryError, check_request
 from ptyrun.models.synthetic_groups import synthetic_groups
 
@@ -193,7 +194,7 @@ def _plain_errors(batch: int) -> Iterator[None]:
         raise PredictorOutOfMemoryError(
             f"TensorFlow ran out of memory at {batch} groups",
             why=str(error).splitlines()[0],
-            do="use a smaller batch (--pinn-predict-batch-size, batch= of --arm)",
+            do=SMALLER_BATCH,
         ) from error
     except PtyrunError:
         raise

@@ -14,6 +14,7 @@ from ptyrun.child.arrays import Layout, SharedArrays, grow, make_memory
 from ptyrun.child.fence import Yard
 from ptyrun.child.process import START_S, ForeignProcess
 from ptyrun.host.memory import available_bytes
+from ptyrun.models.halving import SMALLER_BATCH
 from ptyrun.models.predictors import PredictorOutOfMemoryError
 
 log = logging.getLogger(__name__)
@@ -107,7 +108,7 @@ class PredictorProcess(ForeignProcess):
                 raise PredictorOutOfMemoryError(
                     f"a batch of {layout.batch_items} groups takes {layout.n_bytes} bytes",
                     why=f"{free_bytes} are free",
-                    do="use a smaller batch (--pinn-predict-batch-size, batch= of --arm)",
+                    do=SMALLER_BATCH,
                 )
         try:
             if not self._memory_size:
@@ -119,7 +120,7 @@ class PredictorProcess(ForeignProcess):
                 raise PredictorOutOfMemoryError(
                     f"there is no room for a batch of {layout.batch_items} groups",
                     why=str(error),
-                    do="use a smaller batch (--pinn-predict-batch-size, batch= of --arm)",
+                    do=SMALLER_BATCH,
                 ) from error
             # It sealed the memory, or cut it short.
             raise self._dead(

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ptyrun.engine.store import CRC_BYTES
 from ptyrun.errors import DamageError
 from ptyrun.host import durable
-from ptyrun.host.regular import open_regular
+from ptyrun.host.regular import filled_bytes, open_regular
 
 BLOCK_ROWS = 1 << 15
 REMEMBERED_ROWS = 1 << 12
@@ -156,15 +156,10 @@ class StoredRows:
 
     def _read(self, offset: int, n_bytes: int) -> bytearray:
         data = bytearray(n_bytes)
-        left = memoryview(data)
-        while left:
-            count = os.preadv(self._handle, [left], offset)
-            if count == 0:
-                raise DamageError(
-                    f"{self.path} ends too early",
-                    why="it was cut off while it was in use",
-                    do="run `ptyrun plan` again with this run's configuration: it restores the "
-                    "index",
-                )
-            left, offset = left[count:], offset + count
+        if filled_bytes(self._handle, memoryview(data), offset) < n_bytes:
+            raise DamageError(
+                f"{self.path} ends too early",
+                why="it was cut off while it was in use",
+                do="run `ptyrun plan` again with this run's configuration: it restores the index",
+            )
         return data

@@ -59,6 +59,23 @@ def open_regular(path: Path) -> Iterator[BufferedReader]:
         yield stream
 
 
+def filled_bytes(handle: int, buffer: memoryview, offset: int) -> int:
+    """Read a file from *offset* on until the buffer is full, or the file ends: give how far.
+
+    Raises
+    ------
+    OSError
+        As the system says.
+    """
+    filled = 0
+    while filled < len(buffer):
+        count = os.preadv(handle, [buffer[filled:]], offset + filled)
+        if count == 0:
+            break
+        filled += count
+    return filled
+
+
 @contextmanager
 def open_to_append(path: Path) -> Iterator[int]:
     """Open a regular file, made if absent, to append to it: give its descriptor.

@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 # The second is what NumPy raises, and with it predictors that know nothing of ptyrun's errors.
 _OUT_OF_MEMORY = (PredictorOutOfMemoryError, MemoryError)
 _MORE_MEMORY = "use a machine or device with more memory, or a smaller model"
+SMALLER_BATCH = "use a smaller batch (--pinn-predict-batch-size, batch= of --arm)"
 
 
 @dataclass(frozen=True)

@@ -84,7 +84,10 @@ def ramp_between(recon: Complex2D, truth: Complex2D, covered: Mask | None = None
     Ramp
         In radians per pixel.
     """
-    cross = _cross(recon, truth, covered)
+    return _anywhere(_cross(recon, truth, covered))
+
+
+def _anywhere(cross: Complex2D) -> Ramp:
     strength = float(np.abs(cross).mean(dtype=np.float64))
     side = LARGEST_PX
     middle = _middle(cross, side)
@@ -142,7 +145,7 @@ def near_ramp_between(
     flat = known.removed_from(cross)
     strength = float(np.abs(flat).sum(dtype=np.float64))
     if abs(complex(flat.sum(dtype=np.complex128))) < ALIKE * strength:
-        return ramp_between(recon, truth, covered)
+        return _anywhere(cross)
     rest = _rest(flat, NO_RAMP)
     return known + rest + _rest(flat, rest)
 

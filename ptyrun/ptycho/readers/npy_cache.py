@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from ptyrun.errors import InputError, StorageError
 from ptyrun.host import durable
 from ptyrun.host.checksums import file_crc32c
+from ptyrun.host.regular import filled_bytes
 from ptyrun.host.remembered import Remembered
 from ptyrun.host.remembered import identity as file_identity
 from ptyrun.ptycho.readers.begun import BegunFile, BusyError, Source
@@ -209,12 +210,9 @@ class RowReader:
     def _fill(self, target: NDArray[Any], row: int, item: int = 0) -> None:
         buffer = memoryview(target.reshape(-1).view(np.uint8).data)
         position = self.offset + (row * self.row_items + item) * self.dtype.itemsize
-        while len(buffer):
-            count = os.preadv(self._handle, [buffer], position)
-            if count == 0:
-                raise InputError(
-                    f"{self.path} ends too early",
-                    why=f"it has fewer than the {position + len(buffer)} bytes that it announces",
-                    do="copy the file again from its source",
-                )
-            buffer, position = buffer[count:], position + count
+        if filled_bytes(self._handle, buffer, position) < len(buffer):
+            raise InputError(
+                f"{self.path} ends too early",
+                why=f"it has fewer than the {position + len(buffer)} bytes that it announces",
+                do="copy the file again from its source",
+            )

@@ -197,6 +197,10 @@ bucket-server:  ## install a server that speaks S3, for the tests of published r
 	@$(VENV)/bin/python -m venv --clear $(S3_SERVER)
 	@$(S3_SERVER)/bin/python -m pip install --quiet --requirement tests/s3-server.txt
 
+.PHONY: htcondor
+htcondor:  ## install Debian 13's HTCondor into build/htcondor, for the tests of that queue
+	@tests/examples/install_htcondor.sh build/htcondor
+
 .PHONY: mutants
 mutants: $(READY)  ## make ptyrun wrong in a hundred ways and see each noticed (MUTANTS=words: only those)
 	@$(VENV)/bin/python -m tests.mutants $(MUTANTS)

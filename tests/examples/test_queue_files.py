@@ -27,12 +27,18 @@ def test_where_no_folder_is_shared_the_run_travels_with_every_window_and_evictio
     run = re.search(r"--output_dir (\S+)", job["arguments"])
     assert run is not None
     assert job["transfer_checkpoint_files"] == job["transfer_output_files"] == run[1]
+    assert run[1] in job["transfer_input_files"].split(", "), "what came home is gone on from"
 
 
 def test_where_a_folder_is_shared_a_job_stays_while_it_ends_with_75() -> None:
     job = said(CONDOR / "shared_folder.sub")
     assert job["on_exit_remove"] == "ExitBySignal =?= True || ExitCode =!= 75"
     assert job["should_transfer_files"] == "NO"
+
+
+@pytest.mark.parametrize("file", sorted(CONDOR.iterdir()), ids=lambda file: file.name)
+def test_a_job_of_htcondor_finds_ptyrun(file: Path) -> None:
+    assert said(file)["getenv"] == "PATH"
 
 
 @pytest.mark.parametrize("name", ["Snakefile", "Snakefile.compare"])

@@ -246,6 +246,21 @@ def test_what_was_computed_before_an_eviction_or_a_hold_is_kept(
 
 
 @pytest.mark.slow
+def test_an_eviction_without_grace_costs_a_run_that_travels_its_last_window(
+    desk: Desk, alone: Path
+) -> None:
+    desk.submit("without_shared_folder.sub", waits=True)
+    evict(desk, "condor_vacate_job")
+    until_it_works(desk, window=2)
+    lost = desk.sessions()
+    desk.pool.do("condor_vacate_job", "-fast", desk.job)
+    until(lambda: not any(session.is_running() for session in lost))
+    until(desk.has_left)
+    assert reasons(desk.run) == ["received SIGTERM", "all chunks are committed"]
+    whole(desk, alone)
+
+
+@pytest.mark.slow
 @BOTH
 def test_a_killed_job_leaves_the_queue_and_the_next_one_goes_on_from_what_it_left(
     desk: Desk, alone: Path, name: str

@@ -89,6 +89,9 @@ ENDS = [
                                                  dtype="complex64")),
     lambda told: (os.setpgid(0, os.getpgid(os.getppid())), time.sleep(3600)),
     lambda told: (os.close(1), os.close(2)),
+    lambda told: (os.write(int(sys.argv[1]), said(event="patches", shape=[2, 8, 8],
+                                                  dtype="complex64")), time.sleep(0.3)),
+    lambda told: [np.ones(1 << 19) for _ in range(4)] and None,
 ]
 
 class Harmful:
@@ -120,6 +123,7 @@ class Harmful:
 ENTRY_POINTS = "[ptyrun.predictors]\nharmful = harmful_predictor:Harmful\n"
 SEGFAULT, ABORT, LEAVE, KILL, HANG, EAT, FORK, NO_JSON, NO_END, NO_WORDS, NO_SHAPE = range(1, 12)
 EXIT, TRUNCATE, HANG_UP, NO_MEMORY, ANSWER_TWICE, LEAVE_GROUP, CLOSE_STREAMS = range(12, 19)
+ANSWER_EARLY, TAKE_16_MIB = 19, 20
 HARMS = (
     *("read", "list", "write", "delete", "create", "as a child", "spoil the model"),
     *("spoil ptyrun", "connect", "signal the parent"),

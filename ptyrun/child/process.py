@@ -37,6 +37,8 @@ _LOOK_S = 0.25  # from one look at its memory to the next
 _END_S = 10.0  # for a killed process to be gone
 _READ_BYTES = 1 << 16
 MAX_WHY = 400
+_FENCE = "fence"  # the first thing that it does, which it does not say that it begins
+_UNASKED = "it gave an answer that was not asked for"
 # What a process does to itself; other signals may have come from anybody.
 _OWN_FAULTS = frozenset({"SIGSEGV", "SIGABRT", "SIGBUS", "SIGILL", "SIGFPE", "SIGSYS", "SIGTRAP"})
 
@@ -92,7 +94,7 @@ class ForeignProcess:
         finally:
             theirs.close()
             os.close(writer)
-        self.begin({"do": "fence", **yard.fence()})
+        self.begin({"do": _FENCE, **yard.fence()})
 
     def _started(
         self, words: tuple[str, ...], descriptors: tuple[int, ...], writer: int
@@ -174,7 +176,7 @@ class ForeignProcess:
     def _require_silence(self) -> None:
         """See that an end of the line is all that there is to read: answers come when asked for."""
         if self._lines.has_more or self._read():
-            raise self._dead("it gave an answer that was not asked for", began=False)
+            raise self._dead(_UNASKED, began=False)
 
     def answered(self, is_over: Callable[[], bool], read: Callable[[dict[str, Any]], T]) -> T:
         """Wait for what was begun last, when all before it is settled; raises as `ask`."""
@@ -190,7 +192,7 @@ class ForeignProcess:
                 raise
             except PtyrunError:
                 continue  # of the import that was begun: who opens the model says it again
-            if what == "fence":
+            if what == _FENCE:
                 abi, why = answer.get("abi"), answer.get("why_not")
                 self.abi = abi if type(abi) is int else 0
                 self.why_free = str(why)[:MAX_WHY] if not self.abi else ""
@@ -209,7 +211,9 @@ class ForeignProcess:
                 if message.get("event") == "began" and not began:
                     began = True
                     continue
-                self._awaited.pop(0)
+                what = self._awaited.pop(0)
+                if not began and what != _FENCE:  # left over from what it did before
+                    raise self._dead(_UNASKED, began=False)
                 if message.get("event") == "error":
                     hint = self.HINT if self.abi else ""
                     raise raised(message, what_failed=self._what, known=self.KNOWN, hint=hint)

@@ -264,6 +264,7 @@ def _open_work(
     batch_items = fitting.cap(min(ModelFacts.of(arm).batch_groups, arm.n_items))
     here = models.here
     watcher.note(f"{arm.label}: loading {here.sources.arms[arm.name].name}")
+    index = ArmIndex.read(here.paths, arm)  # meanwhile its process imports
     predictor = models.opened(arm, batch_items, on_halving)
     notes = predictor.card.notes
     for note in notes:
@@ -271,7 +272,6 @@ def _open_work(
     if notes and predictor.batch_in_memory < fitting.cap(batch_items):
         # A network that merges groups is asked once: later sessions begin where it does not.
         fitting.halved(batch_items, predictor.batch_in_memory, "; ".join(notes))
-    index = ArmIndex.read(here.paths, arm)
     return PatchWork(arm, here.scan, index, predictor, watcher.warn)
 
 

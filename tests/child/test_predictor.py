@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import signal
 import socket
 import time
@@ -132,9 +133,12 @@ def test_an_error_of_its_own_leaves_the_process_as_it_is(host: Hosted) -> None:
     assert host.process.pid == pid
 
 
-def test_an_answer_that_nobody_asked_for_is_not_that_to_the_next_batch(host: Hosted) -> None:
+@pytest.mark.parametrize("code", [deeds.ANSWER_TWICE, deeds.ANSWER_EARLY])
+def test_an_answer_that_nobody_asked_for_is_not_that_to_the_next_batch(
+    host: Hosted, code: int
+) -> None:
     predictor = opened(host)
-    predictor.predict(*batch(deeds.ANSWER_TWICE))
+    predictor.predict(*batch(code))
     assert host.process is not None
     pid = host.process.pid
     assert np.array_equal(predictor.predict(*batch(0)), expected(0))
@@ -291,3 +295,20 @@ def test_a_gpu_that_the_fence_keeps_from_starting_is_worth_more_than_the_fence(
 def test_debuggers_may_have_it_in_the_session(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [is_inline({"PTYRUN_INLINE": each}) for each in ("1", "0", "")] == [True, False, False]
     assert not is_inline({})
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc is told to keep memory")
+def test_a_batch_takes_the_memory_of_the_one_before(host: Hosted) -> None:
+    predictor = opened(host)
+
+    def pages_taken(batches: int) -> int:
+        assert host.process is not None
+        file = Path(f"/proc/{host.process.pid}/stat")
+        before = int(file.read_text().rpartition(")")[2].split()[7])
+        for _ in range(batches):
+            predictor.predict(*batch(deeds.TAKE_16_MIB), 0)
+        return int(file.read_text().rpartition(")")[2].split()[7]) - before
+
+    first = pages_taken(2)
+    assert first * os.sysconf("SC_PAGE_SIZE") > 4 << 20, "the case shows nothing"
+    assert pages_taken(10) < first

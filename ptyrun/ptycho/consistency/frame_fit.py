@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,7 @@ from ptyrun.ptycho.readers.scan import Scan
 
 SEED = 7
 
-Stack = NDArray[np.float64]
+Stack = NDArray[np.floating[Any]]
 
 # The right positions leave less than this part of what shuffled ones leave.
 EXPLAINING = 0.93
@@ -157,6 +158,7 @@ def explaining(turned: Mapping[str, tuple[float, float]]) -> dict[str, float]:
 
 def residual(measured: Stack, model: Stack) -> float:
     """Root of the mean square over that of the amplitudes, with the best common scale."""
-    power = float(np.sum(model**2))
-    scale = float(np.sum(model * measured)) / power if power > 0 else 0.0
-    return float(np.sqrt(np.sum((scale * model - measured) ** 2) / np.sum(measured**2)))
+    power = float(np.sum(model**2, dtype=np.float64))
+    scale = float(np.sum(model * measured, dtype=np.float64)) / power if power > 0 else 0.0
+    left = np.sum((scale * model - measured) ** 2, dtype=np.float64)
+    return float(np.sqrt(left / np.sum(measured**2, dtype=np.float64)))

@@ -52,8 +52,10 @@ def spread(frames: NDArray[np.int64]) -> NDArray[np.int64]:
 
 def modelled_amplitudes(
     image: Complex2D, positions_px: Positions, probe: Complex2D
-) -> NDArray[np.float64]:
+) -> NDArray[np.floating[Any]]:
     r"""|FFT(probe x object patch)|, shape (k, N, N), DC centred; of several modes, as they add.
+
+    Single precision where object and probe are.
 
     Parameters
     ----------
@@ -71,13 +73,13 @@ def modelled_amplitudes(
     corners = np.rint(positions_px).astype(np.int64) - side // 2
     corners = np.clip(corners, 0, np.array(image.shape) - side)
     patches = np.stack([image[y : y + side, x : x + side] for y, x in corners.tolist()])
-    if probe.ndim == 2:
-        return np.asarray(np.abs(_far_field(probe * patches)), np.float64)
-    intensity = np.zeros(patches.shape)
-    for mode in probe:
-        intensity += np.abs(_far_field(mode * patches)) ** 2
-    return np.sqrt(intensity)
+    modes = probe.reshape(-1, side, side)
+    amplitudes = _far_field_amplitudes(modes[0] * patches)
+    if len(modes) > 1:
+        others = (_far_field_amplitudes(mode * patches) ** 2 for mode in modes[1:])
+        amplitudes = np.sqrt(sum(others, start=amplitudes**2))
+    return np.asarray(fft.fftshift(amplitudes, axes=(1, 2)))
 
 
-def _far_field(waves: Complex2D) -> Complex2D:
-    return np.asarray(fft.fftshift(fft.fft2(waves), axes=(1, 2)))
+def _far_field_amplitudes(waves: Complex2D) -> NDArray[np.floating[Any]]:
+    return np.asarray(np.abs(fft.fft2(waves, overwrite_x=True)))

@@ -88,7 +88,10 @@ def frame_order(scan: Scan) -> FrameOrder | None:
         here, beside = np.delete(here, dark, axis=0), np.delete(beside, dark, axis=0)
     if len(here) < LEAST_FRAMES:
         return None
-    models = [modelled_amplitudes(image, scan.positions_px[frames], probe) for frames in pairs]
+    models = [
+        modelled_amplitudes(image, scan.positions_px[frames], probe).astype(np.float64)
+        for frames in pairs
+    ]
     power = float(np.sum(models[0] ** 2))
     scale = float(np.sum(models[0] * here)) / power if power > 0 else 0.0
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ptyrun.ptycho.consistency.frame_fit import FrameFit, explaining, residual
+from ptyrun.ptycho.consistency.frame_fit import CLEARLY, EXPLAINING, residual
 from ptyrun.ptycho.consistency.frame_model import lit, modelled_amplitudes, spread
 from ptyrun.ptycho.readers.scan import Scan
 
@@ -23,7 +24,8 @@ Patches = NDArray[np.complex64]
 def _inverted(patches: Patches) -> Patches:
     amplitude = np.abs(patches)
     turned = np.maximum(2 * amplitude.mean() - amplitude, 0)
-    return np.asarray(turned * np.exp(1j * np.angle(patches)), np.complex64)
+    phasor = np.divide(patches, amplitude, out=np.ones_like(patches), where=amplitude > 0)
+    return np.asarray(turned * phasor, np.complex64)
 
 
 TURNS: Mapping[str, Callable[[Patches], Patches]] = {
@@ -44,6 +46,8 @@ def patch_doubt(
 ) -> str | None:
     """Say in which other orientation patches explain their frames clearly better; None if in none.
 
+    None as well where that cannot be told: without a probe, or with too few frames.
+
     Parameters
     ----------
     scan : Scan
@@ -54,67 +58,95 @@ def patch_doubt(
     frames : ndarray of int, shape (k, C)
         The frames of each group.
     """
-    fit = patch_fit(scan, patches, centres_px, frames)
-    if fit is None or fit.better is None:
+    given = np.asarray(patches[:MOST_PATCHES], np.complex64)
+    covered = _Covered.of(scan, centres_px[: len(given)], frames[: len(given)])
+    if covered is None:
         return None
-    return (
-        f"its patches explain the frames better {fit.better}: residual "
-        f"{fit.turned[fit.better]:.2f} instead of {fit.as_given:.2f}"
-    )
+    as_given = covered.residual_of(given)
+    turned = {name: covered.residual_of(turn(given)) for name, turn in TURNS.items()}
+    for name in sorted(turned, key=lambda each: turned[each]):
+        if turned[name] >= CLEARLY * as_given:
+            return None
+        if turned[name] < EXPLAINING * covered.residual_of(TURNS[name](given), shuffled=True):
+            return (
+                f"its patches explain the frames better {name}: residual "
+                f"{turned[name]:.2f} instead of {as_given:.2f}"
+            )
+    return None
 
 
-def patch_fit(
-    scan: Scan,
-    patches: Patches,
-    centres_px: NDArray[np.float64],
-    frames: NDArray[np.int64],
-) -> FrameFit | None:
-    """Hold what patches add up to against their frames; None where that cannot be told.
+@dataclass(frozen=True)
+class _Covered:
+    """Where patches lie, and the frames that see little else.
 
-    Parameters are those of :func:`patch_doubt`. Patches are laid with the probe's intensity as
-    their weight: what it does not light, no frame tells.
+    Patches are laid with the probe's intensity as their weight: what it does not light, no frame
+    tells.
     """
-    modes, side = scan.probe_modes, scan.patch_px
-    if scan.near_field or modes is None or modes.shape[-2:] != (side, side):
-        return None
-    taken = np.arange(len(patches))[:MOST_PATCHES]
-    corner = np.rint(centres_px[taken]).astype(np.int64).min(axis=0) - side
-    places = np.rint(centres_px[taken]).astype(np.int64) - corner - side // 2
-    shape = tuple((places.max(axis=0) + 2 * side).tolist())
-    weight = (np.abs(modes) ** 2).sum(axis=0, dtype=np.float64)
-    light = np.zeros(shape)
-    for y, x in places.tolist():
-        light[y : y + side, x : x + side] += weight
-    lit_px = light > 1e-3 * weight.max()
-    own = np.unique(frames[taken])
-    here = scan.positions_px[own] - corner
-    corners = np.rint(here).astype(np.int64) - side // 2
-    fits = (corners >= 0).all(axis=1) & (corners + side <= np.array(shape)).all(axis=1)
-    shares = [
-        float(weight[lit_px[y : y + side, x : x + side]].sum() / weight.sum()) if fit else 0.0
-        for (y, x), fit in zip(corners.tolist(), fits, strict=True)
-    ]
-    seen = np.flatnonzero(np.array(shares) >= LEAST_LIT)
-    if len(seen) < FEWEST_FRAMES:
-        return None
-    chosen = spread(seen)
-    given_frames = own[chosen]
-    kept, measured = lit(scan, given_frames)
-    if len(kept) < FEWEST_FRAMES:
-        return None
-    chosen = chosen[np.isin(given_frames, kept)]
-    where = here[chosen]
-    order = np.random.default_rng(SEED).permutation(len(chosen))
 
-    def residuals(turned: Patches) -> tuple[float, float]:
-        total = np.zeros(shape, np.complex128)
-        for (y, x), patch in zip(places.tolist(), turned, strict=True):
-            total[y : y + side, x : x + side] += weight * patch
-        image = np.divide(total, light, out=np.zeros_like(total), where=lit_px)
-        right, wrong = (modelled_amplitudes(image, p, modes) for p in (where, where[order]))
-        return residual(measured, right), residual(measured, wrong)
+    corners_px: list[list[int]]
+    weight: NDArray[np.float32]
+    light: NDArray[np.float32]
+    modes: NDArray[np.complex64]
+    positions_px: NDArray[np.float64]
+    measured: NDArray[np.float32]
 
-    given = np.asarray(patches[taken])
-    as_given, shuffled = residuals(given)
-    turned = {name: residuals(turn(given)) for name, turn in TURNS.items()}
-    return FrameFit(as_given, shuffled, explaining(turned))
+    @classmethod
+    def of(
+        cls, scan: Scan, centres_px: NDArray[np.float64], frames: NDArray[np.int64]
+    ) -> _Covered | None:
+        """Find the frames; None if they cannot tell anything."""
+        modes, side = scan.probe_modes, scan.patch_px
+        if scan.near_field or modes is None or modes.shape[-2:] != (side, side):
+            return None
+        centres = np.rint(centres_px).astype(np.int64)
+        origin = centres.min(axis=0) - side
+        corners = centres - origin - side // 2
+        shape = tuple((corners.max(axis=0) + 2 * side).tolist())
+        weight = (np.abs(modes) ** 2).sum(axis=0, dtype=np.float64).astype(np.float32)
+        light = np.zeros(shape, np.float32)
+        for y, x in corners.tolist():
+            light[y : y + side, x : x + side] += weight
+        light[light <= 1e-3 * weight.max()] = 0
+        own = np.unique(frames)
+        here = scan.positions_px[own] - origin
+        seen = np.flatnonzero(_lit_shares(light > 0, weight, here) >= LEAST_LIT)
+        if len(seen) < FEWEST_FRAMES:
+            return None
+        chosen = spread(seen)
+        kept, measured = lit(scan, own[chosen])
+        if len(kept) < FEWEST_FRAMES:
+            return None
+        return cls(
+            corners.tolist(),
+            weight,
+            light,
+            modes.astype(np.complex64),
+            here[chosen[np.isin(own[chosen], kept)]],
+            measured.astype(np.float32),
+        )
+
+    def residual_of(self, patches: Patches, *, shuffled: bool = False) -> float:
+        """What is left of the frames; *shuffled*, by positions exchanged among them."""
+        side = self.weight.shape[-1]
+        image = np.zeros(self.light.shape, np.complex64)
+        for (y, x), patch in zip(self.corners_px, patches, strict=True):
+            image[y : y + side, x : x + side] += self.weight * patch
+        np.divide(image, self.light, out=image, where=self.light > 0)
+        where = self.positions_px
+        if shuffled:
+            where = where[np.random.default_rng(SEED).permutation(len(where))]
+        return residual(self.measured, modelled_amplitudes(image, where, self.modes))
+
+
+def _lit_shares(
+    lit_px: NDArray[np.bool_], weight: NDArray[np.float32], positions_px: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Of the probe's intensity at each position, the part that lies on lit pixels."""
+    side = weight.shape[-1]
+    corners = np.rint(positions_px).astype(np.int64) - side // 2
+    fits = (corners >= 0).all(axis=1) & (corners + side <= np.array(lit_px.shape)).all(axis=1)
+    shares = np.zeros(len(corners))
+    for each in np.flatnonzero(fits).tolist():
+        y, x = corners[each].tolist()
+        shares[each] = weight[lit_px[y : y + side, x : x + side]].sum(dtype=np.float64)
+    return np.asarray(shares / weight.sum(dtype=np.float64))

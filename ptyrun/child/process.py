@@ -83,6 +83,7 @@ class ForeignProcess:
         self._ended: PredictorDiedError | None = None
         self._is_closed = False
         self._memory_bytes = available_bytes()
+        self._looked_s = -math.inf  # at how much of it is taken
         self._token = secrets.token_hex(8)
         ours, theirs = socket.socketpair()
         reader, writer = os.pipe()
@@ -226,7 +227,6 @@ class ForeignProcess:
         if self._ended is not None:
             raise self._ended
         deadline_s = time.monotonic() + limit_s
-        look_s = 0.0
         while (message := self._lines.next()) is None:
             ready, _, _ = select.select([self._control, *self._words.open], [], [], _POLL_S)
             if self._words.open and self._words.open[0] in ready:
@@ -244,8 +244,8 @@ class ForeignProcess:
                 raise CutOffError(f"the session had to end before its {self._what} answered")
             if now_s > deadline_s:
                 raise self._dead(f"it gave no answer for {limit_s:g} s", began=began)
-            if now_s > look_s:
-                look_s = now_s + _LOOK_S
+            if now_s > self._looked_s + _LOOK_S:
+                self._looked_s = now_s
                 self._watch_memory()
         return message
 

@@ -67,9 +67,10 @@ def filled_bytes(handle: int, buffer: memoryview, offset: int) -> int:
     OSError
         As the system says.
     """
-    filled = 0
-    while filled < len(buffer):
-        count = os.preadv(handle, [buffer[filled:]], offset + filled)
+    filled, wanted = 0, len(buffer)
+    while filled < wanted:
+        left = buffer[filled:] if filled else buffer
+        count = os.preadv(handle, [left], offset + filled)
         if count == 0:
             break
         filled += count

@@ -186,8 +186,12 @@ class RowReader:
             raise IndexError(f"rows {unique[0]}..{unique[-1]} of {self.n_rows}")
         found = np.empty((unique.size, self.row_items), self.dtype)
         starts = np.flatnonzero(np.diff(unique, prepend=-2) != 1)
-        for start, stop in zip(starts, [*starts[1:], unique.size], strict=True):
-            self._fill(found[start:stop], int(unique[start]))
+        first_rows = unique[starts].tolist()
+        row_bytes = self.row_items * self.dtype.itemsize
+        ends = [start * row_bytes for start in [*starts.tolist(), unique.size]]
+        buffer = _bytes_of(found)
+        for row, begin, end in zip(first_rows, ends[:-1], ends[1:], strict=True):
+            self._fill(buffer[begin:end], row)
         return found if np.array_equal(unique, indices) else found[inverse]
 
     def transposed_pieces(self, mark: str = "") -> Iterator[tuple[bytes, str]]:
@@ -200,15 +204,14 @@ class RowReader:
             width = min(columns, self.row_items - first)
             block = np.empty((self.n_rows, width), self.dtype)
             for row in range(self.n_rows):
-                self._fill(block[row], row, first)
+                self._fill(_bytes_of(block[row]), row, first)
             yield np.ascontiguousarray(block.T).tobytes(), str(first + width)
 
     def close(self) -> None:
         """Close the file."""
         self._close()
 
-    def _fill(self, target: NDArray[Any], row: int, item: int = 0) -> None:
-        buffer = memoryview(target.reshape(-1).view(np.uint8).data)
+    def _fill(self, buffer: memoryview, row: int, item: int = 0) -> None:
         position = self.offset + (row * self.row_items + item) * self.dtype.itemsize
         if filled_bytes(self._handle, buffer, position) < len(buffer):
             raise InputError(
@@ -216,3 +219,7 @@ class RowReader:
                 why=f"it has fewer than the {position + len(buffer)} bytes that it announces",
                 do="copy the file again from its source",
             )
+
+
+def _bytes_of(array: NDArray[Any]) -> memoryview:
+    return memoryview(array.reshape(-1).view(np.uint8).data)

@@ -22,10 +22,10 @@ from ptyrun.errors import GeometryError
 from ptyrun.frame_results import CountingNoise, FrameFigures
 from ptyrun.host.documents import digest_of
 from ptyrun.ptycho.consistency.counting_noise import UNKNOWN, Counting
+from ptyrun.ptycho.consistency.measured_frames import Frames, Measured
 from ptyrun.ptycho.consistency.r_factor import (
     SEED,
     FrameSums,
-    Measured,
     drawn,
     frame_sums,
     frames_within,
@@ -155,12 +155,18 @@ class FrameCheck:
     def _scans_modes(self) -> Modes | None:
         return self.scan.probe_modes
 
-    def _measured(self, frames: NDArray[np.int64], modes: Modes) -> Measured:
-        known = next((each for each in self._read if each.is_of(frames, modes)), None)
-        if known is None and modes is self._scans_modes:
-            self._read[:] = [Measured(self.scan, frames, modes)]
-            return self._read[0]
-        return known or Measured(self.scan, frames, modes)
+    @cached_property
+    def _within_common(self) -> NDArray[np.int64]:
+        return frames_within(self.scan, self.common)
+
+    def _measured(self, numbers: NDArray[np.int64], modes: Modes) -> Measured:
+        known = next((each for each in self._read if each.frames.are(numbers)), None)
+        if known is not None and modes is self._scans_modes:
+            return known
+        found = Measured(Frames(self.scan, numbers) if known is None else known.frames, modes)
+        if modes is self._scans_modes:
+            self._read[:] = [found]
+        return found
 
     def _held(
         self,
@@ -169,7 +175,7 @@ class FrameCheck:
         modes: Modes | None,
         whose: str,
     ) -> ArmFrames:
-        common, own = (frames_within(self.scan, mask) for mask in (self.common, covered))
+        common, own = self._within_common, frames_within(self.scan, covered)
         is_common = len(common) >= FEWEST
         chosen = drawn(common if is_common else own, self.count)
         why_none = ""

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln, xlogy
 
+from ptyrun.ptycho.consistency.measured_frames import sum_of_each
 from ptyrun.ptycho.readers.scan import Scan
 
 UNKNOWN = "frames are not whole numbers of one unit, and the scan's metadata has no nphotons"
@@ -124,8 +125,8 @@ def expected_difference(root: Floats) -> NDArray[np.float64]:
     [0.0, 0.509, 0.399]
     """
     table = _table()
-    place = np.minimum(root * (1 / STEP) + 0.5, len(table) - 1).astype(np.int32)
-    return np.asarray(table[place])
+    place = np.minimum(root * (1 / STEP) + 0.5, len(table) - 1).astype(np.intp)
+    return np.asarray(table.take(place))
 
 
 @lru_cache(maxsize=1)
@@ -160,9 +161,17 @@ def r_factor_of_noise(model: Floats, amplitude: Floats, counting: Counting) -> f
     :func:`expected_difference` has it, with as many expected counts :math:`\lambda` in all as there
     are counts n: of a common factor, that is the most likely one.
     """
-    measured, power = (float(np.sum(each, dtype=np.float64)) for each in (amplitude, amplitude**2))
-    modelled = float(np.sum(model**2, dtype=np.float64))
+    measured, power, modelled = (
+        float(each.sum())
+        for each in (
+            sum_of_each(amplitude),
+            sum_of_each(amplitude, amplitude),
+            sum_of_each(model, model),
+        )
+    )
     if not measured > 0 or not modelled > 0:
         return math.nan
-    root = model * math.sqrt(power / modelled / counting.unit)
-    return float(expected_difference(root).sum()) * math.sqrt(counting.unit) / measured
+    factor = math.sqrt(power / modelled / counting.unit)
+    # One frame after the other: what is made of one is still in the processor's cache.
+    left = math.fsum(float(expected_difference(each * factor).sum()) for each in model)
+    return left * math.sqrt(counting.unit) / measured

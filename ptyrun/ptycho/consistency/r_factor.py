@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,14 +13,12 @@ from scipy import fft
 
 from ptyrun.ptycho.consistency.counting_noise import Counting, r_factor_of_noise
 from ptyrun.ptycho.consistency.frame_model import FRAMES_AT_ONCE, Complex2D, frames_inside
+from ptyrun.ptycho.consistency.measured_frames import Frames, Measured, Shots, sum_of_each
 from ptyrun.ptycho.readers.frame_survey import dark_frames
 from ptyrun.ptycho.readers.scan import Scan
 
 SEED = 512
 N_FRAMES = 512
-# Frames modelled at once: what a processor holds near it; changes no figure.
-BLOCK_BYTES = 2 << 20
-KEPT_BYTES = 128 << 20
 FRAMES_OF_NOISE = 64
 
 Mask = NDArray[np.bool_]
@@ -67,7 +64,8 @@ def frames_within(scan: Scan, covered: Mask) -> NDArray[np.int64]:
     inside = frames_inside(scan, covered.shape)
     side = scan.patch_px
     total = np.zeros((covered.shape[0] + 1, covered.shape[1] + 1), np.int64)
-    total[1:, 1:] = covered.cumsum(axis=0).cumsum(axis=1)
+    np.cumsum(covered, axis=1, out=total[1:, 1:])
+    np.cumsum(total, axis=0, out=total)
     is_covered = np.empty(len(inside), np.bool_)
     for first in range(0, len(inside), FRAMES_AT_ONCE):
         part = slice(first, first + FRAMES_AT_ONCE)
@@ -82,104 +80,6 @@ def drawn(frames: NDArray[np.int64], count: int | None) -> NDArray[np.int64]:
     if count is None or len(frames) <= count:
         return frames
     return np.sort(np.random.default_rng(SEED).choice(frames, count, replace=False))
-
-
-@dataclass(frozen=True)
-class Measured:
-    """Some frames (k,), with what does not depend on the object that is held against them.
-
-    Attributes
-    ----------
-    scan : Scan
-        Of the far field.
-    frames : ndarray of int, shape (k,)
-        Which frames.
-    modes : ndarray of complex, shape (M, N, N)
-        The probe's modes, whose intensities add.
-    """
-
-    scan: Scan
-    frames: NDArray[np.int64]
-    modes: NDArray[np.complexfloating[Any, Any]]
-
-    def is_of(self, frames: NDArray[np.int64], modes: NDArray[Any]) -> bool:
-        """Tell whether it is of just these frames and modes."""
-        return self.modes is modes and np.array_equal(self.frames, frames)
-
-    @cached_property
-    def is_small(self) -> bool:
-        """Whether all of it is kept."""
-        n_arrays = 2 + 2 * len(self.modes)
-        return 4 * n_arrays * len(self.frames) * self.scan.patch_px**2 <= KEPT_BYTES
-
-    @cached_property
-    def spectra(self) -> NDArray[np.complex64]:
-        """Of the modes."""
-        return np.asarray(fft.fft2(np.asarray(self.modes, np.complex64)))
-
-    @cached_property
-    def blocks(self) -> tuple[Block, ...]:
-        """All of them, where that is little."""
-        return tuple(self._read())
-
-    def read(self) -> Iterator[Block]:
-        """Give them block by block."""
-        return iter(self.blocks) if self.is_small else self._read()
-
-    def _read(self) -> Iterator[Block]:
-        side = self.scan.patch_px
-        step = max(1, BLOCK_BYTES // (8 * side**2 * len(self.modes)))
-        frequencies = fft.fftfreq(side)
-        for first in range(0, len(self.frames), step):
-            chosen = self.frames[first : first + step]
-            whole = np.rint(self.scan.positions_px[chosen])
-            fraction = self.scan.positions_px[chosen] - whole
-            y, x = (np.exp(-2j * np.pi * np.outer(part, frequencies)) for part in fraction.T)
-            moved = (y[:, :, None] * x[:, None, :]).astype(np.complex64)
-            waves = [np.asarray(fft.ifft2(spectrum * moved)) for spectrum in self.spectra]
-            amplitude = fft.ifftshift(self.scan.amplitudes(chosen), axes=(1, 2))
-            yield Block(amplitude, whole.astype(np.int64) - side // 2, waves)
-
-
-@dataclass(frozen=True)
-class Block:
-    """Frames (b,) that are modelled at once.
-
-    Attributes
-    ----------
-    amplitude : ndarray of float32, shape (b, N, N)
-        As measured, with the zero frequency in the corner.
-    corners : ndarray of int, shape (b, 2)
-        Upper left pixels of their patches.
-    waves : list of ndarray of complex64, shape (b, N, N)
-        Each mode of the probe, at the frame's place.
-    """
-
-    amplitude: NDArray[np.float32]
-    corners: NDArray[np.int64]
-    waves: list[NDArray[np.complex64]]
-
-    @cached_property
-    def total(self) -> NDArray[np.float64]:
-        """Sum of the amplitudes of each frame."""
-        return _each(self.amplitude)
-
-    @cached_property
-    def power(self) -> NDArray[np.float64]:
-        """Sum of their squares."""
-        return _each(self.amplitude * self.amplitude)
-
-    def intensity(self, image: Complex2D) -> NDArray[np.float32]:
-        """What an object (H, W) promises, (b, N, N)."""
-        side = self.amplitude.shape[-1]
-        patches = np.stack([image[y : y + side, x : x + side] for y, x in self.corners.tolist()])
-        patches = patches.astype(np.complex64, copy=False)
-        found = np.zeros(patches.shape, np.float32)
-        for wave in self.waves:
-            exit_wave = fft.fft2(wave * patches, overwrite_x=True)
-            found += exit_wave.real**2
-            found += exit_wave.imag**2
-        return found
 
 
 def frame_sums(
@@ -218,22 +118,23 @@ def frame_sums(
     doi:10.1038/nature11806. The R-factor is that of crystallography: Hamilton, Acta Cryst. 18, 502
     (1965), doi:10.1107/S0365110X65001081.
     """
-    measured = shared or Measured(scan, frames, modes)
+    measured = shared or Measured(Frames(scan, frames), modes)
     bad = None if scan.bad_pixels is None else fft.ifftshift(scan.bad_pixels)
 
-    def pairs() -> Iterator[tuple[Block, NDArray[np.float32]]]:
+    def pairs() -> Iterator[tuple[Shots, NDArray[np.float32]]]:
         """Measured frames and modelled amplitudes (b, N, N), block by block."""
         for block in measured.read():
-            model = np.sqrt(block.intensity(image))
+            model = block.amplitude(image)
             if bad is not None:
                 model[:, bad] = 0  # as they are in the frames: nothing was measured there
-            yield block, model
+            yield block.shots, model
 
     sums: list[list[NDArray[np.float64]]] = []
     # Differences need the scale, which is known at the end: models are kept, or made again.
     kept = list(pairs()) if measured.is_small else None
-    for block, model in kept or pairs():
-        sums.append([_each(block.amplitude * model), _each(model * model), block.power])
+    for shots, model in kept or pairs():
+        cross_with = sum_of_each(shots.amplitude, model)
+        sums.append([cross_with, sum_of_each(model, model), shots.power])
     cross, model_power, measured_power = (np.concatenate(each) for each in zip(*sums, strict=True))
     lit = np.ones(len(frames), np.bool_)
     lit[dark_frames(measured_power)] = False
@@ -241,10 +142,10 @@ def frame_sums(
     power = float(model_power.sum())
     scale = float(cross.sum()) / power if power > 0 else 0.0
     rests: list[list[NDArray[np.float64]]] = []
-    for block, model in kept or pairs():
+    for shots, model in kept or pairs():
         left = scale * model
-        left -= block.amplitude
-        rests.append([_each(np.abs(left, out=left)), block.total])
+        left -= shots.amplitude
+        rests.append([sum_of_each(np.abs(left, out=left)), shots.total])
     absolute, total = (np.concatenate(each) for each in zip(*rests, strict=True))
     by_counting = None
     if counting is not None:
@@ -262,18 +163,14 @@ def frame_sums(
 
 
 def _by_counting(
-    pairs: Iterable[tuple[Block, NDArray[np.float32]]], counting: Counting, n_frames: int
+    pairs: Iterable[tuple[Shots, NDArray[np.float32]]], counting: Counting, n_frames: int
 ) -> float:
     """Of so many frames as tell it within a percent, evenly from the first to the last."""
     every = max(1, n_frames // FRAMES_OF_NOISE)
     models, measured, passed = [], [], 0
-    for block, model in pairs:
+    for shots, model in pairs:
         chosen = slice(-passed % every, None, every)
         models.append(model[chosen].copy())
-        measured.append(block.amplitude[chosen])
+        measured.append(shots.amplitude[chosen])
         passed += len(model)
     return r_factor_of_noise(np.concatenate(models), np.concatenate(measured), counting)
-
-
-def _each(values: NDArray[np.float32]) -> NDArray[np.float64]:
-    return np.asarray(values.sum(axis=(1, 2), dtype=np.float64))

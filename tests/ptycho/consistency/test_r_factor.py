@@ -79,8 +79,8 @@ def test_many_frames_are_modelled_block_by_block_to_the_same_figures(
 ) -> None:
     frames = frames_within(scan, np.ones((96, 90), bool))
     at_once = frame_sums(scan, small_object(), scan.probe_modes, frames)
-    monkeypatch.setattr("ptyrun.ptycho.consistency.r_factor.BLOCK_BYTES", 1)
-    monkeypatch.setattr("ptyrun.ptycho.consistency.r_factor.KEPT_BYTES", 0)
+    monkeypatch.setattr("ptyrun.ptycho.consistency.measured_frames.BLOCK_BYTES", 1)
+    monkeypatch.setattr("ptyrun.ptycho.consistency.measured_frames.KEPT_BYTES", 0)
     one_by_one = frame_sums(scan, small_object(), scan.probe_modes, frames)
     assert one_by_one.r_factor() == pytest.approx(at_once.r_factor(), rel=1e-6)
 

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-from numpy.typing import NDArray
+import numpy as np
 
 from ptyrun.comparison.kept import Finding
 from ptyrun.ptycho.metrics.tiles import Tiles
 
-_PREFIX = "tiles "
+_STACK = "tiles"  # one array is written and read in a fraction of the time that fifty take
 
 
 def with_tiles(found: Finding, tiles: Tiles | None) -> Finding:
     """Add them to what is kept."""
     if tiles is None:
         return Finding({**found.facts, "tiles": None}, found.arrays)
-    facts = {"tile_px": tiles.tile_px, "ranges": dict(tiles.ranges)}
-    arrays: Mapping[str, NDArray[Any]] = {
-        f"{_PREFIX}{name}": sums for name, sums in tiles.sums.items()
+    facts = {
+        "tile_px": tiles.tile_px,
+        "ranges": dict(tiles.ranges),
+        "sums": list(tiles.sums),
     }
-    return Finding({**found.facts, "tiles": facts}, {**found.arrays, **arrays})
+    stack = np.stack(list(tiles.sums.values()))
+    return Finding({**found.facts, "tiles": facts}, {**found.arrays, _STACK: stack})
 
 
 def tiles_of(found: Finding) -> Tiles | None:
@@ -29,9 +28,5 @@ def tiles_of(found: Finding) -> Tiles | None:
     facts = found.facts["tiles"]
     if facts is None:
         return None
-    sums = {
-        name.removeprefix(_PREFIX): values
-        for name, values in found.arrays.items()
-        if name.startswith(_PREFIX)
-    }
+    sums = dict(zip(facts["sums"], found.arrays[_STACK], strict=True))
     return Tiles(sums, int(facts["tile_px"]), dict(facts["ranges"]))

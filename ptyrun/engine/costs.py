@@ -11,7 +11,7 @@ import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -225,7 +225,7 @@ class Costs:
             "finished": self.finished,
             "open": self._open,
             "reached_after_s": self._reached_after_s,
-            "steps": {name: asdict(step) for name, step in self._steps.items()},
+            "steps": {name: vars(step) for name, step in self._steps.items()},
         }
         with suppress(OSError, StorageError):
             self._path.parent.mkdir(parents=True, exist_ok=True)

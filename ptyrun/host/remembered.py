@@ -22,6 +22,7 @@ class Remembered:
 
     def __init__(self, kind: str) -> None:
         self._kind = kind
+        self._is_tidy = False
 
     def holds(self, fact: str) -> bool:
         """Whether this user found *fact* earlier."""
@@ -36,7 +37,9 @@ class Remembered:
             path = self._path(fact)
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             path.touch(mode=0o600)
-            self._forget_old(path.parent)
+            if not self._is_tidy:  # once: with every fact, the list would take longer than the fact
+                self._forget_old(path.parent)
+                self._is_tidy = True
 
     def _path(self, fact: str) -> Path:
         # https://specifications.freedesktop.org/basedir-spec

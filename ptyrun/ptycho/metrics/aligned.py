@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ptyrun.config import PhaseAlign
 from ptyrun.ptycho.metrics.factors import global_factor, signed_agreement
-from ptyrun.ptycho.metrics.ramps import NO_RAMP, Ramp, ramp_between
+from ptyrun.ptycho.metrics.ramps import NO_RAMP, Ramp, near_ramp_between
 from ptyrun.ptycho.metrics.registration import NO_SHIFT, Shift
 
 BORDER_PX = 2
@@ -109,5 +109,5 @@ def refitted(
     """
     flat = np.asarray(recon, np.complex128)
     if phase is PhaseAlign.PLANE:
-        flat = ramp_between(flat, truth, covered).removed_from(flat)
+        flat = near_ramp_between(NO_RAMP, flat, truth, covered).removed_from(flat)
     return flat * global_factor(flat[covered], truth[covered])

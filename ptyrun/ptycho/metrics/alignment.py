@@ -22,9 +22,9 @@ from ptyrun.ptycho.metrics.fine_shift import (
     Effort,
     Part,
     Target,
-    moved_mask,
     single,
 )
+from ptyrun.ptycho.metrics.masks import moved_mask
 from ptyrun.ptycho.metrics.moving import Movable
 from ptyrun.ptycho.metrics.ramps import (
     NO_RAMP,
@@ -181,7 +181,7 @@ class _Pair:
             moves = (int(shift.dy_px), int(shift.dx_px))
             own = (np.roll(flat, moves, axis=(0, 1)) if any(moves) else flat)[inside]
         else:
-            own = Movable.of(flat).by(shift, inside)
+            own = np.asarray(Movable.of(flat).by(shift, inside), np.complex128)
         return Aligned(
             recon=own,
             truth=self.truth[inside],
@@ -307,8 +307,7 @@ class _Pair:
             flat = truth.by(state.shift.opposite)
             flat /= factor or 1.0
             promised = Ramp(-state.ramp.y_rad_per_px, -state.ramp.x_rad_per_px).removed_from(flat)
-            np.copyto(promised, self.recon, where=self.mask)
-            pair = replace(self, recon=promised)
+            pair = replace(self, recon=np.where(self.mask, self.recon, promised))
             before = state.shift
             found = pair._refined(Candidate(before, state.ramp, 0.0), target, effort)
             state = pair.without_ramp(pair.moved(found.ramp, found.shift))

@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ptyrun.ptycho.metrics.products import gram
+from ptyrun.ptycho.metrics.products import gram, inner
 
 ROUNDING = 1e-6  # of single precision, and some
 PIECE_PX = 1 << 18  # summed at once: what is centred meanwhile stays small
@@ -55,16 +55,13 @@ class Moments:
         if not first.size:
             return cls(0, 0j, 0j, 0j, 0.0, 0.0, (0j, 0j))
         a, b = (complex(each.mean(dtype=np.complex128)) for each in (first, second))
-        sums = np.zeros(3, np.complex128)
-        powers = np.zeros(2)
+        sums = np.zeros(5, np.complex128)
         for start in range(0, first.size, PIECE_PX):
             piece = slice(start, start + PIECE_PX)
             r, o = first[piece].astype(np.complex128) - a, second[piece].astype(np.complex128) - b
-            # Not as products of vectors, for which a linear algebra library begins threads.
-            sums += (r.sum(), o.sum(), (r.conj() * o).sum())
-            powers += tuple((each.real**2 + each.imag**2).sum() for each in (r, o))
-        r_sum, o_sum, cross = (complex(each) for each in sums)
-        return cls(first.size, r_sum, o_sum, cross, float(powers[0]), float(powers[1]), (a, b))
+            sums += (r.sum(), o.sum(), inner(r, o), inner(r, r), inner(o, o))
+        r_sum, o_sum, cross, power, wanted = (complex(each) for each in sums)
+        return cls(first.size, r_sum, o_sum, cross, power.real, wanted.real, (a, b))
 
     @property
     def factor(self) -> complex:

@@ -9,11 +9,11 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft
-from scipy.ndimage import binary_dilation
 
 from ptyrun.ptycho.geometry.placement import Region
 from ptyrun.ptycho.metrics.factors import Likeness, known_pixels, likeness, signed_agreement
+from ptyrun.ptycho.metrics.masks import moved_mask
+from ptyrun.ptycho.metrics.moving import Movable
 from ptyrun.ptycho.metrics.nearing import Nearing
 from ptyrun.ptycho.metrics.ramps import NO_RAMP, Ramp
 from ptyrun.ptycho.metrics.registration import NO_SHIFT, Shift
@@ -92,16 +92,11 @@ class Target:
         outer = window.grown(max(truth.shape) if is_most else MARGIN_PX, *truth.shape)
         there = window.seen_from(outer).slices
         image = single(truth[outer.slices])
-        spectrum = fft.fft2(_faded(image, outer, truth.shape))
-        frequencies = [2j * np.pi * fft.fftfreq(side) for side in image.shape]
-        for each in frequencies:
-            if len(each) % 2 == 0:
-                each[len(each) // 2] = 0  # of either sign
-        along_y, along_x = (each.astype(np.complex64) for each in frequencies)
+        movable = Movable.of(_faded(image, outer, truth.shape))
         return cls(
             image[there],
-            fft.ifft2(spectrum * along_y[:, None])[there],
-            fft.ifft2(spectrum * along_x[None, :])[there],
+            movable.slope(0, there),
+            movable.slope(1, there),
             window,
             outer,
             truth.shape,
@@ -179,8 +174,8 @@ class Part:
         return cls(target, image, rolled(mask, there), whole)
 
     @cached_property
-    def _spectrum(self) -> NDArray[np.complex64]:
-        return np.asarray(fft.fft2(self.recon))
+    def _movable(self) -> Movable:
+        return Movable.of(self.recon)
 
     def refined(
         self, start: Candidate, border_px: int, effort: Effort, *, has_ramp: bool
@@ -284,19 +279,10 @@ class Part:
         window = self.target.window.seen_from(self.target.outer).slices
         return moved_mask(self.mask, shift + self.whole.opposite)[window][inside]
 
-    def _moved(self, shift: Shift) -> NDArray[np.complex64]:
+    def _moved(self, shift: Shift) -> Complex2D:
         left = shift + self.whole.opposite
         window = self.target.window.seen_from(self.target.outer).slices
-        if left == NO_SHIFT:
-            return self.recon[window]
-        spectrum = self._spectrum
-        along_y, along_x = (
-            np.exp(-2j * np.pi * move * fft.fftfreq(side)).astype(np.complex64)
-            for move, side in zip((left.dy_px, left.dx_px), spectrum.shape, strict=True)
-        )
-        turned = spectrum * along_y[:, None]
-        turned *= along_x[None, :]
-        return np.asarray(fft.ifft2(turned, overwrite_x=True)[window])
+        return self.recon[window] if left == NO_SHIFT else self._movable.by(left, window)
 
 
 def single(image: Complex2D) -> NDArray[np.complex64]:
@@ -312,8 +298,9 @@ def single(image: Complex2D) -> NDArray[np.complex64]:
     ndarray of complex64, shape (H, W)
         With real and imaginary parts between -1 and 1.
     """
-    largest = max(float(np.abs(part).max()) for part in (image.real, image.imag))
-    return np.asarray(image / largest if largest > 0 else image, np.complex64)
+    parts = np.ascontiguousarray(image).view(image.real.dtype)  # real and imaginary in turns
+    largest = float(np.abs(parts).max())
+    return (parts / largest if largest > 0 else parts).astype(np.float32).view(np.complex64)
 
 
 def _faded(
@@ -353,27 +340,6 @@ def _without_on(
     flat = image * along_y[:, None]
     flat *= along_x[None, :]
     return np.asarray(flat)
-
-
-def moved_mask(mask: Mask, shift: Shift) -> Mask:
-    """Tell where a moved image is known: where all neighbours were before the move.
-
-    Parameters
-    ----------
-    mask : ndarray of bool, shape (H, W)
-        Where it was known.
-    shift : Shift
-        The move, in pixels.
-
-    Returns
-    -------
-    ndarray of bool, shape (H, W)
-        Where it is known now.
-    """
-    if mask.all():
-        return mask
-    holes = np.roll(~mask, (round(shift.dy_px), round(shift.dx_px)), axis=(0, 1))
-    return np.asarray(~holes if shift == shift.whole else ~binary_dilation(holes))
 
 
 def snapped(shift: Shift) -> Shift:

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import binary_erosion
 from skimage.metrics import structural_similarity
 
 from ptyrun.ptycho.metrics.factors import global_factor
+from ptyrun.ptycho.metrics.masks import halved_mask, whole_windows
 
 WANG_SIGMA_PX = 1.5
 WANG_WINDOW_PX = 11
@@ -103,31 +103,6 @@ def psnr(mse: float, data_range: float) -> float:
     return float(10 * np.log10(data_range**2 / mse)) if data_range > 0 else math.nan
 
 
-def whole_windows(covered: Mask, side_px: int) -> Mask:
-    """Tell around which pixels a window of odd side is wholly covered, and inside the image.
-
-    Parameters
-    ----------
-    covered : ndarray of bool, shape (H, W)
-        Where an image is known.
-    side_px : int
-        Odd.
-
-    Returns
-    -------
-    ndarray of bool, shape (H, W)
-        Middles of such windows.
-    """
-    if covered.all():
-        windows = np.zeros(covered.shape, bool)
-        half = side_px // 2
-        windows[half : covered.shape[0] - half, half : covered.shape[1] - half] = True
-        return windows
-    # Along one axis after the other, which for a rectangle is the same and faster.
-    by_rows = binary_erosion(covered, np.ones((side_px, 1), bool))
-    return np.asarray(binary_erosion(by_rows, np.ones((1, side_px), bool)))
-
-
 def ssim(
     recon: Image, truth: Image, covered: Mask, data_range: float, *, luminance: bool = True
 ) -> float:
@@ -179,8 +154,7 @@ def wang_scales(covered: Mask) -> list[Mask]:
         if not windows.any():
             break
         scales.append(windows)
-        # An average of 2 x 2 pixels is known where all of them are.
-        covered = halved(covered.astype(np.float32)) == 1
+        covered = halved_mask(covered)
     return scales
 
 

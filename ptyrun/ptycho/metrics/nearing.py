@@ -9,12 +9,13 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from ptyrun.ptycho.metrics.factors import known_pixels
 from ptyrun.ptycho.metrics.products import gram
 
 STEP_PX = 1.0
 LEAP_PX = 0.25  # no longer step is made of what two steps tell
 FLOOR = 1e-9  # of the best determined direction; along stripes, nothing tells the shift
-ROWS = 64  # summed at once: what is stacked meanwhile stays small
+ROWS = 16  # summed at once: what is stacked meanwhile stays in a processor's cache
 
 Mask = NDArray[np.bool_]
 
@@ -85,8 +86,10 @@ class Nearing:
         Which pixels count.
     has_ramp : bool
         Whether a ramp is looked for as well.
-    products : ndarray of complex128, shape (6, 6)
-        Sums that do not depend on R.
+    with_truth : ndarray of complex128, shape (6,)
+        Sums O* v over what :func:`_products` has.
+    inverse : ndarray of float64, shape (n, n)
+        What takes the right sides of the normal equations to shift, ramp, c and d.
 
     Notes
     -----
@@ -102,7 +105,8 @@ class Nearing:
     slope_x: NDArray[np.complex64]
     known: Mask
     has_ramp: bool
-    products: NDArray[np.complex128]
+    with_truth: NDArray[np.complex128]
+    inverse: NDArray[np.float64]
 
     @classmethod
     def of(
@@ -128,7 +132,8 @@ class Nearing:
         masked = (np.where(known, each, 0) for each in (truth, slope_y, slope_x))
         wanted, along_y, along_x = masked
         products = _products(wanted, along_y, along_x, known)
-        return cls(wanted, along_y, along_x, known, has_ramp, products)
+        inverse = _inverse(products, _unknowns(has_ramp=has_ramp))
+        return cls(wanted, along_y, along_x, known, has_ramp, products[4], inverse)
 
     def step(self, recon: NDArray[np.complex64]) -> Step:
         """Find what is left between an image and the truth.
@@ -143,24 +148,14 @@ class Nearing:
         Step
             Shift in pixels, ramp in radians per pixel.
         """
-        of_recon = self._with(recon)
-        square = recon.real**2 + recon.imag**2
-        power = float(square.sum(where=self.known, dtype=np.float64))
+        own = recon.conj()
+        counted = known_pixels(own, self.known)
+        power = float((counted.real**2 + counted.imag**2).sum(dtype=np.float64))
+        of_recon = self._with(own, complex(counted.sum(dtype=np.complex128)))
         factor = of_recon[4] / power if power > 0 else 1.0 + 0j
-        error_with = np.conj(factor) * of_recon - self.products[4]
-        real = [0, 1, 2, 3] if self.has_ramp else [0, 1]
-        rows = [(each, 1.0) for each in real] + [(4, 1.0), (4, 1j), (5, 1.0), (5, 1j)]
-        normal = np.array(
-            [[(np.conj(a) * b * self.products[i, j]).real for j, b in rows] for i, a in rows]
-        )
-        right = np.array([(a * error_with[i]).real for i, a in rows])
-        scale = np.sqrt(np.diag(normal))
-        known = scale > math.sqrt(FLOOR) * max(float(scale[:2].max()), 1e-30)
-        found = np.zeros(len(rows))
-        if known.any():
-            own = scale[known]
-            system = normal[np.ix_(known, known)] / np.outer(own, own)
-            found[known] = np.linalg.lstsq(system, right[known] / own, rcond=FLOOR)[0] / own
+        error_with = np.conj(factor) * of_recon - self.with_truth
+        unknowns = _unknowns(has_ramp=self.has_ramp)
+        found = self.inverse @ [(a * error_with[i]).real for i, a in unknowns]
         ramp = found[2:4] if self.has_ramp else np.zeros(2)
         return Step(
             float(np.clip(found[0], -STEP_PX, STEP_PX)),
@@ -169,9 +164,8 @@ class Nearing:
             float(ramp[1]),
         )
 
-    def _with(self, recon: NDArray[np.complex64]) -> NDArray[np.complex128]:
-        """Sum R* v (6,) over what :func:`_products` has."""
-        own = recon.conj()
+    def _with(self, own: NDArray[np.complex64], total: complex) -> NDArray[np.complex128]:
+        """Sum R* v (6,) over what :func:`_products` has; *total* is that of known R*."""
         with_truth = own * self.truth
         y, x = (np.arange(side) - side / 2 for side in self.known.shape)
         rows = with_truth.sum(axis=1, dtype=np.complex128)
@@ -183,9 +177,32 @@ class Nearing:
                 1j * (y * rows).sum(),
                 1j * (x * columns).sum(),
                 rows.sum(),
-                own.sum(where=self.known, dtype=np.complex128),
+                total,
             ]
         )
+
+
+def _unknowns(*, has_ramp: bool) -> list[tuple[int, complex]]:
+    """What each real unknown multiplies: which of :func:`_products`, by which factor."""
+    real = [0, 1, 2, 3] if has_ramp else [0, 1]
+    return [(each, 1.0) for each in real] + [(4, 1.0), (4, 1j), (5, 1.0), (5, 1j)]
+
+
+def _inverse(
+    products: NDArray[np.complex128], unknowns: list[tuple[int, complex]]
+) -> NDArray[np.float64]:
+    """Invert the normal equations (n, n) where they tell anything; elsewhere it is zero."""
+    normal = np.array(
+        [[(np.conj(a) * b * products[i, j]).real for j, b in unknowns] for i, a in unknowns]
+    )
+    scale = np.sqrt(np.diag(normal))
+    known = scale > math.sqrt(FLOOR) * max(float(scale[:2].max()), 1e-30)
+    inverse = np.zeros_like(normal)
+    if known.any():
+        units = np.outer(scale[known], scale[known])
+        inverse[np.ix_(known, known)] = np.linalg.pinv(normal[np.ix_(known, known)] / units, FLOOR)
+        inverse[np.ix_(known, known)] /= units
+    return inverse
 
 
 def _products(
@@ -199,15 +216,18 @@ def _products(
     Of both slopes, i y O and i x O, O, and one; images are zero where they are not known.
     """
     height, width = known.shape
-    x = np.arange(width) - width / 2
+    y, x = np.arange(height) - height / 2, np.repeat(np.arange(width) - width / 2, 2)
+    room = np.empty((6, min(ROWS, height), width), np.complex128)
     total = np.zeros((6, 6), np.complex128)
     for first in range(0, height, ROWS):
         rows = slice(first, min(first + ROWS, height))
-        y = np.arange(rows.start, rows.stop) - height / 2
-        basis = np.empty((6, rows.stop - first, width), np.complex128)
-        basis[0], basis[1], basis[4] = slope_y[rows], slope_x[rows], truth[rows]
-        np.multiply(basis[4], 1j * y[:, None], out=basis[2])
-        np.multiply(basis[4], 1j * x[None, :], out=basis[3])
-        basis[5] = known[rows]
+        basis = room[:, : rows.stop - first]
+        basis[0], basis[1], basis[4], basis[5] = (
+            each[rows] for each in (slope_y, slope_x, truth, known)
+        )
+        parts = basis.view(np.float64)  # real and imaginary in turns
+        np.multiply(parts[4], y[rows, None], out=parts[2])
+        np.multiply(parts[4], x, out=parts[3])
         total += gram(basis.reshape(6, -1))
-    return total
+    turns = np.array([1, 1, 1j, 1j, 1, 1])
+    return np.asarray(total * np.outer(turns.conj(), turns))

@@ -12,10 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 MOST = 1 << 17  # multiplications at once: OpenBLAS begins threads from twice as many
+DEPTH = 64  # terms of a sum at once
+VECTOR = 1 << 13  # of a longer one, OpenBLAS shares the sum
 
 
 def product(first: NDArray[Any], second: NDArray[Any]) -> NDArray[Any]:
-    """Multiply two matrices, some rows of the first at a time.
+    """Multiply two matrices, a part of both at a time that a processor holds near it.
 
     Parameters
     ----------
@@ -29,9 +31,31 @@ def product(first: NDArray[Any], second: NDArray[Any]) -> NDArray[Any]:
     ndarray, shape (m, n)
         As ``first @ second``.
     """
-    step = max(1, MOST // max(1, second.size))
-    parts = [first[start : start + step] @ second for start in range(0, len(first), step)]
-    return np.concatenate(parts) if parts else first @ second
+    rows, inner, columns = *first.shape, second.shape[1]
+    step = max(1, MOST // max(1, min(inner, DEPTH) * columns))
+    total = np.zeros((rows, columns), np.result_type(first, second))
+    for top in range(0, rows, step):
+        for left in range(0, inner, DEPTH):
+            part = slice(left, left + DEPTH)
+            total[top : top + step] += first[top : top + step, part] @ second[part]
+    return total
+
+
+def inner(first: NDArray[np.complex128], second: NDArray[np.complex128]) -> complex:
+    """Sum the products of two vectors, the first of them conjugated.
+
+    Parameters
+    ----------
+    first, second : ndarray of complex128, shape (n,)
+        Any length.
+
+    Returns
+    -------
+    complex
+        As ``np.vdot(first, second)``.
+    """
+    pieces = (slice(start, start + VECTOR) for start in range(0, len(first), VECTOR))
+    return complex(sum(np.vdot(first[piece], second[piece]) for piece in pieces))
 
 
 def gram(rows: NDArray[np.complex128]) -> NDArray[np.complex128]:

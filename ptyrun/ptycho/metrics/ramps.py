@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,21 +85,21 @@ def ramp_between(recon: Complex2D, truth: Complex2D, covered: Mask | None = None
     Ramp
         In radians per pixel.
     """
-    return _anywhere(_cross(recon, truth, covered))
+    return _anywhere(_Product.of(recon, truth, covered))
 
 
-def _anywhere(cross: Complex2D) -> Ramp:
-    strength = float(np.abs(cross).mean(dtype=np.float64))
-    side = LARGEST_PX
-    middle = _middle(cross, side)
-    if float(np.abs(middle).mean(dtype=np.float64)) < STRONG * strength:
-        side, middle = max(cross.shape), cross
-    found = Ramp(*_peak(middle))
-    while side < max(cross.shape):
-        found = found + _rest(_middle(cross, side), found)
+def _anywhere(cross: _Product) -> Ramp:
+    strength = float(cross.weight.mean(dtype=np.float64))
+    side, largest = LARGEST_PX, max(cross.weight.shape)
+    middle = cross.middle(side)
+    if float(middle.weight.mean(dtype=np.float64)) < STRONG * strength:
+        side, middle = largest, cross
+    found = Ramp(*_peak(middle.values))
+    while side < largest:
+        found = found + cross.middle(side).rest(found)
         side *= GROWTH
     for _ in range(2):
-        found = found + _rest(cross, found)
+        found = found + cross.rest(found)
     return found
 
 
@@ -117,7 +118,7 @@ def slight_ramp_between(recon: Complex2D, truth: Complex2D, covered: Mask | None
     Ramp
         In radians per pixel.
     """
-    return _rest(_cross(recon, truth, covered), NO_RAMP)
+    return _Product.of(recon, truth, covered).rest(NO_RAMP)
 
 
 def near_ramp_between(
@@ -141,20 +142,62 @@ def near_ramp_between(
     Ramp
         In radians per pixel.
     """
-    cross = _cross(recon, truth, covered)
-    flat = known.removed_from(cross)
-    strength = float(np.abs(flat).sum(dtype=np.float64))
-    if abs(complex(flat.sum(dtype=np.complex128))) < ALIKE * strength:
+    cross = _Product.of(recon, truth, covered)
+    flat = cross.without(known)
+    strength = float(flat.weight.sum(dtype=np.float64))
+    if abs(complex(flat.values.sum(dtype=np.complex128))) < ALIKE * strength:
         return _anywhere(cross)
-    rest = _rest(flat, NO_RAMP)
-    return known + rest + _rest(flat, rest)
+    rest = flat.rest(NO_RAMP)
+    return known + rest + flat.rest(rest)
 
 
-def _cross(recon: Complex2D, truth: Complex2D, covered: Mask | None) -> Complex2D:
-    cross = recon * truth.conj()
-    if covered is not None and not covered.all():
-        cross[~covered] = 0
-    return np.asarray(cross)
+@dataclass(frozen=True)
+class _Product:
+    """R O* of two fields, (h, w), and how much the phase of each pixel counts: the modulus."""
+
+    values: Complex2D
+    weight: NDArray[np.floating[Any]]
+
+    @classmethod
+    def of(cls, recon: Complex2D, truth: Complex2D, covered: Mask | None) -> Self:
+        values = recon * truth.conj()
+        if covered is not None and not covered.all():
+            values[~covered] = 0
+        return cls(values, np.abs(values))
+
+    def without(self, ramp: Ramp) -> Self:
+        return replace(self, values=ramp.removed_from(self.values))
+
+    def middle(self, side_px: int) -> Self:
+        inside = tuple(
+            slice((side - min(side, side_px)) // 2, (side + min(side, side_px)) // 2)
+            for side in self.weight.shape
+        )
+        return type(self)(self.values[inside], self.weight[inside])
+
+    def rest(self, known: Ramp) -> Ramp:
+        """Weighted least-squares plane through what phase a *known* ramp leaves, hardly wrapped."""
+        flat = known.removed_from(self.values)
+        total = complex(flat.sum(dtype=np.complex128))
+        if total == 0:
+            return NO_RAMP
+        phase = np.angle(flat * flat.dtype.type(np.conj(total) / abs(total)))
+        phase *= self.weight
+        y, x = (np.arange(side) - side / 2 for side in phase.shape)
+        right = np.array([phase.sum(), phase.sum(axis=1) @ y, phase.sum(axis=0) @ x])
+        _, slope_y, slope_x = np.linalg.lstsq(self._normal, right, rcond=None)[0]
+        return Ramp(float(slope_y), float(slope_x))
+
+    @cached_property
+    def _normal(self) -> NDArray[np.float64]:
+        """Sums (3, 3) of the weights by one, y and x."""
+        y, x = (np.arange(side) - side / 2 for side in self.weight.shape)
+        rows, columns = self.weight.sum(axis=1), self.weight.sum(axis=0)
+        w, wy, wx = float(rows.sum()), float(rows @ y), float(columns @ x)
+        wyx = float(y @ np.einsum("ij,j->i", self.weight, x))
+        return np.array(
+            [[w, wy, wx], [wy, float(rows @ y**2), wyx], [wx, wyx, float(columns @ x**2)]]
+        )
 
 
 def _peak(cross: Complex2D) -> tuple[float, float]:
@@ -169,33 +212,3 @@ def _peak(cross: Complex2D) -> tuple[float, float]:
     frequencies = (fft.fftfreq(side)[i] for side, i in zip((height, width), strongest, strict=True))
     y, x = (float(2 * np.pi * frequency) for frequency in frequencies)
     return y, x
-
-
-def _rest(cross: Complex2D, known: Ramp) -> Ramp:
-    """Weighted least-squares plane through what phase a *known* ramp leaves, hardly wrapped."""
-    flat = known.removed_from(cross)
-    total = complex(flat.sum(dtype=np.complex128))
-    if total == 0:
-        return NO_RAMP
-    weight = np.abs(flat)
-    phase = np.angle(flat * cross.dtype.type(np.conj(total) / abs(total)))
-    y, x = (np.arange(side) - side / 2 for side in cross.shape)
-    rows, columns = weight.sum(axis=1), weight.sum(axis=0)
-    w, wy, wx = float(rows.sum()), float(rows @ y), float(columns @ x)
-    wyx = float(y @ np.einsum("ij,j->i", weight, x))
-    normal = np.array(
-        [[w, wy, wx], [wy, float(rows @ y**2), wyx], [wx, wyx, float(columns @ x**2)]]
-    )
-    phase *= weight
-    right = np.array([phase.sum(), phase.sum(axis=1) @ y, phase.sum(axis=0) @ x])
-    _, slope_y, slope_x = np.linalg.lstsq(normal, right, rcond=None)[0]
-    return Ramp(float(slope_y), float(slope_x))
-
-
-def _middle(image: Complex2D, side_px: int) -> Complex2D:
-    return image[
-        tuple(
-            slice((side - min(side, side_px)) // 2, (side + min(side, side_px)) // 2)
-            for side in image.shape
-        )
-    ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,13 +69,13 @@ def candidates(
             one, other = (fft.rfft2(image.astype(np.float32)) for image in (own, wanted))
             cross = other * one.conj()
             for product in (cross, _whitened(cross)):
-                found += _peaks(fft.irfft2(product, own.shape), farthest)
+                found += _peaks(_Correlation.real(product, own.shape, farthest))
             continue
         one, other = (fft.fft2(image.astype(np.complex64)) for image in (own, wanted))
         cross = other * one.conj()
         turn = np.complex64(_turn(first[covered], second[covered], cross))
         for product in (cross, _whitened(cross)):
-            found += _peaks(fft.ifft2(turn * product).real, farthest)
+            found += _peaks(_Correlation.of(turn * product, farthest))
     return tuple(dict.fromkeys(found))
 
 
@@ -113,17 +113,54 @@ def _taper(side: int) -> NDArray[np.float64]:
     return profile
 
 
-def _peaks(correlation: NDArray[Any], farthest: float) -> Iterator[Shift]:
+@dataclass(frozen=True)
+class _Correlation:
+    """A correlation at shifts that are not too far, and at so much around as peaks rise above.
+
+    Of rows that are not wanted, no column is transformed. *moves* are the shifts of its rows and
+    columns, *shape* is that of the images.
+    """
+
+    values: NDArray[np.float32]
+    moves: tuple[NDArray[np.int64], NDArray[np.int64]]
+    shape: tuple[int, ...]
+
+    @classmethod
+    def of(cls, product: NDArray[Any], farthest: float) -> Self:
+        """Transform the product of two spectra, as of :func:`scipy.fft.fft2`."""
+        rows, columns = (_moves(side, farthest) for side in product.shape)
+        half = fft.ifft(product, axis=0).take(rows, axis=0, mode="wrap")
+        found = fft.ifft(half, axis=1).real.take(columns, axis=1, mode="wrap")
+        return cls(found, (rows, columns), product.shape)
+
+    @classmethod
+    def real(cls, product: NDArray[Any], shape: tuple[int, ...], farthest: float) -> Self:
+        """As :meth:`of`, of real images (h, w), whose spectra :func:`scipy.fft.rfft2` gave."""
+        rows, columns = (_moves(side, farthest) for side in shape)
+        half = fft.ifft(product, axis=0).take(rows, axis=0, mode="wrap")
+        found = fft.irfft(half, shape[1], axis=1).take(columns, axis=1, mode="wrap")
+        return cls(found, (rows, columns), shape)
+
+
+def _moves(side: int, farthest: float) -> NDArray[np.int64]:
+    reach = int(farthest * side) + PEAK_PX // 2
+    return np.arange(-reach, reach + 1)
+
+
+def _peaks(correlation: _Correlation) -> Iterator[Shift]:
     """The highest local maxima; of those that are nearly as high, the nearest as well."""
-    moves = [fft.fftfreq(side, 1 / side).round().astype(int) for side in correlation.shape]
-    near = [np.abs(move) <= farthest * len(move) for move in moves]
-    allowed = near[0][:, None] & near[1][None, :]
-    highest = maximum_filter(correlation, size=PEAK_PX, mode="wrap") == correlation
-    rows, columns = np.nonzero(highest & allowed & (correlation > 0))
+    rim = slice(PEAK_PX // 2, -(PEAK_PX // 2))
+    inside = correlation.values[rim, rim]
+    highest = maximum_filter(correlation.values, size=PEAK_PX)[rim, rim] == inside
+    rows, columns = np.nonzero(highest & (inside > 0))
     if not len(rows):
         return
-    values = correlation[rows, columns]
+    values = inside[rows, columns]
+    moves = [each[rim] for each in correlation.moves]
     shifts = np.stack([moves[0][rows], moves[1][columns]], axis=1)
+    # Equal ones are taken in one order: shifts down and to the right first.
+    in_order = np.lexsort((shifts % correlation.shape).T[::-1])
+    values, shifts = values[in_order], shifts[in_order]
     by_height = np.argsort(-values)[:PEAKS_EACH]
     alike = np.flatnonzero(values >= NEARLY_HIGHEST * values.max())
     nearest = alike[np.argsort(np.hypot(*shifts[alike].T))[:PEAKS_EACH]]
@@ -165,6 +202,9 @@ def rolled(image: NDArray[Any], there: Region) -> NDArray[Any]:
     ndarray, shape (h, w)
         A copy.
     """
+    height, width = image.shape
+    if 0 <= there.top <= height - there.height and 0 <= there.left <= width - there.width:
+        return image[there.slices].copy()
     rows = np.arange(there.top, there.top + there.height)
     columns = np.arange(there.left, there.left + there.width)
     return image.take(rows, axis=0, mode="wrap").take(columns, axis=1, mode="wrap")

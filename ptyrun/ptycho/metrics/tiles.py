@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
 
 from ptyrun.ptycho.metrics import measures
 
 TILE_PX = 8
 MOST_TILES = 64  # along a side
-# Radius of the window that scikit-image's structural similarity has, in sigmas.
-_TRUNCATE = 3.5
 _K1, _K2 = 0.01, 0.03
+_RADIUS_PX = measures.WANG_WINDOW_PX // 2
+# Wang's window, from its middle outwards: what is left of a Gaussian, with a sum of 1.
+_GAUSSIAN = np.exp(-((np.arange(_RADIUS_PX + 1) / measures.WANG_SIGMA_PX) ** 2) / 2)
+_WINDOW = _GAUSSIAN / (2 * _GAUSSIAN.sum() - _GAUSSIAN[0])
+_BAND_PX = 1 << 15  # of an image at once: what a processor holds near it
 
 Image = NDArray[np.floating[Any]]
 Complex2D = NDArray[np.complexfloating[Any, Any]]
@@ -134,16 +137,15 @@ class Adding:
         side = self.tile_px if tile_px is None else tile_px
         whole = np.asarray(values, np.float64)
         for axis, length in enumerate(values.shape):
-            place = (np.arange(length) / side).astype(np.int64)
-            tiles, first = np.unique(place, return_index=True)
-            summed = np.add.reduceat(whole, first, axis=axis)
-            # Of a coarse scale there may be fewer pixels than tiles.
             n_tiles = self._n_tiles[axis]
-            inside = tiles < n_tiles
-            whole = np.zeros(
-                [n_tiles if axis == each else n for each, n in enumerate(summed.shape)]
-            )
-            whole[_at(axis, tiles[inside])] = summed[_at(axis, np.flatnonzero(inside))]
+            tiles, first = _tiles_along(length, side, n_tiles)
+            summed = np.add.reduceat(whole, first, axis=axis)[_at(axis, slice(len(tiles)))]
+            whole = summed
+            if len(tiles) < n_tiles:
+                whole = np.zeros(
+                    [n_tiles if axis == each else n for each, n in enumerate(summed.shape)]
+                )
+                whole[_at(axis, tiles)] = summed
         self.sums[name] = whole
 
     def errors(self, part: str, absolute: Image, squared: Image, counted: Mask) -> None:
@@ -232,10 +234,18 @@ def similarity_sums(
         full, structure = local_similarity(own, wanted, data_range)
         side = add.tile_px / 2**scale
         add.put(f"windows{scale}", windows, side)
-        add.put(f"structure{scale}", np.where(windows, structure, 0.0), side)
+        add.put(f"structure{scale}", _within(windows, structure), side)
         if has_zero:
-            add.put(f"full{scale}", np.where(windows, full, 0.0), side)
+            add.put(f"full{scale}", _within(windows, full), side)
     return add.sums
+
+
+def _within(windows: Mask, similarity: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Similarities of the windows (h, w) that count; zero elsewhere."""
+    whole = np.zeros(windows.shape)
+    inside = (slice(_RADIUS_PX, -_RADIUS_PX),) * 2
+    np.copyto(whole[inside], similarity, where=windows[inside])
+    return whole
 
 
 def similarities(sums: Sums) -> dict[str, Any]:
@@ -266,14 +276,27 @@ def similarities(sums: Sums) -> dict[str, Any]:
     return {"ssim": sums[f"{first}0"] / sums["windows0"], "ms_ssim": product}
 
 
-def _at(axis: int, chosen: NDArray[np.int64]) -> tuple[Any, ...]:
+def _at(axis: int, chosen: slice | NDArray[np.int64]) -> tuple[Any, ...]:
     return (chosen,) if axis == 0 else (slice(None), chosen)
+
+
+@lru_cache(maxsize=32)
+def _tiles_along(
+    length: int, side: float, n_tiles: int
+) -> tuple[NDArray[np.int64], NDArray[np.intp]]:
+    """Which tiles have pixels, and the first pixel of each, or of what lies beyond them.
+
+    Of a coarse scale there may be fewer pixels than tiles.
+    """
+    place = (np.arange(length) / side).astype(np.int64)
+    tiles, first = np.unique(place, return_index=True)
+    return tiles[tiles < n_tiles], first
 
 
 def local_similarity(
     recon: Image, truth: Image, data_range: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Give the local SSIM, and its part without luminance, from one set of moments.
+    """Give the local SSIM, and its part without luminance, wherever a window lies inside.
 
     Parameters
     ----------
@@ -284,39 +307,35 @@ def local_similarity(
 
     Returns
     -------
-    tuple of ndarray of float64, shape (h, w)
+    tuple of ndarray of float64, shape (h - 10, w - 10)
         Both at most 1.
     """
-    x, y = truth.astype(np.float64), recon.astype(np.float64)
-
-    def mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.asarray(
-            gaussian_filter(values, measures.WANG_SIGMA_PX, truncate=_TRUNCATE, mode="reflect")
-        )
-
-    # In place wherever that is possible: of a large image, each copy takes as long as a filter.
-    ux, uy = mean(x), mean(y)
-    covariance = mean(x * y)
-    x *= x
-    y *= y
-    x += y
-    # Both variances are wanted together alone.
-    variances = mean(x)
-    both = np.multiply(ux, uy, out=x)
-    ux *= ux
-    uy *= uy
-    squares = np.add(ux, uy, out=ux)
-    variances -= squares
-    covariance -= both
+    height, width = (side - 2 * _RADIUS_PX for side in truth.shape)
+    full, structure = np.empty((height, width)), np.empty((height, width))
     c1, c2 = (_K1 * data_range) ** 2, (_K2 * data_range) ** 2
-    structure = covariance
-    structure *= 2
-    structure += c2
-    variances += c2
-    structure /= variances
-    both *= 2
-    both += c1
-    both *= structure
-    squares += c1
-    both /= squares
-    return both, structure
+    step = max(1, _BAND_PX // truth.shape[1])
+    for top in range(0, height, step):
+        rows = slice(top, min(top + step, height))
+        around = slice(top, rows.stop + 2 * _RADIUS_PX)
+        x, y = truth[around].astype(np.float64), recon[around].astype(np.float64)
+        # Both variances are wanted together alone.
+        ux, uy, product, power = _averaged(np.stack([x, y, x * y, x * x + y * y]))
+        of_means, squares = ux * uy, ux * ux + uy * uy
+        structure[rows] = (2 * (product - of_means) + c2) / (power - squares + c2)
+        full[rows] = structure[rows] * (2 * of_means + c1) / (squares + c1)
+    return full, structure
+
+
+def _averaged(images: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Average images (k, h, w) over the window around each pixel that has a whole one."""
+    for axis in (1, 2):
+        length = images.shape[axis] - 2 * _RADIUS_PX
+        moved = np.moveaxis(images, axis, 0)
+        total = _WINDOW[0] * moved[_RADIUS_PX : _RADIUS_PX + length]
+        for away_px, weight in enumerate(_WINDOW[1:], 1):
+            before, after = _RADIUS_PX - away_px, _RADIUS_PX + away_px
+            both = moved[before : before + length] + moved[after : after + length]
+            both *= weight
+            total += both
+        images = np.moveaxis(total, 0, axis)
+    return images

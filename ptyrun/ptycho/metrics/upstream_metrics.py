@@ -23,7 +23,7 @@ from skimage.metrics import structural_similarity
 from ptyrun.config import PhaseAlign
 from ptyrun.ptycho.metrics.factors import amplitude_factor
 from ptyrun.ptycho.metrics.frc import ring_modulus
-from ptyrun.ptycho.metrics.measures import whole_windows
+from ptyrun.ptycho.metrics.masks import whole_windows
 from ptyrun.ptycho.metrics.phases import without_mean, without_plane
 
 PEAK = 255.0

@@ -33,8 +33,8 @@ def test_a_step_is_the_least_squares_of_all_known_pixels(n_holes: int, has_ramp:
     matrix = np.stack([each[known] for each in columns], axis=1).astype(np.complex128)
     own, wanted = recon[known].astype(np.complex128), truth[known].astype(np.complex128)
     left = np.vdot(own, wanted) / np.vdot(own, own).real * own - wanted
-    parts = (np.concatenate([each.real, each.imag]) for each in (matrix, left))
-    expected = np.linalg.lstsq(*parts, rcond=None)[0]
+    unknowns, right = (np.concatenate([each.real, each.imag]) for each in (matrix, left))
+    expected = np.linalg.lstsq(unknowns, right, rcond=None)[0]
     assert (found.dy_px, found.dx_px) == pytest.approx(tuple(expected[:2]), rel=1e-3)
     ramp = tuple(expected[2:4]) if has_ramp else (0.0, 0.0)
     assert (found.ramp_y, found.ramp_x) == pytest.approx(ramp, rel=1e-3, abs=1e-9)

@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from benchmarks import stated
@@ -118,14 +118,14 @@ def stages(folder: Path, patch_px: int, chunk_groups: int) -> Mapping[str, Calla
     }
 
 
-def measured(folder: Path, series: str, n: int) -> list[Point]:
-    """Make a scan of *n* frames and take it through every stage."""
+def measured(folder: Path, series: str, n: int, only: Collection[str] | None = None) -> list[Point]:
+    """Make a scan of *n* frames and take it through every stage, or *only* some."""
     patch_px, chunk_groups = (GROUP_PX, GROUPS_PER_CHUNK) if series == "groups" else (CHUNK_PX, 1)
     folder.mkdir(parents=True)
     stated.write_scan(folder / "scan.npz", n, patch_px)
     stated.write_model(folder / "model", item_s=0.0, gridsize=1)
     found = []
-    for stage in stages(folder, patch_px, chunk_groups):
+    for stage in only or stages(folder, patch_px, chunk_groups):
         words = [sys.executable, "-P", "-m", __name__, str(folder), series, stage]
         done = subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True)
         point = Point(series, n, stage, **json.loads(done.stdout.splitlines()[-1]))

@@ -136,13 +136,8 @@ class Draft:
         scan = self.scan
         self.watcher.note(f"planning: {scan.n_frames} positions, patches of {scan.patch_px} px")
         self._taken("check models", Texts.of, partial(self._checked_models, wanted))
-        looked_through = self._looked_through()
+        selected, frame_notes, dark_note = self._selected()
         memory.give_back()
-        selected = self._taken(
-            "draw groups",
-            Reference.of,
-            lambda: group_tables.planned_reference(looked_through, self.undrawn),
-        )
         tables = group_tables.planned_tables(scan, wanted, selected)
         arms = []
         for arm in wanted.arms:
@@ -156,10 +151,10 @@ class Draft:
                 replace(arm, n_items=n_items, chunk_items=chunk_items, index_sha256=digests)
             )
         sources = dict(wanted.sources)
-        survey = looked_through.survey
-        if dark := survey.dark_note:
-            sources[DARK] = dark
-        return Drawn(replace(wanted, arms=tuple(arms), sources=sources), tables, survey.notes, dark)
+        if dark_note:
+            sources[DARK] = dark_note
+        manifest = replace(wanted, arms=tuple(arms), sources=sources)
+        return Drawn(manifest, tables, frame_notes, dark_note)
 
     def tell(self, drawn: Drawn) -> None:
         """Say before any work what will make a person doubt the result after it."""
@@ -177,6 +172,21 @@ class Draft:
         dark = filter(None, [drawn.dark_note])
         for doubt in chain(inputs.same_models(self.found), dark, doubts.texts):
             told.warn(self.watcher, doubt)
+
+    def _selected(self) -> tuple[Reference, tuple[str, ...], str]:
+        """Draw the groups of the selection, and say what is to be said of all frames.
+
+        What is known of each frame is let go of.
+        """
+        looked_through = self._looked_through()
+        memory.give_back()
+        selected = self._taken(
+            "draw groups",
+            Reference.of,
+            lambda: group_tables.planned_reference(looked_through, self.undrawn),
+        )
+        survey = looked_through.survey
+        return selected, survey.notes, survey.dark_note
 
     def _looked_through(self) -> Scan:
         """The scan, each of its frames looked at once."""

@@ -24,6 +24,7 @@ from ptyrun.errors import DamageError, GeometryError
 from ptyrun.host import memory
 from ptyrun.paths import RunPaths
 from ptyrun.ptycho.geometry import grouping
+from ptyrun.ptycho.geometry.group_table import EveryFrame, GroupTable, frame_dtype
 from ptyrun.ptycho.geometry.normalisation import normalisation_factor
 from ptyrun.ptycho.geometry.placement import extremes
 from ptyrun.ptycho.readers.opening import Scan
@@ -116,7 +117,7 @@ class Reference:
     ``dark`` numbers the frames without signal; a group with one of them weighs nothing.
     """
 
-    frames: Frames
+    frames: GroupTable
     normalisation: float
     dark: Frames = field(default_factory=lambda: np.empty(0, np.int64))
 
@@ -127,14 +128,18 @@ class Reference:
 
     def finding(self) -> Finding:
         """As it is kept until the plan stands."""
-        arrays = {"frames": self.frames, "dark": self.dark}
-        return Finding({"normalisation": self.normalisation}, arrays)
+        facts, arrays = {"normalisation": self.normalisation}, {"dark": self.dark}
+        if isinstance(self.frames, EveryFrame):
+            return Finding({**facts, "every_frame": len(self.frames)}, arrays)
+        return Finding(facts, {**arrays, "frames": self.frames[:]})
 
     @classmethod
     def of(cls, found: Finding) -> Reference:
         """Read back what :meth:`finding` gave."""
-        arrays = found.arrays
-        return cls(arrays["frames"], float(found.facts["normalisation"]), arrays["dark"])
+        facts, arrays = found.facts, found.arrays
+        every = facts.get("every_frame")
+        frames = arrays["frames"] if every is None else EveryFrame(int(every))
+        return cls(frames, float(facts["normalisation"]), arrays["dark"])
 
 
 def reference(
@@ -166,19 +171,7 @@ def reference(
     if selection.leave_out_dark:
         kept = np.arange(scan.n_frames) if candidates is None else candidates
         candidates = np.setdiff1d(kept, dark)
-    frames: Frames
-    if groups_from is None:
-        frames = grouping.draw_groups(
-            scan.positions_px,
-            gridsize,
-            n_groups=selection.n_groups,
-            neighbor_count=selection.neighbor_count,
-            seed=selection.grouping_seed,
-            candidates=candidates,
-        )
-    else:
-        frames = _given_groups(groups_from, scan, gridsize)[: selection.n_groups]
-    frames = _compact(frames, scan.n_frames)
+    frames = _groups(scan, selection, gridsize, candidates, groups_from)
     memory.give_back()
     lit = _lit(frames, dark)
     if not lit.any():
@@ -188,9 +181,33 @@ def reference(
             do="select other frames, or use --leave-out-dark",
         )
     factor = normalisation_factor(
-        scan.energies(), frames if lit.all() else frames[lit], scan.patch_px
+        scan.energies(), frames if lit.all() else frames[:][lit], scan.patch_px
     )
     return Reference(frames=frames, normalisation=factor, dark=dark)
+
+
+def _groups(
+    scan: Scan,
+    selection: Selection,
+    gridsize: int,
+    candidates: NDArray[np.int64] | None,
+    groups_from: Path | None,
+) -> GroupTable:
+    if groups_from is not None:
+        given = _given_groups(groups_from, scan, gridsize)[: selection.n_groups]
+        return given.astype(frame_dtype(scan.n_frames))
+    draws_all = selection.n_groups is None or selection.n_groups >= scan.n_frames
+    if gridsize == 1 and draws_all and candidates is None:
+        return EveryFrame(scan.n_frames)
+    drawn = grouping.draw_groups(
+        scan.positions_px,
+        gridsize,
+        n_groups=selection.n_groups,
+        neighbor_count=selection.neighbor_count,
+        seed=selection.grouping_seed,
+        candidates=candidates,
+    )
+    return drawn.astype(frame_dtype(scan.n_frames))
 
 
 def arm_index(
@@ -212,8 +229,10 @@ def arm_index(
     GeometryError
         If the arm's gridsize is neither 1 nor the selection's.
     """
-    frames = selected.frames[:limit_groups]
-    counts = np.ones(0, np.int32)
+    frames = selected.frames
+    if limit_groups is not None and limit_groups < len(frames):
+        frames = frames[:limit_groups]
+    counts: NDArray[np.unsignedinteger[Any]] = np.ones(0, np.uint8)
     if gridsize == 1:
         frames, counts = grouping.single_frames(frames, scan.n_frames)
     elif gridsize != selected.gridsize:
@@ -243,12 +262,7 @@ def arm_index(
     )
 
 
-def _compact(frames: Frames, n_frames: int) -> Frames:
-    """Hold numbers of frames in half the memory; tables have 64 bits, whatever is held."""
-    return frames if n_frames > np.iinfo(np.int32).max else frames.astype(np.int32)
-
-
-def _lit(frames: Frames, dark: Frames) -> NDArray[np.bool_]:
+def _lit(frames: GroupTable, dark: Frames) -> NDArray[np.bool_]:
     """Tell which groups have a signal in each of their frames."""
     found = np.empty(len(frames), np.bool_)
     for part in parts(len(frames)):

@@ -14,9 +14,10 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
+from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from ptyrun.errors import StorageError
@@ -63,8 +64,10 @@ class Kept:
         with suppress(OSError, StorageError):
             self.folder.mkdir(parents=True, exist_ok=True)
             try:
-                with partial.open("xb") as file:
-                    np.savez(file, allow_pickle=False, **{_ABOUT: about}, **finding.arrays)
+                with zipfile.ZipFile(partial, "x") as archive:
+                    for name, array in {_ABOUT: about, **finding.arrays}.items():
+                        with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                            _write(member, np.asarray(array, order="C"))
                 final = self.folder / f"{step}.{key[:16]}.{file_crc32c(partial):08x}.npz"
                 durable.publish(partial, final)
             finally:
@@ -101,6 +104,12 @@ class Kept:
 
 def _fact(path: Path) -> str:
     return f"{path.name} {identity(path.lstat())}"
+
+
+def _write(member: IO[bytes], array: NDArray[Any]) -> None:
+    """Write an array as it lies: NumPy's own ``savez`` copies up to 16 MiB of it first."""
+    npy.write_array_header_1_0(member, npy.header_data_from_array_1_0(array))
+    member.write(array.reshape(-1).view(np.uint8).data)
 
 
 def _is_whole(path: Path) -> bool:

@@ -19,7 +19,7 @@ NAME = "SHA256SUMS"
 MAX_BYTES = 2**27
 _HEAD = "# SHA-256 of the lines below: "
 _MADE_FROM = "# made from: "
-_PIECE_BYTES = 4 << 20
+_PIECE_BYTES = 1 << 18
 
 
 def file_sha256(path: Path) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from PIL import Image
 
 from benchmarks.figures import Figure
 from benchmarks.growth_plot import Point, draw
-from benchmarks.scale import CHUNKS, GROUPS, figures
+from benchmarks.scale import CHUNKS, GROUPS, MEMORY_AIM, figures, measured
 
 STAGES = ("plan", "run", "status", "next chunk", "read ledger", "verify", "preview", "finalize")
 
@@ -45,3 +46,11 @@ def test_the_curves_are_drawn_on_logarithmic_axes(tmp_path: Path) -> None:
     draw(points(lambda n: 1 + 1e-4 * n, lambda n: 100.0), path)
     with Image.open(path) as image:
         assert image.size == (1100, 770)
+
+
+@pytest.mark.slow
+def test_half_a_million_groups_are_planned_in_a_tenth_more_memory_than_5000(tmp_path: Path) -> None:
+    few, many = (
+        measured(tmp_path / str(n), "groups", n, ["plan"])[0].mib for n in (5_000, 500_000)
+    )
+    assert many <= MEMORY_AIM * few, f"{many:.1f} over {few:.1f} MiB"

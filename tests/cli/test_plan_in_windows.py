@@ -25,9 +25,8 @@ SLOW = """
 import sys, time
 from pathlib import Path
 from ptyrun.cli.main import main
-from ptyrun.comparison import fingerprints, inputs
+from ptyrun.comparison import fingerprints, group_tables, inputs
 from ptyrun.host import deadline
-from ptyrun.ptycho.geometry import grouping
 from ptyrun.ptycho.readers import npy_cache
 from ptyrun.ptycho.readers.scan import Scan
 
@@ -56,7 +55,7 @@ is_unpacked = lambda cache, *_: any(cache.folder.glob("*.npy"))
 slowly(npy_cache.NpyCache, "publish", "unpack", is_unpacked)
 slowly(fingerprints, "_sha256", "digest")
 slowly(Scan, "_blocks", "look")
-slowly(grouping, "draw_groups", "draw")
+slowly(group_tables, "planned_reference", "draw")
 slowly(inputs, "require_whole_models", "models")
 slowly(inputs, "doubts", "doubts")
 main()

@@ -11,7 +11,8 @@ from ptyrun.config import Selection
 from ptyrun.errors import GeometryError
 from ptyrun.ptycho.consistency.frame_fit import frame_fit
 from ptyrun.ptycho.consistency.r_factor import frame_sums
-from ptyrun.ptycho.readers.frame_survey import Survey, dark_frames
+from ptyrun.ptycho.readers.frame_survey import BRIGHT, Survey, dark_frames
+from ptyrun.ptycho.readers.frame_survey import DARK as DARK_SHARE
 from ptyrun.ptycho.readers.opening import Scan, open_scan
 from tests.scans import scan_arrays, write_scan
 
@@ -44,6 +45,16 @@ def test_a_faint_frame_is_not_dark() -> None:
     assert dark_frames(np.array([1.0, 1e-5, 5.0])).tolist() == [1]
 
 
+@pytest.mark.parametrize("n_frames", [1, 2, 21, 16_384, 50_000])
+def test_what_is_dark_is_told_from_the_twentieth_brightest(n_frames: int) -> None:
+    energies = 10.0 ** np.random.default_rng(n_frames).uniform(-6, 0, n_frames)
+    energies[::3] = 0
+    lit = energies[energies > 0]
+    bright = np.quantile(lit, BRIGHT, method="lower") if len(lit) else np.inf
+    expected = np.flatnonzero(energies < DARK_SHARE * bright)
+    assert dark_frames(energies).tolist() == expected.tolist()
+
+
 @pytest.mark.parametrize("gridsize", [1, 2])
 def test_they_weigh_nothing_and_change_no_normalisation(aborted: Scan, gridsize: int) -> None:
     selected = reference(aborted, Selection(), gridsize)
@@ -51,16 +62,19 @@ def test_they_weigh_nothing_and_change_no_normalisation(aborted: Scan, gridsize:
     has_dark = np.isin(index.frames[:], DARK).any(axis=1)
     assert has_dark.any()
     assert np.array_equal(index.multiplicity[:] == 0, has_dark)
-    lit = selected.frames[~np.isin(selected.frames, DARK).any(axis=1)]
+    frames = selected.frames[:]
+    lit = frames[~np.isin(frames, DARK).any(axis=1)]
     mean = aborted.energies()[lit].mean()
     assert selected.normalisation == pytest.approx(np.sqrt((32 / 2) ** 2 / mean))
-    assert np.array_equal(Reference.of(selected.finding()).dark, DARK)
+    kept = Reference.of(selected.finding())
+    assert np.array_equal(kept.dark, DARK)
+    assert np.array_equal(kept.frames[:], selected.frames[:])
 
 
 @pytest.mark.parametrize("gridsize", [1, 2])
 def test_on_request_they_are_not_selected(aborted: Scan, gridsize: int) -> None:
     selected = reference(aborted, Selection(leave_out_dark=True), gridsize)
-    assert not np.isin(selected.frames, DARK).any()
+    assert not np.isin(selected.frames[:], DARK).any()
     assert len(selected.frames) == 40
     assert (arm_index(aborted, selected, gridsize).multiplicity[:] > 0).all()
 

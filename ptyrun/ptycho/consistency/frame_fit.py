@@ -13,10 +13,10 @@ from scipy import fft
 from ptyrun.ptycho.consistency.frame_model import (
     Complex2D,
     Positions,
-    frames_inside,
+    are_inside,
     lit,
     modelled_amplitudes,
-    spread,
+    sampled_inside,
 )
 from ptyrun.ptycho.readers.scan import Scan
 
@@ -104,10 +104,10 @@ def frame_fit(scan: Scan, image: Complex2D, probe: Complex2D | None = None) -> F
     beam = scan.probe_modes if probe is None else probe
     if scan.near_field or beam is None or beam.shape[-2:] != (scan.patch_px, scan.patch_px):
         return None
-    inside = frames_inside(scan, image.shape)
-    if len(inside) < 4:
+    chosen = sampled_inside(are_inside(scan, image.shape))
+    if len(chosen) < 4:
         return None
-    frames, measured = lit(scan, spread(inside))
+    frames, measured = lit(scan, chosen)
     if len(frames) < 4:
         return None
     here = scan.positions_px[frames]

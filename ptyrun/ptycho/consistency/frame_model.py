@@ -35,6 +35,18 @@ def are_inside(scan: Scan, shape: tuple[int, ...]) -> NDArray[np.bool_]:
     return inside
 
 
+def sampled_inside(inside: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Take up to 48 of the frames that are *inside*, as `spread` does, without a list of all."""
+    ranks = evenly(int(np.count_nonzero(inside)))
+    found, before = [np.empty(0, np.int64)], 0
+    for first in range(0, len(inside), FRAMES_AT_ONCE):
+        here = np.flatnonzero(inside[first : first + FRAMES_AT_ONCE])
+        wanted = ranks[(ranks >= before) & (ranks < before + len(here))]
+        found.append(first + here[wanted - before])
+        before += len(here)
+    return np.concatenate(found)
+
+
 def lit(scan: Scan, frames: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Read frames (k,), and give those with signal and their amplitudes (k', N, N)."""
     measured = scan.amplitudes(frames).astype(np.float64)
@@ -46,8 +58,13 @@ def lit(scan: Scan, frames: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArr
 
 def spread(frames: NDArray[np.int64]) -> NDArray[np.int64]:
     """Take up to 48 of *frames*, evenly from the first to the last."""
-    count = min(len(frames), SAMPLED_FRAMES)
-    return frames[np.linspace(0, len(frames) - 1, count).astype(np.int64)]
+    return frames[evenly(len(frames))]
+
+
+def evenly(n_frames: int) -> NDArray[np.int64]:
+    """Take up to 48 numbers below *n_frames*, evenly from 0 to the last."""
+    count = min(n_frames, SAMPLED_FRAMES)
+    return np.linspace(0, n_frames - 1, count).astype(np.int64)
 
 
 def modelled_amplitudes(

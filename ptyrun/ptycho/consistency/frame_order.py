@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ptyrun.ptycho.consistency.frame_model import frames_inside, modelled_amplitudes, spread
+from ptyrun.ptycho.consistency.frame_model import are_inside, modelled_amplitudes, sampled_inside
 from ptyrun.ptycho.geometry.grouping import nearest_other
 from ptyrun.ptycho.readers.frame_survey import dark_frames
 from ptyrun.ptycho.readers.scan import Scan
@@ -75,11 +75,11 @@ def frame_order(scan: Scan) -> FrameOrder | None:
     image, probe = scan.object_guess, scan.probe_modes
     if scan.near_field or image is None or probe is None:
         return None
-    inside = frames_inside(scan, image.shape)
-    if len(inside) < LEAST_FRAMES:
+    inside = are_inside(scan, image.shape)
+    seeds = sampled_inside(inside)
+    if len(seeds) < LEAST_FRAMES:
         return None
-    seeds = spread(np.arange(len(inside)))
-    pairs = (inside[seeds], nearest_other(scan.positions_px, inside, inside[seeds]))
+    pairs = (seeds, nearest_other(scan.positions_px, inside, seeds))
     here, beside = (scan.amplitudes(frames).astype(np.float64) for frames in pairs)
     energies = np.einsum("nij,nij->n", here, here), np.einsum("nij,nij->n", beside, beside)
     dark = dark_frames(np.minimum(*energies))

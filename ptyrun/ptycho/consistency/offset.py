@@ -12,9 +12,9 @@ from ptyrun.ptycho.consistency.frame_fit import EXPLAINING, SEED, FrameFit, resi
 from ptyrun.ptycho.consistency.frame_model import (
     Complex2D,
     Positions,
+    evenly,
     lit,
     modelled_amplitudes,
-    spread,
 )
 from ptyrun.ptycho.readers.scan import Scan
 
@@ -64,7 +64,7 @@ def better_offset(scan: Scan, image: Complex2D, fit: FrameFit) -> Offset | None:
     probe = scan.probe_modes
     if probe is None or fit.as_given < _LEAST:
         return None
-    frames, measured = lit(scan, spread(np.arange(scan.n_frames)))
+    frames, measured = lit(scan, evenly(scan.n_frames))
     few = np.linspace(0, len(frames) - 1, min(len(frames), _COARSE_FRAMES)).astype(np.int64)
     side = scan.patch_px
     factor = max(1, side // _COARSE_PX)

@@ -18,6 +18,7 @@ _FEWEST = 9
 # Positions whose next ones are looked for together: bounds memory, changes nothing.
 STRIP_POSITIONS = 1 << 12
 KEPT_STRIPS = 4
+POSITIONS_AT_ONCE = 1 << 16
 
 
 def median_step_px(scan: Scan) -> float | None:
@@ -43,8 +44,11 @@ def _steps_px(positions_px: NDArray[np.float64]) -> Iterator[NDArray[np.float64]
 
     @lru_cache(maxsize=KEPT_STRIPS)
     def different(strip: int) -> NDArray[np.float64]:
-        inside = (y_px >= edges[strip]) & (y_px < edges[strip + 1])
-        return np.unique(positions_px[inside], axis=0)
+        inside = []
+        for first in range(0, len(y_px), POSITIONS_AT_ONCE):
+            block = positions_px[first : first + POSITIONS_AT_ONCE]
+            inside.append(block[(block[:, 0] >= edges[strip]) & (block[:, 0] < edges[strip + 1])])
+        return np.unique(np.concatenate(inside), axis=0)
 
     n_strips = len(edges) - 1
     for strip in range(n_strips):

@@ -130,8 +130,10 @@ def coherence_with_reference(
 
 def truth_doubts(scan: Scan) -> tuple[str, ...]:
     """Say why the scan's own object, frames and positions hardly belong together."""
-    far, spaced = _far_away(scan), spacing_doubt(scan)
-    memory.give_back()  # of many positions, each of these takes as much again
+    far = _far_away(scan)
+    memory.give_back()  # of many positions, each of these takes half as much again
+    spaced = spacing_doubt(scan)
+    memory.give_back()
     doubts: tuple[str, ...] = ()
     if scan.object_guess is not None and not scan.near_field:
         outside = _outside(scan, scan.object_guess.shape)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
 from ptyrun.errors import GeometryError, InputError
+from ptyrun.ptycho.geometry.group_table import GroupTable
 from ptyrun.ptycho.readers.npz import NpzFile
 
 # How many more neighbours than needed are looked at, so that ties are broken by index.
@@ -139,17 +140,19 @@ def nearest_others(
     return found
 
 
-def nearest_other(positions_px: NDArray[np.float64], among: Frames, seeds: Frames) -> Frames:
+def nearest_other(
+    positions_px: NDArray[np.float64], among: NDArray[np.bool_], seeds: Frames
+) -> Frames:
     """Find the nearest other position of a few frames, without a tree of all.
 
-    Ties go to the frame that is named first.
+    Ties go to the smaller index.
 
     Parameters
     ----------
     positions_px : ndarray of float64, shape (n, 2)
         (y, x) of each frame, in pixels.
-    among : ndarray of int64, shape (k,)
-        Frames that may be the nearest.
+    among : ndarray of bool, shape (n,)
+        Which frames may be the nearest.
     seeds : ndarray of int64, shape (s,)
         Frames whose nearest other one is asked for.
 
@@ -161,7 +164,9 @@ def nearest_other(positions_px: NDArray[np.float64], among: Frames, seeds: Frame
     here = positions_px[seeds]
     nearest, least = np.empty(len(seeds), np.int64), np.full(len(seeds), np.inf)
     for first in range(0, len(among), FRAMES_AT_ONCE):
-        frames = among[first : first + FRAMES_AT_ONCE]
+        frames = first + np.flatnonzero(among[first : first + FRAMES_AT_ONCE])
+        if not len(frames):
+            continue
         dy, dx = (here[:, None] - positions_px[frames]).transpose(2, 0, 1)
         rank = np.rint(np.sqrt(dy * dy + dx * dx) / TIE_PX)
         rank[frames == seeds[:, None]] = np.inf
@@ -240,8 +245,8 @@ def read_groups(path: Path, n_frames: int) -> Frames:
 
 
 def single_frames(
-    frames: NDArray[np.integer[Any]], n_frames: int
-) -> tuple[NDArray[np.integer[Any]], NDArray[np.int32]]:
+    frames: GroupTable, n_frames: int
+) -> tuple[GroupTable, NDArray[np.unsignedinteger[Any]]]:
     """Each frame of a selection once, in the order in which groups name them, and how often.
 
     What the first groups give is the beginning of what all groups give, so that a run of the first
@@ -249,17 +254,17 @@ def single_frames(
 
     Parameters
     ----------
-    frames : ndarray of int, shape (G, C)
-        The groups.
+    frames : GroupTable
+        The groups (G, C).
     n_frames : int
         Frames of the scan.
 
     Returns
     -------
-    ndarray of int, shape (F, 1)
-        The frames; *frames* itself where it holds each of its frames once, alone.
-    ndarray of int32, shape (n_frames,)
-        How often each frame of the scan occurs.
+    GroupTable
+        The frames (F, 1); *frames* itself where it holds each of its frames once, alone.
+    ndarray of unsigned int, shape (n_frames,)
+        How often each frame of the scan occurs, in the smallest type that holds it.
     """
     counts = np.zeros(n_frames, np.int32)
     fresh = []
@@ -269,9 +274,10 @@ def single_frames(
         is_new = counts[unique] == 0
         counts[unique] += often.astype(np.int32)
         fresh.append(unique[is_new][np.argsort(first[is_new])])
+    compact = counts.astype(np.min_scalar_type(counts.max(initial=0)))
     if frames.shape[1] == 1 and sum(map(len, fresh)) == len(frames):
-        return frames, counts
-    return np.concatenate(fresh)[:, None], counts
+        return frames, compact
+    return np.concatenate(fresh)[:, None], compact
 
 
 def group_centres_px(members_px: NDArray[np.float64]) -> NDArray[np.float64]:

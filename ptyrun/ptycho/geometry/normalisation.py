@@ -7,20 +7,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ptyrun.ptycho.geometry.group_table import GroupTable
 from ptyrun.ptycho.readers.scan import Scan
 
+# Energies added up together: bounds memory, changes nothing.
+MEMBERS_AT_ONCE = 1 << 14
 
-def normalisation_factor(
-    energies: NDArray[np.float64], frames: NDArray[np.integer[Any]], patch_px: int
-) -> float:
+
+def normalisation_factor(energies: NDArray[np.float64], frames: GroupTable, patch_px: int) -> float:
     r"""Find the factor that brings the mean energy of a frame to :math:`(N/2)^2`.
 
     Parameters
     ----------
     energies : ndarray of float64, shape (n,)
         Sum of the squared amplitude of every frame of the scan.
-    frames : ndarray of int, shape (G, C)
-        The groups of the whole selection; a frame counts as often as it occurs.
+    frames : GroupTable
+        The groups (G, C) of the whole selection; a frame counts as often as it occurs.
     patch_px : int
         N.
 
@@ -33,9 +35,25 @@ def normalisation_factor(
     -----
     :math:`\sqrt{(N/2)^2 / \langle \sum |A|^2 \rangle}` over all groups and channels.
     """
-    chosen = np.empty(frames.shape)
-    np.take(energies, frames, out=chosen, mode="clip")  # with another mode, NumPy takes a copy
-    return float(np.sqrt((patch_px / 2) ** 2 / chosen.mean()))
+    n_groups, members = frames.shape
+    count = n_groups * members
+    return float(np.sqrt((patch_px / 2) ** 2 / (_added_up(energies, frames, 0, count) / count)))
+
+
+def _added_up(energies: NDArray[np.float64], frames: GroupTable, first: int, stop: int) -> float:
+    """Add up the energies of members *first* to *stop*, counted through all groups.
+
+    A long sum is cut as NumPy cuts it, so that not a bit depends on blocks.
+    """
+    count = stop - first
+    if count > MEMBERS_AT_ONCE:
+        middle = first + count // 2 - count // 2 % 8
+        halves = ((first, middle), (middle, stop))
+        return sum(_added_up(energies, frames, *half) for half in halves)
+    members = frames.shape[1]
+    row = first // members
+    chosen = frames[row : -(-stop // members)].reshape(-1)[first - row * members :][:count]
+    return float(energies[chosen].sum())
 
 
 def normalised_groups(

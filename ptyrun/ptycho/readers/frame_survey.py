@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,8 @@ from numpy.typing import NDArray
 # Of the energy of a bright frame: what has less carries no signal. One that most others are
 # darker than is bright: of an aborted scan it may be but the twentieth.
 DARK, BRIGHT = 1e-3, 0.95
+# Energies looked at together: bounds memory, changes nothing.
+FRAMES_AT_ONCE = 1 << 14
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,7 @@ class Survey:
     maximum: float
     mean: float
 
-    @property
+    @cached_property
     def dark(self) -> NDArray[np.int64]:
         """Frames without signal, by their numbers: no light fell on the detector."""
         return dark_frames(self.energies)
@@ -69,8 +72,19 @@ def dark_frames(energies: NDArray[np.float64]) -> NDArray[np.int64]:
     >>> dark_frames(np.array([4.0, 5.0, 0.0, 4.0]))
     array([2])
     """
-    lit = energies[energies > 0]
+    n_lit = int(np.count_nonzero(energies > 0))
     least = np.inf
-    if len(lit):
-        least = DARK * float(np.quantile(lit, BRIGHT, method="lower", overwrite_input=True))
+    if n_lit:
+        n_bright = n_lit - int(np.floor((n_lit - 1) * BRIGHT))
+        least = DARK * float(_largest(energies, n_bright).min())
     return np.flatnonzero(energies < least).astype(np.int64)
+
+
+def _largest(values: NDArray[np.float64], count: int) -> NDArray[np.float64]:
+    """Find the *count* largest; of no more than these, and of a block, there is a copy."""
+    found = np.empty(0)
+    for first in range(0, len(values), FRAMES_AT_ONCE):
+        found = np.concatenate([found, values[first : first + FRAMES_AT_ONCE]])
+        if len(found) > count:
+            found = np.partition(found, -count)[-count:]
+    return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +15,8 @@ from ptyrun.errors import InputError
 from ptyrun.ptycho.readers.complex_images import refusal, require_finite
 from ptyrun.ptycho.readers.frame_survey import Survey as Survey
 from ptyrun.ptycho.readers.probe_modes import stacked_modes
+
+Axis = NDArray[Any] | Callable[[], NDArray[Any]]
 
 BLOCK_BYTES = 1 << 20
 _SQUARE = 1e-3
@@ -234,17 +236,15 @@ class Scan:
             )
 
 
-def checked_positions(
-    path: Path, x: NDArray[Any], y: NDArray[Any], n_frames: int
-) -> NDArray[np.float64]:
+def checked_positions(path: Path, x: Axis, y: Axis, n_frames: int) -> NDArray[np.float64]:
     """Positions as (y, x), shape (n, 2), or an error that says what is wrong with them.
 
     Parameters
     ----------
     path : Path
         Named in errors.
-    x, y : ndarray, shape (n,)
-        Patch centres in object pixels, as stored.
+    x, y : ndarray, shape (n,), or callable
+        Patch centres in object pixels, as stored; callables read them, one axis after the other.
     n_frames : int
         How many there must be.
 
@@ -253,7 +253,10 @@ def checked_positions(
     InputError
         If lengths differ, or values are not finite real numbers.
     """
-    for name, values in (("xcoords", x), ("ycoords", y)):
+    positions_px = np.empty((n_frames, 2))
+    lengths = []
+    for name, column, axis in (("xcoords", 1, x), ("ycoords", 0, y)):
+        values = axis() if callable(axis) else axis
         where = f"{name} of {path}"
         if values.ndim != 1 or values.dtype.kind not in "fiu":
             what = f"{values.dtype} of shape {values.shape}, not real of shape (n,)"
@@ -267,14 +270,16 @@ def checked_positions(
                 "a side",
                 do="correct them, or leave these frames out",
             )
-    if not len(x) == len(y) == n_frames:
+        lengths.append(len(values))
+        if len(values) == n_frames:
+            positions_px[:, column] = values
+        del values  # before the next axis is read
+    if set(lengths) != {n_frames}:
         raise InputError(
             f"the lengths in {path} differ",
-            why=f"{n_frames} frames, {len(x)} xcoords, {len(y)} ycoords",
+            why=f"{n_frames} frames, {lengths[0]} xcoords, {lengths[1]} ycoords",
             do="store one x and one y per frame",
         )
-    positions_px = np.empty((n_frames, 2))
-    positions_px[:, 0], positions_px[:, 1] = y, x
     return positions_px
 
 

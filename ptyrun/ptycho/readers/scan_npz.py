@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +92,8 @@ def read_contract(path: Path, kind: str | None = None, cache_dir: Path | None = 
     frames = NpzFrames(file, name, last_axis)
     shape = file.header(name).shape
     n_frames = shape[-1] if last_axis else shape[0]
-    positions_px = checked_positions(path, file.array("xcoords"), file.array("ycoords"), n_frames)
+    x, y = (partial(file.array, name) for name in ("xcoords", "ycoords"))
+    positions_px = checked_positions(path, x, y, n_frames)
     metadata, metadata_notes = _metadata(file)
     found, reason = _kind(frames, len(positions_px), kind, _domain(file, metadata))
     probe, weaker_modes, probe_notes = _probe(file, patch_px)

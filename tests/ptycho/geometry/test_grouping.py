@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ptyrun.errors import GeometryError, InputError
 from ptyrun.ptycho.geometry import grouping
+from ptyrun.ptycho.geometry.group_table import EveryFrame
 from ptyrun.ptycho.geometry.grouping import (
     draw_groups,
     draw_subsample,
@@ -86,7 +87,7 @@ def test_groups_that_cannot_be_filled_are_refused(gridsize: int, count: int, n: 
 
 def test_single_frames_are_each_frame_once_with_its_multiplicity() -> None:
     frames, counts = single_frames(np.array([[4, 2], [2, 9], [2, 4]]), 10)
-    assert frames.tolist() == [[4], [2], [9]]
+    assert frames[:].tolist() == [[4], [2], [9]]
     assert counts[frames[:, 0]].tolist() == [2, 3, 1]
     assert counts.sum() == 6
 
@@ -120,9 +121,9 @@ def test_groups_and_neighbours_do_not_depend_on_how_many_are_drawn_together(
 def test_the_nearest_other_position_of_a_few_is_that_of_the_tree(
     places: NDArray[np.float64], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    among = np.arange(5, len(places))
+    among = np.arange(len(places)) >= 5
     seeds = np.array([5, 17, 40])
-    expected = among[nearest_others(places[among], seeds - 5, 1)[:, 0]]
+    expected = 5 + nearest_others(places[5:], seeds - 5, 1)[:, 0]
     assert nearest_other(places, among, seeds).tolist() == expected.tolist()
     monkeypatch.setattr(grouping, "FRAMES_AT_ONCE", 4)
     assert nearest_other(places, among, seeds).tolist() == expected.tolist()
@@ -141,6 +142,28 @@ def test_the_members_of_upstreams_groups_are_among_the_nearest_seven(upstream_ru
     nearest = nearest_others(positions, np.arange(96), 7)
     for group, allowed in zip(upstream_run.array("nn_indices"), nearest, strict=True):
         assert set(group) <= set(allowed)
+
+
+@pytest.mark.parametrize("members", [1, 4, 9])
+def test_normalisation_is_that_of_one_mean_bit_for_bit(members: int) -> None:
+    generator = np.random.default_rng(members)
+    energies = generator.exponential(1e3, 5_000)
+    for n_groups in (1, 100, 16_385, 70_001):
+        frames = generator.integers(0, len(energies), (n_groups, members))
+        expected = np.sqrt((64 / 2) ** 2 / energies[frames].mean())
+        assert normalisation_factor(energies, frames, 64) == expected
+
+
+def test_every_frame_alone_is_what_is_drawn_of_all() -> None:
+    table, drawn = EveryFrame(60), draw_groups(SCATTER, 1)
+    assert table.shape == drawn.shape
+    assert np.array_equal(table[:], drawn)
+    assert np.array_equal(table[7:80], drawn[7:80])
+    energies = np.random.default_rng(1).exponential(1.0, 60)
+    assert normalisation_factor(energies, table, 8) == normalisation_factor(energies, drawn, 8)
+    frames, counts = single_frames(table, 61)
+    assert frames is table
+    assert counts.tolist() == [1] * 60 + [0]
 
 
 def test_groups_offsets_and_x_equal_upstreams_bit_for_bit(

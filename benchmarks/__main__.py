@@ -41,7 +41,7 @@ QUESTIONS = (
     "beside",
 )
 # Asked only by name: they take long, install packages, or need a GPU.
-BY_NAME = ("scale", "share", "wall", "workers", "peers", "kills", "gpu")
+BY_NAME = ("scale", "share", "wall", "workers", "peers", "resume", "limits", "kills", "gpu")
 
 
 @click.command()
@@ -87,7 +87,8 @@ def main(
 ) -> None:
     """Measure what ptyrun costs on top of the work itself.
 
-    All QUESTIONS, or those named; scale, share, workers, peers, kills and gpu only by name.
+    All QUESTIONS, or those named; scale, share, wall, workers, peers, resume, limits, kills and gpu
+    only by name.
     """
     os.environ["PYTHONPATH"] = python_path()  # children of each question are found by name
     console = Console() if sys.stdout.isatty() else Console(width=PIPE_WIDTH)

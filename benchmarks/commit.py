@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -31,10 +33,32 @@ def measure(scale: Scale) -> list[Figure]:
     ]
 
 
+@dataclass(frozen=True)
+class Turns:
+    """Seconds of each raw write and of each commit of the same bytes."""
+
+    seconds: Mapping[str, tuple[float, ...]]
+    mib: float
+
+
 def figure(
     scale: Scale, chunk_items: int, patch_px: int, together: int, aim: float | None
 ) -> Figure:
     """Measure one cut; the chunks of a group commit lie beside one raw file of all their bytes."""
+    measured = turns(scale, chunk_items, patch_px, together)
+    raw_ms = 1e3 * summed_up("raw", measured.seconds["raw"], "s").value
+    chunks = f"{together} chunks" if together > 1 else "a chunk"
+    return compared(
+        f"commit of {chunks} of {measured.mib / together:.3g} MiB / raw write + fsync",
+        measured.seconds["commit"],
+        measured.seconds["raw"],
+        aim,
+        f"raw {raw_ms:.1f} ms" + (" in one file" if together > 1 else ""),
+    )
+
+
+def turns(scale: Scale, chunk_items: int, patch_px: int, together: int) -> Turns:
+    """Commit *together* chunks and write their bytes raw, in turns."""
     n_rounds = 4 * scale.rounds
     shape = (patch_px, patch_px)
     n_items = chunk_items * together * n_rounds
@@ -65,12 +89,4 @@ def figure(
     seconds = in_turns({"raw": raw_write, "commit": commit}, n_rounds)
     writer.close()
     session.abandon()
-    raw_ms = 1e3 * summed_up("raw", seconds["raw"], "s").value
-    chunks = f"{together} chunks" if together > 1 else "a chunk"
-    return compared(
-        f"commit of {chunks} of {len(raw) / together / 2**20:.3g} MiB / raw write + fsync",
-        seconds["commit"],
-        seconds["raw"],
-        aim,
-        f"raw {raw_ms:.1f} ms" + (" in one file" if together > 1 else ""),
-    )
+    return Turns(seconds, len(raw) / 2**20)

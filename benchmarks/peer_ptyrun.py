@@ -61,13 +61,14 @@ def main(folder: str, n_blocks: str, item_s: str, scale: str) -> int:
     root = Path(folder).resolve()
     do = peer_work.Work(float(item_s), float(scale), root / "calls")
     code = hashlib.sha256(inspect.getsource(peer_work.work).encode()).hexdigest()
+    source = np.load(root / "in.npy", mmap_mode="r")
     plan = ArmPlan(
         name=ARM,
         label=ARM,
         kind=PREDICTOR,
         n_items=int(n_blocks),
         chunk_items=1,
-        item_shape=(peer_work.PX, peer_work.PX),
+        item_shape=source.shape[1:],
         dtype="complex64",
         facts={"code": code, "scale": float(scale)},
     )
@@ -79,7 +80,6 @@ def main(folder: str, n_blocks: str, item_s: str, scale: str) -> int:
     if changed := changes(Run(paths.root).manifest, wanted):
         print("refused:", "; ".join(map(str, changed)), file=sys.stderr)
         return int(ExitCode.USAGE)
-    source = np.load(root / "in.npy", mmap_mode="r")
     with opened_session(paths, Window(None), manifest=wanted) as opened:
         runner.work(opened, lambda arm, fitting: BlockWork(source, do))
     print(peer_work.took(begun_s))

@@ -1,6 +1,6 @@
 """One way to work through blocks, as its own documents show it; run in an environment of its own.
 
-``python peer_work.py WAY FOLDER BLOCKS ITEM_S SCALE``: reads ``FOLDER/in.npy`` (n, 64, 64), writes
+``python peer_work.py WAY FOLDER BLOCKS ITEM_S SCALE``: reads ``FOLDER/in.npy`` (n, N, N), writes
 what `work` makes of each block below ``FOLDER/out``, goes on where it was if the way can, and
 prints what it took as JSON. Needs NumPy and the way's own package alone.
 """
@@ -19,11 +19,9 @@ from typing import Any
 
 import numpy as np
 
-PX = 64
-
 
 def work(block: Any, item_s: float, scale: float) -> Any:
-    """Transform one block (PX, PX), keeping a core busy for *item_s*."""
+    """Transform one block (N, N), keeping a core busy for *item_s*."""
     until_s = time.thread_time() + item_s
     while time.thread_time() < until_s:
         pass
@@ -39,7 +37,7 @@ class Work:
         self.calls = calls  # one byte for each block, so that what is done twice can be counted
 
     def __call__(self, blocks: Any) -> Any:
-        """Transform the blocks of one chunk (k, PX, PX)."""
+        """Transform the blocks of one chunk (k, N, N)."""
         with self.calls.open("ab") as stream:
             stream.write(b"." * len(blocks))
         return np.stack([work(block, self.item_s, self.scale) for block in blocks])
@@ -62,7 +60,8 @@ def dask(folder: Path, n_blocks: int, do: Work) -> None:
     da: Any = import_module("dask.array")
 
     source = np.load(folder / "in.npy", mmap_mode="r")[:n_blocks]
-    array = da.from_array(source, chunks=(1, PX, PX)).map_blocks(do, dtype=np.complex64)
+    chunks = (1, *source.shape[1:])
+    array = da.from_array(source, chunks=chunks).map_blocks(do, dtype=np.complex64)
     with dask_itself.config.set(scheduler="threads", num_workers=1):
         da.to_zarr(array, str(folder / "out"), overwrite=True)
 
@@ -75,7 +74,7 @@ def cubed(folder: Path, n_blocks: int, do: Work) -> None:
     if not (folder / "in.zarr").exists():
         raw = np.load(folder / "in.npy", mmap_mode="r")[:n_blocks]
         array = zarr.create_array(
-            str(folder / "in.zarr"), shape=raw.shape, chunks=(1, PX, PX), dtype=raw.dtype
+            str(folder / "in.zarr"), shape=raw.shape, chunks=(1, *raw.shape[1:]), dtype=raw.dtype
         )
         array[...] = raw
     spec = cubed_itself.Spec(work_dir=str(folder / "work"), allowed_mem="500MB")
@@ -90,9 +89,10 @@ def daisy(folder: Path, n_blocks: int, do: Work) -> None:
     zarr: Any = import_module("zarr")
 
     source = np.load(folder / "in.npy", mmap_mode="r")
-    shape = (n_blocks, PX, PX)
+    block_shape = (1, *source.shape[1:])
+    shape = (n_blocks, *source.shape[1:])
     out = zarr.open_array(
-        str(folder / "out"), mode="a", shape=shape, chunks=(1, PX, PX), dtype="complex64"
+        str(folder / "out"), mode="a", shape=shape, chunks=block_shape, dtype="complex64"
     )
 
     def process(block: Any) -> None:
@@ -100,7 +100,7 @@ def daisy(folder: Path, n_blocks: int, do: Work) -> None:
         out[first : first + 1] = do(source[first : first + 1])
 
     whole = daisy_itself.Roi((0, 0, 0), shape)
-    one = daisy_itself.Roi((0, 0, 0), (1, PX, PX))
+    one = daisy_itself.Roi((0, 0, 0), block_shape)
     task = daisy_itself.Task(
         "work",
         total_roi=whole,

@@ -27,6 +27,7 @@ from benchmarks.figures import Figure, Scale
 # Package by way; what `make bench BENCH=peers` was tried with.
 PACKAGES = {"daisy": "daisy==2.0.0", "cubed": "cubed==0.27.0", "dask": "dask==2026.8.0"}
 ALL = ("ptyrun", "plain", *PACKAGES)
+PX = 64
 BLOCKS, QUICK_BLOCKS = 300, 60
 FINISHED, QUICK_FINISHED = 10_000, 200
 ITEM_S = 0.005
@@ -56,9 +57,13 @@ class Way:
         )
 
     def done(self, folder: Path, n_blocks: int, item_s: float, scale: float = 1.0) -> Took | None:
-        """Work to the end; None where it ends in an error."""
+        """Work to the end; None where it ends in an error, or not within an hour."""
         child = self.start(folder, n_blocks, item_s, scale)
-        said, _ = child.communicate(timeout=PATIENCE_S)
+        try:
+            said, _ = child.communicate(timeout=PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.communicate()
         if child.returncode:
             return None
         return Took(**json.loads(said.splitlines()[-1]))
@@ -106,8 +111,7 @@ def fresh(folder: Path, source: NDArray[np.float32]) -> Path:
 
 def outputs(way: Way, folder: Path, n_blocks: int) -> NDArray[np.complex64]:
     """Read what is there (n, PX, PX); NaN where a block is not, or cannot be read."""
-    shape = (n_blocks, peer_work.PX, peer_work.PX)
-    found = np.full(shape, np.nan, np.complex64)
+    found = np.full((n_blocks, PX, PX), np.nan, np.complex64)
     out = folder / "out"
     if way.name == "ptyrun":
         out = out / "arrays.zarr" / peer_ptyrun.ARM / "patches"
@@ -146,9 +150,7 @@ def measure(scale: Scale) -> list[Figure]:
         (QUICK_BLOCKS, QUICK_FINISHED) if scale.quick else (BLOCKS, min(FINISHED, scale.most))
     )
     random = np.random.default_rng(3)
-    source = random.standard_normal(
-        (max(n_blocks, n_finished), peer_work.PX, peer_work.PX), np.float32
-    )
+    source = random.standard_normal((max(n_blocks, n_finished), PX, PX), np.float32)
     expected = np.stack([peer_work.work(block, 0.0, 1.0) for block in source[:n_blocks]])
     there, missing = ways(scale.scratch)
     found = []

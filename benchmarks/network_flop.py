@@ -68,10 +68,6 @@ def convolution_flop(graph: Any) -> float:
 
 def network_flop(network: Network, shared: Path) -> float:
     """Count the arithmetic of one of the reference networks for one group."""
-    from tensorflow.python.framework.convert_to_constants import (  # type: ignore[import-untyped]
-        convert_variables_to_constants_v2,
-    )
-
     from ptyrun.backends.quiet_tensorflow import tf
     from ptyrun.backends.tf_networks import load_network
     from ptyrun.models.files import locate
@@ -85,8 +81,10 @@ def network_flop(network: Network, shared: Path) -> float:
     traced = tf.function(
         lambda first, second: loaded.call(first, second), input_signature=signature, autograph=False
     )
-    graph = convert_variables_to_constants_v2(traced.get_concrete_function()).graph
-    return convolution_flop(graph) / BATCH
+    # With its variables made constants, functions that it calls are part of the graph itself.
+    constants: Any = import_module("tensorflow.python.framework.convert_to_constants")
+    frozen = constants.convert_variables_to_constants_v2(traced.get_concrete_function())
+    return convolution_flop(frozen.graph) / BATCH
 
 
 def products(side: int) -> Iterator[Candidate]:

@@ -57,7 +57,7 @@ def test_without_reference_networks_the_machine_alone_is_measured(tmp_path: Path
 
 
 def test_arithmetic_is_counted_in_convolutions_and_products() -> None:
-    tf = pytest.importorskip("tensorflow")
+    tf = pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
 
     def network(image: object) -> object:
         wide = tf.nn.conv2d(image, tf.ones((3, 3, 2, 5)), 1, "SAME")  # 2 * 8 * 8 * 5 * 9 * 2

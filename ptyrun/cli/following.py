@@ -15,6 +15,7 @@ from ptyrun.cli.saying import say
 if TYPE_CHECKING:
     from ptyrun.comparison.live_page import Reload
     from ptyrun.door.run import Run
+    from ptyrun.stages.preview import PreviewFiles
     from ptyrun.stages.status import Status
 
 
@@ -40,19 +41,26 @@ def follow(
 ) -> None:
     """Write a run's preview whenever it got further, until *is_over* says that it is.
 
-    Its page is named once, when it is there.
+    Its page is named once, when it is there. Where it is left earlier, by Ctrl-C or another signal,
+    the page stays as it is, and does not load itself again any longer.
     """
     seen: tuple[int, bool] | None = None
-    while not is_over(found := run.status()):
-        now = (found.groups_committed, found.finalized)
-        if now != seen:
-            files = run.preview(output, reload=reload)
-            if seen is None:
-                say(str(files.page))
-            seen = now
-        if not streams.is_heard():
-            return
-        time.sleep(reload.every_s)
+    files: PreviewFiles | None = None
+    try:
+        while not is_over(found := run.status()):
+            now = (found.groups_committed, found.finalized)
+            if now != seen:
+                files = run.preview(output, reload=reload)
+                if seen is None:
+                    say(str(files.page))
+                seen = now
+            if not streams.is_heard():
+                return
+            time.sleep(reload.every_s)
+    except (KeyboardInterrupt, SystemExit):
+        if files is not None:
+            files.let_stand(reload)
+        raise
 
 
 def show(page: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -108,7 +109,26 @@ def _live(*, is_partial: bool, reload: Reload | None) -> str:
     if reload is not None and reload.is_over and reload.leads_to:
         return "The comparison is finished: this page leads to its report."
     what = "PARTIAL: chunks are missing" if is_partial else "Every chunk is committed"
-    again = ""
-    if reload is not None and not reload.is_over:
-        again = f". This page loads itself again every {format_duration(reload.every_s)}"
+    again = "" if reload is None or reload.is_over else _again(reload)
     return f"{what}{again}. These figures are not results."
+
+
+def _again(reload: Reload) -> str:
+    return f". This page loads itself again every {format_duration(reload.every_s)}"
+
+
+def standing(text: str, reload: Reload) -> str:
+    """Give a page that nobody writes any more as it should be left: it loads itself no longer.
+
+    Parameters
+    ----------
+    text : str
+        The HTML of a page that was made with *reload*.
+    reload : Reload
+
+    Returns
+    -------
+    str
+        The same page, to stay as it is.
+    """
+    return re.sub(r'<meta http-equiv="refresh"[^>]*>\n?', "", text).replace(_again(reload), "")

@@ -20,7 +20,7 @@ from ptyrun.comparison.counts import Counts
 from ptyrun.comparison.ground_truth import noise_of
 from ptyrun.comparison.group_tables import ArmIndex
 from ptyrun.comparison.history import read_history
-from ptyrun.comparison.live_page import Reload, live_page
+from ptyrun.comparison.live_page import Reload, live_page, standing
 from ptyrun.comparison.partial_scene import PartialArm, covered_region, partial_scene
 from ptyrun.comparison.pictures import reference_label
 from ptyrun.comparison.planned_inputs import warn_of_changed_inputs
@@ -108,6 +108,12 @@ class PreviewFiles:
             if text
         ]
         return "\n".join([head, *lines, *said])
+
+    def let_stand(self, reload: Reload) -> None:
+        """Let the page load itself no longer: who wrote it again and again is leaving."""
+        text = self.page.read_text(encoding="utf-8")
+        durable.write_text(self.page, standing(text, reload))
+        checksums.write(self.page.parent, (self.json, self.page, *self.pictures))
 
 
 def preview(

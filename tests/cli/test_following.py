@@ -8,10 +8,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
+from ptyrun.cli import following
+from ptyrun.comparison.live_page import Reload
 from ptyrun.host.children import ptyrun_words
 from ptyrun.paths import RunPaths
 from ptyrun.stages import finalize, plan, run
@@ -30,6 +35,35 @@ def until(holds: Callable[[], bool]) -> None:
     while not holds():
         assert time.monotonic() < limit_s
         time.sleep(0.1)
+
+
+class Left:
+    """A run under way, until a signal comes while it is looked at again."""
+
+    def __init__(self, end: BaseException) -> None:
+        self.end = end
+        self.said: list[tuple[str, Reload]] = []
+
+    def status(self) -> SimpleNamespace:
+        if self.said:
+            raise self.end
+        return SimpleNamespace(groups_committed=1, finalized=False)
+
+    def preview(self, output: Path | None, reload: Reload) -> SimpleNamespace:
+        self.said.append(("written", reload))
+        let_stand = partial(self._note, "left")
+        return SimpleNamespace(page="index.html", let_stand=let_stand)
+
+    def _note(self, what: str, reload: Reload) -> None:
+        self.said.append((what, reload))
+
+
+@pytest.mark.parametrize("end", [KeyboardInterrupt(), SystemExit(75)])
+def test_a_page_that_is_left_does_not_go_on_loading_itself(end: BaseException) -> None:
+    left, reload = Left(end), Reload(0.01)
+    with pytest.raises(type(end)):
+        following.follow(cast(Any, left), None, reload, lambda found: found.finalized)
+    assert left.said == [("written", reload), ("left", reload)]
 
 
 @pytest.mark.slow  # quick beside it: tests/stages/test_preview.py, what a watched page says

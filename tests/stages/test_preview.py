@@ -108,7 +108,8 @@ def refreshes(page: Path) -> list[str]:
 def test_the_page_of_a_half_done_run_loads_itself_again_while_it_is_watched(
     half_run: Path,
 ) -> None:
-    files = preview(half_run, reload=Reload(7.0))
+    reload = Reload(7.0)
+    files = preview(half_run, reload=reload)
     text = files.page.read_text()
     assert refreshes(files.page) == ["7"]
     assert "PARTIAL: chunks are missing" in text
@@ -117,7 +118,12 @@ def test_the_page_of_a_half_done_run_loads_itself_again_while_it_is_watched(
     shown = set(re.findall('id="([^"]*)"', text))
     for row in ("phase", "amplitude"):
         assert {f"{row}-{name}" for name in ("pinn", "reconstruction", "ground-truth")} <= shown
-    assert refreshes(preview(half_run).page) == [], "nobody writes it again"
+    files.let_stand(reload)
+    left = files.page.read_text()
+    assert list(checksums.problems(files.page.parent)) == []
+    files = preview(half_run)
+    assert refreshes(files.page) == [], "nobody writes it again"
+    assert left == files.page.read_text(), "as one that is left"
 
 
 def test_no_figure_of_arms_of_unequal_coverage_is_called_best(half_run: Path) -> None:

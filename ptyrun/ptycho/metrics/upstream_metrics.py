@@ -99,7 +99,7 @@ def upstream_metrics(
     }
     del amplitude
     own, wanted = (
-        _aligned_phase(np.angle(image if turn is None else image * turn), phase_align, mask)
+        _aligned_phase(np.angle(_turned(image, turn)), phase_align, mask)
         for image in (recon, truth)
     )
     phase = _filled_pair((own, wanted), mask)
@@ -113,6 +113,11 @@ def upstream_metrics(
     }
     values = {name: (of_amplitude[name], of_phase[name]) for name in NAMES}
     return UpstreamMetrics(values, amplitude_frc, phase_frc)
+
+
+def _turned(image: NDArray[Any], turn: complex | None) -> NDArray[Any]:
+    # The phase of a zero would be 0 or pi, by the signs that a factor leaves it.
+    return image if turn is None else image * turn + 0.0
 
 
 def _measured(

@@ -104,6 +104,30 @@ def test_no_figure_depends_on_the_global_phase_of_the_truth() -> None:
                 assert second.standard[name].phase == same
 
 
+@pytest.mark.parametrize("turn_rad", [1.0, 2.0, 3.0, 5.0])
+@pytest.mark.parametrize("own_rad", [0.0, 2.5])
+def test_a_zero_has_one_phase_whatever_signs_a_factor_leaves_it(
+    turn_rad: float, own_rad: float
+) -> None:
+    side = 96
+    generator = np.random.default_rng(4)
+    amplitude, phase = weak(side, generator)
+    y, x = np.mgrid[:side, :side] - side / 2
+    truth = np.where(y**2 + x**2 < 30**2, amplitude * np.exp(1j * phase), 0)
+    recon = np.where(truth == 0, 0, truth + noise(side, generator, 0.02))
+    plain, turned = (
+        evaluate(
+            (recon * np.exp(1j * own)).astype(np.complex64),
+            (truth * np.exp(1j * wanted)).astype(np.complex64),
+            np.ones(truth.shape),
+            EvaluationOptions(),
+        ).metrics
+        for own, wanted in ((0.0, 0.3), (own_rad, turn_rad))
+    )
+    for name in ("mae", "mse", "ssim"):
+        assert turned[name].phase == pytest.approx(plain[name].phase, rel=0.02), name
+
+
 def test_upstreams_own_alignment_is_not_turned() -> None:
     generator = np.random.default_rng(3)
     truth = np.exp(1j * 0.3 * natural(SIDE, generator))

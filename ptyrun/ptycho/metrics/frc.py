@@ -23,6 +23,8 @@ TAPER_PX = 20
 BY_CHANCE = 1.25  # more than it can be, estimates may have in common of equal images
 # Of Nyquist. Crossings of the same images at half the resolution are farther off, and by chance.
 SETTLED, SURE = 0.015, 0.03
+# Of Nyquist: holes leave too few lags to resolve what is coarser. What so many rings say counts.
+RESOLVED, BEHIND = 0.1, 16
 
 
 @dataclass(frozen=True)
@@ -341,7 +343,8 @@ def crossing(rings: RingCorrelation, threshold: Threshold) -> Crossing:
     Of images with holes, the fewer lags a curve is made of, the broader it is and the later it
     falls: by so much as the coarser curve falls later than it, it falls later than a curve of all
     lags, and that much is taken off. NaN where both fall farther apart than 0.015, or resampled
-    directions let it fall more than 0.03 away: then holes decide, or chance.
+    directions let it fall more than 0.03 away: then holes decide, or chance. So they do where the
+    curve falls below 0.1 of Nyquist, where holes leave hardly a ring apart, and rises at once.
     """
     found = _crossing(rings, threshold)
     if rings.coarser is None:
@@ -350,9 +353,17 @@ def crossing(rings: RingCorrelation, threshold: Threshold) -> Crossing:
     coarse = _or_nyquist(_crossing(replace(rings, correlation=rings.coarser), threshold))
     if not abs(coarse - fine) <= SETTLED or not _is_sure(rings, threshold, fine):
         return Crossing(np.nan)
+    if fine < RESOLVED and _rises_again(rings, threshold, fine):
+        return Crossing(np.nan)
     if found.nyquist_fraction is None:
         return found
     return Crossing(max(2 * fine - coarse, float(rings.frequencies[1])))
+
+
+def _rises_again(rings: RingCorrelation, threshold: Threshold, found: float) -> bool:
+    first = int(found * rings.side_px / 2) + 1
+    behind = (rings.correlation >= threshold(rings))[first : first + BEHIND]
+    return bool(behind.size and behind.mean() > 0.5)
 
 
 def _is_sure(rings: RingCorrelation, threshold: Threshold, found: float) -> bool:

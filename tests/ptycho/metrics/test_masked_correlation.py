@@ -144,3 +144,24 @@ def test_what_does_not_depend_on_holes_is_the_same_with_one() -> None:
     few = np.zeros_like(covered)
     few[3:9, 3:9] = True
     assert np.isnan(frc.tapered_correlation(image, other, few).correlation).all()
+
+
+@pytest.mark.parametrize("mask", [ragged, discs(10)], ids=["ragged", "discs"])
+@pytest.mark.parametrize("slope", [0.0, 0.2])
+def test_of_a_nearly_white_object_holes_move_no_crossing_or_leave_none(mask, slope: float) -> None:
+    frequency = np.hypot(np.fft.fftfreq(SIDE)[:, None], np.fft.fftfreq(SIDE)[None]) * 2
+    everywhere = np.ones((SIDE, SIDE), bool)
+    for seed in range(6):
+        generator = np.random.default_rng(seed)
+        parts = [natural(SIDE, generator, slope) for _ in range(2)]
+        truth = 1 + 0.15 * (parts[0] + 1j * parts[1])
+        recon = np.fft.ifft2(np.fft.fft2(truth) * np.exp(-((frequency / 0.3) ** 2)))
+        recon += noise(SIDE, generator, (0.004, 0.04)[seed % 2])
+        whole, found = (
+            resolutions(correlations(recon, truth, known))
+            for known in (everywhere, mask(generator))
+        )
+        for name in ("frc50", "frc_half_bit"):
+            crossing, wanted = found[name].value, whole[name].value
+            assert crossing is not None and wanted is not None
+            assert math.isnan(crossing) or abs(crossing - wanted) < 0.03, (seed, name)

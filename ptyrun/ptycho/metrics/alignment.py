@@ -57,6 +57,7 @@ CLEARLY = 0.02
 FAINT = 0.1  # of the contrast of the other: what is left of a constant, and some noise
 CERTAIN = 0.9  # a constant with a ramp agrees less
 INVERTED = 0.2  # what an inverted image agrees better, its sign left out
+ALONG_LINES = 0.1  # of what is left, what noise changes when an image of lines moves along them
 ROUNDING = 1e-6
 LARGEST_SHIFT = 0.25  # of what is covered along that side
 
@@ -222,8 +223,9 @@ class _Pair:
             if each.agreement >= best_rough - WORTH_REFINING * max(0.1, 1 - best_rough)
         ]
         near.sort(key=lambda found: length_px(found.shift))
-        chosen = distinct([*rough[:REFINED], *near[:REFINED]], ONE_BASIN_PX)
         target = Target.of(self.truth, look, self.margin_px)
+        periods = target.other_periods(rough, 2 * ONE_BASIN_PX)[:REFINED]
+        chosen = distinct([*rough[:REFINED], *near[:REFINED], *periods], ONE_BASIN_PX)
         near_to = self._nearly(chosen, look)
         refined = distinct([self._refined(each, target, NEARLY) for each in near_to])
         refined = [each for each in refined if self._leaves_enough(each.shift)]
@@ -240,7 +242,13 @@ class _Pair:
         if self._agrees_inverted(state, best):
             return state
         alike = [each for score, each in plausible if score >= best - _alike(best)]
-        nearest = min(alike, key=lambda each: length_px(each.shift))
+        nearest = min(
+            alike,
+            key=lambda each: (
+                round(length_px(target.across_lines(each.shift)), 1),
+                -each.agreement,
+            ),
+        )
         if nearest.shift != NO_SHIFT or best < CERTAIN:
             told = self._told(nearest, refined, target)
             if told is None:
@@ -253,6 +261,10 @@ class _Pair:
         effort = FULLY if best >= CERTAIN else DOUBTFULLY
         if nearest in refined:
             nearest = self._refined(nearest, target, effort)
+        across = replace(nearest, shift=target.across_lines(nearest.shift))
+        least = nearest.agreement - ALONG_LINES * (1 - nearest.agreement) - ROUNDING
+        if across != nearest and self._agreement(across, target) >= least:
+            nearest, others = across, (nearest.shift, *others) if is_told else ()
         found = self._with_whole_holes(
             self.without_ramp(self.moved(nearest.ramp, nearest.shift)), target, effort
         )

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptyrun.ptycho.geometry.placement import Region
+from ptyrun.ptycho.metrics.across_lines import across_lines, other_periods
 from ptyrun.ptycho.metrics.factors import Likeness, known_pixels, likeness, signed_agreement
 from ptyrun.ptycho.metrics.masks import moved_mask
 from ptyrun.ptycho.metrics.moving import Movable
@@ -102,6 +103,25 @@ class Target:
             truth.shape,
             continued_px,
         )
+
+    def across_lines(self, shift: Shift) -> Shift:
+        """Give the part of a shift that the window tells, in pixels.
+
+        Parameters
+        ----------
+        shift : Shift
+            In pixels.
+
+        Returns
+        -------
+        Shift
+            See :func:`ptyrun.ptycho.metrics.across_lines.across_lines`.
+        """
+        return snapped(across_lines(shift, self.slope_y, self.slope_x))
+
+    def other_periods(self, rough: list[Candidate], apart_px: float) -> list[Candidate]:
+        """See :func:`ptyrun.ptycho.metrics.across_lines.other_periods`."""
+        return other_periods(rough, self.slope_y, self.slope_x, apart_px)
 
     def inside(self, shift: Shift, border_px: int) -> tuple[slice, slice]:
         """Tell what of the window neither a border nor the other side of the image reaches.

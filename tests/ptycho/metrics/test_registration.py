@@ -188,3 +188,25 @@ def test_noise_and_ramps_hide_no_shift(n_objects: int) -> None:
         misses.append(max(map(abs, found)) / limit_px)
     assert np.quantile(misses, 0.95) < 1
     assert max(misses) < 3
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_of_lines_in_any_direction_the_shortest_shift_across_them_is_taken(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    period_px = generator.uniform(5, 12)
+    turn = (0.0, np.pi / 2, generator.uniform(0, np.pi))[seed % 3]
+    across = np.array([np.sin(turn), np.cos(turn)])
+    moved = generator.uniform(-4, 4, 2)
+
+    def lines(moved_px: Field) -> Field:
+        y, x = np.mgrid[:SIDE, :SIDE]
+        along = across[0] * (y - moved_px[0]) + across[1] * (x - moved_px[1])
+        wave = np.sin(2 * np.pi * along / period_px)
+        return np.exp(0.5j * wave) if seed % 2 else 0.7 + 0.2 * wave + 0j
+
+    recon = lines(moved) + noise(SIDE, generator, 0.02)
+    aligned = align(recon, lines(np.zeros(2)))
+    nearest = (period_px / 2 - moved @ across) % period_px - period_px / 2
+    found = (aligned.shift.dy_px, aligned.shift.dx_px)
+    assert found == pytest.approx(tuple(nearest * across), abs=0.1)
+    assert aligned.registered and aligned.others

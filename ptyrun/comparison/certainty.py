@@ -18,7 +18,7 @@ from ptyrun.ptycho.metrics import resampling
 from ptyrun.ptycho.metrics.crossing_spread import resampled_crossings
 from ptyrun.ptycho.metrics.frc import Noise, RingCorrelation
 from ptyrun.ptycho.metrics.products import product
-from ptyrun.ptycho.metrics.resampling import Blocks
+from ptyrun.ptycho.metrics.resampling import Blocks, Drawn
 from ptyrun.ptycho.metrics.standard_metrics import THRESHOLDS, TRUTH_THRESHOLDS, Standard
 from ptyrun.ptycho.metrics.tiles import Tiles
 from ptyrun.ptycho.readers.opening import Scan
@@ -67,11 +67,12 @@ class Certainty:
         cls, tiles: Mapping[str, Tiles], scan: Scan, together: Together, held: Held
     ) -> Self:
         share = 1.0 if together.ground is None else float(together.ground.covered.mean())
-        blocks = resampling.blocks_for(list(tiles.values()), share) if tiles else None
+        drawn = Drawn.of(list(tiles.values()), share) if tiles else None
+        blocks = None if drawn is None else drawn.blocks
         resampled: dict[str, dict[str, Floats]] = {name: {} for name in held.arms}
-        if blocks is not None:
+        if drawn is not None:
             for name, each in tiles.items():
-                figures = resampling.metrics_of(each, blocks)
+                figures = drawn.resampled(each)
                 undefined = together.arms[name].standard.undefined
                 resampled[name] |= {
                     figure: values for figure, values in figures.items() if figure not in undefined

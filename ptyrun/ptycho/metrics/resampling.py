@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptyrun.ptycho.metrics.products import product
-from ptyrun.ptycho.metrics.tiles import Tiles, similarities
+from ptyrun.ptycho.metrics.tiles import Tiles, coarsest_window_px, similarities
 
 SEED = 1989
 N_RESAMPLES = 1000
@@ -20,6 +20,7 @@ CONFIDENCE = 0.95
 UNCORRELATED = 0.2
 # Of fewer blocks nothing can be resampled.
 FEWEST_BLOCKS = 9
+OF_SCALES = "ms_ssim."
 
 Floats = NDArray[np.float64]
 Interval = tuple[float, float]
@@ -268,8 +269,11 @@ def intervals(resampled: Sequence[NDArray[Any]]) -> list[Interval | None]:
     return found
 
 
-def blocks_for(tiles: list[Tiles], share: float = 1.0) -> Blocks | None:
+def blocks_for(tiles: list[Tiles], share: float = 1.0, least_px: float = 0.0) -> Blocks | None:
     """Draw the blocks that serve all of several images; None where there are too few.
+
+    Their side is twice that at which errors are no longer correlated, where that leaves enough of
+    them: blocks that are not longer than what they are to hold together make too sure.
 
     Parameters
     ----------
@@ -277,17 +281,83 @@ def blocks_for(tiles: list[Tiles], share: float = 1.0) -> Blocks | None:
         Of images of one grid.
     share : float
         Of their pixels, those that are compared.
+    least_px : float
+        The side that a block has at least, as that of the largest window of a figure.
 
     Returns
     -------
     Blocks, optional
         None where there are too few blocks.
     """
-    side = max(correlation_tiles(each) for each in tiles)
+    side = 2 * max(correlation_tiles(each) for each in tiles)
     shape = tiles[0].shape
     known = max(float((each.sums["amplitude.n"] > 0).sum()) for each in tiles)
     covered = min(known, share * shape[0] * shape[1])
     fits = max(1, math.isqrt(int(covered / FEWEST_BLOCKS)))
-    if covered < FEWEST_BLOCKS:
+    least = math.ceil(least_px / tiles[0].tile_px)
+    if covered < FEWEST_BLOCKS or least > fits:
         return None
-    return Blocks.drawn(shape, min(side, fits), tiles[0].tile_px)
+    return Blocks.drawn(shape, min(max(side, least), fits), tiles[0].tile_px)
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Blocks for figures of several images, and larger ones for MS-SSIM, whose windows are large.
+
+    Attributes
+    ----------
+    blocks : Blocks
+        For all other figures.
+    of_scales : Blocks, optional
+        None where blocks as large as a window of the coarsest scale are too few: what so few
+        windows say of chance is far too sure.
+    """
+
+    blocks: Blocks
+    of_scales: Blocks | None
+
+    @classmethod
+    def of(cls, tiles: list[Tiles], share: float = 1.0) -> Drawn | None:
+        """Draw both; None where there are too few blocks for any figure.
+
+        Parameters
+        ----------
+        tiles : list of Tiles
+            Of images of one grid.
+        share : float
+            Of their pixels, those that are compared.
+
+        Returns
+        -------
+        Drawn, optional
+            None where there are too few blocks.
+        """
+        blocks = blocks_for(tiles, share)
+        if blocks is None:
+            return None
+        window_px = max(coarsest_window_px(each.sums) for each in tiles)
+        return cls(blocks, blocks_for(tiles, share, window_px))
+
+    def resampled(self, tiles: Tiles) -> dict[str, Floats]:
+        """Give every figure that has enough blocks, of each resample.
+
+        Parameters
+        ----------
+        tiles : Tiles
+            Of one of the images.
+
+        Returns
+        -------
+        dict of str to ndarray of float64, shape (B,)
+            By metric and component.
+        """
+        figures = metrics_of(tiles, self.blocks)
+        of_scales = [name for name in figures if name.startswith(OF_SCALES)]
+        if self.of_scales is None:
+            return {name: each for name, each in figures.items() if name not in of_scales}
+        larger = (
+            metrics_of(tiles, self.of_scales)
+            if self.of_scales.side_px > self.blocks.side_px
+            else figures
+        )
+        return figures | {name: larger[name] for name in of_scales}

@@ -276,6 +276,23 @@ def similarities(sums: Sums) -> dict[str, Any]:
     return {"ssim": sums[f"{first}0"] / sums["windows0"], "ms_ssim": product}
 
 
+def coarsest_window_px(sums: Sums) -> int:
+    """Give the side of a window of the coarsest scale that :func:`similarity_sums` has.
+
+    Parameters
+    ----------
+    sums : mapping of str to ndarray
+        Of one image or several parts, by name.
+
+    Returns
+    -------
+    int
+        In pixels of the image; 0 without a scale.
+    """
+    scales = [int(name.rpartition("windows")[2]) for name in sums if "windows" in name]
+    return measures.WANG_WINDOW_PX * 2 ** max(scales) if scales else 0
+
+
 def _at(axis: int, chosen: slice | NDArray[np.int64]) -> tuple[Any, ...]:
     return (chosen,) if axis == 0 else (slice(None), chosen)
 

@@ -224,7 +224,7 @@ class _Pair:
         ]
         near.sort(key=lambda found: length_px(found.shift))
         target = Target.of(self.truth, look, self.margin_px)
-        periods = target.other_periods(rough, 2 * ONE_BASIN_PX)[:REFINED]
+        periods = target.lines.other_periods(rough, 2 * ONE_BASIN_PX)[:REFINED]
         chosen = distinct([*rough[:REFINED], *near[:REFINED], *periods], ONE_BASIN_PX)
         near_to = self._nearly(chosen, look)
         refined = distinct([self._refined(each, target, NEARLY) for each in near_to])
@@ -245,7 +245,7 @@ class _Pair:
         nearest = min(
             alike,
             key=lambda each: (
-                round(length_px(target.across_lines(each.shift)), 1),
+                round(length_px(target.lines.part(each.shift)), 1),
                 -each.agreement,
             ),
         )
@@ -261,7 +261,7 @@ class _Pair:
         effort = FULLY if best >= CERTAIN else DOUBTFULLY
         if nearest in refined:
             nearest = self._refined(nearest, target, effort)
-        across = replace(nearest, shift=target.across_lines(nearest.shift))
+        across = replace(nearest, shift=target.lines.part(nearest.shift))
         least = nearest.agreement - ALONG_LINES * (1 - nearest.agreement) - ROUNDING
         if across != nearest and self._agreement(across, target) >= least:
             nearest, others = across, (nearest.shift, *others) if is_told else ()

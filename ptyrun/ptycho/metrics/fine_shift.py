@@ -11,16 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptyrun.ptycho.geometry.placement import Region
-from ptyrun.ptycho.metrics.across_lines import across_lines, other_periods
+from ptyrun.ptycho.metrics.across_lines import Lines
 from ptyrun.ptycho.metrics.factors import Likeness, known_pixels, likeness, signed_agreement
 from ptyrun.ptycho.metrics.masks import moved_mask
 from ptyrun.ptycho.metrics.moving import Movable
 from ptyrun.ptycho.metrics.nearing import Nearing
 from ptyrun.ptycho.metrics.ramps import NO_RAMP, Ramp
 from ptyrun.ptycho.metrics.registration import NO_SHIFT, Shift
-from ptyrun.ptycho.metrics.shift_search import Candidate, length_px, rolled
+from ptyrun.ptycho.metrics.shift_search import Candidate, length_px, rolled, snapped
 
-SNAP_PX = 0.01
 FARTHEST_STEPS_PX = 8.0
 MARGIN_PX = 32  # around a part that is cut out of more; it ends there without an edge
 MUCH_LARGER = 3.0
@@ -104,24 +103,10 @@ class Target:
             continued_px,
         )
 
-    def across_lines(self, shift: Shift) -> Shift:
-        """Give the part of a shift that the window tells, in pixels.
-
-        Parameters
-        ----------
-        shift : Shift
-            In pixels.
-
-        Returns
-        -------
-        Shift
-            See :func:`ptyrun.ptycho.metrics.across_lines.across_lines`.
-        """
-        return snapped(across_lines(shift, self.slope_y, self.slope_x))
-
-    def other_periods(self, rough: list[Candidate], apart_px: float) -> list[Candidate]:
-        """See :func:`ptyrun.ptycho.metrics.across_lines.other_periods`."""
-        return other_periods(rough, self.slope_y, self.slope_x, apart_px)
+    @cached_property
+    def lines(self) -> Lines:
+        """Which shifts the window tells apart."""
+        return Lines.of(self.slope_y, self.slope_x)
 
     def inside(self, shift: Shift, border_px: int) -> tuple[slice, slice]:
         """Tell what of the window neither a border nor the other side of the image reaches.
@@ -360,24 +345,3 @@ def _without_on(
     flat = image * along_y[:, None]
     flat *= along_x[None, :]
     return np.asarray(flat)
-
-
-def snapped(shift: Shift) -> Shift:
-    """Round what is within a hundredth of whole pixels: a whole shift keeps each pixel.
-
-    Parameters
-    ----------
-    shift : Shift
-        In pixels.
-
-    Returns
-    -------
-    Shift
-        In pixels.
-    """
-    return Shift(
-        *(
-            float(round(move)) if abs(move - round(move)) < SNAP_PX else move
-            for move in (shift.dy_px, shift.dx_px)
-        )
-    )

@@ -30,6 +30,7 @@ SAME_PX = 0.5
 # one brings unlike images, of which little is known, to 0.36.
 SMALL_SHIFT_PX = 8.0
 AGREEMENT_AFAR = 0.45
+SNAP_PX = 0.01
 FAINT_MEAN = 0.1  # of the strength of both fields
 
 Complex2D = NDArray[np.complexfloating[Any, Any]]
@@ -267,3 +268,24 @@ def believable(agreement: float, shift: Shift) -> bool:
         Whether it is at most `SMALL_SHIFT_PX`, or the agreement at least `AGREEMENT_AFAR`.
     """
     return max(abs(shift.dy_px), abs(shift.dx_px)) <= SMALL_SHIFT_PX or agreement >= AGREEMENT_AFAR
+
+
+def snapped(shift: Shift) -> Shift:
+    """Round what is within a hundredth of whole pixels: a whole shift keeps each pixel.
+
+    Parameters
+    ----------
+    shift : Shift
+        In pixels.
+
+    Returns
+    -------
+    Shift
+        In pixels.
+    """
+    return Shift(
+        *(
+            float(round(move)) if abs(move - round(move)) < SNAP_PX else move
+            for move in (shift.dy_px, shift.dx_px)
+        )
+    )

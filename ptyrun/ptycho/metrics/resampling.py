@@ -45,7 +45,8 @@ class Blocks:
     -----
     Neighbouring pixels have errors in common, so that single ones would give intervals far too
     short: squares of tiles are drawn with replacement, anywhere, going round at the edges, until
-    they have the area of the image. Their side is that at which errors are no longer correlated.
+    they have the area of the image. Their side is twice that at which errors are no longer
+    correlated.
     Sources: Kuensch, Ann. Stat. 17, 1217 (1989), doi:10.1214/aos/1176347265; Politis and Romano, J.
     Am. Stat. Assoc. 89, 1303 (1994), doi:10.1080/01621459.1994.10476870.
     """

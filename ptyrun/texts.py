@@ -7,7 +7,10 @@ read as another one.
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterable
+from itertools import islice
 
+MAX_NAMED = 200  # characters of one of many texts
 _LAYOUT = frozenset("\n\t")
 # What a spreadsheet takes for the beginning of a formula; the last ones are wide, as in East Asia.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
@@ -53,6 +56,13 @@ def encodable(text: str) -> str:
     return "".join(
         _byte(each) or _escaped(each) if 0xD800 <= ord(each) <= 0xDFFF else each for each in text
     )
+
+
+def enumerated(texts: Iterable[str], most: int = 20) -> str:
+    """Give *texts* with commas between; of a great many, the first ones and that there are more."""
+    first = [*islice(texts, most + 1)]
+    named = [each if len(each) <= MAX_NAMED else f"{each[:MAX_NAMED]}..." for each in first[:most]]
+    return ", ".join([*named, "and more"] if len(first) > most else named)
 
 
 def _byte(character: str) -> str:

@@ -65,6 +65,13 @@ def other(descriptor, text):
     os.write(int(sys.argv[1]), text)
     time.sleep(3600)
 
+class Mute(Exception):
+    def __str__(self):
+        raise self
+
+def raises(error):
+    raise error
+
 def said(**message):
     return json.dumps(message).encode() + bytes([10])
 
@@ -92,6 +99,8 @@ ENDS = [
     lambda told: (os.write(int(sys.argv[1]), said(event="patches", shape=[2, 8, 8],
                                                   dtype="complex64")), time.sleep(0.3)),
     lambda told: [np.ones(1 << 19) for _ in range(4)] and None,
+    lambda told: raises(Mute()),
+    lambda told: other(1, said(event="patches", shape=[10**4000] * 3, dtype="complex64")),
 ]
 
 class Harmful:
@@ -123,7 +132,7 @@ class Harmful:
 ENTRY_POINTS = "[ptyrun.predictors]\nharmful = harmful_predictor:Harmful\n"
 SEGFAULT, ABORT, LEAVE, KILL, HANG, EAT, FORK, NO_JSON, NO_END, NO_WORDS, NO_SHAPE = range(1, 12)
 EXIT, TRUNCATE, HANG_UP, NO_MEMORY, ANSWER_TWICE, LEAVE_GROUP, CLOSE_STREAMS = range(12, 19)
-ANSWER_EARLY, TAKE_16_MIB = 19, 20
+ANSWER_EARLY, TAKE_16_MIB, MUTE, HUGE_SHAPE = range(19, 23)
 HARMS = (
     *("read", "list", "write", "delete", "create", "as a child", "spoil the model"),
     *("spoil ptyrun", "connect", "signal the parent"),

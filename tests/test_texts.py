@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ptyrun.texts import as_cell, below_its_first_line, encodable, is_plain, one_line, shown
+from ptyrun.texts import (
+    as_cell,
+    below_its_first_line,
+    encodable,
+    enumerated,
+    is_plain,
+    one_line,
+    shown,
+)
 
 
 @given(st.text(st.characters(codec=None)))
@@ -65,3 +73,9 @@ def test_every_cell_can_be_written_as_utf_8(text: str) -> None:
 
 def test_halves_of_characters_and_bytes_of_names_are_spelt_out_and_the_rest_stays() -> None:
     assert encodable("a\ud800b\udcfc\tß") == "a\\ud800b\\xfc\tß"
+
+
+def test_of_a_great_many_names_the_first_are_named() -> None:
+    assert enumerated(["a", "b"]) == "a, b"
+    assert enumerated(f"n{n}" for n in range(10**6)).endswith("n18, n19, and more")
+    assert len(enumerated(["x" * 10**6] * 100)) < 10**4

@@ -63,7 +63,7 @@ class _ThereError(Exception):
 def said_by(error: BaseException) -> dict[str, Any]:
     """Put an error into a message, in the child."""
     lines = traceback.format_exception(error)
-    text = str(error)
+    text = _said(error)
     if isinstance(error, PtyrunError):
         kin = [each.__name__ for each in type(error).__mro__ if issubclass(each, PtyrunError)]
         texts = [error.what, error.why, error.do]
@@ -79,6 +79,13 @@ def said_by(error: BaseException) -> dict[str, Any]:
         "traceback": "".join(lines)[-MAX_TEXT:],
         "denied": isinstance(error, PermissionError) or "Permission denied" in "".join(lines),
     }
+
+
+def _said(error: BaseException) -> str:
+    try:
+        return str(error)
+    except BaseException as other:  # it is code of the predictor's
+        return f"what it says could not be had ({type(other).__name__})"
 
 
 def raised(
@@ -166,9 +173,13 @@ def require_form(answer: dict[str, Any], shape: tuple[int, ...]) -> None:
         If the answer says neither.
     """
     found, dtype = answer.get("shape"), _text(answer.get("dtype"))
-    if not isinstance(found, list) or not all(type(side) is int for side in found[:33]):
+    if not isinstance(found, list) or not all(map(_is_length, found[:33])):
         raise UntruthError("patches without a shape")
     predictors.check_form_of(tuple(found[:33]), dtype, shape[0], shape[-1])
+
+
+def _is_length(value: object) -> bool:
+    return type(value) is int and 0 <= value < 2**63
 
 
 def _size(value: object) -> int | None:

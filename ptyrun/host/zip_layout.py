@@ -17,6 +17,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import IO, Any
 
 LOCAL = struct.Struct("<4s5H3I2H")
@@ -26,6 +27,7 @@ LOCATOR_64 = struct.Struct("<4sIQI")
 END_64 = struct.Struct("<4sQ2H2I4Q")
 DESCRIPTOR = b"PK\7\10"
 MAX_DIRECTORY_BYTES = 64 << 20
+MAX_MEMBERS = 1 << 15  # each is looked at: of a million, for minutes
 SIZES_FOLLOW = 0x8  # among the flags: checksum and sizes come after the bytes
 UTF_8 = 0x800  # among the flags: how the name is encoded
 HOW_HARD = 0x6  # among the flags: what the compressor tried; no reader looks at it
@@ -117,9 +119,12 @@ def _directory(file: IO[bytes]) -> tuple[int, list[_Member]]:
     n_members, size, start = told
     if start + size != end or size > MAX_DIRECTORY_BYTES:
         raise AmbiguousZipError("its directory does not lie right before the end record")
-    members = list(_entries(_read(file, start, size)))
+    if n_members > MAX_MEMBERS:
+        raise AmbiguousZipError(f"it has {n_members} members; at most {MAX_MEMBERS} are read")
+    members = [*islice(_entries(_read(file, start, size)), n_members + 1)]
     if len(members) != n_members:
-        raise AmbiguousZipError(f"its directory lists {len(members)} members, not {n_members}")
+        more = "more" if len(members) > n_members else f"{len(members)}"
+        raise AmbiguousZipError(f"its directory lists {more} members, not {n_members}")
     return start, members
 
 

@@ -17,11 +17,12 @@ from ptyrun.errors import ModelError
 from ptyrun.host import memory
 from ptyrun.host.hdf5_look import fault_of
 from ptyrun.host.zip_layout import require_one_reading
+from ptyrun.texts import enumerated
 
 MAX_TOTAL_BYTES = 8 << 30
 MAX_RATIO = 200
 RATIO_SLACK_BYTES = 16 << 20
-DEFAULT_MEMBER_BYTES = 64 << 20
+DEFAULT_MEMBER_BYTES = 32 << 20  # as objects in memory, up to thirty times as much
 PIECE_BYTES = 1 << 20
 MAX_WEIGHTS_BYTES = 4 << 30
 
@@ -81,7 +82,7 @@ class SafeArchive:
         """
         info = self._members.get(member)
         if info is None:
-            raise self._refusal(f"it lacks {member}", f"it holds {', '.join(self.names())}")
+            raise self._refusal(f"it lacks {member}", f"it holds {enumerated(self.names())}")
         if info.file_size > max_bytes:
             raise self._refusal(
                 f"{member} would take {info.file_size} bytes", f"at most {max_bytes} are read"

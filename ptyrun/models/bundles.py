@@ -25,6 +25,7 @@ NETWORK = "diffraction_to_obj"
 TORCH_WEIGHTS = f"{NETWORK}/model.pth"
 KERAS_VERSIONS = ("1.0",)
 PYTORCH_VERSION = "2.0-pytorch"
+MAX_PICKLE_BYTES = 8 << 20  # of parameters; in memory, up to seventy times as much
 
 
 class ForeignBundleError(ModelError):
@@ -164,7 +165,7 @@ class BundleReader:
         """Read a pickle, or the JSON that later versions of upstream write in its place."""
         if f"{name}.json" in self._archive.names():
             return _json_object(self._archive.read(f"{name}.json"), f"{name}.json")
-        return plain_dict(self._archive.read(f"{name}.dill"), f"{name}.dill")
+        return plain_dict(self._archive.read(f"{name}.dill", MAX_PICKLE_BYTES), f"{name}.dill")
 
     def load(self) -> Bundle:
         """Read the inference network.

@@ -23,10 +23,13 @@ from ptyrun.models.kinds import ModelKind
 from ptyrun.models.onnx_files import read_onnx
 from ptyrun.models.pickles import class_of_whole_network
 from ptyrun.models.saved_models import saved_inputs
+from ptyrun.texts import enumerated
 
 FRESH_NS = 10**9
 FIRST, LAST = 1, 3  # of the axis of channels
-MAX_HEADER_BYTES = 100 << 20
+# In memory JSON takes thirty times as much, at worst. Of thousands of operators it is some MB.
+MAX_DESCRIPTION_BYTES = 32 << 20
+MAX_NESTING = 4  # of the names of inputs
 # ScalarType in torch/_export/serde/schema.py.
 TORCH_DTYPES = {
     1: "uint8", 2: "int8", 3: "int16", 4: "int32", 5: "int64", 6: "float16", 7: "float32",
@@ -119,10 +122,12 @@ def _bundle_card(path: Path) -> ModelCard:
 
 def _keras_card(path: Path) -> ModelCard:
     with SafeArchive(path, path.name) as archive:
-        config = _parsed(archive.read("config.json"), path)
-        for name in archive.names():
-            if name.endswith((".h5", ".hdf5")):
-                require_hdf5(archive.read(name, MAX_WEIGHTS_BYTES), f"{path.name}/{name}")
+        config = _parsed(archive.read("config.json", MAX_DESCRIPTION_BYTES), path)
+        weights = [name for name in archive.names() if name.endswith((".h5", ".hdf5"))]
+        if len(weights) > 1:
+            raise _unreadable(path, f"it holds several files of weights: {enumerated(weights)}")
+        for name in weights:
+            require_hdf5(archive.read(name, MAX_WEIGHTS_BYTES), f"{path.name}/{name}")
     return card_of(keras_inputs(config), str(ModelKind.KERAS), LAST, path.name)
 
 
@@ -166,11 +171,13 @@ def _input_layers(layers: list[Any]) -> Iterator[NetworkInput]:
                 )
 
 
-def _names(spec: Any) -> list[str]:
+def _names(spec: Any, depth: int = 0) -> list[str]:
     """Layer names of a Keras input specification: ``["a", 0, 0]`` or a list of such."""
-    if not isinstance(spec, list) or not spec:
+    if not isinstance(spec, list) or not spec or depth > MAX_NESTING:
         return []
-    return [spec[0]] if isinstance(spec[0], str) else [name for one in spec for name in _names(one)]
+    if isinstance(spec[0], str):
+        return [spec[0]]
+    return [name for one in spec for name in _names(one, depth + 1)]
 
 
 def _exported_card(path: Path) -> ModelCard:
@@ -182,7 +189,7 @@ def _exported_card(path: Path) -> ModelCard:
         ]
         if len(programs) != 1:
             raise _unreadable(path, "it holds no exported program called model, or several")
-        program = _parsed(archive.read(programs[0], MAX_WEIGHTS_BYTES), path)
+        program = _parsed(archive.read(programs[0], MAX_DESCRIPTION_BYTES), path)
     return card_of(exported_inputs(program), str(ModelKind.EXPORTED), FIRST, path.name)
 
 
@@ -244,7 +251,7 @@ def _safetensors_card(path: Path) -> ModelCard:
     # An 8-byte length, then so much JSON: https://huggingface.co/docs/safetensors.
     with path.open("rb") as file:
         size = int.from_bytes(file.read(8), "little")
-        if not 0 < size <= min(MAX_HEADER_BYTES, path.stat().st_size - 8):
+        if not 0 < size <= min(MAX_DESCRIPTION_BYTES, path.stat().st_size - 8):
             raise _unreadable(path, "its header does not fit into it: it is not a safetensors file")
         _parsed(file.read(size), path)
     return ModelCard(None, None, None, description=str(ModelKind.SAFETENSORS))
@@ -256,6 +263,8 @@ def _size(value: Any) -> int | None:
 
 def _parsed(text: Any, path: Path) -> dict[str, Any]:
     try:
+        if len(text) > MAX_DESCRIPTION_BYTES:
+            raise ValueError(f"its description is longer than {MAX_DESCRIPTION_BYTES} bytes")
         document = json.loads(text)
     except (ValueError, TypeError, RecursionError) as error:
         raise _unreadable(path, str(error)) from error

@@ -15,7 +15,7 @@ from ptyrun.errors import ModelError
 from ptyrun.models.files import ModelFile
 from ptyrun.models.inputs import NetworkInput, is_offsets
 from ptyrun.models.kinds import ModelKind
-from ptyrun.models.protobuf import integers, messages, texts
+from ptyrun.models.protobuf import bounded, integers, messages, texts
 
 # "com.microsoft" are operators that ONNX Runtime itself has, as its optimisers write them.
 DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml", "com.microsoft"})
@@ -57,7 +57,8 @@ def read_onnx(path: Path) -> OnnxGraph:
         size = path.stat().st_size
         if size > MAX_BYTES:
             raise ValueError(f"{size} bytes; a protocol buffer has at most {MAX_BYTES}")
-        return _graph(memoryview(path.read_bytes()), path)
+        with bounded():
+            return _graph(memoryview(path.read_bytes()), path)
     except (OSError, ValueError, IndexError, RecursionError) as error:
         raise ModelError(
             f"{path.name} cannot be read as a model",

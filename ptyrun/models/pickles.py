@@ -10,13 +10,14 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from ptyrun.models.archives import MAX_WEIGHTS_BYTES, SafeArchive
+from ptyrun.models.archives import SafeArchive
 
 _BOOKKEEPING = {"PROTO", "FRAME", "MEMOIZE", "BINPUT", "LONG_BINPUT", "PUT"}
 # Before PyTorch 1.6: magic number, protocol and sizes of types come before what was saved.
 _BEFORE_CONTENT = 3
 _OLD_NETWORK = [("MARK", None), ("BINUNICODE", "module")]
-_LARGEST_OLD_BYTES = 64 << 20
+# It names tensors, whose numbers lie elsewhere; before archives, all in one.
+_LARGEST_BYTES = 16 << 20
 
 
 def class_of_whole_network(path: Path) -> str | None:
@@ -51,14 +52,14 @@ def class_of_whole_network(path: Path) -> str | None:
 def _content(path: Path) -> BytesIO:
     if not zipfile.is_zipfile(path):
         with path.open("rb") as file:
-            content = BytesIO(file.read(_LARGEST_OLD_BYTES))
+            content = BytesIO(file.read(_LARGEST_BYTES))
         for _ in range(_BEFORE_CONTENT):
             for _ in pickletools.genops(content):
                 pass
         return content
     with SafeArchive(path, path.name) as archive:
         names = [name for name in archive.names() if name.endswith("/data.pkl")]
-        return BytesIO(archive.read(names[0], MAX_WEIGHTS_BYTES) if names else b"")
+        return BytesIO(archive.read(names[0], _LARGEST_BYTES) if names else b"")
 
 
 def _steps(content: BytesIO) -> Iterator[tuple[str, Any]]:

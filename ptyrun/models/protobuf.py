@@ -6,8 +6,32 @@ Encoding: https://protobuf.dev/programming-guides/encoding.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
+# A field takes about a microsecond to pass over; large networks have some thousands of operators.
+MAX_FIELDS = 8_000_000
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
+
+
+class _Budget:
+    """How many more fields may be passed over."""
+
+    def __init__(self, left: int) -> None:
+        self.left = left
+
+
+_budget: ContextVar[_Budget | None] = ContextVar("_budget", default=None)
+
+
+@contextmanager
+def bounded() -> Iterator[None]:
+    """Within it, `MAX_FIELDS` may be passed over, all told; then ValueError is raised."""
+    token = _budget.set(_Budget(MAX_FIELDS))
+    try:
+        yield
+    finally:
+        _budget.reset(token)
 
 
 def integers(message: memoryview, wanted: int) -> list[int]:
@@ -40,8 +64,12 @@ def texts(message: memoryview, wanted: int) -> list[bytes]:
 
 def fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
     """Field numbers and values of one message, in order."""
+    budget = _budget.get() or _Budget(MAX_FIELDS)
     at = 0
     while at < len(message):
+        budget.left -= 1
+        if budget.left < 0:
+            raise ValueError("it consists of too many parts to be looked through")
         tag, at = _varint(message, at)
         number, wire_type = tag >> 3, tag & 7
         if wire_type == VARINT:

@@ -15,7 +15,7 @@ from pathlib import Path
 from ptyrun.errors import ModelError
 from ptyrun.models.files import forbidden
 from ptyrun.models.inputs import NetworkInput
-from ptyrun.models.protobuf import fields, integers, messages, texts
+from ptyrun.models.protobuf import bounded, fields, integers, messages, texts
 
 SIGNATURE = b"serving_default"
 DTYPES = {
@@ -35,7 +35,8 @@ def saved_inputs(saved_model: Path) -> tuple[NetworkInput, ...]:
     """
     try:
         message = memoryview(saved_model.read_bytes())
-        inputs = {each.name: each for each in _default_inputs(message)}
+        with bounded():
+            inputs = {each.name: each for each in _default_inputs(message)}
     except (OSError, ValueError, IndexError) as error:
         raise _unreadable(saved_model, error) from error
     return tuple(inputs[name] for name in sorted(inputs))

@@ -98,6 +98,7 @@ def test_whatever_ends_its_process_the_next_batch_has_a_new_one(host: Hosted) ->
         (deeds.NO_END, "without an end", False),
         (deeds.NO_WORDS, "without a message", False),
         (deeds.NO_SHAPE, "without a shape", False),
+        (deeds.HUGE_SHAPE, "without a shape", False),
         (deeds.HANG_UP, "no answer", False),
         (deeds.LEAVE_GROUP, "no answer for", False),
     ):
@@ -127,6 +128,8 @@ def test_an_error_of_its_own_leaves_the_process_as_it_is(host: Hosted) -> None:
     pid = host.process.pid
     with pytest.raises(PredictionError, match=r"asked Python to exit \(code 0\)"):
         predictor.predict(*batch(deeds.EXIT))
+    with pytest.raises(PredictionError, match="failed with Mute: what it says could not be had"):
+        predictor.predict(*batch(deeds.MUTE))
     with pytest.raises(PredictionError, match=r"failed with (PermissionError|OSError)"):
         predictor.predict(*batch(deeds.TRUNCATE))
     assert np.array_equal(predictor.predict(*batch(0)), expected(0))

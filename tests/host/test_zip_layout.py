@@ -13,6 +13,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from ptyrun.host import zip_layout
 from ptyrun.host.zip_layout import AmbiguousZipError, require_one_reading
 
 Content = dict[str, bytes]
@@ -266,3 +267,17 @@ def test_a_stream_that_goes_on_after_the_told_size_is_refused() -> None:
 def test_an_archive_of_two_readings_is_refused(case: str) -> None:
     assert passes(ended(ONE, central(b"n", b"shown", 0), told=len(ONE)))
     assert not passes(AMBIGUOUS[case])
+
+
+def test_of_more_members_than_can_be_looked_at_none_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert passes(PACKED)
+    monkeypatch.setattr(zip_layout, "MAX_MEMBERS", len(MEMBERS) - 1)
+    with pytest.raises(AmbiguousZipError, match="3 members; at most 2"):
+        require_one_reading(io.BytesIO(PACKED))
+
+
+def test_a_directory_is_read_as_far_as_it_is_told() -> None:
+    changed = bytearray(PACKED)
+    changed[-14:-10] = struct.pack("<2H", 1, 1)
+    with pytest.raises(AmbiguousZipError, match="lists more members, not 1"):
+        require_one_reading(io.BytesIO(bytes(changed)))

@@ -167,3 +167,40 @@ def test_a_file_that_stays_as_it_is_is_read_once(
     keras_file(tmp_path / "net.keras", [16, 64, 64, 1])
     os.utime(model.path, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert inspect(model).batch_items == 16
+
+
+def test_names_of_inputs_nested_without_end_say_nothing() -> None:
+    names: Any = ["x", 0, 0]
+    for _ in range(900):  # JSON is read to about this depth
+        names = [names]
+    config = keras_config([None, 8, 8, 4])
+    config["config"]["input_layers"] = names
+    assert [each.name for each in keras_inputs(config)] == ["in0"]
+
+
+def test_a_keras_file_has_one_file_of_weights(tmp_path: Path) -> None:
+    model = keras_weights(tmp_path / "net.keras", links_out=False)
+    with zipfile.ZipFile(model.path, "a") as archive:
+        archive.writestr("more.h5", b"")
+    with pytest.raises(ModelError, match=r"several files of weights: model\.weights\.h5, more\.h5"):
+        inspect(model)
+
+
+@pytest.mark.parametrize("name", ["net.keras", "net.pt2", "net.h5", "net.safetensors"])
+def test_a_description_that_would_take_all_memory_is_not_read(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, text = tmp_path / name, json.dumps({"config": [[]] * 100})
+    if name.endswith(".h5"):
+        with h5py.File(path, "w") as file:
+            file.attrs["model_config"] = text
+    elif name.endswith(".safetensors"):
+        path.write_bytes(len(text).to_bytes(8, "little") + text.encode())
+    else:
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("net/models/model.json", text)
+            archive.writestr("config.json", text)
+    inspect(locate(path))
+    monkeypatch.setattr(cards, "MAX_DESCRIPTION_BYTES", len(text) - 1)
+    with pytest.raises(ModelError, match=f"{len(text) - 1}|does not fit"):
+        inspect(locate(path))

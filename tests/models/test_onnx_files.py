@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ptyrun.errors import ModelError
+from ptyrun.models import protobuf
 from ptyrun.models.files import ModelFile, locate
 from ptyrun.models.kinds import ModelKind
 from ptyrun.models.onnx_files import data_files, read_onnx
@@ -127,3 +128,13 @@ def test_any_other_bytes_are_refused_or_read_as_what_they_say(
         assert read_onnx(path).data == ()
     except ModelError as error:
         assert "net.onnx" in str(error)
+
+
+def test_a_file_of_parts_without_number_is_not_looked_through(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = written(tmp_path, model(around(*[node("Relu", ["x"], ["y"])] * 50)))
+    read_onnx(path)
+    monkeypatch.setattr(protobuf, "MAX_FIELDS", 500)
+    with pytest.raises(ModelError, match="too many parts"):
+        read_onnx(path)

@@ -21,6 +21,7 @@ from ptyrun.host.zip_layout import require_one_reading
 from ptyrun.ptycho.readers.npy_cache import NpyCache, RowReader
 from ptyrun.ptycho.readers.pickled_text import string_in_pickle
 from ptyrun.ptycho.readers.unpacking import can_go_on, unpacked
+from ptyrun.texts import enumerated
 
 STORED = zipfile.ZIP_STORED
 LOCAL_HEADER_BYTES = 30
@@ -300,7 +301,7 @@ class NpzFile:
         if name not in self._entries:
             raise InputError(
                 f"{self.path} has no array {name!r}",
-                why=f"it holds: {', '.join(self._entries)}",
+                why=f"it holds: {enumerated(self._entries)}",
                 do="give the file that holds it, or add the array",
             )
         return self._entries[name]

@@ -12,6 +12,7 @@ from ptyrun.host.packages import entry_points
 from ptyrun.ptycho.readers.formats import ENTRY_POINTS, Format
 from ptyrun.ptycho.readers.plugged_in import PluggedIn, ReaderFaultError
 from ptyrun.ptycho.readers.reader import ForeignFile, Held, Reader, ReaderCard
+from ptyrun.texts import enumerated
 
 _LAYOUTS = "ptyrun.ptycho.readers.layouts"
 # Asked in this order: what is told by more comes first.
@@ -120,7 +121,7 @@ def _unread(file: ForeignFile, other: list[str], broken: list[str]) -> InputErro
     layouts = ", ".join(reader.card.layout for reader in own_readers())
     why = f"it is {' and '.join(other)} without one" if other else f"it is none of: {layouts}"
     if not other and file.format is Format.NPZ:
-        why = f"its arrays are {', '.join(file.npz.names)}; {why}"
+        why = f"its arrays are {enumerated(file.npz.names)}; {why}"
     return InputError(
         f"{file.path} holds no {file.wanted}",
         why="; ".join([why, *broken]),

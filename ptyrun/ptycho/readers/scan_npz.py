@@ -31,7 +31,7 @@ from ptyrun.ptycho.readers.probe_modes import (
     variations_note,
 )
 from ptyrun.ptycho.readers.scan import Scan, checked_positions
-from ptyrun.texts import one_line
+from ptyrun.texts import enumerated, one_line
 
 PAIR = ("scale_contract_version", "measurement_domain")
 DOMAINS = {
@@ -137,7 +137,7 @@ def _frames_name(file: NpzFile) -> str:
             return name
     raise InputError(
         f"{file.path} holds no diffraction",
-        why=f"neither diffraction nor diff3d is among: {', '.join(file.names)}",
+        why=f"neither diffraction nor diff3d is among: {enumerated(file.names)}",
         do="give a scan file",
     )
 

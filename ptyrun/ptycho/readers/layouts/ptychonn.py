@@ -11,6 +11,7 @@ from ptyrun.ptycho.readers.frame_kind import is_intensity, kind_of
 from ptyrun.ptycho.readers.reader import ForeignFile, Held, ReaderCard, ScanReader, ScanRequest
 from ptyrun.ptycho.readers.scan import Scan, checked_positions, require_square_frames
 from ptyrun.ptycho.readers.scan_npz import NpzFrames
+from ptyrun.texts import enumerated
 
 FRAMES, POSITIONS = "reciprocal", "scan"
 # A scan of less than a pixel in all is one in metres.
@@ -48,7 +49,7 @@ class PtychoNN(ScanReader):
         if POSITIONS not in npz:
             raise InputError(
                 f"{path} has no positions",
-                why=f"it holds {', '.join(npz.names)}: pairs to train PtychoNN with",
+                why=f"it holds {enumerated(npz.names)}: pairs to train PtychoNN with",
                 do=f"add `{POSITIONS}` (n, 2), the corners of patches as (y, x) in pixels",
             )
         corners = npz.array(POSITIONS)

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptyrun.ptycho.metrics import measures
-from ptyrun.ptycho.metrics.factors import amplitude_factor
+from ptyrun.ptycho.metrics.factors import ROUNDING, amplitude_factor
 from ptyrun.ptycho.metrics.phase_pair import LEAST_PX, PhasePair
+from ptyrun.ptycho.metrics.phases import without_plane
 from ptyrun.ptycho.metrics.tiles import Sums, similarities, similarity_sums
 
 NO_CONTRAST = "the truth has no contrast"
@@ -113,6 +114,17 @@ class ImagePair:
         pair = (self.recon, self.truth, self.covered, self.data_range)
         return similarity_sums(*pair, has_zero=self.has_zero)
 
+    @cached_property
+    def contrasts(self) -> tuple[Image, Image]:
+        """Both images less what is arbitrary in them: of phases, their planes.
+
+        Alignment gives the reconstruction the truth's plane, whatever the reconstruction is.
+        """
+        if self.has_zero or self.lacks:
+            return self.recon, self.truth
+        own, wanted = (_flat(each, self.covered) for each in (self.recon, self.truth))
+        return own, wanted
+
     def measured(self) -> dict[str, float]:
         """Give every figure of a real image.
 
@@ -122,7 +134,7 @@ class ImagePair:
             By name; see :mod:`ptyrun.ptycho.metrics.measures`.
         """
         similar = similarities({name: sums.sum() for name, sums in self.similarity.items()})
-        recon, truth = (counted(each, self.covered) for each in (self.recon, self.truth))
+        recon, truth = (counted(each, self.covered) for each in self.contrasts)
         correlation = measures.contrast_correlation(recon, truth)
         transfer = measures.contrast_transfer(recon, truth)
         absolute, squared = (counted(each, self.counted) for each in (self.absolute, self.squared))
@@ -220,6 +232,12 @@ def counted(values: NDArray[Any], where: Mask) -> NDArray[Any]:
         In the order of the image.
     """
     return values.reshape(-1) if where.all() else values[where]
+
+
+def _flat(phase: Image, where: Mask) -> Image:
+    flat = without_plane(phase, where)
+    least = ROUNDING * float(np.ptp(phase[where]))
+    return flat if float(np.ptp(flat[where])) > least else np.zeros_like(flat)
 
 
 def _mean(errors: Image) -> float:

@@ -12,6 +12,7 @@ from scipy.ndimage import map_coordinates
 # An edge must stand out of what its sides vary by.
 CLEAR = 3.0
 LOW, HIGH = 0.1, 0.9
+ROUNDING = 1e-6
 
 Line = tuple[float, float, float, float]
 Floats = NDArray[np.float64]
@@ -26,7 +27,7 @@ def along(image: NDArray[Any], covered: NDArray[np.bool_], line: Line) -> NDArra
         Real or complex; between pixels it is interpolated linearly.
     covered : ndarray of bool, shape (h, w)
     line : (y0, x0, y1, x1)
-        From and to, in pixels of the image.
+        From and to, in pixels of the image; the last value lies less than a pixel before the end.
 
     Returns
     -------
@@ -34,15 +35,21 @@ def along(image: NDArray[Any], covered: NDArray[np.bool_], line: Line) -> NDArra
         NaN where the image is not known.
     """
     y0, x0, y1, x1 = line
-    steps = np.linspace(0.0, 1.0, math.floor(math.hypot(y1 - y0, x1 - x0)) + 1)
+    length = math.hypot(y1 - y0, x1 - x0)
+    steps = np.arange(math.floor(length + ROUNDING) + 1) / (length or 1.0)
     places = np.stack([y0 + steps * (y1 - y0), x0 + steps * (x1 - x0)])
+    # Rounding must not leave the image.
+    ends = np.array(image.shape)[:, None] - 1
+    places = np.where(
+        np.abs(places - np.clip(places, 0, ends)) < ROUNDING, np.clip(places, 0, ends), places
+    )
 
     def read(values: NDArray[Any]) -> Floats:
         return np.asarray(
             map_coordinates(values.astype(np.float64), places, order=1, cval=np.nan), np.float64
         )
 
-    known = read(covered) == 1
+    known = read(covered) > 1 - ROUNDING
     values = read(image.real) + 1j * read(image.imag) if np.iscomplexobj(image) else read(image)
     return np.where(known, values, np.nan)
 

@@ -15,6 +15,7 @@ from ptyrun.ptycho.metrics.dips import notes_of_dips, of_levels
 from ptyrun.ptycho.metrics.factors import Moments
 from ptyrun.ptycho.metrics.image_pair import ImagePair, Reasons, counted
 from ptyrun.ptycho.metrics.phase_pair import FEWEST_PX, LEAST_PX, PhasePair
+from ptyrun.ptycho.metrics.phases import without_plane
 from ptyrun.ptycho.metrics.tiles import Adding, Tiles
 from ptyrun.results import Metric
 from ptyrun.shares import as_percent
@@ -46,10 +47,10 @@ SOURCES: Mapping[str, str] = {
     "invariant_error": "squared, Fienup 1997; doi:10.1364/AO.36.008352",
     "coherence": "modulus of the correlation of the complex fields without their means: blind to "
     "sign",
-    "contrast_correlation": "correlation without means, with its sign: -1 for inverted contrast; "
-    "Pearson 1895; doi:10.1098/rspl.1895.0041",
-    "contrast_transfer": "slope of the contrast on the truth's, 1 where it is kept; of amplitudes "
-    "after scaling to the truth's mean; doi:10.1098/rspl.1896.0075",
+    "contrast_correlation": "correlation without means, of phases without planes, with its sign: "
+    "-1 for inverted contrast; Pearson 1895; doi:10.1098/rspl.1895.0041",
+    "contrast_transfer": "slope of the contrast on the truth's, 1 where it is kept; of phases "
+    "without planes, of amplitudes after scaling to the truth's mean; doi:10.1098/rspl.1896.0075",
     "frc50": "FRC 0.5, whatever is noisy, in fractions of Nyquist, with its sign; "
     "doi:10.1111/j.1365-2818.1982.tb00405.x",
     "frc1over7": f"FRC, T = 1/7, {_THRESHOLD}",
@@ -265,7 +266,9 @@ def correlations(first: Complex2D, second: Complex2D, covered: Mask) -> Curves:
 
 
 def _correlations(first: Complex2D, second: Complex2D, covered: Mask, phases: PhasePair) -> Curves:
-    of_phase = frc.tapered_correlation(phases.recon, phases.truth, phases.defined)
+    # The reconstruction was given the truth's plane, which leaks into every ring.
+    flat = (without_plane(each, phases.defined) for each in (phases.recon, phases.truth))
+    of_phase = frc.tapered_correlation(*flat, phases.defined)
     return Curves(
         frc.tapered_correlation(np.abs(first), np.abs(second), covered),
         frc.unknown(of_phase) if phases.why_none else of_phase,

@@ -39,6 +39,10 @@ class Part(Protocol):
         """Of what it is held against."""
 
     @property
+    def contrasts(self) -> tuple[Image, Image]:
+        """Both, less what is arbitrary in them."""
+
+    @property
     def covered(self) -> Mask:
         """Where both are known."""
 
@@ -119,7 +123,7 @@ class Adding:
         self.ranges[name] = part.data_range
         self.errors(name, part.absolute, part.squared, part.counted)
         if not part.lacks:
-            self.moments(name, part.recon, part.truth, part.covered)
+            self.moments(name, *part.contrasts, part.covered)
             self.sums |= {f"{name}.{each}": sums for each, sums in part.similarity.items()}
 
     def put(self, name: str, values: NDArray[Any], tile_px: float | None = None) -> None:

@@ -39,3 +39,25 @@ def test_values_are_read_between_pixels_and_not_where_nothing_is_known() -> None
     outside = along(image, covered, (-4.0, 5.0, 6.0, 5.0))
     assert np.isnan(outside[:4]).all()
     assert np.isfinite(outside[5:]).all()
+
+
+@pytest.mark.parametrize("sigma", [2.0, 4.0])
+@pytest.mark.parametrize("ends", [(20, 20, 80, 80), (80, 20, 20, 80), (30, 15, 62, 83)])
+def test_an_edge_that_a_line_crosses_aslant_is_as_wide_as_the_way_across(
+    sigma: float, ends: tuple[float, float, float, float]
+) -> None:
+    x = np.arange(100)[None] + np.zeros((100, 1))
+    image = 3 + 2 * erf((x - 49.3) / (sigma * np.sqrt(2)))
+    values = along(image, np.ones(image.shape, bool), ends)
+    assert np.isfinite(values).all()
+    y0, x0, y1, x1 = ends
+    width = OF_SIGMA * sigma * np.hypot(y1 - y0, x1 - x0) / (x1 - x0)
+    assert edge_width_px(values) == pytest.approx(width, rel=0.06)
+
+
+def test_values_are_a_pixel_apart_whatever_the_length_of_a_line() -> None:
+    image = np.arange(30.0)[None] + np.zeros((30, 1))
+    covered = np.ones(image.shape, bool)
+    assert along(image, covered, (5, 2, 5, 9.8)) == pytest.approx(np.arange(2.0, 9.9))
+    assert along(image, covered, (0, 29, 0, 0)) == pytest.approx(np.arange(29.0, -1, -1))
+    assert along(image, covered, (4, 4, 4, 4)) == pytest.approx([4.0])

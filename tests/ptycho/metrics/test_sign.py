@@ -62,3 +62,26 @@ def test_what_has_no_contrast_has_no_correlation() -> None:
         assert np.isnan(measures.contrast_correlation(flat, image))
     assert np.isnan(measures.contrast_correlation(image[:0], image[:0]))
     assert measures.contrast_correlation(3 - 2 * image, image) == pytest.approx(-1)
+
+
+@pytest.mark.parametrize("depth_rad", [1.0, 2.0, 3.0])
+def test_the_plane_that_alignment_gives_is_no_contrast(depth_rad: float) -> None:
+    """A wedge with some texture: its phase is mostly a plane, which every arm is given."""
+    side = 160
+    generator = np.random.default_rng(2)
+    texture = 0.3 * natural(side, generator, 0.5)
+    phase = depth_rad * np.arange(side) / side + texture
+    truth = (0.8 + 0.05 * natural(side, generator)) * np.exp(1j * phase)
+    faint = np.abs(truth) * np.exp(0.5j * phase) + noise(side, generator, 0.02)
+    inverted = truth.conj() + noise(side, generator, 0.02)
+    ones = np.ones(truth.shape)
+    found, conjugated = (
+        evaluate(
+            image.astype(np.complex64), truth.astype(np.complex64), ones, EvaluationOptions()
+        ).standard
+        for image in (faint, inverted)
+    )
+    assert found["contrast_transfer"].phase == pytest.approx(0.5, abs=0.01)
+    assert conjugated["contrast_correlation"].phase < 0.05
+    assert conjugated["contrast_transfer"].phase < 0.05
+    assert conjugated["frc50"].phase < 0.03

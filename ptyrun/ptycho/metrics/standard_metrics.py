@@ -267,8 +267,9 @@ def correlations(first: Complex2D, second: Complex2D, covered: Mask) -> Curves:
 
 def _correlations(first: Complex2D, second: Complex2D, covered: Mask, phases: PhasePair) -> Curves:
     # The reconstruction was given the truth's plane, which leaks into every ring.
-    flat = (without_plane(each, phases.defined) for each in (phases.recon, phases.truth))
-    of_phase = frc.tapered_correlation(*flat, phases.defined)
+    own, wanted = (without_plane(each, phases.defined) for each in (phases.recon, phases.truth))
+    of_phase = frc.tapered_correlation(own, wanted, phases.defined)
+    del own, wanted
     return Curves(
         frc.tapered_correlation(np.abs(first), np.abs(second), covered),
         frc.unknown(of_phase) if phases.why_none else of_phase,

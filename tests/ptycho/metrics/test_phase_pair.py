@@ -180,8 +180,8 @@ def test_a_phase_of_many_turns_is_unwrapped() -> None:
         pair = PhasePair.of(recon, truth, EVERYWHERE)
         assert np.ptp(pair.truth) == pytest.approx(np.ptp(phase))
         assert np.ptp((pair.recon - pair.truth) - (blurred - phase)) < 1e-9
-        flat = (without_plane(each) for each in (blurred, phase))
-        known = frc.tapered_correlation(*flat).correlation
+        own, wanted = (without_plane(each) for each in (blurred, phase))
+        known = frc.tapered_correlation(own, wanted).correlation
         assert found.curves.phase.correlation == pytest.approx(known, abs=1e-9)
         expected = 10 * np.log10(np.ptp(phase) ** 2 / np.mean((blurred - phase) ** 2))
         assert found.metrics["psnr"].phase == pytest.approx(expected, abs=0.1)

@@ -236,7 +236,7 @@ def counted(values: NDArray[Any], where: Mask) -> NDArray[Any]:
 
 def _flat(phase: Image, where: Mask) -> Image:
     flat = without_plane(phase, where)
-    least = ROUNDING * float(np.ptp(phase[where]))
+    least = ROUNDING * max(1.0, float(np.ptp(phase[where])))
     return flat if float(np.ptp(flat[where])) > least else np.zeros_like(flat)
 
 

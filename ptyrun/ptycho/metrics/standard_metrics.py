@@ -279,10 +279,11 @@ def _correlations(first: Complex2D, second: Complex2D, covered: Mask, phases: Ph
 
 def _where_contrasted(curves: Curves, amplitudes: Reasons, phases: Reasons) -> Curves:
     """Leave no curve of what the truth does not have: it would be one of rounding errors."""
+    has_contrast = amplitudes.data_range or phases.data_range or phases.lacks
     return Curves(
         curves.amplitude if amplitudes.data_range else frc.unknown(curves.amplitude),
         curves.phase if phases.data_range else frc.unknown(curves.phase),
-        curves.field,
+        curves.field if has_contrast else frc.unknown(curves.field),
     )
 
 

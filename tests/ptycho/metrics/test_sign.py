@@ -8,6 +8,7 @@ import pytest
 from ptyrun.config import EvaluationOptions
 from ptyrun.ptycho.metrics import frc, measures
 from ptyrun.ptycho.metrics.evaluation import evaluate
+from ptyrun.ptycho.metrics.resampling import metrics_of
 from ptyrun.ptycho.metrics.standard_metrics import standard_metrics
 from tests.ptycho.metrics.objects import N_OBJECTS, natural, noise, weak
 
@@ -85,3 +86,26 @@ def test_the_plane_that_alignment_gives_is_no_contrast(depth_rad: float) -> None
     assert conjugated["contrast_correlation"].phase < 0.05
     assert conjugated["contrast_transfer"].phase < 0.05
     assert conjugated["frc50"].phase < 0.03
+
+
+@pytest.mark.parametrize(("amplitude", "phase"), [(0.15, 0.0), (0.0, 0.3), (0.0, 0.0)])
+def test_what_the_truth_has_no_contrast_of_has_no_figure_of_contrast(
+    amplitude: float, phase: float
+) -> None:
+    side = 100
+    generator = np.random.default_rng(0)
+    parts = [natural(side, generator) for _ in range(2)]
+    truth = (0.8 + amplitude * parts[0] / 3) * np.exp(1j * (0.4 + phase * parts[1]))
+    recon = truth + noise(side, generator, 0.01)
+    found = standard_metrics(recon, truth, np.ones(truth.shape, bool), tiled=True)
+    assert found.tiles is not None
+    resampled = metrics_of(found.tiles)
+    for part, has_contrast in (("amplitude", amplitude > 0), ("phase", phase > 0)):
+        for name in ("contrast_correlation", "contrast_transfer"):
+            figure = found.metrics[name][part]
+            assert figure is not None and bool(np.isnan(figure)) is not has_contrast
+            assert (f"{name}.{part}" in found.undefined) is not has_contrast
+            if has_contrast:
+                assert resampled[f"{name}.{part}"][0] == pytest.approx(figure, rel=1e-6)
+    no_field = not (amplitude or phase)
+    assert ("frc50.value" in found.undefined) is no_field

@@ -91,4 +91,5 @@ class Movable:
         along_y, along_x = (each.astype(self.spectrum.dtype) for each in (along_y, along_x))
         rows, columns = inside
         half = fft.ifft(self.spectrum * along_y[:, None], axis=0, overwrite_x=True)[rows]
-        return np.asarray(fft.ifft(half * along_x[None, :], axis=1, overwrite_x=True)[:, columns])
+        half *= along_x[None, :]
+        return np.asarray(fft.ifft(half, axis=1, overwrite_x=True)[:, columns])

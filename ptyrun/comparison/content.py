@@ -7,6 +7,7 @@ with the ledger, and every file that people use is opened and read to its end.
 from __future__ import annotations
 
 import csv
+import os
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -136,8 +137,13 @@ def _is_archive(path: Path) -> bool:
         return False
 
 
+_END_BYTES = 4096
+
+
 def _is_page(path: Path) -> bool:
-    return path.read_bytes().rstrip().endswith(b"</html>")
+    with path.open("rb") as stream:
+        stream.seek(max(0, stream.seek(0, os.SEEK_END) - _END_BYTES))
+        return stream.read(_END_BYTES).rstrip().endswith(b"</html>")
 
 
 _READERS: dict[str, Callable[[Path], bool]] = {

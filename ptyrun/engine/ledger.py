@@ -16,6 +16,7 @@ from pathlib import Path
 import google_crc32c
 
 from ptyrun.engine.endings import Ending, ending_of
+from ptyrun.engine.long_lines import require_short
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.progress import ArmProgress, Progress
 from ptyrun.engine.records import (
@@ -231,6 +232,7 @@ class Ledger:
                     if not (block := stream.read(left)):
                         break
                     tail = self._read_lines(file, tail + block)
+                    require_short(len(tail), path)
         if tail and _proves_itself(tail[:-1]):  # a whole line whose newline was changed
             self._note_bad(file, tail, "its end is damaged")
         return file.offset > start

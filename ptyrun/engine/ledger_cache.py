@@ -34,6 +34,7 @@ SCHEMA = 2
 _MAGIC = b"ptyrun ledger cache\n"
 _CRC = len(b"01234567\n")
 _READ_BYTES = 2**22
+_MOST_BYTES = 2**29  # of a million chunks it has some ten MB
 # What a file of any content can make its reader say.
 _NO_CACHE = (
     OSError,
@@ -190,6 +191,8 @@ def _decoded(path: Path) -> tuple[Any, _Columns]:
     ValueError
         If it was changed after it was written; the message says in what.
     """
+    if path.stat().st_size > _MOST_BYTES:
+        raise ValueError("it is larger than any cache")
     content = path.read_bytes()
     start = len(_MAGIC) + _CRC
     if content[: len(_MAGIC)] != _MAGIC:

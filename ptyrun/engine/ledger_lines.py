@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from ptyrun.engine.ledger import Ledger, session_files
+from ptyrun.engine.long_lines import lines_of
 from ptyrun.engine.records import BadLineError, Committed, Record, decode
 from ptyrun.engine.usual_lines import seconds_of
 from ptyrun.host import durable
@@ -20,7 +21,7 @@ def read_records(paths: RunPaths) -> Iterator[tuple[str, Record]]:
     """
     for path in session_files(paths):
         with durable.storage_errors(path, "read"), path.open("rb") as stream:
-            for line in stream:
+            for line in lines_of(stream, path):
                 try:
                     yield path.stem, decode(line.rstrip(b"\n"))
                 except BadLineError:
@@ -31,7 +32,7 @@ def read_seconds(paths: RunPaths) -> Iterator[tuple[str, float]]:
     """Fingerprint and seconds of every line that says that a chunk is there; as `read_records`."""
     for path in session_files(paths):
         with durable.storage_errors(path, "read"), path.open("rb") as stream:
-            for raw in stream:
+            for raw in lines_of(stream, path):
                 line = raw.rstrip(b"\n")
                 if usual := seconds_of(line):
                     yield usual

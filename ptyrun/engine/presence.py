@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ptyrun.engine.claims import LEASE, LOCK
 from ptyrun.engine.ledger import session_files
+from ptyrun.engine.long_lines import lines_of
 from ptyrun.engine.records import BadLineError, Closed, NewerLineError, Opened, Record, decode
 from ptyrun.errors import BusyError
 from ptyrun.host import durable
@@ -115,7 +116,7 @@ def _unclosed(paths: RunPaths) -> Iterator[tuple[str, Opened]]:
 def _ends(path: Path) -> tuple[Record | None, Record | None]:
     """First and last whole line of a session's file."""
     with durable.storage_errors(path, "read"), path.open("rb") as stream:
-        first = stream.readline()
+        first = next(lines_of(stream, path), b"")
         stream.seek(max(0, stream.seek(0, os.SEEK_END) - _LONGEST_CLOSING_BYTES))
         lines = stream.read().split(b"\n")[:-1]
     last = lines[-1] if lines else b""

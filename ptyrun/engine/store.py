@@ -31,9 +31,11 @@ from zarr.storage import LocalStore, MemoryStore
 from ptyrun.config import Compression
 from ptyrun.engine.arm_plan import ArmPlan, chunk_key, patches_path
 from ptyrun.engine.durable_store import DurableStore
+from ptyrun.engine.foreign_arrays import MAX_METADATA_BYTES
 from ptyrun.engine.manifest import Manifest
 from ptyrun.errors import DamageError, GoneError, StorageError, UsageError
 from ptyrun.host import durable, listing, zarr_loop
+from ptyrun.host.regular import read_bounded
 from ptyrun.host.typed_json import parse_object
 from ptyrun.paths import RunPaths
 
@@ -242,8 +244,9 @@ def read_metadata(
     """
     file = paths.arrays / path / "zarr.json"
     try:
-        with durable.storage_errors(file, "read") if is_decisive else durable.refusals(file):
-            return parse_object(file.read_bytes())
+        told = durable.storage_errors(file, "read") if is_decisive else durable.refusals(file)
+        with told, file.open("rb") as stream:  # what is longer is no JSON, cut off
+            return parse_object(read_bounded(stream, MAX_METADATA_BYTES))
     except (OSError, GoneError, ValueError, TypeError):
         return None
 

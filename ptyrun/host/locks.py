@@ -27,6 +27,7 @@ from ptyrun.host.heartbeat import SILENT_S, BeatingFile, Holder, Sight, Watch, s
 log = logging.getLogger(__name__)
 
 # What a file system without locks answers: Lustre without -o flock, NFS without lockd, some FUSE.
+_MOST_BYTES = 1 << 16  # that a holder says of itself
 NO_LOCKS = frozenset({errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL})
 NO_LOCKS_SAID = "no locks"
 HELD = ".held"
@@ -161,7 +162,8 @@ class Lock:
         """Name the process that holds it, if it has said who it is."""
         path = self.path if self._has_kernel else self._file.path
         try:
-            return Holder.from_bytes(path.read_bytes())
+            with path.open("rb") as stream:
+                return Holder.from_bytes(stream.read(_MOST_BYTES))
         except OSError:
             return None
 

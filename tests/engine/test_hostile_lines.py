@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import google_crc32c
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ptyrun.engine.long_lines import MAX_LINE_BYTES, lines_of
 from ptyrun.engine.records import (
     ArmOpened,
     BadLineError,
@@ -22,6 +24,7 @@ from ptyrun.engine.records import (
     decode,
     encode,
 )
+from ptyrun.errors import ForeignFileError
 
 OPENED = Opened(
     "d" * 64, 1, "host", 12, 3.0, "boot", 20.0, 0.5, "2026-01-01T00:00:00+00:00", "0.1.0"
@@ -110,3 +113,15 @@ def test_whatever_a_field_holds_the_line_is_read_or_bad(
     except BadLineError:
         return
     assert decode(encode(read)[:-1]) == read
+
+
+def test_a_line_without_end_is_refused_and_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "session.jsonl"
+    with path.open("wb") as stream:
+        stream.write(encode(RECORDS[0]))
+        stream.truncate(MAX_LINE_BYTES * 1000)
+    with path.open("rb") as stream:
+        lines = lines_of(stream, path)
+        assert next(lines) == encode(RECORDS[0])
+        with pytest.raises(ForeignFileError, match=r"session\.jsonl is not a session's ledger"):
+            next(lines)

@@ -374,3 +374,11 @@ def test_a_chunk_that_is_no_file_is_damage_and_not_waited_for(half_run: Path, ki
         place.symlink_to(half_run.parent / "moved")
     assert "c.1.0.0" in ptyrun("verify", str(half_run)).stdout
     assert ptyrun("preview", str(half_run)).returncode in (0, ExitCode.USAGE)  # and it ends
+
+
+@pytest.mark.parametrize("command", ["status", "report", "verify"])
+def test_a_session_that_is_one_line_without_end_is_named(sent: RunPaths, command: str) -> None:
+    path = min(sent.ledger.iterdir())
+    with path.open("ab") as stream:
+        stream.truncate(2**36)
+    assert_refused(ptyrun(command, str(sent.root)), f"{path} is not a session's ledger")

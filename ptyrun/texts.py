@@ -76,9 +76,9 @@ def _escaped(character: str) -> str:
 
 
 def as_cell(text: str) -> str:
-    """Give *text* as a table's cell that no spreadsheet takes for a formula; numbers stay."""
-    text = encodable(text)
-    return f"'{text}" if text.startswith(_FORMULA) and not _is_number(text) else text
+    """Give *text* as a table's cell: one line, and to no spreadsheet a formula; numbers stay."""
+    told = one_line(encodable(text))
+    return f"'{told}" if text.startswith(_FORMULA) and not _is_number(text) else told
 
 
 def _is_number(text: str) -> bool:

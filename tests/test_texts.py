@@ -53,7 +53,7 @@ def test_other_lines_than_the_first_are_indented() -> None:
 
 @pytest.mark.parametrize("first", ["=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠"])
 def test_a_cell_is_no_formula(first: str) -> None:
-    assert as_cell(f"{first}cmd|' /C calc'!A0").startswith(f"'{first}")
+    assert as_cell(f"{first}cmd|' /C calc'!A0").startswith(f"'{one_line(first)}")
 
 
 @pytest.mark.parametrize("text", ["PtychoPINN", "", "-0.5", "+1e-3", "-inf", "-7", "a=b"])
@@ -69,6 +69,12 @@ def test_what_is_not_quite_a_number_is_no_formula(text: str) -> None:
 @given(st.text(st.characters(codec=None)))
 def test_every_cell_can_be_written_as_utf_8(text: str) -> None:
     as_cell(text).encode()
+
+
+@given(st.text(st.characters(codec=None)))
+def test_no_cell_is_obeyed_by_a_terminal(text: str) -> None:
+    categories = {unicodedata.category(each) for each in as_cell(text)}
+    assert not categories & {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 
 def test_halves_of_characters_and_bytes_of_names_are_spelt_out_and_the_rest_stays() -> None:

@@ -33,6 +33,8 @@ PATIENCE_S = 900.0
 # A file may change twice within one tick of its file system's clock.
 SETTLED_S = 2.0
 _CHILD = Path(hdf5_child.__file__)
+# Several readers are asked, and each would spend the same seconds on the same file.
+_refused: dict[str, str] = {}
 log = logging.getLogger(__name__)
 
 
@@ -60,9 +62,15 @@ def fault_of(source: Path | bytes, memory_bytes: int | None = None) -> str:
         good, fact = Remembered("hdf5-looked-through"), _fact(source, found, whole)
         if good.holds(fact):
             return ""
+        asked = f"{fact} {(memory_bytes or 0) >> 30}"  # much more memory is another question
+        if asked in _refused:
+            return _refused[asked]
         fault = _looked_through(handle, memory_bytes)
-        if not fault and time.time() - found.st_ctime >= SETTLED_S:
-            good.add(fact)
+        if time.time() - found.st_ctime >= SETTLED_S:
+            if fault:
+                _refused[asked] = fault
+            else:
+                good.add(fact)
         return fault
 
 

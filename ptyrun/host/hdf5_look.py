@@ -35,6 +35,7 @@ SETTLED_S = 2.0
 _CHILD = Path(hdf5_child.__file__)
 # Several readers are asked, and each would spend the same seconds on the same file.
 _refused: dict[str, str] = {}
+_TAKES = "to look through it takes"
 log = logging.getLogger(__name__)
 
 
@@ -63,12 +64,13 @@ def fault_of(source: Path | bytes, memory_bytes: int | None = None) -> str:
         if good.holds(fact):
             return ""
         asked = f"{fact} {(memory_bytes or 0) >> 30}"  # much more memory is another question
-        if asked in _refused:
-            return _refused[asked]
+        anyhow = fact.replace(f" {whole} ", " ", 1)
+        if known := _refused.get(asked) or _refused.get(anyhow):
+            return known
         fault = _looked_through(handle, memory_bytes)
         if time.time() - found.st_ctime >= SETTLED_S:
             if fault:
-                _refused[asked] = fault
+                _refused[anyhow if fault.startswith(_TAKES) else asked] = fault
             else:
                 good.add(fact)
         return fault
@@ -104,13 +106,13 @@ def _looked_through(handle: int, memory_bytes: int | None) -> str:
     try:
         said, _ = child.communicate(timeout=PATIENCE_S)
     except subprocess.TimeoutExpired:
-        return f"to look through it takes more than {PATIENCE_S:g} s"
+        return f"{_TAKES} more than {PATIENCE_S:g} s"
     finally:
         if child.poll() is None:
             child.kill()
             child.wait()
     if child.returncode == -signal.SIGXCPU:
-        return f"to look through it takes more than {hdf5_child.CPU_S} s of CPU time"
+        return f"{_TAKES} more than {hdf5_child.CPU_S} s of CPU time"
     if child.returncode < 0:
         return f"it makes the HDF5 library crash ({signal.Signals(-child.returncode).name})"
     try:

@@ -135,3 +135,18 @@ def test_what_was_found_good_is_not_looked_through_again_until_it_changes(
 def test_a_cache_that_cannot_be_written_is_done_without(tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("in the way")
     assert fault_of(written(tmp_path / "a.h5", lambda file: None)) == ""
+
+
+def test_a_file_that_takes_too_long_takes_so_once_whatever_it_is_read_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hdf5_look, "SETTLED_S", -1.0)
+    monkeypatch.setattr(hdf5_look, "_refused", {})
+    child = tmp_path / "child.py"
+    child.write_text(f"from ptyrun.host import hdf5_child\n{PROGRAMS['loops'][0]}\n")
+    monkeypatch.setattr(hdf5_look, "_CHILD", child)
+    path = written(tmp_path / "a.h5", lambda file: None)
+    fault = fault_of(path)
+    assert "CPU time" in fault
+    monkeypatch.setattr(subprocess, "Popen", None)
+    assert fault_of(path, MUCH_BYTES) == fault

@@ -101,15 +101,15 @@ def test_chunks_whose_metadata_cannot_be_read_are_not_deleted(
     toy_run(tmp_path)
     paths = RunPaths(tmp_path)
     metadata = paths.arrays / "one/patches/zarr.json"
-    real = Path.read_bytes
+    real = Path.open
 
-    def refusing(path: Path) -> bytes:
+    def refusing(path: Path, *args: Any, **options: Any) -> Any:
         if path == metadata:
             raise OSError(code, os.strerror(code), str(path))
-        return real(path)
+        return real(path, *args, **options)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "read_bytes", refusing)
+        patch.setattr(Path, "open", refusing)
         with pytest.raises(StorageError):
             create_arrays(paths, manifest, replace=True)
     assert verify(paths) == []

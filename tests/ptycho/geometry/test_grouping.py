@@ -150,7 +150,7 @@ def test_normalisation_is_that_of_one_mean_bit_for_bit(members: int) -> None:
     energies = generator.exponential(1e3, 5_000)
     for n_groups in (1, 100, 16_385, 70_001):
         frames = generator.integers(0, len(energies), (n_groups, members))
-        expected = np.sqrt((64 / 2) ** 2 / energies[frames].mean())
+        expected = np.sqrt((64 / 2) ** 2 / energies[frames.reshape(-1)].mean())
         assert normalisation_factor(energies, frames, 64) == expected
 
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from ptyrun.ptycho.geometry.group_table import GroupTable
 from ptyrun.ptycho.readers.scan import Scan
 
-# Energies added up together: bounds memory, changes nothing.
-MEMBERS_AT_ONCE = 1 << 14
+# Energies added up together: bounds memory. How longer sums are cut hangs on the version of NumPy.
+MEMBERS_AT_ONCE = 1 << 13
 
 
 def normalisation_factor(energies: NDArray[np.float64], frames: GroupTable, patch_px: int) -> float:
@@ -43,7 +43,7 @@ def normalisation_factor(energies: NDArray[np.float64], frames: GroupTable, patc
 def _added_up(energies: NDArray[np.float64], frames: GroupTable, first: int, stop: int) -> float:
     """Add up the energies of members *first* to *stop*, counted through all groups.
 
-    A long sum is cut as NumPy cuts it, so that not a bit depends on blocks.
+    A long sum is cut as NumPy cuts short ones, so that not a bit depends on blocks.
     """
     count = stop - first
     if count > MEMBERS_AT_ONCE:

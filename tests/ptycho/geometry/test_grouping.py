@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from ptyrun.errors import GeometryError, InputError
-from ptyrun.ptycho.geometry import grouping
+from ptyrun.ptycho.geometry import grouping, normalisation
 from ptyrun.ptycho.geometry.group_table import EveryFrame
 from ptyrun.ptycho.geometry.grouping import (
     draw_groups,
@@ -21,7 +21,11 @@ from ptyrun.ptycho.geometry.grouping import (
     read_groups,
     single_frames,
 )
-from ptyrun.ptycho.geometry.normalisation import normalisation_factor, normalised_groups
+from ptyrun.ptycho.geometry.normalisation import (
+    MEMBERS_AT_ONCE,
+    normalisation_factor,
+    normalised_groups,
+)
 from ptyrun.ptycho.readers.npz import NpzFile
 from ptyrun.ptycho.readers.opening import open_scan
 
@@ -145,13 +149,20 @@ def test_the_members_of_upstreams_groups_are_among_the_nearest_seven(upstream_ru
 
 
 @pytest.mark.parametrize("members", [1, 4, 9])
-def test_normalisation_is_that_of_one_mean_bit_for_bit(members: int) -> None:
+def test_not_a_bit_of_the_normalisation_depends_on_blocks(
+    members: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     generator = np.random.default_rng(members)
     energies = generator.exponential(1e3, 5_000)
     for n_groups in (1, 100, 16_385, 70_001):
         frames = generator.integers(0, len(energies), (n_groups, members))
-        expected = np.sqrt((64 / 2) ** 2 / energies[frames.reshape(-1)].mean())
-        assert normalisation_factor(energies, frames, 64) == expected
+        found = set()
+        for at_once in (256, 1000, MEMBERS_AT_ONCE):
+            monkeypatch.setattr(normalisation, "MEMBERS_AT_ONCE", at_once)
+            found.add(normalisation_factor(energies, frames, 64))
+        expected = np.sqrt((64 / 2) ** 2 / energies[frames].mean())
+        (factor,) = found
+        assert factor == pytest.approx(expected, rel=1e-14)
 
 
 def test_every_frame_alone_is_what_is_drawn_of_all() -> None:

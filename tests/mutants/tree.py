@@ -11,7 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 START_S = 120.0  # what pytest may take besides its tests, on a busy machine
-NEEDED = ("ptyrun", "tests", "examples", "setup.cfg", "pyproject.toml", "Makefile")
+NEEDED = ("ptyrun", "tests", "benchmarks", "examples", "setup.cfg", "pyproject.toml", "Makefile")
 
 
 class Tree:

@@ -191,6 +191,20 @@ def test_claiming_is_cheap(mine: Claims) -> None:
     assert (time.process_time() - began_s) / 200 < 0.02, "0.5 to 2 ms on a quiet machine"
 
 
+def test_what_others_claim_is_not_taken(tmp_path: Path) -> None:
+    manifest = planned(tmp_path, toy_manifest(16, 4))
+    ledger = Ledger(RunPaths(tmp_path), manifest)
+    boards = [Claims(RunPaths(tmp_path).claims, name) for name in ("mine", "theirs")]
+    mine, theirs = (
+        Schedule(manifest.arms[0], ledger, board, Quota(None), max_attempts=3) for board in boards
+    )
+    first, second = theirs.take(), mine.take()
+    assert first is not None and second is not None
+    assert not set(first.chunks) & set(second.chunks)
+    for board in boards:
+        board.close()
+
+
 def test_what_a_session_gave_back_is_free_for_others_once_it_claims_something_else(
     tmp_path: Path,
 ) -> None:

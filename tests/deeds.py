@@ -61,6 +61,13 @@ def forks(told):
     sys.stderr.flush()
     os._exit(0)
 
+def detaches(told):
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            os.execve(sys.executable, ["python", "-c", "import time; time.sleep(3599)"], {})
+        os._exit(0)
+
 def other(descriptor, text):
     os.write(int(sys.argv[1]), text)
     time.sleep(3600)
@@ -101,6 +108,7 @@ ENDS = [
     lambda told: [np.ones(1 << 19) for _ in range(4)] and None,
     lambda told: raises(Mute()),
     lambda told: other(1, said(event="patches", shape=[10**4000] * 3, dtype="complex64")),
+    detaches,
 ]
 
 class Harmful:
@@ -132,7 +140,7 @@ class Harmful:
 ENTRY_POINTS = "[ptyrun.predictors]\nharmful = harmful_predictor:Harmful\n"
 SEGFAULT, ABORT, LEAVE, KILL, HANG, EAT, FORK, NO_JSON, NO_END, NO_WORDS, NO_SHAPE = range(1, 12)
 EXIT, TRUNCATE, HANG_UP, NO_MEMORY, ANSWER_TWICE, LEAVE_GROUP, CLOSE_STREAMS = range(12, 19)
-ANSWER_EARLY, TAKE_16_MIB, MUTE, HUGE_SHAPE = range(19, 23)
+ANSWER_EARLY, TAKE_16_MIB, MUTE, HUGE_SHAPE, DETACH = range(19, 24)
 HARMS = (
     *("read", "list", "write", "delete", "create", "as a child", "spoil the model"),
     *("spoil ptyrun", "connect", "signal the parent"),

@@ -15,7 +15,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -35,6 +35,7 @@ START_S = 3600.0  # for what was begun: to be fenced in, to import, to load
 _POLL_S = 0.05
 _LOOK_S = 0.25  # from one look at its memory to the next
 _END_S = 10.0  # for a killed process to be gone
+_FORKS = 100  # looks at what it started, which may be starting more
 _READ_BYTES = 1 << 16
 MAX_WHY = 400
 _FENCE = "fence"  # the first thing that it does, which it does not say that it begins
@@ -108,7 +109,7 @@ class ForeignProcess:
             stderr=writer,
             pass_fds=descriptors,
             process_group=0,  # Ctrl-C is the session's; and what it starts ends with it
-            preexec_fn=born_of(os.getpid(), set()),
+            preexec_fn=born_of(os.getpid(), set(), adopts=True),
         )
 
     @property
@@ -300,6 +301,7 @@ class ForeignProcess:
     def kill(self) -> None:
         """End the process and what it started, at once."""
         if self._process.returncode is None:
+            self._kill_family()
             # Until it is collected, neither its PID nor its group can become somebody else's.
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, signal.SIGKILL)
@@ -310,6 +312,18 @@ class ForeignProcess:
         for pid in _marked(self._token):
             with suppress(OSError):
                 os.kill(pid, signal.SIGKILL)
+
+    def _kill_family(self) -> None:
+        """End what it started, however that detached itself; it starts nothing while it stands."""
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGSTOP)
+        for _ in range(_FORKS):
+            alive = [each for each in _family(self.pid) if each != self.pid and not _is_over(each)]
+            if not alive:
+                break
+            for each in alive:
+                with suppress(OSError):
+                    os.kill(each, signal.SIGKILL)
 
     def end(self) -> None:
         """End the process, and let go of all that was for it; again does nothing."""
@@ -334,19 +348,35 @@ def _name_of(number: int) -> str:
 def _resident_bytes(pid: int) -> int:
     """Memory of a process and of those that it started: not what is mapped from files.
 
-    0 where that is unknown. What detached itself is not found.
+    0 where that is unknown.
     """
-    total, left = 0, [pid]
-    while left:
-        each = left.pop()
+    total = 0
+    for each in _family(pid):
         with suppress(OSError, ValueError):
             lines = Path(f"/proc/{each}/status").read_text().splitlines()
             found = dict(line.split(":", 1) for line in lines if ":" in line)
             for name in ("RssAnon", "RssShmem"):
                 total += int(found[name].split()[0]) << 10 if name in found else 0
+    return total
+
+
+def _family(pid: int) -> Iterator[int]:
+    """A process and all that came from it: it adopts those whose own parents are gone."""
+    left = [pid]
+    while left:
+        each = left.pop()
+        yield each
+        with suppress(OSError, ValueError):
             for thread in os.scandir(f"/proc/{each}/task"):
                 left += map(int, Path(thread.path, "children").read_text().split())
-    return total
+
+
+def _is_over(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[0]
+    except (OSError, IndexError):
+        return True
+    return state in "ZX"
 
 
 def _marked(token: str) -> list[int]:

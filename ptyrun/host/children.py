@@ -21,6 +21,7 @@ from ptyrun.host.signals import ASKED, CLOSING
 
 AS_THEY_ARE = (signal.SIGINT, signal.SIGUSR1)  # the others as SIGTERM
 _PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
 
 
 def ptyrun_words(*words: str) -> tuple[str, ...]:
@@ -154,13 +155,20 @@ def _to_group(child: subprocess.Popen[bytes], number: int) -> None:
         os.killpg(child.pid, number)
 
 
-def born_of(parent_pid: int, mask: set[signal.Signals | int] | None = None) -> Callable[[], None]:
-    """Make what a child does first: see that it dies with its parent, and block *mask* alone."""
+def born_of(
+    parent_pid: int, mask: set[signal.Signals | int] | None = None, *, adopts: bool = False
+) -> Callable[[], None]:
+    """Make what a child does first: see that it dies with its parent, and block *mask* alone.
+
+    One that *adopts* becomes the parent of all that its own children leave behind.
+    """
     libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
     def prepare() -> None:
         if libc is not None:
             libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+            if adopts:
+                libc.prctl(_PR_SET_CHILD_SUBREAPER, 1)
         if os.getppid() != parent_pid:
             os._exit(1)  # the parent died before it could be noticed
         if mask is not None:

@@ -122,6 +122,23 @@ def test_its_last_words_are_told_and_what_it_left_behind_ends_with_it(host: Host
     assert list(private.iterdir()) == []
 
 
+def test_what_detached_itself_and_took_off_its_environment_ends_with_it(host: Hosted) -> None:
+    def sleepers() -> set[int]:
+        return {
+            each.pid
+            for each in psutil.process_iter(["cmdline"])
+            if (each.info["cmdline"] or [""])[-1] == "import time; time.sleep(3599)"
+        }
+
+    predictor = opened(host)
+    before = sleepers()
+    predictor.predict(*batch(deeds.DETACH))
+    until(lambda: bool(sleepers() - before))
+    predictor.close()
+    host.end()
+    until(lambda: not sleepers() - before)
+
+
 def test_an_error_of_its_own_leaves_the_process_as_it_is(host: Hosted) -> None:
     predictor = opened(host)
     assert host.process is not None

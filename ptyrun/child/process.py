@@ -26,6 +26,7 @@ from ptyrun.child.lines import GarbledLineError, Lines, encoded, send
 from ptyrun.child.words import Words
 from ptyrun.errors import CutOffError, PredictorDiedError, PtyrunError
 from ptyrun.host.children import born_of
+from ptyrun.host.clock import started_s
 from ptyrun.host.memory import available_bytes
 from ptyrun.models.predictors import PredictorOutOfMemoryError
 
@@ -318,7 +319,8 @@ class ForeignProcess:
         with suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGSTOP)
         for _ in range(_FORKS):
-            alive = [each for each in _family(self.pid) if each != self.pid and not _is_over(each)]
+            started = [each for each in _family(self.pid) if each != self.pid]
+            alive = [each for each in started if started_s(each) is not None]
             if not alive:
                 break
             for each in alive:
@@ -369,14 +371,6 @@ def _family(pid: int) -> Iterator[int]:
         with suppress(OSError, ValueError):
             for thread in os.scandir(f"/proc/{each}/task"):
                 left += map(int, Path(thread.path, "children").read_text().split())
-
-
-def _is_over(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[0]
-    except (OSError, IndexError):
-        return True
-    return state in "ZX"
 
 
 def _marked(token: str) -> list[int]:

@@ -20,7 +20,6 @@ from rich.console import Console
 from rich.table import Table
 
 import ptyrun
-from benchmarks import python_path
 from benchmarks.figures import Figure, Scale
 
 PIPE_WIDTH = 140  # a log wraps lines itself
@@ -90,7 +89,6 @@ def main(
     All QUESTIONS, or those named; scale, share, wall, workers, peers, resume, limits, kills and gpu
     only by name.
     """
-    os.environ["PYTHONPATH"] = python_path()  # children of each question are found by name
     console = Console() if sys.stdout.isatty() else Console(width=PIPE_WIDTH)
     machine = describe_machine()
     console.print(", ".join(f"{key} {value}" for key, value in machine.items()), soft_wrap=True)

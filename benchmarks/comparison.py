@@ -5,13 +5,13 @@ from __future__ import annotations
 import gc
 import json
 import statistics
-import subprocess
 import sys
 import time
 from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 
+from benchmarks.child import told
 from benchmarks.figures import Figure, Scale, summed_up
 from ptyrun.comparison.run import Run
 from ptyrun.config import (
@@ -173,14 +173,8 @@ def measure(scale: Scale) -> list[Figure]:
 def timed(hub: Path, output_dir: Path) -> tuple[float, Mapping[str, float]]:
     """Seconds of the whole process, and of its parts by name."""
     begun = time.perf_counter()
-    done = subprocess.run(
-        [sys.executable, "-P", "-m", __name__, str(hub), str(output_dir)],
-        check=True,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+    parts: dict[str, float] = told(__name__, str(hub), str(output_dir))
     wall_s = time.perf_counter() - begun
-    parts: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return wall_s, {**parts, "exit": wall_s - sum(parts.values())}
 
 

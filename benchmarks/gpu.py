@@ -8,7 +8,6 @@ CPU stands in, on small sizes, so that every step is tried: then no figure is of
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks import stated
+from benchmarks.child import told
 from benchmarks.figures import Figure, Scale
 from ptyrun.comparison.run import Run
 from ptyrun.errors import ExitCode
@@ -92,16 +92,7 @@ def predicted(
     """Predict groups in a process of its own, which sees the devices of *environment*."""
     folder.mkdir()
     given = json.dumps([str(folder), str(model), str(scan), n_groups, batch])
-    words = [sys.executable, "-P", "-m", __name__, given]
-    done = subprocess.run(
-        words,
-        env={**os.environ, **environment},
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-        timeout=PATIENCE_S,
-    )
-    took: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    took: dict[str, float] = told(__name__, given, environment=environment, timeout_s=PATIENCE_S)
     return took
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import json
 import resource
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
+from benchmarks.child import told
 from benchmarks.figures import Figure, Scale, summed_up
 from ptyrun.config import ArmConfig, ArmKind, CompareConfig, Presentation
 
@@ -87,13 +87,7 @@ def measure(scale: Scale) -> list[Figure]:
     for number in range(min(scale.rounds, MAX_ROUNDS)):
         config = write_inputs(scale.scratch / str(number), side_px)
         plan(config)
-        done = subprocess.run(
-            [sys.executable, "-P", "-m", __name__, str(config.output_dir)],
-            check=True,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        found.append(json.loads(done.stdout.splitlines()[-1]))
+        found.append(told(__name__, str(config.output_dir)))
     what = f"two arms of {side_px} x {side_px} px"
     return [
         summed_up("finalize", [each["seconds"] for each in found], "s", AIM_S, what),

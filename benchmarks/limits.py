@@ -6,10 +6,7 @@ matrices, and the reference networks beside them. All in one call, and in turns.
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -19,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import commit, network_flop
+from benchmarks.child import told
 from benchmarks.figures import Figure, Scale, in_turns, summed_up
 from benchmarks.network_flop import Pace
 from ptyrun.host import durable
@@ -141,15 +139,9 @@ def processor(scale: Scale) -> list[Figure]:
     """Multiply matrices, and predict with both reference networks, in one process and in turns."""
     side = QUICK_SIDE if scale.quick else SIDE
     words = map(str, (scale.rounds, side, scale.shared))
-    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", **(WIDE if _is_wide() else {})}
-    done = subprocess.run(
-        [sys.executable, "-P", "-m", network_flop.__name__, *words],
-        env=environment,
-        check=True,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    return shares([Pace(**each) for each in json.loads(done.stdout.splitlines()[-1])], side)
+    environment = {"OPENBLAS_NUM_THREADS": "1", **(WIDE if _is_wide() else {})}
+    paces = told(network_flop.__name__, *words, environment=environment)
+    return shares([Pace(**each) for each in paces], side)
 
 
 def _is_wide() -> bool:

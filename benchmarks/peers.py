@@ -9,6 +9,7 @@ reason.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -21,7 +22,7 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
-from benchmarks import peer_ptyrun, peer_work
+from benchmarks import peer_ptyrun, peer_work, python_path
 from benchmarks.figures import Figure, Scale
 
 # Package by way; what `make bench BENCH=peers` was tried with.
@@ -51,6 +52,7 @@ class Way:
         return subprocess.Popen(
             [*self.words, *given],
             cwd=folder,  # some write logs where they are
+            env={**os.environ, "PYTHONPATH": python_path()},
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,

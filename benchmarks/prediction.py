@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -14,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.child import told
 from benchmarks.figures import Figure, Scale, summed_up
 from ptyrun.models.files import locate
 from ptyrun.models.predictors import ModelRequest, open_predictor
@@ -124,15 +123,7 @@ def _in_own_process(
     network: Network, variant: Variant, batch: int, rounds: int, shared: Path
 ) -> Taken:
     words = map(str, (NETWORKS.index(network), batch, rounds, shared))
-    done = subprocess.run(
-        [sys.executable, "-P", "-m", __name__, *words],
-        env={**os.environ, **variant.environment},
-        check=True,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    found = json.loads(done.stdout.splitlines()[-1])
-    return Taken(**found)
+    return Taken(**told(__name__, *words, environment=variant.environment))
 
 
 def predict(network: Network, batch: int, rounds: int, shared: Path) -> Taken:

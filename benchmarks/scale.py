@@ -11,13 +11,13 @@ import gc
 import json
 import resource
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from benchmarks import stated
+from benchmarks.child import told
 from benchmarks.figures import Figure, Scale
 from benchmarks.growth_plot import Point, draw
 from benchmarks.processes import peak_mib
@@ -126,9 +126,7 @@ def measured(folder: Path, series: str, n: int, only: Collection[str] | None = N
     stated.write_model(folder / "model", item_s=0.0, gridsize=1)
     found = []
     for stage in only or stages(folder, patch_px, chunk_groups):
-        words = [sys.executable, "-P", "-m", __name__, str(folder), series, stage]
-        done = subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True)
-        point = Point(series, n, stage, **json.loads(done.stdout.splitlines()[-1]))
+        point = Point(series, n, stage, **told(__name__, str(folder), series, stage))
         found.append(point)
         print(f"  {series} {n:>9,} {stage:14s} {point.cpu_s:8.2f} s of the processor, "
               f"{point.wall_s:8.2f} s, {point.mib:6.0f} MiB", file=sys.stderr)  # fmt: skip

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import json
-import resource
 import sys
 import time
 from pathlib import Path
@@ -15,6 +14,7 @@ from scipy.ndimage import gaussian_filter
 
 from benchmarks.child import told
 from benchmarks.figures import Figure, Scale, summed_up
+from benchmarks.processes import peak_mib
 from ptyrun.config import ArmConfig, ArmKind, CompareConfig, Presentation
 
 SIDE_PX, QUICK_PX = 2000, 500
@@ -70,12 +70,8 @@ def finalized(run: Path) -> dict[str, float]:
 
     begun = time.perf_counter()
     finalize(run)
-    peak_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return {
-        "seconds": time.perf_counter() - begun,
-        "cpu_s": time.process_time(),
-        "mib": peak_kib / 1024,
-    }
+    took_s = time.perf_counter() - begun
+    return {"seconds": took_s, "cpu_s": time.process_time(), "mib": peak_mib()}
 
 
 def measure(scale: Scale) -> list[Figure]:

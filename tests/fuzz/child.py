@@ -16,6 +16,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from benchmarks.processes import peak_mib
+
 CORES = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")
 
 
@@ -65,14 +67,13 @@ def main() -> None:
     for line in sys.stdin:
         number, began_s = int(line), time.process_time()
         found = trial(kind, seed, number)
-        used = resource.getrusage(resource.RUSAGE_SELF)
         answers.write(
             json.dumps(
                 {
                     "number": number,
                     "found": found,
                     "cpu_s": round(time.process_time() - began_s, 3),
-                    "rss_mb": used.ru_maxrss // 1024,
+                    "rss_mb": round(peak_mib()),
                 }
             )
             + "\n"

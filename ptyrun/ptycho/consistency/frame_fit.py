@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from ptyrun.ptycho.consistency.frame_model import (
 from ptyrun.ptycho.readers.scan import Scan
 
 SEED = 7
+FEWEST = 4  # frames, of which anything is told
 
 Stack = NDArray[np.floating[Any]]
 
@@ -101,17 +102,11 @@ def frame_fit(scan: Scan, image: Complex2D, probe: Complex2D | None = None) -> F
     FrameFit or None
         None where there is no probe, or too few frames lie inside the object.
     """
-    beam = scan.probe_modes if probe is None else probe
-    if scan.near_field or beam is None or beam.shape[-2:] != (scan.patch_px, scan.patch_px):
+    sample = _Sample.of(scan, image, probe)
+    if sample is None:
         return None
-    chosen = sampled_inside(are_inside(scan, image.shape))
-    if len(chosen) < 4:
-        return None
-    frames, measured = lit(scan, chosen)
-    if len(frames) < 4:
-        return None
-    here = scan.positions_px[frames]
-    order = np.random.default_rng(SEED).permutation(len(frames))
+    beam, here, measured = sample.beam, sample.positions_px, sample.measured
+    order = np.random.default_rng(SEED).permutation(len(here))
     objects: dict[str, tuple[Complex2D, Positions]] = {
         SWAPPED: (image, here[:, ::-1]),
         "the object transposed": (image.T, here),
@@ -144,6 +139,52 @@ def frame_fit(scan: Scan, image: Complex2D, probe: Complex2D | None = None) -> F
     other_kind = other if other < EXPLAINING * other_shuffled else None
     root, square = (None, other_kind) if scan.intensity else (other_kind, None)
     return FrameFit(as_given, shuffled, explaining(turned), root, square)
+
+
+def residual_as_given(scan: Scan, image: Complex2D, probe: Complex2D | None = None) -> float:
+    """As ``as_given`` of :func:`frame_fit`, without asking what else there might be.
+
+    Parameters
+    ----------
+    scan : Scan
+        A far-field scan.
+    image : ndarray of complex, shape (H, W)
+        The object on the scan's own pixel grid.
+    probe : ndarray of complex, shape (N, N) or (M, N, N), optional
+        The probe, or its modes, that was reconstructed with it; the scan's when None.
+
+    Returns
+    -------
+    float
+        Infinite where it cannot be told.
+    """
+    sample = _Sample.of(scan, image, probe)
+    if sample is None:
+        return np.inf
+    return residual(sample.measured, modelled_amplitudes(image, sample.positions_px, sample.beam))
+
+
+@dataclass(frozen=True)
+class _Sample:
+    """Frames (n, N, N) with light that lie inside an object, and what they are modelled with."""
+
+    beam: Complex2D
+    positions_px: Positions
+    measured: Stack
+
+    @classmethod
+    def of(cls, scan: Scan, image: Complex2D, probe: Complex2D | None) -> Self | None:
+        """Read them; None where nothing can be told of them."""
+        beam = scan.probe_modes if probe is None else probe
+        if scan.near_field or beam is None or beam.shape[-2:] != (scan.patch_px, scan.patch_px):
+            return None
+        chosen = sampled_inside(are_inside(scan, image.shape))
+        if len(chosen) < FEWEST:
+            return None
+        frames, measured = lit(scan, chosen)
+        if len(frames) < FEWEST:
+            return None
+        return cls(beam, scan.positions_px[frames], measured)
 
 
 def _flipped(frames: Stack, axes: tuple[int, ...]) -> tuple[Stack, Stack]:

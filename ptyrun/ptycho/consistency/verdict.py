@@ -19,6 +19,7 @@ from ptyrun.ptycho.consistency.frame_fit import (
     SWAPPED,
     FrameFit,
     frame_fit,
+    residual_as_given,
 )
 from ptyrun.ptycho.consistency.frame_model import FRAMES_AT_ONCE, are_inside
 from ptyrun.ptycho.consistency.frame_order import frame_order
@@ -93,12 +94,19 @@ def place(scan: Scan, shape: tuple[int, int], found: Reconstruction) -> Placemen
     found : Reconstruction
     """
     candidates = origins_px(found.object.shape, shape, scan.positions_px, scan.patch_px)
-    fits = {origin: _fit(scan, found, origin) for origin in candidates}
-    origin = min(candidates, key=lambda each: _residual(fits[each]))
+    origin = candidates[0]
+    if len(candidates) > 1:
+        origin = min(
+            candidates,
+            key=lambda each: residual_as_given(
+                _seen_from(each, scan), found.object, found.probe_modes
+            ),
+        )
+    fit = frame_fit(_seen_from(origin, scan), found.object, found.probe_modes)
     image, coverage = placed(found.object, shape, origin)
     side = (scan.patch_px, scan.patch_px)
     probe_px = None if found.probe is None or found.probe.shape == side else found.probe.shape
-    fit, reference = fits[origin], None
+    reference = None
     if fit is not None and not fit.explains and fit.better and scan.object_guess is not None:
         reference = frame_fit(scan, scan.object_guess)
     return Placement(image, coverage, found.object.shape, fit, probe_px, reference)
@@ -109,7 +117,8 @@ def coherence_with_reference(
 ) -> float | None:
     """Coherence with the truth after registration; None without one, or with too little of it.
 
-    Of a large region the middle tells enough, where it is covered.
+    Of a large region the middle tells enough, where it is covered. Where both have enough in common
+    as they lie, they are not registered: the coherence is then at least what is given.
     """
     if truth is None:
         return None
@@ -118,14 +127,23 @@ def coherence_with_reference(
     looked = middle if covered[middle.slices].mean() > 0.5 else region
     outer = looked.grown(AROUND_PX, *truth.shape)
     cut = outer.slices
-    try:
-        aligned = align(
-            placement.image[cut], truth[cut], covered[cut], region=looked.seen_from(outer)
-        )
-    except GeometryError:
-        return None
-    known = aligned.covered
-    return coherence(aligned.recon[known], aligned.truth[known])
+    found = None
+    for is_moved in (False, True):
+        try:
+            aligned = align(
+                placement.image[cut],
+                truth[cut],
+                covered[cut],
+                region=looked.seen_from(outer),
+                shift=is_moved,
+            )
+        except GeometryError:
+            return found
+        known = aligned.covered
+        found = coherence(aligned.recon[known], aligned.truth[known])
+        if found >= MIN_COHERENCE_IF_UNEXPLAINED:
+            break
+    return found
 
 
 def truth_doubts(scan: Scan) -> tuple[str, ...]:
@@ -340,10 +358,5 @@ def _residuals(fit: FrameFit) -> str:
     return f"{fit.as_given:.2f}, and {fit.shuffled:.2f} with positions shuffled"
 
 
-def _fit(scan: Scan, found: Reconstruction, origin: tuple[int, int]) -> FrameFit | None:
-    there = replace(scan, positions_px=scan.positions_px - np.array(origin))
-    return frame_fit(there, found.object, found.probe_modes)
-
-
-def _residual(fit: FrameFit | None) -> float:
-    return np.inf if fit is None else fit.as_given
+def _seen_from(origin: tuple[int, int], scan: Scan) -> Scan:
+    return replace(scan, positions_px=scan.positions_px - np.array(origin))

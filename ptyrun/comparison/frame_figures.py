@@ -207,7 +207,7 @@ class FrameCheck:
 def _agreement(own: NDArray[Any], probe: NDArray[Any]) -> float | None:
     """Coherence of two probes (N, N), the first registered onto the second."""
     try:
-        aligned = align(own, probe)
+        aligned = align(own, probe, fading=True)
     except GeometryError:
         return None
     return coherence(aligned.recon, aligned.truth)

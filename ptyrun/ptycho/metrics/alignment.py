@@ -73,6 +73,7 @@ def align(
     region: Region | None = None,
     shift: bool = True,
     phase: PhaseAlign = PhaseAlign.PLANE,
+    fading: bool = False,
 ) -> Aligned:
     """Undo what a reconstruction leaves free, iterated: ramp, shift, crop, ramp; then the factor.
 
@@ -91,6 +92,9 @@ def align(
         moved by a fraction of a pixel has the truth in its holes, whose edges then leave no trace.
     phase : PhaseAlign
         PLANE undoes the phase ramp, MEAN the global phase alone.
+    fading : bool
+        Whether both fade towards their edges, as probes do, which meet there without being
+        continued.
 
     Returns
     -------
@@ -113,7 +117,7 @@ def align(
             do="compare a region of one grid that the reconstruction covers",
         )
     pair = _Pair.of(recon, truth, mask, where, ramps=phase is PhaseAlign.PLANE)
-    state = pair.nearest(shift=shift)
+    state = pair.nearest(shift=shift, fading=fading)
     inside = state.covered
     if not inside.any():
         raise GeometryError(
@@ -151,11 +155,11 @@ class _Pair:
     def _single(self) -> NDArray[np.complex64]:
         return single(self.recon)
 
-    def nearest(self, *, shift: bool) -> Aligned:
+    def nearest(self, *, shift: bool, fading: bool) -> Aligned:
         """Move as well as may be; near an edge both as if the images were periodic and not."""
         state = self.without_ramp(self.moved(NO_RAMP, NO_SHIFT))
         found = self.registered(state) if shift else state
-        wider = self.continued()
+        wider = self if fading else self.continued()
         if not shift or wider is self or found.is_settled:
             return found
         other = wider.registered(wider.without_ramp(wider.moved(NO_RAMP, NO_SHIFT)))
@@ -259,7 +263,8 @@ class _Pair:
         is_told = best >= AGREEMENT_AFAR
         others = tuple(each.shift for each in alike if each is not nearest) if is_told else ()
         effort = FULLY if best >= CERTAIN else DOUBTFULLY
-        if nearest in refined:
+        is_moved_again = self.has_holes and nearest.shift != nearest.shift.whole
+        if nearest in refined and not is_moved_again:
             nearest = self._refined(nearest, target, effort)
         across = replace(nearest, shift=target.lines.part(nearest.shift))
         least = nearest.agreement - ALONG_LINES * (1 - nearest.agreement) - ROUNDING
@@ -354,7 +359,9 @@ class _Pair:
     def _roughly(self, shift: Shift, ramp: Ramp, look: Region) -> Candidate:
         """How well the fields agree after a shift by whole pixels, in the middle of the region."""
         middle = self._middle(look)
-        middle = middle.within(*border_px(shift)) if middle == self.region else middle
+        if middle == self.region:
+            lost = [self.margin_px + side for side in border_px(shift)]
+            middle = middle.overlap(Region(0, 0, *self.truth.shape).within(*lost))
         dy, dx = int(shift.dy_px), int(shift.dx_px)
         there = Region(middle.top - dy, middle.left - dx, middle.height, middle.width)
         own, mask = rolled(self._single, there), rolled(self.mask, there)

@@ -44,7 +44,7 @@ class Effort:
     done_px: float
 
 
-NEARLY, FULLY = Effort(5, 0.02), Effort(12, 1e-4)
+NEARLY, FULLY = Effort(8, 0.01), Effort(12, 1e-4)
 # Of images that have less in common, noise decides more than the last steps.
 DOUBTFULLY = Effort(8, 2e-3)
 

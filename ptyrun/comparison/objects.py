@@ -79,7 +79,8 @@ def read(paths: RunPaths, path: str) -> NDArray[Any] | None:
 def write(paths: RunPaths, rasters: Mapping[str, Raster]) -> None:
     """Write images by their path, such as ``pinn/object``, into a folder that has none yet.
 
-    Beside them, in the same zarr group, lie their coordinates (``pinn/y``, ``pinn/x``).
+    Beside them, in the same zarr group, lie their coordinates (``pinn/y``, ``pinn/x``). Names of
+    files are on disk for good once the folder's are: whoever publishes it sees to that.
     """
     with durable.storage_errors(paths.objects):
         folder = DurableStore(paths.objects)
@@ -91,7 +92,6 @@ def write(paths: RunPaths, rasters: Mapping[str, Raster]) -> None:
                 coordinates[f"{group}/{axis}"] = (axis, places)
         for path, (axis, places) in coordinates.items():
             _put(folder, path, places, (axis,), "px")
-        folder.sync()
 
 
 def _put(

@@ -31,7 +31,9 @@ class DurableStore(LocalStore):
         path = self.root / key
         if exclusive and path.exists():
             raise FileExistsError(path)
-        durable.make_folder(path.parent)
+        durable.make_folder(self.root)
+        with durable.storage_errors(path.parent):
+            path.parent.mkdir(parents=True, exist_ok=True)
         durable.publish(durable.write_partial(path, [data]), path)
         inside = len(path.parent.relative_to(self.root).parts)
         self._unsynced.update((path.parent, *path.parent.parents[:inside]))

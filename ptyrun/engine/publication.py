@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -114,9 +114,10 @@ class Publication:
         for file in checksums.files_below(self._ready):
             place = self._target / file.relative_to(self._ready)
             if place != self._target / checksums.NAME:
-                durable.make_folder(place.parent)
+                with durable.storage_errors(place.parent):
+                    place.parent.mkdir(parents=True, exist_ok=True)
                 _put(file, place)
-                touched.add(place.parent)
+                touched.update(_up_to(self._target, place.parent))
         for old in (*self._only_listed_before(new), *self._obsolete(new)):
             with durable.storage_errors(old):
                 old.unlink(missing_ok=True)
@@ -136,6 +137,13 @@ class Publication:
         return [self._target / name for name in listed if name not in new]
 
 
+def _up_to(top: Path, folder: Path) -> Iterator[Path]:
+    """The folder and those around it, up to *top*."""
+    while folder != top:
+        yield folder
+        folder = folder.parent
+
+
 def _put(file: Path, place: Path) -> None:
     try:
         durable.publish(file, place)
@@ -146,9 +154,8 @@ def _put(file: Path, place: Path) -> None:
 
 def _remove_empty(folder: Path, below: Path) -> None:
     with suppress(OSError):  # it is not empty, or gone
-        while folder != below:
-            folder.rmdir()
-            folder = folder.parent
+        for each in _up_to(below, folder):
+            each.rmdir()
 
 
 def _folders(root: Path) -> list[Path]:

@@ -13,18 +13,18 @@ from numpy.typing import NDArray
 
 from ptyrun.errors import GeometryError
 from ptyrun.ptycho.metrics.continuation import cosine_window
-from ptyrun.ptycho.metrics.masked_correlation import masked_correlation
+from ptyrun.ptycho.metrics.masked_correlation import masked_correlation, told_rings
 from ptyrun.ptycho.metrics.resampling import interval
 from ptyrun.ptycho.metrics.sectors import Plane, crossings, resampled_curves
 from ptyrun.ptycho.metrics.spectra import cross_power, power, spectrum
 from ptyrun.ptycho.metrics.whole_square import whole_square
 
 TAPER_PX = 20
-BY_CHANCE = 1.25  # more than it can be, estimates may have in common of equal images
 # Of Nyquist. Crossings of the same images at half the resolution are farther off, and by chance.
 SETTLED, SURE = 0.015, 0.03
 # Of Nyquist: holes leave too few lags to resolve what is coarser. What so many rings say counts.
 RESOLVED, BEHIND = 0.1, 16
+BEFORE, ROUNDING = 2, 1e-9  # rings before the first one below that must say something, too
 
 
 @dataclass(frozen=True)
@@ -61,16 +61,19 @@ class RingCorrelation:
     def told(self) -> NDArray[np.bool_]:
         """Which rings say anything (R,).
 
-        Beside holes spectra are estimates: from where they leave no power, or far more in common
-        than power, nothing is known of a correlation.
+        Beside holes spectra are estimates: from where they say nothing of a ring, they do so of
+        finer ones.
         """
+        told = self.estimated.copy()
+        told[1:] = np.logical_and.accumulate(told[1:])  # ring 0 is the mean
+        return told
+
+    @cached_property
+    def estimated(self) -> NDArray[np.bool_]:
+        """Of which rings (R,) by themselves anything is known."""
         if self.coarser is None or self.sectors is None:
             return np.ones(len(self.correlation), bool)
-        cross, *own = self.sectors.sum(axis=1)
-        most = np.sqrt(np.maximum(own[0], 0) * np.maximum(own[1], 0))
-        told = (most > 0) & (np.abs(cross) <= BY_CHANCE * most)
-        told[1:] = np.logical_and.accumulate(told[1:])  # ring 0 is the mean
-        return np.asarray(told)
+        return told_rings(self.sectors, self.n_pixels)
 
     @cached_property
     def resampled(self) -> NDArray[np.float64] | None:
@@ -344,7 +347,8 @@ def crossing(rings: RingCorrelation, threshold: Threshold) -> Crossing:
     falls: by so much as the coarser curve falls later than it, it falls later than a curve of all
     lags, and that much is taken off. NaN where both fall farther apart than 0.015, or resampled
     directions let it fall more than 0.03 away: then holes decide, or chance. So they do where the
-    curve falls below 0.1 of Nyquist, where holes leave hardly a ring apart, and rises at once.
+    curve falls below 0.1 of Nyquist, where holes leave hardly a ring apart, and rises at once, and
+    where nothing is known of the rings in which it falls.
     """
     found = _crossing(rings, threshold)
     if rings.coarser is None:
@@ -353,11 +357,16 @@ def crossing(rings: RingCorrelation, threshold: Threshold) -> Crossing:
     coarse = _or_nyquist(_crossing(replace(rings, correlation=rings.coarser), threshold))
     if not abs(coarse - fine) <= SETTLED or not _is_sure(rings, threshold, fine):
         return Crossing(np.nan)
-    if fine < RESOLVED and _rises_again(rings, threshold, fine):
+    if not _is_estimated(rings, fine) or (fine < RESOLVED and _rises_again(rings, threshold, fine)):
         return Crossing(np.nan)
     if found.nyquist_fraction is None:
         return found
     return Crossing(max(2 * fine - coarse, float(rings.frequencies[1])))
+
+
+def _is_estimated(rings: RingCorrelation, found: float) -> bool:
+    first_below = int(np.ceil(found * rings.side_px / 2 - ROUNDING))
+    return bool(rings.estimated[max(1, first_below - BEFORE) : first_below + 1].all())
 
 
 def _rises_again(rings: RingCorrelation, threshold: Threshold, found: float) -> bool:

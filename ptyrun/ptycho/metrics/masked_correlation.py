@@ -18,6 +18,11 @@ FEWEST_PAIRS = 50
 LEAST_PAIRED = 0.6
 # The spectrum of fewer known pixels correlates with anything.
 FEWEST_PIXELS = 64
+# Of all lags, as they count, those without pairs: patterns of holes leave out every second one.
+MOST_LACKING = 0.01
+BY_CHANCE = 1.25  # more than it can be, estimates may have in common of equal images
+# Of the strongest coarser ring's power: what holes leave of that is as strong.
+FAINT = 0.006
 
 Mask = NDArray[np.bool_]
 
@@ -58,20 +63,53 @@ def masked_correlation(
     n_paired = min(
         int((covered[1:] & covered[:-1]).sum()), int((covered[:, 1:] & covered[:, :-1]).sum())
     )
+    nothing = np.full(Plane.of(side, is_real=True).n_rings, np.nan)
     if n_covered < FEWEST_PIXELS or lag_px < 2 or n_paired < LEAST_PAIRED * n_covered:
-        nothing = np.full(Plane.of(side, is_real=True).n_rings, np.nan)
         return nothing, nothing, None
-    sums = _covariances(first, second, covered, lag_px)
+    sums, lacking = _covariances(first, second, covered, lag_px)
+    if lacking > MOST_LACKING:
+        return nothing, nothing, None
     fine = _sectors(sums, side, lag_px)
     coarse = _sectors(sums, side, max(2, lag_px // 2))
     return _curve(fine), _curve(coarse), fine
 
 
+def told_rings(sectors: NDArray[np.float64], n_pixels: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Tell of which rings estimates beside holes say anything.
+
+    Nothing is known of a correlation where they leave no power, far more in common than power, or
+    so little power beside coarser rings that it may be theirs.
+
+    Parameters
+    ----------
+    sectors : ndarray of float64, shape (3, S, R)
+        From :func:`masked_correlation`.
+    n_pixels : ndarray of int, shape (R,)
+        How many Fourier pixels each ring has.
+
+    Returns
+    -------
+    ndarray of bool, shape (R,)
+        Of each ring by itself.
+    """
+    cross, *own = sectors.sum(axis=1)
+    most = np.sqrt(np.maximum(own[0], 0) * np.maximum(own[1], 0))
+    told = (most > 0) & (np.abs(cross) <= BY_CHANCE * most)
+    for each in own:
+        per_pixel = each / n_pixels
+        told &= per_pixel >= FAINT * np.maximum.accumulate(per_pixel)
+    return np.asarray(told)
+
+
 def _covariances(
     first: NDArray[Any], second: NDArray[Any], covered: Mask, lag_px: int
-) -> list[NDArray[Any]]:
-    """Mean products of derivatives (2 L + 1, 2 L + 1) by lag: of both, of the first, the second."""
+) -> tuple[list[NDArray[Any]], float]:
+    """Mean products of derivatives (2 L + 1, 2 L + 1) by lag, and which share of lags lacks pairs.
+
+    Of both, of the first, and of the second.
+    """
     sums: list[NDArray[Any]] = [np.zeros((1, 1))] * 3
+    taper, lacking = _taper(lag_px), 0.0
     for axis in (0, 1):
         known = covered[1:] & covered[:-1] if axis == 0 else covered[:, 1:] & covered[:, :-1]
         images = [_centred(np.diff(image, axis=axis), known) for image in (first, second)]
@@ -82,12 +120,19 @@ def _covariances(
         mask = fft.rfft2(known.astype(np.float64), shape)
         pairs = _at_lags(mask, mask, shape, lag_px, is_real=True)
         share = np.where(pairs > FEWEST_PAIRS, 1 / np.maximum(pairs, 1), 0.0)
+        lacking = max(lacking, float(taper[share == 0].sum() / taper.sum()))
         products = ((0, 1), (0, 0), (1, 1))
         sums = [
             total + _at_lags(spectra[one], spectra[other], shape, lag_px, is_real=is_real) * share
             for total, (one, other) in zip(sums, products, strict=True)
         ]
-    return sums
+    return sums, lacking
+
+
+def _taper(lag_px: int) -> NDArray[np.float64]:
+    lags = np.arange(-lag_px, lag_px + 1)
+    far = np.hypot(lags[:, None], lags[None, :]) / lag_px
+    return np.where(far < 1, (1 + np.cos(np.pi * np.minimum(far, 1))) / 2, 0.0)
 
 
 def _centred(image: NDArray[Any], known: Mask) -> NDArray[Any]:
@@ -113,8 +158,7 @@ def _at_lags(
 def _sectors(sums: list[NDArray[Any]], side: int, lag_px: int) -> NDArray[np.float64]:
     middle = sums[0].shape[0] // 2
     lags = np.arange(-lag_px, lag_px + 1)
-    far = np.hypot(lags[:, None], lags[None, :]) / lag_px
-    taper = np.where(far < 1, (1 + np.cos(np.pi * np.minimum(far, 1))) / 2, 0.0)
+    taper = _taper(lag_px)
     is_real = all(np.isrealobj(total) for total in sums)
     spectra = []
     for total in sums:

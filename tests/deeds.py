@@ -12,7 +12,7 @@ import pytest
 from tests.packages import lay_out
 
 MODULE = """
-import ctypes, fcntl, json, os, signal, socket, subprocess, sys, time
+import ctypes, fcntl, json, os, signal, socket, subprocess, sys, termios, time
 import numpy as np
 from ptyrun.predictors import ModelCard
 
@@ -68,6 +68,23 @@ def detaches(told):
             os.execve(sys.executable, ["python", "-c", "import time; time.sleep(3599)"], {})
         os._exit(0)
 
+def deepens(told):
+    os.chdir(os.environ["TMPDIR"])
+    for _ in range(1200):
+        os.mkdir("a")
+        os.chdir("a")
+
+def answers_unread(told):
+    # It tells by their number of bytes that messages came, and reads none of them.
+    os.write(int(sys.argv[1]), PATCHES)
+    read = 0
+    while True:
+        waiting = fcntl.ioctl(int(sys.argv[1]), termios.FIONREAD, bytes(4))
+        if int.from_bytes(waiting, sys.byteorder) > read:
+            read = int.from_bytes(waiting, sys.byteorder)
+            os.write(int(sys.argv[1]), said(event="began") + PATCHES)
+        time.sleep(1e-4)
+
 def other(descriptor, text):
     os.write(int(sys.argv[1]), text)
     time.sleep(3600)
@@ -81,6 +98,8 @@ def raises(error):
 
 def said(**message):
     return json.dumps(message).encode() + bytes([10])
+
+PATCHES = said(event="patches", shape=[2, 8, 8], dtype="complex64")
 
 ENDS = [
     None,
@@ -109,6 +128,8 @@ ENDS = [
     lambda told: raises(Mute()),
     lambda told: other(1, said(event="patches", shape=[10**4000] * 3, dtype="complex64")),
     detaches,
+    deepens,
+    answers_unread,
 ]
 
 class Harmful:
@@ -140,7 +161,7 @@ class Harmful:
 ENTRY_POINTS = "[ptyrun.predictors]\nharmful = harmful_predictor:Harmful\n"
 SEGFAULT, ABORT, LEAVE, KILL, HANG, EAT, FORK, NO_JSON, NO_END, NO_WORDS, NO_SHAPE = range(1, 12)
 EXIT, TRUNCATE, HANG_UP, NO_MEMORY, ANSWER_TWICE, LEAVE_GROUP, CLOSE_STREAMS = range(12, 19)
-ANSWER_EARLY, TAKE_16_MIB, MUTE, HUGE_SHAPE, DETACH = range(19, 24)
+ANSWER_EARLY, TAKE_16_MIB, MUTE, HUGE_SHAPE, DETACH, DEEPEN, ANSWER_UNREAD = range(19, 26)
 HARMS = (
     *("read", "list", "write", "delete", "create", "as a child", "spoil the model"),
     *("spoil ptyrun", "connect", "signal the parent"),

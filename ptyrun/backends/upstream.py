@@ -18,23 +18,7 @@ from ptyrun.backends.upstream_layers import LAYERS
 from ptyrun.errors import ModelError
 from ptyrun.models.archives import require_hdf5
 from ptyrun.models.bundles import Bundle, ForeignBundleError
-
-# What a network may be made of. A list of what is known, not of what is dangerous: Keras has layers
-# that hold code or open files (Lambda, TorchModuleWrapper, TFSMLayer, lookups), and gets new ones.
-PLAIN_LAYERS = frozenset({
-    "Activation", "Add", "AlphaDropout", "Average", "AveragePooling2D", "BatchNormalization",
-    "Concatenate", "Conv2D", "Conv2DTranspose", "Cropping2D", "Dense", "DepthwiseConv2D", "Dropout",
-    "ELU", "Flatten", "GaussianDropout", "GaussianNoise", "GlobalAveragePooling2D",
-    "GlobalMaxPooling2D", "GroupNormalization", "InputLayer", "LayerNormalization", "LeakyReLU",
-    "MaxPooling2D", "Maximum", "Minimum", "Multiply", "PReLU", "Permute", "ReLU", "Rescaling",
-    "Reshape", "SeparableConv2D", "Softmax", "SpatialDropout2D", "Subtract", "UnitNormalization",
-    "UpSampling2D", "ZeroPadding2D",
-})  # fmt: skip
-PLAIN_MODELS = frozenset({"Functional", "Model", "Sequential"})
-PLAIN_POLICIES = frozenset({"DTypePolicy", "FloatDTypePolicy"})
-PLAIN_FUNCTIONS = frozenset({"builtins", "keras.activations", "keras.src.activations.activations"})
-# Parts of arguments and shapes, written as if they were classes.
-PLAIN_VALUES = frozenset({"__keras_tensor__", "__tuple__", "__slice__", "__ellipsis__"})
+from ptyrun.models.keras_configs import MAX_SHOWN, strange_parts
 
 
 def build(bundle: Bundle) -> keras.Model:
@@ -48,13 +32,13 @@ def build(bundle: Bundle) -> keras.Model:
         If weights are missing, left over, or of another shape.
     """
     config = copy.deepcopy(dict(bundle.config))
-    unknown = sorted(set(_adopt(config)))
-    if unknown:
+    if unknown := strange_parts(config, _is_own):
         raise ForeignBundleError(
             f"the network {bundle.name} has layers that ptyrun does not know",
-            why=f"unknown: {', '.join(unknown)}",
+            why=f"unknown: {', '.join(unknown[:MAX_SHOWN])}",
             do="use --trust-model ARM with upstream's package installed",
         )
+    _adopt(config)
     try:
         network = keras.Model.from_config(config["config"], custom_objects=dict(LAYERS))
     except Exception as error:  # Keras raises whatever the malformed part provokes
@@ -87,36 +71,22 @@ def _cause(error: Exception) -> str:
     return f"{type(error).__name__}: {text.splitlines()[0] if text else 'no reason given'}"
 
 
-def _adopt(config: Any) -> Iterator[str]:
-    """Make upstream's layers ours; names of classes that are neither ours nor known and plain."""
-    if isinstance(config, list):
-        for entry in config:
-            yield from _adopt(entry)
-    if not isinstance(config, dict):
-        return
-    if "class_name" in config:
-        name, module = config["class_name"], config.get("module")
-        if str(module).split(".")[0] == "ptycho" and name in LAYERS:
-            config["module"], config["registered_name"] = None, name
-        elif not _is_plain(str(module or ""), str(name)):
-            holds = " (it holds code)" if "lambda" in str(name).lower() else ""
-            yield f"{module}.{name}{holds}" if module else f"{name}{holds}"
-    for entry in config.values():
-        yield from _adopt(entry)
+def _is_own(part: dict[str, Any]) -> bool:
+    """Whether it is a layer of upstream's that is one of ptyrun's as well."""
+    return str(part.get("module")).split(".")[0] == "ptycho" and part["class_name"] in LAYERS
 
 
-def _is_plain(module: str, name: str) -> bool:
-    """Whether a class of a configuration can neither run code nor open files."""
-    match module.split("."):
-        case ["keras", "layers"] | ["keras", "src", "layers", *_]:
-            return name in PLAIN_LAYERS
-        case ["keras", "src", "ops", *_] | ["keras", "ops", *_]:
-            return True
-        case ["keras", "initializers" | "regularizers" | "constraints"]:
-            return True
-        case ["keras"] | ["keras", "models"] | ["keras", "src", "models", *_]:
-            return name in PLAIN_MODELS | PLAIN_POLICIES
-    return name in PLAIN_VALUES or (name == "function" and module in PLAIN_FUNCTIONS)
+def _adopt(config: Any) -> None:
+    """Make upstream's layers ours."""
+    left = [config]
+    while left:
+        each = left.pop()
+        if isinstance(each, list):
+            left += each
+        elif isinstance(each, dict):
+            left += each.values()
+            if "class_name" in each and _is_own(each):
+                each.update(module=None, registered_name=each["class_name"])
 
 
 def _load_weights(network: keras.Model, weights_h5: bytes) -> None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import shutil
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -22,7 +21,7 @@ from pathlib import Path
 
 import ptyrun
 from ptyrun.errors import ModelError
-from ptyrun.host import partials
+from ptyrun.host import partials, trees
 from ptyrun.models.files import locate
 from ptyrun.models.onnx_files import data_files
 from ptyrun.models.predictors import ModelRequest, find
@@ -118,7 +117,7 @@ class Yard:
 
     def leave(self) -> None:
         """Delete what goes with the process."""
-        shutil.rmtree(self.private, ignore_errors=True)
+        trees.discard(self.private)
 
 
 def _is_secret(name: str, value: str) -> bool:
@@ -180,11 +179,11 @@ def package(module: str) -> Iterator[str]:
 def _forget_old(folder: Path) -> None:
     caches = sorted(folder.iterdir(), key=lambda each: each.lstat().st_mtime)
     for old in caches[:-CACHES_KEPT]:
-        shutil.rmtree(old, ignore_errors=True)
+        trees.discard(old)
 
 
 def _sweep(folder: Path) -> None:
     """Delete what killed sessions left."""
     for each in folder.iterdir():
         if partials.is_alive(each.name) is False:
-            shutil.rmtree(each, ignore_errors=True)
+            trees.discard(each)

@@ -9,7 +9,8 @@ import json
 import os
 from typing import Any
 
-MAX_LINE_BYTES = 1 << 17
+MAX_LINE_BYTES = 1 << 17  # of what is answered
+MAX_TOLD_BYTES = 1 << 24  # of what a process is asked: it names each file that it may read
 MAX_TEXT = 8000  # characters of one text in a line, so that a few of them fit, escaped
 
 
@@ -17,11 +18,11 @@ class GarbledLineError(ValueError):
     """What came is no line of this kind."""
 
 
-def encoded(message: dict[str, Any]) -> bytes:
+def encoded(message: dict[str, Any], most_bytes: int = MAX_LINE_BYTES) -> bytes:
     """Write one message as a line."""
     text = json.dumps(message, separators=(",", ":"), ensure_ascii=False)
     line = text.encode(errors="backslashreplace") + b"\n"
-    if len(line) > MAX_LINE_BYTES:
+    if len(line) > most_bytes:
         raise GarbledLineError(f"a line of {len(line)} bytes")
     return line
 
@@ -35,7 +36,8 @@ def send(descriptor: int, left: bytes) -> None:
 class Lines:
     """Takes bytes as they come and gives whole messages."""
 
-    def __init__(self) -> None:
+    def __init__(self, most_bytes: int = MAX_LINE_BYTES) -> None:
+        self._most_bytes = most_bytes
         self._rest = b""
 
     def feed(self, data: bytes) -> None:
@@ -47,7 +49,7 @@ class Lines:
             If a line has no end.
         """
         self._rest += data
-        if len(self._rest) > MAX_LINE_BYTES:
+        if len(self._rest) > self._most_bytes:
             raise GarbledLineError("a line without an end")
 
     @property

@@ -22,7 +22,7 @@ from typing import Any, ClassVar, TypeVar
 
 from ptyrun.child.answers import HINT, KNOWN, UntruthError, raised
 from ptyrun.child.fence import Yard
-from ptyrun.child.lines import GarbledLineError, Lines, encoded, send
+from ptyrun.child.lines import MAX_TOLD_BYTES, GarbledLineError, Lines, encoded
 from ptyrun.child.words import Words
 from ptyrun.errors import CutOffError, PredictorDiedError, PtyrunError
 from ptyrun.host.children import born_of
@@ -81,6 +81,7 @@ class ForeignProcess:
         self._yard = yard
         self._what = what
         self._lines = Lines()
+        self._unsent = b""
         self._awaited: list[str] = []
         self._ended: PredictorDiedError | None = None
         self._is_closed = False
@@ -90,6 +91,8 @@ class ForeignProcess:
         ours, theirs = socket.socketpair()
         reader, writer = os.pipe()
         try:
+            # Who does not read what it is asked would be waited for, for ever.
+            ours.setblocking(False)
             self._control = ours.detach()
             self._words = Words(reader, hear)
             words = (sys.executable, "-P", "-m", program)
@@ -134,11 +137,20 @@ class ForeignProcess:
 
     def begin(self, message: dict[str, Any]) -> None:
         """Have it do something whose answer is awaited later."""
-        # That nobody reads it is found out by who waits for the answer.
         if self._ended is None:
-            with suppress(BrokenPipeError, ConnectionResetError):
-                send(self._control, encoded(message))
+            self._unsent += encoded(message, MAX_TOLD_BYTES)
+            self._send()
         self._awaited.append(message["do"])
+
+    def _send(self) -> None:
+        """Send as much as it takes now. That nobody reads it, who awaits the answer finds out."""
+        try:
+            while self._unsent:
+                self._unsent = self._unsent[os.write(self._control, self._unsent) :]
+        except BlockingIOError:
+            pass
+        except (BrokenPipeError, ConnectionResetError):
+            self._unsent = b""
 
     def ask(
         self,
@@ -230,7 +242,9 @@ class ForeignProcess:
             raise self._ended
         deadline_s = time.monotonic() + limit_s
         while (message := self._lines.next()) is None:
-            ready, _, _ = select.select([self._control, *self._words.open], [], [], _POLL_S)
+            sends = [self._control] * bool(self._unsent)
+            ready, _, _ = select.select([self._control, *self._words.open], sends, [], _POLL_S)
+            self._send()
             if self._words.open and self._words.open[0] in ready:
                 self._words.hear()
             if self._control in ready:

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from ptyrun.child.lines import MAX_TEXT, Lines, encoded, receive, send
+from ptyrun.child.lines import MAX_TEXT, MAX_TOLD_BYTES, Lines, encoded, receive, send
 from ptyrun.host import confinement
 
 TYPE_CHECKING = False  # typing's own costs an import
@@ -28,7 +28,7 @@ FILE_BYTES = 4 << 30
 def main() -> None:
     """Answer until the session is gone; what Python does when it ends is left out."""
     control, memory = int(sys.argv[1]), int(sys.argv[2])
-    lines = Lines()
+    lines = Lines(MAX_TOLD_BYTES)
     if (first := receive(control, lines)) is not None:
         send(control, encoded(fenced(first)))
         _Server(control, memory).serve(lines)

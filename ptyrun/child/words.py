@@ -10,6 +10,8 @@ from ptyrun.texts import one_line
 LAST_WORDS = 400
 _READ_BYTES = 1 << 16
 _MOST_BYTES = 32 << 20  # of one process, that are told
+_LINE_BYTES = 256  # that each line counts besides: what a log puts before it, and the time it takes
+LEFT_OUT = "(it writes more than a log should hold: the rest is left out)"
 
 
 class Words:
@@ -29,7 +31,7 @@ class Words:
         self._tell = tell
         self._line = b""  # the last one, as far as it came
         self._last = b""
-        self._n_bytes = 0
+        self._n_bytes = self._n_told = 0
         # One that was closed at its other end would be ready for ever.
         self.open = [descriptor]
 
@@ -46,9 +48,12 @@ class Words:
         if len(self._line) > _READ_BYTES:
             whole, self._line = [*whole, self._line], b""
         self._n_bytes += len(data)
-        if self._n_bytes <= _MOST_BYTES:
-            for line in filter(bytes.strip, whole):
-                self._tell(one_line(line.decode(errors="replace")))
+        for line in filter(bytes.strip, whole):
+            if self._n_told > _MOST_BYTES:
+                break
+            text = one_line(line.decode(errors="replace"))
+            self._n_told += len(text) + _LINE_BYTES
+            self._tell(text if self._n_told <= _MOST_BYTES else LEFT_OUT)
         return bool(data)
 
     def hear_all(self) -> None:

@@ -6,7 +6,6 @@ factory or of another package's predictor, and what it imports from the folder b
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 import sysconfig
@@ -23,6 +22,7 @@ from ptyrun.comparison.model_facts import ModelFacts
 from ptyrun.config import Fact
 from ptyrun.engine.manifest import Manifest
 from ptyrun.errors import IdentityError, ModelError
+from ptyrun.host import trees
 from ptyrun.models.predictors import find
 
 # What Python runs or loads, and what a network is configured with; data and logs are neither.
@@ -199,16 +199,13 @@ def _files(spec: ModuleSpec) -> dict[str, Path]:
 
 
 def _below(folder: Path) -> Iterator[Path]:
-    for where, folders, names in os.walk(folder, onerror=_refused):
+    # What is left out because it cannot be listed would be missing in the digest: it is an error.
+    for where, folders, names in trees.walk(folder, is_strict=True):
         folders[:] = sorted(n for n in folders if n != "__pycache__" and not n.startswith("."))
         for name in sorted(names):
-            path = Path(where, name)
+            path = where / name
             if path.suffix in SUFFIXES and path.is_file():
                 yield path
-
-
-def _refused(error: OSError) -> None:
-    raise error  # what is left out would be missing in the digest
 
 
 def _imported(files: Iterable[Path]) -> set[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import shutil
 import zipfile
 from contextlib import suppress
@@ -17,6 +16,7 @@ from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.progress import Progress
 from ptyrun.engine.store import compression_of
 from ptyrun.errors import StorageError, UsageError
+from ptyrun.host import trees
 from ptyrun.paths import RunPaths
 
 # Bytes per pixel of the object's grid and arm: object and coverage, aligned pair and where it is
@@ -143,10 +143,10 @@ def outlook(progress: Progress, window_s: float | None) -> str | None:
 def _bytes_below(*folders: Path) -> int:
     total = 0
     for folder in folders:
-        for root, _, names in os.walk(folder):
+        for root, _, names in trees.walk(folder):
             for name in names:
                 with suppress(OSError):
-                    total += Path(root, name).stat().st_size
+                    total += (root / name).stat().st_size
     return total
 
 

@@ -5,7 +5,6 @@ What nobody takes a figure from is not looked at: ``claims/``, ``logs/``, ``bloc
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from ptyrun.comparison.tracked import TrackedProcess
 from ptyrun.engine import ownership
 from ptyrun.engine.integrity import Damage, Kind
 from ptyrun.errors import NewerError, PtyrunError
-from ptyrun.host import checksums, documents, locks
+from ptyrun.host import checksums, documents, locks, trees
 from ptyrun.host.regular import read_text
 from ptyrun.paths import RunPaths
 from ptyrun.ptycho.readers.npy_cache import NpyCache
@@ -158,7 +157,7 @@ def _give_up(paths: RunPaths, damaged: Path) -> None:
     damaged.unlink(missing_ok=True)
     for folder in (paths.report, paths.preview):
         if damaged.is_relative_to(folder):
-            shutil.rmtree(folder, ignore_errors=True)
+            trees.discard(folder)
             return
     # Results are written as a whole, and taken back as one.
     paths.results.unlink(missing_ok=True)

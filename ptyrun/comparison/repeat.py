@@ -6,7 +6,6 @@ leaves a doubt is answered by planning, which looks at everything.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
@@ -21,7 +20,7 @@ from ptyrun.comparison.run import Run
 from ptyrun.config import OWN_BACKENDS, CompareConfig
 from ptyrun.engine import ownership
 from ptyrun.errors import PtyrunError
-from ptyrun.host import durable
+from ptyrun.host import durable, trees
 from ptyrun.host.documents import digest_of
 from ptyrun.host.regular import read_text
 from ptyrun.results import Results
@@ -76,8 +75,8 @@ def _identities(path: Path) -> list[list[Any]]:
     """Name, size, inode and times of a file, or of a folder and all that is in it."""
     found = [_identity(path)]
     if path.is_dir():
-        for folder, folders, files in os.walk(path):
-            found += [_identity(Path(folder, name)) for name in (*folders, *files)]
+        for folder, folders, others in trees.walk(path):
+            found += [_identity(folder / name) for name in (*folders, *others)]
     return sorted(found)
 
 

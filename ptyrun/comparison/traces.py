@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -13,6 +12,7 @@ from ptyrun.errors import (
     WindowClosedError,
     WindowTooShortError,
 )
+from ptyrun.host import trees
 from ptyrun.host.locks import Lock
 from ptyrun.paths import RunPaths
 
@@ -38,7 +38,7 @@ def none_if_refused(paths: RunPaths, *others: Path) -> Iterator[None]:
         raise
     except Exception:
         if paths.planning not in was_there:
-            shutil.rmtree(paths.planning, ignore_errors=True)
+            trees.discard(paths.planning)
         if not _may_exist(paths.manifest) and not _may_exist(paths.ledger):
             _take_back(paths, was_there)
         for folder in missing:
@@ -61,6 +61,6 @@ def _take_back(paths: RunPaths, was_there: set[Path]) -> None:
         if _may_exist(paths.claims) and not lock.try_acquire():
             return
         if paths.cache not in was_there:
-            shutil.rmtree(paths.cache, ignore_errors=True)
+            trees.discard(paths.cache)
         if paths.claims not in was_there:
-            shutil.rmtree(paths.claims, ignore_errors=True)
+            trees.discard(paths.claims)

@@ -15,10 +15,12 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
-from ptyrun.errors import StorageError
+from ptyrun.errors import ForeignFileError, StorageError
 from ptyrun.host import durable, listing, locks
 from ptyrun.host.heartbeat import Sight
 from ptyrun.host.locks import Hint, Lock
+from ptyrun.host.regular import open_regular, read_bounded
+from ptyrun.host.typed_json import parse_object
 
 BOARD = "board"
 LOCK = ".lock"
@@ -109,10 +111,13 @@ class Claims:
                 self._forget(path.stem)
                 continue
             n_others += 1
-            with suppress(OSError, ValueError, TypeError, AttributeError):
-                for start, stop in json.loads(_first_bytes(path)).get(arm, ()):
-                    if stop - start <= MAX_CLAIM_CHUNKS:
-                        taken.update(range(start, stop))
+            with suppress(OSError, ForeignFileError, ValueError, TypeError, OverflowError):
+                left = MAX_CLAIM_CHUNKS
+                for start, stop in parse_object(_first_bytes(path)).get(arm, ()):
+                    left -= len(range(start, stop))
+                    if left < 0:
+                        break
+                    taken.update(range(start, stop))
         self.n_others = n_others
         return taken
 
@@ -154,5 +159,5 @@ class Claims:
 
 def _first_bytes(path: Path) -> bytes:
     """Read a claim; what is longer than any is no JSON, cut off."""
-    with path.open("rb") as stream:
-        return stream.read(MAX_CLAIM_BYTES)
+    with open_regular(path) as stream:
+        return read_bounded(stream, MAX_CLAIM_BYTES)

@@ -6,7 +6,6 @@ else wrote, is none. A window that is known not to hold the next step is refused
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Iterator
@@ -28,6 +27,7 @@ from ptyrun.host import durable
 from ptyrun.host.attempts import ATTEMPTS
 from ptyrun.host.documents import MAX_BYTES
 from ptyrun.host.regular import read_text
+from ptyrun.host.typed_json import parse_any
 
 SCHEMA = 1
 # Once may have been a kill at any moment; twice in the same step is a window that is too short.
@@ -256,5 +256,5 @@ def refuse_if_too_short(step: str, needs_s: float, window: Window, *, after_s: f
 def progress_of(path: Path) -> int:
     """Count the steps that were finished so far, for who asks whether windows get anywhere."""
     with suppress(OSError, ValueError, KeyError, TypeError, ForeignFileError):
-        return int(json.loads(read_text(path, MAX_BYTES))["finished"])
+        return int(parse_any(read_text(path, MAX_BYTES))["finished"])
     return 0

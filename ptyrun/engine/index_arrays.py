@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +19,7 @@ from ptyrun.engine.plain_store import PlainStore
 from ptyrun.engine.rows import Rows, StoredRows, blocks
 from ptyrun.engine.store import CRC_BYTES, ArraySpec, open_array, read_metadata
 from ptyrun.errors import DamageError, ForeignFileError
-from ptyrun.host import durable
+from ptyrun.host import durable, trees
 from ptyrun.host.documents import canonical_json
 from ptyrun.paths import RunPaths
 
@@ -95,7 +94,7 @@ def write_index(paths: RunPaths, index: IndexArray) -> str:
     folder = paths.arrays / index.path
     with durable.storage_errors(folder):
         if folder.exists():
-            shutil.rmtree(folder)
+            trees.remove(folder)
         store = DurableStore(paths.arrays)
         index.spec.create(store)
         store.sync()

@@ -12,11 +12,11 @@ import json
 import sys
 from array import array
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import astuple
+from dataclasses import astuple, dataclass, fields
 from itertools import chain
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import google_crc32c
@@ -25,8 +25,10 @@ from ptyrun.engine.ledger import SUFFIX, BadLine, Ledger, SessionFile
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.progress import RECENT, ArmProgress, Cost
 from ptyrun.engine.records import Closed, Failed, Halved, Opened, Started, decode, encode
-from ptyrun.errors import StorageError
+from ptyrun.errors import ForeignFileError, StorageError
 from ptyrun.host import durable
+from ptyrun.host.regular import open_regular, read_bounded
+from ptyrun.host.typed_json import build, parse_object
 from ptyrun.paths import RunPaths
 
 CACHE_WORTH_BYTES = 8 * 2**20  # what is read and added up within a moment
@@ -46,7 +48,58 @@ _NO_CACHE = (
     OverflowError,
     RecursionError,
     MemoryError,
+    ForeignFileError,
 )
+
+
+_MOST = 2**53  # what a ledger's line may say at most
+_BAD = tuple(each.name for each in fields(BadLine))
+_Pairs = tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class _Session:
+    """What is kept of a session's file; lines as they stand there."""
+
+    name: str
+    offset: int
+    crc: int
+    commits: int
+    stretches: int
+    headless: bool
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Arm:
+    """What is kept of an arm, besides the numbers of each chunk."""
+
+    fingerprint: str
+    n_chunks: int
+    commits: int
+    reused: int
+    pruned_generation: int
+    generations: _Pairs
+    forgotten: _Pairs
+    rivals: tuple[tuple[int, _Pairs], ...]
+    failures: tuple[str, ...]
+    open_starts: tuple[tuple[str, str], ...]
+    costs: tuple[tuple[float, float, bool], ...]
+    load_s: tuple[float, ...]
+    halvings: tuple[str, ...]
+
+    def check(self) -> None:
+        """Raise ValueError where a number is one that no ledger says."""
+        counts = [self.commits, self.reused, self.pruned_generation + 1]
+        pairs = [*self.generations, *self.forgotten, *chain(*(each for _, each in self.rivals))]
+        chunks = [chunk for chunk, _ in (*self.generations, *self.forgotten, *self.rivals)]
+        seconds = [*chain(*(cost[:2] for cost in self.costs)), *self.load_s]
+        if not all(0 <= each < _MOST for each in chain(counts, *pairs)):
+            raise ValueError("a count is out of bounds")
+        if not all(each < self.n_chunks for each in chunks):
+            raise ValueError("there is no such chunk")
+        if not all(abs(each) < _MOST for each in seconds):
+            raise ValueError("a time is out of bounds")
 
 
 def open_ledger(paths: RunPaths, manifest: Manifest) -> Ledger:
@@ -169,19 +222,21 @@ def _restored(ledger: Ledger) -> bool:
     document, columns = _decoded(ledger.paths.ledger_cache)
     if not _is_of(ledger, document):
         return False
-    if not all(_is_covered(ledger.paths.ledger, each) for each in document["sessions"]):
+    files = [build(_Session, each) for each in document["sessions"]]
+    if not all(_is_covered(ledger.paths.ledger, each) for each in files):
         return False
     arms = {
-        name: _restored_arm(arm, columns, document["arms"][name])
+        name: _restored_arm(arm, columns, build(_Arm, document["arms"][name]))
         for name, arm in ledger.progress.arms.items()
     }
-    sessions = {each["name"]: _restored_session(each) for each in document["sessions"]}
-    bad_lines = [BadLine(*line) for line in document["bad_lines"]]
-    ledger.restore(arms, sessions, bad_lines)
+    bad_lines = [
+        build(BadLine, dict(zip(_BAD, line, strict=True))) for line in document["bad_lines"]
+    ]
+    ledger.restore(arms, {each.name: _restored_session(each) for each in files}, bad_lines)
     return True
 
 
-def _decoded(path: Path) -> tuple[Any, _Columns]:
+def _decoded(path: Path) -> tuple[dict[str, Any], _Columns]:
     """Read the cache.
 
     Raises
@@ -191,9 +246,10 @@ def _decoded(path: Path) -> tuple[Any, _Columns]:
     ValueError
         If it was changed after it was written; the message says in what.
     """
-    if path.stat().st_size > _MOST_BYTES:
+    with open_regular(path) as stream:
+        content = read_bounded(stream, _MOST_BYTES)
+    if len(content) > _MOST_BYTES:
         raise ValueError("it is larger than any cache")
-    content = path.read_bytes()
     start = len(_MAGIC) + _CRC
     if content[: len(_MAGIC)] != _MAGIC:
         raise ValueError("it does not begin like a cache")
@@ -201,7 +257,7 @@ def _decoded(path: Path) -> tuple[Any, _Columns]:
     if content[len(_MAGIC) : start] != b"%08x\n" % google_crc32c.value(bytes(body)):
         raise ValueError("its CRC does not match its bytes")
     text, _, _ = content[start:].partition(b"\n")
-    return json.loads(text), _Columns(body[len(text) + 1 :])
+    return parse_object(text), _Columns(body[len(text) + 1 :])
 
 
 class _Columns:
@@ -228,25 +284,27 @@ def _is_of(ledger: Ledger, document: Any) -> bool:
     )
 
 
-def _is_covered(folder: Path, session: Mapping[str, Any]) -> bool:
-    left, crc = int(session["offset"]), 0
-    with (folder / f"{session['name']}{SUFFIX}").open("rb") as stream:
+def _is_covered(folder: Path, session: _Session) -> bool:
+    if not 0 <= session.offset < _MOST or PurePath(session.name).name != session.name:
+        return False
+    left, crc = session.offset, 0
+    with open_regular(folder / f"{session.name}{SUFFIX}") as stream:
         while left and (data := stream.read(min(left, _READ_BYTES))):
             crc = google_crc32c.extend(crc, data)
             left -= len(data)
-    return left == 0 and crc == session["crc"]
+    return left == 0 and crc == session.crc
 
 
-def _restored_session(document: Mapping[str, Any]) -> SessionFile:
+def _restored_session(kept: _Session) -> SessionFile:
     file = SessionFile(
-        name=document["name"],
-        offset=document["offset"],
-        crc=document["crc"],
-        commits=document["commits"],
-        stretches=document["stretches"],
-        headless=document["headless"],
+        name=kept.name,
+        offset=kept.offset,
+        crc=kept.crc,
+        commits=kept.commits,
+        stretches=kept.stretches,
+        headless=kept.headless,
     )
-    for line in document["lines"]:
+    for line in kept.lines:
         match decode(line.rstrip("\n").encode()):
             case Opened() as opened:
                 file.opened = opened
@@ -255,29 +313,30 @@ def _restored_session(document: Mapping[str, Any]) -> SessionFile:
     return file
 
 
-def _restored_arm(arm: ArmProgress, columns: _Columns, document: Mapping[str, Any]) -> ArmProgress:
+def _restored_arm(arm: ArmProgress, columns: _Columns, kept: _Arm) -> ArmProgress:
     restored = ArmProgress(arm.plan)
     n_chunks = arm.plan.n_chunks
-    if (document["fingerprint"], document["n_chunks"]) != (arm.plan.fingerprint, n_chunks):
+    if (kept.fingerprint, kept.n_chunks) != (arm.plan.fingerprint, n_chunks):
         raise ValueError("another arm")
+    kept.check()
     restored.committed = bytearray(columns.take("B", n_chunks))
     if restored.committed.count(0) + restored.committed.count(1) != n_chunks:
         raise ValueError("a chunk is neither committed nor missing")
     restored.lengths = columns.take("Q", n_chunks)
     restored.crcs = columns.take("I", n_chunks)
-    restored.commits = document["commits"]
-    restored.reused = document["reused"]
-    restored.pruned_generation = document["pruned_generation"]
-    restored.generations = dict(document["generations"])
-    restored.forgotten = dict(document["forgotten"])
-    restored.rivals = {chunk: set(map(tuple, rivals)) for chunk, rivals in document["rivals"]}
-    for session, line in document["open_starts"]:
+    restored.commits = kept.commits
+    restored.reused = kept.reused
+    restored.pruned_generation = kept.pruned_generation
+    restored.generations = dict(kept.generations)
+    restored.forgotten = dict(kept.forgotten)
+    restored.rivals = {chunk: set(rivals) for chunk, rivals in kept.rivals}
+    for session, line in kept.open_starts:
         match decode(line.rstrip("\n").encode()):
             case Started() as started:
                 restored.open_starts.setdefault(started.chunk, {})[session] = started
-    restored.costs = deque((Cost(*cost) for cost in document["costs"]), maxlen=RECENT)
-    restored.load_s = deque(document["load_s"], maxlen=RECENT)
-    for line in chain(document["failures"], document["halvings"]):
+    restored.costs = deque((Cost(*cost) for cost in kept.costs), maxlen=RECENT)
+    restored.load_s = deque(kept.load_s, maxlen=RECENT)
+    for line in chain(kept.failures, kept.halvings):
         match decode(line.rstrip("\n").encode()):
             case Failed() as failed:
                 restored.failures.setdefault(failed.chunk, []).append(failed)

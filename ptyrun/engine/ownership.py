@@ -15,7 +15,6 @@ import json
 import logging
 import os
 import secrets
-import shutil
 import stat
 from collections.abc import Mapping
 from contextlib import suppress
@@ -27,7 +26,7 @@ from ptyrun.config import OWN_BACKENDS
 from ptyrun.engine.manifest import MAX_BYTES as MAX_MANIFEST_BYTES
 from ptyrun.engine.manifest import Manifest
 from ptyrun.errors import IdentityError, NewerError, PtyrunError
-from ptyrun.host import durable
+from ptyrun.host import durable, trees
 from ptyrun.host.documents import Document, sealed, unsealed
 from ptyrun.host.regular import read_regular
 from ptyrun.paths import RunPaths
@@ -139,7 +138,7 @@ def forget_foreign_steps(paths: RunPaths) -> None:
         return
     if _is_marked(marks.folders, key, _folder_text(paths)):
         return
-    shutil.rmtree(paths.steps, ignore_errors=True)
+    trees.discard(paths.steps)
     _write(paths, _with_folder(marks, key, paths))
 
 

@@ -8,13 +8,12 @@ into place one by one, the list of checksums last. Who finds a set half moved mo
 from __future__ import annotations
 
 import secrets
-import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 from ptyrun.errors import StorageError
-from ptyrun.host import checksums, durable, listing
+from ptyrun.host import checksums, durable, listing, trees
 
 Obsolete = Callable[[frozenset[str]], Iterable[Path]]
 
@@ -92,7 +91,7 @@ class Publication:
         self.settle()
         with suppress(OSError):
             for left in self._unpublished.glob(f"{self.name}-*"):
-                shutil.rmtree(left, ignore_errors=True)
+                trees.discard(left)
             self._unpublished.rmdir()
 
     def settle(self) -> None:
@@ -105,7 +104,7 @@ class Publication:
         self._clear()
 
     def _clear(self) -> None:
-        shutil.rmtree(self._ready, ignore_errors=True)
+        trees.discard(self._ready)
         with suppress(OSError):
             self._unpublished.rmdir()
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import math
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -34,7 +33,7 @@ from ptyrun.engine.durable_store import DurableStore
 from ptyrun.engine.foreign_arrays import MAX_METADATA_BYTES
 from ptyrun.engine.manifest import Manifest
 from ptyrun.errors import DamageError, GoneError, StorageError, UsageError
-from ptyrun.host import durable, listing, zarr_loop
+from ptyrun.host import durable, listing, trees, zarr_loop
 from ptyrun.host.regular import read_bounded
 from ptyrun.host.typed_json import parse_object
 from ptyrun.paths import RunPaths
@@ -214,7 +213,7 @@ def create_arrays(paths: RunPaths, manifest: Manifest, *, replace: bool = False)
                     do="choose another output folder",
                 )
             with durable.storage_errors(paths.arrays / spec.path, "remove"):
-                shutil.rmtree(paths.arrays / spec.path)
+                trees.remove(paths.arrays / spec.path)
         _create(paths, spec)
 
 

@@ -29,10 +29,21 @@ _START = re.compile(
 _COMMIT = re.compile(
     rb'\{"event":"commit","arm":"(%b)","chunk":(%b),"key":"%b","length":(%b),'
     rb'"crc32c":"([0-9a-f]{8})","fingerprint":"(%b)","attempt":%b,"seconds":(%b),"write_s":(%b),'
-    rb'"warm":(true|false),"at_s":%b,"generation":(%b),"stats":\{(?:%b(?:,%b)*)?\},'
+    rb'"warm":(true|false),"at_s":%b,"generation":(%b),"stats":\{((?:%b(?:,%b)*)?)\},'
     % (_TEXT, _INT, _TEXT, _INT, _TEXT, _INT, _NUMBER, _NUMBER, _NUMBER, _INT, _FIGURE, _FIGURE)
     + _CRC
 )
+
+
+_NAME = re.compile(rb'"([^"]*)":')
+
+
+def _has_a_name_twice(stats: bytes) -> bool:
+    """Whether figures have one name, of which readers take one or the other."""
+    if b"," not in stats:
+        return False
+    names = _NAME.findall(stats)
+    return len({*names}) < len(names)
 
 
 class UsualLines:
@@ -74,10 +85,10 @@ class UsualLines:
             return True
         if (found := _COMMIT.fullmatch(line)) is None:
             return False
-        name, chunk, length, stored, fingerprint, took, wrote, warm, generation, crc = (
+        name, chunk, length, stored, fingerprint, took, wrote, warm, generation, stats, crc = (
             found.groups()
         )
-        if google_crc32c.value(line[:-_TAIL]) != int(crc, 16):
+        if google_crc32c.value(line[:-_TAIL]) != int(crc, 16) or _has_a_name_twice(stats):
             return False
         self.commits += 1
         of = self._arms.get(name)
@@ -106,6 +117,8 @@ def seconds_of(line: bytes) -> tuple[str, float] | None:
     None if it is any other line, an unusual one, or proves nothing.
     """
     found = _COMMIT.fullmatch(line)
-    if found is None or google_crc32c.value(line[:-_TAIL]) != int(found[10], 16):
+    if found is None or google_crc32c.value(line[:-_TAIL]) != int(found[11], 16):
+        return None
+    if _has_a_name_twice(found[10]):
         return None
     return found[5].decode(), float(found[6])

@@ -24,6 +24,7 @@ from ptyrun.durations import format_duration
 from ptyrun.host import partials
 from ptyrun.host.clock import boot_clock_s
 from ptyrun.host.processes import Process, pid_namespace
+from ptyrun.host.typed_json import build, parse_object
 
 BEAT_S = 1.0
 SILENT_S = 10.0  # seen unchanged for as long, a file's holder counts as dead
@@ -55,13 +56,10 @@ class Holder:
     def from_bytes(cls, data: bytes) -> Self | None:
         """Read what a holder wrote; None if it wrote nothing that makes sense (yet)."""
         try:
-            document = json.loads(data)
+            document = parse_object(data)
             document.pop("beat", None)
-            process = Process(**document.pop("process"))
-            holder = cls(process, **document)
-            found = (process.pid, process.started_s, holder.since_boot_s)
-            return holder if all(isinstance(each, int | float) for each in found) else None
-        except (ValueError, KeyError, TypeError, AttributeError):
+            return build(cls, document)
+        except ValueError:
             return None
 
     def to_bytes(self, beat: int = 0) -> bytes:

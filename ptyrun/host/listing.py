@@ -54,21 +54,30 @@ def matching(folder: Path, *patterns: str) -> list[Path]:
 
 def files_below(folder: Path) -> Iterator[Path]:
     """Find every file in *folder* and its folders, links to files included; raises as `entries`."""
-    for entry in entries(folder):
-        path = folder / entry.name
-        with durable.storage_errors(path, "read"):
-            is_folder, is_file = entry.is_dir(follow_symlinks=False), entry.is_file()
+    left = [(folder, True)]
+    while left:
+        path, is_folder = left.pop()
         if is_folder:
-            yield from files_below(path)
-        elif is_file:
+            left += reversed([*_what_is_in(path)])
+        else:
             yield path
 
 
 def folders_below(folder: Path) -> Iterator[Path]:
     """Find every folder in *folder* and its folders; raises as `entries`."""
+    left = [folder]
+    while left:
+        here = left.pop()
+        if here is not folder:
+            yield here
+        left += reversed([path for path, is_folder in _what_is_in(here) if is_folder])
+
+
+def _what_is_in(folder: Path) -> Iterator[tuple[Path, bool]]:
+    """Give folders, and whatever else is a file or leads to one; whether it is a folder."""
     for entry in entries(folder):
-        with durable.storage_errors(folder / entry.name, "read"):
-            is_folder = entry.is_dir(follow_symlinks=False)
-        if is_folder:
-            yield folder / entry.name
-            yield from folders_below(folder / entry.name)
+        path = folder / entry.name
+        with durable.storage_errors(path, "read"):
+            is_folder, is_file = entry.is_dir(follow_symlinks=False), entry.is_file()
+        if is_folder or is_file:
+            yield path, is_folder

@@ -20,9 +20,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
 
-from ptyrun.errors import BusyError, ClosedWhileWaitingError, StorageError
+from ptyrun.errors import BusyError, ClosedWhileWaitingError, ForeignFileError, StorageError
 from ptyrun.host import durable
 from ptyrun.host.heartbeat import SILENT_S, BeatingFile, Holder, Sight, Watch, stands_at
+from ptyrun.host.regular import open_regular, read_bounded
 
 log = logging.getLogger(__name__)
 
@@ -160,12 +161,7 @@ class Lock:
 
     def holder(self) -> Holder | None:
         """Name the process that holds it, if it has said who it is."""
-        path = self.path if self._has_kernel else self._file.path
-        try:
-            with path.open("rb") as stream:
-                return Holder.from_bytes(stream.read(_MOST_BYTES))
-        except OSError:
-            return None
+        return holder_of(self.path if self._has_kernel else self._file.path)
 
     def release(self) -> None:
         """Let go of it; a second call does nothing."""
@@ -182,6 +178,15 @@ class Lock:
 
     def __exit__(self, *exc: object) -> None:
         self.release()
+
+
+def holder_of(path: Path) -> Holder | None:
+    """Name the process that the file of a held lock speaks of; None if it does not say."""
+    try:
+        with open_regular(path) as stream:
+            return Holder.from_bytes(read_bounded(stream, _MOST_BYTES))
+    except (OSError, ForeignFileError):
+        return None
 
 
 def _beating(path: Path, everywhere: bool) -> Path:

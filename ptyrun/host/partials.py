@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import shutil
 import stat
 from collections.abc import Callable
 from contextlib import suppress
@@ -19,6 +18,7 @@ from functools import cache
 from pathlib import Path
 from secrets import token_hex
 
+from ptyrun.host import trees
 from ptyrun.host.processes import Process, pid_namespace
 
 PARTIAL = ".partial"
@@ -94,6 +94,6 @@ def sweep(folder: Path, now_s: float, wanted: Callable[[str], bool] = lambda nam
 def remove(path: Path) -> None:
     """Delete a file, a link or a whole folder. Raises what the disk says."""
     if stat.S_ISDIR(path.lstat().st_mode):
-        shutil.rmtree(path)
+        trees.remove(path)
     else:
         path.unlink()

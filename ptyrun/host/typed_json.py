@@ -11,6 +11,7 @@ import json
 import math
 import types
 import typing
+from collections import Counter
 from collections.abc import Mapping
 from enum import StrEnum
 from functools import cache
@@ -25,7 +26,7 @@ class UnknownFieldError(ValueError):
 
 
 def parse(text: str | bytes) -> Any:
-    """Read JSON; NaN, infinity and nesting without end are none.
+    """Read JSON; NaN, infinity, nesting without end and names that are there twice are none.
 
     Raises
     ------
@@ -34,6 +35,20 @@ def parse(text: str | bytes) -> Any:
     """
     try:
         return _DECODER.decode(text if isinstance(text, str) else text.decode())
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+
+
+def parse_any(text: str | bytes) -> Any:
+    """Read JSON as others write it, in which NaN and infinity are numbers.
+
+    Raises
+    ------
+    ValueError
+        If it is not JSON, or nested without end.
+    """
+    try:
+        return json.loads(text)
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
 
@@ -50,7 +65,17 @@ def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is not a JSON number")
 
 
-_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)  # to make one takes longer than a line
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make an object; of a name that is there twice, readers take one or the other."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        counts = Counter(name for name, _ in pairs)
+        raise ValueError(f"the name {max(counts, key=counts.__getitem__)!r:.80} is there twice")
+    return found
+
+
+# To make one takes longer than to read a line.
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant, object_pairs_hook=_object)
 
 
 def build(kind: type[T], document: Any, where: str = "") -> T:

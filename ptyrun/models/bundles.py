@@ -8,24 +8,22 @@ version 2.0-pytorch there is a state dict, ``model.pth``, in place of ``model.ke
 from __future__ import annotations
 
 import json
-import pickle
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
-
 from ptyrun.errors import ModelError
 from ptyrun.models.archives import MAX_WEIGHTS_BYTES, SafeArchive
+from ptyrun.models.plain_pickles import plain
 
 NETWORK = "diffraction_to_obj"
 TORCH_WEIGHTS = f"{NETWORK}/model.pth"
 KERAS_VERSIONS = ("1.0",)
 PYTORCH_VERSION = "2.0-pytorch"
 MAX_PICKLE_BYTES = 8 << 20  # of parameters; in memory, up to seventy times as much
+MAX_SIDE = 2**31 - 1  # of patches, and of groups
+MAX_SCALE = 1e38  # of amplitudes in single precision
 
 
 class ForeignBundleError(ModelError):
@@ -56,58 +54,6 @@ class Bundle:
     weights_h5: bytes
 
 
-class Opaque:
-    """Stands for an object whose class is not to be imported; holds nothing."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        pass
-
-    def __setstate__(self, state: Any) -> None:
-        pass
-
-
-class PlainUnpickler(pickle.Unpickler):
-    """Reads plain builtins and numeric scalars; everything else becomes :class:`Opaque`.
-
-    Nothing is imported, and nothing named by the pickle is called.
-    """
-
-    def find_class(self, module: str, name: str) -> Any:
-        """Give a harmless class for every name."""
-        return PLAIN_CLASSES.get((module, name), Opaque)
-
-
-class _Dtype:
-    """The numeric type of a scalar, by its code alone."""
-
-    def __init__(self, code: object, *rest: object) -> None:
-        self.code = code if code in ("f2", "f4", "f8", "i4", "i8", "u4", "u8", "b1") else None
-
-    def __setstate__(self, state: Any) -> None:
-        pass
-
-
-class _Scalar:
-    """Becomes the Python number that a NumPy scalar held."""
-
-    def __new__(cls, dtype: object, raw: object) -> Any:
-        if not isinstance(dtype, _Dtype) or dtype.code is None or not isinstance(raw, bytes):
-            return Opaque()
-        values = np.frombuffer(raw, np.dtype(dtype.code).newbyteorder("<"))
-        return values[0].item() if len(values) == 1 else Opaque()
-
-
-PLAIN_CLASSES: Mapping[tuple[str, str], Any] = {
-    ("builtins", "complex"): complex,
-    ("builtins", "set"): set,
-    ("builtins", "frozenset"): frozenset,
-    ("collections", "OrderedDict"): OrderedDict,
-    ("numpy", "dtype"): _Dtype,
-    ("numpy.core.multiarray", "scalar"): _Scalar,
-    ("numpy._core.multiarray", "scalar"): _Scalar,
-}
-
-
 def plain_dict(data: bytes, name: str) -> dict[str, Any]:
     """Unpickle a dictionary of plain values.
 
@@ -117,9 +63,9 @@ def plain_dict(data: bytes, name: str) -> dict[str, Any]:
         If the bytes are no pickle of a dictionary with text keys.
     """
     try:
-        document = PlainUnpickler(BytesIO(data)).load()
-    except Exception as error:  # a hostile pickle may raise anything
-        raise _damaged(name, f"{type(error).__name__}: {error}") from error
+        document = plain(data)
+    except ValueError as error:
+        raise _damaged(name, str(error)) from error
     if not isinstance(document, dict) or not all(isinstance(key, str) for key in document):
         raise _damaged(name, "it does not hold a dictionary")
     return document
@@ -140,17 +86,16 @@ class BundleReader:
 
     def version(self) -> str:
         """Name the flavour of the bundle, as its manifest has it."""
-        return str(self._document("manifest").get("version"))
+        return _shown(self._document("manifest").get("version"))
 
     def parameters(self) -> BundleParameters:
         """Read ``params.dill`` of the inference network."""
         name = f"{NETWORK}/params"
         values = self._document(name)
-        scale = values.get("intensity_scale")
         return BundleParameters(
             patch_px=_positive(values, "N", name),
             gridsize=_positive(values, "gridsize", name),
-            intensity_scale=float(scale) if isinstance(scale, int | float) else None,
+            intensity_scale=_scale(values, name),
         )
 
     def has_torch_weights(self) -> bool:
@@ -194,9 +139,27 @@ class BundleReader:
 
 def _positive(values: Mapping[str, Any], key: str, name: str) -> int:
     value = values.get(key)
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise _damaged(name, f"{key} is {value!r}, not a positive number")
+    if type(value) is not int or not 1 <= value <= MAX_SIDE:
+        raise _damaged(name, f"{key} is {_shown(value)}, not a number from 1 to {MAX_SIDE}")
     return value
+
+
+def _scale(values: Mapping[str, Any], name: str) -> float | None:
+    value = values.get("intensity_scale")
+    if not isinstance(value, int | float):
+        return None
+    if not abs(value) <= MAX_SCALE:  # nor NaN
+        raise _damaged(name, f"intensity_scale is {_shown(value)}, not a number of that size")
+    return float(value)
+
+
+def _shown(value: object) -> str:
+    """Name a value of somebody else's: what it holds may have no end."""
+    if isinstance(value, int) and abs(value) >> 64:
+        return "a number beyond 64 bits"
+    if value is None or isinstance(value, str | int | float):
+        return str(value)[:80]
+    return f"a {type(value).__name__}"
 
 
 def _json_object(data: bytes, name: str) -> dict[str, Any]:

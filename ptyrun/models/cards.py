@@ -19,6 +19,7 @@ from ptyrun.models.bundles import PYTORCH_VERSION, BundleReader
 from ptyrun.models.contents import OLD_PROGRAM
 from ptyrun.models.files import ModelCard, ModelFile, forbidden
 from ptyrun.models.inputs import NetworkInput, card_of
+from ptyrun.models.keras_configs import MAX_SHOWN, strange_parts
 from ptyrun.models.kinds import ModelKind
 from ptyrun.models.onnx_files import read_onnx
 from ptyrun.models.pickles import class_of_whole_network
@@ -29,6 +30,9 @@ FRESH_NS = 10**9
 FIRST, LAST = 1, 3  # of the axis of channels
 # In memory JSON takes thirty times as much, at worst. Of thousands of operators it is some MB.
 MAX_DESCRIPTION_BYTES = 32 << 20
+# All that Keras writes for networks of plain layers.
+WEIGHTS = "model.weights.h5"
+KERAS_MEMBERS = frozenset({"metadata.json", "config.json", WEIGHTS})
 MAX_NESTING = 4  # of the names of inputs
 # ScalarType in torch/_export/serde/schema.py.
 TORCH_DTYPES = {
@@ -123,11 +127,14 @@ def _bundle_card(path: Path) -> ModelCard:
 def _keras_card(path: Path) -> ModelCard:
     with SafeArchive(path, path.name) as archive:
         config = _parsed(archive.read("config.json", MAX_DESCRIPTION_BYTES), path)
-        weights = [name for name in archive.names() if name.endswith((".h5", ".hdf5"))]
-        if len(weights) > 1:
-            raise _unreadable(path, f"it holds several files of weights: {enumerated(weights)}")
-        for name in weights:
-            require_hdf5(archive.read(name, MAX_WEIGHTS_BYTES), f"{path.name}/{name}")
+        _require_plain(config, path)
+        if others := set(archive.names()) - KERAS_MEMBERS:
+            raise _unreadable(
+                path, f"no network needs {enumerated(sorted(others))}, which it holds"
+            )
+        if WEIGHTS in archive.names():
+            weights = archive.read(WEIGHTS, MAX_WEIGHTS_BYTES)
+            require_hdf5(weights, f"{path.name}/{WEIGHTS}")
     return card_of(keras_inputs(config), str(ModelKind.KERAS), LAST, path.name)
 
 
@@ -142,8 +149,23 @@ def _keras_h5_card(path: Path) -> ModelCard:
         raise _unreadable(path, str(error)) from error
     if text is None:
         raise _unreadable(path, "it has no attribute model_config: weights alone, or no model")
-    inputs = keras_inputs(_parsed(text, path))
+    config = _parsed(text, path)
+    _require_plain(config, path)
+    inputs = keras_inputs(config)
     return card_of(inputs, str(ModelKind.KERAS_H5), LAST, path.name)
+
+
+def _require_plain(config: Mapping[str, Any], path: Path) -> None:
+    if strange := strange_parts(config):
+        more = len(strange) - MAX_SHOWN
+        raise ModelError(
+            f"{path.name} has layers or parts that ptyrun does not know",
+            why=f"unknown: {', '.join(strange[:MAX_SHOWN])}"
+            + f" and {more} more" * (more > 0)
+            + "; such may hold code or open files, and Keras would let them",
+            do="save the model without Lambda layers and custom classes, or as a SavedModel "
+            "(model.export), which runs where --trust-model names its arm",
+        )
 
 
 def keras_inputs(config: Mapping[str, Any]) -> tuple[NetworkInput, ...]:

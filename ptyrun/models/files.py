@@ -11,6 +11,7 @@ from typing import ClassVar
 
 from ptyrun.config import OWN_BACKENDS
 from ptyrun.errors import ModelError, SchemaError
+from ptyrun.host import trees
 from ptyrun.host.documents import Document, why_none
 from ptyrun.models.contents import kind_of
 from ptyrun.models.kinds import (
@@ -288,12 +289,19 @@ def _bundle(folder: Path) -> ModelFile | None:
 
 
 def _baseline(folder: Path) -> ModelFile | None:
-    found = sorted(folder.rglob("baseline_model.h5"), key=_age)
+    found = sorted(_below(folder, "baseline_model.h5"), key=_age)
     if not found:
         return None
     newest = found[-1]
     note = f"{newest.relative_to(folder)} is the newest of {len(found)} baseline_model.h5"
     return ModelFile(newest, "tf", ModelKind.KERAS_H5, notes=(note,) if len(found) > 1 else ())
+
+
+def _below(folder: Path, name: str) -> Iterator[Path]:
+    """Find what has a name in a folder and in those in it, however deep."""
+    for here, _, names in trees.walk(folder):
+        if name in names:
+            yield here / name
 
 
 def _age(path: Path) -> tuple[datetime, str]:

@@ -68,11 +68,11 @@ FORMATS = (
     ),
     Format(
         ModelKind.KERAS, "tf", (".keras",), "network and weights",
-        "layers of Keras alone; float inputs",
+        "plain layers of Keras, none that holds code or opens files; float inputs",
     ),
     Format(
         ModelKind.KERAS_H5, "tf", (".h5", ".hdf5"), "network and weights",
-        "layers of Keras alone; float inputs",
+        "plain layers of Keras, none that holds code or opens files; float inputs",
     ),
     Format(
         ModelKind.SAVED_MODEL, "tf", (), "the signature `serving_default`",

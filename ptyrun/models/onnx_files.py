@@ -28,6 +28,7 @@ DTYPES = {
 }  # fmt: skip
 MAX_DEPTH = 16
 MAX_BYTES = 2**31 - 1
+MAX_DATA_FILES = 1000  # each is named to the process that reads it
 EXTERNAL = 1
 
 
@@ -148,6 +149,8 @@ def _check_tensor(tensor: memoryview, data: set[str], path: Path) -> None:
             do="put the file beside the model, or save the model as one file",
         )
     data.add(name)
+    if len(data) > MAX_DATA_FILES:
+        raise ValueError(f"weights in more than {MAX_DATA_FILES} files beside it")
 
 
 def _values(graph: memoryview, field: int) -> Iterator[NetworkInput]:

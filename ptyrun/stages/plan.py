@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import shutil
 from collections.abc import Callable, Collection
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -43,7 +42,7 @@ from ptyrun.errors import (
     WindowClosedError,
     refuse_unknown,
 )
-from ptyrun.host import durable
+from ptyrun.host import durable, trees
 from ptyrun.host.attempts import ATTEMPTS
 from ptyrun.paths import RunPaths
 from ptyrun.progress import SILENT, Watcher
@@ -124,7 +123,7 @@ def plan(
             patience.raise_if_too_short(patience.Row(), error.args[0], 2 * window.elapsed_s)
             raise
     for folder in filter(None, (paths.root, planned.set_aside)):
-        shutil.rmtree(Run(folder).paths.planning, ignore_errors=True)
+        trees.discard(Run(folder).paths.planning)
     return planned
 
 

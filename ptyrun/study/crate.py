@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from ptyrun import __version__
+from ptyrun.host.typed_json import parse_any
 from ptyrun.study.hub import CRATE
 from ptyrun.study.record import Record
 
@@ -83,7 +84,7 @@ def metadata(
 
 def files_of(text: str) -> dict[str, Packed]:
     """Read the files that a crate lists, by name; raises ValueError if it is no crate of ours."""
-    document = json.loads(text)
+    document = parse_any(text)
     graph = document.get("@graph") if isinstance(document, dict) else None
     if not isinstance(graph, list) or not all(isinstance(each, dict) for each in graph):
         raise ValueError("it has no list of entities (@graph)")

@@ -27,7 +27,7 @@ from ptyrun.errors import (
     PtyrunError,
     UnfinishedError,
 )
-from ptyrun.host import durable, partials
+from ptyrun.host import durable, partials, trees
 from ptyrun.host.documents import canonical_json
 from ptyrun.host.regular import open_regular, read_regular
 from ptyrun.host.signals import Interrupts
@@ -78,7 +78,7 @@ def made(task: Task, what: str, deed: Deed, reads: Iterable[Path | str], *files:
     if is_inline():
         return deed(task, files[0].parent if files else task.pieces)
     folder = task.pieces / MADE
-    shutil.rmtree(folder, ignore_errors=True)
+    trees.discard(folder)
     with durable.storage_errors(folder):
         folder.mkdir(parents=True)
     try:
@@ -87,7 +87,7 @@ def made(task: Task, what: str, deed: Deed, reads: Iterable[Path | str], *files:
         for place in files:
             _publish(folder / place.name, place, what)
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        trees.discard(folder)
         with suppress(OSError):  # where nothing was kept, nothing stays
             task.pieces.rmdir()
     return found

@@ -10,7 +10,7 @@ import os
 import sys
 from pathlib import Path
 
-from ptyrun.child.lines import Lines, encoded, receive, send
+from ptyrun.child.lines import MAX_TOLD_BYTES, Lines, encoded, receive, send
 from ptyrun.child.server import fenced
 
 TYPE_CHECKING = False  # typing's own costs an import
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def main() -> None:
     """Do one thing; what Python does when it ends is left out."""
     control = int(sys.argv[1])
-    lines = Lines()
+    lines = Lines(MAX_TOLD_BYTES)
     if (first := receive(control, lines)) is not None:
         send(control, encoded(fenced(first)))
     if (message := receive(control, lines)) is not None:

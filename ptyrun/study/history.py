@@ -11,6 +11,7 @@ from typing import Any, TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
+from ptyrun.host.typed_json import parse_any
 from ptyrun.ptycho.readers.npz import NpzFile
 
 MEMBER = "_metadata"
@@ -68,7 +69,7 @@ class History:
     @classmethod
     def read(cls, text: str) -> History:
         """Read the JSON of the member."""
-        facts = json.loads(text)
+        facts = parse_any(text)
         if not isinstance(facts, dict) or not isinstance(facts.get(STEPS, []), list):
             raise ValueError(f"{MEMBER} is not a JSON object with a list of {STEPS}")
         return cls(facts)

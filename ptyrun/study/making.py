@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -22,7 +21,7 @@ from ptyrun.errors import (
     UnfinishedError,
     UsageError,
 )
-from ptyrun.host import durable, listing, partials
+from ptyrun.host import durable, listing, partials, trees
 from ptyrun.host.children import Parent
 from ptyrun.host.locks import Lock
 from ptyrun.study import archive, own_models, run_notes, stage_log
@@ -167,7 +166,7 @@ class _Making:
             aside = self._hub.root / f"{DISCARDED}{token_hex(4)}"
             durable.publish(folder, aside)
             durable.fsync_folder(folder.parent)
-            shutil.rmtree(aside, ignore_errors=True)
+            trees.discard(aside)
 
     def _make_room(self) -> Path | None:
         """Take away what earlier facts left; set aside what this study did not make."""
@@ -191,13 +190,13 @@ class _Making:
         for path in map(hub.path, stage.written(hub)):
             with durable.storage_errors(path):
                 if path.is_dir() and not path.is_symlink():
-                    shutil.rmtree(path)
+                    trees.remove(path)
                 else:
                     path.unlink(missing_ok=True)
         keep = stage.pieces(hub, standing.facts)
         for folder in listing.matching(keep.parent, f"{stage.key}{PIECES}*"):
             if folder != keep:
-                shutil.rmtree(folder, ignore_errors=True)
+                trees.discard(folder)
         with durable.storage_errors(record):
             record.unlink(missing_ok=True)
         return aside
@@ -301,7 +300,7 @@ def sweep(hub: Hub, stage: Stage) -> None:
     with suppress(OSError):
         stage.attempt(hub).unlink(missing_ok=True)
     for pieces in listing.matching(hub.path(str(stage.folder)), f"{stage.key}{PIECES}*"):
-        shutil.rmtree(pieces, ignore_errors=True)
+        trees.discard(pieces)
 
 
 def sweep_all(hub: Hub, standings: Iterable[Standing]) -> None:
@@ -314,7 +313,7 @@ def sweep_all(hub: Hub, standings: Iterable[Standing]) -> None:
     for folder in folders:
         partials.sweep(folder, time.time())
     for path in listing.matching(hub.root, f"{DISCARDED}*"):
-        shutil.rmtree(path, ignore_errors=True)
+        trees.discard(path)
 
 
 def _failed(stage: Stage, why: str) -> StageFailedError:

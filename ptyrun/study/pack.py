@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 import stat
 import zipfile
 from collections.abc import Callable, Iterator
@@ -21,7 +20,7 @@ from ptyrun.errors import (
     PtyrunError,
     UsageError,
 )
-from ptyrun.host import durable, listing, locks, partials
+from ptyrun.host import durable, listing, locks, partials, trees
 from ptyrun.host.free_place import require_free
 from ptyrun.host.regular import open_regular
 from ptyrun.study import crate, identity
@@ -115,7 +114,7 @@ def unpack(archive: Path, folder: Path) -> int:
         durable.publish(place, folder)
         durable.fsync_folder(folder.absolute().parent)
     finally:
-        shutil.rmtree(place, ignore_errors=True)
+        trees.discard(place)
     return n_files
 
 

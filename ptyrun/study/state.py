@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -10,7 +9,7 @@ from pathlib import Path
 
 from ptyrun.errors import ForeignFileError
 from ptyrun.host import locks
-from ptyrun.host.heartbeat import Holder
+from ptyrun.host.typed_json import parse_any
 from ptyrun.study.contents import Contents
 from ptyrun.study.graph import Graph
 from ptyrun.study.record import Attempt, Record
@@ -212,7 +211,7 @@ def _spoken(name: str) -> str:
 
 def _value(text: str) -> str:
     try:
-        return str(json.loads(text))
+        return str(parse_any(text))
     except ValueError:
         return text
 
@@ -225,7 +224,4 @@ def holder_of(lock: Path) -> str:
     """Say which process holds a lock; empty if none does."""
     if not locks.is_held(lock):
         return ""
-    try:
-        return str(Holder.from_bytes(lock.read_bytes()) or "a process that has not said who it is")
-    except OSError:
-        return "a process that has not said who it is"
+    return str(locks.holder_of(lock) or "a process that has not said who it is")

@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ptyrun.errors import PredictorUnavailableError, PtyrunError, UnfinishedError
-from ptyrun.host import durable, listing, partials
+from ptyrun.host import durable, listing, partials, trees
 from ptyrun.host.children import Parent
 from ptyrun.study.checks.wholeness import HDF5, ZIP, damage
 from ptyrun.study.files import HubFiles
@@ -48,7 +48,7 @@ def train(task: Task) -> None:
     module, kind = PROGRAMS[task.value("trainer")]
     _require(module)
     scratch = task.pieces.absolute() / "upstream"  # goes with the stage's pieces
-    shutil.rmtree(scratch, ignore_errors=True)
+    trees.discard(scratch)
     durable.make_folder(scratch)
     line = [sys.executable, "-m", module, *_words(task, scratch, kind)]
     print(" ".join(line), flush=True)

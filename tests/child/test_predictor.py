@@ -139,6 +139,27 @@ def test_what_detached_itself_and_took_off_its_environment_ends_with_it(host: Ho
     until(lambda: not sleepers() - before)
 
 
+def test_folders_that_it_leaves_are_deleted_however_deep_they_are(host: Hosted) -> None:
+    predictor = open_hosted(host)
+    assert host.process is not None
+    private = host.process._yard.private
+    predictor.predict(*batch(deeds.DEEPEN))
+    assert (private / "a/a/a").exists()
+    host.end()
+    assert not private.exists()
+
+
+def test_what_reads_nothing_of_what_it_is_asked_is_not_waited_for(host: Hosted) -> None:
+    predictor = open_hosted(host)
+    assert host.process is not None
+    first = host.process
+    for _ in range(10_000):  # until no more of what nobody reads is taken
+        predictor.predict(*batch(deeds.ANSWER_UNREAD))
+        if host.process is not first:
+            break
+    assert not first.is_there
+
+
 def test_an_error_of_its_own_leaves_the_process_as_it_is(host: Hosted) -> None:
     predictor = opened(host)
     assert host.process is not None

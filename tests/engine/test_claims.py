@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -135,6 +136,35 @@ def test_no_claim_is_too_large_to_read(tmp_path: Path, mine: Claims, shared: boo
     child.join()
 
 
+def test_a_million_claims_of_a_million_chunks_take_no_time(
+    tmp_path: Path, mine: Claims, shared: bool
+) -> None:
+    child = held(tmp_path, shared)
+    (tmp_path / "theirs.claim").write_text(json.dumps({"one": [[0, 2**20]] * 100_000}))
+    began_s = time.process_time()
+    assert len(mine.others("one")) <= 2**20
+    assert time.process_time() - began_s < 5
+    child.kill()
+    child.join()
+
+
+@pytest.mark.parametrize("kind", ["fifo", "link"])
+def test_a_claim_that_is_no_file_is_neither_waited_for_nor_followed(
+    tmp_path: Path, mine: Claims, shared: bool, kind: str
+) -> None:
+    child = held(tmp_path, shared)
+    claim = tmp_path / "theirs.claim"
+    claim.unlink()
+    (tmp_path / "elsewhere").write_text('{"one": [[0, 4]]}')
+    if kind == "fifo":
+        os.mkfifo(claim)
+    else:
+        claim.symlink_to("elsewhere")
+    assert mine.others("one") == set()
+    child.kill()
+    child.join()
+
+
 def test_claims_that_cannot_be_kept_end_nothing(tmp_path: Path, shared: bool) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "odd").mkdir()
@@ -175,7 +205,10 @@ def test_a_claim_that_makes_no_sense_is_passed_by(
     child = held(tmp_path, shared)
     (tmp_path / "theirs.claim").write_text('{"one": [[3]]}')
     assert mine.others("one") == set()
-    (tmp_path / "theirs.claim").write_text("[")
+    for text in ("[", "[" * 100_000, "[]", '{"one": 7}', '{"one": [[0, 1e9]]}', "\0" * 100):
+        (tmp_path / "theirs.claim").write_text(text)
+        assert mine.others("one") == set()
+    (tmp_path / "theirs.claim").write_text(f'{{"one": [[0, 1{"0" * 40}]]}}')
     assert mine.others("one") == set()
     child.kill()
     child.join()

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import json
 import random
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import google_crc32c
 import pytest
@@ -145,6 +147,47 @@ def test_no_damage_to_the_cache_changes_what_is_believed(paths: RunPaths) -> Non
     again = restored(paths)
     assert again is not None and facts(again) == truth
     assert ledger_cache.difference(read(paths)) is None
+
+
+FORGED: dict[str, Callable[[Any], object]] = {
+    "sessions are none": lambda d: d.update(sessions=None),
+    "a session leads elsewhere": lambda d: d["sessions"][0].update(
+        name="../ledger/x", offset=0, crc=0
+    ),
+    "a session begins before its file": lambda d: d["sessions"][0].update(offset=-1),
+    "a session's commits are a text": lambda d: d["sessions"][0].update(commits="x"),
+    "a session has a field more": lambda d: d["sessions"][0].update(more=1),
+    "bad lines are numbers": lambda d: d.update(bad_lines=[1]),
+    "a bad line is of other types": lambda d: d.update(bad_lines=[["a", "b", 1, 2, 3]]),
+    "commits are a list": lambda d: d["arms"]["one"].update(commits=[]),
+    "commits have thousands of digits": lambda d: d["arms"]["one"].update(commits=10**4000),
+    "commits are below none": lambda d: d["arms"]["one"].update(commits=-1),
+    "a generation is a text": lambda d: d["arms"]["one"].update(generations=[[1, "x"]]),
+    "a generation of a chunk that is none": lambda d: d["arms"]["one"].update(
+        forgotten=[[10**9, 1]]
+    ),
+    "rivals are nested": lambda d: d["arms"]["one"].update(rivals=[[1, [[1, [2]]]]]),
+    "costs are texts": lambda d: d["arms"]["one"].update(costs=[["a", "b", True]]),
+    "costs are beyond all": lambda d: d["arms"]["one"].update(costs=[[1e300, 1.0, True]]),
+    "loading took no number": lambda d: d["arms"]["one"].update(load_s=[None]),
+    "a line is none": lambda d: d["arms"]["one"].update(failures=[7]),
+}
+
+
+@pytest.mark.parametrize("how", FORGED)
+def test_a_cache_of_other_types_is_none_although_its_crc_is_right(
+    how: str, paths: RunPaths
+) -> None:
+    ledger_cache.save(read(paths))
+    _, _, body = paths.ledger_cache.read_bytes().split(b"\n", 2)
+    text, _, columns = body.partition(b"\n")
+    document = json.loads(text)
+    FORGED[how](document)
+    body = json.dumps(document).encode() + b"\n" + columns
+    crc = b"%08x\n" % google_crc32c.value(body)
+    paths.ledger_cache.write_bytes(b"ptyrun ledger cache\n" + crc + body)
+    assert restored(paths) is None
+    assert ledger_cache.difference(read(paths)) is not None
 
 
 @given(st.binary(max_size=200), st.booleans())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from dataclasses import replace
 from pathlib import Path
@@ -173,3 +174,19 @@ def test_a_commit_that_is_added_alone_ends_its_start_and_counts_for_its_own_arm_
     progress.apply("s", replace(commit(3), fingerprint="0" * 64))
     assert (list(arm.open_starts), arm.commits) == ([3], 1)
     assert [chunk for chunk, yes in enumerate(arm.committed) if yes] == [2]
+
+
+@pytest.mark.parametrize("stats", ['"a":1,"a":2', '"a":"x","b":1,"a":1'])
+def test_a_line_with_a_name_twice_proves_nothing(stats: str) -> None:
+    line = encode(commit(0))[:-1]
+    body = re.sub(rb'"stats":\{.*\},"crc.*', f'"stats":{{{stats}}}'.encode(), line)
+    assert body != line
+    twice = b'%b,"crc":"%08x"}' % (body, google_crc32c.value(body))
+    with pytest.raises(BadLineError, match="there twice"):
+        decode(twice)
+    assert not UsualLines(Progress(MANIFEST), "").add(twice, counts=True)
+    assert seconds_of(twice) is None
+    once = body.replace(b'"a":1', b'"c":1')
+    assert UsualLines(Progress(MANIFEST), "").add(
+        b'%b,"crc":"%08x"}' % (once, google_crc32c.value(once)), counts=True
+    )

@@ -301,3 +301,37 @@ def test_a_file_beats_until_it_is_removed(tmp_path: Path) -> None:
     beating.remove()
     assert not (tmp_path / "x").exists()
     assert heartbeat.BEAT_S * 5 <= heartbeat.SILENT_S, "two lost beats kill nothing"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"since_boot_s": 10**400},
+        {"since_boot_s": True},
+        {"since": 7},
+        {"token": None},
+        {"pid_namespace": ["x"]},
+        {"process": {"host": ["x"]}},
+        {"process": {"pid": 1.5}},
+        {"process": {"pid": 10**30}},
+        {"process": 7},
+    ],
+)
+def test_a_holder_of_other_types_is_none(change: dict[str, object]) -> None:
+    document = json.loads(Holder.current().to_bytes())
+    inside = change.get("process")
+    if isinstance(inside, dict):
+        change = {"process": {**document["process"], **inside}}
+    assert Holder.from_bytes(json.dumps({**document, **change}).encode()) is None
+
+
+@pytest.mark.parametrize("data", [b"", b"[" * 60_000, b"[]", b"\xff", b"NaN", b'{"process": {}}'])
+def test_what_is_no_document_names_no_holder(data: bytes) -> None:
+    assert Holder.from_bytes(data) is None
+
+
+def test_a_lock_that_is_no_file_names_no_holder(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "lock")
+    (tmp_path / "link").symlink_to("/dev/zero")
+    assert locks.holder_of(tmp_path / "lock") is None
+    assert locks.holder_of(tmp_path / "link") is None

@@ -73,3 +73,9 @@ def test_whatever_a_field_holds_it_is_taken_or_refused(name: str, value: Any) ->
         build(Outer, GOOD | {name: value})
     except ValueError as error:
         assert name in str(error)
+
+
+@pytest.mark.parametrize("text", ['{"a": 1, "a": 1}', '[{"b": {"a": 1, "c": 2, "a": 3}}]'])
+def test_a_name_that_is_there_twice_is_named(text: str) -> None:
+    with pytest.raises(ValueError, match="'a' is there twice"):
+        parse(text)

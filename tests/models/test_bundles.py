@@ -3,6 +3,8 @@ from __future__ import annotations
 import io
 import json
 import pickle
+import resource
+import time
 import zipfile
 from collections import OrderedDict
 from fractions import Fraction
@@ -15,7 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ptyrun.errors import ModelError
-from ptyrun.models.bundles import BundleReader, Opaque, plain_dict
+from ptyrun.models.bundles import BundleReader, plain_dict
+from ptyrun.models.plain_pickles import MAX_STEPS, Opaque
 
 plain = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.binary()
@@ -51,7 +54,7 @@ def test_sets_ordered_dictionaries_and_numbers_of_numpy_are_plain() -> None:
 def test_everything_else_is_a_placeholder_that_holds_nothing(value: object) -> None:
     read = plain_dict(pickle.dumps({"probe": value, "N": 64}), "params.dill")
     assert read["N"] == 64
-    assert type(read["probe"]).__module__ == "ptyrun.models.bundles" or read["probe"] is Opaque
+    assert isinstance(read["probe"], Opaque)
 
 
 class Hostile:
@@ -77,6 +80,57 @@ def test_any_other_bytes_are_refused_by_name(data: bytes) -> None:
         assert "params.dill" in str(error)
     else:
         assert isinstance(document, dict)
+
+
+def nested(n: int, step: bytes, first: bytes = b")") -> bytes:
+    return b"\x80\x02}" + first + step * n
+
+
+LAUGHING = b"\x80\x02}X\x01\x00\x00\x00N]q\x00" + b"".join(
+    b"(h%ch%clq%c" % (i, i, i + 1) for i in range(60)
+)
+# Each would take gigabytes or minutes, or end the process.
+BOMBS = {
+    "a step with a large number": b"\x80\x02}r\xff\xff\xff\x7f.",
+    "tuples inside tuples as a key": nested(900_000, b"\x85") + b"K\x01s.",
+    "tuples inside tuples in a set": nested(900_000, b"\x85", b"(c__builtin__\nset\n)") + b"(",
+    "lists of lists, twice each": LAUGHING + b"s.",
+    "more steps than any": nested(MAX_STEPS, b"0)") + b".",
+    "a byte array that is not there": b"\x80\x05}\x96" + b"\xff" * 7 + b"\x0f.",
+    "a number of thousands of digits": pickle.dumps({"N": 10**6000, "gridsize": 2}),
+    "a scale beyond all floats": pickle.dumps({"N": 16, "gridsize": 2, "intensity_scale": 10**400}),
+    "a scale that is no number": pickle.dumps(
+        {"N": 16, "gridsize": 2, "intensity_scale": float("nan")}
+    ),
+}
+
+
+@pytest.mark.parametrize("bomb", BOMBS)
+@pytest.mark.parametrize("part", ["manifest.dill", "diffraction_to_obj/params.dill"])
+def test_parameters_made_to_take_all_are_refused_in_a_process_that_lives_on(
+    bomb: str, part: str, tmp_path: Path
+) -> None:
+    path = bundle(tmp_path / "wts.h5.zip", **{part: BOMBS[bomb]})
+    before_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    began_s = time.process_time()
+    with BundleReader(path) as reader, pytest.raises(ModelError) as refused:
+        reader.version()
+        reader.parameters()
+        reader.load()
+    assert len(str(refused.value)) < 1000
+    assert time.process_time() - began_s < 10
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kib < 500_000
+
+
+@pytest.mark.parametrize("scale", ["1" + "0" * 400, "NaN", "1e400"])
+def test_a_scale_that_no_float_has_is_refused_in_json_as_well(scale: str, tmp_path: Path) -> None:
+    text = f'{{"N": 64, "gridsize": 2, "intensity_scale": {scale}}}'
+    more = {"diffraction_to_obj/params.json": text.encode()}
+    with (
+        BundleReader(bundle(tmp_path / "wts.h5.zip", **more)) as reader,
+        pytest.raises(ModelError, match="intensity_scale"),
+    ):
+        reader.parameters()
 
 
 def keras_file(**members: bytes) -> bytes:

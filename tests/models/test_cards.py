@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -178,11 +179,13 @@ def test_names_of_inputs_nested_without_end_say_nothing() -> None:
     assert [each.name for each in keras_inputs(config)] == ["in0"]
 
 
-def test_a_keras_file_has_one_file_of_weights(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["more.h5", "assets/words.txt", "model.weights.npz"])
+def test_a_keras_file_holds_a_network_and_its_weights_alone(tmp_path: Path, name: str) -> None:
     model = keras_weights(tmp_path / "net.keras", links_out=False)
+    assert inspect(model).gridsize == 2
     with zipfile.ZipFile(model.path, "a") as archive:
-        archive.writestr("more.h5", b"")
-    with pytest.raises(ModelError, match=r"several files of weights: model\.weights\.h5, more\.h5"):
+        archive.writestr(name, b"")
+    with pytest.raises(ModelError, match=f"no network needs {re.escape(name)}"):
         inspect(model)
 
 
@@ -197,9 +200,9 @@ def test_a_description_that_would_take_all_memory_is_not_read(
     elif name.endswith(".safetensors"):
         path.write_bytes(len(text).to_bytes(8, "little") + text.encode())
     else:
+        member = "config.json" if name.endswith(".keras") else "net/models/model.json"
         with zipfile.ZipFile(path, "w") as archive:
-            archive.writestr("net/models/model.json", text)
-            archive.writestr("config.json", text)
+            archive.writestr(member, text)
     inspect(locate(path))
     monkeypatch.setattr(cards, "MAX_DESCRIPTION_BYTES", len(text) - 1)
     with pytest.raises(ModelError, match=f"{len(text) - 1}|does not fit"):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import replace
 from typing import Any
 
 from ptyrun.errors import InputError
+from ptyrun.host.typed_json import parse_any
 from ptyrun.ptycho.readers.formats import Format
 from ptyrun.ptycho.readers.ptychodus import X
 from ptyrun.ptycho.readers.reader import ForeignFile, Held, ReaderCard, ScanReader, ScanRequest
@@ -58,7 +58,7 @@ def _converted(file: ForeignFile) -> dict[str, Any]:
     if METADATA not in file.npz or file.npz.header(METADATA).dtype.kind != "U":
         return {}
     try:
-        said = json.loads(file.npz.text(METADATA))
+        said = parse_any(file.npz.text(METADATA))
     except (InputError, ValueError):
         return {}
     return said if isinstance(said, dict) and "converted_from" in said else {}

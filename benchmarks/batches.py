@@ -62,7 +62,7 @@ def _groups(path: Path) -> tuple[Float32, Float32]:
     scan = open_scan(path)
     frames = grouping.draw_groups(scan.positions_px, 2, n_groups=LARGEST)
     factor = normalisation_factor(scan.energies(), frames, scan.patch_px)
-    offsets = grouping.local_offsets_px(scan.positions_px, frames).astype(np.float32)
+    offsets = grouping.local_offsets_px(scan.positions_px[frames]).astype(np.float32)
     return normalised_groups(scan, frames, factor), offsets
 
 

@@ -186,7 +186,7 @@ def child(folder: str, model_dir: str, scan_path: str, n_groups: int, batch: int
     frames = np.resize(frames, (n_groups, frames.shape[1]))
     factor = normalisation_factor(scan.energies(), frames, scan.patch_px)
     diffraction = normalised_groups(scan, frames, factor)
-    offsets = grouping.local_offsets_px(scan.positions_px, frames).astype(np.float32)
+    offsets = grouping.local_offsets_px(scan.positions_px[frames]).astype(np.float32)
     model = locate(Path(model_dir))
     begun_s = time.perf_counter()
     predictor = open_halving(model.backend, ModelRequest(model.path, scan.patch_px, 2, batch))

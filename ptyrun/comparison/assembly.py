@@ -164,7 +164,7 @@ class Assembler:
             return None
         rows, patches = first
         part = slice(rows.start, rows.stop)
-        return patch_doubt(self.scan, patches, index.centres_px[part], index.frames[part])
+        return patch_doubt(self.scan, patches, index.positions_px[part], index.frames[part])
 
 
 def open_patches(paths: RunPaths, plan: ArmPlan) -> zarr.Array[Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,7 +52,7 @@ def with_truth(scan: Scan, said: Path | None) -> Scan:
     if said is None:
         return scan
     if said == NO_TRUTH:
-        return replace(scan, object_is_truth=False)
+        return scan.changed(object_is_truth=False)
     if said == OBJECT_GUESS:
         if scan.object_guess is None:
             raise InputError(
@@ -62,10 +61,9 @@ def with_truth(scan: Scan, said: Path | None) -> Scan:
                 do="name the file that holds the object, or leave the option out",
             )
         note = "objectGuess is the ground truth, as --ground-truth says"
-        return replace(scan, object_is_truth=True, notes=(*_others(scan.notes), note))
+        return scan.changed(object_is_truth=True, notes=(*_others(scan.notes), note))
     note = f"the ground truth is the object of {said}"
-    return replace(
-        scan,
+    return scan.changed(
         object_guess=_read(said),
         object_is_truth=True,
         notes=(*_others(scan.notes), note),

@@ -102,7 +102,7 @@ def doubt_of(
 ) -> str | None:
     """Say in which other orientation the patches of some groups explain their frames better."""
     part = slice(items.start, items.stop)
-    return patch_doubt(scan, patches, index.centres_px[part], index.frames[part])
+    return patch_doubt(scan, patches, index.positions_px[part], index.frames[part])
 
 
 def read_groups(scan: Scan, index: ArmIndex, items: range) -> GroupInputs:
@@ -113,9 +113,10 @@ def read_groups(scan: Scan, index: ArmIndex, items: range) -> GroupInputs:
     items : range
         Groups of the arm's table.
     """
-    frames = index.frames[items.start : items.stop]
+    part = slice(items.start, items.stop)
+    frames, members_px = index.frames[part], index.positions_px[part]
     return GroupInputs(
         diffraction=normalised_groups(scan, frames, float(index.normalisation[0])),
-        local_offsets_px=grouping.local_offsets_px(scan.positions_px, frames).astype(np.float32),
+        local_offsets_px=grouping.local_offsets_px(members_px).astype(np.float32),
         items=items,
     )

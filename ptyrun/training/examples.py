@@ -34,7 +34,8 @@ def read_examples(path: Path, gridsize: int) -> Examples:
         )
     frames = draw_groups(scan.positions_px, gridsize)
     factor = normalisation_factor(scan.energies(), frames, scan.patch_px)
-    centres_px = group_centres_px(scan.positions_px[frames])
+    members_px = scan.positions_px[frames]
+    centres_px = group_centres_px(members_px)
     far_field = FarField(scan.object_guess, scan.probe)
 
     def truth() -> NDArray[np.complex64]:
@@ -45,7 +46,7 @@ def read_examples(path: Path, gridsize: int) -> Examples:
 
     return Examples(
         diffraction=normalised_groups(scan, frames, factor),
-        local_offsets_px=local_offsets_px(scan.positions_px, frames).astype(np.float32),
+        local_offsets_px=local_offsets_px(members_px).astype(np.float32),
         probe=scan.probe * np.float32(factor),
         truth=truth,
     )

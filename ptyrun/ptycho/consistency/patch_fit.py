@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ptyrun.ptycho.consistency.frame_fit import CLEARLY, EXPLAINING, residual
 from ptyrun.ptycho.consistency.frame_model import lit, modelled_amplitudes, spread
+from ptyrun.ptycho.geometry.grouping import group_centres_px
 from ptyrun.ptycho.readers.scan import Scan
 
 SEED = 7
@@ -41,7 +42,7 @@ TURNS: Mapping[str, Callable[[Patches], Patches]] = {
 def patch_doubt(
     scan: Scan,
     patches: Patches,
-    centres_px: NDArray[np.float64],
+    members_px: NDArray[np.float64],
     frames: NDArray[np.int64],
 ) -> str | None:
     """Say in which other orientation patches explain their frames clearly better; None if in none.
@@ -53,13 +54,13 @@ def patch_doubt(
     scan : Scan
     patches : ndarray of complex64, shape (k, N, N)
         What a network predicted of some groups.
-    centres_px : ndarray of float64, shape (k, 2)
-        Where each is laid, as (y, x).
+    members_px : ndarray of float64, shape (k, C, 2)
+        Where each group's frames lie, as (y, x).
     frames : ndarray of int, shape (k, C)
-        The frames of each group.
+        Their numbers.
     """
     given = np.asarray(patches[:MOST_PATCHES], np.complex64)
-    covered = _Covered.of(scan, centres_px[: len(given)], frames[: len(given)])
+    covered = _Covered.of(scan, members_px[: len(given)], frames[: len(given)])
     if covered is None:
         return None
     as_given = covered.residual_of(given)
@@ -92,13 +93,13 @@ class _Covered:
 
     @classmethod
     def of(
-        cls, scan: Scan, centres_px: NDArray[np.float64], frames: NDArray[np.int64]
+        cls, scan: Scan, members_px: NDArray[np.float64], frames: NDArray[np.int64]
     ) -> _Covered | None:
         """Find the frames; None if they cannot tell anything."""
         modes, side = scan.probe_modes, scan.patch_px
         if scan.near_field or modes is None or modes.shape[-2:] != (side, side):
             return None
-        centres = np.rint(centres_px).astype(np.int64)
+        centres = np.rint(group_centres_px(members_px)).astype(np.int64)
         origin = centres.min(axis=0) - side
         corners = centres - origin - side // 2
         shape = tuple((corners.max(axis=0) + 2 * side).tolist())
@@ -107,8 +108,9 @@ class _Covered:
         for y, x in corners.tolist():
             light[y : y + side, x : x + side] += weight
         light[light <= 1e-3 * weight.max()] = 0
-        own = np.unique(frames)
-        here = scan.positions_px[own] - origin
+        places_px = dict(zip(frames.ravel().tolist(), members_px.reshape(-1, 2), strict=True))
+        own = np.array(sorted(places_px))
+        here = np.stack([places_px[frame] for frame in own.tolist()]) - origin
         seen = np.flatnonzero(_lit_shares(light > 0, weight, here) >= LEAST_LIT)
         if len(seen) < FEWEST_FRAMES:
             return None

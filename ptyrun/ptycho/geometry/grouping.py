@@ -296,25 +296,22 @@ def group_centres_px(members_px: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(members_px.mean(axis=1))
 
 
-def local_offsets_px(positions_px: NDArray[np.float64], frames: Frames) -> NDArray[np.float64]:
+def local_offsets_px(members_px: NDArray[np.float64]) -> NDArray[np.float64]:
     """Offsets in the layout that networks take: (G, 1, 2, C), axis 2 = [x, y].
 
     Channel c holds -(r_c - mean of the group).
 
     Parameters
     ----------
-    positions_px : ndarray of float64, shape (n, 2)
-        (y, x) of each frame, in pixels.
-    frames : ndarray of int64, shape (G, C)
-        The groups.
+    members_px : ndarray of float64, shape (G, C, 2)
+        (y, x) of each member of each group, in pixels.
 
     Returns
     -------
     ndarray of float64, shape (G, 1, 2, C)
         In pixels.
     """
-    members = positions_px[frames]
-    offsets = -(members - members.mean(axis=1, keepdims=True))
+    offsets = -(members_px - members_px.mean(axis=1, keepdims=True))
     return np.ascontiguousarray(offsets[:, None, :, ::-1].transpose(0, 1, 3, 2))
 
 

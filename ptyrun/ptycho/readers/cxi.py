@@ -21,8 +21,9 @@ from ptyrun.ptycho.readers.detector import (
 )
 from ptyrun.ptycho.readers.frame_kind import kind_of
 from ptyrun.ptycho.readers.hdf5 import DAMAGE, Hdf5File, Hdf5Frames, checked_stack
+from ptyrun.ptycho.readers.positions import checked_positions
 from ptyrun.ptycho.readers.probe_modes import split_modes, stacked_modes, variations_note
-from ptyrun.ptycho.readers.scan import Scan, checked_positions, one_size
+from ptyrun.ptycho.readers.scan import Scan, one_size
 from ptyrun.ptycho.readers.units import Quantity, in_si
 from ptyrun.texts import printable
 

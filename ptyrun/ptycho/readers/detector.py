@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -85,8 +85,8 @@ def without_gaps(scan: Scan) -> Scan:
             f"{int(bad.sum())} pixels hold {values} in every frame, as detectors write where they "
             f"have no pixel: {where(bad)}; they are taken as zero"
         )
-        scan = replace(scan, source=CorrectedFrames(scan.source, bad), bad_pixels=known)
-    return replace(scan, doubts=(*scan.doubts, *doubts)) if doubts else scan
+        scan = scan.changed(source=CorrectedFrames(scan.source, bad), bad_pixels=known)
+    return scan.changed(doubts=(*scan.doubts, *doubts)) if doubts else scan
 
 
 def gaps(frames: Iterable[NDArray[Any]]) -> tuple[Mask, NDArray[Any]]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptyrun.errors import InputError
-from ptyrun.ptycho.readers.scan import checked_positions
+from ptyrun.ptycho.readers.positions import checked_positions
 
 
 def object_pixel_m(wavelength_m: float, distance_m: float, detector_m: float, side: int) -> float:

@@ -6,19 +6,19 @@ import os
 import zipfile
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from ptyrun.errors import InputError
 from ptyrun.host import memory
 from ptyrun.host.zip_layout import require_one_reading
 from ptyrun.ptycho.readers.npy_cache import NpyCache, RowReader
+from ptyrun.ptycho.readers.npy_header import Header
 from ptyrun.ptycho.readers.pickled_text import string_in_pickle
 from ptyrun.ptycho.readers.unpacking import can_go_on, unpacked
 from ptyrun.texts import enumerated
@@ -26,30 +26,13 @@ from ptyrun.texts import enumerated
 STORED = zipfile.ZIP_STORED
 LOCAL_HEADER_BYTES = 30
 PIECE_BYTES = 1 << 20
+BLOCK_BYTES = 1 << 17
 TEXT_LIMIT_BYTES = 16 << 20
 
 # Deflate cannot exceed 1032:1. Counts with few photons reach about 100:1, sparse ones 700:1. Below
 # this size, nothing is refused.
 BOMB_RATIO = 400
 BOMB_BYTES = 256 << 20
-
-
-@dataclass(frozen=True)
-class Header:
-    """Shape and dtype of one member, and where its values begin inside it."""
-
-    shape: tuple[int, ...]
-    fortran_order: bool
-    dtype: np.dtype[Any]
-    data_offset: int
-
-    @property
-    def data_bytes(self) -> int:
-        """Bytes of the values."""
-        count = 1
-        for side in self.shape:
-            count *= side
-        return count * self.dtype.itemsize
 
 
 class NpzFile:
@@ -137,6 +120,23 @@ class NpzFile:
         if header.fortran_order:
             return np.ascontiguousarray(values.reshape(header.shape[::-1]).T)
         return values.reshape(header.shape)
+
+    def blocks(self, name: str) -> Iterator[NDArray[Any]]:
+        """Read the whole member *name* some values at a time, flat, in the order of the file.
+
+        Raises
+        ------
+        InputError
+            As `array`; of a member that is damaged or changed perhaps after some blocks.
+        """
+        header = self._plain(name, self.header(name))
+        self._require_room(name, memory.available_bytes(), "memory")
+        values = max(1, BLOCK_BYTES // max(1, header.dtype.itemsize))
+        with self._open(name) as stream:
+            if self._header(name, stream) != header:
+                raise self._damaged(name, "it was changed meanwhile")
+            for piece in self._pieces(name, stream, values * header.dtype.itemsize):
+                yield np.frombuffer(piece, header.dtype)
 
     def mapped(self, name: str) -> NDArray[Any]:
         """Read the member *name* as it is used, where it lies uncompressed; else as `array`.
@@ -328,24 +328,21 @@ class NpzFile:
         except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError, EOFError) as error:
             raise self._unreadable(error) from error
 
-    def _pieces(self, name: str, stream: IO[bytes]) -> Iterator[bytes]:
+    def _pieces(self, name: str, stream: IO[bytes], size: int = PIECE_BYTES) -> Iterator[bytes]:
         """Yield the rest of a member; the archive's CRC is checked at its end."""
         try:
-            while piece := stream.read(PIECE_BYTES):
+            while piece := stream.read(size):
                 yield piece
         except (OSError, zipfile.BadZipFile, ValueError, EOFError, zlib.error) as error:
             raise self._damaged(name, error) from error
 
     def _header(self, name: str, stream: IO[bytes]) -> Header:
         try:
-            version = npy.read_magic(stream)
-            read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-            shape, fortran_order, dtype = read(stream)
-            header = Header(shape, fortran_order, dtype, stream.tell())
+            header = Header.read(stream)
         except Exception as error:  # NumPy's parser of headers raises whatever it meets
             raise self._damaged(name, error) from error
         if header.dtype.kind != "O":
-            size = self._entries[name].file_size
+            shape, dtype, size = header.shape, header.dtype, self._entries[name].file_size
             if header.data_offset + header.data_bytes != size or min(shape, default=0) < 0:
                 raise self._damaged(name, f"shape {shape} of {dtype} does not fill {size} bytes")
         return header

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 from ptyrun.errors import InputError
@@ -53,8 +52,8 @@ def open_scan(
         reader = reader_of(file, Held.SCAN)
         found = without_gaps(reader.scan(file, request))
     _require_phase(found)
-    return replace(
-        found, reader=reader.card.name, notes=said_by(reader, (*found.notes, *_geometry(found)))
+    return found.changed(
+        reader=reader.card.name, notes=said_by(reader, (*found.notes, *_geometry(found)))
     )
 
 

@@ -24,6 +24,7 @@ from ptyrun.ptycho.readers.matching import (
     Pairs,
     matched,
 )
+from ptyrun.ptycho.readers.positions import checked_positions
 from ptyrun.ptycho.readers.probe_modes import (
     first_variation,
     modes_note,
@@ -32,7 +33,7 @@ from ptyrun.ptycho.readers.probe_modes import (
     variations_note,
 )
 from ptyrun.ptycho.readers.reader import ForeignFile
-from ptyrun.ptycho.readers.scan import Scan, checked_positions, one_size
+from ptyrun.ptycho.readers.scan import Scan, one_size
 from ptyrun.ptycho.readers.units import Quantity, in_si
 
 X, Y, INDEXES = "probe_position_x_m", "probe_position_y_m", "probe_position_indexes"

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ptyrun.errors import InputError
-from ptyrun.ptycho.readers.complex_images import refusal, require_finite
 from ptyrun.ptycho.readers.frame_survey import Survey as Survey
+from ptyrun.ptycho.readers.positions import PositionsField
 from ptyrun.ptycho.readers.probe_modes import stacked_modes
-
-Axis = NDArray[Any] | Callable[[], NDArray[Any]]
 
 BLOCK_BYTES = 1 << 20
 _SQUARE = 1e-3
-# Distances of two places, and their squares, are numbers.
-_FARTHEST = 1e15
 
 
 class FrameSource(Protocol):
@@ -60,7 +56,8 @@ class Scan:
     path : Path
         Where it came from.
     positions_px : ndarray of float64, shape (n, 2)
-        Patch centres as (y, x) in object pixels.
+        Patch centres as (y, x) in object pixels; given as `StoredPositions`, they are read when
+        they are first asked for.
     patch_px : int
         Side N of a diffraction frame and of a patch.
     source : FrameSource
@@ -100,10 +97,11 @@ class Scan:
     """
 
     path: Path
-    positions_px: NDArray[np.float64]
-    patch_px: int
-    source: FrameSource
-    intensity: bool
+    # To mypy a default; it is none: what makes a scan has to give them.
+    positions_px: PositionsField = PositionsField()  # noqa: RUF009
+    patch_px: int  # type: ignore[misc]
+    source: FrameSource  # type: ignore[misc]
+    intensity: bool  # type: ignore[misc]
     probe: NDArray[np.complex64] | None = None
     object_guess: NDArray[np.complex64] | None = None
     object_is_truth: bool = False
@@ -144,7 +142,23 @@ class Scan:
     @property
     def n_frames(self) -> int:
         """Number of frames and of positions."""
-        return len(self.positions_px)
+        return len(vars(self)["positions_px"])
+
+    def changed(self, **changes: Any) -> Self:
+        """Give a copy with other values; unlike `dataclasses.replace`, it asks for no positions.
+
+        Parameters
+        ----------
+        **changes
+            Fields and their new values.
+
+        Returns
+        -------
+        Scan
+            The copy.
+        """
+        held = {field.name: vars(self)[field.name] for field in fields(self)}
+        return type(self)(**{**held, **changes})
 
     def amplitudes(self, frames: NDArray[np.integer[Any]]) -> NDArray[np.float32]:
         """Read the amplitudes of some frames.
@@ -234,53 +248,6 @@ class Scan:
                 why=f"frame {frames[first]} has values from {low[first]} to {high[first]}",
                 do="mask or replace values that are NaN, infinite, negative or the largest integer",
             )
-
-
-def checked_positions(path: Path, x: Axis, y: Axis, n_frames: int) -> NDArray[np.float64]:
-    """Positions as (y, x), shape (n, 2), or an error that says what is wrong with them.
-
-    Parameters
-    ----------
-    path : Path
-        Named in errors.
-    x, y : ndarray, shape (n,), or callable
-        Patch centres in object pixels, as stored; callables read them, one axis after the other.
-    n_frames : int
-        How many there must be.
-
-    Raises
-    ------
-    InputError
-        If lengths differ, or values are not finite real numbers.
-    """
-    positions_px = np.empty((n_frames, 2))
-    lengths = []
-    for name, column, axis in (("xcoords", 1, x), ("ycoords", 0, y)):
-        values = axis() if callable(axis) else axis
-        where = f"{name} of {path}"
-        if values.ndim != 1 or values.dtype.kind not in "fiu":
-            what = f"{values.dtype} of shape {values.shape}, not real of shape (n,)"
-            raise refusal(f"{where} are not positions", what, "store one real number per frame")
-        require_finite(f"{where} are not all finite", values, "drop the frames without a position")
-        farthest = max(abs(float(values.min())), abs(float(values.max()))) if len(values) else 0.0
-        if farthest > _FARTHEST:
-            raise InputError(
-                f"{where} are not positions",
-                why=f"they reach {farthest:.4g}, and no object has more than {_FARTHEST:g} pixels "
-                "a side",
-                do="correct them, or leave these frames out",
-            )
-        lengths.append(len(values))
-        if len(values) == n_frames:
-            positions_px[:, column] = values
-        del values  # before the next axis is read
-    if set(lengths) != {n_frames}:
-        raise InputError(
-            f"the lengths in {path} differ",
-            why=f"{n_frames} frames, {lengths[0]} xcoords, {lengths[1]} ycoords",
-            do="store one x and one y per frame",
-        )
-    return positions_px
 
 
 def require_square_frames(

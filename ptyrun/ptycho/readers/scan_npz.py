@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from ptyrun.ptycho.readers.detector import (
 )
 from ptyrun.ptycho.readers.frame_kind import doubt_of_whole, untold
 from ptyrun.ptycho.readers.npz import NpzFile
+from ptyrun.ptycho.readers.positions import Column, StoredPositions
 from ptyrun.ptycho.readers.probe_modes import (
     first_variation,
     modes_note,
@@ -30,7 +30,7 @@ from ptyrun.ptycho.readers.probe_modes import (
     stacked_modes,
     variations_note,
 )
-from ptyrun.ptycho.readers.scan import Scan, checked_positions
+from ptyrun.ptycho.readers.scan import Scan
 from ptyrun.texts import enumerated, one_line
 
 PAIR = ("scale_contract_version", "measurement_domain")
@@ -92,10 +92,10 @@ def read_contract(path: Path, kind: str | None = None, cache_dir: Path | None = 
     frames = NpzFrames(file, name, last_axis)
     shape = file.header(name).shape
     n_frames = shape[-1] if last_axis else shape[0]
-    x, y = (partial(file.array, name) for name in ("xcoords", "ycoords"))
-    positions_px = checked_positions(path, x, y, n_frames)
+    x, y = (Column.in_npz(file, name) for name in ("xcoords", "ycoords"))
+    positions_px = StoredPositions.checked(path, x, y, n_frames)
     metadata, metadata_notes = _metadata(file)
-    found, reason = _kind(frames, len(positions_px), kind, _domain(file, metadata))
+    found, reason = _kind(frames, n_frames, kind, _domain(file, metadata))
     probe, weaker_modes, probe_notes = _probe(file, patch_px)
     guess, guess_notes = _object_guess(file)
     simulated = _simulation(metadata)
@@ -111,7 +111,7 @@ def read_contract(path: Path, kind: str | None = None, cache_dir: Path | None = 
         patch_px=patch_px,
         source=frames if bad is None else CorrectedFrames(frames, bad),
         bad_pixels=bad,
-        doubts=mask_doubts(bad, frames, len(positions_px)),
+        doubts=mask_doubts(bad, frames, n_frames),
         intensity=found == "intensity",
         probe=probe,
         object_guess=guess,

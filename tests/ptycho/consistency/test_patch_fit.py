@@ -39,7 +39,7 @@ def true_patches(scan: Scan, seed: int, strength: float) -> Patches:
 
 def doubt(scan: Scan, patches: Patches) -> str | None:
     frames = np.arange(len(patches))[:, None]
-    return patch_doubt(scan, patches, scan.positions_px[: len(patches)], frames)
+    return patch_doubt(scan, patches, scan.positions_px[frames], frames)
 
 
 @pytest.mark.parametrize("strength", [0.0, 0.1])

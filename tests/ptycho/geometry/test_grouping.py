@@ -186,7 +186,7 @@ def test_groups_offsets_and_x_equal_upstreams_bit_for_bit(
     assert np.array_equal(
         centres[:, ::-1], upstream_run.array("global_offsets_container")[:, 0, :, 0]
     )
-    offsets = local_offsets_px(scan.positions_px, frames)
+    offsets = local_offsets_px(scan.positions_px[frames])
     assert np.array_equal(offsets, upstream_run.array("local_offsets"))
     assert np.array_equal(offsets.astype(np.float32), upstream_run.array("pinn_in_coords"))
     factor = normalisation_factor(scan.energies(), frames, scan.patch_px)

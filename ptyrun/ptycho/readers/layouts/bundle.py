@@ -10,9 +10,10 @@ from ptyrun.ptycho.readers.detector import sampled
 from ptyrun.ptycho.readers.formats import Format
 from ptyrun.ptycho.readers.frame_kind import is_intensity, kind_of
 from ptyrun.ptycho.readers.hdf5 import Hdf5Frames, checked_stack
+from ptyrun.ptycho.readers.positions import checked_positions
 from ptyrun.ptycho.readers.probe_modes import modes_note, split_modes, stacked_modes
 from ptyrun.ptycho.readers.reader import ForeignFile, Held, ReaderCard, ScanReader, ScanRequest
-from ptyrun.ptycho.readers.scan import Scan, checked_positions
+from ptyrun.ptycho.readers.scan import Scan
 
 RAW = "raw_data"
 FRAMES, X, Y = f"{RAW}/diffraction", f"{RAW}/xcoords", f"{RAW}/ycoords"

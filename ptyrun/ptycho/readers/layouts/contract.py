@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import Any
 
 from ptyrun.errors import InputError
@@ -45,8 +44,7 @@ class Contract(ScanReader):
         """Open the scan, with what ``ptyrun convert`` knew of the file that it read."""
         scan = read_contract(file.path, request.diffraction_kind, request.cache_dir)
         known = _converted(file)
-        return replace(
-            scan,
+        return scan.changed(
             pixel_size_m=scan.pixel_size_m or _positive(known, "pixel_size_m"),
             energy_ev=scan.energy_ev or _positive(known, "energy_ev"),
             distance_m=scan.distance_m or _positive(known, "distance_m"),

@@ -11,9 +11,10 @@ from ptyrun.ptycho.readers.formats import Format
 from ptyrun.ptycho.readers.frame_kind import kind_of
 from ptyrun.ptycho.readers.matching import Numbered, matched
 from ptyrun.ptycho.readers.npz import NpzFile
+from ptyrun.ptycho.readers.positions import checked_positions
 from ptyrun.ptycho.readers.probe_modes import modes_note, stacked_modes
 from ptyrun.ptycho.readers.reader import ForeignFile, Held, ReaderCard, ScanRequest
-from ptyrun.ptycho.readers.scan import Scan, checked_positions, one_size
+from ptyrun.ptycho.readers.scan import Scan, one_size
 from ptyrun.ptycho.readers.scan_npz import shared_probe
 from ptyrun.ptycho.readers.stacks import only_layers
 

@@ -8,8 +8,9 @@ from ptyrun.errors import InputError
 from ptyrun.ptycho.readers.detector import sampled
 from ptyrun.ptycho.readers.formats import Format
 from ptyrun.ptycho.readers.frame_kind import is_intensity, kind_of
+from ptyrun.ptycho.readers.positions import checked_positions
 from ptyrun.ptycho.readers.reader import ForeignFile, Held, ReaderCard, ScanReader, ScanRequest
-from ptyrun.ptycho.readers.scan import Scan, checked_positions, require_square_frames
+from ptyrun.ptycho.readers.scan import Scan, require_square_frames
 from ptyrun.ptycho.readers.scan_npz import NpzFrames
 from ptyrun.texts import enumerated
 

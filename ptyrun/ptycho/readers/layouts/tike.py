@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from ptyrun.errors import InputError
@@ -13,9 +11,10 @@ from ptyrun.ptycho.readers.formats import Format
 from ptyrun.ptycho.readers.frame_kind import kind_of
 from ptyrun.ptycho.readers.frame_sources import ShiftedFrames, middle_share
 from ptyrun.ptycho.readers.npz import NpzFile
+from ptyrun.ptycho.readers.positions import checked_positions
 from ptyrun.ptycho.readers.probe_modes import modes_note, stacked_modes
 from ptyrun.ptycho.readers.reader import ForeignFile, Held, ReaderCard, ScanRequest
-from ptyrun.ptycho.readers.scan import FrameSource, Scan, checked_positions, require_square_frames
+from ptyrun.ptycho.readers.scan import FrameSource, Scan, require_square_frames
 from ptyrun.ptycho.readers.scan_npz import NpzFrames, shared_probe
 from ptyrun.ptycho.readers.stacks import only_layers
 
@@ -84,7 +83,7 @@ class Tike:
         if OBJECT not in npz:
             return scan
         image, said = only_layers(path, OBJECT, npz.array(OBJECT))
-        return replace(scan, object_guess=image, notes=(*scan.notes, *said))
+        return scan.changed(object_guess=image, notes=(*scan.notes, *said))
 
     def reconstruction(self, file: ForeignFile) -> Reconstruction:
         """Read the object."""

@@ -102,15 +102,16 @@ class _Covered:
         centres = np.rint(group_centres_px(members_px)).astype(np.int64)
         origin = centres.min(axis=0) - side
         corners = centres - origin - side // 2
+        # Before what is large: NumPy keeps small arrays, and a heap is given back down to the last.
+        places_px = dict(zip(frames.ravel().tolist(), members_px.reshape(-1, 2), strict=True))
+        own = np.array(sorted(places_px))
+        here = np.stack([places_px[frame] for frame in own.tolist()]) - origin
         shape = tuple((corners.max(axis=0) + 2 * side).tolist())
         weight = (np.abs(modes) ** 2).sum(axis=0, dtype=np.float64).astype(np.float32)
         light = np.zeros(shape, np.float32)
         for y, x in corners.tolist():
             light[y : y + side, x : x + side] += weight
         light[light <= 1e-3 * weight.max()] = 0
-        places_px = dict(zip(frames.ravel().tolist(), members_px.reshape(-1, 2), strict=True))
-        own = np.array(sorted(places_px))
-        here = np.stack([places_px[frame] for frame in own.tolist()]) - origin
         seen = np.flatnonzero(_lit_shares(light > 0, weight, here) >= LEAST_LIT)
         if len(seen) < FEWEST_FRAMES:
             return None

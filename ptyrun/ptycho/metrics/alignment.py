@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ptyrun.config import PhaseAlign
 from ptyrun.errors import GeometryError
 from ptyrun.ptycho.geometry.placement import SMALLEST_PX, Region
+from ptyrun.ptycho.metrics.across_lines import ONE_BASIN_PX, Lines, least_across
 from ptyrun.ptycho.metrics.aligned import BORDER_PX, Aligned, border_px
 from ptyrun.ptycho.metrics.continuation import continued, margin_px
 from ptyrun.ptycho.metrics.factors import Likeness, global_factor, known_pixels, signed_agreement
@@ -34,10 +35,16 @@ from ptyrun.ptycho.metrics.ramps import (
     slight_ramp_between,
 )
 from ptyrun.ptycho.metrics.registration import NO_SHIFT, Shift
+from ptyrun.ptycho.metrics.search_window import (
+    LARGEST_SHIFT,
+    leaves_enough,
+    middle_of,
+    search_window,
+)
 from ptyrun.ptycho.metrics.shift_search import (
     AGREEMENT_AFAR,
-    SMALL_SHIFT_PX,
     Candidate,
+    alike_within,
     believable,
     candidates,
     distinct,
@@ -46,10 +53,7 @@ from ptyrun.ptycho.metrics.shift_search import (
 )
 
 RIM_PX = 8  # where an image goes on as its mirror image, it has a kink
-LARGEST_LOOK_PX = 1024
-ROUGH_PX = 256
 REFINED = 2
-ONE_BASIN_PX = 1.5  # shifts so near each other are followed to one
 WORTH_REFINING = 0.3
 FILLINGS = 3
 SETTLED_PX = 1e-3
@@ -57,9 +61,7 @@ CLEARLY = 0.02
 FAINT = 0.1  # of the contrast of the other: what is left of a constant, and some noise
 CERTAIN = 0.9  # a constant with a ramp agrees less
 INVERTED = 0.2  # what an inverted image agrees better, its sign left out
-ALONG_LINES = 0.1  # of what is left, what noise changes when an image of lines moves along them
 ROUNDING = 1e-6
-LARGEST_SHIFT = 0.25  # of what is covered along that side
 
 Complex2D = NDArray[np.complexfloating[Any, Any]]
 Mask = NDArray[np.bool_]
@@ -163,7 +165,12 @@ class _Pair:
         if not shift or wider is self or found.is_settled:
             return found
         other = wider.registered(wider.without_ramp(wider.moved(NO_RAMP, NO_SHIFT)))
-        return max(found, other, key=lambda each: each.agreement)
+        best, worse = sorted((found, other), key=lambda each: -each.agreement)
+        is_apart = length_px(best.shift + worse.shift.opposite) > ONE_BASIN_PX
+        is_other = is_apart and bool(best.others or worse.others)
+        if is_other and worse.agreement >= best.agreement - alike_within(best.agreement):
+            return min(best, worse, key=lambda each: length_px(each.shift))
+        return best
 
     def continued(self) -> _Pair:
         """Let both go on where the region comes near an edge; what is there is not known."""
@@ -210,12 +217,12 @@ class _Pair:
         own = self.recon[self.region.slices][self.mask[self.region.slices]]
         if own.std() <= ROUNDING * np.abs(own).max():
             return replace(state, is_featureless=True)  # a constant lies anywhere
-        look = self._window()
+        look = search_window(self.region, self.mask)
         inside = look.slices
         flat = state.ramp.removed_from(self._single[inside])
         proposed = candidates(flat, self.truth[inside], self.mask[inside], LARGEST_SHIFT)
         shifts = dict.fromkeys([NO_SHIFT, *proposed])
-        possible = [s for s in shifts if s == NO_SHIFT or self._leaves_enough(s)]
+        possible = [s for s in shifts if s == NO_SHIFT or leaves_enough(s, self.region, self.mask)]
         rough = sorted(
             (self._roughly(shift, state.ramp, look) for shift in possible),
             key=lambda found: -found.agreement,
@@ -232,11 +239,8 @@ class _Pair:
         chosen = distinct([*rough[:REFINED], *near[:REFINED], *periods], ONE_BASIN_PX)
         near_to = self._nearly(chosen, look)
         refined = distinct([self._refined(each, target, NEARLY) for each in near_to])
-        refined = [each for each in refined if self._leaves_enough(each.shift)]
-        if not refined:
-            refined = [
-                replace(each, agreement=self._agreement(each, target)) for each in chosen[:1]
-            ]
+        refined = [each for each in refined if leaves_enough(each.shift, self.region, self.mask)]
+        refined = refined or [replace(chosen[0], agreement=self._agreement(chosen[0], target))]
         scored = [(each.agreement, each) for each in refined]
         plausible = [(score, each) for score, each in scored if believable(score, each.shift)]
         if not plausible:
@@ -245,14 +249,9 @@ class _Pair:
         best = max(score for score, _ in plausible)
         if self._agrees_inverted(state, best):
             return state
-        alike = [each for score, each in plausible if score >= best - _alike(best)]
-        nearest = min(
-            alike,
-            key=lambda each: (
-                round(length_px(target.lines.part(each.shift)), 1),
-                -each.agreement,
-            ),
-        )
+        alike = [each for score, each in plausible if score >= best - alike_within(best)]
+        lines = self._lines(alike, target)
+        nearest = min(alike, key=lambda each: (lines.tenths_px(each.shift), -each.agreement))
         if nearest.shift != NO_SHIFT or best < CERTAIN:
             told = self._told(nearest, refined, target)
             if told is None:
@@ -263,17 +262,35 @@ class _Pair:
         is_told = best >= AGREEMENT_AFAR
         others = tuple(each.shift for each in alike if each is not nearest) if is_told else ()
         effort = FULLY if best >= CERTAIN else DOUBTFULLY
-        is_moved_again = self.has_holes and nearest.shift != nearest.shift.whole
-        if nearest in refined and not is_moved_again:
+        if nearest in refined and not (self.has_holes and nearest.shift != nearest.shift.whole):
             nearest = self._refined(nearest, target, effort)
-        across = replace(nearest, shift=target.lines.part(nearest.shift))
-        least = nearest.agreement - ALONG_LINES * (1 - nearest.agreement) - ROUNDING
-        if across != nearest and self._agreement(across, target) >= least:
-            nearest, others = across, (nearest.shift, *others) if is_told else ()
-        found = self._with_whole_holes(
-            self.without_ramp(self.moved(nearest.ramp, nearest.shift)), target, effort
-        )
+        found = self._laid(nearest, target, effort)
+        # Until holes have the truth in them, the agreement of some periods is less than it will be.
+        doubted = [each for score, each in plausible if score >= best - CLEARLY]
+        for each in lines.nearer(doubted, found.shift) if self.has_holes and is_told else ():
+            other = self._laid(each, target, effort)
+            others = tuple(shift for shift in others if shift != each.shift)
+            less = found.agreement - other.agreement
+            if lines.is_nearer(other.shift, found.shift) and less <= alike_within(found.agreement):
+                found, others = other, (found.shift, *others)
+                break
+        if lines.part(found.shift) != found.shift:
+            other, beside = (
+                self._filled(self.moved(found.ramp, shift), Movable.of(self.truth))
+                for shift in (lines.part(found.shift), lines.beside(found.shift))
+            )
+            if other.agreement >= least_across(found, beside, other.shift):
+                found, others = other, (found.shift, *others) if is_told else ()
         return replace(found, registered=not lost, others=others)
+
+    def _lines(self, alike: list[Candidate], target: Target) -> Lines:
+        """Which shifts the images tell apart: all, where a shift along lines costs agreement."""
+        lines = target.lines
+        apart = [(length_px(e.shift + lines.part(e.shift).opposite), e) for e in alike]
+        _, along = max(apart, key=lambda each: each[0])
+        across = replace(along, shift=lines.part(along.shift))
+        alone = across == along or self._agreement(across, target) >= along.agreement - CLEARLY
+        return lines if alone else Lines(None)
 
     def _told(
         self, nearest: Candidate, refined: list[Candidate], target: Target
@@ -303,62 +320,48 @@ class _Pair:
 
     def _nearly(self, chosen: list[Candidate], look: Region) -> list[Candidate]:
         """Follow them in the middle of a large window first, where a step costs little."""
-        middle = self._middle(look)
+        middle = middle_of(look, self.mask)
         if middle == look:
             return chosen
         target = Target.of(self.truth, middle, self.margin_px)
         return distinct([self._refined(each, target, NEARLY) for each in chosen])
 
-    def _with_whole_holes(self, state: Aligned, target: Target, effort: Effort) -> Aligned:
-        """Move by a fraction of a pixel what has the truth in its holes.
-
-        Whatever else is there, its edges are moved into what is measured.
-        """
+    def _laid(self, start: Candidate, target: Target, effort: Effort) -> Aligned:
+        """Move it, and again while that changes anything, with the truth in its holes."""
+        state = self.without_ramp(self.moved(start.ramp, start.shift))
         truth = None
         for _ in range(FILLINGS):
             if not self.has_holes or state.shift == state.shift.whole:
                 break
-            truth = truth or Movable.of(self.truth)
-            known = state.covered
-            factor = global_factor(state.recon[known], state.truth[known])
-            flat = truth.by(state.shift.opposite)
-            flat /= factor or 1.0
-            promised = Ramp(-state.ramp.y_rad_per_px, -state.ramp.x_rad_per_px).removed_from(flat)
-            pair = replace(self, recon=np.where(self.mask, self.recon, promised))
-            before = state.shift
+            before, truth = state.shift, truth or Movable.of(self.truth)
+            pair = self._with_whole_holes(state, truth)
             found = pair._refined(Candidate(before, state.ramp, 0.0), target, effort)
             state = pair.without_ramp(pair.moved(found.ramp, found.shift))
             if length_px(state.shift + before.opposite) < max(SETTLED_PX, effort.done_px):
                 break
         return state
 
-    def _leaves_enough(self, shift: Shift) -> bool:
-        """Whether a shift is a part of what is covered, and leaves something to compare."""
-        known = self.mask[self.region.slices]
-        extents = (int(known.any(axis=1).sum()), int(known.any(axis=0).sum()))
-        sides = (self.region.height, self.region.width)
-        moves = (abs(shift.dy_px), abs(shift.dx_px))
-        return all(
-            move <= max(LARGEST_SHIFT * extent, SMALL_SHIFT_PX)
-            and side - 2 * (BORDER_PX + move) > SMALLEST_PX
-            for move, extent, side in zip(moves, extents, sides, strict=True)
-        )
+    def _filled(self, state: Aligned, truth: Movable) -> Aligned:
+        """Move it once more, its holes filled."""
+        is_whole = not self.has_holes or state.shift == state.shift.whole
+        pair = self if is_whole else self._with_whole_holes(state, truth)
+        return self.without_ramp(pair.moved(state.ramp, state.shift))
 
-    def _window(self) -> Region:
-        """Where shifts are looked for: all of the region, or the middle of a large one."""
-        middle = self.region.centre(
-            min(self.region.height, LARGEST_LOOK_PX), min(self.region.width, LARGEST_LOOK_PX)
-        )
-        return middle if self.mask[middle.slices].mean() > 0.5 else self.region
+    def _with_whole_holes(self, state: Aligned, truth: Movable) -> _Pair:
+        """Give it the truth in its holes, as it lies there.
 
-    def _middle(self, look: Region) -> Region:
-        """The middle of a window, if enough of it is covered to tell a shift."""
-        middle = look.centre(min(look.height, ROUGH_PX), min(look.width, ROUGH_PX))
-        return middle if self.mask[middle.slices].mean() >= 0.5 else look
+        Whatever else is there, a move by a fraction of a pixel moves its edges into what is known.
+        """
+        known = state.covered
+        factor = global_factor(state.recon[known], state.truth[known])
+        flat = truth.by(state.shift.opposite)
+        flat /= factor or 1.0
+        promised = Ramp(-state.ramp.y_rad_per_px, -state.ramp.x_rad_per_px).removed_from(flat)
+        return replace(self, recon=np.where(self.mask, self.recon, promised))
 
     def _roughly(self, shift: Shift, ramp: Ramp, look: Region) -> Candidate:
         """How well the fields agree after a shift by whole pixels, in the middle of the region."""
-        middle = self._middle(look)
+        middle = middle_of(look, self.mask)
         if middle == self.region:
             lost = [self.margin_px + side for side in border_px(shift)]
             middle = middle.overlap(Region(0, 0, *self.truth.shape).within(*lost))
@@ -393,7 +396,3 @@ class _Pair:
             return 0
         rim_px = min(RIM_PX, min(target.window.height, target.window.width) // 8)
         return max(rim_px if self.margin_px else 0, BORDER_PX)
-
-
-def _alike(best: float) -> float:
-    return max(0.002, 0.05 * (1 - best))

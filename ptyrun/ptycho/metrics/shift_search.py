@@ -270,6 +270,22 @@ def believable(agreement: float, shift: Shift) -> bool:
     return max(abs(shift.dy_px), abs(shift.dx_px)) <= SMALL_SHIFT_PX or agreement >= AGREEMENT_AFAR
 
 
+def alike_within(agreement: float) -> float:
+    """How much less may fields agree after another shift that is as good as one.
+
+    Parameters
+    ----------
+    agreement : float
+        Of the fields after the better one.
+
+    Returns
+    -------
+    float
+        A difference of agreements.
+    """
+    return max(0.002, 0.05 * (1 - agreement))
+
+
 def snapped(shift: Shift) -> Shift:
     """Round what is within a hundredth of whole pixels: a whole shift keeps each pixel.
 

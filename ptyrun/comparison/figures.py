@@ -13,7 +13,7 @@ from ptyrun.comparison.pictures import Array, reference_label, scene
 from ptyrun.comparison.ring_curves import RingCurve
 from ptyrun.comparison.shown_field import PRINTED_SIDE_PX
 from ptyrun.config import Alignment, Presentation
-from ptyrun.host import durable
+from ptyrun.host import durable, memory
 from ptyrun.paths import COMPARISON, PNG, RINGS, UPSTREAM_RINGS, VECTORS, RunPaths
 from ptyrun.report import drawn, plots
 from ptyrun.results import Results
@@ -64,12 +64,13 @@ def write(
     }
     upstream = {name: upstream_curves[name] for name in sides_px}
     size_m = presentation.pixel_size_m or results.pixel_size_m
-    figures = {
-        COMPARISON: comparison_figure(results, presentation, alignment, array),
-        RINGS: ring_figures.standard_figure(results, curves, reference_label(results), size_m),
-        UPSTREAM_RINGS: ring_figures.upstream_figure(results, upstream, sides_px, size_m),
-    }
-    for name, figure in figures.items():
-        if figure is not None:
-            for kind in (PNG, *(VECTORS if presentation.vector_plots else ())):
-                durable.write_atomic(paths.figure(name, kind), drawn.content(figure, kind))
+    with memory.uncollected():
+        figures = {
+            COMPARISON: comparison_figure(results, presentation, alignment, array),
+            RINGS: ring_figures.standard_figure(results, curves, reference_label(results), size_m),
+            UPSTREAM_RINGS: ring_figures.upstream_figure(results, upstream, sides_px, size_m),
+        }
+        for name, figure in figures.items():
+            if figure is not None:
+                for kind in (PNG, *(VECTORS if presentation.vector_plots else ())):
+                    durable.write_atomic(paths.figure(name, kind), drawn.content(figure, kind))

@@ -26,7 +26,7 @@ AMPLITUDE, THIN_PHASE, PHASE, SIGNED, COUNT, GREY = (
 )
 LEAST_SPAN = 1e-4  # of the largest value, or in radians: less is rounding, and no picture
 
-_LEVELS = 255  # a palette has 256 entries; the last one is transparency
+LEVELS = 255  # a palette has 256 entries; the last one is transparency
 _BRIGHTEST_LIGHTNESS = 72.0
 _CHROMA_PER_LIGHTNESS = 0.52  # every hue stays inside sRGB: no colour is clipped
 
@@ -54,7 +54,7 @@ class Scale:
     @property
     def bar(self) -> str:
         """A data URI: all colours from low to high, one pixel high."""
-        return _indexed(np.arange(_LEVELS, dtype=np.uint8)[np.newaxis], self.colours)
+        return _indexed(np.arange(LEVELS, dtype=np.uint8)[np.newaxis], self.colours)
 
 
 def number(value: float, span: float) -> str:
@@ -119,8 +119,8 @@ def _levels(
     values: NDArray[np.floating], known: NDArray[np.bool_], scale: Scale
 ) -> NDArray[np.uint8]:
     fraction = (np.where(known, values, scale.low) - scale.low) / (scale.high - scale.low)
-    levels = np.clip(np.floor(fraction * _LEVELS), 0, _LEVELS - 1).astype(np.uint8)
-    return np.asarray(np.where(known, levels, np.uint8(_LEVELS)))
+    levels = np.clip(np.floor(fraction * LEVELS), 0, LEVELS - 1).astype(np.uint8)
+    return np.asarray(np.where(known, levels, np.uint8(LEVELS)))
 
 
 def paint(values: NDArray[np.floating], scale: Scale) -> str:
@@ -184,14 +184,14 @@ def _percentiles(values: NDArray[np.floating], low: float, high: float) -> tuple
 
 @cache
 def _palette(colours: str) -> bytes:
-    samples = matplotlib.colormaps[colours](np.linspace(0.0, 1.0, _LEVELS), bytes=True)
+    samples = matplotlib.colormaps[colours](np.linspace(0.0, 1.0, LEVELS), bytes=True)
     return bytes(np.asarray(samples)[:, :3].tobytes()) + b"\0\0\0"
 
 
 def _indexed(levels: NDArray[np.uint8], colours: str) -> str:
     image = Image.fromarray(levels)
     image.putpalette(_palette(colours))
-    return _uri(image, {"transparency": _LEVELS})
+    return _uri(image, {"transparency": LEVELS})
 
 
 def _uri(image: Image.Image, options: Mapping[str, int] | None = None) -> str:

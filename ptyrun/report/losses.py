@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+
+from ptyrun.report import drawn
 
 DPI = 120
 INCHES = (5.2, 3.4)
@@ -20,7 +20,6 @@ def losses_png(title: str, names: Sequence[str], figures: NDArray[np.float64]) -
     What is not above zero is left out.
     """
     figure = Figure(figsize=INCHES, dpi=DPI, layout="constrained")
-    FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     epochs = np.arange(1, len(figures) + 1)
     for name, values in zip(names, figures.T, strict=True):
@@ -31,6 +30,4 @@ def losses_png(title: str, names: Sequence[str], figures: NDArray[np.float64]) -
     axes.set(title=title, xlabel="epoch", ylabel="mean over the epoch")
     axes.grid(alpha=0.3)
     axes.legend()
-    file = io.BytesIO()
-    figure.savefig(file, format="png")
-    return file.getvalue()
+    return drawn.content(figure)

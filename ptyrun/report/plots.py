@@ -8,8 +8,11 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator, ScalarFormatter
 from numpy.typing import NDArray
 
 from ptyrun.report import colours, drawn
@@ -65,7 +68,7 @@ def comparison_figure(scene: Scene, pixel_size_m: float | None = None) -> Figure
             if row == 0:
                 _title(axes, view)
             if scene.is_per_arm or column == last:
-                _colour_bar(figure, axes, scale)
+                _colour_bar(axes, scale, layout.most_ticks)
     for number, note in enumerate(reversed(scene.notes)):
         up = (0.05 + number * NOTE_INCHES) / layout.height
         left = LEFT_INCHES / layout.width
@@ -101,6 +104,11 @@ class _Layout:
             below=below,
         )
 
+    @property
+    def most_ticks(self) -> int:
+        """How many numbers have a place beside a colour bar."""
+        return min(9, int(self.tall * 72 / 14))
+
     def axes(self, figure: Figure, row: int, column: int) -> Axes:
         left = LEFT_INCHES + column * self.pitch
         above = (self.n_rows - 1 - row) * (self.tall + CAPTION_INCHES)
@@ -123,7 +131,7 @@ def _draw(axes: Axes, values: NDArray[np.floating[Any]], scale: Scale) -> None:
     axes.imshow(
         colours.painted(values, scale),
         interpolation=kept,
-        cmap=scale.colours,  # of its colour bar
+        cmap=scale.colours,  # for who looks into the figure
         vmin=scale.low,
         vmax=scale.high,
     )
@@ -131,12 +139,39 @@ def _draw(axes: Axes, values: NDArray[np.floating[Any]], scale: Scale) -> None:
     axes.set_yticks([])
 
 
-def _colour_bar(figure: Figure, axes: Axes, scale: Scale) -> None:
-    inset = axes.inset_axes((1 + GAP_INCHES / PANEL_INCHES, 0.0, BAR_INCHES / PANEL_INCHES, 1.0))
-    bar = figure.colorbar(axes.images[0], cax=inset)
+def _colour_bar(axes: Axes, scale: Scale, most_ticks: int) -> None:
+    """Draw a picture of all colours, lines and numbers; as axes of its own it takes ten times."""
+    left, point = 1 + GAP_INCHES / PANEL_INCHES, 1 / 72 / PANEL_INCHES
+    right = left + BAR_INCHES / PANEL_INCHES
+    beside: dict[str, Any] = {"transform": axes.transAxes, "clip_on": False}
+    image = AxesImage(
+        axes, extent=(left, right, 0, 1), origin="lower", interpolation="none", **beside
+    )
+    values = np.linspace(scale.low, scale.high, colours.LEVELS)
+    image.set_data(colours.painted(values[:, np.newaxis], scale))
+    axes.add_image(image)
+    axes.add_patch(Rectangle((left, 0), right - left, 1, fill=False, lw=0.8, **beside))
+    ticks, labels, unit = _ticks(scale, most_ticks)
+    ups = (ticks - scale.low) / (scale.high - scale.low)
+    marks = [[(right, up), (right + 2 * point, up)] for up in ups]
+    axes.add_collection(LineCollection(marks, colors="black", linewidths=0.8, **beside))
+    for up, label in zip(ups, labels, strict=True):
+        axes.text(right + 3.5 * point, up, label, fontsize=7, va="center_baseline", **beside)
+    axes.text(right, 1 + 3 * point, unit, fontsize=7, ha="right", va="bottom", **beside)
+
+
+def _ticks(scale: Scale, most: int) -> tuple[NDArray[np.float64], list[str], str]:
+    """Give round values, their labels, and what these are to be multiplied with or added to."""
     if scale.cyclic:
-        bar.set_ticks([scale.low, 0.0, scale.high], labels=["−π", "0", "π"])
-    bar.ax.tick_params(labelsize=7, length=2, pad=1.5)
+        return np.array([scale.low, 0.0, scale.high]), ["−π", "0", "π"], ""
+    places = MaxNLocator(most, steps=[1, 2, 2.5, 5, 10])
+    found = np.asarray(places.tick_values(scale.low, scale.high))
+    ticks = found[(found >= scale.low) & (found <= scale.high)]
+    numbers = ScalarFormatter()
+    numbers.create_dummy_axis()
+    assert numbers.axis is not None
+    numbers.axis.set_view_interval(scale.low, scale.high)
+    return ticks, numbers.format_ticks(ticks.tolist()), numbers.get_offset()
 
 
 def _title(axes: Axes, view: View) -> None:

@@ -3,14 +3,17 @@ from __future__ import annotations
 import io
 import time
 import tracemalloc
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from matplotlib import colormaps
+from matplotlib import colormaps, rc_context
 from matplotlib import image as png
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import PolyCollection
+from PIL import Image
 from skimage.color import rgb2lab
 
 from ptyrun.report import colours, drawn
@@ -161,6 +164,40 @@ def test_a_label_is_text_and_no_formula_and_no_markup(kind: str) -> None:
     rings = ring_figure(FOREIGN, [[Rings(FOREIGN, (Line(FOREIGN, x, x),), FOREIGN)]], None)
     for text in (content, drawn.content(rings, kind)):
         assert b"<b>" not in text
+
+
+def test_a_picture_is_a_png_of_what_was_drawn_and_says_how_large_a_dot_is() -> None:
+    figure = comparison_figure(Scene([view(captions={Quantity.PHASE: "SSIM 0.9"})]))
+    figure.set_facecolor((1, 1, 1, 0.5))
+    with Image.open(io.BytesIO(drawn.content(figure))) as opened:
+        assert (opened.format, opened.mode) == ("PNG", "RGBA")
+        assert opened.info["dpi"] == pytest.approx((drawn.DPI, drawn.DPI), abs=0.1)
+        shown = np.asarray(opened)
+    canvas: Any = FigureCanvasAgg(figure)
+    with rc_context({"text.hinting": "none"}):
+        canvas.draw()
+    assert np.array_equal(shown, np.asarray(canvas.buffer_rgba()))
+    assert shown[0, 0, 3] == 128
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "label", "value", "unit"),
+    [
+        (-0.8, 0.79, "−0.2", -0.2, ""),
+        (-1.0, 1.0, "0.75", 0.75, ""),
+        (0.9999, 1.0001, "−0.000050", 0.99995, "+1"),
+        (0.0, 3e-7, "0.5", 0.5e-7, "1e−7"),
+    ],
+)
+def test_a_colour_bar_has_round_numbers_where_they_belong(
+    low: float, high: float, label: str, value: float, unit: str
+) -> None:
+    image = np.linspace(low, high, 600).reshape(20, 30)
+    shown = Scene([View("arm", "arm", {Quantity.AMPLITUDE: image})], percentiles=(0, 100))
+    (axes,) = comparison_figure(shown).axes
+    up = {text.get_text(): text.get_position()[1] for text in axes.texts}
+    assert up[label] == pytest.approx((value - low) / (high - low))
+    assert unit in up
 
 
 def test_ring_curves_have_their_sign_a_band_and_an_axis_in_nanometres() -> None:

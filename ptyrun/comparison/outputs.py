@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import zip_longest
 from pathlib import Path
@@ -92,7 +93,11 @@ def _cell(value: Cell) -> str:
 def write_npz(path: Path, arrays: Mapping[str, NDArray[np.generic]], about: str) -> None:
     """Write arrays and a text that says what they are; nothing in it is pickled."""
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, allow_pickle=False, **arrays)
+    # What NumPy's own takes twice as long for is a thirtieth smaller.
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, np.asarray(array), allow_pickle=False)
     durable.write_atomic(path, buffer.getvalue())
     listing = "\n".join(f"{name}: {a.shape} {a.dtype}" for name, a in sorted(arrays.items()))
     about_path = path.with_name(f"{path.stem}_metadata.txt")

@@ -153,3 +153,19 @@ def test_tables_say_what_their_thresholds_pairs_and_pixels_are(tmp_path: Path) -
     others = ", ".join(arm.label for name, arm in found.arms.items() if name != first)
     assert own.text == f"Of {others} these are the pixels compared above."
     assert "the first arm is registered to the second" in tables.pair_table(found).text
+
+
+def test_an_archive_gives_back_the_arrays_and_says_what_they_are(tmp_path: Path) -> None:
+    generator = np.random.default_rng(3)
+    arrays = {
+        "field": (generator.normal(size=(9, 7)) + 1j).astype(np.complex64),
+        "none": np.array(np.nan),
+        "columns": np.asfortranarray(generator.normal(size=(4, 5))),
+    }
+    outputs.write_npz(tmp_path / "found.npz", arrays, "What was found.")
+    with np.load(tmp_path / "found.npz", allow_pickle=False) as read:
+        assert set(read.files) == set(arrays)
+        for name, array in arrays.items():
+            assert read[name].dtype == array.dtype
+            assert np.array_equal(read[name], array, equal_nan=True)
+    assert "field: (9, 7) complex64" in (tmp_path / "found_metadata.txt").read_text()

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from zarr.storage import LocalStore
 
-from ptyrun.engine.durable_store import DurableStore
 from ptyrun.engine.foreign_arrays import Planned, read_array
-from ptyrun.engine.store import ArraySpec, open_array
-from ptyrun.host import durable
+from ptyrun.engine.store import ArraySpec
+from ptyrun.host import checksums, durable
 from ptyrun.paths import RunPaths
 
 # Kinds of numbers of each image, and the image that has its shape.
@@ -83,7 +83,7 @@ def write(paths: RunPaths, rasters: Mapping[str, Raster]) -> None:
     files are on disk for good once the folder's are: whoever publishes it sees to that.
     """
     with durable.storage_errors(paths.objects):
-        folder = DurableStore(paths.objects)
+        folder = LocalStore(paths.objects)
         coordinates: dict[str, tuple[str, NDArray[np.float64]]] = {}
         for path, raster in rasters.items():
             _put(folder, path, raster.values, raster.axes, "1")
@@ -92,10 +92,11 @@ def write(paths: RunPaths, rasters: Mapping[str, Raster]) -> None:
                 coordinates[f"{group}/{axis}"] = (axis, places)
         for path, (axis, places) in coordinates.items():
             _put(folder, path, places, (axis,), "px")
+    durable.sync_all(checksums.files_below(paths.objects))
 
 
 def _put(
-    folder: DurableStore,
+    folder: LocalStore,
     path: str,
     values: NDArray[np.generic],
     dimension_names: tuple[str, ...],
@@ -110,5 +111,4 @@ def _put(
         units=units,
         compression="none",
     )
-    spec.create(folder)
-    open_array(folder, path, "r+")[...] = values
+    spec.create(folder)[...] = values

@@ -79,8 +79,7 @@ class Publication:
                 why=str(error),
                 do="run the same command again; if it fails again, check the disk",
             ) from error
-        for folder in (*_folders(fresh), fresh):
-            durable.fsync_folder(folder)
+        durable.sync_all((*_folders(fresh), fresh))
         durable.publish(fresh, self._ready)
         durable.fsync_folder(self._unpublished)
         self._move(new)
@@ -109,6 +108,7 @@ class Publication:
             self._unpublished.rmdir()
 
     def _move(self, new: frozenset[str]) -> None:
+        durable.make_folder(self._target)
         touched = {self._target}
         for file in checksums.files_below(self._ready):
             place = self._target / file.relative_to(self._ready)
@@ -122,9 +122,7 @@ class Publication:
                 old.unlink(missing_ok=True)
             _remove_empty(old.parent, self._target)
             touched.add(old.parent)
-        for folder in touched:
-            if folder.is_dir():
-                durable.fsync_folder(folder)
+        durable.sync_all(folder for folder in touched if folder.is_dir())
         _put(self._ready / checksums.NAME, self._target / checksums.NAME)
         durable.fsync_folder(self._target)
 

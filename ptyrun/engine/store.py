@@ -24,6 +24,7 @@ from numcodecs.blosc import Blosc
 from numpy.typing import NDArray
 from zarr.abc.store import Store
 from zarr.codecs import BloscCodec, BytesCodec, Crc32cCodec
+from zarr.core.array_spec import ArrayConfigParams
 from zarr.core.buffer import Buffer
 from zarr.storage import LocalStore, MemoryStore
 
@@ -45,6 +46,8 @@ LZ4 = {"cname": "lz4", "clevel": 5, "shuffle": Blosc.BITSHUFFLE, "blocksize": 0}
 WRITE_THREADS = 8
 CRC_BYTES = 4
 ZARR_GROUP = {"attributes": {}, "zarr_format": 3, "node_type": "group"}
+# Else a chunk equal to the fill value would not be written, and an existing one deleted.
+WHOLE: ArrayConfigParams = {"write_empty_chunks": True}
 MAX_CHUNK_BYTES = 2**31 - 1  # what blosc can take; and a chunk must fit in memory several times
 
 
@@ -68,9 +71,6 @@ class _Written:
 def open_array(store: LocalStore, path: str, mode: Literal["r", "r+"]) -> zarr.Array[Any]:
     """Open an existing array; the one way in.
 
-    Without ``write_empty_chunks`` a chunk equal to the fill value would not be written, and an
-    existing one deleted.
-
     Raises
     ------
     DamageError
@@ -87,7 +87,7 @@ def open_array(store: LocalStore, path: str, mode: Literal["r", "r+"]) -> zarr.A
             why=f"{type(error).__name__}: {error}",
             do="run `ptyrun verify RUN --repair`",
         ) from error
-    return array.with_config({"write_empty_chunks": True})
+    return array.with_config(WHOLE)
 
 
 @dataclass(frozen=True)
@@ -102,14 +102,14 @@ class ArraySpec:
     units: str
     compression: str
 
-    def create(self, store: Store) -> None:
-        """Create the array, without data."""
+    def create(self, store: Store) -> zarr.Array[Any]:
+        """Create the array, without data; what is written into it is written whole."""
         dtype = np.dtype(self.dtype)
         compressors: list[Any] = [Crc32cCodec()]
         if self.compression == Compression.LZ4:
             lz4 = BloscCodec(cname="lz4", clevel=5, shuffle="bitshuffle", typesize=dtype.itemsize)
             compressors.insert(0, lz4)
-        zarr.create_array(
+        return zarr.create_array(
             store,
             name=self.path,
             shape=self.shape,
@@ -122,6 +122,7 @@ class ArraySpec:
             chunk_key_encoding={"name": "default", "separator": "."},
             dimension_names=self.dimension_names,
             attributes={"units": self.units},
+            config=WHOLE,
         )
 
     def metadata(self) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from ptyrun.host import partials
 from ptyrun.texts import printable
 
 PARTIAL = partials.PARTIAL
+SYNC_THREADS = 8
 
 _sync_data = getattr(os, "fdatasync", os.fsync)
 
@@ -239,6 +240,17 @@ def sync_file(path: Path) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
+
+
+def sync_all(paths: Iterable[Path]) -> None:
+    """Sync files and folders at the same time: many together take the disk hardly longer than one.
+
+    As :func:`sync_file` and :func:`fsync_folder`.
+    """
+    from concurrent.futures import ThreadPoolExecutor  # at the start of each process, rarely needed
+
+    with ThreadPoolExecutor(SYNC_THREADS) as pool:
+        list(pool.map(sync_file, paths))
 
 
 def write_hint(path: Path, data: bytes) -> None:

@@ -56,6 +56,36 @@ def test_a_new_set_takes_the_place_of_the_old_one_and_nothing_is_left_over(tmp_p
     assert not names & {"unpublished", "objects/b"}
 
 
+def test_all_names_are_on_disk_for_good_before_the_list_vouches_for_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(tmp_path, OLD)
+    owed: set[Path] = set()
+    sync, replace, mkdir = durable.sync_file, Path.replace, Path.mkdir
+
+    def synced(path: Path) -> None:
+        owed.discard(path)
+        sync(path)
+
+    def renamed(old: Path, new: Path) -> Path:
+        if new == tmp_path / checksums.NAME:
+            assert not owed
+        elif "unpublished" not in new.parts:
+            owed.add(new.parent)
+        return replace(old, new)
+
+    def made(path: Path, mode: int = 0o777, **options: bool) -> None:
+        mkdir(path, mode, **options)
+        if "unpublished" not in path.parts:
+            owed.add(path.parent)
+
+    monkeypatch.setattr(durable, "sync_file", synced)
+    monkeypatch.setattr(Path, "replace", renamed)
+    monkeypatch.setattr(Path, "mkdir", made)
+    put(tmp_path, NEW)
+    assert found(tmp_path) == NEW
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="dies by /proc and os._exit, on Linux")
 def test_a_crash_before_any_change_of_the_disk_leaves_the_old_set_or_the_new(
     tmp_path: Path,

@@ -162,3 +162,20 @@ def test_a_current_folder_that_is_gone_is_told_as_that(
     monkeypatch.chdir(tmp_path)
     assert said.startswith("the current folder is gone\n")
     assert "a file that was open" in str(durable.explanation(caught.value))
+
+
+def test_many_files_and_folders_are_synced_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders = [tmp_path, tmp_path / "a", tmp_path / "a" / "b"]
+    folders[-1].mkdir(parents=True)
+    file = folders[-1] / "file"
+    file.write_bytes(b"content")
+    synced: list[int] = []
+    fsync = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda handle: synced.append(os.fstat(handle).st_ino))
+    durable.sync_all([*folders, file])
+    monkeypatch.setattr(os, "fsync", fsync)
+    assert sorted(synced) == sorted(path.stat().st_ino for path in [*folders, file])
+    with pytest.raises(GoneError):
+        durable.sync_all([file, tmp_path / "gone"])

@@ -114,6 +114,7 @@ def compare(hub: Path, output_dir: Path) -> dict[str, float]:
         for names in (OLDER_FIGURES, NEWER_FIGURES)
     )
     metrics = older - stitch
+    written = {"tables and pictures": took_s["write"], "report": took_s["report"]}
     return {
         "start-up": start_up,
         "plan, rest of run": ran - start_up - sum(chunks.values()),
@@ -121,7 +122,10 @@ def compare(hub: Path, output_dir: Path) -> dict[str, float]:
         "stitch": stitch,
         "metrics against the truth": metrics,
         NEWER: newer,
-        "tables, picture, report": ended - ran - stitch - metrics - newer,
+        **written,
+        "rest of finalize and report": (
+            ended - ran - stitch - metrics - newer - sum(written.values())
+        ),
     }
 
 

@@ -36,6 +36,8 @@ def shown(text: str) -> str:
 
 def one_line(text: str) -> str:
     """Give *text* as a part of one line: ends of lines and tabs are escaped as well."""
+    if text.isprintable():
+        return text
     return "".join(each if _is_plain_character(each) else _escaped(each) for each in text)
 
 

@@ -196,5 +196,5 @@ def _indexed(levels: NDArray[np.uint8], colours: str) -> str:
 
 def _uri(image: Image.Image, options: Mapping[str, int] | None = None) -> str:
     memory = io.BytesIO()
-    image.save(memory, "PNG", **(options or {}))
+    image.save(memory, "PNG", compress_level=1, **(options or {}))
     return "data:image/png;base64," + base64.b64encode(memory.getvalue()).decode("ascii")

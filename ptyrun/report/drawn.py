@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import struct
+import sys
 import warnings
 import zlib
 from typing import Any
@@ -20,6 +22,21 @@ _METADATA = {
     "svg": {"Date": None, "Creator": None},
 }
 DPI = 140
+
+
+def _postpone(package: str, name: str) -> None:
+    """Let a module of a package be imported when something of it is wanted."""
+    found = importlib.util.find_spec(f"{package}.{name}")
+    if found is None or found.loader is None or found.name in sys.modules:
+        return
+    found.loader = importlib.util.LazyLoader(found.loader)
+    module = sys.modules[found.name] = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    setattr(sys.modules[package], name, module)  # else whoever imports it wants something of it
+
+
+# What cuts fonts in pieces for PDF, which these drawings do not want, takes as long as one of them.
+_postpone("fontTools", "subset")
 
 
 class Drawn(Figure):

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
+from matplotlib.collections import LineCollection, PolyCollection
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
@@ -23,6 +23,8 @@ COLOURS = ("#0068a8", "#c4500a", "#00805c", "#a3457f", "#7a6a00", "#2b8fb8", "#4
 DASHES = ((7, 3), (1.5, 3), (9, 3, 2, 3), (4, 2))
 _ACROSS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 _WIDE, _TALL, _LEGEND_INCHES, _TITLE_INCHES, _BELOW_INCHES = 4.2, 2.7, 0.24, 0.35, 0.55
+_POINT = 1 / 72  # in inches
+_HANDLE, _BESIDE_HANDLE, _BETWEEN = 16 * _POINT, 6.4 * _POINT, 16 * _POINT  # in a legend
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,16 @@ class Line:
     is_threshold: bool = False
     low: Float1D | None = None
     high: Float1D | None = None
+
+    @property
+    def colour(self) -> str:
+        """Of the curve and its interval."""
+        return "#55616e" if self.is_threshold else COLOURS[self.style % len(COLOURS)]
+
+    @property
+    def dashes(self) -> tuple[float, tuple[float, ...] | None]:
+        """As matplotlib takes them."""
+        return (0, DASHES[self.style % len(DASHES)] if self.is_threshold else None)
 
 
 @dataclass(frozen=True)
@@ -57,6 +69,24 @@ class Rings:
         return min((float(values.min()) for values in known if values.size), default=0.0)
 
 
+@dataclass(frozen=True)
+class _Panel:
+    """A box on the sheet, in inches, for x from 0 to 1 and y from *lowest* to *highest*."""
+
+    left: float
+    bottom: float
+    width: float
+    height: float
+    lowest: float
+    highest: float
+
+    def at(self, x: Any, y: Any) -> NDArray[np.float64]:
+        """Where values (n,) lie on the sheet: (n, 2) in inches."""
+        ups = (np.asarray(y, float) - self.lowest) / (self.highest - self.lowest)
+        across = self.left + self.width * np.asarray(x, float)
+        return np.column_stack(np.broadcast_arrays(across, self.bottom + self.height * ups))
+
+
 def ring_figure(title: str, rows: Sequence[Sequence[Rings]], pixel_size_m: float | None) -> Figure:
     """Draw the correlations of each quantity beside each other, with their thresholds.
 
@@ -73,13 +103,13 @@ def ring_figure(title: str, rows: Sequence[Sequence[Rings]], pixel_size_m: float
     legends = [_legend_rows(row, n_columns) for row in rows]
     above = 0.45 if pixel_size_m is None else 0.75
     tall = [above + _TALL + _BELOW_INCHES + _LEGEND_INCHES * legend for legend in legends]
-    height = sum(tall) + _TITLE_INCHES
-    figure = drawn.figure(_WIDE * n_columns, height)
-    figure.suptitle(drawn.plain(title), fontsize=10, y=1 - 0.1 / height, va="top")
+    width, height = _WIDE * n_columns, sum(tall) + _TITLE_INCHES
+    figure, sheet = drawn.sheet(width, height)
+    sheet.text(width / 2, height - 0.1, drawn.plain(title), fontsize=10, ha="center", va="top")
     top = height - _TITLE_INCHES
     for row, inches in zip(rows, tall, strict=True):
-        bottom = top - above - _TALL
-        _row(figure, row, (bottom / height, _TALL / height), (top - inches) / height, pixel_size_m)
+        _row(sheet, row, width, top - above - _TALL, pixel_size_m)
+        _legend(sheet, row, width / 2, top - inches)
         top -= inches
     return figure
 
@@ -89,90 +119,114 @@ def _legend_rows(row: Sequence[Rings], n_columns: int) -> int:
 
 
 def _row(
-    figure: Figure,
-    row: Sequence[Rings],
-    place: tuple[float, float],
-    legend_at: float,
-    pixel_size_m: float | None,
+    sheet: Axes, row: Sequence[Rings], width: float, bottom: float, pixel_size_m: float | None
 ) -> None:
-    bottom, tall = place
-    width = 1 / len(row)
     lowest = min((part.lowest for part in row), default=0.0)
-    handles: dict[str, Artist] = {}
+    wide = width / len(row)
     for number, part in enumerate(row):
-        axes = figure.add_axes((width * (number + 0.15), bottom, width * 0.82, tall))
-        for line in part.lines:
-            handles.setdefault(line.label, _draw(axes, line))
-        _frame(axes, part, lowest, pixel_size_m)
-    if handles:
-        figure.legend(
-            list(handles.values()),
-            [drawn.short(label) for label in handles],
-            loc="lower center",
-            bbox_to_anchor=(0.5, legend_at),
-            ncols=min(3 * len(row), len(handles)),
-            fontsize=8,
-            frameon=False,
+        left = wide * (number + 0.15)
+        panel = _Panel(left, bottom, wide * 0.82, _TALL, min(-0.05, lowest - 0.05), 1.05)
+        frame = Rectangle(
+            (panel.left, panel.bottom), panel.width, panel.height, fill=False, ec="#222222", lw=0.8
         )
+        sheet.add_patch(frame)
+        _put_curves(sheet, panel, part.lines, frame)
+        _put_marks(sheet, panel, pixel_size_m)
+        up = bottom + _TALL + (6 if pixel_size_m is None else 26) * _POINT
+        _put(sheet, left + panel.width / 2, up, drawn.plain(part.title), 10, va="bottom")
+        if part.why_none:
+            ((middle, up),) = panel.at(0.5, (panel.lowest + panel.highest) / 2)
+            _put(sheet, middle, up, drawn.plain(part.why_none), va="center", wrap=True)
 
 
-def _draw(axes: Axes, line: Line) -> Artist:
-    if line.is_threshold:
-        dashes = (0, DASHES[line.style % len(DASHES)])
-        (handle,) = axes.plot(line.x, line.y, color="#55616e", lw=0.9, ls=dashes)
-        return handle
-    colour = COLOURS[line.style % len(COLOURS)]
-    (handle,) = axes.plot(line.x, line.y, color=colour, lw=1.6)
-    if line.low is not None and line.high is not None:
-        axes.fill_between(line.x, line.low, line.high, color=colour, alpha=0.2, lw=0)
-    return handle
+def _put(sheet: Axes, x: float, y: float, text: str, size: float = 8, **options: Any) -> None:
+    sheet.text(x, y, text, fontsize=size, **{"ha": "center", "va": "top", **options})
 
 
-def _frame(axes: Axes, part: Rings, lowest: float, pixel_size_m: float | None) -> None:
-    """Draw frame, grid and ticks as few lines; as axes of their own they take most of the time."""
-    bottom, top = min(-0.05, lowest - 0.05), 1.05
-    axes.set_xlim(0, 1)
-    axes.set_ylim(bottom, top)
-    axes.set_axis_off()
-    ups = [n / 5 for n in range(-5, 6) if bottom <= n / 5 <= top]
-    grid = [[(0, up), (1, up)] for up in ups] + [[(x, bottom), (x, top)] for x in _ACROSS]
-    axes.add_collection(LineCollection(grid, colors="#e3e7ec", linewidths=0.6, zorder=0))
-    zero = LineCollection([[(0, 0), (1, 0)]], colors="#b4bcc6", linewidths=0.7, zorder=0)
-    axes.add_collection(zero)
-    axes.add_patch(
-        Rectangle((0, bottom), 1, top - bottom, fill=False, ec="#222222", lw=0.8, clip_on=False)
+def _put_curves(sheet: Axes, panel: _Panel, lines: Sequence[Line], frame: Rectangle) -> None:
+    """Draw curves and intervals of a panel; one by one they would take most of the time."""
+    bands, shades = [], []
+    for line in lines:
+        if line.low is None or line.high is None:
+            continue
+        for known in _stretches(np.isfinite(line.low + line.high)):
+            low, high = (panel.at(line.x[known], ends[known]) for ends in (line.low, line.high))
+            bands.append(np.concatenate([low, high[::-1]]))
+            shades.append(to_rgba(line.colour, 0.2))
+    curves = _lines([panel.at(line.x, line.y) for line in lines], lines)
+    for drawing in (PolyCollection(bands, facecolors=shades, linewidths=0, zorder=1), curves):
+        sheet.add_collection(drawing, autolim=False)
+        drawing.set_clip_path(frame)
+
+
+def _stretches(known: NDArray[np.bool_]) -> list[slice]:
+    """Where what is known begins and ends."""
+    edges = np.flatnonzero(np.diff(known, prepend=False, append=False))
+    return [slice(*ends) for ends in edges.reshape(-1, 2).tolist()]
+
+
+def _lines(places: Sequence[NDArray[np.float64]], styles: Sequence[Line]) -> LineCollection:
+    return LineCollection(
+        places,
+        colors=[line.colour for line in styles],
+        linewidths=[0.9 if line.is_threshold else 1.6 for line in styles],
+        linestyles=[line.dashes for line in styles],
+        zorder=2,
     )
-    down = (top - bottom) / _TALL / 72  # data units of a point
-    right = 1 / (_WIDE * 0.82) / 72
 
-    def put(x: float, y: float, text: str, size: float = 8, **options: Any) -> None:
-        axes.text(x, y, text, fontsize=size, **{"ha": "center", "va": "top", **options})
 
-    for x in _ACROSS:
-        put(x, bottom - 4 * down, f"{x:g}")
-    for up in ups:
-        put(-4 * right, up, f"{up:g}".replace("-", "−"), ha="right", va="center")
-    put(0.5, bottom - 16 * down, "spatial frequency / Nyquist")
-    put(-30 * right, (bottom + top) / 2, "correlation", rotation=90, ha="center", va="center")
-    above = 6.0
-    if pixel_size_m is not None:
-        nyquist_per_nm = 1e-9 / (2 * pixel_size_m)
-        marks = _round_marks(nyquist_per_nm)
-        ticks = [
-            [(mark / nyquist_per_nm, top), (mark / nyquist_per_nm, top - 4 * down)]
-            for mark in marks
-        ]
-        axes.add_collection(LineCollection(ticks, colors="#222222", linewidths=0.8))
-        for mark in marks:
-            put(mark / nyquist_per_nm, top + 3 * down, f"{mark:.3g}", 7, va="bottom")
-        put(0.5, top + 13 * down, "1/nm", va="bottom")
-        above = 26.0
-    put(0.5, top + above * down, drawn.plain(part.title), 10, va="bottom")
-    if part.why_none:
-        axes.text(
-            0.5, 0.5, drawn.plain(part.why_none), transform=axes.transAxes, fontsize=8,
-            ha="center", va="center", wrap=True,
-        )  # fmt: skip
+def _legend(sheet: Axes, row: Sequence[Rings], middle: float, bottom: float) -> None:
+    """Name each line once, column by column; matplotlib's takes several times as long."""
+    lines: dict[str, Line] = {}
+    for line in (line for part in row for line in part.lines):
+        lines.setdefault(drawn.short(line.label), line)
+    if not lines:
+        return
+    n_columns = min(3 * len(row), len(lines))
+    columns = [column.tolist() for column in np.array_split(list(lines), n_columns)]
+    before = _HANDLE + _BESIDE_HANDLE
+    wide = [before + max(drawn.width_inches(label, 8) for label in each) for each in columns]
+    left = middle - (sum(wide) + _BETWEEN * (n_columns - 1)) / 2
+    handles = []
+    for column, inches in zip(columns, wide, strict=True):
+        for number, label in enumerate(column):
+            up = bottom + 0.16 + _LEGEND_INCHES * (len(columns[0]) - 1 - number)
+            handles.append(np.array([(left, up), (left + _HANDLE, up)]))
+            _put(sheet, left + before, up, label, ha="left", va="center")
+        left += inches + _BETWEEN
+    sheet.add_collection(_lines(handles, list(lines.values())), autolim=False)
+
+
+def _put_marks(sheet: Axes, panel: _Panel, pixel_size_m: float | None) -> None:
+    """Draw grid, numbers and what they are of."""
+    low, high = panel.lowest, panel.highest
+    ups = [n / 5 for n in range(-5, 6) if low <= n / 5 <= high]
+    grid = [panel.at((0, 1), up) for up in ups] + [panel.at(x, (low, high)) for x in _ACROSS]
+    sheet.add_collection(_thin(grid, "#e3e7ec", 0.6), autolim=False)
+    sheet.add_collection(_thin([panel.at((0, 1), 0)], "#b4bcc6", 0.7), autolim=False)
+    for x, (across, up) in zip(_ACROSS, panel.at(_ACROSS, low), strict=True):
+        _put(sheet, across, up - 4 * _POINT, f"{x:g}")
+    for y, (across, up) in zip(ups, panel.at(0, ups), strict=True):
+        words = f"{y:g}".replace("-", "−")
+        _put(sheet, across - 4 * _POINT, up, words, ha="right", va="center")
+    middle = panel.left + panel.width / 2
+    _put(sheet, middle, panel.bottom - 16 * _POINT, "spatial frequency / Nyquist")
+    up = panel.bottom + panel.height / 2
+    _put(sheet, panel.left - 30 * _POINT, up, "correlation", rotation=90, va="center")
+    if pixel_size_m is None:
+        return
+    nyquist_per_nm = 1e-9 / (2 * pixel_size_m)
+    marks = _round_marks(nyquist_per_nm)
+    places = panel.at(np.array(marks) / nyquist_per_nm, high)
+    ticks = [np.array([place, place - (0, 4 * _POINT)]) for place in places]
+    sheet.add_collection(_thin(ticks, "#222222", 0.8), autolim=False)
+    for mark, (across, up) in zip(marks, places, strict=True):
+        _put(sheet, across, up + 3 * _POINT, f"{mark:.3g}", 7, va="bottom")
+    _put(sheet, middle, panel.bottom + panel.height + 13 * _POINT, "1/nm", va="bottom")
+
+
+def _thin(places: Sequence[NDArray[np.float64]], colour: str, width: float) -> LineCollection:
+    return LineCollection(places, colors=colour, linewidths=width, zorder=0)
 
 
 def _round_marks(highest: float) -> list[float]:

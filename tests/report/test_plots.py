@@ -205,16 +205,39 @@ def test_ring_curves_have_their_sign_a_band_and_an_axis_in_nanometres() -> None:
     line = Line("arm", x, np.cos(4 * x), low=np.cos(4 * x) - 0.1, high=np.cos(4 * x) + 0.1)
     limit = Line("0.5", x, np.full(33, 0.5), is_threshold=True)
     figure = ring_figure("FRC", [[Rings("phase", (limit, line))]], 2.5e-9)
-    (axes,) = figure.axes
-    assert axes.get_xlim() == (0, 1)
-    assert axes.get_ylim()[0] < -0.6
-    assert sum(isinstance(each, PolyCollection) for each in axes.collections) == 1
-    said = {text.get_text(): text.get_position()[0] for text in axes.texts}
-    assert said["1/nm"] == 0.5
-    assert said["0.05"] == pytest.approx(0.25), "Nyquist is at 0.2 / nm"
+    (sheet,) = figure.axes
+    (frame,) = sheet.patches
+    (band,) = (each for each in sheet.collections if isinstance(each, PolyCollection))
+    assert len(band.get_paths()) == 1
+    said = {text.get_text(): text.get_position()[0] for text in sheet.texts}
+    left, width = frame.get_extents().x0 / drawn.DPI, frame.get_extents().width / drawn.DPI
+    assert said["1/nm"] == pytest.approx(left + width / 2)
+    assert said["0.05"] == pytest.approx(left + width / 4), "Nyquist is at 0.2 / nm"
+    assert {"phase", "0.5", "arm"} <= said.keys()
     without = ring_figure("FRC", [[Rings("phase", (limit, line))]], None).axes[0]
     assert "1/nm" not in {text.get_text() for text in without.texts}
     assert {"−0.6", "0", "1"} <= {text.get_text() for text in without.texts}
+
+
+def test_curves_and_intervals_stay_in_their_frame_and_leave_gaps_where_nothing_is_known() -> None:
+    x = np.linspace(0, 1, 65)
+    y = np.where((x > 0.4) & (x < 0.6), np.nan, 0.5)
+    line = Line("_arm", x, y, low=y - 9, high=y + 9)
+    figure = ring_figure("FRC", [[Rings("phase", (line,))]], None)
+    assert "_arm" in {text.get_text() for text in figure.axes[0].texts}
+    shown = pixels(drawn.content(figure))[..., :3]
+    (frame,) = figure.axes[0].patches
+    within, box = np.zeros(shown.shape[:2], bool), frame.get_extents()
+    rows = slice(round(len(shown) - box.y1) - 2, round(len(shown) - box.y0) + 2)
+    columns = slice(round(box.x0) - 2, round(box.x1) + 2)
+    within[rows, columns] = True
+    blue = shown[..., 2] - shown[..., 0] > 0.1
+    legend = np.zeros_like(within)
+    legend[rows.stop + 20 :] = True
+    assert blue[within].mean() > 0.5
+    assert not blue[~within & ~legend].any()
+    middle = (columns.start + columns.stop) // 2
+    assert not blue[rows, middle].any()
 
 
 def test_a_large_scene_takes_little_more_memory_than_its_images() -> None:

@@ -75,9 +75,9 @@ def test_all_names_are_on_disk_for_good_before_the_list_vouches_for_them(
         return replace(old, new)
 
     def made(path: Path, mode: int = 0o777, **options: bool) -> None:
-        mkdir(path, mode, **options)
-        if "unpublished" not in path.parts:
+        if "unpublished" not in path.parts and not path.exists():
             owed.add(path.parent)
+        mkdir(path, mode, **options)
 
     monkeypatch.setattr(durable, "sync_file", synced)
     monkeypatch.setattr(Path, "replace", renamed)

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 import google_crc32c
 
 from ptyrun.host import durable, listing
-from ptyrun.host.regular import below, open_regular, read_regular
+from ptyrun.host.regular import below, open_regular, read_regular, refuse_hollow
 
 NAME = "SHA256SUMS"
 MAX_BYTES = 2**27
@@ -23,8 +23,9 @@ _PIECE_BYTES = 1 << 18
 
 
 def file_sha256(path: Path) -> str:
-    """Digest one regular file, 64 hex digits."""
+    """Digest one regular file that has no holes to speak of, 64 hex digits."""
     with open_regular(path) as stream:
+        refuse_hollow(stream, path)
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 

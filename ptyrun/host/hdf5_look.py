@@ -39,7 +39,7 @@ _TAKES = "to look through it takes"
 log = logging.getLogger(__name__)
 
 
-def fault_of(source: Path | bytes, memory_bytes: int | None = None) -> str:
+def fault_of(source: Path | bytes, memory_bytes: int | None = None, digest: str = "") -> str:
     """Say why an HDF5 file must not be opened; empty if it may.
 
     Parameters
@@ -49,6 +49,8 @@ def fault_of(source: Path | bytes, memory_bytes: int | None = None) -> str:
     memory_bytes : int, optional
         For a file that will be read as a whole, such as a model: how much memory its arrays may
         take. It must then lead nowhere else, and use HDF5's own filters only.
+    digest : str
+        Of its content, for a file that is only a copy: by it is known what was looked through.
 
     Raises
     ------
@@ -60,7 +62,7 @@ def fault_of(source: Path | bytes, memory_bytes: int | None = None) -> str:
         if not stat.S_ISREG(found.st_mode):
             return "it is not a regular file"
         whole = memory_bytes is not None
-        good, fact = Remembered("hdf5-looked-through"), _fact(source, found, whole)
+        good, fact = Remembered("hdf5-looked-through"), _fact(source, found, whole, digest)
         if good.holds(fact):
             return ""
         asked = f"{fact} {(memory_bytes or 0) >> 30}"  # much more memory is another question
@@ -68,7 +70,7 @@ def fault_of(source: Path | bytes, memory_bytes: int | None = None) -> str:
         if known := _refused.get(asked) or _refused.get(anyhow):
             return known
         fault = _looked_through(handle, memory_bytes)
-        if time.time() - found.st_ctime >= SETTLED_S:
+        if digest or time.time() - found.st_ctime >= SETTLED_S:
             if fault:
                 _refused[anyhow if fault.startswith(_TAKES) else asked] = fault
             else:
@@ -130,10 +132,12 @@ def _note(why_free: str) -> None:
         log.info("what looks through HDF5 files is not confined: %s", why_free)
 
 
-def _fact(source: Path | bytes, found: os.stat_result, whole: bool) -> str:
+def _fact(source: Path | bytes, found: os.stat_result, whole: bool, digest: str) -> str:
     import h5py
 
-    file = identity(found) if isinstance(source, Path) else hashlib.sha256(source).hexdigest()
+    if isinstance(source, bytes):
+        digest = hashlib.sha256(source).hexdigest()
+    file = digest or identity(found)
     code = _CHILD.read_bytes() + Path(confinement.__file__).read_bytes()
     child = hashlib.sha256(code).hexdigest()
     return f"{file} {whole} {h5py.version.hdf5_version} {child}"

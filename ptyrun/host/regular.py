@@ -16,6 +16,8 @@ from pathlib import Path, PurePosixPath
 
 from ptyrun.errors import ForeignFileError
 
+HOLLOW_BYTES = 1 << 28  # a shorter file is read in a moment
+MAX_HOLLOWNESS = 200
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _APPENDING = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _LINK = (errno.ELOOP, errno.EMLINK)  # EMLINK: what BSD says of a link that is not to be followed
@@ -75,6 +77,32 @@ def filled_bytes(handle: int, buffer: memoryview, offset: int) -> int:
             break
         filled += count
     return filled
+
+
+def refuse_hollow(stream: BufferedReader, path: Path) -> None:
+    """See that a large file is not made of holes, which take no room, and forever to be read.
+
+    Raises
+    ------
+    ForeignFileError
+        If it is; where the file system does not tell, it is not.
+    """
+    handle = stream.fileno()
+    size = os.fstat(handle).st_size
+    at = filled = 0
+    try:
+        while size > HOLLOW_BYTES and filled <= size // MAX_HOLLOWNESS:
+            start = os.lseek(handle, at, os.SEEK_DATA)
+            at = os.lseek(handle, start, os.SEEK_HOLE)
+            filled += at - start
+    except OSError as error:
+        if error.errno == errno.ENXIO:  # there is no more
+            raise ForeignFileError(
+                f"{path} consists of holes",
+                why=f"of its {size} bytes, {filled} were ever written",
+                do="restore the file, or do not use this folder",
+            ) from error
+    stream.seek(0)
 
 
 @contextmanager

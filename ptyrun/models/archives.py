@@ -6,12 +6,15 @@ measure or be read in two ways is refused by name before a byte of it is decompr
 
 from __future__ import annotations
 
+import hashlib
 import stat
+import tempfile
 import zipfile
+from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path, PurePosixPath
 from types import TracebackType
-from typing import Self
+from typing import IO, Self
 
 from ptyrun.errors import ModelError
 from ptyrun.host import memory
@@ -25,6 +28,7 @@ RATIO_SLACK_BYTES = 16 << 20
 DEFAULT_MEMBER_BYTES = 32 << 20  # as objects in memory, up to thirty times as much
 PIECE_BYTES = 1 << 20
 MAX_WEIGHTS_BYTES = 4 << 30
+MAX_PACKED_BYTES = 1 << 30  # of weights
 
 
 class SafeArchive:
@@ -80,6 +84,13 @@ class SafeArchive:
         ModelError
             If it is missing, larger than *max_bytes*, or damaged.
         """
+        info = self._found(member, max_bytes)
+        try:
+            return self._zip.read(info)
+        except Exception as error:  # zipfile raises whatever the malformed part provokes
+            raise self._refusal(f"{member} is damaged", str(error)) from error
+
+    def _found(self, member: str, max_bytes: int) -> zipfile.ZipInfo:
         info = self._members.get(member)
         if info is None:
             raise self._refusal(f"it lacks {member}", f"it holds {enumerated(self.names())}")
@@ -87,10 +98,35 @@ class SafeArchive:
             raise self._refusal(
                 f"{member} would take {info.file_size} bytes", f"at most {max_bytes} are read"
             )
+        return info
+
+    def copy(self, member: str, target: IO[bytes], max_bytes: int) -> str:
+        """Decompress one member into a file, in pieces; give its SHA-256.
+
+        Raises
+        ------
+        ModelError
+            As `read`; also if it is packed, and large: weights hardly get shorter by that, and to
+            unpack gigabytes takes long.
+        OSError
+            If there is no room for it.
+        """
+        info = self._found(member, max_bytes)
+        if info.compress_type != zipfile.ZIP_STORED:
+            self._found(member, min(max_bytes, MAX_PACKED_BYTES))
+        digest = hashlib.sha256()
+        for piece in self._pieces(info):
+            digest.update(piece)
+            target.write(piece)
+        return digest.hexdigest()
+
+    def _pieces(self, info: zipfile.ZipInfo) -> Iterator[bytes]:
         try:
-            return self._zip.read(info)
+            with self._zip.open(info) as stream:
+                while piece := stream.read(PIECE_BYTES):
+                    yield piece
         except Exception as error:  # zipfile raises whatever the malformed part provokes
-            raise self._refusal(f"{member} is damaged", str(error)) from error
+            raise self._refusal(f"{info.filename} is damaged", str(error)) from error
 
     def require_whole(self) -> None:
         """Read every member once, in pieces.
@@ -100,13 +136,9 @@ class SafeArchive:
         ModelError
             If one is damaged; the error names it.
         """
-        for member, info in self._members.items():
-            try:
-                with self._zip.open(info) as stream:
-                    while stream.read(PIECE_BYTES):
-                        pass
-            except Exception as error:  # zipfile raises whatever the malformed part provokes
-                raise self._refusal(f"{member} is damaged", str(error)) from error
+        for info in self._members.values():
+            for _ in self._pieces(info):
+                pass
 
     def _checked(self) -> dict[str, zipfile.ZipInfo]:
         members: dict[str, zipfile.ZipInfo] = {}
@@ -128,6 +160,24 @@ class SafeArchive:
         )
 
 
+def require_hdf5_member(archive: SafeArchive, member: str, max_bytes: int) -> None:
+    """See that the HDF5 file in an archive can be opened; memory takes little of it.
+
+    Raises
+    ------
+    ModelError
+        Saying why not, where it cannot, and as `SafeArchive.copy`.
+    OSError
+        If there is no room for a copy of it.
+    """
+    with tempfile.NamedTemporaryFile() as file:
+        digest = archive.copy(member, file, max_bytes)
+        file.flush()
+        fault = fault_of(Path(file.name), memory.available_bytes(), digest)
+    if fault:
+        raise _refused(f"{archive.name}/{member}", fault)
+
+
 def require_hdf5(source: Path | bytes, name: str) -> None:
     """See that a model's HDF5 file can be opened, and leads nowhere else.
 
@@ -139,7 +189,11 @@ def require_hdf5(source: Path | bytes, name: str) -> None:
         If there is no such file, or it cannot be read.
     """
     if fault := fault_of(source, memory.available_bytes()):
-        raise ModelError(f"{name} is refused", why=fault, do="get an intact copy of the model")
+        raise _refused(name, fault)
+
+
+def _refused(name: str, fault: str) -> ModelError:
+    return ModelError(f"{name} is refused", why=fault, do="get an intact copy of the model")
 
 
 def _fault(info: zipfile.ZipInfo) -> str | None:

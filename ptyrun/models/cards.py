@@ -14,7 +14,7 @@ import h5py
 
 from ptyrun.errors import ModelError
 from ptyrun.host.remembered import identity
-from ptyrun.models.archives import MAX_WEIGHTS_BYTES, SafeArchive, require_hdf5
+from ptyrun.models.archives import MAX_WEIGHTS_BYTES, SafeArchive, require_hdf5, require_hdf5_member
 from ptyrun.models.bundles import PYTORCH_VERSION, BundleReader
 from ptyrun.models.contents import OLD_PROGRAM
 from ptyrun.models.files import ModelCard, ModelFile, forbidden
@@ -133,8 +133,10 @@ def _keras_card(path: Path) -> ModelCard:
                 path, f"no network needs {enumerated(sorted(others))}, which it holds"
             )
         if WEIGHTS in archive.names():
-            weights = archive.read(WEIGHTS, MAX_WEIGHTS_BYTES)
-            require_hdf5(weights, f"{path.name}/{WEIGHTS}")
+            try:
+                require_hdf5_member(archive, WEIGHTS, MAX_WEIGHTS_BYTES)
+            except OSError as error:  # no room for a copy of it
+                raise _refusal(path, error) from error
     return card_of(keras_inputs(config), str(ModelKind.KERAS), LAST, path.name)
 
 

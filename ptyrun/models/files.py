@@ -13,6 +13,7 @@ from ptyrun.config import OWN_BACKENDS
 from ptyrun.errors import ModelError, SchemaError
 from ptyrun.host import trees
 from ptyrun.host.documents import Document, why_none
+from ptyrun.host.regular import read_bounded
 from ptyrun.models.contents import kind_of
 from ptyrun.models.kinds import (
     BACKENDS,
@@ -254,8 +255,11 @@ class _Declared(Document):
 
 def _from_card(card: Path) -> ModelFile:
     try:
-        text = card.read_text(encoding="utf-8", errors="replace")
-        declared = _Declared.from_json(text, str(card))
+        with card.open("rb") as file:
+            text = read_bounded(file, _Declared.MAX_BYTES)
+        if len(text) > _Declared.MAX_BYTES:
+            raise _Declared.refusal(str(card), ValueError("it is longer than any card"))
+        declared = _Declared.from_json(text.decode(errors="replace"), str(card))
     except SchemaError as error:
         raise ModelError(*error.args) from error
     name = declared.file

@@ -15,7 +15,7 @@ from ptyrun.errors import ModelError
 from ptyrun.models.files import ModelFile
 from ptyrun.models.inputs import NetworkInput, is_offsets
 from ptyrun.models.kinds import ModelKind
-from ptyrun.models.protobuf import bounded, integers, messages, texts
+from ptyrun.models.protobuf import bounded, integers, message_of, messages, texts
 
 # "com.microsoft" are operators that ONNX Runtime itself has, as its optimisers write them.
 DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml", "com.microsoft"})
@@ -27,7 +27,6 @@ DTYPES = {
     14: "complex64", 15: "complex128", 16: "bfloat16",
 }  # fmt: skip
 MAX_DEPTH = 16
-MAX_BYTES = 2**31 - 1
 MAX_DATA_FILES = 1000  # each is named to the process that reads it
 EXTERNAL = 1
 
@@ -55,11 +54,9 @@ def read_onnx(path: Path) -> OnnxGraph:
         files that are not beside it.
     """
     try:
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise ValueError(f"{size} bytes; a protocol buffer has at most {MAX_BYTES}")
+        message = message_of(path)
         with bounded():
-            return _graph(memoryview(path.read_bytes()), path)
+            return _graph(message, path)
     except (OSError, ValueError, IndexError, RecursionError) as error:
         raise ModelError(
             f"{path.name} cannot be read as a model",

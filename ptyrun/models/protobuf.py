@@ -5,13 +5,38 @@ Encoding: https://protobuf.dev/programming-guides/encoding.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from pathlib import Path
+
+from ptyrun.host.regular import read_bounded
 
 # A field takes about a microsecond to pass over; large networks have some thousands of operators.
-MAX_FIELDS = 8_000_000
+MAX_FIELDS = 4_000_000
+MAX_BYTES = 2**31 - 1  # of a message, says the format
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
+
+
+def message_of(path: Path) -> memoryview:
+    """Read the file of one message.
+
+    Raises
+    ------
+    OSError
+        As the system says.
+    ValueError
+        If it is longer than any message, or than memory holds.
+    """
+    with path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > MAX_BYTES:
+            raise ValueError(f"{size} bytes; a protocol buffer has at most {MAX_BYTES}")
+        try:
+            return memoryview(read_bounded(file, size))
+        except MemoryError as error:
+            raise ValueError(f"{size} bytes do not fit into memory") from error
 
 
 class _Budget:
@@ -72,6 +97,8 @@ def fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
             raise ValueError("it consists of too many parts to be looked through")
         tag, at = _varint(message, at)
         number, wire_type = tag >> 3, tag & 7
+        if number == 0:  # as where a file has a hole
+            raise ValueError(f"a field without a number before byte {at}")
         if wire_type == VARINT:
             value, at = _varint(message, at)
             yield number, value

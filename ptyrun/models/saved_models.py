@@ -15,7 +15,7 @@ from pathlib import Path
 from ptyrun.errors import ModelError
 from ptyrun.models.files import forbidden
 from ptyrun.models.inputs import NetworkInput
-from ptyrun.models.protobuf import bounded, fields, integers, messages, texts
+from ptyrun.models.protobuf import bounded, fields, integers, message_of, messages, texts
 
 SIGNATURE = b"serving_default"
 DTYPES = {
@@ -34,7 +34,7 @@ def saved_inputs(saved_model: Path) -> tuple[NetworkInput, ...]:
         If the file cannot be read as a SavedModel.
     """
     try:
-        message = memoryview(saved_model.read_bytes())
+        message = message_of(saved_model)
         with bounded():
             inputs = {each.name: each for each in _default_inputs(message)}
     except (OSError, ValueError, IndexError) as error:

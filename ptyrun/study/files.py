@@ -14,7 +14,7 @@ from typing import Any
 
 from ptyrun.errors import ForeignFileError, InputError, UsageError
 from ptyrun.host.partials import PARTIAL
-from ptyrun.host.regular import below, kind_of, open_regular, read_bounded
+from ptyrun.host.regular import below, kind_of, open_regular, read_bounded, refuse_hollow
 from ptyrun.paths import RunPaths
 from ptyrun.study.hub import (
     ANALYSIS,
@@ -86,10 +86,13 @@ class HubFiles:
         Raises
         ------
         InputError
-            If it is missing, cannot be read, is not a regular file, or leads out of the hub.
+            If it is missing, or cannot be read.
+        ForeignFileError
+            If it is not a regular file, consists of holes, or leads out of the hub.
         """
         try:
-            with open_regular(self.path(name)) as stream:
+            with open_regular(path := self.path(name)) as stream:
+                refuse_hollow(stream, path)
                 yield stream
         except FileNotFoundError as error:
             raise unreadable(name, "it is missing") from error

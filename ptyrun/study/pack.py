@@ -7,6 +7,7 @@ import stat
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from secrets import token_hex
 from typing import IO
@@ -23,6 +24,7 @@ from ptyrun.errors import (
 from ptyrun.host import durable, listing, locks, partials, trees
 from ptyrun.host.free_place import require_free
 from ptyrun.host.regular import open_regular
+from ptyrun.host.zip_layout import LOCAL
 from ptyrun.study import crate, identity
 from ptyrun.study.checks.inventory import line_fault
 from ptyrun.study.checks.verify import verify
@@ -257,6 +259,7 @@ def _listed(source: zipfile.ZipFile, archive: Path) -> dict[str, Packed]:
     if sorted(names) != sorted([*listed, CRATE]):
         odd = sorted({*names}.symmetric_difference({*listed, CRATE})) or names
         raise ValueError(f"its files are not those that it lists, like {odd[0]!r:.80}")
+    _require_apart(members)
     for member in members:
         if said := line_fault(member.filename):
             raise ValueError(f"the name {member.filename!r:.80} {said}")
@@ -270,3 +273,11 @@ def _listed(source: zipfile.ZipFile, archive: Path) -> dict[str, Packed]:
         if PurePosixPath(member.filename).parts[0].startswith("."):
             raise ValueError(f"{member.filename!r:.80} is a hidden file")
     return listed
+
+
+def _require_apart(members: list[zipfile.ZipInfo]) -> None:
+    """See that no byte belongs to two members: a small archive would fill the disk."""
+    for one, other in pairwise(sorted(members, key=lambda each: each.header_offset)):
+        header_bytes = LOCAL.size + len(one.filename)  # or some more
+        if one.header_offset + header_bytes + one.compress_size > other.header_offset:
+            raise ValueError(f"{one.filename!r:.80} and {other.filename!r:.80} share bytes")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import socket
 import stat
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from ptyrun.errors import ForeignFileError
+from ptyrun.host import checksums, regular
 from ptyrun.host.regular import below, read_regular
 
 
@@ -89,3 +91,36 @@ def test_a_name_that_leads_out_of_the_folder_is_refused(tmp_path: Path, name: st
 
 def test_a_name_below_the_folder_is_its_path(tmp_path: Path) -> None:
     assert below(tmp_path, "a/b.csv") == tmp_path / "a" / "b.csv"
+
+
+HAS_HOLES = hasattr(os, "SEEK_DATA")
+
+
+@pytest.mark.skipif(not HAS_HOLES, reason="this system does not tell of holes")
+@pytest.mark.parametrize("begins", [b"", b"data"])
+def test_a_file_of_holes_is_not_digested(begins: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "hollow"
+    with path.open("wb") as file:
+        file.write(begins)
+        file.truncate(1 << 40)
+    with path.open("rb") as file:
+        try:
+            if os.lseek(file.fileno(), 1 << 30, os.SEEK_DATA) == 1 << 30:
+                pytest.skip("this file system does not tell of holes")
+        except OSError:
+            pass  # there is no data: it does
+    with pytest.raises(ForeignFileError, match="hollow consists of holes"):
+        checksums.file_sha256(path)
+
+
+def test_a_file_with_some_holes_is_digested(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(regular, "HOLLOW_BYTES", 1 << 16)
+    content = bytes(1 << 20) + os.urandom(1 << 16) + bytes(1 << 20)
+    path = tmp_path / "some"
+    with path.open("wb") as file:
+        file.seek(1 << 20)
+        file.write(content[1 << 20 : (1 << 20) + (1 << 16)])
+        file.truncate(len(content))
+    assert checksums.file_sha256(path) == hashlib.sha256(content).hexdigest()

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ptyrun.host.typed_json import build, parse
+from ptyrun.host.typed_json import build, parse, parse_any
 
 
 @dataclass(frozen=True)
@@ -79,3 +79,10 @@ def test_whatever_a_field_holds_it_is_taken_or_refused(name: str, value: Any) ->
 def test_a_name_that_is_there_twice_is_named(text: str) -> None:
     with pytest.raises(ValueError, match="'a' is there twice"):
         parse(text)
+
+
+def test_json_of_others_has_numbers_that_are_none_and_still_no_nesting_without_end() -> None:
+    assert parse_any('{"a": Infinity}') == {"a": float("inf")}
+    for read in (parse, parse_any):
+        with pytest.raises(ValueError, match="nested too deeply"):
+            read("[" * 100_000)

@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import re
+import resource
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ptyrun.errors import ModelError
-from ptyrun.models import cards
+from ptyrun.models import archives, cards
 from ptyrun.models.cards import exported_inputs, inspect, keras_inputs
 from ptyrun.models.files import ModelFile, locate
 from ptyrun.models.kinds import ModelKind
@@ -206,4 +207,20 @@ def test_a_description_that_would_take_all_memory_is_not_read(
     inspect(locate(path))
     monkeypatch.setattr(cards, "MAX_DESCRIPTION_BYTES", len(text) - 1)
     with pytest.raises(ModelError, match=f"{len(text) - 1}|does not fit"):
+        inspect(locate(path))
+
+
+def test_weights_of_a_keras_file_take_no_memory_to_be_looked_through(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "net.keras"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        archive.writestr("config.json", json.dumps(keras_config([None, 8, 8, 4])))
+        archive.writestr("model.weights.h5", os.urandom(4 << 20) + bytes(600 << 20))
+    before_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(ModelError, match=r"net\.keras/model\.weights\.h5 is refused"):
+        inspect(locate(path))
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kib < 200_000
+    monkeypatch.setattr(archives, "MAX_PACKED_BYTES", 1 << 20)
+    with pytest.raises(ModelError, match=f"at most {1 << 20} are read"):
         inspect(locate(path))

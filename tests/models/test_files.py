@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from ptyrun.config import OWN_BACKENDS
 from ptyrun.errors import ModelError
+from ptyrun.models.cards import inspect
 from ptyrun.models.files import LOOKED_FOR, locate
 from ptyrun.models.kinds import FORMATS, SUFFIXES, ModelKind
 
@@ -162,3 +164,16 @@ def test_weights_in_several_files_are_named_as_that(name: str, tmp_path: Path) -
     for path in (tmp_path, tmp_path / name):
         with pytest.raises(ModelError, match="a part of weights that are in several files"):
             locate(path)
+
+
+@pytest.mark.parametrize("name", ["model.json", "saved_model.pb", "net.onnx"])
+@pytest.mark.parametrize("n_bytes", [50 << 30, 1 << 30])
+def test_a_file_that_is_longer_than_memory_is_refused_by_name(
+    name: str, n_bytes: int, tmp_path: Path
+) -> None:
+    with (tmp_path / name).open("wb") as file:
+        file.truncate(n_bytes)
+    began_s = time.process_time()
+    with pytest.raises(ModelError, match=name):
+        inspect(locate(tmp_path))
+    assert time.process_time() - began_s < 10

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
+from ptyrun.errors import ForeignFileError
 from ptyrun.study.files import HubFiles, is_note_of_a_look, is_working_file
 
 RUN = "analysis/dose_1000/dense/train"
@@ -30,3 +32,18 @@ def test_a_file_of_the_archive_itself_is_listed(tmp_path: Path) -> None:
     (tmp_path / "archive").mkdir()
     (tmp_path / "archive/notes.txt").write_text("mine")
     assert [each.name for each in HubFiles.of(tmp_path).all()] == ["archive/notes.txt"]
+
+
+def test_a_file_of_holes_is_not_read(tmp_path: Path) -> None:
+    with (tmp_path / "hollow.npz").open("wb") as file:
+        file.truncate(1 << 40)
+        try:
+            if os.lseek(file.fileno(), 0, os.SEEK_DATA) == 0:
+                pytest.skip("this file system does not tell of holes")
+        except OSError:
+            pass
+    with (
+        pytest.raises(ForeignFileError, match="consists of holes"),
+        HubFiles(tmp_path).open("hollow.npz"),
+    ):
+        pass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import shutil
@@ -197,7 +198,9 @@ def test_a_member_that_is_no_plain_file_is_named(
     assert not (tmp_path / "copy").exists()
 
 
-@pytest.mark.parametrize("name", ["/etc/mine", "a/../../mine", "a\\b", "a//b", "./a", "a\nb"])
+@pytest.mark.parametrize(
+    "name", ["/etc/mine", "a/../../mine", "a\\b", "a//b", "./a", "a\nb", ".", "a/" * 1000 + "b"]
+)
 def test_a_name_that_leads_elsewhere_is_refused(archive: Path, tmp_path: Path, name: str) -> None:
     def change(members: dict[str, bytes]) -> None:
         crate = json.loads(members[CRATE])
@@ -229,3 +232,33 @@ def test_a_name_that_stands_there_twice_is_refused(archive: Path, tmp_path: Path
         target.writestr("study.json", "{}")
     with pytest.raises(DamageError, match="not those that it lists"):
         check(place)
+
+
+def test_a_byte_belongs_to_one_file_alone(tmp_path: Path) -> None:
+    """Of a gigabyte that is in a thousand files, a terabyte would be written."""
+    inner, outer = tmp_path / "inner.zip", tmp_path / "outer.zip"
+    with zipfile.ZipFile(inner, "w") as target:
+        target.writestr("inner", b"data")
+        (info,) = target.filelist
+    record = inner.read_bytes()[: 30 + len("inner") + len(b"data")]
+    files = {"outer": record, "inner": b"data"}
+    graph = [
+        {
+            "@id": name,
+            "@type": "File",
+            "contentSize": str(len(data)),
+            "sha256": hashlib.sha256(data).hexdigest(),
+        }
+        for name, data in files.items()
+    ]
+    with zipfile.ZipFile(outer, "w") as target:
+        target.writestr("outer", record)
+        target.writestr(CRATE, json.dumps({"@graph": graph}))
+        info.header_offset = 30 + len("outer")
+        target.filelist.append(info)
+        target.NameToInfo["inner"] = info
+    with zipfile.ZipFile(outer) as source:
+        assert source.read("inner") == b"data"
+    with pytest.raises(DamageError, match="'outer' and 'inner' share bytes"):
+        unpack(outer, tmp_path / "copy")
+    assert not (tmp_path / "copy").exists()

@@ -81,6 +81,9 @@ def _listing_faults(evidence: Evidence, there: dict[str, Found]) -> Iterator[str
         yield f"{name!r:.120} is in the hub, but not in the inventory"
 
 
+MAX_PARTS = 100
+
+
 def line_fault(line: str) -> str:
     """Say why a line cannot name a file of the hub; empty if it can."""
     path = PurePosixPath(line)
@@ -92,6 +95,8 @@ def line_fault(line: str) -> str:
         return "has backslashes"
     if PureWindowsPath(line).drive or path.is_absolute():
         return "is not relative to the hub"
-    if ".." in path.parts or str(path) != line:
+    if not path.parts or ".." in path.parts or str(path) != line:
         return "is not a plain path"
+    if len(path.parts) > MAX_PARTS:
+        return f"lies in more than {MAX_PARTS} folders"
     return ""

@@ -12,6 +12,7 @@ from ptyrun.ptycho.metrics.aligned import Aligned
 from ptyrun.ptycho.metrics.registration import Shift
 from ptyrun.ptycho.metrics.shift_search import (
     AGREEMENT_AFAR,
+    ONE_BASIN_PX,
     Candidate,
     distinct,
     length_px,
@@ -22,7 +23,6 @@ from ptyrun.ptycho.metrics.shift_search import (
 LEVEL = 0.1
 # Of each side: where an image does not meet itself, its derivatives have edges.
 RIM = 0.1
-ONE_BASIN_PX = 1.5  # shifts so near each other are followed to one
 # Of the agreement of the best, what half a pixel leaves of a fine grating.
 PERIODIC = 0.6
 # Of what is left, what noise changes when an image of lines moves along them.

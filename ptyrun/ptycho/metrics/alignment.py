@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ptyrun.config import PhaseAlign
 from ptyrun.errors import GeometryError
 from ptyrun.ptycho.geometry.placement import SMALLEST_PX, Region
-from ptyrun.ptycho.metrics.across_lines import ONE_BASIN_PX, Lines, least_across
+from ptyrun.ptycho.metrics.across_lines import Lines, least_across
 from ptyrun.ptycho.metrics.aligned import BORDER_PX, Aligned, border_px
 from ptyrun.ptycho.metrics.continuation import continued, margin_px
 from ptyrun.ptycho.metrics.factors import Likeness, global_factor, known_pixels, signed_agreement
@@ -35,19 +35,17 @@ from ptyrun.ptycho.metrics.ramps import (
     slight_ramp_between,
 )
 from ptyrun.ptycho.metrics.registration import NO_SHIFT, Shift
-from ptyrun.ptycho.metrics.search_window import (
-    LARGEST_SHIFT,
-    leaves_enough,
-    middle_of,
-    search_window,
-)
+from ptyrun.ptycho.metrics.search_window import leaves_enough, middle_of, search_window
 from ptyrun.ptycho.metrics.shift_search import (
     AGREEMENT_AFAR,
+    LARGEST_SHIFT,
+    ONE_BASIN_PX,
     Candidate,
     alike_within,
     believable,
     candidates,
     distinct,
+    elsewhere,
     length_px,
     rolled,
 )
@@ -281,6 +279,7 @@ class _Pair:
             )
             if other.agreement >= least_across(found, beside, other.shift):
                 found, others = other, (found.shift, *others) if is_told else ()
+        others = elsewhere(others, found, lambda each: self._agreement(each, target))
         return replace(found, registered=not lost, others=others)
 
     def _lines(self, alike: list[Candidate], target: Target) -> Lines:

@@ -8,11 +8,10 @@ from numpy.typing import NDArray
 from ptyrun.ptycho.geometry.placement import SMALLEST_PX, Region
 from ptyrun.ptycho.metrics.aligned import BORDER_PX
 from ptyrun.ptycho.metrics.registration import Shift
-from ptyrun.ptycho.metrics.shift_search import SMALL_SHIFT_PX
+from ptyrun.ptycho.metrics.shift_search import LARGEST_SHIFT, SMALL_SHIFT_PX
 
 LARGEST_LOOK_PX = 1024
 ROUGH_PX = 256
-LARGEST_SHIFT = 0.25  # of what is covered along that side
 
 Mask = NDArray[np.bool_]
 

@@ -7,7 +7,7 @@ and fields nothing where a ramp is not known yet.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -17,6 +17,7 @@ from scipy import fft
 from scipy.ndimage import maximum_filter
 
 from ptyrun.ptycho.geometry.placement import Region
+from ptyrun.ptycho.metrics.aligned import Aligned
 from ptyrun.ptycho.metrics.ramps import Ramp
 from ptyrun.ptycho.metrics.registration import Shift
 
@@ -26,9 +27,12 @@ NEARLY_HIGHEST = 0.8
 PEAKS_EACH = 4
 PEAK_PX = 5
 SAME_PX = 0.5
+ONE_BASIN_PX = 1.5  # shifts so near each other are followed to one
+DIP = 1e-3  # of agreement, between two shifts that are not one
 # A larger shift is believed only if the fields then agree better still: of so many shifts, the best
 # one brings unlike images, of which little is known, to 0.36.
 SMALL_SHIFT_PX = 8.0
+LARGEST_SHIFT = 0.25  # of what is covered along that side
 AGREEMENT_AFAR = 0.45
 SNAP_PX = 0.01
 FAINT_MEAN = 0.1  # of the strength of both fields
@@ -268,6 +272,42 @@ def believable(agreement: float, shift: Shift) -> bool:
         Whether it is at most `SMALL_SHIFT_PX`, or the agreement at least `AGREEMENT_AFAR`.
     """
     return max(abs(shift.dy_px), abs(shift.dx_px)) <= SMALL_SHIFT_PX or agreement >= AGREEMENT_AFAR
+
+
+def elsewhere(
+    others: tuple[Shift, ...], found: Aligned, agreement: Callable[[Candidate], float]
+) -> tuple[Shift, ...]:
+    """Of shifts after which fields agree, keep those between which and one found they agree less.
+
+    Others are where a search for the same shift ended early.
+
+    Parameters
+    ----------
+    others : tuple of Shift
+        In pixels.
+    found : Aligned
+        What came of the shift that was found.
+    agreement : callable
+        Of the fields after a shift.
+
+    Returns
+    -------
+    tuple of Shift
+        In the same order.
+    """
+    apart = []
+    for other in others:
+        y, x = other.dy_px - found.shift.dy_px, other.dx_px - found.shift.dx_px
+        if np.hypot(y, x) <= ONE_BASIN_PX:
+            continue
+        # A quarter of the way as well: half of the way to the second period lies the first.
+        *between, end = (
+            agreement(Candidate(found.shift + Shift(part * y, part * x), found.ramp, 0.0))
+            for part in (0.25, 0.5, 1.0)
+        )
+        if min(between) < end - DIP:
+            apart.append(other)
+    return tuple(apart)
 
 
 def alike_within(agreement: float) -> float:

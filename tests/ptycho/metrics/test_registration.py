@@ -210,3 +210,14 @@ def test_of_lines_in_any_direction_the_shortest_shift_across_them_is_taken(seed:
     found = (aligned.shift.dy_px, aligned.shift.dx_px)
     assert found == pytest.approx(tuple(nearest * across), abs=0.1)
     assert aligned.registered and aligned.others
+
+
+@pytest.mark.parametrize("seed", [6, 26, 48, 54, 60, 141, 175, 189])
+def test_what_is_not_periodic_is_not_called_ambiguous(seed: int) -> None:
+    """A search that began at two places and ended short of one has found no second shift."""
+    generator = np.random.default_rng(seed)
+    truth = smooth(seed, 5.0)
+    shift = Shift(*generator.uniform(-6, 6, 2))
+    wrong = gaussian_filter(generator.standard_normal((SIDE, SIDE)), 2)
+    aligned = align(apply_shift(truth, shift) * np.exp(0.5j * wrong / wrong.std()), truth)
+    assert aligned.registered and not aligned.others

@@ -58,6 +58,7 @@ SOURCES: Mapping[str, str] = {
     "frc_one_bit": f"FRC, T of one bit (doi:10.1016/j.jsb.2005.05.009), {_THRESHOLD}",
 }
 
+MOST_OF_IT = 2 / 3  # of an image, what a square in its middle has unless something is said
 WORTH_A_NOTE = 5e-4  # of the region; less would be called 0.0 %
 
 # Of two noisy images.
@@ -340,6 +341,10 @@ def _notes(metrics: Mapping[str, Metric], covered: Mask) -> tuple[str, ...]:
     n_px = int(covered.sum())
     if n_px < FEWEST_PX:
         notes.append(f"only {n_px} px are covered: figures say little")
+    side = min(covered.shape)
+    if side**2 < MOST_OF_IT * covered.size:
+        share = as_percent(side**2 / covered.size)
+        notes.append(f"FRC is of the {side} x {side} px in the middle alone, {share} of the image")
     holes = 1 - float(covered.mean())
     scales = len(measures.wang_scales(covered))
     if scales < len(measures.WANG_WEIGHTS):

@@ -266,3 +266,16 @@ def test_an_amplitude_without_contrast_has_no_resolution() -> None:
         assert "no contrast" in found.undefined[f"{name}.amplitude"]
     assert found.metrics["frc50"].phase is None
     assert np.isnan(found.curves.amplitude.correlation).all()
+
+
+def test_of_a_long_image_it_is_said_that_resolutions_are_of_its_middle() -> None:
+    generator = np.random.default_rng(0)
+    truth = 1 + 0.1 * generator.normal(size=(60, 180)) + 0j
+    recon = truth.copy()
+    recon[:, :60] += 0.3 * generator.normal(size=(60, 60))
+    long, square = (
+        standard_metrics(recon[:, :width], truth[:, :width], np.ones((60, width), bool))
+        for width in (180, 80)
+    )
+    assert "FRC is of the 60 x 60 px in the middle alone, 33.3% of the image" in long.notes
+    assert not [note for note in square.notes if "in the middle alone" in note]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain, pairwise
 from typing import Any
 
 import numpy as np
@@ -99,23 +100,42 @@ def ring_figure(title: str, rows: Sequence[Sequence[Rings]], pixel_size_m: float
     pixel_size_m : float, optional
         Object pixel in metres; then a second axis counts periods in 1/nm.
     """
-    n_columns = max(len(row) for row in rows)
-    legends = [_legend_rows(row, n_columns) for row in rows]
+    width = _WIDE * max(len(row) for row in rows)
+    legends = [_legend_columns(row, width) for row in rows]
     above = 0.45 if pixel_size_m is None else 0.75
-    tall = [above + _TALL + _BELOW_INCHES + _LEGEND_INCHES * legend for legend in legends]
-    width, height = _WIDE * n_columns, sum(tall) + _TITLE_INCHES
+    tall = [
+        above + _TALL + _BELOW_INCHES + _LEGEND_INCHES * max(map(len, columns), default=0)
+        for columns in legends
+    ]
+    height = sum(tall) + _TITLE_INCHES
     figure, sheet = drawn.sheet(width, height)
     sheet.text(width / 2, height - 0.1, drawn.plain(title), fontsize=10, ha="center", va="top")
     top = height - _TITLE_INCHES
-    for row, inches in zip(rows, tall, strict=True):
+    for row, columns, inches in zip(rows, legends, tall, strict=True):
         _row(sheet, row, width, top - above - _TALL, pixel_size_m)
-        _legend(sheet, row, width / 2, top - inches)
+        if columns:
+            _legend(sheet, columns, width / 2, top - inches)
         top -= inches
     return figure
 
 
-def _legend_rows(row: Sequence[Rings], n_columns: int) -> int:
-    return -(-len({line.label for part in row for line in part.lines}) // (3 * n_columns))
+def _legend_columns(row: Sequence[Rings], width: float) -> list[list[Line]]:
+    """Each name once, in as many columns as fit."""
+    lines: dict[str, Line] = {}
+    for line in (line for part in row for line in part.lines):
+        lines.setdefault(line.label, line)
+    named = list(lines.values())
+    for n_columns in range(min(3 * len(row), len(named)), 0, -1):
+        ends = np.linspace(0, len(named), n_columns + 1).round().astype(int).tolist()
+        columns = [named[slice(*each)] for each in pairwise(ends)]
+        if n_columns == 1 or sum(map(_inches, columns)) + _BETWEEN * (n_columns - 1) <= width:
+            return columns
+    return []
+
+
+def _inches(column: Sequence[Line]) -> float:
+    words = (drawn.width_inches(drawn.short(line.label), 8) for line in column)
+    return _HANDLE + _BESIDE_HANDLE + max(words)
 
 
 def _row(
@@ -175,26 +195,20 @@ def _lines(places: Sequence[NDArray[np.float64]], styles: Sequence[Line]) -> Lin
     )
 
 
-def _legend(sheet: Axes, row: Sequence[Rings], middle: float, bottom: float) -> None:
-    """Name each line once, column by column; matplotlib's takes several times as long."""
-    lines: dict[str, Line] = {}
-    for line in (line for part in row for line in part.lines):
-        lines.setdefault(drawn.short(line.label), line)
-    if not lines:
-        return
-    n_columns = min(3 * len(row), len(lines))
-    columns = [column.tolist() for column in np.array_split(list(lines), n_columns)]
-    before = _HANDLE + _BESIDE_HANDLE
-    wide = [before + max(drawn.width_inches(label, 8) for label in each) for each in columns]
-    left = middle - (sum(wide) + _BETWEEN * (n_columns - 1)) / 2
+def _legend(sheet: Axes, columns: Sequence[Sequence[Line]], middle: float, bottom: float) -> None:
+    """Name each line; matplotlib's takes several times as long."""
+    wide = [_inches(column) for column in columns]
+    left = middle - (sum(wide) + _BETWEEN * (len(columns) - 1)) / 2
+    highest = bottom + 0.16 + _LEGEND_INCHES * (max(map(len, columns)) - 1)
     handles = []
     for column, inches in zip(columns, wide, strict=True):
-        for number, label in enumerate(column):
-            up = bottom + 0.16 + _LEGEND_INCHES * (len(columns[0]) - 1 - number)
+        for number, line in enumerate(column):
+            up = highest - _LEGEND_INCHES * number
             handles.append(np.array([(left, up), (left + _HANDLE, up)]))
-            _put(sheet, left + before, up, label, ha="left", va="center")
+            words = left + _HANDLE + _BESIDE_HANDLE
+            _put(sheet, words, up, drawn.short(line.label), ha="left", va="center")
         left += inches + _BETWEEN
-    sheet.add_collection(_lines(handles, list(lines.values())), autolim=False)
+    sheet.add_collection(_lines(handles, list(chain(*columns))), autolim=False)
 
 
 def _put_marks(sheet: Axes, panel: _Panel, pixel_size_m: float | None) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import time
 import tracemalloc
 from typing import Any
@@ -238,6 +239,24 @@ def test_curves_and_intervals_stay_in_their_frame_and_leave_gaps_where_nothing_i
     assert not blue[~within & ~legend].any()
     middle = (columns.start + columns.stop) // 2
     assert not blue[rows, middle].any()
+
+
+@pytest.mark.parametrize("n", [1, 4, 9])
+def test_a_legend_names_each_line_once_and_stays_on_its_sheet(n: int) -> None:
+    x = np.linspace(0, 1, 9)
+    lines = tuple(Line(f"a rather long label of arm {k} {'x' * 40}", x, x, k) for k in range(n))
+    figure = ring_figure("FRC", [[Rings("phase", lines), Rings("amplitude", lines)]], None)
+    canvas: Any = FigureCanvasAgg(figure)
+    canvas.draw()
+    (sheet,) = figure.axes
+    named = [text for text in sheet.texts if text.get_text().startswith("a rather")]
+    assert len(named) == n
+    boxes = [text.get_window_extent() for text in named]
+    assert all(figure.bbox.x0 < box.x0 and box.x1 < figure.bbox.x1 for box in boxes)
+    assert all(
+        figure.bbox.y0 < box.y0 < box.y1 < sheet.patches[0].get_extents().y0 for box in boxes
+    )
+    assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
 
 
 def test_a_large_scene_takes_little_more_memory_than_its_images() -> None:

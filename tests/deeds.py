@@ -136,7 +136,7 @@ class Harmful:
     def __init__(self, request):
         self.told = json.loads(request.path.read_text())
         self.card = ModelCard(request.patch_px, None, False, "harmful")
-        self.batch_items = request.batch_items
+        self.batch_items = self.told.get("batch_items", request.batch_items)
         if "seals" in self.told:
             fcntl.fcntl(int(sys.argv[2]), 1033, self.told["seals"])
 

@@ -144,6 +144,7 @@ class HostedPredictor:
         self._request = request
         self._process, self.card, self.batch_items = host.opened(request)
         self._layout = Layout(self.batch_items, request.patch_px, request.gridsize**2)
+        self._process.require_room(self._layout)
         self._arrays: SharedArrays | None = None
 
     def predict(

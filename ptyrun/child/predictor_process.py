@@ -92,6 +92,22 @@ class PredictorProcess(ForeignProcess):
         """Whether its memory has room for a batch, or has no size yet."""
         return not self._memory_size or layout.n_bytes <= self._memory_size
 
+    def require_room(self, layout: Layout) -> None:
+        """See that memory has room for a batch, twice: the session makes and keeps one as well.
+
+        Raises
+        ------
+        PredictorOutOfMemoryError
+            If it has not. How many groups a batch has, the predictor says.
+        """
+        free_bytes = available_bytes()
+        if not self._memory_size and 2 * layout.n_bytes > free_bytes:
+            raise PredictorOutOfMemoryError(
+                f"a batch of {layout.batch_items} groups takes twice {layout.n_bytes} bytes",
+                why=f"{free_bytes} are free",
+                do=SMALLER_BATCH,
+            )
+
     def arrays(self, layout: Layout) -> SharedArrays:
         """Give the memory that both processes see its size, and its form for a batch.
 
@@ -102,14 +118,7 @@ class PredictorProcess(ForeignProcess):
         PredictorDiedError
             If the process did something to the memory: it was ended.
         """
-        if not self._memory_size:
-            free_bytes = available_bytes()
-            if layout.n_bytes > free_bytes:
-                raise PredictorOutOfMemoryError(
-                    f"a batch of {layout.batch_items} groups takes {layout.n_bytes} bytes",
-                    why=f"{free_bytes} are free",
-                    do=SMALLER_BATCH,
-                )
+        self.require_room(layout)
         try:
             if not self._memory_size:
                 grow(self._memory, layout.n_bytes)

@@ -17,12 +17,14 @@ import pytest
 from numpy.typing import NDArray
 
 import ptyrun
+from ptyrun.child.arrays import Layout
 from ptyrun.child.inline import is_inline
 from ptyrun.child.predictor import Hosted, HostedPredictor, Waits, open_hosted
 from ptyrun.child.predictor_process import Patience
 from ptyrun.child.process import MARK
 from ptyrun.errors import CutOffError, PredictionError, PredictorDiedError
 from ptyrun.host.confinement import abi
+from ptyrun.host.memory import available_bytes
 from ptyrun.models.halving import HalvingPredictor
 from ptyrun.models.predictors import ModelRequest, PredictorOutOfMemoryError
 from tests import deeds, leftovers
@@ -212,6 +214,16 @@ def test_memory_that_runs_out_halves_the_batch(host: Hosted) -> None:
     with pytest.raises(PredictorOutOfMemoryError, match="not even one group"):
         predictor.predict(*batch(deeds.NO_MEMORY))
     assert halvings == ["out of memory at 2 groups, going on with 1: no room"]
+
+
+def test_a_batch_that_the_predictor_makes_as_large_as_memory_is_never_made(
+    site: Path, tmp_path: Path
+) -> None:
+    n_bytes = Layout(1 << 20, N, 1).n_bytes / (1 << 20)
+    items = int(0.6 * available_bytes() / n_bytes)
+    host = hosted(tmp_path, batch_items=items)
+    with pytest.raises(PredictorOutOfMemoryError, match="are free"):
+        open_hosted(host)
 
 
 def test_a_process_that_takes_all_memory_is_ended_and_the_batch_is_halved(

@@ -1,6 +1,7 @@
-"""Would an image that was moved far to lie on another lie there better if it were turned round?
+"""Would an image lie better on another if it were turned round, or conjugated?
 
-An object that is nearly symmetric agrees with its turned self to a large part, somewhere.
+It is asked where it was moved far, for an object that is nearly symmetric agrees with its turned
+self to a large part, somewhere; and where it has little in common with the other as it is.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ from ptyrun.errors import GeometryError
 from ptyrun.ptycho.geometry.placement import Region
 from ptyrun.ptycho.metrics.aligned import Aligned
 from ptyrun.ptycho.metrics.alignment import CLEARLY, align
-from ptyrun.ptycho.metrics.shift_search import SMALL_SHIFT_PX, length_px
+from ptyrun.ptycho.metrics.shift_search import AGREEMENT_AFAR, SMALL_SHIFT_PX, length_px
 
 Complex2D = NDArray[np.complexfloating[Any, Any]]
 Mask = NDArray[np.bool_]
 
 TOLD_PX, AROUND_PX = 512, 64  # of a large region, the middle tells enough
+LITTLE, LITTLE_PX = 0.3, 256  # of agreement; and what tells that all of it agrees otherwise
 TURNS: Mapping[str, Callable[[NDArray[Any]], NDArray[Any]]] = {
     "turned by half a turn": lambda image: image[::-1, ::-1],
     "upside down": lambda image: image[::-1],
@@ -28,13 +30,15 @@ TURNS: Mapping[str, Callable[[NDArray[Any]], NDArray[Any]]] = {
     "transposed (x and y swapped)": lambda image: image.T,
     "turned by a quarter turn": lambda image: np.rot90(image),
     "turned by a quarter turn the other way": lambda image: np.rot90(image, -1),
+    "conjugated": np.conj,
+    "conjugated and turned by half a turn (the twin image)": lambda image: image[::-1, ::-1].conj(),
 }
 
 
 def turned_note(
     recon: Complex2D, truth: Complex2D, covered: Mask, region: Region, found: Aligned
 ) -> str | None:
-    """Say so where an image was moved far, and agrees clearly better when it is turned round.
+    """Say so where an image agrees clearly better when it is turned round or conjugated.
 
     Parameters
     ----------
@@ -50,17 +54,20 @@ def turned_note(
     Returns
     -------
     str, optional
-        For a person; None where the image lies near, or no turn is better.
+        For a person; None where the image lies near and has much in common, or no turn is better.
     """
-    if length_px(found.shift) <= SMALL_SHIFT_PX or not found.registered:
+    is_little = found.agreement < LITTLE
+    is_far = length_px(found.shift) > SMALL_SHIFT_PX
+    if found.is_featureless or (not is_little and not (is_far and found.registered)):
         return None
-    middle = region.centre(min(region.height, TOLD_PX), min(region.width, TOLD_PX))
+    side = LITTLE_PX if is_little else TOLD_PX
+    middle = region.centre(min(region.height, side), min(region.width, side))
     outer = middle.grown(AROUND_PX, *truth.shape)
     inside, wanted = middle.seen_from(outer), truth[outer.slices]
-    best, agreement = "", found.agreement + CLEARLY
+    best, agreement = "", max(found.agreement + CLEARLY, AGREEMENT_AFAR)
     for name, turn in TURNS.items():
         # What lies at a place when the whole image is turned is turned there.
-        image, known = turn(recon), turn(covered)
+        image, known = turn(recon), turn(covered).astype(bool)
         if image.shape != truth.shape:
             continue
         try:
@@ -73,8 +80,11 @@ def turned_note(
             best, agreement = name, turned
     if not best:
         return None
-    moved = f"({found.shift.dy_px:.1f}, {found.shift.dx_px:.1f})"
-    return (
-        f"the shift of (dy, dx) = {moved} px may be wrong: {best}, the arm agrees better "
+    better = (
+        f"{best}, the arm agrees better "
         f"(correlation {agreement:.2f} instead of {found.agreement:.2f})"
     )
+    if not is_far:
+        return better
+    moved = f"({found.shift.dy_px:.1f}, {found.shift.dx_px:.1f})"
+    return f"the shift of (dy, dx) = {moved} px may be wrong: {better}"

@@ -221,3 +221,27 @@ def test_what_is_not_periodic_is_not_called_ambiguous(seed: int) -> None:
     wrong = gaussian_filter(generator.standard_normal((SIDE, SIDE)), 2)
     aligned = align(apply_shift(truth, shift) * np.exp(0.5j * wrong / wrong.std()), truth)
     assert aligned.registered and not aligned.others
+
+
+CHANGES = {
+    **TURNS,
+    "conjugated": np.conj,
+    "conjugated and turned by half a turn (the twin image)": lambda image: image[::-1, ::-1].conj(),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_agrees_when_it_is_turned_or_conjugated_is_named_however_near_it_lies(
+    change: str,
+) -> None:
+    """A network's patches, or a file, without a probe: only the truth can tell."""
+    truth = np.exp(1j * (0.1 * natural(SIDE, np.random.default_rng(4)).clip(-3, 3)))
+    recon = CHANGES[change](np.roll(truth, (2, -1), axis=(0, 1)))
+    found = evaluate(recon, truth, np.ones(truth.shape), EvaluationOptions())
+    assert f"{change}, the arm agrees better (correlation 1.0" in found.notes[0]
+
+
+def test_of_unlike_objects_no_turn_is_named() -> None:
+    truth, other = (textured(seed) for seed in (1, 2))
+    found = evaluate(other, truth, np.ones(truth.shape), EvaluationOptions())
+    assert not [note for note in found.notes if "agrees better" in note]

@@ -11,9 +11,9 @@ user, outside of all runs, as long as the file stays untouched.
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import os
+import select
 import signal
 import stat
 import subprocess
@@ -27,6 +27,7 @@ from pathlib import Path
 
 from ptyrun.host import confinement, hdf5_child
 from ptyrun.host.remembered import Remembered, identity
+from ptyrun.host.typed_json import parse
 
 # Of the clock on the wall: for the disk, and for machines where many wait for the CPU.
 PATIENCE_S = 900.0
@@ -35,6 +36,7 @@ SETTLED_S = 2.0
 _CHILD = Path(hdf5_child.__file__)
 # Several readers are asked, and each would spend the same seconds on the same file.
 _refused: dict[str, str] = {}
+_MOST_SAID_BYTES = 1 << 16  # it says two lines
 _TAKES = "to look through it takes"
 log = logging.getLogger(__name__)
 
@@ -106,23 +108,52 @@ def _looked_through(handle: int, memory_bytes: int | None) -> str:
         start_new_session=True,  # a Ctrl-C is for us
     )
     try:
-        said, _ = child.communicate(timeout=PATIENCE_S)
+        said = _said_by(child)
     except subprocess.TimeoutExpired:
         return f"{_TAKES} more than {PATIENCE_S:g} s"
     finally:
-        if child.poll() is None:
+        is_killed = child.poll() is None
+        if is_killed:
             child.kill()
             child.wait()
+    if is_killed:
+        return "what looks through it says more than it should"
     if child.returncode == -signal.SIGXCPU:
         return f"{_TAKES} more than {hdf5_child.CPU_S} s of CPU time"
     if child.returncode < 0:
-        return f"it makes the HDF5 library crash ({signal.Signals(-child.returncode).name})"
+        return f"it makes the HDF5 library crash ({_name_of(-child.returncode)})"
     try:
-        why_free, fault = map(json.loads, said.splitlines())
-        _note(why_free)
-        return str(fault)
+        why_free, fault = map(parse, said.splitlines())
     except ValueError:
+        why_free = fault = None
+    if not isinstance(why_free, str) or not isinstance(fault, str):
         return f"what looks through it failed (exit code {child.returncode})"
+    _note(why_free)
+    return fault
+
+
+def _said_by(child: subprocess.Popen[bytes]) -> bytes:
+    """Give what it printed, as far as it may be long; it has ended, or is killed."""
+    ends_s = time.monotonic() + PATIENCE_S
+    said = b""
+    assert child.stdout is not None
+    with child.stdout as stream:
+        while len(said) <= _MOST_SAID_BYTES:
+            left_s = max(0.0, ends_s - time.monotonic())
+            if not select.select([stream], [], [], left_s)[0]:
+                raise subprocess.TimeoutExpired(child.args, PATIENCE_S)
+            if not (piece := os.read(stream.fileno(), _MOST_SAID_BYTES)):
+                child.wait(max(0.0, ends_s - time.monotonic()))
+                break
+            said += piece
+    return said
+
+
+def _name_of(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 @cache

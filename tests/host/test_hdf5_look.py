@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -94,6 +95,13 @@ def test_any_changed_byte_ends_in_an_answer(tmp_path: Path) -> None:
 PROGRAMS = {
     "loops": ("hdf5_child.CPU_S = 1; hdf5_child.limit()\nwhile True: pass", "CPU time"),
     "crashes": ("import os; os.kill(os.getpid(), 11)", "crash (SIGSEGV)"),
+    "dies of a signal without a name": (
+        "import os, signal; os.kill(os.getpid(), signal.SIGRTMIN + 3)",
+        f"crash (signal {signal.SIGRTMIN + 3})",
+    ),
+    "says too much": ("while True: print('x' * 10_000)", "more than it should"),
+    "says no texts": ("print('{}'); print('[7]')", "exit code 0"),
+    "says lists in lists": ("print('[' * 50_000); print('7')", "exit code 0"),
     "says nothing": ("raise SystemExit(4)", "exit code 4"),
 }
 

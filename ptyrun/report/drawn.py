@@ -6,6 +6,7 @@ import io
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -81,7 +82,8 @@ def content(shown: Figure, kind: str = "png") -> bytes:
         matplotlib.rc_context({"svg.hashsalt": "ptyrun", "text.hinting": "none"}),
         _any_script(),
     ):
-        # A picture that is compressed less takes a third of the time, and a tenth more space.
-        quickly = {"compress_level": 1} if kind == "png" else None
-        shown.savefig(memory, format=kind, metadata=_METADATA[kind], pil_kwargs=quickly)
+        options: dict[str, Any] = {"metadata": _METADATA[kind]}
+        if kind == "png":  # in a third of the time of the default, a tenth larger
+            options["pil_kwargs"] = {"compress_level": 1}
+        shown.savefig(memory, format=kind, **options)
     return memory.getvalue()

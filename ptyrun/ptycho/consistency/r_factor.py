@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
-from ptyrun.ptycho.consistency.counting_noise import Counting, r_factor_of_noise
+from ptyrun.ptycho.consistency.counting_noise import Counting, NoiseAlone
 from ptyrun.ptycho.consistency.frame_model import FRAMES_AT_ONCE, Complex2D, frames_inside
 from ptyrun.ptycho.consistency.measured_frames import Frames, Measured, Shots, sum_of_each
 from ptyrun.ptycho.readers.frame_survey import dark_frames
@@ -19,7 +19,6 @@ from ptyrun.ptycho.readers.scan import Scan
 
 SEED = 512
 N_FRAMES = 512
-FRAMES_OF_NOISE = 64
 
 Mask = NDArray[np.bool_]
 
@@ -29,7 +28,7 @@ class FrameSums:
     """What is summed over the pixels of each measured frame (k,): A is measured, M modelled.
 
     ``absolute`` is the sum of abs(c M - A) with the one *scale* c of all frames. ``by_counting`` is
-    the R-factor that counting noise alone would leave, if the model were right.
+    the R-factor that counting noise alone would leave of all of them, if the model were right.
     """
 
     frames: NDArray[np.int64]
@@ -141,36 +140,27 @@ def frame_sums(
     cross, model_power, measured_power = cross[lit], model_power[lit], measured_power[lit]
     power = float(model_power.sum())
     scale = float(cross.sum()) / power if power > 0 else 0.0
+    noise = None
+    if counting is not None:
+        noise = NoiseAlone(counting, float(measured_power.sum()), power)
     rests: list[list[NDArray[np.float64]]] = []
     for shots, model in kept or pairs():
+        by_noise = np.zeros(len(model)) if noise is None else noise.of_each(model)
         left = scale * model
         left -= shots.amplitude
-        rests.append([sum_of_each(np.abs(left, out=left)), shots.total])
-    absolute, total = (np.concatenate(each) for each in zip(*rests, strict=True))
+        rests.append([sum_of_each(np.abs(left, out=left)), shots.total, by_noise])
+    absolute, total, by_noise = (np.concatenate(each)[lit] for each in zip(*rests, strict=True))
+    light = float(total.sum())
     by_counting = None
-    if counting is not None:
-        by_counting = _by_counting(kept or pairs(), counting, len(frames))
+    if noise is not None:
+        by_counting = float(by_noise.sum()) / light if light > 0 else math.nan
     return FrameSums(
         frames[lit],
         scale,
-        absolute[lit],
-        total[lit],
+        absolute,
+        total,
         cross,
         model_power,
         measured_power,
         by_counting,
     )
-
-
-def _by_counting(
-    pairs: Iterable[tuple[Shots, NDArray[np.float32]]], counting: Counting, n_frames: int
-) -> float:
-    """Of so many frames as tell it within a percent, evenly from the first to the last."""
-    every = max(1, n_frames // FRAMES_OF_NOISE)
-    models, measured, passed = [], [], 0
-    for shots, model in pairs:
-        chosen = slice(-passed % every, None, every)
-        models.append(model[chosen].copy())
-        measured.append(shots.amplitude[chosen])
-        passed += len(model)
-    return r_factor_of_noise(np.concatenate(models), np.concatenate(measured), counting)

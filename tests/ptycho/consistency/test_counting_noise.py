@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import poisson
 
 from ptyrun.ptycho.consistency.counting_noise import (
     Counting,
+    NoiseAlone,
     expected_difference,
-    r_factor_of_noise,
     unit_of,
 )
 from ptyrun.ptycho.consistency.r_factor import frame_sums
@@ -34,6 +38,29 @@ def test_the_root_of_counts_is_as_far_off_as_many_draws_say(mean: float) -> None
     assert expected_difference(np.array([np.sqrt(mean)]))[0] == pytest.approx(drawn, abs=3e-3)
 
 
+def summed(mean: float) -> float:
+    """E|sqrt n - sqrt mean|, term by term."""
+    width = 12 * math.sqrt(mean) + 30
+    counts = np.arange(max(0, int(mean - width)), int(mean + width))
+    return float((poisson.pmf(counts, mean) * np.abs(np.sqrt(counts) - math.sqrt(mean))).sum())
+
+
+@given(st.floats(-6, 4))
+def test_it_is_the_sum_over_all_counts_whether_dark_or_bright(exponent: float) -> None:
+    mean = 10**exponent
+    found = float(expected_difference(np.array([math.sqrt(mean)]))[0])
+    assert found == pytest.approx(summed(mean), rel=1.5e-3)
+
+
+@given(st.lists(st.floats(-6, 4), min_size=1, max_size=30))
+def test_of_a_mixture_of_dark_and_bright_it_is_the_sum_of_all(exponents: list[float]) -> None:
+    root = np.sqrt(10.0 ** np.array(exponents)).reshape(1, 1, -1)
+    power = float((root**2).sum())
+    found = NoiseAlone(Counting(1.0, ""), power, power).of_each(root)[0]
+    exact = sum(summed(float(each) ** 2) for each in root.ravel())
+    assert found == pytest.approx(exact, rel=1.5e-3)
+
+
 @pytest.mark.parametrize("photons", [10.0, 1e3, 1e5, 1e7])
 @pytest.mark.parametrize("scale", [1.0, 3e-4])
 def test_a_right_model_leaves_just_that_of_counting_noise(photons: float, scale: float) -> None:
@@ -42,7 +69,10 @@ def test_a_right_model_leaves_just_that_of_counting_noise(photons: float, scale:
     amplitude = (scale * np.sqrt(counts)).astype(np.float32)
     model = np.sqrt(expected).astype(np.float32)
     left = np.abs(scale * model - amplitude).sum() / amplitude.sum()
-    found = r_factor_of_noise(7.0 * model, amplitude, Counting(scale**2, ""))
+    noise = NoiseAlone(
+        Counting(scale**2, ""), float((amplitude**2).sum()), float((49.0 * model**2).sum())
+    )
+    found = noise.of_each(7.0 * model).sum() / amplitude.sum()
     assert found == pytest.approx(left, rel=0.02)
 
 
@@ -82,6 +112,34 @@ def test_it_stands_beside_the_sums_of_frames_where_photons_are_known(tmp_path: P
     assert found.by_counting is not None
     assert 0 < found.by_counting < 1
     assert frame_sums(scan, small_object(), scan.probe_modes, frames).by_counting is None
+
+
+def test_it_is_of_all_frames_that_r_factors_are_of_however_unlike_they_are(tmp_path: Path) -> None:
+    shape, side, n_frames = (64, 64), 16, 150
+    generator = np.random.default_rng(0)
+    y, x = np.mgrid[: shape[0], : shape[1]]
+    image = (1 - 0.9 * (np.hypot(y - 20, x - 40) < 12)) * np.exp(1j * np.sin(x / 3) * np.cos(y / 4))
+    offset = np.arange(side) - side / 2
+    probe = 12 * np.exp(-(offset[:, None] ** 2 + offset**2) / 12)
+    places = generator.integers(side // 2, 64 - side // 2, (n_frames, 2))
+    lit = [image[y - 8 : y + 8, x - 8 : x + 8] * probe for y, x in places]
+    mean = np.abs(np.fft.fftshift(np.fft.fft2(lit, norm="ortho"), axes=(1, 2))) ** 2
+    counts = generator.poisson(mean)
+    path = write_scan(
+        tmp_path / "scan.npz",
+        diffraction=np.sqrt(counts).astype(np.float32),
+        xcoords=places[:, 1].astype(float),
+        ycoords=places[:, 0].astype(float),
+        probeGuess=probe.astype(np.complex64),
+        objectGuess=image.astype(np.complex64),
+    )
+    scan = open_scan(path)
+    found = frame_sums(
+        scan, image, scan.probe_modes, np.arange(n_frames), counting=Counting(1.0, "")
+    )
+    expected = mean * counts.sum() / mean.sum()
+    exact = sum(summed(float(each)) for each in expected.ravel()) / np.sqrt(counts).sum()
+    assert found.by_counting == pytest.approx(exact, rel=1e-3)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 import pytest
@@ -73,9 +73,18 @@ def quick_pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPat
     """
     if request.node.get_closest_marker("pictures") is not None:
         return
-    from ptyrun.report import drawn
+    import matplotlib.image
+    from matplotlib.figure import Figure
 
-    monkeypatch.setattr(drawn, "_pixels", lambda figure: np.zeros((1, 1, 4), np.uint8))
+    pixel, savefig = np.zeros((1, 1, 3)), Figure.savefig
+
+    def quick(figure: Figure, to: BinaryIO, *, format: str, **how: Any) -> None:
+        if format == "png":
+            matplotlib.image.imsave(to, pixel, format="png")
+        else:
+            savefig(figure, to, format=format, **how)
+
+    monkeypatch.setattr(Figure, "savefig", quick)
 
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"

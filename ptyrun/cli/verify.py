@@ -30,7 +30,6 @@ def command(ctx: click.Context, /, run_dir: Path, level: str, repair: bool) -> N
     from ptyrun.cli import console
     from ptyrun.door.run import Run
     from ptyrun.door.watching import from_the_line
-    from ptyrun.engine.integrity import Kind
 
     try:
         with from_the_line(console.Console()):
@@ -57,10 +56,9 @@ def command(ctx: click.Context, /, run_dir: Path, level: str, repair: bool) -> N
     if verdict.n_pruned and not verdict.damages:
         say(f"pruned: {verdict.n_pruned} chunks were deleted after the results were made")
     if repair and verdict.damages and not verdict.beyond_repair:
-        say("repaired: the next `ptyrun run` computes what is missing")
-        if any(damage.kind is Kind.RESULT for damage in verdict.damages):
-            say("damaged results were discarded: `ptyrun finalize` and `report` make them again")
-    for remedy in verdict.remedies(repair=repair):
+        again = verdict.made_again(run_dir)
+        say(f"repaired: what is missing is made again by {again}" if again else "repaired")
+    for remedy in verdict.remedies(run_dir, repair=repair):
         say(f"  do:  {remedy}", err=True)
     for newer in verdict.newer:
         say(f"error: {newer}", err=True)

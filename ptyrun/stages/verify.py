@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,6 +24,8 @@ from ptyrun.engine.ledger_lines import half_lines
 from ptyrun.engine.manifest import Manifest
 from ptyrun.errors import NewerError, PtyrunError
 from ptyrun.progress import SILENT, Watcher
+
+_MAKERS = ("run", "finalize", "report", "preview")
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,7 @@ class Verdict:
     half_lines: tuple[str, ...] = ()
     newer: tuple[NewerError, ...] = ()
 
-    def remedies(self, *, repair: bool) -> Iterator[str]:
+    def remedies(self, run_dir: Path, *, repair: bool) -> Iterator[str]:
         """Say what to do about the damage that stays, after a *repair* or before one."""
         if self.newer:
             return
@@ -56,10 +60,19 @@ class Verdict:
         if repair:
             yield "restore what is named from a copy, or start over with `ptyrun compare ... --new`"
         else:
+            again = self.made_again(run_dir)
             yield (
-                "`ptyrun verify RUN --repair` discards what is damaged; then `ptyrun run RUN` "
-                "computes just that"
+                f"`ptyrun verify {shlex.quote(str(run_dir))} --repair` discards what is damaged"
+                + f"; then just that is made again by {again}" * bool(again)
             )
+
+    def made_again(self, run_dir: Path) -> str:
+        """Name the commands, in order, that make again what a repair discards; empty if none."""
+        makers = {_maker(damage) for damage in self.damages}
+        if self.n_missing:
+            makers.add("run")
+        run = shlex.quote(str(run_dir))
+        return ", ".join(f"`ptyrun {command} {run}`" for command in _MAKERS if command in makers)
 
 
 def verify(
@@ -118,10 +131,23 @@ def verify(
     return _verdict(run, damages, beyond)
 
 
+def _maker(damage: Damage) -> str | None:
+    """The command that makes again what is discarded; None where nobody misses it."""
+    if damage.kind in HARMLESS | {Kind.SESSION, Kind.CACHE, Kind.INPUT}:
+        return None
+    if damage.kind is not Kind.RESULT:
+        return "run"
+    folder = Path(damage.path).parts[0]
+    return folder if folder in ("report", "preview") else "finalize"
+
+
 def _verdict(run: Run, damages: list[Damage], beyond: list[Damage]) -> Verdict:
     others = tuple(strangers.strangers(run.paths))
     if damages:
-        return Verdict(tuple(damages), tuple(beyond), strangers=others)
+        n_missing = 0
+        with suppress(PtyrunError):  # what is damaged may be what tells
+            n_missing = run.progress.chunks_left()
+        return Verdict(tuple(damages), tuple(beyond), strangers=others, n_missing=n_missing)
     arms = run.progress.arms.values()
     computed = [arm for arm in arms if arm.plan.n_chunks]
     n_pruned = sum(arm.chunks_pruned for arm in computed)

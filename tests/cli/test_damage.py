@@ -45,7 +45,8 @@ def test_a_flipped_bit_is_named_and_repaired(
     found = ptyrun("verify", str(run_dir))
     assert found.returncode == 3
     assert name.rpartition("/")[0] in found.stdout
-    assert "do:  `ptyrun verify RUN --repair`" in found.stderr
+    assert f"do:  `ptyrun verify {run_dir} --repair`" in found.stderr
+    assert f"made again by `ptyrun run {run_dir}`" in found.stderr
 
     assert ptyrun("verify", str(run_dir), "--repair").returncode == 0
     assert ptyrun("run", str(run_dir), *TRUST).returncode == 0
@@ -107,7 +108,8 @@ def test_a_repair_takes_results_back_whose_ledger_is_gone(run_dir: Path) -> None
     shutil.rmtree(run_dir / "ledger")
     repaired = ptyrun("verify", str(run_dir), "--repair")
     assert repaired.returncode == 0
-    assert "damaged results were discarded" in repaired.stdout
+    again = f"made again by `ptyrun run {run_dir}`, `ptyrun finalize {run_dir}`"
+    assert again in repaired.stdout
     assert not (run_dir / "results.json").exists()
     found = ptyrun("verify", str(run_dir))
     assert found.returncode == 0
@@ -178,3 +180,21 @@ def test_what_is_a_cache_can_be_deleted_without_losing_computation(
     process = ptyrun(*study.words(run_dir))
     assert "nothing was left to compute" in process.stdout
     assert content(run_dir) == content(complete)
+
+
+@pytest.mark.parametrize(
+    ("name", "command"), [("results.json", "finalize"), ("report/index.html", "report")]
+)
+def test_a_damaged_result_is_made_again_by_the_command_that_is_named(
+    name: str, command: str, run_dir: Path, complete: Path
+) -> None:
+    flip_a_bit(run_dir / name)
+    again = f"`ptyrun {command} {run_dir}`"
+    found = ptyrun("verify", str(run_dir))
+    assert f"`ptyrun verify {run_dir} --repair` discards what is damaged" in found.stderr
+    assert found.stderr.rstrip().endswith(f"made again by {again}")
+    repaired = ptyrun("verify", str(run_dir), "--repair")
+    assert repaired.stdout.rstrip().endswith(f"what is missing is made again by {again}")
+    assert ptyrun(command, str(run_dir)).returncode == 0
+    assert ptyrun("verify", str(run_dir)).returncode == 0
+    assert (run_dir / name).exists()

@@ -29,6 +29,7 @@ from ptyrun.errors import (
     ReplacedError,
     StorageError,
 )
+from ptyrun.host.attempts import ATTEMPTS
 from ptyrun.host.signals import INTERRUPTED
 from ptyrun.paths import RunPaths
 from ptyrun.progress import SILENT, Watcher
@@ -150,6 +151,7 @@ def opened_session(
                 raise
         return found
 
+    ATTEMPTS.works_on(paths.root)
     session = opened(manifest) if manifest is not None else _on_the_newest(paths, opened)
     if not crew and (warning := patience.brace(session.ledger, window.budget_s)):
         watcher.note(warning)

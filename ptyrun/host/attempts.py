@@ -4,8 +4,10 @@ A window that ends at its deadline while it still imports leaves no word in the 
 even be there yet. So each window of a command leaves a small file on this machine, deleted by the
 first progress, and by every end but that of a window. Two such files, and a third window in vain
 ends with an error instead of one more "run the same command again", which a loop would obey for
-ever; a window that reaches the run ends so in good order as well. A hint: nothing is counted where
-the folder cannot be used, and a kill before the deadline is none of it.
+ever; a window that reaches the run ends so in good order as well. Beside them stands which commands
+work on which folder, so that progress there, by whatever command, begins the count of all of them
+anew. A hint: nothing is counted where the folder cannot be used, and a kill before the deadline is
+none of it.
 """
 
 from __future__ import annotations
@@ -44,6 +46,7 @@ class Attempts:
         self._window_s = 0.0
         self._folder: Path | None = None
         self._own: Path | None = None
+        self._places: set[Path] = set()
         self.has_progressed = False
 
     def begin(self, words: Sequence[str], window_s: float) -> str | None:
@@ -58,17 +61,21 @@ class Attempts:
         if DEADLINE.at_s is None:
             return None
         try:
-            if not make_own(runtime := user_folder()):
+            if not make_own(user_folder()):
                 return None
-            folder = runtime / "windows" / _name(words)
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            row = [each for each in _before(folder) if each >= window_s]
-            own = folder / f"{os.getpid()}-{boot_clock_s():.2f}"
+            command = _windows() / _name(words)
+            command.mkdir(mode=0o700, parents=True, exist_ok=True)
+            row = [each for each in _before(command) if each >= window_s]
+            own = command / f"{os.getpid()}-{boot_clock_s():.2f}"
             _note(own, DEADLINE.at_s, window_s)
         except (OSError, ValueError):
             return None
-        self._folder, self._own = folder, own
+        self._folder, self._own = command, own
         self.before, self._window_s = len(row), window_s
+        for word in words[1:]:
+            with suppress(OSError, ValueError):
+                if (folder := Path(word)).is_dir():
+                    self._note_command(_place(folder))
         if self.before + 1 < IN_A_ROW:
             return None
         DEADLINE.end_with(ExitCode.FAILED)
@@ -80,6 +87,19 @@ class Attempts:
             f"use --window {enough_s}s or more"
         )
 
+    def works_on(self, folder: Path) -> None:
+        """Say where this process works: progress there is that of every command that does so."""
+        place = _place(folder)
+        self._places.add(place)
+        self._note_command(place)
+
+    def _note_command(self, place: Path) -> None:
+        if self._folder is None:
+            return
+        with suppress(OSError):
+            place.mkdir(mode=0o700, parents=True, exist_ok=True)
+            (place / self._folder.name).touch()
+
     def progressed(self) -> None:
         """Count anew: something was achieved that the next window need not do again."""
         if not self.has_progressed:
@@ -87,12 +107,13 @@ class Attempts:
             self.has_progressed = True
         DEADLINE.end_with(ExitCode.INCOMPLETE)
         self.before = 0
-        if self._folder is None:
-            return
-        with suppress(OSError):
-            for path in self._folder.iterdir():
-                path.unlink(missing_ok=True)
-            self._folder.rmdir()
+        for place in self._places:
+            with suppress(OSError):
+                for command in place.iterdir():
+                    _clear(_windows() / command.name)
+                _clear(place)
+        if self._folder is not None:
+            _clear(self._folder)
         self._folder = self._own = None
 
     def fell_short(self) -> None:
@@ -112,6 +133,23 @@ class Attempts:
 
 
 ATTEMPTS = Attempts()  # a process is one window
+
+
+def _windows() -> Path:
+    return user_folder() / "windows"
+
+
+def _place(folder: Path) -> Path:
+    """Where the commands are named that work on *folder*."""
+    name = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:32]
+    return user_folder() / "places" / name
+
+
+def _clear(folder: Path) -> None:
+    with suppress(OSError):
+        for path in folder.iterdir():
+            path.unlink(missing_ok=True)
+        folder.rmdir()
 
 
 def _name(words: Sequence[str]) -> str:

@@ -49,6 +49,7 @@ class WorkerGroup:
         names = session.arms or [arm.name for arm in manifest.arms]
         self.name = secrets.token_hex(4)
         self.folder = run.folder
+        ATTEMPTS.works_on(run.folder)
         self.claims = run.paths.claims
         self._session = session
         self._lead_s = lead_s

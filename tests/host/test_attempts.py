@@ -14,6 +14,9 @@ from pathlib import Path
 import pytest
 
 from ptyrun.errors import ExitCode
+from ptyrun.host.attempts import Attempts
+from ptyrun.host.clock import boot_clock_s
+from ptyrun.host.deadline import DEADLINE
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the timer is Linux's")
 
@@ -83,3 +86,33 @@ def test_where_nothing_can_be_counted_windows_still_end(
     (tmp_path / "runtime" / "ptyrun").mkdir(mode=0o777)
     (tmp_path / "runtime" / "ptyrun").chmod(0o777)  # others could write here: not believed
     assert [window(tmp_path, slow)[0] for _ in range(3)] == [ExitCode.INCOMPLETE] * 3
+
+
+def counted(words_: list[str], monkeypatch: pytest.MonkeyPatch) -> Attempts:
+    """Count a window that ended at its deadline, in vain."""
+    found = Attempts()
+    monkeypatch.setattr(DEADLINE, "at_s", boot_clock_s() - 1.0)
+    found.begin(words_, 3.0)
+    time.sleep(0.02)  # the next one is called by another time
+    return found
+
+
+def test_progress_in_a_folder_by_any_command_begins_the_count_of_all_its_commands_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(DEADLINE, "end_with", lambda code: None)
+    run, other = tmp_path / "run", tmp_path / "other"
+    run.mkdir()
+    other.mkdir()
+    for _ in range(2):  # the first command names the folder, the second one only reaches it
+        counted(["run", "run"], monkeypatch)
+        counted(["run", "other"], monkeypatch)
+        counted(["compare", "--config", "c.toml"], monkeypatch).works_on(run)
+    elsewhere = Attempts()
+    elsewhere.works_on(run)
+    elsewhere.progressed()
+    assert counted(["run", "run"], monkeypatch).before == 0
+    assert counted(["compare", "--config", "c.toml"], monkeypatch).before == 0
+    assert counted(["run", "other"], monkeypatch).before == 2

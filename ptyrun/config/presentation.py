@@ -12,6 +12,7 @@ from ptyrun.config.options import Option, Panel, Place, require_bounds
 from ptyrun.errors import UsageError
 
 _LONGEST_PX = 10000.0
+_LARGEST_PIXEL_M = 1e-3  # visible to the eye: it was said in nanometres
 
 
 class PlotScale(StrEnum):
@@ -93,11 +94,13 @@ class Presentation(Facts):
         float | None,
         Option(
             "--pixel-size-m",
-            "Side of a pixel in metres, for scale bars and resolutions.",
+            "Side of an object pixel in metres, such as 2.5e-8 for 25 nm; for scale bars and "
+            "resolutions.",
             Panel.OUTPUT,
             "METRES",
             "as the scan's file says",
             above=0,
+            most=_LARGEST_PIXEL_M,
         ),
     ] = None
     line: Annotated[

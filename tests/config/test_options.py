@@ -59,6 +59,7 @@ def test_what_describes_a_comparison_is_taken_by_both_commands(made: Any) -> Non
         (EvaluationOptions, ("frc_sigma", 1e300)),
         (Selection, ("grouping_seed", 10**20)),
         (Presentation, ("pixel_size_m", 0.0)),
+        (Presentation, ("pixel_size_m", 25.0)),
         (Presentation, ("percentile_max", 101.0)),
         (Presentation, ("pinn_phase_vmin", float("nan"))),
     ],

@@ -41,7 +41,9 @@ def doubt_of_whole(sample: NDArray[Any]) -> str:
     highest = float(finite.max(initial=0.0))
     if highest <= 1 or not np.array_equal(finite, np.rint(finite)):
         return ""
-    return f"the values are floating point but all whole, up to {highest:g}"
+    n_others = sample.size - finite.size
+    others = f"; {n_others} of those looked at are NaN or infinite" if n_others else ""
+    return f"the values are floating point but all whole, up to {highest:g}{others}"
 
 
 def untold(path: Path, doubt: str) -> InputError:

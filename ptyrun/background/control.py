@@ -22,6 +22,7 @@ from ptyrun.background.tracked_session import completion_of, ending_of, refuse_r
 from ptyrun.comparison.completion import Completion
 from ptyrun.comparison.run import Run
 from ptyrun.comparison.tracked import Ending, Observation, TrackedProcess
+from ptyrun.engine import presence
 from ptyrun.errors import BusyError, ExitCode, InputError, PtyrunError
 from ptyrun.host import durable
 from ptyrun.host.children import ptyrun_words
@@ -75,16 +76,31 @@ def observed(run_dir: Path) -> Observed:
     Raises
     ------
     InputError
-        If there never was one.
+        If there never was one; the error names who works on the run in the foreground.
     """
     seen = observe(run_dir)
     if seen is None:
-        raise InputError(
-            f"no session was ever started on {run_dir}",
-            why=f"there is no {Run(run_dir).paths.process.name}",
-            do=f"start one with `ptyrun start {run_dir}`",
-        )
+        raise _without_background(run_dir)
     return seen
+
+
+def _without_background(run_dir: Path) -> InputError:
+    what = f"no background session was ever started on {run_dir}"
+    run = shlex.quote(str(run_dir))
+    opened = presence.process_at_work(Run(run_dir).paths)
+    if opened is None:
+        return InputError(
+            what,
+            why="only `ptyrun start` starts one; sessions in the foreground are not tracked",
+            do=f"start one with `ptyrun start {run}`; `ptyrun status {run}` says how far it is",
+        )
+    return InputError(
+        what,
+        why=f"process {presence.command_of(opened)} works on it in the foreground, since "
+        f"{opened.opened_at}",
+        do=f"follow it with `ptyrun status {run} --watch`, or "
+        f"{presence.how_to_end_in_foreground(opened)}",
+    )
 
 
 def start(
@@ -192,7 +208,7 @@ def wait(run_dir: Path, timeout_s: float | None = None) -> Observed:
     Raises
     ------
     InputError
-        If no session was ever started.
+        If no background session was ever started.
     DamageError
         If it says that all is done, and that is not so.
     """
@@ -233,7 +249,7 @@ def stop(run_dir: Path, grace_s: float) -> Stopped:
     Raises
     ------
     InputError
-        If no session was ever started.
+        If no background session was ever started.
     BusyError
         If it works out of sight, on another host.
     PtyrunError

@@ -36,7 +36,7 @@ class Job:
         Raises
         ------
         InputError
-            If no session was ever started on this run.
+            If no background session was ever started on this run.
         """
         from ptyrun.background import control
 
@@ -58,7 +58,7 @@ class Job:
         Raises
         ------
         InputError
-            If no session was ever started on this run.
+            If no background session was ever started on this run.
         """
         from ptyrun.background import control
         from ptyrun.door.session import seconds

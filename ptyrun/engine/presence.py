@@ -7,6 +7,7 @@ chunks over those of the new one.
 from __future__ import annotations
 
 import os
+import shlex
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from ptyrun.engine.long_lines import lines_of
 from ptyrun.engine.records import BadLineError, Closed, NewerLineError, Opened, Record, decode
 from ptyrun.errors import BusyError
 from ptyrun.host import durable
+from ptyrun.host.children import ancestor_of
 from ptyrun.host.heartbeat import SILENT_S, Sight
 from ptyrun.host.locks import Lock, exclude, watch
 from ptyrun.paths import RunPaths
@@ -53,7 +55,8 @@ def require_no_active_session(
                 f"a session works on {paths.root}",
                 why=f"process {opened.pid} on {opened.host}, since {opened.opened_at}; what it "
                 "writes belongs to the old plan",
-                do="wait until it ends, or end it with `ptyrun stop`; then give this command again",
+                do=f"wait until it ends, or {_how_to_end(paths, opened)}; then give this command "
+                "again",
             )
         if not told and patience_s > 0:
             watcher.note(
@@ -62,6 +65,29 @@ def require_no_active_session(
             )
             told = True
         time.sleep(POLL_S)
+
+
+def process_at_work(paths: RunPaths) -> Opened | None:
+    """Find a session that works on a run in sight of this host; it may be in the background."""
+    at_work = (opened for _, opened in _unclosed(paths) if opened.process.is_alive())
+    return next(at_work, None)
+
+
+def command_of(opened: Opened) -> int:
+    """Give the PID of the command that a session in the foreground belongs to."""
+    return ancestor_of(opened.pid) if opened.process.is_alive() else opened.pid
+
+
+def how_to_end_in_foreground(opened: Opened) -> str:
+    """Say how a session is ended that `ptyrun stop` knows nothing of."""
+    there = "" if opened.process.is_here() else f" on {opened.host}"
+    return f"end it with Ctrl-C in its terminal or `kill {command_of(opened)}`{there}"
+
+
+def _how_to_end(paths: RunPaths, opened: Opened) -> str:
+    if watch(paths.process_lock)() is Sight.HELD:
+        return f"end it with `ptyrun stop {shlex.quote(str(paths.root))}`"
+    return how_to_end_in_foreground(opened)
 
 
 @contextmanager

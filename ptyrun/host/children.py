@@ -30,6 +30,22 @@ def ptyrun_words(*words: str) -> tuple[str, ...]:
     return (sys.executable, "-P", "-m", "ptyrun", *words)
 
 
+def ancestor_of(pid: int) -> int:
+    """Give the PID of the ptyrun process that began the one called *pid*, or *pid* itself.
+
+    Windows and workers are processes of their own; where one of them ends, its parent goes on.
+    """
+    import psutil  # for messages
+
+    found = pid
+    with suppress(psutil.Error):
+        for parent in psutil.Process(pid).parents():
+            if not any(Path(word).name == "ptyrun" for word in parent.cmdline()[:5]):
+                break
+            found = parent.pid
+    return found
+
+
 class Parent:
     """Runs children; only the main thread of a process can.
 

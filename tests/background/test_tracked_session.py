@@ -331,7 +331,9 @@ def test_a_disk_that_takes_nothing_starts_nothing(bench: Bench, how: str, why: s
 def test_without_a_session_there_is_nothing_to_speak_of(bench: Bench, command: str) -> None:
     done = bench.do(command)
     assert done.returncode == 2
-    assert "no session was ever started" in done.stderr
+    assert "no background session was ever started" in done.stderr
+    assert "ptyrun start" in done.stderr
+    assert "process.json" not in done.stderr
 
 
 def test_a_process_that_leads_no_session_is_not_tracked(bench: Bench) -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+# What stands for the scan's own object where arms have names.
+OF_THE_SCAN = "objectGuess"
+
 
 @dataclass(frozen=True)
 class FrameFigures:
@@ -32,8 +35,9 @@ class FrameFigures:
 class CountingNoise:
     """The R-factor that counting noise alone would leave, of a model right in everything else.
 
-    ``of`` is whose modelled frames stand for the mean counts: an arm's, or the scan's own object's
-    (``objectGuess``), whichever has the lowest R-factor. ``known_from`` says how photons are known,
+    ``of`` is whose modelled frames stand for the mean counts: the ground truth's (``objectGuess``)
+    where there is one, else an arm's or the scan's own object's, whichever has the lowest R-factor.
+    ``known_from`` says how photons are known,
     ``why_none`` why there is no number.
     """
 

@@ -15,6 +15,7 @@ from ptyrun.comparison.frame_figures import (
     Held,
     why_unexplained,
 )
+from ptyrun.comparison.frame_remarks import NOT_CHECKED, NOTHING_IN_COMMON
 from ptyrun.comparison.lines import line_result
 from ptyrun.comparison.measures import Measures
 from ptyrun.comparison.objects import Raster
@@ -37,8 +38,6 @@ from ptyrun.results import (
     PairResult,
     Results,
 )
-
-NOTHING_IN_COMMON = "the arms cover too few pixels in common: no figure ranks them"
 
 
 @dataclass(frozen=True)
@@ -107,7 +106,7 @@ class Compared:
         if not labels:
             return None
         return (
-            f"NOT CHECKED whether {', '.join(labels)} belong to this scan: there is no probe in "
+            f"{NOT_CHECKED}{', '.join(labels)} belong to this scan: there is no probe in "
             "the scan or in the reconstructions; a scan with probeGuess is checked"
         )
 
@@ -165,11 +164,12 @@ class Compared:
         )
 
     def _unexplained(self, arm: ArmObject, figures: Mapping[str, Metric]) -> tuple[str, ...]:
-        truth = [] if self.frames.truth is None else [self.frames.truth]
-        found = (each.metrics.get(R_FACTOR) for each in (*truth, *self.frames.arms.values()))
-        others = [each.value for each in found if each is not None and each.value is not None]
+        held = {f"the {self.scan.object_role}": self.frames.truth} if self.frames.truth else {}
+        held |= {plan.label: self.frames.arms[plan.name] for plan in self.manifest.arms}
+        found = {whose: each.metrics[R_FACTOR].value for whose, each in held.items()}
+        others = {whose: value for whose, value in found.items() if value is not None}
         own = figures.get(R_FACTOR, Metric()).value
-        note = None if arm.mismatch else why_unexplained(own, min(others, default=None))
+        note = None if arm.mismatch else why_unexplained(own, others)
         return () if note is None else (note,)
 
     def rasters(self) -> dict[str, Raster]:

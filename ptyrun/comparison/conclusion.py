@@ -6,14 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
+from ptyrun.comparison.frame_remarks import cautions, frames_of, noise_alone
 from ptyrun.results import Metric, Results
 from ptyrun.shares import as_percent
 
 _DECISIVE = "complex_error"
 _RESOLUTION = "frc50"
 _OF_FRAMES = "r_factor"
-# Of the frames, what the truth itself leaves where little else than noise is in them.
-_MOSTLY_NOISE = 0.5
 
 
 @dataclass(frozen=True)
@@ -147,7 +146,7 @@ def _how_sure(results: Results) -> str:
     if (
         nearest
         and explains
-        and (own is None or explains[0][1] >= own)  # else noise is what it prefers
+        and (own is None or explains[0][1] >= own)  # else it prefers what the truth is not
         and nearest[0][0] != explains[0][0]
         and results.are_distinguished(nearest[0][0], explains[0][0], f"{_OF_FRAMES}.value")
         is not False
@@ -182,47 +181,10 @@ def _r_factors(results: Results, reference: str) -> str:
     own = results.truth.get(_OF_FRAMES, Metric()).value
     if own is not None:
         said.append(f"the {reference.lower()} itself {_number(own)}")
-    noise = results.counting_noise
-    if found and noise is not None and noise.r_factor is not None:
-        said.append(f"counting noise alone: {_number(noise.r_factor)}")
-    elif found and noise is not None:
-        said.append(f"counting noise alone: not known ({noise.why_none})")
+    if found:
+        said += filter(None, [noise_alone(results)])
     text = ", ".join([*said, *_untold(results, _OF_FRAMES)]) or "not known"
-    return "; ".join([text, *remarks(results)])
-
-
-def remarks(results: Results) -> Iterator[str]:
-    """Say what R-factors alone do not tell: noise that is fitted, and worse than no model.
-
-    Parameters
-    ----------
-    results : Results
-
-    Yields
-    ------
-    str
-        One remark, without its final full stop.
-    """
-    found, reference = _ranked(results, _OF_FRAMES), results.object_role
-    own = results.truth.get(_OF_FRAMES, Metric()).value
-    below = [_label(results, name) for name, value in found if own is not None and value < own]
-    if below:
-        fits = "fits" if len(below) == 1 else "fit"
-        yield (
-            f"{', '.join(below)} {fits} the frames better than the {reference} does: noise is "
-            "fitted as well, so a lower R-factor alone does not make a better object"
-        )
-    if own is not None and own > _MOSTLY_NOISE:
-        yield (
-            f"the frames are mostly noise: with the {reference} itself {own:.2f} of them stays "
-            "unexplained, and R-factors tell little"
-        )
-        return
-    above = [_label(results, name) for name, value in found if value > 1]
-    if above:
-        have = "has an R-factor" if len(above) == 1 else "have R-factors"
-        few = "" if own is not None else "; at few counts a right object may be as bad"
-        yield f"{', '.join(above)} {have} above 1: worse than no model at all, which has 1{few}"
+    return "; ".join(filter(None, [text, frames_of(results), *cautions(results)]))
 
 
 def _untold(results: Results, metric: str) -> Iterator[str]:
@@ -275,7 +237,7 @@ def _length(results: Results, nyquist_fraction: float | None) -> float | None:
 
 def _crossing(nyquist_fraction: float | None, length: float | None, unit: str) -> str:
     if nyquist_fraction is None:
-        return "nowhere up to Nyquist"
+        return "agrees up to Nyquist (no crossing)"
     place = f"{nyquist_fraction:.3f} of Nyquist"
     return place if length is None else f"{length:.3g} {unit}, {place}"
 

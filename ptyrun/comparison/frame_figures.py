@@ -19,7 +19,7 @@ from ptyrun.config import ArmKind, Presentation
 from ptyrun.engine.arm_plan import ArmPlan
 from ptyrun.engine.manifest import Manifest
 from ptyrun.errors import GeometryError
-from ptyrun.frame_results import CountingNoise, FrameFigures
+from ptyrun.frame_results import OF_THE_SCAN, CountingNoise, FrameFigures
 from ptyrun.host.documents import digest_of
 from ptyrun.ptycho.consistency.counting_noise import UNKNOWN, Counting
 from ptyrun.ptycho.consistency.measured_frames import Frames, Measured
@@ -43,7 +43,6 @@ R_FACTOR, FOURIER_ERROR = "r_factor", "fourier_error"
 NO_PROBE = "there is no probe"
 # A warning: so large, and so much larger than the least.
 MUCH_LEFT, FAR_MORE = 0.25, 2.0
-OF_THE_SCAN = "objectGuess"
 SCANS_PROBE, OWN_PROBE = "the scan's", "its own"
 FRAME_SOURCES: Mapping[str, str] = {
     R_FACTOR: "sum |cM - A| / sum |A| over measured amplitudes A and those modelled, M, with one "
@@ -220,6 +219,7 @@ class Held:
     arms: Mapping[str, ArmFrames]
     truth: ArmFrames | None
     counting: Counting | None = None
+    is_true: bool = False  # the scan's own object
 
     @property
     def counts_per_frame(self) -> float | None:
@@ -231,7 +231,10 @@ class Held:
 
     @property
     def counting_noise(self) -> CountingNoise:
-        """What R-factor counting noise alone would leave, by the object that explains most."""
+        """What R-factor counting noise alone would leave of the truth's frames.
+
+        Where no truth is known, of those of the object that explains most.
+        """
         if self.counting is None:
             return CountingNoise(why_none=UNKNOWN)
         objects = {OF_THE_SCAN: self.truth, **self.arms}
@@ -243,6 +246,8 @@ class Held:
             whys = dict.fromkeys(each.why_none for each in self.arms.values() if each.why_none)
             return CountingNoise(why_none="; ".join(whys) or "the frames hold no light")
         best = min(told, key=lambda name: told[name].r_factor())
+        if self.is_true and OF_THE_SCAN in told:
+            best = OF_THE_SCAN
         return CountingNoise(told[best].by_counting, best, self.counting.known_from)
 
     @classmethod
@@ -269,20 +274,23 @@ class Held:
         }
         image = scan.object_guess
         truth = None if image is None else taken("frames of the scan", partial(check.truth, image))
-        return cls(found, truth, check.counting)
+        return cls(found, truth, check.counting, scan.has_ground_truth)
 
 
-def why_unexplained(own: float | None, least: float | None) -> str | None:
+def why_unexplained(own: float | None, others: Mapping[str, float]) -> str | None:
     """Say so where an arm leaves far more of the frames than another, or the scan's own object.
 
     Parameters
     ----------
-    own, least : float, optional
-        R-factors: of the arm, and the least of all.
+    own : float, optional
+        R-factor of the arm.
+    others : mapping of str to float
+        R-factors of all, by what texts call them.
     """
-    if not own or not least or own < max(MUCH_LEFT, FAR_MORE * least):
+    best = min(others, key=others.__getitem__, default="")
+    if not own or not best or not others[best] or own < max(MUCH_LEFT, FAR_MORE * others[best]):
         return None
     return (
-        f"it hardly explains the measured frames: R-factor {own:.2f}, where another object has "
-        f"{least:.2f}"
+        f"it hardly explains the measured frames: R-factor {own:.2f}, where {best} has "
+        f"{others[best]:.2f}"
     )

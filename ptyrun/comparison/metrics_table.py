@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from ptyrun.comparison.conclusion import remarks
+from ptyrun.comparison.frame_remarks import remarks
 from ptyrun.report.empty import RESOLUTION, UNKNOWN, is_beyond, reasons
 from ptyrun.results import ArmResult, Metric, PairResult, Results
 from ptyrun.texts import one_line

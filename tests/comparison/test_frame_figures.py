@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ptyrun.comparison import frame_figures
-from ptyrun.comparison.frame_figures import ArmFrames, FrameCheck, why_unexplained
+from ptyrun.comparison.frame_figures import ArmFrames, FrameCheck, Held, why_unexplained
 from ptyrun.comparison.run import Run
 from ptyrun.ptycho.consistency.r_factor import frame_sums, frames_within
 from ptyrun.results import Results
@@ -96,6 +96,19 @@ def test_an_arm_is_lit_by_the_probe_that_it_brings(run: Run, check: FrameCheck, 
 
 
 def test_an_arm_that_leaves_far_more_of_the_frames_than_another_is_noted() -> None:
-    assert "R-factor 0.48, where another object has 0.14" in (why_unexplained(0.48, 0.14) or "")
-    for own, least in ((0.20, 0.05), (0.50, 0.40), (None, 0.1), (0.5, None)):
-        assert why_unexplained(own, least) is None
+    others = {"the ground truth": 0.14, "A": 0.48}
+    assert "R-factor 0.48, where the ground truth has 0.14" in (why_unexplained(0.48, others) or "")
+    assert "where A has 0.14" in (why_unexplained(0.48, {"A": 0.14, "B": 0.48}) or "")
+    for own, least in ((0.20, 0.05), (0.50, 0.40), (None, 0.1), (0.5, 0.0)):
+        assert why_unexplained(own, {"A": least}) is None
+    assert why_unexplained(0.5, {}) is None
+
+
+def test_counting_noise_is_of_the_truth_where_one_is_known(check: FrameCheck) -> None:
+    image = check.scan.object_guess
+    truth, better = check.truth(image), check.truth(0.9 * image + 0.1 * np.roll(image, 1, 0))
+    better = replace(better, sums=replace(better.sums, absolute=0 * better.sums.absolute))
+    arms = {"first": better}
+    known = Held(arms, truth, check.counting, is_true=True).counting_noise
+    assert (known.of, known.r_factor) == ("objectGuess", truth.sums.by_counting)
+    assert Held(arms, truth, check.counting).counting_noise.of == "first"

@@ -355,6 +355,7 @@ def _notes(metrics: Mapping[str, Metric], covered: Mask) -> tuple[str, ...]:
         height, width = covered.shape
         left_out = as_percent(holes)
         notes.append(
-            f"of the {height} x {width} px measured, {left_out} are not covered and left out"
+            f"{left_out} of the {height} x {width} px measured are left out: not all that is "
+            "compared covers them"
         )
     return tuple(notes)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-from ptyrun.comparison.frame_remarks import cautions, frames_of, noise_alone
+from ptyrun.comparison.frame_remarks import cautions, frames_of, noise_alone, scan_doubts
 from ptyrun.results import Metric, Results
 from ptyrun.shares import as_percent
 
@@ -146,6 +146,7 @@ def _how_sure(results: Results) -> str:
     if (
         nearest
         and explains
+        and not scan_doubts(results)
         and (own is None or explains[0][1] >= own)  # else it prefers what the truth is not
         and nearest[0][0] != explains[0][0]
         and results.are_distinguished(nearest[0][0], explains[0][0], f"{_OF_FRAMES}.value")

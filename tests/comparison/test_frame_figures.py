@@ -105,8 +105,10 @@ def test_an_arm_that_leaves_far_more_of_the_frames_than_another_is_noted() -> No
 
 
 def test_counting_noise_is_of_the_truth_where_one_is_known(check: FrameCheck) -> None:
-    image = check.scan.object_guess
+    image = small_object()
     truth, better = check.truth(image), check.truth(0.9 * image + 0.1 * np.roll(image, 1, 0))
+    assert truth.sums is not None
+    assert better.sums is not None
     better = replace(better, sums=replace(better.sums, absolute=0 * better.sums.absolute))
     arms = {"first": better}
     known = Held(arms, truth, check.counting, is_true=True).counting_noise

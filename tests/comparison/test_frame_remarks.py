@@ -16,12 +16,17 @@ DOUBT = "its objectGuess explains the frames better with the zero frequency in t
 
 
 def arm(
-    label: str, r_factor: float, fourier_error: float, frames: FrameFigures | None = None
+    label: str,
+    r_factor: float,
+    fourier_error: float,
+    frames: FrameFigures | None = None,
+    *,
+    error: float = 0.1,
 ) -> ArmResult:
     standard = {
         "r_factor": Metric(value=r_factor),
         "fourier_error": Metric(value=fourier_error),
-        "complex_error": Metric(value=0.1),
+        "complex_error": Metric(value=error),
     }
     return ArmResult(label, "predictor", 4, standard=standard, frames=frames)
 
@@ -77,6 +82,11 @@ def test_a_doubtful_scan_is_named_instead_of_what_r_factors_would_mean() -> None
     lines = {line.name: line.text for line in conclusion(doubtful, "Ground truth")}
     assert DOUBT in lines["R-factor"]
     assert "noise" not in lines["R-factor"]
+    apart = replace(doubtful, arms={"a": arm("A", 0.95, 0.2), "b": arm("B", 0.92, 0.3, error=0.2)})
+    lines = {line.name: line.text for line in conclusion(apart, "Ground truth")}
+    assert "prefers" not in lines["How sure"]
+    lines = {line.name: line.text for line in conclusion(replace(apart, doubts=()), "Ground truth")}
+    assert "the R-factor prefers B" in lines["How sure"]
     assert "mostly noise" in said(replace(bare, doubts=(NOTHING_IN_COMMON,)))
 
 

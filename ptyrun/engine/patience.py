@@ -68,8 +68,11 @@ def _short(ledger: Ledger, file: SessionFile, length_s: float) -> tuple[float, s
     """How long that window should have been and why, if its length was to blame."""
     closed, opened = file.closed, file.opened
     if closed is not None:
-        to_blame = closed.exit_code == ExitCode.INCOMPLETE and not is_asked_for(closed.reason)
-        return (closed.enough_s, closed.reason) if to_blame and closed.enough_s else None
+        if not closed.enough_s or is_asked_for(closed.reason):
+            return None
+        if closed.exit_code == ExitCode.FAILED:  # it was one too many, and says just that
+            return closed.enough_s, ""
+        return (closed.enough_s, closed.reason) if closed.exit_code == ExitCode.INCOMPLETE else None
     if opened is None or file.is_at_work:
         return None
     if ending_of(ledger.paths, file.name, opened) is not Ending.CUT:
@@ -90,6 +93,8 @@ def brace(ledger: Ledger, budget_s: float | None) -> str | None:
         return None
     DEADLINE.end_with(ExitCode.FAILED)
     advise(row.enough_s)
+    if ATTEMPTS.before + 1 >= IN_A_ROW:  # it was said when the command began
+        return None
     return (
         f"the last {row.windows} windows closed without a single new chunk ({row.why}); if this "
         f"one of {format_duration(budget_s)} does so too, it ends with exit code "
@@ -121,7 +126,7 @@ def raise_if_too_short(before: Row, why: str, enough_s: float) -> None:
     """
     windows = 1 + max(before.windows, ATTEMPTS.before)
     if windows < IN_A_ROW:
-        ATTEMPTS.fell_short()
+        ATTEMPTS.fell_short(max(enough_s, before.enough_s or 0.0))
         return
     needed_s = max(enough_s, before.enough_s or 0.0)
     raise WindowTooShortError(

@@ -139,7 +139,8 @@ class Outcome:
             chunks_left=progress.chunks_left(arms),
             items_done=done[1],
             items_left=progress.items_left(arms),
-            windows_left=progress.windows_left(eta_s, *window),
+            # Of windows in which nothing fits, no number of them is enough.
+            windows_left=None if enough_s is not None else progress.windows_left(eta_s, *window),
             eta_s=eta_s,
             interrupted=interrupted,
             enough_s=enough_s,

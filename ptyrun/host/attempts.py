@@ -17,6 +17,7 @@ import math
 import os
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from ptyrun.errors import ExitCode
@@ -65,9 +66,9 @@ class Attempts:
                 return None
             command = _windows() / _name(words)
             command.mkdir(mode=0o700, parents=True, exist_ok=True)
-            row = [each for each in _before(command) if each >= window_s]
+            row = [each for each in _before(command) if each.window_s >= window_s]
             own = command / f"{os.getpid()}-{boot_clock_s():.2f}"
-            _note(own, DEADLINE.at_s, window_s)
+            _note(own, DEADLINE.at_s, window_s, MORE * window_s)
         except (OSError, ValueError):
             return None
         self._folder, self._own = command, own
@@ -79,7 +80,7 @@ class Attempts:
         if self.before + 1 < IN_A_ROW:
             return None
         DEADLINE.end_with(ExitCode.FAILED)
-        enough_s = math.ceil(MORE * max(row))
+        enough_s = math.ceil(max(each.enough_s for each in row))
         advise(enough_s)
         return (
             f"the last {self.before} windows of this command made no progress: if this one of "
@@ -116,11 +117,12 @@ class Attempts:
             _clear(self._folder)
         self._folder = self._own = None
 
-    def fell_short(self) -> None:
-        """Let this window count at once: it ends in good order, for want of time."""
+    def fell_short(self, enough_s: float | None = None) -> None:
+        """Let this window count at once: it ends in good order, and *enough_s* would have done."""
         if self._own is not None:
+            enough_s = MORE * self._window_s if enough_s is None else enough_s
             with suppress(OSError):
-                _note(self._own, boot_clock_s(), self._window_s)
+                _note(self._own, boot_clock_s(), self._window_s, enough_s)
 
     def withdraw(self) -> None:
         """Do not count this window: it does not end for want of time."""
@@ -157,19 +159,27 @@ def _name(words: Sequence[str]) -> str:
     return hashlib.sha256(os.fsencode(text)).hexdigest()[:32]
 
 
-def _note(own: Path, deadline_s: float, window_s: float) -> None:
-    own.write_text(f"{deadline_s} {window_s}", encoding="ascii")
+@dataclass(frozen=True)
+class _Window:
+    """How long one was, and which would have done."""
+
+    window_s: float
+    enough_s: float
 
 
-def _before(folder: Path) -> list[float]:
-    """Lengths of the windows that reached their end; others were killed, or still run."""
+def _note(own: Path, deadline_s: float, window_s: float, enough_s: float) -> None:
+    own.write_text(f"{deadline_s} {window_s} {enough_s}", encoding="ascii")
+
+
+def _before(folder: Path) -> list[_Window]:
+    """Give the windows that reached their end; others were killed, or still run."""
     found = []
     paths = sorted(folder.iterdir())
     for old in paths[:-_KEPT]:
         old.unlink(missing_ok=True)
     for path in paths[-_KEPT:]:
-        with suppress(OSError, ValueError):
-            deadline_s, window_s = map(float, path.read_text(encoding="ascii").split())
+        with suppress(OSError, ValueError, TypeError):
+            deadline_s, *told = map(float, path.read_text(encoding="ascii").split())
             if deadline_s <= boot_clock_s():
-                found.append(window_s)
+                found.append(_Window(*told))
     return found

@@ -162,22 +162,23 @@ def _status(paths: RunPaths, ledger: Ledger) -> Status:
     state = _state(paths, ledger, finalized)
     blocker = None if state is RunState.COMPLETE else blockers.standing(paths, ledger)
     latest = _latest_window(ledger)
+    in_vain = patience.fruitless(ledger)
     eta_s = ledger.progress.eta_s()
     if eta_s is not None and latest:
         eta_s /= len(latest)
+    windows_left = None if in_vain.windows else _windows_left(ledger, latest, eta_s)
     troubles = tuple(
         trouble
         for name, arm in ledger.progress.arms.items()
         for trouble in _troubles(name, arm, ledger)
     )
-    in_vain = patience.fruitless(ledger)
     refused = Refusal.standing(paths, ledger)
     needed_s = [in_vain.enough_s, refused.enough_s if refused else None]
     return Status(
         **vars(Counts.of(ledger.progress.arms.values())),
         state=state,
         windows=len({each.window for each in ledger.sessions.values() if each.computed}),
-        windows_left=(windows_left := _windows_left(ledger, latest, eta_s)),
+        windows_left=windows_left,
         eta_s=eta_s,
         why_unknown=_why_unknown(ledger, latest, eta_s, windows_left),
         finalized=finalized,
@@ -287,7 +288,7 @@ def _why_unknown(
         return "no session was begun yet"
     if all(each.opened is None or each.opened.budget_s is None for each in latest):
         return "the latest session had no --window"
-    return "the latest window was too short for more than its start"
+    return "the latest window was too short for a chunk"
 
 
 def _is_reported(paths: RunPaths) -> bool:

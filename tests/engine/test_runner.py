@@ -31,6 +31,7 @@ from ptyrun.errors import (
     WindowTooShortError,
 )
 from ptyrun.paths import RunPaths
+from ptyrun.stages.status import status
 from tests.engine.toys import (
     ToyWork,
     decoded,
@@ -258,10 +259,16 @@ def test_a_window_too_short_for_one_chunk_says_so_and_the_third_is_an_error(
             with pytest.raises(WindowTooShortError, match="3 windows in a row") as raised:
                 toy_run(tmp_path, window=window)
             assert raised.value.enough_s > 2 * window_s, "a chunk takes as long"
+            found = status(tmp_path)
+            assert found.window_needed_s == raised.value.enough_s, "one figure, wherever it stands"
+            assert found.windows_without_progress == 3
+            assert "not even one chunk fits" in found.why_without_progress
+            assert found.windows_left is None
         else:
             outcome = toy_run(tmp_path, window=window)
             assert outcome.stop is ExitCode.INCOMPLETE
             assert "not even one chunk fits" in outcome.reason
+            assert outcome.windows_left is None, "no number of them is enough"
     assert toy_run(tmp_path).stop is ExitCode.COMPLETE
 
 

@@ -88,6 +88,21 @@ def test_where_nothing_can_be_counted_windows_still_end(
     assert [window(tmp_path, slow)[0] for _ in range(3)] == [ExitCode.INCOMPLETE] * 3
 
 
+def test_what_the_third_window_is_told_is_what_the_ones_before_it_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setattr(DEADLINE, "end_with", lambda code: None)
+    monkeypatch.setattr(DEADLINE, "at_s", boot_clock_s() + 100.0)
+    for enough_s in (17.5, 41.2):
+        window = Attempts()
+        window.begin(["run", "RUN"], 3.0)
+        window.fell_short(enough_s)
+        time.sleep(0.02)
+    said = Attempts().begin(["run", "RUN"], 3.0)
+    assert said is not None and "use --window 42s or more" in said
+
+
 def counted(words_: list[str], monkeypatch: pytest.MonkeyPatch) -> Attempts:
     """Count a window that ended at its deadline, in vain."""
     found = Attempts()

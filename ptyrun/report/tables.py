@@ -130,13 +130,22 @@ def pair_table(results: Results) -> Table:
 
 
 def diagnostics_table(results: Results) -> Table:
-    """The DIAGNOSTIC figures of every arm's predictions."""
+    """The DIAGNOSTIC figures of what every arm gave."""
+    kinds = {arm.kind for arm in results.arms.values() if arm.diagnostics}
+    given = " and ".join(
+        what
+        for what, is_there in (
+            ("predictions", kinds - {"reconstruction"}),
+            ("reconstructions", "reconstruction" in kinds),
+        )
+        if is_there
+    )
     columns = {
         arm.label: {name: Metric(value=value) for name, value in arm.diagnostics.items()}
         for arm in results.arms.values()
         if arm.diagnostics
     }
-    return _table("diagnostics", "DIAGNOSTIC figures of the predictions", columns, {})
+    return _table("diagnostics", f"Absolute values of the {given}", columns, {})
 
 
 def better(metric: str) -> str:
@@ -229,8 +238,16 @@ def place_of(metric: str) -> tuple[int, str]:
 
 
 def heading(metric: str) -> str:
-    """Name a metric as tables do."""
-    return _HEADINGS.get(metric, metric.replace("_", " "))
+    """Name a metric as tables do.
+
+    Examples
+    --------
+    >>> heading("weighted_mae"), heading("phase_defined_share"), heading("r_factor")
+    ('Weighted MAE', 'Phase defined share', 'R-factor')
+    """
+    words = [_HEADINGS.get(word, word) for word in metric.split("_")]
+    text = _HEADINGS.get(metric, " ".join(words))
+    return text[:1].upper() + text[1:]
 
 
 # Of each column, by names like "mae.phase".

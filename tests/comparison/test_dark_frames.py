@@ -40,6 +40,17 @@ def test_frames_without_signal_are_counted_and_named(aborted: Scan, whole: Scan)
     assert "(1 to 2, 4)" in several.dark_note
 
 
+def test_frames_that_are_not_normalised_are_told_in_one_sentence() -> None:
+    energies = np.ones(3)
+    assert Survey(energies, 9.0, 1.0).notes == ()
+    (far,) = Survey(energies, 250.0, 0.5).notes
+    assert "its maximum is 250, where that of normalised data is below 10, and 500 times" in far
+    (large,) = Survey(energies, 250.0, 50.0).notes
+    assert "times its mean" not in large
+    (peaked,) = Survey(energies, 5.0, 0.01).notes
+    assert "its maximum is 500 times its mean. Networks" in peaked
+
+
 def test_a_faint_frame_is_not_dark() -> None:
     assert len(dark_frames(np.array([1.0, 0.01, 5.0]))) == 0
     assert dark_frames(np.array([1.0, 1e-5, 5.0])).tolist() == [1]

@@ -34,6 +34,18 @@ def test_both_parts_of_a_file_are_told(tmp_path: Path) -> None:
     assert (found["kind"], found["facts"]["object_px"]) == ("reconstruction", [24, 21])
 
 
+def test_a_reconstruction_has_a_label_only_where_its_file_tells_what_made_it(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "first.npz"
+    image = np.exp(1j * np.random.default_rng(0).random((24, 21))).astype(np.complex64)
+    for said, label in (({}, None), ({"algorithm": "LSQML"}, "PtyChi")):
+        np.savez(path, allow_pickle=False, reconstructed_object=image, **said)
+        (part,) = inspect(path)["parts"]
+        assert part["facts"]["label"] == label
+        assert ("does not say which algorithm" in " ".join(part["notes"])) is (label is None)
+
+
 def test_what_plan_would_doubt_is_doubted(tmp_path: Path) -> None:
     path = files.write_contract(tmp_path / "scan.npz", SCENE)
     with np.load(path) as arrays:

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 DARK, BRIGHT = 1e-3, 0.95
 # Energies looked at together: bounds memory, changes nothing.
 FRAMES_AT_ONCE = 1 << 14
+# Of amplitudes: below which the field takes data for normalised.
+NORMAL_MAXIMUM, FAR_ABOVE_MEAN = 10, 100
 
 
 @dataclass(frozen=True)
@@ -51,16 +53,16 @@ class Survey:
     def notes(self) -> tuple[str, ...]:
         """Say where the amplitudes fail the field's sanity check for normalised data."""
         found = []
-        if self.maximum >= 10:
-            found.append(f"its maximum is {self.maximum:.4g}, not below 10")
-        if self.maximum >= 100 * self.mean:
-            found.append(f"its maximum is {self.maximum / self.mean:.4g} times its mean")
+        if self.maximum >= NORMAL_MAXIMUM:
+            found.append(f"{self.maximum:.4g}, where that of normalised data is below 10")
+        if self.maximum >= FAR_ABOVE_MEAN * self.mean:
+            found.append(f"{self.maximum / self.mean:.4g} times its mean")
         if not found:
             return ()
         return (
-            f"the diffraction is not normalised: {' and '.join(found)}; networks get it multiplied "
-            "by one factor, to the mean energy of normalised data: leave counts as they are, and "
-            "name hot pixels in bad_pixels (N, N)",
+            f"the diffraction is not normalised: its maximum is {', and '.join(found)}. Networks "
+            "get it multiplied by one factor, to the mean energy of normalised data: leave counts "
+            "as they are, and name hot pixels in bad_pixels (N, N)",
         )
 
 

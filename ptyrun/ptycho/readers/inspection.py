@@ -13,6 +13,7 @@ from ptyrun.errors import PtyrunError
 from ptyrun.ptycho.consistency.spacing import median_step_px
 from ptyrun.ptycho.consistency.verdict import truth_doubts
 from ptyrun.ptycho.readers.detector import sampled
+from ptyrun.ptycho.readers.finished import PTYCHI
 from ptyrun.ptycho.readers.frame_sources import ChosenFrames
 from ptyrun.ptycho.readers.opening import open_scan
 from ptyrun.ptycho.readers.reconstruction import Reconstruction, open_reconstruction
@@ -115,7 +116,7 @@ def _reconstruction(found: Reconstruction) -> Part:
     card = card_of(found.reader)
     facts = {
         "object_px": list(found.object.shape),
-        "label": found.label,
+        "label": None if found.algorithm is None and found.label == PTYCHI else found.label,
         "algorithm": found.algorithm,
         "probe_modes": _count(found),
         "pixel_size_m": found.pixel_size_m,

@@ -14,7 +14,7 @@ from ptyrun.host.documents import Document, Upgrade, text_of
 from ptyrun.host.regular import read_regular
 from ptyrun.host.typed_json import parse
 from ptyrun.shares import as_percent
-from ptyrun.texts import is_plain
+from ptyrun.texts import counted, is_plain
 
 
 @dataclass(frozen=True)
@@ -356,7 +356,7 @@ def _summary(arm: ArmResult, region: str) -> Iterator[str]:
             region = "{2} x {3} px".format(*arm.own.region_px)
         yield f"{as_percent(arm.own.covered_share)} of {region} covered"
     elif arm.n_groups:
-        yield f"{arm.n_groups} groups over {region}"
+        yield f"{counted(arm.n_groups, 'group')} over {region}"
     else:
         yield f"over {region}"
     ssim = arm.standard.get("ssim", Metric())

@@ -60,6 +60,20 @@ def encodable(text: str) -> str:
     )
 
 
+def counted(count: int, thing: str) -> str:
+    """Say how many of a *thing* there are.
+
+    Examples
+    --------
+    >>> counted(1, "chunk"), counted(2, "chunk"), counted(0, "batch of a")
+    ('1 chunk', '2 chunks', '0 batches of a')
+    """
+    noun, blank, rest = thing.partition(" ")
+    if count != 1:
+        noun += "es" if noun.endswith(("ch", "s", "x")) else "s"
+    return f"{count} {noun}{blank}{rest}"
+
+
 def enumerated(texts: Iterable[str], most: int = 20) -> str:
     """Give *texts* with commas between; of a great many, the first ones and that there are more."""
     first = [*islice(texts, most + 1)]

@@ -19,6 +19,7 @@ from ptyrun.host.processes import n_cores
 from ptyrun.models.files import ModelCard
 from ptyrun.models.predictors import ModelRequest, PredictorOutOfMemoryError, WrongFormError
 from ptyrun.models.synthetic_groups import synthetic_groups
+from ptyrun.texts import counted
 
 
 def n_threads() -> int:
@@ -47,7 +48,7 @@ class FixedBatch:
             )
         if len(diffraction) != self.batch_items:
             raise PredictionError(
-                f"the predictor was given {len(diffraction)} groups",
+                f"the predictor was given {counted(len(diffraction), 'group')}",
                 why=f"it was prepared for batches of {self.batch_items}",
                 do="pad the batch, and drop the padding's output",
             )

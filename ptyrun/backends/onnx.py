@@ -28,6 +28,7 @@ from ptyrun.models.inputs import OFFSETS, NetworkInput, require_floats, roles
 from ptyrun.models.onnx_files import OnnxGraph, read_onnx
 from ptyrun.models.predictors import ModelRequest, PredictorOutOfMemoryError, check_request
 from ptyrun.models.synthetic_groups import synthetic_groups
+from ptyrun.texts import counted
 
 Arrays = NDArray[np.float32]
 # What ONNX Runtime calls memory that it does not get.
@@ -201,7 +202,7 @@ def _plain_errors(batch: int) -> Iterator[None]:
         if any(words in str(error).lower() for words in _OUT_OF_MEMORY):
             raise _out_of_memory(batch, error) from error
         raise PredictionError(
-            f"the network failed at {batch} groups",
+            f"the network failed at {counted(batch, 'group')}",
             why=_first_line(error),
             do="check that the model suits this patch size, gridsize and batch",
         ) from error
@@ -209,7 +210,7 @@ def _plain_errors(batch: int) -> Iterator[None]:
 
 def _out_of_memory(batch: int, error: BaseException) -> PredictorOutOfMemoryError:
     return PredictorOutOfMemoryError(
-        f"ONNX Runtime ran out of memory at {batch} groups",
+        f"ONNX Runtime ran out of memory at {counted(batch, 'group')}",
         why=_first_line(error),
         do=SMALLER_BATCH,
     )

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ptyrun.errors import ModelError, PredictionError
 from ptyrun.models.predictors import PredictorOutOfMemoryError
 from ptyrun.models.synthetic_groups import synthetic_groups
+from ptyrun.texts import counted
 
 Patches = NDArray[np.complex64]
 Predict = Callable[[NDArray[np.float32], NDArray[np.float32]], Patches]
@@ -191,7 +192,7 @@ def _require_repeats(
 def _count_fault(patches: Patches, batch: int, patch_px: int) -> str | None:
     if patches.shape == (batch, patch_px, patch_px):
         return None
-    return f"{batch} groups gave an array of shape {patches.shape}"
+    return f"{counted(batch, 'group')} gave an array of shape {patches.shape}"
 
 
 def _equal(one: Patches, other: Patches, tolerance: float = TOLERANCE) -> bool:
@@ -207,4 +208,5 @@ def _halves(batch_items: int) -> Iterator[int]:
 
 
 def _notes(asked: int, safe: int, fault: str) -> tuple[str, ...]:
-    return () if safe == asked else (f"predicts {safe} groups at once, not {asked}: {fault}",)
+    said = f"predicts {counted(safe, 'group')} at once, not {asked}: {fault}"
+    return () if safe == asked else (said,)

@@ -33,6 +33,7 @@ from ptyrun.models.halving import SMALLER_BATCH
 from ptyrun.models.inputs import OFFSETS
 from ptyrun.models.predictors import ModelRequest, PredictorOutOfMemoryError, check_request
 from ptyrun.models.synthetic_groups import synthetic_groups
+from ptyrun.texts import counted
 
 
 class PyTorchPredictor(FixedBatch):
@@ -177,7 +178,7 @@ def _plain_errors(batch: int) -> Iterator[None]:
         if "can't allocate memory" in str(error) or "not enough memory" in str(error):
             raise _out_of_memory(batch, error) from error
         raise PredictionError(
-            f"the network failed at {batch} groups",
+            f"the network failed at {counted(batch, 'group')}",
             # TorchScript says where first, and what went wrong last.
             why=(str(error).strip().splitlines() or [type(error).__name__])[-1][:400],
             do="check that the model suits this patch size, gridsize and batch",
@@ -187,7 +188,7 @@ def _plain_errors(batch: int) -> Iterator[None]:
 def _out_of_memory(batch: int, error: BaseException) -> PredictorOutOfMemoryError:
     lines = str(error).splitlines() or [type(error).__name__]
     return PredictorOutOfMemoryError(
-        f"PyTorch ran out of memory at {batch} groups",
+        f"PyTorch ran out of memory at {counted(batch, 'group')}",
         why=lines[0],
         do=SMALLER_BATCH,
     )

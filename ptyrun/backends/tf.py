@@ -28,6 +28,7 @@ from ptyrun.models.files import locate
 from ptyrun.models.halving import SMALLER_BATCH
 from ptyrun.models.predictors import ModelRequest, PredictorOutOfMemoryError, check_request
 from ptyrun.models.synthetic_groups import synthetic_groups
+from ptyrun.texts import counted
 
 
 class TensorFlowPredictor(FixedBatch):
@@ -192,7 +193,7 @@ def _plain_errors(batch: int) -> Iterator[None]:
         yield
     except (tf.errors.ResourceExhaustedError, MemoryError) as error:
         raise PredictorOutOfMemoryError(
-            f"TensorFlow ran out of memory at {batch} groups",
+            f"TensorFlow ran out of memory at {counted(batch, 'group')}",
             why=str(error).splitlines()[0],
             do=SMALLER_BATCH,
         ) from error
@@ -200,7 +201,7 @@ def _plain_errors(batch: int) -> Iterator[None]:
         raise
     except Exception as error:  # Keras and TensorFlow raise whatever a layer provokes
         raise PredictionError(
-            f"the network failed at {batch} groups",
+            f"the network failed at {counted(batch, 'group')}",
             why=f"{type(error).__name__}: {without_escapes(str(error)).strip()[:400]}",
             do="check that the model suits this patch size, gridsize and batch",
         ) from error

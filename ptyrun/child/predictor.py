@@ -18,6 +18,7 @@ from ptyrun.errors import PredictionError, PredictorDiedError
 from ptyrun.models.files import ModelCard
 from ptyrun.models.halving import Halving, HalvingPredictor
 from ptyrun.models.predictors import ModelRequest
+from ptyrun.texts import counted
 
 LOADS = 8  # so often a process is begun anew that somebody ended before it was ready
 
@@ -183,7 +184,8 @@ class HostedPredictor:
             self._process, card, batch_items = self._host.opened(self._request)
             if batch_items != self.batch_items:
                 raise PredictionError(
-                    f"the model now takes {batch_items} groups at once, not {self.batch_items}",
+                    f"the model now takes {counted(batch_items, 'group')} at once, "
+                    f"not {self.batch_items}",
                     why=f"it was opened again, and says: {card.description}",
                     do="correct the predictor; ptyrun.testing.PredictorContract tests it",
                 )

@@ -16,6 +16,7 @@ from ptyrun.child.process import START_S, ForeignProcess
 from ptyrun.host.memory import available_bytes
 from ptyrun.models.halving import SMALLER_BATCH
 from ptyrun.models.predictors import PredictorOutOfMemoryError
+from ptyrun.texts import counted
 
 log = logging.getLogger(__name__)
 
@@ -103,7 +104,8 @@ class PredictorProcess(ForeignProcess):
         free_bytes = available_bytes()
         if not self._memory_size and 2 * layout.n_bytes > free_bytes:
             raise PredictorOutOfMemoryError(
-                f"a batch of {layout.batch_items} groups takes twice {layout.n_bytes} bytes",
+                f"a batch of {counted(layout.batch_items, 'group')} takes twice "
+                f"{layout.n_bytes} bytes",
                 why=f"{free_bytes} are free",
                 do=SMALLER_BATCH,
             )
@@ -127,7 +129,7 @@ class PredictorProcess(ForeignProcess):
         except OSError as error:
             if error.errno in (errno.ENOMEM, errno.ENOSPC):
                 raise PredictorOutOfMemoryError(
-                    f"there is no room for a batch of {layout.batch_items} groups",
+                    f"there is no room for a batch of {counted(layout.batch_items, 'group')}",
                     why=str(error),
                     do=SMALLER_BATCH,
                 ) from error

@@ -14,7 +14,7 @@ from ptyrun.cli.saying import say
 from ptyrun.comparison.run import Run
 from ptyrun.durations import format_duration
 from ptyrun.errors import ExitCode
-from ptyrun.texts import one_line, shown
+from ptyrun.texts import counted, one_line, shown
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -150,20 +150,20 @@ class Console:
         """
         if outcome.stop is ExitCode.COMPLETE:
             if n_compared is not None:
-                many = "reconstruction" if n_compared == 1 else "reconstructions"
-                say(f"complete: {n_compared} {many} compared")
+                say(f"complete: {counted(n_compared, 'reconstruction')} compared")
                 return
             if outcome.chunks_done:
-                say(f"complete: {outcome.chunks_done} chunks done in this window")
+                say(f"complete: {counted(outcome.chunks_done, 'chunk')} done in this window")
             else:
                 say("complete: nothing was left to compute")
             return
-        left = f"{outcome.chunks_left} chunks ({outcome.items_left} groups) remain"
+        chunks, groups = counted(outcome.chunks_left, "chunk"), counted(outcome.items_left, "group")
+        left = f"{chunks} ({groups}) remain{'s' if outcome.chunks_left == 1 else ''}"
         if outcome.eta_s is not None:
             left += f", about {format_duration(outcome.eta_s)} of work"
         if outcome.windows_left is not None:
-            left += f" or {outcome.windows_left} more windows like this"
-        say(f"{outcome.chunks_done} chunks done, {left}: {outcome.reason}")
+            left += f" or {counted(outcome.windows_left, 'window')} more like this"
+        say(f"{counted(outcome.chunks_done, 'chunk')} done, {left}: {outcome.reason}")
 
     def _opened_bars(self) -> Progress:
         if self._bars is None:

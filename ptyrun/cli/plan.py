@@ -9,6 +9,7 @@ import click
 from ptyrun.cli import compare_config
 from ptyrun.cli.panels import PanelCommand
 from ptyrun.cli.saying import say
+from ptyrun.texts import counted
 
 
 @click.command("plan", cls=PanelCommand, epilog=compare_config.EPILOG)
@@ -30,7 +31,8 @@ def command(dry_run: bool, **given: Any) -> None:
     manifest, found = comparing.planned(config, replanning, screen, dry_run=dry_run)
     for arm in manifest.arms:
         say(
-            f"{arm.label}: {arm.n_items} groups in {arm.n_chunks} chunks of {arm.chunk_items}"
+            f"{arm.label}: {counted(arm.n_items, 'group')} in "
+            f"{counted(arm.n_chunks, 'chunk')} of {arm.chunk_items}"
             if arm.n_items
             else f"{arm.label}: finished reconstruction"
         )

@@ -8,6 +8,7 @@ import click
 
 from ptyrun.cli import options
 from ptyrun.cli.saying import say
+from ptyrun.texts import counted
 
 
 @click.command("prune")
@@ -29,7 +30,7 @@ def command(run_dir: Path, undo: bool) -> None:
     screen = console.Console()
     if undo:
         n_chunks = prune.undo(run_dir, screen)
-        say(f"{n_chunks} chunks are to be computed again: go on with `ptyrun run {run_dir}`")
+        say(f"{counted(n_chunks, 'chunk')} to be computed again: go on with `ptyrun run {run_dir}`")
         return
     pruned = prune.prune(run_dir, screen)
-    say(f"{pruned.n_chunks} chunks deleted, {pruned.size_bytes / 1e6:.1f} MB freed")
+    say(f"{counted(pruned.n_chunks, 'chunk')} deleted, {pruned.size_bytes / 1e6:.1f} MB freed")

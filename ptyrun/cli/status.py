@@ -15,7 +15,7 @@ import click
 from ptyrun.cli import options, streams
 from ptyrun.cli.saying import say
 from ptyrun.durations import format_duration
-from ptyrun.texts import one_line
+from ptyrun.texts import counted, one_line
 
 if TYPE_CHECKING:
     from ptyrun.stages.status import ArmStatus, Status
@@ -92,7 +92,7 @@ def as_text(found: Status, run_dir: Path | str, columns: int) -> str:
     lines += _unknown(found)
     if found.windows_without_progress and found.is_partial:
         n_windows = found.windows_without_progress
-        windows = "window" if n_windows == 1 else f"{n_windows} windows"
+        windows = "window" if n_windows == 1 else counted(n_windows, "window")
         lines.append(
             f"  the last {windows} made no progress: {one_line(found.why_without_progress)}"
         )
@@ -105,7 +105,7 @@ def as_text(found: Status, run_dir: Path | str, columns: int) -> str:
         what = "failed" if trouble.error else "was cut off by a kill or a crash"
         lines.append(
             f"  chunk {trouble.chunk} of {trouble.arm} {what} "
-            f"{_counted(trouble.attempts, 'time')}, {verdict}"
+            f"{counted(trouble.attempts, 'time')}, {verdict}"
             + (f": {one_line(trouble.error)}" if trouble.error else "")
         )
         lines += [f"    {line}" for line in trouble.traceback.rstrip().splitlines()]
@@ -119,7 +119,7 @@ def as_text(found: Status, run_dir: Path | str, columns: int) -> str:
 
 
 def _headline(found: Status, run_dir: Path | str) -> str:
-    windows = _counted(found.windows, "window")
+    windows = counted(found.windows, "window")
     text = f"{found.state.value}, {windows} so far"
     if not found.is_partial:
         if found.finalized:
@@ -131,7 +131,7 @@ def _headline(found: Status, run_dir: Path | str) -> str:
     if found.eta_s is not None:
         text += f", about {format_duration(found.eta_s)} of work left"
     if found.windows_left is not None:
-        text += f" ({_counted(found.windows_left, 'window')})"
+        text += f" ({counted(found.windows_left, 'window')})"
     return text
 
 
@@ -141,7 +141,7 @@ def work_left(found: Status) -> list[str]:
         return []
     windows = ""
     if found.windows_left is not None:
-        windows = f", {_counted(found.windows_left, 'window')} like the latest"
+        windows = f", {counted(found.windows_left, 'window')} like the latest"
     known = found.eta_s is not None
     left = [f"left to compute: about {format_duration(found.eta_s or 0)}{windows}"] if known else []
     return [*left, *(line.strip() for line in _unknown(found))]
@@ -153,10 +153,6 @@ def _unknown(found: Status) -> list[str]:
         return []
     what = "time left" if found.eta_s is None else "windows left"
     return [f"  {what}: not known, since {found.why_unknown}"]
-
-
-def _counted(count: int, thing: str) -> str:
-    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
 
 
 def _figures(arm: ArmStatus) -> str:

@@ -9,7 +9,7 @@ import click
 from ptyrun.cli import options
 from ptyrun.cli.saying import say
 from ptyrun.errors import DamageError, ExitCode
-from ptyrun.texts import one_line
+from ptyrun.texts import counted, one_line
 
 
 @click.command("verify")
@@ -43,8 +43,8 @@ def command(ctx: click.Context, /, run_dir: Path, level: str, repair: bool) -> N
     for name in verdict.strangers:
         say(f"unexpected: {one_line(name)}: not ptyrun's; it is left as it is")
     if not verdict.damages:
-        arms = f"{verdict.n_arms} arm{'' if verdict.n_arms == 1 else 's'}"
-        said = f"{verdict.n_chunks} chunks of {arms}, level {level}"
+        arms = counted(verdict.n_arms, "arm")
+        said = f"{counted(verdict.n_chunks, 'chunk')} of {arms}, level {level}"
         if not verdict.n_arms:
             said = f"every arm is a finished reconstruction, without chunks; level {level}"
         left = f"; {verdict.n_missing} are not computed" if verdict.n_missing else ""
@@ -54,7 +54,8 @@ def command(ctx: click.Context, /, run_dir: Path, level: str, repair: bool) -> N
         half = f"ledger/{session}.jsonl ends in an incomplete line, as a kill leaves it"
         say(f"note: {half}; all committed chunks are named before it", err=True)
     if verdict.n_pruned and not verdict.damages:
-        say(f"pruned: {verdict.n_pruned} chunks were deleted after the results were made")
+        deleted = counted(verdict.n_pruned, "chunk")
+        say(f"pruned: {deleted} deleted after the results were made")
     if repair and verdict.damages and not verdict.beyond_repair:
         again = verdict.made_again(run_dir)
         say(f"repaired: what is missing is made again by {again}" if again else "repaired")

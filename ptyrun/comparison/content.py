@@ -24,6 +24,7 @@ from ptyrun.host import checksums, listing
 from ptyrun.host.checksums import file_sha256, folder_sha256
 from ptyrun.paths import RunPaths
 from ptyrun.results import Results
+from ptyrun.texts import counted
 
 _AGAIN = "run `ptyrun finalize` and `ptyrun report` again, or start the session once more"
 
@@ -56,7 +57,7 @@ def _check_chunks(run: Run) -> None:
         if missing is not None:
             left = arm.plan.n_chunks - arm.chunks_committed
             raise DamageError(
-                f"the run is not complete: {left} chunks of {name} are missing",
+                f"the run is not complete: it lacks {counted(left, 'chunk')} of {name}",
                 why=f"the first is chunk {missing}",
                 do="run `ptyrun run` on it again",
             )

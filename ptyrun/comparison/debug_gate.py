@@ -24,6 +24,7 @@ from ptyrun.host import checksums
 from ptyrun.paths import RunPaths
 from ptyrun.progress import SILENT, Watcher
 from ptyrun.results import Results
+from ptyrun.texts import counted
 
 # What a debug run shows rests on these; how many groups it takes, how they are cut into chunks and
 # batches, and how objects are measured is its own affair.
@@ -143,7 +144,7 @@ def _missing(ledger: Ledger) -> Iterator[str]:
         lacking = list(arm.missing())
         if not lacking:
             continue
-        said = f"{len(lacking)} of {arm.plan.n_chunks} chunks of {name} are missing"
+        said = f"{len(lacking)} of {counted(arm.plan.n_chunks, 'chunk')} of {name} missing"
         failed = [failure for chunk in lacking for failure in arm.failures.get(chunk, ())]
         yield f"{said}; chunk {failed[-1].chunk}: {failed[-1].error}" if failed else said
 

@@ -18,6 +18,7 @@ from ptyrun.engine.store import compression_of
 from ptyrun.errors import StorageError, UsageError
 from ptyrun.host import trees
 from ptyrun.paths import RunPaths
+from ptyrun.texts import counted
 
 # Bytes per pixel of the object's grid and arm: object and coverage, aligned pair and where it is
 # known; each once more where it is kept for later windows, and sums in double precision meanwhile.
@@ -136,7 +137,11 @@ def outlook(progress: Progress, window_s: float | None) -> str | None:
     if not eta_s:
         return None
     windows = progress.windows_left(eta_s, window_s, 0.0)
-    more = f", at least {windows} windows of {format_duration(window_s or 0)}" if windows else ""
+    more = (
+        f", at least {counted(windows, 'window')} of {format_duration(window_s or 0)}"
+        if windows
+        else ""
+    )
     return f"left to compute: about {format_duration(eta_s)}{more}"
 
 

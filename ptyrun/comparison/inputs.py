@@ -48,6 +48,7 @@ from ptyrun.ptycho.geometry.placement import SMALLEST_PX, check_extent, check_sp
 from ptyrun.ptycho.readers.finished import PTYCHI, Reconstruction
 from ptyrun.ptycho.readers.opening import Scan
 from ptyrun.ptycho.readers.reconstruction import open_reconstruction
+from ptyrun.texts import counted
 
 _FRAMEWORK = {"tf": "tensorflow", "pytorch": "torch", "onnx": "onnxruntime"}
 # How much of it is predicted at a time and at all makes no other model.
@@ -195,7 +196,8 @@ def shortages(config: CompareConfig, scan: Scan) -> Iterator[str]:
         given = config.groups_from
         groups = positions if given is None else len(read_groups(given, scan.n_frames))
         if selection.n_groups > groups:
-            yield f"{selection.n_groups} groups were asked for; there are {groups}"
+            there = "is" if groups == 1 else "are"
+            yield f"{counted(selection.n_groups, 'group')} asked for; there {there} {groups}"
 
 
 def same_models(found: Survey) -> Iterator[str]:

@@ -22,6 +22,7 @@ from ptyrun.host.regular import read_text
 from ptyrun.paths import RunPaths
 from ptyrun.ptycho.readers.npy_cache import NpyCache
 from ptyrun.results import Results, are_of
+from ptyrun.texts import counted
 
 
 def damages(paths: RunPaths, *, unpacked: bool) -> Iterator[Damage]:
@@ -91,8 +92,8 @@ def orphaned(run: Run) -> Iterator[Damage]:
     name = run.paths.results.name
     if are_of(run.paths.results, run.manifest.digest) and (lost := run.ledger.unexplained()):
         why = (
-            f"the ledger that it was made from is gone: {lost} chunks are not in it; "
-            "`ptyrun run` computes them again, --repair discards the results"
+            f"the ledger that it was made from is gone: {counted(lost, 'chunk')} not in it; "
+            "`ptyrun run` computes what is missing, --repair discards the results"
         )
         yield Damage(Kind.RESULT, name, why)
 

@@ -11,6 +11,7 @@ from ptyrun.comparison.run import Run
 from ptyrun.engine.integrity import HARMLESS, Damage, Level, byte_damages, verify
 from ptyrun.errors import DamageError, UnfinishedError
 from ptyrun.progress import SILENT, Watcher
+from ptyrun.texts import counted
 
 NOT_COMMITTED = "its bytes are not those that the ledger records"
 _LOOKED_EVERY = 64  # chunks, at the clock
@@ -26,7 +27,7 @@ def require_complete(run: Run, why: str) -> None:
     """
     if left := run.progress.chunks_left():
         raise UnfinishedError(
-            f"{left} chunks are still missing",
+            f"{counted(left, 'chunk')} left to compute",
             why=why,
             do=f"go on with `ptyrun run {_where(run)}`; look at what is there with `ptyrun "
             f"preview {_where(run)}`",

@@ -6,6 +6,7 @@ from ptyrun.engine.progress import ArmProgress
 from ptyrun.engine.records import Halved
 from ptyrun.engine.session_ledger import SessionLedger
 from ptyrun.engine.window import Window
+from ptyrun.texts import counted
 
 
 class KnownBatchLimit:
@@ -34,6 +35,6 @@ def describe(arm: ArmProgress) -> str | None:
         return None
     largest = max(arm.halvings, key=lambda halving: halving.before_items)
     return (
-        f"{largest.before_items} groups at once did not work ({largest.why}); "
+        f"{counted(largest.before_items, 'group')} at once did not work ({largest.why}); "
         f"since then {arm.largest_working_batch} at once, which changes patches by rounding only"
     )

@@ -17,6 +17,7 @@ from ptyrun.host.advice import advise
 from ptyrun.host.attempts import ATTEMPTS, IN_A_ROW, MORE
 from ptyrun.host.deadline import DEADLINE
 from ptyrun.host.signals import is_asked_for
+from ptyrun.texts import counted
 
 LONGER = 1.2  # than one that was too short, at the least
 
@@ -130,7 +131,7 @@ def raise_if_too_short(before: Row, why: str, enough_s: float) -> None:
         return
     needed_s = max(enough_s, before.enough_s or 0.0)
     raise WindowTooShortError(
-        f"{windows} windows in a row closed without a single new chunk",
+        f"{counted(windows, 'window')} in a row closed without a single new chunk",
         why=why,
         do=advice(needed_s),
         enough_s=needed_s,

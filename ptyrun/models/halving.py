@@ -20,6 +20,7 @@ from ptyrun.models.predictors import (
     in_foreign_code,
     open_predictor,
 )
+from ptyrun.texts import counted
 
 log = logging.getLogger(__name__)
 
@@ -39,8 +40,8 @@ class Halving:
 
     def __str__(self) -> str:
         return (
-            f"out of memory at {self.before_items} groups, going on with {self.after_items}: "
-            f"{self.why}"
+            f"out of memory at {counted(self.before_items, 'group')}, "
+            f"going on with {self.after_items}: {self.why}"
         )
 
 
@@ -202,7 +203,7 @@ def _no_smaller(
     batch_items: int, error: PredictorOutOfMemoryError | MemoryError
 ) -> PredictorOutOfMemoryError:
     return PredictorOutOfMemoryError(
-        f"{batch_items} groups at once do not fit into memory",
+        f"a batch of {counted(batch_items, 'group')} does not fit into memory",
         why=f"{_why(error)}; the model takes no smaller batch",
         do=_MORE_MEMORY,
     )

@@ -24,6 +24,7 @@ from ptyrun.engine.work import Outcome
 from ptyrun.errors import ExitCode, NoProgressError
 from ptyrun.host.attempts import ATTEMPTS, MORE
 from ptyrun.progress import Watcher, predicting
+from ptyrun.texts import counted
 
 _LOOK_S = 0.1
 LEAD_S = 0.3  # by so much a worker's window ends before that of the process that sums up
@@ -204,7 +205,7 @@ class WorkerGroup:
         if codes and all(code < 0 for code in codes) and not chunks_done:
             killers = Counter(Signals(-code).name for code in codes)
             raise NoProgressError(
-                f"all {len(codes)} workers died, and nothing was committed",
+                f"{counted(len(codes), 'worker')} died, and nothing was committed",
                 why=", ".join(f"{count} by {name}" for name, count in killers.items())
                 + "; an unexplained SIGKILL is usually the out-of-memory killer",
                 do="free memory, give fewer workers, or plan with smaller batches and chunks",

@@ -44,6 +44,7 @@ from ptyrun.ptycho.readers.opening import Scan
 from ptyrun.ptycho.readers.reconstruction import open_reconstruction
 from ptyrun.report import page, partial
 from ptyrun.results import OF_HALVES, ArmResult, Results
+from ptyrun.texts import counted
 
 WITHOUT_TRUTH = "compared with the other arms by finalize: there is no ground truth"
 
@@ -66,9 +67,9 @@ class ArmPreview(Counts):
         if not self.chunks_total:
             return "finished reconstruction"
         if not self.chunks_committed:
-            return f"nothing committed yet of {self.groups_total} groups"
+            return f"nothing committed yet of {counted(self.groups_total, 'group')}"
         percent = 100 * self.groups_committed / self.groups_total
-        return f"{self.groups_committed} of {self.groups_total} groups ({percent:.0f} %)"
+        return f"{self.groups_committed} of {counted(self.groups_total, 'group')} ({percent:.0f} %)"
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from ptyrun.errors import StorageError
 from ptyrun.host import checksums, durable
 from ptyrun.progress import SILENT, Watcher
 from ptyrun.report import long_table, page, tables, timeline
+from ptyrun.texts import counted
 
 LIBRARIES = ("ptyrun", "numpy", "scipy", "scikit-image", "zarr", "matplotlib")
 _FRC_TEXT = (
@@ -195,7 +196,7 @@ def _facts_of_scan(run: FinishedRun) -> Iterator[page.Fact]:
 def _summary(run: FinishedRun, history: History) -> Iterator[page.Fact]:
     sessions = history.sessions
     for arm in run.manifest.arms:
-        groups = f"{arm.n_items} groups" if arm.n_items else "finished reconstruction"
+        groups = counted(arm.n_items, "group") if arm.n_items else "finished reconstruction"
         yield page.Fact(run.labels[arm.name], groups)
     if sessions:
         lasted_s: dict[int, float] = {}

@@ -35,6 +35,7 @@ from ptyrun.engine.store import ChunkWriter, compression_of
 from ptyrun.engine.window import Window
 from ptyrun.errors import ExitCode, IdentityError, UsageError
 from ptyrun.progress import SILENT, Watcher
+from ptyrun.texts import counted
 
 _SHARED = ("scan_sha256", "diffraction_kind")
 # How many groups an arm has; which ones these are is in its tables.
@@ -59,7 +60,7 @@ class Taken:
         if self.why:
             return f"{self.arm}: nothing can be taken from {self.source}: {self.why}"
         left = f"; {self.n_left} are left" if self.n_left else ""
-        return f"{self.arm}: {self.n_chunks} chunks taken from {self.source}{left}"
+        return f"{self.arm}: {counted(self.n_chunks, 'chunk')} taken from {self.source}{left}"
 
 
 @dataclass
@@ -219,7 +220,7 @@ def _take(opened: OpenedSession, plan: ArmPlan, source: Run, watcher: Watcher) -
         if opened.window.remaining_s <= 0:
             break
         n_chunks += _copy(opened, plan, chunks, places, found)
-        watcher.note(f"{plan.name}: {n_chunks} chunks taken over")
+        watcher.note(f"{plan.name}: {counted(n_chunks, 'chunk')} taken over")
     left = len(list(progress.missing()))
     if not n_chunks and opened.window.remaining_s > 0:
         return nothing("no intact chunk has the same groups in the same rows of a batch")

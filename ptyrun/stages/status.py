@@ -25,6 +25,7 @@ from ptyrun.errors import DamageError, ExitCode, InputError, NewerError, UsageEr
 from ptyrun.host import checksums
 from ptyrun.paths import RunPaths
 from ptyrun.results import are_of
+from ptyrun.texts import counted
 
 
 class RunState(StrEnum):
@@ -205,12 +206,16 @@ def _arm(arm: ArmProgress, ledger: Ledger) -> ArmStatus:
 
 
 def _reused(arm: ArmProgress) -> str:
-    return f"{arm.reused} chunks were taken over from another run" if arm.reused else ""
+    were = "was" if arm.reused == 1 else "were"
+    taken = f"{counted(arm.reused, 'chunk')} {were} taken over from another run"
+    return taken if arm.reused else ""
 
 
 def _pruned(arm: ArmProgress) -> str:
     pruned = arm.chunks_pruned
-    return f"pruned: {pruned} chunks were deleted once the results were made" if pruned else ""
+    were = "was" if pruned == 1 else "were"
+    deleted = f"pruned: {counted(pruned, 'chunk')} {were} deleted once the results were made"
+    return deleted if pruned else ""
 
 
 def _troubles(name: str, arm: ArmProgress, ledger: Ledger) -> list[Trouble]:

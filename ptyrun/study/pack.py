@@ -34,6 +34,7 @@ from ptyrun.study.hub import CRATE, Hub, is_record
 from ptyrun.study.plan import Study, graph
 from ptyrun.study.record import Record
 from ptyrun.study.state import State, survey
+from ptyrun.texts import counted
 
 PIECE_BYTES = 4 << 20
 MAX_METADATA_BYTES = 1 << 28
@@ -142,7 +143,8 @@ def _require_complete(study: Study) -> None:
         if left:
             raise UsageError(
                 f"the study in {study.hub.root} is not complete",
-                why=f"{len(left)} stages are not done, like {left[0].stage.key}: {left[0].state}"
+                why=f"{counted(len(left), 'stage')} not done, like {left[0].stage.key}: "
+                f"{left[0].state}"
                 + (f" ({left[0].why.partition('; ')[0]})" if left[0].why else ""),
                 do="complete it with `ptyrun study run`; name its study.toml with --config",
             )

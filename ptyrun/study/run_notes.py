@@ -12,6 +12,7 @@ from ptyrun.host import listing
 from ptyrun.study import stage_log
 from ptyrun.study.hub import Hub
 from ptyrun.study.stage import Stage
+from ptyrun.texts import counted
 
 
 def states(hub: Hub, stage: Stage) -> dict[str, str]:
@@ -58,7 +59,7 @@ def missing_chunks(folder: Path) -> str:
         return ""
     if not chunks.is_partial:
         return ""
-    return f"{chunks.chunks_committed} of {chunks.chunks_total} chunks"
+    return f"{chunks.chunks_committed} of {counted(chunks.chunks_total, 'chunk')}"
 
 
 def _notes(folder: Path) -> Iterator[Path]:

@@ -148,7 +148,7 @@ def test_a_network_that_mixes_groups_gets_a_safe_batch_and_a_note(
     predictor = PyTorchPredictor.open(request(saved(kind(), tmp_path / "net.ts"), batch_items=8))
     assert predictor.batch_items == 1
     (note,) = predictor.card.notes
-    assert note.startswith("predicts 1 groups at once, not 8")
+    assert note.startswith("predicts 1 group at once, not 8")
     check_output(predictor.predict(*synthetic_groups(1, N, 2)), 1, N)
 
 
@@ -179,7 +179,7 @@ def test_torchscript_that_fails_alone_is_used_at_the_batch_it_was_made_for(
 
 def test_torchscript_asked_for_no_batch_that_it_takes_says_what_to_ask(tmp_path: Path) -> None:
     path = saved(torch_nets.FourAtOnce(), tmp_path / "net.ts")
-    with pytest.raises(ModelError, match=r"at 1 groups.*\n.*ask for the batch it was made for"):
+    with pytest.raises(ModelError, match=r"at 1 group.*\n.*ask for the batch it was made for"):
         PyTorchPredictor.open(request(path, batch_items=6))
 
 
@@ -218,7 +218,7 @@ def test_patches_of_another_size_are_told_as_such(
 
 def test_running_out_of_memory_is_told_as_such(tmp_path: Path) -> None:
     path = saved(torch_nets.Hungry(), tmp_path / "net.ts")
-    with pytest.raises(PredictorOutOfMemoryError, match="PyTorch ran out of memory at 1 groups"):
+    with pytest.raises(PredictorOutOfMemoryError, match="PyTorch ran out of memory at 1 group"):
         PyTorchPredictor.open(request(path))
 
 

@@ -177,7 +177,7 @@ def test_a_network_that_mixes_groups_gets_a_safe_batch_and_a_note(
     predictor = TensorFlowPredictor.open(request(saved(model, tmp_path / name), batch_items=8))
     assert predictor.batch_items == 1
     (note,) = predictor.card.notes
-    assert note.startswith("predicts 1 groups at once, not 8")
+    assert note.startswith("predicts 1 group at once, not 8")
     diffraction, offsets = synthetic_groups(3, N, 2)
     for group in range(3):
         one = slice(group, group + 1)
@@ -277,7 +277,7 @@ def hungry_network() -> keras.Model:
 
 
 def test_running_out_of_memory_is_told_as_such(tmp_path: Path) -> None:
-    with pytest.raises(PredictorOutOfMemoryError, match="TensorFlow ran out of memory at 1 groups"):
+    with pytest.raises(PredictorOutOfMemoryError, match="TensorFlow ran out of memory at 1 group"):
         TensorFlowPredictor.open(request(saved(hungry_network(), tmp_path / "net.keras")))
 
 

@@ -114,7 +114,7 @@ def test_results_do_not_stand_for_chunks_that_the_ledger_lacks(
     shutil.copytree(finished.run, run)
     (run / "arrays.zarr/pinn/patches/c.3.0.0").unlink()
     assert repair(RunPaths(run), verify(RunPaths(run))) == []
-    with pytest.raises(DamageError, match="1 chunks of pinn are missing"):
+    with pytest.raises(DamageError, match="it lacks 1 chunk of pinn"):
         check_content(Run(run))
 
 

@@ -348,10 +348,10 @@ def test_a_model_that_merges_the_groups_of_a_batch_is_found_out_and_recorded(
     words = [w for w in study.words(tmp_path / "run") if not w.startswith("--pinn_dir")]
     first = ptyrun(*words, f"--pinn_dir={model}", "--max-chunks=2")
     assert first.returncode == 75
-    assert "predicts 1 groups at once, not 4" in first.stderr
+    assert "predicts 1 group at once, not 4" in first.stderr
     second = ptyrun(*words, f"--pinn_dir={model}")
     assert second.returncode == 0, second.stderr
-    assert "predicts 1 groups" not in second.stderr  # it was not asked again
+    assert "predicts 1 group" not in second.stderr  # it was not asked again
     arm = json.loads((tmp_path / "run/results.json").read_text())["arms"]["pinn"]
     assert arm["n_groups"] == 40
     assert "4 groups at once did not work" in arm["notes"][0]

@@ -118,7 +118,7 @@ def test_a_run_that_is_not_complete_is_not_pruned(study: Study, tmp_path: Path) 
     assert ptyrun(*study.words(run_dir, "--max-chunks=2")).returncode == 75
     refused = ptyrun("prune", str(run_dir))
     assert refused.returncode == 75
-    assert "still missing" in refused.stderr
+    assert "left to compute" in refused.stderr
     assert len(chunks(run_dir)) == 2
 
 

@@ -75,7 +75,7 @@ def test_a_run_of_the_full_size_is_no_debug_run(pair: Pair) -> None:
 def test_a_debug_run_that_is_not_complete_is_named_with_what_is_missing(pair: Pair) -> None:
     assert pair.do_debug("--max-chunks=1").returncode == INCOMPLETE
     said = pair.refused()  # not with 75: a loop would repeat what never completes the debug run
-    assert "1 of 2 chunks of pinn are missing" in said
+    assert "1 of 2 chunks of pinn missing" in said
     assert f"ptyrun start {pair.debug}" in said
     assert pair.victim.ptyrun("run", str(pair.debug), "--unconfined=pinn").returncode == COMPLETE
     assert "no results.json was made from them" in pair.refused()
@@ -147,7 +147,7 @@ def test_a_debug_run_that_was_damaged_since_is_refused_until_it_is_repaired(pair
     assert "pinn/patches/c.1.0.0" in done.stderr
     assert not (pair.victim.run / "manifest.json").exists()
     assert pair.victim.ptyrun("verify", "--repair", str(pair.debug)).returncode == COMPLETE
-    assert "1 of 2 chunks of pinn are missing" in pair.refused()
+    assert "1 of 2 chunks of pinn missing" in pair.refused()
 
 
 @pytest.mark.parametrize("command", ["run", "start"])

@@ -221,4 +221,4 @@ def test_a_run_that_lacks_chunks_is_refused_for_those_and_not_for_the_window(
     words = to_run(tmp_path, tmp_path)
     refused = process("finalize", words[1], "--window", "30s")
     assert refused.last.startswith("75 ")
-    assert "chunks are still missing" in refused.stderr
+    assert "left to compute" in refused.stderr

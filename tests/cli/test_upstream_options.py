@@ -163,11 +163,11 @@ def test_the_baselines_debug_words_limit_it_to_the_frames_of_the_first_groups(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--n-test-groups=5000"], ["5000 groups were asked for; there are 60"]),
+        (["--n-test-groups=5000"], ["5000 groups asked for; there are 60"]),
         (["--n-test-subsample=5000"], ["5000 images were asked for; there are 60"]),
         (
             ["--n-test-subsample=20", "--n-test-groups=40"],
-            ["40 groups were asked for; there are 20"],
+            ["40 groups asked for; there are 20"],
         ),
         (["--n-test-subsample=60", "--n-test-groups=60"], []),
     ],
@@ -185,4 +185,4 @@ def test_more_than_the_groups_of_an_earlier_run_is_told_too(study: Study, tmp_pa
     groups = tmp_path / "groups.npz"
     np.savez(groups, nn_indices=np.arange(12).reshape(3, 4))
     words = study.words(tmp_path / "run", f"--groups-from={groups}")
-    assert "40 groups were asked for; there are 3\n" in ptyrun("plan", *words[1:]).stderr
+    assert "40 groups asked for; there are 3\n" in ptyrun("plan", *words[1:]).stderr

@@ -113,7 +113,7 @@ def test_a_model_that_takes_one_batch_only_is_an_error_and_no_endless_loop() -> 
     open_at: Callable[[int], Any] = lambda batch: FixedMemory()  # noqa: E731
     predictor = HalvingPredictor.opened(open_at, 4, lambda halving: None)
     for _ in range(2):
-        with pytest.raises(PredictorOutOfMemoryError, match="4 groups at once do not fit"):
+        with pytest.raises(PredictorOutOfMemoryError, match="a batch of 4 groups does not fit"):
             predictor.predict(*groups(4))
 
 

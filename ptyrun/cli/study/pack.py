@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from ptyrun.cli.saying import say
+from ptyrun.texts import counted
 
 
 @click.command("pack")
@@ -28,4 +29,4 @@ def command(hub: Path, archive: Path, config: Path | None) -> None:
     from ptyrun.study.pack import pack
 
     n_files = pack(study_asked({"hub": hub}, config), archive)
-    say(f"{archive}: {n_files} files, {archive.stat().st_size} bytes")
+    say(f"{archive}: {counted(n_files, 'file')}, {archive.stat().st_size} bytes")

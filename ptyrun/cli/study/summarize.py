@@ -8,6 +8,7 @@ import click
 
 from ptyrun.cli.saying import say
 from ptyrun.cli.study import words
+from ptyrun.texts import counted
 
 
 @click.command("summarize")
@@ -27,4 +28,4 @@ def command(hub: Path, ms_ssim_threshold: float | None) -> None:
     for name in outcome.written:
         say(f"wrote {name}")
     n_written, n_same = len(outcome.written), len(outcome.unchanged)
-    say(f"{n_written} files written, {n_same} were up to date")
+    say(f"{counted(n_written, 'file')} written, {n_same} up to date already")

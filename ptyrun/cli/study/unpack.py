@@ -8,6 +8,7 @@ import click
 
 from ptyrun.cli.saying import say
 from ptyrun.errors import UsageError
+from ptyrun.texts import counted
 
 
 @click.command("unpack")
@@ -25,8 +26,8 @@ def command(archive: Path, folder: Path | None, only_check: bool) -> None:
             do="give FOLDER or --check",
         )
     if folder is None:
-        say(f"OK: {check(archive)} files, every byte as it was packed")
+        say(f"OK: {counted(check(archive), 'file')}, every byte as it was packed")
     else:
         n_files = unpack(archive, folder)
-        say(f"{folder}: {n_files} files, every byte as it was packed")
+        say(f"{folder}: {counted(n_files, 'file')}, every byte as it was packed")
         say(f"`ptyrun study verify --hub {folder}` checks what they say")

@@ -42,8 +42,8 @@ def test_a_hub_is_summed_up_and_passes(tmp_path: Path) -> None:
     first = study("summarize", "--hub", hub)
     assert (first.exit_code, first.stderr) == (0, "")
     assert "wrote analysis/aggregate_report.md" in first.stdout
-    assert first.stdout.endswith("15 files written, 0 were up to date\n")
-    assert study("summarize", "--hub", hub).stdout == "0 files written, 15 were up to date\n"
+    assert first.stdout.endswith("15 files written, 0 up to date already\n")
+    assert study("summarize", "--hub", hub).stdout == "0 files written, 15 up to date already\n"
     verified = study("verify", "--hub", hub)
     assert verified.exit_code == 0
     assert verified.stdout.endswith("10 of 10 checks passed\n")

@@ -144,9 +144,9 @@ def _below(results: Results, own: float) -> Iterator[str]:
             )
         elif results.has_ground_truth:
             yield (
-                f"{who} {'fit' if several else 'fits'} the frames better than the {role} does, so "
-                "part of that fit is to noise or to faults of the scan: a lower R-factor alone "
-                "does not make a better object"
+                f"{who} {'fit' if several else 'fits'} the frames better than the {role} does, by "
+                "R-factor and Fourier error, so a better fit does not make a better object here: "
+                "it may fit noise or faults of the scan, or be smoother where pixels are dark"
             )
         else:
             yield (

@@ -90,15 +90,17 @@ def as_text(found: Status, run_dir: Path | str, columns: int) -> str:
         lines.append(f"  {name:<{width}}  {bar} {figures[name]}")
         lines += [f"    {note}" for note in arm.notes]
     lines += _unknown(found)
-    if found.windows_without_progress and found.is_partial:
+    lies_idle = found.is_partial and not found.is_running
+    if found.windows_without_progress and lies_idle:
         n_windows = found.windows_without_progress
         windows = "window" if n_windows == 1 else counted(n_windows, "window")
         lines.append(
             f"  the last {windows} made no progress: {one_line(found.why_without_progress)}"
         )
-    if found.why_refused:
+    if found.why_refused and not found.is_running:
         lines.append(f"  the latest window was too short: {one_line(found.why_refused)}")
-    if found.window_needed_s is not None and (found.why_refused or found.is_partial):
+    is_advised = found.why_refused or found.is_partial
+    if found.window_needed_s is not None and is_advised and not found.is_running:
         lines.append(f"  next: --window {math.ceil(found.window_needed_s)}s or more")
     for trouble in found.troubles:
         verdict = "quarantined" if trouble.set_aside else "will be tried again"
@@ -119,14 +121,15 @@ def as_text(found: Status, run_dir: Path | str, columns: int) -> str:
 
 
 def _headline(found: Status, run_dir: Path | str) -> str:
-    windows = counted(found.windows, "window")
-    text = f"{found.state.value}, {windows} so far"
+    has_chunks = any(arm.groups_total for arm in found.arms.values())
+    so_far = f"{counted(found.windows, 'window')} so far"
+    text = f"{found.state.value}, {so_far}" if has_chunks else found.state.value
     if not found.is_partial:
         if found.finalized:
             return text if found.reported else f"{text}; finalized, not reported"
         again = f"no results yet: run `ptyrun finalize {shlex.quote(str(run_dir))}`"
-        if any(arm.groups_total for arm in found.arms.values()):
-            return f"every chunk is computed, {windows} so far; {again}"
+        if has_chunks:
+            return f"every chunk is computed, {so_far}; {again}"
         return f"every arm is a finished reconstruction; {again}"
     if found.eta_s is not None:
         text += f", about {format_duration(found.eta_s)} of work left"

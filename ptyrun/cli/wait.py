@@ -12,7 +12,7 @@ from ptyrun.cli import options
 from ptyrun.cli.saying import say
 from ptyrun.durations import format_duration
 from ptyrun.errors import ExitCode, PtyrunError
-from ptyrun.texts import below_its_first_line
+from ptyrun.texts import below_its_first_line, counted
 
 if TYPE_CHECKING:
     from ptyrun.background.control import Observed
@@ -60,10 +60,11 @@ def died(observed: Observed, run_dir: Path) -> PtyrunError:
 
 
 def _tell(observed: Observed, ending: Ending, run_dir: Path) -> None:
-    if counts := ending.counts:
+    if (counts := ending.counts) and counts.chunks_total:
         say(
             f"{counts.chunks_committed}/{counts.chunks_total} chunks, "
-            f"{counts.groups_committed}/{counts.groups_total} groups, {ending.windows} windows"
+            f"{counts.groups_committed}/{counts.groups_total} groups, "
+            f"{counted(ending.windows, 'window')} of this session"
         )
     say(below_its_first_line(ending.reason, "  "))
     if observed.completion is not None and ending.exit_code == ExitCode.COMPLETE:

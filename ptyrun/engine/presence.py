@@ -84,8 +84,13 @@ def how_to_end_in_foreground(opened: Opened) -> str:
     return f"end it with Ctrl-C in its terminal or `kill {command_of(opened)}`{there}"
 
 
+def is_in_background(paths: RunPaths) -> bool:
+    """Tell whether a background session works on a run, be it that it only loads."""
+    return watch(paths.process_lock)() is Sight.HELD
+
+
 def _how_to_end(paths: RunPaths, opened: Opened) -> str:
-    if watch(paths.process_lock)() is Sight.HELD:
+    if is_in_background(paths):
         return f"end it with `ptyrun stop {shlex.quote(str(paths.root))}`"
     return how_to_end_in_foreground(opened)
 

@@ -18,6 +18,7 @@ from ptyrun.durations import format_duration
 from ptyrun.engine import batches, patience, poison
 from ptyrun.engine.ledger import Ledger, SessionFile
 from ptyrun.engine.manifest import Manifest, changes
+from ptyrun.engine.presence import is_in_background
 from ptyrun.engine.progress import ArmProgress
 from ptyrun.engine.records import Failed
 from ptyrun.engine.refusal import Refusal
@@ -84,6 +85,11 @@ class Status(Counts):
     why_without_progress: str = ""
     window_needed_s: float | None = None
     why_refused: str = ""
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a session works on it now."""
+        return self.state is RunState.RUNNING
 
     def to_json(self) -> str:
         """One JSON document; fields are only ever added within a schema."""
@@ -246,7 +252,7 @@ def _state(paths: RunPaths, ledger: Ledger, finalized: bool) -> RunState:
     complete = not ledger.progress.chunks_left()
     if complete and finalized:
         return RunState.COMPLETE
-    if any(session.is_at_work for session in ledger.sessions.values()):
+    if any(each.is_at_work for each in ledger.sessions.values()) or is_in_background(paths):
         return RunState.COMPLETE if complete else RunState.RUNNING
     if blockers.standing(paths, ledger) is not None:
         return RunState.BLOCKED

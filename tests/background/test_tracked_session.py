@@ -40,7 +40,7 @@ def test_a_completed_session_says_so_after_all_is_there(finished: Bench) -> None
     assert ended["ended_at"] == completion["finished_at"] >= ended["started_at"]
     assert completion["manifest_digest"] == finished.document("manifest.json")["digest"]
     said = finished.do("wait").stdout
-    assert "6/6 chunks, 24/24 groups, 2 windows" in said
+    assert "6/6 chunks, 24/24 groups, 2 windows of this session" in said
 
 
 def test_a_completion_names_every_artifact_by_a_digest_that_coreutils_agree_with(

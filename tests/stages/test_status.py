@@ -19,7 +19,8 @@ from ptyrun.engine.ledger_cache import open_ledger
 from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.records import Closed, Failed, Started
 from ptyrun.engine.session_ledger import begin
-from ptyrun.errors import BlockedError
+from ptyrun.errors import BlockedError, ExitCode
+from ptyrun.host.locks import Lock
 from ptyrun.host.processes import Process
 from ptyrun.paths import RunPaths
 from ptyrun.stages import run
@@ -131,6 +132,30 @@ def test_a_line_for_each_arm_fits_the_terminal(half_run: Path, columns: int) -> 
     assert lines[4:] == ["  time left: not known, since nothing of baseline was computed yet"]
     assert max(map(len, lines)) <= columns
     assert "█" in lines[1] and "28/" in lines[1]
+
+
+def test_a_background_session_that_still_loads_comes_before_what_earlier_windows_lacked(
+    half_run: Path,
+) -> None:
+    paths = RunPaths(half_run)
+    manifest = Manifest.load(paths.manifest)
+    session = begin(open_ledger(paths, manifest), 5.0, Process.current(), "0")
+    session.close(Closed(int(ExitCode.INCOMPLETE), "too short", 0, 5.0, enough_s=7.0))
+    said = as_text(status(half_run), half_run, 100)
+    assert "the last window made no progress" in said and "next: --window 7s or more" in said
+    with Lock(paths.process_lock) as lock:
+        assert lock.try_acquire()
+        found = status(half_run)
+    assert found.state is RunState.RUNNING
+    said = as_text(found, half_run, 100)
+    assert "no progress" not in said and "next:" not in said
+
+
+def test_of_finished_reconstructions_no_windows_are_counted(half_run: Path) -> None:
+    found = status(half_run)
+    only = {"reconstruction": found.arms["reconstruction"]}
+    done = replace(found, arms=only, state=RunState.COMPLETE, chunks_total=0, chunks_committed=0)
+    assert "window" not in as_text(done, half_run, 100)
 
 
 def test_a_chunk_that_failed_is_named_with_its_traceback(troubled: Path) -> None:

@@ -17,7 +17,7 @@ from ptyrun.cli import unforeseen
 from ptyrun.cli.debug import DEBUG, DEBUG_WORD
 from ptyrun.cli.saying import say
 from ptyrun.errors import ExitCode, PtyrunError, UnplannedError, WindowTooShortError
-from ptyrun.host.advice import advise
+from ptyrun.host.advice import advise, said_of_a_window
 from ptyrun.host.signals import end_by
 
 # Help texts stand here, so that listing the commands imports none of them.
@@ -106,7 +106,8 @@ class OuterGroup(LazyGroup):
                 advise(error.enough_s)
             if isinstance(error, UnplannedError):
                 error = _or_a_study(error)
-            say(f"error: {error}", err=True)
+            remains = error.exit_code == ExitCode.INCOMPLETE
+            say(f"error: {said_of_a_window(error) if remains else error}", err=True)
             ctx.exit(int(error.exit_code))
         except click.NoSuchOption as error:
             from ptyrun.cli.panels import with_shown_words

@@ -14,6 +14,7 @@ from ptyrun.cli.saying import say
 from ptyrun.comparison.run import Run
 from ptyrun.durations import format_duration
 from ptyrun.errors import ExitCode
+from ptyrun.host.advice import what_next
 from ptyrun.texts import counted, one_line, shown
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ class Console:
 
     def results_are_left(self) -> None:
         """Say on stdout that all chunks are computed, and nothing else yet."""
-        say("all chunks are computed: run the same command again to assemble the results")
+        say(what_next("all chunks are computed", " to assemble the results"))
 
     def session(self, outcome: Outcome, n_compared: int | None = None) -> None:
         """Say on stdout what one session did and what is left.

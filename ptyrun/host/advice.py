@@ -13,8 +13,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-ASKED_FOR = "PTYRUN_ADVICE"
+from ptyrun.host.deadline import LOOP
+from ptyrun.host.signals import ASKED
+
+ASKED_FOR = LOOP
+_AGAIN, _GOES_ON = "run the same command again", "the next window goes on"
 _LONGEST_S = 10**7
+
+
+def what_next(before: str, after: str = "") -> str:
+    """Say who goes on where work remains: the loop that repeats windows, or the reader."""
+    return f"{before}: {_GOES_ON if _is_repeated() else _AGAIN + after}"
+
+
+def said_of_a_window(error: object) -> str:
+    """Say why a window ended with work left; in a loop there is nothing to do about that."""
+    return str(error).replace(_AGAIN, f"nothing: {_GOES_ON}") if _is_repeated() else str(error)
+
+
+def _is_repeated() -> bool:
+    return ASKED_FOR in os.environ and not ASKED.was
 
 
 def advise(enough_s: float) -> None:

@@ -25,6 +25,7 @@ _MARK_S = 0.5  # how long before the end the mark is deleted: on a busy machine 
 _SAYING_S = 0.1
 _WHAT = b"time is over in the middle of the work: what was in hand is dropped, what is done stays"
 _AGAIN = b"; run the same command again to go on"
+LOOP = "PTYRUN_ADVICE"  # in the environment of windows that a loop repeats
 _CLOCK_BOOTTIME = 7
 _SIGEV_THREAD = 2
 _TIMER_ABSTIME = 1
@@ -146,7 +147,8 @@ class Deadline:
 
     def _word_end(self) -> None:
         if self._said:
-            words = _WHAT + _AGAIN * (self.exit_code == INCOMPLETE) + b"\0"
+            is_to_repeat = self.exit_code == INCOMPLETE and LOOP not in os.environ
+            words = _WHAT + _AGAIN * is_to_repeat + b"\0"
             ctypes.memmove(self._said, words, len(words))
 
     def set_mark(self, path: str | os.PathLike[str]) -> None:

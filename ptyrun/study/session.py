@@ -201,13 +201,16 @@ class Session:
         left_s = self._window.remaining_s
         if math.isinf(left_s):
             return True
-        needed_s = LEAST_S
-        known_s = _known_s(standing, standings)
-        if standing.stage.is_divisible:
-            known_s = _cut_s(standing)  # of its next step alone
-        needed_s = max(needed_s, MARGIN * known_s)
+        # Of what can be divided, the next step alone.
+        is_divisible = standing.stage.is_divisible
+        known_s = _cut_s(standing) if is_divisible else _known_s(standing, standings)
+        needed_s = max(LEAST_S, MARGIN * known_s)
         if left_s >= needed_s:
             return True
+        if standing.stage.key not in dict(self._too_short):
+            left, needed = format_duration(max(left_s, 0.0)), format_duration(needed_s)
+            why = f"the rest of this window, {left}, is too short: it needs {needed}"
+            self._watcher.note(f"{standing.stage.key}: not begun: {why}")
         self._too_short.append((standing.stage.key, needed_s))
         return False
 
@@ -285,7 +288,10 @@ class Session:
 
     def _note_cut(self, child: _AtWork) -> None:
         had_s = time.monotonic() - child.began_s
-        self._cut_off.append((child.standing.stage.key, SLACK * had_s))
+        stage = child.standing.stage
+        self._cut_off.append((stage.key, SLACK * had_s))
+        kept = progress.said(self._hub, stage, child.progress, self._progress(child.standing))
+        self._watcher.note(f"{stage.key}: not done yet: {kept}")
 
     def _cut(self) -> None:
         """Write down how long what was cut off has had: a later window must be longer."""

@@ -10,6 +10,7 @@ from typing import Any
 from ptyrun.config.study import SPLITS
 from ptyrun.durations import format_duration
 from ptyrun.errors import ExitCode, PtyrunError
+from ptyrun.host.advice import what_next
 from ptyrun.host.regular import read_text
 from ptyrun.host.typed_json import parse_object
 from ptyrun.study.hub import PHASE_D
@@ -119,7 +120,7 @@ def outcome_text(
         lines.append(f"complete{part}: {study.hub.root}")
     elif outcome.stop is ExitCode.INCOMPLETE:
         but = ", without --clobber" if has_set_aside else ""
-        lines.append(f"work remains: run the same command again{but}")
+        lines.append(what_next("work remains", but))
     else:
         lines.append("correct what failed, then run the same command again")
     return "\n".join(lines)

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from ptyrun.errors import WindowTooShortError
+from ptyrun.errors import WindowClosedError, WindowTooShortError
 from ptyrun.host import advice
+from ptyrun.host.signals import ASKED
 
 
 def test_what_a_window_says_would_do_is_heard_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -41,3 +42,21 @@ def test_the_error_of_a_short_window_survives_pickling_and_more_advice() -> None
     error = WindowTooShortError("what", "why", "do", 38.0).with_hint("more")
     copy = pickle.loads(pickle.dumps(error))
     assert (str(copy), copy.enough_s) == ("what\n  why: why\n  do:  do; more", 38.0)
+
+
+def test_who_repeats_a_window_is_the_loop_that_began_it_or_the_reader(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv(advice.ASKED_FOR, raising=False)
+    assert advice.what_next("work remains") == "work remains: run the same command again"
+    monkeypatch.setenv(advice.ASKED_FOR, "advice")
+    assert advice.what_next("work remains") == "work remains: the next window goes on"
+    error = WindowClosedError(
+        "the window closed", why="it is over", do="run the same command again"
+    )
+    assert "do:  nothing: the next window goes on" in advice.said_of_a_window(error)
+    monkeypatch.setattr(ASKED, "was", True)
+    assert (
+        advice.what_next("work remains", ", later")
+        == "work remains: run the same command again, later"
+    )

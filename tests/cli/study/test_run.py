@@ -155,6 +155,7 @@ def test_two_sessions_share_the_stages_out(undisturbed: Path, tmp_path: Path, ba
 def test_windows_drive_themselves_until_it_is_complete(tmp_path: Path, base: Path) -> None:
     done = study(*words_of(tmp_path / "hub", base, "--window", "4s", "--until-complete"))
     assert done.returncode == ExitCode.COMPLETE, done.stderr
+    assert "same command again" not in done.stdout + done.stderr, "it goes on by itself"
 
 
 def test_lists_follow_one_word_as_upstreams_do(tmp_path: Path, base: Path) -> None:

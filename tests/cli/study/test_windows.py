@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -67,13 +68,17 @@ def test_a_window_ends_in_time_and_leaves_no_stage_at_work(tmp_path: Path) -> No
 def test_a_stage_that_was_cut_off_asks_for_a_longer_window(tmp_path: Path) -> None:
     """Known to take longer than the window: refused at once, with one that may do."""
     path = write_study(tmp_path, "time.sleep(600)")
+    said = ""
     for _ in range(40):  # on a busy machine, some end before the stage is begun
         done = study("run", path, "--window", "8s")
+        said += done.stderr
         if done.returncode == ExitCode.FAILED and is_bundled(path):
             break
     assert done.returncode == ExitCode.FAILED
     assert "too short for a" in done.stderr
     assert "use --window" in done.stderr
+    assert "a: not done yet: nothing new is kept" in said
+    assert re.search(r"a: not begun: the rest of this window, .*, is too short: it needs", said)
     assert is_bundled(path), "the others are made meanwhile"
 
 

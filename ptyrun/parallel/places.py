@@ -16,6 +16,7 @@ from typing import Any
 from ptyrun.errors import ClusterError
 from ptyrun.host import durable, partials
 from ptyrun.parallel import on_worker
+from ptyrun.texts import counted
 
 _MOST_WISHES = 100
 
@@ -125,7 +126,8 @@ class Places:
         unable = sorted(self._present & set(self._unable))
         if unable and len(unable) == len(self._present):
             raise ClusterError(
-                f"none of the {len(unable)} workers of the Dask cluster can work on {self._folder}",
+                f"none of {counted(len(unable), 'worker')} of the Dask cluster can work on "
+                f"{self._folder}",
                 why=f"{unable[0]} {self._unable[unable[0]]}",
                 do="put it into a folder that all machines see under the same path, and "
                 "install the same ptyrun in the environment of the workers",

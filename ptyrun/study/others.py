@@ -18,6 +18,7 @@ from ptyrun.errors import UsageError
 from ptyrun.host.documents import canonical_json
 from ptyrun.study.hub import Hub
 from ptyrun.study.stage import STANDS_FOR, Input, Stage
+from ptyrun.texts import counted
 
 AXES = ("dose", "view", "split")
 READY = "ready"
@@ -222,7 +223,11 @@ def _require_work(other: OtherStage, outputs: Sequence[str]) -> None:
         )
     if other.files and len(other.files) != len(outputs):
         why = f"its outputs are {', '.join(outputs)}"
-        raise _refusal(other, f"it has {len(other.files)} files for {len(outputs)} outputs", why)
+        raise _refusal(
+            other,
+            f"it has {counted(len(other.files), 'file')} for {counted(len(outputs), 'output')}",
+            why,
+        )
 
 
 def _refusal(other: OtherStage, what: str, why: str) -> UsageError:

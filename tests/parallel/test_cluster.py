@@ -204,7 +204,7 @@ def test_a_worker_that_sees_another_folder_under_the_path_is_refused_by_name(
     done = bench.do("run", "--dask", cluster.address)
     assert done.returncode == ExitCode.FAILED, done.stderr
     assert f"does not see the folder {bench.run}" in done.stderr
-    assert "none of the 1 workers" in done.stderr
+    assert "none of 1 worker" in done.stderr
     assert not (bench.run / "ledger").exists()
     cluster.worker()
     while (done := bench.do("run", "--dask", cluster.address)).returncode:

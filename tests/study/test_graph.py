@@ -218,7 +218,7 @@ REFUSED = {
         OtherStage("a", ("a",), (), ("data/phase_c/run_manifest.json",)),
         "made by two stages",
     ),
-    "too few files": (OtherStage("split", files=("a.npz",)), "1 files for 2 outputs"),
+    "too few files": (OtherStage("split", files=("a.npz",)), "1 file for 2 outputs"),
     "other outputs": (OtherStage("split", ("a",), (), ("data/a",)), "with other outputs"),
 }
 

@@ -50,9 +50,8 @@ def cautions(results: Results) -> Iterator[str]:
     found, own = _known(results, _OF_FRAMES), results.truth.get(_OF_FRAMES, Metric()).value
     if not found and own is None:
         return
-    doubts = scan_doubts(results)
-    if doubts:
-        yield f"before R-factors tell anything, this is to be cleared: {'; '.join(doubts)}"
+    if scan_doubts(results):
+        yield "R-factors tell nothing before the doubts about the scan are cleared, which are named"
         return
     if own is not None:
         yield from _below(results, own)

@@ -169,7 +169,7 @@ def test_after_a_bit_of_every_kind_was_lost_a_repair_and_a_session_restore_all(
     assert victim.do("verify").returncode == 3
     repaired = victim.do("verify", "--repair")
     assert repaired.returncode == 0, repaired.stdout
-    assert "`ptyrun finalize`" in repaired.stdout
+    assert f"`ptyrun finalize {victim.run}`" in repaired.stdout
     victim.start("--adopt")  # the mark of who planned it was lost as well
     done = victim.do("wait")
     assert done.returncode == 0, done.stderr

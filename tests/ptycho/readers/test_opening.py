@@ -262,7 +262,7 @@ def test_a_normalised_scan_passes_the_fields_check_and_counts_do_not(shared: Pat
     normalised = open_scan(shared / "data/siemens_star_contract_norm.npz")
     assert normalised.survey.notes == ()
     counts = open_scan(shared / "data/siemens_star_small64_counts.npz")
-    assert "not below 10" in counts.survey.notes[0]
+    assert "normalised data is below 10" in counts.survey.notes[0]
 
 
 @pytest.mark.parametrize("content", [b"", b"GIF89a..", b"\x89HDF\r\n\x1a\n and no more"])

@@ -19,7 +19,7 @@ from ptyrun.errors import ForeignFileError, StorageError
 from ptyrun.host import durable, listing, locks
 from ptyrun.host.heartbeat import Sight
 from ptyrun.host.locks import Hint, Lock
-from ptyrun.host.regular import open_regular, read_bounded
+from ptyrun.host.regular import read_regular
 from ptyrun.host.typed_json import parse_object
 
 BOARD = "board"
@@ -113,7 +113,7 @@ class Claims:
             n_others += 1
             with suppress(OSError, ForeignFileError, ValueError, TypeError, OverflowError):
                 left = MAX_CLAIM_CHUNKS
-                for start, stop in parse_object(_first_bytes(path)).get(arm, ()):
+                for start, stop in parse_object(read_regular(path, MAX_CLAIM_BYTES)).get(arm, ()):
                     left -= len(range(start, stop))
                     if left < 0:
                         break
@@ -155,9 +155,3 @@ class Claims:
         """Let go of everything."""
         self._life.release()
         self._forget(self._session)
-
-
-def _first_bytes(path: Path) -> bytes:
-    """Read a claim; what is longer than any is no JSON, cut off."""
-    with open_regular(path) as stream:
-        return read_bounded(stream, MAX_CLAIM_BYTES)

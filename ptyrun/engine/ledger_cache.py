@@ -27,7 +27,7 @@ from ptyrun.engine.progress import RECENT, ArmProgress, Cost
 from ptyrun.engine.records import Closed, Failed, Halved, Opened, Started, decode, encode
 from ptyrun.errors import ForeignFileError, StorageError
 from ptyrun.host import durable
-from ptyrun.host.regular import open_regular, read_bounded
+from ptyrun.host.regular import open_regular, read_regular
 from ptyrun.host.typed_json import build, parse_object
 from ptyrun.paths import RunPaths
 
@@ -241,15 +241,12 @@ def _decoded(path: Path) -> tuple[dict[str, Any], _Columns]:
 
     Raises
     ------
-    OSError
-        If there is none.
+    OSError, ForeignFileError
+        If there is none, or something else.
     ValueError
         If it was changed after it was written; the message says in what.
     """
-    with open_regular(path) as stream:
-        content = read_bounded(stream, _MOST_BYTES)
-    if len(content) > _MOST_BYTES:
-        raise ValueError("it is larger than any cache")
+    content = read_regular(path, _MOST_BYTES)
     start = len(_MAGIC) + _CRC
     if content[: len(_MAGIC)] != _MAGIC:
         raise ValueError("it does not begin like a cache")

@@ -23,7 +23,7 @@ from typing import Self
 from ptyrun.errors import BusyError, ClosedWhileWaitingError, ForeignFileError, StorageError
 from ptyrun.host import durable
 from ptyrun.host.heartbeat import SILENT_S, BeatingFile, Holder, Sight, Watch, stands_at
-from ptyrun.host.regular import open_regular, read_bounded
+from ptyrun.host.regular import read_regular
 
 log = logging.getLogger(__name__)
 
@@ -183,8 +183,7 @@ class Lock:
 def holder_of(path: Path) -> Holder | None:
     """Name the process that the file of a held lock speaks of; None if it does not say."""
     try:
-        with open_regular(path) as stream:
-            return Holder.from_bytes(read_bounded(stream, _MOST_BYTES))
+        return Holder.from_bytes(read_regular(path, _MOST_BYTES))
     except (OSError, ForeignFileError):
         return None
 

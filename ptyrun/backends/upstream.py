@@ -18,7 +18,7 @@ from ptyrun.backends.upstream_layers import LAYERS
 from ptyrun.errors import ModelError
 from ptyrun.models.archives import require_hdf5
 from ptyrun.models.bundles import Bundle, ForeignBundleError
-from ptyrun.models.keras_configs import MAX_SHOWN, strange_parts
+from ptyrun.models.keras_configs import MAX_SHOWN, classes_in, strange_parts
 
 
 def build(bundle: Bundle) -> keras.Model:
@@ -78,15 +78,9 @@ def _is_own(part: dict[str, Any]) -> bool:
 
 def _adopt(config: Any) -> None:
     """Make upstream's layers ours."""
-    left = [config]
-    while left:
-        each = left.pop()
-        if isinstance(each, list):
-            left += each
-        elif isinstance(each, dict):
-            left += each.values()
-            if "class_name" in each and _is_own(each):
-                each.update(module=None, registered_name=each["class_name"])
+    for part in classes_in(config):
+        if _is_own(part):
+            part.update(module=None, registered_name=part["class_name"])
 
 
 def _load_weights(network: keras.Model, weights_h5: bytes) -> None:

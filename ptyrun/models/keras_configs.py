@@ -75,13 +75,13 @@ def strange_parts(
     if isinstance(config, dict):  # how it was compiled is not read: custom losses may stand there
         config = {name: part for name, part in config.items() if name != "compile_config"}
     found = set()
-    for part in _classes(config):
+    for part in classes_in(config):
         if not _is_plain(part) and not is_own(part):
             found.add(_named(part))
     return sorted(found)
 
 
-def _classes(config: Any) -> Iterator[dict[str, Any]]:
+def classes_in(config: Any) -> Iterator[dict[str, Any]]:
     """Give all that names a class, wherever it is."""
     left = [config]
     while left:

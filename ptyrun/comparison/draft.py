@@ -196,9 +196,9 @@ class Draft:
         found = self._taken(
             "look at all frames",
             _LookedThrough.of,
-            lambda: _LookedThrough(replace(scan).survey),  # of a copy: a scan keeps its survey
+            lambda: _LookedThrough(scan.changed().survey),  # of a copy: a scan keeps its survey
         )
-        return replace(scan, surveyed=found.survey)
+        return scan.changed(surveyed=found.survey)
 
     def _taken(self, step: str, restore: Callable[[Finding], T], do: Callable[[], T]) -> T:
         def done() -> T:

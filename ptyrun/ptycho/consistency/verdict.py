@@ -5,7 +5,7 @@ The same is asked of the scan's own object.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -180,7 +180,7 @@ def _outside(scan: Scan, shape: tuple[int, ...]) -> str | None:
     n_inside = np.count_nonzero(are_inside(scan, shape))
     if n_inside >= LEAST_INSIDE * scan.n_frames:
         return None
-    from_middle = replace(scan, positions_px=scan.positions_px + np.array(shape) / 2)
+    from_middle = scan.changed(positions_px=scan.positions_px + np.array(shape) / 2)
     n_from_middle = np.count_nonzero(are_inside(from_middle, shape))
     said = (
         f"only {n_inside} of {scan.n_frames} frames lie wholly inside objectGuess ({shape[0]} x "
@@ -359,4 +359,4 @@ def _residuals(fit: FrameFit) -> str:
 
 
 def _seen_from(origin: tuple[int, int], scan: Scan) -> Scan:
-    return replace(scan, positions_px=scan.positions_px - np.array(origin))
+    return scan.changed(positions_px=scan.positions_px - np.array(origin))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -36,7 +34,7 @@ def counted_from_middle(scan: Scan) -> Scan:
             do="leave --position-origin out",
         )
     note = f"positions are counted from the middle of an object of {shape[0]:g} x {shape[1]:g} px"
-    return replace(scan, positions_px=moved, notes=(*scan.notes, note))
+    return scan.changed(positions_px=moved, notes=(*scan.notes, note))
 
 
 def _n_inside(positions_px: NDArray[np.float64], shape: NDArray[np.float64], patch_px: int) -> int:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptyrun.ptycho.metrics.aligned import Aligned
+from ptyrun.ptycho.metrics.factors import ROUNDING
 from ptyrun.ptycho.metrics.registration import Shift
 from ptyrun.ptycho.metrics.shift_search import (
     AGREEMENT_AFAR,
@@ -28,7 +29,7 @@ PERIODIC = 0.6
 # Of what is left, what noise changes when an image of lines moves along them.
 ALONG_LINES = 0.1
 # Of agreement, what may be lost by a move by fractions of a pixel instead of others.
-BY_MOVING, ROUNDING = (2.5e-5, 1e-4), 1e-6
+BY_MOVING = (2.5e-5, 1e-4)
 
 Slope = NDArray[np.complexfloating[Any, Any]]
 

@@ -9,14 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.metrics import structural_similarity
 
-from ptyrun.ptycho.metrics.factors import global_factor
+from ptyrun.ptycho.metrics.factors import ROUNDING, global_factor
 from ptyrun.ptycho.metrics.masks import halved_mask, whole_windows
 
 WANG_SIGMA_PX = 1.5
 WANG_WINDOW_PX = 11
 WANG_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 
-ROUNDING = 1e-6  # of single precision, and some
 
 # With so large a constant the luminance term of SSIM is 1, and contrast times structure remains.
 NO_LUMINANCE = 1e6

@@ -186,4 +186,4 @@ def test_workers_that_cannot_work_are_refused_by_name(
     session = held.begin("--dask", cluster.address)
     _, complaints = session.communicate(timeout=PATIENCE_S)
     assert session.returncode == ExitCode.FAILED, complaints
-    assert "none of the" in complaints
+    assert "none of 2 workers" in complaints

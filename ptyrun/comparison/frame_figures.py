@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from functools import cached_property, partial, reduce
+from dataclasses import asdict, dataclass, field
+from functools import cache, cached_property, partial, reduce
 from typing import Any, Self
 
 import numpy as np
@@ -29,6 +28,7 @@ from ptyrun.ptycho.consistency.r_factor import (
     drawn,
     frame_sums,
     frames_within,
+    noise_alone,
 )
 from ptyrun.ptycho.metrics.alignment import align
 from ptyrun.ptycho.metrics.factors import coherence
@@ -89,8 +89,7 @@ class ArmFrames:
         if self.sums is None:
             return Finding(facts, {})
         arrays = {name: getattr(self.sums, name) for name in _SUMS}
-        facts |= {"scale": self.sums.scale, "by_counting": self.sums.by_counting}
-        return Finding(facts, arrays)
+        return Finding({**facts, "scale": self.sums.scale}, arrays)
 
     @classmethod
     def of(cls, found: Finding) -> Self:
@@ -99,8 +98,34 @@ class ArmFrames:
         sums = None
         if "scale" in facts:
             arrays = {name: found.arrays[name] for name in _SUMS}
-            sums = FrameSums(scale=facts["scale"], by_counting=facts["by_counting"], **arrays)
+            sums = FrameSums(scale=facts["scale"], **arrays)
         return cls(FrameFigures(**facts["figures"]), sums, facts["why_none"])
+
+
+@dataclass(frozen=True)
+class KeptNoise:
+    """What counting noise alone would leave, as windows keep it."""
+
+    noise: CountingNoise
+
+    def finding(self) -> Finding:
+        """As it is kept for later windows."""
+        return Finding(asdict(self.noise), {})
+
+    @classmethod
+    def of(cls, found: Finding) -> Self:
+        """Read back what :meth:`finding` gave."""
+        return cls(CountingNoise(**found.facts))
+
+
+@dataclass(frozen=True)
+class Lit:
+    """An object (H, W), where it is covered, the probe's modes (M, N, N), and whose probe it is."""
+
+    image: NDArray[np.complex64]
+    covered: NDArray[np.bool_]
+    modes: Modes | None
+    whose: str
 
 
 @dataclass(frozen=True)
@@ -114,8 +139,8 @@ class FrameCheck:
     manifest: Manifest
     common: NDArray[np.bool_]
     count: int | None
-    # What was read last: most arms are held against the same frames, with the same probe.
-    _read: list[Measured] = field(default_factory=list, repr=False, compare=False)
+    # What was read last, with the scan's probe and another: most arms have the same frames.
+    _read: dict[bool, Measured] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def of(
@@ -125,30 +150,85 @@ class FrameCheck:
         covered = [arm.coverage > 0 for arm in arms.values()]
         return cls(scan, manifest, reduce(np.logical_and, covered), count)
 
-    def arm(self, plan: ArmPlan, arm: ArmObject) -> ArmFrames:
-        """Hold an arm's object, with its own probe where it brings one, against the frames."""
+    def arm(self, plan: ArmPlan, arm: ArmObject) -> Lit:
+        """Light an arm's object with its own probe, where it brings one, else with the scan's."""
         modes, whose = self._scans_modes, SCANS_PROBE
         if plan.kind == ArmKind.RECONSTRUCTION and not self.scan.near_field:
             found = open_reconstruction(Sources.of(self.manifest).arms[plan.name]).probe_modes
             if found is not None and found.shape[1:] == (self.scan.patch_px,) * 2:
                 modes, whose = found, OWN_PROBE
-        found_frames = self._held(arm.image, arm.coverage > 0, modes, whose)
-        if whose is SCANS_PROBE or modes is None or self.scan.probe is None:
-            return found_frames
-        figures = replace(
-            found_frames.figures, probe_coherence=_agreement(modes[0], self.scan.probe)
-        )
-        return replace(found_frames, figures=figures)
+        return Lit(arm.image, arm.coverage > 0, modes, whose)
 
-    def truth(self, image: NDArray[np.complex64]) -> ArmFrames:
-        """Hold the scan's own object against them: what noise and positions leave at least."""
-        everywhere = np.ones(image.shape, bool)
-        return self._held(image, everywhere, self._scans_modes, SCANS_PROBE)
+    def truth(self, image: NDArray[np.complex64]) -> Lit:
+        """Light the scan's own object: what noise and positions leave at least."""
+        return Lit(image, np.ones(image.shape, bool), self._scans_modes, SCANS_PROBE)
 
     @cached_property
     def counting(self) -> Counting | None:
         """What one photon is, where that is known."""
         return Counting.of(self.scan)
+
+    def held(self, light: Callable[[], Lit]) -> ArmFrames:
+        """Hold an object against the frames."""
+        lit = light()
+        common, own = self._within_common, frames_within(self.scan, lit.covered)
+        is_common = len(common) >= FEWEST
+        chosen = drawn(common if is_common else own, self.count)
+        why_none = ""
+        if self.scan.near_field:
+            why_none = "frames of the near field are modelled by no Fourier transform"
+        elif lit.modes is None:
+            why_none = NO_PROBE
+        elif len(chosen) < FEWEST:
+            why_none = f"{len(own)} frames lie wholly in what it covers, of {FEWEST} at least"
+        counts = FrameFigures(0, len(common), len(own), self.scan.n_frames, is_common)
+        if why_none or lit.modes is None:
+            return ArmFrames(counts, None, why_none)
+        shared = self._measured(chosen, lit.modes)
+        sums = frame_sums(self.scan, lit.image, lit.modes, chosen, shared)
+        probe = self.scan.probe if lit.whose is OWN_PROBE else None
+        figures = FrameFigures(
+            n_frames=len(sums.frames),
+            n_common=len(common),
+            n_covered=len(own),
+            n_scan=self.scan.n_frames,
+            is_common=is_common,
+            probe=lit.whose,
+            n_modes=len(lit.modes),
+            scale=sums.scale,
+            seed=SEED,
+            probe_coherence=None if probe is None else _agreement(lit.modes[0], probe),
+        )
+        return ArmFrames(figures, sums)
+
+    def noise(
+        self, objects: Mapping[str, Callable[[], Lit]], found: Mapping[str, ArmFrames]
+    ) -> CountingNoise:
+        """R-factor that counting noise alone would leave of the frames of the ground truth.
+
+        Where none is known, of those of the object that explains most.
+        """
+        if self.counting is None:
+            return CountingNoise(why_none=UNKNOWN)
+        sums = {name: each.sums for name, each in found.items() if each.sums is not None}
+        modelled = {name: each for name, each in sums.items() if each.scale > 0}
+        if not modelled:
+            whys = dict.fromkeys(each.why_none for each in found.values() if each.why_none)
+            return CountingNoise(why_none="; ".join(whys) or "the frames hold no light")
+        best = min(modelled, key=lambda name: modelled[name].r_factor())
+        if self.scan.has_ground_truth and OF_THE_SCAN in modelled:
+            best = OF_THE_SCAN
+        return CountingNoise(
+            self._by_counting(objects[best](), modelled[best], self.counting),
+            best,
+            self.counting.known_from,
+        )
+
+    def _by_counting(self, lit: Lit, sums: FrameSums, counting: Counting) -> float | None:
+        if lit.modes is None:
+            return None
+        frames = self._measured(sums.frames, lit.modes)
+        return noise_alone(self.scan, lit.image, sums, frames, counting)
 
     @cached_property
     def _scans_modes(self) -> Modes | None:
@@ -159,48 +239,14 @@ class FrameCheck:
         return frames_within(self.scan, self.common)
 
     def _measured(self, numbers: NDArray[np.int64], modes: Modes) -> Measured:
-        known = next((each for each in self._read if each.frames.are(numbers)), None)
-        if known is not None and modes is self._scans_modes:
-            return known
-        found = Measured(Frames(self.scan, numbers) if known is None else known.frames, modes)
-        if modes is self._scans_modes:
-            self._read[:] = [found]
-        return found
-
-    def _held(
-        self,
-        image: NDArray[np.complex64],
-        covered: NDArray[np.bool_],
-        modes: Modes | None,
-        whose: str,
-    ) -> ArmFrames:
-        common, own = self._within_common, frames_within(self.scan, covered)
-        is_common = len(common) >= FEWEST
-        chosen = drawn(common if is_common else own, self.count)
-        why_none = ""
-        if self.scan.near_field:
-            why_none = "frames of the near field are modelled by no Fourier transform"
-        elif modes is None:
-            why_none = NO_PROBE
-        elif len(chosen) < FEWEST:
-            why_none = f"{len(own)} frames lie wholly in what it covers, of {FEWEST} at least"
-        counts = FrameFigures(0, len(common), len(own), self.scan.n_frames, is_common)
-        if why_none or modes is None:
-            return ArmFrames(counts, None, why_none)
-        shared = self._measured(chosen, modes)
-        sums = frame_sums(self.scan, image, modes, chosen, shared, self.counting)
-        figures = FrameFigures(
-            n_frames=len(sums.frames),
-            n_common=len(common),
-            n_covered=len(own),
-            n_scan=self.scan.n_frames,
-            is_common=is_common,
-            probe=whose,
-            n_modes=len(modes),
-            scale=sums.scale,
-            seed=SEED,
-        )
-        return ArmFrames(figures, sums)
+        is_scans = modes is self._scans_modes
+        last = self._read.get(is_scans)
+        if last is not None and last.modes is modes and last.frames.are(numbers):
+            return last
+        known = (each.frames for each in self._read.values() if each.frames.are(numbers))
+        frames = next(known, None) or Frames(self.scan, numbers)
+        self._read[is_scans] = Measured(frames, modes)
+        return self._read[is_scans]
 
 
 def _agreement(own: NDArray[Any], probe: NDArray[Any]) -> float | None:
@@ -219,7 +265,7 @@ class Held:
     arms: Mapping[str, ArmFrames]
     truth: ArmFrames | None
     counting: Counting | None = None
-    is_true: bool = False  # the scan's own object
+    counting_noise: CountingNoise | None = None
 
     @property
     def counts_per_frame(self) -> float | None:
@@ -228,27 +274,6 @@ class Held:
         if sums is None or self.counting is None or not len(sums.frames):
             return None
         return float(sums.measured_power.mean()) / self.counting.unit
-
-    @property
-    def counting_noise(self) -> CountingNoise:
-        """What R-factor counting noise alone would leave of the truth's frames.
-
-        Where no truth is known, of those of the object that explains most.
-        """
-        if self.counting is None:
-            return CountingNoise(why_none=UNKNOWN)
-        objects = {OF_THE_SCAN: self.truth, **self.arms}
-        sums = {name: each.sums for name, each in objects.items() if each and each.sums}
-        told = {
-            name: each for name, each in sums.items() if math.isfinite(each.by_counting or math.nan)
-        }
-        if not told:
-            whys = dict.fromkeys(each.why_none for each in self.arms.values() if each.why_none)
-            return CountingNoise(why_none="; ".join(whys) or "the frames hold no light")
-        best = min(told, key=lambda name: told[name].r_factor())
-        if self.is_true and OF_THE_SCAN in told:
-            best = OF_THE_SCAN
-        return CountingNoise(told[best].by_counting, best, self.counting.known_from)
 
     @classmethod
     def of(
@@ -265,16 +290,29 @@ class Held:
         counting = None if check.counting is None else check.counting.unit
         key = digest_of([list(keys), Results.SCHEMA, count, counting])
 
-        def taken(step: str, do: Callable[[], ArmFrames]) -> ArmFrames:
-            return steps.taken(step, key, ArmFrames.of, do)
-
-        found = {
-            plan.name: taken(f"frames of {plan.name}", partial(check.arm, plan, arms[plan.name]))
-            for plan in manifest.arms
+        objects = {
+            plan.name: cache(partial(check.arm, plan, arms[plan.name])) for plan in manifest.arms
         }
         image = scan.object_guess
-        truth = None if image is None else taken("frames of the scan", partial(check.truth, image))
-        return cls(found, truth, check.counting, scan.has_ground_truth)
+        if image is not None:
+            objects[OF_THE_SCAN] = cache(partial(check.truth, image))
+        found = {
+            name: steps.taken(
+                f"frames of {'the scan' if name == OF_THE_SCAN else name}",
+                key,
+                ArmFrames.of,
+                partial(check.held, light),
+            )
+            for name, light in objects.items()
+        }
+        noise = steps.taken(
+            "frames of counting noise",
+            digest_of([key, scan.object_role]),
+            KeptNoise.of,
+            lambda: KeptNoise(check.noise(objects, found)),
+        )
+        truth = found.pop(OF_THE_SCAN, None)
+        return cls(found, truth, check.counting, noise.noise)
 
 
 def why_unexplained(own: float | None, others: Mapping[str, float]) -> str | None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -8,8 +9,9 @@ import numpy as np
 import pytest
 
 from ptyrun.comparison import frame_figures
-from ptyrun.comparison.frame_figures import ArmFrames, FrameCheck, Held, why_unexplained
+from ptyrun.comparison.frame_figures import ArmFrames, FrameCheck, why_unexplained
 from ptyrun.comparison.run import Run
+from ptyrun.frame_results import CountingNoise
 from ptyrun.ptycho.consistency.r_factor import frame_sums, frames_within
 from ptyrun.results import Results
 from tests.scans import small_object
@@ -50,7 +52,7 @@ def test_results_have_r_factors_of_every_arm_and_of_the_scans_object(complete_ru
 
 
 def test_what_an_earlier_window_found_is_taken_over(check: FrameCheck) -> None:
-    found = check.truth(check.scan.object_guess)
+    found = check.held(partial(check.truth, check.scan.object_guess))
     again = ArmFrames.of(found.finding())
     assert again.metrics == found.metrics
     assert again.figures == found.figures
@@ -59,7 +61,7 @@ def test_what_an_earlier_window_found_is_taken_over(check: FrameCheck) -> None:
 
 def test_without_frames_in_common_an_arm_is_held_against_its_own(check: FrameCheck) -> None:
     nothing = replace(check, common=np.zeros_like(check.common))
-    found = nothing.truth(small_object())
+    found = nothing.held(partial(nothing.truth, small_object()))
     assert not found.figures.is_common
     assert found.figures.n_frames == found.figures.n_covered > frame_figures.FEWEST
 
@@ -70,7 +72,8 @@ def test_what_cannot_be_told_has_a_reason(check: FrameCheck) -> None:
         (replace(check.scan, near_field=True), "near field"),
         (replace(check.scan, positions_px=check.scan.positions_px - 60), "frames lie wholly"),
     ):
-        found = replace(check, scan=scan).truth(small_object())
+        other = replace(check, scan=scan)
+        found = other.held(partial(other.truth, small_object()))
         assert found.metrics["r_factor"].value is None
         assert why in found.undefined["r_factor.value"]
         assert ArmFrames.of(found.finding()) == found
@@ -86,7 +89,7 @@ def test_an_arm_is_lit_by_the_probe_that_it_brings(run: Run, check: FrameCheck, 
     sources = {**run.manifest.sources, "arm.reconstruction": str(path)}
     there = replace(check, manifest=replace(run.manifest, sources=sources))
     arm = SimpleNamespace(image=image, coverage=np.ones(image.shape))
-    found = there.arm(plan, arm)
+    found = there.held(partial(there.arm, plan, arm))
     assert found.figures.probe == "its own"
     assert found.figures.n_modes == 2
     assert found.figures.probe_coherence == pytest.approx(1, abs=1e-3)
@@ -106,11 +109,28 @@ def test_an_arm_that_leaves_far_more_of_the_frames_than_another_is_noted() -> No
 
 def test_counting_noise_is_of_the_truth_where_one_is_known(check: FrameCheck) -> None:
     image = small_object()
-    truth, better = check.truth(image), check.truth(0.9 * image + 0.1 * np.roll(image, 1, 0))
-    assert truth.sums is not None
-    assert better.sums is not None
-    better = replace(better, sums=replace(better.sums, absolute=0 * better.sums.absolute))
-    arms = {"first": better}
-    known = Held(arms, truth, check.counting, is_true=True).counting_noise
-    assert (known.of, known.r_factor) == ("objectGuess", truth.sums.by_counting)
-    assert Held(arms, truth, check.counting).counting_noise.of == "first"
+    lights = {
+        "objectGuess": partial(check.truth, image),
+        "first": partial(check.truth, 0.9 * image + 0.1 * np.roll(image, 1, 0)),
+    }
+    found = {name: check.held(light) for name, light in lights.items()}
+    sums = found["first"].sums
+    assert sums is not None
+    found["first"] = replace(found["first"], sums=replace(sums, absolute=0 * sums.absolute))
+    assert check.noise(lights, found).of == "first"
+    simulated = replace(check, scan=replace(check.scan, object_guess=image, object_is_truth=True))
+    assert simulated.noise(lights, found).of == "objectGuess"
+
+
+def test_counting_noise_that_is_not_known_has_a_reason(check: FrameCheck) -> None:
+    image = small_object()
+    light = partial(check.truth, image)
+    without = replace(check, scan=replace(check.scan, probe=None))
+    bare = partial(without.truth, image)
+    assert without.noise({"a": bare}, {"a": without.held(bare)}).why_none == "there is no probe"
+    dark = {"a": partial(check.truth, 0 * image)}
+    found = check.noise(dark, {"a": check.held(dark["a"])})
+    assert found == CountingNoise(why_none="the frames hold no light")
+    unknown = FrameCheck(check.scan, check.manifest, check.common, 512)
+    unknown.__dict__["counting"] = None
+    assert "no nphotons" in unknown.noise({"a": light}, {}).why_none

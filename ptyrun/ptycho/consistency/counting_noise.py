@@ -8,7 +8,6 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammaln, xlogy
 
 from ptyrun.ptycho.readers.scan import Scan
 
@@ -21,6 +20,7 @@ MOST_GAPS = 256
 # So few different values are whole numbers by chance, unless there are no others.
 FEWEST_LEVELS, MANY_LEVELS = 2, 8
 STEP, TABLED = 0.002, 16.0  # in roots of expected counts
+FARTHEST = 10.0  # of them: counts farther off have no share worth a digit
 
 Floats = NDArray[np.floating]
 
@@ -134,53 +134,11 @@ def expected_difference(root: Floats) -> NDArray[np.float64]:
 def _table() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Differences at roots in steps, the last for all beyond, and by how much the next is more."""
     roots = np.arange(0, TABLED, STEP)
-    levels = np.empty(len(roots) + 1)
-    levels[-1] = math.sqrt(1 / (2 * math.pi))
-    every = np.arange(int(TABLED**2 + 10 * TABLED + 20))
-    root_of, log_factorial = np.sqrt(every), gammaln(every + 1)
-    for number, root in enumerate(roots):
-        # Counts farther off than 10 roots of the mean have no share worth a digit.
-        near = slice(max(0, int(root**2 - 10 * root)), int(root**2 + 10 * root + 20))
-        chance = np.exp(xlogy(every[near], root**2) - root**2 - log_factorial[near])
-        levels[number] = (chance * np.abs(root_of[near] - root)).sum()
+    expected = roots**2
+    chance = np.exp(-expected)  # of as many counts, from none on
+    levels = chance * roots
+    for count in range(1, math.ceil(TABLED**2 + FARTHEST * TABLED)):
+        chance *= expected / count
+        levels += chance * np.abs(math.sqrt(count) - roots)
+    levels = np.append(levels, math.sqrt(1 / (2 * math.pi)))
     return levels, np.append(np.diff(levels), 0.0)
-
-
-@dataclass(frozen=True)
-class NoiseAlone:
-    r"""What counting noise alone leaves of frames, where the model is right but for one factor.
-
-    Attributes
-    ----------
-    counting : Counting
-        What one photon is.
-    measured_power, model_power : float
-        Sums of squares of measured and modelled amplitudes, over all frames. Of a common factor
-        that which gives as many expected counts :math:`\lambda` as there are counts is the most
-        likely one.
-    """
-
-    counting: Counting
-    measured_power: float
-    model_power: float
-
-    def of_each(self, model: Floats) -> NDArray[np.float64]:
-        r"""Give the sum of :math:`E|\sqrt n - \sqrt\lambda|` of each modelled frame.
-
-        Parameters
-        ----------
-        model : ndarray of float, shape (k, N, N)
-            Amplitudes without noise, up to the factor.
-
-        Returns
-        -------
-        ndarray of float64, shape (k,)
-            In the amplitudes' unit, as :func:`expected_difference` has it; NaN where nothing was
-            modelled.
-        """
-        if not self.model_power > 0:
-            return np.full(len(model), np.nan)
-        factor = math.sqrt(self.measured_power / self.model_power / self.counting.unit)
-        # One frame after the other: what is made of one is still in the processor's cache.
-        sums = [float(expected_difference(each * factor).sum()) for each in model]
-        return np.array(sums) * math.sqrt(self.counting.unit)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
-from ptyrun.ptycho.consistency.counting_noise import Counting, NoiseAlone
+from ptyrun.ptycho.consistency.counting_noise import Counting, expected_difference
 from ptyrun.ptycho.consistency.frame_model import FRAMES_AT_ONCE, Complex2D, frames_inside
 from ptyrun.ptycho.consistency.measured_frames import Frames, Measured, Shots, sum_of_each
 from ptyrun.ptycho.readers.frame_survey import dark_frames
@@ -27,8 +27,7 @@ Mask = NDArray[np.bool_]
 class FrameSums:
     """What is summed over the pixels of each measured frame (k,): A is measured, M modelled.
 
-    ``absolute`` is the sum of abs(c M - A) with the one *scale* c of all frames. ``by_counting`` is
-    the R-factor that counting noise alone would leave of all of them, if the model were right.
+    ``absolute`` is the sum of abs(c M - A) with the one *scale* c of all frames.
     """
 
     frames: NDArray[np.int64]
@@ -38,7 +37,6 @@ class FrameSums:
     cross: NDArray[np.float64]
     model_power: NDArray[np.float64]
     measured_power: NDArray[np.float64]
-    by_counting: float | None = None
 
     def r_factor(self, weights: NDArray[np.float64] | None = None) -> float:
         r"""Give :math:`\sum |cM - A| / \sum A`, frames counting by *weights* (k,)."""
@@ -87,7 +85,6 @@ def frame_sums(
     modes: NDArray[np.complexfloating[Any, Any]],
     frames: NDArray[np.int64],
     shared: Measured | None = None,
-    counting: Counting | None = None,
 ) -> FrameSums:
     r"""Hold an object with its probe against measured amplitudes, as sums over each frame.
 
@@ -103,8 +100,6 @@ def frame_sums(
         Frames whose patches lie wholly inside the image.
     shared : Measured, optional
         The same frames and modes, where other objects are held against them as well.
-    counting : Counting, optional
-        What one photon is, where that is known.
 
     Notes
     -----
@@ -118,20 +113,10 @@ def frame_sums(
     (1965), doi:10.1107/S0365110X65001081.
     """
     measured = shared or Measured(Frames(scan, frames), modes)
-    bad = None if scan.bad_pixels is None else fft.ifftshift(scan.bad_pixels)
-
-    def pairs() -> Iterator[tuple[Shots, NDArray[np.float32]]]:
-        """Measured frames and modelled amplitudes (b, N, N), block by block."""
-        for block in measured.read():
-            model = block.amplitude(image)
-            if bad is not None:
-                model[:, bad] = 0  # as they are in the frames: nothing was measured there
-            yield block.shots, model
-
     sums: list[list[NDArray[np.float64]]] = []
     # Differences need the scale, which is known at the end: models are kept, or made again.
-    kept = list(pairs()) if measured.is_small else None
-    for shots, model in kept or pairs():
+    kept = list(_modelled(scan, image, measured)) if measured.is_small else None
+    for shots, model in kept or _modelled(scan, image, measured):
         cross_with = sum_of_each(shots.amplitude, model)
         sums.append([cross_with, sum_of_each(model, model), shots.power])
     cross, model_power, measured_power = (np.concatenate(each) for each in zip(*sums, strict=True))
@@ -140,27 +125,64 @@ def frame_sums(
     cross, model_power, measured_power = cross[lit], model_power[lit], measured_power[lit]
     power = float(model_power.sum())
     scale = float(cross.sum()) / power if power > 0 else 0.0
-    noise = None
-    if counting is not None:
-        noise = NoiseAlone(counting, float(measured_power.sum()), power)
     rests: list[list[NDArray[np.float64]]] = []
-    for shots, model in kept or pairs():
-        by_noise = np.zeros(len(model)) if noise is None else noise.of_each(model)
+    for shots, model in kept or _modelled(scan, image, measured):
         left = scale * model
         left -= shots.amplitude
-        rests.append([sum_of_each(np.abs(left, out=left)), shots.total, by_noise])
-    absolute, total, by_noise = (np.concatenate(each)[lit] for each in zip(*rests, strict=True))
-    light = float(total.sum())
-    by_counting = None
-    if noise is not None:
-        by_counting = float(by_noise.sum()) / light if light > 0 else math.nan
-    return FrameSums(
-        frames[lit],
-        scale,
-        absolute,
-        total,
-        cross,
-        model_power,
-        measured_power,
-        by_counting,
+        rests.append([sum_of_each(np.abs(left, out=left)), shots.total])
+    absolute, total = (np.concatenate(each)[lit] for each in zip(*rests, strict=True))
+    return FrameSums(frames[lit], scale, absolute, total, cross, model_power, measured_power)
+
+
+def noise_alone(
+    scan: Scan, image: Complex2D, sums: FrameSums, lit: Measured, counting: Counting
+) -> float:
+    r"""Give the R-factor that counting noise alone would leave of frames, if a model were right.
+
+    Parameters
+    ----------
+    scan : Scan
+        Of the far field.
+    image : ndarray of complex, shape (H, W)
+        The object that models the frames.
+    sums : FrameSums
+        What :func:`frame_sums` gave of it.
+    lit : Measured
+        The frames of *sums*, and the probe's modes.
+    counting : Counting
+        What one photon is.
+
+    Returns
+    -------
+    float
+        NaN where nothing was modelled or measured.
+
+    Notes
+    -----
+    :math:`\sum E|\sqrt n - \sqrt\lambda| / \sum \sqrt n`, as :func:`expected_difference` has it. Of
+    common factors, the most likely one gives as many expected counts :math:`\lambda` as there are
+    counts.
+    """
+    measured, model = float(sums.measured.sum()), float(sums.model_power.sum())
+    if not (measured > 0 and model > 0):
+        return math.nan
+    factor = math.sqrt(float(sums.measured_power.sum()) / model / counting.unit)
+    # One frame after the other: what is made of one is still in the processor's cache.
+    differences = (
+        float(expected_difference(frame * factor).sum())
+        for _, frames in _modelled(scan, image, lit)
+        for frame in frames
     )
+    return math.fsum(differences) * math.sqrt(counting.unit) / measured
+
+
+def _modelled(
+    scan: Scan, image: Complex2D, measured: Measured
+) -> Iterator[tuple[Shots, NDArray[np.float32]]]:
+    """Give measured frames and modelled amplitudes (b, N, N), block by block."""
+    bad = None if scan.bad_pixels is None else fft.ifftshift(scan.bad_pixels)
+    for block in measured.read():
+        model = block.amplitude(image)
+        if bad is not None:
+            model[:, bad] = 0  # as they are in the frames: nothing was measured there
+        yield block.shots, model

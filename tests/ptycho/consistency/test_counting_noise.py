@@ -14,13 +14,13 @@ from scipy.stats import poisson
 
 from ptyrun.ptycho.consistency.counting_noise import (
     Counting,
-    NoiseAlone,
     expected_difference,
     unit_of,
 )
-from ptyrun.ptycho.consistency.r_factor import frame_sums
+from ptyrun.ptycho.consistency.measured_frames import Frames, Measured
+from ptyrun.ptycho.consistency.r_factor import frame_sums, noise_alone
 from ptyrun.ptycho.readers.opening import open_scan
-from tests.scans import small_object, write_scan
+from tests.scans import write_scan
 
 SIDE, N_FRAMES = 32, 64
 
@@ -55,25 +55,9 @@ def test_it_is_the_sum_over_all_counts_whether_dark_or_bright(exponent: float) -
 @given(st.lists(st.floats(-6, 4), min_size=1, max_size=30))
 def test_of_a_mixture_of_dark_and_bright_it_is_the_sum_of_all(exponents: list[float]) -> None:
     root = np.sqrt(10.0 ** np.array(exponents)).reshape(1, 1, -1)
-    power = float((root**2).sum())
-    found = NoiseAlone(Counting(1.0, ""), power, power).of_each(root)[0]
+    found = expected_difference(root).sum()
     exact = sum(summed(float(each) ** 2) for each in root.ravel())
     assert found == pytest.approx(exact, rel=1.5e-3)
-
-
-@pytest.mark.parametrize("photons", [10.0, 1e3, 1e5, 1e7])
-@pytest.mark.parametrize("scale", [1.0, 3e-4])
-def test_a_right_model_leaves_just_that_of_counting_noise(photons: float, scale: float) -> None:
-    expected = mean_counts(photons)
-    counts = np.random.default_rng(1).poisson(expected)
-    amplitude = (scale * np.sqrt(counts)).astype(np.float32)
-    model = np.sqrt(expected).astype(np.float32)
-    left = np.abs(scale * model - amplitude).sum() / amplitude.sum()
-    noise = NoiseAlone(
-        Counting(scale**2, ""), float((amplitude**2).sum()), float((49.0 * model**2).sum())
-    )
-    found = noise.of_each(7.0 * model).sum() / amplitude.sum()
-    assert found == pytest.approx(left, rel=0.02)
 
 
 @pytest.mark.parametrize("unit", [1.0, 3.2e-8, 17.0])
@@ -105,16 +89,10 @@ def test_photons_are_known_from_the_frames_or_from_what_a_simulation_says(tmp_pa
     assert plain.energies().mean() / told.unit == pytest.approx(1e4)
 
 
-def test_it_stands_beside_the_sums_of_frames_where_photons_are_known(tmp_path: Path) -> None:
-    scan = open_scan(write_scan(tmp_path / "scan.npz"))
-    frames, counting = np.arange(scan.n_frames), Counting.of(scan)
-    found = frame_sums(scan, small_object(), scan.probe_modes, frames, counting=counting)
-    assert found.by_counting is not None
-    assert 0 < found.by_counting < 1
-    assert frame_sums(scan, small_object(), scan.probe_modes, frames).by_counting is None
-
-
-def test_it_is_of_all_frames_that_r_factors_are_of_however_unlike_they_are(tmp_path: Path) -> None:
+@pytest.mark.parametrize("unit", [1.0, 9e-8])
+def test_it_is_of_all_frames_that_r_factors_are_of_however_unlike_they_are(
+    tmp_path: Path, unit: float
+) -> None:
     shape, side, n_frames = (64, 64), 16, 150
     generator = np.random.default_rng(0)
     y, x = np.mgrid[: shape[0], : shape[1]]
@@ -127,19 +105,21 @@ def test_it_is_of_all_frames_that_r_factors_are_of_however_unlike_they_are(tmp_p
     counts = generator.poisson(mean)
     path = write_scan(
         tmp_path / "scan.npz",
-        diffraction=np.sqrt(counts).astype(np.float32),
+        diffraction=np.sqrt(unit * counts).astype(np.float32),
         xcoords=places[:, 1].astype(float),
         ycoords=places[:, 0].astype(float),
         probeGuess=probe.astype(np.complex64),
         objectGuess=image.astype(np.complex64),
     )
     scan = open_scan(path)
-    found = frame_sums(
-        scan, image, scan.probe_modes, np.arange(n_frames), counting=Counting(1.0, "")
-    )
+    measured = Measured(Frames(scan, np.arange(n_frames)), scan.probe_modes)
+    sums = frame_sums(scan, 7 * image, scan.probe_modes, measured.frames.numbers, measured)
+    found = noise_alone(scan, 7 * image, sums, measured, Counting(unit, ""))
     expected = mean * counts.sum() / mean.sum()
     exact = sum(summed(float(each)) for each in expected.ravel()) / np.sqrt(counts).sum()
-    assert found.by_counting == pytest.approx(exact, rel=1e-3)
+    assert found == pytest.approx(exact, rel=1e-3)
+    # Nothing but counting came between the object and its frames.
+    assert found == pytest.approx(sums.r_factor(), rel=0.02)
 
 
 @pytest.mark.parametrize(

@@ -220,7 +220,7 @@ class Results(Document):
 
     NAME: ClassVar[str] = "results.json"
     # Raised whenever a standard figure means something else; ``finalize`` then makes them again.
-    SCHEMA: ClassVar[int] = 6
+    SCHEMA: ClassVar[int] = 7
     UPGRADES: ClassVar[Mapping[int, Upgrade]] = {3: _with_own_regions}
     REMEDY: ClassVar[str] = "run `ptyrun finalize` again"
     IS_SEALED: ClassVar[bool] = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ptyrun import __version__
 from ptyrun.comparison import gates
 from ptyrun.comparison.checked_chunks import CheckedChunks
+from ptyrun.comparison.first_patches import FirstPatches
 from ptyrun.comparison.group_tables import ArmIndex
 from ptyrun.comparison.keeping import Pace
 from ptyrun.comparison.kept import Kept
@@ -35,7 +36,6 @@ from ptyrun.host.documents import digest_of
 from ptyrun.paths import RunPaths
 from ptyrun.progress import Watcher
 from ptyrun.ptycho.consistency import verdict
-from ptyrun.ptycho.consistency.patch_fit import patch_doubt
 from ptyrun.ptycho.geometry.placement import Region, extremes, scanned_region
 from ptyrun.ptycho.geometry.stitching import object_shape
 from ptyrun.ptycho.readers.opening import Scan
@@ -54,14 +54,25 @@ def grid_shape(scan: Scan) -> tuple[int, int]:
     return object_shape(scan.positions_px, scan.patch_px)
 
 
+def tables_of(paths: RunPaths, manifest: Manifest) -> dict[str, ArmIndex]:
+    """The tables of all arms that predict, by name.
+
+    Raises
+    ------
+    DamageError
+        If one is missing or not the one that was planned.
+    """
+    return {arm.name: ArmIndex.read(paths, arm) for arm in manifest.arms if arm.n_items}
+
+
 def compared_region(
-    paths: RunPaths, manifest: Manifest, scan: Scan, options: EvaluationOptions
+    indexes: Mapping[str, ArmIndex], scan: Scan, options: EvaluationOptions
 ) -> Region:
     """What is measured: the bounding box of the selection's positions and half a crop around.
 
     Upstream bounds the centres of the groups instead, and so it is done on request.
     """
-    tables = [ArmIndex.read(paths, arm) for arm in manifest.arms if arm.n_items]
+    tables = [*indexes.values()]
     if options.alignment is Alignment.UPSTREAM and tables:
         largest = max(table.frames.shape[1] for table in tables)
         places = [
@@ -76,13 +87,15 @@ def compared_region(
 class Assembler:
     """What any arm's object is made from, and with.
 
-    ``checkpoint`` is called between blocks, with whether the sums so far were kept; it may raise.
+    ``indexes`` are the tables of the arms that predict, by name. ``checkpoint`` is called between
+    blocks, with whether the sums so far were kept; it may raise.
     """
 
     paths: RunPaths
     manifest: Manifest
     progress: Progress
     scan: Scan
+    indexes: Mapping[str, ArmIndex]
     options: EvaluationOptions
     region: Region
     kept: Kept
@@ -133,7 +146,7 @@ class Assembler:
 
     def _stitch(self, plan: ArmPlan) -> ArmObject:
         done = self.progress.arms[plan.name]
-        index = ArmIndex.read(self.paths, plan)
+        index = self.indexes[plan.name]
         sums = Sums(grid_shape(self.scan), self.options, index)
         step, key = f"sums-{plan.name}", self.key(plan)
         sums.resume(self.kept.load(step, key))
@@ -155,16 +168,11 @@ class Assembler:
         self.kept.forget(step)
         self.checked.save()
         made = sums.object(self.region, _seconds(self.paths, plan), batches.describe(done))
-        return replace(made, mismatch=self._doubt(plan, done, index))
-
-    def _doubt(self, plan: ArmPlan, done: ArmProgress, index: ArmIndex) -> str | None:
-        """What the first patches are doubted for, as they were when they were predicted."""
-        first = next(committed_patches(self.paths, plan, done, 0, self.checked), None)
-        if first is None:
-            return None
-        rows, patches = first
-        part = slice(rows.start, rows.stop)
-        return patch_doubt(self.scan, patches, index.positions_px[part], index.frames[part])
+        first = FirstPatches(self.kept, self.manifest, plan, self.scan, index)
+        doubt = first.doubt(
+            lambda: next(committed_patches(self.paths, plan, done, 0, self.checked), None)
+        )
+        return replace(made, mismatch=doubt)
 
 
 def open_patches(paths: RunPaths, plan: ArmPlan) -> zarr.Array[Any]:

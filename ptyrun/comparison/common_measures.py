@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Set
+from dataclasses import dataclass
 from functools import partial
 from itertools import combinations
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ptyrun.comparison import ring_curves
 from ptyrun.comparison.kept import Finding
-from ptyrun.comparison.kept_tiles import tiles_of, with_tiles
+from ptyrun.comparison.kept_standard import finding_of, standard_of
 from ptyrun.comparison.measures import Measures
+from ptyrun.comparison.pair_measures import Pairing, PairMeasures
 from ptyrun.comparison.steps import Steps
 from ptyrun.comparison.sums import ArmObject
 from ptyrun.config import EvaluationOptions
-from ptyrun.errors import GeometryError
 from ptyrun.host.documents import digest_of
 from ptyrun.ptycho.geometry.placement import Region
-from ptyrun.ptycho.metrics import evaluation
 from ptyrun.ptycho.metrics.common_ground import CommonGround
-from ptyrun.ptycho.metrics.frc import Noise
-from ptyrun.ptycho.metrics.phase_pair import FEWEST_PX
-from ptyrun.ptycho.metrics.standard_metrics import Standard, nothing
-from ptyrun.results import Metric, Results
+from ptyrun.ptycho.metrics.standard_metrics import Standard
+from ptyrun.results import Results
 
 Image = NDArray[np.complex64]
 
@@ -41,30 +37,12 @@ class CommonMeasures:
 
     def finding(self) -> Finding:
         """As it is kept for later windows."""
-        facts, arrays = _kept(self.standard)
-        images = {"recon": self.recon, "truth": self.truth}
-        return with_tiles(Finding(facts, {**arrays, **images}), self.standard.tiles)
+        return finding_of(self.standard, {"recon": self.recon, "truth": self.truth})
 
     @classmethod
     def from_finding(cls, found: Finding) -> Self:
         """Read back what :meth:`finding` gave."""
-        return cls(_standard(found), found.arrays["recon"], found.arrays["truth"])
-
-
-@dataclass(frozen=True)
-class PairMeasures:
-    """Two arms against each other."""
-
-    standard: Standard
-
-    def finding(self) -> Finding:
-        """As it is kept for later windows."""
-        return with_tiles(Finding(*_kept(self.standard)), self.standard.tiles)
-
-    @classmethod
-    def from_finding(cls, found: Finding) -> Self:
-        """Read back what :meth:`finding` gave."""
-        return cls(_standard(found))
+        return cls(standard_of(found), found.arrays["recon"], found.arrays["truth"])
 
 
 @dataclass(frozen=True)
@@ -86,6 +64,7 @@ def measure_together(
     measured: Mapping[str, Measures],
     region: Region,
     options: EvaluationOptions,
+    moved: Set[str],
 ) -> Together:
     """Measure all arms on the pixels that all of them cover, and each pair of them.
 
@@ -100,6 +79,8 @@ def measure_together(
     region : Region
         Of the object, for pairs.
     options : EvaluationOptions
+    moved : set of str
+        Names of the arms that are registered.
     """
     key = digest_of([key, Results.SCHEMA])
     ground = CommonGround.of(list(measured.values()))
@@ -112,12 +93,13 @@ def measure_together(
                 CommonMeasures.from_finding,
                 partial(_on_common_ground, ground, own, options),
             )
+    pairing = Pairing(objects, ground, arms, region, options, moved)
     pairs = {
         (first, second): steps.taken(
             f"compare {first} with {second}",
             key,
             PairMeasures.from_finding,
-            partial(_against, objects, region, first, second),
+            partial(pairing.measured, first, second),
         )
         for first, second in combinations(objects, 2)
     }
@@ -131,48 +113,3 @@ def _on_common_ground(
         return CommonMeasures(own.as_standard, own.recon, own.truth)
     recon, truth = ground.cut(own, options.phase_align)
     return CommonMeasures(ground.measured(recon, truth, own.noise), recon, truth)
-
-
-def _against(
-    objects: Mapping[str, ArmObject], region: Region, first: str, second: str
-) -> PairMeasures:
-    """The first registered onto the second, where all arms lie, or else where these two do.
-
-    Not by way of what both are measured against: that may be wrong, and each pair is not.
-    """
-    inside = region.slices
-    known = {name: arm.coverage > 0 for name, arm in objects.items()}
-    covered = np.logical_and.reduce(list(known.values()))
-    if covered[inside].sum() < covered[inside].size / 4:
-        covered = known[first] & known[second]
-    n_px = int(covered[inside].sum())
-    if n_px < FEWEST_PX:
-        few = f"nothing to compare: only {n_px} px are covered, of {FEWEST_PX} at least"
-        return PairMeasures(nothing(few, Noise.BOTH))
-    one, other = (objects[name].image for name in (first, second))
-    try:
-        return PairMeasures(evaluation.mutual(one, other, covered, region=region))
-    except GeometryError as error:
-        return PairMeasures(nothing(f"nothing to compare: {error.why}", Noise.BOTH))
-
-
-def _kept(found: Standard) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    facts = {
-        "metrics": {name: asdict(metric) for name, metric in found.metrics.items()},
-        "notes": found.notes,
-        "noise": found.noise.value,
-        "undefined": dict(found.undefined),
-    }
-    return facts, ring_curves.arrays_of(found.curves)
-
-
-def _standard(found: Finding) -> Standard:
-    facts = found.facts
-    return Standard(
-        metrics={name: Metric(**metric) for name, metric in facts["metrics"].items()},
-        curves=ring_curves.from_arrays(found.arrays),
-        notes=tuple(facts["notes"]),
-        noise=Noise(facts["noise"]),
-        undefined=dict(facts["undefined"]),
-        tiles=tiles_of(found),
-    )

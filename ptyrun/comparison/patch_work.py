@@ -10,12 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptyrun.comparison import gates
+from ptyrun.comparison.first_patches import FirstPatches
 from ptyrun.comparison.group_tables import ArmIndex
 from ptyrun.config import Fact
-from ptyrun.engine.arm_plan import ArmPlan
 from ptyrun.models.halving import HalvingPredictor
 from ptyrun.models.predictors import WrongFormError
-from ptyrun.ptycho.consistency.patch_fit import patch_doubt
 from ptyrun.ptycho.geometry import grouping
 from ptyrun.ptycho.geometry.normalisation import normalised_groups
 from ptyrun.ptycho.readers.opening import Scan
@@ -47,23 +46,20 @@ class PatchWork:
 
     def __init__(
         self,
-        arm: ArmPlan,
-        scan: Scan,
-        index: ArmIndex,
+        first: FirstPatches,
         predictor: HalvingPredictor,
         warn: Callable[[str], None] = lambda text: None,
     ) -> None:
         self.batch_items = predictor.batch_items
-        self._arm = arm
-        self._scan = scan
-        self._index = index
+        self._arm = first.plan
+        self._first = first
         self._predictor = predictor
         self._said_input = False
         self._warn = warn
 
     def read(self, items: range) -> GroupInputs:
         """Read the frames of some groups and normalise them."""
-        return read_groups(self._scan, self._index, items)
+        return read_groups(self._first.scan, self._first.index, items)
 
     def compute(self, inputs: GroupInputs, n_items: int) -> NDArray[np.complex64]:
         """Predict; what is not one patch per group ends the run, since no retry heals it."""
@@ -88,21 +84,13 @@ class PatchWork:
         if chunk == 0:
             gates.log_first_patch(outputs[0])
         gates.require_content(self._arm.name, items, outputs, figures)
-        if chunk == 0 and (doubt := doubt_of(self._scan, self._index, items, outputs)):
+        if chunk == 0 and (doubt := self._first.doubt_of(items, outputs)):
             self._warn(f"{self._arm.label}: {doubt}")
         return figures.numbers()
 
     def close(self) -> None:
         """Give the predictor's memory back."""
         self._predictor.close()
-
-
-def doubt_of(
-    scan: Scan, index: ArmIndex, items: range, patches: NDArray[np.complex64]
-) -> str | None:
-    """Say in which other orientation the patches of some groups explain their frames better."""
-    part = slice(items.start, items.stop)
-    return patch_doubt(scan, patches, index.positions_px[part], index.frames[part])
 
 
 def read_groups(scan: Scan, index: ArmIndex, items: range) -> GroupInputs:

@@ -123,8 +123,9 @@ def pair_table(results: Results) -> Table:
     """Arms against each other; none is ranked, since the second's unit is that of its pair."""
     pairs = [(" – ".join(results.labels_of(pair)), pair) for pair in results.pairs]
     text = (
-        "In each pair the first arm is registered to the second, which stands for the truth: "
-        "contrast transfer is the first one's contrast over the second one's."
+        "In each pair the second arm stands for the truth: contrast transfer is the first one's "
+        "contrast over the second one's. Arms lie as they do above; without a reference the first "
+        "is registered to the second, as where one hardly agrees with what it was registered to."
     )
     return replace(_unranked("pairs", "Arms against each other", pairs, results.sources), text=text)
 

@@ -165,13 +165,15 @@ def _require_content(paths: RunPaths, compared: Compared, results: Results) -> N
 def _compare(run: Run, steps: Steps, checked: CheckedChunks, watcher: Watcher) -> Compared:
     paths, manifest, scan = run.paths, run.manifest, run.scan
     options = EvaluationOptions.from_facts(manifest.shared)
-    region = assembly.compared_region(paths, manifest, scan, options)
+    indexes = assembly.tables_of(paths, manifest)
+    region = assembly.compared_region(indexes, scan, options)
     progress = run.progress
     assembler = assembly.Assembler(
         paths,
         manifest,
         progress,
         scan,
+        indexes,
         options,
         region,
         steps.kept,
@@ -206,7 +208,8 @@ def _compare(run: Run, steps: Steps, checked: CheckedChunks, watcher: Watcher) -
             watcher.advance(f"measure {plan.label}", 1)
             watcher.end(f"measure {plan.label}")
     watcher.note("comparing arms on the pixels that all of them cover")
-    together = measure_together(steps, digest_of(keys), arms, measured, region, options)
+    moved = {plan.name for plan in manifest.arms if options.registration.reaches(plan.kind)}
+    together = measure_together(steps, digest_of(keys), arms, measured, region, options, moved)
     frames = Held.of(steps, keys, scan, manifest, arms)
     certainty = Certainty.of(steps, scan, together, frames)
     doubts = steps.taken(

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ptyrun.comparison import artifacts, publishing
 from ptyrun.comparison.absent_scan import scan_or_tables
-from ptyrun.comparison.assembly import committed_patches, compared_region, grid_shape
+from ptyrun.comparison.assembly import committed_patches, compared_region, grid_shape, tables_of
 from ptyrun.comparison.command_line import compare_command
 from ptyrun.comparison.counts import Counts
 from ptyrun.comparison.ground_truth import noise_of
@@ -204,6 +204,7 @@ class _PreviewContext:
     sources: Sources
     progress: Mapping[str, ArmProgress]
     scan: Scan
+    indexes: Mapping[str, ArmIndex]
     options: EvaluationOptions
     region: Region
     watcher: Watcher
@@ -216,10 +217,11 @@ class _PreviewContext:
         changed = warn_of_changed_inputs(manifest, paths, watcher)
         scan = scan_or_tables(run, watcher)
         options = EvaluationOptions.from_facts(manifest.shared)
-        region = compared_region(paths, manifest, scan, options)
+        indexes = tables_of(paths, manifest)
+        region = compared_region(indexes, scan, options)
         return cls(
-            paths, output or paths.preview, manifest, run.sources, progress, scan, options, region,
-            watcher, tuple(changed),
+            paths, output or paths.preview, manifest, run.sources, progress, scan, indexes, options,
+            region, watcher, tuple(changed),
         )  # fmt: skip
 
     def look_at(self, arm: ArmPlan, folder: Path) -> tuple[ArmPreview, PartialArm | None]:
@@ -280,7 +282,7 @@ class _PreviewContext:
 
     def _stitched(self, arm: ArmPlan, done: ArmProgress) -> tuple[Image, Coverage]:
         shape = grid_shape(self.scan)
-        index = ArmIndex.read(self.paths, arm)
+        index = self.indexes[arm.name]
         stitcher = Stitcher(shape, self.options.stitch_crop_px)
         task = f"stitch {arm.label}"
         self.watcher.begin(task, total=done.items_committed)

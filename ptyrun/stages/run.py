@@ -16,7 +16,9 @@ from ptyrun.child.inline import is_inline
 from ptyrun.comparison import gates, trust
 from ptyrun.comparison.code import refuse_changed_code
 from ptyrun.comparison.fingerprints import Fingerprints
+from ptyrun.comparison.first_patches import FirstPatches
 from ptyrun.comparison.group_tables import ArmIndex
+from ptyrun.comparison.kept import Kept
 from ptyrun.comparison.model_facts import ModelFacts, as_it_is
 from ptyrun.comparison.patch_work import PatchWork
 from ptyrun.comparison.planned_inputs import refuse_changed_inputs
@@ -272,7 +274,8 @@ def _open_work(
     if notes and predictor.batch_in_memory < fitting.cap(batch_items):
         # A network that merges groups is asked once: later sessions begin where it does not.
         fitting.halved(batch_items, predictor.batch_in_memory, "; ".join(notes))
-    return PatchWork(arm, here.scan, index, predictor, watcher.warn)
+    first = FirstPatches(Kept(here.paths.steps), here.manifest, arm, here.scan, index)
+    return PatchWork(first, predictor, watcher.warn)
 
 
 class _Progress:

@@ -94,6 +94,11 @@ class CommonGround:
         """How many scales MS-SSIM has here, for every arm."""
         return len(wang_scales(self.covered))
 
+    @property
+    def n_px(self) -> int:
+        """How many pixels all images cover."""
+        return int(self.covered.sum())
+
     def is_all_of(self, image: Registered) -> bool:
         """Whether these are just the pixels that *image* has.
 
@@ -150,6 +155,24 @@ class CommonGround:
             Of these pixels alone.
         """
         return standard_metrics(recon, truth, self.covered, noise, self.phased, tiled=True)
+
+    def between(self, first: Complex2D, second: Complex2D, phase: PhaseAlign) -> Standard:
+        """Measure two images that :meth:`cut` gave against each other, as they lie.
+
+        Parameters
+        ----------
+        first, second : ndarray of complex, shape (h, w)
+            The second stands for the truth, as one more noisy measurement.
+        phase : PhaseAlign
+            Whether a plane or only a mean is taken off the first.
+
+        Returns
+        -------
+        Standard
+            Of these pixels alone.
+        """
+        fitted = refitted(first, second, self.covered, phase)
+        return standard_metrics(fitted, second, self.covered, Noise.BOTH, self.phased)
 
 
 def _cut(values: NDArray[Any], image: Registered, region: Region) -> NDArray[Any]:

@@ -16,7 +16,7 @@ from ptyrun.ptycho.metrics.continuation import cosine_window
 from ptyrun.ptycho.metrics.masked_correlation import masked_correlation, told_rings
 from ptyrun.ptycho.metrics.resampling import interval
 from ptyrun.ptycho.metrics.sectors import Plane, crossings, resampled_curves
-from ptyrun.ptycho.metrics.spectra import cross_power, power, spectrum
+from ptyrun.ptycho.metrics.spectra import cross_power, power, quickly_transformed, spectrum
 from ptyrun.ptycho.metrics.whole_square import whole_square
 
 TAPER_PX = 20
@@ -173,7 +173,8 @@ def tapered_correlation(
     Parameters
     ----------
     first, second : ndarray, shape (H, W)
-        Their centre square is used; its mean is taken off before tapering.
+        Their centre square is used, of a side without large prime factors; its mean is taken off
+        before tapering.
     covered : ndarray of bool, shape (H, W), optional
         Pixels that count. Where some do not, the curve is that of the largest square without
         holes, :func:`ptyrun.ptycho.metrics.whole_square.whole_square`, or, where that is small, of
@@ -204,6 +205,8 @@ def tapered_correlation(
 
 def _tapered(pair: tuple[NDArray[Any], NDArray[Any]], taper_px: int) -> RingCorrelation:
     """Correlate with its sign, up to Nyquist, with the sectors of each ring."""
+    middle = quickly_transformed(pair[0].shape)
+    pair = (pair[0][middle], pair[1][middle])
     side = pair[0].shape[0]
     is_real = all(np.isrealobj(image) for image in pair)
     plane = Plane.of(side, is_real=is_real)

@@ -20,6 +20,7 @@ from ptyrun.ptycho.geometry.placement import Region
 from ptyrun.ptycho.metrics.aligned import Aligned
 from ptyrun.ptycho.metrics.ramps import Ramp
 from ptyrun.ptycho.metrics.registration import Shift
+from ptyrun.ptycho.metrics.spectra import quickly_transformed
 
 EDGE = 0.1  # of each side, tapered before images are correlated
 # Lower peaks of a correlation are not candidates: those of a periodic object are nearly as high.
@@ -60,7 +61,7 @@ def candidates(
     tuple of Shift
         In whole pixels.
     """
-    middle = _quickly_transformed(covered.shape)
+    middle = quickly_transformed(covered.shape)
     recon, truth, covered = recon[middle], truth[middle], covered[middle]
     if not covered.any():
         return ()
@@ -82,13 +83,6 @@ def candidates(
         for product in (cross, _whitened(cross)):
             found += _peaks(_Correlation.of(turn * product, farthest))
     return tuple(dict.fromkeys(found))
-
-
-def _quickly_transformed(shape: tuple[int, ...]) -> tuple[slice, ...]:
-    """The middle of an image, of sides that are products of small primes."""
-    sides = [next(n for n in range(side, 0, -1) if fft.next_fast_len(n) == n) for side in shape]
-    starts = [(side - fast) // 2 for side, fast in zip(shape, sides, strict=True)]
-    return tuple(slice(start, start + side) for start, side in zip(starts, sides, strict=True))
 
 
 def _turn(recon: Complex2D, truth: Complex2D, cross: Complex2D) -> complex:

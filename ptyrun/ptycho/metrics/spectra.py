@@ -65,3 +65,23 @@ def power(values: Spectrum) -> NDArray[np.float64]:
         :math:`|F|^2`.
     """
     return cross_power(values, values)
+
+
+def quickly_transformed(shape: tuple[int, ...]) -> tuple[slice, ...]:
+    """Find the middle of an image whose sides are products of small primes.
+
+    An FFT of a side with a large prime factor takes up to ten times as long.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of the image.
+
+    Returns
+    -------
+    tuple of slice
+        One per axis.
+    """
+    sides = [next(n for n in range(side, 0, -1) if fft.next_fast_len(n) == n) for side in shape]
+    starts = [(side - fast) // 2 for side, fast in zip(shape, sides, strict=True)]
+    return tuple(slice(start, start + side) for start, side in zip(starts, sides, strict=True))

@@ -1,0 +1,132 @@
+"""What have two arms in common?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, replace
+from typing import Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ptyrun.comparison.kept import Finding
+from ptyrun.comparison.kept_standard import finding_of, standard_of
+from ptyrun.comparison.sums import ArmObject
+from ptyrun.config import Alignment, EvaluationOptions
+from ptyrun.errors import GeometryError
+from ptyrun.ptycho.geometry.placement import Region
+from ptyrun.ptycho.metrics import evaluation
+from ptyrun.ptycho.metrics.alignment import CERTAIN
+from ptyrun.ptycho.metrics.common_ground import CommonGround
+from ptyrun.ptycho.metrics.frc import Noise
+from ptyrun.ptycho.metrics.phase_pair import FEWEST_PX
+from ptyrun.ptycho.metrics.standard_metrics import Standard, nothing
+
+MOVED_TOGETHER = (
+    "the first arm was moved onto the second: one of them hardly agrees with what both are "
+    "measured against"
+)
+
+Image = NDArray[np.complex64]
+
+
+class Laid(Protocol):
+    """An arm on the common ground: its figures there, and its image (h, w)."""
+
+    @property
+    def standard(self) -> Standard:
+        """Against the reference."""
+
+    @property
+    def recon(self) -> Image:
+        """As it was measured."""
+
+
+@dataclass(frozen=True)
+class PairMeasures:
+    """Two arms against each other."""
+
+    standard: Standard
+
+    def finding(self) -> Finding:
+        """As it is kept for later windows."""
+        return finding_of(self.standard, {})
+
+    @classmethod
+    def from_finding(cls, found: Finding) -> Self:
+        """Read back what :meth:`finding` gave."""
+        return cls(standard_of(found))
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """All arms, of which each two are compared.
+
+    Attributes
+    ----------
+    objects : mapping of str to ArmObject
+        By the arms' names.
+    ground : CommonGround, optional
+        What all arms cover, where they are measured against anything.
+    laid : mapping of str to Laid
+        The arms as they lie on that ground.
+    region : Region
+        What is looked at of the object where there is no such ground.
+    options : EvaluationOptions
+    moved : set of str
+        Names of the arms that are registered.
+    """
+
+    objects: Mapping[str, ArmObject]
+    ground: CommonGround | None
+    laid: Mapping[str, Laid]
+    region: Region
+    options: EvaluationOptions
+    moved: Set[str]
+
+    def measured(self, first: str, second: str) -> PairMeasures:
+        """Compare two arms as they lie on the common ground, where that is known; else registered.
+
+        What both are measured against may be wrong: an arm that was moved onto it, and hardly
+        agrees with it there, is moved onto the other arm instead.
+        """
+        names = (first, second)
+        if self.ground is not None and self._is_enough and all(map(self._has_place, names)):
+            one, other = (self.laid[name].recon for name in names)
+            return PairMeasures(self.ground.between(one, other, self.options.phase_align))
+        is_moved = not self.moved.isdisjoint(names)
+        found = self._apart(first, second, is_moved=is_moved)
+        if self.laid and is_moved:
+            found = replace(found, notes=(MOVED_TOGETHER, *found.notes))
+        return PairMeasures(found)
+
+    @property
+    def _is_enough(self) -> bool:
+        """Whether the common ground is most of what two of several arms may have."""
+        is_exact = self.options.alignment is Alignment.EXACT
+        area = self.region.height * self.region.width
+        return is_exact and self.ground is not None and self.ground.n_px >= area / 4
+
+    def _has_place(self, name: str) -> bool:
+        """Whether it is known where an arm lies: on its own grid, or where it agrees well."""
+        if name not in self.laid or name not in self.moved:
+            return name in self.laid
+        agreement = self.laid[name].standard.metrics["contrast_correlation"].value
+        return agreement is not None and agreement >= CERTAIN
+
+    def _apart(self, first: str, second: str, *, is_moved: bool) -> Standard:
+        """The first against the second, where all arms lie, or else where these two do."""
+        inside = self.region.slices
+        known = {name: arm.coverage > 0 for name, arm in self.objects.items()}
+        covered = np.logical_and.reduce(list(known.values()))
+        if covered[inside].sum() < covered[inside].size / 4:
+            covered = known[first] & known[second]
+        n_px = int(covered[inside].sum())
+        if n_px < FEWEST_PX:
+            few = f"nothing to compare: only {n_px} px are covered, of {FEWEST_PX} at least"
+            return nothing(few, Noise.BOTH)
+        one, other = (self.objects[name].image for name in (first, second))
+        try:
+            return evaluation.mutual(one, other, covered, region=self.region, registered=is_moved)
+        except GeometryError as error:
+            return nothing(f"nothing to compare: {error.why}", Noise.BOTH)

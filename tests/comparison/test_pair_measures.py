@@ -1,0 +1,122 @@
+"""Do arms against each other lie as they do on the common ground, and elsewhere as they agree?"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from ptyrun.comparison.common_measures import _on_common_ground
+from ptyrun.comparison.measures import Measures
+from ptyrun.comparison.pair_measures import MOVED_TOGETHER, Pairing, PairMeasures
+from ptyrun.config import EvaluationOptions
+from ptyrun.ptycho.geometry.placement import Region
+from ptyrun.ptycho.metrics.common_ground import CommonGround
+from ptyrun.ptycho.metrics.evaluation import evaluate
+from ptyrun.ptycho.metrics.registration import Shift, apply_shift
+from tests.ptycho.metrics.test_registration import textured
+
+SIDE = 128
+REGION = Region(12, 12, 104, 104)
+OPTIONS = EvaluationOptions()
+NAMES = ("first", "second")
+
+
+def noisy(image: np.ndarray, seed: int, strength: float = 0.02) -> np.ndarray:
+    generator = np.random.default_rng(seed)
+    parts = generator.normal(0, strength, (2, *image.shape))
+    return image + parts[0] + 1j * parts[1]
+
+
+def like(**facts: Any) -> Any:
+    return SimpleNamespace(**facts)
+
+
+class Arms:
+    """Two noisy images of one object, the first somewhere else, measured against a reference."""
+
+    def __init__(self, reference: np.ndarray, moved: frozenset[str]) -> None:
+        image = textured(1, SIDE)
+        images = (noisy(apply_shift(image, Shift(3.4, -2.2)), 2), noisy(image, 3))
+        covered = np.ones((SIDE, SIDE))
+        objects = {
+            name: like(image=image.astype(np.complex64), coverage=covered)
+            for name, image in zip(NAMES, images, strict=True)
+        }
+        own = {
+            name: Measures.of(
+                evaluate(
+                    arm.image, reference, covered, OPTIONS, region=REGION, registered=name in moved
+                )
+            )
+            for name, arm in objects.items()
+        }
+        ground = CommonGround.of(list(own.values()))
+        assert ground is not None
+        laid = {name: _on_common_ground(ground, each, OPTIONS) for name, each in own.items()}
+        self.ground = ground
+        self.pairing = Pairing(objects, ground, laid, REGION, OPTIONS, moved)
+
+    @property
+    def as_they_lie(self) -> PairMeasures:
+        first, second = (self.pairing.laid[name].recon for name in NAMES)
+        return PairMeasures(self.ground.between(first, second, OPTIONS.phase_align))
+
+    @property
+    def without_reference(self) -> Pairing:
+        return replace(self.pairing, ground=None, laid={})
+
+
+def correlation(found: PairMeasures) -> float:
+    value = found.standard.metrics["contrast_correlation"].value
+    assert value is not None
+    return value
+
+
+def test_arms_that_agree_with_the_reference_are_compared_as_they_lie_there() -> None:
+    arms = Arms(textured(1, SIDE), frozenset(NAMES))
+    found = arms.pairing.measured(*NAMES)
+    assert correlation(found) > 0.97
+    assert found.standard.metrics == arms.as_they_lie.standard.metrics
+    assert MOVED_TOGETHER not in found.standard.notes
+
+
+def test_a_wrong_reference_does_not_move_them_apart() -> None:
+    arms = Arms(textured(9, SIDE), frozenset(NAMES))
+    assert correlation(arms.as_they_lie) < 0.5
+    found = arms.pairing.measured(*NAMES)
+    assert correlation(found) > 0.97
+    assert MOVED_TOGETHER in found.standard.notes
+
+
+def test_arms_that_are_not_registered_are_not_registered_to_each_other() -> None:
+    arms = Arms(textured(1, SIDE), frozenset())
+    for pairing in (arms.pairing, replace(arms.pairing, ground=None), arms.without_reference):
+        found = pairing.measured(*NAMES)
+        assert correlation(found) < 0.5
+        assert MOVED_TOGETHER not in found.standard.notes
+
+
+def test_without_a_reference_one_arm_is_registered_to_the_other() -> None:
+    arms = Arms(textured(1, SIDE), frozenset({"first"}))
+    found = arms.without_reference.measured(*NAMES)
+    assert correlation(found) > 0.97
+    assert MOVED_TOGETHER not in found.standard.notes
+
+
+def test_of_a_small_common_ground_two_arms_have_more() -> None:
+    arms = Arms(textured(1, SIDE), frozenset())
+    few = np.zeros(arms.ground.covered.shape, bool)
+    few[:20, :20] = True
+    small = replace(arms.pairing, ground=replace(arms.ground, covered=few))
+    whole = arms.without_reference.measured(*NAMES)
+    assert small.measured(*NAMES).standard.metrics == whole.standard.metrics
+
+
+def test_what_was_found_of_a_pair_is_read_back_as_it_is() -> None:
+    found = Arms(textured(1, SIDE), frozenset()).as_they_lie
+    again = PairMeasures.from_finding(found.finding())
+    assert again.standard.metrics == found.standard.metrics
+    assert again.standard.notes == tuple(found.standard.notes)

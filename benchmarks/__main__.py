@@ -40,7 +40,18 @@ QUESTIONS = (
     "beside",
 )
 # Asked only by name: they take long, install packages, or need a GPU.
-BY_NAME = ("scale", "share", "wall", "workers", "peers", "resume", "limits", "kills", "gpu")
+BY_NAME = (
+    "before",
+    "scale",
+    "share",
+    "wall",
+    "workers",
+    "peers",
+    "resume",
+    "limits",
+    "kills",
+    "gpu",
+)
 
 
 @click.command()
@@ -86,8 +97,8 @@ def main(
 ) -> None:
     """Measure what ptyrun costs on top of the work itself.
 
-    All QUESTIONS, or those named; scale, share, wall, workers, peers, resume, limits, kills and gpu
-    only by name.
+    All QUESTIONS, or those named; before, scale, share, wall, workers, peers, resume, limits, kills
+    and gpu only by name.
     """
     console = Console() if sys.stdout.isatty() else Console(width=PIPE_WIDTH)
     machine = describe_machine()

@@ -36,10 +36,9 @@ MAX_ROUNDS = 3
 
 # Steps of `finalize`, by how their names begin: what an arm's object is and how near the truth it
 # is; then what came later: common pixels, pairs, frames, intervals.
-OLDER_FIGURES = ("assemble", "measure")
-NEWER_FIGURES = ("compare", "frames", "intervals")
+OLDER_FIGURES = ("assemble ", "measure ")
+NEWER_FIGURES = ("compare ", "frames ", "intervals")
 NEWER = "common pixels, pairs, R-factors, intervals"
-NEWER_AIM_PERCENT = 50.0
 
 
 class Stopwatch:
@@ -168,8 +167,7 @@ def measure(scale: Scale) -> list[Figure]:
                 for _, parts in rounds
             ],
             "%",
-            NEWER_AIM_PERCENT,
-            "in the same run",
+            note="in the same run",
         ),
     ]
 

@@ -123,19 +123,16 @@ def ring_modulus(first: NDArray[Any], second: NDArray[Any]) -> RingCorrelation:
     Notes
     -----
     :math:`|\sum F_1 F_2^*| / \sqrt{\sum |F_1|^2 \sum |F_2|^2}` over the Fourier pixels whose
-    radius rounds to the ring's number. Sources:
-    Saxton and Baumeister, J. Microsc. 127, 127 (1982), doi:10.1111/j.1365-2818.1982.tb00405.x; van
-    Heel and Schatz, J. Struct. Biol. 151, 250 (2005), doi:10.1016/j.jsb.2005.05.009.
+    radius rounds to the ring's number. Sources: Saxton and Baumeister, J. Microsc. 127, 127 (1982),
+    doi:10.1111/j.1365-2818.1982.tb00405.x; van Heel and Schatz, J. Struct. Biol. 151, 250 (2005),
+    doi:10.1016/j.jsb.2005.05.009.
     """
     total, norm, n_pixels = _ring_sums(first, second)
     return _rings(np.abs(total), norm, n_pixels, first.shape[0])
 
 
 def _rings(
-    total: NDArray[np.float64],
-    norm: NDArray[np.float64],
-    n_pixels: NDArray[np.int64],
-    side_px: int,
+    total: NDArray[np.float64], norm: NDArray[np.float64], n_pixels: NDArray[np.int64], side_px: int
 ) -> RingCorrelation:
     correlation = np.divide(total, norm, out=np.zeros_like(norm), where=norm > 0)
     return RingCorrelation(correlation, n_pixels, side_px)
@@ -173,8 +170,7 @@ def tapered_correlation(
     Parameters
     ----------
     first, second : ndarray, shape (H, W)
-        Their centre square is used, of a side without large prime factors; its mean is taken off
-        before tapering.
+        Their centre square is used, of a side without large prime factors, less its mean.
     covered : ndarray of bool, shape (H, W), optional
         Pixels that count. Where some do not, the curve is that of the largest square without
         holes, :func:`ptyrun.ptycho.metrics.whole_square.whole_square`, or, where that is small, of
@@ -205,15 +201,14 @@ def tapered_correlation(
 
 def _tapered(pair: tuple[NDArray[Any], NDArray[Any]], taper_px: int) -> RingCorrelation:
     """Correlate with its sign, up to Nyquist, with the sectors of each ring."""
-    middle = quickly_transformed(pair[0].shape)
-    pair = (pair[0][middle], pair[1][middle])
-    side = pair[0].shape[0]
-    is_real = all(np.isrealobj(image) for image in pair)
+    images = [image[quickly_transformed(image.shape)] for image in pair]
+    side = len(images[0])
+    is_real = all(map(np.isrealobj, images))
     plane = Plane.of(side, is_real=is_real)
     window = cosine_window(side, min(taper_px, side // 4))
     # One image after the other: of a large one, each is as much memory as all that is compared.
     one, other = (
-        spectrum((image - image.mean()) * window, is_real=is_real, overwrite=True) for image in pair
+        spectrum((each - each.mean()) * window, is_real=is_real, overwrite=True) for each in images
     )
     rings = side // 2 + 1
     powers = [plane.sector_sum(power(each)) for each in (one, other)]

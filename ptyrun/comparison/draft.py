@@ -17,7 +17,7 @@ import numpy as np
 import scipy
 
 from ptyrun import __version__
-from ptyrun.comparison import group_tables, inputs, told
+from ptyrun.comparison import group_tables, inputs, scan_doubts, told
 from ptyrun.comparison.fingerprints import Fingerprints
 from ptyrun.comparison.group_tables import ArmIndex, Reference
 from ptyrun.comparison.kept import Finding
@@ -156,6 +156,11 @@ class Draft:
         manifest = replace(wanted, arms=tuple(arms), sources=sources)
         return Drawn(manifest, tables, frame_notes, dark_note)
 
+    @cached_property
+    def judged(self) -> Texts:
+        """Why the scan's own object, frames and positions hardly belong together."""
+        return self._taken(scan_doubts.STEP, Texts.of, partial(scan_doubts.judged, self.scan))
+
     def tell(self, drawn: Drawn) -> None:
         """Say before any work what will make a person doubt the result after it."""
         memory.give_back()
@@ -164,10 +169,11 @@ class Draft:
         of_networks = drawn.frame_notes if has_networks else ()  # nothing else depends on it
         for note in chain(of_networks, inputs.shortages(self.config, scan)):
             self.watcher.note(note)
+        judged = self.judged
         doubts = self._taken(
             "compare inputs with each other",
             Texts.of,
-            lambda: Texts(tuple(inputs.doubts(self.config, scan))),
+            lambda: Texts(tuple(inputs.doubts(self.config, scan, judged.texts))),
         )
         dark = filter(None, [drawn.dark_note])
         for doubt in chain(inputs.same_models(self.found), dark, doubts.texts):

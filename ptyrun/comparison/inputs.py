@@ -130,8 +130,8 @@ def require_whole_models(paths: Iterable[Path]) -> None:
                 archive.require_whole()
 
 
-def doubts(config: CompareConfig, scan: Scan) -> Iterator[str]:
-    """Say what fits together by its shape but hardly by its content.
+def doubts(config: CompareConfig, scan: Scan, of_scan: Iterable[str]) -> Iterator[str]:
+    """Say what fits together by its shape but hardly by its content, besides *of_scan*.
 
     Raises
     ------
@@ -144,7 +144,7 @@ def doubts(config: CompareConfig, scan: Scan) -> Iterator[str]:
             f"{scan.path} was measured in the near field: what {' and '.join(networks)} predict "
             "means nothing unless they were trained for it"
         )
-    for doubt in (*scan.doubts, *verdict.truth_doubts(scan)):
+    for doubt in (*scan.doubts, *of_scan):
         yield f"{scan.path}: {doubt}"
     shape = grid_shape(scan)
     region = scanned_region(scan.positions_px, config.evaluation.stitch_crop_px, shape)

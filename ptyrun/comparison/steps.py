@@ -82,7 +82,7 @@ class Steps:
         in_blocks: bool = False,
     ) -> T:
         """What *step* finds: as it is kept, else as *do* finds it, which is then kept."""
-        name = step.replace(" ", "-")
+        name = file_name(step)
         found = self.kept.load(name, key) if self._keeps else None
         if found is not None:
             with suppress(KeyError, TypeError, ValueError):
@@ -104,6 +104,11 @@ class Steps:
                 why="all chunks are computed; what was assembled so far is kept",
                 do="run the same command again",
             )
+
+
+def file_name(step: str) -> str:
+    """Under which name a step is kept."""
+    return step.replace(" ", "-")
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from ptyrun import __version__
 from ptyrun.comparison import (
     artifacts,
     assembly,
@@ -20,6 +19,7 @@ from ptyrun.comparison import (
     outputs,
     publishing,
     ring_curves,
+    scan_doubts,
 )
 from ptyrun.comparison.certainty import Certainty
 from ptyrun.comparison.checked_chunks import CheckedChunks
@@ -32,7 +32,7 @@ from ptyrun.comparison.measures import Measures, measure
 from ptyrun.comparison.planned_inputs import refuse_changed_inputs
 from ptyrun.comparison.run import Run
 from ptyrun.comparison.sources import Sources
-from ptyrun.comparison.steps import Steps, Texts
+from ptyrun.comparison.steps import Steps
 from ptyrun.comparison.sums import ArmObject
 from ptyrun.comparison.told import does_not_belong, was_told
 from ptyrun.comparison.wholeness import (
@@ -51,7 +51,6 @@ from ptyrun.host.documents import digest_of
 from ptyrun.logs import session_log
 from ptyrun.paths import RunPaths
 from ptyrun.progress import SILENT, Watcher
-from ptyrun.ptycho.consistency import verdict
 from ptyrun.results import Results
 
 log = logging.getLogger(__name__)
@@ -212,12 +211,7 @@ def _compare(run: Run, steps: Steps, checked: CheckedChunks, watcher: Watcher) -
     together = measure_together(steps, digest_of(keys), arms, measured, region, options, moved)
     frames = Held.of(steps, keys, scan, manifest, arms)
     certainty = Certainty.of(steps, scan, together, frames)
-    doubts = steps.taken(
-        "judge the scan",
-        digest_of([__version__, dict(manifest.shared)]),
-        Texts.of,
-        lambda: Texts(verdict.truth_doubts(scan)),
-    )
+    doubts = scan_doubts.taken(steps, manifest, scan)
     return Compared(
         manifest, scan, region, arms, measured, together, frames, certainty, doubts.texts, options
     )

@@ -19,6 +19,7 @@ from ptyrun.comparison import (
     group_tables,
     inputs,
     lengths,
+    scan_doubts,
     strangers,
     traces,
 )
@@ -179,7 +180,7 @@ def _plan(
                 manifest = afresh.noted(manifest)
         if current is None:
             _refuse_foreign_ledger(paths, manifest)
-            _write(paths, manifest, drawn, watcher)
+            _write(paths, manifest, drawn, draft)
             return Plan(manifest, aside)
         wanted = as_planned(wanted, config, current)
         changed = changes(_without_draw(current), _like(wanted, current))
@@ -193,7 +194,7 @@ def _plan(
             watcher.note(extent.require_room(paths, manifest, grid_shape(scan), is_fresh=False))
             presence.require_no_active_session(paths)
             ledger.supersede(paths, current)
-            _write(paths, manifest, drawn, watcher)
+            _write(paths, manifest, drawn, draft)
             return Plan(manifest, aside)
         dark = {name: each for name, each in current.sources.items() if name == DARK}
         kept = replace(current, sources={**wanted.sources, **dark})
@@ -268,13 +269,14 @@ def _like(wanted: Manifest, current: Manifest) -> Manifest:
     return replace(wanted, arms=arms)
 
 
-def _write(paths: RunPaths, manifest: Manifest, drawn: Drawn, watcher: Watcher) -> None:
+def _write(paths: RunPaths, manifest: Manifest, drawn: Drawn, draft: Draft) -> None:
     artifacts.withdraw_completion(paths)
     group_tables.write(paths, drawn.tables)
     store.create_arrays(paths, manifest, replace=True)
     # The manifest comes last: a run exists from the moment it names tables that are on disk.
     manifest.save(paths.manifest)
-    _stands(paths, manifest, watcher)
+    _stands(paths, manifest, draft.watcher)
+    scan_doubts.keep(paths, manifest, draft.judged)
     ATTEMPTS.progressed()
 
 

@@ -152,7 +152,7 @@ def test_tables_say_what_their_thresholds_pairs_and_pixels_are(tmp_path: Path) -
     assert own.columns == (found.arms[first].label,)
     others = ", ".join(arm.label for name, arm in found.arms.items() if name != first)
     assert own.text == f"Of {others} these are the pixels compared above."
-    assert "the first arm is registered to the second" in tables.pair_table(found).text
+    assert "the first is registered to the second" in tables.pair_table(found).text
 
 
 def test_an_archive_gives_back_the_arrays_and_says_what_they_are(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ptyrun.engine.progress import ArmProgress
+from ptyrun.texts import counted
 
 
 @dataclass(frozen=True)
@@ -32,3 +33,8 @@ class Counts:
     def is_partial(self) -> bool:
         """Whether chunks are missing."""
         return self.chunks_committed < self.chunks_total
+
+    @property
+    def said_of_chunks(self) -> str:
+        """Of how many chunks how many are committed."""
+        return f"{self.chunks_committed} of {counted(self.chunks_total, 'chunk')}"

@@ -29,7 +29,7 @@ def said(hub: Hub, stage: Stage, before: Collection[str], after: Collection[str]
         run = Run(hub.path(stage.workspace))
         with suppress(PtyrunError):
             counts = Counts.of(run.progress.arms.values())
-            computed = f"{counts.chunks_committed} of {counted(counts.chunks_total, 'chunk')} done"
+            computed = f"{counts.said_of_chunks} done"
             return computed if new else f"nothing new, {computed}"
     return f"{counted(new, 'new part')} kept" if new else "nothing new is kept"
 

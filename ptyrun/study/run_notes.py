@@ -12,7 +12,6 @@ from ptyrun.host import listing
 from ptyrun.study import stage_log
 from ptyrun.study.hub import Hub
 from ptyrun.study.stage import Stage
-from ptyrun.texts import counted
 
 
 def states(hub: Hub, stage: Stage) -> dict[str, str]:
@@ -57,9 +56,7 @@ def missing_chunks(folder: Path) -> str:
         chunks = Counts.of(Run(folder).ledger.progress.arms.values())
     except PtyrunError:
         return ""
-    if not chunks.is_partial:
-        return ""
-    return f"{chunks.chunks_committed} of {counted(chunks.chunks_total, 'chunk')}"
+    return chunks.said_of_chunks if chunks.is_partial else ""
 
 
 def _notes(folder: Path) -> Iterator[Path]:

@@ -34,6 +34,7 @@ from ptyrun.models.files import (
     require_trust,
 )
 from ptyrun.models.kinds import WEIGHTS_ALONE, ModelKind
+from ptyrun.texts import counted
 
 ENTRY_POINTS = "ptyrun.predictors"
 # Of ptyrun's own backends; other packages may take what they like.
@@ -356,8 +357,7 @@ def check_output(patches: NDArray[np.complex64], n_groups: int, patch_px: int) -
         If number, shape or dtype differ, or a value is not finite.
     """
     check_form(patches, n_groups, patch_px)
-    bad = int(np.count_nonzero(~np.isfinite(patches)))
-    if bad:
+    if bad := int(np.count_nonzero(~np.isfinite(patches))):
         raise PredictionError(
             f"{bad} of {patches.size} predicted values are not finite",
             why="the network overflowed, or its weights or inputs hold NaN",
@@ -388,7 +388,7 @@ def check_form_of(shape: tuple[int, ...], dtype: str, n_groups: int, patch_px: i
     wanted = (n_groups, patch_px, patch_px)
     if shape != wanted:
         raise WrongFormError(
-            f"the predictor gave an array of shape {shape} for {n_groups} groups",
+            f"the predictor gave an array of shape {shape} for {counted(n_groups, 'group')}",
             why=f"one patch per group has shape {wanted}",
             do="use a model that gives one patch per group at this batch size",
         )

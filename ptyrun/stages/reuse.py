@@ -240,8 +240,9 @@ def _arm_differences(plan: ArmPlan, other: ArmPlan) -> str:
         theirs = getattr(other, entry.name)
         if entry.compare and entry.name not in _OWN_AFFAIR and theirs != getattr(plan, entry.name):
             return f"its {entry.name} is {theirs}"
-    if _batch_items(plan) != _batch_items(other):
-        return f"its batches have {_batch_items(other)} groups, here {_batch_items(plan)}"
+    ours, theirs = _batch_items(plan), _batch_items(other)
+    if ours != theirs:
+        return f"its batches have {counted(theirs, 'group')}, here {ours}"
     return ""
 
 

@@ -54,6 +54,11 @@ def test_anything_else_is_refused(faulty: np.ndarray, said: str) -> None:
         check_output(faulty, n_groups=3, patch_px=8)
 
 
+def test_one_group_is_no_groups() -> None:
+    with pytest.raises(PredictionError, match=r"of shape \(2, 8, 8\) for 1 group\n"):
+        check_output(patches(2), 1, 8)
+
+
 def test_an_unknown_backend_is_named_with_those_installed() -> None:
     with pytest.raises(UnknownPredictorError, match=r"'theano'(.|\n)*pytorch, tf"):
         open_predictor("theano", request())

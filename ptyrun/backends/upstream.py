@@ -73,7 +73,8 @@ def _cause(error: Exception) -> str:
 
 def _is_own(part: dict[str, Any]) -> bool:
     """Whether it is a layer of upstream's that is one of ptyrun's as well."""
-    return str(part.get("module")).split(".")[0] == "ptycho" and part["class_name"] in LAYERS
+    module, name = str(part.get("module")), part["class_name"]
+    return module.split(".")[0] == "ptycho" and isinstance(name, str) and name in LAYERS
 
 
 def _adopt(config: Any) -> None:

@@ -8,6 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.ndimage import shift
 
+from ptyrun.backends import upstream
 from ptyrun.backends.quiet_tensorflow import tf
 from ptyrun.backends.upstream_layers import (
     ActivationLayer,
@@ -16,6 +17,7 @@ from ptyrun.backends.upstream_layers import (
     ReassemblePatchesLayer,
     TrimReconstructionLayer,
 )
+from ptyrun.models.bundles import Bundle, BundleParameters, ForeignBundleError
 
 N, PADDED = 16, 24
 
@@ -116,3 +118,11 @@ def test_an_unknown_activation_or_mask_is_refused() -> None:
         ActivationLayer("cosine")
     with pytest.raises(ValueError, match="'corner'"):
         CenterMaskLayer(N, 1, "corner")
+
+
+@pytest.mark.parametrize("name", [[], {"class": []}, None, 1, 0.5], ids=str)
+def test_what_no_layer_can_be_called_is_a_layer_that_is_not_known(name: Any) -> None:
+    layer = {"module": "ptycho.custom_layers", "class_name": name, "config": {}}
+    bundle = Bundle("net", BundleParameters(N, 2, None), {"config": {"layers": [layer]}}, b"")
+    with pytest.raises(ForeignBundleError, match=r"unknown: ptycho\.custom_layers"):
+        upstream.build(bundle)

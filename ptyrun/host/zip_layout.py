@@ -48,7 +48,7 @@ class AmbiguousZipError(ValueError):
     """The archive is damaged, or can be read in more than one way."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _Member:
     name: bytes
     flags: int
@@ -59,15 +59,23 @@ class _Member:
     offset: int
 
 
-def require_one_reading(file: IO[bytes]) -> None:
+def require_one_reading(
+    file: IO[bytes], *, most_members: int = MAX_MEMBERS, most_bytes: int = MAX_DIRECTORY_BYTES
+) -> None:
     """See that the archive open as *file* means the same to every reader.
+
+    Parameters
+    ----------
+    file : binary file
+    most_members, most_bytes : int
+        A directory of more is refused before it is read.
 
     Raises
     ------
     AmbiguousZipError
         Saying why it does not.
     """
-    start, members = _directory(file)
+    start, members = _directory(file, most_members, most_bytes)
     deflated = {member for member in members if member.method == DEFLATED}
     looks_inside = sum(member.size for member in deflated) <= MAX_INFLATED_BYTES
     at, names = 0, set()
@@ -76,8 +84,8 @@ def require_one_reading(file: IO[bytes]) -> None:
             raise AmbiguousZipError(f"the name {_text(member)} occurs twice")
         names.add(member.name)
         if member.offset != at:
-            kind = "a gap before" if member.offset > at else "bytes shared with another by"
-            raise AmbiguousZipError(f"there is {kind} {_text(member)}")
+            there = "is a gap before" if member.offset > at else "are bytes shared with another by"
+            raise AmbiguousZipError(f"there {there} {_text(member)}")
         begin = _begin_of(file, member)
         if looks_inside and member in deflated:
             _require_exact_stream(file, begin, member)
@@ -94,11 +102,11 @@ def member_names(file: IO[bytes]) -> list[str]:
     AmbiguousZipError
         If it is not an archive, or its directory is damaged.
     """
-    _, members = _directory(file)
+    _, members = _directory(file, MAX_MEMBERS, MAX_DIRECTORY_BYTES)
     return [member.name.decode("utf-8", "replace") for member in members]
 
 
-def _directory(file: IO[bytes]) -> tuple[int, list[_Member]]:
+def _directory(file: IO[bytes], most_members: int, most_bytes: int) -> tuple[int, list[_Member]]:
     """Where the directory begins, and what it lists."""
     end = file.seek(0, 2) - END.size
     signature, disk, first_disk, here, n_members, size, start, comment = _unpacked(END, file, end)
@@ -117,10 +125,12 @@ def _directory(file: IO[bytes]) -> tuple[int, list[_Member]]:
     elif n_members == FULL_16 or FULL_32 in (size, start):
         raise AmbiguousZipError("its end record says that another one follows, and it is missing")
     n_members, size, start = told
-    if start + size != end or size > MAX_DIRECTORY_BYTES:
+    if start + size != end:
         raise AmbiguousZipError("its directory does not lie right before the end record")
-    if n_members > MAX_MEMBERS:
-        raise AmbiguousZipError(f"it has {n_members} members; at most {MAX_MEMBERS} are read")
+    if size > most_bytes:
+        raise AmbiguousZipError(f"its directory has {size} bytes; at most {most_bytes} are read")
+    if n_members > most_members:
+        raise AmbiguousZipError(f"it has {n_members} members; at most {most_members} are read")
     members = [*islice(_entries(_read(file, start, size)), n_members + 1)]
     if len(members) != n_members:
         more = "more" if len(members) > n_members else f"{len(members)}"

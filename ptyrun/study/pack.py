@@ -7,7 +7,6 @@ import stat
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from secrets import token_hex
 from typing import IO
@@ -24,12 +23,12 @@ from ptyrun.errors import (
 from ptyrun.host import durable, listing, locks, partials, trees
 from ptyrun.host.free_place import require_free
 from ptyrun.host.regular import open_regular
-from ptyrun.host.zip_layout import LOCAL
+from ptyrun.host.zip_layout import require_one_reading
 from ptyrun.study import crate, identity
 from ptyrun.study.checks.inventory import line_fault
 from ptyrun.study.checks.verify import verify
 from ptyrun.study.crate import Packed
-from ptyrun.study.files import HubFiles
+from ptyrun.study.files import MAX_FILES, HubFiles
 from ptyrun.study.hub import CRATE, Hub, is_record
 from ptyrun.study.plan import Study, graph
 from ptyrun.study.record import Record
@@ -37,7 +36,8 @@ from ptyrun.study.state import State, survey
 from ptyrun.texts import counted
 
 PIECE_BYTES = 4 << 20
-MAX_METADATA_BYTES = 1 << 28
+# A file takes more bytes in the metadata than in the archive's directory.
+MAX_METADATA_BYTES = MAX_DIRECTORY_BYTES = 1 << 28
 _MODE = (stat.S_IFREG | 0o644) << 16
 
 
@@ -54,6 +54,8 @@ def pack(study: Study, archive: Path) -> int:
         If one of the ten checks of its comparisons fails.
     BusyError
         If a session works on the hub.
+    InputError
+        If it holds what cannot be packed, or more files than can be listed.
     """
     hub = study.hub
     require_free(archive)
@@ -61,19 +63,25 @@ def pack(study: Study, archive: Path) -> int:
     files = HubFiles.of(hub.root)
     packed = [*described(files)]
     known = identity.of_hub(hub)
-    text = crate.metadata(
+    metadata = crate.metadata(
         known.name if known else hub.root.absolute().name,
         packed,
         _records(files, packed),
         known.options if known else {},
-    )
+    ).encode()
+    if len(metadata) > MAX_METADATA_BYTES:
+        raise InputError(
+            f"{hub.root} has too many files to be packed: {len(packed)}",
+            why=f"the list of them is {len(metadata)} bytes, of {MAX_METADATA_BYTES} at most",
+            do="copy the folder as it is",
+        )
     partial = partials.name(archive)
     durable.make_folder(archive.absolute().parent)
     with durable.storage_errors(archive):
         try:
             with zipfile.ZipFile(partial, "x", zipfile.ZIP_STORED, allowZip64=True) as target:
                 with _member(target, CRATE) as member:
-                    member.write(text.encode())
+                    member.write(metadata)
                 for file in packed:
                     with _member(target, file.name) as member, files.open(file.name) as source:
                         _require(file, _copied(source, member))
@@ -222,19 +230,11 @@ def _require(wanted: Packed, found: Packed) -> None:
 
 def _read(archive: Path, folder: Path | None) -> int:
     try:
-        with open_regular(archive) as stream, zipfile.ZipFile(stream) as source:
-            listed = _listed(source, archive)
-            for wanted in listed.values():
-                with source.open(wanted.name) as member:
-                    if folder is None:
-                        found = _copied(member, None)
-                    else:
-                        place = folder / wanted.name
-                        durable.make_folder(place.parent)
-                        with durable.storage_errors(place), place.open("xb") as target:
-                            found = _copied(member, target)
-                _require(wanted, found)
-            return len(listed)
+        with open_regular(archive) as stream:
+            # Before zipfile reads the whole directory, and members that share bytes fill the disk.
+            require_one_reading(stream, most_members=MAX_FILES + 1, most_bytes=MAX_DIRECTORY_BYTES)
+            with zipfile.ZipFile(stream) as source:
+                return _read_members(source, archive, folder)
     except (zipfile.BadZipFile, NotImplementedError, EOFError, ValueError, RuntimeError) as error:
         raise DamageError(
             f"{archive} is damaged", why=str(error), do="get it again, or pack the study again"
@@ -243,6 +243,21 @@ def _read(archive: Path, folder: Path | None) -> int:
         raise InputError(
             f"{archive} cannot be read", why=error.strerror or str(error), do="correct the path"
         ) from error
+
+
+def _read_members(source: zipfile.ZipFile, archive: Path, folder: Path | None) -> int:
+    listed = _listed(source, archive)
+    for wanted in listed.values():
+        with source.open(wanted.name) as member:
+            if folder is None:
+                found = _copied(member, None)
+            else:
+                place = folder / wanted.name
+                durable.make_folder(place.parent)
+                with durable.storage_errors(place), place.open("xb") as target:
+                    found = _copied(member, target)
+        _require(wanted, found)
+    return len(listed)
 
 
 def _listed(source: zipfile.ZipFile, archive: Path) -> dict[str, Packed]:
@@ -261,7 +276,6 @@ def _listed(source: zipfile.ZipFile, archive: Path) -> dict[str, Packed]:
     if sorted(names) != sorted([*listed, CRATE]):
         odd = sorted({*names}.symmetric_difference({*listed, CRATE})) or names
         raise ValueError(f"its files are not those that it lists, like {odd[0]!r:.80}")
-    _require_apart(members)
     for member in members:
         if said := line_fault(member.filename):
             raise ValueError(f"the name {member.filename!r:.80} {said}")
@@ -275,11 +289,3 @@ def _listed(source: zipfile.ZipFile, archive: Path) -> dict[str, Packed]:
         if PurePosixPath(member.filename).parts[0].startswith("."):
             raise ValueError(f"{member.filename!r:.80} is a hidden file")
     return listed
-
-
-def _require_apart(members: list[zipfile.ZipInfo]) -> None:
-    """See that no byte belongs to two members: a small archive would fill the disk."""
-    for one, other in pairwise(sorted(members, key=lambda each: each.header_offset)):
-        header_bytes = LOCAL.size + len(one.filename)  # or some more
-        if one.header_offset + header_bytes + one.compress_size > other.header_offset:
-            raise ValueError(f"{one.filename!r:.80} and {other.filename!r:.80} share bytes")

@@ -13,7 +13,6 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from ptyrun.host import zip_layout
 from ptyrun.host.zip_layout import AmbiguousZipError, require_one_reading
 
 Content = dict[str, bytes]
@@ -269,11 +268,10 @@ def test_an_archive_of_two_readings_is_refused(case: str) -> None:
     assert not passes(AMBIGUOUS[case])
 
 
-def test_of_more_members_than_can_be_looked_at_none_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_more_members_than_can_be_looked_at_none_is() -> None:
     assert passes(PACKED)
-    monkeypatch.setattr(zip_layout, "MAX_MEMBERS", len(MEMBERS) - 1)
     with pytest.raises(AmbiguousZipError, match="3 members; at most 2"):
-        require_one_reading(io.BytesIO(PACKED))
+        require_one_reading(io.BytesIO(PACKED), most_members=len(MEMBERS) - 1)
 
 
 def test_a_directory_is_read_as_far_as_it_is_told() -> None:
@@ -281,3 +279,16 @@ def test_a_directory_is_read_as_far_as_it_is_told() -> None:
     changed[-14:-10] = struct.pack("<2H", 1, 1)
     with pytest.raises(AmbiguousZipError, match="lists more members, not 1"):
         require_one_reading(io.BytesIO(bytes(changed)))
+
+
+def test_where_more_members_are_expected_they_are_read() -> None:
+    """More than 65535 have an end record of their own."""
+    buffer, n_members = io.BytesIO(), 65_600
+    with zipfile.ZipFile(buffer, "w") as target:
+        for number in range(n_members):
+            target.writestr(f"{number}", b"")
+    with pytest.raises(AmbiguousZipError, match=f"{n_members} members; at most"):
+        require_one_reading(buffer)
+    require_one_reading(buffer, most_members=n_members)
+    with pytest.raises(AmbiguousZipError, match=r"its directory has \d+ bytes; at most 1000 are"):
+        require_one_reading(buffer, most_members=n_members, most_bytes=1000)

@@ -7,6 +7,8 @@ import json
 import re
 import shutil
 import stat
+import subprocess
+import sys
 import warnings
 import zipfile
 from collections.abc import Callable
@@ -15,7 +17,9 @@ from pathlib import Path
 import pytest
 
 from ptyrun.errors import DamageError, InputError, PtyrunError, UsageError
+from ptyrun.host import zip_layout
 from ptyrun.study import identity
+from ptyrun.study import pack as packing
 from ptyrun.study.hub import CRATE
 from ptyrun.study.pack import check, pack, unpack
 from ptyrun.study.plan import Study
@@ -230,7 +234,7 @@ def test_a_name_that_stands_there_twice_is_refused(archive: Path, tmp_path: Path
     with warnings.catch_warnings(), zipfile.ZipFile(place, "a") as target:
         warnings.simplefilter("ignore")
         target.writestr("study.json", "{}")
-    with pytest.raises(DamageError, match="not those that it lists"):
+    with pytest.raises(DamageError, match=r"the name 'study\.json' occurs twice"):
         check(place)
 
 
@@ -259,6 +263,55 @@ def test_a_byte_belongs_to_one_file_alone(tmp_path: Path) -> None:
         target.NameToInfo["inner"] = info
     with zipfile.ZipFile(outer) as source:
         assert source.read("inner") == b"data"
-    with pytest.raises(DamageError, match="'outer' and 'inner' share bytes"):
+    with pytest.raises(DamageError, match="bytes shared with another by 'inner'"):
         unpack(outer, tmp_path / "copy")
     assert not (tmp_path / "copy").exists()
+
+
+BOUNDED = """
+import resource, sys
+from pathlib import Path
+from ptyrun.errors import DamageError
+from ptyrun.study.pack import check
+resource.setrlimit(resource.RLIMIT_AS, (int(sys.argv[2]),) * 2)
+try:
+    check(Path(sys.argv[1]))
+except DamageError as error:
+    print(error)
+"""
+
+
+def test_a_directory_of_gigabytes_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    n_bytes, place = 8 << 30, tmp_path / "study.zip"
+    n_members = n_bytes // zip_layout.CENTRAL.size
+    told = (0, 0, n_members, n_members, n_bytes, 0)
+    with place.open("wb") as target:
+        target.truncate(n_bytes)  # of holes: nothing is written
+        target.seek(n_bytes)
+        target.write(zip_layout.END_64.pack(b"PK\6\6", 44, 45, 45, *told))
+        target.write(zip_layout.LOCATOR_64.pack(b"PK\6\7", 0, n_bytes, 1))
+        full = (0xFFFF, 0xFFFF, 0xFFFFFFFF, 0)
+        target.write(zip_layout.END.pack(b"PK\5\6", 0, 0, *full, 0))
+    words = [sys.executable, "-c", BOUNDED, str(place), str(2 << 30)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert f"its directory has {n_bytes} bytes; at most" in done.stdout, done.stderr[-500:]
+
+
+def test_more_files_than_a_study_can_have_are_refused(
+    archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    n_files = check(archive)
+    monkeypatch.setattr(packing, "MAX_FILES", n_files)
+    assert check(archive) == n_files
+    monkeypatch.setattr(packing, "MAX_FILES", n_files - 1)
+    with pytest.raises(DamageError, match=f"it has {n_files + 1} members; at most {n_files} are"):
+        check(archive)
+
+
+def test_what_could_not_be_unpacked_is_not_packed(
+    finished: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(packing, "MAX_METADATA_BYTES", 1000)
+    with pytest.raises(InputError, match="has too many files to be packed"):
+        pack(finished, tmp_path / "study.zip")
+    assert not [*tmp_path.iterdir()]

@@ -7,6 +7,7 @@ import sys
 from contextlib import suppress
 from functools import lru_cache
 from importlib.metadata import EntryPoint
+from importlib.util import find_spec
 from pathlib import Path
 
 
@@ -32,6 +33,14 @@ def entry_points(group: str) -> tuple[EntryPoint, ...]:
 @lru_cache(maxsize=16)
 def _read(group: str, _folders: tuple[tuple[str, int], ...]) -> tuple[EntryPoint, ...]:
     return tuple(importlib.metadata.entry_points(group=group))
+
+
+def is_installed(module: str) -> bool:
+    """Whether there is a module of that name; it is not imported, though what it lies in is."""
+    try:
+        return find_spec(module) is not None
+    except (ImportError, ValueError):  # a finder's own, and of a module that is half there
+        return False
 
 
 def _changed_ns(folder: str) -> int:

@@ -9,12 +9,12 @@ import os
 import shutil
 import sys
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 
 from ptyrun.errors import PredictorUnavailableError, PtyrunError, UnfinishedError
 from ptyrun.host import durable, listing, partials, trees
 from ptyrun.host.children import Parent
+from ptyrun.host.packages import is_installed
 from ptyrun.study.checks.wholeness import HDF5, ZIP, damage
 from ptyrun.study.files import HubFiles
 from ptyrun.study.task import Task
@@ -46,7 +46,7 @@ def train(task: Task) -> None:
     """
     (place,) = task.outputs()
     module, kind = PROGRAMS[task.value("trainer")]
-    _require(module)
+    require_package(module)
     scratch = task.pieces.absolute() / "upstream"  # goes with the stage's pieces
     trees.discard(scratch)
     durable.make_folder(scratch)
@@ -111,13 +111,16 @@ def _words(task: Task, scratch: Path, kind: str) -> Sequence[str]:
     return [word for name, value in said.items() for word in (f"--{name}", value)]
 
 
-def _require(module: str) -> None:
-    for name in (PACKAGE, module):
-        try:
-            found = find_spec(name)
-        except ImportError:
-            found = None
-        if found is None:
+def require_package(*programs: str) -> None:
+    """See that upstream's package is installed, and some of its programs.
+
+    Raises
+    ------
+    PredictorUnavailableError
+        If not.
+    """
+    for name in (PACKAGE, *programs):
+        if not is_installed(name):
             raise PredictorUnavailableError(
                 "upstream's networks can be trained by upstream's package alone",
                 why=f"there is no module {name}",

@@ -16,7 +16,7 @@ from ptyrun.host.children import Parent, ptyrun_words
 from ptyrun.host.typed_json import parse
 from ptyrun.parallel.scheduler import configured
 from ptyrun.progress import Watcher
-from ptyrun.study import archive, identity, making, progress
+from ptyrun.study import archive, identity, making, progress, upstream_training
 from ptyrun.study.asking import words_of_stage
 from ptyrun.study.graph import Graph
 from ptyrun.study.hub import COMPARISON_MANIFEST
@@ -24,6 +24,7 @@ from ptyrun.study.places import workplace
 from ptyrun.study.plan import BASE, Study, graph
 from ptyrun.study.reconstruction_stages import KIND
 from ptyrun.study.session import Outcome, Session, joined
+from ptyrun.study.stage import Stage
 from ptyrun.study.state import Standing, State, survey
 from ptyrun.study.training_stages import BASELINE, PINN, UPSTREAM
 
@@ -48,10 +49,14 @@ def run(study: Study, config: Path | None, session: StudySession, watcher: Watch
     window, stages = Window(session.window_s), graph(study).only(session.only)
     stages.require_plain()
     found = survey(stages)
+    _require_algorithm(
+        study,
+        [e.stage for e in found.values() if session.clobber or e.state is not State.DONE],
+        is_here=session.dask is None and session.jobs != ON_CLUSTER,
+    )
     if not session.clobber:
         _require_own(study, found)
         _require_something_to_begin(found)
-        _require_algorithm(study, found)
         _require_base(found)
         if all(each.state is State.DONE for each in found.values()):
             making.sweep_all(study.hub, found.values())
@@ -85,20 +90,23 @@ def _require_own(study: Study, found: dict[str, Standing]) -> None:
         )
 
 
-def _require_algorithm(study: Study, found: dict[str, Standing]) -> None:
-    """See now, and not hours later, that trainers and algorithm are installed."""
-    left = [each.stage for each in found.values() if each.state is not State.DONE]
-    for stage in left:
-        if stage.kind in (PINN, BASELINE) and not stage.command:
-            trainer = str(parse(stage.parameters["trainer"]))
-            if trainer not in UPSTREAM:
-                from ptyrun.training import trainers
+def _require_algorithm(study: Study, left: Sequence[Stage], *, is_here: bool) -> None:
+    """See now, and not hours later, that trainers and algorithm are installed.
 
-                trainers.find(trainer)
-    if KIND in [stage.kind for stage in left]:
-        from ptyrun.ptycho.reconstruction.reconstructor import find
+    What they compute with is asked for as well where this machine is to do so.
+    """
+    from ptyrun.ptycho.reconstruction import reconstructor
+    from ptyrun.training import trainers
 
-        find(study.options.reconstruction_algorithm)
+    networks = [each for each in left if each.kind in (PINN, BASELINE) and not each.command]
+    for trainer in sorted({str(parse(each.parameters["trainer"])) for each in networks}):
+        if trainer not in UPSTREAM:
+            (trainers.require_framework if is_here else trainers.find)(trainer)
+        elif is_here:
+            upstream_training.require_package()
+    if KIND in [each.kind for each in left]:
+        named = study.options.reconstruction_algorithm
+        (reconstructor.require_installed if is_here else reconstructor.find)(named)
 
 
 def _require_base(found: dict[str, Standing]) -> None:

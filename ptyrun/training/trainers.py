@@ -16,14 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptyrun.errors import PredictorUnavailableError, UsageError, nearest
-from ptyrun.host.packages import entry_points
+from ptyrun.host.packages import entry_points, is_installed
 
 ENTRY_POINTS = "ptyrun.trainers"
-# ptyrun's own, with the extra that each needs: an installation for development that is older than
-# they are lists no entry points of theirs.
+# ptyrun's own, with the extra and the framework that each needs: an installation for development
+# that is older than they are lists no entry points of theirs.
 OWN = {
-    "pinn.pt2": ("ptyrun.backends.pinn_trainer:PinnTrainer", "pytorch"),
-    "baseline.keras": ("ptyrun.backends.baseline_trainer:BaselineTrainer", "tf"),
+    "pinn.pt2": ("ptyrun.backends.pinn_trainer:PinnTrainer", "pytorch", "torch"),
+    "baseline.keras": ("ptyrun.backends.baseline_trainer:BaselineTrainer", "tf", "tensorflow"),
 }
 State = Mapping[str, NDArray[Any]]
 
@@ -213,7 +213,7 @@ def find(name: str) -> EntryPoint:
     UnknownTrainerError
         If there is none.
     """
-    own = {each: EntryPoint(each, value, ENTRY_POINTS) for each, (value, _) in OWN.items()}
+    own = {each: EntryPoint(each, value, ENTRY_POINTS) for each, (value, *_) in OWN.items()}
     points = own | {point.name: point for point in entry_points(ENTRY_POINTS)}
     if name not in points:
         raise UnknownTrainerError(
@@ -222,6 +222,23 @@ def find(name: str) -> EntryPoint:
             do="correct the name, or install the package that offers it",
         )
     return points[name]
+
+
+def require_framework(name: str) -> None:
+    """See that the framework of a trainer is installed, as far as that is known; import nothing.
+
+    Raises
+    ------
+    UnknownTrainerError, TrainerUnavailableError
+        If none of that name is installed, or one of ptyrun's own lacks its framework.
+    """
+    point = find(name)
+    if _is_own(point) and not is_installed(framework := OWN[name][2]):
+        raise TrainerUnavailableError(
+            f"the trainer {name!r} cannot be imported",
+            why=f"there is no module {framework}",
+            do=_how_to_mend(point),
+        )
 
 
 def open_trainer(name: str, request: TrainingRequest) -> Trainer:
@@ -289,8 +306,12 @@ def _no_trainer(point: EntryPoint, fault: str) -> TrainerUnavailableError:
     )
 
 
+def _is_own(point: EntryPoint) -> bool:
+    return point.name in OWN and point.value == OWN[point.name][0]
+
+
 def _how_to_mend(point: EntryPoint) -> str:
-    if point.name in OWN and point.value == OWN[point.name][0]:
+    if _is_own(point):
         return f"pip install 'ptyrun[{OWN[point.name][1]}]'"
     package = f"the package {point.dist.name}" if point.dist else "the package"
     return f"install or reinstall {package} that offers it"

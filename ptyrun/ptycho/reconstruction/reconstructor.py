@@ -15,11 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptyrun.errors import PtyrunError, UsageError, nearest
-from ptyrun.host.packages import entry_points
+from ptyrun.host.packages import entry_points, is_installed
 from ptyrun.ptycho.reconstruction.frames import Frames
 
 ENTRY_POINTS = "ptyrun.reconstructors"
 EPIE = EntryPoint("epie", "ptyrun.ptycho.reconstruction.epie:Epie", ENTRY_POINTS)
+# Of ptyrun's own, the packages that each computes with.
+NEEDED = {"ptyrun.backends.ptychi_lsqml:PtyChi": ("torch", "ptychi")}
 
 State = Mapping[str, NDArray[Any]]
 
@@ -159,6 +161,26 @@ def find(name: str) -> EntryPoint:
     return points[name]
 
 
+def require_installed(name: str) -> None:
+    """See that a reconstructor and what it computes with are installed, as far as that is known.
+
+    Parameters
+    ----------
+    name : str
+        Of the entry point, or ``epie``; nothing is imported.
+
+    Raises
+    ------
+    UsageError
+        If there is none of that name, or ptyrun's own lacks its package.
+    """
+    point = find(name)
+    needed = NEEDED.get(point.value, ())
+    lacking = [module for module in needed if not is_installed(module)]
+    if lacking:
+        raise _cannot_be_imported(name, f"there is no module {lacking[0]}")
+
+
 def load(name: str) -> type[Reconstructor]:
     """Import the reconstructor called *name*.
 
@@ -181,12 +203,16 @@ def load(name: str) -> type[Reconstructor]:
     try:
         kind: type[Reconstructor] = point.load()
     except ImportError as error:
-        raise UsageError(
-            f"the reconstructor {name!r} cannot be imported",
-            why=str(error),
-            do="install what is missing, or choose another algorithm, like epie",
-        ) from error
+        raise _cannot_be_imported(name, str(error)) from error
     return kind
+
+
+def _cannot_be_imported(name: str, why: str) -> UsageError:
+    return UsageError(
+        f"the reconstructor {name!r} cannot be imported",
+        why=why,
+        do="install what is missing, or choose another algorithm, like epie",
+    )
 
 
 def require_whole(found: Found, object_shape: tuple[int, int]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, replace
 from typing import Protocol, Self
@@ -21,10 +22,14 @@ from ptyrun.ptycho.metrics.common_ground import CommonGround
 from ptyrun.ptycho.metrics.frc import Noise
 from ptyrun.ptycho.metrics.phase_pair import FEWEST_PX
 from ptyrun.ptycho.metrics.standard_metrics import Standard, nothing
+from ptyrun.results import Metric
 
-MOVED_TOGETHER = (
-    "the first arm was moved onto the second: one of them hardly agrees with what both are "
-    "measured against"
+MOVED_TOGETHER = "the first arm was registered to the second: "
+BY_UPSTREAM = "--alignment upstream measures arms without their places on the grid"
+FEW = "all arms have less than a quarter of the region in common"
+DOUBTED = (
+    "they agree better so, and with what both are measured against the contrast of one correlates "
+    "by"
 )
 
 Image = NDArray[np.complex64]
@@ -88,31 +93,33 @@ class Pairing:
         """Compare two arms as they lie on the common ground, where that is known; else registered.
 
         What both are measured against may be wrong: an arm that was moved onto it, and hardly
-        agrees with it there, is moved onto the other arm instead.
+        agrees with it there, is moved onto the other arm where the two then agree better.
         """
-        names = (first, second)
-        if self.ground is not None and self._is_enough and all(map(self._has_place, names)):
-            one, other = (self.laid[name].recon for name in names)
-            return PairMeasures(self.ground.between(one, other, self.options.phase_align))
-        is_moved = not self.moved.isdisjoint(names)
+        why, lying = self._why_not_as_they_lie(first, second), None
+        if self.ground is not None and (why is None or why.startswith(DOUBTED)):
+            one, other = (self.laid[name].recon for name in (first, second))
+            lying = self.ground.between(one, other, self.options.phase_align)
+            if why is None:
+                return PairMeasures(lying)
+        is_moved = not self.moved.isdisjoint((first, second))
         found = self._apart(first, second, is_moved=is_moved)
-        if self.laid and is_moved:
-            found = replace(found, notes=(MOVED_TOGETHER, *found.notes))
+        if lying is not None and _agreement(lying) >= _agreement(found):
+            return PairMeasures(lying)
+        if why is not None and is_moved:
+            found = replace(found, notes=(MOVED_TOGETHER + why, *found.notes))
         return PairMeasures(found)
 
-    @property
-    def _is_enough(self) -> bool:
-        """Whether the common ground is most of what two of several arms may have."""
-        is_exact = self.options.alignment is Alignment.EXACT
-        area = self.region.height * self.region.width
-        return is_exact and self.ground is not None and self.ground.n_px >= area / 4
-
-    def _has_place(self, name: str) -> bool:
-        """Whether it is known where an arm lies: on its own grid, or where it agrees well."""
-        if name not in self.laid or name not in self.moved:
-            return name in self.laid
-        agreement = self.laid[name].standard.metrics["contrast_correlation"].value
-        return agreement is not None and agreement >= CERTAIN
+    def _why_not_as_they_lie(self, *names: str) -> str | None:
+        """What stands against the common ground, where there is one."""
+        if self.ground is None:
+            return None
+        if self.options.alignment is Alignment.UPSTREAM:
+            return BY_UPSTREAM
+        if self.ground.n_px < self.region.height * self.region.width / 4:
+            return FEW
+        found = [_agreement(self.laid[name].standard) for name in names if name in self.moved]
+        least = min(found, default=1.0)
+        return None if least >= CERTAIN else f"{DOUBTED} {round(least, 2) + 0.0:.2f} only"
 
     def _apart(self, first: str, second: str, *, is_moved: bool) -> Standard:
         """The first against the second, where all arms lie, or else where these two do."""
@@ -130,3 +137,9 @@ class Pairing:
             return evaluation.mutual(one, other, covered, region=self.region, registered=is_moved)
         except GeometryError as error:
             return nothing(f"nothing to compare: {error.why}", Noise.BOTH)
+
+
+def _agreement(found: Standard) -> float:
+    """How well two images agree; 0 where that is not known."""
+    value = found.metrics.get("contrast_correlation", Metric()).value
+    return 0.0 if value is None or math.isnan(value) else value

@@ -107,8 +107,8 @@ class Steps:
 
 
 def file_name(step: str) -> str:
-    """Under which name a step is kept."""
-    return step.replace(" ", "-")
+    """Under which name a step is kept: no arm's has a sign that stands between its words."""
+    return step.replace(" ", "=")
 
 
 @dataclass(frozen=True)

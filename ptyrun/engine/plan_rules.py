@@ -16,7 +16,8 @@ from ptyrun.engine import fact_rules
 from ptyrun.engine.arm_plan import ArmPlan
 from ptyrun.texts import is_plain
 
-RESERVED_ARMS: Final = frozenset({"index", "ground_truth"})
+# Folders of a run beside those of arms, and what results call the object of the scan.
+RESERVED_ARMS: Final = frozenset({"index", "ground_truth", "objectGuess"})
 MAX_ARMS = 1000
 MAX_ITEMS = 10**9
 MAX_CHUNKS = 10**8  # of all arms; each takes 13 bytes of memory in every command

@@ -125,7 +125,7 @@ def pair_table(results: Results) -> Table:
     text = (
         "In each pair the second arm stands for the truth: contrast transfer is the first one's "
         "contrast over the second one's. Arms lie as they do above; without a reference the first "
-        "is registered to the second, as where one hardly agrees with what it was registered to."
+        "is registered to the second unless registration is skipped, and where a note says so."
     )
     return replace(_unranked("pairs", "Arms against each other", pairs, results.sources), text=text)
 

@@ -48,7 +48,10 @@ def assert_refused(done: Finished, *named: str) -> None:
         assert each in done.stderr
 
 
-NAMES = ["../../victim", "/tmp/victim", "a/b", "..", "", "index", "ground_truth", "x" * 200, "a\0b"]
+NAMES = [
+    *("../../victim", "/tmp/victim", "a/b", "..", "", "x" * 200, "a\0b"),
+    *("index", "ground_truth", "objectGuess"),
+]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -31,7 +31,10 @@ def above_again(rings: RingCorrelation, threshold: Threshold) -> float | None:
     gap = (rings.correlation - threshold(rings))[1:]
     if np.isnan(gap).any() or not (gap < 0).any():
         return None
-    after = gap[int(np.argmax(gap < 0)) + 1 :]
+    first = int(np.argmax(gap < 0))
+    if not rings.estimated[first + 1]:
+        return None  # holes leave nothing of it: 0 stands for what is not known
+    after = gap[first + 1 :]
     share_above = np.cumsum(after >= 0) / np.arange(1, len(after) + 1)
     mostly = np.flatnonzero((share_above > 0.5) & (after >= 0))
     if not len(mostly) or np.count_nonzero(after[: mostly[-1] + 1] >= 0) < LEAST_RINGS:

@@ -17,6 +17,7 @@ from ptyrun.ptycho.metrics.alignment import align
 from ptyrun.ptycho.metrics.frc import Noise
 from ptyrun.ptycho.metrics.orientation import turned_note
 from ptyrun.ptycho.metrics.phase_pair import turn_to_middle, where_defined
+from ptyrun.ptycho.metrics.ramps import ramp_between
 from ptyrun.ptycho.metrics.registration import Shift, apply_shift, cropped, register
 from ptyrun.ptycho.metrics.standard_metrics import Curves, Standard, standard_metrics
 from ptyrun.ptycho.metrics.tiles import Tiles
@@ -253,6 +254,9 @@ def mutual(
 ) -> Standard:
     """Compare two reconstructions where no truth is known, or two halves of the data.
 
+    Nothing says which ramp is none: that of the second's own is taken off both, else it would be
+    contrast that they have in common.
+
     Parameters
     ----------
     first, second : ndarray of complex, shape (H, W)
@@ -269,7 +273,11 @@ def mutual(
         How near they are to each other; of which one is wrong it says nothing.
     """
     aligned = align(first, second, covered, region=region, shift=registered)
-    return standard_metrics(aligned.recon, aligned.truth, aligned.covered, Noise.BOTH)
+    own = ramp_between(aligned.truth, np.ones_like(aligned.truth), aligned.covered)
+    one, other = (own.removed_from(image) for image in (aligned.recon, aligned.truth))
+    found = standard_metrics(one, other, aligned.covered, Noise.BOTH)
+    said = _registration_notes(aligned) if registered else ()
+    return replace(found, notes=(*said, *found.notes))
 
 
 Images = tuple[Complex2D, Complex2D, Mask]

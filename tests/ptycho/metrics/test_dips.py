@@ -7,8 +7,8 @@ import pytest
 
 import ptyrun
 from ptyrun.ptycho.metrics.dips import above_again, notes_of_dips
-from ptyrun.ptycho.metrics.frc import RingCorrelation, fixed
-from tests.ptycho.metrics.objects import weak
+from ptyrun.ptycho.metrics.frc import RingCorrelation, fixed, tapered_correlation
+from tests.ptycho.metrics.objects import noise, weak
 
 HALF = fixed(0.5)
 
@@ -31,6 +31,16 @@ def rings(*values: float) -> RingCorrelation:
 )
 def test_most_rings_behind_a_dip_lie_above(curve: RingCorrelation, end: float | None) -> None:
     assert above_again(curve, HALF) == end
+
+
+def test_a_ring_of_which_holes_leave_nothing_is_no_dip() -> None:
+    generator = np.random.default_rng(0)
+    truth = 1 + noise(61, generator, 0.1)
+    recon = truth + noise(61, generator, 0.02)
+    curve = tapered_correlation(recon, truth, generator.random(truth.shape) > 0.1)
+    assert not curve.estimated[1]
+    assert curve.correlation[1] < 0.5 < curve.correlation[9]
+    assert above_again(curve, HALF) is None
 
 
 def test_each_curve_with_a_dip_is_said_once() -> None:

@@ -20,6 +20,7 @@ from ptyrun.ptycho.metrics.registration import Shift, apply_shift
 from ptyrun.ptycho.readers.npz import NpzFile
 from ptyrun.ptycho.readers.opening import Scan, open_scan
 from ptyrun.ptycho.readers.reconstruction import open_reconstruction
+from tests.ptycho.metrics.objects import noise, weak
 
 OPTIONS = EvaluationOptions()
 
@@ -215,6 +216,28 @@ def test_two_reconstructions_are_compared_without_a_truth(scan: Scan) -> None:
     assert mutual(first, second, covered).metrics["coherence"].value > 0.9
     other = generator.normal(size=truth.shape) + 0j
     assert mutual(first, other, covered).metrics["coherence"].value < 0.2
+
+
+@pytest.mark.parametrize("rad_per_px", [0.01, 0.1])
+def test_a_ramp_that_two_reconstructions_have_is_no_contrast_in_common(rad_per_px: float) -> None:
+    generator = np.random.default_rng(1)
+    amplitude, phase = weak(128, generator)
+    truth = amplitude * np.exp(1j * phase)
+    pair = [truth + noise(128, generator, 0.1) for _ in range(2)]
+    ramp = np.exp(1j * rad_per_px * np.arange(128))
+    covered = np.ones(truth.shape, bool)
+    covered[20:40, 30:60] = False
+    plain = mutual(*pair, covered).metrics
+    ramped = mutual(*(each * ramp for each in pair), covered).metrics
+    for name in ("coherence", "contrast_correlation", "complex_error"):
+        assert ramped[name].value == pytest.approx(plain[name].value, abs=1e-3)
+
+
+def test_of_two_reconstructions_it_is_said_where_a_shift_is_ambiguous() -> None:
+    x = np.arange(96)[None] + np.zeros((96, 1))
+    grating = np.exp(1j * np.cos(2 * np.pi * x / 12))
+    found = mutual(np.roll(grating, 6, axis=1), grating, np.ones(grating.shape, bool))
+    assert any("ambiguous" in note for note in found.notes)
 
 
 def test_the_region_is_the_bounding_box_and_half_a_crop() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -71,3 +72,11 @@ def test_what_is_damaged_is_found_again(first: FirstPatches) -> None:
     for path in first.kept.folder.iterdir():
         path.write_bytes(path.read_bytes()[:-1] + b"x")
     assert first.doubt(lambda: patches(first, conjugated=True)) == found
+
+
+def test_what_somebody_else_kept_is_not_believed(first: FirstPatches, tmp_path: Path) -> None:
+    first.doubt_of(*patches(first, conjugated=True))
+    other = replace(first, kept=Kept(tmp_path / "sent"))
+    shutil.copytree(first.kept.folder, other.kept.folder)
+    assert first.doubt(unread) is not None
+    assert other.doubt(lambda: patches(first, conjugated=False)) is None

@@ -93,7 +93,7 @@ def measure_together(
                 CommonMeasures.from_finding,
                 partial(_on_common_ground, ground, own, options),
             )
-    pairing = Pairing(objects, ground, arms, region, options, moved)
+    pairing = Pairing(objects, ground, arms, region, options, moved, bool(measured))
     pairs = {
         (first, second): steps.taken(
             f"compare {first} with {second}",

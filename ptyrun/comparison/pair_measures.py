@@ -80,6 +80,8 @@ class Pairing:
     options : EvaluationOptions
     moved : set of str
         Names of the arms that are registered.
+    has_reference : bool
+        Whether arms are measured against anything.
     """
 
     objects: Mapping[str, ArmObject]
@@ -88,6 +90,7 @@ class Pairing:
     region: Region
     options: EvaluationOptions
     moved: Set[str]
+    has_reference: bool
 
     def measured(self, first: str, second: str) -> PairMeasures:
         """Compare two arms as they lie on the common ground, where that is known; else registered.
@@ -110,12 +113,12 @@ class Pairing:
         return PairMeasures(found)
 
     def _why_not_as_they_lie(self, *names: str) -> str | None:
-        """What stands against the common ground, where there is one."""
-        if self.ground is None:
+        """What stands against the common ground, where there is a reference."""
+        if not self.has_reference:
             return None
         if self.options.alignment is Alignment.UPSTREAM:
             return BY_UPSTREAM
-        if self.ground.n_px < self.region.height * self.region.width / 4:
+        if self.ground is None or self.ground.n_px < self.region.height * self.region.width / 4:
             return FEW
         found = [_agreement(self.laid[name].standard) for name in names if name in self.moved]
         least = min(found, default=1.0)

@@ -73,7 +73,7 @@ class Arms:
         assert ground is not None
         laid = {name: _on_common_ground(ground, each, OPTIONS) for name, each in own.items()}
         self.ground = ground
-        self.pairing = Pairing(objects, ground, laid, REGION, OPTIONS, moved)
+        self.pairing = Pairing(objects, ground, laid, REGION, OPTIONS, moved, has_reference=True)
 
     @property
     def as_they_lie(self) -> PairMeasures:
@@ -82,7 +82,7 @@ class Arms:
 
     @property
     def without_reference(self) -> Pairing:
-        return replace(self.pairing, ground=None, laid={})
+        return replace(self.pairing, ground=None, laid={}, has_reference=False)
 
 
 def correlation(found: PairMeasures) -> float:
@@ -151,6 +151,7 @@ def test_why_arms_are_registered_to_each_other_is_said() -> None:
     upstream = replace(OPTIONS, alignment=Alignment.UPSTREAM)
     for pairing, why in (
         (replace(arms.pairing, ground=few), FEW),
+        (replace(arms.pairing, ground=None, laid={}), FEW),
         (replace(arms.pairing, options=upstream), BY_UPSTREAM),
     ):
         found = pairing.measured(*NAMES)

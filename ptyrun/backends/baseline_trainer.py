@@ -19,12 +19,13 @@ from ptyrun.host import durable
 from ptyrun.training.order import steps_per_epoch
 from ptyrun.training.settings import number, refuse_unknown
 from ptyrun.training.trainers import (
+    OWN,
     Examples,
     State,
     TrainingRequest,
 )
 
-DEFAULTS = {"fine_width": 16, "coarse_width": 48, "batch_frames": 8, "learning_rate": 2e-3}
+DEFAULTS = OWN["baseline.keras"].settings
 # The border of a patch is dark, and stitching takes its centre alone.
 UNTRAINED_BORDER = 18 / 64
 SMALLEST_SIDE_PX = 16

@@ -15,11 +15,11 @@ from ptyrun.backends.pinn_network import UnrolledPinn
 from ptyrun.host import durable
 from ptyrun.training.order import one_cycle, steps_per_epoch
 from ptyrun.training.settings import number, refuse_unknown
-from ptyrun.training.trainers import State, TrainingRequest
+from ptyrun.training.trainers import OWN, State, TrainingRequest
 
 WARM_UP = 0.15
 BETA_2, EPSILON = 0.999, 1e-8
-DEFAULTS = {"stages": 3, "width": 12, "batch_groups": 16, "learning_rate": 2e-3}
+DEFAULTS = OWN["pinn.pt2"].settings
 STEP, RANDOM = "step", "random"
 MOMENTS = ("exp_avg", "exp_avg_sq")
 

@@ -99,9 +99,11 @@ def _require_algorithm(study: Study, left: Sequence[Stage], *, is_here: bool) ->
     from ptyrun.training import trainers
 
     networks = [each for each in left if each.kind in (PINN, BASELINE) and not each.command]
-    for trainer in sorted({str(parse(each.parameters["trainer"])) for each in networks}):
+    for stage in networks:
+        trainer = str(parse(stage.parameters["trainer"]))
         if trainer not in UPSTREAM:
-            (trainers.require_framework if is_here else trainers.find)(trainer)
+            settings = parse(stage.parameters["settings"])
+            trainers.require_ready(trainer, settings, is_here=is_here)
         elif is_here:
             upstream_training.require_package()
     if KIND in [each.kind for each in left]:

@@ -98,3 +98,23 @@ def refuse_unknown(settings: Mapping[str, str], known: Mapping[str, object]) -> 
                 why=f"it has {', '.join(known)}{nearest(name, known)}",
                 do="correct the name, or leave it out",
             )
+
+
+def require_numbers(settings: Mapping[str, str], defaults: Mapping[str, float]) -> None:
+    """See that all settings are known ones, and numbers greater than zero.
+
+    Parameters
+    ----------
+    settings : mapping of str to str
+        All settings that were given.
+    defaults : mapping of str to int or float
+        Those that a trainer has, by name.
+
+    Raises
+    ------
+    UsageError
+        If there is another one, or one is no such number.
+    """
+    refuse_unknown(settings, defaults)
+    for name, default in defaults.items():
+        number(settings, name, default)

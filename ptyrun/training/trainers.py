@@ -17,15 +17,40 @@ from numpy.typing import NDArray
 
 from ptyrun.errors import PredictorUnavailableError, UsageError, nearest
 from ptyrun.host.packages import entry_points, is_installed
+from ptyrun.training.settings import require_numbers
 
 ENTRY_POINTS = "ptyrun.trainers"
-# ptyrun's own, with the extra and the framework that each needs: an installation for development
-# that is older than they are lists no entry points of theirs.
-OWN = {
-    "pinn.pt2": ("ptyrun.backends.pinn_trainer:PinnTrainer", "pytorch", "torch"),
-    "baseline.keras": ("ptyrun.backends.baseline_trainer:BaselineTrainer", "tf", "tensorflow"),
-}
 State = Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class OwnTrainer:
+    """A trainer of ptyrun's own: where it is, the extra and framework it needs, its settings.
+
+    ``settings`` has their defaults by name. An installation for development that is older than a
+    trainer lists no entry point of it.
+    """
+
+    value: str
+    extra: str
+    framework: str
+    settings: Mapping[str, float]
+
+
+OWN = {
+    "pinn.pt2": OwnTrainer(
+        "ptyrun.backends.pinn_trainer:PinnTrainer",
+        "pytorch",
+        "torch",
+        {"stages": 3, "width": 12, "batch_groups": 16, "learning_rate": 2e-3},
+    ),
+    "baseline.keras": OwnTrainer(
+        "ptyrun.backends.baseline_trainer:BaselineTrainer",
+        "tf",
+        "tensorflow",
+        {"fine_width": 16, "coarse_width": 48, "batch_frames": 8, "learning_rate": 2e-3},
+    ),
+}
 
 
 class UnknownTrainerError(UsageError):
@@ -213,7 +238,7 @@ def find(name: str) -> EntryPoint:
     UnknownTrainerError
         If there is none.
     """
-    own = {each: EntryPoint(each, value, ENTRY_POINTS) for each, (value, *_) in OWN.items()}
+    own = {name: EntryPoint(name, each.value, ENTRY_POINTS) for name, each in OWN.items()}
     points = own | {point.name: point for point in entry_points(ENTRY_POINTS)}
     if name not in points:
         raise UnknownTrainerError(
@@ -224,16 +249,32 @@ def find(name: str) -> EntryPoint:
     return points[name]
 
 
-def require_framework(name: str) -> None:
-    """See that the framework of a trainer is installed, as far as that is known; import nothing.
+def require_ready(name: str, settings: Mapping[str, str], *, is_here: bool) -> None:
+    """See that a trainer can be opened with these settings, as far as that is known.
+
+    Parameters
+    ----------
+    name : str
+        Of the entry point; nothing is imported.
+    settings : mapping of str to str
+        The trainer's own.
+    is_here : bool
+        Whether this machine is to train, and so has to have its framework.
 
     Raises
     ------
-    UnknownTrainerError, TrainerUnavailableError
-        If none of that name is installed, or one of ptyrun's own lacks its framework.
+    UnknownTrainerError
+        If none of that name is installed.
+    TrainerUnavailableError
+        If one of ptyrun's own lacks its framework.
+    UsageError
+        If one of ptyrun's own has no such settings.
     """
     point = find(name)
-    if _is_own(point) and not is_installed(framework := OWN[name][2]):
+    if not _is_own(point):
+        return
+    require_numbers(settings, OWN[name].settings)
+    if is_here and not is_installed(framework := OWN[name].framework):
         raise TrainerUnavailableError(
             f"the trainer {name!r} cannot be imported",
             why=f"there is no module {framework}",
@@ -307,11 +348,11 @@ def _no_trainer(point: EntryPoint, fault: str) -> TrainerUnavailableError:
 
 
 def _is_own(point: EntryPoint) -> bool:
-    return point.name in OWN and point.value == OWN[point.name][0]
+    return point.name in OWN and point.value == OWN[point.name].value
 
 
 def _how_to_mend(point: EntryPoint) -> str:
     if _is_own(point):
-        return f"pip install 'ptyrun[{OWN[point.name][1]}]'"
+        return f"pip install 'ptyrun[{OWN[point.name].extra}]'"
     package = f"the package {point.dist.name}" if point.dist else "the package"
     return f"install or reinstall {package} that offers it"

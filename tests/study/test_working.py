@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ptyrun.config.study import Phase, StudySession
-from ptyrun.errors import PtyrunError
+from ptyrun.errors import PtyrunError, UsageError
 from ptyrun.host import packages
 from ptyrun.progress import SILENT
 from ptyrun.study import working
@@ -57,6 +57,25 @@ def test_what_is_lacking_is_told_before_anything_is_made(
         working.run(study, None, StudySession(clobber=clobber), SILENT)
     assert f"there is no module {module}" in caught.value.why
     assert do in caught.value.do
+    assert not [*study.hub.root.glob("data/*")]
+
+
+@pytest.mark.parametrize("dask", [None, "local:2"])
+@pytest.mark.parametrize(
+    ("options", "what", "why"),
+    [
+        ({"training_pinn_set": ("foo=1",)}, "no setting 'foo'", "it has stages, width"),
+        ({"training_baseline_set": ("fine_width=a",)}, "fine_width=a", "must be a whole number"),
+        ({"training_pinn_set": ("learning_rate=0",)}, "learning_rate=0", "greater than zero"),
+    ],
+)
+def test_settings_that_no_trainer_has_are_told_before_anything_is_made(
+    tmp_path: Path, options: dict[str, Any], what: str, why: str, dask: str | None
+) -> None:
+    study = whole_study(tmp_path, **options)
+    with pytest.raises(UsageError, match=what) as caught:
+        working.run(study, None, StudySession(dask=dask), SILENT)
+    assert why in caught.value.why
     assert not [*study.hub.root.glob("data/*")]
 
 

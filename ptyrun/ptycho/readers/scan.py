@@ -15,6 +15,7 @@ from ptyrun.errors import InputError
 from ptyrun.ptycho.readers.frame_survey import Survey as Survey
 from ptyrun.ptycho.readers.positions import PositionsField
 from ptyrun.ptycho.readers.probe_modes import stacked_modes
+from ptyrun.texts import counted
 
 BLOCK_BYTES = 1 << 20
 _SQUARE = 1e-3
@@ -47,7 +48,7 @@ class FrameSource(Protocol):
         """
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Scan:
     """A measured scan, opened but not read.
 
@@ -118,6 +119,20 @@ class Scan:
     entry: str = ""
     reader: str = ""
     beside: tuple[Path, ...] = ()
+
+    def __repr__(self) -> str:
+        """Say what it is, without its arrays."""
+        image, modes = self.object_guess, self.probe_modes
+        parts = (
+            f"{self.n_frames} frames of {self.patch_px} x {self.patch_px} px",
+            "intensities" if self.intensity else "amplitudes",
+            "no probe" if modes is None else counted(len(modes), "mode of a probe"),
+            "no object"
+            if image is None
+            else f"{self.object_role} of {image.shape[0]} x {image.shape[1]} px",
+            self.reader and f"read as {self.reader}",
+        )
+        return f"<Scan {self.path}: {', '.join(filter(None, parts))}>"
 
     @property
     def probe_modes(self) -> NDArray[np.complex64] | None:

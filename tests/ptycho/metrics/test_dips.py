@@ -30,7 +30,8 @@ def rings(*values: float) -> RingCorrelation:
     ],
 )
 def test_most_rings_behind_a_dip_lie_above(curve: RingCorrelation, end: float | None) -> None:
-    assert above_again(curve, HALF) == end
+    found = above_again(curve, HALF)
+    assert (found and found.end) == end
 
 
 def test_a_ring_of_which_holes_leave_nothing_is_no_dip() -> None:
@@ -48,6 +49,32 @@ def test_each_curve_with_a_dip_is_said_once() -> None:
     (said,) = notes_of_dips({"phase": dip, "field": none}, {"frc50": HALF, "frc1over7": HALF})
     assert said.startswith("FRC at 0.5, 1/7 of phase: ")
     assert "to 1.00 of Nyquist" in said
+
+
+def test_a_smooth_curve_of_which_a_ring_jitters_below_is_not_called_wrong_in_coarse_structure() -> (
+    None
+):
+    falling = np.linspace(0.99, 0.45, 40)
+    falling[20] = 0.49
+    (said,) = notes_of_dips({"phase": rings(*falling)}, {"frc50": HALF})
+    assert "coarse" not in said
+    assert "single rings fall below before the curve does" in said
+
+
+def test_a_ring_that_jitters_where_the_curve_falls_anyway_is_not_worth_a_word() -> None:
+    falling = np.linspace(0.99, 0.45, 40)
+    falling[30] = 0.49
+    assert above_again(rings(*falling), HALF) is not None
+    assert not list(notes_of_dips({"phase": rings(*falling)}, {"frc50": HALF}))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_noise_alone_is_not_called_a_fault_of_coarse_structure(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    truth = np.exp(1j * weak(128, generator)[1])
+    recon = truth + noise(128, generator, 0.3)
+    found = ptyrun.evaluate(recon.astype(np.complex64), truth.astype(np.complex64))
+    assert not any("coarse structure" in note for note in found.notes)
 
 
 def test_an_arm_that_is_wrong_in_coarse_structure_alone_is_told_so() -> None:

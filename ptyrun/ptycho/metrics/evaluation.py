@@ -17,7 +17,7 @@ from ptyrun.ptycho.metrics.alignment import align
 from ptyrun.ptycho.metrics.frc import Noise
 from ptyrun.ptycho.metrics.orientation import turned_note
 from ptyrun.ptycho.metrics.phase_pair import turn_to_middle, where_defined
-from ptyrun.ptycho.metrics.ramps import ramp_between
+from ptyrun.ptycho.metrics.ramps import NO_RAMP, Ramp, ramp_between
 from ptyrun.ptycho.metrics.registration import Shift, apply_shift, cropped, register
 from ptyrun.ptycho.metrics.standard_metrics import Curves, Standard, standard_metrics
 from ptyrun.ptycho.metrics.tiles import Tiles
@@ -26,6 +26,7 @@ from ptyrun.results import Metric
 
 TRIM_PX = 2
 UPSTREAM_BORDER_PX = 2
+CARRIER = 0.6  # of what an image has without its ramp, at least, the constant part
 
 Complex2D = NDArray[np.complexfloating[Any, Any]]
 Mask = NDArray[np.bool_]
@@ -254,8 +255,8 @@ def mutual(
 ) -> Standard:
     """Compare two reconstructions where no truth is known, or two halves of the data.
 
-    Nothing says which ramp is none: that of the second's own is taken off both, else it would be
-    contrast that they have in common.
+    Nothing says which ramp is none: the second's own, if it is told, is taken off both, else it
+    would be contrast that they have in common.
 
     Parameters
     ----------
@@ -273,11 +274,21 @@ def mutual(
         How near they are to each other; of which one is wrong it says nothing.
     """
     aligned = align(first, second, covered, region=region, shift=registered)
-    own = ramp_between(aligned.truth, np.ones_like(aligned.truth), aligned.covered)
+    own = _own_ramp(aligned.truth, aligned.covered)
     one, other = (own.removed_from(image) for image in (aligned.recon, aligned.truth))
     found = standard_metrics(one, other, aligned.covered, Noise.BOTH)
     said = _registration_notes(aligned) if registered else ()
     return replace(found, notes=(*said, *found.notes))
+
+
+def _own_ramp(image: Complex2D, covered: Mask) -> Ramp:
+    """The ramp without which an image is mostly one constant; none where it is not.
+
+    Of a thick grating, the strongest frequency is a period and no ramp.
+    """
+    ramp = ramp_between(image, np.ones_like(image), covered)
+    flat = ramp.removed_from(image)[covered]
+    return ramp if np.abs(flat.mean()) >= CARRIER * np.abs(flat).mean() else NO_RAMP
 
 
 Images = tuple[Complex2D, Complex2D, Mask]

@@ -15,8 +15,10 @@ from ptyrun.ptycho.consistency.verdict import place
 from ptyrun.ptycho.geometry.grouping import draw_groups, read_groups
 from ptyrun.ptycho.geometry.placement import Region, centre_crop, origins_px, placed, scanned_region
 from ptyrun.ptycho.geometry.stitching import Stitcher, reassemble_upstream
+from ptyrun.ptycho.metrics import frc
 from ptyrun.ptycho.metrics.evaluation import evaluate, evaluate_upstream, mutual
 from ptyrun.ptycho.metrics.registration import Shift, apply_shift
+from ptyrun.ptycho.metrics.standard_metrics import correlations
 from ptyrun.ptycho.readers.npz import NpzFile
 from ptyrun.ptycho.readers.opening import Scan, open_scan
 from ptyrun.ptycho.readers.reconstruction import open_reconstruction
@@ -231,6 +233,18 @@ def test_a_ramp_that_two_reconstructions_have_is_no_contrast_in_common(rad_per_p
     ramped = mutual(*(each * ramp for each in pair), covered).metrics
     for name in ("coherence", "contrast_correlation", "complex_error"):
         assert ramped[name].value == pytest.approx(plain[name].value, abs=1e-3)
+
+
+@pytest.mark.parametrize("period_px", [6, 16])
+def test_the_period_of_a_thick_grating_is_no_ramp(period_px: int) -> None:
+    generator = np.random.default_rng(2)
+    phase = 2.4 * np.cos(2 * np.pi * np.arange(160) / period_px)  # hardly a constant part
+    truth = np.exp(1j * phase)[None] * np.ones((160, 1))
+    pair = [truth + noise(160, generator, 0.5) for _ in range(2)]
+    found = mutual(*pair, np.ones(truth.shape, bool), registered=False).metrics
+    as_they_are = correlations(*pair, np.ones(truth.shape, bool)).field
+    expected = frc.crossing(as_they_are, frc.fixed(1 / 7)).nyquist_fraction
+    assert found["frc1over7"].value == pytest.approx(expected, abs=0.02)
 
 
 def test_of_two_reconstructions_it_is_said_where_a_shift_is_ambiguous() -> None:

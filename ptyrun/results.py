@@ -177,6 +177,11 @@ class ArmResult:
     half_period: Mapping[str, Metric] = field(default_factory=dict)
 
     @property
+    def is_unregistered(self) -> bool:
+        """Whether the arm was left where it lies, as it was asked for or as nothing fitted."""
+        return any(note.startswith("not registered: ") for note in self.notes)
+
+    @property
     def has_own_pixels(self) -> bool:
         """Whether its own pixels are others than those that all arms cover."""
         own = {} if self.own is None else self.own.standard

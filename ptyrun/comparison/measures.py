@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Self
 
 import numpy as np
@@ -119,5 +119,15 @@ def measure(
     registered = options.registration.reaches(plan.kind)
     settings: dict[str, Any] = {"registered": registered, "noise": noise}
     if options.alignment is Alignment.UPSTREAM:
-        return Measures.of(evaluate_upstream(arm.canvas, truth, region, options, **settings))
-    return Measures.of(evaluate(arm.image, truth, arm.coverage, options, region=region, **settings))
+        found = evaluate_upstream(arm.canvas, truth, region, options, **settings)
+    else:
+        found = evaluate(arm.image, truth, arm.coverage, options, region=region, **settings)
+    measured = Measures.of(found)
+    if registered:
+        return measured
+    said = options.registration.why_not
+    return replace(
+        measured,
+        notes=(said, *measured.notes),
+        registration_notes=(said, *measured.registration_notes),
+    )

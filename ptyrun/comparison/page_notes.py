@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ptyrun.config import Registration
 from ptyrun.report.page import Statement
 from ptyrun.results import Results
 from ptyrun.shares import as_percent
 
+AS_ASKED = tuple(each.why_not for each in Registration if each is not Registration.ALL)
 # How notes begin that say of what a figure is, as standard metrics have them.
 OF_FIGURES = ("standard ", "of the ", "FRC at ", "MS-SSIM ")
 
@@ -59,7 +61,10 @@ def arms(results: Results, *, are_details: bool) -> Iterator[Statement]:
     alike: dict[str, list[str]] = {}  # what is said of several arms is said once
     for arm in results.arms.values():
         said = [note for note in arm.notes if note.startswith(OF_FIGURES) is are_details]
-        if said:
-            alike.setdefault("; ".join(said), []).append(arm.label)
+        asked = [note for note in said if note in AS_ASKED]  # of most arms of a study
+        others = [note for note in said if note not in AS_ASKED]
+        for text in (*asked, "; ".join(others)):
+            if text:
+                alike.setdefault(text, []).append(arm.label)
     for text, labels in alike.items():
         yield Statement(", ".join(labels), text)

@@ -110,6 +110,8 @@ class Pairing:
             return PairMeasures(lying)
         if why is not None and is_moved:
             found = replace(found, notes=(MOVED_TOGETHER + why, *found.notes))
+        if not is_moved:
+            found = replace(found, notes=(self.options.registration.why_not, *found.notes))
         return PairMeasures(found)
 
     def _why_not_as_they_lie(self, *names: str) -> str | None:

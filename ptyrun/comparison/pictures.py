@@ -92,6 +92,7 @@ def scene(
                     else _captions(arm.standard, images)
                 ),
                 offset_px=_offset_px(arm),
+                is_unregistered=arm.is_unregistered,
                 phase_limits=presentation.phase_limits(name),
                 warning=FOREIGN if arm.mismatch else None,
             )
@@ -301,6 +302,7 @@ def _as_assembled(
                 captions=_captions(arm.metrics, images, frc_unit=" rings") if arm else {},
                 is_reference=arm is None,
                 offset_px=_offset_px(arm) if arm else None,
+                is_unregistered=arm is not None and arm.is_unregistered,
                 phase_limits=presentation.phase_limits(name),
                 warning=FOREIGN if arm and arm.mismatch else None,
             )

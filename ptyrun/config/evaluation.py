@@ -25,6 +25,12 @@ class Registration(StrEnum):
         finished_only = self is Registration.RECONSTRUCTION_ONLY
         return self is Registration.ALL or (finished_only and kind == ArmKind.RECONSTRUCTION)
 
+    @property
+    def why_not(self) -> str:
+        """What is said of arms that are not shifted, since it was asked for."""
+        only = self is Registration.RECONSTRUCTION_ONLY
+        return f"not registered: {'--register-ptychi-only' if only else '--skip-registration'}"
+
 
 class Alignment(StrEnum):
     """On which canvas patches are laid."""

@@ -187,7 +187,9 @@ def _title(axes: Axes, view: View) -> None:
 
 def _title_lines(view: View) -> Iterator[str]:
     yield drawn.short(view.label)
-    if view.offset_px is not None:
+    if view.is_unregistered:
+        yield "not registered"
+    elif view.offset_px is not None:
         dy_px, dx_px = view.offset_px
         yield f"offset dy {dy_px:+.2f} px, dx {dx_px:+.2f} px"
 

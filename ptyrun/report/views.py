@@ -50,6 +50,8 @@ class View:
     is_reference : bool
     offset_px : (float, float), optional
         The registration's (dy, dx).
+    is_unregistered : bool
+        Whether it was left where it lies, though others may have been moved.
     phase_limits : (float or None, float or None)
         Fixed ends of the phase's colours in radians.
     warning : str, optional
@@ -62,6 +64,7 @@ class View:
     captions: Mapping[Quantity, str] = field(default_factory=dict)
     is_reference: bool = False
     offset_px: tuple[float, float] | None = None
+    is_unregistered: bool = False
     phase_limits: Limits = (None, None)
     warning: str | None = None
 

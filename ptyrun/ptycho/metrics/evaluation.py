@@ -310,7 +310,7 @@ def _registration_notes(aligned: Aligned) -> tuple[str, ...]:
     if aligned.is_featureless:
         return ("not registered: nothing to register on, the arm is nearly constant",)
     if not aligned.registered:
-        return ("no plausible shift was found: not registered",)
+        return ("not registered: no plausible shift was found",)
     if not aligned.others:
         return ()
     others = ", ".join(f"({each.dy_px:.1f}, {each.dx_px:.1f})" for each in aligned.others[:3])

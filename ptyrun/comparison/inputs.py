@@ -88,6 +88,7 @@ def survey(
         memory_bytes = psutil.virtual_memory().total
         check_extent(scan.positions_px, grid_shape(scan), memory_bytes)
     _check_crop(config.evaluation.stitch_crop_px, scan.patch_px)
+    config.presentation.require_line_on(*grid_shape(scan))
     kind = config.selection.diffraction_kind
     found = []
     for arm in config.arms:

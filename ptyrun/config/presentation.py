@@ -9,7 +9,7 @@ from typing import Annotated
 
 from ptyrun.config.facts import Facts
 from ptyrun.config.options import Option, Panel, Place, require_bounds
-from ptyrun.errors import UsageError
+from ptyrun.errors import GeometryError, UsageError
 
 _LONGEST_PX = 10000.0
 _LARGEST_PIXEL_M = 1e-3  # visible to the eye: it was said in nanometres
@@ -172,6 +172,25 @@ class Presentation(Facts):
                 why=f"it must be four numbers y0,x0,y1,x1, 8 to {_LONGEST_PX:g} pixels from end to "
                 "end",
                 do="correct it, or leave it out",
+            )
+
+    def require_line_on(self, height: int, width: int) -> None:
+        """Refuse a line that leaves an object's grid of so many pixels.
+
+        Raises
+        ------
+        GeometryError
+            If an end of it lies outside.
+        """
+        if self.line is None:
+            return
+        y0, x0, y1, x1 = self.line_px
+        if not all(0 <= y <= height - 1 and 0 <= x <= width - 1 for y, x in ((y0, x0), (y1, x1))):
+            raise GeometryError(
+                f"--line {self.line} leaves the object",
+                why=f"the object's grid has {height} x {width} px: y is in 0..{height - 1}, "
+                f"x in 0..{width - 1}",
+                do="give both ends within it, as y0,x0,y1,x1",
             )
 
     @property

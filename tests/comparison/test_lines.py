@@ -9,11 +9,12 @@ import pytest
 
 from ptyrun.config import Presentation
 from ptyrun.engine.manifest import Manifest
-from ptyrun.errors import UsageError
+from ptyrun.errors import GeometryError, UsageError
 from ptyrun.paths import RunPaths
 from ptyrun.results import Results
-from ptyrun.stages import finalize
+from ptyrun.stages import finalize, plan
 from tests.scans import small_object
+from tests.studies import Study
 
 
 @pytest.mark.slow
@@ -34,6 +35,22 @@ def test_arms_have_profiles_along_a_line(complete_run: Path, tmp_path: Path) -> 
     own = np.array(found.line.profiles["reconstruction"].amplitude, float)
     assert np.abs(own - expected).mean() < 0.05
     assert len(profile.phase) == 25
+
+
+@pytest.mark.parametrize("line", ["0,0,95,89", "95,0,0,89.0"])
+def test_a_line_from_edge_to_edge_of_the_object_is_on_it(line: str) -> None:
+    Presentation(line=line).require_line_on(96, 90)
+
+
+@pytest.mark.parametrize("line", ["0,0,96,89", "0,0,95,89.5", "-1,0,20,20", "500,500,540,540"])
+def test_a_line_that_leaves_the_object_is_refused_before_any_work(
+    line: str, study: Study, tmp_path: Path
+) -> None:
+    config = replace(study.config(tmp_path / "run"), presentation=Presentation(line=line))
+    with pytest.raises(GeometryError, match="leaves the object") as refused:
+        plan.plan(config)
+    assert "96 x 90 px: y is in 0..95, x in 0..89" in str(refused.value)
+    assert not (tmp_path / "run" / "manifest.json").exists()
 
 
 @pytest.mark.parametrize("line", ["", "1,2,3", "1,2,3,x", "1,2,3,4", "0,0,0,nan", "0,0,1e9,0"])

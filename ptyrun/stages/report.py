@@ -18,6 +18,7 @@ from ptyrun.comparison.history import History, read_history
 from ptyrun.comparison.pictures import reference_label
 from ptyrun.comparison.planned_inputs import warn_of_changed_inputs
 from ptyrun.comparison.run import Run
+from ptyrun.comparison.study_place import study_place
 from ptyrun.durations import format_duration
 from ptyrun.engine import refusal
 from ptyrun.engine.costs import Costs
@@ -168,8 +169,9 @@ def _page(run: FinishedRun) -> page.Page:
 
 
 def _title(run: FinishedRun) -> str:
-    """What is compared, of which scan."""
-    return f"{run.sources.scan.stem}: {', '.join(run.labels.values())}"
+    """What is compared, of which scan, and which of a study's comparisons that is."""
+    of = (run.sources.scan.stem, *study_place(run.paths.root.resolve()))
+    return f"{', '.join(of)}: {', '.join(run.labels.values())}"
 
 
 def _known(*found: tables.Table) -> tuple[tables.Table, ...]:

@@ -23,9 +23,8 @@ from tests.ptycho.metrics.test_registration import textured
 SIDE = 96
 REGION = Region(8, 8, 80, 80)
 TRUTH = textured(1, SIDE).astype(np.complex64)
-SKIPPED, ONLY_FINISHED = "not registered: --skip-registration", (
-    "not registered: --register-ptychi-only"
-)  # fmt: skip
+SKIPPED = "not registered: --skip-registration"
+ONLY_FINISHED = "not registered: --register-ptychi-only"
 
 
 def measured(
@@ -82,7 +81,7 @@ def results(notes: dict[str, tuple[str, ...]]) -> Results:
 def test_its_panel_has_no_offset() -> None:
     featureless = "not registered: nothing to register on, the arm is nearly constant"
     found = results({"a": (SKIPPED,), "b": (), "c": (featureless,)})
-    arrays = {}
+    arrays: dict[str, np.ndarray] = {}
     for name in found.arms:
         arrays[f"{name}/aligned"] = arrays[f"{name}/aligned_truth"] = TRUTH
         arrays[f"{name}/object"], arrays[f"{name}/coverage"] = TRUTH, np.ones(TRUTH.shape)

@@ -66,6 +66,7 @@ def with_truth(scan: Scan, said: Path | None) -> Scan:
     return scan.changed(
         object_guess=_read(said),
         object_is_truth=True,
+        object_path=said,
         notes=(*_others(scan.notes), note),
     )
 

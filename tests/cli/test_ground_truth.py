@@ -143,3 +143,18 @@ def test_split_halves_give_the_resolution_of_a_measured_scan_as_it_is(
     (pair,) = found["pairs"]
     assert pair["standard"]["frc50"]["value"] == pytest.approx(0.370, abs=0.01)
     assert pair["standard"]["frc_half_bit"]["value"] == pytest.approx(0.446, abs=0.01)
+
+
+def test_a_truth_that_is_stored_transposed_is_named_by_its_file_and_no_arm_is_blamed(
+    tmp_path: Path,
+) -> None:
+    scan = write_scan(tmp_path / "scan.npz", objectGuess=None)
+    given = tmp_path / "transposed.npz"
+    np.savez(given, objectGuess=small_object(96, 90).T)
+    done = compared(tmp_path, scan, f"--ground-truth={given}", "--no-vector-plots")
+    assert done.returncode == 0, done.stderr
+    assert "the ground truth transposed.npz explains the frames better" in done.stderr
+    assert "with the object transposed" in done.stderr
+    assert "objectGuess explains" not in done.stderr
+    assert "does not belong" not in done.stderr
+    assert not any(arm.get("mismatch") for arm in results(tmp_path)["arms"].values())

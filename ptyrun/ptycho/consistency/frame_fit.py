@@ -27,6 +27,8 @@ Stack = NDArray[np.floating[Any]]
 
 # The right positions leave less than this part of what shuffled ones leave.
 EXPLAINING = 0.93
+# An object whose agreement with the frames nothing else can deny leaves less than this part.
+EXPLAINING_WELL = 0.5
 # Another orientation must be better by this factor to be believed.
 CLEARLY = 0.9
 # And the root of the frames by this one: a poor probe reaches 0.75 with right amplitudes.
@@ -67,6 +69,11 @@ class FrameFit:
     def explains(self) -> bool:
         """Whether the object belongs to the frames at all."""
         return self.as_given < EXPLAINING * self.shuffled
+
+    @property
+    def explains_well(self) -> bool:
+        """Whether no object that is not of these frames leaves as little."""
+        return self.better is None and self.as_given < EXPLAINING_WELL * self.shuffled
 
     @property
     def better(self) -> str | None:

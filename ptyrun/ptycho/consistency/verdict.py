@@ -162,7 +162,7 @@ def truth_doubts(scan: Scan) -> tuple[str, ...]:
 
 
 def _why_unfit(scan: Scan, image: NDArray[np.complex64], fit: FrameFit) -> tuple[str | None, ...]:
-    if otherwise := _stored_otherwise(fit):
+    if otherwise := _stored_otherwise(fit, scan.object_name):
         return otherwise, _unfit(scan, fit)
     offset = better_offset(scan, image, fit)
     if offset is None or offset.residual > min(fit.turned.values(), default=np.inf):
@@ -170,8 +170,8 @@ def _why_unfit(scan: Scan, image: NDArray[np.complex64], fit: FrameFit) -> tuple
     dy, dx = offset.moved_px
     corners = dy == dx == scan.patch_px // 2
     return (
-        f"its objectGuess explains the frames better with all positions moved by ({dx}, {dy}) px "
-        f"in x and y: residual {offset.residual:.2f} instead of {fit.as_given:.2f}"
+        f"{scan.object_name} explains the frames better with all positions moved by ({dx}, {dy}) "
+        f"px in x and y: residual {offset.residual:.2f} instead of {fit.as_given:.2f}"
         + ("; are they the corners of patches, and not their centres?" if corners else ""),
     )
 
@@ -182,8 +182,9 @@ def _outside(scan: Scan, shape: tuple[int, ...]) -> str | None:
         return None
     from_middle = scan.changed(positions_px=scan.positions_px + np.array(shape) / 2)
     n_from_middle = np.count_nonzero(are_inside(from_middle, shape))
+    name = scan.object_name.removeprefix("its ")
     said = (
-        f"only {n_inside} of {scan.n_frames} frames lie wholly inside objectGuess ({shape[0]} x "
+        f"only {n_inside} of {scan.n_frames} frames lie wholly inside {name} ({shape[0]} x "
         f"{shape[1]} px); are positions in its pixels, counted from its corner?"
     )
     if n_from_middle < LEAST_INSIDE * scan.n_frames:
@@ -210,39 +211,40 @@ def _far_away(scan: Scan) -> str | None:
     )
 
 
-def _stored_otherwise(fit: FrameFit) -> str | None:
+def _stored_otherwise(fit: FrameFit, name: str) -> str | None:
     """Say so where frames are of the other kind than they were taken as."""
     if fit.square is not None and fit.looks_like_amplitude:
         return (
             "the diffraction looks like amplitude: use --diffraction-kind amplitude; taken as "
-            f"intensity, its objectGuess explains it with a residual of {fit.as_given:.2f}, its "
+            f"intensity, {name} explains it with a residual of {fit.as_given:.2f}, its "
             f"square with {fit.square:.2f}"
         )
     if fit.root is None or not fit.looks_like_intensity:
         return None
     return (
         "the diffraction looks like intensity: use --diffraction-kind intensity; taken as "
-        f"amplitude, its objectGuess explains it with a residual of {fit.as_given:.2f}, its root "
+        f"amplitude, {name} explains it with a residual of {fit.as_given:.2f}, its root "
         f"with {fit.root:.2f}"
     )
 
 
 def _unfit(scan: Scan, fit: FrameFit) -> str | None:
     if fit.better is not None:
-        at_fault = (
-            "patches predicted from these frames"
-            if fit.better in OF_FRAMES
-            else "patches placed at these positions and figures against this object"
-        )
+        at_fault = "patches placed at these positions and figures against this object"
+        if fit.better in OF_FRAMES:
+            at_fault = "patches predicted from these frames"
+        elif fit.better != SWAPPED and scan.object_path is not None:
+            at_fault = "figures against it"
         return (
-            f"its objectGuess explains the frames better with {fit.better}: residual "
+            f"{scan.object_name} explains the frames better with {fit.better}: residual "
             f"{fit.turned[fit.better]:.2f} instead of {fit.as_given:.2f}; {at_fault} mean little"
         )
     order = frame_order(scan)
     if order is not None and order.is_shuffled:
         return (
-            "the frames do not belong to their positions: their correlation with what objectGuess "
-            f"predicts there is {order.own:.2f}, where {order.own_expected:.2f} is expected, and "
+            "the frames do not belong to their positions: their correlation with what "
+            f"{scan.object_name.removeprefix('its ')} predicts there is {order.own:.2f}, where "
+            f"{order.own_expected:.2f} is expected, and "
             f"that with frames at the nearest position {order.neighbour:.2f}, where "
             f"{order.neighbour_expected:.2f} is; were frames or positions sorted on their own?"
         )
@@ -255,7 +257,7 @@ def _unfit(scan: Scan, fit: FrameFit) -> str | None:
     if not order.contradicts_object and (fit.explains or not order.has_unexplained_similarity):
         return None
     return (
-        "with its probe, its objectGuess does not explain the frames: residual "
+        f"with the scan's probe, {scan.object_name} does not explain the frames: residual "
         f"{_residuals(fit)}; figures against it mean little"
     )
 
@@ -306,6 +308,8 @@ def _disagrees(coherence: float | None, placement: Placement, against: str) -> s
     fit, reference = placement.fit, placement.reference
     if coherence is None:
         return _fails(fit)
+    if coherence < ONE_OBJECT and fit is not None and fit.explains_well:
+        return None  # frames are measured; what it is held against may be at fault
     unexplained = fit is not None and not fit.explains
     if coherence >= (MIN_COHERENCE_IF_UNEXPLAINED if unexplained else ONE_OBJECT):
         # A conjugated object still has the amplitudes of the right one. Frames that are turned

@@ -71,6 +71,8 @@ class Scan:
     object_is_truth : bool
         Whether somebody says that the object is just that which the frames are of: a simulation
         knows. Anything else is a reference: one more noisy measurement.
+    object_path : Path, optional
+        The file that the object is of, where it is another one.
     near_field : bool
         Whether the frames were taken in the near field, where far-field networks do not apply.
     notes : tuple of str
@@ -106,6 +108,7 @@ class Scan:
     probe: NDArray[np.complex64] | None = None
     object_guess: NDArray[np.complex64] | None = None
     object_is_truth: bool = False
+    object_path: Path | None = None
     near_field: bool = False
     notes: tuple[str, ...] = ()
     surveyed: Survey | None = None
@@ -153,6 +156,13 @@ class Scan:
     def object_role(self) -> str:
         """What texts call the object."""
         return "ground truth" if self.object_is_truth else "reference"
+
+    @property
+    def object_name(self) -> str:
+        """What texts about the scan call its object: by its file, where it has one of its own."""
+        if self.object_path is None:
+            return "its objectGuess"
+        return f"the {self.object_role} {self.object_path.name}"
 
     @property
     def n_frames(self) -> int:

@@ -16,7 +16,9 @@ class FrameFigures:
     in what every arm does; ``n_frames`` of the latter were drawn, or, where there are too few, of
     the former: ``is_common`` tells. ``probe`` says whose it was, of ``n_modes``; ``scale`` brought
     all modelled amplitudes to the measured ones. ``probe_coherence`` is what an arm's own probe and
-    the scan's have in common, 1 where they are one up to shift, ramp and factor.
+    the scan's have in common, 1 where they are one up to shift, ramp and factor. ``moved_px`` and
+    ``ramp_rad_per_px`` (down, to the right) are what of an object was undone, as it was registered:
+    moved by, and taken off; None where it was held against the frames as it lies.
     """
 
     n_frames: int
@@ -29,6 +31,8 @@ class FrameFigures:
     scale: float | None = None
     seed: int = 0
     probe_coherence: float | None = None
+    moved_px: tuple[float, float] | None = None
+    ramp_rad_per_px: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)

@@ -152,7 +152,12 @@ class Compared:
             standard={**(together.standard.metrics if together else {}), **frames.metrics},
             diagnostics=arm.figures.numbers(),
             mismatch=arm.mismatch,
-            notes=(*arm.notes, *_notes(found, together), *self._unexplained(arm, frames.metrics)),
+            notes=(
+                *arm.notes,
+                *_notes(found, together),
+                *frames.notes,
+                *self._unexplained(arm, frames.metrics),
+            ),
             computation_time_s=arm.computation_time_s,
             own=None if found is None else _own(found),
             frc_thresholds=found.noise if found else OF_HALVES,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache, cached_property, partial, reduce
 from typing import Any, Self
 
@@ -11,9 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptyrun.comparison.kept import Finding
+from ptyrun.comparison.lit import OWN_PROBE, SCANS_PROBE, Lit, Modes
 from ptyrun.comparison.sources import Sources
 from ptyrun.comparison.steps import Steps
 from ptyrun.comparison.sums import ArmObject
+from ptyrun.comparison.undone import Undone
 from ptyrun.config import ArmKind, Presentation
 from ptyrun.engine.arm_plan import ArmPlan
 from ptyrun.engine.manifest import Manifest
@@ -43,7 +45,6 @@ R_FACTOR, FOURIER_ERROR = "r_factor", "fourier_error"
 NO_PROBE = "there is no probe"
 # A warning: so large, and so much larger than the least.
 MUCH_LEFT, FAR_MORE = 0.25, 2.0
-SCANS_PROBE, OWN_PROBE = "the scan's", "its own"
 FRAME_SOURCES: Mapping[str, str] = {
     R_FACTOR: "sum |cM - A| / sum |A| over measured amplitudes A and those modelled, M, with one "
     "factor c; doi:10.1107/S0365110X65001081; `frames` says over which; blind to what no frame "
@@ -55,8 +56,6 @@ FRAME_SOURCES: Mapping[str, str] = {
     "1/2 at high counts; doi:10.2307/2983678",
 }
 _SUMS = ("frames", "absolute", "measured", "cross", "model_power", "measured_power")
-
-Modes = NDArray[np.complexfloating[Any, Any]]
 
 
 @dataclass(frozen=True)
@@ -83,6 +82,16 @@ class ArmFrames:
         names = (R_FACTOR, FOURIER_ERROR) if self.sums is None else ()
         return {f"{name}.value": self.why_none for name in names}
 
+    @property
+    def undone(self) -> Undone | None:
+        """What was undone of the object before."""
+        return Undone.in_figures(self.figures)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What must be said of the figures."""
+        return () if self.undone is None else (self.undone.note(),)
+
     def finding(self) -> Finding:
         """As it is kept for later windows."""
         facts: dict[str, Any] = {"figures": asdict(self.figures), "why_none": self.why_none}
@@ -99,7 +108,9 @@ class ArmFrames:
         if "scale" in facts:
             arrays = {name: found.arrays[name] for name in _SUMS}
             sums = FrameSums(scale=facts["scale"], **arrays)
-        return cls(FrameFigures(**facts["figures"]), sums, facts["why_none"])
+        pairs = ("moved_px", "ramp_rad_per_px")  # which JSON has as lists
+        told = {name: tuple(facts["figures"][name] or ()) or None for name in pairs}
+        return cls(FrameFigures(**{**facts["figures"], **told}), sums, facts["why_none"])
 
 
 @dataclass(frozen=True)
@@ -119,26 +130,18 @@ class KeptNoise:
 
 
 @dataclass(frozen=True)
-class Lit:
-    """An object (H, W), where it is covered, the probe's modes (M, N, N), and whose probe it is."""
-
-    image: NDArray[np.complex64]
-    covered: NDArray[np.bool_]
-    modes: Modes | None
-    whose: str
-
-
-@dataclass(frozen=True)
 class FrameCheck:
     """Which frames all arms are held against, and of how many.
 
-    ``common`` (H, W) is what all arms cover, ``count`` the number of frames, all where None.
+    ``common`` (H, W) is what all arms cover, ``count`` the number of frames, all where None;
+    ``elsewhere`` are the frames that each arm covers from which something is undone.
     """
 
     scan: Scan
     manifest: Manifest
     common: NDArray[np.bool_]
     count: int | None
+    elsewhere: tuple[NDArray[np.int64], ...] = ()
     # What was read last, with the scan's probe and another: most arms have the same frames.
     _read: dict[bool, Measured] = field(default_factory=dict, repr=False, compare=False)
 
@@ -168,10 +171,29 @@ class FrameCheck:
         """What one photon is, where that is known."""
         return Counting.of(self.scan)
 
-    def held(self, light: Callable[[], Lit]) -> ArmFrames:
-        """Hold an object against the frames."""
+    def held(self, light: Callable[[], Lit], undone: Undone | None = None) -> ArmFrames:
+        """Hold an object against the frames, as it lies and with what is *undone*: the better fit.
+
+        An object with its own probe stays where both belong together.
+        """
         lit = light()
-        common, own = self._within_common, frames_within(self.scan, lit.covered)
+        found = self._held(lit)
+        if undone is None or found.sums is None or lit.whose != SCANS_PROBE:
+            return found
+        moved = lit.with_undone(undone)
+        if found.figures.is_common and not self._are_within(moved):
+            return found
+        other = self._held(moved)
+        is_better = other.sums is not None and other.sums.r_factor() < found.sums.r_factor()
+        return other if is_better else found
+
+    def _are_within(self, lit: Lit) -> bool:
+        """Whether an object covers the frames that are held against all arms."""
+        own = frames_within(lit.seen(self.scan), lit.covered)
+        return bool(np.isin(self._within_common, own).all())
+
+    def _held(self, lit: Lit) -> ArmFrames:
+        common, own = self._within_common, frames_within(lit.seen(self.scan), lit.covered)
         is_common = len(common) >= FEWEST
         chosen = drawn(common if is_common else own, self.count)
         why_none = ""
@@ -184,8 +206,8 @@ class FrameCheck:
         counts = FrameFigures(0, len(common), len(own), self.scan.n_frames, is_common)
         if why_none or lit.modes is None:
             return ArmFrames(counts, None, why_none)
-        shared = self._measured(chosen, lit.modes)
-        sums = frame_sums(self.scan, lit.image, lit.modes, chosen, shared)
+        shared = self._measured(chosen, lit, lit.modes)
+        sums = frame_sums(shared.frames.scan, lit.image, lit.modes, chosen, shared)
         probe = self.scan.probe if lit.whose is OWN_PROBE else None
         figures = FrameFigures(
             n_frames=len(sums.frames),
@@ -198,6 +220,8 @@ class FrameCheck:
             scale=sums.scale,
             seed=SEED,
             probe_coherence=None if probe is None else _agreement(lit.modes[0], probe),
+            moved_px=None if lit.undone is None else lit.undone.moved_px,
+            ramp_rad_per_px=None if lit.undone is None else lit.undone.ramp_rad_per_px,
         )
         return ArmFrames(figures, sums)
 
@@ -219,7 +243,9 @@ class FrameCheck:
         if self.scan.has_ground_truth and OF_THE_SCAN in modelled:
             best = OF_THE_SCAN
         return CountingNoise(
-            self._by_counting(objects[best](), modelled[best], self.counting),
+            self._by_counting(
+                objects[best]().with_undone(found[best].undone), modelled[best], self.counting
+            ),
             best,
             self.counting.known_from,
         )
@@ -227,8 +253,8 @@ class FrameCheck:
     def _by_counting(self, lit: Lit, sums: FrameSums, counting: Counting) -> float | None:
         if lit.modes is None:
             return None
-        frames = self._measured(sums.frames, lit.modes)
-        return noise_alone(self.scan, lit.image, sums, frames, counting)
+        frames = self._measured(sums.frames, lit, lit.modes)
+        return noise_alone(frames.frames.scan, lit.image, sums, frames, counting)
 
     @cached_property
     def _scans_modes(self) -> Modes | None:
@@ -236,9 +262,14 @@ class FrameCheck:
 
     @cached_property
     def _within_common(self) -> NDArray[np.int64]:
-        return frames_within(self.scan, self.common)
+        """What all arms cover as they lie, and as they are moved where that leaves enough."""
+        lying = frames_within(self.scan, self.common)
+        everywhere = reduce(np.intersect1d, self.elsewhere, lying)
+        return everywhere if len(everywhere) >= FEWEST else lying
 
-    def _measured(self, numbers: NDArray[np.int64], modes: Modes) -> Measured:
+    def _measured(self, numbers: NDArray[np.int64], lit: Lit, modes: Modes) -> Measured:
+        if lit.undone is not None:
+            return Measured(Frames(lit.seen(self.scan), numbers), modes)
         is_scans = modes is self._scans_modes
         last = self._read.get(is_scans)
         if last is not None and last.modes is modes and last.frames.are(numbers):
@@ -283,16 +314,30 @@ class Held:
         scan: Scan,
         manifest: Manifest,
         arms: Mapping[str, ArmObject],
+        undone: Mapping[str, Undone],
     ) -> Self:
-        """Do so arm by arm, each a step; *keys* say what all objects depend on."""
+        """Do so arm by arm, each a step; *keys* say what all objects depend on.
+
+        Of objects that the scan's probe lights, what is *undone* is by the arms' names.
+        """
         count = Presentation.from_facts(manifest.sources).r_factor_frames
         check = FrameCheck.of(scan, manifest, arms, count or None)
         counting = None if check.counting is None else check.counting.unit
-        key = digest_of([list(keys), Results.SCHEMA, count, counting])
+        undoing = {name: asdict(each) for name, each in undone.items()}
+        key = digest_of([list(keys), Results.SCHEMA, count, counting, undoing])
 
         objects = {
             plan.name: cache(partial(check.arm, plan, arms[plan.name])) for plan in manifest.arms
         }
+        moved = [objects[name]().with_undone(each) for name, each in undone.items()]
+        check = replace(
+            check,
+            elsewhere=tuple(
+                frames_within(lit.seen(scan), lit.covered)
+                for lit in moved
+                if lit.whose == SCANS_PROBE
+            ),
+        )
         image = scan.object_guess
         if image is not None:
             objects[OF_THE_SCAN] = cache(partial(check.truth, image))
@@ -301,7 +346,7 @@ class Held:
                 f"frames of {'the scan' if name == OF_THE_SCAN else name}",
                 key,
                 ArmFrames.of,
-                partial(check.held, light),
+                partial(check.held, light, undone.get(name)),
             )
             for name, light in objects.items()
         }

@@ -18,6 +18,7 @@ from ptyrun.engine.arm_plan import ArmPlan
 from ptyrun.ptycho.geometry.placement import Region
 from ptyrun.ptycho.metrics.evaluation import Evaluation, evaluate, evaluate_upstream
 from ptyrun.ptycho.metrics.frc import Noise
+from ptyrun.ptycho.metrics.ramps import Ramp
 from ptyrun.ptycho.metrics.registration import Shift
 from ptyrun.ptycho.metrics.standard_metrics import Curves, Standard
 from ptyrun.ptycho.metrics.tiles import Tiles
@@ -33,6 +34,7 @@ class Measures:
     metrics: Mapping[str, Metric]
     standard: Mapping[str, Metric]
     shift: Shift | None
+    ramp: Ramp
     amplitude_frc: NDArray[np.float64]
     phase_frc: NDArray[np.float64]
     curves: Curves
@@ -58,6 +60,7 @@ class Measures:
             "metrics": {name: asdict(metric) for name, metric in self.metrics.items()},
             "standard": {name: asdict(metric) for name, metric in self.standard.items()},
             "shift": None if self.shift is None else asdict(self.shift),
+            "ramp": asdict(self.ramp),
             "region": self.region.as_tuple(),
             "notes": self.notes,
             "registration_notes": self.registration_notes,
@@ -85,6 +88,7 @@ class Measures:
             metrics={name: Metric(**metric) for name, metric in facts["metrics"].items()},
             standard={name: Metric(**metric) for name, metric in facts["standard"].items()},
             shift=None if facts["shift"] is None else Shift(**facts["shift"]),
+            ramp=Ramp(**facts["ramp"]),
             amplitude_frc=arrays["amplitude_frc"],
             phase_frc=arrays["phase_frc"],
             curves=ring_curves.from_arrays(arrays),

@@ -35,6 +35,7 @@ from ptyrun.comparison.sources import Sources
 from ptyrun.comparison.steps import Steps
 from ptyrun.comparison.sums import ArmObject
 from ptyrun.comparison.told import does_not_belong, was_told
+from ptyrun.comparison.undone import undone_of
 from ptyrun.comparison.wholeness import (
     NOT_COMMITTED,
     require_complete,
@@ -209,7 +210,8 @@ def _compare(run: Run, steps: Steps, checked: CheckedChunks, watcher: Watcher) -
     watcher.note("comparing arms on the pixels that all of them cover")
     moved = {plan.name for plan in manifest.arms if options.registration.reaches(plan.kind)}
     together = measure_together(steps, digest_of(keys), arms, measured, region, options, moved)
-    frames = Held.of(steps, keys, scan, manifest, arms)
+    undone = undone_of(measured, options, scan.patch_px)
+    frames = Held.of(steps, keys, scan, manifest, arms, undone)
     certainty = Certainty.of(steps, scan, together, frames)
     doubts = scan_doubts.taken(steps, manifest, scan)
     return Compared(

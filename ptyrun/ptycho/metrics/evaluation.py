@@ -44,6 +44,8 @@ class Evaluation:
         By the literature's.
     shift : Shift, optional
         None where no registration was asked for.
+    ramp : Ramp
+        Taken off *recon*, before it was moved.
     amplitude_frc, phase_frc : ndarray of float64, shape (R,)
         Upstream's ring correlations, by ring.
     curves : Curves
@@ -72,6 +74,7 @@ class Evaluation:
     metrics: Mapping[str, Metric]
     standard: Mapping[str, Metric]
     shift: Shift | None
+    ramp: Ramp
     amplitude_frc: NDArray[np.float64] = field(repr=False)
     phase_frc: NDArray[np.float64] = field(repr=False)
     curves: Curves = field(repr=False)
@@ -347,6 +350,7 @@ def _evaluation(
         metrics={name: Metric(*pair) for name, pair in upstream.values.items()},
         standard=standard.metrics,
         shift=shift,
+        ramp=aligned.ramp,
         amplitude_frc=upstream.amplitude_frc,
         phase_frc=upstream.phase_frc,
         curves=standard.curves,

@@ -97,6 +97,8 @@ def as_text(found: Status, run_dir: Path | str, columns: int) -> str:
         lines.append(
             f"  the last {windows} made no progress: {one_line(found.why_without_progress)}"
         )
+    if found.why_failed:
+        lines.append(f"  the latest window failed: {one_line(found.why_failed)}")
     if found.why_refused and not found.is_running:
         lines.append(f"  the latest window was too short: {one_line(found.why_refused)}")
     is_advised = found.why_refused or found.is_partial

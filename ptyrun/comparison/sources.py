@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Self
 
 from ptyrun.config import Fact, Presentation
+from ptyrun.config.options import entries
 from ptyrun.engine.manifest import Manifest
 
 _ARM = "arm."
@@ -18,6 +19,18 @@ DARK = "frames_without_signal"
 def scan_file(number: int) -> str:
     """What a further file of the scan is called among the sources."""
     return f"scan_file.{number}"
+
+
+def presentation_changes(before: Manifest, now: Manifest) -> str:
+    """Name each option of what results show that *now* has otherwise than *before*; or nothing."""
+    usual = Presentation().facts()
+    was, now_is = ({**usual, **each.sources} for each in (before, now))
+    said = [
+        f"{entry.word} is {entry.said(now_is[entry.field])}, was {entry.said(was[entry.field])}"
+        for entry in entries(Presentation)
+        if now_is[entry.field] != was[entry.field]
+    ]
+    return "; ".join(said)
 
 
 @dataclass(frozen=True)

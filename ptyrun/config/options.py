@@ -227,6 +227,20 @@ class Entry:
     def _refusal(self, value: Any, must_be: str) -> UsageError:
         return _invalid(self.word, value, must_be)
 
+    def said(self, value: Any) -> str:
+        """Say a value in a message: none, on and off, and named numbers by their words.
+
+        Examples
+        --------
+        >>> kind = Option("--frames", "How many.", Panel.OUTPUT, least=1, named={"all": 0})
+        >>> Entry("frames", kind, int, False, False, 512, "--frames").said(0)
+        'all'
+        """
+        if isinstance(value, bool):
+            return "on" if value else "off"
+        shown = {meant: word for word, meant in self.option.named.items()}
+        return "none" if value is None else str(shown.get(value, value))
+
     def words(self, value: Any) -> list[str]:
         """Spell *value* on a command line; its default takes no words.
 

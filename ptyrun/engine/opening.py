@@ -85,6 +85,8 @@ def _ending(error: BaseException) -> tuple[int, str, float | None]:
         return int(ExitCode.INCOMPLETE), INTERRUPTED, None
     what = error.what if isinstance(error, PtyrunError) else str(error)
     code = error.exit_code if isinstance(error, PtyrunError) else ExitCode.FAILED
+    if isinstance(error, PtyrunError) and code == ExitCode.FAILED:
+        what = f"{what}: {error.why}"
     return int(code), f"{type(error).__name__}: {what}", getattr(error, "enough_s", None)
 
 

@@ -27,7 +27,7 @@ from ptyrun.comparison.as_planned import as_planned
 from ptyrun.comparison.assembly import grid_shape
 from ptyrun.comparison.draft import UNDRAWN, Draft, Drawn
 from ptyrun.comparison.run import Run
-from ptyrun.comparison.sources import DARK
+from ptyrun.comparison.sources import DARK, presentation_changes
 from ptyrun.comparison.steps import Steps
 from ptyrun.config import CompareConfig, EvaluationOptions
 from ptyrun.engine import index_arrays, ledger, ownership, patience, presence, refusal, store
@@ -190,6 +190,7 @@ def _plan(
             presence.require_no_active_session(paths, patience_s, watcher)
             drawn = draft.drawn(wanted)
             manifest = drawn.manifest.with_arms_of(current)
+            _tell_presentation(paths, current, manifest, watcher)
             draft.tell(drawn)
             watcher.note(extent.require_room(paths, manifest, grid_shape(scan), is_fresh=False))
             presence.require_no_active_session(paths)
@@ -199,6 +200,7 @@ def _plan(
         dark = {name: each for name, each in current.sources.items() if name == DARK}
         kept = replace(current, sources={**wanted.sources, **dark})
         if kept.sources != current.sources:
+            _tell_presentation(paths, current, kept, watcher)
             kept.save(paths.manifest)
         if not index_is_whole(kept, paths):
             watcher.note("the group tables are damaged or incomplete: they are made again")
@@ -220,6 +222,7 @@ def check(config: CompareConfig, watcher: Watcher = SILENT, *, new: bool = False
     watcher.note(extent.require_room(paths, manifest, grid_shape(draft.scan), is_fresh=is_fresh))
     if current is None:
         return manifest
+    _tell_presentation(paths, current, manifest, watcher)
     return manifest.with_arms_of(current) if changes(current, manifest) else current
 
 
@@ -278,6 +281,13 @@ def _write(paths: RunPaths, manifest: Manifest, drawn: Drawn, draft: Draft) -> N
     _stands(paths, manifest, draft.watcher)
     scan_doubts.keep(paths, manifest, draft.judged)
     ATTEMPTS.progressed()
+
+
+def _tell_presentation(paths: RunPaths, before: Manifest, now: Manifest, watcher: Watcher) -> None:
+    """Say what results will show otherwise: it is taken, since no chunk depends on it."""
+    if said := presentation_changes(before, now):
+        again = "again, " if paths.results.exists() else ""
+        watcher.note(f"results are made {again}with what changed of how they are shown: {said}")
 
 
 def _stands(paths: RunPaths, manifest: Manifest, watcher: Watcher) -> None:

@@ -85,6 +85,7 @@ class Status(Counts):
     why_without_progress: str = ""
     window_needed_s: float | None = None
     why_refused: str = ""
+    why_failed: str = ""
 
     @property
     def is_running(self) -> bool:
@@ -197,6 +198,7 @@ def _status(paths: RunPaths, ledger: Ledger) -> Status:
         why_without_progress=in_vain.why,
         window_needed_s=max((each for each in needed_s if each), default=None),
         why_refused=refused.why if refused else "",
+        why_failed=_why_failed(ledger) if state is RunState.FAILED else "",
     )
 
 
@@ -264,6 +266,12 @@ def _state(paths: RunPaths, ledger: Ledger, finalized: bool) -> RunState:
     if codes == {ExitCode.FAILED}:
         return RunState.FAILED
     return RunState.INCOMPLETE
+
+
+def _why_failed(ledger: Ledger) -> str:
+    """What ended the sessions of the latest window, as each wrote it down."""
+    ends = [each.closed.reason for each in _latest_window(ledger) if each.closed]
+    return "; ".join(dict.fromkeys(ends))
 
 
 def _latest_window(ledger: Ledger) -> list[SessionFile]:

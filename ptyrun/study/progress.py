@@ -31,7 +31,7 @@ def said(hub: Hub, stage: Stage, before: Collection[str], after: Collection[str]
             counts = Counts.of(run.progress.arms.values())
             computed = f"{counts.said_of_chunks} done"
             return computed if new else f"nothing new, {computed}"
-    return f"{counted(new, 'new part')} kept" if new else "nothing new is kept"
+    return f"{counted(new, 'part')} more kept" if new else "nothing new is kept"
 
 
 def _computed(hub: Hub, stage: Stage) -> Iterator[str]:

@@ -59,3 +59,25 @@ def test_a_dry_run_of_an_older_run_says_what_planning_it_again_does(
     assert "chunks of 7" in said.stdout
     afresh = ptyrun("plan", *left_off[1:], "--dry-run", "--new").stdout
     assert f"manifest {older.digest}" not in afresh and "chunks of 7" not in afresh
+
+
+def test_what_results_show_otherwise_is_taken_and_said(study: Study, tmp_path: Path) -> None:
+    run_dir = tmp_path / "run"
+    plan = ["plan", *study.words(run_dir)[1:]]
+    assert "shown" not in ptyrun(*plan).stderr
+    shown = ["--line=8,8,40,40", "--pixel-size-m=2e-8", "--r-factor-frames=all"]
+    before = Manifest.load(run_dir / "manifest.json")
+    for more in (["--dry-run"], []):
+        said = ptyrun(*plan, *shown, "--plot-scale=per-arm", *more)
+        assert said.returncode == 0, said.stderr
+        for each in (
+            "--line is 8,8,40,40, was none",
+            "--pixel-size-m is 2e-08, was none",
+            "--r-factor-frames is all, was 512",
+            "--plot-scale is per-arm, was common",
+        ):
+            assert each in said.stderr
+    assert Manifest.load(run_dir / "manifest.json").digest == before.digest
+    again = ptyrun(*plan)
+    assert "--pixel-size-m is none, was 2e-08" in again.stderr
+    assert "shown" not in ptyrun(*plan).stderr

@@ -17,9 +17,11 @@ from ptyrun.cli.status import as_text
 from ptyrun.comparison.gates import write_blocker
 from ptyrun.engine.ledger_cache import open_ledger
 from ptyrun.engine.manifest import Manifest
+from ptyrun.engine.opening import opened_session
 from ptyrun.engine.records import Closed, Failed, Started
 from ptyrun.engine.session_ledger import begin
-from ptyrun.errors import BlockedError, ExitCode
+from ptyrun.engine.window import Window
+from ptyrun.errors import BlockedError, ExitCode, StorageError
 from ptyrun.host.locks import Lock
 from ptyrun.host.processes import Process
 from ptyrun.paths import RunPaths
@@ -108,6 +110,7 @@ def test_the_figures_are_those_of_the_run(troubled: Path) -> None:
     assert document["arms"]["baseline"]["groups_per_s"] is None
     assert document["arms"]["baseline"]["failed"] == 1
     assert document["arms"]["reconstruction"]["groups_total"] == 0
+    assert document["why_failed"] == "chunks were set aside"
     (trouble,) = document["troubles"]
     assert (trouble["arm"], trouble["chunk"], trouble["set_aside"]) == ("baseline", 1, True)
     assert (trouble["error"], trouble["traceback"]) == ("ValueError: no", "Traceback …")
@@ -122,6 +125,7 @@ def test_a_complete_run_is_finalized_and_has_nothing_left(complete_run: Path) ->
     found = status(complete_run)
     assert (found.state, found.finalized, found.eta_s) == (RunState.COMPLETE, True, 0.0)
     assert found.troubles == found.blockers == ()
+    assert found.why_failed == ""
 
 
 @pytest.mark.parametrize("columns", [80, 100, 200])
@@ -241,3 +245,12 @@ def test_watching_follows_a_run_until_its_report_is_there(half_run: Path) -> Non
     assert rest[-1]["state"] == "complete"
     assert (rest[-1]["finalized"], rest[-1]["reported"]) == (True, True)
     assert not any(document["reported"] for document in rest[:-1])
+
+
+def test_a_session_that_failed_without_a_chunk_says_what_ended_it_and_why(half_run: Path) -> None:
+    paths = RunPaths(half_run)
+    with pytest.raises(StorageError), opened_session(paths, Window(20.0)):
+        raise StorageError("cannot write chunk 5", why="the disk is full", do="make room")
+    said = "StorageError: cannot write chunk 5: the disk is full"
+    assert json.loads(ptyrun("status", str(half_run), "--json").stdout)["why_failed"] == said
+    assert f"  the latest window failed: {said}\n" in ptyrun("status", str(half_run)).stdout

@@ -113,6 +113,11 @@ class OuterGroup(LazyGroup):
             from ptyrun.cli.panels import with_shown_words
 
             raise with_shown_words(error) from error
+        except click.BadParameter as error:
+            from ptyrun.cli.panels import explained
+
+            say(f"error: {explained(error)}", err=True)
+            ctx.exit(int(ExitCode.USAGE))
         except (click.ClickException, click.Abort, click.exceptions.Exit, BrokenPipeError):
             raise
         except Exception as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from itertools import zip_longest
 from typing import Any
@@ -13,6 +14,8 @@ from ptyrun.config.options import DURATION, Entry, Panel, Place, name_of, negate
 from ptyrun.durations import parse_duration
 from ptyrun.errors import UsageError
 
+# How click begins to say that a value is refused.
+_FOUND = re.compile(r"(?P<value>'.*?'|\S+) is not (?:in the range|a valid|one of)", re.DOTALL)
 _WIDEST = 26  # of the column of options, on a terminal of 80
 
 
@@ -30,7 +33,9 @@ class Duration(click.ParamType[float]):
         try:
             return parse_duration(str(value))
         except UsageError as error:
-            self.fail(str(error), param, ctx)
+            if param is None:
+                raise
+            raise UsageError(f"{_word(param)}: {error.what}", error.why, error.do) from error
 
 
 class Count(click.IntRange):
@@ -52,8 +57,11 @@ class Count(click.IntRange):
 class PanelOption(click.Option):
     """An option that knows under which heading it stands, and in which of its spellings."""
 
-    def __init__(self, *args: Any, panel: Panel, shown: str, **settings: Any) -> None:
+    def __init__(
+        self, *args: Any, panel: Panel, shown: str, must_be: str = "", **settings: Any
+    ) -> None:
         super().__init__(*args, **settings)
+        self.must_be = must_be
         self.panel = panel
         self._shown = shown
 
@@ -99,6 +107,33 @@ class PanelCommand(click.Command):
                 # As wide everywhere: the eye finds its column again.
                 table = [(", ".join(words).ljust(_WIDEST), text) for text, words in rows.items()]
                 formatter.write_dl(table, col_max=_WIDEST)
+
+
+def _word(parameter: click.Parameter) -> str:
+    """Give the one spelling of a parameter that help shows."""
+    if isinstance(parameter, PanelOption) and parameter.shown_words:
+        return parameter.shown_words[0]
+    is_option = isinstance(parameter, click.Option)
+    return parameter.opts[0] if is_option else parameter.human_readable_name
+
+
+def explained(error: click.BadParameter) -> UsageError:
+    """Say of a value that click refuses what it is, why it is refused and what to do."""
+    word = "the command" if error.param is None else _word(error.param)
+    words = [] if error.ctx is None else error.ctx.command_path.split()[1:]
+    command = " ".join(["ptyrun", *words])
+    help_said = f"`{command} --help` says what it is"
+    if isinstance(error, click.MissingParameter):
+        why = f"`{command}` cannot do without it"
+        return UsageError(f"{word} is missing", why, f"give it; {help_said}")
+    found = _FOUND.match(error.message)
+    must_be = error.param.must_be if found and isinstance(error.param, PanelOption) else ""
+    value = f": {found['value']}" if found else ""
+    return UsageError(
+        f"invalid {word}{value}",
+        why=f"it must be {must_be}" if must_be else error.message.rstrip("."),
+        do=f"correct {word}; {help_said}",
+    )
 
 
 def with_shown_words(error: click.NoSuchOption) -> click.NoSuchOption:
@@ -156,7 +191,7 @@ def flag(word: str, about: str, panel: Panel, *, name: str = "") -> PanelOption:
 def _switch(word: str, about: str, panel: Panel, shown: str) -> PanelOption:
     """Make an option that can also be turned off; None where neither is said."""
     pairs = map("/".join, zip_longest(spelt(word), spelt(negated(word)), fillvalue=" "))
-    settings = {"is_flag": True, "default": None, "help": about}
+    settings: dict[str, Any] = {"is_flag": True, "default": None, "help": about}
     return PanelOption([*pairs, name_of(word)], panel=panel, shown=shown, **settings)
 
 
@@ -181,7 +216,8 @@ def made(entry: Entry, *, name: str = "") -> Iterator[PanelOption]:
     else:
         words = [word for word in (entry.word, option.also) if word]
         settings: dict[str, Any] = {"type": _kind(entry), "multiple": entry.is_many}
-        shown = {"metavar": option.value or entry.place, "help": entry.help}
+        shown: dict[str, Any] = {"metavar": option.value or entry.place, "help": entry.help}
+        settings["must_be"] = entry.allowed
         name = name or entry.name
         yield PanelOption(
             [*spelt(*words), name], panel=panel, shown=dashed(entry.word), **settings, **shown

@@ -18,6 +18,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
+from ptyrun.config import bounds
 from ptyrun.durations import parse_duration
 from ptyrun.errors import UsageError
 
@@ -199,30 +200,36 @@ class Entry:
         UsageError
             If it is out of bounds, or none.
         """
-        bounds = self.option
+        option = self.option
         if not isinstance(value, int | float) or isinstance(value, bool):
             return
         if isinstance(value, int) and abs(value) > _MOST_INT:
             raise self._refusal(value, f"at most {_MOST_INT}")
         holds = (isinstance(value, int) or math.isfinite(value)) and not (
-            (bounds.least is not None and value < bounds.least)
-            or (bounds.above is not None and value <= bounds.above)
-            or (bounds.most is not None and value > bounds.most)
+            (option.least is not None and value < option.least)
+            or (option.above is not None and value <= option.above)
+            or (option.most is not None and value > option.most)
         )
-        if not holds and value not in bounds.named.values():
+        if not holds and value not in option.named.values():
             raise self._refusal(value, self.bounds)
 
     @property
     def bounds(self) -> str:
-        """Which numbers are allowed, in words."""
+        """Which numbers are allowed, in words, with their unit."""
         option = self.option
-        said = [
-            *([f"at least {option.least:g}"] if option.least is not None else []),
-            *([f"greater than {option.above:g}"] if option.above is not None else []),
-            *([f"at most {option.most:g}"] if option.most is not None else []),
-        ]
-        finite = [] if self.kind is int or option.most is not None else ["finite"]
-        return " and ".join([*finite, *said])
+        is_finite = self.kind is float and option.most is None
+        return bounds.said(
+            option.least, option.above, option.most, bounds.unit_of(option.value), is_finite
+        )
+
+    @property
+    def allowed(self) -> str:
+        """Which values are allowed, in words; empty where any text is."""
+        if self.choices or self.option.value == DURATION:
+            return " or ".join(self.choices)
+        kind = {int: "a whole number", float: "a number"}.get(self.kind, "")
+        number = bounds.number(kind, self.bounds, bounds.unit_of(self.option.value))
+        return " or ".join([number, *self.option.named]) if kind else ""
 
     def _refusal(self, value: Any, must_be: str) -> UsageError:
         return _invalid(self.word, value, must_be)

@@ -15,6 +15,7 @@ from ptyrun.config.study_training import TrainingOptions
 from ptyrun.errors import UsageError
 
 SPLITS = ("train", "test")
+MOST_PHOTONS = 1e15  # of a mean frame: NumPy draws up to 9.2e18 in one pixel of any frame
 ON_CLUSTER = 0  # jobs, as many as a cluster has workers
 
 
@@ -86,6 +87,7 @@ class StudyOptions(GeneralizationOptions, TrainingOptions, ReconstructionOptions
             "PHOTONS",
             "1000, 10000, 100000",
             least=1,
+            most=MOST_PHOTONS,
         ),
     ] = (1000.0, 10000.0, 100000.0)
     views: Annotated[
@@ -277,6 +279,13 @@ class StudyOptions(GeneralizationOptions, TrainingOptions, ReconstructionOptions
         for name in ("doses", "views", "splits", "generalization_sizes"):  # one given twice is one
             object.__setattr__(self, name, tuple(dict.fromkeys(getattr(self, name))))
         for dose in self.doses:
+            if not 1 <= dose <= MOST_PHOTONS:
+                raise UsageError(
+                    f"invalid --dose: {dose:g}",
+                    why=f"the noise of that cannot be drawn: a frame has 1 to "
+                    f"{MOST_PHOTONS:g} photons on average",
+                    do="give a dose in this range, in photons per frame",
+                )
             if dose != int(dose):
                 raise UsageError(
                     f"invalid --dose: {dose:g}",

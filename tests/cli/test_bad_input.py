@@ -272,7 +272,7 @@ def test_a_missing_model_is_named(study: Study, tmp_path: Path) -> None:
         (["--n-test-subsample=3"], "too few"),
         (["--groups-from=nowhere.npz"], "nowhere.npz"),
         (["--frc-sigma=nan"], "--frc-sigma: nan"),
-        (["--ms-ssim-sigma=inf"], "inf is not in the range"),
+        (["--ms-ssim-sigma=inf"], "--ms-ssim-sigma: inf"),
         (["--p_min=99"], "p_min, --p_max: 99, 99"),
         (["--p_min=90", "--plot-scale=per-arm"], "p_min, --p_max: 90, 90"),
         (["--p_max=nan"], "--p_max: nan"),

@@ -18,6 +18,7 @@ from ptyrun.study.others import OtherStage, placed
 from ptyrun.study.plan import Study, graph
 from ptyrun.study.stage import Input, Stage
 from ptyrun.study.state import State, survey
+from tests.studies import ptyrun
 
 
 def study(*others: OtherStage, **options: object) -> Study:
@@ -240,6 +241,15 @@ def test_a_missing_input_blocks_a_stage_by_name(tmp_path: Path) -> None:
     assert found["simulate-dose_1000"].state is State.BLOCKED
     assert "nowhere.npz" in found["simulate-dose_1000"].why
     assert found["split-dose_1000"].state is State.BLOCKED
+
+
+def test_a_dose_that_no_noise_can_be_drawn_of_is_refused_before_any_work(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="the noise of that cannot be drawn"):
+        StudyOptions(hub=tmp_path, doses=(1e30,))
+    done = ptyrun("study", "run", "--hub", str(tmp_path / "hub"), "--dose", "1e30")
+    assert done.returncode == 2
+    assert "at least 1 and at most 1e+15 photons" in done.stderr
+    assert not (tmp_path / "hub").exists()
 
 
 def test_a_dose_that_is_said_twice_is_one() -> None:

@@ -91,7 +91,7 @@ CHECKS = (
     Check(
         "phase_c_metadata",
         "Phase C metadata compliance",
-        "the simulated data are intact, and their history is recorded",
+        "both halves of each dose are there with their history, and no data file is damaged",
         PHASE_C,
         data_faults,
     ),

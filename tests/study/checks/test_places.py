@@ -35,6 +35,15 @@ def test_data_in_their_place_are_found_in_order(hub: Path) -> None:
     assert "patched" not in said(hub)
 
 
+def test_the_check_of_the_data_says_no_more_than_it_looks_at(hub: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(hub, tmp_path / "hub")
+    before = said(copy)
+    (copy / C / "patched.npz").unlink()
+    (about,) = [each.about for each in verify(copy).validations if each.name == "phase_c_metadata"]
+    assert said(copy) == before  # the inventory's check finds it
+    assert about.startswith("both halves of each dose are there") and "intact" not in about
+
+
 def test_exchanged_halves_are_found(hub: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(hub, tmp_path / "hub")
     train, test = (copy / C / f"patched_{half}.npz" for half in ("train", "test"))

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 # What stands for the scan's own object where arms have names.
 OF_THE_SCAN = "objectGuess"
+# Whose probe an arm's object is lit by.
+SCANS_PROBE, OWN_PROBE = "the scan's", "its own"
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from ptyrun.comparison.frame_remarks import NOT_CHECKED, NOTHING_IN_COMMON
 from ptyrun.comparison.lines import line_result
 from ptyrun.comparison.measures import Measures
 from ptyrun.comparison.objects import Raster
+from ptyrun.comparison.pair_measures import PairMeasures
 from ptyrun.comparison.ring_curves import RingCurve
 from ptyrun.comparison.sources import Sources
 from ptyrun.comparison.sums import ArmObject
@@ -74,7 +75,7 @@ class Compared:
                     first,
                     second,
                     found.standard.metrics,
-                    found.standard.notes,
+                    (*filter(None, [self._apart(found)]), *found.standard.notes),
                     found.standard.noise,
                     found.standard.undefined,
                 )
@@ -115,6 +116,10 @@ class Compared:
         """Side of an object pixel: as it was said, or as the scan's file says."""
         said = Presentation.from_facts(self.manifest.sources).pixel_size_m
         return said or self.scan.pixel_size_m
+
+    def _apart(self, found: PairMeasures) -> str | None:
+        """Where nothing says which place is right: that two arms lie apart."""
+        return None if self.evaluations else found.apart(self.scan.patch_px)
 
     def _half_periods(self, standard: Mapping[str, Metric]) -> dict[str, Metric]:
         """Resolutions as lengths: of half a period in nm, or in pixels."""

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptyrun.comparison.kept import Finding
-from ptyrun.comparison.lit import OWN_PROBE, SCANS_PROBE, Lit, Modes
+from ptyrun.comparison.lit import Lit, Modes
 from ptyrun.comparison.sources import Sources
 from ptyrun.comparison.steps import Steps
 from ptyrun.comparison.sums import ArmObject
@@ -20,7 +20,7 @@ from ptyrun.config import ArmKind, Presentation
 from ptyrun.engine.arm_plan import ArmPlan
 from ptyrun.engine.manifest import Manifest
 from ptyrun.errors import GeometryError
-from ptyrun.frame_results import OF_THE_SCAN, CountingNoise, FrameFigures
+from ptyrun.frame_results import OF_THE_SCAN, OWN_PROBE, SCANS_PROBE, CountingNoise, FrameFigures
 from ptyrun.host.documents import digest_of
 from ptyrun.ptycho.consistency.counting_noise import UNKNOWN, Counting
 from ptyrun.ptycho.consistency.measured_frames import Frames, Measured

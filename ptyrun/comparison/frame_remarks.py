@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import groupby
 
-from ptyrun.frame_results import OF_THE_SCAN
+from ptyrun.frame_results import OF_THE_SCAN, SCANS_PROBE, FrameFigures
 from ptyrun.results import Metric, Results
 
 _OF_FRAMES, _SQUARES = "r_factor", "fourier_error"
@@ -14,6 +14,7 @@ _MOSTLY_NOISE = 0.5
 # So much more than counting noise leaves, noise alone does not explain.
 _MORE_THAN_NOISE = 1.5
 NOTHING_IN_COMMON = "the arms cover too few pixels in common: no figure ranks them"
+APART = "they do not lie at one place, or have different phase ramps"
 NOT_CHECKED = "NOT CHECKED whether "
 
 
@@ -53,6 +54,7 @@ def cautions(results: Results) -> Iterator[str]:
     if scan_doubts(results):
         yield "R-factors tell nothing before the doubts about the scan are cleared, which are named"
         return
+    yield from _elsewhere(results)
     if own is not None:
         yield from _below(results, own)
         left = _left_by_the_object(results, own)
@@ -120,6 +122,29 @@ def noise_alone(results: Results) -> str:
     elif noise.of in results.arms:
         modelled = f" (of frames as {results.arms[noise.of].label} has them)"
     return f"counting noise alone: {noise.r_factor:.4f}{modelled}"
+
+
+def _elsewhere(results: Results) -> Iterator[str]:
+    """Name arms that lie apart, where R-factors depend on that and nothing says who lies right."""
+    found = _known(results, _OF_FRAMES)
+    lit = {name for name in found if _is_lit_by_the_scan(results.arms[name].frames)}
+    pairs = [
+        " and ".join(results.labels_of(pair))
+        for pair in results.pairs
+        if {pair.first, pair.second} <= found.keys()
+        and not lit.isdisjoint((pair.first, pair.second))
+        and any(note.startswith(APART) for note in pair.notes)
+    ]
+    if pairs:
+        yield (
+            f"{'; '.join(pairs)} do not lie at one place or have different phase ramps, and an "
+            "object that lies elsewhere explains the frames less: R-factors do not tell there "
+            "which object is better"
+        )
+
+
+def _is_lit_by_the_scan(frames: FrameFigures | None) -> bool:
+    return frames is not None and frames.probe == SCANS_PROBE
 
 
 def _below(results: Results, own: float) -> Iterator[str]:

@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 from ptyrun.comparison.undone import Undone
 from ptyrun.ptycho.readers.scan import Scan
 
-SCANS_PROBE, OWN_PROBE = "the scan's", "its own"
-
 Modes = NDArray[np.complexfloating[Any, Any]]
 
 

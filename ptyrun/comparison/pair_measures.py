@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Set
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ptyrun.comparison.frame_remarks import APART
 from ptyrun.comparison.kept import Finding
 from ptyrun.comparison.kept_standard import finding_of, standard_of
 from ptyrun.comparison.sums import ArmObject
+from ptyrun.comparison.undone import Undone
 from ptyrun.config import Alignment, EvaluationOptions
 from ptyrun.errors import GeometryError
 from ptyrun.ptycho.geometry.placement import Region
@@ -21,6 +23,8 @@ from ptyrun.ptycho.metrics.alignment import CERTAIN
 from ptyrun.ptycho.metrics.common_ground import CommonGround
 from ptyrun.ptycho.metrics.frc import Noise
 from ptyrun.ptycho.metrics.phase_pair import FEWEST_PX
+from ptyrun.ptycho.metrics.ramps import NO_RAMP, Ramp
+from ptyrun.ptycho.metrics.registration import Shift
 from ptyrun.ptycho.metrics.standard_metrics import Standard, nothing
 from ptyrun.results import Metric
 
@@ -49,18 +53,36 @@ class Laid(Protocol):
 
 @dataclass(frozen=True)
 class PairMeasures:
-    """Two arms against each other."""
+    """Two arms against each other, the first moved by *shift* if it was registered."""
 
     standard: Standard
+    shift: Shift | None = None
+    ramp: Ramp = NO_RAMP
+
+    def apart(self, patch_px: int) -> str | None:
+        """Say so where they lie apart, or where one has a phase ramp that the other has not."""
+        undone = Undone.of(1.0, self.shift, self.ramp, patch_px)
+        return None if undone is None else f"{APART} (the first onto the second: {undone.done})"
 
     def finding(self) -> Finding:
         """As it is kept for later windows."""
-        return finding_of(self.standard, {})
+        found = finding_of(self.standard, {})
+        shift = None if self.shift is None else asdict(self.shift)
+        return replace(found, facts={**found.facts, "shift": shift, "ramp": asdict(self.ramp)})
 
     @classmethod
     def from_finding(cls, found: Finding) -> Self:
         """Read back what :meth:`finding` gave."""
-        return cls(standard_of(found))
+        shift = found.facts["shift"]
+        return cls(
+            standard_of(found),
+            None if shift is None else Shift(**shift),
+            Ramp(**found.facts["ramp"]),
+        )
+
+    def noted(self, note: str) -> Self:
+        """Say one thing more, first."""
+        return replace(self, standard=replace(self.standard, notes=(note, *self.standard.notes)))
 
 
 @dataclass(frozen=True)
@@ -106,13 +128,13 @@ class Pairing:
                 return PairMeasures(lying)
         is_moved = not self.moved.isdisjoint((first, second))
         found = self._apart(first, second, is_moved=is_moved)
-        if lying is not None and _agreement(lying) >= _agreement(found):
+        if lying is not None and _agreement(lying) >= _agreement(found.standard):
             return PairMeasures(lying)
         if why is not None and is_moved:
-            found = replace(found, notes=(MOVED_TOGETHER + why, *found.notes))
+            found = found.noted(MOVED_TOGETHER + why)
         if not is_moved:
-            found = replace(found, notes=(self.options.registration.why_not, *found.notes))
-        return PairMeasures(found)
+            found = found.noted(self.options.registration.why_not)
+        return found
 
     def _why_not_as_they_lie(self, *names: str) -> str | None:
         """What stands against the common ground, where there is a reference."""
@@ -126,7 +148,7 @@ class Pairing:
         least = min(found, default=1.0)
         return None if least >= CERTAIN else f"{DOUBTED} {round(least, 2) + 0.0:.2f} only"
 
-    def _apart(self, first: str, second: str, *, is_moved: bool) -> Standard:
+    def _apart(self, first: str, second: str, *, is_moved: bool) -> PairMeasures:
         """The first against the second, where all arms lie, or else where these two do."""
         inside = self.region.slices
         known = {name: arm.coverage > 0 for name, arm in self.objects.items()}
@@ -136,12 +158,13 @@ class Pairing:
         n_px = int(covered[inside].sum())
         if n_px < FEWEST_PX:
             few = f"nothing to compare: only {n_px} px are covered, of {FEWEST_PX} at least"
-            return nothing(few, Noise.BOTH)
+            return PairMeasures(nothing(few, Noise.BOTH))
         one, other = (self.objects[name].image for name in (first, second))
         try:
-            return evaluation.mutual(one, other, covered, region=self.region, registered=is_moved)
+            found = evaluation.mutual(one, other, covered, region=self.region, registered=is_moved)
         except GeometryError as error:
-            return nothing(f"nothing to compare: {error.why}", Noise.BOTH)
+            return PairMeasures(nothing(f"nothing to compare: {error.why}", Noise.BOTH))
+        return PairMeasures(found.standard, found.shift, found.ramp)
 
 
 def _agreement(found: Standard) -> float:

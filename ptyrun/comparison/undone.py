@@ -69,14 +69,20 @@ class Undone:
             return None
         return cls(Shift(*figures.moved_px), Ramp(*figures.ramp_rad_per_px))
 
-    def note(self) -> str:
-        """Say on an arm what was done for its R-factor."""
+    @property
+    def done(self) -> str:
+        """What was done, as in "moved by (3.00, -4.00) px"."""
         dy, dx = self.moved_px
         y, x = self.ramp_rad_per_px
-        done = [f"moved by ({_signed(dy, 2)}, {_signed(dx, 2)}) px"] if _is_moved(self) else []
+        moved = f"moved by ({_signed(dy, 2)}, {_signed(dx, 2)}) px"
+        said = [moved] if math.hypot(dy, dx) >= SHOWN_PX else []
         if math.hypot(y, x) >= SHOWN_RAD_PER_PX:
-            done.append(f"a ramp of ({_signed(y, 3)}, {_signed(x, 3)}) rad/px taken off")
-        return f"R-factor: {', '.join(done)}, as registered"
+            said.append(f"a ramp of ({_signed(y, 3)}, {_signed(x, 3)}) rad/px taken off")
+        return ", ".join(said)
+
+    def note(self) -> str:
+        """Say on an arm what was done for its R-factor."""
+        return f"R-factor: {self.done}, as registered"
 
 
 def undone_of(
@@ -95,10 +101,6 @@ def undone_of(
         for name, own in measured.items()
     }
     return {name: each for name, each in found.items() if each is not None}
-
-
-def _is_moved(undone: Undone) -> bool:
-    return math.hypot(*undone.moved_px) >= SHOWN_PX
 
 
 def _signed(value: float, digits: int) -> str:

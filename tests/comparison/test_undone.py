@@ -12,10 +12,14 @@ import pytest
 from numpy.typing import NDArray
 
 from ptyrun.comparison.frame_figures import ArmFrames
+from ptyrun.comparison.frame_remarks import APART, remarks
+from ptyrun.comparison.pair_measures import PairMeasures
 from ptyrun.comparison.undone import Undone
 from ptyrun.frame_results import FrameFigures
+from ptyrun.ptycho.metrics.frc import Noise
 from ptyrun.ptycho.metrics.ramps import Ramp
 from ptyrun.ptycho.metrics.registration import Shift, apply_shift
+from ptyrun.ptycho.metrics.standard_metrics import nothing
 from ptyrun.results import Results
 from ptyrun.stages.finalize import finalize
 from tests.commands import ptyrun
@@ -128,3 +132,29 @@ def test_what_was_undone_is_kept_for_later_windows() -> None:
     )
     assert again == found
     assert again.undone == undone
+
+
+def test_without_a_reference_arms_that_lie_apart_are_named_beside_r_factors(tmp_path: Path) -> None:
+    objects = {"lying": noisy(), "moved": np.roll(noisy(), (3, -4), (0, 1)), "same": noisy()}
+    results = results_of(tmp_path, objects, objectGuess=None)
+    (said,) = [each for each in remarks(results) if "lies elsewhere" in each]
+    labels = {name: arm.label for name, arm in results.arms.items()}
+    assert f"{labels['lying']} and {labels['moved']}" in said
+    assert f"{labels['moved']} and {labels['same']}" in said
+    assert f"{labels['lying']} and {labels['same']}" not in said
+    notes = {(pair.first, pair.second): "; ".join(pair.notes) for pair in results.pairs}
+    assert "moved by (3.00, -4.00) px" in notes["lying", "moved"]
+    assert APART not in notes["lying", "same"]
+
+
+def test_where_each_probe_is_with_its_object_both_may_lie_anywhere(tmp_path: Path) -> None:
+    objects = {"lying": noisy(), "moved": np.roll(noisy(), (3, -4), (0, 1))}
+    results = results_of(tmp_path, objects, small_probe(), objectGuess=None)
+    assert not any("lies elsewhere" in each for each in remarks(results))
+
+
+def test_that_a_pair_lies_apart_is_kept_for_later_windows() -> None:
+    pair = PairMeasures(nothing("", Noise.BOTH), Shift(3.0, -4.0), Ramp(0.01, 0.0))
+    again = PairMeasures.from_finding(pair.finding())
+    assert (again.shift, again.ramp) == (pair.shift, pair.ramp)
+    assert PairMeasures.from_finding(PairMeasures(nothing("", Noise.BOTH)).finding()).shift is None

@@ -248,6 +248,25 @@ def evaluate_upstream(
     return replace(found, upstream_pair=(image.astype(np.complex64), target.astype(np.complex64)))
 
 
+@dataclass(frozen=True)
+class Mutual:
+    """What two reconstructions have in common, and what had to be done to the first for it.
+
+    Attributes
+    ----------
+    standard : Standard
+        The literature's measures.
+    shift : Shift, optional
+        By which the first was moved; None where it was not registered.
+    ramp : Ramp
+        Taken off the first, before it was moved.
+    """
+
+    standard: Standard
+    shift: Shift | None
+    ramp: Ramp
+
+
 def mutual(
     first: Complex2D,
     second: Complex2D,
@@ -255,7 +274,7 @@ def mutual(
     *,
     region: Region | None = None,
     registered: bool = True,
-) -> Standard:
+) -> Mutual:
     """Compare two reconstructions where no truth is known, or two halves of the data.
 
     Nothing says which ramp is none: the second's own, if it is told, is taken off both, else it
@@ -273,7 +292,7 @@ def mutual(
 
     Returns
     -------
-    Standard
+    Mutual
         How near they are to each other; of which one is wrong it says nothing.
     """
     aligned = align(first, second, covered, region=region, shift=registered)
@@ -281,7 +300,8 @@ def mutual(
     one, other = (own.removed_from(image) for image in (aligned.recon, aligned.truth))
     found = standard_metrics(one, other, aligned.covered, Noise.BOTH)
     said = _registration_notes(aligned) if registered else ()
-    return replace(found, notes=(*said, *found.notes))
+    shift = aligned.shift if registered and aligned.registered else None
+    return Mutual(replace(found, notes=(*said, *found.notes)), shift, aligned.ramp)
 
 
 def _own_ramp(image: Complex2D, covered: Mask) -> Ramp:

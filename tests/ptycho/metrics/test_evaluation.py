@@ -215,9 +215,9 @@ def test_two_reconstructions_are_compared_without_a_truth(scan: Scan) -> None:
     generator = np.random.default_rng(0)
     noise = 0.1 * generator.normal(size=(2, *truth.shape))
     first, second = truth + noise[0], (truth + noise[1]) * 1j
-    assert mutual(first, second, covered).metrics["coherence"].value > 0.9
+    assert mutual(first, second, covered).standard.metrics["coherence"].value > 0.9
     other = generator.normal(size=truth.shape) + 0j
-    assert mutual(first, other, covered).metrics["coherence"].value < 0.2
+    assert mutual(first, other, covered).standard.metrics["coherence"].value < 0.2
 
 
 @pytest.mark.parametrize("rad_per_px", [0.01, 0.1])
@@ -229,8 +229,8 @@ def test_a_ramp_that_two_reconstructions_have_is_no_contrast_in_common(rad_per_p
     ramp = np.exp(1j * rad_per_px * np.arange(128))
     covered = np.ones(truth.shape, bool)
     covered[20:40, 30:60] = False
-    plain = mutual(*pair, covered).metrics
-    ramped = mutual(*(each * ramp for each in pair), covered).metrics
+    plain = mutual(*pair, covered).standard.metrics
+    ramped = mutual(*(each * ramp for each in pair), covered).standard.metrics
     for name in ("coherence", "contrast_correlation", "complex_error"):
         assert ramped[name].value == pytest.approx(plain[name].value, abs=1e-3)
 
@@ -241,7 +241,7 @@ def test_the_period_of_a_thick_grating_is_no_ramp(period_px: int) -> None:
     phase = 2.4 * np.cos(2 * np.pi * np.arange(160) / period_px)  # hardly a constant part
     truth = np.exp(1j * phase)[None] * np.ones((160, 1))
     pair = [truth + noise(160, generator, 0.5) for _ in range(2)]
-    found = mutual(*pair, np.ones(truth.shape, bool), registered=False).metrics
+    found = mutual(*pair, np.ones(truth.shape, bool), registered=False).standard.metrics
     as_they_are = correlations(pair[0], pair[1], np.ones(truth.shape, bool)).field
     expected = frc.crossing(as_they_are, frc.fixed(1 / 7)).nyquist_fraction
     assert found["frc1over7"].value == pytest.approx(expected, abs=0.02)
@@ -250,7 +250,7 @@ def test_the_period_of_a_thick_grating_is_no_ramp(period_px: int) -> None:
 def test_of_two_reconstructions_it_is_said_where_a_shift_is_ambiguous() -> None:
     x = np.arange(96)[None] + np.zeros((96, 1))
     grating = np.exp(1j * np.cos(2 * np.pi * x / 12))
-    found = mutual(np.roll(grating, 6, axis=1), grating, np.ones(grating.shape, bool))
+    found = mutual(np.roll(grating, 6, axis=1), grating, np.ones(grating.shape, bool)).standard
     assert any("ambiguous" in note for note in found.notes)
 
 

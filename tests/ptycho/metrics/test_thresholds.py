@@ -79,7 +79,7 @@ def test_which_thresholds_were_used_is_said() -> None:
     one, other = (truth + noise(SIDE, generator, 0.05) for _ in range(2))
     covered = np.ones(truth.shape)
     against_truth = evaluate(one, truth, covered, EvaluationOptions())
-    pair = mutual(one, other, covered > 0)
+    pair = mutual(one, other, covered > 0).standard
     assert against_truth.noise is frc.Noise.FIRST
     assert pair.noise is frc.Noise.BOTH
     for found, curves, thresholds in (

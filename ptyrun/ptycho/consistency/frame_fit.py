@@ -76,6 +76,12 @@ class FrameFit:
         return self.better is None and self.as_given < EXPLAINING_WELL * self.shuffled
 
     @property
+    def turned_well(self) -> bool:
+        """Whether another orientation leaves as little as what is of these frames."""
+        better = self.better
+        return better is not None and self.turned[better] < EXPLAINING_WELL * self.shuffled
+
+    @property
     def better(self) -> str | None:
         """The orientation that is clearly better than the one given, if any."""
         name = min(self.turned, key=lambda each: self.turned[each], default=None)

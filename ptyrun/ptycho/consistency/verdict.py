@@ -5,7 +5,6 @@ The same is asked of the scan's own object.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,17 +18,17 @@ from ptyrun.ptycho.consistency.frame_fit import (
     SWAPPED,
     FrameFit,
     frame_fit,
-    residual_as_given,
 )
 from ptyrun.ptycho.consistency.frame_model import FRAMES_AT_ONCE, are_inside
 from ptyrun.ptycho.consistency.frame_order import frame_order
 from ptyrun.ptycho.consistency.offset import better_offset
+from ptyrun.ptycho.consistency.place_search import Placement as Placement
+from ptyrun.ptycho.consistency.place_search import place as place
 from ptyrun.ptycho.consistency.spacing import spacing_doubt
-from ptyrun.ptycho.geometry.placement import Region, origins_px, placed
+from ptyrun.ptycho.geometry.placement import Region
 from ptyrun.ptycho.metrics.alignment import align
 from ptyrun.ptycho.metrics.factors import coherence
 from ptyrun.ptycho.readers.opening import Scan
-from ptyrun.ptycho.readers.reconstruction import Reconstruction
 from ptyrun.shares import as_percent
 
 # Of the compared region, what a reconstruction of the same scan reaches at least.
@@ -48,68 +47,6 @@ FAR = 3  # of the width that nine tenths of the positions and a patch take
 LEAST_INSIDE = 0.5
 # Frames that are nearly alike leave little, whatever the positions: nothing is doubted below this.
 RESIDUAL_ALWAYS_ACCEPTED = 0.25
-
-
-@dataclass(frozen=True)
-class Placement:
-    """A reconstruction on the object's grid.
-
-    Attributes
-    ----------
-    image : ndarray of complex64, shape (H, W)
-        Zero where it does not reach.
-    coverage : ndarray of float64, shape (H, W)
-        One where it does.
-    size_px : (int, int)
-        Height and width of the reconstruction as it came.
-    fit : FrameFit or None
-        How it explains the measured frames there; None where that cannot be told.
-    probe_px : (int, int), optional
-        Of the probe that came with it, where that is not of the scan's size.
-    reference : FrameFit, optional
-        How the scan's own object explains the frames, where this one does only when turned.
-    """
-
-    image: NDArray[np.complex64]
-    coverage: NDArray[np.float64]
-    size_px: tuple[int, ...]
-    fit: FrameFit | None
-    probe_px: tuple[int, ...] | None = None
-    reference: FrameFit | None = None
-
-    @property
-    def is_resized(self) -> bool:
-        """Whether it came on a canvas of its own."""
-        return self.size_px != self.image.shape
-
-
-def place(scan: Scan, shape: tuple[int, int], found: Reconstruction) -> Placement:
-    """Lay a reconstruction where it explains the frames best, of the places that programs use.
-
-    Parameters
-    ----------
-    scan : Scan
-    shape : (int, int)
-        The object's grid (H, W).
-    found : Reconstruction
-    """
-    candidates = origins_px(found.object.shape, shape, scan.positions_px, scan.patch_px)
-    origin = candidates[0]
-    if len(candidates) > 1:
-        origin = min(
-            candidates,
-            key=lambda each: residual_as_given(
-                _seen_from(each, scan), found.object, found.probe_modes
-            ),
-        )
-    fit = frame_fit(_seen_from(origin, scan), found.object, found.probe_modes)
-    image, coverage = placed(found.object, shape, origin)
-    side = (scan.patch_px, scan.patch_px)
-    probe_px = None if found.probe is None or found.probe.shape == side else found.probe.shape
-    reference = None
-    if fit is not None and not fit.explains and fit.better and scan.object_guess is not None:
-        reference = frame_fit(scan, scan.object_guess)
-    return Placement(image, coverage, found.object.shape, fit, probe_px, reference)
 
 
 def coherence_with_reference(
@@ -291,12 +228,20 @@ def why_inconsistent(
         reasons.append(f"it has {height} x {width} px, the object {rows} x {columns}")
     better = None if placement.fit is None else placement.fit.better
     return "; ".join(
-        (*filter(None, reasons), _question(better if share >= LEAST_COVERED else None))
+        (
+            *filter(None, reasons),
+            _question(better if share >= LEAST_COVERED else None, placement.is_unplaced),
+        )
     )
 
 
-def _question(better: str | None) -> str:
+def _question(better: str | None, is_unplaced: bool) -> str:
     """What to look at first, by the change with which the frames are explained better."""
+    if better is None and is_unplaced:
+        return (
+            "was it made from another split or scan, or is it a part that begins elsewhere on the "
+            "object's grid?"
+        )
     if better is None or better in OF_FRAMES:
         return "was it made from another split or scan?"
     if better == SWAPPED:
@@ -333,8 +278,8 @@ def _disagrees(coherence: float | None, placement: Placement, against: str) -> s
         else f"{MIN_COHERENCE_IF_UNEXPLAINED} is needed, as it does not explain the frames"
     )
     said = (
-        f"it has little in common with the {against}: coherence {coherence:.2f} after "
-        f"registration, where {least}"
+        f"it has little in common with the {against}: coherence {coherence:.2f} "
+        f"after a search for its shift, where {least}"
     )
     if fit is not None and fit.explains and fit.better is None:
         return f"{said}; in the measured frames it leaves a residual of {_residuals(fit)}"
@@ -360,7 +305,3 @@ def _fails(fit: FrameFit | None) -> str | None:
 
 def _residuals(fit: FrameFit) -> str:
     return f"{fit.as_given:.2f}, and {fit.shuffled:.2f} with positions shuffled"
-
-
-def _seen_from(origin: tuple[int, int], scan: Scan) -> Scan:
-    return scan.changed(positions_px=scan.positions_px - np.array(origin))

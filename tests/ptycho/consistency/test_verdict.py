@@ -55,7 +55,7 @@ def test_a_reconstruction_of_this_scan_belongs(either: Scan, found: Reconstructi
 
 
 def test_one_of_another_object_does_not(either: Scan, found: Reconstruction) -> None:
-    other = np.roll(found.object, (90, -70), axis=(0, 1))
+    other = np.roll(found.object, (131, 146), axis=(0, 1))
     _, reason = judged(either, replace(found, object=other))
     assert "does not explain the measured frames" in reason
     assert "another split" in reason
@@ -155,7 +155,7 @@ def test_a_part_in_common_is_not_enough_where_the_frames_disagree(
 ) -> None:
     region = scanned_region(scan.positions_px, 20, scan.object_guess.shape)
     right, _ = judged(scan, found)
-    wrong, _ = judged(scan, replace(found, object=np.roll(found.object, (90, -70), axis=(0, 1))))
+    wrong, _ = judged(scan, replace(found, object=np.roll(found.object, (131, 146), axis=(0, 1))))
     assert why_inconsistent(right, region, 0.4) is None
     assert "coherence 0.40" in why_inconsistent(wrong, region, 0.4)
     assert why_inconsistent(wrong, region, 0.9) is None

@@ -64,8 +64,18 @@ def cautions(results: Results) -> Iterator[str]:
     above = [results.arms[name].label for name, value in found.items() if value > 1]
     if above:
         have = "has an R-factor" if len(above) == 1 else "have R-factors"
-        few = "" if own is not None else "; at few counts a right object may be as bad"
+        counted = own is None and _may_be_few_counts(results, found)
+        few = "; at few counts a right object may be as bad" if counted else ""
         yield f"{', '.join(above)} {have} above 1: worse than no model at all, which has 1{few}"
+
+
+def _may_be_few_counts(results: Results, found: dict[str, float]) -> bool:
+    """Whether nothing says that frames hold more than noise: neither their counts nor an arm."""
+    if min(found.values()) <= _MOSTLY_NOISE:
+        return False
+    noise = results.counting_noise
+    by_noise = None if noise is None else noise.r_factor
+    return by_noise is None or max(found.values()) <= _MORE_THAN_NOISE * by_noise
 
 
 def scan_doubts(results: Results) -> tuple[str, ...]:

@@ -126,3 +126,36 @@ def test_an_r_factor_above_one_is_remarked_upon() -> None:
     found = results(arm("A", 0.45, 0.1), arm("C", 1.25, 0.9))
     assert said(found) == ("C has an R-factor above 1: worse than no model at all, which has 1")
     assert said(found) in metrics_table(found)
+
+
+FEW = "at few counts a right object may be as bad"
+
+
+def without_truth(*arms: ArmResult, noise: float | None = None) -> Results:
+    counting = None if noise is None else CountingNoise(noise, "a", "counts")
+    return replace(results(*arms), truth={}, counting_noise=counting)
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        without_truth(arm("A", 0.36, 0.1), arm("C", 1.27, 0.9)),
+        without_truth(arm("C", 1.27, 0.9), noise=0.02),
+    ],
+    ids=["another arm explains them", "counting noise is little"],
+)
+def test_few_counts_excuse_no_r_factor_where_the_frames_can_be_explained(found: Results) -> None:
+    assert said(found) == "C has an R-factor above 1: worse than no model at all, which has 1"
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        without_truth(arm("A", 0.97, 0.7), arm("C", 1.05, 0.9)),
+        without_truth(arm("C", 1.05, 0.9), noise=0.9),
+        without_truth(arm("A", 0.6, 0.7), arm("C", 1.05, 0.9), noise=0.9),
+        without_truth(arm("C", 1.05, 0.9)),
+    ],
+)
+def test_few_counts_may_excuse_an_r_factor_where_nothing_speaks_against_it(found: Results) -> None:
+    assert said(found).endswith(FEW)

@@ -42,7 +42,8 @@ class CountingNoise:
     """The R-factor that counting noise alone would leave, of a model right in everything else.
 
     ``of`` is whose modelled frames stand for the mean counts: the ground truth's (``objectGuess``)
-    where there is one, else an arm's or the scan's own object's, whichever has the lowest R-factor.
+    where there is one, else an arm's or the scan's own object's, whichever has the lowest R-factor;
+    then it is an estimate and no bound: noise of that object raises it, blur lowers it.
     ``known_from`` says how photons are known,
     ``why_none`` why there is no number.
     """

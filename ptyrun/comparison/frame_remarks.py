@@ -117,6 +117,9 @@ def frames_of(results: Results) -> str:
 def noise_alone(results: Results) -> str:
     """Say what counting noise alone would leave, and by whose model; empty if nothing is known.
 
+    Without a ground truth that is an estimate and no bound: noise of the object that models the
+    frames puts light where there is none and raises it, blur takes it away there and lowers it.
+
     Parameters
     ----------
     results : Results
@@ -126,12 +129,22 @@ def noise_alone(results: Results) -> str:
         return ""
     if noise.r_factor is None:
         return f"counting noise alone: not known ({noise.why_none})"
-    modelled = ""
+    if noise.of == OF_THE_SCAN and results.has_ground_truth:
+        return f"counting noise alone: {noise.r_factor:.4f} (of the ground truth’s frames)"
     if noise.of == OF_THE_SCAN:
-        modelled = f" (of the {results.object_role}’s frames)"
+        whose, own = f"the {results.object_role}", results.truth.get(_OF_FRAMES, Metric()).value
     elif noise.of in results.arms:
-        modelled = f" (of frames as {results.arms[noise.of].label} has them)"
-    return f"counting noise alone: {noise.r_factor:.4f}{modelled}"
+        arm = results.arms[noise.of]
+        whose, own = arm.label, arm.standard.get(_OF_FRAMES, Metric()).value
+    else:
+        return f"counting noise alone: about {noise.r_factor:.4f}"
+    less = ""
+    if own is not None and own < noise.r_factor:
+        less = f"; {whose} leaves less, so that is too high, or it fits noise"
+    return (
+        f"counting noise alone: about {noise.r_factor:.4f} (estimated from frames as {whose} has "
+        f"them: too high if that object is noisy, too low if it is blurred{less})"
+    )
 
 
 def _elsewhere(results: Results) -> Iterator[str]:
@@ -203,9 +216,10 @@ def _left_by_the_object(results: Results, own: float) -> str:
         )
     if own <= _MORE_THAN_NOISE * by_noise:
         return f"the frames are mostly noise: {left}, and R-factors tell little"
+    about = "" if results.has_ground_truth else "about "
     return (
         f"the frames do not belong to the {results.object_role}, or the scan is at fault: {left}, "
-        f"and counting noise would leave {by_noise:.2f}; R-factors tell little"
+        f"and counting noise would leave {about}{by_noise:.2f}; R-factors tell little"
     )
 
 

@@ -64,8 +64,22 @@ def test_beside_r_factors_stands_what_counting_noise_alone_would_leave() -> None
     assert said(told)["R-factor"].endswith(
         "itself 0.1250, counting noise alone: 0.1200 (of the ground truth’s frames)"
     )
-    of_an_arm = replace(RESULTS, counting_noise=CountingNoise(0.12, "a", "whole numbers"))
-    assert said(of_an_arm)["R-factor"].endswith("alone: 0.1200 (of frames as A has them)")
+    bare = replace(RESULTS, has_ground_truth=False, has_reference=True)
+    of_an_arm = replace(bare, counting_noise=CountingNoise(0.12, "a", "whole numbers"))
+    assert (
+        "counting noise alone: about 0.1200 (estimated from frames as A has them: too high if "
+        "that object is noisy, too low if it is blurred)"
+    ) in said(of_an_arm, "Reference")["R-factor"]
+    above = replace(bare, counting_noise=CountingNoise(0.16, "a", "whole numbers"))
+    assert (
+        "blurred; A leaves less, so that is too high, or it fits noise)"
+        in (said(above, "Reference")["R-factor"])
+    )
+    of_it = replace(bare, counting_noise=CountingNoise(0.12, "objectGuess", "whole numbers"))
+    assert (
+        "about 0.1200 (estimated from frames as the reference has them"
+        in (said(of_it, "Reference")["R-factor"])
+    )
     untold = replace(RESULTS, counting_noise=CountingNoise(why_none="photons are not known"))
     assert said(untold)["R-factor"].endswith("alone: not known (photons are not known)")
 

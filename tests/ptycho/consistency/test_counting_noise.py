@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.ndimage import gaussian_filter
 from scipy.stats import poisson
 
 from ptyrun.ptycho.consistency.counting_noise import (
@@ -20,7 +21,7 @@ from ptyrun.ptycho.consistency.counting_noise import (
 from ptyrun.ptycho.consistency.measured_frames import Frames, Measured
 from ptyrun.ptycho.consistency.r_factor import frame_sums, noise_alone
 from ptyrun.ptycho.readers.opening import open_scan
-from tests.scans import write_scan
+from tests.scans import small_object, small_probe, write_scan
 
 SIDE, N_FRAMES = 32, 64
 
@@ -136,3 +137,21 @@ def test_a_simulation_says_how_many_photons_its_frames_have(tmp_path: Path, said
 def test_what_is_no_number_of_photons_is_none(tmp_path: Path, said: str) -> None:
     scan = open_scan(write_scan(tmp_path / "scan.npz", _metadata=np.array(said)))
     assert scan.photons_per_frame is None
+
+
+def test_a_noisy_object_promises_more_noise_than_there_is_and_a_blurred_one_less() -> None:
+    """So that of no object but the true one it is a bound."""
+    image, probe = small_object(), small_probe()
+    generator = np.random.default_rng(0)
+    parts = generator.normal(0, 0.1, (2, *image.shape))
+    blurred = gaussian_filter(image.real, 1) + 1j * gaussian_filter(image.imag, 1)
+    corners = generator.integers(0, np.array(image.shape) - 32, (20, 2))
+
+    def promised(model: np.ndarray) -> float:
+        patches = np.stack([model[y : y + 32, x : x + 32] for y, x in corners])
+        root = np.abs(np.fft.fft2(patches * probe, norm="ortho"))
+        return float(expected_difference(root * np.sqrt(2e5 / np.sum(root**2))).sum())
+
+    true = promised(image)
+    assert promised(image + parts[0] + 1j * parts[1]) > 1.2 * true
+    assert promised(blurred) < 0.6 * true

@@ -114,13 +114,16 @@ class Difference:
 class LineProfile:
     """Values along a line, a pixel apart, and over which distance its edge goes from 10 to 90 %.
 
-    Phases are in radians; what is not known is None.
+    Phases are in radians; what is not known is None. Where there is no width, ``..._why_none``
+    says why.
     """
 
     amplitude: tuple[float | None, ...]
     phase: tuple[float | None, ...]
     amplitude_edge_px: float | None = None
     phase_edge_px: float | None = None
+    amplitude_why_none: str = ""
+    phase_why_none: str = ""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from ptyrun.comparison import ring_curves
+from ptyrun.comparison import lines, ring_curves
 from ptyrun.comparison.certainty import Certainty
 from ptyrun.comparison.common_measures import CommonMeasures, Together
 from ptyrun.comparison.frame_figures import (
@@ -16,7 +16,6 @@ from ptyrun.comparison.frame_figures import (
     why_unexplained,
 )
 from ptyrun.comparison.frame_remarks import NOT_CHECKED, NOTHING_IN_COMMON
-from ptyrun.comparison.lines import line_result
 from ptyrun.comparison.measures import Measures
 from ptyrun.comparison.objects import Raster
 from ptyrun.comparison.pair_measures import PairMeasures
@@ -63,6 +62,8 @@ class Compared:
         if self.evaluations and self.together.ground is None:
             doubts += (NOTHING_IN_COMMON,)
         doubts += tuple(filter(None, [self.unchecked]))
+        shown = Presentation.from_facts(self.manifest.sources)
+        no_line = lines.why_none(shown, self.together, is_measured=bool(self.evaluations))
         return Results(
             manifest_digest=self.manifest.digest,
             has_ground_truth=self.scan.has_ground_truth,
@@ -86,11 +87,11 @@ class Compared:
             energy_ev=self.scan.energy_ev,
             counts_per_frame=self.frames.counts_per_frame,
             counting_noise=self.frames.counting_noise,
-            line=line_result(Presentation.from_facts(self.manifest.sources), self.together),
+            line=lines.line_result(shown, self.together),
             resampling=self.certainty.resampling,
             differences=self.certainty.differences,
             sources={**SOURCES, **FRAME_SOURCES},
-            notes=(*self.scan.notes, *doubts),
+            notes=(*self.scan.notes, *doubts, *filter(None, [no_line])),
             doubts=doubts,
         )
 

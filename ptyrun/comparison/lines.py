@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from ptyrun.comparison.common_measures import Together
 from ptyrun.config import Presentation
 from ptyrun.ptycho.metrics.phase_pair import turn_to_middle
-from ptyrun.ptycho.metrics.profiles import along, edge_width_px
+from ptyrun.ptycho.metrics.profiles import along, edge
 from ptyrun.results import LineProfile, LineResult
 
 REFERENCE = "reference"
+Values = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
 def line_result(shown: Presentation, together: Together) -> LineResult | None:
@@ -27,27 +28,46 @@ def line_result(shown: Presentation, together: Together) -> LineResult | None:
     truth = next(found.truth for found in together.arms.values())
     turn = turn_to_middle(truth, ground.covered)
     images = {name: found.recon for name, found in together.arms.items()} | {REFERENCE: truth}
+    values = {name: _values(image * turn, ground.covered, line) for name, image in images.items()}
     return LineResult(
         ends_px=shown.line_px,
-        profiles={
-            name: _profile(image * turn, ground.covered, line) for name, image in images.items()
-        },
+        profiles={name: _profile(own, values[REFERENCE]) for name, own in values.items()},
     )
 
 
-def _profile(
+def why_none(shown: Presentation, together: Together, *, is_measured: bool) -> str | None:
+    """Say why there are no profiles along a line that was asked for."""
+    if shown.line is None or together.ground is not None:
+        return None
+    why = "the arms have too few pixels in common"
+    if not is_measured:
+        why = "there is neither a ground truth nor a reference to lay the arms on"
+    return f"there are no profiles along --line {shown.line}: {why}"
+
+
+def _values(
     image: NDArray[np.complexfloating[Any, Any]],
     covered: NDArray[np.bool_],
     line: tuple[float, float, float, float],
-) -> LineProfile:
+) -> Values:
+    """Amplitude and phase (k,) along the line; NaN where they are not known."""
     values = along(image, covered, line)
-    amplitude = np.abs(values)
     phase = np.full(len(values), np.nan)
     known = np.isfinite(values)
     phase[known] = np.unwrap(np.angle(values[known]))
+    return np.abs(values), phase
+
+
+def _profile(own: Values, reference: Values) -> LineProfile:
+    shown = [tuple(None if np.isnan(each) else float(each) for each in values) for values in own]
+    amplitude, phase = (
+        edge(values).beside(edge(expected)) for values, expected in zip(own, reference, strict=True)
+    )
     return LineProfile(
-        amplitude=tuple(None if np.isnan(each) else float(each) for each in amplitude),
-        phase=tuple(None if np.isnan(each) else float(each) for each in phase),
-        amplitude_edge_px=edge_width_px(amplitude),
-        phase_edge_px=edge_width_px(phase),
+        amplitude=shown[0],
+        phase=shown[1],
+        amplitude_edge_px=amplitude.width_px,
+        phase_edge_px=phase.width_px,
+        amplitude_why_none=amplitude.why_none,
+        phase_why_none=phase.why_none,
     )

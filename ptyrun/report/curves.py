@@ -104,18 +104,18 @@ def correlations(
     upright = [mark for mark in (-1.0, -0.5, -0.2) if mark >= floor] + marks
     tops: tuple[Tick, ...] = ()
     if nyquist_per_nm is not None:
-        step = _round_step(nyquist_per_nm / 5)
+        step = round_step(nyquist_per_nm / 5)
         counts = range(int(nyquist_per_nm / step * 1.000001) + 1)
-        tops = tuple(Tick(_across(n * step / nyquist_per_nm), f"{n * step:.3g}") for n in counts)
+        tops = tuple(Tick(across(n * step / nyquist_per_nm), f"{n * step:.3g}") for n in counts)
     return Plot(
         name=name,
         title=title,
         alt=alt,
         x_label="spatial frequency / Nyquist",
         y_label="correlation",
-        x_ticks=tuple(Tick(_across(mark), f"{mark:g}") for mark in marks),
-        y_ticks=tuple(Tick(_down(mark, floor), f"{mark:g}".replace("-", "−")) for mark in upright),
-        lines=tuple(_line(curve, floor) for curve in curves),
+        x_ticks=tuple(Tick(across(mark), f"{mark:g}") for mark in marks),
+        y_ticks=tuple(Tick(down(mark, floor), f"{mark:g}".replace("-", "−")) for mark in upright),
+        lines=tuple(line(curve, floor) for curve in curves),
         top_label="" if nyquist_per_nm is None else "1/nm",
         top_ticks=tops,
         why_none=why_none,
@@ -127,12 +127,14 @@ def _least(curve: Curve) -> float:
     return float(known.min()) if known.size else 0.0
 
 
-def _round_step(least: float) -> float:
+def round_step(least: float) -> float:
+    """Give the least of 1, 2 and 5 times powers of ten that is no less."""
     decade = 10.0 ** math.floor(math.log10(least))
     return next(step for factor in (1, 2, 5, 10) if (step := factor * decade) >= least * 0.999)
 
 
-def _line(curve: Curve, floor: float) -> Line:
+def line(curve: Curve, floor: float) -> Line:
+    """Draw a curve, x from 0 to 1, y from *floor* to 1; what is not finite is left out."""
     band = ""
     if curve.low is not None and curve.high is not None:
         there = _points(curve.x, curve.low, floor)
@@ -143,12 +145,14 @@ def _line(curve: Curve, floor: float) -> Line:
 def _points(x: Float1D, y: Float1D, floor: float) -> list[str]:
     shown = np.isfinite(x) & np.isfinite(y) & (x >= 0) & (x <= 1)
     pairs = zip(x[shown].tolist(), np.clip(y[shown], floor, 1.0).tolist(), strict=True)
-    return [f"{_across(across):.2f},{_down(up, floor):.2f}" for across, up in pairs]
+    return [f"{across(along):.2f},{down(up, floor):.2f}" for along, up in pairs]
 
 
-def _across(x: float) -> float:
+def across(x: float) -> float:
+    """Where x from 0 to 1 lies on the drawing."""
     return _LEFT + x * (WIDTH - _LEFT - _RIGHT)
 
 
-def _down(y: float, floor: float) -> float:
+def down(y: float, floor: float) -> float:
+    """Where y from *floor* to 1 lies on the drawing."""
     return _TOP + (1.0 - y) / (1.0 - floor) * (HEIGHT - _TOP - _BOTTOM)

@@ -14,6 +14,10 @@ from ptyrun.results import Interval, Metric, Results
 from ptyrun.texts import as_cell
 
 COMPONENTS = ("amplitude", "phase", "value")
+EDGE_SOURCE = (
+    "from 10 to 90 % of the way between the medians of the line's first and last quarters, as the "
+    "edge spread function of ISO 12233:2023"
+)
 NUMBERS = ("value", "low", "high")
 
 
@@ -77,6 +81,23 @@ def _figures(results: Results) -> Iterator[Figure]:
             yield from _by_the_standard(name, arm.label, "own", arm.own.standard, *about)
         for metric, value in arm.diagnostics.items():
             yield Figure(name, arm.label, "diagnostic", metric, "value", value)
+    for name, profile in ({} if results.line is None else results.line.profiles).items():
+        label = results.arms[name].label if name in results.arms else results.object_role
+        for part in COMPONENTS[:2]:
+            width_px, why = (getattr(profile, f"{part}_{what}") for what in ("edge_px", "why_none"))
+            if width_px is not None or why:
+                yield Figure(
+                    name,
+                    label,
+                    "line",
+                    "edge_width_px",
+                    part,
+                    width_px,
+                    None,
+                    None,
+                    EDGE_SOURCE,
+                    why,
+                )
     for pair in results.pairs:
         about = (results.sources, pair.undefined, {})
         both = f"{pair.first}/{pair.second}"

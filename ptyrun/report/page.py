@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from ptyrun.report.curves import PlotGroup
 from ptyrun.report.pictures import Row
+from ptyrun.report.profiles import LineSection
 from ptyrun.report.tables import Table
 from ptyrun.report.timeline import Timeline
 from ptyrun.texts import shown
@@ -50,7 +51,8 @@ class Page:
     ``facts`` are of the scan. ``details`` are notes that change no conclusion. ``rows`` are
     pictures of what is compared, ``whole`` those of all that there is. ``folded`` tables open on
     request. A page of a run under way, which is no report, says so (``live``), and after
-    ``refresh_s`` seconds loads itself again, or what it leads to.
+    ``refresh_s`` seconds loads itself again, or what it leads to. ``line`` has profiles, where they
+    were asked for.
     """
 
     title: str
@@ -74,6 +76,7 @@ class Page:
     is_report: bool = True
     details: tuple[Statement, ...] = ()
     facts: tuple[Fact, ...] = ()
+    line: LineSection | None = None
 
 
 def html(page: Page) -> str:

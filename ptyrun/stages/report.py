@@ -15,6 +15,7 @@ from ptyrun.comparison.conclusion import conclusion
 from ptyrun.comparison.fingerprints import Fingerprints
 from ptyrun.comparison.finished import FinishedRun
 from ptyrun.comparison.history import History, read_history
+from ptyrun.comparison.line_figures import line_section
 from ptyrun.comparison.pictures import reference_label
 from ptyrun.comparison.planned_inputs import warn_of_changed_inputs
 from ptyrun.comparison.run import Run
@@ -161,6 +162,7 @@ def _page(run: FinishedRun) -> page.Page:
         ),
         whole=page_pictures.whole(run),
         facts=tuple(_facts_of_scan(run)),
+        line=line_section(results, reference_label(results), run.pixel_size_m),
         summary=tuple(_summary(run, history)),
         timeline=timeline.draw(history.sessions, _computed(run), styles),
         provenance=tuple(_provenance(run, history)),

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ptyrun.comparison import lines
+from ptyrun.comparison.common_measures import Together
 from ptyrun.config import Presentation
 from ptyrun.engine.manifest import Manifest
 from ptyrun.errors import GeometryError, UsageError
@@ -35,6 +37,19 @@ def test_arms_have_profiles_along_a_line(complete_run: Path, tmp_path: Path) -> 
     own = np.array(found.line.profiles["reconstruction"].amplitude, float)
     assert np.abs(own - expected).mean() < 0.05
     assert len(profile.phase) == 25
+    for each in found.line.profiles.values():
+        assert (each.amplitude_edge_px is None) is bool(each.amplitude_why_none)
+        assert (each.phase_edge_px is None) is bool(each.phase_why_none)
+
+
+def test_it_is_said_why_there_are_no_profiles() -> None:
+    together = Together(None, {}, {})
+    asked = Presentation(line="0,0,20,20")
+    without = lines.why_none(asked, together, is_measured=False)
+    assert without is not None and "--line 0,0,20,20: there is neither a ground truth" in without
+    apart = lines.why_none(asked, together, is_measured=True)
+    assert apart is not None and "too few pixels in common" in apart
+    assert lines.why_none(Presentation(), together, is_measured=True) is None
 
 
 @pytest.mark.parametrize("line", ["0,0,95,89", "95,0,0,89.0"])

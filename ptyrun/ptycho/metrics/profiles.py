@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,16 @@ from scipy.ndimage import map_coordinates
 CLEAR = 3.0
 LOW, HIGH = 0.1, 0.9
 ROUNDING = 1e-6
+
+# Of the reference's step, with its sign.
+LEAST_STEP = 0.25
+NOT_OF_REFERENCE = "what the arms are held against has no edge along the line"
+FAINT = "the step is less than a quarter of that of what the arms are held against, or opposite"
+NO_EDGE = "there is no edge: both ends of the line have one level, or vary more than they differ"
+ALL_ALONG = (
+    "the profile rises or falls all along the line: its levels before and after are not on it"
+)
+TWO_EDGES = "there are two edges: the profile ends at the level it began at"
 
 Line = tuple[float, float, float, float]
 Floats = NDArray[np.float64]
@@ -54,8 +65,47 @@ def along(image: NDArray[Any], covered: NDArray[np.bool_], line: Line) -> NDArra
     return np.where(known, values, np.nan)
 
 
-def edge_width_px(values: Floats) -> float | None:
-    """Give the distance over which an edge rises, or falls, from 10 to 90 %; None without one.
+@dataclass(frozen=True)
+class Edge:
+    """How wide an edge is, in pixels, or why there is no width.
+
+    Attributes
+    ----------
+    width_px : float, optional
+        From 10 to 90 % of the step.
+    why_none : str
+        Empty where there is a width.
+    step : float
+        From the level before to that after, in the unit of the values; 0 without an edge.
+    """
+
+    width_px: float | None
+    why_none: str = ""
+    step: float = 0.0
+
+    def beside(self, reference: Edge) -> Edge:
+        """Give no width to what is no edge of the reference: noise and ramps have widths, too.
+
+        Parameters
+        ----------
+        reference : Edge
+            That of what the image is held against, along the same line.
+
+        Returns
+        -------
+        Edge
+            This one, or none and the reason.
+        """
+        if self.width_px is None:
+            return self
+        if reference.width_px is None:
+            return Edge(None, NOT_OF_REFERENCE)
+        is_faint = self.step / reference.step < LEAST_STEP
+        return Edge(None, FAINT) if is_faint else self
+
+
+def edge(values: Floats) -> Edge:
+    """Give the distance over which an edge rises, or falls, from 10 to 90 %, or say why none.
 
     The levels are the medians of the first and last quarters of the values (k,), a pixel apart.
     Source: ISO 12233:2023, edge spread function.
@@ -67,28 +117,56 @@ def edge_width_px(values: Floats) -> float | None:
 
     Returns
     -------
-    float, optional
-        In pixels.
+    Edge
+        Its width in pixels.
     """
     quarter = len(values) // 4
-    if quarter < 2 or not np.isfinite(values).all():
-        return None
+    if quarter < 2:
+        return Edge(None, f"the line is too short: {len(values)} values")
+    if not np.isfinite(values).all():
+        return Edge(None, "the line leaves what all arms cover, or where this is defined")
     first, last = values[:quarter], values[-quarter:]
     before, after = float(np.median(first)), float(np.median(last))
     noise = max(float(np.std(first)), float(np.std(last)))
     if before == after or abs(after - before) < CLEAR * noise:
-        return None
+        return Edge(None, _why_none(values, before, after, noise))
     rising = (values - before) / (after - before)
     crossings = np.flatnonzero((rising[:-1] < 0.5) & (rising[1:] >= 0.5))
     if len(crossings) == 0:
-        return None
+        return Edge(None, NO_EDGE)
     middle = int(crossings[len(crossings) // 2])
     low = np.flatnonzero(rising[: middle + 1] <= LOW)
     high = np.flatnonzero(rising[middle + 1 :] >= HIGH) + middle + 1
     if len(low) == 0 or len(high) == 0:
-        return None
+        return Edge(None, NO_EDGE)
     start, end = int(low[-1]), int(high[0])
-    return (end - 1 + _part(rising, end - 1, HIGH)) - (start + _part(rising, start, LOW))
+    width = (end - 1 + _part(rising, end - 1, HIGH)) - (start + _part(rising, start, LOW))
+    if width > (len(values) - 1) / 2:
+        return Edge(None, ALL_ALONG)
+    return Edge(width, step=after - before)
+
+
+def edge_width_px(values: Floats) -> float | None:
+    """Give the width that `edge` finds; None without one.
+
+    Parameters
+    ----------
+    values : ndarray of float, shape (k,)
+        A pixel apart, in any unit.
+
+    Returns
+    -------
+    float, optional
+        In pixels.
+    """
+    return edge(values).width_px
+
+
+def _why_none(values: Floats, before: float, after: float, noise: float) -> str:
+    """Tell a bar, which ends as it began, from what has no edge at all."""
+    between = float(np.abs(values - (before + after) / 2).max())
+    is_bar = between > max(2 * CLEAR * noise, 1e-6 * float(np.abs(values).max()))
+    return TWO_EDGES if is_bar else NO_EDGE
 
 
 def _part(rising: Floats, index: int, level: float) -> float:

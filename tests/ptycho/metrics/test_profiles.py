@@ -6,7 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import erf
 
-from ptyrun.ptycho.metrics.profiles import along, edge_width_px
+from ptyrun.ptycho.metrics.profiles import (
+    ALL_ALONG,
+    FAINT,
+    NO_EDGE,
+    NOT_OF_REFERENCE,
+    TWO_EDGES,
+    along,
+    edge,
+    edge_width_px,
+)
 
 # Of an error function of standard deviation 1, from 10 to 90 %.
 OF_SIGMA = 2.5631
@@ -61,3 +70,25 @@ def test_values_are_a_pixel_apart_whatever_the_length_of_a_line() -> None:
     assert along(image, covered, (5, 2, 5, 9.8)) == pytest.approx(np.arange(2.0, 9.9))
     assert along(image, covered, (0, 29, 0, 0)) == pytest.approx(np.arange(29.0, -1, -1))
     assert along(image, covered, (4, 4, 4, 4)) == pytest.approx([4.0])
+
+
+def test_why_there_is_no_width_is_said() -> None:
+    bar = np.r_[np.zeros(20), np.ones(20), np.zeros(20)]
+    noise = np.random.default_rng(1).normal(0, 0.05, (200, 60))
+    assert edge(bar).why_none == TWO_EDGES
+    assert {edge(bar + each).why_none for each in noise} == {TWO_EDGES}
+    assert {edge(1 + each).why_none for each in noise} == {NO_EDGE}
+    assert edge(np.ones(50)).why_none == NO_EDGE
+    assert edge(np.linspace(0.1, -0.1, 60)).why_none == ALL_ALONG
+    assert "too short" in edge(np.array([0.0, 1, 1])).why_none
+    assert "leaves" in edge(np.r_[np.zeros(20), np.nan, np.ones(20)]).why_none
+    assert edge(np.r_[np.zeros(20), np.ones(20)]).why_none == ""
+
+
+def test_noise_and_ramps_have_no_width_beside_a_reference_without_such_an_edge() -> None:
+    step = np.r_[np.zeros(20), np.ones(20)]
+    assert edge(step).beside(edge(3 * step)).width_px == edge(step).width_px
+    assert edge(step).beside(edge(5 * step)).why_none == FAINT
+    assert edge(step).beside(edge(1 - step)).why_none == FAINT
+    assert edge(step).beside(edge(np.ones(40))).why_none == NOT_OF_REFERENCE
+    assert edge(np.ones(40)).beside(edge(step)).why_none == NO_EDGE

@@ -100,7 +100,7 @@ def read(path: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise InputError(
             f"{path} cannot be read",
-            why=str(error),
+            why=durable.why_unreadable(error),
             do="give a comparison in TOML, like the config.toml that `ptyrun plan` writes",
         ) from error
     names: dict[str, Any] = {}

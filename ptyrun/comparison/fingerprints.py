@@ -83,7 +83,9 @@ class Fingerprints:
             return self._remembered(name, partial(_identities, files), partial(_digest, files))
         except OSError as error:
             raise InputError(
-                f"{name} cannot be read", why=str(error), do="check its files and permissions"
+                f"{name} cannot be read",
+                why=f"{error.filename}: {durable.why_unreadable(error)}",
+                do="check its files and permissions",
             ) from error
 
     def _of_file(self, path: Path) -> str:
@@ -159,7 +161,7 @@ def _unmeasured(_: str) -> AbstractContextManager[Outcome]:
 
 
 def _unreadable(path: Path, error: OSError | StorageError) -> InputError:
-    why = str(error) if isinstance(error, OSError) else str(error.args[1])
+    why = durable.why_unreadable(error) if isinstance(error, OSError) else error.why
     return InputError(f"{path} cannot be read", why=why, do="check the path and its permissions")
 
 

@@ -108,6 +108,15 @@ def refusals(path: Path) -> Iterator[None]:
         raise refusal(path, error, "read") from error
 
 
+def why_unreadable(error: OSError | ValueError) -> str:
+    """Say in words why a file that somebody named cannot be read."""
+    if not isinstance(error, OSError) or not error.errno:
+        return str(error) or type(error).__name__
+    if error.errno == errno.ENOENT:
+        return "there is nothing of that name"
+    return _ADVICE.get(error.errno, (error.strerror or str(error), ""))[0]
+
+
 def explanation(error: OSError) -> StorageError:
     """Explain a refusal where nothing says better what was being done; its file may be unknown."""
     if isinstance(error.filename, str | bytes):

@@ -347,7 +347,10 @@ def _refuse_changes(changed: list[Change], invalidate: Collection[str]) -> None:
     if not refused:
         return
     owners = {_owner(change) for change in refused}
-    remedy = "start over with --new or another --output-dir"
+    remedy = (
+        "start over with --new, or give another --output-dir, with --reuse and this run's folder "
+        "to take over the chunks that are the same"
+    )
     if None not in owners:
         accept = " ".join(f"--invalidate {owner}" for owner in sorted(filter(None, owners)))
         remedy = f"accept the change with {accept}, or {remedy}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from html import escape
 from pathlib import Path
@@ -151,7 +151,11 @@ def foreseen(run_dir: Path, manifest: Manifest, *, new: bool) -> Status:
     """
     run = Run(run_dir)
     is_there = not new and _is_plan_of(run, manifest)
-    return _status(run.paths, run.ledger if is_there else Ledger(run.paths, manifest))
+    if is_there:
+        return _status(run.paths, run.ledger)
+    found = _status(run.paths, Ledger(run.paths, manifest))
+    # Where every arm is a finished reconstruction no chunk is missing, and nothing is made yet.
+    return replace(found, state=RunState.INCOMPLETE, finalized=False, reported=False)
 
 
 def _is_plan_of(run: Run, manifest: Manifest) -> bool:

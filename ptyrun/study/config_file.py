@@ -72,7 +72,7 @@ class StudyFile:
         except (OSError, ValueError) as error:
             raise InputError(
                 f"{self.path} cannot be read",
-                why=str(error),
+                why=durable.why_unreadable(error),
                 do="give a study in TOML, like the one that `ptyrun study init` writes",
             ) from error
 

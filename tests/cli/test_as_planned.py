@@ -26,6 +26,7 @@ def test_sizes_left_off_on_a_repeat_mean_as_planned(
     given = ptyrun("plan", *left_off[1:], "--pinn-chunk-size=9")
     assert given.returncode == 2
     assert "chunk_items was" in given.stderr
+    assert "another --output-dir, with --reuse" in given.stderr
 
 
 def test_sizes_left_off_stay_where_another_arm_is_accepted_as_changed(

@@ -107,7 +107,14 @@ def test_a_file_that_is_no_scan_is_named(content: bytes, study: Study, tmp_path:
 RECONSTRUCTIONS: dict[str, tuple[dict[str, np.ndarray], str]] = {
     "key missing": ({"other": np.ones(3)}, "reconstructed_object"),
     "not an image": ({"reconstructed_object": np.ones(5, np.complex64)}, "shape (5,)"),
-    "NaN": ({"reconstructed_object": np.full((90, 90), np.nan + 0j)}, "not finite"),
+    "NaN": (
+        {"reconstructed_object": np.full((90, 90), np.nan + 0j)},
+        "8100 values are NaN or infinite, the first at row 0, column 0",
+    ),
+    "one NaN": (
+        {"reconstructed_object": np.where(np.arange(8100).reshape(90, 90) == 275, np.nan, 1 + 0j)},
+        "the value at row 3, column 5 is NaN or infinite",
+    ),
     "zero": ({"reconstructed_object": np.zeros((96, 90), np.complex64)}, "every value is 0"),
     "constant": ({"reconstructed_object": np.full((96, 90), 1 + 1j)}, "every value is 1+1j"),
 }

@@ -109,7 +109,7 @@ def test_what_would_be_planned_is_said_and_nothing_is_written(
         "tike_recon_path": example.reconstructions[0],
     }
     foreseen = ptyrun.plan(dry_run=True, **words)
-    assert (foreseen.state.value, [*foreseen.arms]) == ("complete", ["reconstruction"])
+    assert (foreseen.state.value, [*foreseen.arms]) == ("incomplete", ["reconstruction"])
     assert not (tmp_path / "run").exists()
     with pytest.raises(UsageError, match="dry"):
         ptyrun.compare(dry_run=True, **words)  # type: ignore[call-arg]

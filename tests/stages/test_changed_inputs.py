@@ -130,6 +130,16 @@ def test_a_finished_run_may_be_moved_alone(folder: Path) -> None:
     }
 
 
+def test_a_command_that_needs_an_input_that_was_moved_says_so_in_words(folder: Path) -> None:
+    (folder / "recon.npz").rename(folder / "elsewhere.npz")
+    for words in (["run", str(folder / "run")], ["finalize", str(folder / "run"), "--force"]):
+        done = ptyrun(*words)
+        assert done.returncode == 2
+        assert f"error: {folder / 'recon.npz'} cannot be read\n" in done.stderr
+        assert "  why: there is nothing of that name\n" in done.stderr
+        assert "if the file was moved, give its new place" in done.stderr
+
+
 def test_verify_writes_nothing_into_a_run(folder: Path) -> None:
     shutil.rmtree(folder / "run/cache")
     assert ptyrun("verify", str(folder / "run"), "--level=size").returncode == 0

@@ -74,12 +74,15 @@ def lacks_phase(image: NDArray[np.complex64]) -> bool:
 
 
 def require_finite(what: str, values: NDArray[Any], do: str) -> None:
-    """See that *values* are finite numbers; *what* and *do* are for the error."""
+    """See that an image (H, W) is of finite numbers; *what* and *do* are for the error."""
     known = np.isfinite(values)
     if not known.all():
-        first = int(np.argmin(known))
-        why = f"value {first} is NaN or infinite"
-        raise InputError(what, why=why, do=do)
+        row, column = divmod(int(np.argmin(known)), known.shape[1])
+        at = f"row {row}, column {column}"
+        count = known.size - int(np.count_nonzero(known))
+        said = f"the value at {at} is" if count == 1 else f"{count} values are"
+        others = "" if count == 1 else f", the first at {at}"
+        raise InputError(what, why=f"{said} NaN or infinite{others}", do=do)
 
 
 def refusal(what: str, found: str, do: str) -> InputError:

@@ -25,7 +25,7 @@ from ptyrun.ptycho.readers.scan import Scan
 FARTHEST = 0.45
 # Of what it covers at the usual place, what it covers at least at another one: where little of it
 # was scanned, that alone may be right.
-LEAST_KEPT = 0.5
+LEAST_KEPT = 0.35
 
 Complex2D = NDArray[np.complexfloating[Any, Any]]
 Origin = tuple[int, int]
@@ -108,7 +108,9 @@ def place(scan: Scan, shape: tuple[int, int], found: Reconstruction) -> Placemen
             if _overlap_px(each, found.object.shape, scanned) >= least_px
         ]
         other = min(others, key=left_at_best, default=origin)
-        if (there := fitted(other)) and (there.explains_well or there.turned_well):
+        own = None if scan.object_guess is None else frame_fit(scan, scan.object_guess)
+        there = fitted(other)
+        if there is not None and _is_right(there, own):
             origin, fit = other, there
     image, coverage = placed(found.object, shape, origin)
     side = (scan.patch_px, scan.patch_px)
@@ -121,6 +123,18 @@ def place(scan: Scan, shape: tuple[int, int], found: Reconstruction) -> Placemen
     if fit is None or fit.explains:
         reference = None
     return Placement(image, coverage, found.object.shape, fit, probe_px, reference)
+
+
+def _is_right(there: FrameFit, own: FrameFit | None) -> bool:
+    """Whether it is hardly by chance that an image explains the frames at a place that was tried.
+
+    Of noisy frames much is left by what is of them: about as much as by the scan's own object.
+    """
+    if there.explains_well or there.turned_well:
+        return True
+    if own is None or not own.explains or own.better or not there.explains or there.better:
+        return False
+    return CLEARLY * there.as_given < own.as_given
 
 
 def _without_chance(fit: FrameFit, reference: FrameFit | None) -> FrameFit:

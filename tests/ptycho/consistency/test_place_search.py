@@ -95,3 +95,17 @@ def test_one_that_has_little_in_common_is_not_said_to_be_registered(
     _, reason = judged(scan, (noise[0] + 1j * noise[1]).astype(np.complex64), tmp_path)
     assert reason is not None and "after a search for its shift" in reason
     assert "registration" not in reason
+
+
+def test_of_noisy_frames_a_part_that_leaves_as_much_as_the_reference_is_laid_there(
+    scan: Scan, tmp_path: Path
+) -> None:
+    arrays = scan_arrays(300, shape=SHAPE)
+    counts = np.random.default_rng(0).poisson(10 * arrays["diffraction"] ** 2)
+    arrays["diffraction"] = np.sqrt(counts / 10).astype(np.float32)
+    np.savez(tmp_path / "scan.npz", allow_pickle=False, **arrays)
+    noisy = open_scan(tmp_path / "scan.npz")
+    placement, reason = judged(noisy, arrays["objectGuess"][PARTS["a cut"]], tmp_path)
+    assert reason is None
+    assert placement.fit is not None and not placement.fit.explains_well
+    assert np.argwhere(placement.coverage > 0)[0].tolist() == [20, 30]

@@ -16,9 +16,9 @@ LOW, HIGH = 0.1, 0.9
 ROUNDING = 1e-6
 
 # Of the reference's step, with its sign.
-LEAST_STEP = 0.25
+LEAST_STEP = 0.5
 NOT_OF_REFERENCE = "what the arms are held against has no edge along the line"
-FAINT = "the step is less than a quarter of that of what the arms are held against, or opposite"
+FAINT = "the step is less than half of that of what the arms are held against, or opposite"
 NO_EDGE = "there is no edge: both ends of the line have one level, or vary more than they differ"
 ALL_ALONG = (
     "the profile rises or falls all along the line: its levels before and after are not on it"
@@ -76,7 +76,8 @@ class Edge:
     why_none : str
         Empty where there is a width.
     step : float
-        From the level before to that after, in the unit of the values; 0 without an edge.
+        From the level before to that after, or of two edges how far they lead away, in the unit of
+        the values; 0 without an edge.
     """
 
     width_px: float | None
@@ -96,11 +97,12 @@ class Edge:
         Edge
             This one, or none and the reason.
         """
-        if self.width_px is None:
-            return self
         if reference.width_px is None:
-            return Edge(None, NOT_OF_REFERENCE)
-        is_faint = self.step / reference.step < LEAST_STEP
+            return self if self.width_px is None else Edge(None, NOT_OF_REFERENCE)
+        share = self.step / reference.step
+        if self.why_none == TWO_EDGES:  # what rises and falls again has no sign
+            share = abs(share)
+        is_faint = self.step != 0 and share < LEAST_STEP
         return Edge(None, FAINT) if is_faint else self
 
 
@@ -129,7 +131,7 @@ def edge(values: Floats) -> Edge:
     before, after = float(np.median(first)), float(np.median(last))
     noise = max(float(np.std(first)), float(np.std(last)))
     if before == after or abs(after - before) < CLEAR * noise:
-        return Edge(None, _why_none(values, before, after, noise))
+        return _none(values, before, after, noise)
     rising = (values - before) / (after - before)
     crossings = np.flatnonzero((rising[:-1] < 0.5) & (rising[1:] >= 0.5))
     if len(crossings) == 0:
@@ -162,11 +164,11 @@ def edge_width_px(values: Floats) -> float | None:
     return edge(values).width_px
 
 
-def _why_none(values: Floats, before: float, after: float, noise: float) -> str:
+def _none(values: Floats, before: float, after: float, noise: float) -> Edge:
     """Tell a bar, which ends as it began, from what has no edge at all."""
     between = float(np.abs(values - (before + after) / 2).max())
     is_bar = between > max(2 * CLEAR * noise, 1e-6 * float(np.abs(values).max()))
-    return TWO_EDGES if is_bar else NO_EDGE
+    return Edge(None, TWO_EDGES, between) if is_bar else Edge(None, NO_EDGE)
 
 
 def _part(rising: Floats, index: int, level: float) -> float:

@@ -87,8 +87,12 @@ def test_why_there_is_no_width_is_said() -> None:
 
 def test_noise_and_ramps_have_no_width_beside_a_reference_without_such_an_edge() -> None:
     step = np.r_[np.zeros(20), np.ones(20)]
-    assert edge(step).beside(edge(3 * step)).width_px == edge(step).width_px
-    assert edge(step).beside(edge(5 * step)).why_none == FAINT
+    assert edge(step).beside(edge(1.5 * step)).width_px == edge(step).width_px
+    assert edge(step).beside(edge(2.5 * step)).why_none == FAINT
+    bar = np.r_[np.zeros(15), np.ones(10), np.zeros(15)]
+    assert edge(bar).beside(edge(3 * step)).why_none == FAINT
+    assert edge(bar).beside(edge(step)).why_none == TWO_EDGES
+    assert edge(bar).beside(edge(-step)).why_none == TWO_EDGES
     assert edge(step).beside(edge(1 - step)).why_none == FAINT
     assert edge(step).beside(edge(np.ones(40))).why_none == NOT_OF_REFERENCE
     assert edge(np.ones(40)).beside(edge(step)).why_none == NO_EDGE

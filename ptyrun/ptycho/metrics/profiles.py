@@ -23,6 +23,7 @@ NO_EDGE = "there is no edge: both ends of the line have one level, or vary more 
 ALL_ALONG = (
     "the profile rises or falls all along the line: its levels before and after are not on it"
 )
+SEVERAL = "there are several edges: the profile comes back past the middle of its levels"
 TWO_EDGES = "there are two edges: the profile ends at the level it began at"
 
 Line = tuple[float, float, float, float]
@@ -136,6 +137,9 @@ def edge(values: Floats) -> Edge:
     crossings = np.flatnonzero((rising[:-1] < 0.5) & (rising[1:] >= 0.5))
     if len(crossings) == 0:
         return Edge(None, NO_EDGE)
+    passed = rising[crossings[0] + 1 :]
+    if passed.min() <= LOW or passed[int(np.argmax(passed >= HIGH)) :].min() < 0.5:
+        return Edge(None, SEVERAL)
     middle = int(crossings[len(crossings) // 2])
     low = np.flatnonzero(rising[: middle + 1] <= LOW)
     high = np.flatnonzero(rising[middle + 1 :] >= HIGH) + middle + 1

@@ -11,6 +11,7 @@ from ptyrun.ptycho.metrics.profiles import (
     FAINT,
     NO_EDGE,
     NOT_OF_REFERENCE,
+    SEVERAL,
     TWO_EDGES,
     along,
     edge,
@@ -83,6 +84,17 @@ def test_why_there_is_no_width_is_said() -> None:
     assert "too short" in edge(np.array([0.0, 1, 1])).why_none
     assert "leaves" in edge(np.r_[np.zeros(20), np.nan, np.ones(20)]).why_none
     assert edge(np.r_[np.zeros(20), np.ones(20)]).why_none == ""
+
+
+def test_a_profile_that_comes_back_has_several_edges_and_one_that_swings_less_has_one() -> None:
+    x = np.arange(80)
+    step = 1 + erf((x - 30) / (2 * np.sqrt(2)))
+    swing = np.exp(-(((x - 45) / 4) ** 2))
+    assert edge(step - 1.2 * swing).why_none == SEVERAL
+    assert edge(step[::-1] - 1.2 * swing[::-1]).why_none == SEVERAL
+    assert edge(step - 0.6 * swing).width_px == pytest.approx(OF_SIGMA * 2, abs=0.3)
+    before = np.exp(-(((x - 12) / 3) ** 2))
+    assert edge(step + 1.2 * before).why_none == SEVERAL
 
 
 def test_noise_and_ramps_have_no_width_beside_a_reference_without_such_an_edge() -> None:

@@ -112,11 +112,11 @@ def _looked_through(handle: int, memory_bytes: int | None) -> str:
     except subprocess.TimeoutExpired:
         return f"{_TAKES} more than {PATIENCE_S:g} s"
     finally:
-        is_killed = child.poll() is None
-        if is_killed:
+        if child.poll() is None:
             child.kill()
             child.wait()
-    if is_killed:
+    # Whoever is no longer heard may have ended by itself, before it was killed.
+    if len(said) > _MOST_SAID_BYTES:
         return "what looks through it says more than it should"
     if child.returncode == -signal.SIGXCPU:
         return f"{_TAKES} more than {hdf5_child.CPU_S} s of CPU time"

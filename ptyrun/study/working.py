@@ -16,7 +16,7 @@ from ptyrun.host.children import Parent, ptyrun_words
 from ptyrun.host.typed_json import parse
 from ptyrun.parallel.scheduler import configured
 from ptyrun.progress import Watcher
-from ptyrun.study import archive, identity, making, progress, upstream_training
+from ptyrun.study import archive, identity, making, progress
 from ptyrun.study.asking import words_of_stage
 from ptyrun.study.graph import Graph
 from ptyrun.study.hub import COMPARISON_MANIFEST
@@ -95,18 +95,21 @@ def _require_algorithm(study: Study, left: Sequence[Stage], *, is_here: bool) ->
 
     What they compute with is asked for as well where this machine is to do so.
     """
-    from ptyrun.ptycho.reconstruction import reconstructor
-    from ptyrun.training import trainers
-
     networks = [each for each in left if each.kind in (PINN, BASELINE) and not each.command]
     for stage in networks:
         trainer = str(parse(stage.parameters["trainer"]))
         if trainer not in UPSTREAM:
+            from ptyrun.training import trainers
+
             settings = parse(stage.parameters["settings"])
             trainers.require_ready(trainer, settings, is_here=is_here)
         elif is_here:
+            from ptyrun.study import upstream_training
+
             upstream_training.require_package()
     if KIND in [each.kind for each in left]:
+        from ptyrun.ptycho.reconstruction import reconstructor
+
         named = study.options.reconstruction_algorithm
         (reconstructor.require_installed if is_here else reconstructor.find)(named)
 

@@ -164,7 +164,7 @@ def test_what_was_kept_of_another_scan_is_not_used(slow: Slow) -> None:
     while "draw" not in {path.name for path in (slow.folder / "begun").glob("*")}:
         slow.window(slow.window_s)
     kept = sorted(path.name.split(".")[0] for path in RunPaths(slow.run).planning.glob("*.npz"))
-    assert kept == ["check-models", "look-at-all-frames"]
+    assert kept == ["check=models", "look=at=all=frames"]
     np.savez_compressed(slow.folder / "scan.npz", **scan_arrays(seed=8))
     shutil.rmtree(slow.folder / "golden")
     digests = []

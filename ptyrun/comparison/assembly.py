@@ -35,7 +35,7 @@ from ptyrun.errors import DamageError, PtyrunError
 from ptyrun.host.documents import digest_of
 from ptyrun.paths import RunPaths
 from ptyrun.progress import Watcher
-from ptyrun.ptycho.consistency import verdict
+from ptyrun.ptycho.consistency import place_search, verdict
 from ptyrun.ptycho.geometry.placement import Region, extremes, scanned_region
 from ptyrun.ptycho.geometry.stitching import object_shape
 from ptyrun.ptycho.readers.opening import Scan
@@ -129,7 +129,7 @@ class Assembler:
 
     def _place(self, plan: ArmPlan) -> ArmObject:
         found = open_reconstruction(Sources.of(self.manifest).arms[plan.name])
-        placement = verdict.place(self.scan, grid_shape(self.scan), found)
+        placement = place_search.place(self.scan, grid_shape(self.scan), found)
         coherence = verdict.coherence_with_reference(placement, self.scan.object_guess, self.region)
         return ArmObject(
             image=placement.image,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,10 +42,9 @@ class FirstPatches:
 
     def doubt(self, read: Callable[[], tuple[range, NDArray[np.complex64]] | None]) -> str | None:
         """Say what was found when they were predicted; where that is not known, *read* them."""
-        found = self.kept.load(self._step, self._key)
+        found = self.kept.restored(self._step, self._key, Texts.of)
         if found is not None:
-            with suppress(KeyError, TypeError, ValueError):
-                return next(iter(Texts.of(found).texts), None)
+            return next(iter(found.texts), None)
         first = read()
         return None if first is None else self.doubt_of(*first)
 

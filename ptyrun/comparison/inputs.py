@@ -42,7 +42,7 @@ from ptyrun.models.files import ModelFile, locate, require_trust
 from ptyrun.models.kinds import ModelKind
 from ptyrun.models.onnx_files import data_files
 from ptyrun.models.predictors import check_options, find, how_to_mend
-from ptyrun.ptycho.consistency import verdict
+from ptyrun.ptycho.consistency import place_search, verdict
 from ptyrun.ptycho.geometry.grouping import read_groups
 from ptyrun.ptycho.geometry.placement import SMALLEST_PX, check_extent, check_span, scanned_region
 from ptyrun.ptycho.readers.finished import PTYCHI, Reconstruction
@@ -159,7 +159,7 @@ def doubts(config: CompareConfig, scan: Scan, of_scan: Iterable[str]) -> Iterato
         if arm.kind is ArmKind.RECONSTRUCTION:
             found = open_reconstruction(arm.path)
             yield from _other_pixels(scan, found)
-            placement = verdict.place(scan, shape, found)
+            placement = place_search.place(scan, shape, found)
             coherence = verdict.coherence_with_reference(placement, scan.object_guess, region)
             reason = verdict.why_inconsistent(placement, region, coherence, scan.object_role)
             if reason is not None:

@@ -10,11 +10,11 @@ from __future__ import annotations
 import json
 import secrets
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 import numpy as np
 from numpy.lib import format as npy
@@ -26,6 +26,7 @@ from ptyrun.host.checksums import file_crc32c
 from ptyrun.host.remembered import Remembered, identity
 
 _ABOUT = "about"
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,14 @@ class Kept:
                 about = json.loads(str(arrays.pop(_ABOUT)))
                 if about["key"] == key:
                     return Finding(about["facts"], arrays)
+        return None
+
+    def restored(self, step: str, key: str, restore: Callable[[Finding], T]) -> T | None:
+        """What *restore* makes of what *step* found; None if that is not known or of use."""
+        found = self.load(step, key)
+        if found is not None:
+            with suppress(KeyError, TypeError, ValueError):
+                return restore(found)
         return None
 
     def save(self, step: str, key: str, finding: Finding) -> bool:

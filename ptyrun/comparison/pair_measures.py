@@ -120,12 +120,14 @@ class Pairing:
         What both are measured against may be wrong: an arm that was moved onto it, and hardly
         agrees with it there, is moved onto the other arm where the two then agree better.
         """
-        why, lying = self._why_not_as_they_lie(first, second), None
-        if self.ground is not None and (why is None or why.startswith(DOUBTED)):
+        why, lying = self._why_not_on_the_ground, None
+        if self.ground is not None and why is None:
             one, other = (self.laid[name].recon for name in (first, second))
             lying = self.ground.between(one, other, self.options.phase_align)
-            if why is None:
+            least = self._least_agreement(first, second)
+            if least >= CERTAIN:
                 return PairMeasures(lying)
+            why = f"{DOUBTED} {round(least, 2) + 0.0:.2f} only"
         is_moved = not self.moved.isdisjoint((first, second))
         found = self._apart(first, second, is_moved=is_moved)
         if lying is not None and _agreement(lying) >= _agreement(found.standard):
@@ -136,7 +138,8 @@ class Pairing:
             found = found.noted(self.options.registration.why_not)
         return found
 
-    def _why_not_as_they_lie(self, *names: str) -> str | None:
+    @property
+    def _why_not_on_the_ground(self) -> str | None:
         """What stands against the common ground, where there is a reference."""
         if not self.has_reference:
             return None
@@ -144,9 +147,12 @@ class Pairing:
             return BY_UPSTREAM
         if self.ground is None or self.ground.n_px < self.region.height * self.region.width / 4:
             return FEW
+        return None
+
+    def _least_agreement(self, *names: str) -> float:
+        """How well those of two arms that were moved agree with what they were moved onto."""
         found = [_agreement(self.laid[name].standard) for name in names if name in self.moved]
-        least = min(found, default=1.0)
-        return None if least >= CERTAIN else f"{DOUBTED} {round(least, 2) + 0.0:.2f} only"
+        return min(found, default=1.0)
 
     def _apart(self, first: str, second: str, *, is_moved: bool) -> PairMeasures:
         """The first against the second, where all arms lie, or else where these two do."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -83,10 +83,9 @@ class Steps:
     ) -> T:
         """What *step* finds: as it is kept, else as *do* finds it, which is then kept."""
         name = file_name(step)
-        found = self.kept.load(name, key) if self._keeps else None
+        found = self.kept.restored(name, key, restore) if self._keeps else None
         if found is not None:
-            with suppress(KeyError, TypeError, ValueError):
-                return restore(found)
+            return found
         with self.measured(step, in_blocks=in_blocks) as outcome:
             began_s = time.monotonic()
             fresh = do()

@@ -104,9 +104,7 @@ def correlations(
     upright = [mark for mark in (-1.0, -0.5, -0.2) if mark >= floor] + marks
     tops: tuple[Tick, ...] = ()
     if nyquist_per_nm is not None:
-        step = round_step(nyquist_per_nm / 5)
-        counts = range(int(nyquist_per_nm / step * 1.000001) + 1)
-        tops = tuple(Tick(across(n * step / nyquist_per_nm), f"{n * step:.3g}") for n in counts)
+        tops = ticks_along(nyquist_per_nm)
     return Plot(
         name=name,
         title=title,
@@ -125,6 +123,13 @@ def correlations(
 def _least(curve: Curve) -> float:
     known = curve.y[np.isfinite(curve.y)]
     return float(known.min()) if known.size else 0.0
+
+
+def ticks_along(length: float) -> tuple[Tick, ...]:
+    """Mark an axis from 0 to *length* at round numbers, in its unit."""
+    step = round_step(length / 5)
+    counts = range(int(length / step * 1.000001) + 1)
+    return tuple(Tick(across(n * step / length), f"{n * step:.6g}") for n in counts)
 
 
 def round_step(least: float) -> float:

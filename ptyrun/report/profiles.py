@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ptyrun.report.curves import Curve, Plot, PlotGroup, Tick, across, down, line, round_step
+from ptyrun.report.curves import Curve, Plot, PlotGroup, Tick, down, line, round_step, ticks_along
 from ptyrun.report.tables import Table
 
 
@@ -46,14 +46,14 @@ def profiles(
     low, high = low - margin, high + margin
     step = round_step((high - low) / 5)
     upright = [n * step for n in range(math.ceil(low / step), math.floor(high / step) + 1)]
-    tops = () if nm_per_px is None else _ticks(length_px * nm_per_px)
+    tops = () if nm_per_px is None else ticks_along(length_px * nm_per_px)
     return Plot(
         name=name,
         title=title,
         alt=alt,
         x_label="distance along the line (px)",
         y_label=y_label,
-        x_ticks=_ticks(length_px),
+        x_ticks=ticks_along(length_px),
         y_ticks=tuple(
             Tick(down((mark - low) / (high - low), 0.0), f"{mark:.6g}".replace("-", "−"))
             for mark in upright
@@ -66,9 +66,3 @@ def profiles(
         top_ticks=tops,
         why_none="" if known.size else "nothing is known along the line",
     )
-
-
-def _ticks(length: float) -> tuple[Tick, ...]:
-    step = round_step(length / 5)
-    counts = range(int(length / step * 1.000001) + 1)
-    return tuple(Tick(across(n * step / length), f"{n * step:.6g}") for n in counts)

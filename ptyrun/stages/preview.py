@@ -35,7 +35,7 @@ from ptyrun.errors import GeometryError, PtyrunError
 from ptyrun.host import checksums, durable
 from ptyrun.paths import RunPaths
 from ptyrun.progress import SILENT, Watcher
-from ptyrun.ptycho.consistency import verdict
+from ptyrun.ptycho.consistency import place_search, verdict
 from ptyrun.ptycho.geometry.placement import Region
 from ptyrun.ptycho.geometry.stitching import Stitcher
 from ptyrun.ptycho.metrics.evaluation import Evaluation, evaluate
@@ -266,13 +266,13 @@ class _PreviewContext:
         pixel_size_m = self.sources.presentation.pixel_size_m
         return partial.draw(partial.Look(title, seen.is_partial, scene, cut, pixel_size_m))
 
-    def _placement(self, arm: ArmPlan) -> verdict.Placement | None:
+    def _placement(self, arm: ArmPlan) -> place_search.Placement | None:
         if arm.kind != ArmKind.RECONSTRUCTION:
             return None
         found = open_reconstruction(self.sources.arms[arm.name])
-        return verdict.place(self.scan, grid_shape(self.scan), found)
+        return place_search.place(self.scan, grid_shape(self.scan), found)
 
-    def _mismatch(self, placement: verdict.Placement) -> str | None:
+    def _mismatch(self, placement: place_search.Placement) -> str | None:
         coherence = verdict.coherence_with_reference(placement, self.scan.object_guess, self.region)
         return verdict.why_inconsistent(placement, self.region, coherence, self.scan.object_role)
 

@@ -22,8 +22,7 @@ from ptyrun.ptycho.consistency.frame_fit import (
 from ptyrun.ptycho.consistency.frame_model import FRAMES_AT_ONCE, are_inside
 from ptyrun.ptycho.consistency.frame_order import frame_order
 from ptyrun.ptycho.consistency.offset import better_offset
-from ptyrun.ptycho.consistency.place_search import Placement as Placement
-from ptyrun.ptycho.consistency.place_search import place as place
+from ptyrun.ptycho.consistency.place_search import Placement
 from ptyrun.ptycho.consistency.spacing import spacing_doubt
 from ptyrun.ptycho.geometry.placement import Region
 from ptyrun.ptycho.metrics.alignment import align

@@ -152,22 +152,6 @@ def edge(values: Floats) -> Edge:
     return Edge(width, step=after - before)
 
 
-def edge_width_px(values: Floats) -> float | None:
-    """Give the width that `edge` finds; None without one.
-
-    Parameters
-    ----------
-    values : ndarray of float, shape (k,)
-        A pixel apart, in any unit.
-
-    Returns
-    -------
-    float, optional
-        In pixels.
-    """
-    return edge(values).width_px
-
-
 def _none(values: Floats, before: float, after: float, noise: float) -> Edge:
     """Tell a bar, which ends as it began, from what has no edge at all."""
     between = float(np.abs(values - (before + after) / 2).max())

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ptyrun.ptycho.consistency import verdict
-from ptyrun.ptycho.consistency.verdict import Placement
+from ptyrun.ptycho.consistency import place_search, verdict
+from ptyrun.ptycho.consistency.place_search import Placement
 from ptyrun.ptycho.geometry.placement import scanned_region
 from ptyrun.ptycho.readers.opening import Scan, open_scan
 from ptyrun.ptycho.readers.reconstruction import Reconstruction, open_reconstruction
@@ -38,7 +38,7 @@ def judged(
     part = (image + noise[0] + 1j * noise[1]).astype(np.complex64)
     np.savez(path, allow_pickle=False, reconstructed_object=part)
     found: Reconstruction = open_reconstruction(path)
-    placement = verdict.place(scan, SHAPE, found)
+    placement = place_search.place(scan, SHAPE, found)
     region = scanned_region(scan.positions_px, 20, SHAPE)
     coherence = verdict.coherence_with_reference(placement, scan.object_guess, region)
     return placement, verdict.why_inconsistent(placement, region, coherence)

@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 
 from ptyrun.ptycho.consistency.frame_fit import DC_IN_CORNER, SWAPPED, FrameFit
+from ptyrun.ptycho.consistency.place_search import Placement, place
 from ptyrun.ptycho.consistency.verdict import (
-    Placement,
     coherence_with_reference,
-    place,
     truth_doubts,
     why_inconsistent,
 )

@@ -11,7 +11,7 @@ import pytest
 
 from ptyrun.config import EvaluationOptions, PhaseAlign
 from ptyrun.errors import GeometryError
-from ptyrun.ptycho.consistency.verdict import place
+from ptyrun.ptycho.consistency.place_search import place
 from ptyrun.ptycho.geometry.grouping import draw_groups, read_groups
 from ptyrun.ptycho.geometry.placement import Region, centre_crop, origins_px, placed, scanned_region
 from ptyrun.ptycho.geometry.stitching import Stitcher, reassemble_upstream

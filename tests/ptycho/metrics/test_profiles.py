@@ -15,7 +15,6 @@ from ptyrun.ptycho.metrics.profiles import (
     TWO_EDGES,
     along,
     edge,
-    edge_width_px,
 )
 
 # Of an error function of standard deviation 1, from 10 to 90 %.
@@ -25,15 +24,15 @@ OF_SIGMA = 2.5631
 @given(st.floats(1.5, 6), st.booleans(), st.floats(-3, 3))
 def test_the_width_of_a_blurred_edge_is_found(sigma: float, falls: bool, place: float) -> None:
     x = np.arange(-40, 41)
-    edge = 3 + 2 * erf((x - place) / (sigma * np.sqrt(2))) * (-1 if falls else 1)
-    assert edge_width_px(edge) == pytest.approx(OF_SIGMA * sigma, abs=0.3)
+    values = 3 + 2 * erf((x - place) / (sigma * np.sqrt(2))) * (-1 if falls else 1)
+    assert edge(values).width_px == pytest.approx(OF_SIGMA * sigma, abs=0.3)
 
 
 def test_noise_and_flat_lines_have_no_edge() -> None:
-    assert edge_width_px(np.ones(50)) is None
-    assert edge_width_px(np.random.default_rng(1).normal(size=60)) is None
-    assert edge_width_px(np.array([0.0, 1, 1])) is None
-    assert edge_width_px(np.r_[np.zeros(20), np.nan, np.ones(20)]) is None
+    assert edge(np.ones(50)).width_px is None
+    assert edge(np.random.default_rng(1).normal(size=60)).width_px is None
+    assert edge(np.array([0.0, 1, 1])).width_px is None
+    assert edge(np.r_[np.zeros(20), np.nan, np.ones(20)]).width_px is None
 
 
 def test_values_are_read_between_pixels_and_not_where_nothing_is_known() -> None:
@@ -62,7 +61,7 @@ def test_an_edge_that_a_line_crosses_aslant_is_as_wide_as_the_way_across(
     assert np.isfinite(values).all()
     y0, x0, y1, x1 = ends
     width = OF_SIGMA * sigma * np.hypot(y1 - y0, x1 - x0) / (x1 - x0)
-    assert edge_width_px(values) == pytest.approx(width, rel=0.06)
+    assert edge(values).width_px == pytest.approx(width, rel=0.06)
 
 
 def test_values_are_a_pixel_apart_whatever_the_length_of_a_line() -> None:

@@ -68,7 +68,7 @@ def _holders(inode: int) -> Iterator[int]:
 
 def _is_held(handle: int) -> bool:
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError:  # held; or a file system without locks, where the token has to do
         return True
     return False

@@ -13,6 +13,7 @@ import fcntl
 import logging
 import math
 import os
+import random
 import stat
 import time
 from collections.abc import Callable, Iterator
@@ -34,6 +35,8 @@ NO_LOCKS_SAID = "no locks"
 HELD = ".held"
 HINT_S = 1.0
 POLL_S = 0.05
+LOOK_S = 0.002  # a look from outside shares the kernel's lock for less than this,
+LOOKS_S = 1.0  # and looks follow one another for less than this
 STOPPED_S = 10.0  # a holder that is stopped for as long is named, and not waited for any longer
 REMINDER_S = 60.0
 
@@ -108,14 +111,13 @@ class Lock:
         try:
             if not stat.S_ISREG(os.fstat(handle).st_mode):
                 raise OSError(errno.EEXIST, "no plain file")
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not _taken(handle):
+                return False
             if stands_at(handle, self.path):  # else it was deleted meanwhile: another one counts
                 self._handle, handle = handle, -1
                 if self._signs:
                     self._sign()
                 return True
-        except BlockingIOError:
-            pass
         finally:
             if handle >= 0:
                 os.close(handle)
@@ -178,6 +180,25 @@ class Lock:
 
     def __exit__(self, *exc: object) -> None:
         self.release()
+
+
+def _taken(handle: int) -> bool:
+    """Take the kernel's lock, past those who only look whether it is held."""
+    until_s = time.monotonic() + LOOKS_S
+    while not _has_locked(handle, fcntl.LOCK_EX):
+        if not _has_locked(handle, fcntl.LOCK_SH) or time.monotonic() > until_s:
+            return False
+        fcntl.flock(handle, fcntl.LOCK_UN)
+        time.sleep(random.uniform(0, LOOK_S))  # not in step with others who want it
+    return True
+
+
+def _has_locked(handle: int, how: int) -> bool:
+    try:
+        fcntl.flock(handle, how | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def holder_of(path: Path) -> Holder | None:
@@ -340,14 +361,11 @@ def _kernel_holds(path: Path) -> bool:
     except OSError:
         return False
     try:
-        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
+        return not _has_locked(handle, fcntl.LOCK_SH)
     except OSError:
         return False
     finally:
         os.close(handle)
-    return False
 
 
 def is_held(path: Path) -> bool:

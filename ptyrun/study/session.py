@@ -151,10 +151,10 @@ class Session:
         standings = self._look()
         making.sweep_all(self._hub, standings.values())
         while not self._places.is_asked_to_end and self._window.remaining_s > 0:
-            self._begin(standings)
-            if not self._running and not self._waits(standings):
+            is_taken = self._begin(standings)
+            if not (self._running or is_taken or self._waits(standings)):
                 break
-            standings = self._wait(standings)
+            standings = self._wait(standings, is_taken=is_taken)
         while self._running and self._places.is_asked_to_end:
             self._collect()  # they were told, and end as windows do
             time.sleep(POLL_S)
@@ -177,24 +177,29 @@ class Session:
     def _ready(self, standings: Mapping[str, Standing]) -> list[Standing]:
         return [s for s in standings.values() if s.is_ready and s.stage.key not in self._tried]
 
-    def _begin(self, standings: Mapping[str, Standing]) -> None:
-        ready = self._ready(standings)
+    def _begin(self, standings: Mapping[str, Standing]) -> bool:
+        """Begin what there is room for; tell whether another session was faster with some."""
+        ready, is_taken = self._ready(standings), False
         first = self._number % max(len(ready), 1)
         # What a window cut off comes last, so that the others are not held up by it.
         for standing in sorted((*ready[first:], *ready[:first]), key=_was_cut):
             key = standing.stage.key
             if not self._places.has_room(len(ready)):
-                return
-            if locks.is_held(self._hub.stage_lock(key)) or not self._fits(standing, standings):
+                break
+            if locks.is_held(self._hub.stage_lock(key)):
+                is_taken = True
+                continue
+            if not self._fits(standing, standings):
                 continue
             self._tried.add(key)
             left_s = max(self._window.remaining_s - self._places.lead_s, LEAST_S / 2)
             words = self._words(key, left_s)
             stage_log.append(self._hub, key, f"{making.now()} ptyrun {' '.join(words)}")
             if not self._places.begin(key, words):
-                return
+                break
             self._watcher.note(f"{key}: begun" + (f" ({standing.why})" if standing.why else ""))
             self._running[key] = _AtWork(standing, self._progress(standing))
+        return is_taken
 
     def _fits(self, standing: Standing, standings: Mapping[str, Standing]) -> bool:
         """Whether what is left of the window holds a stage that cannot be divided."""
@@ -218,7 +223,7 @@ class Session:
         """Names of what is kept of a stage for later windows; a later state has another name."""
         return progress.kept(self._hub, standing.stage, standing.facts)
 
-    def _wait(self, standings: dict[str, Standing]) -> dict[str, Standing]:
+    def _wait(self, standings: dict[str, Standing], *, is_taken: bool) -> dict[str, Standing]:
         until_s = time.monotonic() + LOOK_S
         while time.monotonic() < until_s and not self._places.is_asked_to_end:
             if self._window.remaining_s <= 0:
@@ -228,7 +233,7 @@ class Session:
             if self._window.remaining_s < self._places.lead_s:
                 self._ask_to_end()
             time.sleep(POLL_S)
-        is_shared = any(
+        is_shared = is_taken or any(
             each.state is State.RUNNING and key not in self._running
             for key, each in standings.items()
         )

@@ -88,8 +88,9 @@ def survey(
     """
     found: dict[str, Standing] = {}
     for stage in graph.stages:
-        look = _Look(graph, stage, found, contents or Contents())
-        found[stage.key] = look.standing(is_mine=stage.key == mine)
+        is_mine = stage.key == mine
+        look = _Look(graph, stage, found, contents or Contents(), is_mine=is_mine)
+        found[stage.key] = look.standing()
     return found
 
 
@@ -97,19 +98,26 @@ class _Look:
     """One stage, seen after those that it needs."""
 
     def __init__(
-        self, graph: Graph, stage: Stage, before: Mapping[str, Standing], contents: Contents
+        self,
+        graph: Graph,
+        stage: Stage,
+        before: Mapping[str, Standing],
+        contents: Contents,
+        *,
+        is_mine: bool,
     ) -> None:
         self._graph, self._stage, self._before = graph, stage, before
         self._contents = contents
+        # Before the records: a process that lets go between has written its own by then.
+        self._holder = "" if is_mine else holder_of(graph.hub.stage_lock(stage.key))
         self._record = Record.find_sound(stage.record(graph.hub))
         self._attempt = Attempt.find_sound(stage.attempt(graph.hub))
 
-    def standing(self, *, is_mine: bool) -> Standing:
+    def standing(self) -> Standing:
         needs = [self._before[key] for key in self._graph.needs(self._stage)]
         waits_for = tuple(each.stage.key for each in needs if each.state is not State.DONE)
-        lock = self._graph.hub.stage_lock(self._stage.key)
-        if not is_mine and (holder := holder_of(lock)):
-            return self._said(State.RUNNING, holder, waits_for)
+        if self._holder:
+            return self._said(State.RUNNING, self._holder, waits_for)
         stuck = [each for each in needs if each.state in (State.FAILED, State.BLOCKED)]
         if stuck:
             names = ", ".join(each.stage.key for each in stuck)

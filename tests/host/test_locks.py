@@ -93,6 +93,52 @@ def test_one_at_a_time_and_the_next_when_the_holder_was_killed(tmp_path: Path, k
     assert Lock(path).try_acquire()
 
 
+def look_on(path: Path) -> None:
+    while True:
+        is_held(path)
+
+
+def test_a_look_from_outside_refuses_the_lock_to_nobody(tmp_path: Path) -> None:
+    path = tmp_path / "stage.lock"
+    watchers = [spawn(look_on, path) for _ in range(2)]
+    refused = 0
+    for _ in range(5000):
+        lock = Lock(path)
+        refused += not lock.try_acquire()
+        lock.release()
+    for child in watchers:
+        assert child.is_alive()
+        end(child)
+    assert refused == 0
+
+
+def test_of_many_who_want_it_at_once_one_has_it(tmp_path: Path) -> None:
+    path = tmp_path / "stage.lock"
+    child = spawn(look_on, path)
+    inside, most, taken = [0], [0], [0]
+    guard = threading.Lock()
+
+    def take() -> None:
+        for _ in range(300):
+            lock = Lock(path, momentary=True)
+            if lock.try_acquire():
+                with guard:
+                    inside[0] += 1
+                    most[0], taken[0] = max(most[0], inside[0]), taken[0] + 1
+                time.sleep(0)
+                with guard:
+                    inside[0] -= 1
+            lock.release()
+
+    threads = [threading.Thread(target=take) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    end(child)
+    assert most == [1] and taken[0] > 0
+
+
 def is_in_place(lock: Lock) -> bool:
     """Whether what a lock holds still stands under its name."""
     return stands_at(lock._handle, lock.path) or lock._file.is_there

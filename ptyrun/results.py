@@ -13,6 +13,7 @@ from ptyrun.frame_results import CountingNoise, FrameFigures
 from ptyrun.host.documents import Document, Upgrade, text_of
 from ptyrun.host.regular import read_regular
 from ptyrun.host.typed_json import parse
+from ptyrun.resolutions import with_bounds
 from ptyrun.shares import as_percent
 from ptyrun.texts import counted, is_plain
 
@@ -41,7 +42,8 @@ class OwnRegion:
     """The field's figures of one arm on all pixels that it covers; they rank nothing.
 
     ``region_px`` is (top, left, height, width) on the object's grid, None where results of an older
-    schema do not say it; ``covered_share`` is how much of it the arm covers.
+    schema do not say it; ``covered_share`` is how much of it the arm covers. ``at_least`` are
+    figures, named as in "frc50.phase", of which the value is a bound.
     """
 
     covered_share: float
@@ -49,6 +51,7 @@ class OwnRegion:
     standard: Mapping[str, Metric] = field(default_factory=dict)
     undefined: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    at_least: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -147,6 +150,7 @@ class HalvesResult:
     undefined: Mapping[str, str]
     covered_share: float
     shared_frames: float
+    at_least: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -159,7 +163,9 @@ class ArmResult:
     thresholds of ring correlations are, ``undefined`` why a standard figure, named as in
     "frc50.phase", does not exist; ``frames`` of which measured frames the R-factor is, ``halves``
     what its even and odd groups have in common, ``intervals`` between which values a standard
-    figure lies by chance, ``half_period`` the resolutions as lengths.
+    figure lies by chance, ``half_period`` the resolutions as lengths. ``at_least`` are figures
+    whose value is the least that it can be: the correlation crosses nowhere up to Nyquist, and the
+    half period is the most.
     """
 
     label: str
@@ -178,6 +184,7 @@ class ArmResult:
     halves: HalvesResult | None = None
     intervals: Mapping[str, Interval] = field(default_factory=dict)
     half_period: Mapping[str, Metric] = field(default_factory=dict)
+    at_least: tuple[str, ...] = ()
 
     @property
     def is_unregistered(self) -> bool:
@@ -201,6 +208,7 @@ class PairResult:
     notes: tuple[str, ...] = ()
     frc_thresholds: str = OF_HALVES
     undefined: Mapping[str, str] = field(default_factory=dict)
+    at_least: tuple[str, ...] = ()
 
 
 def _with_own_regions(document: dict[str, Any]) -> dict[str, Any]:
@@ -228,8 +236,8 @@ class Results(Document):
 
     NAME: ClassVar[str] = "results.json"
     # Raised whenever a standard figure means something else; ``finalize`` then makes them again.
-    SCHEMA: ClassVar[int] = 7
-    UPGRADES: ClassVar[Mapping[int, Upgrade]] = {3: _with_own_regions}
+    SCHEMA: ClassVar[int] = 8
+    UPGRADES: ClassVar[Mapping[int, Upgrade]] = {3: _with_own_regions, 7: with_bounds}
     REMEDY: ClassVar[str] = "run `ptyrun finalize` again"
     IS_SEALED: ClassVar[bool] = False
     MAX_BYTES: ClassVar[int] = 2**26

@@ -22,6 +22,7 @@ SAYING_CALLS = {"print", "click.echo", "click.secho", "sys.stdout.write", "sys.s
 GROUND = {
     *{"config", "durations", "errors", "host", "logs", "paths", "progress", "results"},
     "frame_results",
+    "resolutions",
     "shares",
     "texts",
 }

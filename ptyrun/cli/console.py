@@ -28,11 +28,11 @@ log = logging.getLogger("ptyrun")
 _CONSOLE = "ptyrun console"
 _PLAIN_EVERY_S = 5.0
 _LEGEND = (
-    "standard_*: the literature's definitions, FRC of the field in fractions of Nyquist (> 1: "
-    "agreement up to Nyquist; n/a: cannot be told, for the reason given)\nthe others: those of "
+    "standard_*: the literature's definitions, FRC of the field in fractions of Nyquist (≥ 1: "
+    "no crossing up to there; n/a: cannot be told, for the reason given)\nthe others: those of "
     "compare_models, FRC in rings, PSNR for a peak of 255"
 )
-_LEGEND_OF_PAIRS = "the literature's definitions, FRC in fractions of Nyquist (> 1: no crossing)"
+_LEGEND_OF_PAIRS = "the literature's definitions, FRC in fractions of Nyquist (≥ 1: no crossing)"
 # Marks records for the session's log whose text this console shows by itself.
 _SHOWN = {"is_shown": True}
 

@@ -29,6 +29,7 @@ from ptyrun.ptycho.geometry.placement import Region
 from ptyrun.ptycho.metrics import evaluation
 from ptyrun.ptycho.metrics.standard_metrics import SOURCES
 from ptyrun.ptycho.readers.opening import Scan
+from ptyrun.resolutions import bounds
 from ptyrun.results import (
     OF_HALVES,
     ArmResult,
@@ -79,6 +80,7 @@ class Compared:
                     (*filter(None, [self._apart(found)]), *found.standard.notes),
                     found.standard.noise,
                     found.standard.undefined,
+                    bounds(found.standard.metrics),
                 )
                 for (first, second), found in self.together.pairs.items()
             ),
@@ -172,6 +174,7 @@ class Compared:
             halves=None if arm.halves is None else arm.halves.result,
             half_period=self._half_periods(together.standard.metrics if together else {}),
             intervals=self.certainty.intervals.get(plan.name, {}),
+            at_least=bounds(together.standard.metrics) if together else (),
         )
 
     def _unexplained(self, arm: ArmObject, figures: Mapping[str, Metric]) -> tuple[str, ...]:
@@ -225,6 +228,7 @@ def _own(found: Measures) -> OwnRegion:
         standard=found.standard,
         undefined=found.undefined,
         notes=found.notes,
+        at_least=bounds(found.standard),
     )
 
 

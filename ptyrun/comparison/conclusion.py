@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from ptyrun.comparison.frame_remarks import cautions, frames_of, noise_alone, scan_doubts
+from ptyrun.resolutions import AT_LEAST, is_at_least
 from ptyrun.results import Metric, Results
 from ptyrun.shares import as_percent
 
@@ -223,7 +224,7 @@ def _resolutions(results: Results, reference: str) -> str:
     text = f"{', '.join(said)}{explained}"
     text = "; ".join(filter(None, [text, *untold])) or "not known"
     halves = [
-        f"{arm.label} {value:.3f} of Nyquist"
+        f"{arm.label} {_fraction(value)}"
         for arm in results.arms.values()
         if arm.halves and (value := arm.halves.precision.get(_RESOLUTION, Metric()).value)
     ]
@@ -238,9 +239,16 @@ def _length(results: Results, nyquist_fraction: float | None) -> float | None:
 
 def _crossing(nyquist_fraction: float | None, length: float | None, unit: str) -> str:
     if nyquist_fraction is None:
-        return "agrees up to Nyquist (no crossing)"
-    place = f"{nyquist_fraction:.3f} of Nyquist"
-    return place if length is None else f"{length:.3g} {unit}, {place}"
+        return "–"
+    bound = "≤ " if is_at_least(_RESOLUTION, nyquist_fraction) else ""
+    place = _fraction(nyquist_fraction)
+    return place if length is None else f"{bound}{length:.3g} {unit}, {place}"
+
+
+def _fraction(of_nyquist: float) -> str:
+    if is_at_least(_RESOLUTION, of_nyquist):
+        return f"{AT_LEAST} of Nyquist (no crossing)"
+    return f"{of_nyquist:.3f} of Nyquist"
 
 
 def _label(results: Results, name: str) -> str:

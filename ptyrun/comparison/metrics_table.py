@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from ptyrun.comparison.frame_remarks import remarks
-from ptyrun.report.empty import RESOLUTION, UNKNOWN, is_beyond, reasons
+from ptyrun.report.empty import UNKNOWN, reasons
+from ptyrun.resolutions import AT_LEAST, RESOLUTION
 from ptyrun.results import ArmResult, Metric, PairResult, Results
 from ptyrun.texts import one_line
 
-BEYOND = "> 1"  # of Nyquist: no crossing
 # Files have figures by the alphabet.
 _UPSTREAM = (
     *("mae", "mse", "psnr", "ssim", "ms_ssim", "frc50", "frc1over7"),
@@ -98,10 +98,10 @@ def _shown(name: str, metric: Metric | None, found: ArmResult | PairResult, *, i
 
     def figure(part: str) -> str:
         value = metric[part]
+        if is_standard and f"{standard}.{part}" in found.at_least:
+            return AT_LEAST
         if value is not None:
             return f"{value:.4f}"
-        if is_standard and is_beyond(standard, part, found.undefined):
-            return BEYOND
         is_undefined = is_standard and f"{standard}.{part}" in found.undefined
         return UNKNOWN if is_undefined else "-"
 

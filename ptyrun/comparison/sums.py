@@ -18,6 +18,7 @@ from ptyrun.engine.rows import Rows, blocks, parts
 from ptyrun.ptycho.geometry.placement import Region
 from ptyrun.ptycho.geometry.stitching import Stitcher, central, reassemble_upstream
 from ptyrun.ptycho.metrics.halves import HalfFigures, compared_halves
+from ptyrun.resolutions import bounded, bounds
 from ptyrun.results import HalvesResult, Metric
 
 _HALVES = ("even", "odd")
@@ -40,7 +41,11 @@ class Halves:
         """All but the curves, as ``results.json`` has it."""
         found = self.found
         return HalvesResult(
-            found.precision, found.undefined, self.covered_share, self.shared_frames
+            found.precision,
+            found.undefined,
+            self.covered_share,
+            self.shared_frames,
+            bounds(found.precision),
         )
 
     @property
@@ -51,7 +56,8 @@ class Halves:
     @classmethod
     def of(cls, facts: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
         """Read back what was kept."""
-        precision = {name: Metric(**metric) for name, metric in facts["precision"].items()}
+        kept = bounded(facts, "precision")["precision"]
+        precision = {name: Metric(**metric) for name, metric in kept.items()}
         curves = ring_curves.from_arrays(arrays) if "rings_field" in arrays else None
         found = HalfFigures(precision, dict(facts["undefined"]), curves)
         return cls(found, facts["covered_share"], facts["shared_frames"])

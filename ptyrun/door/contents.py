@@ -41,12 +41,12 @@ class Contents:
         Columns: arm (two, as in ``a/b``, where they are held against each other), label,
         definition, metric, component (``amplitude``, ``phase`` or ``value``), value, low and high
         (between which it lies by chance, with 95 %; NaN where that was not found), source,
-        why_none.
+        why_none, bound.
         Definitions: ``upstream`` (PtychoPINN's, on each arm's own pixels), ``standard`` (the
         literature's, on the pixels that all arms cover), ``own`` (the same, on all that the arm
         covers) and ``diagnostic`` (of predictions as they are). A resolution whose correlation
-        never crosses its threshold is ``inf``; a figure that cannot be told is NaN, and why_none
-        says why.
+        never crosses its threshold up to Nyquist is 1, and bound is ``>=``; a figure that cannot be
+        told is NaN, and why_none says why.
 
         Raises
         ------

@@ -1,26 +1,11 @@
-"""What does an empty figure mean: agreement up to Nyquist, or that it cannot be told, and why?"""
+"""Why can figures not be told? Reasons, and the figures that each is of, in words."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
 UNKNOWN = "n/a"
-# Of which figures there may be no crossing.
-RESOLUTION = "frc"
 _PARTS = ("amplitude", "phase")
-
-
-def is_beyond(metric: str, part: str, undefined: Mapping[str, str]) -> bool:
-    """Whether an empty standard figure is a correlation that never falls below its threshold.
-
-    Examples
-    --------
-    >>> is_beyond("frc50", "phase", {"frc50.phase": "there is no phase"})
-    False
-    >>> is_beyond("frc50", "phase", {}), is_beyond("r_factor", "value", {})
-    (True, False)
-    """
-    return metric.startswith(RESOLUTION) and f"{metric}.{part}" not in undefined
 
 
 def reasons(undefined: Mapping[str, str], shown: Iterable[str]) -> dict[str, str]:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, fields
 from operator import attrgetter
 
-from ptyrun.report.empty import is_beyond
+from ptyrun.resolutions import BOUND
 from ptyrun.results import Interval, Metric, Results
 from ptyrun.texts import as_cell
 
@@ -23,7 +22,10 @@ NUMBERS = ("value", "low", "high")
 
 @dataclass(frozen=True)
 class Figure:
-    """One row. ``why_none`` says why there is no value, where the results say it."""
+    """One row. ``why_none`` says why there is no value, where the results say it.
+
+    ``bound`` is ``>=`` where the value is the least that it can be.
+    """
 
     arm: str
     label: str
@@ -35,6 +37,7 @@ class Figure:
     high: float | None = None
     source: str = ""
     why_none: str = ""
+    bound: str = ""
 
 
 COLUMNS = tuple(field.name for field in fields(Figure))
@@ -55,8 +58,8 @@ def read(text: str) -> list[dict[str, str | float]]:
 
     Examples
     --------
-    >>> read("metric,value,low\nfrc50,inf,\n")
-    [{'metric': 'frc50', 'value': inf, 'low': nan}]
+    >>> read("metric,value,low\nfrc50,1.0,\n")
+    [{'metric': 'frc50', 'value': 1.0, 'low': nan}]
     """
     return [
         {name: float(cell or "nan") if name in NUMBERS else cell for name, cell in row.items()}
@@ -74,10 +77,10 @@ def _figures(results: Results) -> Iterator[Figure]:
             for part in COMPONENTS:
                 if found[part] is not None:
                     yield Figure(name, arm.label, "upstream", metric, part, found[part])
-        about = (results.sources, arm.undefined, arm.intervals)
+        about = (results.sources, arm.undefined, arm.intervals, arm.at_least)
         yield from _by_the_standard(name, arm.label, "standard", arm.standard, *about)
         if arm.own is not None:
-            about = (results.sources, arm.own.undefined, {})
+            about = (results.sources, arm.own.undefined, {}, arm.own.at_least)
             yield from _by_the_standard(name, arm.label, "own", arm.own.standard, *about)
         for metric, value in arm.diagnostics.items():
             yield Figure(name, arm.label, "diagnostic", metric, "value", value)
@@ -99,7 +102,7 @@ def _figures(results: Results) -> Iterator[Figure]:
                     why,
                 )
     for pair in results.pairs:
-        about = (results.sources, pair.undefined, {})
+        about = (results.sources, pair.undefined, {}, pair.at_least)
         both = f"{pair.first}/{pair.second}"
         yield from _by_the_standard(both, "", "standard", pair.standard, *about)
 
@@ -112,16 +115,16 @@ def _by_the_standard(
     sources: Mapping[str, str],
     undefined: Mapping[str, str],
     intervals: Mapping[str, Interval],
+    at_least: Collection[str],
 ) -> Iterator[Figure]:
     for metric, found in metrics.items():
         for part in COMPONENTS:
             figure, value = f"{metric}.{part}", found[part]
             why = undefined.get(figure, "")
-            if value is None and is_beyond(metric, part, undefined):
-                value = math.inf
             if value is None and not why:
                 continue
             ends = intervals.get(figure)
             low, high = (None, None) if ends is None else (ends.low, ends.high)
             source = sources.get(metric, "")
-            yield Figure(arm, label, definition, metric, part, value, low, high, source, why)
+            what = (arm, label, definition, metric, part, value, low, high)
+            yield Figure(*what, source, why, BOUND if figure in at_least else "")

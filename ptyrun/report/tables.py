@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ptyrun.report.empty import UNKNOWN, is_beyond
+from ptyrun.report.empty import UNKNOWN
 from ptyrun.report.long_table import COMPONENTS
-from ptyrun.results import OF_HALVES, ArmResult, Interval, Metric, OwnRegion, PairResult, Results
+from ptyrun.resolutions import AT_LEAST, is_at_least
+from ptyrun.results import OF_HALVES, Interval, Metric, OwnRegion, PairResult, Results
 
 MISSING = "–"
-BEYOND = "> 1"  # fractions of Nyquist
 _OF_TRUTH = (
     "Thresholds of two noisy images are higher against a noise-free truth: 1/7 becomes 0.5, so "
     "that FRC50 and FRC 1/7 are the same figure there, and ½ bit and 1 bit rise alike."
@@ -83,12 +82,13 @@ def standard_table(results: Results, *, is_ranked: bool = True) -> Table:
     found = _table(
         "standard",
         "Standard definitions",
-        {arm.label: _with_full_resolution(arm) for arm in results.arms.values()},
+        {arm.label: arm.standard for arm in results.arms.values()},
         results.sources,
         is_ranked=is_ranked and results.are_comparable,
         is_surely=_surely(results),
         intervals=[arm.intervals for arm in results.arms.values()],
         undefined=[arm.undefined for arm in results.arms.values()],
+        at_least=[arm.at_least for arm in results.arms.values()],
     )
     is_of_truth = any(arm.frc_thresholds != OF_HALVES for arm in results.arms.values())
     return replace(found, text=_OF_TRUTH if is_of_truth and results.is_measured else "")
@@ -97,7 +97,7 @@ def standard_table(results: Results, *, is_ranked: bool = True) -> Table:
 def halves_table(results: Results) -> Table:
     """Up to which frequency the even and the odd groups of each network agree."""
     halves = [
-        (arm.label, OwnRegion(1.0, None, found.precision, found.undefined))
+        (arm.label, OwnRegion(1.0, None, found.precision, found.undefined, (), found.at_least))
         for arm in results.arms.values()
         if (found := arm.halves) is not None
     ]
@@ -173,8 +173,6 @@ def figure(value: float | None) -> str:
     """
     if value is None:
         return MISSING
-    if math.isinf(value):
-        return BEYOND
     text = f"{value:.0f}" if 1000 <= abs(value) < 1e9 else f"{value:#.4g}"
     return text.replace("-", "−")
 
@@ -185,9 +183,16 @@ def _unranked(
     found: Sequence[tuple[str, OwnRegion | PairResult]],
     sources: Mapping[str, str],
 ) -> Table:
-    columns = {label: _with_full_resolution(each) for label, each in found}
-    undefined = [each.undefined for _, each in found]
-    return _table(name, caption, columns, sources, is_ranked=False, undefined=undefined)
+    columns = {label: each.standard for label, each in found}
+    return _table(
+        name,
+        caption,
+        columns,
+        sources,
+        is_ranked=False,
+        undefined=[each.undefined for _, each in found],
+        at_least=[each.at_least for _, each in found],
+    )
 
 
 def _table(
@@ -200,36 +205,18 @@ def _table(
     is_surely: Surely | None = None,
     intervals: Intervals = (),
     undefined: Sequence[Mapping[str, str]] = (),
+    at_least: Sequence[Collection[str]] = (),
 ) -> Table:
     metrics = sorted({metric for column in columns.values() for metric in column}, key=place_of)
     found = list(columns.values())
     directions = {metric: better(metric) if is_ranked else "" for metric in metrics}
     reasons = list(dict.fromkeys(why for each in undefined for why in each.values()))
-    whys = undefined or [{}] * len(found)
-    rows = [
-        row
-        for metric in metrics
-        for row in _rows(metric, found, directions[metric], is_surely, intervals, whys, reasons)
-    ]
+    why_none = undefined or [{}] * len(found)
+    bounds = at_least or [()] * len(found)
+    about = (is_surely, intervals, bounds, why_none, reasons)
+    rows = [row for each in metrics for row in _rows(each, found, directions[each], *about)]
     known = tuple((heading(m), sources[m]) for m in metrics if m in sources)
     return Table(name, caption, tuple(columns), tuple(rows), known, tuple(reasons))
-
-
-def _with_full_resolution(found: ArmResult | OwnRegion | PairResult) -> dict[str, Metric]:
-    """Standard metrics in which a correlation that never falls below a threshold is infinite.
-
-    What does not exist for a reason that is known stays empty.
-    """
-
-    def shown(name: str, part: str, value: float | None) -> float | None:
-        if value is None and is_beyond(name, part, found.undefined):
-            return math.inf
-        return value
-
-    return {
-        name: Metric(*(shown(name, part, metric[part]) for part in COMPONENTS))
-        for name, metric in found.standard.items()
-    }
 
 
 def place_of(metric: str) -> tuple[int, str]:
@@ -279,6 +266,7 @@ def _rows(
     direction: str,
     is_surely: Surely | None,
     intervals: Intervals,
+    at_least: Sequence[Collection[str]],
     undefined: Sequence[Mapping[str, str]],
     reasons: Sequence[str],
 ) -> Iterator[TableRow]:
@@ -294,21 +282,22 @@ def _rows(
             is_best = [v is not None and best is not None and v == values[best] for v in values]
             ends = [each.get(f"{metric}.{component}") for each in intervals] or [None] * len(values)
             notes = [None if why is None else reasons.index(why) + 1 for why in whys]
+            bounds = [f"{metric}.{component}" in each for each in at_least]
             texts = [
-                UNKNOWN if v is None and note else figure(v)
-                for v, note in zip(values, notes, strict=True)
+                AT_LEAST if is_bound else UNKNOWN if v is None and note else figure(v)
+                for v, note, is_bound in zip(values, notes, bounds, strict=True)
             ]
-            cells = tuple(map(Cell, texts, is_best, map(_interval, ends), notes))
+            between = [_interval(each, metric) for each in ends]
+            cells = tuple(map(Cell, texts, is_best, between, notes))
             shown = "" if component == "value" else component
             yield TableRow(heading(metric), shown, direction, cells)
 
 
-def _interval(found: Interval | None) -> str:
-    return (
-        ""
-        if found is None or found.low == found.high
-        else f"{figure(found.low)} … {figure(found.high)}"
-    )
+def _interval(found: Interval | None, metric: str) -> str:
+    if found is None or found.low == found.high:
+        return ""
+    high = AT_LEAST if is_at_least(metric, found.high) else figure(found.high)
+    return f"{figure(found.low)} … {high}"
 
 
 def _best(values: Sequence[float | None], direction: str) -> int | None:

@@ -11,6 +11,7 @@ import numpy as np
 from ptyrun.comparison import outputs
 from ptyrun.comparison.metrics_table import metrics_table
 from ptyrun.report import tables
+from ptyrun.resolutions import bounds
 from ptyrun.results import Metric, Results
 from tests.stages import finished_run
 
@@ -43,20 +44,22 @@ def test_a_row_has_one_kind_of_figure_and_tells_agreement_from_what_is_not_known
 ) -> None:
     found = results(tmp_path)
     of_arms = (
-        {"frc50": Metric(0.4, 0.5, None), "mae": Metric(0.1, None)},
+        {"frc50": Metric(0.4, 0.5, 1.0), "mae": Metric(0.1, None)},
         {"frc50": Metric(0.3, 0.2, 0.25), "mae": Metric(0.2, 0.3)},
     )
     arms = {
-        name: replace(arm, metrics={}, standard=standard)
+        name: replace(arm, metrics={}, standard=standard, at_least=bounds(standard))
         for (name, arm), standard in zip(found.arms.items(), of_arms, strict=True)
     }
     rows = metrics_table(replace(found, arms=arms)).splitlines()
     assert [row.split() for row in rows[1:3]] == [
         ["standard_mae", "0.1000", "/", "-", "0.2000", "/", "0.3000"],
-        ["standard_frc50", ">", "1", "0.2500"],
+        ["standard_frc50", "≥", "1", "0.2500"],
     ]
     first = next(iter(arms))
-    arms[first] = replace(arms[first], undefined={"frc50.value": "holes"})
+    unknown = {"frc50": Metric(0.4, 0.5, None)}
+    why = {"frc50.value": "holes"}
+    arms[first] = replace(arms[first], standard=unknown, undefined=why, at_least=())
     assert metrics_table(replace(found, arms=arms)).splitlines()[2].split()[1:] == ["n/a", "0.2500"]
 
 
@@ -108,26 +111,28 @@ def test_what_cannot_be_told_is_no_agreement_up_to_nyquist_and_has_its_reason(
 ) -> None:
     found = results(tmp_path)
     standard = {
-        "frc50": Metric(None, 0.5, 0.5),
-        "frc_half_bit": Metric(None, 0.2241, None),
+        "frc50": Metric(1.0, 0.5, 0.5),
+        "frc_half_bit": Metric(None, 0.2241, 1.0),
         "r_factor": Metric(),
         "phase_defined_share": Metric(phase=1.0),
     }
     undefined = {"frc_half_bit.amplitude": "holes", "r_factor.value": "there is no probe"}
-    arm = replace(found.arms["pinn"], metrics={}, standard=standard, undefined=undefined)
+    arm = replace(found.arms["pinn"], metrics={"frc50": Metric(31.0, 4.0)}, standard=standard)
+    arm = replace(arm, undefined=undefined, at_least=bounds(standard))
     found = replace(found, arms={"pinn": arm})
     lines = [" ".join(line.split()) for line in metrics_table(found).splitlines()]
     assert lines[1:] == [
+        "frc50 31.0000 / 4.0000",
         "standard_phase_defined_share - / 1.0000",
         "standard_frc50 0.5000",
-        "standard_frc_half_bit > 1",
+        "standard_frc_half_bit ≥ 1",
         "standard_r_factor n/a",
         "n/a for PtychoPINN: standard frc_half_bit of the amplitude: holes",
         "n/a for PtychoPINN: standard r_factor: there is no probe",
     ]
     rows = {f"{r.heading} {r.component}".strip(): r for r in tables.standard_table(found).rows}
     assert [rows[name].cells[0].text for name in ("FRC50 amplitude", "FRC ½ bit amplitude")] == [
-        "> 1",
+        "≥ 1",
         "n/a",
     ]
     assert tables.standard_table(found).reasons == ("holes", "there is no probe")

@@ -23,6 +23,7 @@ from ptyrun.engine.records import ArmOpened, Closed, Committed, Failed, Record, 
 from ptyrun.engine.session_ledger import begin
 from ptyrun.host import checksums
 from ptyrun.paths import RunPaths
+from ptyrun.resolutions import bounds
 from ptyrun.results import ArmResult, Metric, OwnRegion, PairResult, Results
 from tests.engine.toys import just_begun
 
@@ -97,7 +98,7 @@ def write(
         arms={
             arm.name: replace(
                 arm_result(arm, n, has_truth, mismatch if arm.n_items == 0 else None),
-                half_period={"frc50": Metric(value=unit / 0.6 if n else None)},
+                half_period={"frc50": Metric(value=unit / (0.6 if n else 1.0))},
             )
             for n, arm in enumerate(planned.arms)
         },
@@ -142,7 +143,7 @@ def arm_result(arm: ArmPlan, n: int, has_truth: bool, mismatch: str | None) -> A
     standard = {
         "mae": Metric(0.02 + 0.1 * n, 0.05),
         "complex_error": Metric(value=0.1 + 0.1 * n),
-        "frc50": Metric(0.7, 0.6, 0.6) if n else Metric(0.8, None, None),
+        "frc50": Metric(0.7, 0.6, 0.6) if n else Metric(0.8, 1.0, 1.0),
     }
     return ArmResult(
         label=arm.label,
@@ -154,7 +155,10 @@ def arm_result(arm: ArmPlan, n: int, has_truth: bool, mismatch: str | None) -> A
         mismatch=mismatch,
         notes=("the probe was not used",) if n == 1 else (),
         computation_time_s=4.2,
-        own=OwnRegion(1 - 0.02 * n, standard=standard) if has_truth else None,
+        own=OwnRegion(1 - 0.02 * n, standard=standard, at_least=bounds(standard))
+        if has_truth
+        else None,
+        at_least=bounds(standard) if has_truth else (),
     )
 
 

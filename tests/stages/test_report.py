@@ -200,7 +200,7 @@ def test_the_conclusion_comes_first_with_figures_of_the_results(
     assert f"PtychoPINN, with a relative error of the complex field of {best:.4f}" in shown.text
     assert f"Baseline {second:.4f} (+{second - best:.4f})" in shown.text
     assert f"Baseline {5 / 0.6:.3g} nm, 0.600 of Nyquist" in shown.text
-    assert "PtychoPINN agrees up to Nyquist (no crossing)" in shown.text
+    assert "PtychoPINN ≤ 5 nm, ≥ 1 of Nyquist (no crossing)" in shown.text
 
 
 def test_all_pictures_of_a_row_have_one_colour_bar_and_errors_are_around_zero(
@@ -335,7 +335,7 @@ def test_markdown_and_csv_give_the_figures_of_the_results(
 def test_an_arm_that_agrees_up_to_nyquist_is_the_best_of_its_row(files: ReportFiles) -> None:
     markdown = files.markdown.read_text()
     assert "| FRC50 amplitude | **0.8000** | 0.7000 | 0.7000 |" in markdown
-    assert "| FRC50 phase | **> 1** | 0.6000 | 0.6000 |" in markdown
+    assert "| FRC50 phase | **≥ 1** | 0.6000 | 0.6000 |" in markdown
 
 
 def test_the_report_of_an_unchanged_run_has_the_same_bytes(

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ptyrun.ptycho.metrics.frc import RingCorrelation, Threshold, crossing
 from ptyrun.ptycho.metrics.sectors import crossings
+from ptyrun.resolutions import NYQUIST
 
 
 def resampled_crossings(
@@ -33,10 +34,12 @@ def resampled_crossings(
     curves = rings.resampled
     if curves is None or np.isnan(rings.correlation).any():
         return {}
-    return {
-        name: crossings(curves, threshold(rings), rings.side_px) + _taken_off(rings, threshold)
-        for name, threshold in thresholds.items()
-    }
+    found = {}
+    for name, threshold in thresholds.items():
+        plain = crossings(curves, threshold(rings), rings.side_px)
+        taken_off = np.clip(plain + _taken_off(rings, threshold), 0.0, NYQUIST)
+        found[name] = np.where(plain >= NYQUIST, NYQUIST, taken_off)
+    return found
 
 
 def _taken_off(rings: RingCorrelation, threshold: Threshold) -> float:

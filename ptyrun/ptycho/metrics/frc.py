@@ -357,9 +357,8 @@ def crossing(rings: RingCorrelation, threshold: Threshold) -> Crossing:
         return Crossing(np.nan)
     if not _is_estimated(rings, fine) or (fine < RESOLVED and _rises_again(rings, threshold, fine)):
         return Crossing(np.nan)
-    if found.nyquist_fraction is None:
-        return found
-    return Crossing(max(2 * fine - coarse, float(rings.frequencies[1])))
+    settled = max(2 * fine - coarse, float(rings.frequencies[1]))
+    return Crossing(None) if settled >= 1 else Crossing(settled)
 
 
 def _is_estimated(rings: RingCorrelation, found: float) -> bool:

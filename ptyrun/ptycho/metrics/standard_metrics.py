@@ -17,6 +17,7 @@ from ptyrun.ptycho.metrics.image_pair import ImagePair, Reasons, counted
 from ptyrun.ptycho.metrics.phase_pair import FEWEST_PX, LEAST_PX, PhasePair
 from ptyrun.ptycho.metrics.phases import without_plane
 from ptyrun.ptycho.metrics.tiles import Adding, Tiles
+from ptyrun.resolutions import NYQUIST, is_at_least
 from ptyrun.results import Metric
 from ptyrun.shares import as_percent
 
@@ -303,16 +304,20 @@ def resolutions(
     Returns
     -------
     dict of str to Metric
-        In fractions of Nyquist.
+        In fractions of Nyquist; 1 where a curve never falls below: at least there.
     """
     return {
         name: Metric(
-            amplitude=frc.crossing(curves.amplitude, threshold).nyquist_fraction,
-            phase=frc.crossing(curves.phase, threshold).nyquist_fraction,
-            value=frc.crossing(curves.field, threshold).nyquist_fraction,
+            amplitude=_at_most_nyquist(frc.crossing(curves.amplitude, threshold)),
+            phase=_at_most_nyquist(frc.crossing(curves.phase, threshold)),
+            value=_at_most_nyquist(frc.crossing(curves.field, threshold)),
         )
         for name, threshold in thresholds.items()
     }
+
+
+def _at_most_nyquist(found: frc.Crossing) -> float:
+    return NYQUIST if found.nyquist_fraction is None else found.nyquist_fraction
 
 
 def _phase_notes(phases: PhasePair, covered: Mask) -> tuple[str, ...]:
@@ -331,10 +336,10 @@ def _notes(metrics: Mapping[str, Metric], covered: Mask) -> tuple[str, ...]:
     for name in THRESHOLDS:
         found = metrics[name]
         parts = {"amplitude": found.amplitude, "phase": found.phase, "field": found.value}
-        beyond = ", ".join(part for part, crossing in parts.items() if crossing is None)
+        beyond = ", ".join(part for part, value in parts.items() if is_at_least(name, value))
         without_crossing.setdefault(beyond, []).append(name)
     notes = [
-        f"{of_levels(names)} of {parts}: no crossing, agreement up to Nyquist"
+        f"{of_levels(names)} of {parts}: no crossing, agreement at least up to Nyquist"
         for parts, names in without_crossing.items()
         if parts
     ]

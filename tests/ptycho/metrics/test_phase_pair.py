@@ -207,7 +207,7 @@ def test_a_phase_with_residues_is_empty_with_the_reason_and_the_field_stands() -
     for name in ("psnr", "ssim", "frc50", "frc1over7"):
         assert math.isnan(found.metrics[name].phase)
         assert "more than one turn" in found.undefined[f"{name}.phase"]
-    assert found.metrics["frc50"].value is None
+    assert found.metrics["frc50"].value == 1
     assert np.isnan(found.curves.phase.correlation).all()
     assert found.metrics["mae"].phase == pytest.approx(0, abs=1e-6)
 

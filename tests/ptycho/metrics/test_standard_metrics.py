@@ -15,6 +15,7 @@ from ptyrun.ptycho.metrics.evaluation import mutual
 from ptyrun.ptycho.metrics.standard_metrics import SOURCES, standard_metrics
 from ptyrun.ptycho.readers.opening import open_scan
 from ptyrun.ptycho.readers.reconstruction import open_reconstruction
+from ptyrun.resolutions import bounds
 from tests.ptycho.metrics.objects import natural, noise
 
 # The region of the star that its probe reaches well, before 2 px at each side are cropped.
@@ -81,10 +82,11 @@ def test_the_split_half_resolution_of_the_star_is_that_measured_elsewhere(star) 
     assert halves.metrics["frc1over7"].value == pytest.approx(0.472, abs=0.01)
 
 
-def test_an_agreement_up_to_nyquist_is_flagged_not_given_a_number(star) -> None:
+def test_an_agreement_up_to_nyquist_is_a_bound_and_flagged(star) -> None:
     covered = np.ones(star["even"].shape, bool)
     same = standard_metrics(star["even"], star["even"], covered)
-    assert same.metrics["frc50"].value is None
+    assert same.metrics["frc50"].value == 1
+    assert "frc50.value" in bounds(same.metrics)
     assert any("no crossing" in note for note in same.notes)
     assert same.metrics["psnr"].amplitude == math.inf
     assert same.metrics["complex_error"].value == pytest.approx(0, abs=1e-6)
@@ -266,7 +268,7 @@ def test_an_amplitude_without_contrast_has_no_resolution() -> None:
     for name in ("frc50", "frc1over7", "contrast_correlation"):
         assert np.isnan(found.metrics[name].amplitude or 0), name
         assert "no contrast" in found.undefined[f"{name}.amplitude"]
-    assert found.metrics["frc50"].phase is None
+    assert found.metrics["frc50"].phase == 1, "at least"
     assert np.isnan(found.curves.amplitude.correlation).all()
 
 

@@ -7,7 +7,7 @@ them. What is set aside lies below ``archive/`` under the names it had.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
@@ -134,16 +134,19 @@ def clobber(graph: Graph) -> Path | None:
     """
     hub = graph.hub
     settle(hub)
-    for stage in graph.stages:
-        if locks.is_held(hub.stage_lock(stage.key)):
-            raise BusyError(
-                f"the stage {stage.key} is being made",
-                why="what is moved to the archive must not be in use",
-                do="wait until it ends, then give this command again",
-            )
-    names = outermost(_names(graph))
-    _require_unused(graph, names)
-    return set_aside(hub, names, why="clobber")
+    durable.make_folder(hub.locks)
+    with ExitStack() as held:
+        for stage in graph.stages:
+            lock = held.enter_context(locks.Lock(hub.stage_lock(stage.key)))
+            if not lock.try_acquire():
+                raise BusyError(
+                    f"the stage {stage.key} is being made",
+                    why="what is moved to the archive must not be in use",
+                    do="wait until it ends, then give this command again",
+                )
+        names = outermost(_names(graph))
+        _require_unused(graph, names)
+        return set_aside(hub, names, why="clobber")
 
 
 def _names(graph: Graph) -> Iterator[str]:

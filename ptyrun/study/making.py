@@ -18,6 +18,7 @@ from ptyrun.errors import (
     ExitCode,
     Leaving,
     PtyrunError,
+    StorageError,
     UnfinishedError,
     UsageError,
 )
@@ -32,6 +33,12 @@ from ptyrun.study.record import Attempt, Record
 from ptyrun.study.stage import Stage, facts_of
 from ptyrun.study.state import Standing, State, survey
 from ptyrun.study.task import StageFailedError, Task, TooShortError, Work
+
+OVERTAKEN = 76  # what the process of a stage says to its session, and to nobody else
+
+
+class OvertakenError(ClosedWhileWaitingError):
+    """Another process makes the stage."""
 
 
 def make(
@@ -60,7 +67,7 @@ def make(
 
     Raises
     ------
-    ClosedWhileWaitingError
+    OvertakenError
         If another process makes it.
     UsageError
         If it needs stages that are not done, or files that are missing.
@@ -74,7 +81,7 @@ def make(
     durable.make_folder(hub.locks)
     with Lock(hub.stage_lock(key)) as lock:
         if not lock.try_acquire():
-            raise ClosedWhileWaitingError(
+            raise OvertakenError(
                 f"another process makes the stage {key}",
                 why=f"{lock.path} is held: {lock.holder()}",
                 do="wait until it ends, then give this command again",
@@ -296,11 +303,25 @@ def note_failure(hub: Hub, stage: Stage, attempt: Attempt, words: str, log: Path
 
 
 def sweep(hub: Hub, stage: Stage) -> None:
-    """Delete what only a stage at work needs; it is done."""
+    """Delete what only a stage at work needs; it is done, and this process has locked it."""
     with suppress(OSError):
         stage.attempt(hub).unlink(missing_ok=True)
-    for pieces in listing.matching(hub.path(str(stage.folder)), f"{stage.key}{PIECES}*"):
+    for pieces in _pieces(hub, stage):
         trees.discard(pieces)
+
+
+def _pieces(hub: Hub, stage: Stage) -> list[Path]:
+    return listing.matching(hub.path(str(stage.folder)), f"{stage.key}{PIECES}*")
+
+
+def _sweep_ended(hub: Hub, seen: Standing) -> None:
+    """Sweep up after a stage that was seen done, unless it is made again since."""
+    stage = seen.stage
+    if not os.path.lexists(stage.attempt(hub)) and not _pieces(hub, stage):
+        return
+    with suppress(StorageError), Lock(hub.stage_lock(stage.key), momentary=True) as lock:
+        if lock.try_acquire() and Record.find_sound(stage.record(hub)) == seen.record:
+            sweep(hub, stage)
 
 
 def sweep_all(hub: Hub, standings: Iterable[Standing]) -> None:
@@ -308,7 +329,7 @@ def sweep_all(hub: Hub, standings: Iterable[Standing]) -> None:
     folders = {hub.root, hub.archive}
     for standing in standings:
         if standing.state is State.DONE:
-            sweep(hub, standing.stage)
+            _sweep_ended(hub, standing)
             folders.update(hub.path(name).parent for name in standing.stage.outputs)
     for folder in folders:
         partials.sweep(folder, time.time())

@@ -200,7 +200,9 @@ class Cluster:
 
     def ask_to_end(self, key: str) -> None:
         """Have its worker close it; it ends when it lets go of the stage's lock."""
-        worker = next(worker for worker, each in self._at_work.items() if each == key)
+        worker = next((worker for worker, each in self._at_work.items() if each == key), None)
+        if worker is None:  # a signal had it closed already
+            return
         del self._at_work[worker]
         self._places.close(worker)
         self._closing[key] = time.monotonic() + CLOSING_S

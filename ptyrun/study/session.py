@@ -21,13 +21,13 @@ from ptyrun.host.attempts import ATTEMPTS, IN_A_ROW
 from ptyrun.host.locks import Lock
 from ptyrun.host.signals import ASKED
 from ptyrun.progress import Watcher
-from ptyrun.study import archive, identity, making, progress, stage_log
+from ptyrun.study import archive, identity, known_times, making, progress, stage_log
 from ptyrun.study.contents import Contents
 from ptyrun.study.graph import Graph
 from ptyrun.study.hub import Hub
 from ptyrun.study.places import Workplace
 from ptyrun.study.plan import Study
-from ptyrun.study.record import Attempt, Record
+from ptyrun.study.record import Attempt
 from ptyrun.study.state import Standing, State, survey
 
 POLL_S = 0.05
@@ -138,6 +138,7 @@ class Session:
         self._codes: set[int] = set()  # of what failed
         self._has_progressed = False
         self._cut_off: list[tuple[str, float]] = []
+        self._done_before: frozenset[str] = frozenset()
 
     def run(self) -> Outcome:
         """Make what can be made, until all is done, nothing more can be, or the session must end.
@@ -149,6 +150,7 @@ class Session:
         """
         archive.settle(self._hub)
         standings = self._look()
+        self._done_before = _done(standings)
         making.sweep_all(self._hub, standings.values())
         while not self._places.is_asked_to_end and self._window.remaining_s > 0:
             is_taken = self._begin(standings)
@@ -182,7 +184,7 @@ class Session:
         ready, is_taken = self._ready(standings), False
         first = self._number % max(len(ready), 1)
         # What a window cut off comes last, so that the others are not held up by it.
-        for standing in sorted((*ready[first:], *ready[:first]), key=_was_cut):
+        for standing in sorted((*ready[first:], *ready[:first]), key=known_times.was_cut):
             key = standing.stage.key
             if not self._places.has_room(len(ready)):
                 break
@@ -208,7 +210,11 @@ class Session:
             return True
         # Of what can be divided, the next step alone.
         is_divisible = standing.stage.is_divisible
-        known_s = _cut_s(standing) if is_divisible else _known_s(standing, standings)
+        known_s = (
+            known_times.cut_s(standing)
+            if is_divisible
+            else known_times.known_s(standing, standings)
+        )
         needed_s = max(LEAST_S, MARGIN * known_s)
         if left_s >= needed_s:
             return True
@@ -264,7 +270,9 @@ class Session:
             return
         if self._progress(child.standing) - child.progress:
             self._note_progress()
-        if now.state is State.RUNNING:  # another process was faster, and may yet fail
+        # Another process was faster, and may yet fail; or makes again what this stage needs.
+        is_overtaken = code == making.OVERTAKEN or now.state is State.RUNNING
+        if is_overtaken or (code == ExitCode.USAGE and now.waits_for):
             self._tried.discard(stage.key)
             return
         if code is None:
@@ -329,6 +337,8 @@ class Session:
         if stop is ExitCode.INCOMPLETE and not is_asked and not self._has_progressed:
             if any(each.state is State.RUNNING for each in left):
                 ATTEMPTS.withdraw()  # it waited for others, who may well progress
+            elif _done(standings) - self._done_before:
+                ATTEMPTS.progressed()  # others did
             else:
                 self._require_progress()
         return Outcome(stop, standings, tuple(self._made))
@@ -361,6 +371,10 @@ class _AtWork:
     began_s: float = field(default_factory=time.monotonic)
 
 
+def _done(standings: Mapping[str, Standing]) -> frozenset[str]:
+    return frozenset(key for key, each in standings.items() if each.state is State.DONE)
+
+
 def _said_of(code: int) -> str:
     if code >= 0:
         return f"exit code {code}"
@@ -372,28 +386,3 @@ def _is_stuck(standing: Standing, failed: Sequence[Standing]) -> bool:
     return standing.state is State.BLOCKED or not {f.stage.key for f in failed}.isdisjoint(
         standing.waits_for
     )
-
-
-def _was_cut(standing: Standing) -> bool:
-    attempt = standing.attempt
-    return attempt is not None and attempt.cut_after_s is not None
-
-
-def _known_s(standing: Standing, standings: Mapping[str, Standing]) -> float:
-    """How long a stage takes, as far as anything tells: its like, or a window that cut it off."""
-    like: list[Record] = [
-        each.record
-        for each in standings.values()
-        if each.stage.kind == standing.stage.kind and each.record is not None
-    ]
-    own = standing.record
-    known = [own.duration_s] if own is not None else [record.duration_s for record in like]
-    return max(_cut_s(standing), max(known, default=0.0))
-
-
-def _cut_s(standing: Standing) -> float:
-    """What a stage, or its next step, takes at least: a window cut it off, or it said so."""
-    attempt = standing.attempt
-    if attempt is None or attempt.facts != standing.facts or not attempt.cut_after_s:
-        return 0.0
-    return SLACK * attempt.cut_after_s

@@ -114,10 +114,16 @@ class _Look:
         self._attempt = Attempt.find_sound(stage.attempt(graph.hub))
 
     def standing(self) -> Standing:
-        needs = [self._before[key] for key in self._graph.needs(self._stage)]
-        waits_for = tuple(each.stage.key for each in needs if each.state is not State.DONE)
-        if self._holder:
-            return self._said(State.RUNNING, self._holder, waits_for)
+        """Tell of a stage that a process holds whether it has to make it, or came too late."""
+        if self._holder and self._record is None:
+            return self._said(State.RUNNING, self._holder, self._waits_for)
+        found = self._by_content()
+        if self._holder and found.state is not State.DONE:
+            return self._said(State.RUNNING, self._holder, self._waits_for)
+        return found
+
+    def _by_content(self) -> Standing:
+        needs, waits_for = self._needs, self._waits_for
         stuck = [each for each in needs if each.state in (State.FAILED, State.BLOCKED)]
         if stuck:
             names = ", ".join(each.stage.key for each in stuck)
@@ -141,6 +147,14 @@ class _Look:
             return self._said(State.FAILED, attempt.error, (), changed, facts, inputs)
         state = State.PENDING if self._record is None else State.STALE
         return self._said(state, "; ".join(map(str, changed)), (), changed, facts, inputs)
+
+    @property
+    def _needs(self) -> list[Standing]:
+        return [self._before[key] for key in self._graph.needs(self._stage)]
+
+    @property
+    def _waits_for(self) -> tuple[str, ...]:
+        return tuple(each.stage.key for each in self._needs if each.state is not State.DONE)
 
     def _said(
         self,

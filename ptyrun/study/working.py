@@ -81,7 +81,8 @@ def _require_own(study: Study, found: dict[str, Standing]) -> None:
         for name in each.stage.made(study.hub)
         if os.path.lexists(study.hub.path(name))
     ]
-    if names:
+    # Another session may have begun since, and made them.
+    if names and identity.of_hub(study.hub) is None:
         raise UsageError(
             f"{study.hub.root} holds files that no study of ptyrun's made, like {names[0]}",
             why=f"the study would make {len(names)} of them again",

@@ -37,7 +37,13 @@ def command(
     from ptyrun.study.works import work_of
 
     study = study_asked(words.taken(given), config, runs=not told_all, is_told_all=told_all)
-    made = making.make(graph(study), key, Window(within), work_of, trust_model)
+    try:
+        made = making.make(graph(study), key, Window(within), work_of, trust_model)
+    except making.OvertakenError as error:
+        if not told_all:
+            raise
+        say(f"{key}: {error.what}")
+        ctx.exit(making.OVERTAKEN)
     if not told_all:
         say(f"{key}: done")
     elif not made.is_new:  # for the session that told it: this process did nothing

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from ptyrun.engine import plan_lock
 from ptyrun.errors import (
     ClosedWhileWaitingError,
     StorageError,
     WindowClosedError,
     WindowTooShortError,
 )
-from ptyrun.host import trees
+from ptyrun.host import listing, partials, trees
 from ptyrun.host.locks import Lock
 from ptyrun.paths import RunPaths
 
@@ -37,10 +38,7 @@ def none_if_refused(paths: RunPaths, *others: Path) -> Iterator[None]:
     except _GOES_ON:
         raise
     except Exception:
-        if paths.planning not in was_there:
-            trees.discard(paths.planning)
-        if not _may_exist(paths.manifest) and not _may_exist(paths.ledger):
-            _take_back(paths, was_there)
+        _take_back(paths, was_there)
         for folder in missing:
             with suppress(OSError):  # others put something into it
                 folder.rmdir()
@@ -56,11 +54,27 @@ def _may_exist(path: Path) -> bool:
 
 
 def _take_back(paths: RunPaths, was_there: set[Path]) -> None:
+    is_planned = _may_exist(paths.manifest) or _may_exist(paths.ledger)
+    goes = {paths.planning} if is_planned else {paths.planning, paths.cache, paths.claims}
+    goes -= was_there
     # Who plans here at this moment keeps what it needs.
-    with suppress(StorageError), Lock(paths.claims / "plan.lock") as lock:
+    with suppress(StorageError), Lock(paths.claims / plan_lock.LOCK) as lock:
         if _may_exist(paths.claims) and not lock.try_acquire():
             return
-        if paths.cache not in was_there:
-            trees.discard(paths.cache)
-        if paths.claims not in was_there:
-            trees.discard(paths.claims)
+        for folder in goes - {paths.claims}:
+            trees.discard(folder)
+        if paths.claims in goes:
+            _empty(paths.claims, lock.path)
+    if paths.claims in goes:
+        with suppress(OSError):  # who waited for the lock has made another one
+            paths.claims.rmdir()
+
+
+def _empty(claims: Path, held: Path) -> None:
+    """Delete what lies there, the lock that is held last: a new one is another process's."""
+    for entry in listing.entries(claims):
+        if not entry.name.startswith(held.name):
+            with suppress(OSError):
+                partials.remove(claims / entry.name)
+    with suppress(OSError):
+        held.unlink()

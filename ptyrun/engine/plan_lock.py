@@ -19,6 +19,7 @@ from ptyrun.paths import RunPaths
 from ptyrun.progress import Watcher
 
 MOVING_S = 30.0
+LOCK = "plan.lock"
 
 
 class PlanLock:
@@ -98,7 +99,7 @@ class PlanLock:
         return False
 
     def _locked(self) -> Lock:
-        lock = Lock(self._paths.claims / "plan.lock", say=self._watcher.warn)
+        lock = Lock(self._paths.claims / LOCK, say=self._watcher.warn)
         exclude(
             lock,
             "plans this run",

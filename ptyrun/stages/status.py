@@ -168,6 +168,8 @@ def _is_plan_of(run: Run, manifest: Manifest) -> bool:
 
 
 def _status(paths: RunPaths, ledger: Ledger) -> Status:
+    if any(each.closed is None and not each.is_at_work for each in ledger.sessions.values()):
+        ledger.refresh()  # one that has ended since has written down all that it did
     manifest = ledger.manifest
     arms = {name: _arm(arm, ledger) for name, arm in ledger.progress.arms.items()}
     finalized = are_of(paths.results, manifest.digest)

@@ -15,12 +15,12 @@ from pathlib import Path
 import zarr
 from PIL import Image, UnidentifiedImageError
 
-from ptyrun.comparison import objects
+from ptyrun.comparison import objects, publishing
 from ptyrun.comparison.run import Run
 from ptyrun.comparison.wholeness import require_whole
 from ptyrun.engine.manifest import Manifest
 from ptyrun.errors import DamageError, SchemaError
-from ptyrun.host import checksums, listing
+from ptyrun.host import listing
 from ptyrun.host.checksums import file_sha256, folder_sha256
 from ptyrun.paths import RunPaths
 from ptyrun.results import Results
@@ -65,9 +65,9 @@ def _check_chunks(run: Run) -> None:
 
 
 def _check_results(paths: RunPaths, manifest: Manifest) -> None:
-    for folder in (paths.root, paths.report):
-        for name, why in checksums.problems(folder):
-            raise _bad(folder / name, why)
+    for made in (publishing.results(paths), publishing.report(paths)):
+        for name, why in publishing.problems_seen(paths, made):
+            raise _bad(made.target / name, why)
     try:
         results = Results.load(paths.results)
     except FileNotFoundError:

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from ptyrun.comparison import blockers, gates
+from ptyrun.comparison import blockers, gates, publishing
 from ptyrun.comparison.model_facts import BESIDE, OPTION
 from ptyrun.comparison.run import Run
 from ptyrun.comparison.wholeness import require_whole
@@ -20,7 +20,6 @@ from ptyrun.engine.ledger import Ledger
 from ptyrun.engine.manifest import Change, Manifest, changes
 from ptyrun.engine.ownership import FORMER_TRUST
 from ptyrun.errors import BlockedError, PtyrunError, UsageError
-from ptyrun.host import checksums
 from ptyrun.paths import RunPaths
 from ptyrun.progress import SILENT, Watcher
 from ptyrun.results import Results
@@ -128,7 +127,8 @@ def _require_content(run: Run) -> None:
     if not paths.results.exists():
         why = f"its chunks are there, but no {paths.results.name} was made from them"
         raise _not_yet(paths, ledger, why)
-    lost = [Damage(Kind.RESULT, *problem) for problem in checksums.problems(paths.root)]
+    found = publishing.problems_seen(paths, publishing.results(paths))
+    lost = [Damage(Kind.RESULT, *problem) for problem in found]
     require_whole(run, "the debug run is not what was checked when it was made", lost)
     results = Results.load(paths.results)
     if results.manifest_digest != debug.digest:

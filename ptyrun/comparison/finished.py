@@ -18,7 +18,6 @@ from ptyrun.comparison.sources import Sources
 from ptyrun.config import Presentation
 from ptyrun.engine.manifest import Manifest
 from ptyrun.errors import DamageError, SchemaError, UnfinishedError
-from ptyrun.host import checksums
 from ptyrun.host.regular import read_text
 from ptyrun.paths import RunPaths
 from ptyrun.results import Results
@@ -36,8 +35,14 @@ class FinishedRun:
     results: Results
 
     @classmethod
-    def open(cls, run: Run) -> FinishedRun:
+    def open(cls, run: Run, *, is_alone: bool = False) -> FinishedRun:
         """See that a run has results, and that they are its own.
+
+        Parameters
+        ----------
+        run : Run
+        is_alone : bool
+            Whether the caller sees to it that nobody makes results meanwhile.
 
         Raises
         ------
@@ -49,17 +54,20 @@ class FinishedRun:
             If a file of its results is not what ``finalize`` wrote.
         """
         paths, manifest = run.paths, run.manifest
-        publishing.results(paths).settle()  # what a process that was ended left half in place
+        made = publishing.results(paths)
+        made.settle() if is_alone else publishing.settle(paths, made)
         if not paths.results.exists() or not paths.objects.exists():
             raise UnfinishedError(
                 f"{run.folder} has no results yet",
                 why=f"there is no {paths.results.name}",
                 do="complete the run, then `ptyrun finalize`; `ptyrun preview` shows what is there",
             )
-        if (damage := next(checksums.problems(paths.root), None)) is not None:
+        while (problems := publishing.problems(paths, made, is_alone=is_alone)) is None:
+            publishing.settle(paths, made)
+        for name, why in problems:
             raise DamageError(
-                f"the results in {run.folder} are damaged: {damage[0]}",
-                why=damage[1],
+                f"the results in {run.folder} are damaged: {name}",
+                why=why,
                 do="run `ptyrun finalize` again",
             )
         results = currency.results_of(paths, manifest)

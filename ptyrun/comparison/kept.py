@@ -20,7 +20,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from ptyrun.errors import StorageError
+from ptyrun.errors import GoneError, StorageError
 from ptyrun.host import durable, listing
 from ptyrun.host.checksums import file_crc32c
 from ptyrun.host.remembered import Remembered, identity
@@ -101,9 +101,13 @@ class Kept:
                 path.unlink()
 
     def damaged(self) -> list[Path]:
-        """Name the files whose bytes do not match the CRC in their names."""
-        with durable.storage_errors(self.folder, "read"):
-            return [path for path in listing.matching(self.folder, "*.npz") if not _is_whole(path)]
+        """Name the files whose bytes do not match the CRC in their names; they may go meanwhile."""
+        found = []
+        for path in listing.matching(self.folder, "*.npz"):
+            with suppress(GoneError), durable.storage_errors(path, "read"):
+                if not _is_whole(path):
+                    found.append(path)
+        return found
 
     def _files(self, step: str) -> list[Path]:
         with suppress(StorageError):

@@ -16,6 +16,7 @@ from ptyrun.comparison.run import Run
 from ptyrun.comparison.tracked import TrackedProcess
 from ptyrun.engine import ownership
 from ptyrun.engine.integrity import Damage, Kind
+from ptyrun.engine.publication import Publication
 from ptyrun.errors import NewerError, PtyrunError
 from ptyrun.host import checksums, documents, locks, trees
 from ptyrun.host.regular import read_text
@@ -24,21 +25,22 @@ from ptyrun.ptycho.readers.npy_cache import NpyCache
 from ptyrun.results import Results, are_of
 from ptyrun.texts import counted
 
+_FOREIGN = "it does not belong to the results"
 
-def damages(paths: RunPaths, *, unpacked: bool) -> Iterator[Damage]:
-    """Name what is not as it was written; with *unpacked*, read unpacked scans as well."""
-    pending = _pending(paths)
-    for name in pending.values():
-        why = "complete, but not all in place: a process was ended while it moved these files"
-        yield Damage(Kind.RESULT, f"{paths.unpublished.name}/{name}", why)
-    for folder, holds in _vouched_for(paths).items():
-        if folder in pending:
-            continue
-        if not holds.exists() and not (folder / checksums.NAME).exists():
-            continue
-        for name, why in checksums.problems(folder):
-            yield Damage(Kind.RESULT, (folder / name).relative_to(paths.root).as_posix(), why)
-    yield from _foreign_objects(paths)
+
+def damages(paths: RunPaths, *, unpacked: bool, is_alone: bool = False) -> Iterator[Damage]:
+    """Name what is not as it was written.
+
+    Parameters
+    ----------
+    paths : RunPaths
+    unpacked : bool
+        Read unpacked scans as well.
+    is_alone : bool
+        Whether the caller sees to it that nobody makes results, a report or a preview meanwhile.
+    """
+    for each, holds in _vouched_for(paths).items():
+        yield from _of_set(paths, each, holds, is_alone=is_alone)
     kinds = {paths.process: Kind.SESSION, paths.completion: Kind.SESSION, paths.owner: Kind.CACHE}
     for document, kind in kinds.items():
         try:
@@ -98,26 +100,35 @@ def orphaned(run: Run) -> Iterator[Damage]:
         yield Damage(Kind.RESULT, name, why)
 
 
-def _pending(paths: RunPaths) -> dict[Path, str]:
-    """Names of sets of files that are complete and not wholly in place, by where they belong."""
-    sets = {
-        paths.root: publishing.results(paths),
-        paths.report: publishing.report(paths),
-        paths.preview: publishing.preview(paths),
-    }
-    return {folder: each.name for folder, each in sets.items() if each.is_pending}
-
-
-def _vouched_for(paths: RunPaths) -> dict[Path, Path]:
-    """Folders with a list of checksums, and what is never there without one."""
+def _vouched_for(paths: RunPaths) -> dict[Publication, Path]:
+    """Sets of files with a list of checksums, and what is never there without one."""
     return {
-        paths.root: paths.results,
-        paths.report: paths.report / "index.html",
-        paths.preview: paths.preview / "preview.json",
+        publishing.results(paths): paths.results,
+        publishing.report(paths): paths.report / "index.html",
+        publishing.preview(paths): paths.preview / "preview.json",
     }
 
 
-def _foreign_objects(paths: RunPaths) -> Iterator[Damage]:
+def _of_set(paths: RunPaths, made: Publication, holds: Path, *, is_alone: bool) -> Iterator[Damage]:
+    """Name what of a set of files is damaged, foreign, or left half moved."""
+
+    def look(folder: Path) -> Iterator[tuple[str, str]]:
+        if holds.exists() or (folder / checksums.NAME).exists():
+            yield from checksums.problems(folder)
+        if folder == paths.root:
+            yield from _foreign_objects(paths)
+
+    found = publishing.problems(paths, made, look, is_alone=is_alone)
+    if found is None:
+        where = f"{paths.unpublished.name}/{made.name}"
+        yield Damage(Kind.RESULT, where, publishing.HALF_MOVED)
+        return
+    for name, why in found:
+        kind = Kind.UNEXPECTED if why == _FOREIGN else Kind.RESULT
+        yield Damage(kind, (made.target / name).relative_to(paths.root).as_posix(), why)
+
+
+def _foreign_objects(paths: RunPaths) -> Iterator[tuple[str, str]]:
     """Name files in ``objects.zarr`` that are none of the results; readers would take them in."""
     try:
         known = checksums.vouched(paths.root)
@@ -126,11 +137,13 @@ def _foreign_objects(paths: RunPaths) -> Iterator[Damage]:
     for path in checksums.files_below(paths.objects) if paths.objects.is_dir() else ():
         name = path.relative_to(paths.root).as_posix()
         if name not in known:
-            yield Damage(Kind.UNEXPECTED, name, "it does not belong to the results")
+            yield name, _FOREIGN
 
 
 def repair(paths: RunPaths, found: Sequence[Damage]) -> list[Damage]:
     """Delete what is damaged, with what vouches for it, so that it is made anew.
+
+    The caller sees to it that nobody makes results, a report or a preview meanwhile.
 
     Returns
     -------
@@ -139,8 +152,7 @@ def repair(paths: RunPaths, found: Sequence[Damage]) -> list[Damage]:
     """
     beyond = []
     for made in (publishing.results, publishing.report, publishing.preview):
-        publication = made(paths)
-        publication.settle()
+        made(paths).sweep()
     for damage in found:
         if damage.path.startswith(f"{paths.unpublished.name}/"):
             continue

@@ -44,7 +44,7 @@ class Publication:
         self._unpublished = unpublished
         self.name = name
         self._ready = unpublished / name
-        self._target = target
+        self.target = target
         self._obsolete = obsolete
 
     @property
@@ -75,7 +75,7 @@ class Publication:
             new = frozenset(checksums.vouched(fresh))
         except ValueError as error:
             raise StorageError(
-                f"the list of what was made for {self._target} cannot be read back",
+                f"the list of what was made for {self.target} cannot be read back",
                 why=str(error),
                 do="run the same command again; if it fails again, check the disk",
             ) from error
@@ -94,7 +94,7 @@ class Publication:
             self._unpublished.rmdir()
 
     def settle(self) -> None:
-        """Move into place what is complete; several processes may do so at a time."""
+        """Move into place what is complete; no other process may make a set meanwhile."""
         with durable.storage_errors(self._ready, "read"):
             if not self._ready.is_dir():
                 return
@@ -108,30 +108,30 @@ class Publication:
             self._unpublished.rmdir()
 
     def _move(self, new: frozenset[str]) -> None:
-        durable.make_folder(self._target)
-        touched = {self._target}
+        durable.make_folder(self.target)
+        touched = {self.target}
         for file in checksums.files_below(self._ready):
-            place = self._target / file.relative_to(self._ready)
-            if place != self._target / checksums.NAME:
+            place = self.target / file.relative_to(self._ready)
+            if place != self.target / checksums.NAME:
                 with durable.storage_errors(place.parent):
                     place.parent.mkdir(parents=True, exist_ok=True)
                 _put(file, place)
-                touched.update(_up_to(self._target, place.parent))
+                touched.update(_up_to(self.target, place.parent))
         for old in (*self._only_listed_before(new), *self._obsolete(new)):
             with durable.storage_errors(old):
                 old.unlink(missing_ok=True)
-            _remove_empty(old.parent, self._target)
+            _remove_empty(old.parent, self.target)
             touched.add(old.parent)
         durable.sync_all(folder for folder in touched if folder.is_dir())
-        _put(self._ready / checksums.NAME, self._target / checksums.NAME)
-        durable.fsync_folder(self._target)
+        _put(self._ready / checksums.NAME, self.target / checksums.NAME)
+        durable.fsync_folder(self.target)
 
     def _only_listed_before(self, new: frozenset[str]) -> list[Path]:
         try:
-            listed = checksums.vouched(self._target)
+            listed = checksums.vouched(self.target)
         except ValueError:
             return []
-        return [self._target / name for name in listed if name not in new]
+        return [self.target / name for name in listed if name not in new]
 
 
 def _up_to(top: Path, folder: Path) -> Iterator[Path]:

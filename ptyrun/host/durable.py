@@ -20,6 +20,7 @@ from ptyrun.texts import printable
 
 PARTIAL = partials.PARTIAL
 SYNC_THREADS = 8
+_TRIES = 10
 
 _sync_data = getattr(os, "fdatasync", os.fsync)
 
@@ -164,13 +165,19 @@ def make_folder(folder: Path) -> None:
                 fsync_folder(folder.parent)
             _settled.add(folder)
         return
-    make_folder(folder.parent)
-    with storage_errors(folder):
-        try:
-            folder.mkdir()
-        except FileExistsError as error:  # another process made it, or it is not a folder
-            if _is_something_else(folder):
-                raise NotADirectoryError(errno.ENOTDIR, "not a folder", folder) from error
+    for left in reversed(range(_TRIES)):
+        make_folder(folder.parent)
+        with storage_errors(folder):
+            try:
+                folder.mkdir()
+            except FileExistsError as error:  # another process made it, or it is not a folder
+                if _is_something_else(folder):
+                    raise NotADirectoryError(errno.ENOTDIR, "not a folder", folder) from error
+            except FileNotFoundError:  # another process took the empty one around it away
+                if left:
+                    continue
+                raise
+        break
     fsync_folder(folder.parent)
     _settled.add(folder)
 

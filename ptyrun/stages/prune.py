@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import ptyrun
-from ptyrun.comparison import leftovers
+from ptyrun.comparison import leftovers, publishing
 from ptyrun.comparison.finished import FinishedRun
 from ptyrun.comparison.run import Run
 from ptyrun.comparison.wholeness import require_complete, require_whole
@@ -25,7 +25,6 @@ from ptyrun.engine.records import Closed, Forgotten, Pruned, Record
 from ptyrun.engine.session_ledger import begin
 from ptyrun.errors import ExitCode, UsageError
 from ptyrun.host import durable
-from ptyrun.host.locks import Lock, exclude
 from ptyrun.host.processes import Process
 from ptyrun.paths import RunPaths
 from ptyrun.progress import SILENT, Watcher
@@ -55,12 +54,12 @@ def prune(run_dir: Path, watcher: Watcher = SILENT) -> PrunedRun:
     """
     with _alone(run_dir, watcher) as run:
         require_complete(run, "patches are deleted only after the results were made")
-        FinishedRun.open(run)
+        FinishedRun.open(run, is_alone=True)
         paths, ledger = run.paths, run.ledger
         arms = [arm for arm in ledger.progress.arms.values() if arm.plan.n_chunks]
         left = [arm for arm in arms if not arm.is_pruned]
         if left:
-            lost = list(leftovers.damages(paths, unpacked=False))
+            lost = list(leftovers.damages(paths, unpacked=False, is_alone=True))
             for newer in leftovers.newer(paths, lost):
                 raise newer
             require_whole(run, "nothing is deleted that a repair may need", lost, watcher=watcher)
@@ -103,11 +102,7 @@ def _alone(run_dir: Path, watcher: Watcher) -> Iterator[Run]:
     run = Run(run_dir)
     _ = run.manifest  # a mistyped path shall leave nothing behind
     paths = run.paths
-    with (
-        PlanLock(paths, watcher),
-        Lock(paths.claims / "finalize.lock", say=watcher.warn) as finalizing,
-    ):
-        exclude(finalizing, "assembles this run's results", note=watcher.note)
+    with PlanLock(paths, watcher), publishing.undisturbed(paths, watcher):
         presence.require_no_active_session(paths, presence.PATIENCE_S, watcher)
         yield Run(run_dir)  # as it is now
 

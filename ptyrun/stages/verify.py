@@ -13,6 +13,7 @@ from ptyrun.comparison import (
     group_tables,
     leftovers,
     planned_inputs,
+    publishing,
     strangers,
 )
 from ptyrun.comparison.fingerprints import Fingerprints
@@ -22,6 +23,7 @@ from ptyrun.engine import repair as engine_repair
 from ptyrun.engine.integrity import HARMLESS, Damage, Kind, Level
 from ptyrun.engine.ledger_lines import half_lines
 from ptyrun.engine.manifest import Manifest
+from ptyrun.engine.plan_lock import CurrentPlan, PlanLock
 from ptyrun.errors import NewerError, PtyrunError
 from ptyrun.progress import SILENT, Watcher
 
@@ -93,6 +95,8 @@ def verify(
     ------
     BusyError
         If a session works on a run that is to be repaired; the error names it.
+    ReplacedError
+        If the run to be repaired was planned anew meanwhile.
 
     Returns
     -------
@@ -112,14 +116,33 @@ def verify(
         watcher.advance("verify", done - said)
         said = done
 
-    damages = list(integrity.verify(paths, level, progress=step))
+    of_chunks = list(integrity.verify(paths, level, progress=step))
     watcher.end("verify")
-    damages += leftovers.damages(paths, unpacked=level is Level.FULL)
-    damages += _of_a_sound_ledger(run, level)
+    unpacked = level is Level.FULL
+    of_results = list(leftovers.damages(paths, unpacked=unpacked))
+    of_inputs = _of_a_sound_ledger(run, level)
+    damages = [*of_chunks, *of_results, *of_inputs]
     newer = tuple(leftovers.newer(paths, damages))
     if newer or not repair:  # with no damage at all, chunks that were set aside get new attempts
         return replace(_verdict(run, damages, damages), newer=newer)
-    presence.require_no_active_session(paths)  # a session may have begun meanwhile
+    with PlanLock(paths, watcher), publishing.undisturbed(paths, watcher):
+        # Others may have begun to work, planned anew, or made results meanwhile.
+        presence.require_no_active_session(paths)
+        _require_same_plan(run)
+        of_results = list(leftovers.damages(paths, unpacked=unpacked, is_alone=True))
+        return _repaired(run, [*of_chunks, *of_results, *of_inputs])
+
+
+def _require_same_plan(run: Run) -> None:
+    try:
+        manifest = run.manifest
+    except PtyrunError:
+        return  # it is damaged, and named
+    CurrentPlan(run.paths, manifest).raise_if_failed()
+
+
+def _repaired(run: Run, damages: list[Damage]) -> Verdict:
+    paths = run.paths
     if any(damage.kind not in HARMLESS for damage in damages):
         artifacts.withdraw_completion(paths)
     beyond = engine_repair.repair(paths, damages)

@@ -124,12 +124,13 @@ class NpyCache:
         return None
 
     def damaged(self) -> list[Path]:
-        """Name the files whose bytes do not match the CRC in their names."""
-        return [
-            path
-            for path in sorted(self.folder.glob("*-*.npy"))
-            if not path.stem.endswith(f"-{file_crc32c(path):08x}")
-        ]
+        """Name the files whose bytes do not match the CRC in their names; they may go meanwhile."""
+        found = []
+        for path in sorted(self.folder.glob("*-*.npy")):
+            with suppress(FileNotFoundError):
+                if not path.stem.endswith(f"-{file_crc32c(path):08x}"):
+                    found.append(path)
+        return found
 
     def _found(self, key: str, size: int) -> Path | None:
         for path in self._named(key):

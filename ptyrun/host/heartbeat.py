@@ -201,7 +201,7 @@ class Watch:
     def look(self) -> Sight:
         """Look once. What cannot be read is judged as what does not change."""
         try:
-            seen = self._content()
+            seen = self._content(self.path)
         except FileNotFoundError:
             self._seen, self._has_beaten, self.holder = None, False, None
             return Sight.FREE
@@ -222,8 +222,9 @@ class Watch:
             return Sight.FREE
         return Sight.HELD if self._has_beaten else Sight.UNDECIDED
 
-    def _content(self) -> tuple[bytes, int, int]:
-        handle = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    @staticmethod
+    def _content(path: Path) -> tuple[bytes, int, int]:
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         try:
             status = os.fstat(handle)
             data = os.read(handle, _MAX_BYTES) if stat.S_ISREG(status.st_mode) else b""
@@ -233,10 +234,14 @@ class Watch:
 
     def take_away(self) -> None:
         """Remove the file of a dead holder, unless it became another one meanwhile."""
-        try:
-            if self._content() == self._judged:
-                aside = partials.name(self.path)
-                self.path.rename(aside)  # of several that judge alike, one takes it away
+        with suppress(OSError):
+            if self._content(self.path) != self._judged:
+                return
+            aside = partials.name(self.path)
+            self.path.rename(aside)  # of several that judge alike, one takes it away
+            try:
+                # Another one may have done so since, and made its own: that is put back.
+                if self._content(aside) != self._judged:
+                    os.link(aside, self.path)
+            finally:
                 aside.unlink()
-        except OSError:
-            return

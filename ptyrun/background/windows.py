@@ -21,7 +21,7 @@ from ptyrun.paths import RunPaths
 from ptyrun.progress import Watcher
 from ptyrun.results import are_of
 
-MAX_IN_VAIN = 8  # windows in a row that died, or came to nothing
+MAX_IN_VAIN = 8  # windows in a row that died, or came to nothing without waiting for others
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,8 @@ class _Row:
             before = after
             if code != ExitCode.INCOMPLETE and not grew:
                 self._say_how_it_died(code)
-            self._in_vain += 1
+            if code != ExitCode.INCOMPLETE or not self._advice.has_waited:
+                self._in_vain += 1
             if self._in_vain >= MAX_IN_VAIN:
                 raise self._hopeless(code)
 

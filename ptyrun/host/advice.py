@@ -1,8 +1,8 @@
 """Which window would do? Told to the loop that repeats windows, if one asked.
 
 A loop names a file in the environment; a window that was too short leaves there how many seconds
-would do, and one that achieved something leaves 0. A hint: nothing is said where the file cannot be
-written.
+would do, one that achieved something leaves 0, and one that waited for others says so. A hint:
+nothing is said where the file cannot be written.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from ptyrun.host.signals import ASKED
 ASKED_FOR = LOOP
 _AGAIN, _GOES_ON = "run the same command again", "the next window goes on"
 _LONGEST_S = 10**7
+WAITED = "waited"
 
 
 def what_next(before: str, after: str = "") -> str:
@@ -46,24 +47,39 @@ def advise_nothing() -> None:
     _leave(0)
 
 
-def _leave(seconds: int) -> None:
+def advise_patience() -> None:
+    """Leave word that this window does not end for want of time: it waited for others."""
+    _leave(WAITED)
+
+
+def _leave(word: int | str) -> None:
     if path := os.environ.get(ASKED_FOR):
         with suppress(OSError):
-            Path(path).write_text(f"{seconds}\n", encoding="ascii")
+            Path(path).write_text(f"{word}\n", encoding="ascii")
 
 
 class Advice:
-    """What the windows of a loop say would do."""
+    """What the windows of a loop say would do.
+
+    Attributes
+    ----------
+    has_waited : bool
+        Whether the window that was heard last waited for others.
+    """
 
     def __init__(self, path: Path) -> None:
+        self.has_waited = False
         self._path = path
         self.environment = {**os.environ, ASKED_FOR: str(path)}
 
     def take(self) -> int | None:
         """Seconds that the last window asked for; None if it asked for none."""
+        self.has_waited = False
         try:
-            enough_s = int(self._path.read_text(encoding="ascii"))
+            word = self._path.read_text(encoding="ascii")
             self._path.unlink()
+            self.has_waited = word.strip() == WAITED
+            enough_s = int(word)
         except (OSError, ValueError):
             return None
         return enough_s if 0 < enough_s < _LONGEST_S else None

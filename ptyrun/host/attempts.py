@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ptyrun.errors import ExitCode
-from ptyrun.host.advice import advise, advise_nothing
+from ptyrun.host.advice import advise, advise_nothing, advise_patience
 from ptyrun.host.clock import boot_clock_s
 from ptyrun.host.deadline import DEADLINE
 from ptyrun.host.runtime import make_own, user_folder
@@ -126,6 +126,8 @@ class Attempts:
 
     def withdraw(self) -> None:
         """Do not count this window: it does not end for want of time."""
+        if not self.has_progressed:
+            advise_patience()
         if self._own is None:
             return
         DEADLINE.end_with(ExitCode.INCOMPLETE)

@@ -23,6 +23,7 @@ from typing import Self
 
 from ptyrun.errors import BusyError, ClosedWhileWaitingError, ForeignFileError, StorageError
 from ptyrun.host import durable
+from ptyrun.host.attempts import ATTEMPTS
 from ptyrun.host.heartbeat import SILENT_S, BeatingFile, Holder, Sight, Watch, stands_at
 from ptyrun.host.regular import read_regular
 
@@ -251,6 +252,7 @@ def exclude(
         nonlocal told_s
         if waited_s - told_s >= REMINDER_S:
             told_s = waited_s
+            ATTEMPTS.withdraw()  # no window is too short for what others do
             note(f"another process {what}: waiting for it ({_held_by(lock)})")
 
     def gives_up() -> bool:
@@ -265,6 +267,7 @@ def exclude(
 
     if lock.acquire(wait_s, gives_up, tell):
         return
+    ATTEMPTS.withdraw()
     holder = lock.holder()
     kind = ClosedWhileWaitingError if is_closing() else BusyError
     raise kind(

@@ -13,6 +13,7 @@ import pytest
 
 from ptyrun.background.windows import MAX_IN_VAIN, Goal, until_complete, words_of_windows
 from ptyrun.errors import ExitCode, NoProgressError
+from ptyrun.host.advice import WAITED
 from ptyrun.host.children import Parent
 from ptyrun.paths import RunPaths
 from tests.paced import Bench, until
@@ -123,6 +124,19 @@ def test_a_loop_that_is_told_which_window_would_do_takes_it(code: int) -> None:
         ended = until_complete(parent, needs(38, code), STILL, notes)
     assert (ended.exit_code, ended.windows) == (0, 2)
     assert "38 s" in notes.said[0]
+
+
+def test_windows_that_wait_for_other_processes_go_on() -> None:
+    """They may well take longer than any number of windows."""
+    program = (
+        "import os, pathlib\n"
+        f"pathlib.Path(os.environ['PTYRUN_ADVICE']).write_text('{WAITED}\\n')\n"
+        "os._exit(75)"
+    )
+    waiting = repeat((sys.executable, "-S", "-c", program), MAX_IN_VAIN + 2)
+    with Parent() as parent:
+        ended = until_complete(parent, chain(waiting, exits(0)), STILL, Notes())
+    assert (ended.exit_code, ended.windows) == (0, MAX_IN_VAIN + 3)
 
 
 def test_a_loop_that_took_the_window_it_was_told_hands_the_error_on() -> None:

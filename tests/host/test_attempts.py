@@ -13,10 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from ptyrun.errors import ExitCode
+from ptyrun.errors import ClosedWhileWaitingError, ExitCode
+from ptyrun.host import locks
+from ptyrun.host.advice import ASKED_FOR, asked_for
 from ptyrun.host.attempts import Attempts
 from ptyrun.host.clock import boot_clock_s
 from ptyrun.host.deadline import DEADLINE
+from ptyrun.host.locks import Lock, exclude
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the timer is Linux's")
 
@@ -131,3 +134,21 @@ def test_progress_in_a_folder_by_any_command_begins_the_count_of_all_its_command
     assert counted(["run", "run"], monkeypatch).before == 0
     assert counted(["compare", "--config", "c.toml"], monkeypatch).before == 0
     assert counted(["run", "other"], monkeypatch).before == 2
+
+
+def test_a_window_that_waits_for_another_process_is_not_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setattr(DEADLINE, "end_with", lambda code: None)
+    with Lock(tmp_path / "plan.lock") as held, asked_for() as advice:
+        assert held.try_acquire()
+        monkeypatch.setenv(ASKED_FOR, advice.environment[ASKED_FOR])
+        for _ in range(4):
+            window = counted(["run", "RUN"], monkeypatch)
+            assert window.before == 0
+            monkeypatch.setattr(locks, "ATTEMPTS", window)
+            with pytest.raises(ClosedWhileWaitingError):
+                exclude(Lock(tmp_path / "plan.lock"), "plans", is_closing=lambda: True)
+            assert advice.take() is None
+            assert advice.has_waited

@@ -252,8 +252,8 @@ class ForeignProcess:
                 if not data:
                     raise self._dead("", began=began)
                 self._lines.feed(data)
-            elif self._exit() is not None:  # what it started may hold its line
-                raise self._dead("", began=began)
+            elif self._exit() is not None and not select.select([self._control], [], [], 0)[0]:
+                raise self._dead("", began=began)  # what it started may hold its line
             now_s = time.monotonic()
             if is_over():
                 self.end()

@@ -42,6 +42,7 @@ from ptyrun.progress import Watcher
 
 # A session that has just written its completion holds the lock for a last moment.
 LOCK_PATIENCE_S = 2.0
+LEAVING_PATIENCE_S = 60.0
 WINDOW = "--window"
 COMPLETE = "complete, by its content"
 
@@ -110,11 +111,21 @@ def held_session(
         If another session works there; the error names it.
     """
     with Lock(paths.process_lock, say=watcher.warn) as lock:
-        if not lock.acquire(LOCK_PATIENCE_S):
+        if not lock.acquire(LOCK_PATIENCE_S) and not (
+            _is_leaving(paths, lock) and lock.acquire(LEAVING_PATIENCE_S)
+        ):
             raise _busy(paths, TrackedProcess.find(paths.process))
         with Parent() as parent:
             refuse_rival(paths, take_over=take_over)
             yield _introduce(paths, digest, argv, log), parent
+
+
+def _is_leaving(paths: RunPaths, lock: Lock) -> bool:
+    """Whether who holds the lock has written its last word: a busy machine takes its time."""
+    tracked, holder = TrackedProcess.find(paths.process), lock.holder()
+    if tracked is None or holder is None or ending_of(paths, tracked) is None:
+        return False
+    return holder.process.pid == tracked.pid and holder.process.is_alive()
 
 
 def refuse_rival(paths: RunPaths, *, take_over: bool) -> None:

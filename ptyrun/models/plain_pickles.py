@@ -2,8 +2,9 @@
 
 That one runs whatever a pickle names; and with all names taken from it, it still takes gigabytes
 for a number in a step, and ends the process for tuples inside tuples that are a key. Here nothing
-is imported or called, what is not plain becomes an `Opaque`, and a step that is not known is an
-error.
+is imported or called, what is not plain becomes an `Opaque`, a step that is not known is an error,
+and every step takes a bounded time: those that copy what is there already have a budget, and what
+could be made to collide or be compared for long is no key.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from typing import Any
 import numpy as np
 
 MAX_STEPS = 1_000_000  # each takes about a microsecond; the parameters of a network have hundreds
-_KEYS = (str, bytes, int, float, complex, type(None))
+MAX_COPIED = 1_000_000  # values that steps take out of lists and tuples, all together
+MAX_KEY = 4096  # characters, or bytes
 _CODES = frozenset({"f2", "f4", "f8", "i4", "i8", "u4", "u8", "b1"})
 
 # Steps whose argument is the value; and those that say it themselves.
@@ -96,6 +98,7 @@ class _Reader:
         self.stack: list[Any] = []
         self._below: list[list[Any]] = []  # marks
         self._memo: dict[int, Any] = {}
+        self._left = MAX_COPIED
 
     def follow(self, step: str, argument: Any) -> None:
         """Do what one step says."""
@@ -203,7 +206,7 @@ class _Reader:
 
     def _reduce(self, _: Any) -> None:
         arguments, called = self.stack.pop(), self.stack.pop()
-        self.stack.append(_made(called, arguments))
+        self._make(called, arguments)
 
     _newobj = _reduce
 
@@ -213,7 +216,16 @@ class _Reader:
 
     def _obj(self, _: Any) -> None:
         called, *arguments = self._since_mark()
-        self.stack.append(_made(called, tuple(arguments)))
+        self._make(called, tuple(arguments))
+
+    def _make(self, called: Any, arguments: Any) -> None:
+        """Put what a call makes of arguments that may have been there before, many times."""
+        if isinstance(arguments, tuple):
+            self._left -= len(arguments)
+            self._left -= sum(len(each) for each in arguments if isinstance(each, list | tuple))
+        if self._left < 0:
+            raise ValueError(f"its steps copy more than {MAX_COPIED} values")
+        self.stack.append(_made(called, arguments))
 
     def _inst(self, _: Any) -> None:
         self._since_mark()
@@ -232,12 +244,12 @@ class _Reader:
 
 
 def _key(value: Any) -> Hashable:
-    """Give what may be a key; of tuples alone the hash of one inside another has no bound."""
-    if isinstance(value, _KEYS):
+    """Give what may be a key, whose hash is quickly found and hardly anybody else's."""
+    is_short = isinstance(value, str | bytes) and len(value) <= MAX_KEY
+    is_number = isinstance(value, int) and value.bit_length() <= 64
+    if is_short or is_number or isinstance(value, float) or value is None:
         return value
-    if isinstance(value, tuple) and all(isinstance(each, _KEYS) for each in value):
-        return value
-    return Opaque()
+    return Opaque()  # tuples and complex numbers of one hash are easily found
 
 
 def _set_items(target: Any, pairs: list[Any]) -> Any:

@@ -4,6 +4,7 @@ import io
 import json
 import pickle
 import resource
+import struct
 import time
 import zipfile
 from collections import OrderedDict
@@ -89,8 +90,50 @@ def nested(n: int, step: bytes, first: bytes = b")") -> bytes:
 LAUGHING = b"\x80\x02}X\x01\x00\x00\x00N]q\x00" + b"".join(
     b"(h%ch%clq%c" % (i, i, i + 1) for i in range(60)
 )
+
+
+def number(value: int) -> bytes:
+    return b"J" + struct.pack("<i", value)
+
+
+def text(length: int) -> bytes:
+    return b"X" + struct.pack("<I", length) + b"a" * length
+
+
+def long_number(n_bytes: int) -> bytes:
+    return b"\x8b" + struct.pack("<i", n_bytes) + b"\x7f" * n_bytes
+
+
+MANY = 100_000
+NUMBERS = b"(" + b"".join(map(number, range(MANY)))
+# One after the other, each made of the same values, which the file holds once.
+COPIED = b"\x85q\x010(" + b"h\x00h\x01R" * MANY + b"l."
+KEPT_AS_KEY = b"q\x000" + b"h\x00Ns" * (3 * MANY) + b"."
+SAME_HASH = b"".join(
+    b"cbuiltins\ncomplex\nG%bG%b\x86RNs" % (struct.pack(">d", -1000003.0 * n), struct.pack(">d", n))
+    for n in range(MANY)
+)
 # Each would take gigabytes or minutes, or end the process.
 BOMBS = {
+    "a set made again and again": b"\x80\x02}cbuiltins\nset\nq\x000]" + NUMBERS + b"e" + COPIED,
+    "a call with all that there is": b"\x80\x02}cnumpy\ndtype\nq\x000"
+    + NUMBERS
+    + b"t"
+    + COPIED[1:],
+    "pairs made again and again": b"\x80\x02}ccollections\nOrderedDict\nq\x000]("
+    + b"".join(number(each) + b"N\x86" for each in range(MANY))
+    + b"e"
+    + COPIED,
+    "a long number as a key": b"\x80\x02}" + long_number(4 << 20) + KEPT_AS_KEY,
+    "a long tuple as a key": b"\x80\x02}" + NUMBERS + b"t" + KEPT_AS_KEY,
+    "two equal long texts as keys": b"\x80\x02}"
+    + text(3 << 20)
+    + b"q\x010"
+    + text(3 << 20)
+    + b"q\x000"
+    + b"h\x00Nsh\x01Ns" * MANY
+    + b".",
+    "keys of one hash": b"\x80\x02}" + SAME_HASH + b".",
     "a step with a large number": b"\x80\x02}r\xff\xff\xff\x7f.",
     "tuples inside tuples as a key": nested(900_000, b"\x85") + b"K\x01s.",
     "tuples inside tuples in a set": nested(900_000, b"\x85", b"(c__builtin__\nset\n)") + b"(",

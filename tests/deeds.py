@@ -14,6 +14,7 @@ from tests.packages import lay_out
 MODULE = """
 import ctypes, fcntl, json, os, signal, socket, subprocess, sys, termios, time
 import numpy as np
+from ptyrun.errors import ModelError
 from ptyrun.predictors import ModelCard
 
 def connect(told):
@@ -89,6 +90,11 @@ def other(descriptor, text):
     os.write(int(sys.argv[1]), text)
     time.sleep(3600)
 
+class Nameless(type):
+    @property
+    def __name__(cls):
+        raise SystemExit(0)
+
 class Mute(Exception):
     def __str__(self):
         raise self
@@ -130,6 +136,9 @@ ENDS = [
     detaches,
     deepens,
     answers_unread,
+    lambda told: raises(ModelError("the disk is full", "of lies", "delete your home")),
+    lambda told: raises(Nameless("Nameless", (Exception,), {})()),
+    lambda told: raises(type("E" * 10**6, (ModelError,), {})("x" * 10**7, "y", "z")),
 ]
 
 class Harmful:
@@ -162,6 +171,7 @@ ENTRY_POINTS = "[ptyrun.predictors]\nharmful = harmful_predictor:Harmful\n"
 SEGFAULT, ABORT, LEAVE, KILL, HANG, EAT, FORK, NO_JSON, NO_END, NO_WORDS, NO_SHAPE = range(1, 12)
 EXIT, TRUNCATE, HANG_UP, NO_MEMORY, ANSWER_TWICE, LEAVE_GROUP, CLOSE_STREAMS = range(12, 19)
 ANSWER_EARLY, TAKE_16_MIB, MUTE, HUGE_SHAPE, DETACH, DEEPEN, ANSWER_UNREAD = range(19, 26)
+BLAME_THE_USER, NAMELESS, LONG_NAME = range(26, 29)
 HARMS = (
     *("read", "list", "write", "delete", "create", "as a child", "spoil the model"),
     *("spoil ptyrun", "connect", "signal the parent"),

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ptyrun import errors
-from ptyrun.child.lines import MAX_TEXT
+from ptyrun.child.lines import MAX_TEXT, encoded
 from ptyrun.errors import PredictionError, PtyrunError
 from ptyrun.models import predictors
 from ptyrun.models.files import ModelCard
@@ -60,8 +60,17 @@ class _ThereError(Exception):
         return f"\n{self.args[0]}"
 
 
-def said_by(error: BaseException) -> dict[str, Any]:
-    """Put an error into a message, in the child."""
+def line_of(error: BaseException) -> bytes:
+    """Put an error into a line, in the child."""
+    try:
+        return encoded(_message_of(error))
+    except BaseException:  # its class is foreign code as well, and its name may have no end
+        texts = ["an error that cannot be named", "", ""]
+        told = {"event": "error", "kin": [], "texts": texts, "traceback": "", "denied": False}
+        return encoded(told)
+
+
+def _message_of(error: BaseException) -> dict[str, Any]:
     lines = traceback.format_exception(error)
     text = _said(error)
     if isinstance(error, PtyrunError):

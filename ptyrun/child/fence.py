@@ -40,8 +40,8 @@ _MEMORY_KEPT = {
 }
 # Of what is whispered in the environment, a network needs nothing.
 _SECRET = (
-    *("TOKEN", "SECRET", "PASSWORD", "PASSWD", "PASSPHRASE", "CREDENTIAL", "_KEY", "APIKEY"),
-    *("AUTH", "COOKIE", "DBUS_", "XDG_RUNTIME_DIR"),  # and the ways to who keeps them
+    *("TOKEN", "SECRET", "PASSW", "PASSPHRASE", "SSHPASS", "_PASS", "CREDENTIAL", "KEY", "AUTH"),
+    *("COOKIE", "DBUS_", "XDG_RUNTIME_DIR"),  # and the ways to who keeps them
 )
 _WITH_PASSWORD = re.compile(r"://[^/@\s]*:[^/@\s]*@")
 
@@ -104,6 +104,9 @@ class Yard:
         told = {name: value for name, value in told.items() if not _is_secret(name, value)}
         told.update(dict.fromkeys(_CACHE_NAMES, str(self.cache)))
         told.update({"HOME": str(self.cache), "TMPDIR": str(self.private)})
+        # Python runs what lies in a home's packages as it starts, before any fence; and in this
+        # home lies what the model put there in an earlier window.
+        told["PYTHONNOUSERSITE"] = "1"
         return told
 
     def fence(self) -> dict[str, object]:
@@ -117,7 +120,7 @@ class Yard:
 
     def leave(self) -> None:
         """Delete what goes with the process."""
-        trees.discard(self.private)
+        trees.discard(self.private, whatever_modes=True)
 
 
 def _is_secret(name: str, value: str) -> bool:
@@ -179,11 +182,11 @@ def package(module: str) -> Iterator[str]:
 def _forget_old(folder: Path) -> None:
     caches = sorted(folder.iterdir(), key=lambda each: each.lstat().st_mtime)
     for old in caches[:-CACHES_KEPT]:
-        trees.discard(old)
+        trees.discard(old, whatever_modes=True)
 
 
 def _sweep(folder: Path) -> None:
     """Delete what killed sessions left."""
     for each in folder.iterdir():
         if partials.is_alive(each.name) is False:
-            trees.discard(each)
+            trees.discard(each, whatever_modes=True)

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ptyrun.child.answers import card_of, require_form
+from ptyrun.child.answers import PredictorRaisedError, card_of, require_form
 from ptyrun.child.arrays import Layout, SharedArrays
 from ptyrun.child.fence import Yard
 from ptyrun.child.predictor_process import Patience, PredictorProcess
-from ptyrun.errors import PredictionError, PredictorDiedError
+from ptyrun.errors import PredictionError, PredictorDiedError, UsageError
 from ptyrun.models.files import ModelCard
 from ptyrun.models.halving import Halving, HalvingPredictor
 from ptyrun.models.predictors import ModelRequest
@@ -155,6 +155,8 @@ class HostedPredictor:
 
         Raises
         ------
+        PredictorRaisedError
+            If it says that its input or use is at fault: when it was opened, it did not.
         PredictorDiedError
             If the process ended while it computed; the next call begins a new one.
         CutOffError
@@ -176,6 +178,13 @@ class HostedPredictor:
                 if error.began or loads >= LOADS:
                     raise
                 continue  # it died before it took the batch, which is not to blame
+            except UsageError as error:
+                # Of a batch, it is a failure like any other: the words to it are the predictor's.
+                raise PredictorRaisedError(
+                    f"the predictor failed with {type(error).__name__}: {error.what}",
+                    why=error.why,
+                    do="look at its traceback in the log, and correct it or what it was given",
+                ) from error
             return arrays.patches.copy()
 
     def _ready(self) -> SharedArrays:

@@ -81,7 +81,7 @@ class _Server:
 
     def serve(self, lines: Lines) -> None:
         """Answer what the session asks, one thing after the other."""
-        from ptyrun.child.answers import said_by
+        from ptyrun.child.answers import line_of
 
         asked: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
             "import": self._import,
@@ -94,7 +94,7 @@ class _Server:
             try:
                 answer = encoded(asked[message["do"]](message))
             except BaseException as error:
-                answer = encoded(said_by(error))
+                answer = line_of(error)
             send(self._control, answer)
 
     def _import(self, message: dict[str, Any]) -> dict[str, Any]:

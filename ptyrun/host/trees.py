@@ -7,6 +7,7 @@ thousand of them, one in another, end the process that only wanted to tidy up.
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -36,17 +37,22 @@ def remove(folder: Path) -> None:
     _Removal(is_strict=True).run(folder)
 
 
-def discard(folder: Path) -> None:
-    """Delete a folder and all in it that can be deleted; never raises."""
+def discard(folder: Path, *, whatever_modes: bool = False) -> None:
+    """Delete a folder and all in it that can be deleted; never raises.
+
+    With *whatever_modes*, folders in it that forbid that to their owner no longer do: of what
+    foreign code left, none asks to be kept.
+    """
     with suppress(OSError):
-        _Removal(is_strict=False).run(folder)
+        _Removal(is_strict=False, changes_modes=whatever_modes).run(folder)
 
 
 class _Removal:
     """Goes down and up by descriptors: no path gets too long, no link leads elsewhere."""
 
-    def __init__(self, *, is_strict: bool) -> None:
+    def __init__(self, *, is_strict: bool, changes_modes: bool = False) -> None:
         self._is_strict = is_strict
+        self._changes_modes = changes_modes
 
     @contextmanager
     def _allowed(self) -> Iterator[None]:
@@ -58,7 +64,7 @@ class _Removal:
 
     def run(self, folder: Path) -> None:
         sys.audit("shutil.rmtree", str(folder), None)
-        here = os.open(folder, _FOLDER)
+        here = self._opened(folder)
         try:
             levels = [self._emptied(here, "")]
             while True:
@@ -66,7 +72,7 @@ class _Removal:
                 if level.left:
                     name = level.left.pop()
                     with self._allowed():
-                        below = os.open(name, _FOLDER, dir_fd=here)
+                        below = self._opened(name, here)
                         os.close(here)
                         here = below
                         levels.append(self._emptied(here, name))
@@ -86,6 +92,12 @@ class _Removal:
         with self._allowed():
             folder.rmdir()
 
+    def _opened(self, name: str | Path, above: int | None = None) -> int:
+        if self._changes_modes:
+            with suppress(OSError):
+                _give_to_its_owner(name, above)
+        return os.open(name, _FOLDER, dir_fd=above)
+
     def _emptied(self, here: int, name: str) -> _Level:
         """Delete what is no folder in the one that is open."""
         level = _Level(os.fstat(here), name)
@@ -97,6 +109,21 @@ class _Removal:
                     else:
                         os.unlink(entry.name, dir_fd=here)
         return level
+
+
+def _give_to_its_owner(name: str | Path, above: int | None) -> None:
+    """Let the owner of a folder list and change it; a link is not followed."""
+    mode = os.stat(name, dir_fd=above, follow_symlinks=False).st_mode
+    if not stat.S_ISDIR(mode) or mode & stat.S_IRWXU == stat.S_IRWXU:
+        return
+    if not hasattr(os, "O_PATH"):
+        os.chmod(name, stat.S_IRWXU, dir_fd=above, follow_symlinks=False)
+        return
+    handle = os.open(name, os.O_PATH | _FOLDER, dir_fd=above)
+    try:
+        Path(f"/proc/self/fd/{handle}").chmod(stat.S_IRWXU)
+    finally:
+        os.close(handle)
 
 
 def walk(folder: Path, *, is_strict: bool = False) -> Iterator[tuple[Path, list[str], list[str]]]:

@@ -78,7 +78,7 @@ def made(task: Task, what: str, deed: Deed, reads: Iterable[Path | str], *files:
     if is_inline():
         return deed(task, files[0].parent if files else task.pieces)
     folder = task.pieces / MADE
-    trees.discard(folder)
+    trees.discard(folder, whatever_modes=True)
     with durable.storage_errors(folder):
         folder.mkdir(parents=True)
     try:
@@ -87,7 +87,7 @@ def made(task: Task, what: str, deed: Deed, reads: Iterable[Path | str], *files:
         for place in files:
             _publish(folder / place.name, place, what)
     finally:
-        trees.discard(folder)
+        trees.discard(folder, whatever_modes=True)
         with suppress(OSError):  # where nothing was kept, nothing stays
             task.pieces.rmdir()
     return found

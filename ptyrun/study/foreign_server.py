@@ -34,12 +34,12 @@ def main() -> None:
 
 
 def _answer(message: dict[str, Any]) -> bytes:
-    from ptyrun.child.answers import said_by
+    from ptyrun.child.answers import line_of
 
     try:
         return encoded(_made(message))
     except BaseException as error:
-        return encoded(said_by(error))
+        return line_of(error)
 
 
 def _made(message: dict[str, Any]) -> dict[str, Any]:

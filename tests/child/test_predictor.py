@@ -172,6 +172,13 @@ def test_an_error_of_its_own_leaves_the_process_as_it_is(host: Hosted) -> None:
         predictor.predict(*batch(deeds.MUTE))
     with pytest.raises(PredictionError, match=r"failed with (PermissionError|OSError)"):
         predictor.predict(*batch(deeds.TRUNCATE))
+    for code in (deeds.NAMELESS, deeds.LONG_NAME):
+        with pytest.raises(PredictionError, match="failed with an error that cannot be named"):
+            predictor.predict(*batch(code))
+    # What would end the session if the session had found it out.
+    with pytest.raises(PredictionError, match="failed with ModelError: the disk is full") as raised:
+        predictor.predict(*batch(deeds.BLAME_THE_USER))
+    assert "delete your home" not in raised.value.do
     assert np.array_equal(predictor.predict(*batch(0)), expected(0))
     assert host.process.pid == pid
 

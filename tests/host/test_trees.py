@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -94,6 +94,48 @@ def test_what_cannot_be_deleted_stays_and_the_rest_goes(tmp_path: Path) -> None:
         assert [path.name for path in (tmp_path / "folder").iterdir()] == ["kept"]
     finally:
         (tmp_path / "folder/kept").chmod(0o700)
+
+
+def deny(folder: Path) -> None:
+    """Leave folders that their owner may not list, go into or change, one of them in another."""
+    for name, mode in (("listed", 0o400), ("entered/inner", 0o500), ("none/inner", 0)):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "file").touch()
+        (folder / name).chmod(mode)
+    (folder / "none").chmod(0)
+    folder.chmod(0)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may delete everything")
+def test_what_foreign_code_left_is_deleted_whatever_its_modes_forbid(tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    kept.chmod(0o500)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder/link").symlink_to(kept)
+    deny(tmp_path / "folder")
+    trees.discard(tmp_path / "folder", whatever_modes=True)
+    assert [*tmp_path.iterdir()] == [kept]
+    assert kept.stat().st_mode & 0o777 == 0o500
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may become somebody else")
+def test_it_is_so_for_who_is_not_root(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    nobody = 65534
+    os.chown(tmp_path, nobody, nobody)
+    os.chown(tmp_path / "folder", nobody, nobody)
+    if (child := os.fork()) == 0:
+        with suppress(BaseException):
+            here = os.open(tmp_path, os.O_RDONLY)
+            os.setresgid(nobody, nobody, nobody)
+            os.setresuid(nobody, nobody, nobody)
+            os.fchdir(here)
+            deny(Path("folder"))
+            trees.discard(Path("folder"), whatever_modes=True)
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert not [*tmp_path.iterdir()]
 
 
 def test_a_walk_goes_as_deep_as_that(tmp_path: Path) -> None:

@@ -7,11 +7,15 @@ becomes an empty one, and no code that a file names is imported or called.
 
 from __future__ import annotations
 
+import os
 import pickle
-from collections.abc import Iterator, Mapping
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 
@@ -28,6 +32,8 @@ KEYS = (
 PREFIXES = ("module.", "_orig_mod.", "model.", "net.", "network.", "state_dict.")
 # Wrappers of a network's parts leave these in the middle of names.
 INNER = ("_orig_mod", "module")
+MAX_CPU_S = 8.0  # to unpickle a file, besides what its numbers take: steps may be made to last
+CPU_S_PER_BYTE = 1 / 50e6
 MAX_DEPTH = 4
 MAX_NAMES = 4
 SAVE_WEIGHTS = "save weights alone: torch.save(network.state_dict(), ...)"
@@ -58,9 +64,41 @@ def unpickled(source: Path | bytes, name: str) -> Any:
         Whatever PyTorch raises for what is damaged.
     """
 
-    def opened() -> Any:
+    def opened() -> IO[bytes]:
         return BytesIO(source) if isinstance(source, bytes) else source.open("rb")
 
+    n_bytes = len(source) if isinstance(source, bytes) else source.stat().st_size
+    with _within(MAX_CPU_S + CPU_S_PER_BYTE * n_bytes, name):
+        return _unpickled(opened, name)
+
+
+@contextmanager
+def _within(cpu_s: float, name: str) -> Iterator[None]:
+    """Give up on a file that takes more CPU time; only a main thread hears of that."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    began = os.times().user
+
+    def look(_number: int, _frame: Any) -> None:
+        if (took := os.times().user - began) >= cpu_s:
+            raise ModelError(
+                f"{name} takes too long to read",
+                why=f"unpickling it took {took:.0f} s of CPU time, and was not done",
+                do=SAVE_WEIGHTS,
+            )
+
+    before = signal.signal(signal.SIGVTALRM, look)
+    # Again and again: what is raised may be caught by what it interrupts.
+    signal.setitimer(signal.ITIMER_VIRTUAL, cpu_s, 1.0)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
+
+
+def _unpickled(opened: Callable[[], IO[bytes]], name: str) -> Any:
     with opened() as file:
         is_archive = file.read(4) == ZIP
     unknown: list[str] = []

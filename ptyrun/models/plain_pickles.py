@@ -248,7 +248,8 @@ def _key(value: Any) -> Hashable:
     is_short = isinstance(value, str | bytes) and len(value) <= MAX_KEY
     is_number = isinstance(value, int) and value.bit_length() <= 64
     if is_short or is_number or isinstance(value, float) or value is None:
-        return value
+        key: Hashable = value
+        return key
     return Opaque()  # tuples and complex numbers of one hash are easily found
 
 

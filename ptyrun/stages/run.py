@@ -33,7 +33,7 @@ from ptyrun.engine.manifest import Manifest
 from ptyrun.engine.opening import OpenedSession, opened_session
 from ptyrun.engine.window import Window
 from ptyrun.engine.work import Event, Outcome
-from ptyrun.errors import BlockedError, CutOffError, ModelError, PtyrunError
+from ptyrun.errors import BlockedError, CutOffError, ModelError, PredictionError, PtyrunError
 from ptyrun.host.attempts import ATTEMPTS
 from ptyrun.host.devices import hold_devices
 from ptyrun.host.signals import Interrupts
@@ -237,6 +237,8 @@ class _Models:
             raise error.with_hint(
                 f"the run names this model: with another one, add --invalidate {arm.name}"
             ) from error
+        except PredictionError as error:
+            raise error.with_hint(f"the model is that of arm {arm.name!r}") from error
 
     def _hosted(self, arm: ArmPlan, facts: ModelFacts, request: ModelRequest) -> child.Hosted:
         if self._begun is not None and self._begun[0] == arm.name:

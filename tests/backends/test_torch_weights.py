@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import argparse
+import time
+import zipfile
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +14,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ptyrun.backends import torch_weights
 from ptyrun.backends.torch_weights import PREFIXES, fill, unpickled, weights_in
 from ptyrun.errors import ModelError
 
@@ -199,3 +202,31 @@ def test_what_only_code_could_unpickle_is_refused_and_not_run(tmp_path: Path) ->
         assert "weights_only" not in str(refused.value)
         assert "torch.save(network.state_dict()" in refused.value.do
     assert not (tmp_path / "ran").exists()
+
+
+# A tuple of many, given as a key again and again; and a set made of many, again and again.
+LASTING = {
+    "a long key": b"\x80\x02}(" + b"N" * 300_000 + b"tq\x00Ns" + b"h\x00Ns" * 300_000 + b".",
+    "copies": b"\x80\x02](cbuiltins\nset\nq\x00](" + b"K\x01" * 300_000 + b"e\x85q\x01"
+    + b"h\x00h\x01R" * 100_000 + b"e.",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("how", LASTING)
+def test_a_file_that_is_made_to_last_is_refused(
+    how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch_weights, "MAX_CPU_S", 1.0)
+    torch.save({"a": torch.zeros(1)}, tmp_path / "good.pth")
+    with (
+        zipfile.ZipFile(tmp_path / "good.pth") as good,
+        zipfile.ZipFile(tmp_path / "long.pth", "w") as long,
+    ):
+        for name in good.namelist():
+            data = LASTING[how] if name.endswith("data.pkl") else good.read(name)
+            long.writestr(name, data)
+    began_s = time.process_time()
+    with pytest.raises(ModelError, match="takes too long to read"):
+        unpickled(tmp_path / "long.pth", "long.pth")
+    assert time.process_time() - began_s < 8
+    assert unpickled(tmp_path / "good.pth", "good.pth")["a"] == 0

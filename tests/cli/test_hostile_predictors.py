@@ -86,6 +86,7 @@ def test_a_predictor_that_asks_python_to_exit_has_failed_whatever_its_code(
     done = victim.ptyrun(*victim.words())
     assert done.returncode == FAILED, done.stderr
     assert f"the predictor asked Python to exit (code {code})" in done.stderr
+    assert ("the model is that of arm 'pinn'" in done.stderr) == (place == "open")
     assert victim.status["chunks_committed"] == (N_CHUNKS if place == "close" else 0)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ptyrun import errors
-from ptyrun.child.lines import MAX_TEXT, encoded
+from ptyrun.child.lines import MAX_TEXT, GarbledLineError, encoded
 from ptyrun.errors import PredictionError, PtyrunError
 from ptyrun.models import predictors
 from ptyrun.models.files import ModelCard
@@ -64,8 +64,9 @@ def line_of(error: BaseException) -> bytes:
     """Put an error into a line, in the child."""
     try:
         return encoded(_message_of(error))
-    except BaseException:  # its class is foreign code as well, and its name may have no end
-        texts = ["an error that cannot be named", "", ""]
+    except BaseException as other:  # its class is foreign code as well, and its name may be long
+        why = "it is too long" if isinstance(other, GarbledLineError) else ""
+        texts = ["an error that cannot be named", why, ""]
         told = {"event": "error", "kin": [], "texts": texts, "traceback": "", "denied": False}
         return encoded(told)
 

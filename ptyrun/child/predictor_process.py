@@ -106,7 +106,8 @@ class PredictorProcess(ForeignProcess):
             raise PredictorOutOfMemoryError(
                 f"a batch of {counted(layout.batch_items, 'group')} takes twice "
                 f"{layout.n_bytes} bytes",
-                why=f"{free_bytes} are free",
+                why=f"{free_bytes} bytes are free, and the predictor takes "
+                f"{counted(layout.batch_items, 'group')} at once",
                 do=SMALLER_BATCH,
             )
 

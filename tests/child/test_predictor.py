@@ -229,7 +229,7 @@ def test_a_batch_that_the_predictor_makes_as_large_as_memory_is_never_made(
     n_bytes = Layout(1 << 20, N, 1).n_bytes / (1 << 20)
     items = int(0.6 * available_bytes() / n_bytes)
     host = hosted(tmp_path, batch_items=items)
-    with pytest.raises(PredictorOutOfMemoryError, match="are free"):
+    with pytest.raises(PredictorOutOfMemoryError, match="bytes are free, and the predictor takes"):
         open_hosted(host)
 
 

@@ -31,3 +31,22 @@ def test_what_it_writes_makes_no_log_longer_than_that(
     assert told[-1] == LEFT_OUT
     assert told.count(LEFT_OUT) == 1
     assert told[0][:1] in ("x", "\\")
+
+
+def test_of_a_flood_not_even_lines_are_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(words, "_FLOOD_BYTES", 1 << 17)
+    reader, writer = os.pipe()
+    told: list[str] = []
+    heard = Words(reader, told.append)
+    try:
+        for _ in range(10):
+            os.write(writer, b"\n" * 60_000)
+            while heard.hear():
+                pass
+        os.write(writer, b"the last word\n")
+        assert heard.hear()
+    finally:
+        os.close(writer)
+        heard.close()
+    assert told == [LEFT_OUT]
+    assert heard.last == "the last word"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pickletools
 from io import BytesIO
+from itertools import islice
 
+MAX_STEPS = 1000  # NumPy's have forty
 # The only words in NumPy's pickle of an array of one string, besides the string.
 STRING_ARRAY_WORDS = {"numpy", "numpy.core.multiarray", "numpy._core.multiarray", "ndarray"} | {
     *("_reconstruct", "dtype", "O8", "|", "b", "_codecs", "encode", "latin1")
@@ -20,11 +22,10 @@ def string_in_pickle(pickled: bytes) -> str:
         If it is anything else.
     """
     bookkeeping = {"PROTO", "FRAME", "MEMOIZE", "BINPUT", "LONG_BINPUT", "PUT"}
-    steps = [
-        (opcode.name, argument)
-        for opcode, argument, _ in pickletools.genops(BytesIO(pickled))
-        if opcode.name not in bookkeeping
-    ]
+    found = [*islice(pickletools.genops(BytesIO(pickled)), MAX_STEPS + 1)]
+    if len(found) > MAX_STEPS:
+        raise ValueError(f"it has more than {MAX_STEPS} steps")
+    steps = [(opcode.name, said) for opcode, said, _ in found if opcode.name not in bookkeeping]
     *before, (kind, text), _, _, _, _ = steps
     if [name for name, _ in steps[-4:]] != ["APPEND", "TUPLE", "BUILD", "STOP"]:
         raise ValueError("it is not an array of one element")

@@ -4,6 +4,7 @@ import contextlib
 import io
 import os
 import pickle
+import tracemalloc
 import zipfile
 from multiprocessing import get_context
 from pathlib import Path
@@ -76,6 +77,19 @@ def test_a_pickled_string_is_read_without_unpickling(protocol: int, tmp_path: Pa
     pickled = pickle.dumps(np.array(text, object), protocol=protocol)
     file = NpzFile(archive(tmp_path / "a.npz", {"_metadata": header + pickled}))
     assert file.text("_metadata") == text
+
+
+def test_a_pickle_of_millions_of_steps_takes_no_memory(tmp_path: Path) -> None:
+    header = npy(np.array("x", object)).split(b"\n", 1)[0] + b"\n"
+    pickled = b"\x80\x02" + b"N" * 4_000_000 + b"."
+    file = NpzFile(archive(tmp_path / "a.npz", {"_metadata": header + pickled}))
+    tracemalloc.start()
+    try:
+        with pytest.raises(InputError, match="more than 1000 steps"):
+            file.text("_metadata")
+        assert tracemalloc.get_traced_memory()[1] < 10 * len(pickled)
+    finally:
+        tracemalloc.stop()
 
 
 class Bomb:

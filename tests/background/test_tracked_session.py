@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 from itertools import product
 from pathlib import Path
 
@@ -142,10 +141,8 @@ def test_results_of_another_run_are_not_complete(finished: Bench, tmp_path: Path
 
 
 def test_a_session_is_detached_and_says_who_it_is(bench: Bench) -> None:
-    gate = bench.close_gate()
-    began_s = time.monotonic()
-    done = bench.do("start", "--window", "60s")
-    assert time.monotonic() - began_s < 50
+    gate = bench.close_gate()  # the session does not end before `start` does
+    done = bench.do("start", "--window", "600s")
     who = bench.document("process.json")
     session = psutil.Process(who["pid"])
     assert session.cmdline() == who["argv"]

@@ -46,11 +46,9 @@ def test_a_window_shorter_than_the_next_step_is_refused_with_the_one_that_would_
 ) -> None:
     path = tmp_path / "costs.json"
     slow(Costs(path, "run"), "measure", 1.0)
-    began_s = time.monotonic()
     too_short = Costs(path, "run").measured("measure", JustBegun(0.9))
     with pytest.raises(WindowTooShortError, match=r"--window \d+s") as refused, too_short:
         pytest.fail("it was begun")
-    assert time.monotonic() - began_s < 0.9
     enough_s = refused.value.enough_s
     assert f"--window {enough_s}s" in str(refused.value)
     with Costs(path, "run").measured("measure", JustBegun(enough_s)):

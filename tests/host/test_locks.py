@@ -198,7 +198,6 @@ def test_waiting_ends_with_the_window(tmp_path: Path, kind: str) -> None:
     with pytest.raises(ClosedWhileWaitingError) as closed:
         exclude(Lock(path), "plans", is_closing=lambda: time.monotonic() - began_s > 0.3)
     assert closed.value.exit_code == 75
-    assert time.monotonic() - began_s < 5
     end(child)
 
 
@@ -309,18 +308,22 @@ def test_a_hint_waits_a_second_at_most_and_once(tmp_path: Path, kind: str) -> No
     for _ in range(20):
         with hint.held():
             pass
-    assert 0.5 < first_s < 5
-    assert time.monotonic() - began_s < first_s + 1.0
+    assert first_s >= locks.HINT_S
+    # Twenty times a second, if each one waited.
+    assert time.monotonic() - began_s < first_s + 15 * locks.HINT_S
     end(child)
     with hint.held():
         assert not Lock(tmp_path / "board.lock").try_acquire(), "free again: held again"
 
 
-def test_a_hint_waits_for_nothing_when_the_session_closes(tmp_path: Path) -> None:
+def test_a_hint_waits_for_nothing_when_the_session_closes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     child = held(tmp_path / "board.lock", "kernel")
-    began_s = time.monotonic()
-    with Hint(tmp_path / "board.lock", is_closing=lambda: True).held():
-        assert time.monotonic() - began_s < 0.5
+    with monkeypatch.context() as patched:
+        patched.setattr(time, "sleep", lambda seconds: pytest.fail(f"it waits for {seconds} s"))
+        with Hint(tmp_path / "board.lock", is_closing=lambda: True).held():
+            pass
     end(child)
 
 

@@ -16,7 +16,7 @@ import pytest
 from ptyrun.errors import ExitCode
 from ptyrun.host.children import ptyrun_words
 from tests.clusters import Cluster, running, without_ptyrun
-from tests.paced import on_tmpfs, until
+from tests.paced import on_tmpfs, until, windows_s
 from tests.study.hubs import contents, write_base
 
 PATIENCE_S = 300
@@ -157,11 +157,16 @@ def test_a_window_without_workers_is_incomplete_and_one_that_closes_ends_the_sta
     held: Held, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", cluster.address)
-    for _ in range(4):  # as many as would be too many without progress
-        session = held.begin("--jobs", "dask", "--window", "8s")
+
+    def waited(window_s: float) -> bool:
+        session = held.begin("--jobs", "dask", f"--window={window_s}s")
         _, complaints = session.communicate(timeout=PATIENCE_S)
         assert session.returncode == ExitCode.INCOMPLETE, complaints
-    assert "waiting for workers of the cluster" in complaints
+        return "waiting for workers of the cluster" in complaints
+
+    window_s = next(filter(waited, windows_s(8.0)))
+    for _ in range(3):  # as many as would be too many without progress
+        assert waited(2 * window_s)
     cluster.worker()
     session = held.begin("--jobs", "dask", "--window", "20s")
     until(lambda: bool(held.at_work("a") + held.at_work("b")) or session.poll() is not None)

@@ -8,7 +8,8 @@ import os
 import shlex
 import signal
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, NoReturn
 
 import click
 
@@ -45,6 +46,20 @@ COMMANDS = {
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
+class CommandContext(click.Context):
+    """The context of a command; an error of its words knows it, which click's parser leaves out."""
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        tb: TracebackType | None,
+    ) -> bool | None:
+        if isinstance(exc_value, click.UsageError) and exc_value.ctx is None:
+            exc_value.ctx = self
+        return super().__exit__(exc_type, exc_value, tb)
+
+
 class LazyGroup(click.Group):
     """A group that imports a command when it is asked for.
 
@@ -72,21 +87,11 @@ class LazyGroup(click.Group):
 
         command = importlib.import_module(f"{self.package}.{cmd_name}").command
         assert isinstance(command, click.Command)
+        command.context_class = CommandContext
         path = f"{self.package}.{cmd_name}".removeprefix("ptyrun.cli.").replace(".", " ")
         if path in EXAMPLES and "Examples:" not in (command.epilog or ""):
             command.epilog = epilog(path, command.epilog)
         return command
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Name the nearest commands where there is none of this name."""
-        try:
-            return super().resolve_command(ctx, args)
-        except click.NoSuchCommand as error:
-            raise click.NoSuchCommand(
-                error.command_name, possibilities=self.table, ctx=ctx
-            ) from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list from the table."""
@@ -96,6 +101,15 @@ class LazyGroup(click.Group):
 
 class OuterGroup(LazyGroup):
     """The group of all commands, where every error ends."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Refuse words before the command as all others are refused."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.exceptions.NoArgsIsHelpError:
+            raise
+        except click.UsageError as error:
+            _refuse(ctx, error)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Turn every error of ptyrun into its message and exit code, once for all commands."""
@@ -109,15 +123,10 @@ class OuterGroup(LazyGroup):
             remains = error.exit_code == ExitCode.INCOMPLETE
             say(f"error: {said_of_a_window(error) if remains else error}", err=True)
             ctx.exit(int(error.exit_code))
-        except click.NoSuchOption as error:
-            from ptyrun.cli.panels import with_shown_words
-
-            raise with_shown_words(error) from error
-        except click.BadParameter as error:
-            from ptyrun.cli.panels import explained
-
-            say(f"error: {explained(error)}", err=True)
-            ctx.exit(int(ExitCode.USAGE))
+        except click.exceptions.NoArgsIsHelpError:
+            raise
+        except click.UsageError as error:
+            _refuse(ctx, error)
         except (click.ClickException, click.Abort, click.exceptions.Exit, BrokenPipeError):
             raise
         except Exception as error:
@@ -135,6 +144,13 @@ class OuterGroup(LazyGroup):
             # Of a command that has nothing to go on with: it ends by the signal, as any program.
             end_by(signal.SIGINT)
             raise
+
+
+def _refuse(ctx: click.Context, error: click.UsageError) -> NoReturn:
+    from ptyrun.cli.usage import explained
+
+    say(f"error: {explained(error)}", err=True)
+    ctx.exit(int(ExitCode.USAGE))
 
 
 def _or_a_study(error: UnplannedError) -> UnplannedError:

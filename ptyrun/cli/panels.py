@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from itertools import zip_longest
 from typing import Any
@@ -14,8 +13,6 @@ from ptyrun.config.options import DURATION, Entry, Panel, Place, name_of, negate
 from ptyrun.durations import parse_duration
 from ptyrun.errors import UsageError
 
-# How click begins to say that a value is refused.
-_FOUND = re.compile(r"(?P<value>'.*?'|\S+) is not (?:in the range|a valid|one of)", re.DOTALL)
 _WIDEST = 26  # of the column of options, on a terminal of 80
 
 
@@ -35,7 +32,7 @@ class Duration(click.ParamType[float]):
         except UsageError as error:
             if param is None:
                 raise
-            raise UsageError(f"{_word(param)}: {error.what}", error.why, error.do) from error
+            raise UsageError(f"{shown_word(param)}: {error.what}", error.why, error.do) from error
 
 
 class Count(click.IntRange):
@@ -109,47 +106,12 @@ class PanelCommand(click.Command):
                 formatter.write_dl(table, col_max=_WIDEST)
 
 
-def _word(parameter: click.Parameter) -> str:
+def shown_word(parameter: click.Parameter) -> str:
     """Give the one spelling of a parameter that help shows."""
     if isinstance(parameter, PanelOption) and parameter.shown_words:
         return parameter.shown_words[0]
     is_option = isinstance(parameter, click.Option)
     return parameter.opts[0] if is_option else parameter.human_readable_name
-
-
-def explained(error: click.BadParameter) -> UsageError:
-    """Say of a value that click refuses what it is, why it is refused and what to do."""
-    word = "the command" if error.param is None else _word(error.param)
-    words = [] if error.ctx is None else error.ctx.command_path.split()[1:]
-    command = " ".join(["ptyrun", *words])
-    help_said = f"`{command} --help` says what it is"
-    if isinstance(error, click.MissingParameter):
-        why = f"`{command}` cannot do without it"
-        return UsageError(f"{word} is missing", why, f"give it; {help_said}")
-    found = _FOUND.match(error.message)
-    must_be = error.param.must_be if found and isinstance(error.param, PanelOption) else ""
-    value = f": {found['value']}" if found else ""
-    return UsageError(
-        f"invalid {word}{value}",
-        why=f"it must be {must_be}" if must_be else error.message.rstrip("."),
-        do=f"correct {word}; {help_said}",
-    )
-
-
-def with_shown_words(error: click.NoSuchOption) -> click.NoSuchOption:
-    """Give the error of an unknown option with suggestions among what help shows."""
-    from difflib import get_close_matches  # at the start of each process, and rarely needed
-
-    if error.ctx is None:
-        return error
-    words: list[str] = []
-    for parameter in error.ctx.command.get_params(error.ctx):
-        if isinstance(parameter, PanelOption):
-            words += parameter.shown_words
-        elif not getattr(parameter, "hidden", False):
-            words += [*parameter.opts, *parameter.secondary_opts]
-    near = get_close_matches(dashed(error.option_name), words) or None
-    return click.NoSuchOption(error.option_name, possibilities=near, ctx=error.ctx)
 
 
 def spelt(*names: str) -> tuple[str, ...]:

@@ -169,6 +169,6 @@ def test_a_mistyped_option_is_answered_with_what_help_shows(
 ) -> None:
     refused = CliRunner().invoke(cli, [*words, word])
     shown = CliRunner().invoke(cli, [*words, "--help"]).stdout
-    offered = re.findall(r"'(--[^']+)'", refused.stderr.partition("Did you mean")[2])
+    offered = re.findall(r"'(--[^']+)'", refused.stderr.partition("did you mean")[2])
     assert meant in offered
     assert not [each for each in offered if not re.search(rf"{each}\b", shown)]

@@ -142,15 +142,6 @@ def test_a_name_that_is_too_long_is_named(name: str, study: Study, tmp_path: Pat
     assert not [*tmp_path.iterdir()]
 
 
-@pytest.mark.parametrize(
-    ("typed", "meant"), [(["comapre"], "'compare'"), (["study", "statsu"], "'status'")]
-)
-def test_the_nearest_command_is_named(typed: list[str], meant: str) -> None:
-    process = ptyrun(*typed)
-    assert process.returncode == REFUSED
-    assert meant in process.stderr
-
-
 @pytest.mark.parametrize("command", ["status", "report", "verify", "preview", "run"])
 def test_the_folder_of_a_study_is_told_from_one_without_a_run(command: str, tmp_path: Path) -> None:
     refused = ptyrun(command, str(tmp_path))
@@ -162,3 +153,29 @@ def test_the_folder_of_a_study_is_told_from_one_without_a_run(command: str, tmp_
     refused = ptyrun(command, str(tmp_path))
     assert refused.returncode == REFUSED
     assert f"ptyrun study status --hub {tmp_path}" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("typed", "what", "why"),
+    [
+        (["comapre"], "there is no command 'comapre'", "did you mean 'compare'?"),
+        (["study", "statsu"], "there is no command 'statsu'", "did you mean 'status' or"),
+        (["--verion"], "there is no option '--verion'", "did you mean '--version'?"),
+        (["status", "--jsn"], "there is no option '--jsn'", "did you mean '--json'?"),
+        (["status", "a", "b", "c"], "too many words: b c", "ptyrun status [OPTIONS] RUN"),
+        (["compare", "--test-data"], "Option '--test-data' requires", "ptyrun compare [OPTIONS]"),
+        (["verify", "--repair=1", "a"], "Option '--repair' does not take", "ptyrun verify"),
+        (["study", "sweep", "--hub"], "Option '--hub' requires", "ptyrun study sweep"),
+    ],
+)
+def test_words_that_cannot_be_read_are_refused_as_everything_else(
+    typed: list[str], what: str, why: str
+) -> None:
+    refused = ptyrun(*typed)
+    assert refused.returncode == REFUSED
+    first, because, remedy = refused.stderr.splitlines()
+    assert first.startswith(f"error: {what}")
+    assert because.startswith("  why: ")
+    assert why in because
+    assert remedy.startswith("  do:  ")
+    assert " --help` " in remedy

@@ -74,6 +74,17 @@ def counted(count: int, thing: str) -> str:
     return f"{count} {noun}{blank}{rest}"
 
 
+def counted_of(count: int, whole: int, thing: str) -> str:
+    """Say how many of all there are, as a fraction.
+
+    Examples
+    --------
+    >>> counted_of(0, 1, "chunk"), counted_of(1, 3, "chunk")
+    ('0/1 chunk', '1/3 chunks')
+    """
+    return f"{count}/{counted(whole, thing)}"
+
+
 def enumerated(texts: Iterable[str], most: int = 20) -> str:
     """Give *texts* with commas between; of a great many, the first ones and that there are more."""
     first = [*islice(texts, most + 1)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -30,7 +31,8 @@ def command(run_dir: Path, undo: bool) -> None:
     screen = console.Console()
     if undo:
         n_chunks = prune.undo(run_dir, screen)
-        say(f"{counted(n_chunks, 'chunk')} to be computed again: go on with `ptyrun run {run_dir}`")
+        go_on = shlex.join(["ptyrun", "run", str(run_dir)])
+        say(f"{counted(n_chunks, 'chunk')} to be computed again: go on with `{go_on}`")
         return
     pruned = prune.prune(run_dir, screen)
     say(f"{counted(pruned.n_chunks, 'chunk')} deleted, {pruned.size_bytes / 1e6:.1f} MB freed")

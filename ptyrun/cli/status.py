@@ -15,7 +15,7 @@ import click
 from ptyrun.cli import options, streams
 from ptyrun.cli.saying import say
 from ptyrun.durations import format_duration
-from ptyrun.texts import counted, one_line
+from ptyrun.texts import counted, counted_of, one_line
 
 if TYPE_CHECKING:
     from ptyrun.stages.status import ArmStatus, Status
@@ -163,8 +163,9 @@ def _unknown(found: Status) -> list[str]:
 def _figures(arm: ArmStatus) -> str:
     rate = f", {_rate(arm.groups_per_s)} groups/s" if arm.groups_per_s else ""
     failed = f", {arm.failed} quarantined" if arm.failed else ""
-    groups = f"{arm.groups_committed}/{arm.groups_total} groups"
-    return f"{groups}, {arm.chunks_committed}/{arm.chunks_total} chunks{rate}{failed}"
+    groups = counted_of(arm.groups_committed, arm.groups_total, "group")
+    chunks = counted_of(arm.chunks_committed, arm.chunks_total, "chunk")
+    return f"{groups}, {chunks}{rate}{failed}"
 
 
 def _rate(groups_per_s: float) -> str:

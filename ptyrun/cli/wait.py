@@ -12,7 +12,7 @@ from ptyrun.cli import options
 from ptyrun.cli.saying import say
 from ptyrun.durations import format_duration
 from ptyrun.errors import ExitCode, PtyrunError
-from ptyrun.texts import below_its_first_line, counted
+from ptyrun.texts import below_its_first_line, counted, counted_of
 
 if TYPE_CHECKING:
     from ptyrun.background.control import Observed
@@ -43,7 +43,7 @@ def command(ctx: click.Context, /, run_dir: Path, timeout_s: float | None) -> No
     waited = format_duration(timeout_s or 0.0)
     say(
         f"timeout: the session has not ended after {waited}; {observed.tracked}: "
-        f"{observed.judgement.words}; wait again, or `ptyrun logs {run_dir}`",
+        f"{observed.judgement.words}; wait again, or `ptyrun logs {shlex.quote(str(run_dir))}`",
         err=True,
     )
     ctx.exit(int(ExitCode.INCOMPLETE))
@@ -62,14 +62,14 @@ def died(observed: Observed, run_dir: Path) -> PtyrunError:
 def _tell(observed: Observed, ending: Ending, run_dir: Path) -> None:
     if (counts := ending.counts) and counts.chunks_total:
         say(
-            f"{counts.chunks_committed}/{counts.chunks_total} chunks, "
-            f"{counts.groups_committed}/{counts.groups_total} groups, "
+            f"{counted_of(counts.chunks_committed, counts.chunks_total, 'chunk')}, "
+            f"{counted_of(counts.groups_committed, counts.groups_total, 'group')}, "
             f"{counted(ending.windows, 'window')} of this session"
         )
     say(below_its_first_line(ending.reason, "  "))
     if observed.completion is not None and ending.exit_code == ExitCode.COMPLETE:
-        artifacts = len(observed.completion.artifacts)
-        say(f"{artifacts} artifacts, digests in {run_dir / 'completion.json'}")
+        artifacts = counted(len(observed.completion.artifacts), "artifact")
+        say(f"{artifacts}, digests in {run_dir / 'completion.json'}")
     elif ending.evidence:
         from ptyrun.background.tail import last_lines
 

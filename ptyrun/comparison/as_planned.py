@@ -1,14 +1,17 @@
-"""What of a comparison was not asked to change, and so is as the run on disk has it?"""
+"""What of a comparison is as the run on disk has it, and what may change without a word?"""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from ptyrun.config import ArmKind, CompareConfig, EvaluationOptions, Selection
 from ptyrun.engine.arm_plan import ArmPlan
-from ptyrun.engine.manifest import Manifest
+from ptyrun.engine.manifest import Change, Manifest
 from ptyrun.engine.ownership import FORMER_TRUST
+from ptyrun.engine.progress import Progress
 
+CHUNK_SIZE = "chunk_items"
 _DEFAULTS = {**Selection().facts(), **EvaluationOptions().facts()}
 
 
@@ -41,3 +44,14 @@ def as_planned(wanted: Manifest, config: CompareConfig, current: Manifest) -> Ma
         if fact in current.shared or fact not in _DEFAULTS or value != _DEFAULTS[fact]
     }
     return replace(wanted, shared=shared, arms=tuple(map(taken, wanted.arms)))
+
+
+def resizable(changed: Collection[Change], progress: Progress) -> Sequence[Change]:
+    """Give the changes that cost nothing: other chunks of arms of which none was computed yet."""
+    return [
+        change
+        for change in changed
+        if change.fact == CHUNK_SIZE
+        and change.arm in progress.arms
+        and not progress.arms[change.arm].chunks_committed
+    ]

@@ -114,11 +114,12 @@ def require_room(
     needed = extent.total
     there = 0 if is_fresh else min(needed, _bytes_below(paths.arrays, paths.cache, paths.objects))
     free = shutil.disk_usage(_existing(paths.root)).free
-    if extent.least - there > free:
+    least = extent.least - there
+    if least > free:
         raise NoRoomError(
             f"the disk of {paths.root} cannot hold this run",
-            why=f"it takes at least {_shown(extent.least - there)} more, and {_shown(free)} are "
-            "free",
+            why=f"it takes at least {_shown(least)} more, and {_shown(free)} are free: "
+            f"{_shown(least - free)} too few",
             do="free space, choose an --output-dir on another disk, or compare fewer groups",
         )
     already = f", {_shown(there)} of them there already" if there > _SPARE_BYTES else ""
@@ -159,6 +160,6 @@ def _shown(n_bytes: int) -> str:
     size = float(n_bytes)
     for unit in ("B", "KiB", "MiB", "GiB"):
         if size < 1024:
-            return f"{size:.0f} {unit}"
+            return f"{size:.{int(size < 10 and unit != 'B')}f} {unit}"
         size /= 1024
     return f"{size:.1f} TiB"

@@ -95,7 +95,13 @@ def _others(notes: tuple[str, ...]) -> tuple[str, ...]:
 
 def _read(path: Path) -> NDArray[np.complex64]:
     """Read the ``objectGuess`` of a scan file, or else a finished reconstruction."""
-    if format_of(path, "ground truth") is Format.NPZ:
+    try:
+        layout = format_of(path, "ground truth")
+    except InputError as error:
+        if path.exists():
+            raise
+        raise error.with_hint("objectGuess, spelt so, is the object that the scan holds") from error
+    if layout is Format.NPZ:
         file = NpzFile(path)
         if "objectGuess" in file:
             found = checked_complex(path, "objectGuess", file.array("objectGuess"))

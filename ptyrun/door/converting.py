@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -108,6 +109,6 @@ def _kind_of(file: Path) -> str:
         raise InputError(
             f"{file} holds no scan and no reconstruction",
             why="no reader knows its layout",
-            do=f"inspect it with `ptyrun inspect {file}`",
+            do=f"inspect it with `ptyrun inspect {shlex.quote(str(file))}`",
         )
     return SCAN if Held.SCAN in held else RECONSTRUCTION

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
 
@@ -30,6 +31,7 @@ from ptyrun.host.documents import AsRead, Document, digest_of, schema_of, text_o
 from ptyrun.host.regular import read_regular
 from ptyrun.host.typed_json import build, parse_object
 from ptyrun.paths import RunPaths
+from ptyrun.texts import enumerated
 
 MAX_BYTES = 2**24  # a manifest has some KiB
 _NO_IDENTITY = frozenset({"sources", "digest"})
@@ -204,12 +206,7 @@ class Manifest(Document):
         try:
             data = read_regular(path, MAX_BYTES)
         except FileNotFoundError as error:
-            raise UnplannedError(
-                f"{path.parent} is not a planned run",
-                why=f"it holds no {path.name}",
-                do="plan it first with `ptyrun plan` or `ptyrun compare`, or correct the path",
-                folder=str(path.parent),
-            ) from error
+            raise unplanned(path) from error
         except OSError as error:
             raise durable.refusal(path, error, "read") from error
         try:
@@ -311,3 +308,15 @@ def _differences(
         was, now = old.get(fact), new.get(fact)
         if (was, type(was)) != (now, type(now)) or (fact in old) != (fact in new):
             yield fact, was, now
+
+
+def unplanned(path: Path) -> UnplannedError:
+    """Say that there is no manifest at *path*, and which runs lie in the folder."""
+    folder, plan = path.parent, "plan it first with `ptyrun plan` or `ptyrun compare`"
+    why, do = f"it holds no {path.name}", f"{plan}, or correct the path"
+    if not folder.is_dir():
+        why = "there is no folder of that name"
+    elif runs := sorted(islice((each.parent.name for each in folder.glob(f"*/{path.name}")), 20)):
+        why += f"; it holds {'a run' if len(runs) == 1 else 'runs'}: {enumerated(runs, 5)}"
+        do = "name one of these"
+    return UnplannedError(f"{folder} is not a planned run", why=why, do=do, folder=str(folder))

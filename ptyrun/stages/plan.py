@@ -23,7 +23,7 @@ from ptyrun.comparison import (
     strangers,
     traces,
 )
-from ptyrun.comparison.as_planned import as_planned
+from ptyrun.comparison.as_planned import as_planned, resizable
 from ptyrun.comparison.assembly import grid_shape
 from ptyrun.comparison.draft import UNDRAWN, Draft, Drawn
 from ptyrun.comparison.run import Run
@@ -185,7 +185,10 @@ def _plan(
         wanted = as_planned(wanted, config, current)
         changed = changes(_without_draw(current), _like(wanted, current))
         if changed:
-            _refuse_changes(changed, invalidate)
+            free = resizable(changed, Run(paths.root).progress)
+            _refuse_changes([change for change in changed if change not in free], invalidate)
+            for change in free:
+                watcher.note(f"{change}: taken, since no chunk of it is computed yet")
             held.enter_context(presence.no_background_session(paths, patience_s, watcher))
             presence.require_no_active_session(paths, patience_s, watcher)
             drawn = draft.drawn(wanted)

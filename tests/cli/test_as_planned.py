@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from ptyrun.engine.manifest import Manifest
-from tests.studies import Study, ptyrun
+from ptyrun.stages.status import status
+from tests.studies import TRUST, Study, ptyrun
 
 
 @pytest.mark.parametrize("chunk", ["7", "all"])
@@ -23,10 +24,30 @@ def test_sizes_left_off_on_a_repeat_mean_as_planned(
     again = ptyrun("plan", *left_off[1:])
     assert again.returncode == 0, again.stderr
     assert (run_dir / "manifest.json").read_bytes() == before
-    given = ptyrun("plan", *left_off[1:], "--pinn-chunk-size=9")
+    given = ptyrun("plan", *left_off[1:], "--pinn-predict-batch-size=2")
     assert given.returncode == 2
-    assert "chunk_items was" in given.stderr
+    assert "batch_groups was" in given.stderr
     assert "another --output-dir, with --reuse" in given.stderr
+
+
+def test_the_chunk_size_of_an_arm_may_change_until_a_chunk_of_it_is_computed(
+    study: Study, tmp_path: Path
+) -> None:
+    run_dir = tmp_path / "run"
+    words, trust = study.words(run_dir), TRUST
+    assert ptyrun("plan", *words[1:]).returncode == 0
+    assert ptyrun("run", str(run_dir), "--only-arm=pinn", "--max-chunks=1", *trust).returncode == 75
+    refused = ptyrun("plan", *words[1:], "--pinn-chunk-size=9", "--baseline-chunk-size=9")
+    assert refused.returncode == 2
+    assert "planned run: pinn: chunk_items was 7, is 9\n" in refused.stderr
+
+    taken = ptyrun("plan", *words[1:], "--baseline-chunk-size=9")
+    assert taken.returncode == 0, taken.stderr
+    assert "baseline: chunk_items was 7, is 9: taken, since no chunk of it" in taken.stderr
+    done = ptyrun("run", str(run_dir), *trust)
+    assert done.returncode == 0, done.stderr
+    arms = status(run_dir).arms
+    assert (arms["pinn"].chunks_committed, arms["baseline"].chunks_committed) == (6, 7)
 
 
 def test_sizes_left_off_stay_where_another_arm_is_accepted_as_changed(

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ptyrun.comparison.ground_truth import with_truth
+from ptyrun.errors import InputError
 from ptyrun.ptycho.readers.opening import open_scan
 from tests.scans import scan_arrays, small_object, write_reconstruction, write_scan
 from tests.studies import Finished, ptyrun
@@ -158,3 +160,9 @@ def test_a_truth_that_is_stored_transposed_is_named_by_its_file_and_no_arm_is_bl
     assert "objectGuess explains" not in done.stderr
     assert "does not belong" not in done.stderr
     assert not any(arm.get("mismatch") for arm in results(tmp_path)["arms"].values())
+
+
+def test_a_file_that_is_not_there_may_be_meant_as_the_scans_object(tmp_path: Path) -> None:
+    scan = open_scan(write_scan(tmp_path / "scan.npz"))
+    with pytest.raises(InputError, match=r"object cannot be opened\n.*\n.*objectGuess, spelt so"):
+        with_truth(scan, tmp_path / "object")

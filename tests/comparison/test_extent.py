@@ -74,7 +74,7 @@ def test_a_disk_that_may_just_hold_a_run_is_not_refused(
         assert said in require_room(RunPaths(tmp_path), manifest, (96, 90), is_fresh=True)
         assert ("may not" in said) == (free < extent.total)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(0, 0, extent.least - 1))
-    with pytest.raises(NoRoomError, match="cannot hold this run"):
+    with pytest.raises(NoRoomError, match=r"cannot hold this run\n.* are free: 1 B too few\n"):
         require_room(RunPaths(tmp_path), manifest, (96, 90), is_fresh=True)
 
 

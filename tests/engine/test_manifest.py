@@ -167,7 +167,17 @@ def test_what_is_no_manifest_is_refused(text: str) -> None:
 
 
 def test_a_folder_without_a_manifest_is_refused_by_name(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="not a planned run"):
+    with pytest.raises(InputError, match=r"not a planned run\n.*it holds no manifest.json\n"):
+        Manifest.load(tmp_path / "manifest.json")
+    with pytest.raises(InputError, match=r"not a planned run\n.*there is no folder of that name"):
+        Manifest.load(tmp_path / "gone/manifest.json")
+
+
+def test_a_folder_of_runs_is_refused_with_their_names(tmp_path: Path) -> None:
+    for name in ("second", "first"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "manifest.json").touch()
+    with pytest.raises(InputError, match="it holds runs: first, second\n  do:  name one of these"):
         Manifest.load(tmp_path / "manifest.json")
 
 

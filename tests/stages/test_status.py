@@ -138,6 +138,13 @@ def test_a_line_for_each_arm_fits_the_terminal(half_run: Path, columns: int) -> 
     assert "█" in lines[1] and "28/" in lines[1]
 
 
+def test_one_of_a_kind_stands_in_the_singular(half_run: Path) -> None:
+    found = status(half_run)
+    one = replace(found.arms["pinn"], groups_total=1, chunks_total=1, chunks_committed=0)
+    said = as_text(replace(found, arms={"pinn": one}), half_run, 100)
+    assert "/1 group, 0/1 chunk, " in said
+
+
 def test_a_background_session_that_still_loads_comes_before_what_earlier_windows_lacked(
     half_run: Path,
 ) -> None:

@@ -55,14 +55,14 @@ class Column:
             If they are not finite real numbers, or too large for any object.
         """
         is_real = len(self.shape) == 1 and self.dtype.kind in "fiu"
-        count, farthest, first_bad = 0, 0.0, None
+        count, farthest, at, first_bad = 0, 0.0, 0, None
         for block in self.blocks():  # to its end: whether a file is damaged shows there
             if is_real and first_bad is None:
                 finite = np.isfinite(block)
                 if not finite.all():
                     first_bad = count + int(np.argmin(finite))
-                elif block.size:
-                    farthest = max(farthest, abs(float(block.min())), abs(float(block.max())))
+                elif (size := np.abs(block.astype(np.float64))).max(initial=0) > farthest:
+                    farthest, at = float(size.max()), count + int(np.argmax(size))
             count += block.size
         if not is_real:
             what = f"{self.dtype} of shape {self.shape}, not real of shape (n,)"
@@ -70,14 +70,14 @@ class Column:
         if first_bad is not None:
             raise InputError(
                 f"{where} are not all finite",
-                why=f"value {first_bad} is NaN or infinite",
+                why=f"that of frame {first_bad}, counted from 0, is NaN or infinite",
                 do="drop the frames without a position",
             )
         if farthest > _FARTHEST:
             raise InputError(
                 f"{where} are not positions",
-                why=f"they reach {farthest:.4g}, and no object has more than {_FARTHEST:g} pixels "
-                "a side",
+                why=f"they reach {farthest:.4g} in frame {at}, counted from 0, and no object has "
+                f"more than {_FARTHEST:g} pixels a side",
                 do="correct them, or leave these frames out",
             )
         return count

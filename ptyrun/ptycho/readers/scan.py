@@ -270,7 +270,7 @@ class Scan:
             first = int(np.argmax(bad))
             raise InputError(
                 f"the diffraction of {self.path} is not usable",
-                why=f"frame {frames[first]} has values from {low[first]} to {high[first]}",
+                why=f"frame {frames[first]} has values from {low[first]:.6g} to {high[first]:.6g}",
                 do="mask or replace values that are NaN, infinite, negative or the largest integer",
             )
 

@@ -76,7 +76,10 @@ def test_a_scan_needs_positions() -> None:
 
 @pytest.mark.parametrize("how", SAVE)
 @pytest.mark.parametrize("name", ["xcoords", "ycoords"])
-@pytest.mark.parametrize(("bad", "says"), [(np.nan, "value {} is NaN"), (-1e16, "reach 1e\\+16")])
+@pytest.mark.parametrize(
+    ("bad", "says"),
+    [(np.nan, "frame {}, counted from 0, is NaN"), (-1e16, "reach 1e\\+16 in frame {},")],
+)
 def test_one_that_is_no_place_is_found_in_any_block(
     how: str, name: str, bad: float, says: str, tmp_path: Path
 ) -> None:
@@ -93,7 +96,7 @@ def test_the_first_of_several_is_named(tmp_path: Path) -> None:
     values = np.zeros(N)
     values[[7, N - 1]] = np.nan, np.inf
     values[8] = 1e20
-    with pytest.raises(InputError, match="value 7 is NaN or infinite"):
+    with pytest.raises(InputError, match="that of frame 7, counted from 0, is NaN or infinite"):
         opened(written(tmp_path / "scan.npz", ycoords=values))
 
 

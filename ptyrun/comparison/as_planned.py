@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import replace
 
 from ptyrun.config import ArmKind, CompareConfig, EvaluationOptions, Selection
@@ -46,12 +46,13 @@ def as_planned(wanted: Manifest, config: CompareConfig, current: Manifest) -> Ma
     return replace(wanted, shared=shared, arms=tuple(map(taken, wanted.arms)))
 
 
-def resizable(changed: Collection[Change], progress: Progress) -> Sequence[Change]:
+def resizable(changed: Collection[Change], progress: Progress) -> list[Change]:
     """Give the changes that cost nothing: other chunks of arms of which none was computed yet."""
     return [
         change
         for change in changed
         if change.fact == CHUNK_SIZE
+        and change.arm is not None
         and change.arm in progress.arms
         and not progress.arms[change.arm].chunks_committed
     ]

@@ -11,7 +11,9 @@ import click
 from ptyrun.cli.panels import Duration, PanelOption, flag, made, spelt
 from ptyrun.config import Replanning, SessionOptions
 from ptyrun.config.options import Panel, entries, gather
+from ptyrun.errors import UsageError
 from ptyrun.host.bucket import is_bucket
+from ptyrun.texts import one_line
 
 __all__ = ["Duration", "spelt"]
 
@@ -35,11 +37,27 @@ def _one(table: type[Any], name: str, parameter: str = "") -> list[PanelOption]:
     return [option for entry in found for option in made(entry, name=parameter)]
 
 
+class Folder(click.Path):
+    """A folder of this machine."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path, file_okay=False)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Refuse what names a bucket: it is no folder called `s3:`."""
+        if is_bucket(value):
+            raise UsageError(
+                f"{one_line(str(value))} is no folder",
+                why="of a run in a bucket only status and report are shown",
+                do="take `ptyrun status` or `ptyrun report --output FOLDER`, or give the folder "
+                "from which it was published",
+            )
+        return super().convert(value, param, ctx)
+
+
 def run_folder(command: _Command) -> _Command:
     """Add the argument RUN: the folder of a planned run."""
-    return click.argument(
-        "run_dir", metavar="RUN", type=click.Path(path_type=Path, file_okay=False)
-    )(command)
+    return click.argument("run_dir", metavar="RUN", type=Folder())(command)
 
 
 class Place(click.Path):

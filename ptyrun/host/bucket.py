@@ -12,6 +12,7 @@ from ptyrun.texts import one_line
 
 SCHEME = "s3://"
 _MOST_SAID = 300
+_NO_BUCKET = "NoSuchBucket"
 
 
 def is_bucket(place: object) -> bool:
@@ -121,7 +122,9 @@ class Bucket:
         except FileNotFoundError as error:
             raise InputError(
                 f"{place} is not there",
-                why="the bucket has no such object",
+                why="there is no such bucket"
+                if _NO_BUCKET in str(error)
+                else "the bucket has no such object",
                 do="correct the place; `ptyrun export RUN --output s3://...` publishes a run",
             ) from error
         except Exception as error:
@@ -129,7 +132,13 @@ class Bucket:
                 raise
             raise StorageError(
                 f"{place} cannot be reached",
-                why=one_line(str(error))[:_MOST_SAID] or type(error).__name__,
+                why=_said(error),
                 do="see AWS_ENDPOINT_URL, AWS_REGION and the keys in the environment, and the "
                 "rights that they give; then give this command again",
             ) from error
+
+
+def _said(error: Exception) -> str:
+    """Give the words of an error without what helps only who wrote the library."""
+    words = str(error).partition("\n\nDebug source:")[0].strip()
+    return one_line(words)[:_MOST_SAID] or type(error).__name__

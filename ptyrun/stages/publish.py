@@ -100,7 +100,7 @@ def settle(
         )
     if before is not None or overwrite:
         bucket.delete(Published.NAME)
-    watcher.begin(_STEP, len(files), 0)
+    watcher.begin(_STEP, len(files), unit="files")
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         ordered = sorted(files, key=lambda name: (name == last, name))
         for _ in pool.map(lambda name: bucket.put(name, files[name]), ordered):

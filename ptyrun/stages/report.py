@@ -27,7 +27,7 @@ from ptyrun.engine.window import Window
 from ptyrun.errors import StorageError
 from ptyrun.host import checksums, durable
 from ptyrun.progress import SILENT, Watcher
-from ptyrun.report import long_table, page, tables, timeline
+from ptyrun.report import line_table, long_table, page, tables, timeline
 from ptyrun.texts import counted
 
 LIBRARIES = ("ptyrun", "numpy", "scipy", "scikit-image", "zarr", "matplotlib")
@@ -45,6 +45,7 @@ class ReportFiles:
     html: Path
     markdown: Path
     metrics_csv: Path
+    line_csv: Path  # only where a line was asked for
 
 
 def report(
@@ -129,12 +130,16 @@ def _write(run: FinishedRun, files: ReportFiles, made_from: str) -> None:
     durable.write_text(files.html, page.html(shown))
     durable.write_text(files.markdown, page.markdown(shown))
     durable.write_text(files.metrics_csv, long_table.metrics_csv(run.results))
-    left = (files.html, files.markdown, files.metrics_csv)
+    left = [files.html, files.markdown, files.metrics_csv]
+    if (profiles := line_table.profiles_csv(run.results)) is not None:
+        durable.write_text(files.line_csv, profiles)
+        left.append(files.line_csv)
     checksums.write(files.html.parent, left, made_from)
 
 
 def _files(folder: Path) -> ReportFiles:
-    return ReportFiles(folder / "index.html", folder / "report.md", folder / "metrics.csv")
+    names = ("index.html", "report.md", "metrics.csv", "line_profiles.csv")
+    return ReportFiles(*(folder / name for name in names))
 
 
 def _page(run: FinishedRun) -> page.Page:

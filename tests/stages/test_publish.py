@@ -13,7 +13,7 @@ import pytest
 import ptyrun as door
 from ptyrun.comparison.published import Published
 from ptyrun.door.published import PublishedRun
-from ptyrun.errors import DamageError, InputError
+from ptyrun.errors import DamageError, InputError, StorageError
 from ptyrun.host.bucket import Bucket
 from tests.buckets import Server, s3, server
 from tests.paced import Bench, finished, inputs
@@ -113,3 +113,15 @@ def test_a_place_without_a_prefix_is_refused(place: str, run_dir: Path) -> None:
     done = ptyrun("export", str(run_dir), "--output", place)
     assert done.returncode == 2, done.stderr
     assert "s3://BUCKET/PREFIX" in done.stderr
+
+
+def test_a_bucket_that_is_not_there_or_does_not_answer_is_told_in_few_words(
+    s3: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(InputError, match=r"is not there\n.*there is no such bucket"):
+        door.open_run("s3://nowhere/run")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    with pytest.raises(StorageError, match="cannot be reached") as refused:
+        door.open_run(s3)
+    assert "127.0.0.1:1" in refused.value.why
+    assert "Debug" not in refused.value.why

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -89,6 +90,22 @@ def test_widths_and_why_there_are_none_are_in_the_text_and_in_the_table(tmp_path
     amplitude, phase = (row for row in found if row["arm"] == "pinn")
     assert (amplitude["component"], amplitude["value"]) == ("amplitude", 3.25)
     assert phase["why_none"] == NO_EDGE
+
+
+def test_the_values_themselves_are_in_a_table_of_their_own(tmp_path: Path) -> None:
+    files = made(reported(tmp_path / "run"))[2]
+    with files.line_csv.open(newline="") as table:
+        rows = [*csv.DictReader(table)]
+    assert len(rows) == 4 * 41
+    assert {row["arm"] for row in rows} == {"pinn", "baseline", "reconstruction", "reference"}
+    baseline = [row for row in rows if row["arm"] == "baseline"]
+    assert [row["amplitude"] for row in baseline[8:14]] == [""] * 6
+    assert float(baseline[20]["amplitude"]) == 0.8
+    last = baseline[-1]
+    assert [last[name] for name in ("distance_px", "y_px", "x_px")] == ["40", "44.0", "72.0"]
+    assert float(last["phase_rad"]) == -0.4
+    assert files.line_csv.name in (files.html.parent / "SHA256SUMS").read_text()
+    assert not made(reported(tmp_path / "other", has_line=False))[2].line_csv.exists()
 
 
 def test_results_of_before_that_do_not_say_why_are_shown(tmp_path: Path) -> None:

@@ -29,4 +29,4 @@ def command(hub: Path, archive: Path, config: Path | None) -> None:
     from ptyrun.study.pack import pack
 
     n_files = pack(study_asked({"hub": hub}, config), archive)
-    say(f"{archive}: {counted(n_files, 'file')}, {archive.stat().st_size} bytes")
+    say(f"{archive}: {counted(n_files, 'file')}, {archive.stat().st_size / 1e6:.1f} MB")

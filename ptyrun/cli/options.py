@@ -47,7 +47,7 @@ class Folder(click.Path):
         """Refuse what names a bucket: it is no folder called `s3:`."""
         if is_bucket(value):
             raise UsageError(
-                f"{one_line(str(value))} is no folder",
+                f"{one_line(str(value))} is not a folder",
                 why="of a run in a bucket only status and report are shown",
                 do="take `ptyrun status` or `ptyrun report --output FOLDER`, or give the folder "
                 "from which it was published",

@@ -185,5 +185,5 @@ def test_words_that_cannot_be_read_are_refused_as_everything_else(
 def test_a_run_in_a_bucket_is_no_folder(command: str) -> None:
     refused = ptyrun(command, "s3://results/run")
     assert refused.returncode == REFUSED
-    assert "s3://results/run is no folder" in refused.stderr
+    assert "s3://results/run is not a folder" in refused.stderr
     assert "`ptyrun report --output FOLDER`" in refused.stderr

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 Float1D = NDArray[np.floating]
 
 WIDTH, HEIGHT = 360, 230
-_LEFT, _RIGHT, _TOP, _BOTTOM = 38, 12, 20, 34
+_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 12, 20, 34
 
 
 @dataclass(frozen=True)

@@ -114,7 +114,7 @@ def test_the_page_of_a_half_done_run_loads_itself_again_while_it_is_watched(
     assert refreshes(files.page) == ["7"]
     assert "PARTIAL: chunks are missing" in text
     assert "28 of 40 groups (70 %)" in text
-    assert text.index('class="conclusion"') < text.index('id="phase-pinn"')
+    assert text.index('class="conclusion of-equals"') < text.index('id="phase-pinn"')
     shown = set(re.findall('id="([^"]*)"', text))
     for row in ("phase", "amplitude"):
         assert {f"{row}-{name}" for name in ("pinn", "reconstruction", "ground-truth")} <= shown

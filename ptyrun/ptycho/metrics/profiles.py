@@ -127,7 +127,10 @@ def edge(values: Floats) -> Edge:
     if quarter < 2:
         return Edge(None, f"the line is too short: {len(values)} values")
     if not np.isfinite(values).all():
-        return Edge(None, "the line leaves what all arms cover, or where this is defined")
+        return Edge(
+            None,
+            "the line leaves the pixels that all arms cover, or those where this value is defined",
+        )
     first, last = values[:quarter], values[-quarter:]
     before, after = float(np.median(first)), float(np.median(last))
     noise = max(float(np.std(first)), float(np.std(last)))

@@ -88,8 +88,9 @@ class Interval:
 class Resampling:
     """How intervals were found: a bootstrap of blocks, the same ones for all arms.
 
-    ``block_px`` is the side of ``n_blocks`` squares of the compared pixels, twice that at which
-    errors are no longer correlated, ``frame_block_px`` that of the squares in which frames lie.
+    ``block_px`` is the side of ``n_blocks`` squares of the compared pixels, up to three times that
+    at which errors are no longer correlated, ``frame_block_px`` that of the squares in which frames
+    lie. Intervals are made longer for few blocks and for what is correlated across their edges.
     MS-SSIM is resampled in squares of a window of its coarsest scale, or not at all. Alignment and
     what is covered are not resampled. ``why_none`` says why there are no intervals.
     """

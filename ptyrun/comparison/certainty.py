@@ -16,9 +16,11 @@ from ptyrun.comparison.steps import Steps
 from ptyrun.ptycho.consistency.r_factor import FrameSums
 from ptyrun.ptycho.metrics import resampling
 from ptyrun.ptycho.metrics.crossing_spread import resampled_crossings
+from ptyrun.ptycho.metrics.few_blocks import Resampled, honest_intervals, resampled_figures
 from ptyrun.ptycho.metrics.frc import Noise, RingCorrelation
 from ptyrun.ptycho.metrics.products import product
 from ptyrun.ptycho.metrics.resampling import Blocks, Drawn
+from ptyrun.ptycho.metrics.sectors import N_SECTORS
 from ptyrun.ptycho.metrics.standard_metrics import THRESHOLDS, TRUTH_THRESHOLDS, Standard
 from ptyrun.ptycho.metrics.tiles import Tiles
 from ptyrun.ptycho.readers.opening import Scan
@@ -31,6 +33,12 @@ NO_COMMON_FRAMES = "the arms have no frames in common"
 FEW_FRAMES = f"their frames lie in fewer than {resampling.FEWEST_BLOCKS} blocks"
 
 Floats = NDArray[np.float64]
+# Between which values figures are, whatever chance may do.
+_LIMITS = {
+    **dict.fromkeys(("coherence", "frc", "complex_error", "invariant_error"), (0.0, 1.0)),
+    **dict.fromkeys(("ssim", "ms_ssim", "contrast_correlation"), (-1.0, 1.0)),
+    **dict.fromkeys(("mae", "r_factor", "fourier_error"), (0.0, np.inf)),
+}
 
 
 @dataclass(frozen=True)
@@ -69,10 +77,10 @@ class Certainty:
         share = 1.0 if together.ground is None else float(together.ground.covered.mean())
         drawn = Drawn.of(list(tiles.values()), share) if tiles else None
         blocks = None if drawn is None else drawn.blocks
-        resampled: dict[str, dict[str, Floats]] = {name: {} for name in held.arms}
+        resampled: dict[str, dict[str, Resampled]] = {name: {} for name in held.arms}
         if drawn is not None:
             for name, each in tiles.items():
-                figures = drawn.resampled(each)
+                figures = resampled_figures(drawn, each, share)
                 undefined = together.arms[name].standard.undefined
                 resampled[name] |= {
                     figure: values for figure, values in figures.items() if figure not in undefined
@@ -83,7 +91,10 @@ class Certainty:
         if frame_blocks is not None:
             for name, arm in held.arms.items():
                 resampled[name] |= frame_blocks.resampled(arm.sums)
-        intervals = {name: _intervals(figures) for name, figures in resampled.items()}
+        intervals = {
+            name: {figure: _within(figure, each) for figure, each in _intervals(figures).items()}
+            for name, figures in resampled.items()
+        }
         differences = tuple(
             Difference(first, second, _differences(resampled[first], resampled[second]))
             for first, second in combinations(resampled, 2)
@@ -114,10 +125,10 @@ def _without_pixels(scan: Scan, held: Held, frame_blocks: _FrameBlocks | None) -
     return f"{pixels}, and for the frames: {frames}"
 
 
-def _crossings(found: Standard) -> dict[str, Floats]:
+def _crossings(found: Standard) -> dict[str, Resampled]:
     """Where resampled ring correlations fall below each threshold, where there are such."""
     thresholds = THRESHOLDS if found.noise is Noise.BOTH else TRUTH_THRESHOLDS
-    crossings: dict[str, Floats] = {}
+    crossings: dict[str, Resampled] = {}
     for quantity, part in (("amplitude", "amplitude"), ("phase", "phase"), ("field", "value")):
         rings: RingCorrelation = getattr(found.curves, quantity)
         known = {
@@ -126,27 +137,41 @@ def _crossings(found: Standard) -> dict[str, Floats]:
             if f"{name}.{part}" not in found.undefined
         }
         for name, resampled in resampled_crossings(rings, known).items():
-            crossings[f"{name}.{part}"] = resampled
+            crossings[f"{name}.{part}"] = Resampled(resampled, N_SECTORS)
     return crossings
 
 
-def _intervals(figures: Mapping[str, Floats]) -> dict[str, Interval]:
-    found = resampling.intervals(list(figures.values()))
+def _intervals(figures: Mapping[str, Resampled]) -> dict[str, Interval]:
+    found = honest_intervals(list(figures.values()))
     return {
         name: Interval(*ends) for name, ends in zip(figures, found, strict=True) if ends is not None
     }
 
 
-def _differences(first: Mapping[str, Floats], second: Mapping[str, Floats]) -> dict[str, Interval]:
-    with np.errstate(invalid="ignore"):
-        return _intervals({name: first[name] - second[name] for name in first if name in second})
+def _within(name: str, interval: Interval) -> Interval:
+    """What a figure can be at all: that of a difference may be outside."""
+    metric = name.partition(".")[0]
+    least, most = next(
+        (ends for known, ends in _LIMITS.items() if metric.startswith(known)), (-np.inf, np.inf)
+    )
+    return Interval(max(interval.low, least), min(interval.high, most))
+
+
+def _differences(
+    first: Mapping[str, Resampled], second: Mapping[str, Resampled]
+) -> dict[str, Interval]:
+    return _intervals({name: first[name] - second[name] for name in first if name in second})
 
 
 @dataclass(frozen=True)
 class _FrameBlocks:
-    """Squares of half a frame's side, in which the frames lie that all arms are held against."""
+    """Squares of half a frame's side, in which the frames lie that all arms are held against.
+
+    Frames in neighbouring squares see parts of the same object: their errors are correlated.
+    """
 
     weights: Floats
+    cells: NDArray[np.int64]
     side_px: int
     n_blocks: int
 
@@ -165,12 +190,13 @@ class _FrameBlocks:
         positions = scan.positions_px[first.frames]
         cells = ((positions - positions.min(axis=0)) // side_px).astype(np.int64)
         shape = (int(cells[:, 0].max()) + 1, int(cells[:, 1].max()) + 1)
-        if len(np.unique(cells, axis=0)) < resampling.FEWEST_BLOCKS:
+        n_blocks = len(np.unique(cells, axis=0))
+        if n_blocks < resampling.FEWEST_BLOCKS:
             return None
-        blocks = Blocks.drawn(shape, 1)
-        return cls(blocks.weights[:, cells[:, 0], cells[:, 1]], side_px, blocks.n_blocks)
+        weights = Blocks.drawn(shape, 1).weights
+        return cls(weights[:, cells[:, 0], cells[:, 1]], cells, side_px, n_blocks)
 
-    def resampled(self, sums: FrameSums | None) -> dict[str, Floats]:
+    def resampled(self, sums: FrameSums | None) -> dict[str, Resampled]:
         """Give the figures of each resample."""
         if sums is None:
             return {}
@@ -179,7 +205,16 @@ class _FrameBlocks:
             found = product(self.weights, np.stack(own, axis=1))
             absolute, measured, power, cross, model = found.T
             left = power - 2 * sums.scale * cross + sums.scale**2 * model
+            missed = sums.measured_power - 2 * sums.scale * sums.cross
+            missed += sums.scale**2 * sums.model_power
             return {
-                f"{R_FACTOR}.value": absolute / measured,
-                f"{FOURIER_ERROR}.value": left / power,
+                f"{R_FACTOR}.value": self._of(absolute / measured, sums.absolute, sums.measured),
+                f"{FOURIER_ERROR}.value": self._of(left / power, missed, sums.measured_power),
             }
+
+    def _of(self, values: Floats, above: Floats, below: Floats) -> Resampled:
+        """A ratio of sums over frames."""
+        each = (above - above.sum() / below.sum() * below) / below.sum()
+        influence = np.zeros(self.cells.max(axis=0) + 1)
+        np.add.at(influence, (self.cells[:, 0], self.cells[:, 1]), each)
+        return Resampled(values, self.n_blocks, 1, 1.0, influence)

@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 
 from ptyrun.host import durable
 from ptyrun.host.regular import read_text
+from ptyrun.ptycho.metrics.few_blocks import student
 from ptyrun.ptycho.metrics.frc import RingCorrelation
 from ptyrun.ptycho.metrics.resampling import CONFIDENCE
+from ptyrun.ptycho.metrics.sectors import N_SECTORS
 from ptyrun.ptycho.metrics.standard_metrics import Curves
 
 REFERENCE = "reference"
@@ -86,7 +88,10 @@ def curves_of(first: str, second: str, found: Curves) -> Iterator[RingCurve]:
             tail = (1 - CONFIDENCE) / 2
             curves = rings.resampled
             assert curves is not None, "there are sectors"
-            low, high = np.quantile(curves, (tail, 1 - tail), axis=0)
+            low, median, high = np.quantile(curves, (tail, 0.5, 1 - tail), axis=0)
+            by = student(N_SECTORS)
+            low = np.maximum(median - by * (median - low), -1.0)
+            high = np.minimum(median + by * (high - median), 1.0)
             with np.errstate(divide="ignore", invalid="ignore"):
                 cross, own, wanted = rings.sectors.sum(axis=1)
                 ends = (low, high, own / wanted, cross / wanted)

@@ -45,8 +45,8 @@ class Blocks:
     -----
     Neighbouring pixels have errors in common, so that single ones would give intervals far too
     short: squares of tiles are drawn with replacement, anywhere, going round at the edges, until
-    they have the area of the image. Their side is twice that at which errors are no longer
-    correlated.
+    they have the area of the image. Their side is three times that at which errors are no longer
+    correlated, where that leaves enough of them.
     Sources: Kuensch, Ann. Stat. 17, 1217 (1989), doi:10.1214/aos/1176347265; Politis and Romano, J.
     Am. Stat. Assoc. 89, 1303 (1994), doi:10.1080/01621459.1994.10476870.
     """
@@ -179,6 +179,26 @@ def metrics_of(tiles: Tiles, blocks: Blocks | None = None) -> dict[str, Floats]:
     names = list(tiles.sums)
     stacked = np.stack([tiles.sums[name] for name in names])
     found = stacked.sum(axis=(1, 2))[:, None] if blocks is None else blocks.resampled(stacked)
+    return figures_of(names, found, tiles)
+
+
+def figures_of(names: Sequence[str], found: Floats, tiles: Tiles) -> dict[str, Floats]:
+    """Give metrics of sums that stand for those of an image.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Of the sums.
+    found : ndarray of float64, shape (k, B)
+        The sums by name, of each of B images.
+    tiles : Tiles
+        Of the image; gives the ranges.
+
+    Returns
+    -------
+    dict of str to ndarray of float64, shape (B,)
+        By metric and component.
+    """
     sums = dict(zip(names, found, strict=True))
     metrics: dict[str, Floats] = {}
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -239,42 +259,46 @@ def interval(resampled: NDArray[Any]) -> Interval | None:
     Interval, optional
         Its ends, in the unit of the numbers; None where they do not say.
     """
-    return intervals([resampled])[0]
+    (found,) = quantiles([resampled], ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2))
+    return None if found is None else (found[0], found[1])
 
 
-def intervals(resampled: Sequence[NDArray[Any]]) -> list[Interval | None]:
-    """As :func:`interval`, of several figures at once.
+def quantiles(
+    resampled: Sequence[NDArray[Any]], shares: Sequence[float]
+) -> list[tuple[float, ...] | None]:
+    """Give quantiles of several figures at once.
 
     Parameters
     ----------
     resampled : sequence of ndarray of float, shape (B,)
         One number per resample, of each figure.
+    shares : sequence of float
+        Of resamples that lie below.
 
     Returns
     -------
-    list of Interval, optional
-        In the order given.
+    list of tuple of float, optional
+        In the order given; None where a tenth of the resamples says nothing.
     """
-    tails = ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2)
     known = [each[np.isfinite(each)] for each in resampled]
-    found: list[Interval | None] = [None] * len(known)
+    found: list[tuple[float, ...] | None] = [None] * len(known)
     lengths = [
         len(own) if len(own) >= 0.9 * len(each) else 0
         for own, each in zip(known, resampled, strict=True)
     ]
     for length in {*lengths} - {0}:
         alike = [n for n, each in enumerate(lengths) if each == length]
-        ends = np.quantile(np.stack([known[n] for n in alike]), tails, axis=1)
-        for n, low, high in zip(alike, *ends.tolist(), strict=True):
-            found[n] = (low, high)
+        ends = np.quantile(np.stack([known[n] for n in alike]), shares, axis=1)
+        for n, *each in zip(alike, *ends.tolist(), strict=True):
+            found[n] = tuple(each)
     return found
 
 
 def blocks_for(tiles: list[Tiles], share: float = 1.0, least_px: float = 0.0) -> Blocks | None:
     """Draw the blocks that serve all of several images; None where there are too few.
 
-    Their side is twice that at which errors are no longer correlated, where that leaves enough of
-    them: blocks that are not longer than what they are to hold together make too sure.
+    Their side is three times that at which errors are no longer correlated, where that leaves
+    enough of them: blocks that are not longer than what they are to hold together make too sure.
 
     Parameters
     ----------
@@ -290,7 +314,7 @@ def blocks_for(tiles: list[Tiles], share: float = 1.0, least_px: float = 0.0) ->
     Blocks, optional
         None where there are too few blocks.
     """
-    side = 2 * max(correlation_tiles(each) for each in tiles)
+    side = 3 * max(correlation_tiles(each) for each in tiles)
     shape = tiles[0].shape
     known = max(float((each.sums["amplitude.n"] > 0).sum()) for each in tiles)
     covered = min(known, share * shape[0] * shape[1])

@@ -12,6 +12,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from ptyrun.engine import patience
 from ptyrun.engine.arm_plan import ArmPlan
 from ptyrun.engine.batches import KnownBatchLimit
 from ptyrun.engine.closing import GRACE_S, LATE_S
@@ -84,9 +85,7 @@ class SessionContext:
         if self.window.remaining_s > 0:
             return None
         if waiting:
-            return Stop(
-                "the window is used up; other processes work on what is left, or it has to pause"
-            )
+            return Stop(patience.WAITED)
         short = nothing_begun(self.window)
         return Stop(
             "the window is used up" if self.began_work else short.why, enough_s=short.enough_s

@@ -19,6 +19,7 @@ from ptyrun.host.deadline import DEADLINE
 from ptyrun.host.signals import is_asked_for
 from ptyrun.texts import counted
 
+WAITED = "the window is used up; other processes work on what is left, or it has to pause"
 LONGER = 1.2  # than one that was too short, at the least
 
 

@@ -136,6 +136,7 @@ class _Session:
             try:
                 stop = self._wait() if plan is None else self._work_on(plan, open_work)
             except NotOpenedError as error:
+                self._waiting = True  # for a device
                 return Stop(self._context.interrupts.reason or str(error))
             except CutOffError as error:  # a model that was being loaded
                 return self._context.closing() or Stop(str(error))
@@ -208,7 +209,7 @@ class _Session:
             patience.raise_if_too_short(row, why, enough_s)
             advise(enough_s)
         elif outcome.stop is ExitCode.INCOMPLETE:
-            ATTEMPTS.withdraw()
+            ATTEMPTS.withdraw(has_waited=self._waiting)
         self._context.opened.close(int(outcome.stop), outcome.reason, enough_s)
         self._context.tell("closing", None, None, outcome.reason)
         return outcome

@@ -124,9 +124,12 @@ class Attempts:
             with suppress(OSError):
                 _note(self._own, boot_clock_s(), self._window_s, enough_s)
 
-    def withdraw(self) -> None:
-        """Do not count this window: it does not end for want of time."""
-        if not self.has_progressed:
+    def withdraw(self, *, has_waited: bool = False) -> None:
+        """Do not count this window: it does not end for want of time.
+
+        One that *has_waited* for others is none that a loop counts, either.
+        """
+        if has_waited and not self.has_progressed:
             advise_patience()
         if self._own is None:
             return

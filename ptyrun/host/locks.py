@@ -252,7 +252,7 @@ def exclude(
         nonlocal told_s
         if waited_s - told_s >= REMINDER_S:
             told_s = waited_s
-            ATTEMPTS.withdraw()  # no window is too short for what others do
+            ATTEMPTS.withdraw(has_waited=True)  # no window is too short for what others do
             note(f"another process {what}: waiting for it ({_held_by(lock)})")
 
     def gives_up() -> bool:
@@ -267,7 +267,7 @@ def exclude(
 
     if lock.acquire(wait_s, gives_up, tell):
         return
-    ATTEMPTS.withdraw()
+    ATTEMPTS.withdraw(has_waited=True)
     holder = lock.holder()
     kind = ClosedWhileWaitingError if is_closing() else BusyError
     raise kind(

@@ -126,7 +126,7 @@ class _Members:
         if self._has_said:
             return
         self._has_said = True
-        ATTEMPTS.withdraw()
+        ATTEMPTS.withdraw(has_waited=True)
         left = self._crew.window_left_s
         until = "" if left is None else f", for {format_duration(left)} at most"
         self._watcher.note(f"waiting for workers of the cluster at {self._address}{until}")

@@ -178,7 +178,8 @@ class WorkerGroup:
             # The workers themselves asked the ledger, each with the window that it was given.
             patience.raise_if_too_short(patience.Row(), reason, enough_s)
         elif stop is ExitCode.INCOMPLETE:
-            ATTEMPTS.withdraw()
+            reasons = {session.closed.reason for session in sessions if session.closed}
+            ATTEMPTS.withdraw(has_waited=bool(nobody) or reasons == {patience.WAITED})
         return Outcome.of(
             self._ledger.progress,
             self._names,

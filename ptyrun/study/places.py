@@ -156,7 +156,7 @@ class Cluster:
     def _say_that_it_waits(self) -> None:
         if not self._has_said:
             self._has_said = True
-            ATTEMPTS.withdraw()  # no window is too short where nobody could work
+            ATTEMPTS.withdraw(has_waited=True)  # no window is too short where nobody could work
             left_s = self._window.remaining_s
             until = "" if math.isinf(left_s) else f", for {format_duration(left_s)} at most"
             self._watcher.note(f"waiting for workers of the cluster{until}")

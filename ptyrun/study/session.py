@@ -336,7 +336,7 @@ class Session:
             )
         if stop is ExitCode.INCOMPLETE and not is_asked and not self._has_progressed:
             if any(each.state is State.RUNNING for each in left):
-                ATTEMPTS.withdraw()  # it waited for others, who may well progress
+                ATTEMPTS.withdraw(has_waited=True)  # others may well progress
             elif _done(standings) - self._done_before:
                 ATTEMPTS.progressed()  # others did
             else:

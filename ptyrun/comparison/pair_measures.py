@@ -19,12 +19,14 @@ from ptyrun.config import Alignment, EvaluationOptions
 from ptyrun.errors import GeometryError
 from ptyrun.ptycho.geometry.placement import Region
 from ptyrun.ptycho.metrics import evaluation
-from ptyrun.ptycho.metrics.alignment import CERTAIN
+from ptyrun.ptycho.metrics.alignment import CERTAIN, CLEARLY
 from ptyrun.ptycho.metrics.common_ground import CommonGround
 from ptyrun.ptycho.metrics.frc import Noise
+from ptyrun.ptycho.metrics.orientation import LITTLE
 from ptyrun.ptycho.metrics.phase_pair import FEWEST_PX
 from ptyrun.ptycho.metrics.ramps import NO_RAMP, Ramp
 from ptyrun.ptycho.metrics.registration import Shift
+from ptyrun.ptycho.metrics.shift_search import AGREEMENT_AFAR
 from ptyrun.ptycho.metrics.standard_metrics import Standard, nothing
 from ptyrun.results import Metric
 
@@ -34,6 +36,11 @@ FEW = "all arms have less than a quarter of the region in common"
 DOUBTED = (
     "they agree better so, and with what both are measured against the contrast of one correlates "
     "by"
+)
+
+CONJUGATED = (
+    "one of the two is conjugated, so that amplitude and phase are against each other in the "
+    "correlation of the fields: with the second conjugated the contrasts correlate by"
 )
 
 Image = NDArray[np.complex64]
@@ -118,8 +125,32 @@ class Pairing:
         """Compare two arms as they lie on the common ground, where that is known; else registered.
 
         What both are measured against may be wrong: an arm that was moved onto it, and hardly
-        agrees with it there, is moved onto the other arm where the two then agree better.
+        agrees with it there, is moved onto the other arm where the two then agree better. Of two
+        with little in common it is said whether one is the conjugate of the other.
         """
+        found = self._measured(first, second)
+        value = found.standard.metrics.get("contrast_correlation", Metric()).value
+        if value is None or not value < LITTLE:
+            return found
+        conjugated = self._agreement_conjugated(first, second)
+        if conjugated < max(value + CLEARLY, AGREEMENT_AFAR):
+            return found
+        return found.noted(f"{CONJUGATED} {conjugated:.2f}, and as they are by {value:.2f}")
+
+    def _agreement_conjugated(self, first: str, second: str) -> float:
+        """How well the first agrees with the conjugate of the second, as they lie or registered."""
+        found = 0.0
+        if self.ground is not None and self._why_not_on_the_ground is None:
+            one, other = (self.laid[name].recon for name in (first, second))
+            lying = self.ground.between(one, other.conj(), self.options.phase_align)
+            found = _agreement(lying)
+        if found >= CERTAIN:
+            return found
+        is_moved = not self.moved.isdisjoint((first, second))
+        paired = self._apart(first, second, is_moved=is_moved, is_conjugated=True)
+        return max(found, _agreement(paired.standard))
+
+    def _measured(self, first: str, second: str) -> PairMeasures:
         why, lying = self._why_not_on_the_ground, None
         if self.ground is not None and why is None:
             one, other = (self.laid[name].recon for name in (first, second))
@@ -154,7 +185,9 @@ class Pairing:
         found = [_agreement(self.laid[name].standard) for name in names if name in self.moved]
         return min(found, default=1.0)
 
-    def _apart(self, first: str, second: str, *, is_moved: bool) -> PairMeasures:
+    def _apart(
+        self, first: str, second: str, *, is_moved: bool, is_conjugated: bool = False
+    ) -> PairMeasures:
         """The first against the second, where all arms lie, or else where these two do."""
         inside = self.region.slices
         known = {name: arm.coverage > 0 for name, arm in self.objects.items()}
@@ -166,6 +199,7 @@ class Pairing:
             few = f"nothing to compare: only {n_px} px are covered, of {FEWEST_PX} at least"
             return PairMeasures(nothing(few, Noise.BOTH))
         one, other = (self.objects[name].image for name in (first, second))
+        other = other.conj() if is_conjugated else other
         try:
             found = evaluation.mutual(one, other, covered, region=self.region, registered=is_moved)
         except GeometryError as error:

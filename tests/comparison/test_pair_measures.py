@@ -12,6 +12,7 @@ from ptyrun.comparison.common_measures import _on_common_ground
 from ptyrun.comparison.measures import Measures
 from ptyrun.comparison.pair_measures import (
     BY_UPSTREAM,
+    CONJUGATED,
     FEW,
     MOVED_TOGETHER,
     Pairing,
@@ -50,12 +51,15 @@ class Arms:
         reference: np.ndarray,
         moved: frozenset[str],
         places: tuple[Shift, Shift] = (Shift(3.4, -2.2), Shift(0.0, 0.0)),
+        *,
+        is_conjugated: bool = False,
     ) -> None:
         image = textured(1, SIDE)
         images = [
             noisy(apply_shift(image, place), seed)
             for place, seed in zip(places, (2, 3), strict=True)
         ]
+        images[1] = images[1].conj() if is_conjugated else images[1]
         covered = np.ones((SIDE, SIDE))
         objects = {
             name: like(image=image.astype(np.complex64), coverage=covered)
@@ -102,6 +106,19 @@ def test_arms_that_agree_with_the_reference_are_compared_as_they_lie_there() -> 
     assert correlation(found) > 0.97
     assert found.standard.metrics == arms.as_they_lie.standard.metrics
     assert not said(found)
+
+
+def test_of_two_arms_of_which_one_is_conjugated_the_pair_says_so() -> None:
+    arms = Arms(textured(1, SIDE), frozenset(NAMES), is_conjugated=True)
+    for pairing in (arms.pairing, arms.without_reference):
+        found = pairing.measured(*NAMES)
+        assert correlation(found) < 0.3
+        (note,) = [n for n in found.standard.notes if n.startswith(CONJUGATED)]
+        said, as_it_is = note.removeprefix(CONJUGATED).split(", and as they are by")
+        assert float(said) > 0.95
+        assert float(as_it_is) == round(correlation(found), 2)
+    alike = Arms(textured(1, SIDE), frozenset(NAMES)).pairing.measured(*NAMES)
+    assert not any(note.startswith(CONJUGATED) for note in alike.standard.notes)
 
 
 def test_a_wrong_reference_does_not_move_them_apart() -> None:

@@ -20,7 +20,7 @@ from ptyrun.ptycho.readers.detector import (
     varying_mask,
 )
 from ptyrun.ptycho.readers.frame_kind import kind_of
-from ptyrun.ptycho.readers.hdf5 import DAMAGE, Hdf5File, Hdf5Frames, checked_stack
+from ptyrun.ptycho.readers.hdf5 import DAMAGE, MOST_TRIED, Hdf5File, Hdf5Frames, checked_stack
 from ptyrun.ptycho.readers.positions import checked_positions
 from ptyrun.ptycho.readers.probe_modes import split_modes, stacked_modes, variations_note
 from ptyrun.ptycho.readers.scan import Scan, one_size
@@ -28,7 +28,7 @@ from ptyrun.ptycho.readers.units import Quantity, in_si
 from ptyrun.texts import printable
 
 _LAST = "entry_last"
-_NUMBERED = re.compile(r"entry_(\d+)")
+_NUMBERED = re.compile(r"entry_(\d{1,18})")
 _DETECTOR = re.compile(r"detector_\d+")
 _FRAMES = ("data_1/data", "instrument_1/detector_1/data")
 _TRANSLATIONS = (
@@ -73,7 +73,7 @@ def entries(file: Hdf5File) -> list[str]:
     numbers = sorted(
         (int(found[1]), name) for name in names if (found := _NUMBERED.fullmatch(name))
     )
-    newest = [name for _, name in reversed(numbers)]
+    newest = [name for _, name in reversed(numbers)][:MOST_TRIED]
     return [_LAST, *newest] if _LAST in names else newest
 
 
@@ -164,7 +164,7 @@ def _each(places: tuple[str, ...], names: tuple[str, ...]) -> tuple[str, ...]:
 def _detector_of(file: Hdf5File, entry: str, frames: h5py.Dataset) -> str:
     """Name the detector that frames are of: one of several, where they are a link to its data."""
     instrument = f"{entry}/instrument_1"
-    for name in file.members(instrument):
+    for name in file.members(instrument)[:MOST_TRIED]:
         detector = f"{instrument}/{name}"
         if _DETECTOR.fullmatch(name) and file.dataset(f"{detector}/data") == frames:
             return detector

@@ -22,6 +22,7 @@ from ptyrun.texts import printable
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
 MAX_LINKS = 16
+MOST_TRIED = 1000  # members of a group, one after the other, until one is what is looked for
 MAX_TEXT_BYTES = 1 << 16
 MAX_VIEWS = 8
 ALWAYS_BYTES = 16 << 20

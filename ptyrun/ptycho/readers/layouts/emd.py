@@ -130,7 +130,7 @@ def _found(file: Hdf5File) -> _Found:
     left, groups = MAX_NODES, [""]
     while groups and left:
         here = groups.pop(0)
-        for name in sorted(file.members(here or "/")):
+        for name in sorted(file.members(here or "/"))[:left]:
             left -= 1
             path = f"{here}/{name}"
             if file.members(path) and path.count("/") < MAX_DEPTH:
@@ -149,10 +149,9 @@ def _found(file: Hdf5File) -> _Found:
 
 
 def _top_groups(file: Hdf5File) -> list[h5py.Group]:
-    links = [file.root.get(name, getlink=True) for name in file.members("/")]
-    names = file.members("/")
-    hard = [n for n, link in zip(names, links, strict=True) if isinstance(link, h5py.HardLink)]
-    return [file.root[name] for name in hard] + [file.root]
+    root, names = file.root, file.members("/")[:MAX_NODES]
+    hard = [name for name in names if isinstance(root.get(name, getlink=True), h5py.HardLink)]
+    return [*(root[name] for name in hard), root]
 
 
 def _length(file: Hdf5File, path_of: _Found, name: str, units: dict[str, float]) -> float:

@@ -21,7 +21,7 @@ from ptyrun.ptycho.readers.finished import Reconstruction
 from ptyrun.ptycho.readers.formats import Format
 from ptyrun.ptycho.readers.frame_kind import kind_of
 from ptyrun.ptycho.readers.frame_sources import StackedFrames
-from ptyrun.ptycho.readers.hdf5 import Hdf5File, Hdf5Frames, checked_stack
+from ptyrun.ptycho.readers.hdf5 import MOST_TRIED, Hdf5File, Hdf5Frames, checked_stack
 from ptyrun.ptycho.readers.probe_modes import split_modes
 from ptyrun.ptycho.readers.reader import ForeignFile, Held, ReaderCard, ScanRequest
 from ptyrun.ptycho.readers.scan import Scan, one_size
@@ -150,7 +150,7 @@ def _stacked(
 
 
 def _first_storage(file: Hdf5File, group: str) -> str:
-    for name in sorted(file.members(group)):
+    for name in sorted(file.members(group))[:MOST_TRIED]:
         if file.dataset(f"{group}/{name}/data") is not None:
             return f"{group}/{name}"
     return ""

@@ -14,7 +14,7 @@ from ptyrun.comparison.frame_remarks import APART
 from ptyrun.comparison.kept import Finding
 from ptyrun.comparison.kept_standard import finding_of, standard_of
 from ptyrun.comparison.sums import ArmObject
-from ptyrun.comparison.undone import Undone
+from ptyrun.comparison.undone import APART_PX, Undone
 from ptyrun.config import Alignment, EvaluationOptions
 from ptyrun.errors import GeometryError
 from ptyrun.ptycho.geometry.placement import Region
@@ -68,7 +68,7 @@ class PairMeasures:
 
     def apart(self, patch_px: int) -> str | None:
         """Say so where they lie apart, or where one has a phase ramp that the other has not."""
-        undone = Undone.of(1.0, self.shift, self.ramp, patch_px)
+        undone = Undone.of(1.0, self.shift, self.ramp, patch_px, APART_PX)
         return None if undone is None else f"{APART} (the first onto the second: {undone.done})"
 
     def finding(self) -> Finding:

@@ -19,8 +19,11 @@ from ptyrun.ptycho.metrics.registration import Shift
 from ptyrun.ptycho.readers.scan import Scan
 from ptyrun.results import Metric
 
-# What is nearer is left as it is.
-FAR_PX = 0.5
+# What is nearer is left as it is: it costs less than a hundredth of an R-factor (measured: 0.7 % at
+# 0.05 px, 3 % at 0.1 px, 20 % at 0.36 px), and registration finds 0.003 px where arms agree.
+FAR_PX = 0.05
+# What lies nearer is not said to lie apart.
+APART_PX = 0.5
 FAR_CYCLES = 0.1  # across a patch, by which a ramp moves its frame in pixels
 # What is less is not worth a word.
 SHOWN_PX, SHOWN_RAD_PER_PX = 0.005, 0.0005
@@ -35,13 +38,18 @@ class Undone:
 
     @classmethod
     def of(
-        cls, contrast_correlation: float | None, shift: Shift | None, ramp: Ramp, patch_px: int
+        cls,
+        contrast_correlation: float | None,
+        shift: Shift | None,
+        ramp: Ramp,
+        patch_px: int,
+        far_px: float = FAR_PX,
     ) -> Self | None:
         """Take what registration found, where that is certain and not small."""
         if shift is None or not (contrast_correlation or 0.0) >= CERTAIN:
             return None
         cycles = math.hypot(ramp.y_rad_per_px, ramp.x_rad_per_px) * patch_px / (2 * math.pi)
-        is_far = math.hypot(shift.dy_px, shift.dx_px) > FAR_PX or cycles > FAR_CYCLES
+        is_far = math.hypot(shift.dy_px, shift.dx_px) > far_px or cycles > FAR_CYCLES
         return cls(shift, ramp) if is_far else None
 
     def seen_from(self, scan: Scan) -> Scan:

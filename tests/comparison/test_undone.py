@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ptyrun.comparison.frame_figures import ArmFrames
 from ptyrun.comparison.frame_remarks import APART, remarks
 from ptyrun.comparison.pair_measures import PairMeasures
-from ptyrun.comparison.undone import Undone
+from ptyrun.comparison.undone import APART_PX, Undone
 from ptyrun.frame_results import FrameFigures
 from ptyrun.ptycho.metrics.frc import Noise
 from ptyrun.ptycho.metrics.ramps import Ramp
@@ -79,6 +79,7 @@ def test_what_reconstructions_leave_free_is_undone_before_frames_judge(tmp_path:
             "lying": lying,
             "moved": np.roll(lying, (3, -4), (0, 1)),
             "ramped": ramped(lying, 0.05),
+            "nearer": apply_shift(lying, Shift(0.2, -0.3)),
             "between": apply_shift(lying, Shift(0.4, -0.6)),
             "both": np.roll(ramped(lying, -0.05), (-2, 1), (0, 1)),
         },
@@ -89,6 +90,7 @@ def test_what_reconstructions_leave_free_is_undone_before_frames_judge(tmp_path:
         assert frames_of(results, name).n_frames == frames_of(results, "lying").n_frames
     # A probe between pixels, beside edges that no pixel resolves.
     assert r_factor(results, "between") < 1.25 * least
+    assert r_factor(results, "nearer") < 1.13 * least, "as it lies it is a quarter more"
     assert notes_of(results, "lying") == []
     assert frames_of(results, "lying").moved_px is None
     assert notes_of(results, "moved") == ["R-factor: moved by (-3.00, 4.00) px, as registered"]
@@ -115,7 +117,9 @@ def test_an_object_of_something_else_is_not_moved() -> None:
 
 
 def test_small_shifts_and_ramps_change_nothing() -> None:
-    assert Undone.of(0.99, Shift(0.3, 0.3), Ramp(0.0, 0.01), 32) is None
+    assert Undone.of(0.99, Shift(0.03, 0.03), Ramp(0.0, 0.01), 32) is None
+    assert Undone.of(0.99, Shift(0.3, 0.3), Ramp(), 32, APART_PX) is None
+    assert Undone.of(0.99, Shift(0.03, 0.05), Ramp(), 32) is not None
     assert Undone.of(0.99, Shift(0.4, 0.4), Ramp(), 32) == Undone(Shift(0.4, 0.4), Ramp())
     assert Undone.of(0.99, Shift(0.0, 0.0), Ramp(0.0, 0.05), 32) is not None
     assert Undone.of(0.99, Shift(0.0, 0.0), Ramp(0.0, 0.05), 8) is None

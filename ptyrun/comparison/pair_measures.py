@@ -19,10 +19,9 @@ from ptyrun.config import Alignment, EvaluationOptions
 from ptyrun.errors import GeometryError
 from ptyrun.ptycho.geometry.placement import Region
 from ptyrun.ptycho.metrics import evaluation
-from ptyrun.ptycho.metrics.alignment import CERTAIN, CLEARLY
+from ptyrun.ptycho.metrics.alignment import CERTAIN
 from ptyrun.ptycho.metrics.common_ground import CommonGround
 from ptyrun.ptycho.metrics.frc import Noise
-from ptyrun.ptycho.metrics.orientation import LITTLE
 from ptyrun.ptycho.metrics.phase_pair import FEWEST_PX
 from ptyrun.ptycho.metrics.ramps import NO_RAMP, Ramp
 from ptyrun.ptycho.metrics.registration import Shift
@@ -38,6 +37,8 @@ DOUBTED = (
     "by"
 )
 
+# A conjugate may agree with the other to a large part, somewhere; one of a real object always does.
+MUCH, BETTER = 0.8, 0.1
 CONJUGATED = (
     "one of the two is conjugated, so that amplitude and phase are against each other in the "
     "correlation of the fields: with the second conjugated the contrasts correlate by"
@@ -126,14 +127,14 @@ class Pairing:
 
         What both are measured against may be wrong: an arm that was moved onto it, and hardly
         agrees with it there, is moved onto the other arm where the two then agree better. Of two
-        with little in common it is said whether one is the conjugate of the other.
+        without much in common it is said whether one is the conjugate of the other.
         """
         found = self._measured(first, second)
         value = found.standard.metrics.get("contrast_correlation", Metric()).value
-        if value is None or not value < LITTLE:
+        if value is None or not value < MUCH:
             return found
         conjugated = self._agreement_conjugated(first, second)
-        if conjugated < max(value + CLEARLY, AGREEMENT_AFAR):
+        if conjugated < max(value + BETTER, AGREEMENT_AFAR):
             return found
         return found.noted(f"{CONJUGATED} {conjugated:.2f}, and as they are by {value:.2f}")
 

@@ -42,7 +42,7 @@ SCANS: dict[str, tuple[Callable[[], dict[str, np.ndarray | None]], str]] = {
     "wrong dtype": (lambda: {"diffraction": np.full((60, 32, 32), "x")}, "diffraction"),
     "complex": (lambda: {"diffraction": np.ones((60, 32, 32), np.complex64)}, "complex64"),
     "positions of wrong dtype": (lambda: {"ycoords": np.full(60, "x")}, "ycoords"),
-    "NaN position": (lambda: {"xcoords": np.r_[np.ones(59), np.nan]}, "value 59"),
+    "NaN position": (lambda: {"xcoords": np.r_[np.ones(59), np.nan]}, "frame 59"),
     "nothing measured": (lambda: {"diffraction": np.zeros((60, 32, 32))}, "zero everywhere"),
     "no frames": (lambda: {k: v[:0] for k, v in scan_arrays().items() if k[0] in "dxy"}, "0"),
     "NaN": (lambda: {"diffraction": nan_diffraction()}, "frame 5"),

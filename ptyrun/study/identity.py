@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from ptyrun.errors import IdentityError, UsageError
 from ptyrun.host import durable
 from ptyrun.host.documents import Document, canonical_json
 from ptyrun.host.typed_json import parse
+from ptyrun.paths import RunPaths
 from ptyrun.study.hub import Hub
 
 
@@ -111,6 +113,12 @@ def require_some(options: StudyOptions) -> None:
             f"there is no hub {options.hub}",
             why="no such folder",
             do="correct --hub; `ptyrun study run` makes a new one",
+        )
+    if not Hub(options.hub).study.is_file() and RunPaths(options.hub).manifest.is_file():
+        raise UsageError(
+            f"{options.hub} is not a hub",
+            why="it is the folder of one comparison",
+            do=f"look at it with `{shlex.join(['ptyrun', 'status', str(options.hub)])}`",
         )
 
 

@@ -162,6 +162,15 @@ def test_a_hub_that_cannot_be_written_is_an_explained_error(hub: Path) -> None:
     assert "a folder stands where a file must be" in found.stderr
 
 
+@pytest.mark.parametrize("command", ["status", "report"])
+def test_the_folder_of_one_comparison_is_told_from_a_hub(command: str, tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").touch()
+    found = study(command, "--hub", tmp_path, "--base-npz", write_base(tmp_path / "base.npz"))
+    assert found.exit_code == 2
+    assert f"{tmp_path} is not a hub\n  why: it is the folder of one comparison" in found.stderr
+    assert f"`ptyrun status {tmp_path}`" in found.stderr
+
+
 def test_asking_for_help_imports_nothing_heavy() -> None:
     code = (
         "import sys\nfrom ptyrun.cli.main import main\n"

@@ -45,7 +45,11 @@ class ReportFiles:
     html: Path
     markdown: Path
     metrics_csv: Path
-    line_csv: Path  # only where a line was asked for
+
+    @property
+    def line_csv(self) -> Path:
+        """The profiles along a line; there only where one was asked for."""
+        return self.html.with_name("line_profiles.csv")
 
 
 def report(
@@ -138,8 +142,7 @@ def _write(run: FinishedRun, files: ReportFiles, made_from: str) -> None:
 
 
 def _files(folder: Path) -> ReportFiles:
-    names = ("index.html", "report.md", "metrics.csv", "line_profiles.csv")
-    return ReportFiles(*(folder / name for name in names))
+    return ReportFiles(folder / "index.html", folder / "report.md", folder / "metrics.csv")
 
 
 def _page(run: FinishedRun) -> page.Page:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from ptyrun.errors import NewerError, PtyrunError
-from ptyrun.results import Interval, Metric, Results
+from ptyrun.resolutions import BOUND
+from ptyrun.results import ArmResult, Interval, Metric, Results
 from ptyrun.study.files import HubFiles
 from ptyrun.study.summaries.manifest import Key
 from ptyrun.study.summaries.tables import csv_text, dose_text
 from ptyrun.texts import as_cell
 
-HEAD = ("dose", "view", "split", "model", "against", "figure", "value", "low", "high", "beyond")
+_PLACE = ("dose", "view", "split")
+HEAD = (*_PLACE, "model", "against", "figure", "value", "low", "high", "beyond", "bound")
 RESULTS = "results.json"
 
 
@@ -60,7 +62,8 @@ def _rows(results: Results) -> Iterator[tuple[object, ...]]:
         figures = {**arm.intervals, **dict.fromkeys(_unsure(arm.standard, arm.intervals))}
         for figure, interval in figures.items():
             ends = (None, None) if interval is None else (interval.low, interval.high)
-            yield (as_cell(arm.label), "", figure, _value(arm.standard, figure), *ends, "")
+            value = _value(arm.standard, figure)
+            yield (as_cell(arm.label), "", figure, value, *ends, "", _bound(arm, figure))
     for found in results.differences:
         first, second = results.arms[found.first], results.arms[found.second]
         for figure, interval in found.intervals.items():
@@ -68,7 +71,19 @@ def _rows(results: Results) -> Iterator[tuple[object, ...]]:
             value = None if one is None or other is None else one - other
             labels = (as_cell(first.label), as_cell(second.label))
             beyond = "yes" if interval.excludes_zero else "no"
-            yield (*labels, figure, value, interval.low, interval.high, beyond)
+            bound = _of_two(first, second, figure)
+            yield (*labels, figure, value, interval.low, interval.high, beyond, bound)
+
+
+def _bound(arm: ArmResult, figure: str) -> str:
+    """Whether a figure is at least so much: a resolution that is not reached up to Nyquist."""
+    return BOUND if figure in arm.at_least else ""
+
+
+def _of_two(first: ArmResult, second: ArmResult, figure: str) -> str:
+    """The same of a difference; of two bounds nothing is known."""
+    kinds = {(True, False): BOUND, (False, True): "<=", (True, True): "?"}
+    return kinds.get((figure in first.at_least, figure in second.at_least), "")
 
 
 def _unsure(standard: Mapping[str, Metric], known: Mapping[str, object]) -> Iterator[str]:

@@ -161,8 +161,14 @@ class _Page:
     def _title(self, case: Case, point: Point) -> str:
         place = f"{self._sweep.axis.label} {point.at:g}, trial {point.trial}"
         known = case.interval(point)
+        bound = "≥ " if case.is_at_least(point) else ""
         ends = "" if known is None else f" ({known.low:.4g} to {known.high:.4g})"
-        return f"{self._label(case)}, {place}: {case.number(point):.6g}{ends}"
+        return f"{self._label(case)}, {place}: {bound}{case.number(point):.6g}{ends}"
+
+    def _bound(self, case: Case, at: int) -> str:
+        """Mark what is at least so much, as is a mean of figures of which one is."""
+        points = (point for point in self._sweep.points if point.at == at)
+        return "≥ " if any(case.is_at_least(point) for point in points) else ""
 
     def _interval(self, case: Case, at: int) -> Interval | None:
         """Give that of the comparison at one place, if there is just one."""
@@ -183,7 +189,7 @@ class _Page:
                 self._label(case),
                 tuple(
                     Cell(
-                        _text(each, width, self._interval(case, at)),
+                        self._bound(case, at) + _text(each, width, self._interval(case, at)),
                         each is not None and each.mean == self._best(case, at),
                     )
                     for at, each in zip(values, row, strict=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ptyrun.resolutions import is_at_least
 from ptyrun.results import Interval
 from ptyrun.study.summaries.rows import PAIR
 from ptyrun.study.sweeps.points import Point, Sweep
@@ -73,6 +74,11 @@ class Case:
             if (row.model, row.metric) == (self.model, self.metric):
                 return in_range(self.metric, row.component(self.component))
         return math.nan
+
+    def is_at_least(self, point: Point) -> bool:
+        """Whether that is a bound: a resolution that is not reached up to Nyquist."""
+        standard = self.metric.removeprefix("standard_")
+        return standard != self.metric and is_at_least(standard, self.number(point))
 
     def interval(self, point: Point) -> Interval | None:
         """Between which values that lies, where the comparison says it."""

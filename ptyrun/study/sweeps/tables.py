@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import astuple, fields
 
+from ptyrun.resolutions import BOUND
 from ptyrun.study.summaries.tables import csv_text, latex
 from ptyrun.study.sweeps.points import Sweep
 from ptyrun.study.sweeps.statistics import Case, Spread, cases
@@ -40,6 +41,7 @@ def point_table(sweep: Sweep) -> str:
         "number",
         "low",
         "high",
+        "bound",
         "folder",
     )
     rows: list[Sequence[object]] = [(str(sweep.axis), *names)]
@@ -51,7 +53,8 @@ def point_table(sweep: Sweep) -> str:
                 what = (as_cell(case.model), as_cell(case.metric), case.component)
                 known = case.interval(point)
                 ends = ("", "") if known is None else (known.low, known.high)
-                rows.append((*place, *what, number, *ends, as_cell(point.folder)))
+                bound = BOUND if case.is_at_least(point) else ""
+                rows.append((*place, *what, number, *ends, bound, as_cell(point.folder)))
     return csv_text(rows)
 
 

@@ -5,6 +5,8 @@ import io
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from ptyrun.frame_results import FrameFigures
 from ptyrun.results import ArmResult, Difference, Interval, Metric, Results
 from ptyrun.study import analysis
@@ -54,6 +56,45 @@ def test_a_study_has_intervals_and_r_factors_of_its_comparisons(tmp_path: Path) 
     assert difference["against"] == "'=Baseline", "no text is a spreadsheet's formula"
     assert float(difference["value"]) == 0.1 - 0.3
     assert difference["beyond"] == "yes"
+
+
+@pytest.mark.parametrize(
+    ("values", "bounds"),
+    [
+        ((1.0, 1.0), (">=", ">=", "?")),
+        ((1.0, 0.4), (">=", "", ">=")),
+        ((0.4, 1.0), ("", ">=", "<=")),
+        ((0.4, 0.3), ("", "", "")),
+    ],
+)
+def test_what_is_not_reached_up_to_nyquist_is_a_bound(
+    tmp_path: Path, values: tuple[float, float], bounds: tuple[str, str, str]
+) -> None:
+    hub = write_hub(tmp_path / "hub")
+    arms = {
+        name: replace(
+            arm,
+            standard={"frc50": Metric(phase=value)},
+            intervals={"frc50.phase": Interval(value - 0.1, value)},
+            at_least=("frc50.phase",) if value == 1 else (),
+        )
+        for (name, arm), value in zip(results().arms.items(), values, strict=True)
+    }
+    differences = (Difference("pinn", "baseline", {"frc50.phase": Interval(-0.1, 0.1)}),)
+    made = replace(results(), arms=arms, differences=differences)
+    (hub / TEST / "results.json").write_text(made.to_json())
+    summarize(hub)
+    found = rows((hub / analysis.CERTAINTY_TABLE).read_text())
+    said = {
+        (row["model"], bool(row["against"])): row["bound"]
+        for row in found
+        if row["figure"] == "frc50.phase"
+    }
+    assert said == {
+        ("PtychoPINN", False): bounds[0],
+        ("'=Baseline", False): bounds[1],
+        ("PtychoPINN", True): bounds[2],
+    }
 
 
 def test_what_is_no_results_is_left_out(tmp_path: Path) -> None:

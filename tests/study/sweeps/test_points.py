@@ -281,6 +281,23 @@ def test_r_factors_and_intervals_are_followed(tmp_path: Path) -> None:
     )
 
 
+def test_a_resolution_that_is_not_reached_up_to_nyquist_is_a_bound(tmp_path: Path) -> None:
+    for size, value in ((512, 0.4), (1024, 1.0)):
+        write_table(tmp_path / f"train_{size}")
+        with (tmp_path / f"train_{size}/comparison_metrics.csv").open("a") as file:
+            file.write(f"PtychoPINN,standard_frc50,,{value},\nPtychoPINN,frc50,,{value},\n")
+    sweep(tmp_path)
+    found = {
+        (row["metric"], row["number"]): row["bound"]
+        for row in table(tmp_path / "sweep/train_size_points.csv")
+        if "frc50" in row["metric"]
+    }
+    assert found["standard_frc50", "1.0"] == ">="
+    assert found["standard_frc50", "0.4"] == found["frc50", "1.0"] == ""
+    page = (tmp_path / "sweep/train_size.html").read_text()
+    assert page.count("≥ 1") == 2, "beside the point, and in the table"
+
+
 def test_names_of_models_cannot_become_part_of_the_page(tmp_path: Path) -> None:
     write_table(tmp_path / "train_1", models=("<script>alert(1)</script>", "=1+1"))
     sweep(tmp_path)

@@ -21,6 +21,7 @@ from ptyrun.config import EvaluationOptions
 from ptyrun.host.documents import digest_of
 from ptyrun.ptycho.geometry.placement import Region
 from ptyrun.ptycho.metrics.common_ground import CommonGround
+from ptyrun.ptycho.metrics.orientation import says_conjugated
 from ptyrun.ptycho.metrics.standard_metrics import Standard
 from ptyrun.results import Results
 
@@ -93,7 +94,8 @@ def measure_together(
                 CommonMeasures.from_finding,
                 partial(_on_common_ground, ground, own, options),
             )
-    pairing = Pairing(objects, ground, arms, region, options, moved, bool(measured))
+    conjugated = {name for name, own in measured.items() if says_conjugated(own.registration_notes)}
+    pairing = Pairing(objects, ground, arms, region, options, moved, bool(measured), conjugated)
     pairs = {
         (first, second): steps.taken(
             f"compare {first} with {second}",

@@ -19,7 +19,7 @@ from ptyrun.config import Alignment, EvaluationOptions
 from ptyrun.errors import GeometryError
 from ptyrun.ptycho.geometry.placement import Region
 from ptyrun.ptycho.metrics import evaluation
-from ptyrun.ptycho.metrics.alignment import CERTAIN
+from ptyrun.ptycho.metrics.alignment import CERTAIN, align
 from ptyrun.ptycho.metrics.common_ground import CommonGround
 from ptyrun.ptycho.metrics.frc import Noise
 from ptyrun.ptycho.metrics.phase_pair import FEWEST_PX
@@ -112,6 +112,8 @@ class Pairing:
         Names of the arms that are registered.
     has_reference : bool
         Whether arms are measured against anything.
+    conjugated : set of str
+        Names of the arms that agree better with it when they are conjugated.
     """
 
     objects: Mapping[str, ArmObject]
@@ -121,6 +123,7 @@ class Pairing:
     options: EvaluationOptions
     moved: Set[str]
     has_reference: bool
+    conjugated: Set[str] = frozenset()
 
     def measured(self, first: str, second: str) -> PairMeasures:
         """Compare two arms as they lie on the common ground, where that is known; else registered.
@@ -140,16 +143,27 @@ class Pairing:
 
     def _agreement_conjugated(self, first: str, second: str) -> float:
         """How well the first agrees with the conjugate of the second, as they lie or registered."""
-        found = 0.0
+        found = -1.0
         if self.ground is not None and self._why_not_on_the_ground is None:
             one, other = (self.laid[name].recon for name in (first, second))
-            lying = self.ground.between(one, other.conj(), self.options.phase_align)
-            found = _agreement(lying)
-        if found >= CERTAIN:
+            found = self.ground.agreement(one, other.conj(), self.options.phase_align)
+        if found >= CERTAIN or self._is_told_by_the_reference(first, second):
             return found
+        image, conjugate = self.objects[first].image, self.objects[second].image.conj()
         is_moved = not self.moved.isdisjoint((first, second))
-        paired = self._apart(first, second, is_moved=is_moved, is_conjugated=True)
-        return max(found, _agreement(paired.standard))
+        covered = self._covered(first, second)
+        try:
+            lying = align(image, conjugate, covered, region=self.region, shift=is_moved)
+        except GeometryError:
+            return found
+        return max(found, lying.agreement)
+
+    def _is_told_by_the_reference(self, first: str, second: str) -> bool:
+        """Whether one of two is like the reference, and the other's conjugate is not."""
+        if not self.conjugated.isdisjoint((first, second)):
+            return False
+        known = [self.laid[name] for name in (first, second) if name in self.laid]
+        return any(_agreement(each.standard) >= CERTAIN for each in known)
 
     def _measured(self, first: str, second: str) -> PairMeasures:
         why, lying = self._why_not_on_the_ground, None
@@ -186,21 +200,23 @@ class Pairing:
         found = [_agreement(self.laid[name].standard) for name in names if name in self.moved]
         return min(found, default=1.0)
 
-    def _apart(
-        self, first: str, second: str, *, is_moved: bool, is_conjugated: bool = False
-    ) -> PairMeasures:
-        """The first against the second, where all arms lie, or else where these two do."""
+    def _covered(self, first: str, second: str) -> NDArray[np.bool_]:
+        """Where all arms lie, or else where these two do."""
         inside = self.region.slices
         known = {name: arm.coverage > 0 for name, arm in self.objects.items()}
         covered = np.logical_and.reduce(list(known.values()))
         if covered[inside].sum() < covered[inside].size / 4:
             covered = known[first] & known[second]
-        n_px = int(covered[inside].sum())
+        return np.asarray(covered)
+
+    def _apart(self, first: str, second: str, *, is_moved: bool) -> PairMeasures:
+        """The first against the second, registered if that is to be."""
+        covered = self._covered(first, second)
+        n_px = int(covered[self.region.slices].sum())
         if n_px < FEWEST_PX:
             few = f"nothing to compare: only {n_px} px are covered, of {FEWEST_PX} at least"
             return PairMeasures(nothing(few, Noise.BOTH))
         one, other = (self.objects[name].image for name in (first, second))
-        other = other.conj() if is_conjugated else other
         try:
             found = evaluation.mutual(one, other, covered, region=self.region, registered=is_moved)
         except GeometryError as error:

@@ -14,7 +14,6 @@ from ptyrun.errors import IdentityError, UsageError
 from ptyrun.host import durable
 from ptyrun.host.documents import Document, canonical_json
 from ptyrun.host.typed_json import parse
-from ptyrun.paths import RunPaths
 from ptyrun.study.hub import Hub
 
 
@@ -114,7 +113,9 @@ def require_some(options: StudyOptions) -> None:
             why="no such folder",
             do="correct --hub; `ptyrun study run` makes a new one",
         )
-    if not Hub(options.hub).study.is_file() and RunPaths(options.hub).manifest.is_file():
+    from ptyrun.comparison.run import Run
+
+    if not Hub(options.hub).study.is_file() and Run(options.hub).paths.manifest.is_file():
         raise UsageError(
             f"{options.hub} is not a hub",
             why="it is the folder of one comparison",

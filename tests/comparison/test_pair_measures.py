@@ -121,6 +121,15 @@ def test_of_two_arms_of_which_one_is_conjugated_the_pair_says_so() -> None:
     assert not any(note.startswith(CONJUGATED) for note in alike.standard.notes)
 
 
+def test_an_arm_that_its_own_notes_call_conjugated_is_looked_for_elsewhere_too() -> None:
+    places = Shift(0.0, 0.0), Shift(9.0, -6.0)
+    arms = Arms(textured(1, SIDE), frozenset({"first"}), places, is_conjugated=True)
+    for conjugated in ({"second"}, set()):
+        found = replace(arms.pairing, conjugated=conjugated).measured(*NAMES)
+        is_told = any(note.startswith(CONJUGATED) for note in found.standard.notes)
+        assert is_told == bool(conjugated)
+
+
 def test_a_wrong_reference_does_not_move_them_apart() -> None:
     arms = Arms(textured(9, SIDE), frozenset(NAMES))
     assert correlation(arms.as_they_lie) < 0.5

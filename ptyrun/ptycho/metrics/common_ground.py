@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ptyrun.config import PhaseAlign
 from ptyrun.ptycho.geometry.placement import SMALLEST_PX, Region
 from ptyrun.ptycho.metrics.aligned import refitted
+from ptyrun.ptycho.metrics.factors import signed_agreement
 from ptyrun.ptycho.metrics.frc import Noise
 from ptyrun.ptycho.metrics.measures import wang_scales
 from ptyrun.ptycho.metrics.phase_pair import FEWEST_PX, where_defined
@@ -173,6 +174,18 @@ class CommonGround:
         """
         fitted = refitted(first, second, self.covered, phase)
         return standard_metrics(fitted, second, self.covered, Noise.BOTH, self.phased)
+
+    def agreement(self, first: Complex2D, second: Complex2D, phase: PhaseAlign) -> float:
+        """How well two images that :meth:`cut` gave agree, as they lie: -1 to 1.
+
+        Parameters
+        ----------
+        first, second : ndarray of complex, shape (h, w)
+        phase : PhaseAlign
+            Whether a plane or only a mean is taken off the first.
+        """
+        fitted = refitted(first, second, self.covered, phase)
+        return signed_agreement(fitted[self.covered], second[self.covered])
 
 
 def _cut(values: NDArray[Any], image: Registered, region: Region) -> NDArray[Any]:

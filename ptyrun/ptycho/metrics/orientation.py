@@ -6,7 +6,7 @@ self to a large part, somewhere; and where it has little in common with the othe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ Mask = NDArray[np.bool_]
 
 TOLD_PX, AROUND_PX = 512, 64  # of a large region, the middle tells enough
 LITTLE, LITTLE_PX = 0.3, 256  # of agreement; and what tells that all of it agrees otherwise
+CONJUGATED = "conjugated"
 TURNS: Mapping[str, Callable[[NDArray[Any]], NDArray[Any]]] = {
     "turned by half a turn": lambda image: image[::-1, ::-1],
     "upside down": lambda image: image[::-1],
@@ -30,9 +31,19 @@ TURNS: Mapping[str, Callable[[NDArray[Any]], NDArray[Any]]] = {
     "transposed (x and y swapped)": lambda image: image.T,
     "turned by a quarter turn": lambda image: np.rot90(image),
     "turned by a quarter turn the other way": lambda image: np.rot90(image, -1),
-    "conjugated": np.conj,
-    "conjugated and turned by half a turn (the twin image)": lambda image: image[::-1, ::-1].conj(),
+    CONJUGATED: np.conj,
+    f"{CONJUGATED} and turned by half a turn (the twin image)": lambda i: i[::-1, ::-1].conj(),
 }
+
+
+def says_conjugated(notes: Iterable[str]) -> bool:
+    """Whether one of the notes that :func:`turned_note` gave is of a conjugate.
+
+    Parameters
+    ----------
+    notes : iterable of str
+    """
+    return any(CONJUGATED in note for note in notes)
 
 
 def turned_note(

@@ -10,6 +10,7 @@ from ptyrun.config import EvaluationOptions
 from ptyrun.ptycho.metrics.alignment import align
 from ptyrun.ptycho.metrics.evaluation import evaluate
 from ptyrun.ptycho.metrics.measures import phase_difference
+from ptyrun.ptycho.metrics.orientation import says_conjugated
 from ptyrun.ptycho.metrics.registration import Shift, apply_shift
 from tests.ptycho.metrics.objects import N_OBJECTS, Field, natural, noise
 
@@ -239,6 +240,7 @@ def test_what_agrees_when_it_is_turned_or_conjugated_is_named_however_near_it_li
     recon = CHANGES[change](np.roll(truth, (2, -1), axis=(0, 1)))
     found = evaluate(recon, truth, np.ones(truth.shape), EvaluationOptions())
     assert f"{change}, the arm agrees better (correlation 1.0" in found.notes[0]
+    assert says_conjugated(found.registration_notes) == ("conjugated" in change)
 
 
 def test_of_unlike_objects_no_turn_is_named() -> None:

@@ -9,6 +9,7 @@ that its process is gone without a word is how others know.
 from __future__ import annotations
 
 import os
+import shlex
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -171,10 +172,11 @@ def _busy(paths: RunPaths, tracked: TrackedProcess | None) -> BusyError:
     who = "a session that is just starting"
     if tracked is not None:
         who = f"{tracked}, log {paths.root / tracked.log if tracked.log else 'on its terminal'}"
+    folder = shlex.quote(str(paths.root))
     return BusyError(
         f"a session works on {paths.root} already",
         why=f"it is {who}",
-        do=f"`ptyrun logs -f {paths.root}` follows it, `ptyrun stop {paths.root}` ends it",
+        do=f"`ptyrun logs -f {folder}` follows it, `ptyrun stop {folder}` ends it",
     )
 
 

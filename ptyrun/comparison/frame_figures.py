@@ -37,6 +37,7 @@ from ptyrun.ptycho.metrics.factors import coherence
 from ptyrun.ptycho.readers.opening import Scan
 from ptyrun.ptycho.readers.reconstruction import open_reconstruction
 from ptyrun.results import Metric, Results
+from ptyrun.texts import counted
 
 # With fewer frames in common each arm is held against its own.
 FEWEST = 4
@@ -202,7 +203,8 @@ class FrameCheck:
         elif lit.modes is None:
             why_none = NO_PROBE
         elif len(chosen) < FEWEST:
-            why_none = f"{len(own)} frames lie wholly in what it covers, of {FEWEST} at least"
+            n_own = counted(len(own), "frame")
+            why_none = f"wholly in what it covers lie {n_own}, of {FEWEST} at least"
         counts = FrameFigures(0, len(common), len(own), self.scan.n_frames, is_common)
         if why_none or lit.modes is None:
             return ArmFrames(counts, None, why_none)

@@ -102,7 +102,8 @@ def _raise_if_any(run: Run, wrong: Sequence[Damage], why: str, watcher: Watcher)
         watcher.note(str(damage))
     if wrong:
         raise DamageError(
-            f"{len(wrong)} parts of {run.folder} are damaged: {wrong[0]}",
+            f"{counted(len(wrong), 'part')} of {run.folder} {'is' if len(wrong) == 1 else 'are'} "
+            f"damaged: {wrong[0]}",
             why=why,
             do=f"`ptyrun verify --repair {_where(run)}`, complete it with `ptyrun run` and "
             "`ptyrun finalize`, then give this command again",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -26,4 +27,5 @@ def command(path: Path, config: Path | None, **given: Any) -> None:
             found[name] = Path(found[name]).absolute()
     found.setdefault("hub", Path())
     config_file.write_new(path, config_file.written(found))
-    say(f"{path} is written: `ptyrun study plan --config {path}` shows what it makes")
+    plan = shlex.join(["ptyrun", "study", "plan", "--config", str(path)])
+    say(f"{path} is written: `{plan}` shows what it makes")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -30,4 +31,5 @@ def command(archive: Path, folder: Path | None, only_check: bool) -> None:
     else:
         n_files = unpack(archive, folder)
         say(f"{folder}: {counted(n_files, 'file')}, every byte as it was packed")
-        say(f"`ptyrun study verify --hub {folder}` checks what they say")
+        verify = shlex.join(["ptyrun", "study", "verify", "--hub", str(folder)])
+        say(f"`{verify}` checks what they say")

@@ -7,9 +7,15 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from ptyrun.ptycho.metrics import few_blocks
-from ptyrun.ptycho.metrics.few_blocks import Resampled, honest_intervals, student
-from ptyrun.ptycho.metrics.resampling import Blocks, interval, metrics_of
+from ptyrun.ptycho.metrics.few_blocks import (
+    Resampled,
+    honest_intervals,
+    resampled_figures,
+    student,
+)
+from ptyrun.ptycho.metrics.resampling import Blocks, Drawn, interval, metrics_of
 from ptyrun.ptycho.metrics.standard_metrics import standard_metrics
+from ptyrun.ptycho.metrics.tiles import Tiles
 from tests.ptycho.metrics import objects
 
 
@@ -17,6 +23,12 @@ def field(side: int, seed: int, smooth_tiles: float) -> np.ndarray:
     """Errors of tiles around 0, correlated over so many of them."""
     white = np.random.default_rng(seed).standard_normal((side + 20, side + 20))
     return (gaussian_filter(white, smooth_tiles) if smooth_tiles else white)[10:-10, 10:-10]
+
+
+def tiles_of(recon: np.ndarray, truth: np.ndarray) -> Tiles:
+    tiles = standard_metrics(recon, truth, np.ones(truth.shape, bool), tiled=True).tiles
+    assert tiles is not None
+    return tiles
 
 
 @pytest.mark.parametrize(
@@ -55,8 +67,7 @@ def test_what_a_tile_adds_is_what_leaving_it_out_takes_away() -> None:
     amplitude, phase = objects.weak(160, generator)
     truth = amplitude * np.exp(1j * phase)
     recon = truth + objects.noise(160, generator, 0.05)
-    tiles = standard_metrics(recon, truth, np.ones(truth.shape, bool), tiled=True).tiles
-    assert tiles is not None
+    tiles = tiles_of(recon, truth)
     adds = few_blocks.influences(tiles)
     whole = metrics_of(tiles)
     once = np.ones((1, *tiles.shape))
@@ -66,3 +77,28 @@ def test_what_a_tile_adds_is_what_leaving_it_out_takes_away() -> None:
         assert adds[name].sum() == pytest.approx(0, abs=1e-6 * abs(whole[name][0])), name
         taken = whole[name][0] - without[name][0]
         assert adds[name][3, 5] == pytest.approx(taken, rel=0.1), name
+
+
+@pytest.mark.slow
+def test_of_two_arms_of_equal_correlated_noise_few_are_called_different() -> None:
+    side, n_pairs, names = 160, 200, ("mae.phase", "ssim.phase", "complex_error.value")
+    called = dict.fromkeys(names, 0)
+    for seed in range(n_pairs):
+        amplitude, phase = objects.weak(side, np.random.default_rng(seed))
+        truth = amplitude * np.exp(1j * phase)
+        tiles = []
+        for arm in range(2):
+            white = objects.noise(side, np.random.default_rng([seed, 1 + arm]), 1.0)
+            blurred = gaussian_filter(white.real, 3) + 1j * gaussian_filter(white.imag, 3)
+            # By what blurring leaves of many images, not of this one.
+            recon = truth + 0.05 * 6 * np.sqrt(np.pi) * blurred
+            tiles.append(tiles_of(recon, truth))
+        drawn = Drawn.of(tiles)
+        assert drawn is not None
+        one, other = (resampled_figures(drawn, each, 1.0) for each in tiles)
+        for name, ends in zip(
+            names, honest_intervals([one[name] - other[name] for name in names]), strict=True
+        ):
+            assert ends is not None
+            called[name] += not ends[0] <= 0 <= ends[1]
+    assert max(called.values()) <= 0.09 * n_pairs, called

@@ -148,29 +148,6 @@ def test_two_arms_of_equal_noise_are_not_distinguished() -> None:
     assert distinguished <= 4
 
 
-@pytest.mark.slow
-def test_of_two_arms_of_equal_correlated_noise_few_are_called_different() -> None:
-    side, n_pairs, names = 160, 60, ("mae.phase", "ssim.phase", "complex_error.value")
-    called = dict.fromkeys(names, 0)
-    for seed in range(n_pairs):
-        amplitude, phase = objects.weak(side, np.random.default_rng(seed))
-        truth = amplitude * np.exp(1j * phase)
-        tiles = []
-        for arm in range(2):
-            white = objects.noise(side, np.random.default_rng([seed, 1 + arm]), 1.0)
-            blurred = gaussian_filter(white.real, 3) + 1j * gaussian_filter(white.imag, 3)
-            # By what blurring leaves of many images, not of this one.
-            recon = truth + 0.05 * 6 * np.sqrt(np.pi) * blurred
-            tiles.append(tiles_of(recon, truth, np.ones(truth.shape, bool)))
-        drawn = Drawn.of(tiles)
-        assert drawn is not None
-        one, other = (drawn.resampled(each) for each in tiles)
-        for name in names:
-            low, high = interval(one[name] - other[name])
-            called[name] += not low <= 0 <= high
-    assert max(called.values()) <= 0.16 * n_pairs, called
-
-
 @pytest.mark.parametrize(("side", "has_interval"), [(160, False), (560, True)])
 def test_similarity_at_coarse_scales_is_resampled_in_whole_windows_or_not_at_all(
     side: int, has_interval: bool

@@ -176,13 +176,18 @@ class CommonGround:
         return standard_metrics(fitted, second, self.covered, Noise.BOTH, self.phased)
 
     def agreement(self, first: Complex2D, second: Complex2D, phase: PhaseAlign) -> float:
-        """How well two images that :meth:`cut` gave agree, as they lie: -1 to 1.
+        """How well two images that :meth:`cut` gave agree, as they lie.
 
         Parameters
         ----------
         first, second : ndarray of complex, shape (h, w)
         phase : PhaseAlign
             Whether a plane or only a mean is taken off the first.
+
+        Returns
+        -------
+        float
+            In [-1, 1], as :func:`~ptyrun.ptycho.metrics.factors.signed_agreement` gives it.
         """
         fitted = refitted(first, second, self.covered, phase)
         return signed_agreement(fitted[self.covered], second[self.covered])

@@ -42,6 +42,12 @@ def says_conjugated(notes: Iterable[str]) -> bool:
     Parameters
     ----------
     notes : iterable of str
+        Of an arm.
+
+    Returns
+    -------
+    bool
+        Also of the twin image, which is a conjugate that is turned.
     """
     return any(CONJUGATED in note for note in notes)
 

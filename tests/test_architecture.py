@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -319,3 +320,10 @@ def test_asking_for_help_imports_nothing_heavy(words: tuple[str, ...]) -> None:
 def test_asking_how_far_a_run_is_imports_nothing_heavy(tmp_path: Path) -> None:
     run_with_commits(tmp_path / "run", 20, with_files=True)
     assert not imported_by("status", str(tmp_path / "run")) & HEAVY
+
+
+def test_no_module_imports_what_takes_half_a_second_for_two_functions() -> None:
+    slow = re.compile(r"from scipy\.stats|import scipy\.stats|from scipy import .*\bstats\b")
+    assert not [
+        dotted(path) for path in modules(PACKAGE) if slow.search(path.read_text(encoding="utf-8"))
+    ]

@@ -9,7 +9,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
-from scipy.stats import norm, t
+from scipy.special import ndtri, stdtrit  # scipy.stats takes half a second to import
 
 from ptyrun.ptycho.metrics.resampling import (
     CONFIDENCE,
@@ -51,7 +51,7 @@ def student(n_blocks: int) -> float:
     >>> round(student(9), 2), round(student(1000), 2)
     (1.25, 1.0)
     """
-    of_few = float(t.ppf(_UPPER, n_blocks - 1)) / float(norm.ppf(_UPPER))
+    of_few = float(stdtrit(n_blocks - 1, _UPPER)) / float(ndtri(_UPPER))
     return of_few * math.sqrt(n_blocks / (n_blocks - 1))
 
 

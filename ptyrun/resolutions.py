@@ -11,7 +11,7 @@ RESOLUTION = "frc"
 NYQUIST = 1.0
 AT_LEAST = "≥ 1"
 BOUND = ">="
-_PARTS = ("amplitude", "phase", "value")
+COMPONENTS = ("amplitude", "phase", "value")  # of a figure
 
 
 class Parts(Protocol):
@@ -37,7 +37,7 @@ def bounds(metrics: Mapping[str, Parts]) -> tuple[str, ...]:
     return tuple(
         f"{metric}.{part}"
         for metric, found in metrics.items()
-        for part in _PARTS
+        for part in COMPONENTS
         if is_at_least(metric, found[part])
     )
 
@@ -66,7 +66,7 @@ def bounded(found: Mapping[str, Any], metrics: str) -> dict[str, Any]:
         return NYQUIST if is_bound and metric.startswith(RESOLUTION) else value
 
     filled = {
-        metric: {part: known(metric, part, parts.get(part)) for part in _PARTS}
+        metric: {part: known(metric, part, parts.get(part)) for part in COMPONENTS}
         for metric, parts in found.get(metrics, {}).items()
     }
     return {**found, metrics: filled, "at_least": list(bounds(filled))}

@@ -16,7 +16,12 @@ from ptyrun.comparison.steps import Steps
 from ptyrun.ptycho.consistency.r_factor import FrameSums
 from ptyrun.ptycho.metrics import resampling
 from ptyrun.ptycho.metrics.crossing_spread import resampled_crossings
-from ptyrun.ptycho.metrics.few_blocks import Resampled, honest_intervals, resampled_figures
+from ptyrun.ptycho.metrics.few_blocks import (
+    Resampled,
+    honest_intervals,
+    n_compared,
+    resampled_figures,
+)
 from ptyrun.ptycho.metrics.frc import Noise, RingCorrelation
 from ptyrun.ptycho.metrics.products import product
 from ptyrun.ptycho.metrics.resampling import Blocks, Drawn
@@ -106,7 +111,7 @@ class Certainty:
             n_resamples=resampling.N_RESAMPLES,
             seed=resampling.SEED,
             block_px=None if blocks is None else blocks.side_px,
-            n_blocks=None if blocks is None else max(1, round(share * blocks.n_blocks)),
+            n_blocks=None if blocks is None else n_compared(blocks, share),
             frame_block_px=None if frame_blocks is None else frame_blocks.side_px,
             n_frame_blocks=None if frame_blocks is None else frame_blocks.n_blocks,
             why_none=why_none,

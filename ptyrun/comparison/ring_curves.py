@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ptyrun.host import durable
 from ptyrun.host.regular import read_text
-from ptyrun.ptycho.metrics.few_blocks import student
+from ptyrun.ptycho.metrics.few_blocks import lengthened, student
 from ptyrun.ptycho.metrics.frc import RingCorrelation
 from ptyrun.ptycho.metrics.resampling import CONFIDENCE
 from ptyrun.ptycho.metrics.sectors import N_SECTORS
@@ -89,9 +89,7 @@ def curves_of(first: str, second: str, found: Curves) -> Iterator[RingCurve]:
             curves = rings.resampled
             assert curves is not None, "there are sectors"
             low, median, high = np.quantile(curves, (tail, 0.5, 1 - tail), axis=0)
-            by = student(N_SECTORS)
-            low = np.maximum(median - by * (median - low), -1.0)
-            high = np.minimum(median + by * (high - median), 1.0)
+            low, high = np.clip(lengthened(low, median, high, student(N_SECTORS)), -1.0, 1.0)
             with np.errstate(divide="ignore", invalid="ignore"):
                 cross, own, wanted = rings.sectors.sum(axis=1)
                 ends = (low, high, own / wanted, cross / wanted)

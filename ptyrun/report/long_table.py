@@ -8,11 +8,10 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, fields
 from operator import attrgetter
 
-from ptyrun.resolutions import BOUND
+from ptyrun.resolutions import BOUND, COMPONENTS
 from ptyrun.results import Interval, Metric, Results
 from ptyrun.texts import as_cell
 
-COMPONENTS = ("amplitude", "phase", "value")
 EDGE_SOURCE = (
     "from 10 to 90 % of the way between the medians of the line's first and last quarters, as the "
     "edge spread function of ISO 12233:2023"

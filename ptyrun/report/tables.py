@@ -6,8 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ptyrun.report.empty import UNKNOWN
-from ptyrun.report.long_table import COMPONENTS
-from ptyrun.resolutions import AT_LEAST, is_at_least
+from ptyrun.resolutions import AT_LEAST, COMPONENTS, is_at_least
 from ptyrun.results import OF_HALVES, Interval, Metric, OwnRegion, PairResult, Results
 
 MISSING = "–"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from scipy.special import ndtri, stdtrit  # scipy.stats takes half a second to i
 from ptyrun.ptycho.metrics.resampling import (
     CONFIDENCE,
     OF_SCALES,
+    Blocks,
     Drawn,
     Interval,
     figures_of,
@@ -25,6 +27,7 @@ _UPPER = (1 + CONFIDENCE) / 2
 _STEP = 1e-5  # of what a sum has by chance
 
 Floats = NDArray[np.float64]
+N = TypeVar("N", float, NDArray[np.float64])
 
 
 @lru_cache(maxsize=64)
@@ -53,6 +56,42 @@ def student(n_blocks: int) -> float:
     """
     of_few = float(stdtrit(n_blocks - 1, _UPPER)) / float(ndtri(_UPPER))
     return of_few * math.sqrt(n_blocks / (n_blocks - 1))
+
+
+def n_compared(blocks: Blocks, share: float) -> int:
+    """Count the blocks that compared pixels fill.
+
+    Parameters
+    ----------
+    blocks : Blocks
+        Of a whole image.
+    share : float
+        Of its pixels, those that are compared.
+
+    Returns
+    -------
+    int
+        At least 1.
+    """
+    return max(1, round(share * blocks.n_blocks))
+
+
+def lengthened(low: N, median: N, high: N, by: float) -> tuple[N, N]:
+    """Give the ends of an interval that is so many times as long, on either side of its median.
+
+    Parameters
+    ----------
+    low, median, high : float or ndarray of float
+        Quantiles of what was resampled.
+    by : float
+        How many times.
+
+    Returns
+    -------
+    tuple of float or ndarray of float
+        Its ends, as the quantiles are given.
+    """
+    return median - by * (median - low), median + by * (high - median)
 
 
 def longer_by_lags(influence: Floats, side_tiles: int, full_tiles: float) -> float:
@@ -181,9 +220,8 @@ def resampled_figures(drawn: Drawn, tiles: Tiles, share: float) -> dict[str, Res
     for name, values in drawn.resampled(tiles).items():
         larger = drawn.of_scales if name.startswith(OF_SCALES) else None
         blocks = larger or drawn.blocks
-        n_blocks = max(1, round(share * blocks.n_blocks))
         side = blocks.side_tiles
-        found[name] = Resampled(values, n_blocks, side, side / 2, adds[name])
+        found[name] = Resampled(values, n_compared(blocks, share), side, side / 2, adds[name])
     return found
 
 
@@ -207,6 +245,5 @@ def honest_intervals(found: list[Resampled]) -> list[Interval | None]:
             ends.append(None)
             continue
         low, median, high = known
-        by = each.longer if low < high else 1.0
-        ends.append((median - by * (median - low), median + by * (high - median)))
+        ends.append(lengthened(low, median, high, each.longer if low < high else 1.0))
     return ends

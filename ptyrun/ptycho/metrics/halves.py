@@ -18,6 +18,7 @@ from ptyrun.ptycho.metrics.standard_metrics import (
     correlations,
     resolutions,
 )
+from ptyrun.resolutions import COMPONENTS
 from ptyrun.results import Metric
 
 # Smaller pieces that both halves cover say nothing.
@@ -68,7 +69,7 @@ def compared_halves(even: Complex2D, odd: Complex2D, covered: Mask) -> HalfFigur
     van Heel and Schatz, J. Struct. Biol. 151, 250 (2005), doi:10.1016/j.jsb.2005.05.009.
     """
     if covered.sum() < FEWEST_PX:
-        none = {f"{name}.{part}": TOO_LITTLE for name in THRESHOLDS for part in _PARTS}
+        none = {f"{name}.{part}": TOO_LITTLE for name in THRESHOLDS for part in COMPONENTS}
         return HalfFigures({name: Metric() for name in THRESHOLDS}, none, None)
     inside = _bounded(covered)
     curves = correlations(even[inside], odd[inside], covered[inside])
@@ -76,13 +77,10 @@ def compared_halves(even: Complex2D, odd: Complex2D, covered: Mask) -> HalfFigur
     undefined = {
         f"{name}.{part}": HOLES_DECIDE
         for name, metric in found.items()
-        for part in _PARTS
+        for part in COMPONENTS
         if (value := metric[part]) is not None and math.isnan(value)
     }
     return HalfFigures(found, undefined, curves)
-
-
-_PARTS = ("amplitude", "phase", "value")
 
 
 def _bounded(covered: Mask) -> tuple[slice, slice]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from ptyrun.errors import NewerError, PtyrunError
-from ptyrun.resolutions import BOUND
+from ptyrun.resolutions import BOUND, COMPONENTS
 from ptyrun.results import ArmResult, Interval, Metric, Results
 from ptyrun.study.files import HubFiles
 from ptyrun.study.summaries.manifest import Key
@@ -96,4 +96,4 @@ def _unsure(standard: Mapping[str, Metric], known: Mapping[str, object]) -> Iter
 def _value(standard: Mapping[str, Metric], figure: str) -> float | None:
     name, _, part = figure.partition(".")
     found = standard.get(name, Metric())
-    return found[part] if part in ("amplitude", "phase", "value") else None
+    return found[part] if part in COMPONENTS else None
